@@ -1,0 +1,1 @@
+"""retrysim: a discrete-event simulator and test harness for retry semantics."""

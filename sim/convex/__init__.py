@@ -1,0 +1,5 @@
+"""The simulated Convex deployment: store, scheduled functions, executor and the contexts functions run against.
+
+May import kernel only. Facts are those of the Convex backend (crates/application/src/scheduled_jobs,
+crates/model/src/scheduled_jobs, crates/common/src/knobs.rs; August 2026) unless a place names another source.
+"""

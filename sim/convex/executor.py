@@ -1,0 +1,413 @@
+"""The executor of scheduled functions: slots, mutations exactly once, actions at most once.
+
+Due jobs start in order of (due time, creation) while a slot is free; the rest wait. Mutations and actions share the
+slots. A mutation's job completes in the transaction of the mutation itself. An action's job first goes to inProgress,
+then the action runs, then its end is written; if the server dies in between, the job is marked failed after the next
+start and the action is never started again.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, Any
+
+from sim.convex.calls import MutationCall, full_jitter
+from sim.convex.functions import (
+    ACTION,
+    MUTATION,
+    ActionContext,
+    ActionFailed,
+    Function,
+    FunctionError,
+    MutationContext,
+    SystemFailure,
+)
+from sim.convex.jobs import FAILED, IN_PROGRESS, PENDING, SUCCESS, Job
+from sim.kernel.clock import Pending, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sim.convex.deployment import Deployment
+    from sim.kernel.request import Request
+
+UNLIMITED = 1 << 62
+NORMAL_PRIORITY = 1
+
+
+class Executor:
+    """Starts due jobs and sees them through."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
+        self.store = deployment.store
+        self.clock = deployment.clock
+        self.epoch = 0
+        """Grows with every restart; what began in an older epoch is gone."""
+        self.down = False
+        self.free = UNLIMITED
+        self.waiting: list[tuple[int, int, Job]] = []
+        self.running: dict[int, Execution] = {}
+        self.unseen: list[Execution] = []
+        """Executions that the platform has lost sight of and that go on."""
+        self._at_once = deployment.immediate and not deployment.dispatches
+        self._schedule: Any = self.clock.schedule
+        self._due_callbacks = (self._due,)
+        self._admitted_callbacks = (self._admitted,)
+
+    def reset(self) -> None:
+        """Forget everything in memory."""
+        self.epoch = 0
+        self.down = False
+        self.free = self.deployment.parallelism
+        self.waiting.clear()
+        self.running.clear()
+        self.unseen.clear()
+
+    def time_job(self, job: Job) -> None:
+        """Set the timer of a pending job."""
+        self.time_jobs((job,), self.clock.now_ns)
+
+    def time_jobs(self, jobs: Sequence[Job], now_ns: int) -> None:
+        """Set the timers of pending jobs, in the given order."""
+        schedule, callbacks, horizon_ns = self._schedule, self._due_callbacks, self.deployment.horizon_ns
+        for job in jobs:
+            due_ns = job.due_ns
+            if job.state != PENDING:
+                continue
+            if due_ns > horizon_ns:
+                self.deployment.run_away(job.request, "time")
+                continue
+            job.callbacks = callbacks
+            schedule(job, NORMAL_PRIORITY, due_ns - now_ns if due_ns > now_ns else 0)
+
+    def _due(self, job: Job) -> None:
+        if job.state != PENDING:
+            return
+        if self.free <= 0 or self.down:
+            heappush(self.waiting, (job.due_ns, job.id, job))
+            return
+        self.free -= 1
+        if self._at_once:
+            if job.function.kind == MUTATION:
+                self._run_mutation_now(job)
+            else:
+                self._start_action(job)
+        else:
+            self._start(job)
+
+    def release(self) -> None:
+        """Give a slot back; the job that waited longest takes it, as a step of its own."""
+        self.free += 1
+        if self.waiting and not self.down:
+            self._admit()
+
+    def _admit(self) -> None:
+        while self.waiting and self.free > 0:
+            job = heappop(self.waiting)[2]
+            if job.state == PENDING:
+                self.free -= 1
+                job.callbacks = self._admitted_callbacks
+                self.clock.schedule(job, NORMAL_PRIORITY, 0)  # type: ignore[arg-type]
+
+    def requeue(self, job: Job) -> None:
+        """Let a due job whose start was lost in a restart wait for a slot again."""
+        heappush(self.waiting, (job.due_ns, job.id, job))
+        if not self.down:
+            self._admit()
+
+    def _admitted(self, job: Job) -> None:
+        if self.down:
+            heappush(self.waiting, (job.due_ns, job.id, job))
+        elif job.state != PENDING:
+            self.release()
+        else:
+            self._start(job)
+
+    def _start(self, job: Job) -> None:
+        delay_ns = self.deployment.dispatch_delay(job.request)
+        if delay_ns:
+            epoch = self.epoch
+            self.clock.call_after(delay_ns, lambda: self._dispatched(job, epoch))
+        else:
+            self._run(job)
+
+    def _dispatched(self, job: Job, epoch: int) -> None:
+        if epoch != self.epoch:
+            self.requeue(job)
+        elif job.state != PENDING:
+            self.release()
+        else:
+            self._run(job)
+
+    def _run(self, job: Job) -> None:
+        if job.function.kind == ACTION:
+            self._start_action(job)
+        elif self.deployment.immediate:
+            self._run_mutation_now(job)
+        else:
+            self._call_mutation(job)
+
+    def _call_mutation(self, job: Job) -> None:
+        """Run a scheduled mutation that takes its time, with reruns until it commits."""
+        deployment, request = self.deployment, job.request
+        if job.function.poll:
+            request.polls += 1
+            if request.polls > deployment.polls_per_request:
+                self._too_many(request)
+                return
+        call = MutationCall(deployment, job.function, job.args, request, None, deployment.scheduled_reruns, job=job)
+        call.start(lambda _, error: self._mutation_over(job, error))
+
+    def _too_many(self, request: Request) -> None:
+        """End a request that has polled too often as runaway."""
+        request.polls -= 1
+        self.deployment.run_away(request, "polls")
+        self.release()
+
+    def _run_mutation_now(self, job: Job) -> None:
+        """Run a scheduled mutation within this step: the path of every poll where the platform takes no time."""
+        function, request, deployment = job.function, job.request, self.deployment
+        if function.poll:
+            request.polls += 1
+            if request.polls > deployment.polls_per_request:
+                self._too_many(request)
+                return
+        context = MutationContext(deployment, request)
+        context.job = job
+        if deployment.recorder is not None:
+            context.trace_into(deployment.recorder)
+        try:
+            function.handler(context, job.args)  # type: ignore[misc]  # a mutation has a handler
+        except FunctionError as error:
+            deployment.rolled_back(context, function.name, error)
+            self._complete(job, FAILED)
+        else:
+            deployment.commit(context, job)
+        self.free += 1
+        if self.waiting and not self.down:
+            self._admit()
+
+    def _mutation_over(self, job: Job, error: FunctionError | None) -> None:
+        if isinstance(error, SystemFailure) and job.state == PENDING:
+            self.put_back(job)
+        elif error is not None and job.state == PENDING:
+            self._complete(job, FAILED)
+        self.release()
+
+    def put_back(self, job: Job) -> None:
+        """Let a pending job that met a system error run again later; its slot is given back by the caller."""
+        deployment = self.deployment
+        delay_ns = full_jitter(
+            deployment, deployment.platform.system_error_backoff, "system_backoff", job.request, job.system_errors
+        )
+        job.system_errors += 1
+        self.store.reschedule(job, self.clock.now_ns + delay_ns)
+        self.time_job(job)
+
+    def _complete(self, job: Job, state: str) -> None:
+        """Write the end of a job in a transaction of its own."""
+        before = job.state
+        self.store.step(job, state)
+        if state != IN_PROGRESS:
+            job.completed_ns = self.clock.now_ns
+            self.deployment.completed(job)
+        if self.deployment.recorder is not None:
+            self.deployment.record("state", job.request.number, job.id, job.function.name, (before, state))
+
+    def _start_action(self, job: Job) -> None:
+        deployment = self.deployment
+        if deployment.system_error_share and deployment.strikes(job, "start"):
+            self.put_back(job)
+            self.release()
+            return
+        self._complete(job, IN_PROGRESS)
+        job.request.actions += 1
+        execution = Execution(deployment, job)
+        self.running[job.id] = execution
+        execution.begin()
+
+    def over(self, execution: Execution, state: str) -> None:
+        """Write the end of an action; the write is repeated until it succeeds, and the execution keeps its slot."""
+        deployment, job = self.deployment, execution.job
+        if deployment.system_error_share and deployment.strikes(job, "end"):
+            delay_ns = full_jitter(
+                deployment, deployment.platform.completion_backoff, "completion_backoff", job.request, execution.writes
+            )
+            execution.writes += 1
+            epoch = self.epoch
+            self.clock.call_after(delay_ns, lambda: self.over(execution, state) if epoch == self.epoch else None)
+            return
+        del self.running[job.id]
+        job.request.action_ns += self.clock.now_ns - execution.started_ns
+        if job.state == IN_PROGRESS:
+            self._complete(job, state)
+        self.free += 1
+        if self.waiting and not self.down:
+            self._admit()
+
+    def lose(self, job: Job) -> None:
+        """Mark a running action failed although it goes on: the platform has lost sight of it."""
+        del self.running[job.id]
+        if job.state == IN_PROGRESS:
+            self._complete(job, FAILED)
+        self.release()
+
+    def stop(self) -> list[Job]:
+        """Lose everything in memory: the server dies. Returns the jobs that were being run as actions."""
+        self.epoch += 1
+        self.down = True
+        struck = [execution.job for _, execution in sorted(self.running.items())]
+        for execution in [*self.running.values(), *self.unseen]:
+            execution.kill()
+            execution.job.request.action_ns += self.clock.now_ns - execution.started_ns
+        self.running.clear()
+        self.unseen.clear()
+        return struck
+
+    def boot(self, struck: list[Job]) -> None:
+        """Start again: actions that were running are marked failed, then due jobs start."""
+        self.down = False
+        self.free = self.deployment.parallelism
+        for job in struck:
+            if job.state == IN_PROGRESS:
+                self._complete(job, FAILED)
+        self._admit()
+
+
+class Execution:
+    """One execution of an action job; it hosts the attempts made in it."""
+
+    __slots__ = (
+        "_called",
+        "_task",
+        "alive",
+        "attempt",
+        "deadline_ns",
+        "deployment",
+        "job",
+        "request",
+        "seen",
+        "started_ns",
+        "strike",
+        "writes",
+    )
+
+    def __init__(self, deployment: Deployment, job: Job) -> None:
+        self.deployment = deployment
+        self.job = job
+        self.request: Request = job.request
+        self.started_ns = now_ns = deployment.clock.now_ns
+        limit_ns = deployment.action_time_limit_ns
+        self.deadline_ns = None if limit_ns is None else now_ns + limit_ns
+        self.alive = True
+        self.seen = True
+        """Whether the platform still waits for its end."""
+        self.strike = deployment.strike_of(job) if deployment.system_error_share else None
+        self.writes = 0
+        self.attempt: Any = None
+        self._task: Task | None = None
+        self._called: Pending | None = None
+
+    def begin(self) -> None:
+        """Run the function."""
+        function = self.job.function
+        if function.external is not None:
+            function.external.begin(self, self.request)
+            return
+        if self.deadline_ns is not None and not self.deployment.immediate:
+            self.deployment.clock.call_after(self.deadline_ns - self.started_ns, self._cut_off)
+        coroutine = function.handler(ActionContext(self), self.job.args)  # type: ignore[misc]  # so has an action
+        self._task = Task(coroutine, self._returned)
+        self._task.go_on()
+
+    def _returned(self, _value: Any, error: Exception | None) -> None:
+        if error is not None and not isinstance(error, FunctionError):
+            raise error
+        self._end(SUCCESS if error is None else FAILED)
+
+    def _end(self, state: str) -> None:
+        self.alive = False
+        self.attempt = None  # it refers to this execution, and a cycle would be left to the garbage collector
+        if self.seen:
+            self.deployment.executor.over(self, state)
+        else:
+            self.request.action_ns += self.deployment.clock.now_ns - self.started_ns
+            self.deployment.executor.unseen.remove(self)
+
+    def kill(self) -> None:
+        """Stop where it is: nothing of it runs any more, but what it did outside goes on."""
+        self.alive = False
+        if self._task is not None:
+            self._task.stop()
+        if self.attempt is not None:
+            self.attempt.abandon(self.deployment.clock.now_ns)
+
+    def _cut_off(self) -> None:
+        if self.alive:
+            self.kill()
+            self._end(FAILED)
+
+    def attempt_over(self, how: str) -> None:
+        """Take the end of the attempt that runs in this execution."""
+        called, self._called = self._called, None
+        if how == "cut":
+            self._cut_off()
+        elif how == "died":
+            self.alive = False
+            if self._task is not None:
+                self._task.stop()
+            detection_ns = self.deployment.platform.crash_detection if self.seen else 0
+            if detection_ns:
+                epoch = self.deployment.executor.epoch
+                self.deployment.clock.call_after(
+                    detection_ns, lambda: self._end(FAILED) if epoch == self.deployment.executor.epoch else None
+                )
+            else:
+                self._end(FAILED)
+        elif called is None:
+            self._end(SUCCESS if how == "returned" else FAILED)
+        elif how == "returned":
+            called.succeed()
+        else:
+            called.fail(ActionFailed("the action failed"))
+
+    def attempt_lost(self) -> None:
+        """Let the platform mark the job failed while the execution goes on."""
+        self.seen = False
+        executor = self.deployment.executor
+        executor.unseen.append(self)
+        executor.lose(self.job)
+
+    async def call_external(self, function: Function) -> Any:
+        """Run the user's action inside this execution."""
+        self._called = called = Pending()
+        function.external.begin(self, self.request)  # type: ignore[union-attr]  # so has the user's action
+        return await called
+
+    async def call_mutation(self, function: Function, args: Any) -> Any:
+        """Call a mutation and wait for its commit."""
+        deployment = self.deployment
+        done = Pending()
+
+        def finished(value: Any, error: FunctionError | None) -> None:
+            if not self.alive:
+                return
+            if error is None:
+                done.succeed(value)
+            else:
+                done.fail(error)
+
+        MutationCall(deployment, function, args, self.request, self.job, deployment.called_reruns).start(finished)
+        return await done
+
+    async def sleep(self, delay_ms: float) -> None:
+        """Wait, at most until the time limit."""
+        clock = self.deployment.clock
+        delay_ns = round(delay_ms * 1e6)
+        if self.deadline_ns is not None and clock.now_ns + delay_ns > self.deadline_ns:
+            clock.call_after(self.deadline_ns - clock.now_ns, self._cut_off)
+            await Pending()
+        awake = Pending()
+        clock.call_after(delay_ns, lambda: awake.succeed() if self.alive else None)
+        await awake

@@ -1,0 +1,270 @@
+"""Functions of a deployment, and the contexts their handlers run against.
+
+A mutation's handler is a plain function of (context, arguments): it runs against one snapshot and waits for nothing.
+An action's handler is a coroutine function of (context, arguments). The user's own action, which is what retriers
+retry, is an *external* function: the world plays it (`sim.world.attempts`).
+
+A handler signals an error of its own, what `throw` is in Convex, by raising `FunctionError`. Any other exception is
+taken for a mistake in the handler and stops the simulation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING, Any, Final
+
+from sim.convex.jobs import CANCELED, IN_PROGRESS, PENDING, SUCCESS, Job, JobVersion
+from sim.convex.store import Transaction
+from sim.kernel.history import Committed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sim.convex.deployment import Deployment
+    from sim.convex.executor import Execution
+    from sim.kernel.history import Raw, Recorder
+    from sim.kernel.hosts import External
+    from sim.kernel.records import Outcome
+    from sim.kernel.request import Request
+
+MUTATION: Final = "mutation"
+ACTION: Final = "action"
+NS_PER_MS = 1e6
+
+
+class FunctionError(Exception):
+    """A function of the deployment threw: an outcome of the model, not a mistake of it."""
+
+
+class ActionFailed(FunctionError):
+    """An action called by an action threw."""
+
+
+class ConflictsExhausted(FunctionError):
+    """A mutation lost against other commits as often as its caller lets it run again."""
+
+
+class SystemFailure(FunctionError):
+    """The deployment, not the function, failed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Function:
+    """A function of the deployment; `poll` marks those whose executions count as polls of a request."""
+
+    name: str
+    kind: str
+    handler: Callable[..., Any] | None = None
+    external: External | None = None
+    poll: bool = False
+
+
+def mutation(name: str, handler: Callable[..., Any], *, poll: bool = False) -> Function:
+    """Declare a mutation (or, called through `run_query`, a query): `handler(ctx, args)`."""
+    return Function(name, MUTATION, handler, poll=poll)
+
+
+def action(name: str, handler: Callable[..., Any]) -> Function:
+    """Declare an action: `async def handler(ctx, args)`."""
+    return Function(name, ACTION, handler)
+
+
+class QueryContext(Transaction):
+    """What a query sees: a snapshot."""
+
+    def __init__(self, deployment: Deployment, request: Request, rerun: int = 0) -> None:
+        self.store = store = deployment.store
+        self.begin_ts = store.last_ts
+        self.reads = []
+        self.deployment = deployment
+        self.now_ns = deployment.clock.now_ns
+        self.request = request
+        self.rerun = rerun
+
+    @property
+    def now_ms(self) -> float:
+        """The instant of the snapshot in ms, as `Date.now()` gives it."""
+        return self.now_ns / NS_PER_MS
+
+
+class MutationContext(QueryContext):
+    """What a mutation can do: read its snapshot, write, schedule, cancel, draw numbers."""
+
+    job: Job | None = None
+    """The scheduled job that this mutation is."""
+    caller: Job | None = None
+    """The job of the action that called this mutation."""
+    settlement: tuple[Outcome, int | None] | None = None
+    trace: list[Raw] | None = None
+    """The events of this mutation so far; where it commits within its step, they go into the history at once."""
+    _mark = 0
+
+    def run_after(self, delay_ms: float, function: Function, args: Any = None) -> int:
+        """Schedule a function `delay_ms` from now and return its job; it exists once this mutation commits.
+
+        Raises FunctionError where the delay is negative or not finite.
+        """
+        if not 0 <= delay_ms < inf:
+            raise FunctionError(f"a delay must be finite and not negative, not {delay_ms} ms")
+        return self.run_at(self.now_ns + round(delay_ms * NS_PER_MS), function, args)
+
+    def run_at(self, time_ns: int, function: Function, args: Any = None) -> int:
+        """Schedule a function at an instant; one in the past runs as soon as possible."""
+        store = self.store
+        number = store.jobs_created
+        store.jobs_created = number + 1
+        job = Job(number, function, args, self.request, time_ns)
+        if time_ns < self.now_ns:
+            job.due_ns = self.now_ns
+        if self.caller is not None:
+            # What a canceled action schedules is born canceled; only the direct parent counts.
+            row = self.get_job(self.caller.id)
+            if row is not None and row.state == CANCELED:
+                job.state = CANCELED
+        if self.created is None:
+            self.created = [job]
+        else:
+            self.created.append(job)
+        if self.trace is not None:
+            self.trace.append((self.now_ns, "job", self.request.number, number, function.name, (time_ns, job.state)))
+        return number
+
+    def after_ns(self, delay_ms: float) -> int:
+        """Return the instant `delay_ms` from now; FunctionError where that is not finite."""
+        if not -inf < delay_ms < inf:
+            raise FunctionError(f"a time must be finite, not {delay_ms} ms from now")
+        return self.now_ns + round(delay_ms * NS_PER_MS)
+
+    def cancel(self, job_id: int) -> None:
+        """Cancel a job: a pending one will not run, a running one goes on unheard, a completed one stays as it is.
+
+        Raises FunctionError for this mutation's own job.
+        """
+        if self.job is not None and self.job.id == job_id:
+            raise FunctionError("a mutation cannot cancel its own job")
+        row = self.get_job(job_id)
+        if row is None or row.state not in (PENDING, IN_PROGRESS):
+            return
+        self.set_job_state(job_id, CANCELED)
+        if self.trace is not None:
+            self.trace.append(
+                (self.now_ns, "state", self.request.number, job_id, row.function.name, (row.state, CANCELED))
+            )
+
+    def newest_job(self, *names: str) -> Job | JobVersion | None:
+        """Return the newest pending or running job of this request with one of these function names."""
+        for job in reversed(self.request.jobs or ()):
+            row = self.get_job(job.id) if job.function.name in names else None
+            if row is not None and row.state in (PENDING, IN_PROGRESS):
+                return row
+        return None
+
+    def run_mutation(self, function: Function, args: Any = None) -> Any:
+        """Run a mutation as a sub-transaction: what it raises reaches the caller, and only its writes go."""
+        before = self.savepoint()
+        recorded = len(self.trace) if self.trace is not None else 0
+        try:
+            return function.handler(self, args)  # type: ignore[misc]  # a mutation has a handler
+        except FunctionError:
+            self.restore(before)
+            if self.trace is not None:
+                self.trace[recorded:] = [raw for raw in self.trace[recorded:] if raw[1] == "draw"]
+            raise
+
+    def run_query(self, function: Function, args: Any = None) -> Any:
+        """Run a query against this mutation's snapshot and writes."""
+        return function.handler(self, args)  # type: ignore[misc]  # a query has a handler
+
+    def uniform(self, stream: str, index: int = 0) -> float:
+        """Draw the number on [0, 1) that has this address for this request; a rerun draws another."""
+        value = self.deployment.choices.uniform(stream, self.request.number, index, self.rerun)
+        if self.trace is not None:
+            self.trace.append((self.now_ns, "draw", self.request.number, -1, stream, value))
+        return value
+
+    def trace_into(self, recorder: Recorder | None, *, at_once: bool = True) -> None:
+        """Keep a history, unless there is no recorder; `at_once` says that nothing else happens before the commit."""
+        if recorder is not None:
+            self.trace = recorder.raw if at_once else []
+            self._mark = len(self.trace)
+
+    def keep_draws(self, recorder: Recorder) -> None:
+        """Take back the events of a mutation that does not commit; the numbers it drew are drawn all the same."""
+        trace = self.trace
+        if trace is not None:
+            draws = [raw for raw in trace[self._mark :] if raw[1] == "draw"]
+            del trace[self._mark :]
+            recorder.raw.extend(draws)
+
+    def told(self, recorder: Recorder, commit: Raw) -> None:
+        """Put the commit into the history, behind the events that lead to it."""
+        if self.trace is not None and self.trace is not recorder.raw:
+            recorder.raw.extend(self.trace)
+        recorder.add(commit)
+
+    def unfold(self, raw: Raw) -> list[Raw]:
+        """Return the events of this commit: the end of its own job, and what it read and wrote."""
+        t_ns, _, request, job_id, name, _ = raw
+        written = (*(self.writes or ()), *(self.job_states or ()), *(job.id for job in self.created or ()))
+        own = () if self.job is None else (self.job.id,)
+        detail = Committed(self.now_ns, self.begin_ts, self.commit_ts, tuple(self.reads), (*own, *written))
+        events: list[Raw] = [] if self.job is None else [(t_ns, "state", request, job_id, name, (PENDING, SUCCESS))]
+        return [*events, (t_ns, "commit", request, job_id, name, detail)]
+
+    def settle(self, outcome: Outcome, at_ns: int | None = None) -> None:
+        """Say that the retrier now knows how the request ended: at the commit, or at `at_ns` where it writes that down."""
+        self.settlement = (outcome, at_ns)
+
+    def note(self, kind: str, name: str, detail: Any = None) -> None:
+        """Leave an event in the history; rolled back with the rest."""
+        if self.trace is not None:
+            self.trace.append((self.now_ns, kind, self.request.number, -1, name, detail))
+
+    def _write(self, document_id: str, document: dict[str, Any] | None) -> None:
+        super()._write(document_id, document)
+        if self.trace is not None:
+            self.trace.append((self.now_ns, "write", self.request.number, -1, document_id, document))
+
+
+class ActionContext:
+    """What an action can do: call queries, mutations and the user's action one by one, schedule, sleep."""
+
+    __slots__ = ("_execution",)
+
+    def __init__(self, execution: Execution) -> None:
+        self._execution = execution
+
+    @property
+    def now_ns(self) -> int:
+        """The present instant."""
+        return self._execution.deployment.clock.now_ns
+
+    async def run_query(self, function: Function, args: Any = None) -> Any:
+        """Run a query against a snapshot of now."""
+        execution = self._execution
+        context = QueryContext(execution.deployment, execution.request)
+        return function.handler(context, args)  # type: ignore[misc]  # a query has a handler
+
+    async def run_mutation(self, function: Function, args: Any = None) -> Any:
+        """Run a mutation in a transaction of its own; raises what it raised, or `ConflictsExhausted`."""
+        return await self._execution.call_mutation(function, args)
+
+    async def run_action(self, function: Function) -> Any:
+        """Run the user's action inside this execution; `ActionFailed` where it threw."""
+        return await self._execution.call_external(function)
+
+    async def run_after(self, delay_ms: float, function: Function, args: Any = None) -> int:
+        """Schedule a function, in a transaction of its own: it stays scheduled when this action throws later."""
+        context = self._execution.deployment.own_transaction(self._execution)
+        job_id = context.run_after(delay_ms, function, args)
+        self._execution.deployment.commit(context)
+        return job_id
+
+    async def sleep(self, delay_ms: float) -> None:
+        """Wait."""
+        await self._execution.sleep(delay_ms)
+
+    def uniform(self, stream: str, index: int = 0) -> float:
+        """Draw the number on [0, 1) that has this address for this request."""
+        return self._execution.deployment.choices.uniform(stream, self._execution.request.number, index)

@@ -1,0 +1,162 @@
+"""Random numbers by address: the same question gets the same answer, whoever asks and whatever was asked before.
+
+A number is a function of (seed, replication, stream, entity, index, rerun) alone. Each part but the entity goes through
+a bijective finaliser before the next is mixed in, so that no two addresses meet by arithmetic on their parts; along
+the entities the numbers of one (stream, index, rerun) are a SplitMix64 sequence (Steele, Lea, Flood: "Fast splittable
+pseudorandom number generators", OOPSLA 2014; the finaliser's constants are Stafford's variant 13).
+
+Simulations walk entities in order, so numbers are made 4096 entities at a time and served from lists. Single numbers
+take the same path through NumPy's functions of contiguous arrays and are the same bits.
+"""
+
+import hashlib
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.kernel.choices import DelayOf, Law
+
+BLOCK_BITS = 12
+BLOCK = 1 << BLOCK_BITS
+BLOCKS_MAX = 256
+"""How many blocks one `Draws` holds, each some 150 kB; the oldest goes first."""
+
+INDEX_MAX = 64
+"""From this index on numbers are made one at a time: few entities get there."""
+
+PATIENCE = 16
+"""Numbers made one at a time before their block is filled.
+
+Filling a block costs as much as 10 to 50 single numbers, by law. Waiting about that long bounds what is lost both by
+blocks that few entities use and by blocks that are evicted too early, at about the cost of the better choice.
+"""
+
+MISSES_MAX = 1 << 16
+"""How many blocks wait to be filled before all of them start waiting anew."""
+
+_OFFSET = BLOCK - 1
+_MASK = 2**64 - 1
+_GAMMA = 0x9E3779B97F4A7C15
+_FACTOR_1 = 0xBF58476D1CE4E5B9
+_FACTOR_2 = 0x94D049BB133111EB
+_TO_UNIT = 2.0**-53
+
+
+class Draws:
+    """Independent uniform numbers and delays for one replication of a cell.
+
+    `seed` lies in [0, 2^64). Raises ValueError for another one and for a negative replication.
+    """
+
+    def __init__(self, seed: int, replication: int = 0) -> None:
+        if not 0 <= seed <= _MASK:
+            raise ValueError(f"a seed lies between 0 and 2^64 - 1, not at {seed}")
+        if replication < 0:
+            raise ValueError(f"a replication is counted from 0, not {replication}")
+        self._root = _absorb(_absorb(0, seed), replication)
+        self._streams: dict[str, int] = {}
+        self._blocks: dict[tuple[str | int, int, int], list[Any]] = {}
+        self._misses: Counter[tuple[str | int, int, int]] = Counter()
+        self._bound: dict[tuple[int, str], tuple[Law, DelayOf]] = {}
+
+    def uniform(self, stream: str, entity: int, index: int = 0, rerun: int = 0) -> float:
+        """Draw a number on [0, 1), a multiple of 2^-53."""
+        if not rerun:
+            key = (stream, index, entity >> BLOCK_BITS)
+            block = self._blocks.get(key)
+            if block is not None:
+                return block[entity & _OFFSET]  # type: ignore[no-any-return]
+            if self._is_due(key):
+                block = self._fill(key, self._block_of_uniforms(stream, entity, index))
+                return block[entity & _OFFSET]  # type: ignore[no-any-return]
+        return self._single(stream, entity, index, rerun)
+
+    def uniforms(
+        self,
+        stream: str,
+        entities: NDArray[np.int64] | NDArray[np.uint64],
+        index: int = 0,
+        rerun: int = 0,
+    ) -> NDArray[np.float64]:
+        """Draw the numbers of many entities, shape (n,), at once."""
+        steps = (np.asarray(entities).astype(np.uint64) + np.uint64(1)) * np.uint64(_GAMMA)
+        bits = _finalise_array(steps + np.uint64(self._base(stream, index, rerun)))
+        return (bits >> np.uint64(11)).astype(np.float64) * _TO_UNIT
+
+    def delays(self, law: Law, stream: str) -> DelayOf:
+        """Bind a law to a stream; bound once, the same law object and stream give the same function again."""
+        known = self._bound.get((id(law), stream))
+        if known is not None:
+            return known[1]
+        token = len(self._bound)
+        find = self._blocks.get
+
+        def delay(entity: int, index: int, rerun: int) -> int:
+            if not rerun:
+                key = (token, index, entity >> BLOCK_BITS)
+                block = find(key)
+                if block is not None:
+                    return block[entity & _OFFSET]  # type: ignore[no-any-return]
+                if self._is_due(key):
+                    delays_ns = law.sample_ns(self._block_of_uniforms(stream, entity, index))
+                    return self._fill(key, delays_ns)[entity & _OFFSET]  # type: ignore[no-any-return]
+            return int(law.sample_ns(np.array([self._single(stream, entity, index, rerun)]))[0])
+
+        # The law is kept with its function: as long as it lives no other object has its id.
+        self._bound[id(law), stream] = (law, delay)
+        return delay
+
+    def _is_due(self, key: tuple[str | int, int, int]) -> bool:
+        _, index, number = key
+        if number < 0 or not 0 <= index < INDEX_MAX:
+            return False
+        misses = self._misses
+        misses[key] += 1
+        if misses[key] <= PATIENCE:
+            if len(misses) > MISSES_MAX:
+                misses.clear()
+            return False
+        del misses[key]
+        return True
+
+    def _fill(self, key: tuple[str | int, int, int], numbers: NDArray[Any]) -> list[Any]:
+        blocks = self._blocks
+        if len(blocks) >= BLOCKS_MAX:
+            del blocks[next(iter(blocks))]
+        block: list[Any] = numbers.tolist()
+        blocks[key] = block
+        return block
+
+    def _block_of_uniforms(self, stream: str, entity: int, index: int) -> NDArray[np.float64]:
+        first = entity & ~_OFFSET
+        return self.uniforms(stream, np.arange(first, first + BLOCK, dtype=np.uint64), index)
+
+    def _single(self, stream: str, entity: int, index: int, rerun: int) -> float:
+        return (_absorb(self._base(stream, index, rerun), entity) >> 11) * _TO_UNIT
+
+    def _base(self, stream: str, index: int, rerun: int) -> int:
+        state = self._streams.get(stream)
+        if state is None:
+            state = _absorb(self._root, stream_key(stream))
+            self._streams[stream] = state
+        return _absorb(_absorb(state, index), rerun)
+
+
+def stream_key(stream: str) -> int:
+    """Return the number that stands for a stream: the first eight bytes of the SHA-256 of its name."""
+    return int.from_bytes(hashlib.sha256(stream.encode()).digest()[:8], "big")
+
+
+def _absorb(state: int, part: int) -> int:
+    bits = (state + (part + 1) * _GAMMA) & _MASK
+    bits = ((bits ^ (bits >> 30)) * _FACTOR_1) & _MASK
+    bits = ((bits ^ (bits >> 27)) * _FACTOR_2) & _MASK
+    return bits ^ (bits >> 31)
+
+
+def _finalise_array(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(_FACTOR_1)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(_FACTOR_2)
+    return bits ^ (bits >> np.uint64(31))

@@ -1,0 +1,117 @@
+"""What happened, in order: frozen events, the recorder that gathers them, and a digest to compare runs by.
+
+A model records by appending plain tuples to the list of a `Recorder`; where nothing is recorded it holds None instead
+of a recorder, so that the test for None is the whole cost. `History` turns the tuples into events when somebody looks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+KINDS = (
+    "submit",  # a caller asks for a request; name: the retrier
+    "commit",  # subject: job or -1, name: function, detail: a Committed
+    "conflict",  # a commit was refused; subject: job or -1, name: function, detail: number of the rerun that follows
+    "rolled_back",  # a function threw; subject: job or -1, name: function, detail: the error's text
+    "job",  # a job was created; subject: job, name: function, detail: (due ns as asked, state)
+    "state",  # a job's state changed; subject: job, name: function, detail: (from, to)
+    "attempt",  # the user's action starts; subject: attempt, detail: outcome in store
+    "attempt_end",  # it returned, threw, died or was cut off; subject: attempt, name: how
+    "lost",  # the platform lost sight of a running attempt; subject: attempt
+    "effect",  # subject: attempt, name: applied, suppressed or the cause of a duplicate
+    "draw",  # a retrier drew a number; name: stream, detail: the number
+    "write",  # a user document changed; name: its id, detail: the new document or None
+    "callback",  # the caller's onComplete ran; name: the result it was told
+    "cancel",  # somebody cancels; name: the target
+    "cancel_answer",  # what the retrier's own cancel answered; detail: the answer
+    "settled",  # the retrier knows how the request ended; name: outcome
+    "sleep",  # a client outside sleeps; detail: for how many ns
+    "system_error",  # subject: job or -1, name: function, detail: what it struck
+    "restart",  # the server goes down; detail: for how many ns
+    "boot",  # the server is back
+    "collected",  # rows of completed jobs were deleted; detail: how many
+    "runaway",  # a request ran into a limit; name: which
+)
+"""Every kind of event, with the meaning of its `subject`, `name` and `detail`."""
+
+Raw = tuple[int, str, int, int, str, Any]
+
+
+class Committed(NamedTuple):
+    """What a transaction was: when it took its snapshot, its timestamps, what it read and what it wrote."""
+
+    begin_ns: int
+    begin_ts: int
+    commit_ts: int
+    reads: tuple[int | str, ...]
+    """Ids of jobs (int) and documents (str)."""
+    writes: tuple[int | str, ...]
+
+
+class Unfolding(Protocol):
+    """The detail of a tuple that stands for several events, worked out only when somebody looks."""
+
+    def unfold(self, raw: Raw) -> Sequence[Raw]:
+        """Return the events that `raw`, whose detail this is, stands for."""
+        ...
+
+
+class Event(NamedTuple):
+    """One thing that happened: an instant in ns, a kind (see `KINDS`), and whom and what it concerns."""
+
+    t_ns: int
+    kind: str
+    request: int
+    """The request's number, or -1 for what belongs to none."""
+    subject: int
+    """A job's or an attempt's number, or -1."""
+    name: str
+    detail: Any = None
+
+
+class History:
+    """The events of one simulation, in the order in which they happened."""
+
+    def __init__(self, raw: Sequence[Raw]) -> None:
+        self._raw = raw
+
+    @property
+    def events(self) -> list[Event]:
+        """All events."""
+        return [Event(*raw) for raw in self._raw]
+
+    def __iter__(self) -> Iterator[Event]:
+        return (Event(*raw) for raw in self._raw)
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+    def of_request(self, request: int) -> History:
+        """Return what concerns one request, and what concerns none (restarts)."""
+        return History([raw for raw in self._raw if raw[2] in (request, -1)])
+
+    def digest(self) -> str:
+        """Return the SHA-256 of all events, in hexadecimal."""
+        sha = hashlib.sha256()
+        for raw in self._raw:
+            sha.update(repr(raw).encode())
+            sha.update(b"\\n")
+        return sha.hexdigest()
+
+
+class Recorder:
+    """Gathers events; `add` is the `append` of a list, so that recording costs one tuple."""
+
+    __slots__ = ("add", "raw")
+
+    def __init__(self) -> None:
+        self.raw: list[Raw] = []
+        self.add = self.raw.append
+
+    def history(self) -> History:
+        """Return what was recorded so far."""
+        return History([plain for raw in self.raw for plain in (raw[5].unfold(raw) if raw[1] == "commit" else (raw,))])

@@ -1,0 +1,90 @@
+"""The per-request record: what one simulated request leaves behind, as columns of arrays.
+
+Engines fill it, `sim.analysis` reads it, and two engines agree when these columns are equal bit for bit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+NEVER = -1
+"""The time of something that did not happen."""
+
+
+class Outcome(IntEnum):
+    """What the retrier concluded about a request."""
+
+    open = 0
+    """`until` cut it off."""
+    success = 1
+    gave_up = 2
+    canceled = 3
+    stuck = 4
+    """Nothing pending or running will ever look at it again."""
+    runaway = 5
+    """It ran into the limit of polls or of simulated time."""
+
+
+class Cause(IntEnum):
+    """Why a second effect came about; one column of `Requests.duplicates` each."""
+
+    ack_lost = 0
+    """The effect was done, the attempt reported failure."""
+    crash_after_effect = 1
+    """The execution died after the effect, before its end was recorded."""
+    timeout = 2
+    """The attempt had been given up, its work went on."""
+    report_lost = 3
+    """The attempt succeeded, but what should record that ran out of reruns or hit a system error."""
+    resubmit = 4
+    """The caller asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """One row a request, in order of (replication, number); every column has shape (requests,) unless it says otherwise.
+
+    Times are ns of simulated time, `NEVER` (-1) where the thing did not happen.
+    """
+
+    replication: NDArray[np.int32]
+    number: NDArray[np.int64]
+    """The request's number in its cell (isolated) or in its replication (shared), from 0."""
+    submitted_ns: NDArray[np.int64]
+    first_effect_ns: NDArray[np.int64]
+    settled_ns: NDArray[np.int64]
+    known_attempt_end_ns: NDArray[np.int64]
+    """Real end of the last attempt that had ended when the request settled; -1 if it has not settled or none had."""
+    last_attempt_end_ns: NDArray[np.int64]
+    attempts: NDArray[np.int32]
+    effects: NDArray[np.int32]
+    """Effects applied, the first included."""
+    suppressed: NDArray[np.int32]
+    """Effects that the receiver recognised by their idempotency key."""
+    polls: NDArray[np.int32]
+    conflicts: NDArray[np.int32]
+    mutations: NDArray[np.int32]
+    """Committed mutations."""
+    actions: NDArray[np.int32]
+    """Started action jobs."""
+    action_ns: NDArray[np.int64]
+    """Time during which action executions ran."""
+    outcome: NDArray[np.uint8]
+    duplicates: NDArray[np.int32]
+    """Shape (requests, causes): applied effects after the first, by `Cause`."""
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+    def select(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Self:
+        """Return the chosen rows."""
+        return type(self)(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Self]) -> Self:
+        """Join the rows of several tables in the given order; at least one is needed."""
+        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))

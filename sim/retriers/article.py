@@ -1,0 +1,98 @@
+"""`article`: the retrier of the article "Automatically Retry Actions".
+
+Source: `JamesCowling/convex-action-retrier`, commit 3c10169, `convex/retrier.ts`. Handlers, their order and the names
+of their arguments are upstream's. No jitter anywhere: a poll every `waitBackoff`, which only grows.
+
+Where the code and its words differ: "the maximum number of times to retry" counts failures after which it retries, so
+an action is started up to `maxFailures + 1` times; `waitBackoff` is not set back for a new attempt, so that each
+attempt is noticed later than the one before.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from sim.convex.functions import Function, FunctionError, MutationContext, mutation
+from sim.kernel.config import DurationNs, Number, Options
+from sim.kernel.durations import NS_PER_MS
+from sim.kernel.records import Outcome
+from sim.retriers.base import ScheduledRetrier
+
+if TYPE_CHECKING:
+    from sim.kernel.config import Options as AnyOptions
+
+
+class ArticleOptions(Options):
+    """The optional arguments of `runAction`, with upstream's defaults."""
+
+    wait_backoff: Annotated[DurationNs, Field(ge=NS_PER_MS, description="First delay before looking again.")] = (
+        10 * NS_PER_MS
+    )
+    retry_backoff: Annotated[DurationNs, Field(ge=NS_PER_MS, description="First delay before a retry.")] = 10 * NS_PER_MS
+    base: Annotated[Number, Field(ge=1, le=1000, description="Base of both exponential backoffs.")] = 2.0
+    max_failures: Annotated[int, Field(ge=0, le=10_000, description="Failures after which it still retries.")] = 16
+
+
+class Article(ScheduledRetrier):
+    """Polls the job of the action, and schedules another when it has failed."""
+
+    kind: ClassVar[str] = "article"
+    Options: ClassVar[type[AnyOptions]] = ArticleOptions
+    watchers: ClassVar[tuple[str, ...]] = ("retry",)
+    action_jobs: ClassVar[tuple[str, ...]] = ("action",)
+
+    def __init__(self, options: ArticleOptions | None = None, **upstream: float) -> None:
+        """Take options, or upstream's own numbers unchecked."""
+        super().__init__(options)
+        given = self.options
+        self.defaults: dict[str, Any] = {
+            "waitBackoff": given.wait_backoff / NS_PER_MS,
+            "retryBackoff": given.retry_backoff / NS_PER_MS,
+            "base": given.base,
+            "maxFailures": given.max_failures,
+            **upstream,
+        }
+        self.retry = mutation("retry", self._retry, poll=True)
+
+    def bind(self, action: Function) -> None:
+        """Take the user's action."""
+        self.action = action
+
+    def submit(self, ctx: MutationContext) -> None:
+        """Upstream's `runAction`."""
+        job = ctx.run_after(0, self.action)
+        ctx.run_after(0, self.retry, {"job": job, **self.defaults})
+
+    def _retry(self, ctx: MutationContext, args: dict[str, Any]) -> None:
+        job = args["job"]
+        status = ctx.get_job(job)
+        if status is None:
+            raise FunctionError(f"job {job} not found")
+
+        match status.state:
+            case "pending" | "inProgress":
+                wait_backoff = args["waitBackoff"]
+                ctx.run_after(wait_backoff, self.retry, {**args, "waitBackoff": wait_backoff * args["base"]})
+
+            case "failed":
+                if args["maxFailures"] <= 0:
+                    ctx.settle(Outcome.gave_up)
+                    return
+                new_job = ctx.run_after(args["retryBackoff"], self.action)
+                ctx.run_after(
+                    args["retryBackoff"],
+                    self.retry,
+                    {
+                        **args,
+                        "job": new_job,
+                        "retryBackoff": args["retryBackoff"] * args["base"],
+                        "maxFailures": args["maxFailures"] - 1,
+                    },
+                )
+
+            case "success":
+                ctx.settle(Outcome.success)
+            case "canceled":
+                ctx.settle(Outcome.canceled)

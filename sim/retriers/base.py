@@ -1,0 +1,127 @@
+"""The two shapes of a retrier, and the one registry through which scenarios find them.
+
+A `ScheduledRetrier` lives inside the deployment: its handlers are mutations and actions that run against contexts, as
+in Convex. A `LoopRetrier` is a client outside: one coroutine that calls, sleeps and calls again, which is how most
+retry libraries work.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sim.kernel.config import Options
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sim.convex.functions import Function, MutationContext
+    from sim.retriers.client import Call, ClientContext
+
+GROUP = "retrysim.retriers"
+"""The entry point group in which other distributions announce their retriers."""
+
+PORTS = {
+    "article": "sim.retriers.article:Article",
+    "component": "sim.retriers.component:Component",
+    "helpers": "sim.retriers.helpers:Helpers",
+    "none": "sim.retriers.none:NoRetry",
+}
+
+
+class NoOptions(Options):
+    """The options of a retrier that has none."""
+
+
+class Retrier:
+    """What both shapes have in common: a name and a model of options.
+
+    `Options` is the model that a scenario fills and checks; an instance of it is handed to the constructor.
+    """
+
+    kind: ClassVar[str] = ""
+    Options: ClassVar[type[Options]] = NoOptions
+
+    def __init__(self, options: Any = None) -> None:
+        self.options = self.Options() if options is None else options
+
+
+class ScheduledRetrier(Retrier):
+    """A retrier made of functions of the deployment: write `bind`, `submit`, and the handlers they schedule.
+
+    A handler says how a request ended with `ctx.settle`. The names of functions let the platform count and prove:
+    an unsettled request is stuck for ever once no job or execution of a `watchers` function is left.
+    """
+
+    watchers: ClassVar[tuple[str, ...]] = ("retry",)
+    """Functions that can still settle a request."""
+    action_jobs: ClassVar[tuple[str, ...]] = ("action",)
+    """Functions whose job runs the user's action; what `cancel: {target: action}` cancels."""
+    poll_jobs: ClassVar[tuple[str, ...]] = ("retry",)
+    """Functions that look whether there is something to do; what `cancel: {target: poll}` cancels."""
+    tables: ClassVar[Mapping[str, Mapping[str, Sequence[str]]]] = {}
+    """The retrier's own tables, each with its indexes and the fields of their keys."""
+
+    def bind(self, action: Function) -> None:
+        """Take the user's action, which the handlers schedule or run."""
+        raise NotImplementedError
+
+    def submit(self, ctx: MutationContext) -> Any:
+        """Start one request, inside the mutation of its caller; returns the retrier's own name for it, if it has one."""
+        raise NotImplementedError
+
+    def cancel(self, ctx: MutationContext, handle: Any) -> Any:
+        """Cancel a request, given what `submit` returned.
+
+        A retrier without a cancel of its own leaves its users the scheduler's: the newest unfinished job of the action.
+        """
+        del handle
+        job = ctx.newest_job(*self.action_jobs)
+        if job is not None:
+            ctx.cancel(job.id)
+
+
+class LoopRetrier(Retrier):
+    """A retrier that is one coroutine at the client: write `retry`."""
+
+    async def retry(self, call: Call, ctx: ClientContext) -> Any:
+        """Call until done: return for success, let `CallFailed` through for giving up.
+
+        `await call()` makes one attempt, `await ctx.sleep(ms)` waits, `ctx.uniform(stream, index)` draws.
+        """
+        raise NotImplementedError
+
+
+def known_kinds() -> list[str]:
+    """Name all retriers that a scenario can ask for: the built-in ones and those of other distributions."""
+    return sorted({*PORTS, *(point.name for point in entry_points(group=GROUP))})
+
+
+def retrier_class(kind: str) -> type[Retrier]:
+    """Find a retrier by its kind; LookupError where there is none, TypeError where it is not one."""
+    if kind in PORTS:
+        return load(PORTS[kind])
+    for point in entry_points(group=GROUP, name=kind):
+        return _checked(point.load(), point.value)
+    raise LookupError(f"no retrier of kind '{kind}'; known are {', '.join(known_kinds())}")
+
+
+def load(path: str) -> type[Retrier]:
+    """Import a retrier named `module:Class`; LookupError where it is not there, TypeError where it is not one."""
+    module, _, name = path.partition(":")
+    if not module or not name:
+        raise LookupError(f"'{path}' does not name a retrier; write MODULE:CLASS")
+    try:
+        found = getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        raise LookupError(f"no module '{error.name}' (looking for '{path}')") from error
+    except AttributeError as error:
+        raise LookupError(f"module '{module}' has no '{name}'") from error
+    return _checked(found, path)
+
+
+def _checked(found: Any, path: str) -> type[Retrier]:
+    if not (isinstance(found, type) and issubclass(found, (ScheduledRetrier, LoopRetrier))):
+        raise TypeError(f"'{path}' is neither a ScheduledRetrier nor a LoopRetrier")
+    return found

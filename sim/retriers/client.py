@@ -1,0 +1,149 @@
+"""A client outside the deployment: where a `LoopRetrier` runs.
+
+Its calls start the user's action directly and take no slot; restarts and the platform's time limit do not reach it. A
+call that is given up after a timeout goes on where it is, and so does its effect.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sim.kernel.clock import Clock, Pending, Task
+from sim.kernel.hosts import CUT, RETURNED
+from sim.kernel.records import Outcome
+
+if TYPE_CHECKING:
+    from sim.kernel.choices import Choices
+    from sim.kernel.history import Recorder
+    from sim.kernel.request import Request
+    from sim.retriers.base import LoopRetrier
+    from sim.world.attempts import ActionModel, Attempt
+
+
+class CallFailed(Exception):  # noqa: N818  # what the model does, not a mistake
+    """A call ended without success, as far as its caller can tell."""
+
+
+class CallTimedOut(CallFailed):
+    """The caller gave up on a call; what it started may still happen."""
+
+
+class Call:
+    """One request's way to call the action: `await call()` or `await call(timeout_ms=...)`.
+
+    Returns the number of the attempt, 1 first; raises `CallFailed`, or `CallTimedOut` after `timeout_ms`.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def __call__(self, timeout_ms: float | None = None) -> int:
+        client = self._client
+        connection = _Connection(client)
+        client.request.actions += 1
+        client.connections.append(connection)
+        if timeout_ms is not None:
+            client.clock.call_after(round(timeout_ms * 1e6), connection.time_out)
+        client.action.begin(connection, client.request)
+        return await connection.answer  # type: ignore[no-any-return]  # a Pending holds anything
+
+
+class ClientContext:
+    """What a `LoopRetrier` can do besides calling: sleep, draw numbers, read the clock."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    @property
+    def now_ms(self) -> float:
+        """Simulated time in ms."""
+        return self._client.clock.now_ns / 1e6
+
+    async def sleep(self, delay_ms: float) -> None:
+        """Wait; ValueError where the delay is negative or not finite."""
+        if not 0 <= delay_ms < float("inf"):
+            raise ValueError(f"a delay must be finite and not negative, not {delay_ms} ms")
+        client, awake = self._client, Pending()
+        delay_ns = round(delay_ms * 1e6)
+        client.record("sleep", "", delay_ns)
+        client.clock.call_after(delay_ns, awake.succeed)
+        await awake
+
+    def uniform(self, stream: str, index: int = 0) -> float:
+        """Draw the number on [0, 1) that has this address for this request: stream is a name, index counts draws."""
+        value = self._client.choices.uniform(stream, self._client.request.number, index)
+        self._client.record("draw", stream, value)
+        return value
+
+
+class _Connection:
+    """Hosts one attempt for a client."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._started_ns = client.clock.now_ns
+        self.deadline_ns: int | None = None
+        self.strike: float | None = None
+        self.attempt: Attempt | None = None
+        self.answer = Pending()
+
+    def attempt_over(self, how: str) -> None:
+        client = self._client
+        client.request.action_ns += client.clock.now_ns - self._started_ns
+        client.connections.remove(self)
+        if how == RETURNED:
+            self.answer.succeed(self.attempt.number)  # type: ignore[union-attr]  # it is over, so it began
+        else:
+            self.answer.fail(CallFailed("the call was cut off" if how == CUT else "the call failed"))
+
+    def attempt_lost(self) -> None:
+        self.answer.fail(CallFailed("contact with the call was lost"))
+
+    def time_out(self) -> None:
+        attempt = self.attempt
+        if attempt is not None and not attempt.ended:
+            attempt.given_up = True
+            self.answer.fail(CallTimedOut("the call timed out"))
+
+
+class Client:
+    """One request of a `LoopRetrier`, from its submission to what the loop concludes."""
+
+    def __init__(  # noqa: PLR0913  # the parts of a world, put together in one place
+        self,
+        clock: Clock,
+        choices: Choices,
+        action: ActionModel,
+        retrier: LoopRetrier,
+        request: Request,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self.clock = clock
+        self.choices = choices
+        self.action = action
+        self.request = request
+        self.connections: list[_Connection] = []
+        self._recorder = recorder
+        self._task = Task(retrier.retry(Call(self), ClientContext(self)), self._concluded)
+
+    def start(self) -> None:
+        """Begin the loop."""
+        self._task.go_on()
+
+    def cancel(self) -> None:
+        """Stop the loop; a call in flight goes on."""
+        if self.request.settle(Outcome.canceled, self.clock.now_ns):
+            self._task.stop()
+            self.record("settled", Outcome.canceled.name)
+
+    def _concluded(self, _value: Any, error: Exception | None) -> None:
+        if error is not None and not isinstance(error, CallFailed):
+            raise error
+        outcome = Outcome.success if error is None else Outcome.gave_up
+        if self.request.settle(outcome, self.clock.now_ns):
+            self.record("settled", outcome.name)
+
+    def record(self, kind: str, name: str, detail: Any = None) -> None:
+        """Add an event to the history, where one is kept."""
+        if self._recorder is not None:
+            self._recorder.add((self.clock.now_ns, kind, self.request.number, -1, name, detail))

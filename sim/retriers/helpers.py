@@ -1,0 +1,117 @@
+"""`helpers`: `makeActionRetrier` of convex-helpers.
+
+Source: `convex-helpers` 0.1.124, `server/retries.ts`. Handlers, their order, the order of their draws and the names of
+their arguments are upstream's. Two bookkeeping arguments are ours, since every draw has an address: `poll` (number of
+this execution of `retry`) and `failure` (number of the failure it would handle).
+
+Where the code and its words differ: the documented "initial delay before checking" is spread by jitter and has grown
+once before any failure is handled, because the first `retry` always finds its own new job pending; it is never set
+back and has no cap. After a failure the first look comes after jitter(retryBackoff + waitBackoff), drawn apart from
+the retry's own delay, so it can come before the retried job has started. A `retry` that is canceled or throws ends
+all looking.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from sim.convex.functions import Function, FunctionError, MutationContext, mutation
+from sim.kernel.config import DurationNs, Number, Options
+from sim.kernel.durations import NS_PER_MS
+from sim.kernel.records import Outcome
+from sim.retriers.backoff import jitter
+from sim.retriers.base import ScheduledRetrier
+
+if TYPE_CHECKING:
+    from sim.kernel.config import Options as AnyOptions
+
+
+class HelpersOptions(Options):
+    """The options of `makeActionRetrier`, with upstream's defaults."""
+
+    wait_backoff: Annotated[DurationNs, Field(ge=NS_PER_MS, description="First delay before looking again.")] = (
+        100 * NS_PER_MS
+    )
+    retry_backoff: Annotated[DurationNs, Field(ge=NS_PER_MS, description="First delay before a retry.")] = (
+        100 * NS_PER_MS
+    )
+    base: Annotated[Number, Field(ge=1, le=1000, description="Base of both exponential backoffs.")] = 2.0
+    max_failures: Annotated[int, Field(ge=0, le=10_000, description="Failures after which it still retries.")] = 16
+
+
+class Helpers(ScheduledRetrier):
+    """Polls the job of the action with jitter, and schedules another when it has failed."""
+
+    kind: ClassVar[str] = "helpers"
+    Options: ClassVar[type[AnyOptions]] = HelpersOptions
+    watchers: ClassVar[tuple[str, ...]] = ("retry",)
+    action_jobs: ClassVar[tuple[str, ...]] = ("action",)
+
+    def __init__(self, options: HelpersOptions | None = None, **upstream: float) -> None:
+        """Take options, or upstream's own numbers unchecked."""
+        super().__init__(options)
+        given = self.options
+        self.defaults: dict[str, Any] = {
+            "waitBackoff": given.wait_backoff / NS_PER_MS,
+            "retryBackoff": given.retry_backoff / NS_PER_MS,
+            "base": given.base,
+            "maxFailures": given.max_failures,
+            **upstream,
+        }
+        self.retry = mutation("retry", self._retry, poll=True)
+
+    def bind(self, action: Function) -> None:
+        """Take the user's action."""
+        self.action = action
+
+    def submit(self, ctx: MutationContext) -> None:
+        """Upstream's `runWithRetries`."""
+        ctx.run_after(0, self.retry, {**self.defaults, "poll": 1, "failure": 1})
+
+    def _retry(self, ctx: MutationContext, args: dict[str, Any]) -> None:
+        job = args.get("job")
+        if job is None:
+            job = ctx.run_after(0, self.action)
+        status = ctx.get_job(job)
+        if status is None:
+            raise FunctionError(f"job {job} not found")
+
+        match status.state:
+            case "pending" | "inProgress":
+                ctx.run_after(
+                    jitter(args["waitBackoff"], ctx.uniform("poll_jitter", args["poll"])),
+                    self.retry,
+                    {
+                        **args,
+                        "job": job,
+                        "waitBackoff": args["waitBackoff"] * args["base"],
+                        "poll": args["poll"] + 1,
+                    },
+                )
+
+            case "failed":
+                if args["maxFailures"] <= 0:
+                    ctx.settle(Outcome.gave_up)
+                    return
+                new_job = ctx.run_after(
+                    jitter(args["retryBackoff"], ctx.uniform("action_jitter", args["failure"])), self.action
+                )
+                ctx.run_after(
+                    jitter(args["retryBackoff"] + args["waitBackoff"], ctx.uniform("poll_jitter", args["poll"])),
+                    self.retry,
+                    {
+                        **args,
+                        "job": new_job,
+                        "retryBackoff": args["retryBackoff"] * args["base"],
+                        "maxFailures": args["maxFailures"] - 1,
+                        "poll": args["poll"] + 1,
+                        "failure": args["failure"] + 1,
+                    },
+                )
+
+            case "success":
+                ctx.settle(Outcome.success)
+            case "canceled":
+                ctx.settle(Outcome.canceled)

@@ -1,0 +1,21 @@
+"""`none`: calls once and takes what comes; the baseline against which every retrier is measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from sim.retriers.base import LoopRetrier
+
+if TYPE_CHECKING:
+    from sim.retriers.client import Call, ClientContext
+
+
+class NoRetry(LoopRetrier):
+    """One call, no retry."""
+
+    kind: ClassVar[str] = "none"
+
+    async def retry(self, call: Call, ctx: ClientContext) -> int:
+        """Call once."""
+        del ctx
+        return await call()

@@ -1,0 +1,134 @@
+"""Files that a scenario names: found inside its folder only, read once, handed to the options that wait for them."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from sim.scenario.problems import Path as Keys
+from sim.scenario.problems import Problem
+from sim.world.columns import Column, read_column
+from sim.world.distributions import Empirical
+from sim.world.workload import Recorded
+
+MAX_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class DataFiles:
+    """The files of one scenario's folder; what has been read is kept."""
+
+    folder: Path
+    _columns: dict[tuple[type[Column], str, str, str | None, int | None], Column] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+
+    def fill(self, column: Column) -> Column:
+        """Return a column with its values. Raises ValueError where the file cannot be read as one."""
+        key = (type(column), column.file, column.column, column.sha256, column.rows)
+        if key not in self._columns:
+            data = self.read(column.file)
+            try:
+                text = data.decode("utf-8")
+            except UnicodeDecodeError as error:
+                line = data.count(b"\n", 0, error.start) + 1
+                raise ValueError(f"{column.file} is not a text file in UTF-8 (line {line})") from None
+            try:
+                values_ns = read_column(text, column.column)
+                self._columns[key] = column.with_values(values_ns, hashlib.sha256(data).hexdigest())
+            except ValueError as error:
+                raise ValueError(f"{column.file}: {error}") from None
+        return self._columns[key]
+
+    def read(self, name: str) -> bytes:
+        """Read a file of the folder. Raises ValueError where there is none, or it lies outside, or is too large."""
+        if Path(name).is_absolute():
+            raise ValueError("a file is named relative to the scenario's folder, not from the root")
+        try:
+            folder = self.folder.resolve(strict=True)
+            path = (folder / name).resolve()
+            if not path.is_relative_to(folder):
+                raise ValueError(f"{name} lies outside of the scenario's folder")
+            if path.is_dir():
+                raise ValueError(f"{name} is a folder, not a file")
+            if path.exists() and not path.is_file():
+                raise ValueError(f"{name} is not an ordinary file")
+            with path.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
+        except FileNotFoundError:
+            raise ValueError(f"there is no file {name} in the scenario's folder") from None
+        except (OSError, RuntimeError) as error:
+            # Too long a name, a loop of links, no permission.
+            reason = getattr(error, "strerror", None) or "its links lead nowhere"
+            raise ValueError(f"{name} cannot be read: {reason}") from None
+        if len(data) > MAX_BYTES:
+            raise ValueError(f"{name} is larger than {MAX_BYTES >> 20} MiB")
+        return data
+
+
+def attach(tree: Any, files: DataFiles) -> tuple[Any, list[Problem]]:
+    """Return a copy of a scenario's plain values with the columns of files read in, and what was wrong with them.
+
+    Whatever does not look like a column stays as it is, for the models to complain about.
+    """
+    problems: list[Problem] = []
+
+    def walk(node: Any, path: Keys) -> Any:
+        if isinstance(node, Mapping):
+            filled = {}
+            for key, value in node.items():
+                below = (*path, key)
+                model = _column_model(below)
+                filled[key] = walk(value, below) if model is None else read(model, value, below)
+            return filled
+        if isinstance(node, list | tuple):
+            return [walk(value, (*path, position)) for position, value in enumerate(node)]
+        return node
+
+    def read(model: type[Column], value: Any, path: Keys) -> Any:
+        try:
+            column = model.model_validate(value)
+        except ValidationError:
+            return value
+        if column.values_ns:
+            return column
+        try:
+            return files.fill(column)
+        except ValueError as error:
+            problems.append(Problem((*path, "file"), str(error)))
+            return value
+
+    filled = walk(tree, ())
+    return {key: _unwrapped(value) for key, value in filled.items()}, problems
+
+
+def _column_model(path: Keys) -> type[Column] | None:
+    if path == ("requests", "arrivals", "file"):
+        return Recorded
+    return Empirical if path[-1] == "empirical" else None
+
+
+def _unwrapped(node: Any) -> Any:
+    """Let a column with values stand for the mapping that names its kind, which would validate it anew without them."""
+    if isinstance(node, Mapping):
+        if len(node) == 1 and isinstance(column := next(iter(node.values())), Column):
+            return column
+        return {key: _unwrapped(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_unwrapped(value) for value in node]
+    return node
+
+
+def columns(tree: Any) -> Iterator[Column]:
+    """Yield the columns among a scenario's values."""
+    if isinstance(tree, Column):
+        yield tree
+    elif isinstance(tree, Mapping):
+        for value in tree.values():
+            yield from columns(value)
+    elif isinstance(tree, list | tuple):
+        for value in tree:
+            yield from columns(value)

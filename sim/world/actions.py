@@ -1,0 +1,167 @@
+"""The user's action as a scenario describes it: how long an attempt takes and how it ends.
+
+These are the options only; `sim.world.attempts` plays them. The outcomes and their moments are those of its table.
+"""
+
+from math import fsum
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    SerializerFunctionWrapHandler,
+    WrapSerializer,
+    model_serializer,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from sim.kernel.config import DurationNs, Options, Share
+from sim.kernel.durations import NS_PER_MS
+from sim.world.distributions import Constant, Law
+from sim.world.weather import Weather
+
+DEFAULT_LATENCY = Constant(value_ns=100 * NS_PER_MS)
+MOST_SCRIPTED = 10_000
+MOST_SOURCES = 100
+SHARE_TOLERANCE = 1e-9
+"""Shares that sum to 1 in decimals may exceed it by rounding."""
+
+ScriptedOutcome = Literal[
+    "success", "fail", "ack_lost", "crash_before_effect", "crash_after_effect", "lost_contact", "hang"
+]
+"""What an attempt can do."""
+
+
+class OutcomeOptions(Options):
+    """How often an attempt ends in one way, and how long it then takes."""
+
+    share: Share
+    latency: Law | None = None
+    """None: that of the action."""
+
+
+class _AlsoWritten:
+    """Annotation for the JSON Schema of a form that files may write shorter."""
+
+    def __init__(self, shorthand: dict[str, Any]) -> None:
+        self._shorthand = shorthand
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [self._shorthand, handler(schema)]}
+
+
+def _with_share(value: Any) -> Any:
+    return {"share": value} if isinstance(value, int | float | str) and not isinstance(value, bool) else value
+
+
+def _as_share(outcome: OutcomeOptions, handler: SerializerFunctionWrapHandler) -> Any:
+    return outcome.share if outcome.latency is None else handler(outcome)
+
+
+def _outcome(description: str) -> Any:
+    return Field(default=OutcomeOptions(share=0.0), description=description)
+
+
+OutcomeShare = Annotated[
+    OutcomeOptions,
+    BeforeValidator(_with_share),
+    WrapSerializer(_as_share),
+    _AlsoWritten({"type": "number", "minimum": 0, "maximum": 1}),
+]
+"""A share, or `{share: 0.25, latency: {constant: 5ms}}`."""
+
+
+class OutcomesOptions(Options):
+    """The share of attempts that end in each way; success takes the rest."""
+
+    fail: OutcomeShare = _outcome("No effect; throws at the end of its latency.")
+    ack_lost: OutcomeShare = _outcome("The effect is done, the attempt throws all the same.")
+    crash_before_effect: OutcomeShare = _outcome("The execution dies before the effect.")
+    crash_after_effect: OutcomeShare = _outcome("The execution dies after the effect, before its end is recorded.")
+    lost_contact: OutcomeShare = _outcome("The platform takes the attempt for dead while it goes on to its effect.")
+    hang: OutcomeShare = _outcome("No effect, and no end before the platform's time limit.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        total = fsum(options.share for options in self.by_name().values())
+        if total > 1 + SHARE_TOLERANCE:
+            raise ValueError(f"the shares sum to {total:.12g}, more than 1")
+        if self.hang.latency is not None:
+            raise ValueError("a latency of hang cannot matter: a hang never ends")
+        return self
+
+    def by_name(self) -> dict[str, OutcomeOptions]:
+        """Return the outcomes by their names, in the order in which an attempt's number is held against them."""
+        return {name: getattr(self, name) for name in type(self).model_fields}
+
+
+class ScriptedAttempt(Options):
+    """One attempt of a script."""
+
+    outcome: ScriptedOutcome
+    latency: DurationNs = 100 * NS_PER_MS
+
+    @model_validator(mode="after")
+    def _hang_has_no_latency(self) -> Self:
+        if self.outcome == "hang" and "latency" in self.model_fields_set:
+            raise ValueError("the latency of a hang cannot matter: a hang never ends")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_idle_latency(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        if self.outcome == "hang":
+            fields.pop("latency", None)
+        return fields
+
+
+class IdempotencyOptions(Options):
+    """The receiver's memory: an effect within the window of the last applied one is suppressed."""
+
+    window: Annotated[DurationNs, Field(gt=0)]
+
+
+Idempotency = Annotated[
+    IdempotencyOptions | None,
+    BeforeValidator(lambda value: None if value == "none" else value),
+    WrapSerializer(lambda value, handler: "none" if value is None else handler(value)),
+    _AlsoWritten({"const": "none"}),
+]
+"""`none` (in memory None), or `{window: 24h}`."""
+
+
+class ActionOptions(Options):
+    """The action that is retried: latency, outcomes, weather, and what its receiver remembers."""
+
+    latency: Law = Field(default=DEFAULT_LATENCY, description="How long an attempt takes.")
+    outcomes: OutcomesOptions = Field(default=OutcomesOptions(), description="How attempts end; success takes the rest.")
+    effect_at: Share = Field(default=1.0, description="Share of the latency after which the effect is done.")
+    permanent_failure: Share = Field(default=0.0, description="Share of the requests that never succeed.")
+    weather: Annotated[tuple[Weather, ...], Field(strict=False, max_length=MOST_SOURCES)] = Field(
+        default=(), description="Failures that hang together in time."
+    )
+    idempotency: Idempotency = Field(
+        default=None, description="Whether the receiver recognizes a repeated effect, and for how long; `none`: never."
+    )
+    script: Annotated[tuple[ScriptedAttempt, ...], Field(strict=False, max_length=MOST_SCRIPTED)] = Field(
+        default=(), description="Instead of latency and outcomes: one attempt after the other, the last repeats."
+    )
+
+    def branches(self) -> list[tuple[str, float, Law]]:
+        """Return (outcome, share, law of its latency) for all but success, which has the rest and `latency`."""
+        return [
+            (name, options.share, self.latency if options.latency is None else options.latency)
+            for name, options in self.outcomes.by_name().items()
+        ]
+
+    def scripted(self) -> list[tuple[str, Law]]:
+        """Return (outcome, law of its latency) of the script, empty where there is none."""
+        return [(attempt.outcome, Constant(value_ns=attempt.latency)) for attempt in self.script]
+
+    @property
+    def window_ns(self) -> int | None:
+        """The idempotency window in ns, None where no effect is ever recognized."""
+        return None if self.idempotency is None else self.idempotency.window

@@ -1,0 +1,263 @@
+"""Attempts: what one start of the user's action does, and when.
+
+With L the drawn latency and E = effect_at * L the moment of the effect:
+
+| outcome | effect | the execution | what its host is told |
+| --- | --- | --- | --- |
+| success | at E | returns at L | returned |
+| fail | none | throws at L | threw |
+| ack_lost | at E | throws at L | threw |
+| crash_before_effect | none | dies at a moment uniform in [0, E) | died |
+| crash_after_effect | at E | dies at E + U * (L - E) | died |
+| lost_contact | at E | goes on unseen and returns at L | lost, uniform in [0, L), then returned |
+| hang | none | never ends | cut, at the time limit |
+| (L over the time limit) | at E all the same | is cut off at the limit | cut |
+
+An attempt is its own end timer. Giving up on one never erases an effect that is still to come.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING, Any, Final
+
+from sim.kernel.hosts import CUT, DIED, RETURNED, THREW
+from sim.kernel.records import Cause
+from sim.world.effects import apply_effect
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sim.kernel.choices import Choices, DelayOf, Law
+    from sim.kernel.clock import Clock
+    from sim.kernel.history import Recorder
+    from sim.kernel.hosts import Host
+    from sim.kernel.request import Request
+
+SUCCESS: Final = "success"
+FAIL: Final = "fail"
+ACK_LOST: Final = "ack_lost"
+CRASH_BEFORE_EFFECT: Final = "crash_before_effect"
+CRASH_AFTER_EFFECT: Final = "crash_after_effect"
+LOST_CONTACT: Final = "lost_contact"
+HANG: Final = "hang"
+
+BLAME: Final = {
+    SUCCESS: Cause.report_lost,
+    ACK_LOST: Cause.ack_lost,
+    CRASH_AFTER_EFFECT: Cause.crash_after_effect,
+    LOST_CONTACT: Cause.timeout,
+}
+"""What a duplicate is charged to when the attempt before it had this outcome and its effect."""
+
+WITH_EFFECT: Final = frozenset(BLAME)
+NORMAL_PRIORITY = 1
+
+
+class Attempt:
+    """One start of the user's action."""
+
+    __slots__ = (
+        "_effect_at_end",
+        "_effect_dropped",
+        "blame",
+        "callbacks",
+        "effect_done",
+        "ended",
+        "given_up",
+        "host",
+        "how",
+        "number",
+        "request",
+    )
+    _ok = True
+
+    def __init__(self, request: Request, number: int, host: Host, outcome: str) -> None:
+        self.request = request
+        self.number = number
+        self.host = host
+        self.how = RETURNED
+        self.blame = BLAME.get(outcome, Cause.timeout)
+        self.ended = False
+        self.given_up = False
+        self.effect_done = False
+        self._effect_at_end = False
+        self._effect_dropped = False
+        self.callbacks: Any = None
+
+    def abandon(self, now_ns: int) -> None:
+        """Give the attempt up where it is; an effect still ahead of it comes at its moment."""
+        self.given_up = True
+        if not self.ended:
+            self.ended = True
+            self.blame = Cause.crash_after_effect if self.effect_done else Cause.timeout
+            self.request.last_attempt_end_ns = now_ns
+
+    def drop_effect(self) -> None:
+        """Let an effect that is still ahead never come."""
+        self._effect_dropped = True
+
+
+class _Effect:
+    """The timer of an effect."""
+
+    __slots__ = ("attempt", "callbacks")
+    _ok = True
+
+    def __init__(self, attempt: Attempt, callbacks: Any) -> None:
+        self.attempt = attempt
+        self.callbacks = callbacks
+
+
+class ActionModel:
+    """The user's action as the world plays it: draws outcomes and latencies, applies effects, tells the host.
+
+    `outcomes` lists (outcome, share, law of its latency); success takes the rest, with `latency`. `script` replaces
+    both: (outcome, law) for one attempt after the other, the last repeats. `window_ns` is the idempotency window.
+    """
+
+    def __init__(  # noqa: PLR0913  # the options of an action, taken apart
+        self,
+        clock: Clock,
+        choices: Choices,
+        *,
+        latency: Law,
+        outcomes: Sequence[tuple[str, float, Law]] = (),
+        script: Sequence[tuple[str, Law]] = (),
+        effect_at: float = 1.0,
+        window_ns: int | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self._clock = clock
+        self._choices = choices
+        self._recorder = recorder
+        self._effect_at = effect_at
+        self._window_ns = window_ns
+        self._cumulative: list[float] = []
+        self._branches: list[tuple[str, DelayOf]] = []
+        total = 0.0
+        for outcome, share, law in outcomes:
+            if share:
+                total += share
+                self._cumulative.append(total)
+                self._branches.append((outcome, choices.delays(law, "latency")))
+        self._branches.append((SUCCESS, choices.delays(latency, "latency")))
+        fails = [law for outcome, _, law in outcomes if outcome == FAIL]
+        self._failed = (FAIL, choices.delays(fails[0] if fails else latency, "latency"))
+        self._script = [(outcome, choices.delays(law, "latency")) for outcome, law in script]
+        self._end_callbacks = (self._end,)
+        self._effect_callbacks = (self._effect,)
+
+    def begin(self, host: Host, request: Request) -> None:
+        """Start one attempt of a request; one without latency ends before this returns."""
+        clock = self._clock
+        request.attempts = number = request.attempts + 1
+        outcome, delay_of = self._draw(request, number)
+        host.attempt = attempt = Attempt(request, number, host, outcome)
+        if self._recorder is not None:
+            self._recorder.add((clock.now_ns, "attempt", request.number, number, outcome, None))
+
+        end_ns: int | None = None
+        effect_ns: int | None = None
+        if outcome != HANG:
+            end_ns = delay_of(request.number, number, 0)
+            if outcome != FAIL:
+                effect_at = self._effect_at
+                effect_ns = end_ns if effect_at == 1.0 else round(effect_at * end_ns)  # noqa: RUF069  # exactly 1
+                if outcome != SUCCESS:
+                    end_ns, effect_ns = self._unusual(attempt, outcome, end_ns, effect_ns)
+            else:
+                attempt.how = THREW
+        strike = host.strike
+        if strike is not None and end_ns is not None:
+            attempt.how = DIED
+            end_ns = int(strike * end_ns)
+            attempt.blame = Cause.timeout if effect_ns is None or effect_ns > end_ns else Cause.crash_after_effect
+        deadline_ns = host.deadline_ns
+        if deadline_ns is not None:
+            left_ns = deadline_ns - clock.now_ns
+            if end_ns is None or end_ns > left_ns:
+                end_ns = left_ns
+                attempt.how = CUT
+                attempt.blame = Cause.timeout
+
+        if effect_ns is not None:
+            if effect_ns == end_ns:
+                attempt._effect_at_end = True  # noqa: SLF001  # one machine in two classes
+            elif effect_ns:
+                clock.schedule(_Effect(attempt, self._effect_callbacks), NORMAL_PRIORITY, effect_ns)  # type: ignore[arg-type]
+            else:
+                self._apply(attempt)
+        if end_ns is None:
+            return
+        attempt.callbacks = self._end_callbacks
+        if end_ns:
+            clock.schedule(attempt, NORMAL_PRIORITY, end_ns)  # type: ignore[arg-type]
+        else:
+            self._end(attempt)
+
+    def _draw(self, request: Request, number: int) -> tuple[str, DelayOf]:
+        """Choose how this attempt goes: by script, by what hangs over the request, by the weather, by shares."""
+        if self._script:
+            return self._script[min(number, len(self._script)) - 1]
+        if request.permanent:
+            return self._failed
+        if not self._cumulative and request.weather is None:
+            return self._branches[0]
+        uniform = self._choices.uniform("outcome", request.number, number)
+        if request.weather is not None:
+            share = request.weather.fail_share(self._clock.now_ns)
+            if uniform < share:
+                return self._failed
+            if share:
+                uniform = (uniform - share) / (1.0 - share)
+        return self._branches[bisect_right(self._cumulative, uniform)]
+
+    def _unusual(self, attempt: Attempt, outcome: str, latency_ns: int, effect_ns: int) -> tuple[int, int | None]:
+        """Work out the end and the effect of the rarer outcomes, as delays from now."""
+        if outcome == ACK_LOST:
+            attempt.how = THREW
+            return latency_ns, effect_ns
+        moment = self._choices.uniform("death", attempt.request.number, attempt.number)
+        if outcome == CRASH_BEFORE_EFFECT:
+            attempt.how = DIED
+            return int(moment * effect_ns), None
+        if outcome == CRASH_AFTER_EFFECT:
+            attempt.how = DIED
+            return effect_ns + round(moment * (latency_ns - effect_ns)), effect_ns
+        self._clock.call_after(int(moment * latency_ns), lambda: self._lose(attempt))
+        return latency_ns, effect_ns
+
+    def _lose(self, attempt: Attempt) -> None:
+        if attempt.ended:
+            return
+        attempt.given_up = True
+        if self._recorder is not None:
+            self._recorder.add((self._clock.now_ns, "lost", attempt.request.number, attempt.number, "", None))
+        attempt.host.attempt_lost()
+
+    def _effect(self, effect: _Effect) -> None:
+        self._apply(effect.attempt)
+
+    def _apply(self, attempt: Attempt) -> None:
+        if attempt._effect_dropped:  # noqa: SLF001  # one machine in two classes
+            return
+        attempt.effect_done = True
+        request, now_ns = attempt.request, self._clock.now_ns
+        name = apply_effect(request, attempt, now_ns, self._window_ns)
+        if self._recorder is not None:
+            self._recorder.add((now_ns, "effect", request.number, attempt.number, name, None))
+
+    def _end(self, attempt: Attempt) -> None:
+        if attempt._effect_at_end:  # noqa: SLF001  # one machine in two classes
+            self._apply(attempt)
+        if attempt.ended:
+            return
+        attempt.ended = True
+        request, how = attempt.request, attempt.how
+        request.last_attempt_end_ns = self._clock.now_ns
+        if how in (DIED, CUT):
+            attempt.given_up = True
+        if self._recorder is not None:
+            self._recorder.add((self._clock.now_ns, "attempt_end", request.number, attempt.number, how, None))
+        attempt.host.attempt_over(how)

@@ -1,0 +1,379 @@
+"""Laws of durations, as a scenario writes them and as arrays of whole nanoseconds.
+
+Every law turns uniforms into durations by its inverse distribution function, so that one number of an address is one
+duration and a larger number never gives a shorter one. The transforms work on contiguous float64 arrays only: NumPy's
+functions of whole arrays and `math`'s of single numbers differ in their last bits, and two engines must agree in all.
+Gamma functions come from `scipy.special`, imported when a law needs them because that takes as long as a small run.
+
+The length-biased law of X has density x f(x) / E[X]: it is the length of the interval that a random instant falls
+into when intervals of law X follow each other (the inspection paradox; Feller, "An Introduction to Probability
+Theory and Its Applications" II, VI.8).
+"""
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+from typing_extensions import TypeAliasType
+
+from sim.kernel.config import DurationNs, Number, Options
+from sim.kernel.durations import RUNAWAY_NS
+from sim.kernel.single_key import SingleKey
+from sim.world.columns import Column, read_column
+from sim.world.normal import normal_quantile
+
+__all__ = [
+    "Constant",
+    "Distribution",
+    "Empirical",
+    "Exponential",
+    "Gamma",
+    "Law",
+    "LengthBiased",
+    "LogNormal",
+    "Pareto",
+    "PositiveNs",
+    "Uniform",
+    "Weibull",
+    "exponential_ns",
+    "read_column",
+]
+
+Floats = NDArray[np.float64]
+Nanoseconds = NDArray[np.int64]
+
+SIGMA_MAX = 10.0
+_OVERFLOW = float(np.log(np.finfo(np.float64).max))
+
+
+def _without_unit(name: str) -> str:
+    # In a file the value carries the unit.
+    return name.removesuffix("_ns")
+
+
+def _above_zero(duration_ns: int) -> int:
+    if duration_ns <= 0:
+        raise ValueError("must be longer than 0")
+    return duration_ns
+
+
+PositiveNs = Annotated[DurationNs, AfterValidator(_above_zero)]
+Shape = Annotated[Number, Field(ge=1e-6, le=1e6)]
+
+
+def exponential_ns(uniforms: Floats, mean_ns: float) -> Floats:
+    """Return the exponential quantiles of uniforms on [0, 1), not rounded."""
+    return -np.log1p(-uniforms) * mean_ns
+
+
+class Distribution(Options):
+    """What all laws share: the rounding of quantiles to durations."""
+
+    model_config = ConfigDict(alias_generator=_without_unit, validate_by_name=True, serialize_by_alias=True)
+
+    if TYPE_CHECKING:  # some laws have it as an option
+
+        @property
+        def mean_ns(self) -> float:
+            """The mean; infinite for heavy tails."""
+
+    @abstractmethod
+    def quantile_ns(self, uniforms: Floats) -> Floats:
+        """Return the quantiles of uniforms on [0, 1), shape (n,), neither rounded nor bounded."""
+
+    @abstractmethod
+    def length_biased_ns(self, uniforms: Floats) -> Floats:
+        """Return quantiles of the law with density x f(x) / E[X]; raises ValueError where the mean is infinite."""
+
+    def sample_ns(self, uniforms: Floats) -> Nanoseconds:
+        """Transform uniforms on [0, 1), shape (n,), into durations in ns from 0 to `RUNAWAY_NS`."""
+        return _whole(self.quantile_ns, uniforms)
+
+    @cached_property
+    def length_biased(self) -> "LengthBiased":
+        """The length-biased law, as an object that `Choices.delays` takes."""
+        return LengthBiased(self)
+
+
+class LengthBiased:
+    """The length-biased companion of a law; raises ValueError where it does not exist."""
+
+    def __init__(self, law: Distribution) -> None:
+        if not law.mean_ns < math.inf:
+            raise ValueError("a law with an infinite mean has no length-biased law")
+        self._law = law
+
+    def sample_ns(self, uniforms: Floats) -> Nanoseconds:
+        """Transform uniforms on [0, 1), shape (n,), into durations in ns from 0 to `RUNAWAY_NS`."""
+        return _whole(self._law.length_biased_ns, uniforms)
+
+
+class Constant(Distribution):
+    """Always the same duration."""
+
+    value_ns: DurationNs
+
+    @property
+    def mean_ns(self) -> float:
+        """The duration itself."""
+        return self.value_ns
+
+    def quantile_ns(self, uniforms: Floats) -> Floats:
+        """Return the duration everywhere."""
+        return np.full(uniforms.shape, float(self.value_ns))
+
+    def length_biased_ns(self, uniforms: Floats) -> Floats:
+        """Return the duration everywhere."""
+        return self.quantile_ns(uniforms)
+
+    def sample_ns(self, uniforms: Floats) -> Nanoseconds:
+        """Return the duration everywhere, exact where a float would not be."""
+        return np.full(uniforms.shape, self.value_ns, dtype=np.int64)
+
+
+class Uniform(Distribution):
+    """All durations between two are equally likely."""
+
+    low_ns: DurationNs
+    high_ns: DurationNs
+
+    @field_validator("high_ns")
+    @classmethod
+    def _not_below_low(cls, high_ns: int, info: ValidationInfo) -> int:
+        if high_ns < info.data.get("low_ns", 0):
+            raise ValueError("high must not lie below low")
+        return high_ns
+
+    @property
+    def mean_ns(self) -> float:
+        """The middle."""
+        return (self.low_ns + self.high_ns) / 2
+
+    def quantile_ns(self, uniforms: Floats) -> Floats:
+        """Go from low to high in proportion."""
+        return self.low_ns + uniforms * (self.high_ns - self.low_ns)
+
+    def length_biased_ns(self, uniforms: Floats) -> Floats:
+        """Invert (x^2 - low^2) / (high^2 - low^2)."""
+        low, high = float(self.low_ns), float(self.high_ns)
+        return np.sqrt(low * low + uniforms * ((high - low) * (high + low)))
+
+
+class Exponential(Distribution):
+    """Without memory: what remains does not depend on what has passed."""
+
+    mean_ns: PositiveNs
+
+    def quantile_ns(self, uniforms: Floats) -> Floats:
+        """Return -ln(1 - u) times the mean."""
+        return exponential_ns(uniforms, self.mean_ns)
+
+    def length_biased_ns(self, uniforms: Floats) -> Floats:
+        """Return the quantiles of a sum of two of these."""
+        return _gamma_quantile(2.0, uniforms) * self.mean_ns
+
+
+class LogNormal(Distribution):
+    """The logarithm is normal: the usual shape of latencies. Given by its median and either p99 or sigma."""
+
+    median_ns: PositiveNs
+    p99_ns: PositiveNs | None = None
+    sigma: Annotated[Number, Field(gt=0, le=SIGMA_MAX)] | None = None
+    """Standard deviation of the natural logarithm."""
+
+    @field_validator("p99_ns")
+    @classmethod
+    def _above_median(cls, p99_ns: int | None, info: ValidationInfo) -> int | None:
+        median_ns = info.data.get("median_ns")
+        if p99_ns is None or median_ns is None:
+            return p99_ns
+        if p99_ns <= median_ns:
+            raise ValueError("p99 must lie above the median")
+        if (sigma := _sigma(median_ns, p99_ns)) > SIGMA_MAX:
+            raise ValueError(f"p99 lies too far above the median: sigma would be {sigma:.1f}, at most {SIGMA_MAX:g}")
+        return p99_ns
+
+    @model_validator(mode="after")
+    def _one_measure_of_spread(self) -> Self:
+        if (self.p99_ns is None) == (self.sigma is None):
+            raise ValueError("give the median and one of p99 and sigma")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_gaps(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if value is not None}
+
+    @cached_property
+    def spread(self) -> float:
+        """Standard deviation of the natural logarithm, however it was given."""
+        return _sigma(self.median_ns, self.p99_ns) if self.p99_ns is not None else float(self.sigma or 0.0)
+
+    @property
+    def mean_ns(self) -> float:
+        """The median times exp(sigma^2 / 2)."""
+        return float(self.median_ns * np.exp(self.spread * self.spread / 2))
+
+    def quantile_ns(self, uniforms: Floats) -> Floats:
+        """Return the median times exp(sigma z)."""
+        return np.exp(normal_quantile(uniforms) * self.spread) * self.median_ns
+
+    def length_biased_ns(self, uniforms: Floats) -> Floats:
+        """Shift the logarithm by sigma^2."""
+        return np.exp(normal_quantile(uniforms) * self.spread + self.spread * self.spread) * self.median_ns
+
+
+class Gamma(Distribution):
+    """A sum of `shape` exponential stages (Erlang where the shape is a whole number)."""
+
+    shape: Shape
+    mean_ns: PositiveNs
+
+    def quantile_ns(self, uniforms: Floats) -> Floats:
+        """Invert the regularised lower incomplete gamma function."""
+        return _gamma_quantile(self.shape, uniforms) * (self.mean_ns / self.shape)
+
+    def length_biased_ns(self, uniforms: Floats) -> Floats:
+        """Add one stage."""
+        return _gamma_quantile(self.shape + 1.0, uniforms) * (self.mean_ns / self.shape)
+
+
+class Weibull(Distribution):
+    """A power of an exponential; heavier than it for a shape below 1."""
+
+    shape: Shape
+    scale_ns: PositiveNs
+
+    @cached_property
+    def mean_ns(self) -> float:
+        """The scale times gamma(1 + 1 / shape); infinite where no float can hold that."""
+        from scipy.special import gammaln  # noqa: PLC0415  # see above
+
+        logarithm = float(gammaln(1.0 + 1.0 / self.shape) + np.log(float(self.scale_ns)))
+        return float(np.exp(logarithm)) if logarithm < _OVERFLOW else math.inf
+
+    def quantile_ns(self, uniforms: Floats) -> Floats:
+        """Return (-ln(1 - u))^(1 / shape) times the scale."""
+        return np.power(exponential_ns(uniforms, 1.0), 1.0 / self.shape) * self.scale_ns
+
+    def length_biased_ns(self, uniforms: Floats) -> Floats:
+        """Use that (x / scale)^shape is gamma distributed with shape 1 + 1 / shape."""
+        return np.power(_gamma_quantile(1.0 + 1.0 / self.shape, uniforms), 1.0 / self.shape) * self.scale_ns
+
+
+class Pareto(Distribution):
+    """A power law (type I); the scale is the least duration, the mean is infinite for a shape of at most 1."""
+
+    shape: Shape
+    scale_ns: PositiveNs
+
+    @property
+    def mean_ns(self) -> float:
+        """The scale times shape / (shape - 1), or infinity."""
+        return self.scale_ns * (self.shape / (self.shape - 1)) if self.shape > 1 else math.inf
+
+    def quantile_ns(self, uniforms: Floats) -> Floats:
+        """Return (1 - u)^(-1 / shape) times the scale."""
+        return np.power(1.0 - uniforms, -1.0 / self.shape) * self.scale_ns
+
+    def length_biased_ns(self, uniforms: Floats) -> Floats:
+        """Lower the shape by one."""
+        if self.shape <= 1:
+            raise ValueError("a Pareto law with a shape of at most 1 has an infinite mean and no length-biased law")
+        return np.power(1.0 - uniforms, -1.0 / (self.shape - 1.0)) * self.scale_ns
+
+
+class Empirical(Column, Distribution):
+    """The values of a file's column, each as likely as the others; nothing between them, nothing beyond."""
+
+    @cached_property
+    def table(self) -> "_Table":
+        """The values as arrays."""
+        if not self.values_ns:
+            raise RuntimeError(f"the values of {self.file} have not been read")
+        return _Table(self.values_ns)
+
+    @cached_property
+    def mean_ns(self) -> float:
+        """The mean of the values."""
+        return math.fsum(self.values_ns) / len(self.table.values_ns)
+
+    def quantile_ns(self, uniforms: Floats) -> Floats:
+        """Return the order statistic number floor(u n)."""
+        return self.sample_ns(uniforms).astype(np.float64)
+
+    def length_biased_ns(self, uniforms: Floats) -> Floats:
+        """Weigh each value by itself; raises ValueError where all are 0."""
+        table = self.table
+        if not table.cumulative[-1] > 0:
+            raise ValueError("values that are all 0 have no length-biased law")
+        places = np.searchsorted(table.cumulative, uniforms * table.cumulative[-1], side="right")
+        chosen: Nanoseconds = table.values_ns[np.minimum(places, len(table.values_ns) - 1)]
+        return chosen.astype(np.float64)
+
+    def sample_ns(self, uniforms: Floats) -> Nanoseconds:
+        """Return the order statistic number floor(u n), exactly."""
+        # u n is below n for every float u below 1: n (1 - 2^-53) rounds down.
+        return self.table.values_ns[(uniforms * len(self.values_ns)).astype(np.intp)]
+
+
+class _Table:
+    """Order statistics and their cumulative sum; compared by identity, as arrays cannot be."""
+
+    def __init__(self, values_ns: tuple[int, ...]) -> None:
+        self.values_ns = np.array(values_ns, dtype=np.int64)
+        self.cumulative = np.cumsum(self.values_ns, dtype=np.float64)
+
+
+def _whole(quantile_ns: Callable[[Floats], Floats], uniforms: Floats) -> Nanoseconds:
+    with np.errstate(over="ignore"):  # heavy tails overflow to infinity, which the bound then catches
+        exact_ns = quantile_ns(np.ascontiguousarray(uniforms))
+    return np.minimum(np.rint(exact_ns), float(RUNAWAY_NS)).astype(np.int64)
+
+
+def _gamma_quantile(shape: float, uniforms: Floats) -> Floats:
+    from scipy.special import gammaincinv  # noqa: PLC0415  # see above
+
+    return np.asarray(gammaincinv(shape, uniforms), dtype=np.float64)
+
+
+def _sigma(median_ns: int, p99_ns: int) -> float:
+    (z99,) = normal_quantile(np.array([0.99]))
+    return float(np.log(p99_ns / median_ns) / z99)
+
+
+Law = TypeAliasType(
+    "Law",
+    Annotated[
+        Constant | Uniform | Exponential | LogNormal | Gamma | Weibull | Pareto | Empirical,
+        SingleKey(
+            "law",
+            "{constant: 50ms}",
+            {
+                "constant": Constant,
+                "uniform": Uniform,
+                "exponential": Exponential,
+                "lognormal": LogNormal,
+                "gamma": Gamma,
+                "weibull": Weibull,
+                "pareto": Pareto,
+                "empirical": Empirical,
+            },
+            scalars={"constant": "value_ns"},
+        ),
+    ],
+)
+"""Any law, written as one key and its options: `lognormal: {median: 120ms, p99: 900ms}`."""

@@ -1,0 +1,43 @@
+"""What attempts do to the outside: the ledger of effects, idempotency windows, and the causes of duplicates.
+
+The key of an effect is its request. An effect within the window of the last *applied* one is recognised and
+suppressed; it does not renew the window, and its attempt succeeds all the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sim.kernel.records import NEVER, Cause
+from sim.kernel.request import CAUSES
+
+if TYPE_CHECKING:
+    from sim.kernel.request import Request
+    from sim.world.attempts import Attempt
+
+APPLIED = "applied"
+SUPPRESSED = "suppressed"
+
+
+def apply_effect(request: Request, attempt: Attempt, now_ns: int, window_ns: int | None) -> str:
+    """Let an effect arrive; returns `applied`, `suppressed` or the cause of the duplicate that it is.
+
+    A duplicate is charged to what became of the attempt that made the effect before it; one that arrives after its
+    own attempt was given up is charged to `timeout`. `window_ns` is None where the receiver recognises nothing.
+    """
+    name = APPLIED
+    if request.first_effect_ns == NEVER:
+        request.first_effect_ns = now_ns
+    elif window_ns is not None and now_ns - request.last_applied_ns < window_ns:
+        request.suppressed += 1
+        return SUPPRESSED
+    else:
+        cause = Cause.timeout if attempt.given_up else request.last_applied.blame
+        if request.duplicates is None:
+            request.duplicates = [0] * CAUSES
+        request.duplicates[cause] += 1
+        name = cause.name
+    request.effects += 1
+    request.last_applied = attempt
+    request.last_applied_ns = now_ns
+    return name

@@ -1,0 +1,48 @@
+"""What befalls a whole deployment, as a scenario plans it: restarts and system errors."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+from typing_extensions import TypeAliasType
+
+from sim.kernel.config import DurationNs, Options, Rate, Share
+from sim.kernel.single_key import SingleKey
+
+MOST_RESTARTS = 10_000
+
+
+class Restart(Options):
+    """The deployment dies with everything in memory and comes back with everything that was committed."""
+
+    at: Annotated[tuple[DurationNs, ...], Field(strict=False, min_length=1, max_length=MOST_RESTARTS)] | None = Field(
+        default=None, description="The instants of the restarts, ascending."
+    )
+    rate: Rate | None = Field(default=None, description="Or how often they come, as a Poisson process.")
+    down: DurationNs = Field(default=0, description="How long nothing runs.")
+    inflight: Literal["continues", "lost"] = Field(
+        default="continues", description="Whether effects that were still ahead of running actions come all the same."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.at is None) == (self.rate is None):
+            raise ValueError("give one of at and rate")
+        if self.at is not None and any(later <= earlier for earlier, later in zip(self.at, self.at[1:], strict=False)):
+            raise ValueError("the instants of at must ascend")
+        return self
+
+
+class SystemError(Options):  # noqa: A001  # the platform's own word
+    """Executions end with an error that is not the function's own."""
+
+    share: Share = Field(description="Share of the executions.")
+
+
+Fault = TypeAliasType(
+    "Fault",
+    Annotated[
+        Restart | SystemError,
+        SingleKey("fault", "{restart: {at: [10s], down: 2s}}", {"restart": Restart, "system_error": SystemError}),
+    ],
+)
+"""One fault of a plan, written `restart: {...}` or `system_error: {...}`."""

@@ -1,0 +1,186 @@
+"""Weather: failures that hang together in time, the reason to wait before a retry at all.
+
+A source of bad weather is down during some intervals [from, to); an attempt that starts while it is down fails with the
+source's share, whatever else could befall it. An outage has its interval from the scenario. An on/off source alternates
+between intervals up and down whose lengths follow two laws.
+
+In an isolated world each request meets an on/off source at a random phase, as if it had run for ever: it is down with
+the share of time that it spends down, the interval that runs at 0 has the length-biased law, and 0 lies anywhere in it
+(the stationary alternating renewal process; Cox, "Renewal Theory", chapters 5 and 7). In a shared world it starts up.
+
+Addresses, for the source at position i of the list: stream `weather.i`, index the number of the interval, 0 the first;
+at a random phase that interval comes from stream `phase` instead: index 3i its state, 3i + 1 its length, 3i + 2 how
+much of it has passed. The same request so meets the same weather whatever the policy does.
+"""
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Annotated, Self
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+from typing_extensions import TypeAliasType
+
+from sim.kernel.choices import Choices
+from sim.kernel.config import DurationNs, Options, Share
+from sim.kernel.single_key import SingleKey
+from sim.world.distributions import Empirical, Law
+
+INTERVALS_MAX = 1_000_000
+"""How many intervals of one source one request can live through."""
+
+
+class WeatherTooFine(ValueError):  # noqa: N818  # named for what it is
+    """An on/off source would have changed more than `INTERVALS_MAX` times before the instant asked for."""
+
+
+class Outage(Options):
+    """One interval of bad weather, known in advance."""
+
+    from_ns: DurationNs = Field(validation_alias="from", serialization_alias="from")
+    to_ns: DurationNs = Field(validation_alias="to", serialization_alias="to")
+    """The first instant at which it is over."""
+    fail: Share = 1.0
+    """Share of the attempts started meanwhile that fail."""
+
+    @field_validator("to_ns")
+    @classmethod
+    def _after_from(cls, to_ns: int, info: ValidationInfo) -> int:
+        if to_ns <= info.data.get("from_ns", -1):
+            raise ValueError("an outage must end after it begins")
+        return to_ns
+
+
+class OnOff(Options):
+    """A source that is up and down in turns."""
+
+    up: Law
+    down: Law
+    fail: Share = 1.0
+    """Share of the attempts started while it is down that fail."""
+
+    @field_validator("up", "down")
+    @classmethod
+    def _finite_mean(cls, law: Law) -> Law:
+        if _is_read(law) and not law.mean_ns < math.inf:
+            raise ValueError("intervals with an infinite mean have no stationary state; use a law with a finite mean")
+        return law
+
+    @model_validator(mode="after")
+    def _takes_time(self) -> Self:
+        if _is_read(self.up) and _is_read(self.down) and not self.up.mean_ns + self.down.mean_ns > 0:
+            raise ValueError("up and down cannot both last 0")
+        return self
+
+    @cached_property
+    def down_share(self) -> float:
+        """The share of time spent down in the long run."""
+        return self.down.mean_ns / (self.up.mean_ns + self.down.mean_ns)
+
+
+def _is_read(law: Law) -> bool:
+    return not isinstance(law, Empirical) or bool(law.values_ns)
+
+
+Weather = TypeAliasType(
+    "Weather",
+    Annotated[
+        Outage | OnOff,
+        SingleKey("source of weather", "{outage: {from: 30s, to: 45s}}", {"outage": Outage, "on_off": OnOff}),
+    ],
+)
+"""One source of bad weather, written `outage: {...}` or `on_off: {...}`."""
+
+
+class WeatherPath:
+    """The weather that one request of an isolated world meets, or that a whole shared world does (entity `WORLD`).
+
+    Nothing is drawn before somebody asks, and a later question for an earlier instant gets the same answer.
+    """
+
+    __slots__ = ("_choices", "_entity", "_random_phase", "_sources", "_turns")
+
+    def __init__(self, sources: Sequence[Weather], choices: Choices, entity: int, random_phase: bool) -> None:  # noqa: FBT001  # part of every call
+        self._sources = sources
+        self._choices = choices
+        self._entity = entity
+        self._random_phase = random_phase
+        self._turns: dict[int, _Turns] = {}
+
+    def fail_share(self, at_ns: int) -> float:
+        """Return the share of the attempts starting at an instant that the weather fails: 1 - prod(1 - fail).
+
+        Raises WeatherTooFine.
+        """
+        share = 0.0
+        for position, source in enumerate(self._sources):
+            if isinstance(source, Outage):
+                down = source.from_ns <= at_ns < source.to_ns
+            else:
+                down = self._turns_of(position, source).is_down(at_ns)
+            if down:
+                # Equal to 1 - (1 - share) (1 - fail), but exactly `fail` for a single source.
+                share += source.fail * (1.0 - share)
+        return share
+
+    def intervals(self, until_ns: int) -> list[tuple[int, int, float]]:
+        """Return (from ns, to ns, fail) of what is down before an instant, each source on its own, in order.
+
+        Raises WeatherTooFine.
+        """
+        found: list[tuple[int, int, float]] = []
+        for position, source in enumerate(self._sources):
+            if isinstance(source, Outage):
+                spans = [(source.from_ns, source.to_ns)]
+            else:
+                spans = self._turns_of(position, source).down_until(until_ns)
+            found += [(from_ns, min(to_ns, until_ns), source.fail) for from_ns, to_ns in spans if from_ns < until_ns]
+        return sorted(found)
+
+    def _turns_of(self, position: int, source: OnOff) -> "_Turns":
+        turns = self._turns.get(position)
+        if turns is None:
+            turns = _Turns(position, source, self._choices, self._entity, random_phase=self._random_phase)
+            self._turns[position] = turns
+        return turns
+
+
+class _Turns:
+    """The intervals of one on/off source, made as far as somebody has asked."""
+
+    __slots__ = ("_delays", "_ends_ns", "_entity", "_first_down")
+
+    def __init__(self, position: int, source: OnOff, choices: Choices, entity: int, *, random_phase: bool) -> None:
+        stream = f"weather.{position}"
+        up, down = choices.delays(source.up, stream), choices.delays(source.down, stream)
+        self._entity = entity
+        if random_phase:
+            self._first_down = choices.uniform("phase", entity, 3 * position) < source.down_share
+            law = source.down if self._first_down else source.up
+            length_ns = choices.delays(law.length_biased, "phase")(entity, 3 * position + 1, 0)
+            passed_ns = int(choices.uniform("phase", entity, 3 * position + 2) * length_ns)
+            self._ends_ns = [length_ns - min(passed_ns, length_ns)]
+        else:
+            self._first_down = False
+            self._ends_ns = [up(entity, 0, 0)]
+        self._delays = (down, up) if self._first_down else (up, down)
+
+    def is_down(self, at_ns: int) -> bool:
+        self._extend(at_ns)
+        return (bisect_right(self._ends_ns, at_ns) & 1 == 0) == self._first_down
+
+    def down_until(self, until_ns: int) -> list[tuple[int, int]]:
+        self._extend(until_ns)
+        edges = [0, *self._ends_ns]
+        first = 0 if self._first_down else 1
+        spans = zip(edges[first::2], edges[first + 1 :: 2], strict=False)
+        return [(from_ns, to_ns) for from_ns, to_ns in spans if from_ns < to_ns]
+
+    def _extend(self, beyond_ns: int) -> None:
+        ends_ns = self._ends_ns
+        while ends_ns[-1] <= beyond_ns:
+            number = len(ends_ns)
+            if number >= INTERVALS_MAX:
+                raise WeatherTooFine(f"on/off weather changes over {INTERVALS_MAX} times; give it longer intervals")
+            ends_ns.append(ends_ns[-1] + self._delays[number & 1](self._entity, number, 0))
