@@ -91,7 +91,7 @@ def replay(case: Mapping[str, Any]) -> dict[str, Any]:
         )
     deployment.call(mutation("submit", lambda ctx, _: retrier.submit(ctx)), None, request, keep)
     limit = case.get("max_timers")
-    clock.run_until(steps=UNENDING_STEPS if limit is None else limit * STEPS_PER_TIMER)
+    clock.drain(None, UNENDING_STEPS if limit is None else limit * STEPS_PER_TIMER)
 
     outcomes = [one["outcome"] for one in attempts]
     events = [told for event in recorder.history() for told in _told(event, outcomes)]

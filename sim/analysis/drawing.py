@@ -10,7 +10,7 @@ import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -28,10 +28,12 @@ MARKERS = "osDv^<>PXph*"
 HATCHES = ("", "///", "...", "\\\\\\", "xxx", "---", "|||")
 FAINT = "#B8B8B8"
 
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlesize": 11,
+    "figure.constrained_layout.h_pad": 0.09,
+    "figure.constrained_layout.w_pad": 0.09,
     "font.size": 9,
     "hatch.linewidth": 0.6,
     "legend.fontsize": 8,
@@ -47,7 +49,7 @@ _TICKS_NS = tuple(
 ) + tuple(
     (float(number * UNITS_NS[unit]), f"{number} {name}")
     for unit, name, numbers in (
-        ("s", "s", (20, 30)),
+        ("s", "s", (10, 20, 30)),
         ("m", "min", (1, 2, 5, 10, 20, 30)),
         ("h", "h", (1, 2, 5, 10)),
         ("d", "d", (1, 2, 5, 10, 20, 50, 100, 200)),
@@ -56,6 +58,8 @@ _TICKS_NS = tuple(
 )
 _TICKS_YEARS = tuple((float(years * 365 * UNITS_NS["d"]), f"{years} y") for years in (1, 2, 5, 10, 20, 50, 100))
 MOST_TICKS = 8
+MOST_FINE_TICKS = 6
+"""Ticks in steps of 1, 2 and 5 are closer to one another than decades are."""
 
 
 @contextmanager
@@ -102,7 +106,7 @@ def duration_ticks(low_ns: float, high_ns: float) -> tuple[list[float], list[str
     """Return positions and labels of at most eight ticks in round units between two positive times."""
     inside = [tick for tick in _TICKS_NS + _TICKS_YEARS if low_ns <= tick[0] <= high_ns]
     decades = [tick for tick in inside if tick[1].split()[0].strip("0") == "1"]
-    chosen = inside if len(inside) <= MOST_TICKS else decades
+    chosen = inside if len(inside) <= MOST_FINE_TICKS else decades
     while len(chosen) > MOST_TICKS:
         chosen = chosen[::2]
     return [position for position, _ in chosen], [text for _, text in chosen]
@@ -167,3 +171,15 @@ def figure_bytes(figure: Figure, kind: str) -> bytes:
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(buffer, format=kind, metadata=metadata)
     return buffer.getvalue()
+
+
+def new_axes() -> Axes:
+    """Return the axes of a new figure."""
+    return Figure(figsize=(8, 4.6), layout="constrained").add_subplot()
+
+
+def with_legend(ax: Axes, place: Literal["lower left", "upper right"] = "lower left") -> Axes:
+    """Put a legend inside the axes if anything is labelled."""
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(loc=place, handlelength=4, fontsize=8)
+    return ax

@@ -109,14 +109,16 @@ class MutationCall:
         if self._system_error():
             self._finished(None, SystemFailure("the deployment failed before the commit"))
             return
-        self._context = context = MutationContext(deployment, self._request, self._rerun)
+        self._context = context = MutationContext(deployment, self._request)
+        context.rerun = self._rerun
         if job is not None:
             context.job = job
             context.get_job(job.id)
         else:
             context.caller = self._caller
         window_ns = deployment.commit_delay(self._request, self._index, self._rerun)
-        context.trace_into(deployment.recorder, at_once=not window_ns)
+        if deployment.recorder is not None:
+            context.trace = []
         try:
             self._value = self._function.handler(context, self._args)  # type: ignore[misc]  # a mutation has one
         except FunctionError as error:
@@ -142,7 +144,7 @@ class MutationCall:
     def _conflict(self) -> None:
         deployment, request = self._deployment, self._request
         if deployment.recorder is not None:
-            self._context.keep_draws(deployment.recorder)
+            deployment.recorder.raw.extend(self._context.drawn())
         request.conflicts += 1
         self._rerun += 1
         deployment.record(

@@ -20,7 +20,7 @@ from sim.kernel.records import NEVER
 from sim.kernel.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sim.convex.platform import Backoff, PlatformOptions
     from sim.kernel.choices import Choices
@@ -70,6 +70,7 @@ class Deployment:
         self._dispatch_latency = self._bound(platform.dispatch_latency, "dispatch_latency")
         self.dispatches = platform.dispatch_latency is not None
         self.executor = Executor(self)
+        self.commit = self.executor.commit
         self._completed: deque[Job] = deque()
         self._collecting = False
         self._when_up: list[Callable[[], None]] = []
@@ -96,6 +97,19 @@ class Deployment:
         finished: Callable[[Any, FunctionError | None], None] = lambda _value, _error: None,
     ) -> None:
         """Call a mutation as a client outside does; one that meets a restart is called again."""
+        if self.immediate and not self.executor.down:
+            context = MutationContext(self, request)
+            if self.recorder is not None:
+                context.trace = []
+            try:
+                value = function.handler(context, args)  # type: ignore[misc]  # a mutation has a handler
+            except FunctionError as error:
+                self.rolled_back(context, function.name, error)
+                finished(None, error)
+            else:
+                self.commit(context, name=function.name)
+                finished(value, None)
+            return
         MutationCall(self, function, args, request, None, self.called_reruns).start(finished)
 
     def cancel_from_dashboard(self, request: Request, names: Sequence[str]) -> None:
@@ -152,48 +166,14 @@ class Deployment:
         """Open the transaction of one call that an action makes outside any mutation."""
         context = MutationContext(self, execution.request)
         context.caller = execution.job
-        context.trace_into(self.recorder)
-        return context
-
-    def commit(self, context: MutationContext, job: Job | None = None, *, held: bool = False, name: str = "") -> bool:
-        """Commit a mutation, with the end of its own job if it is a scheduled one; False where it was refused.
-
-        What it scheduled is timed in the order in which it asked.
-        """
-        if not self.store.commit(context, job, held=held):
-            return False
-        request = context.request
-        request.mutations += 1
-        now_ns = context.now_ns if not held else self.clock.now_ns
         if self.recorder is not None:
-            if job is None:
-                context.told(self.recorder, (now_ns, "commit", request.number, -1, name, context))
-            else:
-                context.told(self.recorder, (now_ns, "commit", request.number, job.id, job.function.name, context))
-        created = context.created
-        if created is not None:
-            self.executor.time_jobs(created, now_ns)
-            if request.jobs is not None:
-                request.jobs.extend(created)
-        if job is not None:
-            job.completed_ns = now_ns
-            if self.retention_ns is not None:
-                self.completed(job)
-        if context.job_states is not None:
-            for job_id in context.job_states:
-                other = self.store.jobs[job_id]
-                other.completed_ns = now_ns
-                self.completed(other)
-        if context.settlement is not None:
-            outcome, at_ns = context.settlement
-            if request.settle(outcome, now_ns if at_ns is None else at_ns):
-                self.record("settled", request.number, -1, outcome.name)
-        return True
+            context.trace = []
+        return context
 
     def rolled_back(self, context: MutationContext, name: str, error: FunctionError) -> None:
         """Record a mutation that threw: its draws happened, nothing else did."""
         if self.recorder is not None:
-            context.keep_draws(self.recorder)
+            self.recorder.raw.extend(context.drawn())
             job_id = -1 if context.job is None else context.job.id
             self.record("rolled_back", context.request.number, job_id, name, str(error))
 
@@ -248,6 +228,13 @@ class Deployment:
         if not self._collecting:
             self._collecting = True
             self.clock.call_in_background(self.retention_ns, self._collect)
+
+    def canceled(self, job_ids: Iterable[int]) -> None:
+        """Note the rows that a mutation has canceled."""
+        for job_id in job_ids:
+            job = self.store.jobs[job_id]
+            job.completed_ns = self.clock.now_ns
+            self.completed(job)
 
     def _collect(self) -> None:
         """Delete expired rows, a batch a transaction; SEMANTICS of the backend's garbage collector."""

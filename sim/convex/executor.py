@@ -24,14 +24,15 @@ from sim.convex.functions import (
 )
 from sim.convex.jobs import FAILED, IN_PROGRESS, PENDING, SUCCESS, Job
 from sim.kernel.clock import Pending, Task
+from sim.kernel.hosts import CUT, RETURNED, THREW
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sim.convex.deployment import Deployment
     from sim.kernel.request import Request
 
 UNLIMITED = 1 << 62
+NO_SLOTS = -UNLIMITED
+"""While the server is down; what is given back then leaves it below zero."""
 NORMAL_PRIORITY = 1
 
 
@@ -66,25 +67,52 @@ class Executor:
 
     def time_job(self, job: Job) -> None:
         """Set the timer of a pending job."""
-        self.time_jobs((job,), self.clock.now_ns)
+        job.callbacks = self._due_callbacks
+        self._schedule(job, NORMAL_PRIORITY, max(job.due_ns - self.clock.now_ns, 0))
 
-    def time_jobs(self, jobs: Sequence[Job], now_ns: int) -> None:
-        """Set the timers of pending jobs, in the given order."""
-        schedule, callbacks, horizon_ns = self._schedule, self._due_callbacks, self.deployment.horizon_ns
-        for job in jobs:
-            due_ns = job.due_ns
-            if job.state != PENDING:
-                continue
-            if due_ns > horizon_ns:
-                self.deployment.run_away(job.request, "time")
-                continue
-            job.callbacks = callbacks
-            schedule(job, NORMAL_PRIORITY, due_ns - now_ns if due_ns > now_ns else 0)
+    def commit(self, context: MutationContext, job: Job | None = None, *, held: bool = False, name: str = "") -> bool:
+        """Commit a mutation, with the end of its own job if it is a scheduled one; False where it was refused.
+
+        What it scheduled is timed in the order in which it asked.
+        """
+        if not self.store.commit(context, job, held=held):
+            return False
+        deployment, request = self.deployment, context.request
+        request.mutations += 1
+        now_ns = self.clock.now_ns
+        if deployment.recorder is not None:
+            job_id, name = (-1, name) if job is None else (job.id, job.function.name)
+            deployment.recorder.add((now_ns, "commit", request.number, job_id, name, context))
+        created = context.created
+        if created is not None:
+            schedule, horizon_ns = self._schedule, deployment.horizon_ns
+            for new in created:
+                due_ns = new.due_ns
+                if new.state != PENDING:
+                    continue
+                if due_ns > horizon_ns:
+                    deployment.run_away(request, "time")
+                    continue
+                new.callbacks = self._due_callbacks
+                schedule(new, NORMAL_PRIORITY, due_ns - now_ns if due_ns > now_ns else 0)
+            if request.jobs is not None:
+                request.jobs.extend(created)
+        if job is not None:
+            job.completed_ns = now_ns
+            if deployment.retention_ns is not None:
+                deployment.completed(job)
+        if context.job_states is not None:
+            deployment.canceled(context.job_states)
+        if context.settlement is not None:
+            outcome, at_ns = context.settlement
+            if request.settle(outcome, now_ns if at_ns is None else at_ns):
+                deployment.record("settled", request.number, -1, outcome.name)
+        return True
 
     def _due(self, job: Job) -> None:
         if job.state != PENDING:
             return
-        if self.free <= 0 or self.down:
+        if self.free <= 0:
             heappush(self.waiting, (job.due_ns, job.id, job))
             return
         self.free -= 1
@@ -176,14 +204,14 @@ class Executor:
         context = MutationContext(deployment, request)
         context.job = job
         if deployment.recorder is not None:
-            context.trace_into(deployment.recorder)
+            context.trace = []
         try:
             function.handler(context, job.args)  # type: ignore[misc]  # a mutation has a handler
         except FunctionError as error:
             deployment.rolled_back(context, function.name, error)
             self._complete(job, FAILED)
         else:
-            deployment.commit(context, job)
+            self.commit(context, job)
         self.free += 1
         if self.waiting and not self.down:
             self._admit()
@@ -212,8 +240,9 @@ class Executor:
         if state != IN_PROGRESS:
             job.completed_ns = self.clock.now_ns
             self.deployment.completed(job)
-        if self.deployment.recorder is not None:
-            self.deployment.record("state", job.request.number, job.id, job.function.name, (before, state))
+        recorder = self.deployment.recorder
+        if recorder is not None:
+            recorder.add((self.clock.now_ns, "state", job.request.number, job.id, job.function.name, (before, state)))
 
     def _start_action(self, job: Job) -> None:
         deployment = self.deployment
@@ -257,6 +286,7 @@ class Executor:
         """Lose everything in memory: the server dies. Returns the jobs that were being run as actions."""
         self.epoch += 1
         self.down = True
+        self.free = NO_SLOTS
         struck = [execution.job for _, execution in sorted(self.running.items())]
         for execution in [*self.running.values(), *self.unseen]:
             execution.kill()
@@ -278,20 +308,16 @@ class Executor:
 class Execution:
     """One execution of an action job; it hosts the attempts made in it."""
 
-    __slots__ = (
-        "_called",
-        "_task",
-        "alive",
-        "attempt",
-        "deadline_ns",
-        "deployment",
-        "job",
-        "request",
-        "seen",
-        "started_ns",
-        "strike",
-        "writes",
-    )
+    alive = True
+    seen = True
+    """Whether the platform still waits for its end."""
+    strike: float | None = None
+    deadline_ns: int | None = None
+    writes = 0
+    """Writes of its end that a system error has struck so far."""
+    attempt: Any = None
+    _task: Task | None = None
+    _called: Pending | None = None
 
     def __init__(self, deployment: Deployment, job: Job) -> None:
         self.deployment = deployment
@@ -299,15 +325,10 @@ class Execution:
         self.request: Request = job.request
         self.started_ns = now_ns = deployment.clock.now_ns
         limit_ns = deployment.action_time_limit_ns
-        self.deadline_ns = None if limit_ns is None else now_ns + limit_ns
-        self.alive = True
-        self.seen = True
-        """Whether the platform still waits for its end."""
-        self.strike = deployment.strike_of(job) if deployment.system_error_share else None
-        self.writes = 0
-        self.attempt: Any = None
-        self._task: Task | None = None
-        self._called: Pending | None = None
+        if limit_ns is not None:
+            self.deadline_ns = now_ns + limit_ns
+        if deployment.system_error_share:
+            self.strike = deployment.strike_of(job)
 
     def begin(self) -> None:
         """Run the function."""
@@ -351,26 +372,32 @@ class Execution:
     def attempt_over(self, how: str) -> None:
         """Take the end of the attempt that runs in this execution."""
         called, self._called = self._called, None
-        if how == "cut":
-            self._cut_off()
-        elif how == "died":
-            self.alive = False
-            if self._task is not None:
-                self._task.stop()
-            detection_ns = self.deployment.platform.crash_detection if self.seen else 0
-            if detection_ns:
-                epoch = self.deployment.executor.epoch
-                self.deployment.clock.call_after(
-                    detection_ns, lambda: self._end(FAILED) if epoch == self.deployment.executor.epoch else None
-                )
+        if how == RETURNED or how == THREW:  # noqa: PLR1714  # twice as fast, and every attempt passes here
+            if called is None:
+                self._end(SUCCESS if how == RETURNED else FAILED)
+            elif how == RETURNED:
+                called.succeed()
             else:
-                self._end(FAILED)
-        elif called is None:
-            self._end(SUCCESS if how == "returned" else FAILED)
-        elif how == "returned":
-            called.succeed()
+                called.fail(ActionFailed("the action failed"))
+        elif how == CUT:
+            self._cut_off()
         else:
-            called.fail(ActionFailed("the action failed"))
+            self._die()
+
+    def _die(self) -> None:
+        """Stop without a word; the platform finds out later."""
+        self.alive = False
+        if self._task is not None:
+            self._task.stop()
+        detection_ns = self.deployment.platform.crash_detection if self.seen else 0
+        if detection_ns:
+            executor = self.deployment.executor
+            epoch = executor.epoch
+            self.deployment.clock.call_after(
+                detection_ns, lambda: self._end(FAILED) if epoch == executor.epoch else None
+            )
+        else:
+            self._end(FAILED)
 
     def attempt_lost(self) -> None:
         """Let the platform mark the job failed while the execution goes on."""

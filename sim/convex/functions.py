@@ -73,14 +73,16 @@ def action(name: str, handler: Callable[..., Any]) -> Function:
 class QueryContext(Transaction):
     """What a query sees: a snapshot."""
 
-    def __init__(self, deployment: Deployment, request: Request, rerun: int = 0) -> None:
+    rerun = 0
+    """How often this mutation was refused before."""
+
+    def __init__(self, deployment: Deployment, request: Request) -> None:
         self.store = store = deployment.store
         self.begin_ts = store.last_ts
         self.reads = []
         self.deployment = deployment
         self.now_ns = deployment.clock.now_ns
         self.request = request
-        self.rerun = rerun
 
     @property
     def now_ms(self) -> float:
@@ -96,39 +98,47 @@ class MutationContext(QueryContext):
     caller: Job | None = None
     """The job of the action that called this mutation."""
     settlement: tuple[Outcome, int | None] | None = None
-    trace: list[Raw] | None = None
-    """The events of this mutation so far; where it commits within its step, they go into the history at once."""
-    _mark = 0
+    trace: list[Raw | Job] | None = None
+    """The events of this mutation so far, where a history is kept; a job stands for its creation."""
 
-    def run_after(self, delay_ms: float, function: Function, args: Any = None) -> int:
+    def run_after(self, delay_ms: float, function: Function, args: Any = None, *, at_ns: int | None = None) -> int:
         """Schedule a function `delay_ms` from now and return its job; it exists once this mutation commits.
 
-        Raises FunctionError where the delay is negative or not finite.
+        `at_ns` is an instant instead of a delay. Raises FunctionError where the delay is negative or not finite.
         """
-        if not 0 <= delay_ms < inf:
-            raise FunctionError(f"a delay must be finite and not negative, not {delay_ms} ms")
-        return self.run_at(self.now_ns + round(delay_ms * NS_PER_MS), function, args)
-
-    def run_at(self, time_ns: int, function: Function, args: Any = None) -> int:
-        """Schedule a function at an instant; one in the past runs as soon as possible."""
+        if at_ns is None:
+            if not 0 <= delay_ms < inf:
+                raise FunctionError(f"a delay must be finite and not negative, not {delay_ms} ms")
+            at_ns = self.now_ns + round(delay_ms * NS_PER_MS)
         store = self.store
         number = store.jobs_created
         store.jobs_created = number + 1
-        job = Job(number, function, args, self.request, time_ns)
-        if time_ns < self.now_ns:
+        job = Job(number, function, args, self.request, at_ns)
+        if at_ns < self.now_ns:
             job.due_ns = self.now_ns
         if self.caller is not None:
             # What a canceled action schedules is born canceled; only the direct parent counts.
             row = self.get_job(self.caller.id)
             if row is not None and row.state == CANCELED:
                 job.state = CANCELED
+                self.note("born_canceled", function.name, number)
         if self.created is None:
             self.created = [job]
         else:
             self.created.append(job)
         if self.trace is not None:
-            self.trace.append((self.now_ns, "job", self.request.number, number, function.name, (time_ns, job.state)))
+            self.trace.append(job)
         return number
+
+    def after_ns(self, delay_ms: float) -> int:
+        """Return the instant `delay_ms` from now; FunctionError where that is not finite."""
+        if not -inf < delay_ms < inf:
+            raise FunctionError(f"a time must be finite, not {delay_ms} ms from now")
+        return self.now_ns + round(delay_ms * NS_PER_MS)
+
+    def run_at(self, at_ns: int, function: Function, args: Any = None) -> int:
+        """Schedule a function at an instant; one in the past runs as soon as possible."""
+        return self.run_after(0, function, args, at_ns=at_ns)
 
     def after_ns(self, delay_ms: float) -> int:
         """Return the instant `delay_ms` from now; FunctionError where that is not finite."""
@@ -169,7 +179,9 @@ class MutationContext(QueryContext):
         except FunctionError:
             self.restore(before)
             if self.trace is not None:
-                self.trace[recorded:] = [raw for raw in self.trace[recorded:] if raw[1] == "draw"]
+                self.trace[recorded:] = [
+                    item for item in self.trace[recorded:] if isinstance(item, tuple) and item[1] == "draw"
+                ]
             raise
 
     def run_query(self, function: Function, args: Any = None) -> Any:
@@ -183,33 +195,25 @@ class MutationContext(QueryContext):
             self.trace.append((self.now_ns, "draw", self.request.number, -1, stream, value))
         return value
 
-    def trace_into(self, recorder: Recorder | None, *, at_once: bool = True) -> None:
-        """Keep a history, unless there is no recorder; `at_once` says that nothing else happens before the commit."""
-        if recorder is not None:
-            self.trace = recorder.raw if at_once else []
-            self._mark = len(self.trace)
-
-    def keep_draws(self, recorder: Recorder) -> None:
-        """Take back the events of a mutation that does not commit; the numbers it drew are drawn all the same."""
-        trace = self.trace
-        if trace is not None:
-            draws = [raw for raw in trace[self._mark :] if raw[1] == "draw"]
-            del trace[self._mark :]
-            recorder.raw.extend(draws)
-
-    def told(self, recorder: Recorder, commit: Raw) -> None:
-        """Put the commit into the history, behind the events that lead to it."""
-        if self.trace is not None and self.trace is not recorder.raw:
-            recorder.raw.extend(self.trace)
-        recorder.add(commit)
+    def drawn(self) -> list[Raw]:
+        """Return the draws so far: a mutation that does not commit has drawn its numbers all the same."""
+        return [item for item in self.trace or () if isinstance(item, tuple) and item[1] == "draw"]
 
     def unfold(self, raw: Raw) -> list[Raw]:
-        """Return the events of this commit: the end of its own job, and what it read and wrote."""
+        """Return the events of this commit, whose tuple in the history is `raw`: what led to it, its job's end, itself."""
         t_ns, _, request, job_id, name, _ = raw
-        written = (*(self.writes or ()), *(self.job_states or ()), *(job.id for job in self.created or ()))
-        own = () if self.job is None else (self.job.id,)
-        detail = Committed(self.now_ns, self.begin_ts, self.commit_ts, tuple(self.reads), (*own, *written))
-        events: list[Raw] = [] if self.job is None else [(t_ns, "state", request, job_id, name, (PENDING, SUCCESS))]
+        events: list[Raw] = [
+            (self.now_ns, "job", request, item.id, item.function.name, (item.asked_ns, PENDING))
+            if isinstance(item, Job)
+            else item
+            for item in self.trace or ()
+        ]
+        own: tuple[int, ...] = ()
+        if self.job is not None:
+            own = (self.job.id,)
+            events.append((t_ns, "state", request, job_id, name, (PENDING, SUCCESS)))
+        written = (*own, *(self.writes or ()), *(self.job_states or ()), *(job.id for job in self.created or ()))
+        detail = Committed(self.now_ns, self.begin_ts, self.commit_ts, tuple(self.reads), written)
         return [*events, (t_ns, "commit", request, job_id, name, detail)]
 
     def settle(self, outcome: Outcome, at_ns: int | None = None) -> None:

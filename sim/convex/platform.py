@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     BeforeValidator,
+    ConfigDict,
     Field,
     ModelWrapValidatorHandler,
     PlainSerializer,
@@ -39,7 +40,9 @@ MOST_SLOTS: Final = 1_000_000
 
 
 class Backoff(Options):
-    """Full jitter: U[0, 1) * min(initial * 2^failures, max); in files a partial one keeps the profile's other number."""
+    """Full jitter: U[0, 1) * min(initial * 2^failures, max). In a file one of the two may be left to the profile."""
+
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema.pop("required", None))
 
     initial: Annotated[DurationNs, Field(ge=SHORTEST_BACKOFF_NS)]
     max: Annotated[DurationNs, Field(ge=SHORTEST_BACKOFF_NS)]
@@ -121,7 +124,10 @@ PROFILES: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
 
 def number(description: str, source: str, **bounds: Any) -> Any:
     """Declare a number that the profile sets, with its source."""
-    return Field(default=None, description=description, json_schema_extra={"x-source": source}, **bounds)
+    # A factory, not a default: None would show in the JSON Schema as the value in force.
+    return Field(
+        default_factory=lambda: None, description=description, json_schema_extra={"x-source": source}, **bounds
+    )
 
 
 class PlatformOptions(Options):
@@ -137,16 +143,16 @@ class PlatformOptions(Options):
         "From a mutation's snapshot to its commit, during which an overlapping commit is a conflict.", ASSUMED
     )
     dispatch_latency: _Latency = number("From the time a job is due, with a slot free, to its start.", ASSUMED)
-    action_time_limit: LimitOrNone = number(
-        "How long an action may run (Node runtime 600s, V8 1800s).", DOCUMENTED
-    )
+    action_time_limit: LimitOrNone = number("How long an action may run (Node runtime 600s, V8 1800s).", DOCUMENTED)
     crash_detection: DurationNs = number("From an execution's death to its job's failed state.", EXECUTOR)
     retention: DurationOrNone = number("How long the row of a completed job is kept.", KNOBS)
     collection_batch: int = number("Rows collected in one transaction.", KNOBS, ge=1, le=1_000_000)
     collection_pause: DurationNs = number("Pause after a full batch of collected rows.", KNOBS)
     occ_reruns: int = number("Reruns of a mutation that a client or an action calls.", KNOBS, ge=0, le=1000)
     occ_backoff: Backoff = number("Between those reruns.", BACKOFF)
-    scheduled_occ_backoff: Backoff = number("Between the reruns of a scheduled mutation, which end with a commit.", BACKOFF)
+    scheduled_occ_backoff: Backoff = number(
+        "Between the reruns of a scheduled mutation, which end with a commit.", BACKOFF
+    )
     system_error_backoff: Backoff = number("Of a job that a system error has put back.", BACKOFF)
     completion_backoff: Backoff = number("Of the repeated write of an action's end.", BACKOFF)
 

@@ -314,7 +314,7 @@ class Store:
         transaction.commit_ts = commit_ts = self.last_ts = self.last_ts + 1
         if job is not None:
             if job.state != PENDING:
-                job.check_step(SUCCESS)
+                job.check_step(SUCCESS)  # a mutation's job that is not pending has no step left
             if self._held:
                 job.previous = JobVersion(job)
             job.state = SUCCESS
@@ -326,7 +326,7 @@ class Store:
                 jobs[row.id] = row
         if states is not None:
             for job_id, state in states.items():
-                self._step(self.jobs[job_id], state, commit_ts)
+                self._change(self.jobs[job_id], state, commit_ts)
         written = ()
         if writes is not None:
             written = tuple(self._put(document_id, document, commit_ts) for document_id, document in writes.items())
@@ -338,11 +338,10 @@ class Store:
 
     def step(self, job: Job, state: str) -> None:
         """Change one job's state in a transaction of its own that reads and writes only this row."""
-        job.check_step(state)
-        self.last_ts += 1
-        self._step(job, state, self.last_ts)
+        self.last_ts = commit_ts = self.last_ts + 1
+        self._change(job, state, commit_ts)
         if self._held:
-            self._log.append(Commit(self.last_ts, frozenset((job.id,)), ()))
+            self._log.append(Commit(commit_ts, frozenset((job.id,)), ()))
 
     def reschedule(self, job: Job, due_ns: int) -> None:
         """Put a pending job off, in a transaction of its own."""
@@ -363,7 +362,8 @@ class Store:
         if self._held:
             self._log.append(Commit(self.last_ts, frozenset(job_ids), ()))
 
-    def _step(self, job: Job, state: str, commit_ts: int) -> None:
+    def _change(self, job: Job, state: str, commit_ts: int) -> None:
+        job.check_step(state)
         if self._held:
             job.previous = JobVersion(job)
         job.state = state

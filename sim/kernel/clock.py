@@ -11,7 +11,7 @@ the instant, while the recorded libraries go on inside the step that completed w
 
 from __future__ import annotations
 
-from itertools import count
+from itertools import count, repeat
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -66,26 +66,25 @@ class Clock(Environment):
         self.background += 1
         self.call_after(delay_ns, fire, urgent=True)
 
-    def run_until(self, end_ns: int | None = None, *, steps: int | None = None) -> int:
+    def drain(self, end_ns: int | None, steps: int) -> bool:
         """Go on until only background work remains, or `end_ns` is past, or `steps` timers have fired.
 
-        What is due at `end_ns` itself still happens. Returns how many timers fired.
+        What is due at `end_ns` itself still happens. Returns whether nothing but background work remains.
         """
         queue, step = self._queue, self.step
-        before = steps if steps is not None else -1
-        fired = 0
-        while len(queue) > self.background and fired != before:
-            if end_ns is not None and queue[0][0] > end_ns:
-                break
-            step()
-            fired += 1
-        return fired
-
-    def drain(self) -> None:
-        """Go on until only background work remains; the fast path of `run_until`."""
-        queue, step = self._queue, self.step
-        while len(queue) > self.background:
-            step()
+        if end_ns is None:
+            for _ in repeat(None, steps):
+                if len(queue) <= self.background:
+                    return True
+                step()
+        else:
+            for _ in repeat(None, steps):
+                if len(queue) <= self.background:
+                    return True
+                if queue[0][0] > end_ns:
+                    return False
+                step()
+        return len(queue) <= self.background
 
 
 class _Call:

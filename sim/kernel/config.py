@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
-from sim.kernel.durations import format_duration, parse_duration, parse_rate
+from sim.kernel.durations import format_duration, format_rate, parse_duration, parse_rate
 
 
 class Options(BaseModel):
@@ -43,13 +43,10 @@ DurationNs = Annotated[
 Rate = Annotated[
     float,
     BeforeValidator(parse_rate),
-    PlainSerializer(lambda per_second: f"{per_second:.12g}/s", return_type=str),
+    PlainSerializer(format_rate, return_type=str),
     WithJsonSchema({"type": "string", "pattern": RATE_PATTERN}),
 ]
 """A rate: in a file `NUMBER/(s|m|h)`, in memory events per second."""
 
-Share = Annotated[float, Field(ge=0, le=1, strict=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
 """A share of a whole, from 0 to 1."""
-
-Number = Annotated[float, Field(strict=False)]
-"""A float for which a file may also write an integer."""

@@ -18,6 +18,7 @@ KINDS = (
     "conflict",  # a commit was refused; subject: job or -1, name: function, detail: number of the rerun that follows
     "rolled_back",  # a function threw; subject: job or -1, name: function, detail: the error's text
     "job",  # a job was created; subject: job, name: function, detail: (due ns as asked, state)
+    "born_canceled",  # the job created next has a canceled parent; name: function, detail: job
     "state",  # a job's state changed; subject: job, name: function, detail: (from, to)
     "attempt",  # the user's action starts; subject: attempt, detail: outcome in store
     "attempt_end",  # it returned, threw, died or was cut off; subject: attempt, name: how
@@ -99,7 +100,7 @@ class History:
         sha = hashlib.sha256()
         for raw in self._raw:
             sha.update(repr(raw).encode())
-            sha.update(b"\\n")
+            sha.update(b"\n")
         return sha.hexdigest()
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import Field
 
 from sim.convex.functions import Function, FunctionError, MutationContext, mutation
-from sim.kernel.config import DurationNs, Number, Options
+from sim.kernel.config import DurationNs, Options
 from sim.kernel.durations import NS_PER_MS
 from sim.kernel.records import Outcome
 from sim.retriers.base import ScheduledRetrier
@@ -31,7 +31,7 @@ class ArticleOptions(Options):
         10 * NS_PER_MS
     )
     retry_backoff: Annotated[DurationNs, Field(ge=NS_PER_MS, description="First delay before a retry.")] = 10 * NS_PER_MS
-    base: Annotated[Number, Field(ge=1, le=1000, description="Base of both exponential backoffs.")] = 2.0
+    base: Annotated[float, Field(ge=1, le=1000, description="Base of both exponential backoffs.")] = 2.0
     max_failures: Annotated[int, Field(ge=0, le=10_000, description="Failures after which it still retries.")] = 16
 
 

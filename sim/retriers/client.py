@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sim.kernel.clock import Clock, Pending, Task
+from sim.kernel.durations import RUNAWAY_NS
 from sim.kernel.hosts import CUT, RETURNED
 from sim.kernel.records import Outcome
 
@@ -39,10 +40,14 @@ class Call:
 
     async def __call__(self, timeout_ms: float | None = None) -> int:
         client = self._client
+        if client.request.attempts >= client.calls_at_most:
+            client.run_away("calls")
+            await Pending()
         connection = _Connection(client)
         client.request.actions += 1
         client.connections.append(connection)
         if timeout_ms is not None:
+            connection.timed = True
             client.clock.call_after(round(timeout_ms * 1e6), connection.time_out)
         client.action.begin(connection, client.request)
         return await connection.answer  # type: ignore[no-any-return]  # a Pending holds anything
@@ -66,8 +71,13 @@ class ClientContext:
         client, awake = self._client, Pending()
         delay_ns = round(delay_ms * 1e6)
         client.record("sleep", "", delay_ns)
+        if client.clock.now_ns + delay_ns > RUNAWAY_NS:
+            client.run_away("time")
+            await Pending()
+        client.asleep = True
         client.clock.call_after(delay_ns, awake.succeed)
         await awake
+        client.asleep = False
 
     def uniform(self, stream: str, index: int = 0) -> float:
         """Draw the number on [0, 1) that has this address for this request: stream is a name, index counts draws."""
@@ -86,6 +96,7 @@ class _Connection:
         self.strike: float | None = None
         self.attempt: Attempt | None = None
         self.answer = Pending()
+        self.timed = False
 
     def attempt_over(self, how: str) -> None:
         client = self._client
@@ -95,6 +106,12 @@ class _Connection:
             self.answer.succeed(self.attempt.number)  # type: ignore[union-attr]  # it is over, so it began
         else:
             self.answer.fail(CallFailed("the call was cut off" if how == CUT else "the call failed"))
+
+    @property
+    def ends(self) -> bool:
+        """Whether the call has an end ahead, or the caller's timeout has."""
+        attempt = self.attempt
+        return attempt is not None and not attempt.ended and (attempt.callbacks is not None or self.timed)
 
     def attempt_lost(self) -> None:
         self.answer.fail(CallFailed("contact with the call was lost"))
@@ -123,12 +140,24 @@ class Client:
         self.action = action
         self.request = request
         self.connections: list[_Connection] = []
+        self.asleep = False
+        self.calls_at_most = RUNAWAY_NS
         self._recorder = recorder
         self._task = Task(retrier.retry(Call(self), ClientContext(self)), self._concluded)
 
     def start(self) -> None:
         """Begin the loop."""
         self._task.go_on()
+
+    @property
+    def busy(self) -> bool:
+        """Whether the loop sleeps or waits for a call that will end."""
+        return self.asleep or any(connection.ends for connection in self.connections)
+
+    def run_away(self, limit: str) -> None:
+        """Note that the request ran into a limit; the loop never goes on."""
+        self.request.runaway = limit
+        self.record("runaway", limit)
 
     def cancel(self) -> None:
         """Stop the loop; a call in flight goes on."""

@@ -26,7 +26,7 @@ from sim.convex.functions import (
     action,
     mutation,
 )
-from sim.kernel.config import DurationNs, Number, Options
+from sim.kernel.config import DurationNs, Options
 from sim.kernel.durations import NS_PER_MS
 from sim.kernel.records import Outcome
 from sim.retriers.backoff import jitter, power
@@ -48,7 +48,7 @@ class ComponentOptions(Options):
     initial_backoff: Annotated[DurationNs, Field(ge=NS_PER_MS, description="Backoff before the first growth.")] = (
         250 * NS_PER_MS
     )
-    base: Annotated[Number, Field(ge=1, le=1000, description="Base of the exponential backoff.")] = 2.0
+    base: Annotated[float, Field(ge=1, le=1000, description="Base of the exponential backoff.")] = 2.0
     max_failures: Annotated[int, Field(ge=0, le=10_000, description="Failures after which it still retries.")] = 4
     run_after: Annotated[DurationNs, Field(description="Delay before the first attempt.")] = 0
     on_complete_fails: Annotated[bool, Field(description="Whether the caller's onComplete throws.")] = False

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import Field
 
 from sim.convex.functions import Function, FunctionError, MutationContext, mutation
-from sim.kernel.config import DurationNs, Number, Options
+from sim.kernel.config import DurationNs, Options
 from sim.kernel.durations import NS_PER_MS
 from sim.kernel.records import Outcome
 from sim.retriers.backoff import jitter
@@ -37,7 +37,7 @@ class HelpersOptions(Options):
     retry_backoff: Annotated[DurationNs, Field(ge=NS_PER_MS, description="First delay before a retry.")] = (
         100 * NS_PER_MS
     )
-    base: Annotated[Number, Field(ge=1, le=1000, description="Base of both exponential backoffs.")] = 2.0
+    base: Annotated[float, Field(ge=1, le=1000, description="Base of both exponential backoffs.")] = 2.0
     max_failures: Annotated[int, Field(ge=0, le=10_000, description="Failures after which it still retries.")] = 16
 
 

@@ -1,7 +1,7 @@
 """Files that a scenario names: found inside its folder only, read once, handed to the options that wait for them."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -120,15 +120,3 @@ def _unwrapped(node: Any) -> Any:
     if isinstance(node, list):
         return [_unwrapped(value) for value in node]
     return node
-
-
-def columns(tree: Any) -> Iterator[Column]:
-    """Yield the columns among a scenario's values."""
-    if isinstance(tree, Column):
-        yield tree
-    elif isinstance(tree, Mapping):
-        for value in tree.values():
-            yield from columns(value)
-    elif isinstance(tree, list | tuple):
-        for value in tree:
-            yield from columns(value)

@@ -136,8 +136,14 @@ Idempotency = Annotated[
 class ActionOptions(Options):
     """The action that is retried: latency, outcomes, weather, and what its receiver remembers."""
 
-    latency: Law = Field(default=DEFAULT_LATENCY, description="How long an attempt takes.")
-    outcomes: OutcomesOptions = Field(default=OutcomesOptions(), description="How attempts end; success takes the rest.")
+    latency: Law = Field(
+        default=DEFAULT_LATENCY,
+        description="How long an attempt takes.",
+        json_schema_extra={"default": {"constant": "100ms"}},
+    )
+    outcomes: OutcomesOptions = Field(
+        default=OutcomesOptions(), description="How attempts end; success takes the rest."
+    )
     effect_at: Share = Field(default=1.0, description="Share of the latency after which the effect is done.")
     permanent_failure: Share = Field(default=0.0, description="Share of the requests that never succeed.")
     weather: Annotated[tuple[Weather, ...], Field(strict=False, max_length=MOST_SOURCES)] = Field(

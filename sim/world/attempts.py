@@ -57,33 +57,20 @@ NORMAL_PRIORITY = 1
 class Attempt:
     """One start of the user's action."""
 
-    __slots__ = (
-        "_effect_at_end",
-        "_effect_dropped",
-        "blame",
-        "callbacks",
-        "effect_done",
-        "ended",
-        "given_up",
-        "host",
-        "how",
-        "number",
-        "request",
-    )
     _ok = True
+    how = RETURNED
+    ended = False
+    given_up = False
+    effect_done = False
+    callbacks: Any = None
+    _effect_at_end = False
+    _effect_dropped = False
 
     def __init__(self, request: Request, number: int, host: Host, outcome: str) -> None:
         self.request = request
         self.number = number
         self.host = host
-        self.how = RETURNED
         self.blame = BLAME.get(outcome, Cause.timeout)
-        self.ended = False
-        self.given_up = False
-        self.effect_done = False
-        self._effect_at_end = False
-        self._effect_dropped = False
-        self.callbacks: Any = None
 
     def abandon(self, now_ns: int) -> None:
         """Give the attempt up where it is; an effect still ahead of it comes at its moment."""

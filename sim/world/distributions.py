@@ -1,8 +1,9 @@
 """Laws of durations, as a scenario writes them and as arrays of whole nanoseconds.
 
 Every law turns uniforms into durations by its inverse distribution function, so that one number of an address is one
-duration and a larger number never gives a shorter one. The transforms work on contiguous float64 arrays only: NumPy's
-functions of whole arrays and `math`'s of single numbers differ in their last bits, and two engines must agree in all.
+duration and, but for the last bits, a larger number gives a longer one. The transforms work on contiguous float64
+arrays only: NumPy's functions of whole arrays and `math`'s of single numbers differ in their last bits, and two engines
+must agree in all of them.
 Gamma functions come from `scipy.special`, imported when a law needs them because that takes as long as a small run.
 
 The length-biased law of X has density x f(x) / E[X]: it is the length of the interval that a random instant falls
@@ -30,7 +31,7 @@ from pydantic import (
 )
 from typing_extensions import TypeAliasType
 
-from sim.kernel.config import DurationNs, Number, Options
+from sim.kernel.config import DurationNs, Options
 from sim.kernel.durations import RUNAWAY_NS
 from sim.kernel.single_key import SingleKey
 from sim.world.columns import Column, read_column
@@ -72,7 +73,7 @@ def _above_zero(duration_ns: int) -> int:
 
 
 PositiveNs = Annotated[DurationNs, AfterValidator(_above_zero)]
-Shape = Annotated[Number, Field(ge=1e-6, le=1e6)]
+Shape = Annotated[float, Field(ge=1e-6, le=1e6)]
 
 
 def exponential_ns(uniforms: Floats, mean_ns: float) -> Floats:
@@ -192,7 +193,7 @@ class LogNormal(Distribution):
 
     median_ns: PositiveNs
     p99_ns: PositiveNs | None = None
-    sigma: Annotated[Number, Field(gt=0, le=SIGMA_MAX)] | None = None
+    sigma: Annotated[float, Field(gt=0, le=SIGMA_MAX)] | None = None
     """Standard deviation of the natural logarithm."""
 
     @field_validator("p99_ns")

@@ -47,7 +47,7 @@ def test_numbers_are_exact_and_rounded_once(cell: str, expected_ns: int) -> None
         "concurrency,x_ms\n1,5\n8,3\n",
         "x_ms,concurrency\r\n5,1\r\n3,8\r\n",
         "\ufeffx_ms\n5\n3",
-        " x_ms ,note\n5,\n\n3,\"a,\nb\"\n",
+        ' x_ms ,note\n5,\n\n3,"a,\nb"\n',
     ],
 )
 def test_rows_are_read_in_order(text: str) -> None:
@@ -70,7 +70,7 @@ def test_rows_are_read_in_order(text: str) -> None:
     ],
 )
 def test_a_bad_row_is_named_by_its_number_and_line(cell: str, reason: str) -> None:
-    with pytest.raises(ValueError, match="^row 2 ") as caught:
+    with pytest.raises(ValueError, match="row 2") as caught:
         read_column(f"a,x_ms\n1,5\n\n2,{cell}\n3,7\n", "x_ms")
     assert str(caught.value) == f"row 2 (line 4): {reason}"
 
@@ -97,7 +97,7 @@ def test_an_endless_cell_is_cut_in_the_message() -> None:
     ],
 )
 def test_a_file_without_the_column_is_refused(text: str, reason: str) -> None:
-    with pytest.raises(ValueError, match="file|CSV") as caught:
+    with pytest.raises(ValueError, match=r"file|CSV") as caught:
         read_column(text, "x_ms")
     assert str(caught.value) == reason
 

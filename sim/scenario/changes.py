@@ -1,0 +1,92 @@
+"""Changes to a scenario by dotted keys: what `--set`, `sweep` and `variants` have in common."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sim.scenario.problems import Path, Problem
+from sim.scenario.rules import Tree
+
+MAX_STEPS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A dotted key, its new value, and the path at which the change itself is written."""
+
+    key: str
+    value: Any
+    origin: Path
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The key's parts; below `sweep` the rest is one key, below `variants` the name and then one key."""
+        if self.key.startswith("sweep."):
+            return tuple(self.key.split(".", 1))
+        if self.key.startswith("variants."):
+            return tuple(self.key.split(".", 2))
+        return tuple(self.key.split("."))
+
+
+class ImpossibleChange(ValueError):  # noqa: N818  # named for what it is
+    """A dotted key leads nowhere."""
+
+
+def apply(tree: Tree, changes: Iterable[Change]) -> tuple[dict[str, Any], list[Problem]]:
+    """Return a tree with changes applied in their order, and those that could not be; the original stays as it is."""
+    changed = dict(tree)
+    problems = []
+    for change in changes:
+        try:
+            changed = _set(changed, change.steps, change.value, ())
+        except ImpossibleChange as error:
+            problems.append(Problem(change.origin, str(error), at_key=True))
+    return changed, problems
+
+
+def _set(node: Any, steps: tuple[str, ...], value: Any, above: tuple[str, ...]) -> Any:
+    if not steps:
+        return value
+    if len(above) > MAX_STEPS or not all(steps):
+        raise ImpossibleChange("not a dotted key such as action.outcomes.fail")
+    step, rest = steps[0], steps[1:]
+    here = (*above, step)
+    if isinstance(node, list | tuple):
+        if not step.isdecimal() or len(step) > 6 or int(step) >= len(node):
+            raise ImpossibleChange(f"{'.'.join(above)} is a list with the entries 0 to {len(node) - 1}, not '{step}'")
+        position = int(step)
+        return [*node[:position], _set(node[position], rest, value, here), *node[position + 1 :]]
+    mapping = _written_out(node, above)
+    if not isinstance(mapping, Mapping):
+        raise ImpossibleChange(f"{'.'.join(above)} has no keys below it")
+    return {**mapping, step: _set(mapping.get(step), rest, value, here)}
+
+
+def _written_out(node: Any, path: tuple[str, ...]) -> Any:
+    """Return the mapping for which a shorthand stands: a retrier's name, the share of an outcome."""
+    if node is None:
+        return {}
+    if path == ("retrier",) and isinstance(node, str):
+        return {"kind": node}
+    if path[:2] == ("action", "outcomes") and len(path) == 3 and isinstance(node, int | float):
+        return {"share": node}
+    return node
+
+
+def follow(path: Path, changes: Iterable[Change]) -> tuple[Path, bool] | None:
+    """Return where the value at a path of a changed tree is written, and whether the change's own key is meant.
+
+    None where none of the changes touches it.
+    """
+    for change in reversed(list(changes)):
+        steps = _typed(change.steps)
+        if _typed(path[: len(steps)]) == steps:
+            return (*change.origin, *path[len(steps) :]), len(path) == len(steps)
+    for change in changes:
+        if _typed(change.steps)[: len(path)] == _typed(path):
+            return change.origin, True
+    return None
+
+
+def _typed(path: Iterable[str | int]) -> tuple[str, ...]:
+    return tuple(map(str, path))

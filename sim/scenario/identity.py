@@ -1,0 +1,115 @@
+"""What a scenario comes down to: its resolved form, and the digest that is its identity.
+
+The resolved form has every default, override and profile written out, and the digest and number of rows of every file;
+what cannot matter is left out. As YAML it is a scenario again, with the same digest.
+
+The digest says which numbers come out: of each cell its id and its resolved form. `name`, `why` and `expect` do not
+belong to it (they change what is said about the numbers, not the numbers), nor do the names of files (their contents
+do). So expectations can be mended after a long run without making its results foreign.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sim.scenario.cells import cells
+from sim.scenario.rules import idle_settings, without
+from sim.scenario.scalars import resolve
+from sim.scenario.schema import Scenario
+
+NOT_IDENTITY = ("name", "why", "expect")
+_PLAIN_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*")
+_UNPRINTABLE = re.compile("[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+
+
+def resolved(scenario: Scenario) -> dict[str, Any]:
+    """Return the scenario with nothing left to guess, in the words of a file: text, numbers, lists and mappings."""
+    tree = scenario.model_dump(mode="json", by_alias=True)
+    tree["platform"] = {key: "none" if value is None else value for key, value in tree["platform"].items()}
+    for key in ("sweep", "variants"):
+        if key in scenario.written:
+            tree[key] = scenario.written[key]
+    cell_keys = {key: tree.pop(key) for key in ("sweep", "variants") if key in tree}
+    tree = _without_none(tree)
+    if not any(cell_keys.values()):
+        for idle in list(idle_settings(tree, scenario.surroundings.trusted)):
+            tree = without(tree, idle.part)
+        return tree
+    return tree | {key: value for key, value in cell_keys.items() if value}
+
+
+def digest(scenario: Scenario) -> str:
+    """Return the identity of the scenario: SHA-256 of the canonical JSON of its cells, in hexadecimal."""
+    parts = [{"id": cell.id, "scenario": _essence(resolved(cell.scenario))} for cell in cells(scenario)]
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def resolved_yaml(scenario: Scenario) -> str:
+    """Return the resolved form as a YAML file, its digest on top."""
+    lines = [f"# digest {digest(scenario)}", *_block(resolved(scenario), 0)]
+    return "\n".join(lines) + "\n"
+
+
+def _without_none(node: Any) -> Any:
+    if isinstance(node, Mapping):
+        return {key: _without_none(value) for key, value in node.items() if value is not None}
+    if isinstance(node, list):
+        return [_without_none(value) for value in node]
+    return node
+
+
+def _essence(node: Any, key: str = "") -> Any:
+    """Leave out what changes no number."""
+    if isinstance(node, Mapping):
+        dropped = NOT_IDENTITY if not key else ("file",) if "sha256" in node else ()
+        return {name: _essence(value, f"{key}.{name}") for name, value in node.items() if name not in dropped}
+    if isinstance(node, list):
+        return [_essence(value, f"{key}[]") for value in node]
+    return node
+
+
+def _block(node: Mapping[str, Any], depth: int) -> Iterator[str]:
+    indent = "  " * depth
+    for key, value in node.items():
+        if isinstance(value, Mapping) and value and (depth == 0 or not _is_short(value)):
+            yield f"{indent}{_word(key)}:"
+            yield from _block(value, depth + 1)
+        elif isinstance(value, list) and value:
+            yield f"{indent}{_word(key)}:"
+            yield from (f"{indent}  - {_flow(entry)}" for entry in value)
+        else:
+            yield f"{indent}{_word(key)}: {_flow(value)}"
+
+
+def _is_short(value: Mapping[str, Any]) -> bool:
+    return len(_flow(value)) <= 80
+
+
+def _flow(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_word(key)}: {_flow(below)}" for key, below in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    if isinstance(value, str):
+        return _word(value)
+    return json.dumps(value)
+
+
+def _word(text: str) -> str:
+    """Write a text so that it is read back as that text: bare where it cannot be taken for anything else."""
+    if _PLAIN_WORD.fullmatch(text) and len(text) <= 80:
+        try:
+            if resolve(text) == text:
+                return text
+        except ValueError:
+            pass
+    quoted = json.dumps(text, ensure_ascii=False)
+    return _UNPRINTABLE.sub(_escape, quoted)
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

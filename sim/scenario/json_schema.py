@@ -1,0 +1,38 @@
+"""The JSON Schema of scenario files, for editors and for `sim.scenario.shape`.
+
+It is shipped as `scenario.schema.json` beside this module; a test holds the file equal to what the models say.
+"""
+
+from typing import Any
+
+from sim.kernel.config import DURATION_PATTERN
+from sim.kernel.durations import format_duration
+from sim.scenario.schema import Scenario
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of scenario files."""
+    schema = Scenario.model_json_schema(by_alias=True, mode="validation")
+    return {
+        "$schema": DIALECT,
+        **_for_people(schema),
+        "title": "A retrysim scenario",
+        "description": "One experiment: a world, an action, a retrier, and what is expected of them.",
+    }
+
+
+def _for_people(node: Any) -> Any:
+    """Write defaults as files do; leave out those that stand for the absence of a part or repeat those of its keys."""
+    if isinstance(node, list):
+        return [_for_people(value) for value in node]
+    if not isinstance(node, dict):
+        return node
+    written = {key: _for_people(value) for key, value in node.items()}
+    default = node.get("default")
+    if node.get("pattern") == DURATION_PATTERN and isinstance(default, int):
+        written["default"] = format_duration(default)
+    elif "default" in node and (default is None or (isinstance(default, dict) and len(default) != 1)):
+        del written["default"]
+    return written

@@ -1,0 +1,190 @@
+"""From a file, a text or plain values to a `Scenario`, or to every mistake in it with its place."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sim.scenario.cells import check_cells
+from sim.scenario.changes import Change, apply
+from sim.scenario.data_files import DataFiles
+from sim.scenario.problems import Path as Keys
+from sim.scenario.problems import Place, Places, Problem, ScenarioError, whole_file
+from sim.scenario.schema import Scenario, Surroundings
+from sim.scenario.yaml_guard import MAX_BYTES, Document, read_yaml
+
+Overrides = Sequence[tuple[str, str]]
+
+
+def load(
+    path: str | Path,
+    overrides: Overrides = (),
+    *,
+    seed: int | None = None,
+    requests: int | None = None,
+    retrier: str | None = None,
+) -> Scenario:
+    """Read a scenario file and check all of it, its cells included.
+
+    `overrides` are dotted keys and values as YAML, from the command line (`--set`); they, `seed`, `requests` and
+    `retrier` (a kind, or `module:Class`) replace what the file says, before sweep and variants do.
+    Raises ScenarioError with every mistake.
+    """
+    path = Path(path)
+    document = read_yaml(_bytes_of(path), str(path))
+    given = _given(seed, requests, retrier)
+    return _checked(document, path.parent, _name_of(path), overrides, given)
+
+
+def parse(
+    text: str | bytes,
+    folder: str | Path = ".",
+    overrides: Overrides = (),
+    *,
+    source: str = "scenario",
+    seed: int | None = None,
+    requests: int | None = None,
+    retrier: str | None = None,
+) -> Scenario:
+    """Read the text of a scenario; files it names are looked for in `folder`. Raises ScenarioError as `load` does."""
+    data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+    given = _given(seed, requests, retrier)
+    return _checked(read_yaml(data, source), Path(folder), "scenario", overrides, given)
+
+
+def from_dict(values: Mapping[str, Any], folder: str | Path = ".") -> Scenario:
+    """Take plain values in the words of a file (durations with units). Raises ScenarioError, without places."""
+    surroundings = Surroundings(DataFiles(Path(folder)), from_file=True)
+    scenario, problems = _build(values, surroundings)
+    if problems or scenario is None:
+        raise ScenarioError(problems)
+    return scenario
+
+
+def _build(tree: Mapping[str, Any], surroundings: Surroundings) -> tuple[Scenario | None, list[Problem]]:
+    problems: list[Problem] = []
+    scenario = None
+    try:
+        scenario = Scenario.model_validate(tree, context=surroundings)
+    except ScenarioError as error:
+        problems = list(error.problems)
+    problems += check_cells(tree, surroundings, known=problems)[1]
+    return scenario, problems
+
+
+def _checked(
+    document: Document, folder: Path, name: str, overrides: Overrides, given: Sequence[tuple[str, str, Any]]
+) -> Scenario:
+    places = document.places
+    tree = document.values
+    if not isinstance(tree, dict):
+        reason = "a scenario is a mapping of keys, such as `retrier: helpers`"
+        raise ScenarioError(places.in_order([*document.problems, Problem((), reason)]))
+    problems = list(document.problems)
+    changes = _Changes(places, tree)
+    for key, text in overrides:
+        changes.set_text(key, text)
+    for option, key, value in given:
+        changes.set_value(option, key, value)
+    tree = {"name": name, **changes.tree}
+    problems += changes.problems
+    trusted = tuple(value for option, _, value in given if option == "--retrier" and ":" in value)
+    surroundings = Surroundings(DataFiles(folder), trusted, from_file=True)
+    scenario, found = _build(tree, surroundings)
+    problems += [problem for problem in found if not _is_explained(problem, problems)]
+    problems += _without_effect(tree, changes.made)
+    if problems or scenario is None:
+        raise ScenarioError(places.in_order(problems))
+    return scenario
+
+
+def _is_explained(problem: Problem, refused: Iterable[Problem]) -> bool:
+    """Whether the guards have refused the value in which the problem lies; what stands for it now is not the user's."""
+    return any(guard.keys and not guard.at_key and problem.keys[: len(guard.keys)] == guard.keys for guard in refused)
+
+
+class _Changes:
+    """Applies what the command line says, each part with a place of its own."""
+
+    def __init__(self, places: Places, tree: Mapping[str, Any]) -> None:
+        self.tree = dict(tree)
+        self.made: list[tuple[str, Change]] = []
+        self.problems: list[Problem] = []
+        self._places = places
+
+    def set_text(self, key: str, text: str) -> None:
+        """Set a dotted key to a value written in YAML, under the same guards as a file."""
+        source = f"--set {key}"
+        self._places.sources.append(source)
+        try:
+            document = read_yaml(text.encode("utf-8", "surrogatepass"), source)
+        except ScenarioError as error:
+            empty = not text.strip()
+            self.problems += [whole_file(source, "a value is missing")] if empty else error.problems
+            return
+        self._set(source, key, document.values, document.places.keys, document.places.values)
+        steps = Change(key, None, ()).steps
+        self.problems += [replace(problem, keys=(*steps, *problem.keys)) for problem in document.problems]
+
+    def set_value(self, option: str, key: str, value: Any) -> None:
+        """Set a dotted key to a value given by an option of its own."""
+        self._places.sources.append(option)
+        self._set(option, key, value, {}, {(): Place(option)})
+
+    def _set(self, source: str, key: str, value: Any, keys: dict[Keys, Place], values: dict[Keys, Place]) -> None:
+        change = Change(key, value, ())
+        self.tree, impossible = apply(self.tree, [change])
+        self.problems += [replace(problem, file=source, keys=change.steps) for problem in impossible]
+        path = tuple(int(step) if step.isdecimal() and len(step) < 7 else step for step in change.steps)
+        for depth in range(1, len(path)):
+            # A key on the way that only the override has made: mistakes there are the override's.
+            if path[:depth] not in self._places.values:
+                self._places.keys[path[:depth]] = self._places.values[path[:depth]] = Place(source)
+        self._places.replace_below(path, Place(source), values, keys)
+        self.made.append((source, change))
+
+
+def _without_effect(tree: Mapping[str, Any], made: Sequence[tuple[str, Change]]) -> list[Problem]:
+    """Find overrides that every cell replaces again."""
+    sweep, variants = tree.get("sweep"), tree.get("variants")
+    swept = list(sweep) if isinstance(sweep, Mapping) else []
+    varied = [list(changes or ()) for changes in variants.values()] if isinstance(variants, Mapping) else []
+    problems = []
+    for source, change in made:
+
+        def replaces(key: str, change: Change = change) -> bool:
+            steps = tuple(key.split("."))
+            return change.steps[: len(steps)] == steps
+
+        if any(map(replaces, swept)) or (varied and all(any(map(replaces, keys)) for keys in varied)):
+            reason = "has no effect: the sweep or the variants set it in every cell"
+            problems.append(Problem(change.steps, reason, source))
+    return problems
+
+
+def _given(seed: int | None, requests: int | None, retrier: str | None) -> list[tuple[str, str, Any]]:
+    options = [("--seed", "seed", seed), ("--requests", "requests.count", requests), ("--retrier", "retrier", retrier)]
+    return [(option, key, value) for option, key, value in options if value is not None]
+
+
+def _bytes_of(path: Path) -> bytes:
+    reason = ""
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        reason = "there is no such file"
+    except IsADirectoryError:
+        reason = "this is a folder, not a file"
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror or error}"
+    except ValueError:
+        reason = "no file can have this name"
+    raise ScenarioError([whole_file(str(path), reason)])
+
+
+def _name_of(path: Path) -> str:
+    """Make a name out of a file's stem: small letters, digits, '.', '_' and '-'."""
+    allowed = "abcdefghijklmnopqrstuvwxyz0123456789._-"
+    name = "".join(letter if letter in allowed else "-" for letter in path.stem.lower())
+    return name.lstrip("._-")[:64] or "scenario"

@@ -1,0 +1,283 @@
+"""`Scenario`: the options of every part, composed as one file writes them.
+
+Each part's options stand beside the part; here are the few that belong to the scenario as a whole. A `Scenario` that
+exists has no mistakes in it: making one raises `ScenarioError` with all of them.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, cast
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    PlainSerializer,
+    PlainValidator,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+
+from sim.analysis.expressions import LONGEST_TEXT, Expectation, parse
+from sim.convex.platform import ASSUMED, PlatformOptions, number
+from sim.kernel.config import DURATION_PATTERN, DurationNs, Options
+from sim.kernel.durations import format_duration
+from sim.scenario.data_files import DataFiles, attach
+from sim.scenario.problems import Problem, ScenarioError
+from sim.scenario.retrier_choice import RetrierChoice, RetrierField
+from sim.scenario.rules import Tree, idle_settings, written
+from sim.scenario.shape import Shape
+from sim.scenario.words import problems_of
+from sim.world.actions import ActionOptions
+from sim.world.distributions import Law
+from sim.world.faults import Fault, SystemError
+from sim.world.workload import CancelOptions, RequestsOptions
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+SEED_MAX = 2**63 - 1
+MOST_FAULTS = 100
+MOST_EXPECTATIONS = 100
+
+
+class Measure(Options):
+    """The window of submission whose requests count: the warm-up before it and the end behind it are cut."""
+
+    from_ns: DurationNs = Field(default=0, alias="from")
+    to_ns: DurationNs | None = Field(default=None, alias="to", description="The first instant that is out.")
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Self:
+        if self.to_ns is not None and self.to_ns <= self.from_ns:
+            raise ValueError("the window must end after it begins: from must lie below to")
+        return self
+
+
+class Limits(Options):
+    """How much work a run may be."""
+
+    polls_per_request: int = Field(
+        default=1_000_000, ge=1, le=10**9, description="A request with more polls ends as `runaway`."
+    )
+    events: int = Field(
+        default=10**9, ge=1, le=10**12, description="A run that is estimated to have more is refused before it starts."
+    )
+
+
+class Platform(PlatformOptions):
+    """The simulated deployment's numbers, with laws as files write them."""
+
+    mutation_latency: Law | None = number("From a mutation's start to its snapshot.", ASSUMED)
+    commit_window: Law | None = number(
+        "From a mutation's snapshot to its commit, during which an overlapping commit is a conflict.", ASSUMED
+    )
+    dispatch_latency: Law | None = number("From the time a job is due, with a slot free, to its start.", ASSUMED)
+
+
+def _checked_name(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise ValueError(
+            "a name has small letters, digits, '.', '_' and '-', starts with a letter or digit, and has at most 64"
+        )
+    return name
+
+
+def _parsed(value: Any) -> Expectation:
+    if isinstance(value, Expectation):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("an expectation is a text such as success.rate >= 99.9%")  # noqa: TRY004  # for pydantic
+    return parse(value)
+
+
+Until = Annotated[
+    Annotated[DurationNs, Field(gt=0)] | None,
+    BeforeValidator(lambda value: None if value == "drained" else value),
+    PlainSerializer(lambda value: "drained" if value is None else format_duration(value), return_type=str),
+    WithJsonSchema({"anyOf": [{"const": "drained"}, {"type": "string", "pattern": DURATION_PATTERN}]}),
+]
+"""A duration, or `drained` (in memory None): when no job, execution, effect to come or cancel remains."""
+
+Expect = Annotated[
+    Expectation,
+    PlainValidator(_parsed),
+    PlainSerializer(lambda expectation: expectation.text, return_type=str),
+    WithJsonSchema({"type": "string", "maxLength": LONGEST_TEXT}),
+]
+"""An expectation, in a file its text."""
+
+AnyValue = Annotated[Any, WithJsonSchema({})]
+Sweep = Annotated[
+    dict[str, Annotated[tuple[AnyValue, ...], Field(strict=False, min_length=1, max_length=1000)]],
+    BeforeValidator(lambda value: {} if value is None else value),
+]
+Variants = Annotated[
+    dict[str, Annotated[dict[str, AnyValue], BeforeValidator(lambda value: {} if value is None else value)]],
+    BeforeValidator(lambda value: {} if value is None else value),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a scenario may use besides its own text: the files of a folder, and retriers by `module:Class`."""
+
+    files: DataFiles = field(default_factory=lambda: DataFiles(Path()))
+    trusted: tuple[str, ...] = ()
+    from_file: bool = False
+    """Whether the values obey the JSON Schema to the letter, as those of a file must."""
+
+
+class Scenario(Options):
+    """One experiment: a world, an action, a retrier, and what is expected of them.
+
+    `Scenario.load`, `.parse` and `.from_dict` take what files say; the constructor takes models.
+    """
+
+    schema_version: Literal[1] = Field(default=1, alias="schema", description="Version of this format.")
+    name: Annotated[str, AfterValidator(_checked_name), Field(json_schema_extra={"pattern": f"^{NAME.pattern}$"})] = (
+        Field(default="scenario", description="Names the results; the file's stem unless stated.")
+    )
+    why: str = Field(default="", max_length=10_000, description="What the scenario shows.")
+    seed: int = Field(default=0, ge=0, le=SEED_MAX, description="Same scenario, same seed, same bytes.")
+    world: Literal["isolated", "shared"] = Field(
+        default="isolated", description="Each request alone, from t = 0; or one deployment for all."
+    )
+    requests: RequestsOptions = Field(default=RequestsOptions(), description="How many, and when they come.")
+    replications: int = Field(default=1, ge=1, le=10_000, description="Shared worlds: independent repetitions.")
+    measure: Measure | None = Field(default=None, description="Shared worlds: which requests count.")
+    action: ActionOptions = Field(default=ActionOptions(), description="What is retried.")
+    faults: Annotated[tuple[Fault, ...], Field(strict=False, max_length=MOST_FAULTS)] = Field(
+        default=(), description="Shared worlds: what befalls the deployment."
+    )
+    platform: Platform = Field(
+        default=Platform(),
+        description="The deployment's numbers; profile `ideal` in isolated worlds and `convex` in shared ones.",
+    )
+    retrier: Annotated[RetrierChoice, RetrierField()] = Field(description="Who retries: a name, or kind and options.")
+    cancel: CancelOptions | None = Field(default=None, description="Somebody cancels some of the requests.")
+    until: Until = Field(default=None, description="When the simulation ends; what is not settled then is `open`.")
+    limits: Limits = Limits()
+    sweep: Sweep = Field(
+        default={}, description="Cells: the product of the values of dotted keys; the last key changes fastest."
+    )
+    variants: Variants = Field(default={}, description="Cells: named changes, each of dotted keys.")
+    expect: Annotated[tuple[Expect, ...], Field(strict=False, max_length=MOST_EXPECTATIONS)] = Field(
+        default=(), description="What should hold, such as `success.rate >= 99.9%`."
+    )
+
+    @field_validator("faults")
+    @classmethod
+    def _one_system_error(cls, faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
+        if sum(isinstance(fault, SystemError) for fault in faults) > 1:
+            raise ValueError("more than one system_error; add up their shares")
+        return faults
+
+    _written: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _surroundings: Surroundings = PrivateAttr(default_factory=Surroundings)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _check(cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
+        if isinstance(data, cls):
+            return data
+        if not isinstance(data, Mapping):
+            raise ScenarioError([Problem((), "a scenario is a mapping of keys, such as `retrier: helpers`")])
+        surroundings = info.context if isinstance(info.context, Surroundings) else Surroundings()
+        tree = _by_alias(cls, data)
+        problems = _problems_of_settings(tree, surroundings)
+        cells = {key: value for key, value in tree.items() if key in {"sweep", "variants"}}
+        filled, file_problems = attach(without_cells(tree), surroundings.files)
+        problems += file_problems
+        try:
+            scenario = handler({**_with_defaults(filled, tree), **cells})
+        except ValidationError as error:
+            shape = Shape.shipped()
+            found = problems_of(error, tree, lambda path: shape.allowed_keys(tree, path))
+            raise ScenarioError(first_each([*problems, *found])) from None
+        if problems:
+            raise ScenarioError(first_each(problems))
+        scenario._written = tree
+        scenario._surroundings = surroundings
+        return scenario
+
+    @property
+    def written(self) -> Tree:
+        """What was written, as plain values: without defaults, with sweep and variants."""
+        return self._written
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """What the scenario may use besides its own text."""
+        return self._surroundings
+
+    @classmethod
+    def load(cls, path: str | Path, **changes: Any) -> "Scenario":
+        """Read a file; see `sim.scenario.load.load`."""
+        from sim.scenario.load import load  # noqa: PLC0415  # the loader builds scenarios
+
+        return load(path, **changes)
+
+    @classmethod
+    def parse(cls, text: str | bytes, folder: str | Path = ".", **changes: Any) -> "Scenario":
+        """Read the text of a file; see `sim.scenario.load.parse`."""
+        from sim.scenario.load import parse as parse_text  # noqa: PLC0415  # the loader builds scenarios
+
+        return parse_text(text, folder, **changes)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], folder: str | Path = ".") -> "Scenario":
+        """Take plain values in the words of files; see `sim.scenario.load.from_dict`."""
+        from sim.scenario.load import from_dict  # noqa: PLC0415  # the loader builds scenarios
+
+        return from_dict(values, folder)
+
+
+def without_cells(tree: Tree) -> dict[str, Any]:
+    """Return what is common to all cells."""
+    return {key: value for key, value in tree.items() if key not in {"sweep", "variants"}}
+
+
+def first_each(problems: Sequence[Problem]) -> list[Problem]:
+    """Keep the first problem of each place: what else is said about it says the same in other words."""
+    kept: dict[Any, Problem] = {}
+    for problem in problems:
+        kept.setdefault(problem.keys, problem)
+    return list(kept.values())
+
+
+def _problems_of_settings(tree: Tree, surroundings: Surroundings) -> list[Problem]:
+    problems = Shape.shipped().misfits(tree) if surroundings.from_file else []
+    if not (tree.get("sweep") or tree.get("variants")):
+        problems += [Problem(idle.path, idle.reason, at_key=True) for idle in idle_settings(tree, surroundings.trusted)]
+    return problems
+
+
+def _by_alias(model: type[Options], data: Mapping[Any, Any]) -> dict[str, Any]:
+    aliases = {name: field.alias for name, field in model.model_fields.items() if field.alias}
+    return {str(aliases.get(key, key)): value for key, value in data.items()}
+
+
+def _with_defaults(filled: Mapping[str, Any], tree: Tree) -> dict[str, Any]:
+    """Fill what defaults depend on other settings: the platform's profile, and the retrier of a scenario of cells."""
+    values = dict(filled)
+    platform = values.get("platform", {})
+    if tree.get("world") == "shared" and isinstance(platform, Mapping) and "profile" not in platform:
+        values["platform"] = {**platform, "profile": "convex"}
+    if "retrier" not in values and (retrier := _retrier_of_first_cell(tree)) is not None:
+        values["retrier"] = retrier
+    return values
+
+
+def _retrier_of_first_cell(tree: Tree) -> Any:
+    """Return the retrier that the first cell sets: where every cell sets its own, none needs to stand outside."""
+    variants, sweep = tree.get("variants"), tree.get("sweep")
+    if isinstance(sweep, Mapping) and isinstance(values := sweep.get("retrier"), list | tuple) and values:
+        return values[0]
+    first = next(iter(variants.values()), None) if isinstance(variants, Mapping) else None
+    return cast("Any", written(first, "retrier"))
