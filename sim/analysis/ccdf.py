@@ -161,7 +161,8 @@ def _corners(
     """Return the corners of one curve; where nothing is infinite it leaves the picture downwards."""
     if not tail.count:
         return [], []
-    times_ns = [ends_ns[0], *(zero_ns if zero_ns and time == 0 else time for time in tail.times_ns.tolist())]
+    times_ns = [zero_ns if zero_ns and time_ns == 0 else time_ns for time_ns in tail.times_ns.tolist()]
+    times_ns = [min([ends_ns[0], *times_ns[:1]]), *times_ns]
     shares = [1.0, *(share if share > 0 else floor / 10 for share in tail.shares.tolist())]
     if tail.never:
         times_ns.append(ends_ns[1])

@@ -11,17 +11,18 @@ def duration_text(duration_ns: float) -> str:
     """Write a duration with three significant digits (`450 ms`, `1.23 s`) or its two largest units (`2m05s`)."""
     if math.isinf(duration_ns):
         return "never"
-    if round(duration_ns) == 0:
-        return "0 s"
-    for unit, most in (("ns", 1000), ("us", 1000), ("ms", 1000), ("s", 60)):
-        text = _three_digits(duration_ns / UNITS_NS[unit])
+    whole_ns = round(duration_ns)
+    if whole_ns < UNITS_NS["us"]:
+        return f"{whole_ns} ns" if whole_ns else "0 s"
+    for unit, most in (("us", 1000), ("ms", 1000), ("s", 60)):
+        text = _three_digits(whole_ns / UNITS_NS[unit])
         if float(text) < most:
             return f"{text} {unit}"
     for unit, part, parts_per_unit, most in (("m", "s", 60, 60), ("h", "m", 60, 24), ("d", "h", 24, 365)):
-        units, parts = divmod(round(duration_ns / UNITS_NS[part]), parts_per_unit)
+        units, parts = divmod(round(whole_ns / UNITS_NS[part]), parts_per_unit)
         if units < most:
             return f"{units}{unit}{parts:02d}{part}"
-    return f"{_three_digits(duration_ns / UNITS_NS['d'] / 365)} y"
+    return f"{_three_digits(whole_ns / UNITS_NS['d'] / 365)} y"
 
 
 def percent_text(share: float) -> str:

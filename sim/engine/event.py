@@ -114,9 +114,11 @@ class World:
 
     # Shared worlds.
 
-    def shared(self, progress: Callable[[int], None] | None = None) -> list[Request]:
-        """Simulate one replication: all requests in one deployment, with the faults of the plan."""
-        arrivals = arrival_times_ns(self.cell.requests, self.choices)
+    def shared(
+        self, progress: Callable[[int], None] | None = None, *, at_most: int | None = None
+    ) -> list[Request]:
+        """Simulate one replication: all requests in one deployment (or its first few), with the faults of the plan."""
+        arrivals = arrival_times_ns(self.cell.requests, self.choices)[:at_most]
         sources = self.cell.action.weather
         weather = WeatherPath(sources, self.choices, WORLD, False) if sources else None  # noqa: FBT003
         requests: list[Request] = []

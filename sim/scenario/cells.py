@@ -43,10 +43,12 @@ def cells(scenario: Scenario) -> list[Cell]:
 
     Raises ScenarioError where one of them is not a valid scenario; a scenario that was loaded has only valid ones.
     """
-    found, problems = check_cells(scenario.written, scenario.surroundings, scenario)
-    if problems:
-        raise ScenarioError(problems)
-    return found
+    if not scenario.cells_found:
+        found, problems = check_cells(scenario.written, scenario.surroundings, scenario)
+        if problems:
+            raise ScenarioError(problems)
+        scenario.cells_found.extend(found)
+    return list(scenario.cells_found)
 
 
 def check_cells(
@@ -123,19 +125,20 @@ def _plans(tree: Tree) -> tuple[list[_Plan], list[Problem]]:
         return [], [*problems, Problem((place,), f"makes {count} cells, more than {MOST_CELLS}", at_key=True)]
     labels = _labels([key for key, _ in sweep])
     plans = []
-    for name, changes in variants or [(None, ())]:
+    unnamed: list[tuple[str | None, tuple[Change, ...]]] = [(None, ())]
+    for name, changes in variants or unnamed:
         for values in product(*(values for _, values in sweep)):
             names = [name] if name is not None else []
             names += [_label(labels[change.key], change.value) for change in values]
-            ids = [_slug(name)] if name is not None else []
-            ids += [f"{change.key}={_text(change.value)}" for change in values]
             origin = ("sweep",) if name is None else ("variants", name)
-            plans.append(_Plan(_slug(",".join(ids)), ", ".join(names), (*changes, *values), origin))
+            cell_id = slug(",".join(map(slug, names)))
+            plans.append(_Plan(cell_id, ", ".join(names), (*changes, *values), origin))
     return _with_unique_ids(plans), problems
 
 
 def _variants(variants: Any) -> tuple[list[tuple[str, tuple[Change, ...]]], list[Problem]]:
-    found, problems = [], []
+    found: list[tuple[str, tuple[Change, ...]]] = []
+    problems: list[Problem] = []
     for name, values in variants.items() if isinstance(variants, Mapping) else ():
         if not name.strip() or len(name) > LONGEST_ID:
             reason = f"the name of a variant has 1 to {LONGEST_ID} characters"
@@ -148,7 +151,8 @@ def _variants(variants: Any) -> tuple[list[tuple[str, tuple[Change, ...]]], list
 
 
 def _sweep(sweep: Any) -> tuple[list[tuple[str, list[Change]]], list[Problem]]:
-    found, problems = [], []
+    found: list[tuple[str, list[Change]]] = []
+    problems: list[Problem] = []
     for key, values in sweep.items() if isinstance(sweep, Mapping) else ():
         if not isinstance(values, list | tuple) or not values:
             continue
@@ -164,7 +168,7 @@ def _sweep(sweep: Any) -> tuple[list[tuple[str, list[Change]]], list[Problem]]:
 
 
 def _fixed(key: str, origin: Path) -> Iterator[Problem]:
-    first = key.split(".")[0]
+    first = key.partition(".")[0]
     if first in FIXED_KEYS:
         yield Problem(origin, f"{first} is the same in all cells", at_key=True)
 
@@ -234,11 +238,17 @@ def _label(key: str, value: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    """Write a value short: numbers and words as they are, a retrier by its kind and options, the rest flat."""
+    """Write a value short: words and numbers as they are, a retrier by its kind and options, a law by its numbers."""
     if isinstance(value, Mapping):
-        parts = [f"{key}={_text(below)}" for key, below in value.items() if key != "kind"]
-        kind = [str(value["kind"])] if "kind" in value else []
-        return " ".join(kind + parts)
+        if "file" in value and "column" in value:
+            return f"{value['file']} {value['column']}"
+        if len(value) == 1 and "kind" not in value:
+            ((key, below),) = value.items()
+            return (
+                f"{key} {_text(below)}" if isinstance(below, Mapping) or key == "constant" else f"{key}={_text(below)}"
+            )
+        parts = [_text(below) if key == "kind" else f"{key}={_text(below)}" for key, below in value.items()]
+        return " ".join(parts)
     if isinstance(value, list | tuple):
         return " ".join(map(_text, value))
     if isinstance(value, str):
@@ -246,7 +256,8 @@ def _text(value: Any) -> str:
     return json.dumps(value, default=str)
 
 
-def _slug(text: str) -> str:
+def slug(text: str) -> str:
+    """Make a text fit for a file's name; one that is too long ends in a digest of all of it."""
     slug = _UNSAFE.sub("-", text).strip("-.") or "cell"
     if len(slug) <= LONGEST_ID:
         return slug

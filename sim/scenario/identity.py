@@ -14,42 +14,75 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sim.scenario.cells import cells
+from sim.convex.platform import assumed
+from sim.scenario.cells import cells, slug
 from sim.scenario.rules import idle_settings, without
 from sim.scenario.scalars import resolve
 from sim.scenario.schema import Scenario
 
 NOT_IDENTITY = ("name", "why", "expect")
+OPTIONAL_PARTS = ("measure", "cancel")
+LONGEST_FLOW = 80
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*")
 _UNPRINTABLE = re.compile("[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 
 def resolved(scenario: Scenario) -> dict[str, Any]:
-    """Return the scenario with nothing left to guess, in the words of a file: text, numbers, lists and mappings."""
-    tree = scenario.model_dump(mode="json", by_alias=True)
-    tree["platform"] = {key: "none" if value is None else value for key, value in tree["platform"].items()}
-    for key in ("sweep", "variants"):
-        if key in scenario.written:
-            tree[key] = scenario.written[key]
-    cell_keys = {key: tree.pop(key) for key in ("sweep", "variants") if key in tree}
-    tree = _without_none(tree)
-    if not any(cell_keys.values()):
-        for idle in list(idle_settings(tree, scenario.surroundings.trusted)):
-            tree = without(tree, idle.part)
-        return tree
-    return tree | {key: value for key, value in cell_keys.items() if value}
+    """Return the scenario with nothing left to guess, in the words of a file: text, numbers, lists and mappings.
+
+    Of several cells the first is written out, and all become variants of it: what each sets, resolved as well.
+    """
+    made = cells(scenario)
+    if made[0].scenario is scenario:
+        return _resolved_alone(scenario)
+    trees = [_resolved_alone(cell.scenario) for cell in made]
+    base = dict(trees[0])
+    for tree in trees[1:]:
+        # What is idle in the first cell and in others is not.
+        base |= {key: value for key, value in tree.items() if key not in base and key not in OPTIONAL_PARTS}
+    names = [cell.name if slug(cell.name) == cell.id else cell.id for cell in made]
+    return {
+        **base,
+        "variants": {name: dict(_differences(base, tree)) for name, tree in zip(names, trees, strict=True)},
+    }
+
+
+def _resolved_alone(scenario: Scenario) -> dict[str, Any]:
+    tree = scenario.model_dump(mode="json", by_alias=True, exclude={"sweep", "variants"})
+    # In the platform's numbers, nothing is a number too: no latency. A profile would fill the gap.
+    tree = {**_without_none(tree), "platform": tree["platform"]}
+    for idle in list(idle_settings(tree, scenario.surroundings.trusted)):
+        tree = without(tree, idle.part)
+    return tree
+
+
+def _differences(base: Mapping[str, Any], tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted keys in which a cell differs from the base, with the cell's values.
+
+    Mappings with the same keys are taken apart. A part that the base has and the cell has not is idle in the cell, but
+    for the optional ones, which are taken away.
+    """
+    for key in dict.fromkeys([*base, *tree]):
+        ours, theirs = base.get(key), tree.get(key)
+        if ours == theirs or (key not in tree and key not in OPTIONAL_PARTS):
+            continue
+        if isinstance(ours, Mapping) and isinstance(theirs, Mapping) and ours.keys() == theirs.keys():
+            yield from _differences(ours, theirs, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", theirs
 
 
 def digest(scenario: Scenario) -> str:
     """Return the identity of the scenario: SHA-256 of the canonical JSON of its cells, in hexadecimal."""
-    parts = [{"id": cell.id, "scenario": _essence(resolved(cell.scenario))} for cell in cells(scenario)]
+    parts = [{"id": cell.id, "scenario": _essence(_resolved_alone(cell.scenario))} for cell in cells(scenario)]
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def resolved_yaml(scenario: Scenario) -> str:
     """Return the resolved form as a YAML file, its digest on top."""
-    lines = [f"# digest {digest(scenario)}", *_block(resolved(scenario), 0)]
+    notes = dict.fromkeys(assumed(scenario.platform), "assumed")
+    lines = [f"# digest {digest(scenario)}", *_block(resolved(scenario), notes)]
     return "\n".join(lines) + "\n"
 
 
@@ -71,21 +104,19 @@ def _essence(node: Any, key: str = "") -> Any:
     return node
 
 
-def _block(node: Mapping[str, Any], depth: int) -> Iterator[str]:
-    indent = "  " * depth
+def _block(node: Mapping[str, Any], notes: Mapping[str, str], above: str = "") -> Iterator[str]:
+    indent = "  " * above.count(".")
     for key, value in node.items():
-        if isinstance(value, Mapping) and value and (depth == 0 or not _is_short(value)):
-            yield f"{indent}{_word(key)}:"
-            yield from _block(value, depth + 1)
+        path = f"{above}{key}"
+        note = f"  # {notes[path]}" if path in notes else ""
+        if isinstance(value, Mapping) and value and (not above or len(_flow(value)) > LONGEST_FLOW):
+            yield f"{indent}{_word(key)}:{note}"
+            yield from _block(value, notes, f"{above}{key.replace('.', ' ')}.")
         elif isinstance(value, list) and value:
-            yield f"{indent}{_word(key)}:"
+            yield f"{indent}{_word(key)}:{note}"
             yield from (f"{indent}  - {_flow(entry)}" for entry in value)
         else:
-            yield f"{indent}{_word(key)}: {_flow(value)}"
-
-
-def _is_short(value: Mapping[str, Any]) -> bool:
-    return len(_flow(value)) <= 80
+            yield f"{indent}{_word(key)}: {_flow(value)}{note}"
 
 
 def _flow(value: Any) -> str:
@@ -100,7 +131,7 @@ def _flow(value: Any) -> str:
 
 def _word(text: str) -> str:
     """Write a text so that it is read back as that text: bare where it cannot be taken for anything else."""
-    if _PLAIN_WORD.fullmatch(text) and len(text) <= 80:
+    if _PLAIN_WORD.fullmatch(text) and len(text) <= LONGEST_FLOW:
         try:
             if resolve(text) == text:
                 return text

@@ -36,7 +36,7 @@ def load(
     return _checked(document, path.parent, _name_of(path), overrides, given)
 
 
-def parse(
+def parse(  # noqa: PLR0913  # what the command line says, each by its name
     text: str | bytes,
     folder: str | Path = ".",
     overrides: Overrides = (),
@@ -68,8 +68,10 @@ def _build(tree: Mapping[str, Any], surroundings: Surroundings) -> tuple[Scenari
         scenario = Scenario.model_validate(tree, context=surroundings)
     except ScenarioError as error:
         problems = list(error.problems)
-    problems += check_cells(tree, surroundings, known=problems)[1]
-    return scenario, problems
+    made, more = check_cells(tree, surroundings, scenario, problems)
+    if scenario is not None and not more:
+        scenario.cells_found.extend(made)
+    return scenario, [*problems, *more]
 
 
 def _checked(
@@ -148,7 +150,10 @@ def _without_effect(tree: Mapping[str, Any], made: Sequence[tuple[str, Change]])
     """Find overrides that every cell replaces again."""
     sweep, variants = tree.get("sweep"), tree.get("variants")
     swept = list(sweep) if isinstance(sweep, Mapping) else []
-    varied = [list(changes or ()) for changes in variants.values()] if isinstance(variants, Mapping) else []
+    varied = [
+        list(changes) if isinstance(changes, Mapping) else []
+        for changes in (variants.values() if isinstance(variants, Mapping) else ())
+    ]
     problems = []
     for source, change in made:
 

@@ -56,7 +56,7 @@ def idle_settings(tree: Tree, trusted: Sequence[str] = ()) -> Iterator[Idle]:
 
 def _idle(tree: Tree, reason: str, *path: str, neutral: Any = None) -> Iterator[Idle]:
     value = written(tree, *path)
-    if value is not None and value != neutral and value != () and value != []:
+    if value is not None and value not in (neutral, (), []):
         yield Idle(path, f"cannot matter {reason}", path)
 
 

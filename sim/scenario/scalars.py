@@ -23,7 +23,7 @@ Scalar = str | int | float | bool | None
 def resolve(word: str) -> Scalar:
     """Turn a plain (unquoted) scalar into what it stands for.
 
-    Raises ValueError for `.nan`, `.inf`, numbers too large for a float and numbers of more than `MAX_DIGITS` characters.
+    Raises ValueError for `.nan` and `.inf`, and for numbers too large for a float or longer than `MAX_DIGITS`.
     """
     if word in _NULL:
         return None

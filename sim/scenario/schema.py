@@ -35,9 +35,9 @@ from sim.scenario.retrier_choice import RetrierChoice, RetrierField
 from sim.scenario.rules import Tree, idle_settings, written
 from sim.scenario.shape import Shape
 from sim.scenario.words import problems_of
-from sim.world.actions import ActionOptions
+from sim.world.actions import ActionOptions, AlsoWritten
 from sim.world.distributions import Law
-from sim.world.faults import Fault, SystemError
+from sim.world.faults import Fault, SystemError  # noqa: A004  # the platform's own word
 from sim.world.workload import CancelOptions, RequestsOptions
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -70,14 +70,20 @@ class Limits(Options):
     )
 
 
+LawOrNone = Annotated[
+    Law | None, BeforeValidator(lambda value: None if value == "none" else value), AlsoWritten({"const": "none"})
+]
+"""A law, or `none` (in memory None)."""
+
+
 class Platform(PlatformOptions):
     """The simulated deployment's numbers, with laws as files write them."""
 
-    mutation_latency: Law | None = number("From a mutation's start to its snapshot.", ASSUMED)
-    commit_window: Law | None = number(
+    mutation_latency: LawOrNone = number("From a mutation's start to its snapshot.", ASSUMED)
+    commit_window: LawOrNone = number(
         "From a mutation's snapshot to its commit, during which an overlapping commit is a conflict.", ASSUMED
     )
-    dispatch_latency: Law | None = number("From the time a job is due, with a slot free, to its start.", ASSUMED)
+    dispatch_latency: LawOrNone = number("From the time a job is due, with a slot free, to its start.", ASSUMED)
 
 
 def _checked_name(name: str) -> str:
@@ -180,6 +186,7 @@ class Scenario(Options):
 
     _written: dict[str, Any] = PrivateAttr(default_factory=dict)
     _surroundings: Surroundings = PrivateAttr(default_factory=Surroundings)
+    _cells_found: list[Any] = PrivateAttr(default_factory=list)
 
     @model_validator(mode="wrap")
     @classmethod
@@ -202,8 +209,8 @@ class Scenario(Options):
             raise ScenarioError(first_each([*problems, *found])) from None
         if problems:
             raise ScenarioError(first_each(problems))
-        scenario._written = tree
-        scenario._surroundings = surroundings
+        scenario._written = tree  # noqa: SLF001  # an instance of its own class
+        scenario._surroundings = surroundings  # noqa: SLF001  # as above
         return scenario
 
     @property
@@ -215,6 +222,11 @@ class Scenario(Options):
     def surroundings(self) -> Surroundings:
         """What the scenario may use besides its own text."""
         return self._surroundings
+
+    @property
+    def cells_found(self) -> list[Any]:
+        """The cells, once `sim.scenario.cells` has made them."""
+        return self._cells_found
 
     @classmethod
     def load(cls, path: str | Path, **changes: Any) -> "Scenario":

@@ -12,6 +12,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
         r"mapping values are not allowed here",
         "a key with ':' cannot stand here; check the indentation, and put text that has ': ' in quotes",
     ),
+    (r"mapping keys are not allowed here", "a key with '?' cannot stand here"),
     (r"sequence entries are not allowed here", "a list entry ('- ') cannot stand here; check the indentation"),
     (r"expected <block end>, but found .*", "this line does not fit the ones above; check its indentation"),
     (r"could not find expected ':'", "a key without ':' behind it"),

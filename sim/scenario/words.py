@@ -64,13 +64,12 @@ def _follow(tree: Any, loc: tuple[int | str, ...]) -> tuple[Path, Any]:
     """
     path: list[str | int] = []
     for step in loc:
-        if isinstance(tree, Mapping) and step in tree:
+        steps: Any = tree if isinstance(tree, Mapping) else ()
+        if isinstance(tree, list | tuple) and isinstance(step, int):
+            steps = range(len(tree))
+        if step in steps:
             tree = tree[step]
-        elif isinstance(tree, list | tuple) and isinstance(step, int) and step < len(tree):
-            tree = tree[step]
-        else:
-            continue
-        path.append(step)
+            path.append(step)
     return tuple(path), tree
 
 
@@ -108,25 +107,49 @@ def _reason(kind: str, context: Mapping[str, Any], value: Any, message: str) -> 
     if kind in _BOUNDS:
         relation, key = _BOUNDS[kind]
         return f"must be {relation} {_bound(context[key], value)}, got {_shown(value)}"
-    if kind in {"literal_error", "enum"}:
-        allowed = _QUOTED.findall(context["expected"])
-        return expected(f"one of {', '.join(allowed)}", value) + did_you_mean(str(value), allowed)
-    if kind == UNKNOWN_WORD:
-        allowed = context["allowed"]
-        hint = did_you_mean(str(value), allowed) or f"; known are {', '.join(allowed[:MOST_LISTED])}"
-        return f"there is no {context['what']} '{shorten(str(context['word']))}'{hint}"
-    if kind == "value_error":
-        return str(context["error"])
-    if kind in {"string_too_short", "string_too_long"}:
-        bound = context.get("max_length")
-        return "must not be empty" if bound is None else f"has at most {bound} characters, got {len(value)}"
-    if kind in {"too_short", "too_long"}:
-        least, most = context.get("min_length"), context.get("max_length")
-        bound = f"at least {least}" if most is None else f"at most {most}"
-        return f"has {bound} {'entry' if 1 in (least, most) else 'entries'}, got {context['actual_length']}"
-    if kind == "string_pattern_mismatch":
-        return f"{describe(value)} does not have the form {context['pattern']}"
+    if kind in _SENTENCES:
+        return _SENTENCES[kind]({**context, "value": value})
+    # Of our own validators the message is for people already.
     return message[:1].lower() + message[1:].replace("Input should be", "must be")
+
+
+def _other_word(context: Mapping[str, Any]) -> str:
+    allowed, value = _QUOTED.findall(context["expected"]), context["value"]
+    return expected(f"one of {', '.join(allowed)}", value) + did_you_mean(str(value), allowed)
+
+
+def _unknown_word(context: Mapping[str, Any]) -> str:
+    allowed, word = context["allowed"], str(context["word"])
+    hint = did_you_mean(word, allowed) or f"; known are {', '.join(allowed[:MOST_LISTED])}"
+    return f"there is no {context['what']} '{shorten(word)}'{hint}"
+
+
+def _wrong_length(context: Mapping[str, Any]) -> str:
+    most = context.get("max_length")
+    return "must not be empty" if most is None else f"has at most {most} characters, got {len(context['value'])}"
+
+
+def _wrong_count(context: Mapping[str, Any]) -> str:
+    least, most = context.get("min_length"), context.get("max_length")
+    bound = f"at least {least}" if most is None else f"at most {most}"
+    return f"has {bound} {'entry' if 1 in (least, most) else 'entries'}, got {context['actual_length']}"
+
+
+_SENTENCES: Mapping[str, Callable[[Mapping[str, Any]], str]] = MappingProxyType(
+    {
+        "literal_error": _other_word,
+        "enum": _other_word,
+        UNKNOWN_WORD: _unknown_word,
+        "value_error": lambda context: str(context["error"]),
+        "string_too_short": _wrong_length,
+        "string_too_long": _wrong_length,
+        "too_short": _wrong_count,
+        "too_long": _wrong_count,
+        "string_pattern_mismatch": lambda context: (
+            f"{describe(context['value'])} does not have the form {context['pattern']}"
+        ),
+    }
+)
 
 
 def expected(what: str, value: Any) -> str:

@@ -204,7 +204,9 @@ class _Composer:
 
     def _refuse(self, event: yaml.NodeEvent, place: Place, path: Path) -> bool:
         if isinstance(event, yaml.AliasEvent):
-            self._problem(place, path, f"aliases ('*{shorten(event.anchor)}') are not allowed; write the value out")
+            self._problem(
+                place, path, f"aliases ('*{shorten(str(event.anchor))}') are not allowed; write the value out"
+            )
             return True
         if event.anchor is not None:
             self._problem(place, path, f"anchors ('&{shorten(event.anchor)}') are not allowed")
@@ -228,10 +230,12 @@ class _Composer:
             return None
 
     def _place(self, event: yaml.Event) -> Place:
-        mark = event.start_mark
+        mark, end = event.start_mark, event.end_mark
+        if mark is None or end is None:  # never, but the types allow it
+            return Place(self.source)
         line, column = mark.line + 1, mark.column + 1
         text_column = None
-        if isinstance(event, yaml.ScalarEvent) and event.end_mark.line == mark.line:
+        if isinstance(event, yaml.ScalarEvent) and end.line == mark.line:
             text_column = column + 1 if event.style in {"'", '"'} else column
         return Place(self.source, line, column, text_column)
 

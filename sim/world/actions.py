@@ -43,7 +43,7 @@ class OutcomeOptions(Options):
     """None: that of the action."""
 
 
-class _AlsoWritten:
+class AlsoWritten:
     """Annotation for the JSON Schema of a form that files may write shorter."""
 
     def __init__(self, shorthand: dict[str, Any]) -> None:
@@ -69,7 +69,7 @@ OutcomeShare = Annotated[
     OutcomeOptions,
     BeforeValidator(_with_share),
     WrapSerializer(_as_share),
-    _AlsoWritten({"type": "number", "minimum": 0, "maximum": 1}),
+    AlsoWritten({"type": "number", "minimum": 0, "maximum": 1}),
 ]
 """A share, or `{share: 0.25, latency: {constant: 5ms}}`."""
 
@@ -128,7 +128,7 @@ Idempotency = Annotated[
     IdempotencyOptions | None,
     BeforeValidator(lambda value: None if value == "none" else value),
     WrapSerializer(lambda value, handler: "none" if value is None else handler(value)),
-    _AlsoWritten({"const": "none"}),
+    AlsoWritten({"const": "none"}),
 ]
 """`none` (in memory None), or `{window: 24h}`."""
 

@@ -1,0 +1,37 @@
+"""`retrysim validate`: check scenario files, and show what they come down to."""
+
+from __future__ import annotations
+
+import click
+
+from sim.cli import INVALID_SCENARIO
+from sim.cli.scenarios import refuse
+from sim.experiment.plan import plan
+from sim.scenario.identity import digest, resolved_yaml
+from sim.scenario.load import load
+from sim.scenario.problems import ScenarioError
+
+
+@click.command("validate")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option("--resolved", is_flag=True, help="Print the scenario with every default, override and profile written out.")
+def command(files: tuple[str, ...], *, resolved: bool) -> None:
+    """Check scenario files, and tell every mistake with its place."""
+    if resolved and len(files) > 1:
+        raise click.UsageError("--resolved shows one file")
+    wrong = False
+    for path in files:
+        try:
+            scenario = load(path)
+            planned = plan(scenario)
+        except ScenarioError as error:
+            refuse(error, path)
+            wrong = True
+            continue
+        if resolved:
+            click.echo(resolved_yaml(scenario), nl=False)
+        else:
+            cells = f"{len(planned.cells)} cell{'' if len(planned.cells) == 1 else 's'}"
+            click.echo(f"{path}: ok, {cells}, {planned.requests:,} requests, digest {digest(scenario)[:12]}")
+    if wrong:
+        raise click.exceptions.Exit(INVALID_SCENARIO)

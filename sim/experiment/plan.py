@@ -1,0 +1,82 @@
+"""What a run consists of, and how much work it is, before it starts.
+
+Work is estimated by a pilot: the first few requests of every cell, simulated with few polls allowed. A run whose
+estimate is beyond `limits.events` is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sim.engine.event import World
+from sim.kernel.request import table
+from sim.scenario.cells import Cell, cells
+from sim.scenario.problems import Problem, ScenarioError
+from sim.scenario.schema import Limits, Scenario
+from sim.world.weather import WeatherTooFine
+
+if TYPE_CHECKING:
+    from sim.kernel.records import Requests
+
+PILOT_REQUESTS = 8
+PILOT_POLLS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The cells of a scenario, and the events that simulating each is estimated to take."""
+
+    cells: tuple[Cell, ...]
+    events: tuple[int, ...]
+
+    @property
+    def requests(self) -> int:
+        """How many requests there are in all cells and replications."""
+        return sum(requests_of(cell.scenario) for cell in self.cells)
+
+
+def plan(scenario: Scenario) -> Plan:
+    """Plan a run; raises ScenarioError where it is beyond the scenario's limits."""
+    found = tuple(cells(scenario))
+    estimates = tuple(_estimated_events(cell.scenario) for cell in found)
+    limit = scenario.limits.events
+    if sum(estimates) > limit:
+        reason = (
+            f"this run is estimated at {_round(sum(estimates))} events, more than limits.events ({limit:,}); "
+            "ask for fewer requests, replications or cells, or raise the limit"
+        )
+        raise ScenarioError([Problem(("limits", "events"), reason)])
+    return Plan(found, estimates)
+
+
+def requests_of(cell: Scenario) -> int:
+    """Return how many requests a cell has in all its replications."""
+    return cell.requests.count * (cell.replications if cell.world == "shared" else 1)
+
+
+def _estimated_events(cell: Scenario) -> int:
+    few_polls = min(PILOT_POLLS, cell.limits.polls_per_request)
+    pilot = cell.model_copy(update={"limits": Limits(polls_per_request=few_polls, events=PILOT_POLLS * PILOT_REQUESTS)})
+    world = World(pilot)
+    try:
+        few = min(PILOT_REQUESTS, cell.requests.count)
+        requests = table(world.shared(at_most=few) if cell.world == "shared" else world.isolated(range(few)))
+    except WeatherTooFine as error:
+        raise ScenarioError([Problem(("action", "weather"), str(error))]) from None
+    except ValueError as error:
+        raise ScenarioError([Problem(("requests", "arrivals"), str(error))]) from None
+    each = _events(requests) / len(requests)
+    if (requests.polls >= few_polls).any():
+        each *= cell.limits.polls_per_request / few_polls
+    return round(each * requests_of(cell))
+
+
+def _events(requests: Requests) -> int:
+    """Count the timers that fire: one a mutation, one a start of an action, at most two an attempt, one a submission."""
+    return int((1 + requests.mutations + requests.actions + 2 * requests.attempts + requests.conflicts).sum())
+
+
+def _round(number: int) -> str:
+    digits = len(str(number)) - 2
+    return f"{round(number, -digits):,}" if digits > 0 else str(number)

@@ -1,0 +1,75 @@
+"""Simulates one request again, with its history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sim.engine.event import World
+from sim.experiment.plan import requests_of
+from sim.kernel.history import History, Recorder
+from sim.kernel.records import Outcome, Requests
+from sim.kernel.request import table
+from sim.scenario.cells import Cell, cells
+from sim.scenario.problems import Problem, ScenarioError
+
+if TYPE_CHECKING:
+    from sim.scenario.schema import Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """One request of one cell, simulated again."""
+
+    cell: Cell
+    number: int
+    """The request's number in its world, as the history names it."""
+    history: History
+    """What concerns the request, and what concerns all (restarts)."""
+    requests: Requests
+    """The request's record: one row."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the retrier concluded."""
+        return Outcome(int(self.requests.outcome[0]))
+
+
+def replay(scenario: Scenario, request: int, cell: str | None = None) -> History:
+    """Simulate one request again and return its history; see `replayed`."""
+    return replayed(scenario, request, cell).history
+
+
+def replayed(scenario: Scenario, request: int, cell: str | None = None) -> Replayed:
+    """Simulate one request again: the same as in the whole run, with its history and its record.
+
+    `request` counts from 0; in a shared world those of replication r begin at r * requests.count, and the whole
+    replication is simulated. `cell` is the id or the name of a cell, and need not be given where there is only one.
+    Raises ScenarioError where there is no such request or cell.
+    """
+    chosen = _chosen(scenario, cell)
+    one = chosen.scenario
+    last = requests_of(one) - 1
+    if not 0 <= request <= last:
+        raise ScenarioError([Problem((), f"there is no request {request}; they are numbered from 0 to {last}")])
+    recorder = Recorder()
+    if one.world == "isolated":
+        requests = World(one, recorder=recorder).isolated([request])
+        return Replayed(chosen, request, recorder.history(), table(requests))
+    replication, number = divmod(request, one.requests.count)
+    finished = table(World(one, replication=replication, recorder=recorder).shared(), replication)
+    history = recorder.history().of_request(number)
+    return Replayed(chosen, number, history, finished.select(np.array([number])))
+
+
+def _chosen(scenario: Scenario, cell: str | None) -> Cell:
+    found = cells(scenario)
+    if cell is None and len(found) == 1:
+        return found[0]
+    for one in found:
+        if cell in (one.id, one.name):
+            return one
+    wanted = "which cell?" if cell is None else f"there is no cell '{cell}';"
+    raise ScenarioError([Problem((), f"{wanted} name one of {', '.join(one.id for one in found)}")])

@@ -1,0 +1,223 @@
+"""What a run found: per cell the records of its requests, its metrics, and the verdicts on what was expected."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from functools import cached_property
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sim.analysis import ccdf, plots, words
+from sim.analysis.cells import Cell as Reported
+from sim.analysis.expressions import Ruling, Verdict
+from sim.analysis.metrics import CellMetrics, measure
+from sim.convex.platform import assumed
+from sim.kernel.records import Cause, Outcome, Requests
+from sim.retriers.base import LoopRetrier
+from sim.scenario.identity import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from matplotlib.axes import Axes
+    from rich.table import Table
+
+    from sim.scenario.cells import Cell
+    from sim.scenario.schema import Scenario
+
+SUMMARY_SCHEMA = 1
+ENGINE = "event"
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """One cell: its scenario, the requests that count, and what they come to."""
+
+    cell: Cell
+    requests: Requests
+    """The requests submitted in the measuring window; all of them where there is none."""
+    metrics: CellMetrics
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def id(self) -> str:
+        """The cell's id."""
+        return self.cell.id
+
+    @property
+    def examples(self) -> dict[str, int]:
+        """Requests worth a replay: a stuck one, the most duplicated one, the slowest to be known, as `--request` numbers.
+
+        Those that there are; the first where several qualify.
+        """
+        found: dict[str, int] = {}
+        requests = self.requests
+        stuck = np.flatnonzero(requests.outcome == Outcome.stuck)
+        if len(stuck):
+            found["stuck"] = self._number(int(stuck[0]))
+        duplicates = requests.duplicates.sum(axis=1)
+        if len(requests) and duplicates.max():
+            found["duplicated"] = self._number(int(duplicates.argmax()))
+        known = np.where(requests.settled_ns >= 0, requests.settled_ns - requests.submitted_ns, -1)
+        if len(requests) and known.max() >= 0:
+            found["slowest"] = self._number(int(known.argmax()))
+        return found
+
+    def _number(self, row: int) -> int:
+        count = self.cell.scenario.requests.count
+        return int(self.requests.replication[row]) * count + int(self.requests.number[row])
+
+    def summary(self) -> dict[str, Any]:
+        """Return the cell's part of `summary.json`."""
+        return {
+            "id": self.cell.id,
+            "name": self.cell.name,
+            "params": self.cell.params,
+            **self.metrics.summary(),
+            "expect": [verdict.summary() for verdict in self.verdicts],
+            "examples": self.examples,
+        }
+
+
+def judged(cell: Cell, requests: Requests) -> CellResult:
+    """Measure a cell's requests and judge what its scenario expects."""
+    scenario = cell.scenario
+    if scenario.measure is not None:
+        inside = requests.submitted_ns >= scenario.measure.from_ns
+        if scenario.measure.to_ns is not None:
+            inside &= requests.submitted_ns < scenario.measure.to_ns
+        requests = requests.select(inside)
+    metrics = measure(requests, shared=scenario.world == "shared")
+    return CellResult(cell, requests, metrics, tuple(expected.judge(metrics) for expected in scenario.expect))
+
+
+class Result:
+    """All cells of a run, in the order of the scenario."""
+
+    def __init__(self, scenario: Scenario, cells: Sequence[CellResult]) -> None:
+        self.scenario = scenario
+        self.cells = tuple(cells)
+
+    def __getitem__(self, cell: str) -> CellResult:
+        """Return a cell by id or name; KeyError where there is none."""
+        for found in self.cells:
+            if cell in (found.cell.id, found.cell.name):
+                return found
+        raise KeyError(f"no cell '{cell}'; there are {', '.join(found.id for found in self.cells)}")
+
+    def requests(self, cell: str | None = None) -> Requests:
+        """Return the per-request records of one cell; it need not be named where there is only one."""
+        if cell is None:
+            if len(self.cells) > 1:
+                raise KeyError(f"which cell? There are {', '.join(found.id for found in self.cells)}")
+            return self.cells[0].requests
+        return self[cell].requests
+
+    @cached_property
+    def digest(self) -> str:
+        """The identity of the scenario."""
+        return digest(self.scenario)
+
+    @property
+    def reported(self) -> list[Reported]:
+        """The cells in the form that tables, words and pictures take."""
+        return [Reported(found.cell.name, found.metrics, found.verdicts) for found in self.cells]
+
+    def table(self) -> Table:
+        """Return the results as a table for a terminal of 100 columns."""
+        return words.table(self.reported)
+
+    def sentences(self) -> list[str]:
+        """Return three to five plain sentences: the answer, how sure it is, which assumption matters most."""
+        return words.sentences(self.reported, self.assumed)
+
+    @property
+    def assumed(self) -> list[str]:
+        """Name the parameters in force whose numbers no source gives."""
+        named = {
+            name: None
+            for found in self.cells
+            if not isinstance(found.cell.scenario.retrier.make(), LoopRetrier)
+            for name in assumed(found.cell.scenario.platform)
+        }
+        return list(named)
+
+    @property
+    def ruling(self) -> Ruling | None:
+        """The worst verdict: missed before inconclusive before met; None where nothing was expected."""
+        rulings = {verdict.ruling for found in self.cells for verdict in found.verdicts}
+        return next((one for one in (Ruling.missed, Ruling.inconclusive, Ruling.met) if one in rulings), None)
+
+    @property
+    def plot(self) -> Plots:
+        """Pictures, each a function of an optional matplotlib Axes."""
+        return Plots(self.reported)
+
+    def to_pandas(self) -> Any:
+        """Return all requests as a pandas DataFrame with a column `cell`; ImportError where pandas is not installed."""
+        import pandas as pd  # type: ignore[import-untyped,import-not-found,unused-ignore]  # noqa: PLC0415  # optional
+
+        frames = []
+        for found in self.cells:
+            columns = {
+                field.name: getattr(found.requests, field.name)
+                for field in fields(Requests)
+                if field.name not in {"duplicates", "outcome"}
+            }
+            columns["outcome"] = [Outcome(code).name for code in found.requests.outcome]
+            columns |= {f"duplicates_{cause.name}": found.requests.duplicates[:, cause] for cause in Cause}
+            frames.append(pd.DataFrame({"cell": found.cell.id, **columns}))
+        return pd.concat(frames, ignore_index=True)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the contents of `summary.json`: no paths, times, hosts or worker counts."""
+        return {
+            "schema": SUMMARY_SCHEMA,
+            "scenario": self.scenario.name,
+            "digest": self.digest,
+            "seed": self.scenario.seed,
+            "engine": ENGINE,
+            "versions": {name: version(name) for name in ("retrysim", "numpy", "scipy", "simpy")},
+            "cells": [found.summary() for found in self.cells],
+        }
+
+    def summary_json(self) -> str:
+        """Return the text of `summary.json`; the same scenario and seed give the same text."""
+        return json.dumps(self.summary(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+class Plots:
+    """The pictures of a result: `result.plot.time_to_effect(ax=None)` and so on, each returning its Axes."""
+
+    def __init__(self, cells: list[Reported]) -> None:
+        self._cells = cells
+
+    def _draw(self, function: Callable[[list[Reported], Axes | None], Axes], ax: Axes | None) -> Axes:
+        return function(self._cells, ax)
+
+    def time_to_effect(self, ax: Axes | None = None) -> Axes:
+        """Share of requests without their effect after t."""
+        return self._draw(ccdf.plot_time_to_effect, ax)
+
+    def time_to_known(self, ax: Axes | None = None) -> Axes:
+        """Share of requests that the retrier has not settled after t."""
+        return self._draw(ccdf.plot_time_to_known, ax)
+
+    def detection_lag(self, ax: Axes | None = None) -> Axes:
+        """Share of requests whose end the retrier learns of later than t after it."""
+        return self._draw(ccdf.plot_detection_lag, ax)
+
+    def attempts(self, ax: Axes | None = None) -> Axes:
+        """Share of requests by number of attempts."""
+        return self._draw(plots.plot_attempts, ax)
+
+    def outcomes(self, ax: Axes | None = None) -> Axes:
+        """Share of requests by outcome."""
+        return self._draw(plots.plot_outcomes, ax)
+
+    def duplicates(self, ax: Axes | None = None) -> Axes:
+        """Duplicates per 1000 requests by cause."""
+        return self._draw(plots.plot_duplicates, ax)

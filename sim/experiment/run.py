@@ -1,0 +1,62 @@
+"""Runs a scenario: every cell, every replication, in this process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from sim.engine.event import simulate
+from sim.experiment.plan import Plan, plan, requests_of
+from sim.experiment.result import CellResult, Result, judged
+from sim.kernel.records import Requests
+
+if TYPE_CHECKING:
+    from sim.scenario.cells import Cell
+    from sim.scenario.schema import Scenario
+
+
+class Progress(Protocol):
+    """Somebody who watches a run."""
+
+    def __call__(self, done: int, total: int, cell: str) -> None:
+        """Take how many requests of how many are done, and the name of the cell at work."""
+        ...
+
+
+def run(scenario: Scenario, *, progress: Progress | None = None) -> Result:
+    """Simulate every cell of a scenario.
+
+    `progress` is told now and then how far the run is. Raises ScenarioError where the run is beyond the scenario's
+    limits. Same scenario and seed, same result; a cell is the same alone as among others.
+    """
+    planned = plan(scenario)
+    return Result(scenario, list(_cells(planned, progress)))
+
+
+def _cells(planned: Plan, progress: Progress | None) -> list[CellResult]:
+    total, before = planned.requests, 0
+    results = []
+    for cell in planned.cells:
+
+        def told(done: int, before: int = before, name: str = cell.name) -> None:
+            if progress is not None:
+                progress(before + done, total, name)
+
+        results.append(judged(cell, _simulate(cell, told)))
+        before += requests_of(cell.scenario)
+        told(requests_of(cell.scenario))
+    return results
+
+
+def _simulate(cell: Cell, progress: _Told) -> Requests:
+    scenario = cell.scenario
+    if scenario.world == "isolated":
+        return simulate(scenario, progress=progress)
+    count = scenario.requests.count
+    parts = []
+    for replication in range(scenario.replications):
+        parts.append(simulate(scenario, replication, progress=lambda done, base=replication * count: progress(base + done)))
+    return Requests.concatenate(parts)
+
+
+class _Told(Protocol):
+    def __call__(self, done: int) -> None: ...
