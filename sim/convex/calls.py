@@ -90,12 +90,9 @@ class MutationCall:
 
     def _lost(self) -> bool:
         """Tell whether the server died since; a client outside then asks again, all else is gone with it."""
-        executor = self._deployment.executor
-        if self._epoch == executor.epoch:
+        if self._epoch == self._deployment.executor.epoch:
             return False
-        if self._job is not None:
-            executor.requeue(self._job)
-        elif self._caller is None:
+        if self._job is None and self._caller is None:
             self.start(self._finished)
         return True
 
@@ -109,10 +106,9 @@ class MutationCall:
         if self._system_error():
             self._finished(None, SystemFailure("the deployment failed before the commit"))
             return
-        self._context = context = MutationContext(deployment, self._request)
+        self._context = context = MutationContext(deployment, self._request, job)
         context.rerun = self._rerun
         if job is not None:
-            context.job = job
             context.get_job(job.id)
         else:
             context.caller = self._caller

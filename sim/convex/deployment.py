@@ -230,11 +230,12 @@ class Deployment:
             self.clock.call_in_background(self.retention_ns, self._collect)
 
     def canceled(self, job_ids: Iterable[int]) -> None:
-        """Note the rows that a mutation has canceled."""
+        """Note the rows that a mutation has canceled, or created canceled."""
         for job_id in job_ids:
             job = self.store.jobs[job_id]
-            job.completed_ns = self.clock.now_ns
-            self.completed(job)
+            if job.completed_ns == NEVER:
+                job.completed_ns = self.clock.now_ns
+                self.completed(job)
 
     def _collect(self) -> None:
         """Delete expired rows, a batch a transaction; SEMANTICS of the backend's garbage collector."""

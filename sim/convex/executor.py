@@ -24,7 +24,8 @@ from sim.convex.functions import (
 )
 from sim.convex.jobs import FAILED, IN_PROGRESS, PENDING, SUCCESS, Job
 from sim.kernel.clock import Pending, Task
-from sim.kernel.hosts import CUT, RETURNED, THREW
+from sim.kernel.hosts import CUT, DIED, RETURNED, THREW
+from sim.kernel.records import Cause
 
 if TYPE_CHECKING:
     from sim.convex.deployment import Deployment
@@ -53,15 +54,23 @@ class Executor:
         """Executions that the platform has lost sight of and that go on."""
         self._at_once = deployment.immediate and not deployment.dispatches
         self._schedule: Any = self.clock.schedule
+        self.starting: dict[int, Job] = {}
+        """Jobs that have a slot and are still pending: on their way to a start, or mutations to their commit."""
         self._due_callbacks = (self._due,)
-        self._admitted_callbacks = (self._admitted,)
+        self._begin_epoch(0)
+
+    def _begin_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+        self._admitted_callbacks = (lambda job: self._admitted(job, epoch),)
 
     def reset(self) -> None:
         """Forget everything in memory."""
-        self.epoch = 0
+        if self.epoch:
+            self._begin_epoch(0)
         self.down = False
         self.free = self.deployment.parallelism
         self.waiting.clear()
+        self.starting.clear()
         self.running.clear()
         self.unseen.clear()
 
@@ -79,7 +88,7 @@ class Executor:
             return False
         deployment, request = self.deployment, context.request
         request.mutations += 1
-        now_ns = self.clock.now_ns
+        now_ns = self.clock.now_ns if held else context.now_ns
         if deployment.recorder is not None:
             job_id, name = (-1, name) if job is None else (job.id, job.function.name)
             deployment.recorder.add((now_ns, "commit", request.number, job_id, name, context))
@@ -89,6 +98,7 @@ class Executor:
             for new in created:
                 due_ns = new.due_ns
                 if new.state != PENDING:
+                    deployment.canceled((new.id,))
                     continue
                 if due_ns > horizon_ns:
                     deployment.run_away(request, "time")
@@ -138,21 +148,19 @@ class Executor:
                 job.callbacks = self._admitted_callbacks
                 self.clock.schedule(job, NORMAL_PRIORITY, 0)  # type: ignore[arg-type]
 
-    def requeue(self, job: Job) -> None:
-        """Let a due job whose start was lost in a restart wait for a slot again."""
-        heappush(self.waiting, (job.due_ns, job.id, job))
-        if not self.down:
-            self._admit()
-
-    def _admitted(self, job: Job) -> None:
-        if self.down:
+    def _admitted(self, job: Job, epoch: int) -> None:
+        if epoch != self.epoch:
+            # The slot was lost in a restart within this instant.
             heappush(self.waiting, (job.due_ns, job.id, job))
+            if not self.down:
+                self._admit()
         elif job.state != PENDING:
             self.release()
         else:
             self._start(job)
 
     def _start(self, job: Job) -> None:
+        self.starting[job.id] = job
         delay_ns = self.deployment.dispatch_delay(job.request)
         if delay_ns:
             epoch = self.epoch
@@ -162,19 +170,22 @@ class Executor:
 
     def _dispatched(self, job: Job, epoch: int) -> None:
         if epoch != self.epoch:
-            self.requeue(job)
-        elif job.state != PENDING:
+            return
+        if job.state != PENDING:
+            del self.starting[job.id]
             self.release()
         else:
             self._run(job)
 
     def _run(self, job: Job) -> None:
-        if job.function.kind == ACTION:
-            self._start_action(job)
-        elif self.deployment.immediate:
+        if job.function.kind == MUTATION and not self.deployment.immediate:
+            self._call_mutation(job)
+            return
+        del self.starting[job.id]
+        if job.function.kind == MUTATION:
             self._run_mutation_now(job)
         else:
-            self._call_mutation(job)
+            self._start_action(job)
 
     def _call_mutation(self, job: Job) -> None:
         """Run a scheduled mutation that takes its time, with reruns until it commits."""
@@ -182,6 +193,7 @@ class Executor:
         if job.function.poll:
             request.polls += 1
             if request.polls > deployment.polls_per_request:
+                del self.starting[job.id]
                 self._too_many(request)
                 return
         call = MutationCall(deployment, job.function, job.args, request, None, deployment.scheduled_reruns, job=job)
@@ -201,8 +213,7 @@ class Executor:
             if request.polls > deployment.polls_per_request:
                 self._too_many(request)
                 return
-        context = MutationContext(deployment, request)
-        context.job = job
+        context = MutationContext(deployment, request, job)
         if deployment.recorder is not None:
             context.trace = []
         try:
@@ -217,6 +228,7 @@ class Executor:
             self._admit()
 
     def _mutation_over(self, job: Job, error: FunctionError | None) -> None:
+        del self.starting[job.id]
         if isinstance(error, SystemFailure) and job.state == PENDING:
             self.put_back(job)
         elif error is not None and job.state == PENDING:
@@ -237,12 +249,12 @@ class Executor:
         """Write the end of a job in a transaction of its own."""
         before = job.state
         self.store.step(job, state)
-        if state != IN_PROGRESS:
-            job.completed_ns = self.clock.now_ns
-            self.deployment.completed(job)
-        recorder = self.deployment.recorder
-        if recorder is not None:
-            recorder.add((self.clock.now_ns, "state", job.request.number, job.id, job.function.name, (before, state)))
+        deployment = self.deployment
+        job.completed_ns = self.clock.now_ns
+        if deployment.retention_ns is not None:
+            deployment.completed(job)
+        if deployment.recorder is not None:
+            deployment.record("state", job.request.number, job.id, job.function.name, (before, state))
 
     def _start_action(self, job: Job) -> None:
         deployment = self.deployment
@@ -250,11 +262,17 @@ class Executor:
             self.put_back(job)
             self.release()
             return
-        self._complete(job, IN_PROGRESS)
-        job.request.actions += 1
-        execution = Execution(deployment, job)
-        self.running[job.id] = execution
-        execution.begin()
+        self.store.step(job, IN_PROGRESS)
+        request = job.request
+        request.actions += 1
+        if deployment.recorder is not None:
+            deployment.record("state", request.number, job.id, job.function.name, (PENDING, IN_PROGRESS))
+        self.running[job.id] = execution = Execution(deployment, job)
+        external = job.function.external
+        if external is None:
+            execution.begin()
+        else:
+            external.begin(execution, request)
 
     def over(self, execution: Execution, state: str) -> None:
         """Write the end of an action; the write is repeated until it succeeds, and the execution keeps its slot."""
@@ -284,7 +302,7 @@ class Executor:
 
     def stop(self) -> list[Job]:
         """Lose everything in memory: the server dies. Returns the jobs that were being run as actions."""
-        self.epoch += 1
+        self._begin_epoch(self.epoch + 1)
         self.down = True
         self.free = NO_SLOTS
         struck = [execution.job for _, execution in sorted(self.running.items())]
@@ -293,6 +311,9 @@ class Executor:
             execution.job.request.action_ns += self.clock.now_ns - execution.started_ns
         self.running.clear()
         self.unseen.clear()
+        for job in self.starting.values():
+            heappush(self.waiting, (job.due_ns, job.id, job))
+        self.starting.clear()
         return struck
 
     def boot(self, struck: list[Job]) -> None:
@@ -308,16 +329,20 @@ class Executor:
 class Execution:
     """One execution of an action job; it hosts the attempts made in it."""
 
-    alive = True
-    seen = True
-    """Whether the platform still waits for its end."""
-    strike: float | None = None
-    deadline_ns: int | None = None
-    writes = 0
-    """Writes of its end that a system error has struck so far."""
-    attempt: Any = None
-    _task: Task | None = None
-    _called: Pending | None = None
+    __slots__ = (
+        "_called",
+        "_task",
+        "alive",
+        "attempt",
+        "deadline_ns",
+        "deployment",
+        "job",
+        "request",
+        "seen",
+        "started_ns",
+        "strike",
+        "writes",
+    )
 
     def __init__(self, deployment: Deployment, job: Job) -> None:
         self.deployment = deployment
@@ -325,17 +350,20 @@ class Execution:
         self.request: Request = job.request
         self.started_ns = now_ns = deployment.clock.now_ns
         limit_ns = deployment.action_time_limit_ns
-        if limit_ns is not None:
-            self.deadline_ns = now_ns + limit_ns
-        if deployment.system_error_share:
-            self.strike = deployment.strike_of(job)
+        self.deadline_ns: int | None = None if limit_ns is None else now_ns + limit_ns
+        self.alive = True
+        self.seen = True
+        """Whether the platform still waits for its end."""
+        self.strike: float | None = deployment.strike_of(job) if deployment.system_error_share else None
+        self.writes = 0
+        """Writes of its end that a system error has struck so far."""
+        self.attempt: Any = None
+        self._task: Task | None = None
+        self._called: Pending | None = None
 
     def begin(self) -> None:
-        """Run the function."""
+        """Run the function's handler."""
         function = self.job.function
-        if function.external is not None:
-            function.external.begin(self, self.request)
-            return
         if self.deadline_ns is not None and not self.deployment.immediate:
             self.deployment.clock.call_after(self.deadline_ns - self.started_ns, self._cut_off)
         coroutine = function.handler(ActionContext(self), self.job.args)  # type: ignore[misc]  # so has an action
@@ -356,17 +384,21 @@ class Execution:
             self.request.action_ns += self.deployment.clock.now_ns - self.started_ns
             self.deployment.executor.unseen.remove(self)
 
-    def kill(self) -> None:
-        """Stop where it is: nothing of it runs any more, but what it did outside goes on."""
+    def kill(self, how: str = DIED) -> None:
+        """Stop where it is, dead or cut off: nothing of it runs any more, but what it did outside goes on."""
         self.alive = False
         if self._task is not None:
             self._task.stop()
-        if self.attempt is not None:
-            self.attempt.abandon(self.deployment.clock.now_ns)
+        attempt = self.attempt
+        if attempt is not None:
+            if not attempt.ended:
+                self.deployment.record("attempt_end", self.request.number, attempt.number, how)
+            cause = Cause.timeout if how == CUT else Cause.crash_after_effect
+            attempt.abandon(self.deployment.clock.now_ns, cause)
 
     def _cut_off(self) -> None:
         if self.alive:
-            self.kill()
+            self.kill(CUT)
             self._end(FAILED)
 
     def attempt_over(self, how: str) -> None:

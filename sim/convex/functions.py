@@ -73,13 +73,10 @@ def action(name: str, handler: Callable[..., Any]) -> Function:
 class QueryContext(Transaction):
     """What a query sees: a snapshot."""
 
-    rerun = 0
-    """How often this mutation was refused before."""
+    __slots__ = ("deployment", "now_ns", "request")
 
     def __init__(self, deployment: Deployment, request: Request) -> None:
-        self.store = store = deployment.store
-        self.begin_ts = store.last_ts
-        self.reads = []
+        super().__init__(deployment.store)
         self.deployment = deployment
         self.now_ns = deployment.clock.now_ns
         self.request = request
@@ -93,13 +90,30 @@ class QueryContext(Transaction):
 class MutationContext(QueryContext):
     """What a mutation can do: read its snapshot, write, schedule, cancel, draw numbers."""
 
-    job: Job | None = None
-    """The scheduled job that this mutation is."""
-    caller: Job | None = None
-    """The job of the action that called this mutation."""
-    settlement: tuple[Outcome, int | None] | None = None
-    trace: list[Raw | Job] | None = None
-    """The events of this mutation so far, where a history is kept; a job stands for its creation."""
+    __slots__ = ("caller", "job", "rerun", "settlement", "trace")
+
+    def __init__(self, deployment: Deployment, request: Request, job: Job | None = None) -> None:
+        # Every poll makes one: this is the work of the two initialisers above, without their calls.
+        self.store = store = deployment.store
+        self.begin_ts = store.last_ts
+        self.commit_ts = 0
+        self.reads = []
+        self.ranges = None
+        self.writes = None
+        self.created = None
+        self.job_states = None
+        self.deployment = deployment
+        self.now_ns = deployment.clock.now_ns
+        self.request = request
+        self.job = job
+        """The scheduled job that this mutation is."""
+        self.caller: Job | None = None
+        """The job of the action that called this mutation."""
+        self.rerun = 0
+        """How often this mutation was refused before."""
+        self.settlement: tuple[Outcome, int | None] | None = None
+        self.trace: list[Raw | Job] | None = None
+        """The events of this mutation so far, where a history is kept; a job stands for its creation."""
 
     def run_after(self, delay_ms: float, function: Function, args: Any = None, *, at_ns: int | None = None) -> int:
         """Schedule a function `delay_ms` from now and return its job; it exists once this mutation commits.
@@ -107,9 +121,10 @@ class MutationContext(QueryContext):
         `at_ns` is an instant instead of a delay. Raises FunctionError where the delay is negative or not finite.
         """
         if at_ns is None:
-            if not 0 <= delay_ms < inf:
+            delay_ns = delay_ms * NS_PER_MS
+            if not 0 <= delay_ns < inf:
                 raise FunctionError(f"a delay must be finite and not negative, not {delay_ms} ms")
-            at_ns = self.now_ns + round(delay_ms * NS_PER_MS)
+            at_ns = self.now_ns + round(delay_ns)
         store = self.store
         number = store.jobs_created
         store.jobs_created = number + 1
@@ -130,21 +145,16 @@ class MutationContext(QueryContext):
             self.trace.append(job)
         return number
 
-    def after_ns(self, delay_ms: float) -> int:
-        """Return the instant `delay_ms` from now; FunctionError where that is not finite."""
-        if not -inf < delay_ms < inf:
-            raise FunctionError(f"a time must be finite, not {delay_ms} ms from now")
-        return self.now_ns + round(delay_ms * NS_PER_MS)
-
     def run_at(self, at_ns: int, function: Function, args: Any = None) -> int:
         """Schedule a function at an instant; one in the past runs as soon as possible."""
         return self.run_after(0, function, args, at_ns=at_ns)
 
     def after_ns(self, delay_ms: float) -> int:
         """Return the instant `delay_ms` from now; FunctionError where that is not finite."""
-        if not -inf < delay_ms < inf:
+        delay_ns = delay_ms * NS_PER_MS
+        if not -inf < delay_ns < inf:
             raise FunctionError(f"a time must be finite, not {delay_ms} ms from now")
-        return self.now_ns + round(delay_ms * NS_PER_MS)
+        return self.now_ns + round(delay_ns)
 
     def cancel(self, job_id: int) -> None:
         """Cancel a job: a pending one will not run, a running one goes on unheard, a completed one stays as it is.
@@ -172,12 +182,13 @@ class MutationContext(QueryContext):
 
     def run_mutation(self, function: Function, args: Any = None) -> Any:
         """Run a mutation as a sub-transaction: what it raises reaches the caller, and only its writes go."""
-        before = self.savepoint()
+        before, settlement = self.savepoint(), self.settlement
         recorded = len(self.trace) if self.trace is not None else 0
         try:
             return function.handler(self, args)  # type: ignore[misc]  # a mutation has a handler
         except FunctionError:
             self.restore(before)
+            self.settlement = settlement
             if self.trace is not None:
                 self.trace[recorded:] = [
                     item for item in self.trace[recorded:] if isinstance(item, tuple) and item[1] == "draw"

@@ -15,7 +15,7 @@ from collections import deque
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sim.convex.jobs import PENDING, SUCCESS, Job, JobVersion
+from sim.convex.jobs import LEGAL, PENDING, SUCCESS, Job, JobVersion
 from sim.kernel.errors import BrokenInvariant
 
 if TYPE_CHECKING:
@@ -105,22 +105,19 @@ class Commit(NamedTuple):
 
 
 class Transaction:
-    """A snapshot, what was read of it, and the writes to come.
+    """A snapshot, what was read of it, and the writes to come."""
 
-    Attributes that most transactions never need are class attributes until first used: making one is on the path of
-    every poll.
-    """
-
-    writes: dict[str, Document | None] | None = None
-    created: list[Job] | None = None
-    job_states: dict[int, str] | None = None
-    ranges: list[Range] | None = None
-    commit_ts = 0
+    __slots__ = ("begin_ts", "commit_ts", "created", "job_states", "ranges", "reads", "store", "writes")
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.begin_ts = store.last_ts
+        self.commit_ts = 0
         self.reads: list[int | str] = []
+        self.ranges: list[Range] | None = None
+        self.writes: dict[str, Document | None] | None = None
+        self.created: list[Job] | None = None
+        self.job_states: dict[int, str] | None = None
 
     def get(self, document_id: str) -> Document | None:
         """Read a document, or None where there is none."""
@@ -338,10 +335,14 @@ class Store:
 
     def step(self, job: Job, state: str) -> None:
         """Change one job's state in a transaction of its own that reads and writes only this row."""
+        if (job.function.kind, job.state, state) not in LEGAL:
+            job.check_step(state)
         self.last_ts = commit_ts = self.last_ts + 1
-        self._change(job, state, commit_ts)
         if self._held:
+            job.previous = JobVersion(job)
             self._log.append(Commit(commit_ts, frozenset((job.id,)), ()))
+        job.state = state
+        job.commit_ts = commit_ts
 
     def reschedule(self, job: Job, due_ns: int) -> None:
         """Put a pending job off, in a transaction of its own."""
@@ -380,7 +381,7 @@ class Store:
                 insort(entries, (table.key(index, document), document_id))
         if document is not None or self._held:
             self.documents[document_id] = Version(commit_ts, document, before if self._held else None)
-        else:
+        elif before is not None:
             del self.documents[document_id]
         return table.name, old, document
 
@@ -456,8 +457,8 @@ class Store:
                 row.previous = None
                 if isinstance(row, Version) and row.document is None and self.documents[str(row_id)] is row:
                     del self.documents[str(row_id)]
-            elif isinstance(row_id, int):
-                self._deleted_jobs.pop(row_id, None)
+            elif isinstance(row_id, int) and self._deleted_jobs[row_id][0] == commit.commit_ts:
+                del self._deleted_jobs[row_id]
 
 
 def _frozen(value: Any) -> Any:

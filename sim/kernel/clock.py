@@ -74,7 +74,7 @@ class Clock(Environment):
         queue, step = self._queue, self.step
         if end_ns is None:
             for _ in repeat(None, steps):
-                if len(queue) <= self.background:
+                if not queue or (self.background and len(queue) <= self.background):
                     return True
                 step()
         else:

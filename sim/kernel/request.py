@@ -16,43 +16,66 @@ CAUSES = len(Cause)
 
 
 class Request:
-    """Counters and moments of one request; see `sim.kernel.records.Requests` for their meaning.
+    """Counters and moments of one request; see `sim.kernel.records.Requests` for their meaning."""
 
-    What most requests never change are class attributes until first set: one is made for every simulated world.
-    """
-
-    first_effect_ns = NEVER
-    settled_ns = NEVER
-    known_attempt_end_ns = NEVER
-    last_attempt_end_ns = NEVER
-    attempts = 0
-    effects = 0
-    suppressed = 0
-    polls = 0
-    conflicts = 0
-    mutations = 0
-    actions = 0
-    action_ns = 0
-    outcome = Outcome.open
-    duplicates: list[int] | None = None
-    executions = 0
-    """Transactions and executions begun for this request so far: the index of the platform's draws."""
-    permanent = False
-    """Whether every attempt of this request fails."""
-    weather: Any = None
-    handle: Any = None
-    """What `submit` returned: the retrier's own name for the request."""
-    jobs: list[Any] | None = None
-    """The request's jobs in order of creation, kept only where somebody may want to cancel one."""
-    last_applied: Any = None
-    """The attempt that made the last applied effect."""
-    last_applied_ns = NEVER
-    runaway = ""
-    """The limit that the request ran into."""
+    __slots__ = (
+        "action_ns",
+        "actions",
+        "attempts",
+        "conflicts",
+        "duplicates",
+        "effects",
+        "executions",
+        "first_effect_ns",
+        "handle",
+        "jobs",
+        "known_attempt_end_ns",
+        "last_applied",
+        "last_applied_ns",
+        "last_attempt_end_ns",
+        "mutations",
+        "number",
+        "outcome",
+        "permanent",
+        "polls",
+        "runaway",
+        "settled_ns",
+        "submitted_ns",
+        "suppressed",
+        "weather",
+    )
 
     def __init__(self, number: int, submitted_ns: int = 0) -> None:
         self.number = number
         self.submitted_ns = submitted_ns
+        self.first_effect_ns = NEVER
+        self.settled_ns = NEVER
+        self.known_attempt_end_ns = NEVER
+        self.last_attempt_end_ns = NEVER
+        self.attempts = 0
+        self.effects = 0
+        self.suppressed = 0
+        self.polls = 0
+        self.conflicts = 0
+        self.mutations = 0
+        self.actions = 0
+        self.action_ns = 0
+        self.outcome = Outcome.open
+        self.duplicates: list[int] | None = None
+        self.executions = 0
+        """Transactions and executions begun for this request so far: the index of the platform's draws."""
+        self.permanent = False
+        """Whether every attempt of this request fails."""
+        self.weather: Any = None
+        self.handle: Any = None
+        """What `submit` returned: the retrier's own name for the request."""
+        self.jobs: list[Any] | None = None
+        """The request's jobs in order of creation, kept only where somebody may want to cancel one."""
+        self.last_applied: Any = None
+        """The attempt that made the last applied effect."""
+        self.last_applied_ns = NEVER
+        self.runaway = ""
+        """The limit that the request ran into."""
 
     def settle(self, outcome: Outcome, now_ns: int) -> bool:
         """Note the retrier's conclusion; the first one stands. Returns whether this was the first."""

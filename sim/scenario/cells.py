@@ -11,9 +11,10 @@ from math import prod
 from typing import Any
 
 from sim.scenario.changes import Change, apply, follow
+from sim.scenario.checks import Surroundings, without_cells
 from sim.scenario.problems import Path, Problem, ScenarioError
 from sim.scenario.rules import Idle, Tree, idle_settings, without, written
-from sim.scenario.schema import Scenario, Surroundings, without_cells
+from sim.scenario.schema import Scenario
 from sim.scenario.words import IS_MISSING
 
 MOST_CELLS = 1000
@@ -65,7 +66,7 @@ def check_cells(
     trees = []
     for plan in plans:
         changed, impossible = apply(base, plan.by_depth())
-        problems += impossible
+        problems += [replace(problem, keys=_key_of(problem.keys)) for problem in impossible]
         trees.append(changed)
     idle = [list(idle_settings(changed, surroundings.trusted)) for changed in trees]
     problems += _idle_everywhere(plans, trees, idle)
@@ -190,7 +191,7 @@ def _idle_everywhere(plans: Sequence[_Plan], trees: Sequence[Tree], idle: Sequen
                 continue
             place = origin(path, plan)
             # Values of a sweep stand and fall together: each is written for the cells that have a use for it.
-            place = place[:2] if place[:1] == ("sweep",) else place
+            place = _key_of(place)
             if path in reasons:
                 unused.setdefault(place, Problem(place, f"{reasons[path]} (in every cell)", at_key=True))
             else:
@@ -207,10 +208,14 @@ def _at_its_origin(problem: Problem, plan: _Plan) -> Problem:
     place, whole = followed
     if not (problem.at_key and whole):
         return replace(problem, keys=place, at_key=problem.at_key and not whole)
-    if place[0] == "sweep":
-        place = place[:2]
+    place = _key_of(place)
     key = str(place[-1])
     return replace(problem, keys=place, reason=_with_whole_key(problem, key))
+
+
+def _key_of(origin: Path) -> Path:
+    """Return the path of the dotted key whose value is written at `origin`."""
+    return origin[:2] if origin[:1] == ("sweep",) else origin
 
 
 def _with_whole_key(problem: Problem, key: str) -> str:

@@ -56,6 +56,8 @@ def _set(node: Any, steps: tuple[str, ...], value: Any, above: tuple[str, ...]) 
             raise ImpossibleChange(f"{'.'.join(above)} is a list with the entries 0 to {len(node) - 1}, not '{step}'")
         position = int(step)
         return [*node[:position], _set(node[position], rest, value, here), *node[position + 1 :]]
+    if node is None and step.isdecimal():
+        raise ImpossibleChange(f"{'.'.join(above)} has no entry {step}")
     mapping = _written_out(node, above)
     if not isinstance(mapping, Mapping):
         raise ImpossibleChange(f"{'.'.join(above)} has no keys below it")

@@ -7,10 +7,11 @@ from typing import Any
 
 from sim.scenario.cells import check_cells
 from sim.scenario.changes import Change, apply
+from sim.scenario.checks import Surroundings
 from sim.scenario.data_files import DataFiles
 from sim.scenario.problems import Path as Keys
 from sim.scenario.problems import Place, Places, Problem, ScenarioError, whole_file
-from sim.scenario.schema import Scenario, Surroundings
+from sim.scenario.schema import Scenario
 from sim.scenario.yaml_guard import MAX_BYTES, Document, read_yaml
 
 Overrides = Sequence[tuple[str, str]]
@@ -84,10 +85,10 @@ def _checked(
         raise ScenarioError(places.in_order([*document.problems, Problem((), reason)]))
     problems = list(document.problems)
     changes = _Changes(places, tree)
-    for key, text in overrides:
-        changes.set_text(key, text)
     for option, key, value in given:
         changes.set_value(option, key, value)
+    for key, text in overrides:
+        changes.set_text(key, text)
     tree = {"name": name, **changes.tree}
     problems += changes.problems
     trusted = tuple(value for option, _, value in given if option == "--retrier" and ":" in value)

@@ -69,8 +69,8 @@ def _validate(value: Any, info: ValidationInfo) -> RetrierChoice:
         hint = " for the baseline that never retries, write none;" if value is None else ""
         raise PydanticCustomError(
             "retrier",
-            "a retrier is a name such as helpers, or {{kind: helpers, max_failures: 4}};{hint} known are {known}",
-            {"hint": hint, "known": ", ".join(known_kinds())},
+            "a retrier is a name such as helpers, or {example};{hint} known are {known}",
+            {"example": "{kind: helpers, max_failures: 4}", "hint": hint, "known": ", ".join(known_kinds())},
         )
     try:
         found = find_retrier(kind, trusted)

@@ -5,10 +5,9 @@ exists has no mistakes in it: making one raises `ScenarioError` with all of them
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -29,11 +28,18 @@ from sim.analysis.expressions import LONGEST_TEXT, Expectation, parse
 from sim.convex.platform import ASSUMED, PlatformOptions, number
 from sim.kernel.config import DURATION_PATTERN, DurationNs, Options
 from sim.kernel.durations import format_duration
-from sim.scenario.data_files import DataFiles, attach
+from sim.scenario.checks import (
+    Surroundings,
+    allowed_keys,
+    first_each,
+    problems_of_settings,
+    with_defaults,
+    without_cells,
+)
+from sim.scenario.data_files import attach
 from sim.scenario.problems import Problem, ScenarioError
 from sim.scenario.retrier_choice import RetrierChoice, RetrierField
-from sim.scenario.rules import Tree, idle_settings, written
-from sim.scenario.shape import Shape
+from sim.scenario.rules import Tree
 from sim.scenario.words import problems_of
 from sim.world.actions import ActionOptions, AlsoWritten
 from sim.world.distributions import Law
@@ -89,7 +95,7 @@ class Platform(PlatformOptions):
 def _checked_name(name: str) -> str:
     if not NAME.fullmatch(name):
         raise ValueError(
-            "a name has small letters, digits, '.', '_' and '-', starts with a letter or digit, and has at most 64"
+            "a name has up to 64 small letters, digits, '.', '_' and '-', and starts with a letter or a digit"
         )
     return name
 
@@ -119,24 +125,20 @@ Expect = Annotated[
 """An expectation, in a file its text."""
 
 AnyValue = Annotated[Any, WithJsonSchema({})]
+_EMPTY = BeforeValidator(lambda value: {} if value is None else value)
 Sweep = Annotated[
     dict[str, Annotated[tuple[AnyValue, ...], Field(strict=False, min_length=1, max_length=1000)]],
-    BeforeValidator(lambda value: {} if value is None else value),
+    _EMPTY,
+    AlsoWritten({"type": "null"}),
 ]
+"""Dotted keys and the values they take."""
+
 Variants = Annotated[
-    dict[str, Annotated[dict[str, AnyValue], BeforeValidator(lambda value: {} if value is None else value)]],
-    BeforeValidator(lambda value: {} if value is None else value),
+    dict[str, Annotated[dict[str, AnyValue], _EMPTY, AlsoWritten({"type": "null"})]],
+    _EMPTY,
+    AlsoWritten({"type": "null"}),
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a scenario may use besides its own text: the files of a folder, and retriers by `module:Class`."""
-
-    files: DataFiles = field(default_factory=lambda: DataFiles(Path()))
-    trusted: tuple[str, ...] = ()
-    from_file: bool = False
-    """Whether the values obey the JSON Schema to the letter, as those of a file must."""
+"""Names and what each sets: dotted keys and their values."""
 
 
 class Scenario(Options):
@@ -197,15 +199,14 @@ class Scenario(Options):
             raise ScenarioError([Problem((), "a scenario is a mapping of keys, such as `retrier: helpers`")])
         surroundings = info.context if isinstance(info.context, Surroundings) else Surroundings()
         tree = _by_alias(cls, data)
-        problems = _problems_of_settings(tree, surroundings)
+        problems = problems_of_settings(tree, surroundings)
         cells = {key: value for key, value in tree.items() if key in {"sweep", "variants"}}
         filled, file_problems = attach(without_cells(tree), surroundings.files)
         problems += file_problems
         try:
-            scenario = handler({**_with_defaults(filled, tree), **cells})
+            scenario = handler({**with_defaults(filled, tree), **cells})
         except ValidationError as error:
-            shape = Shape.shipped()
-            found = problems_of(error, tree, lambda path: shape.allowed_keys(tree, path))
+            found = problems_of(error, tree, lambda path: allowed_keys(tree, path, surroundings))
             raise ScenarioError(first_each([*problems, *found])) from None
         if problems:
             raise ScenarioError(first_each(problems))
@@ -250,46 +251,6 @@ class Scenario(Options):
         return from_dict(values, folder)
 
 
-def without_cells(tree: Tree) -> dict[str, Any]:
-    """Return what is common to all cells."""
-    return {key: value for key, value in tree.items() if key not in {"sweep", "variants"}}
-
-
-def first_each(problems: Sequence[Problem]) -> list[Problem]:
-    """Keep the first problem of each place: what else is said about it says the same in other words."""
-    kept: dict[Any, Problem] = {}
-    for problem in problems:
-        kept.setdefault(problem.keys, problem)
-    return list(kept.values())
-
-
-def _problems_of_settings(tree: Tree, surroundings: Surroundings) -> list[Problem]:
-    problems = Shape.shipped().misfits(tree) if surroundings.from_file else []
-    if not (tree.get("sweep") or tree.get("variants")):
-        problems += [Problem(idle.path, idle.reason, at_key=True) for idle in idle_settings(tree, surroundings.trusted)]
-    return problems
-
-
 def _by_alias(model: type[Options], data: Mapping[Any, Any]) -> dict[str, Any]:
     aliases = {name: field.alias for name, field in model.model_fields.items() if field.alias}
     return {str(aliases.get(key, key)): value for key, value in data.items()}
-
-
-def _with_defaults(filled: Mapping[str, Any], tree: Tree) -> dict[str, Any]:
-    """Fill what defaults depend on other settings: the platform's profile, and the retrier of a scenario of cells."""
-    values = dict(filled)
-    platform = values.get("platform", {})
-    if tree.get("world") == "shared" and isinstance(platform, Mapping) and "profile" not in platform:
-        values["platform"] = {**platform, "profile": "convex"}
-    if "retrier" not in values and (retrier := _retrier_of_first_cell(tree)) is not None:
-        values["retrier"] = retrier
-    return values
-
-
-def _retrier_of_first_cell(tree: Tree) -> Any:
-    """Return the retrier that the first cell sets: where every cell sets its own, none needs to stand outside."""
-    variants, sweep = tree.get("variants"), tree.get("sweep")
-    if isinstance(sweep, Mapping) and isinstance(values := sweep.get("retrier"), list | tuple) and values:
-        return values[0]
-    first = next(iter(variants.values()), None) if isinstance(variants, Mapping) else None
-    return cast("Any", written(first, "retrier"))

@@ -50,6 +50,8 @@ class Shape:
         return list(self._misfits(self._expand([self._root], tree), tree, ()))
 
     def _misfits(self, schemas: Sequence[Schema], value: Any, path: Path) -> Iterator[Problem]:
+        if any(_explains_itself(schema, value) for schema in schemas):
+            return
         if isinstance(value, Mapping):
             open_ended = any(schema.get("additionalProperties", True) is not False for schema in schemas)
             for key, below in value.items():
@@ -98,6 +100,13 @@ def _is_another_kind(schema: Schema, value: Any) -> bool:
     if "const" in kind:
         return bool(value["kind"] != kind["const"])
     return value["kind"] in kind.get("not", {}).get("enum", ())
+
+
+def _explains_itself(schema: Schema, value: Any) -> bool:
+    """Whether the models say better what is wrong: where one key names the kind, and what the kinds are."""
+    if not isinstance(value, Mapping):
+        return bool(schema.get("maxProperties") == 1 or "kind" in schema.get("properties", {}))
+    return schema.get("maxProperties") == 1 and not value.keys() <= schema["properties"].keys()
 
 
 def _type_of(value: Any) -> str:

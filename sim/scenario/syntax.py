@@ -5,13 +5,14 @@ import re
 from yaml import MarkedYAMLError
 
 _WORDS: tuple[tuple[str, str], ...] = (
-    (r"found character '\\t' that cannot start any token", "a tab cannot stand here; indent with spaces"),
-    (r"found a tab character .*", "a tab cannot stand here; indent with spaces"),
+    (r"found character '\\t' that cannot start any token", "a tab cannot stand here; use spaces"),
+    (r"found a tab character .*", "a tab cannot stand here; use spaces"),
     (r"found character '(.+)' that cannot start any token", r"text cannot begin with {0}; put it in quotes"),
     (
         r"mapping values are not allowed here",
         "a key with ':' cannot stand here; check the indentation, and put text that has ': ' in quotes",
     ),
+    (r"found incompatible YAML document .*", "this is not YAML 1"),
     (r"mapping keys are not allowed here", "a key with '?' cannot stand here"),
     (r"sequence entries are not allowed here", "a list entry ('- ') cannot stand here; check the indentation"),
     (r"expected <block end>, but found .*", "this line does not fit the ones above; check its indentation"),

@@ -115,6 +115,8 @@ def _reason(kind: str, context: Mapping[str, Any], value: Any, message: str) -> 
 
 def _other_word(context: Mapping[str, Any]) -> str:
     allowed, value = _QUOTED.findall(context["expected"]), context["value"]
+    if not allowed:
+        return expected(context["expected"], value)
     return expected(f"one of {', '.join(allowed)}", value) + did_you_mean(str(value), allowed)
 
 
@@ -126,13 +128,13 @@ def _unknown_word(context: Mapping[str, Any]) -> str:
 
 def _wrong_length(context: Mapping[str, Any]) -> str:
     most = context.get("max_length")
-    return "must not be empty" if most is None else f"has at most {most} characters, got {len(context['value'])}"
+    return "must not be empty" if most is None else f"must have at most {most} characters, got {len(context['value'])}"
 
 
 def _wrong_count(context: Mapping[str, Any]) -> str:
     least, most = context.get("min_length"), context.get("max_length")
     bound = f"at least {least}" if most is None else f"at most {most}"
-    return f"has {bound} {'entry' if 1 in (least, most) else 'entries'}, got {context['actual_length']}"
+    return f"must have {bound} {'entry' if 1 in (least, most) else 'entries'}, got {context['actual_length']}"
 
 
 _SENTENCES: Mapping[str, Callable[[Mapping[str, Any]], str]] = MappingProxyType(

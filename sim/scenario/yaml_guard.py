@@ -105,11 +105,9 @@ class _Open:
 
     container: dict[str, Any] | list[Any]
     path: Path
-    start: Place
     key: str | None = None
     skipping: bool = False
     """Whether the value to come belongs to a key that was refused."""
-    skipped: int = 0
 
 
 class _Composer:
@@ -157,7 +155,7 @@ class _Composer:
         if isinstance(event, yaml.CollectionStartEvent):
             if len(self._stack) >= MAX_DEPTH:
                 raise _Stop(self._whole(place, f"nested more than {MAX_DEPTH} levels deep"))
-            self._stack.append(_Open(value, path, place))
+            self._stack.append(_Open(value, path))
 
     def _take_key(self, event: yaml.NodeEvent, place: Place, top: _Open) -> None:
         if not isinstance(event, yaml.ScalarEvent):
@@ -165,18 +163,18 @@ class _Composer:
             raise _Stop(self._whole(place, reason))
         key = event.value
         path = (*top.path, key)
-        self._refuse(event, place, path)
+        self._refuse(event, place, path, at_key=True)
         top.key = key
         top.skipping = True
         if not event.style and key == "<<":
-            self._problem(place, path, "merge keys ('<<') are not allowed; write the keys out")
+            self._problem(place, path, "merge keys ('<<') are not allowed; write the keys out", at_key=True)
         elif not key:
-            self._problem(place, path, "a key is missing before the ':'")
+            self._problem(place, path, "a key cannot be empty", at_key=True)
         elif _SURROGATE.search(key):
-            self._problem(place, path, "half of a surrogate pair is not a character")
+            self._problem(place, path, "half of a surrogate pair is not a character", at_key=True)
         elif key in top.container:
             first = self.places.keys[path]
-            self._problem(place, path, f"the key '{shorten(key)}' was given already, in line {first.line}")
+            self._problem(place, path, f"the key '{shorten(key)}' was given already, in line {first.line}", at_key=True)
         else:
             top.skipping = False
             self.places.keys[path] = place
@@ -202,18 +200,18 @@ class _Composer:
             top.key, top.skipping = None, False
         self.places.values[path] = place
 
-    def _refuse(self, event: yaml.NodeEvent, place: Place, path: Path) -> bool:
+    def _refuse(self, event: yaml.NodeEvent, place: Place, path: Path, *, at_key: bool = False) -> bool:
         if isinstance(event, yaml.AliasEvent):
             self._problem(
                 place, path, f"aliases ('*{shorten(str(event.anchor))}') are not allowed; write the value out"
             )
             return True
         if event.anchor is not None:
-            self._problem(place, path, f"anchors ('&{shorten(event.anchor)}') are not allowed")
+            self._problem(place, path, f"anchors ('&{shorten(event.anchor)}') are not allowed", at_key=at_key)
             return True
         tag = getattr(event, "tag", None)
         if tag is not None:
-            self._problem(place, path, f"tags ('{shorten(tag)}') are not allowed")
+            self._problem(place, path, f"tags ('{shorten(tag)}') are not allowed", at_key=at_key)
             return True
         return False
 
@@ -239,9 +237,9 @@ class _Composer:
             text_column = column + 1 if event.style in {"'", '"'} else column
         return Place(self.source, line, column, text_column)
 
-    def _problem(self, place: Place, path: Path, reason: str) -> None:
+    def _problem(self, place: Place, path: Path, reason: str, *, at_key: bool = False) -> None:
         keys = tuple(step for step in path if step != -1)
-        self.problems.append(Problem(keys, reason, self.source, place.line, place.column))
+        self.problems.append(Problem(keys, reason, self.source, place.line, place.column, at_key))
 
     def _whole(self, place: Place, reason: str) -> Problem:
         return whole_file(self.source, reason, place.line, place.column)

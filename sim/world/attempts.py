@@ -57,27 +57,44 @@ NORMAL_PRIORITY = 1
 class Attempt:
     """One start of the user's action."""
 
+    __slots__ = (
+        "_effect_at_end",
+        "_effect_dropped",
+        "blame",
+        "callbacks",
+        "effect_done",
+        "ended",
+        "given_up",
+        "host",
+        "how",
+        "number",
+        "request",
+    )
     _ok = True
-    how = RETURNED
-    ended = False
-    given_up = False
-    effect_done = False
-    callbacks: Any = None
-    _effect_at_end = False
-    _effect_dropped = False
 
     def __init__(self, request: Request, number: int, host: Host, outcome: str) -> None:
         self.request = request
         self.number = number
         self.host = host
+        self.how = RETURNED
         self.blame = BLAME.get(outcome, Cause.timeout)
+        self.ended = False
+        self.given_up = False
+        self.effect_done = False
+        self.callbacks: Any = None
+        self._effect_at_end = False
+        self._effect_dropped = False
 
-    def abandon(self, now_ns: int) -> None:
-        """Give the attempt up where it is; an effect still ahead of it comes at its moment."""
+    def abandon(self, now_ns: int, cause: Cause) -> None:
+        """Give the attempt up where it is, or its report if it has ended; an effect still ahead comes at its moment.
+
+        A later duplicate of an effect done by now is charged to `cause`, unless the attempt itself was at fault.
+        """
+        if not self.given_up and (not self.ended or self.blame is Cause.report_lost):
+            self.blame = cause if self.effect_done else Cause.timeout
         self.given_up = True
         if not self.ended:
             self.ended = True
-            self.blame = Cause.crash_after_effect if self.effect_done else Cause.timeout
             self.request.last_attempt_end_ns = now_ns
 
     def drop_effect(self) -> None:
@@ -185,8 +202,9 @@ class ActionModel:
 
     def _draw(self, request: Request, number: int) -> tuple[str, DelayOf]:
         """Choose how this attempt goes: by script, by what hangs over the request, by the weather, by shares."""
-        if self._script:
-            return self._script[min(number, len(self._script)) - 1]
+        script = self._script
+        if script:
+            return script[number - 1] if number < len(script) else script[-1]
         if request.permanent:
             return self._failed
         if not self._cumulative and request.weather is None:

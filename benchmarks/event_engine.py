@@ -1,0 +1,151 @@
+"""How fast the event engine is, as ratios measured in one interleaved run.
+
+    python benchmarks/event_engine.py [--rounds N] [--requests N]
+
+Both sides simulate the same thing: the `article` retrier with its defaults, an action of 50 ms that fails twice and
+then succeeds. One is the simplest SimPy model of that polling: a process a request and a process an attempt, all
+requests in one environment, no store. The other is the whole deployment: every poll a transaction against the store,
+every job a row with its legal steps. Times are CPU time of this process; each round times all sides once, and what is
+printed are medians over the rounds. Commits a request are counted by the engine and, apart from it, in a traced run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import statistics
+import time
+from typing import TYPE_CHECKING
+
+import simpy
+
+from sim.engine.event import World
+from sim.kernel.history import Recorder
+from sim.scenario.schema import Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+SCENARIO = """
+retrier: article
+action: {script: [{outcome: fail, latency: 50ms}, {outcome: fail, latency: 50ms}, {outcome: success, latency: 50ms}]}
+"""
+WAIT_MS, RETRY_MS, BASE, MAX_FAILURES, LATENCY_MS, FAILURES = 10, 10, 2, 16, 50, 2
+
+
+
+def simplest_model(requests: int) -> int:
+    """Simulate the same polling with SimPy processes and no store; returns the polls made."""
+    polls = 0
+
+    def attempt(number: int, job: list[str]) -> Generator[simpy.Event, object, None]:
+        yield env.timeout(LATENCY_MS)
+        job[0] = "failed" if number <= FAILURES else "success"
+
+    def request() -> Generator[simpy.Event, object, None]:
+        nonlocal polls
+        wait, retry, left, number = WAIT_MS, RETRY_MS, MAX_FAILURES, 1
+        job = ["pending"]
+        env.process(attempt(number, job))
+        yield env.timeout(0)
+        while True:
+            polls += 1
+            match job[0]:
+                case "pending":
+                    yield env.timeout(wait)
+                    wait *= BASE
+                case "failed" if left > 0:
+                    yield env.timeout(retry)
+                    retry *= BASE
+                    left -= 1
+                    number += 1
+                    job = ["pending"]
+                    env.process(attempt(number, job))
+                    yield env.timeout(0)
+                case _:
+                    return
+
+    env = simpy.Environment()
+    for _ in range(requests):
+        env.process(request())
+    env.run()
+    return polls
+
+
+def deployment(requests: int) -> int:
+    """Simulate it with the event engine; returns the polls made."""
+    finished = World(Scenario.parse(SCENARIO)).isolated(range(requests))
+    return sum(request.polls for request in finished)
+
+
+def traced(requests: int) -> int:
+    """Simulate it with the event engine and a recorder that is emptied after each request; returns the polls made."""
+    recorder = Recorder()
+    world = World(Scenario.parse(SCENARIO), recorder=recorder)
+    polls = 0
+    for number in range(requests):
+        (request,) = world.isolated([number])
+        polls += request.polls
+        recorder.raw.clear()
+    return polls
+
+
+def untraced_one_by_one(requests: int) -> int:
+    """Simulate it as `traced` does, without the recorder; returns the polls made."""
+    world = World(Scenario.parse(SCENARIO))
+    polls = 0
+    for number in range(requests):
+        (request,) = world.isolated([number])
+        polls += request.polls
+    return polls
+
+
+def cpu_seconds(side: Callable[[int], int], requests: int) -> tuple[float, int]:
+    """Time one run of a side; returns its CPU time and its polls."""
+    gc.collect()
+    before = time.process_time()
+    polls = side(requests)
+    return time.process_time() - before, polls
+
+
+def commits_per_request() -> tuple[int, int]:
+    """Return the commits of one request as the store counts them, and as a history shows them."""
+    world = World(Scenario.parse(SCENARIO))
+    world.isolated([0])
+    recorder = Recorder()
+    World(Scenario.parse(SCENARIO), recorder=recorder).isolated([0])
+    history = recorder.history()
+    steps_of_actions = sum(event.kind == "state" and event.name == "action" for event in history)
+    return world.deployment.store.last_ts, sum(event.kind == "commit" for event in history) + steps_of_actions
+
+
+def main() -> None:
+    """Print the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=9, help="interleaved rounds (at least 7)")
+    parser.add_argument("--requests", type=int, default=20_000, help="requests of every side")
+    given = parser.parse_args()
+    rounds = max(given.rounds, 7)
+    sides = {"SimPy": simplest_model, "engine": deployment, "one by one": untraced_one_by_one, "traced": traced}
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    polls: dict[str, int] = {}
+    for _ in range(rounds):
+        for name, side in sides.items():
+            seconds, polls[name] = cpu_seconds(side, given.requests)
+            times[name].append(seconds)
+    if len(set(polls.values())) > 1:
+        raise SystemExit(f"the sides do not simulate the same: polls {polls}")
+    counted, seen = commits_per_request()
+    per_request = {name: statistics.median(found) / given.requests * 1e6 for name, found in times.items()}
+    print(f"{given.requests:,} requests, {polls['engine'] / given.requests:g} polls each, medians of {rounds} rounds")
+    for name in ("SimPy", "engine"):
+        print(f"  {name:8s} {per_request[name]:6.1f} us of CPU a request")
+    ratios = [a / b for a, b in zip(times["SimPy"], times["engine"], strict=True)]
+    print(f"speed of the engine, the simplest SimPy model being 1: {statistics.median(ratios):.2f}")
+    tracing = [b / a for a, b in zip(times["one by one"], times["traced"], strict=True)]
+    print(f"cost of tracing: {100 * (statistics.median(tracing) - 1):.0f} %")
+    print(f"commits a request: {counted}, in a traced run {seen}")
+
+
+if __name__ == "__main__":
+    main()
