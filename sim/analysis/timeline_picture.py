@@ -7,20 +7,20 @@ near the submission and logarithmic beyond (inverse hyperbolic sine), so that bo
 
 from __future__ import annotations
 
-import math
+from bisect import bisect_left
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.transforms import ScaledTranslation
 
 from sim.analysis.drawing import (
     BLACK,
     BLUE,
-    FAINT,
     GREEN,
     GREY,
     ORANGE,
@@ -30,12 +30,13 @@ from sim.analysis.drawing import (
     add_caption,
     duration_ticks,
     figure_bytes,
+    label,
+    note,
     settings,
 )
-from sim.analysis.story_words import KILLED, span_text
+from sim.analysis.story_words import CANCELS, KILLED, span_text
 from sim.kernel.durations import UNITS_NS
 from sim.kernel.hosts import CUT, DIED, RETURNED, THREW
-from sim.kernel.records import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,43 +44,73 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from sim.analysis.story import Story, Try
+    from sim.analysis.story import Job, Story, Try
+    from sim.kernel.records import Outcome
 
 LINEAR_UP_TO = 300
 """A story longer than so many times its shortest attempt gets an axis that is logarithmic beyond the first of them."""
-MOST_ROWS = 16
+MOST_ROWS = 18
 """A picture of more attempts shows the first and the last of them."""
-ROW_IN = 0.3
-"""Height of a row, in inches."""
+WIDTH_IN = 10
+ROW_IN = 0.32
+MOST_TICKS = 9
+LIGHT = "#DDDDDD"
+DARK = "#555555"
 
 _ENDS = MappingProxyType(
     {
-        RETURNED: (GREEN, "", "succeeded"),
-        THREW: (ORANGE, "///", "failed"),
-        DIED: (VERMILLION, "xxx", "died"),
-        KILLED: (VERMILLION, "xxx", "died"),
-        CUT: (PURPLE, "\\\\\\", "cut off"),
-        "lost": (BLUE, "...", "lost"),
-        "": (GREY, "", "running"),
+        RETURNED: (GREEN, "", "attempt succeeds"),
+        THREW: (ORANGE, "////", "attempt fails"),
+        DIED: (VERMILLION, "xxxx", "attempt dies"),
+        KILLED: (VERMILLION, "xxxx", "attempt dies"),
+        CUT: (PURPLE, "\\\\\\\\", "attempt is cut off"),
+        "": (SKY, "----", "attempt runs on"),
     }
 )
-"""Colour, hatch and word of an attempt's bar, by how it ended."""
+"""Colour, hatch and words of an attempt's bar, by how it ended."""
+
+_EFFECTS = MappingProxyType(
+    {
+        "applied": ("o", BLACK, "first effect"),
+        "suppressed": ("o", "white", "suppressed effect"),
+        "": ("D", "#F0E442", "duplicate effect"),
+    }
+)
+"""Marker, colour and words of an effect; the last stands for every cause of a duplicate."""
+
+_POLLS = MappingProxyType(
+    {
+        "looked": ("|", GREY, 9, "poll: nothing new"),
+        "acted": ("|", BLACK, 15, "poll that acts or ends"),
+        "threw": ("X", VERMILLION, 9, "poll that throws"),
+    }
+)
 
 _CONCLUSIONS = MappingProxyType(
     {
-        "stuck": (VERMILLION, "///", "stuck for ever:\nnobody will look again"),
-        "open": (GREY, "...", "open: the simulation\nwas cut off here"),
-        "runaway": (PURPLE, "\\\\\\", "runaway"),
+        "stuck": (VERMILLION, "//", "stuck for ever:\nnobody will\nlook again"),
+        "open": (GREY, "..", "open: the\nsimulation was\ncut off here"),
+        "runaway": (PURPLE, "\\\\", "runaway: ran into\na limit"),
     }
 )
-"""What an unsettled story looks like from its end on."""
+"""What comes behind the end of a story that did not settle."""
+
+_STEPS = MappingProxyType(
+    {
+        unit: tuple(float(f"{number}e{power}") for power in range(-1, 3) for number in (1, 2, 5))
+        for unit in ("ns", "us", "ms", "s")
+    }
+    | {"m": (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0), "h": (0.5, 1.0, 2.0, 5.0, 10.0), "d": (0.5, 1.0, 2.0, 5.0, 10.0)}
+    | {"y": tuple(float(f"{number}e{power}") for power in range(-1, 3) for number in (1, 2, 5))}
+)
+"""Distances of ticks, in each unit."""
 
 
 def draw_story(story: Story, outcome: Outcome, ax: Axes | None = None) -> Axes:
     """Draw a story on `ax`, or on a new figure of fitting size."""
     picture = _Picture(story, outcome)
     if ax is None:
-        ax = Figure(figsize=(10, picture.height_in), layout="constrained").add_subplot()
+        ax = picture.new_axes()
     picture.draw(ax)
     return ax
 
@@ -89,8 +120,9 @@ def save_story(story: Story, outcome: Outcome, caption: str, path: Path, *, svg:
     kinds = ("png", "svg") if svg else ("png",)
     stem = path.name.removesuffix(".png")
     with settings():
-        figure = Figure(figsize=(10, _Picture(story, outcome).height_in), layout="constrained")
-        draw_story(story, outcome, figure.add_subplot())
+        ax = draw_story(story, outcome)
+        figure = ax.get_figure(root=True)
+        assert figure is not None  # noqa: S101  # `draw_story` has made one
         add_caption(figure, caption)
         files = {path.with_name(f"{stem}.{kind}"): figure_bytes(figure, kind) for kind in kinds}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,10 +133,27 @@ def save_story(story: Story, outcome: Outcome, caption: str, path: Path, *, svg:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One row of the picture: an attempt, or the gap where attempts are left out."""
+    """One row: an attempt, an attempt that never started, or the gap where attempts are left out."""
 
-    tried: Try | None
+    name: str
+    tried: Try | None = None
+    job: Job | None = None
     left_out: int = 0
+
+
+def _rows(story: Story) -> list[_Row]:
+    rows = [_Row(f"attempt {tried.number}", tried) for tried in story.tries]
+    started = {tried.job.number for tried in story.tries if tried.job is not None}
+    waiting = [
+        job
+        for job in story.jobs.values()
+        if job.worked and job.number not in started and job.state in {"pending", "canceled"}
+    ]
+    rows += [_Row("next attempt" if rows else "attempt 1", job=job) for job in waiting[-1:]]
+    if len(rows) <= MOST_ROWS:
+        return rows
+    first, last = MOST_ROWS // 2, MOST_ROWS // 2 - 1
+    return [*rows[:first], _Row("", left_out=len(rows) - first - last), *rows[-last:]]
 
 
 class _Picture:
@@ -113,27 +162,229 @@ class _Picture:
     def __init__(self, story: Story, outcome: Outcome) -> None:
         self.story = story
         self.outcome = outcome
-        self.zero_ns = story.submitted_ns
-        self.rows = _rows(story.tries)
+        self.rows = _rows(story)
         self.lanes = sorted({poll.name for poll in story.polls})
         self.last_ns = self._last_ns()
-        settled = story.settled is not None
-        self.span_ns = max(self.last_ns, 1)
-        lengths = [max(1, (tried.end_ns or 0) - tried.start_ns) for tried in story.tries if tried.end_ns is not None]
-        self.shortest_ns = min([length for length in lengths if length > 1] or [self.span_ns])
-        self.linear = self.span_ns <= LINEAR_UP_TO * self.shortest_ns
-        self.right_ns = self._beyond(0.06 if settled else 0.28)
+        lengths = [tried.end_ns - tried.start_ns for tried in story.tries if tried.end_ns is not None]
+        self.shortest_ns = min([length for length in lengths if length] or [self.last_ns])
+        self.linear = self.last_ns <= LINEAR_UP_TO * self.shortest_ns
+        room = 0.04 if outcome.name not in _CONCLUSIONS else 0.25
+        if self.linear:
+            self.right_ns = self.last_ns * (1 + room)
+        else:
+            self.right_ns = self.last_ns * (2 * self.last_ns / self.shortest_ns) ** room
         self.handles: dict[str, Any] = {}
+        """What the legend explains, by its words."""
 
-    @property
-    def height_in(self) -> float:
-        return 1.75 + ROW_IN * (len(self.rows) + len(self.lanes))
+    def _last_ns(self) -> int:
+        """Return where the story ends: polls after the settlement, which find nothing to do, do not count."""
+        story = self.story
+        if story.settled is None:
+            ends = [story.end_ns]
+        else:
+            ends = [story.settled[0], *(effect.t_ns for effect in story.effects)]
+            ends += [tried.end_ns for tried in story.tries if tried.end_ns is not None]
+        return max(max(ends) - story.submitted_ns, 1)
+
+    def new_axes(self) -> Axes:
+        height_in = 2.3 + ROW_IN * (max(1, len(self.rows)) + len(self.lanes))
+        return Figure(figsize=(WIDTH_IN, height_in), layout="constrained").add_subplot()
 
     def draw(self, ax: Axes) -> None:
         story = self.story
-        for row, line in enumerate(self.rows):
-            if line.tried is None:
-                ax.text(0.5, row, f"... {line.left_out:,} attempts left out ...", va="center", ha="center",
-                        transform=ax.get_yaxis_transform(), fontsize=8, color="#555555")
+        self._draw_axes(ax)
+        for down_ns, up_ns in story.restarts if story.jobs else ():
+            until_ns = self.right_ns if up_ns is None else self._since(up_ns)
+            ax.axvspan(self._since(down_ns), until_ns, color="#EEDDBB", zorder=0)
+            self.handles["server is down"] = Patch(color="#EEDDBB")
+        for place, row in enumerate(self.rows):
+            if row.tried is not None:
+                self._draw_attempt(ax, place, row.tried)
+            elif row.job is not None:
+                self._draw_waiting(ax, place, row.job)
             else:
-                self._draw_attempt(ax, row, line.tried)
+                words = f"... {row.left_out:,} attempts left out ..."
+                ax.text(0.5, place, words, transform=ax.get_yaxis_transform(), ha="center", va="center", color=DARK)
+        self._draw_polls(ax)
+        for t_ns, target in story.cancels:
+            color = PURPLE
+            ax.axvline(self._since(t_ns), color=color, linestyle=(0, (6, 2, 1, 2)), linewidth=1.4, zorder=1)
+            words = CANCELS.get(target, f"cancel of the {target}")
+            self.handles[words] = Line2D([], [], color=color, linestyle=(0, (6, 2, 1, 2)), linewidth=1.4)
+        self._draw_end(ax)
+        if not self.rows and not self.lanes:
+            note(ax, "No attempt was made.")
+        self._draw_legend(ax)
+
+    def _since(self, t_ns: int) -> int:
+        return t_ns - self.story.submitted_ns
+
+    def _fraction(self, ax: Axes, since_ns: float) -> float:
+        """Return how far to the right an instant lies, from 0 to 1."""
+        to_axes = ax.transData + ax.transAxes.inverted()
+        return float(to_axes.transform((since_ns, 0))[0])
+
+    # Axes.
+
+    def _draw_axes(self, ax: Axes) -> None:
+        left_ns = -0.012 * self.right_ns
+        if not self.linear:
+            ax.set_xscale("asinh", linear_width=self.shortest_ns)
+            left_ns = -0.2 * self.shortest_ns
+            positions, texts = duration_ticks(self.shortest_ns * 0.8, self.right_ns)
+            positions, texts = [0.0, *positions], ["0", *texts]
+            ax.set_xlabel(f"time since the submission (logarithmic beyond {span_text(self.shortest_ns)})")
+        else:
+            positions, texts = _linear_ticks(self.right_ns)
+            ax.set_xlabel("time since the submission")
+        ax.set_xlim(left_ns, self.right_ns)
+        ax.xaxis.set_major_locator(FixedLocator(positions))
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.set_xticklabels(texts)
+        ax.grid(visible=True, axis="x", color="#EEEEEE", zorder=0)
+        ax.set_axisbelow(True)
+        names = [*(row.name for row in self.rows), *self.lanes]
+        ax.set_yticks(range(len(names)), [label(name) for name in names])
+        ax.set_ylim(max(1, len(names)) - 0.4, -0.75)
+        ax.tick_params(axis="y", length=0)
+        conclusion = self.outcome.name.replace("_", " ")
+        ax.set_title(f"Request {self.story.request} of {self.story.retrier}: {conclusion}", loc="left", pad=20)
+
+    def _draw_legend(self, ax: Axes) -> None:
+        if not self.handles:
+            return
+        figure = ax.get_figure(root=True)
+        below = ax.transAxes if figure is None else ax.transAxes + ScaledTranslation(0, -0.5, figure.dpi_scale_trans)
+        ax.legend(
+            self.handles.values(),
+            self.handles.keys(),
+            loc="upper center",
+            bbox_to_anchor=(0.5, 0.0),
+            bbox_transform=below,
+            ncols=min(5, len(self.handles)),
+            handlelength=2.6,
+        )
+
+    # Rows.
+
+    def _bar(self, ax: Axes, place: float, from_ns: float, to_ns: float, color: str, **looks: Any) -> None:
+        """Draw a bar that stays visible however short it is."""
+        height = looks.pop("height", 0.46)
+        looks = {"linewidth": 0, "hatch": ""} | looks
+        ax.add_patch(Rectangle((from_ns, place - height / 2), to_ns - from_ns, height, facecolor=color, **looks))
+        ax.plot([from_ns, from_ns], [place - height / 2, place + height / 2], color=color, linewidth=1.8, zorder=2.5)
+
+    def _draw_delay(self, ax: Axes, place: int, from_ns: int, to_ns: int) -> None:
+        if to_ns > from_ns:
+            self._bar(ax, place, from_ns, to_ns, LIGHT, height=0.3, zorder=1.5)
+            self.handles["delay before an attempt"] = Patch(color=LIGHT)
+
+    def _draw_attempt(self, ax: Axes, place: int, tried: Try) -> None:
+        start_ns = self._since(tried.start_ns)
+        end_ns = self.right_ns if tried.end_ns is None else self._since(tried.end_ns)
+        self._draw_delay(ax, place, self._since(tried.decided_ns), self._since(tried.due_ns))
+        if self._fraction(ax, start_ns) - self._fraction(ax, self._since(tried.due_ns)) > 0.005:
+            ax.plot([self._since(tried.due_ns), start_ns], [place, place], color=DARK, linewidth=0.8)
+            self.handles["due, waits for its start"] = Line2D([], [], color=DARK, linewidth=0.8)
+        color, hatch, words = _ENDS[tried.how]
+        bar = {"hatch": hatch, "edgecolor": "white", "zorder": 2}
+        self._bar(ax, place, start_ns, end_ns, color, **bar)
+        self.handles[words] = Patch(facecolor=color, hatch=hatch, edgecolor="white", linewidth=0)
+        unheard = [moment for moment in (tried.lost_ns, tried.given_up_ns) if moment is not None]
+        if unheard:
+            self._bar(ax, place, self._since(min(unheard)), end_ns, "white", alpha=0.6, height=0.47, zorder=2.1)
+            self.handles["goes on unheard"] = Patch(facecolor=GREEN, alpha=0.4)
+        else:
+            self._draw_unnoticed(ax, place, tried)
+        for effect in self.story.effects:
+            if effect.attempt == tried.number:
+                marker, fill, words = _EFFECTS.get(effect.name, _EFFECTS[""])
+                looks = {"marker": marker, "markerfacecolor": fill, "markeredgecolor": BLACK, "markersize": 6.5}
+                ax.plot([self._since(effect.t_ns)], [place], linestyle="", zorder=4, **looks)
+                self.handles[words] = Line2D([], [], linestyle="", **looks)
+        self._draw_label(ax, place, start_ns, min(end_ns, self.right_ns), _label_of(tried))
+
+    def _draw_unnoticed(self, ax: Axes, place: int, tried: Try) -> None:
+        """Draw the time from the end of an attempt until the retrier acts on it, unless it acted before."""
+        story = self.story
+        if tried.end_ns is None or not story.jobs:
+            return
+        after = story.tries[tried.number : tried.number + 1]
+        if after and after[0].decided_ns < tried.end_ns or story.settled is not None and story.settled[0] < tried.end_ns:
+            return
+        index = bisect_left(story.decisions_ns, tried.end_ns)
+        known_ns = self._since(story.decisions_ns[index]) if index < len(story.decisions_ns) else self.right_ns
+        end_ns = self._since(tried.end_ns)
+        if self._fraction(ax, known_ns) - self._fraction(ax, end_ns) > 0.005:
+            looks: dict[str, Any] = {"color": BLACK, "linestyle": (0, (1, 1.6)), "linewidth": 1.3}
+            ax.plot([end_ns, known_ns], [place, place], zorder=1.8, **looks)
+            self.handles["over, the retrier does not know"] = Line2D([], [], **looks)
+
+    def _draw_waiting(self, ax: Axes, place: int, job: Job) -> None:
+        """Draw an attempt that never started."""
+        from_ns, to_ns = self._since(job.asked_ns), min(self._since(job.due_ns), self.right_ns)
+        self._draw_delay(ax, place, from_ns, max(to_ns, from_ns + 1))
+        words = "canceled before its start" if job.state == "canceled" else f"due at +{span_text(self._since(job.due_ns))}"
+        self._draw_label(ax, place, from_ns, to_ns, words)
+
+    def _draw_label(self, ax: Axes, place: int, start_ns: float, end_ns: float, words: str) -> None:
+        """Write beside a bar where there is room: behind it, before it, or within."""
+        looks: dict[str, Any] = {"textcoords": "offset points", "fontsize": 8, "va": "center", "zorder": 5}
+        plate = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6}
+        if self._fraction(ax, end_ns) < 0.72:
+            ax.annotate(words, (end_ns, place - 0.3), (6, 0), ha="left", bbox=plate, **looks)
+        elif self._fraction(ax, start_ns) > 0.3:
+            ax.annotate(words, (start_ns, place - 0.3), (-6, 0), ha="right", bbox=plate, **looks)
+        else:
+            ax.annotate(words, (0.5, place), (0, 0), xycoords=ax.get_yaxis_transform(), ha="center", bbox=plate, **looks)
+
+    # Lanes and lines.
+
+    def _draw_polls(self, ax: Axes) -> None:
+        for how, (marker, color, size, words) in _POLLS.items():
+            looks = {"marker": marker, "color": color, "markersize": size, "markeredgewidth": 1.3}
+            hits = [poll for poll in self.story.polls if poll.how == how and self._since(poll.t_ns) <= self.right_ns]
+            if not hits:
+                continue
+            places = [len(self.rows) + self.lanes.index(poll.name) for poll in hits]
+            ax.plot([self._since(poll.t_ns) for poll in hits], places, linestyle="", zorder=3, **looks)
+            self.handles[words] = Line2D([], [], linestyle="", **looks)
+
+    def _draw_end(self, ax: Axes) -> None:
+        """Draw the settlement, or what there is instead."""
+        story = self.story
+        top = ax.get_xaxis_transform()
+        if story.settled is not None:
+            settled_ns = self._since(story.settled[0])
+            ax.axvline(settled_ns, color=BLACK, linewidth=1.6, zorder=1.9)
+            side = "right" if self._fraction(ax, settled_ns) > 0.6 else "left"
+            words = f"settled: {story.settled[1].replace('_', ' ')}, after {span_text(settled_ns)}"
+            ax.annotate(words, (settled_ns, 1), (0, 3), xycoords=top, textcoords="offset points", ha=side, fontsize=9)
+        elif self.outcome.name in _CONCLUSIONS:
+            color, hatch, words = _CONCLUSIONS[self.outcome.name]
+            ax.axvspan(self.last_ns, self.right_ns, facecolor="none", edgecolor=color, hatch=hatch, linewidth=0, alpha=0.5)
+            middle = 0.5 + self._fraction(ax, self.last_ns) / 2
+            plate = {"facecolor": "white", "edgecolor": color, "pad": 3}
+            ax.text(middle, 0.5, words, transform=ax.transAxes, ha="center", va="center", bbox=plate, zorder=6)
+
+
+def _label_of(tried: Try) -> str:
+    """Say how an attempt went: its outcome in the scenario, what cut it short, how long it took."""
+    words = {KILLED: "dies with the server", CUT: "cut off"}.get(tried.how, tried.outcome)
+    if tried.how == DIED and not tried.outcome.startswith("crash"):
+        words = "system error"
+    return words if tried.end_ns is None else f"{words}, {span_text(tried.end_ns - tried.start_ns)}"
+
+
+def _linear_ticks(right_ns: float) -> tuple[list[float], list[str]]:
+    """Return positions and labels of round times from 0 on, all in the unit that suits the last."""
+    units = [("ns", 1), ("us", 1), ("ms", 1), ("s", 1), ("m", 3), ("h", 3), ("d", 3)]
+    sizes = {**UNITS_NS, "y": 365 * UNITS_NS["d"]}
+    unit = [name for name, least in [*units, ("y", 1)] if right_ns >= least * sizes[name] or name == "ns"][-1]
+    steps = _STEPS[unit]
+    wanted = right_ns / sizes[unit] / MOST_TICKS
+    step = steps[min(bisect_left(steps, wanted), len(steps) - 1)]
+    count = int(right_ns / sizes[unit] / step)
+    name = "min" if unit == "m" else unit
+    numbers = [index * step for index in range(count + 1)]
+    return [number * sizes[unit] for number in numbers], [f"{number:g} {name}" if number else "0" for number in numbers]

@@ -261,6 +261,10 @@ class Deployment:
         """Return the numbers of the requests that a pending or running function of these names may still look at."""
         alive = {job.request.number for job in self.store.jobs.values() if job.state == PENDING and job.function.name in names}
         executions = [*self.executor.running.values(), *self.executor.unseen]
-        return alive | {execution.request.number for execution in executions if execution.job.function.name in names}
+        return alive | {
+            execution.request.number
+            for execution in executions
+            if execution.goes_on and execution.job.function.name in names
+        }
 
 

@@ -361,6 +361,12 @@ class Execution:
         self._task: Task | None = None
         self._called: Pending | None = None
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether anything of it will still run: it is not dead, and not in a call that never ends."""
+        attempt = self.attempt
+        return self.alive and (attempt is None or attempt.ended or attempt.callbacks is not None)
+
     def begin(self) -> None:
         """Run the function's handler."""
         function = self.job.function

@@ -81,6 +81,8 @@ class World:
         self._cancel_after = None if cell.cancel is None else choices.delays(cell.cancel.after, "cancel_after")
         self._to_come: dict[int, None] = {}
         """Requests with a cancel to come that could still settle them."""
+        self._submitting: dict[int, None] = {}
+        """Requests whose submission has not committed yet."""
         self._clients: dict[int, Client] = {}
 
     def _deploy(self, retrier: ScheduledRetrier) -> None:
@@ -100,6 +102,7 @@ class World:
             self.clock.reset()
             self.deployment.reset()
             self._to_come.clear()
+            self._submitting.clear()
             self._clients.clear()
             request = Request(number)
             if sources:
@@ -177,7 +180,8 @@ class World:
         if cell.cancel is not None and self._cancel_after is not None:
             request.jobs = []
             if self.choices.uniform("cancel_share", number) < cell.cancel.share:
-                self._to_come[number] = None
+                if self._cancel_settles():
+                    self._to_come[number] = None
                 self.clock.call_after(
                     self._cancel_after(number, 0, 0), lambda: self._cancel_now(request), urgent=True
                 )
@@ -187,15 +191,24 @@ class World:
             self._clients[number] = client
             client.start()
         else:
+            self._submitting[number] = None
             self.deployment.call(
                 self._submit, None, request, lambda handle, error: self._submitted(request, handle, error)
             )
 
-    @staticmethod
-    def _submitted(request: Request, handle: Any, error: Exception | None) -> None:
+    def _submitted(self, request: Request, handle: Any, error: Exception | None) -> None:
         if error is not None:
             raise error
+        del self._submitting[request.number]
         request.handle = handle
+
+    def _cancel_settles(self) -> bool:
+        """Tell whether the scenario's cancel can settle a request at which nothing else looks any more."""
+        retrier, cancel = self.retrier, self.cell.cancel
+        if not isinstance(retrier, ScheduledRetrier):
+            return True
+        own = type(retrier).cancel is not ScheduledRetrier.cancel
+        return own and cancel is not None and cancel.target == "request"
 
     def _cancel_now(self, request: Request) -> None:
         """Carry out the scenario's cancel of a request."""
@@ -205,17 +218,16 @@ class World:
             self.recorder.add((self.clock.now_ns, "cancel", number, -1, cancel.target, None))
         retrier = self.retrier
         if isinstance(retrier, LoopRetrier):
-            self._to_come.pop(number)
+            self._to_come.pop(number, None)
             self._clients[number].cancel()
         elif cancel.target == "request":
             self.deployment.call(self._cancel, request, request, lambda answer, _: self._canceled(request, answer))
         elif isinstance(retrier, ScheduledRetrier):
-            self._to_come.pop(number)
             names = retrier.action_jobs if cancel.target == "action" else retrier.poll_jobs
             self.deployment.cancel_from_dashboard(request, names)
 
     def _canceled(self, request: Request, answer: Any) -> None:
-        self._to_come.pop(request.number)
+        self._to_come.pop(request.number, None)
         self.deployment.record("cancel_answer", request.number, -1, "request", answer)
 
     def _run(self) -> None:
@@ -233,14 +245,15 @@ class World:
         out_of_time = cut and self.until_ns is None
         looked_at: set[int] = set()
         if cut and isinstance(self.retrier, ScheduledRetrier):
-            looked_at = self.deployment.watched(self.retrier.watchers) | set(self._to_come)
+            looked_at = self.deployment.watched(self.retrier.watchers) | {*self._to_come, *self._submitting}
         for request in open_ones:
             if request.runaway or out_of_time:
                 request.outcome = Outcome.runaway
             elif not cut:
                 request.outcome = Outcome.stuck
             elif isinstance(self.retrier, LoopRetrier):
-                request.outcome = Outcome.open if self._clients[request.number].busy else Outcome.stuck
+                busy = self._clients[request.number].busy or request.number in self._to_come
+                request.outcome = Outcome.open if busy else Outcome.stuck
             else:
                 request.outcome = Outcome.open if request.number in looked_at else Outcome.stuck
 

@@ -13,7 +13,6 @@ from sim.kernel.history import History, Recorder
 from sim.kernel.records import Outcome, Requests
 from sim.kernel.request import table
 from sim.scenario.cells import Cell, cells
-from sim.scenario.problems import Problem, ScenarioError
 
 if TYPE_CHECKING:
     from sim.scenario.schema import Scenario
@@ -47,13 +46,13 @@ def replayed(scenario: Scenario, request: int, cell: str | None = None) -> Repla
 
     `request` counts from 0; in a shared world those of replication r begin at r * requests.count, and the whole
     replication is simulated. `cell` is the id or the name of a cell, and need not be given where there is only one.
-    Raises ScenarioError where there is no such request or cell.
+    Raises LookupError where there is no such request or cell.
     """
     chosen = _chosen(scenario, cell)
     one = chosen.scenario
     last = requests_of(one) - 1
     if not 0 <= request <= last:
-        raise ScenarioError([Problem((), f"there is no request {request}; they are numbered from 0 to {last}")])
+        raise LookupError(f"there is no request {request}; they are numbered from 0 to {last}")
     recorder = Recorder()
     if one.world == "isolated":
         requests = World(one, recorder=recorder).isolated([request])
@@ -72,4 +71,4 @@ def _chosen(scenario: Scenario, cell: str | None) -> Cell:
         if cell in (one.id, one.name):
             return one
     wanted = "which cell?" if cell is None else f"there is no cell '{cell}';"
-    raise ScenarioError([Problem((), f"{wanted} name one of {', '.join(one.id for one in found)}")])
+    raise LookupError(f"{wanted} name one of {', '.join(one.id for one in found)}")

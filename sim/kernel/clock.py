@@ -116,6 +116,11 @@ class Pending:
         self._error: Exception | None = None
         self._task: Task | None = None
 
+    @property
+    def done(self) -> bool:
+        """Whether this has completed."""
+        return self._done
+
     def succeed(self, value: object = None) -> None:
         """Complete with a value."""
         self._complete(value, None)

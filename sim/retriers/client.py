@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sim.kernel.clock import Clock, Pending, Task
 from sim.kernel.durations import RUNAWAY_NS
 from sim.kernel.hosts import CUT, RETURNED
-from sim.kernel.records import Outcome
+from sim.kernel.records import Cause, Outcome
 
 if TYPE_CHECKING:
     from sim.kernel.choices import Choices
@@ -109,9 +109,9 @@ class _Connection:
 
     @property
     def ends(self) -> bool:
-        """Whether the call has an end ahead, or the caller's timeout has."""
+        """Whether an answer is to come: the call has an end ahead, or the caller's timeout has."""
         attempt = self.attempt
-        return attempt is not None and not attempt.ended and (attempt.callbacks is not None or self.timed)
+        return attempt is not None and not self.answer.done and (attempt.callbacks is not None or self.timed)
 
     def attempt_lost(self) -> None:
         self.answer.fail(CallFailed("contact with the call was lost"))
@@ -120,6 +120,7 @@ class _Connection:
         attempt = self.attempt
         if attempt is not None and not attempt.ended:
             attempt.given_up = True
+            attempt.blame = Cause.timeout
             self.answer.fail(CallTimedOut("the call timed out"))
 
 

@@ -15,6 +15,7 @@ from sim.world.distributions import Empirical
 from sim.world.workload import Recorded
 
 MAX_BYTES = 64 << 20
+COLUMN_KINDS = ("empirical", "file")
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,9 @@ def _column_model(path: Keys) -> type[Column] | None:
 def _unwrapped(node: Any) -> Any:
     """Let a column with values stand for the mapping that names its kind, which would validate it anew without them."""
     if isinstance(node, Mapping):
-        if len(node) == 1 and isinstance(column := next(iter(node.values())), Column):
-            return column
+        for kind in COLUMN_KINDS:
+            if len(node) == 1 and isinstance(node.get(kind), Column):
+                return node[kind]
         return {key: _unwrapped(value) for key, value in node.items()}
     if isinstance(node, list):
         return [_unwrapped(value) for value in node]

@@ -56,7 +56,7 @@ def parse(  # noqa: PLR0913  # what the command line says, each by its name
 def from_dict(values: Mapping[str, Any], folder: str | Path = ".") -> Scenario:
     """Take plain values in the words of a file (durations with units). Raises ScenarioError, without places."""
     surroundings = Surroundings(DataFiles(Path(folder)), from_file=True)
-    scenario, problems = _build(values, surroundings)
+    scenario, problems = _build({"name": "scenario", **values}, surroundings)
     if problems or scenario is None:
         raise ScenarioError(problems)
     return scenario

@@ -74,9 +74,9 @@ def _validate(value: Any, info: ValidationInfo) -> RetrierChoice:
         )
     try:
         found = find_retrier(kind, trusted)
-    except LookupError:
-        raise _refused(kind, _unknown(kind)) from None
-    except (TypeError, ImportError, AttributeError) as error:
+    except (LookupError, TypeError, ImportError, AttributeError) as error:
+        if isinstance(error, LookupError) and kind not in trusted:
+            raise _refused(kind, _unknown(kind)) from None
         reason = PydanticCustomError("retrier", "{reason}", {"reason": str(error)})
         raise _refused(kind, reason) from None
     return RetrierChoice(kind=kind, options=found.Options.model_validate(options), trusted=kind in trusted)

@@ -138,7 +138,7 @@ def test_a_contradiction_of_one_cell_names_the_cell() -> None:
     with pytest.raises(ScenarioError) as error:
         parse(text, source="s")
     assert [str(problem) for problem in error.value.problems] == [
-        "s:4:36: variants.b['measure.from']: the window must end after it begins: from must lie below to"
+        "s:4:37: variants.b['measure.from']: the window must end after it begins: from must lie below to"
     ]
 
 

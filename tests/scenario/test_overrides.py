@@ -70,7 +70,7 @@ def test_a_sweep_can_be_set_and_taken_away() -> None:
         ("action.weather.0.outage.to", "0s",
          "--set action.weather.0.outage.to:1:1: action.weather[0].outage.to: an outage must end after it begins"),
         ("seed.x", "5", "--set seed.x:1:1: seed.x: seed has no keys below it"),
-        ("a..b", "5", "--set a..b:1:1: a['']b: not a dotted key such as action.outcomes.fail"),
+        ("a..b", "5", "--set a..b:1:1: a[''].b: not a dotted key such as action.outcomes.fail"),
         ("", "5", "--set :1:1: ['']: not a dotted key such as action.outcomes.fail"),
     ],
 )  # fmt: skip

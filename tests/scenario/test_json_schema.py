@@ -1,0 +1,62 @@
+"""The JSON Schema that ships is the one the models have, and it knows what files may say."""
+
+import json
+import os
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sim.scenario.json_schema import json_schema
+from sim.scenario.shape import SCHEMA_FILE, Shape
+from sim.scenario.yaml_guard import read_yaml
+
+GOOD = Path(__file__).parent / "good"
+SHIPPED = Path(str(files("sim.scenario").joinpath(SCHEMA_FILE)))
+
+
+def test_the_shipped_schema_is_current() -> None:
+    text = json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n"
+    if os.environ.get("RETRYSIM_UPDATE_GOLDEN") == "1":
+        SHIPPED.write_text(text, encoding="utf-8")
+    assert text == SHIPPED.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", sorted(GOOD.glob("*.yaml")), ids=lambda path: path.stem)
+def test_good_files_fit_the_schema(path: Path) -> None:
+    assert Shape.shipped().misfits(read_yaml(path.read_bytes(), path.name).values) == []
+
+
+def test_every_key_of_the_format_has_a_description() -> None:
+    keys = json_schema()["properties"]
+    assert [key for key, schema in keys.items() if "description" not in schema] == []
+
+
+def test_every_number_of_the_platform_names_its_source() -> None:
+    numbers = json_schema()["$defs"]["Platform"]["properties"]
+    sources = {key: schema.get("x-source") for key, schema in numbers.items() if key != "profile"}
+    assert [key for key, source in sources.items() if not source] == []
+    assumed = [key for key, source in sources.items() if source == "assumed"]
+    assert assumed == ["mutation_latency", "commit_window", "dispatch_latency"]
+
+
+def unbounded(schema: Any, path: str = "") -> list[str]:
+    """Find numbers, texts and lists without an upper bound, a pattern or a choice."""
+    if isinstance(schema, list):
+        return [place for part in schema for place in unbounded(part, path)]
+    if not isinstance(schema, dict):
+        return []
+    bounds = {"number": {"maximum"}, "integer": {"maximum"}, "array": {"maxItems"}}
+    bounds["string"] = {"maxLength", "pattern", "enum", "const", "not"}
+    kind = schema.get("type")
+    found = [path] if kind in bounds and not bounds[kind] & (schema.keys() | {"const"} & schema.keys()) else []
+    if "const" in schema or "enum" in schema:
+        found = []
+    return found + [place for key, part in schema.items() for place in unbounded(part, f"{path}/{key}")]
+
+
+def test_every_option_has_a_bound() -> None:
+    # A retrier's kind is looked up; the rows of a file are counted, and the file is bounded.
+    free = {"/properties/retrier/anyOf", "/$defs/Empirical/properties/rows/anyOf", "/$defs/Recorded/properties/rows/anyOf"}
+    assert set(unbounded(json_schema())) == free
