@@ -33,7 +33,6 @@ action: {script: [{outcome: fail, latency: 50ms}, {outcome: fail, latency: 50ms}
 WAIT_MS, RETRY_MS, BASE, MAX_FAILURES, LATENCY_MS, FAILURES = 10, 10, 2, 16, 50, 2
 
 
-
 def simplest_model(requests: int) -> int:
     """Simulate the same polling with SimPy processes and no store; returns the polls made."""
     polls = 0

@@ -55,7 +55,13 @@ def replay(case: Mapping[str, Any]) -> dict[str, Any]:
     random = case["random"]
     script = Script(source=mulberry32(random["seed"])) if isinstance(random, dict) else Script(random)
     recorder, clock = Recorder(), Clock()
-    deployment = Deployment(clock, PlatformOptions(profile="ideal", action_time_limit=None), script, recorder=recorder, horizon_ns=NO_HORIZON)
+    deployment = Deployment(
+        clock,
+        PlatformOptions(profile="ideal", action_time_limit=None),
+        script,
+        recorder=recorder,
+        horizon_ns=NO_HORIZON,
+    )
     request = Request(0)
     request.jobs = []
     attempts = case["attempts"]
@@ -163,5 +169,3 @@ def _final(deployment: Deployment, request: Request, script: Script, retrier: An
         if run is not None:
             final["status"] = {key: run["state"][key] for key in ("type", "result") if key in run["state"]}
     return final
-
-

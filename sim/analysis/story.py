@@ -1,9 +1,8 @@
 """One request's story, read from a history: what a person would tell of it, in plain words and in order.
 
 A history has an event for every step of the platform; a story has an entry for every step that matters to whoever
-asks what became of a request. What a mutation read, scheduled and settled is one entry. Some things leave no event of
-their own and are inferred: an attempt that dies with the server, one that its execution's time limit cuts off, one
-that a client gives up after its own timeout.
+asks what became of a request. What a mutation read, scheduled and settled is one entry. One thing leaves no event of
+its own and is inferred: that a client stopped waiting for a call, from what it did next.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from sim.analysis.story_words import (
     span_text,
     when_words,
 )
-from sim.kernel.hosts import CUT, THREW
+from sim.kernel.hosts import DIED, THREW
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -402,8 +401,6 @@ class _Reader:
         if tried is None or tried.how == KILLED:
             self._say(t_ns, PLATFORM, words if tried is None else f"{words}: it ran when the server went down")
             return
-        if tried.end_ns is None and tried.lost_ns is None:
-            self._end(tried, CUT, t_ns)
         line = self._line
         if tried.end_ns == t_ns and tried.how == THREW:
             return
@@ -429,10 +426,10 @@ class _Reader:
         self._say(t_ns, "action", text, starts=event.subject, rank=Rank.plain)
 
     def _attempt_end(self, event: Event) -> None:
-        tried = self.story.tries[event.subject - 1]
-        self._end(tried, event.name, event.t_ns)
-
-    def _end(self, tried: Try, how: str, t_ns: int) -> None:
+        story, t_ns, how = self.story, event.t_ns, event.name
+        tried = story.tries[event.subject - 1]
+        if how == DIED and story.restarts and story.restarts[-1] == (t_ns, None):
+            how = KILLED
         tried.end_ns, tried.how = t_ns, how
         text = end_words(tried.number, tried.outcome, how, t_ns - tried.start_ns)
         if tried.lost_ns is not None:
@@ -500,10 +497,6 @@ class _Reader:
         if not self._submitted or not story.jobs:
             return
         self._say(event.t_ns, PLATFORM, f"restart: down for {span_text(down_ns)}")
-        for tried in story.tries:
-            if tried.end_ns is None:
-                self._end(tried, KILLED, event.t_ns)
-                story.end_ns = max(story.end_ns, event.t_ns)
 
     def _boot(self, event: Event) -> None:
         story = self.story

@@ -224,6 +224,9 @@ class _Picture:
         to_axes = ax.transData + ax.transAxes.inverted()
         return float(to_axes.transform((since_ns, 0))[0])
 
+    def _visible(self, ax: Axes, from_ns: float, to_ns: float) -> bool:
+        return self._fraction(ax, to_ns) - self._fraction(ax, from_ns) > 0.004
+
     # Axes.
 
     def _draw_axes(self, ax: Axes) -> None:
@@ -272,10 +275,11 @@ class _Picture:
         height = looks.pop("height", 0.46)
         looks = {"linewidth": 0, "hatch": ""} | looks
         ax.add_patch(Rectangle((from_ns, place - height / 2), to_ns - from_ns, height, facecolor=color, **looks))
-        ax.plot([from_ns, from_ns], [place - height / 2, place + height / 2], color=color, linewidth=1.8, zorder=2.5)
+        edge = [place - height / 2, place + height / 2]
+        ax.plot([from_ns, from_ns], edge, color=color, linewidth=1.8, zorder=2.5, solid_capstyle="butt")
 
     def _draw_delay(self, ax: Axes, place: int, from_ns: int, to_ns: int) -> None:
-        if to_ns > from_ns:
+        if self._visible(ax, from_ns, to_ns):
             self._bar(ax, place, from_ns, to_ns, LIGHT, height=0.3, zorder=1.5)
             self.handles["delay before an attempt"] = Patch(color=LIGHT)
 
@@ -283,7 +287,7 @@ class _Picture:
         start_ns = self._since(tried.start_ns)
         end_ns = self.right_ns if tried.end_ns is None else self._since(tried.end_ns)
         self._draw_delay(ax, place, self._since(tried.decided_ns), self._since(tried.due_ns))
-        if self._fraction(ax, start_ns) - self._fraction(ax, self._since(tried.due_ns)) > 0.005:
+        if self._visible(ax, self._since(tried.due_ns), start_ns):
             ax.plot([self._since(tried.due_ns), start_ns], [place, place], color=DARK, linewidth=0.8)
             self.handles["due, waits for its start"] = Line2D([], [], color=DARK, linewidth=0.8)
         color, hatch, words = _ENDS[tried.how]
@@ -315,7 +319,7 @@ class _Picture:
         index = bisect_left(story.decisions_ns, tried.end_ns)
         known_ns = self._since(story.decisions_ns[index]) if index < len(story.decisions_ns) else self.right_ns
         end_ns = self._since(tried.end_ns)
-        if self._fraction(ax, known_ns) - self._fraction(ax, end_ns) > 0.005:
+        if self._visible(ax, end_ns, known_ns):
             looks: dict[str, Any] = {"color": BLACK, "linestyle": (0, (1, 1.6)), "linewidth": 1.3}
             ax.plot([end_ns, known_ns], [place, place], zorder=1.8, **looks)
             self.handles["over, the retrier does not know"] = Line2D([], [], **looks)
@@ -342,7 +346,7 @@ class _Picture:
 
     def _draw_polls(self, ax: Axes) -> None:
         for how, (marker, color, size, words) in _POLLS.items():
-            looks = {"marker": marker, "color": color, "markersize": size, "markeredgewidth": 1.3}
+            looks = {"marker": marker, "color": color, "markersize": size, "markeredgewidth": 1.8}
             hits = [poll for poll in self.story.polls if poll.how == how and self._since(poll.t_ns) <= self.right_ns]
             if not hits:
                 continue
@@ -356,7 +360,7 @@ class _Picture:
         top = ax.get_xaxis_transform()
         if story.settled is not None:
             settled_ns = self._since(story.settled[0])
-            ax.axvline(settled_ns, color=BLACK, linewidth=1.6, zorder=1.9)
+            ax.axvline(settled_ns, color=BLACK, linewidth=1.1, zorder=1.9)
             side = "right" if self._fraction(ax, settled_ns) > 0.6 else "left"
             words = f"settled: {story.settled[1].replace('_', ' ')}, after {span_text(settled_ns)}"
             ax.annotate(words, (settled_ns, 1), (0, 3), xycoords=top, textcoords="offset points", ha=side, fontsize=9)

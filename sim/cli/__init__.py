@@ -54,7 +54,7 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="retrysim", prog_name="retrysim")
-def cli() -> None:
+def cli() -> None:  # noqa: D400  # a question
     """If I retry like this, what happens?
 
     Simulates retriers, the ones of Convex and your own, against actions that fail, crash and hang, and measures how

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -142,5 +141,5 @@ def _save(result: Result, folder: Path, *, pictures: bool, svg: bool) -> list[st
         for stale in (*folder.glob("*.png"), *folder.glob("*.svg")):
             stale.unlink()
         for name in names:
-            os.replace(beside / name, folder / name)
+            (beside / name).replace(folder / name)
     return names

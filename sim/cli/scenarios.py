@@ -45,9 +45,7 @@ class Source:
         if self.retrier is not None and ":" in self.retrier:
             # A retrier of one's own is looked for where the command runs, as `python -m` does.
             sys.path.insert(0, str(Path.cwd()))
-        return load(
-            self.path, self.overrides, seed=self.seed, requests=self.requests, retrier=self.retrier
-        )
+        return load(self.path, self.overrides, seed=self.seed, requests=self.requests, retrier=self.retrier)
 
     def words(self) -> list[str]:
         """Return the words of a command line that name this scenario again."""

@@ -14,7 +14,7 @@ from sim.scenario.problems import ScenarioError
 
 @click.command("validate")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
-@click.option("--resolved", is_flag=True, help="Print the scenario with every default, override and profile written out.")
+@click.option("--resolved", is_flag=True, help="Print the scenario with every default and profile written out.")
 def command(files: tuple[str, ...], *, resolved: bool) -> None:
     """Check scenario files, and tell every mistake with its place."""
     if resolved and len(files) > 1:

@@ -35,6 +35,7 @@ class MutationCall:
 
     __slots__ = (
         "_args",
+        "_caller",
         "_context",
         "_deployment",
         "_epoch",
@@ -42,14 +43,13 @@ class MutationCall:
         "_function",
         "_index",
         "_job",
-        "_caller",
         "_request",
         "_rerun",
         "_reruns",
         "_value",
     )
 
-    def __init__(  # noqa: PLR0913  # all of it is needed, and only here
+    def __init__(  # noqa: PLR0913, PLR0917  # all of it is needed, and only here
         self,
         deployment: Deployment,
         function: Function,

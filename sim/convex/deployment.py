@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sim.convex.calls import MutationCall
 from sim.convex.executor import UNLIMITED, Execution, Executor
 from sim.convex.functions import Function, FunctionError, MutationContext
-from sim.convex.jobs import CANCELED, FAILED, IN_PROGRESS, PENDING, SUCCESS, Job
+from sim.convex.jobs import CANCELED, IN_PROGRESS, PENDING, Job
 from sim.convex.store import Store
 from sim.kernel.durations import RUNAWAY_NS
 from sim.kernel.records import NEVER
@@ -114,9 +114,7 @@ class Deployment:
 
     def cancel_from_dashboard(self, request: Request, names: Sequence[str]) -> None:
         """Cancel the request's newest unfinished job with one of these function names, as an operator does."""
-        jobs = [
-            job for job in request.jobs or () if job.function.name in names and job.state in (PENDING, IN_PROGRESS)
-        ]
+        jobs = [job for job in request.jobs or () if job.function.name in names and job.state in (PENDING, IN_PROGRESS)]
         if not jobs:
             return
         job = jobs[-1]
@@ -259,12 +257,11 @@ class Deployment:
 
     def watched(self, names: Sequence[str]) -> set[int]:
         """Return the numbers of the requests that a pending or running function of these names may still look at."""
-        alive = {job.request.number for job in self.store.jobs.values() if job.state == PENDING and job.function.name in names}
+        jobs = self.store.jobs.values()
+        alive = {job.request.number for job in jobs if job.state == PENDING and job.function.name in names}
         executions = [*self.executor.running.values(), *self.executor.unseen]
         return alive | {
             execution.request.number
             for execution in executions
             if execution.goes_on and execution.job.function.name in names
         }
-
-

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from sim.convex.calls import MutationCall, full_jitter
 from sim.convex.functions import (
-    ACTION,
     MUTATION,
     ActionContext,
     ActionFailed,
@@ -79,7 +78,9 @@ class Executor:
         job.callbacks = self._due_callbacks
         self._schedule(job, NORMAL_PRIORITY, max(job.due_ns - self.clock.now_ns, 0))
 
-    def commit(self, context: MutationContext, job: Job | None = None, *, held: bool = False, name: str = "") -> bool:
+    def commit(  # noqa: C901  # every poll passes here: a call saved is a tenth of a microsecond a poll
+        self, context: MutationContext, job: Job | None = None, *, held: bool = False, name: str = ""
+    ) -> bool:
         """Commit a mutation, with the end of its own job if it is a scheduled one; False where it was refused.
 
         What it scheduled is timed in the order in which it asked.
@@ -410,7 +411,7 @@ class Execution:
     def attempt_over(self, how: str) -> None:
         """Take the end of the attempt that runs in this execution."""
         called, self._called = self._called, None
-        if how == RETURNED or how == THREW:  # noqa: PLR1714  # twice as fast, and every attempt passes here
+        if how in (RETURNED, THREW):
             if called is None:
                 self._end(SUCCESS if how == RETURNED else FAILED)
             elif how == RETURNED:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sim.convex.deployment import Deployment
     from sim.convex.executor import Execution
-    from sim.kernel.history import Raw, Recorder
+    from sim.kernel.history import Raw
     from sim.kernel.hosts import External
     from sim.kernel.records import Outcome
     from sim.kernel.request import Request
@@ -211,7 +211,7 @@ class MutationContext(QueryContext):
         return [item for item in self.trace or () if isinstance(item, tuple) and item[1] == "draw"]
 
     def unfold(self, raw: Raw) -> list[Raw]:
-        """Return the events of this commit, whose tuple in the history is `raw`: what led to it, its job's end, itself."""
+        """Return the events that the commit's tuple stands for: what led to it, its job's end, the commit itself."""
         t_ns, _, request, job_id, name, _ = raw
         events: list[Raw] = [
             (self.now_ns, "job", request, item.id, item.function.name, (item.asked_ns, PENDING))
@@ -228,7 +228,7 @@ class MutationContext(QueryContext):
         return [*events, (t_ns, "commit", request, job_id, name, detail)]
 
     def settle(self, outcome: Outcome, at_ns: int | None = None) -> None:
-        """Say that the retrier now knows how the request ended: at the commit, or at `at_ns` where it writes that down."""
+        """Say that the retrier knows how the request ended: at the commit, or at `at_ns` if it writes that down."""
         self.settlement = (outcome, at_ns)
 
     def note(self, kind: str, name: str, detail: Any = None) -> None:

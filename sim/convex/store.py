@@ -90,7 +90,7 @@ class Range(NamedTuple):
     """A half-open range of an index that was read: low <= key < high."""
 
     table: str
-    index: str
+    index_name: str
     low: Key
     high: Key
 
@@ -292,7 +292,9 @@ class Store:
         while self._log and self._log[0].commit_ts <= oldest:
             self._forget(self._log.popleft())
 
-    def commit(self, transaction: Transaction, job: Job | None = None, *, held: bool = False) -> bool:
+    def commit(  # noqa: C901, PLR0912  # every poll passes here: a call saved is a tenth of a microsecond a poll
+        self, transaction: Transaction, job: Job | None = None, *, held: bool = False
+    ) -> bool:
         """Commit, or change nothing and return False where the transaction overlaps a commit since its begin.
 
         `job` is the mutation's own job, which succeeds in the same commit. `held` says that the transaction was held;
@@ -324,7 +326,7 @@ class Store:
         if states is not None:
             for job_id, state in states.items():
                 self._change(self.jobs[job_id], state, commit_ts)
-        written = ()
+        written: tuple[tuple[str, Any, Any], ...] = ()
         if writes is not None:
             written = tuple(self._put(document_id, document, commit_ts) for document_id, document in writes.items())
         if self._held:
@@ -426,7 +428,7 @@ class Store:
     def range_at(self, wanted: Range, snapshot_ts: int) -> list[tuple[Key, Document]]:
         """Return the documents in a range as of a snapshot, with their keys, in order."""
         table = self.tables[wanted.table]
-        entries = table.entries[wanted.index]
+        entries = table.entries[wanted.index_name]
         first = bisect_left(entries, (wanted.low,))
         last = bisect_left(entries, (wanted.high,))
         ids = [document_id for _, document_id in entries[first:last]]
@@ -442,7 +444,7 @@ class Store:
         found = []
         for document_id in [*(i for i in ids if i not in changed), *changed]:
             document = self.document_at(document_id, snapshot_ts)
-            if document is not None and wanted.low <= (key := table.key(wanted.index, document)) < wanted.high:
+            if document is not None and wanted.low <= (key := table.key(wanted.index_name, document)) < wanted.high:
                 found.append((key, document))
         found.sort(key=lambda entry: entry[0])
         return found
@@ -469,4 +471,3 @@ def _frozen(value: Any) -> Any:
             return tuple(_frozen(item) for item in value)
         case _:
             return value
-

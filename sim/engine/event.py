@@ -19,9 +19,9 @@ from sim.kernel.records import NEVER, Outcome, Requests
 from sim.kernel.request import Request, table
 from sim.retriers.base import LoopRetrier, Retrier, ScheduledRetrier
 from sim.retriers.client import Client
+from sim.world import faults
 from sim.world.attempts import ActionModel
 from sim.world.distributions import Exponential
-from sim.world.faults import Restart, SystemError
 from sim.world.weather import WeatherPath
 from sim.world.workload import arrival_times_ns
 
@@ -66,7 +66,7 @@ class World:
             window_ns=action.window_ns,
             recorder=recorder,
         )
-        system_errors = [fault.share for fault in cell.faults if isinstance(fault, SystemError)]
+        system_errors = [fault.share for fault in cell.faults if isinstance(fault, faults.SystemError)]
         self.deployment = Deployment(
             clock,
             cell.platform,
@@ -117,9 +117,7 @@ class World:
 
     # Shared worlds.
 
-    def shared(
-        self, progress: Callable[[int], None] | None = None, *, at_most: int | None = None
-    ) -> list[Request]:
+    def shared(self, progress: Callable[[int], None] | None = None, *, at_most: int | None = None) -> list[Request]:
         """Simulate one replication: all requests in one deployment (or its first few), with the faults of the plan."""
         arrivals = arrival_times_ns(self.cell.requests, self.choices)[:at_most]
         sources = self.cell.action.weather
@@ -139,13 +137,13 @@ class World:
 
         self.clock.call_after(arrivals[0], arrive)
         for position, fault in enumerate(self.cell.faults):
-            if isinstance(fault, Restart):
+            if isinstance(fault, faults.Restart):
                 self._plan_restarts(fault, position)
         self._run()
         self._conclude(requests)
         return requests
 
-    def _plan_restarts(self, fault: Restart, position: int) -> None:
+    def _plan_restarts(self, fault: faults.Restart, position: int) -> None:
         clock = self.clock
 
         def restart() -> None:
@@ -182,9 +180,7 @@ class World:
             if self.choices.uniform("cancel_share", number) < cell.cancel.share:
                 if self._cancel_settles():
                     self._to_come[number] = None
-                self.clock.call_after(
-                    self._cancel_after(number, 0, 0), lambda: self._cancel_now(request), urgent=True
-                )
+                self.clock.call_after(self._cancel_after(number, 0, 0), lambda: self._cancel_now(request), urgent=True)
         if isinstance(self.retrier, LoopRetrier):
             client = Client(self.clock, self.choices, self.model, self.retrier, request, self.recorder)
             client.calls_at_most = cell.limits.polls_per_request
@@ -258,7 +254,7 @@ class World:
                 request.outcome = Outcome.open if request.number in looked_at else Outcome.stuck
 
 
-def simulate(
+def simulate(  # noqa: PLR0913  # what to simulate, and who watches
     cell: Scenario,
     replication: int = 0,
     numbers: Sequence[int] | None = None,

@@ -73,7 +73,7 @@ def _estimated_events(cell: Scenario) -> int:
 
 
 def _events(requests: Requests) -> int:
-    """Count the timers that fire: one a mutation, one a start of an action, at most two an attempt, one a submission."""
+    """Count timers: one a submission, a mutation, a start of an action; at most two an attempt."""
     return int((1 + requests.mutations + requests.actions + 2 * requests.attempts + requests.conflicts).sum())
 
 

@@ -49,7 +49,7 @@ class CellResult:
 
     @property
     def examples(self) -> dict[str, int]:
-        """Requests worth a replay: a stuck one, the most duplicated one, the slowest to be known, as `--request` numbers.
+        """Requests worth a replay, as `--request` numbers: one stuck, the most duplicated, the slowest to be known.
 
         Those that there are; the first where several qualify.
         """

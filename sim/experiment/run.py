@@ -52,10 +52,11 @@ def _simulate(cell: Cell, progress: _Told) -> Requests:
     if scenario.world == "isolated":
         return simulate(scenario, progress=progress)
     count = scenario.requests.count
-    parts = []
-    for replication in range(scenario.replications):
-        parts.append(simulate(scenario, replication, progress=lambda done, base=replication * count: progress(base + done)))
-    return Requests.concatenate(parts)
+
+    def replication(number: int) -> Requests:
+        return simulate(scenario, number, progress=lambda done: progress(number * count + done))
+
+    return Requests.concatenate([replication(number) for number in range(scenario.replications)])
 
 
 class _Told(Protocol):

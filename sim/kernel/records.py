@@ -46,7 +46,7 @@ class Cause(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """One row a request, in order of (replication, number); every column has shape (requests,) unless it says otherwise.
+    """One row a request, in order of (replication, number); a column has shape (requests,) unless it says otherwise.
 
     Times are ns of simulated time, `NEVER` (-1) where the thing did not happen.
     """

@@ -5,12 +5,11 @@ The deployment counts what it does for a request here, the world what the reques
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sim.kernel.records import NEVER, Cause, Outcome
+import numpy as np
 
-if TYPE_CHECKING:
-    from sim.kernel.records import Requests
+from sim.kernel.records import NEVER, Cause, Outcome, Requests
 
 CAUSES = len(Cause)
 
@@ -89,9 +88,6 @@ class Request:
 
 def table(requests: list[Request], replication: int = 0) -> Requests:
     """Turn finished requests into columns, in the given order."""
-    import numpy as np
-
-    from sim.kernel.records import Requests
 
     def column(name: str, dtype: type) -> Any:
         return np.array([getattr(request, name) for request in requests], dtype=dtype)

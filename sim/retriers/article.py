@@ -30,7 +30,9 @@ class ArticleOptions(Options):
     wait_backoff: Annotated[DurationNs, Field(ge=NS_PER_MS, description="First delay before looking again.")] = (
         10 * NS_PER_MS
     )
-    retry_backoff: Annotated[DurationNs, Field(ge=NS_PER_MS, description="First delay before a retry.")] = 10 * NS_PER_MS
+    retry_backoff: Annotated[DurationNs, Field(ge=NS_PER_MS, description="First delay before a retry.")] = (
+        10 * NS_PER_MS
+    )
     base: Annotated[float, Field(ge=1, le=1000, description="Base of both exponential backoffs.")] = 2.0
     max_failures: Annotated[int, Field(ge=0, le=10_000, description="Failures after which it still retries.")] = 16
 
@@ -45,8 +47,8 @@ class Article(ScheduledRetrier):
 
     def __init__(self, options: ArticleOptions | None = None, **upstream: float) -> None:
         """Take options, or upstream's own numbers unchecked."""
-        super().__init__(options)
-        given = self.options
+        given = ArticleOptions() if options is None else options
+        super().__init__(given)
         self.defaults: dict[str, Any] = {
             "waitBackoff": given.wait_backoff / NS_PER_MS,
             "retryBackoff": given.retry_backoff / NS_PER_MS,

@@ -68,7 +68,7 @@ class ScheduledRetrier(Retrier):
         raise NotImplementedError
 
     def submit(self, ctx: MutationContext) -> Any:
-        """Start one request, inside the mutation of its caller; returns the retrier's own name for it, if it has one."""
+        """Start one request, inside its caller's mutation; returns the retrier's own name for it, if it has one."""
         raise NotImplementedError
 
     def cancel(self, ctx: MutationContext, handle: Any) -> Any:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sim.world.attempts import ActionModel, Attempt
 
 
-class CallFailed(Exception):  # noqa: N818  # what the model does, not a mistake
+class CallFailed(Exception):  # what the model does, not a mistake
     """A call ended without success, as far as its caller can tell."""
 
 
@@ -39,6 +39,7 @@ class Call:
         self._client = client
 
     async def __call__(self, timeout_ms: float | None = None) -> int:
+        """Make one attempt."""
         client = self._client
         if client.request.attempts >= client.calls_at_most:
             client.run_away("calls")
@@ -127,7 +128,7 @@ class _Connection:
 class Client:
     """One request of a `LoopRetrier`, from its submission to what the loop concludes."""
 
-    def __init__(  # noqa: PLR0913  # the parts of a world, put together in one place
+    def __init__(  # noqa: PLR0913, PLR0917  # the parts of a world, put together in one place
         self,
         clock: Clock,
         choices: Choices,

@@ -12,6 +12,7 @@ number, so a stale attempt settles a newer one. An `onComplete` that throws is l
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -68,8 +69,8 @@ class Component(ScheduledRetrier):
 
     def __init__(self, options: ComponentOptions | None = None, **upstream: Any) -> None:
         """Take options, or upstream's own numbers unchecked (`onComplete`: ok, throw or none)."""
-        super().__init__(options)
-        given = self.options
+        given = ComponentOptions() if options is None else options
+        super().__init__(given)
         self.run_options: dict[str, Any] = {
             "initialBackoffMs": given.initial_backoff / NS_PER_MS,
             "base": given.base,
@@ -139,9 +140,7 @@ class Component(ScheduledRetrier):
         ctx.replace(run_id, {**run, "state": state})
 
         next_heartbeat_ms = jitter(HEARTBEAT_INTERVAL_MS, ctx.uniform("heartbeat", 0))
-        ctx.run_at(
-            start_ns + round(next_heartbeat_ms * NS_PER_MS), self.heartbeat, {"runId": run_id, "scheduled": 1}
-        )
+        ctx.run_at(start_ns + round(next_heartbeat_ms * NS_PER_MS), self.heartbeat, {"runId": run_id, "scheduled": 1})
         return run_id
 
     async def _execute(self, ctx: ActionContext, args: dict[str, Any]) -> None:
@@ -204,10 +203,8 @@ class Component(ScheduledRetrier):
             ctx.replace(run_id, {**run, "state": state, "numFailures": run["numFailures"] + 1})
         else:
             if options["onComplete"] != "none":
-                try:
+                with suppress(FunctionError):  # upstream logs it; nobody is told again
                     ctx.run_mutation(self.on_complete, {"result": result, "throws": options["onComplete"] == "throw"})
-                except FunctionError:
-                    pass  # upstream logs it; nobody is told again
             state = {"type": "completed", "completedAt": ctx.now_ns, "result": result}
             ctx.replace(run_id, {**run, "state": state})
             ctx.settle(OUTCOMES[result["type"]], ctx.now_ns)

@@ -51,8 +51,8 @@ class Helpers(ScheduledRetrier):
 
     def __init__(self, options: HelpersOptions | None = None, **upstream: float) -> None:
         """Take options, or upstream's own numbers unchecked."""
-        super().__init__(options)
-        given = self.options
+        given = HelpersOptions() if options is None else options
+        super().__init__(given)
         self.defaults: dict[str, Any] = {
             "waitBackoff": given.wait_backoff / NS_PER_MS,
             "retryBackoff": given.retry_backoff / NS_PER_MS,

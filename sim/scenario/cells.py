@@ -44,8 +44,10 @@ def cells(scenario: Scenario) -> list[Cell]:
 
     Raises ScenarioError where one of them is not a valid scenario; a scenario that was loaded has only valid ones.
     """
+    if not (scenario.written.get("sweep") or scenario.written.get("variants")):
+        return [Cell(ONLY_CELL, scenario.name, {}, scenario)]
     if not scenario.cells_found:
-        found, problems = check_cells(scenario.written, scenario.surroundings, scenario)
+        found, problems = check_cells(scenario.written, scenario.surroundings)
         if problems:
             raise ScenarioError(problems)
         scenario.cells_found.extend(found)
@@ -53,14 +55,14 @@ def cells(scenario: Scenario) -> list[Cell]:
 
 
 def check_cells(
-    tree: Tree, surroundings: Surroundings, whole: Scenario | None = None, known: Sequence[Problem] = ()
+    tree: Tree, surroundings: Surroundings, known: Sequence[Problem] = ()
 ) -> tuple[list[Cell], list[Problem]]:
     """Make the cells of what is written, as far as they can be made, and find the mistakes in them.
 
     `known` are the mistakes of the scenario outside of its cells, which are not told again.
     """
     if not (written(tree, "variants") or written(tree, "sweep")):
-        return ([Cell(ONLY_CELL, whole.name, {}, whole)] if whole is not None else []), []
+        return [], []
     plans, problems = _plans(tree)
     base = without_cells(tree)
     trees = []

@@ -18,7 +18,7 @@ from sim.convex.platform import assumed
 from sim.scenario.cells import cells, slug
 from sim.scenario.rules import idle_settings, without
 from sim.scenario.scalars import resolve
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import Platform, Scenario
 
 NOT_IDENTITY = ("name", "why", "expect")
 OPTIONAL_PARTS = ("measure", "cancel")
@@ -81,8 +81,10 @@ def digest(scenario: Scenario) -> str:
 
 def resolved_yaml(scenario: Scenario) -> str:
     """Return the resolved form as a YAML file, its digest on top."""
-    notes = dict.fromkeys(assumed(scenario.platform), "assumed")
-    lines = [f"# digest {digest(scenario)}", *_block(resolved(scenario), notes)]
+    tree = resolved(scenario)
+    platform = Platform.model_validate(tree.get("platform", {}))
+    notes = dict.fromkeys(assumed(platform), "assumed")
+    lines = [f"# digest {digest(scenario)}", *_block(tree, notes)]
     return "\n".join(lines) + "\n"
 
 

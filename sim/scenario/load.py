@@ -69,7 +69,7 @@ def _build(tree: Mapping[str, Any], surroundings: Surroundings) -> tuple[Scenari
         scenario = Scenario.model_validate(tree, context=surroundings)
     except ScenarioError as error:
         problems = list(error.problems)
-    made, more = check_cells(tree, surroundings, scenario, problems)
+    made, more = check_cells(tree, surroundings, problems)
     if scenario is not None and not more:
         scenario.cells_found.extend(made)
     return scenario, [*problems, *more]

@@ -66,7 +66,7 @@ class Measure(Options):
 
 
 class Limits(Options):
-    """How much work a run may be."""
+    """Bounds of a run."""
 
     polls_per_request: int = Field(
         default=1_000_000, ge=1, le=10**9, description="A request with more polls ends as `runaway`."
@@ -170,7 +170,7 @@ class Scenario(Options):
     retrier: Annotated[RetrierChoice, RetrierField()] = Field(description="Who retries: a name, or kind and options.")
     cancel: CancelOptions | None = Field(default=None, description="Somebody cancels some of the requests.")
     until: Until = Field(default=None, description="When the simulation ends; what is not settled then is `open`.")
-    limits: Limits = Limits()
+    limits: Limits = Field(default=Limits(), description="How much work a run may be.")
     sweep: Sweep = Field(
         default={}, description="Cells: the product of the values of dotted keys; the last key changes fastest."
     )

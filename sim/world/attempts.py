@@ -152,7 +152,7 @@ class ActionModel:
         self._end_callbacks = (self._end,)
         self._effect_callbacks = (self._effect,)
 
-    def begin(self, host: Host, request: Request) -> None:
+    def begin(self, host: Host, request: Request) -> None:  # noqa: C901, PLR0912  # every attempt passes here
         """Start one attempt of a request; one without latency ends before this returns."""
         clock = self._clock
         request.attempts = number = request.attempts + 1
@@ -167,7 +167,7 @@ class ActionModel:
             end_ns = delay_of(request.number, number, 0)
             if outcome != FAIL:
                 effect_at = self._effect_at
-                effect_ns = end_ns if effect_at == 1.0 else round(effect_at * end_ns)  # noqa: RUF069  # exactly 1
+                effect_ns = end_ns if effect_at == 1.0 else round(effect_at * end_ns)
                 if outcome != SUCCESS:
                     end_ns, effect_ns = self._unusual(attempt, outcome, end_ns, effect_ns)
             else:

@@ -31,7 +31,7 @@ INTERVALS_MAX = 1_000_000
 """How many intervals of one source one request can live through."""
 
 
-class WeatherTooFine(ValueError):  # noqa: N818  # named for what it is
+class WeatherTooFine(ValueError):  # named for what it is
     """An on/off source would have changed more than `INTERVALS_MAX` times before the instant asked for."""
 
 

@@ -51,8 +51,7 @@ def test_the_resolved_form_has_every_default() -> None:
     }
 
 
-def test_the_profile_is_written_out_with_what_is_assumed(check_golden: object) -> None:
-    del check_golden
+def test_the_profile_is_written_out_with_what_is_assumed() -> None:
     lines = resolved_yaml(parse("{world: shared, retrier: helpers}")).split("\n")
     start = lines.index("platform:")
     assert lines[start : start + 5] == [
@@ -116,14 +115,18 @@ def test_the_identity_follows_the_contents_of_files_not_their_names(tmp_path: Pa
 
 def test_a_resolved_scenario_refuses_a_file_that_has_changed(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("x_ms\n1\n2\n")
-    text = resolved_yaml(parse("{retrier: none, action: {latency: {empirical: {file: a.csv, column: x_ms}}}}", tmp_path))
+    text = resolved_yaml(
+        parse("{retrier: none, action: {latency: {empirical: {file: a.csv, column: x_ms}}}}", tmp_path)
+    )
     (tmp_path / "a.csv").write_text("x_ms\n1\n3\n")
-    with pytest.raises(ScenarioError, match="a.csv: the file has changed"):
+    with pytest.raises(ScenarioError, match=r"a\.csv: the file has changed"):
         parse(text, tmp_path)
 
 
 @pytest.mark.parametrize(
-    "why", ["NO", "1:30", "~", "", " a", "a: b", "#", "- x", "'", '"', "\\", "\t", "a\nb\n", "ü🦊", "\x7f\x85", "‮", "﻿"]
+    "why",
+    ["NO", "1:30", "~", "", " a", "a: b", "#", "- x", "'", '"', "\\", "\t", "a\nb\n", "\xfc\U0001f98a", "\x7f\x85",
+     "\u202e", "\ufeff", "\u2028", "\ufffe"],
 )  # fmt: skip
 def test_any_text_is_written_so_that_it_is_read_back(why: str) -> None:
     scenario = from_dict({"retrier": "none", "why": why})
@@ -156,8 +159,9 @@ parts = {
     ),
     "cancel": st.fixed_dictionaries({"share": shares, "after": laws}),
 }
+numbers = {key: part for key, part in parts.items() if key != "why"}
 changes = st.fixed_dictionaries(
-    {}, optional={"retrier": retriers, "world": st.sampled_from(["isolated", "shared"]), **parts}
+    {}, optional={"retrier": retriers, "world": st.sampled_from(["isolated", "shared"]), **numbers}
 )
 scenarios = st.fixed_dictionaries(
     {"retrier": retriers},

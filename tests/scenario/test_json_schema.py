@@ -58,5 +58,9 @@ def unbounded(schema: Any, path: str = "") -> list[str]:
 
 def test_every_option_has_a_bound() -> None:
     # A retrier's kind is looked up; the rows of a file are counted, and the file is bounded.
-    free = {"/properties/retrier/anyOf", "/$defs/Empirical/properties/rows/anyOf", "/$defs/Recorded/properties/rows/anyOf"}
+    free = {
+        "/properties/retrier/anyOf",
+        "/$defs/Empirical/properties/rows/anyOf",
+        "/$defs/Recorded/properties/rows/anyOf",
+    }
     assert set(unbounded(json_schema())) == free

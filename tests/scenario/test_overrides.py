@@ -133,7 +133,9 @@ def test_a_class_of_the_command_line_serves_all_cells(module: str) -> None:
     ],
 )
 def test_a_class_that_is_no_retrier_is_a_mistake(module: str, name: str, reason: str) -> None:
-    assert mistakes([], retrier=name.format(module=module)) == [f"--retrier:1:1: retrier: {reason.format(module=module)}"]
+    assert mistakes([], retrier=name.format(module=module)) == [
+        f"--retrier:1:1: retrier: {reason.format(module=module)}"
+    ]
 
 
 def test_options_of_a_foreign_retrier_are_checked_like_ours(module: str) -> None:

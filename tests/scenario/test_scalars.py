@@ -8,7 +8,7 @@ from sim.scenario.scalars import resolve
 @pytest.mark.parametrize(
     "word",
     ["NO", "no", "on", "yes", "y", "Off", "1:30", "1_000", "0b11", "0x", "0o8", "12e", ".", "-", "+", "nan", "inf",
-     "1.2.3", "2026-11-23", "=", "<<x", "TrUe", "nULL", "0o-7", "--1", "1e", "e5", "１"],
+     "1.2.3", "2026-11-23", "=", "<<x", "TrUe", "nULL", "0o-7", "--1", "1e", "e5", "\uff11"],
 )  # fmt: skip
 def test_words_of_yaml_1_1_and_things_like_numbers_are_text(word: str) -> None:
     assert resolve(word) == word

@@ -127,9 +127,7 @@ world: shared
 retrier: none
 requests: {count: 4, arrivals: {file: {file: data/arrivals.csv, column: at_s}}}
 """
-    assert mistakes_in(text, folder) == [
-        "s:4:11: requests: the file of arrivals has 3 rows, fewer than the 4 requests"
-    ]
+    assert mistakes_in(text, folder) == ["s:4:11: requests: the file of arrivals has 3 rows, fewer than the 4 requests"]
 
 
 def test_a_file_of_a_sweep_is_told_at_its_value(folder: Path) -> None:

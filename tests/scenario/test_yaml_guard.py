@@ -84,7 +84,11 @@ def test_places_name_their_source() -> None:
 
 words = st.text(alphabet="abcxyz_-. 019:#'\"\\\n\tö", max_size=12)
 trees = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**12), 10**12) | st.floats(allow_nan=False, allow_infinity=False) | words,
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**12), 10**12)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | words,
     lambda below: st.lists(below, max_size=4) | st.dictionaries(words.filter(bool), below, max_size=4),
     max_leaves=12,
 )
@@ -93,7 +97,7 @@ trees = st.recursive(
 @given(trees.filter(lambda tree: tree is not None))
 def test_what_another_emitter_writes_is_read_back(tree: object) -> None:
     class NoAliases(yaml.SafeDumper):
-        def ignore_aliases(self, data: object) -> bool:
+        def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002  # the base's signature
             return True
 
     document = read_yaml(yaml.dump(tree, Dumper=NoAliases, allow_unicode=True).encode(), "f")

@@ -1,0 +1,129 @@
+"""A small deployment to test against: functions made on the spot, an action by script, a history of everything."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sim.convex.deployment import Deployment
+from sim.convex.functions import ACTION, Function, FunctionError, MutationContext, mutation
+from sim.convex.platform import PlatformOptions
+from sim.convex.store import Store
+from sim.kernel.choices import DelayOf, Law
+from sim.kernel.clock import Clock
+from sim.kernel.history import Event, Recorder
+from sim.kernel.request import Request
+from sim.world.attempts import ActionModel
+from sim.world.distributions import Constant
+
+MS = 1_000_000
+
+
+class Numbers:
+    """Choices by stream: one number for all, or one after the other with the last repeated; 0.5 where none is given."""
+
+    def __init__(self, **given: float | Sequence[float]) -> None:
+        self.asked: list[tuple[str, int, int, int]] = []
+        self._given = {stream: list(n) if isinstance(n, Sequence) else [n] for stream, n in given.items()}
+
+    def uniform(self, stream: str, entity: int, index: int = 0, rerun: int = 0) -> float:
+        self.asked.append((stream, entity, index, rerun))
+        numbers = self._given.get(stream, [0.5])
+        return numbers.pop(0) if len(numbers) > 1 else numbers[0]
+
+    def delays(self, law: Law, stream: str) -> DelayOf:
+        def delay(entity: int, index: int, rerun: int) -> int:
+            return int(law.sample_ns(np.array([self.uniform(stream, entity, index, rerun)]))[0])
+
+        return delay
+
+
+class Bench:
+    """One deployment, by default without latencies and limits, and one request."""
+
+    def __init__(  # noqa: PLR0913  # what a test may want to choose
+        self,
+        *,
+        script: Sequence[tuple[str, float]] = (("success", 50),),
+        effect_at: float = 1.0,
+        numbers: Mapping[str, Any] | None = None,
+        system_error_share: float = 0.0,
+        store: Store | None = None,
+        **platform: Any,
+    ) -> None:
+        self.clock = Clock()
+        self.recorder = Recorder()
+        self.numbers = Numbers(**(numbers or {}))
+        self.deployment = Deployment(
+            self.clock,
+            PlatformOptions(**platform),
+            self.numbers,
+            recorder=self.recorder,
+            system_error_share=system_error_share,
+            store=Store(freeze=True) if store is None else store,
+        )
+        self.store = self.deployment.store
+        self.model = ActionModel(
+            self.clock,
+            self.numbers,
+            latency=Constant(value_ns=0),
+            script=[(outcome, Constant(value_ns=round(latency_ms * MS))) for outcome, latency_ms in script],
+            effect_at=effect_at,
+            recorder=self.recorder,
+        )
+        self.action = Function("action", ACTION, external=self.model)
+        self.request = self.new_request(0)
+
+    def new_request(self, number: int) -> Request:
+        """Make a request whose jobs can be canceled from the dashboard."""
+        request = Request(number, self.clock.now_ns)
+        request.jobs = []
+        return request
+
+    def call(self, handler: Callable[[MutationContext], Any], request: Request | None = None) -> list[Any]:
+        """Call a mutation as a client does; what comes back, a value or an error, is put into the list."""
+        answers: list[Any] = []
+
+        def finished(value: Any, error: FunctionError | None) -> None:
+            answers.append(value if error is None else error)
+
+        client = mutation("client", lambda ctx, _: handler(ctx))
+        self.deployment.call(client, None, self.request if request is None else request, finished)
+        return answers
+
+    def at(self, at_ms: float, function: Callable[[], Any]) -> None:
+        """Do something at an instant, before whatever else is due then."""
+        self.clock.call_after(round(at_ms * MS) - self.clock.now_ns, function, urgent=True)
+
+    def run(self, until_ms: float | None = None) -> "Bench":
+        """Go on until nothing but background work is left, or until an instant."""
+        drained = self.clock.drain(None if until_ms is None else round(until_ms * MS), 100_000)
+        assert drained or until_ms is not None, "this world does not come to an end"
+        return self
+
+    def restart_at(self, at_ms: float, down_ms: float = 0) -> None:
+        """Let the server die at an instant, before whatever else is due then."""
+        self.at(at_ms, lambda: self.deployment.restart(round(down_ms * MS)))
+
+    def events(self, kind: str) -> list[Event]:
+        """Return what the history has of one kind."""
+        return [event for event in self.recorder.history() if event.kind == kind]
+
+    def when(self, kind: str, name: str | None = None) -> list[float]:
+        """Return the instants in ms of the events of a kind, of one name if that is given."""
+        return [event.t_ns / MS for event in self.events(kind) if name in (None, event.name)]
+
+    def steps(self, job: int) -> list[tuple[float, str]]:
+        """Return the steps of a job's state, with their instants in ms."""
+        return [(event.t_ns / MS, event.detail[1]) for event in self.events("state") if event.subject == job]
+
+    def states(self) -> list[str]:
+        """Return the last states of all jobs, in order of creation."""
+        return [job.state for _, job in sorted(self.store.jobs.items())]
+
+
+@pytest.fixture
+def bench() -> type[Bench]:
+    """Return the class: each test says what it needs."""
+    return Bench
