@@ -32,7 +32,25 @@ def ending(story: Story, outcome: Outcome) -> list[str]:
             end = f"runaway: {_LIMITS.get(story.runaway, 'the simulation ran into its limit of steps or of time')}"
         case _:
             end = _settled(story, outcome)
-    return [_tally(story), end]
+    return [tally(story), end]
+
+
+def tally(story: Story) -> str:
+    """Count what there was: `2 attempts, 2 effects (1 duplicate), 1 poll`."""
+    applied = [effect for effect in story.effects if effect.name != "suppressed"]
+    duplicates = len(applied) - 1
+    suppressed = len(story.effects) - len(applied)
+    effects = _count(len(applied), "effect")
+    if duplicates > 0:
+        effects += f" ({_count(duplicates, 'duplicate')})"
+    parts = [_count(len(story.tries), "attempt"), effects]
+    if suppressed:
+        parts.append(f"{suppressed} suppressed")
+    if story.jobs:
+        parts.append(_count(len(story.polls), "poll"))
+    if story.conflicts:
+        parts.append(_count(story.conflicts, "conflict"))
+    return ", ".join(parts)
 
 
 def _settled(story: Story, outcome: Outcome) -> str:
@@ -76,12 +94,8 @@ def _fate(story: Story, job: Job) -> str:
 
 
 def _to_come(story: Story) -> str:
-    parts = [
-        f"job #{job.number} {job.name} is running"
-        if job.state == "inProgress"
-        else f"{job.name} is due at {_since(story, job.due_ns)}"
-        for job in sorted(story.unfinished, key=lambda job: job.due_ns)[:MOST_NAMED]
-    ]
+    first = sorted(story.unfinished, key=lambda job: job.due_ns)[:MOST_NAMED]
+    parts = [_state(story, job) for job in first]
     if not story.jobs and story.sleep is not None:
         parts.append(f"the client sleeps until {_since(story, story.sleep[1])}")
     elif not story.jobs and story.tries:
@@ -89,21 +103,11 @@ def _to_come(story: Story) -> str:
     return f"; {', '.join(parts)}" if parts else ""
 
 
-def _tally(story: Story) -> str:
-    applied = [effect for effect in story.effects if effect.name != "suppressed"]
-    duplicates = len(applied) - 1
-    suppressed = len(story.effects) - len(applied)
-    effects = _count(len(applied), "effect")
-    if duplicates > 0:
-        effects += f" ({_count(duplicates, 'duplicate')})"
-    parts = [_count(len(story.tries), "attempt"), effects]
-    if suppressed:
-        parts.append(f"{suppressed} suppressed")
-    if story.jobs:
-        parts.append(_count(len(story.polls), "poll"))
-    if story.conflicts:
-        parts.append(_count(story.conflicts, "conflict"))
-    return ", ".join(parts)
+def _state(story: Story, job: Job) -> str:
+    if job.state == "inProgress":
+        return f"job #{job.number} {job.name} is running"
+    due = _since(story, job.due_ns)
+    return f"{job.name} is due at {due}" if job.due_ns > story.end_ns else f"{job.name} was due at {due} and waits"
 
 
 def _count(number: int, thing: str) -> str:

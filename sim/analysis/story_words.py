@@ -48,7 +48,7 @@ _REASONS = MappingProxyType(
 
 
 def span_text(duration_ns: int) -> str:
-    """Write a duration as `duration_text` does, without zeros that say nothing: `10 ms`, `9m`, but `1.00 s` for 1.001 s."""
+    """Write a duration as `duration_text` does, without zeros that say nothing: `1 s`, `9m`; `1.00 s` for 1.001 s."""
     text = duration_text(duration_ns)
     if match := _DECIMAL.fullmatch(text):
         number, unit = match[1].rstrip("0").rstrip("."), match[2]

@@ -12,8 +12,9 @@ import textwrap
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
-from sim.analysis.story import Entry, Rank, read
+from sim.analysis.story import Entry, Rank
 from sim.analysis.story_end import ending
+from sim.analysis.story_reader import read
 from sim.analysis.story_words import WORLD, span_text
 
 if TYPE_CHECKING:

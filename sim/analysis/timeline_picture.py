@@ -1,8 +1,7 @@
 """One request's story as a picture: a row for each attempt, lanes for the polls, time from left to right.
 
 Rows go down like steps: a light bar is the delay before an attempt, the full bar the attempt itself, a dotted line the
-time until the retrier knew of its end. Where the story lasts far longer than its shortest attempt, the axis is linear
-near the submission and logarithmic beyond (inverse hyperbolic sine), so that both can be seen.
+time until the retrier knew of its end. Where most happens right at the beginning of a long story, time is logarithmic.
 """
 
 from __future__ import annotations
@@ -15,12 +14,10 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
-from matplotlib.ticker import FixedLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
 from sim.analysis.drawing import (
     BLACK,
-    BLUE,
     GREEN,
     GREY,
     ORANGE,
@@ -28,18 +25,17 @@ from sim.analysis.drawing import (
     SKY,
     VERMILLION,
     add_caption,
-    duration_ticks,
     figure_bytes,
     label,
     note,
     settings,
 )
+from sim.analysis.story_end import tally
 from sim.analysis.story_words import CANCELS, KILLED, span_text
-from sim.kernel.durations import UNITS_NS
+from sim.analysis.time_axis import TimeAxis
 from sim.kernel.hosts import CUT, DIED, RETURNED, THREW
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
@@ -47,13 +43,10 @@ if TYPE_CHECKING:
     from sim.analysis.story import Job, Story, Try
     from sim.kernel.records import Outcome
 
-LINEAR_UP_TO = 300
-"""A story longer than so many times its shortest attempt gets an axis that is logarithmic beyond the first of them."""
 MOST_ROWS = 18
 """A picture of more attempts shows the first and the last of them."""
 WIDTH_IN = 10
 ROW_IN = 0.32
-MOST_TICKS = 9
 LIGHT = "#DDDDDD"
 DARK = "#555555"
 
@@ -64,7 +57,7 @@ _ENDS = MappingProxyType(
         DIED: (VERMILLION, "xxxx", "attempt dies"),
         KILLED: (VERMILLION, "xxxx", "attempt dies"),
         CUT: (PURPLE, "\\\\\\\\", "attempt is cut off"),
-        "": (SKY, "----", "attempt runs on"),
+        "": (SKY, "", "attempt runs on"),
     }
 )
 """Colour, hatch and words of an attempt's bar, by how it ended."""
@@ -89,21 +82,11 @@ _POLLS = MappingProxyType(
 _CONCLUSIONS = MappingProxyType(
     {
         "stuck": (VERMILLION, "//", "stuck for ever:\nnobody will\nlook again"),
-        "open": (GREY, "..", "open: the\nsimulation was\ncut off here"),
-        "runaway": (PURPLE, "\\\\", "runaway: ran into\na limit"),
+        "open": (GREY, "..", "open: not settled\nwhen the\nsimulation ended"),
+        "runaway": (PURPLE, "\\\\", "runaway: ran\ninto a limit"),
     }
 )
 """What comes behind the end of a story that did not settle."""
-
-_STEPS = MappingProxyType(
-    {
-        unit: tuple(float(f"{number}e{power}") for power in range(-1, 3) for number in (1, 2, 5))
-        for unit in ("ns", "us", "ms", "s")
-    }
-    | {"m": (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0), "h": (0.5, 1.0, 2.0, 5.0, 10.0), "d": (0.5, 1.0, 2.0, 5.0, 10.0)}
-    | {"y": tuple(float(f"{number}e{power}") for power in range(-1, 3) for number in (1, 2, 5))}
-)
-"""Distances of ticks, in each unit."""
 
 
 def draw_story(story: Story, outcome: Outcome, ax: Axes | None = None) -> Axes:
@@ -163,16 +146,12 @@ class _Picture:
         self.story = story
         self.outcome = outcome
         self.rows = _rows(story)
-        self.lanes = sorted({poll.name for poll in story.polls})
         self.last_ns = self._last_ns()
-        lengths = [tried.end_ns - tried.start_ns for tried in story.tries if tried.end_ns is not None]
-        self.shortest_ns = min([length for length in lengths if length] or [self.last_ns])
-        self.linear = self.last_ns <= LINEAR_UP_TO * self.shortest_ns
-        room = 0.04 if outcome.name not in _CONCLUSIONS else 0.25
-        if self.linear:
-            self.right_ns = self.last_ns * (1 + room)
-        else:
-            self.right_ns = self.last_ns * (2 * self.last_ns / self.shortest_ns) ** room
+        room = 0.04 if story.settled is not None else 0.25
+        self.axis = TimeAxis.fitting(self._moments_ns(), self._lengths_ns(), self.last_ns, room)
+        self.right_ns = self.axis.right_ns
+        self.polls = [poll for poll in story.polls if self._since(poll.t_ns) <= self.right_ns]
+        self.lanes = sorted({poll.name for poll in self.polls})
         self.handles: dict[str, Any] = {}
         """What the legend explains, by its words."""
 
@@ -184,7 +163,19 @@ class _Picture:
         else:
             ends = [story.settled[0], *(effect.t_ns for effect in story.effects)]
             ends += [tried.end_ns for tried in story.tries if tried.end_ns is not None]
-        return max(max(ends) - story.submitted_ns, 1)
+        return max(ends) - story.submitted_ns
+
+    def _moments_ns(self) -> list[int]:
+        """Return what people look for in the picture: starts, ends and polls that act, of the rows it has."""
+        tries = [row.tried for row in self.rows if row.tried is not None]
+        ends = [tried.end_ns for tried in tries if tried.end_ns is not None]
+        decided = [tried.decided_ns for tried in tries]
+        effects = [effect.t_ns for effect in self.story.effects] if len(tries) == len(self.story.tries) else []
+        moments = [*(tried.start_ns for tried in tries), *ends, *decided, *effects]
+        return [self._since(t_ns) for t_ns in moments] + [self.last_ns]
+
+    def _lengths_ns(self) -> list[int]:
+        return [tried.end_ns - tried.start_ns for tried in self.story.tries if tried.end_ns is not None]
 
     def new_axes(self) -> Axes:
         height_in = 2.3 + ROW_IN * (max(1, len(self.rows)) + len(self.lanes))
@@ -208,9 +199,9 @@ class _Picture:
         self._draw_polls(ax)
         for t_ns, target in story.cancels:
             color = PURPLE
-            ax.axvline(self._since(t_ns), color=color, linestyle=(0, (6, 2, 1, 2)), linewidth=1.4, zorder=1)
+            ax.axvline(self._since(t_ns), color=color, linestyle=(0, (6, 2, 1, 2)), linewidth=2.2, zorder=2.6)
             words = CANCELS.get(target, f"cancel of the {target}")
-            self.handles[words] = Line2D([], [], color=color, linestyle=(0, (6, 2, 1, 2)), linewidth=1.4)
+            self.handles[words] = Line2D([], [], color=color, linestyle=(0, (6, 2, 1, 2)), linewidth=2.2)
         self._draw_end(ax)
         if not self.rows and not self.lanes:
             note(ax, "No attempt was made.")
@@ -230,41 +221,28 @@ class _Picture:
     # Axes.
 
     def _draw_axes(self, ax: Axes) -> None:
-        left_ns = -0.012 * self.right_ns
-        if not self.linear:
-            ax.set_xscale("asinh", linear_width=self.shortest_ns)
-            left_ns = -0.2 * self.shortest_ns
-            positions, texts = duration_ticks(self.shortest_ns * 0.8, self.right_ns)
-            positions, texts = [0.0, *positions], ["0", *texts]
-            ax.set_xlabel(f"time since the submission (logarithmic beyond {span_text(self.shortest_ns)})")
-        else:
-            positions, texts = _linear_ticks(self.right_ns)
-            ax.set_xlabel("time since the submission")
-        ax.set_xlim(left_ns, self.right_ns)
-        ax.xaxis.set_major_locator(FixedLocator(positions))
-        ax.xaxis.set_minor_locator(NullLocator())
-        ax.set_xticklabels(texts)
-        ax.grid(visible=True, axis="x", color="#EEEEEE", zorder=0)
-        ax.set_axisbelow(True)
+        self.axis.apply(ax)
         names = [*(row.name for row in self.rows), *self.lanes]
         ax.set_yticks(range(len(names)), [label(name) for name in names])
         ax.set_ylim(max(1, len(names)) - 0.4, -0.75)
         ax.tick_params(axis="y", length=0)
-        conclusion = self.outcome.name.replace("_", " ")
-        ax.set_title(f"Request {self.story.request} of {self.story.retrier}: {conclusion}", loc="left", pad=20)
+        story = self.story
+        what = f"{self.outcome.name.replace('_', ' ')}; {tally(story)}"
+        ax.set_title(label(f"Request {story.request} of {story.retrier}: {what}", 110), loc="left", pad=20)
 
     def _draw_legend(self, ax: Axes) -> None:
         if not self.handles:
             return
+        handles = {words: self.handles[words] for words in sorted(self.handles, key=_place_in_legend)}
         figure = ax.get_figure(root=True)
         below = ax.transAxes if figure is None else ax.transAxes + ScaledTranslation(0, -0.5, figure.dpi_scale_trans)
         ax.legend(
-            self.handles.values(),
-            self.handles.keys(),
+            handles.values(),
+            handles.keys(),
             loc="upper center",
             bbox_to_anchor=(0.5, 0.0),
             bbox_transform=below,
-            ncols=min(5, len(self.handles)),
+            ncols=min(5, len(handles)),
             handlelength=2.6,
         )
 
@@ -273,12 +251,12 @@ class _Picture:
     def _bar(self, ax: Axes, place: float, from_ns: float, to_ns: float, color: str, **looks: Any) -> None:
         """Draw a bar that stays visible however short it is."""
         height = looks.pop("height", 0.46)
-        looks = {"linewidth": 0, "hatch": ""} | looks
-        ax.add_patch(Rectangle((from_ns, place - height / 2), to_ns - from_ns, height, facecolor=color, **looks))
+        corner = (from_ns, place - height / 2)
+        ax.add_patch(Rectangle(corner, to_ns - from_ns, height, facecolor=color, linewidth=0, **looks))
         edge = [place - height / 2, place + height / 2]
         ax.plot([from_ns, from_ns], edge, color=color, linewidth=1.8, zorder=2.5, solid_capstyle="butt")
 
-    def _draw_delay(self, ax: Axes, place: int, from_ns: int, to_ns: int) -> None:
+    def _draw_delay(self, ax: Axes, place: int, from_ns: float, to_ns: float) -> None:
         if self._visible(ax, from_ns, to_ns):
             self._bar(ax, place, from_ns, to_ns, LIGHT, height=0.3, zorder=1.5)
             self.handles["delay before an attempt"] = Patch(color=LIGHT)
@@ -303,7 +281,8 @@ class _Picture:
         for effect in self.story.effects:
             if effect.attempt == tried.number:
                 marker, fill, words = _EFFECTS.get(effect.name, _EFFECTS[""])
-                looks = {"marker": marker, "markerfacecolor": fill, "markeredgecolor": BLACK, "markersize": 6.5}
+                looks: dict[str, Any] = {"marker": marker, "markerfacecolor": fill, "markeredgecolor": BLACK}
+                looks["markersize"] = 6.5
                 ax.plot([self._since(effect.t_ns)], [place], linestyle="", zorder=4, **looks)
                 self.handles[words] = Line2D([], [], linestyle="", **looks)
         self._draw_label(ax, place, start_ns, min(end_ns, self.right_ns), _label_of(tried))
@@ -313,8 +292,10 @@ class _Picture:
         story = self.story
         if tried.end_ns is None or not story.jobs:
             return
-        after = story.tries[tried.number : tried.number + 1]
-        if after and after[0].decided_ns < tried.end_ns or story.settled is not None and story.settled[0] < tried.end_ns:
+        acted_ns = [later.decided_ns for later in story.tries[tried.number : tried.number + 1]]
+        if story.settled is not None:
+            acted_ns.append(story.settled[0])
+        if min(acted_ns, default=tried.end_ns) < tried.end_ns:
             return
         index = bisect_left(story.decisions_ns, tried.end_ns)
         known_ns = self._since(story.decisions_ns[index]) if index < len(story.decisions_ns) else self.right_ns
@@ -322,13 +303,14 @@ class _Picture:
         if self._visible(ax, end_ns, known_ns):
             looks: dict[str, Any] = {"color": BLACK, "linestyle": (0, (1, 1.6)), "linewidth": 1.3}
             ax.plot([end_ns, known_ns], [place, place], zorder=1.8, **looks)
-            self.handles["over, the retrier does not know"] = Line2D([], [], **looks)
+            self.handles["over, not noticed yet"] = Line2D([], [], **looks)
 
     def _draw_waiting(self, ax: Axes, place: int, job: Job) -> None:
         """Draw an attempt that never started."""
-        from_ns, to_ns = self._since(job.asked_ns), min(self._since(job.due_ns), self.right_ns)
-        self._draw_delay(ax, place, from_ns, max(to_ns, from_ns + 1))
-        words = "canceled before its start" if job.state == "canceled" else f"due at +{span_text(self._since(job.due_ns))}"
+        from_ns, due_ns = self._since(job.asked_ns), self._since(job.due_ns)
+        to_ns = min(due_ns, self.right_ns)
+        self._draw_delay(ax, place, from_ns, to_ns)
+        words = "canceled before its start" if job.state == "canceled" else f"due at +{span_text(due_ns)}"
         self._draw_label(ax, place, from_ns, to_ns, words)
 
     def _draw_label(self, ax: Axes, place: int, start_ns: float, end_ns: float, words: str) -> None:
@@ -340,14 +322,16 @@ class _Picture:
         elif self._fraction(ax, start_ns) > 0.3:
             ax.annotate(words, (start_ns, place - 0.3), (-6, 0), ha="right", bbox=plate, **looks)
         else:
-            ax.annotate(words, (0.5, place), (0, 0), xycoords=ax.get_yaxis_transform(), ha="center", bbox=plate, **looks)
+            middle = (self._fraction(ax, start_ns) + self._fraction(ax, end_ns)) / 2
+            across = ax.get_yaxis_transform()
+            ax.annotate(words, (middle, place), (0, 0), xycoords=across, ha="center", bbox=plate, **looks)
 
     # Lanes and lines.
 
     def _draw_polls(self, ax: Axes) -> None:
         for how, (marker, color, size, words) in _POLLS.items():
-            looks = {"marker": marker, "color": color, "markersize": size, "markeredgewidth": 1.8}
-            hits = [poll for poll in self.story.polls if poll.how == how and self._since(poll.t_ns) <= self.right_ns]
+            looks: dict[str, Any] = {"marker": marker, "color": color, "markersize": size, "markeredgewidth": 1.8}
+            hits = [poll for poll in self.polls if poll.how == how]
             if not hits:
                 continue
             places = [len(self.rows) + self.lanes.index(poll.name) for poll in hits]
@@ -360,16 +344,30 @@ class _Picture:
         top = ax.get_xaxis_transform()
         if story.settled is not None:
             settled_ns = self._since(story.settled[0])
-            ax.axvline(settled_ns, color=BLACK, linewidth=1.1, zorder=1.9)
+            ax.axvline(settled_ns, color=BLACK, linewidth=1.1, zorder=2.7)
             side = "right" if self._fraction(ax, settled_ns) > 0.6 else "left"
             words = f"settled: {story.settled[1].replace('_', ' ')}, after {span_text(settled_ns)}"
             ax.annotate(words, (settled_ns, 1), (0, 3), xycoords=top, textcoords="offset points", ha=side, fontsize=9)
         elif self.outcome.name in _CONCLUSIONS:
             color, hatch, words = _CONCLUSIONS[self.outcome.name]
-            ax.axvspan(self.last_ns, self.right_ns, facecolor="none", edgecolor=color, hatch=hatch, linewidth=0, alpha=0.5)
-            middle = 0.5 + self._fraction(ax, self.last_ns) / 2
+            if self.outcome.name == "stuck" and not story.jobs:
+                words = "stuck for ever:\nthe call\nnever ends"
+            hatched: dict[str, Any] = {"facecolor": "none", "edgecolor": color, "hatch": hatch, "linewidth": 0}
+            ax.axvspan(self.last_ns, self.right_ns, alpha=0.5, **hatched)
+            middle = max(0.85, 0.5 + self._fraction(ax, self.last_ns) / 2)
             plate = {"facecolor": "white", "edgecolor": color, "pad": 3}
             ax.text(middle, 0.5, words, transform=ax.transAxes, ha="center", va="center", bbox=plate, zorder=6)
+
+
+def _place_in_legend(words: str) -> int:
+    """Order a legend: attempts, what lies between them, effects, polls, the rest."""
+    known = [
+        *(words for _, _, words in _ENDS.values()),
+        *("goes on unheard", "delay before an attempt", "due, waits for its start", "over, not noticed yet"),
+        *(words for _, _, words in _EFFECTS.values()),
+        *(words for _, _, _, words in _POLLS.values()),
+    ]
+    return known.index(words) if words in known else len(known)
 
 
 def _label_of(tried: Try) -> str:
@@ -378,17 +376,3 @@ def _label_of(tried: Try) -> str:
     if tried.how == DIED and not tried.outcome.startswith("crash"):
         words = "system error"
     return words if tried.end_ns is None else f"{words}, {span_text(tried.end_ns - tried.start_ns)}"
-
-
-def _linear_ticks(right_ns: float) -> tuple[list[float], list[str]]:
-    """Return positions and labels of round times from 0 on, all in the unit that suits the last."""
-    units = [("ns", 1), ("us", 1), ("ms", 1), ("s", 1), ("m", 3), ("h", 3), ("d", 3)]
-    sizes = {**UNITS_NS, "y": 365 * UNITS_NS["d"]}
-    unit = [name for name, least in [*units, ("y", 1)] if right_ns >= least * sizes[name] or name == "ns"][-1]
-    steps = _STEPS[unit]
-    wanted = right_ns / sizes[unit] / MOST_TICKS
-    step = steps[min(bisect_left(steps, wanted), len(steps) - 1)]
-    count = int(right_ns / sizes[unit] / step)
-    name = "min" if unit == "m" else unit
-    numbers = [index * step for index in range(count + 1)]
-    return [number * sizes[unit] for number in numbers], [f"{number:g} {name}" if number else "0" for number in numbers]

@@ -173,7 +173,10 @@ class MutationContext(QueryContext):
             )
 
     def newest_job(self, *names: str) -> Job | JobVersion | None:
-        """Return the newest pending or running job of this request with one of these function names."""
+        """Return the newest pending or running job of this request with one of these function names.
+
+        A request's jobs are remembered only where the scenario cancels; elsewhere there is none to find.
+        """
         for job in reversed(self.request.jobs or ()):
             row = self.get_job(job.id) if job.function.name in names else None
             if row is not None and row.state in (PENDING, IN_PROGRESS):
@@ -282,4 +285,7 @@ class ActionContext:
 
     def uniform(self, stream: str, index: int = 0) -> float:
         """Draw the number on [0, 1) that has this address for this request."""
-        return self._execution.deployment.choices.uniform(stream, self._execution.request.number, index)
+        deployment, request = self._execution.deployment, self._execution.request
+        value = deployment.choices.uniform(stream, request.number, index)
+        deployment.record("draw", request.number, -1, stream, value)
+        return value

@@ -20,6 +20,7 @@ from pydantic import (
     ModelWrapValidatorHandler,
     PlainSerializer,
     PlainValidator,
+    ValidationError,
     WithJsonSchema,
     model_validator,
 )
@@ -33,7 +34,7 @@ ASSUMED: Final = "assumed"
 KNOBS: Final = "Convex backend, crates/common/src/knobs.rs, August 2026"
 BACKOFF: Final = "Convex backend, crates/convex/sync_types/src/backoff.rs and knobs.rs, August 2026"
 EXECUTOR: Final = "Convex backend, crates/application/src/scheduled_jobs, August 2026"
-DOCUMENTED: Final = "Convex documentation, limits of functions, August 2026"
+BACKEND: Final = "Convex backend, August 2026"
 
 SHORTEST_BACKOFF_NS: Final = 1_000
 MOST_SLOTS: Final = 1_000_000
@@ -143,7 +144,7 @@ class PlatformOptions(Options):
         "From a mutation's snapshot to its commit, during which an overlapping commit is a conflict.", ASSUMED
     )
     dispatch_latency: _Latency = number("From the time a job is due, with a slot free, to its start.", ASSUMED)
-    action_time_limit: LimitOrNone = number("How long an action may run (Node runtime 600s, V8 1800s).", DOCUMENTED)
+    action_time_limit: LimitOrNone = number("How long an action may run (Node runtime 600s, V8 1800s).", BACKEND)
     crash_detection: DurationNs = number("From an execution's death to its job's failed state.", EXECUTOR)
     retention: DurationOrNone = number("How long the row of a completed job is kept.", KNOBS)
     collection_batch: int = number("Rows collected in one transaction.", KNOBS, ge=1, le=1_000_000)
@@ -178,7 +179,10 @@ def _merged(profile: Any, given: Any) -> Any:
 
 def assumed(platform: PlatformOptions) -> list[str]:
     """Name the parameters in force whose numbers are the profile's assumption, as paths of a scenario."""
-    pristine = type(platform)(profile=platform.profile)
+    try:
+        pristine = type(platform)(profile=platform.profile)
+    except ValidationError:
+        return []  # a form that cannot read the profile's laws has been given its own
     return [
         f"platform.{name}"
         for name, field in type(platform).model_fields.items()

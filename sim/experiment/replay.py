@@ -59,6 +59,8 @@ def replayed(scenario: Scenario, request: int, cell: str | None = None) -> Repla
         return Replayed(chosen, request, recorder.history(), table(requests))
     replication, number = divmod(request, one.requests.count)
     finished = table(World(one, replication=replication, recorder=recorder).shared(), replication)
+    if number >= len(finished):
+        raise LookupError(f"request {request} was never submitted: the simulation ended before it came")
     history = recorder.history().of_request(number)
     return Replayed(chosen, number, history, finished.select(np.array([number])))
 

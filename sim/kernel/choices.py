@@ -43,10 +43,9 @@ class Choices(Protocol):
         """Bind a law to a stream; the result maps (entity, index, rerun) to a delay in ns."""
         ...
 
-
-def choose(cumulative: Sequence[float], uniform: float) -> int:
-    """Pick the first position whose cumulative weight exceeds `uniform`; one past the end when none does."""
-    return bisect_right(cumulative, uniform)
+    def choose(self, cumulative: Sequence[float], stream: str, entity: int, index: int = 0) -> int:
+        """Choose a branch: the first position whose cumulative share exceeds a uniform number, or one past the end."""
+        ...
 
 
 class ScriptExhausted(LookupError):
@@ -84,6 +83,10 @@ class Script:
             raise ScriptExhausted(f"the script has {len(self._values)} numbers; '{stream}' asks for one more")
         self.used.append(value)
         return value
+
+    def choose(self, cumulative: Sequence[float], stream: str, entity: int, index: int = 0) -> int:
+        """Choose by the next number of the script."""
+        return bisect_right(cumulative, self.uniform(stream, entity, index))
 
     def delays(self, law: Law, stream: str) -> DelayOf:
         """Transform the next number of the script."""

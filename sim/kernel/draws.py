@@ -10,7 +10,9 @@ take the same path through NumPy's functions of contiguous arrays and are the sa
 """
 
 import hashlib
+from bisect import bisect_right
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -72,6 +74,10 @@ class Draws:
                 block = self._fill(key, self._block_of_uniforms(stream, entity, index))
                 return block[entity & _OFFSET]  # type: ignore[no-any-return]
         return self._single(stream, entity, index, rerun)
+
+    def choose(self, cumulative: Sequence[float], stream: str, entity: int, index: int = 0) -> int:
+        """Choose the first position whose cumulative share exceeds the number of this address, or one past the end."""
+        return bisect_right(cumulative, self.uniform(stream, entity, index))
 
     def uniforms(
         self,

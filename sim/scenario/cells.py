@@ -1,9 +1,5 @@
 """The cells of a scenario: `variants` times `sweep`, each a scenario of its own."""
 
-import hashlib
-import json
-import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -12,18 +8,17 @@ from typing import Any
 
 from sim.scenario.changes import Change, apply, follow
 from sim.scenario.checks import Surroundings, without_cells
+from sim.scenario.names import LONGEST_ID, canonical, key_labels, label, slug, unique
 from sim.scenario.problems import Path, Problem, ScenarioError
 from sim.scenario.rules import Idle, Tree, idle_settings, without, written
 from sim.scenario.schema import Scenario
 from sim.scenario.words import IS_MISSING
 
 MOST_CELLS = 1000
-LONGEST_ID = 80
 ONLY_CELL = "all"
 """The id of the one cell of a scenario without sweep and variants."""
 
 FIXED_KEYS = ("schema", "name", "why", "sweep", "variants")
-_UNSAFE = re.compile(r"[^A-Za-z0-9._=,-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,28 +121,28 @@ def _plans(tree: Tree) -> tuple[list[_Plan], list[Problem]]:
     if count > MOST_CELLS:
         place = "sweep" if sweep else "variants"
         return [], [*problems, Problem((place,), f"makes {count} cells, more than {MOST_CELLS}", at_key=True)]
-    labels = _labels([key for key, _ in sweep])
+    labels = key_labels([key for key, _ in sweep])
     plans = []
     unnamed: list[tuple[str | None, tuple[Change, ...]]] = [(None, ())]
     for name, changes in variants or unnamed:
         for values in product(*(values for _, values in sweep)):
             names = [name] if name is not None else []
-            names += [_label(labels[change.key], change.value) for change in values]
+            names += [label(labels[change.key], change.value) for change in values]
             origin = ("sweep",) if name is None else ("variants", name)
             cell_id = slug(",".join(map(slug, names)))
             plans.append(_Plan(cell_id, ", ".join(names), (*changes, *values), origin))
-    return _with_unique_ids(plans), problems
+    ids = unique([(plan.id, plan.name + canonical(plan.params)) for plan in plans])
+    return [replace(plan, id=cell_id) for plan, cell_id in zip(plans, ids, strict=True)], problems
 
 
 def _variants(variants: Any) -> tuple[list[tuple[str, tuple[Change, ...]]], list[Problem]]:
     found: list[tuple[str, tuple[Change, ...]]] = []
     problems: list[Problem] = []
-    for name, values in variants.items() if isinstance(variants, Mapping) else ():
+    for name, values in _entries(variants):
         if not name.strip() or len(name) > LONGEST_ID:
             reason = f"the name of a variant has 1 to {LONGEST_ID} characters"
             problems.append(Problem(("variants", name), reason, at_key=True))
-        changes = values if isinstance(values, Mapping) else {}
-        made = tuple(Change(key, value, ("variants", name, key)) for key, value in changes.items())
+        made = tuple(Change(key, value, ("variants", name, key)) for key, value in _entries(values))
         problems += [problem for change in made for problem in _fixed(change.key, change.origin)]
         found.append((name, made))
     return found, problems
@@ -156,11 +151,11 @@ def _variants(variants: Any) -> tuple[list[tuple[str, tuple[Change, ...]]], list
 def _sweep(sweep: Any) -> tuple[list[tuple[str, list[Change]]], list[Problem]]:
     found: list[tuple[str, list[Change]]] = []
     problems: list[Problem] = []
-    for key, values in sweep.items() if isinstance(sweep, Mapping) else ():
+    for key, values in _entries(sweep):
         if not isinstance(values, list | tuple) or not values:
             continue
         problems += _fixed(key, ("sweep", key))
-        texts = [_canonical(value) for value in values]
+        texts = [canonical(value) for value in values]
         problems += [
             Problem(("sweep", key, position), "the same value again")
             for position, text in enumerate(texts)
@@ -168,6 +163,11 @@ def _sweep(sweep: Any) -> tuple[list[tuple[str, list[Change]]], list[Problem]]:
         ]
         found.append((key, [Change(key, value, ("sweep", key, at)) for at, value in enumerate(values)]))
     return found, problems
+
+
+def _entries(node: Any) -> list[tuple[str, Any]]:
+    """List what is a mapping's and goes by a text; the models complain about the rest."""
+    return [(key, value) for key, value in node.items() if isinstance(key, str)] if isinstance(node, Mapping) else []
 
 
 def _fixed(key: str, origin: Path) -> Iterator[Problem]:
@@ -195,7 +195,8 @@ def _idle_everywhere(plans: Sequence[_Plan], trees: Sequence[Tree], idle: Sequen
             # Values of a sweep stand and fall together: each is written for the cells that have a use for it.
             place = _key_of(place)
             if path in reasons:
-                unused.setdefault(place, Problem(place, f"{reasons[path]} (in every cell)", at_key=True))
+                suffix = "" if place[:1] == ("variants",) else " (in every cell)"
+                unused.setdefault(place, Problem(place, f"{reasons[path]}{suffix}", at_key=True))
             else:
                 used.add(place)
     return [problem for place, problem in unused.items() if place not in used]
@@ -228,63 +229,3 @@ def _with_whole_key(problem: Problem, key: str) -> str:
     steps = key.split(".")
     steps[len(problem.keys) - 1] = near.removesuffix("'?")
     return f"{head}{found}{'.'.join(steps)}'?"
-
-
-def _labels(keys: Sequence[str]) -> dict[str, str]:
-    """Shorten dotted keys to their last parts where those differ; a retrier needs none."""
-    lasts = Counter(key.rpartition(".")[2] for key in keys)
-    labels = {}
-    for key in keys:
-        last = key.rpartition(".")[2]
-        labels[key] = key if lasts[last] > 1 else last
-    return labels
-
-
-def _label(key: str, value: Any) -> str:
-    return _text(value) if key == "retrier" else f"{key}={_text(value)}"
-
-
-def _text(value: Any) -> str:
-    """Write a value short: words and numbers as they are, a retrier by its kind and options, a law by its numbers."""
-    if isinstance(value, Mapping):
-        if "file" in value and "column" in value:
-            return f"{value['file']} {value['column']}"
-        if len(value) == 1 and "kind" not in value:
-            ((key, below),) = value.items()
-            return (
-                f"{key} {_text(below)}" if isinstance(below, Mapping) or key == "constant" else f"{key}={_text(below)}"
-            )
-        parts = [_text(below) if key == "kind" else f"{key}={_text(below)}" for key, below in value.items()]
-        return " ".join(parts)
-    if isinstance(value, list | tuple):
-        return " ".join(map(_text, value))
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, default=str)
-
-
-def slug(text: str) -> str:
-    """Make a text fit for a file's name; one that is too long ends in a digest of all of it."""
-    slug = _UNSAFE.sub("-", text).strip("-.") or "cell"
-    if len(slug) <= LONGEST_ID:
-        return slug
-    return f"{slug[: LONGEST_ID - 9].rstrip('-.,=')}-{_short_digest(text)}"
-
-
-def _short_digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:8]
-
-
-def _with_unique_ids(plans: Sequence[_Plan]) -> list[_Plan]:
-    """Tell apart ids that some file system would take for the same, by a digest of the cell's own changes."""
-    counts = Counter(plan.id.lower() for plan in plans)
-    return [
-        plan
-        if counts[plan.id.lower()] == 1
-        else replace(plan, id=f"{plan.id[: LONGEST_ID - 9]}-{_short_digest(plan.name + _canonical(plan.params))}")
-        for plan in plans
-    ]
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=repr)

@@ -28,7 +28,7 @@ class Change:
         return tuple(self.key.split("."))
 
 
-class ImpossibleChange(ValueError):  # noqa: N818  # named for what it is
+class ImpossibleChange(ValueError):  # named for what it is
     """A dotted key leads nowhere."""
 
 
@@ -53,15 +53,21 @@ def _set(node: Any, steps: tuple[str, ...], value: Any, above: tuple[str, ...]) 
     here = (*above, step)
     if isinstance(node, list | tuple):
         if not step.isdecimal() or len(step) > 6 or int(step) >= len(node):
-            raise ImpossibleChange(f"{'.'.join(above)} is a list with the entries 0 to {len(node) - 1}, not '{step}'")
+            raise ImpossibleChange(_no_entry(above, step, len(node)))
         position = int(step)
         return [*node[:position], _set(node[position], rest, value, here), *node[position + 1 :]]
     if node is None and step.isdecimal():
-        raise ImpossibleChange(f"{'.'.join(above)} has no entry {step}")
+        raise ImpossibleChange(_no_entry(above, step, 0))
     mapping = _written_out(node, above)
     if not isinstance(mapping, Mapping):
         raise ImpossibleChange(f"{'.'.join(above)} has no keys below it")
     return {**mapping, step: _set(mapping.get(step), rest, value, here)}
+
+
+def _no_entry(path: tuple[str, ...], step: str, entries: int) -> str:
+    if not entries:
+        return f"{'.'.join(path)} has no entry {step}"
+    return f"{'.'.join(path)} has the entries 0 to {entries - 1}, not {step}"
 
 
 def _written_out(node: Any, path: tuple[str, ...]) -> Any:

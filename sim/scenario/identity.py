@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sim.convex.platform import assumed
-from sim.scenario.cells import cells, slug
+from sim.scenario.cells import cells
+from sim.scenario.names import slug
 from sim.scenario.rules import idle_settings, without
 from sim.scenario.scalars import resolve
 from sim.scenario.schema import Platform, Scenario

@@ -15,11 +15,16 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of scenario files."""
     schema = Scenario.model_json_schema(by_alias=True, mode="validation")
+    # Where there are cells, each may bring its own retrier.
+    del schema["required"]
+    celled = {"anyOf": [{"required": ["variants"]}, {"required": ["sweep"]}]}
     return {
         "$schema": DIALECT,
         **_for_people(schema),
         "title": "A retrysim scenario",
         "description": "One experiment: a world, an action, a retrier, and what is expected of them.",
+        "if": {"not": celled},
+        "then": {"required": ["retrier"]},
     }
 
 

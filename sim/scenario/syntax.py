@@ -21,7 +21,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
     (r"expected ',' or '\}', but got .*", "the mapping that begins in line {line} lacks a ',' or its '}}'"),
     (r"found unexpected end of stream", "the quote that begins in line {line} is never closed"),
     (r"found unexpected document separator", "the quote that begins in line {line} is not closed before the '---'"),
-    (r"expected the node content, but found '<stream end>'", "the file ends where a value should be"),
+    (r"expected the node content, but found '<stream end>'", "the text ends where a value should be"),
     (r"expected the node content, but found '(.*)'", "a value should stand here, not '{0}'"),
     (r"expected '<document start>', but found .*", "the scenario has ended above; what is this?"),
     (r"found unknown escape character '(.*)'", "'\\{0}' means nothing inside double quotes; use single quotes"),

@@ -82,7 +82,7 @@ def _line_and_column(before: str) -> tuple[int, int]:
     return len(lines), len(lines[-1]) + 1
 
 
-class _Stop(Exception):  # noqa: N818  # ends the reading, is never seen outside
+class _Stop(Exception):  # ends the reading, is never seen outside
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
 

@@ -18,7 +18,6 @@ An attempt is its own end timer. Giving up on one never erases an effect that is
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.kernel.hosts import CUT, DIED, RETURNED, THREW
@@ -209,14 +208,14 @@ class ActionModel:
             return self._failed
         if not self._cumulative and request.weather is None:
             return self._branches[0]
-        uniform = self._choices.uniform("outcome", request.number, number)
+        cumulative, branches = self._cumulative, self._branches
         if request.weather is not None:
             share = request.weather.fail_share(self._clock.now_ns)
-            if uniform < share:
-                return self._failed
             if share:
-                uniform = (uniform - share) / (1.0 - share)
-        return self._branches[bisect_right(self._cumulative, uniform)]
+                # The weather fails its share of all attempts; the rest go as on any other day.
+                cumulative = [share, *(share + (1.0 - share) * fair for fair in cumulative)]
+                branches = [self._failed, *branches]
+        return branches[self._choices.choose(cumulative, "outcome", request.number, number)]
 
     def _unusual(self, attempt: Attempt, outcome: str, latency_ns: int, effect_ns: int) -> tuple[int, int | None]:
         """Work out the end and the effect of the rarer outcomes, as delays from now."""

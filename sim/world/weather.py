@@ -8,9 +8,14 @@ In an isolated world each request meets an on/off source at a random phase, as i
 the share of time that it spends down, the interval that runs at 0 has the length-biased law, and 0 lies anywhere in it
 (the stationary alternating renewal process; Cox, "Renewal Theory", chapters 5 and 7). In a shared world it starts up.
 
-Addresses, for the source at position i of the list: stream `weather.i`, index the number of the interval, 0 the first;
-at a random phase that interval comes from stream `phase` instead: index 3i its state, 3i + 1 its length, 3i + 2 how
-much of it has passed. The same request so meets the same weather whatever the policy does.
+A poll can come years after a request began. So that nobody has to live through all the weather in between, time is cut
+into epochs of `EPOCH_CYCLES` mean cycles, and every epoch but the first begins anew at a random phase: the law stays the
+same, only what hangs together across the seam is lost.
+
+Addresses, for the source at position i of the list: stream `weather.i`, index the number of the interval, 0 the first,
+plus `EPOCH_INTERVALS` for each epoch before; at a random phase that interval comes from stream `phase` instead: index 3i
+its state, 3i + 1 its length, 3i + 2 how much of it has passed, plus `EPOCH_PHASES` for each epoch before. The same
+request so meets the same weather whatever the policy does.
 """
 
 import math
@@ -27,12 +32,14 @@ from sim.kernel.config import DurationNs, Options, Share
 from sim.kernel.single_key import SingleKey
 from sim.world.distributions import Empirical, Law
 
-INTERVALS_MAX = 1_000_000
-"""How many intervals of one source one request can live through."""
+EPOCH_CYCLES = 4096
+EPOCH_INTERVALS = 1 << 20
+"""The most intervals of one source in one epoch; in the mean there are 8192."""
+EPOCH_PHASES = 3 * 1024
 
 
 class WeatherTooFine(ValueError):  # named for what it is
-    """An on/off source would have changed more than `INTERVALS_MAX` times before the instant asked for."""
+    """An on/off source would have changed more than `EPOCH_INTERVALS` times in one epoch."""
 
 
 class Outage(Options):
@@ -74,6 +81,11 @@ class OnOff(Options):
         return self
 
     @cached_property
+    def epoch_ns(self) -> int:
+        """How long an epoch of this source is."""
+        return max(1, round(EPOCH_CYCLES * (self.up.mean_ns + self.down.mean_ns)))
+
+    @cached_property
     def down_share(self) -> float:
         """The share of time spent down in the long run."""
         return self.down.mean_ns / (self.up.mean_ns + self.down.mean_ns)
@@ -106,7 +118,7 @@ class WeatherPath:
         self._choices = choices
         self._entity = entity
         self._random_phase = random_phase
-        self._turns: dict[int, _Turns] = {}
+        self._turns: dict[tuple[int, int], _Turns] = {}
 
     def fail_share(self, at_ns: int) -> float:
         """Return the share of the attempts starting at an instant that the weather fails: 1 - prod(1 - fail).
@@ -118,7 +130,7 @@ class WeatherPath:
             if isinstance(source, Outage):
                 down = source.from_ns <= at_ns < source.to_ns
             else:
-                down = self._turns_of(position, source).is_down(at_ns)
+                down = self._turns_of(position, source, at_ns // source.epoch_ns).is_down(at_ns)
             if down:
                 # Equal to 1 - (1 - share) (1 - fail), but exactly `fail` for a single source.
                 share += source.fail * (1.0 - share)
@@ -134,36 +146,47 @@ class WeatherPath:
             if isinstance(source, Outage):
                 spans = [(source.from_ns, source.to_ns)]
             else:
-                spans = self._turns_of(position, source).down_until(until_ns)
+                spans = [
+                    span
+                    for epoch in range(until_ns // source.epoch_ns + 1)
+                    for span in self._turns_of(position, source, epoch).down_until(until_ns)
+                ]
             found += [(from_ns, min(to_ns, until_ns), source.fail) for from_ns, to_ns in spans if from_ns < until_ns]
         return sorted(found)
 
-    def _turns_of(self, position: int, source: OnOff) -> "_Turns":
-        turns = self._turns.get(position)
+    def _turns_of(self, position: int, source: OnOff, epoch: int) -> "_Turns":
+        turns = self._turns.get((position, epoch))
         if turns is None:
-            turns = _Turns(position, source, self._choices, self._entity, random_phase=self._random_phase)
-            self._turns[position] = turns
+            random_phase = self._random_phase or epoch > 0
+            turns = _Turns(position, source, epoch, self._choices, self._entity, random_phase=random_phase)
+            self._turns[position, epoch] = turns
         return turns
 
 
 class _Turns:
-    """The intervals of one on/off source, made as far as somebody has asked."""
+    """The intervals of one on/off source in one epoch, made as far as somebody has asked."""
 
-    __slots__ = ("_delays", "_ends_ns", "_entity", "_first_down")
+    __slots__ = ("_delays", "_end_ns", "_ends_ns", "_entity", "_first_down", "_first_index", "_start_ns")
 
-    def __init__(self, position: int, source: OnOff, choices: Choices, entity: int, *, random_phase: bool) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917  # an address, and what is drawn there
+        self, position: int, source: OnOff, epoch: int, choices: Choices, entity: int, *, random_phase: bool
+    ) -> None:
         stream = f"weather.{position}"
         up, down = choices.delays(source.up, stream), choices.delays(source.down, stream)
         self._entity = entity
+        self._start_ns = start_ns = epoch * source.epoch_ns
+        self._end_ns = start_ns + source.epoch_ns
+        self._first_index = epoch * EPOCH_INTERVALS
         if random_phase:
-            self._first_down = choices.uniform("phase", entity, 3 * position) < source.down_share
+            phase = epoch * EPOCH_PHASES + 3 * position
+            self._first_down = choices.uniform("phase", entity, phase) < source.down_share
             law = source.down if self._first_down else source.up
-            length_ns = choices.delays(law.length_biased, "phase")(entity, 3 * position + 1, 0)
-            passed_ns = int(choices.uniform("phase", entity, 3 * position + 2) * length_ns)
-            self._ends_ns = [length_ns - min(passed_ns, length_ns)]
+            length_ns = choices.delays(law.length_biased, "phase")(entity, phase + 1, 0)
+            passed_ns = int(choices.uniform("phase", entity, phase + 2) * length_ns)
+            self._ends_ns = [start_ns + length_ns - min(passed_ns, length_ns)]
         else:
             self._first_down = False
-            self._ends_ns = [up(entity, 0, 0)]
+            self._ends_ns = [start_ns + up(entity, 0, 0)]
         self._delays = (down, up) if self._first_down else (up, down)
 
     def is_down(self, at_ns: int) -> bool:
@@ -171,16 +194,17 @@ class _Turns:
         return (bisect_right(self._ends_ns, at_ns) & 1 == 0) == self._first_down
 
     def down_until(self, until_ns: int) -> list[tuple[int, int]]:
+        until_ns = min(until_ns, self._end_ns)
         self._extend(until_ns)
-        edges = [0, *self._ends_ns]
+        edges = [self._start_ns, *self._ends_ns]
         first = 0 if self._first_down else 1
         spans = zip(edges[first::2], edges[first + 1 :: 2], strict=False)
-        return [(from_ns, to_ns) for from_ns, to_ns in spans if from_ns < to_ns]
+        return [(from_ns, min(to_ns, self._end_ns)) for from_ns, to_ns in spans if from_ns < min(to_ns, until_ns)]
 
     def _extend(self, beyond_ns: int) -> None:
         ends_ns = self._ends_ns
         while ends_ns[-1] <= beyond_ns:
             number = len(ends_ns)
-            if number >= INTERVALS_MAX:
-                raise WeatherTooFine(f"on/off weather changes over {INTERVALS_MAX} times; give it longer intervals")
-            ends_ns.append(ends_ns[-1] + self._delays[number & 1](self._entity, number, 0))
+            if number >= EPOCH_INTERVALS:
+                raise WeatherTooFine("on/off weather changes far too often for its mean; give it longer intervals")
+            ends_ns.append(ends_ns[-1] + self._delays[number & 1](self._entity, self._first_index + number, 0))

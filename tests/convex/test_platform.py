@@ -98,3 +98,4 @@ def test_nothing_is_assumed_in_an_ideal_world() -> None:
 
 def test_what_is_given_is_not_assumed() -> None:
     assert assumed(PlatformOptions(mutation_latency=Law(), crash_detection=NS_PER_MS)) == []
+    assert assumed(PlatformOptions(profile="convex", **LAWS)) == []

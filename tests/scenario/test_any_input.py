@@ -21,7 +21,8 @@ scalars = st.sampled_from(
 )  # fmt: skip
 keys = st.sampled_from(
     ["x", "", "a.b", "kind", "share", "latency", "from", "constant", "empirical", "file", "column", "script", "retrier",
-     "retrier.base", "action.script.0", "platform.profile", "world", "faults.0", "sweep", "variants", "seed", "value_ns"]
+     "retrier.base", "action.script.0", "platform.profile", "world", "faults.0", "sweep", "variants", "seed",
+     "value_ns"]
 )  # fmt: skip
 values = st.recursive(
     scalars, lambda below: st.lists(below, max_size=3) | st.dictionaries(keys, below, max_size=3), max_leaves=6

@@ -41,6 +41,10 @@ def test_variants_come_before_the_sweep() -> None:
     assert (found[-1].scenario.seed, found[-1].scenario.action.effect_at) == (5, 1.0)
 
 
+def test_a_comma_in_a_name_is_no_joint_of_an_id() -> None:
+    assert ids("{retrier: helpers, variants: {'article, 5 attempts': {seed: 1}}}") == ["article-5-attempts"]
+
+
 def test_the_cells_own_scenario_has_no_cells() -> None:
     for cell in cells(load(GOOD / "full.yaml")):
         assert (cell.scenario.sweep, cell.scenario.variants) == ({}, {})

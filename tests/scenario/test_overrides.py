@@ -12,6 +12,7 @@ from sim.scenario.cells import cells
 from sim.scenario.load import parse
 from sim.scenario.problems import ScenarioError
 
+NO_CODE = "a file never imports code: name a class with --retrier MODULE:CLASS, here write a kind"
 TEXT = "retrier: helpers\nseed: 5\naction: {outcomes: {fail: 0.5}, weather: [{outage: {from: 0s, to: 1s}}]}\n"
 
 
@@ -52,30 +53,32 @@ def test_a_sweep_can_be_set_and_taken_away() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "line"),
+    ("key", "value", "column", "mistake"),
     [
-        ("seed", "x", "--set seed:1:1: seed: expected a whole number, got the text 'x'"),
-        ("action.outcomes.fail", "  1.5", "--set action.outcomes.fail:1:3: action.outcomes.fail: must be at most 1, got 1.5"),
-        ("action.outcoms.fail", "0.5", "--set action.outcoms.fail:1:1: action.outcoms: unknown key 'outcoms'; did you mean 'outcomes'?"),
-        ("sede", "5", "--set sede:1:1: sede: unknown key 'sede'; did you mean 'seed'?"),
-        ("retrier", "{kind: none, x: 1}", "--set retrier:1:14: retrier.x: unknown key 'x'; the keys are: kind"),
-        ("retrier", "[", "--set retrier:1:2: the file ends where a value should be"),
-        ("retrier", "", "--set retrier:1:1: a value is missing"),
-        ("retrier", "!x y", "--set retrier:1:1: retrier: tags ('!x') are not allowed"),
-        ("retrier", "os:system", "--set retrier:1:1: retrier: a file never imports code: "
-         "name a class with --retrier MODULE:CLASS, here write a kind"),
-        ("action.weather.3.outage.to", "5s",
-         "--set action.weather.3.outage.to:1:1: action.weather.3.outage.to: action.weather is a list "
-         "with the entries 0 to 0, not '3'"),
-        ("action.weather.0.outage.to", "0s",
-         "--set action.weather.0.outage.to:1:1: action.weather[0].outage.to: an outage must end after it begins"),
-        ("seed.x", "5", "--set seed.x:1:1: seed.x: seed has no keys below it"),
-        ("a..b", "5", "--set a..b:1:1: a[''].b: not a dotted key such as action.outcomes.fail"),
-        ("", "5", "--set :1:1: ['']: not a dotted key such as action.outcomes.fail"),
+        ("seed", "x", 1, "seed: expected a whole number, got the text 'x'"),
+        ("action.outcomes.fail", "  1.5", 3, "action.outcomes.fail: must be at most 1, got 1.5"),
+        ("action.outcoms.fail", "0.5", 1, "action.outcoms: unknown key 'outcoms'; did you mean 'outcomes'?"),
+        ("sede", "5", 1, "sede: unknown key 'sede'; did you mean 'seed'?"),
+        ("retrier", "{kind: none, x: 1}", 14, "retrier.x: unknown key 'x'; the keys are: kind"),
+        ("retrier", "[", 2, "the text ends where a value should be"),
+        ("retrier", "", 1, "a value is missing"),
+        ("retrier", "!x y", 1, "retrier: tags ('!x') are not allowed"),
+        ("retrier", "os:system", 1, f"retrier: {NO_CODE}"),
+        (
+            "action.weather.3.outage.to",
+            "5s",
+            1,
+            "action.weather.3.outage.to: action.weather has the entries 0 to 0, not 3",
+        ),
+        ("action.weather.0.outage.to", "0s", 1, "action.weather[0].outage.to: an outage must end after it begins"),
+        ("action.script.0.latency", "5s", 1, "action.script.0.latency: action.script has no entry 0"),
+        ("seed.x", "5", 1, "seed.x: seed has no keys below it"),
+        ("a..b", "5", 1, "a[''].b: not a dotted key such as action.outcomes.fail"),
+        ("", "5", 1, "['']: not a dotted key such as action.outcomes.fail"),
     ],
-)  # fmt: skip
-def test_mistakes_in_overrides_have_a_place(key: str, value: str, line: str) -> None:
-    assert mistakes([(key, value)]) == [line]
+)
+def test_mistakes_in_overrides_have_a_place(key: str, value: str, column: int, mistake: str) -> None:
+    assert mistakes([(key, value)]) == [f"--set {key}:1:{column}: {mistake}"]
 
 
 def test_mistakes_of_the_file_come_before_those_of_the_command_line() -> None:

@@ -9,6 +9,7 @@ from sim.scenario.load import load, parse
 from sim.scenario.problems import ScenarioError
 
 BAD = Path(__file__).parent / "bad"
+BAD_ROW = "data/bad-row.csv: row 2 (line 3): 'fast' is not a number of 0 or more"
 LAW = "retrier: none\naction:\n  latency: {{empirical: {{file: {file}, column: {column}}}}}\n"
 
 TEXTS = {
@@ -110,7 +111,7 @@ def test_a_name_too_long_for_a_file_is_told(folder: Path) -> None:
 def test_files_are_checked_next_to_other_mistakes(folder: Path) -> None:
     text = LAW.format(file="data/bad-row.csv", column="latency_ms") + "  effect_at: 2\n"
     assert mistakes_in(text, folder) == [
-        "s:3:31: action.latency.empirical.file: data/bad-row.csv: row 2 (line 3): 'fast' is not a number of 0 or more",
+        f"s:3:31: action.latency.empirical.file: {BAD_ROW}",
         "s:4:14: action.effect_at: must be at most 1, got 2",
     ]
 
@@ -136,10 +137,7 @@ retrier: none
 sweep:
   action.latency: [{constant: 5ms}, {empirical: {file: data/bad-row.csv, column: latency_ms}}]
 """
-    assert mistakes_in(text, folder) == [
-        "s:4:56: sweep['action.latency'][1].empirical.file: "
-        "data/bad-row.csv: row 2 (line 3): 'fast' is not a number of 0 or more"
-    ]
+    assert mistakes_in(text, folder) == [f"s:4:56: sweep['action.latency'][1].empirical.file: {BAD_ROW}"]
 
 
 @pytest.mark.parametrize(

@@ -230,10 +230,27 @@ def test_intervals_and_instants_agree(seed: int, at_ns: int) -> None:
 
 
 def test_weather_that_changes_too_often_is_a_named_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "INTERVALS_MAX", 100)
+    monkeypatch.setattr(module, "EPOCH_INTERVALS", 100)
     path = shared(OnOff(up=Constant(value_ns=1), down=Constant(value_ns=1)))
-    with pytest.raises(WeatherTooFine, match="changes over 100 times"):
-        path.fail_share(S)
+    with pytest.raises(WeatherTooFine, match="far too often"):
+        path.fail_share(4000)
+
+
+def test_the_weather_of_a_far_day_is_as_likely_to_be_bad_as_today() -> None:
+    source = OnOff(up=Exponential(mean_ns=9 * S), down=constant(1))
+    years_ns = 50 * 365 * 86_400 * S
+    draws = Draws(3)
+    down = sum(WeatherPath([source], draws, entity, random_phase=True).fail_share(years_ns) for entity in range(4000))
+    # Binomial with p = 0.1: four standard deviations are 76.
+    assert abs(down - 400) < 76
+
+
+def test_the_weather_of_a_day_does_not_depend_on_which_days_were_asked_for_before() -> None:
+    source = OnOff(up=Exponential(mean_ns=2 * S), down=Exponential(mean_ns=S))
+    days_ns = [day * 86_400 * S + hour * 3600 * S for day in range(5) for hour in range(24)]
+    forwards, backwards = (WeatherPath([source], Draws(4), 7, random_phase=True) for _ in range(2))
+    asked = [forwards.fail_share(at_ns) for at_ns in days_ns]
+    assert [backwards.fail_share(at_ns) for at_ns in reversed(days_ns)] == asked[::-1]
 
 
 @pytest.mark.parametrize(
