@@ -8,6 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Final
+
+PENDING: Final = "pending"
+IN_PROGRESS: Final = "inProgress"
+SUCCESS: Final = "success"
+FAILED: Final = "failed"
+CANCELED: Final = "canceled"
+"""The states of a job, as the platform names them."""
+
+LOOKED: Final = "looked"
+ACTED: Final = "acted"
+"""What a poll did that did not throw: nothing but look, or more."""
 
 
 class Rank(IntEnum):
@@ -29,7 +41,7 @@ class Entry:
     text: str
     quiet: str = ""
     again: str = ""
-    """When an uneventful poll is followed by the next."""
+    """What an uneventful poll says of the next."""
     starts: int = 0
     """The attempt that starts here, 0 for none."""
     looks: int = 0
@@ -45,7 +57,7 @@ class Job:
     name: str
     asked_ns: int
     due_ns: int
-    state: str = "pending"
+    state: str = PENDING
     ended_ns: int | None = None
     worked: bool = False
     """Whether it is an action."""
@@ -79,7 +91,7 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """One execution of a scheduled mutation; `how` is looked, acted or threw."""
+    """One execution of a scheduled mutation that committed or threw; `how` is looked, acted or threw."""
 
     t_ns: int
     name: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sim.analysis.story import CANCELED, FAILED, IN_PROGRESS, SUCCESS
 from sim.analysis.story_words import span_text
 from sim.kernel.records import Outcome
 
@@ -18,7 +19,7 @@ _LIMITS = {
     "calls": "it called as often as a request may poll or call",
     "time": "its next step lies beyond the end of simulated time",
 }
-_JOB_ENDS = {"failed": "failed", "canceled": "was canceled"}
+_JOB_ENDS = {FAILED: "failed", CANCELED: "was canceled"}
 
 
 def ending(story: Story, outcome: Outcome) -> list[str]:
@@ -88,7 +89,7 @@ def _last_of_each(jobs: Sequence[Job]) -> list[Job]:
 
 def _fate(story: Story, job: Job) -> str:
     at = "" if job.ended_ns is None else _since(story, job.ended_ns)
-    if job.state == "success":
+    if job.state == SUCCESS:
         return f"succeeded at {at}" if job.worked else f"ran at {at} and scheduled no other"
     return f"{_JOB_ENDS.get(job.state, job.state)} at {at}"
 
@@ -104,7 +105,7 @@ def _to_come(story: Story) -> str:
 
 
 def _state(story: Story, job: Job) -> str:
-    if job.state == "inProgress":
+    if job.state == IN_PROGRESS:
         return f"job #{job.number} {job.name} is running"
     due = _since(story, job.due_ns)
     return f"{job.name} is due at {due}" if job.due_ns > story.end_ns else f"{job.name} was due at {due} and waits"

@@ -6,10 +6,26 @@ client stopped waiting for a call, from what it did next.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from sim.analysis.story import Effect, Entry, Job, Poll, Rank, Story, Try
+from sim.analysis.story import (
+    ACTED,
+    CANCELED,
+    FAILED,
+    IN_PROGRESS,
+    LOOKED,
+    SUCCESS,
+    Effect,
+    Entry,
+    Job,
+    Poll,
+    Rank,
+    Story,
+    Try,
+)
 from sim.analysis.story_words import (
+    ACTION,
     CALLER,
     CANCELS,
     CLIENT,
@@ -35,7 +51,7 @@ if TYPE_CHECKING:
 def read(history: History, request: int) -> Story:
     """Read the story of one request; LookupError where the history has none of that number."""
     events = history.of_request(request).events
-    started = {event.name for event in events if event.kind == "state" and event.detail[1] == "inProgress"}
+    started = {event.name for event in events if event.kind == "state" and event.detail[1] == IN_PROGRESS}
     reader = _Reader(request, frozenset({"action", *started}))
     for event in events:
         reader.take(event)
@@ -74,6 +90,8 @@ class _Reader:
         }
         self._running: Job | None = None
         """The action job that started last."""
+        self._open: Counter[str] = Counter()
+        """How many jobs of each name are pending or running."""
         self._created: list[Job] = []
         self._phrases: list[str] = []
         """What the mutation that is being read did besides scheduling."""
@@ -89,7 +107,7 @@ class _Reader:
         """Take the next event."""
         if event.request < 0 and event.kind not in {"restart", "boot"}:
             return
-        if self._dashboard and event.kind != "state":
+        if self._dashboard and (event.kind != "state" or event.detail[1] != CANCELED):
             self._nothing_to_cancel()
         handler = self._handlers.get(event.kind)
         if handler is not None:
@@ -111,8 +129,8 @@ class _Reader:
         story.entries.sort(key=lambda entry: entry.t_ns)
         return story
 
-    def _say(self, t_ns: int, who: str, text: str, **more: str | int | bool) -> Entry:
-        entry = Entry(t_ns, who, text, **more)  # type: ignore[arg-type]  # the fields by name
+    def _say(self, t_ns: int, who: str, text: str, rank: Rank = Rank.notable) -> Entry:
+        entry = Entry(t_ns, who, text, rank=rank)
         self.story.entries.append(entry)
         self._line = entry
         return entry
@@ -142,11 +160,13 @@ class _Reader:
         known = self.story.jobs.get(event.subject)
         if known is not None:  # it was born canceled
             job.state, job.ended_ns = known.state, event.t_ns
+        else:
+            self._open[job.name] += 1
         self.story.jobs[job.number] = job
         self._created.append(job)
 
     def _born_canceled(self, event: Event) -> None:
-        self.story.jobs[event.detail] = Job(event.detail, event.name, event.t_ns, event.t_ns, "canceled", event.t_ns)
+        self.story.jobs[event.detail] = Job(event.detail, event.name, event.t_ns, event.t_ns, CANCELED, event.t_ns)
         self._phrases.append(f"its job #{event.detail} {event.name} is born canceled, as its parent was canceled")
 
     def _callback(self, event: Event) -> None:
@@ -173,40 +193,44 @@ class _Reader:
                 words = f"{done}: {words}" if words else done
             self._add(t_ns, CALLER, words)
         else:
-            who = self._running.name if self._running is not None else CALLER
             words = words or ("settled already, changes nothing" if story.settled is not None else "commits")
-            self._say(t_ns, who, f"{name}: {words}", rank=Rank.plain)
+            self._say(t_ns, self._called_by(name), f"{name}: {words}" if name else words, Rank.plain)
+
+    def _called_by(self, name: str) -> str:
+        """Say who calls a mutation that no job runs: the caller, or the action that runs."""
+        return CALLER if self._running is None or name in {"submit", "cancel"} else self._running.name
 
     def _polled(self, event: Event, created: list[Job], phrases: list[str]) -> None:
         """Tell what one execution of a scheduled mutation saw and did."""
         story, t_ns, name = self.story, event.t_ns, event.name
-        own = self._finish_job(event.subject, "success", t_ns)
+        own = self._finish_job(event.subject, SUCCESS, t_ns)
         new = {job.number for job in created}
         read_jobs = [number for number in event.detail.reads if isinstance(number, int) and number != event.subject]
         seen = [story.jobs[number] for number in read_jobs if number in story.jobs and number not in new]
         saw = SAW.get(seen[-1].state, seen[-1].state) if seen else ""
         if not saw and not created and story.settled is not None:
             saw = "settled already"
-        again = [job for job in created if job.name == name]
-        quiet = saw if again and len(again) == len(created) and not phrases else ""
+        again = all(job.name == name for job in created)
+        quiet = saw if created and again and not phrases else ""
         phrases = [*phrases, *self._schedules(created, t_ns, name)]
         text = f"looks{late_words(own.due_ns, t_ns)}" + (f": {saw}" if saw else "")
-        entry = self._say(t_ns, name, text, quiet=quiet, looks=1, rank=Rank.plain)
+        entry = self._say(t_ns, name, text, Rank.plain)
+        entry.looks, entry.quiet = 1, quiet
         if quiet:
-            entry.again = when_words(again[-1].due_ns - t_ns)
+            entry.again = phrases[-1]
         if phrases:
             entry.text += f"{'; ' if saw else ': '}{', '.join(phrases)}"
-        if not any(job.name == name for job in story.unfinished) and created:
+        if created and not self._open[name]:
             entry.text += ", looks no more"
             entry.rank = Rank.notable
-        story.polls.append(Poll(t_ns, name, "looked" if quiet else "acted"))
+        story.polls.append(Poll(t_ns, name, LOOKED if quiet else ACTED))
 
     def _schedules(self, created: list[Job], t_ns: int, by: str) -> list[str]:
         """Say what a mutation scheduled."""
         phrases = []
         for job in created:
             when = when_words(job.due_ns - t_ns)
-            if job.state == "canceled":
+            if job.state == CANCELED:
                 continue
             if job.name == by:
                 phrases.append(f"looks again {when}")
@@ -230,27 +254,22 @@ class _Reader:
         else:
             self._give_up(event.t_ns)
             self._say(event.t_ns, CLIENT, words)
-        for poll in story.polls[-1:]:
-            if poll.t_ns == event.t_ns:
-                story.polls[-1] = Poll(poll.t_ns, poll.name, "acted")
 
     def _conflict(self, event: Event) -> None:
         self.story.conflicts += 1
-        who = event.name
-        if event.subject < 0:
-            who = CALLER if event.name in {"submit", "cancel"} or self._running is None else self._running.name
+        who = event.name if event.subject >= 0 else self._called_by(event.name)
         what = "" if who == event.name else f" of {event.name}"
-        entry = self._say(event.t_ns, who, f"conflict{what}, runs again (rerun {event.detail})", rank=Rank.plain)
+        entry = self._say(event.t_ns, who, f"conflict{what}, runs again (rerun {event.detail})", Rank.plain)
         if event.subject < 0:
             self._refused = entry
 
     def _rolled_back(self, event: Event) -> None:
         self._created, self._phrases = [], []
         if event.subject < 0:
-            self._say(event.t_ns, CALLER, f"{event.name} throws: {event.detail}")
+            self._say(event.t_ns, self._called_by(event.name), f"{event.name} throws: {event.detail}")
             return
-        self._finish_job(event.subject, "failed", event.t_ns)
-        self.story.polls.append(Poll(event.t_ns, event.name, "threw"))
+        self._finish_job(event.subject, FAILED, event.t_ns)
+        self.story.polls.append(Poll(event.t_ns, event.name, THREW))
         gone = [job for job in self.story.jobs.values() if str(event.detail) == f"job {job.number} not found"]
         why = str(event.detail)
         if gone and gone[0].ended_ns is not None:
@@ -264,6 +283,8 @@ class _Reader:
         job = self.story.jobs.get(number)
         if job is None:
             job = self.story.jobs[number] = Job(number, "", t_ns, t_ns)
+        elif job.ended_ns is None:
+            self._open[job.name] -= 1
         job.state, job.ended_ns = state, t_ns
         return job
 
@@ -272,21 +293,21 @@ class _Reader:
         job = self.story.jobs.get(event.subject)
         if job is None:
             return
-        if after == "inProgress":
+        if after == IN_PROGRESS:
             job.state = after
             self._running = job
-        elif after == "canceled":
+        elif after == CANCELED:
             self._finish_job(job.number, after, event.t_ns)
-            runs_on = ", which runs on unheard" if before == "inProgress" else " before it starts"
+            runs_on = ", which runs on unheard" if before == IN_PROGRESS else " before it starts"
             words = f"cancels job #{job.number} {job.name}{runs_on}"
             if self._dashboard:
                 self._add(event.t_ns, CALLER, words)
             else:
                 self._phrases.append(words)
             self._dashboard = False
-        elif before == "inProgress":
+        elif before == IN_PROGRESS:
             self._finish_job(job.number, after, event.t_ns)
-            if after == "failed":
+            if after == FAILED:
                 self._job_failed(job, event.t_ns)
 
     def _job_failed(self, job: Job, t_ns: int) -> None:
@@ -295,7 +316,7 @@ class _Reader:
         if t_ns == self._booted_ns:
             words = f"the server is back; {words}"
         tried = next((tried for tried in reversed(self.story.tries) if tried.job is job), None)
-        if self._refused is not None:
+        if self._refused is not None and self._refused.t_ns == t_ns:
             self._refused.text = self._refused.text.split(",", maxsplit=1)[0] + " once too often: not recorded"
             self._refused.rank, self._refused = Rank.notable, None
         if tried is None or tried.how == KILLED:
@@ -325,7 +346,7 @@ class _Reader:
             decided_ns, due_ns = story.sleep
             story.sleep = None
         story.tries.append(Try(event.subject, event.name, t_ns, job, decided_ns, due_ns))
-        self._say(t_ns, "action", text, starts=event.subject, rank=Rank.plain)
+        self._say(t_ns, ACTION, text, Rank.plain).starts = event.subject
 
     def _attempt_end(self, event: Event) -> None:
         story, t_ns, how = self.story, event.t_ns, event.name
@@ -338,7 +359,8 @@ class _Reader:
             text += ", unseen"
         elif tried.given_up_ns is not None:
             text += ", and nobody waits for it any more"
-        self._say(t_ns, "action", text, rank=Rank.plain if how == THREW and tried.outcome == "fail" else Rank.telling)
+        plain = how == THREW and tried.outcome == "fail"
+        self._say(t_ns, ACTION, text, Rank.plain if plain else Rank.telling)
 
     def _lost(self, event: Event) -> None:
         tried = self.story.tries[event.subject - 1]
@@ -352,7 +374,7 @@ class _Reader:
         text = effect_words(event.subject, event.name)
         if tried.end_ns is not None and tried.end_ns < event.t_ns:
             text += f", {span_text(event.t_ns - tried.end_ns)} after the attempt's end"
-        self._say(event.t_ns, WORLD, text, rank=Rank.telling)
+        self._say(event.t_ns, WORLD, text, Rank.telling)
 
     def _give_up(self, t_ns: int) -> None:
         """Infer that a client gave up the call in which it was, since it does something else now."""
@@ -362,9 +384,8 @@ class _Reader:
         if tried.end_ns is None and tried.lost_ns is None and tried.given_up_ns is None:
             tried.given_up_ns = t_ns
             waited = span_text(t_ns - tried.start_ns)
-            self._say(
-                t_ns, CLIENT, f"stops waiting for attempt {tried.number} after {waited}; it goes on", rank=Rank.telling
-            )
+            text = f"stops waiting for attempt {tried.number} after {waited}; it goes on"
+            self._say(t_ns, CLIENT, text, Rank.telling)
 
     # The rest.
 
@@ -373,7 +394,7 @@ class _Reader:
 
     def _cancel(self, event: Event) -> None:
         self.story.cancels.append((event.t_ns, event.name))
-        self._dashboard = event.name != "request"
+        self._dashboard = event.name != "request" and bool(self.story.jobs)
         self._say(event.t_ns, CALLER, CANCELS.get(event.name, f"cancel of the {event.name}"))
 
     def _nothing_to_cancel(self) -> None:
@@ -388,7 +409,7 @@ class _Reader:
     def _sleep(self, event: Event) -> None:
         self._give_up(event.t_ns)
         self.story.sleep = (event.t_ns, event.t_ns + event.detail)
-        self._say(event.t_ns, CLIENT, f"sleeps {span_text(event.detail)}", rank=Rank.plain)
+        self._say(event.t_ns, CLIENT, f"sleeps {span_text(event.detail)}", Rank.plain)
 
     def _system_error(self, event: Event) -> None:
         job = f"job #{event.subject} {event.name}"
@@ -398,7 +419,7 @@ class _Reader:
             "end": f"the end of {job} is not written, tried again later",
             "execution": f"this execution of {job} will die",
         }.get(event.detail, f"{str(event.detail).removeprefix('mutation ')} by {job} is lost")
-        self._say(event.t_ns, PLATFORM, f"system error: {what}", rank=Rank.telling)
+        self._say(event.t_ns, PLATFORM, f"system error: {what}", Rank.telling)
 
     def _restart(self, event: Event) -> None:
         story, down_ns = self.story, event.detail

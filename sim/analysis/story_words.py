@@ -4,6 +4,7 @@ import re
 from types import MappingProxyType
 
 from sim.analysis.numerals import duration_text
+from sim.analysis.story import IN_PROGRESS, PENDING, SUCCESS
 from sim.kernel.durations import UNITS_NS
 from sim.kernel.hosts import CUT, DIED, RETURNED, THREW
 from sim.kernel.records import Outcome
@@ -17,7 +18,7 @@ KILLED = "killed"
 LATE_NS = 500_000_000
 """From here on a reader asks why a job that was due did not start."""
 
-SAW = MappingProxyType({"pending": "not started yet", "inProgress": "still running", "success": "it succeeded"})
+SAW = MappingProxyType({PENDING: "not started yet", IN_PROGRESS: "still running", SUCCESS: "it succeeded"})
 """What a poll finds, by the state of the job it looks at."""
 
 SETTLES = MappingProxyType(

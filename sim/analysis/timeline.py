@@ -102,7 +102,7 @@ def _fold_polls(entries: Sequence[Entry], zero_ns: int) -> list[Entry]:
             folded += run
             continue
         first, last = run[0], run[-1]
-        text = f"{len(run)} polls, {quiet} ({_range(first, last, zero_ns)}); looks again {last.again}"
+        text = f"{len(run)} polls, {quiet} ({_range(first, last, zero_ns)}); {last.again}"
         folded.append(Entry(first.t_ns, who, text, rank=Rank.plain, looks=len(run)))
     return folded
 

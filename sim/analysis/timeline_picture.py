@@ -30,6 +30,7 @@ from sim.analysis.drawing import (
     note,
     settings,
 )
+from sim.analysis.story import ACTED, CANCELED, LOOKED, PENDING
 from sim.analysis.story_end import tally
 from sim.analysis.story_words import CANCELS, KILLED, span_text
 from sim.analysis.time_axis import TimeAxis
@@ -73,9 +74,9 @@ _EFFECTS = MappingProxyType(
 
 _POLLS = MappingProxyType(
     {
-        "looked": ("|", GREY, 9, "poll: nothing new"),
-        "acted": ("|", BLACK, 15, "poll that acts or ends"),
-        "threw": ("X", VERMILLION, 9, "poll that throws"),
+        LOOKED: ("|", GREY, 9, "poll: nothing new"),
+        ACTED: ("|", BLACK, 15, "poll that acts or ends"),
+        THREW: ("X", VERMILLION, 9, "poll that throws"),
     }
 )
 
@@ -130,7 +131,7 @@ def _rows(story: Story) -> list[_Row]:
     waiting = [
         job
         for job in story.jobs.values()
-        if job.worked and job.number not in started and job.state in {"pending", "canceled"}
+        if job.worked and job.number not in started and job.state in {PENDING, CANCELED}
     ]
     rows += [_Row("next attempt" if rows else "attempt 1", job=job) for job in waiting[-1:]]
     if len(rows) <= MOST_ROWS:
@@ -310,7 +311,7 @@ class _Picture:
         from_ns, due_ns = self._since(job.asked_ns), self._since(job.due_ns)
         to_ns = min(due_ns, self.right_ns)
         self._draw_delay(ax, place, from_ns, to_ns)
-        words = "canceled before its start" if job.state == "canceled" else f"due at +{span_text(due_ns)}"
+        words = "canceled before its start" if job.state == CANCELED else f"due at +{span_text(due_ns)}"
         self._draw_label(ax, place, from_ns, to_ns, words)
 
     def _draw_label(self, ax: Axes, place: int, start_ns: float, end_ns: float, words: str) -> None:

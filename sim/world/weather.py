@@ -8,13 +8,13 @@ In an isolated world each request meets an on/off source at a random phase, as i
 the share of time that it spends down, the interval that runs at 0 has the length-biased law, and 0 lies anywhere in it
 (the stationary alternating renewal process; Cox, "Renewal Theory", chapters 5 and 7). In a shared world it starts up.
 
-A poll can come years after a request began. So that nobody has to live through all the weather in between, time is cut
-into epochs of `EPOCH_CYCLES` mean cycles, and every epoch but the first begins anew at a random phase: the law stays the
-same, only what hangs together across the seam is lost.
+A poll can come years after a request began. So that nobody has to live through all the weather in between, time is
+cut into epochs of `EPOCH_CYCLES` mean cycles, and every epoch but the first begins anew at a random phase: the law
+stays the same, only what hangs together across the seam is lost.
 
 Addresses, for the source at position i of the list: stream `weather.i`, index the number of the interval, 0 the first,
-plus `EPOCH_INTERVALS` for each epoch before; at a random phase that interval comes from stream `phase` instead: index 3i
-its state, 3i + 1 its length, 3i + 2 how much of it has passed, plus `EPOCH_PHASES` for each epoch before. The same
+plus `EPOCH_INTERVALS` for each epoch before; at a random phase that interval comes from stream `phase` instead: index
+3i its state, 3i + 1 its length, 3i + 2 how much of it has passed, plus `EPOCH_PHASES` for each epoch before. The same
 request so meets the same weather whatever the policy does.
 """
 
@@ -168,7 +168,7 @@ class _Turns:
 
     __slots__ = ("_delays", "_end_ns", "_ends_ns", "_entity", "_first_down", "_first_index", "_start_ns")
 
-    def __init__(  # noqa: PLR0913, PLR0917  # an address, and what is drawn there
+    def __init__(  # noqa: PLR0913  # an address, and what is drawn there
         self, position: int, source: OnOff, epoch: int, choices: Choices, entity: int, *, random_phase: bool
     ) -> None:
         stream = f"weather.{position}"

@@ -24,18 +24,18 @@ from sim.scenario.schema import Scenario
 PORTS = ("article", "helpers", "component")
 SECOND = 1_000_000_000
 CONVEX, EIGHT_SLOTS = "profile: convex", "profile: ideal, parallelism: 8"
-LOADS = (2.0, 2.8, 3.4)
+LOADS = (2.0, 2.5, 3.0)
 """Requests a second, of 2 s each; eight slots serve four of them a second."""
 
 
-def busy(platform: str, rate: float, retrier: str = "component", replications: int = 6) -> Scenario:
+def busy(platform: str, rate: float, retrier: str = "component", replications: int = 14) -> Scenario:
     return Scenario.parse(
         f"""
         world: shared
         seed: 77
-        requests: {{count: 700, arrivals: {{poisson: {{rate: {rate}/s}}}}}}
+        requests: {{count: 500, arrivals: {{poisson: {{rate: {rate}/s}}}}}}
         replications: {replications}
-        measure: {{from: 40s}}
+        measure: {{from: 20s}}
         platform: {{{platform}}}
         action: {{latency: {{exponential: {{mean: 2s}}}}, effect_at: 0}}
         retrier: {retrier}
@@ -72,7 +72,7 @@ def lognormal_mean_s(median_ms: float, p99_ms: float) -> float:
 
 def test_without_its_latencies_the_profile_is_the_ideal_one_with_eight_slots() -> None:
     no_time = "profile: convex, mutation_latency: none, commit_window: none, dispatch_latency: none"
-    assert columns(simulate(busy(no_time, 3.4))) == columns(simulate(busy(EIGHT_SLOTS, 3.4)))
+    assert columns(simulate(busy(no_time, 3.0))) == columns(simulate(busy(EIGHT_SLOTS, 3.0)))
 
 
 def columns(requests: Requests) -> dict[str, list[Any]]:
@@ -96,16 +96,16 @@ def test_slots_queue_as_erlang_c_says_with_the_time_that_the_platform_takes(rate
 
 def test_delay_grows_with_the_load() -> None:
     light, middle, heavy = (float(np.mean(waits_s(CONVEX, rate))) for rate in LOADS)
-    assert light < middle / 3 < heavy / 9
+    assert light < middle / 2 < heavy / 4
 
 
 def test_without_a_limit_of_slots_delay_does_not_grow() -> None:
-    light, _, heavy = (float(np.mean(waits_s(f"{CONVEX}, parallelism: unlimited", rate))) for rate in LOADS)
+    light, heavy = (float(np.mean(waits_s(f"{CONVEX}, parallelism: unlimited", rate))) for rate in (LOADS[0], LOADS[2]))
     assert abs(light - heavy) < 0.002
 
 
 def test_polls_take_slots_from_work() -> None:
-    article, component = waits_s(CONVEX, 3.4, "article"), waits_s(CONVEX, 3.4)
+    article, component = waits_s(CONVEX, 3.0, "article"), waits_s(CONVEX, 3.0)
     low, _ = interval([ours - theirs for ours, theirs in zip(article, component, strict=True)])
     assert low > 0
 

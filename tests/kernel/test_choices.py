@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sim.kernel.choices import Choices, Script, ScriptExhausted, choose
+from sim.kernel.choices import Choices, Script, ScriptExhausted
 from sim.kernel.draws import Draws
 
 
@@ -20,21 +20,27 @@ class Seconds:
     [(0.0, 0), (0.24, 0), (0.25, 1), (0.5, 2), (0.99, 2)],
 )
 def test_a_weight_holds_its_half_open_interval(uniform: float, expected: int) -> None:
-    assert choose([0.25, 0.5], uniform) == expected
+    assert Script([uniform]).choose([0.25, 0.5], "outcome", 0) == expected
 
 
 def test_an_outcome_without_weight_is_never_chosen() -> None:
-    assert [choose([0.0, 0.0, 1.0], uniform) for uniform in (0.0, 0.5, 0.999)] == [2, 2, 2]
+    assert [Script([uniform]).choose([0.0, 0.0, 1.0], "outcome", 0) for uniform in (0.0, 0.5, 0.999)] == [2, 2, 2]
 
 
 def test_without_weights_the_rest_is_all() -> None:
-    assert choose([], 0.0) == 0
+    assert Script([0.0]).choose([], "outcome", 0) == 0
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6).map(sorted), st.floats(0, 1, exclude_max=True))
 def test_the_chosen_weight_is_the_first_above_the_uniform(cumulative: list[float], uniform: float) -> None:
     expected = next((at for at, weight in enumerate(cumulative) if weight > uniform), len(cumulative))
-    assert choose(cumulative, uniform) == expected
+    assert Script([uniform]).choose(cumulative, "outcome", 0) == expected
+
+
+def test_draws_choose_by_the_number_of_the_address() -> None:
+    draws = Draws(5)
+    chosen = [draws.choose([0.25, 0.5], "outcome", entity, 2) for entity in range(50)]
+    assert chosen == [sum(draws.uniform("outcome", entity, 2) >= at for at in (0.25, 0.5)) for entity in range(50)]
 
 
 def test_a_script_ignores_addresses() -> None:
