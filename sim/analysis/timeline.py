@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sim.kernel.records import Outcome
 
 WIDTH = 100
+WHO_WIDTH = 24
 FOLD_POLLS = 4
 """So many uneventful polls in a row become one line."""
 FOLD_ATTEMPTS = 12
@@ -51,13 +52,13 @@ def timeline_lines(history: History, request: int, outcome: Outcome, *, width: i
     entries = _cut(entries, start_ns)
     times = [f"+{span_text(entry.t_ns - start_ns)}" for entry in entries]
     time_width = max(map(len, times))
-    who_width = max(len(entry.who) for entry in entries)
+    who_width = min(WHO_WIDTH, max(len(entry.who) for entry in entries))
     lines: list[str] = []
     before_ns = -1
     for entry, time in zip(entries, times, strict=True):
         shown = "" if entry.t_ns == before_ns else time
         before_ns = entry.t_ns
-        lines += _wrapped(f"{shown:>{time_width}}  {entry.who:<{who_width}}  ", entry.text, width)
+        lines += _wrapped(f"{shown:>{time_width}}  {entry.who[:who_width]:<{who_width}}  ", entry.text, width)
     for text in ending(story, outcome):
         lines += _wrapped("=> ", text, width)
     return lines
@@ -102,7 +103,7 @@ def _fold_polls(entries: Sequence[Entry], zero_ns: int) -> list[Entry]:
             folded += run
             continue
         first, last = run[0], run[-1]
-        text = f"{len(run)} polls, {quiet} ({_range(first, last, zero_ns)}); {last.again}"
+        text = f"{len(run):,} polls, {quiet} ({_range(first, last, zero_ns)}); {last.again}"
         folded.append(Entry(first.t_ns, who, text, rank=Rank.plain, looks=len(run)))
     return folded
 

@@ -372,7 +372,8 @@ class Execution:
         """Run the function's handler."""
         function = self.job.function
         if self.deadline_ns is not None and not self.deployment.immediate:
-            self.deployment.clock.call_after(self.deadline_ns - self.started_ns, self._cut_off)
+            # In the background: what there is to cut off keeps the world going, the limit itself does not.
+            self.deployment.clock.call_in_background(self.deadline_ns - self.started_ns, self._cut_off)
         coroutine = function.handler(ActionContext(self), self.job.args)  # type: ignore[misc]  # so has an action
         self._task = Task(coroutine, self._returned)
         self._task.go_on()

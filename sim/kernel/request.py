@@ -12,6 +12,8 @@ import numpy as np
 from sim.kernel.records import NEVER, Cause, Outcome, Requests
 
 CAUSES = len(Cause)
+OPEN = Outcome.open
+"""Looked up once: to ask an enumeration for a member costs as much as to make half a request."""
 
 
 class Request:
@@ -59,7 +61,7 @@ class Request:
         self.mutations = 0
         self.actions = 0
         self.action_ns = 0
-        self.outcome = Outcome.open
+        self.outcome = OPEN
         self.duplicates: list[int] | None = None
         self.executions = 0
         """Transactions and executions begun for this request so far: the index of the platform's draws."""

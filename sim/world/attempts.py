@@ -46,10 +46,12 @@ BLAME: Final = {
     ACK_LOST: Cause.ack_lost,
     CRASH_AFTER_EFFECT: Cause.crash_after_effect,
     LOST_CONTACT: Cause.timeout,
+    FAIL: Cause.timeout,
+    CRASH_BEFORE_EFFECT: Cause.timeout,
+    HANG: Cause.timeout,
 }
-"""What a duplicate is charged to when the attempt before it had this outcome and its effect."""
+"""What a duplicate is charged to when the attempt before it had this outcome and its effect, if it has one."""
 
-WITH_EFFECT: Final = frozenset(BLAME)
 NORMAL_PRIORITY = 1
 
 
@@ -76,7 +78,7 @@ class Attempt:
         self.number = number
         self.host = host
         self.how = RETURNED
-        self.blame = BLAME.get(outcome, Cause.timeout)
+        self.blame = BLAME[outcome]
         self.ended = False
         self.given_up = False
         self.effect_done = False
