@@ -187,7 +187,7 @@ class _Reader:
         phrases += self._schedules(created, t_ns, "")
         words = ", ".join(phrases)
         if name in {"submit", "cancel"}:
-            done = {"submit": "accepted", "cancel": "commits" if phrases else "nothing to cancel"}[name]
+            done = {"submit": "accepted", "cancel": "the cancel commits" if phrases else "nothing to cancel"}[name]
             line = self._line
             if line is None or line.t_ns != t_ns or line.who != CALLER or not phrases:
                 words = f"{done}: {words}" if words else done

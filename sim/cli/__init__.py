@@ -54,12 +54,12 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="retrysim", prog_name="retrysim")
-def cli() -> None:  # noqa: D400  # a question
+def cli() -> None:
     """If I retry like this, what happens?
 
     Simulates retriers, the ones of Convex and your own, against actions that fail, crash and hang, and measures how
     long things take, how often they are tried, how often they happen twice, and what is stuck for ever.
-    """
+    """  # noqa: D400  # a question
 
 
 def main() -> NoReturn:

@@ -17,7 +17,6 @@ from sim.convex.jobs import CANCELED, IN_PROGRESS, PENDING, Job
 from sim.convex.store import Store
 from sim.kernel.durations import RUNAWAY_NS
 from sim.kernel.records import NEVER
-from sim.kernel.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from sim.kernel.choices import Choices
     from sim.kernel.clock import Clock
     from sim.kernel.history import Recorder
+    from sim.kernel.request import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,17 +146,6 @@ class Deployment:
     def when_up(self, call: Callable[[], None]) -> None:
         """Call when the server is back."""
         self._when_up.append(call)
-
-    def every(self, interval_ns: int, function: Function) -> None:
-        """Run a mutation again and again in the background: a cron."""
-
-        def run() -> None:
-            context = MutationContext(self, Request(NEVER))
-            function.handler(context, {})  # type: ignore[misc]  # a mutation has a handler
-            self.commit(context)
-            self.clock.call_in_background(interval_ns, run)
-
-        self.clock.call_in_background(interval_ns, run)
 
     # What the executor and the contexts need.
 

@@ -235,9 +235,3 @@ def test_a_mutation_that_throws_concludes_nothing(bench: MakeBench) -> None:
     assert b.request.settled_ns == NEVER
 
 
-def test_a_cron_runs_in_the_background_as_long_as_there_is_other_work(bench: MakeBench) -> None:
-    b, ran = bench(), []
-    b.deployment.every(10 * MS, mutation("cron", lambda ctx, _: ran.append(ctx.now_ms)))
-    b.call(lambda ctx: ctx.run_after(35, mutation("work", lambda _ctx, _args: None)))
-    b.run()
-    assert ran == [10, 20, 30]
