@@ -69,8 +69,8 @@ class _Reader:
         self._handlers: dict[str, Callable[[Event], None]] = {
             "submit": self._submit,
             "job": self._job,
-            "born_canceled": self._born_canceled,
             "callback": self._callback,
+            "callback_lost": self._callback_lost,
             "commit": self._commit,
             "settled": self._settled,
             "conflict": self._conflict,
@@ -157,20 +157,19 @@ class _Reader:
         due_ns, state = event.detail
         worked = event.name in self._actions
         job = Job(event.subject, event.name, event.t_ns, max(due_ns, event.t_ns), state, worked=worked)
-        known = self.story.jobs.get(event.subject)
-        if known is not None:  # it was born canceled
-            job.state, job.ended_ns = known.state, event.t_ns
+        if state == CANCELED:
+            job.ended_ns = event.t_ns
+            self._phrases.append(f"its job #{job.number} {job.name} is born canceled, as its parent was canceled")
         else:
             self._open[job.name] += 1
         self.story.jobs[job.number] = job
         self._created.append(job)
 
-    def _born_canceled(self, event: Event) -> None:
-        self.story.jobs[event.detail] = Job(event.detail, event.name, event.t_ns, event.t_ns, CANCELED, event.t_ns)
-        self._phrases.append(f"its job #{event.detail} {event.name} is born canceled, as its parent was canceled")
-
     def _callback(self, event: Event) -> None:
         self._phrases.append(f"onComplete is told {event.name}")
+
+    def _callback_lost(self, event: Event) -> None:
+        self._phrases.append(f"onComplete throws when told {event.name}, and is not told again")
 
     def _commit(self, event: Event) -> None:
         created, self._created = self._created, []

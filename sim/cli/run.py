@@ -17,9 +17,9 @@ from sim.analysis.expressions import Ruling
 from sim.analysis.plots import save_figures
 from sim.analysis.words import verdict_text
 from sim.cli import INCONCLUSIVE, MISSED
-from sim.cli.scenarios import Source, refuse, scenario_options
+from sim.cli.output import Printer, refuse_impossible, saving
+from sim.cli.scenarios import Source, problems_told, scenario_options
 from sim.experiment.run import run
-from sim.scenario.problems import ScenarioError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from sim.experiment.result import Result
     from sim.experiment.run import Progress as Watcher
 
-WIDTH = 100
 EXIT_CODES = {Ruling.missed: MISSED, Ruling.inconclusive: INCONCLUSIVE}
 EXAMPLES = {"stuck": "a stuck request", "duplicated": "a repeated effect", "slowest": "the slowest request"}
+PICTURES = ("attempts", "ccdf", "detection_lag", "duplicates", "outcomes")
+FILES = ("summary.json", *(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")))
+"""What a run may leave in its folder, all else there is somebody else's."""
 
 
 @click.command("run")
@@ -51,23 +53,18 @@ def command(source: Source, out: Path | None, engine: str, *, no_plots: bool, sv
     del engine
     if no_plots and svg:
         raise click.UsageError("--svg asks for pictures and --no-plots for none")
-    try:
+    with problems_told(source):
         scenario = source.load()
+        folder = Path("results") / scenario.name if out is None else out
+        refuse_impossible(folder)
         with _progress() as watcher:
             result = run(scenario, progress=watcher)
-    except ScenarioError as error:
-        raise refuse(error, source.path) from None
-    folder = Path("results") / scenario.name if out is None else out
-    console = Console(width=_width(), highlight=False, soft_wrap=False)
-    _print_results(result, source, console)
+    printer = Printer()
+    _print_results(result, source, printer)
     files = _save(result, folder, pictures=not no_plots, svg=svg)
-    console.print(f"\nsaved in {folder}: {', '.join(files)}", markup=False, soft_wrap=True)
+    printer.verbatim(f"\nsaved in {folder}: {', '.join(files)}")
     if result.ruling in EXIT_CODES:
         raise click.exceptions.Exit(EXIT_CODES[result.ruling])
-
-
-def _width() -> int:
-    return min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDTH)
 
 
 @contextmanager
@@ -83,31 +80,29 @@ def _progress() -> Iterator[Watcher | None]:
         yield lambda done, total, cell: bar.update(task, completed=done, total=total, description=cell)
 
 
-def _print_results(result: Result, source: Source, console: Console) -> None:
+def _print_results(result: Result, source: Source, printer: Printer) -> None:
     scenario = result.scenario
     count = scenario.requests.count
     shared = scenario.world == "shared"
     size = f"{count:,} requests x {scenario.replications} replications" if shared else f"{count:,} requests"
-    console.print(
+    printer.sentence(
         f"{scenario.name}: {scenario.world} world, {size} a cell, seed {scenario.seed}, schema 1, "
-        f"digest {result.digest[:12]}",
-        markup=False,
+        f"digest {result.digest[:12]}"
     )
-    console.print(result.table())
+    printer.print(result.table())
     for sentence in result.sentences():
-        console.print(sentence, markup=False)
+        printer.sentence(sentence)
     verdicts = [(cell, verdict) for cell in result.cells for verdict in cell.verdicts]
     if verdicts:
-        console.print("\nexpected", markup=False)
+        printer.verbatim("\nexpected")
     for cell, verdict in verdicts:
         where = f"{cell.cell.name}: " if len(result.cells) > 1 else ""
-        console.print(f"  {where}{verdict_text(verdict)}", markup=False)
+        printer.sentence(f"{where}{verdict_text(verdict)}", indent="  ")
     examples = _examples(result, source)
     if examples:
-        console.print("\nto see one happen")
+        printer.verbatim("\nto see one happen")
         for what, line in examples:
-            console.print(f"  {what}:", markup=False)
-            console.print(f"    {line}", markup=False, soft_wrap=True)
+            printer.verbatim(f"  {what}:\n    {line}")
 
 
 def _examples(result: Result, source: Source) -> list[tuple[str, str]]:
@@ -116,30 +111,18 @@ def _examples(result: Result, source: Source) -> list[tuple[str, str]]:
     for kind, what in EXAMPLES.items():
         having = [cell for cell in result.cells if kind in cell.examples]
         if kind == "slowest":
-            having.sort(key=lambda cell: -_slowest(cell.metrics.value("time_to_known.success.max").value))
+            having.sort(key=lambda cell: -cell.slowest_ns)
         if having:
             name = having[0].id if len(result.cells) > 1 else None
             lines.append((what, source.replay_line(having[0].examples[kind], name)))
     return lines
 
 
-def _slowest(value: float | None) -> float:
-    return -1.0 if value is None else value
-
-
 def _save(result: Result, folder: Path, *, pictures: bool, svg: bool) -> list[str]:
-    """Write everything beside the folder first, then move it in: an interrupted run leaves nothing half-written."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".retrysim-", dir=folder) as temporary:
-        beside = Path(temporary)
+    with saving(folder, FILES) as beside:
         (beside / "summary.json").write_text(result.summary_json(), encoding="utf-8")
         if pictures:
             scenario = result.scenario
             caption = caption_text(scenario.name, scenario.seed, scenario.requests.count, result.digest)
             save_figures(result.reported, caption, beside, svg=svg)
-        names = sorted(path.name for path in beside.iterdir())
-        for stale in (*folder.glob("*.png"), *folder.glob("*.svg")):
-            stale.unlink()
-        for name in names:
-            (beside / name).replace(folder / name)
-    return names
+        return sorted(path.name for path in beside.iterdir())

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
+import sysconfig
+import traceback
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sim.cli import INVALID_SCENARIO
+from sim.kernel.errors import BrokenInvariant
 from sim.scenario.load import load
-from sim.scenario.problems import Problem, ScenarioError
+from sim.scenario.problems import ScenarioError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sim.scenario.schema import Scenario
 
@@ -40,9 +44,14 @@ class Source:
     overrides: tuple[tuple[str, str], ...]
     retrier: str | None
 
+    @property
+    def brings_retrier(self) -> bool:
+        """Whether the command line names a retrier that is the user's own code."""
+        return self.retrier is not None and ":" in self.retrier
+
     def load(self) -> Scenario:
         """Load the scenario; raises ScenarioError."""
-        if self.retrier is not None and ":" in self.retrier:
+        if self.brings_retrier:
             # A retrier of one's own is looked for where the command runs, as `python -m` does.
             sys.path.insert(0, str(Path.cwd()))
         return load(self.path, self.overrides, seed=self.seed, requests=self.requests, retrier=self.retrier)
@@ -70,8 +79,8 @@ def scenario_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the argument SCENARIO and the options that change it; they reach the command as `source`."""
     options = [
         click.argument("scenario", metavar="SCENARIO"),
-        click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Take another seed."),
-        click.option("--requests", type=click.IntRange(1), help="Simulate another number of requests."),
+        click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", help="Take another seed."),
+        click.option("--requests", type=click.IntRange(1), metavar="N", help="Simulate another number of requests."),
         click.option(
             "--set",
             "overrides",
@@ -111,4 +120,35 @@ def refuse(error: ScenarioError, path: str) -> click.exceptions.Exit:
     return click.exceptions.Exit(INVALID_SCENARIO)
 
 
-__all__ = ["Problem", "Source", "refuse", "scenario_options"]
+@contextmanager
+def problems_told(source: Source) -> Iterator[None]:
+    """Tell on stderr what is wrong with a scenario, or with the retrier that came with it, and exit."""
+    try:
+        yield
+    except ScenarioError as error:
+        raise refuse(error, source.path) from None
+    except (click.ClickException, click.exceptions.Exit, BrokenInvariant):
+        raise
+    except Exception as error:
+        if not source.brings_retrier:
+            raise
+        for line in _own_mistake(error):
+            click.echo(f"--retrier {source.retrier}: {line}" if line[0] != " " else line, err=True)
+        raise click.exceptions.Exit(INVALID_SCENARIO) from None
+
+
+def _own_mistake(error: Exception) -> Iterator[str]:
+    """Say what went wrong in a user's retrier, with the lines of that code alone."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, NotImplementedError) and not error.args:
+        yield f"it does not define '{frames[-1].name}'"
+        return
+    yield "".join(traceback.format_exception_only(error)).splitlines()[-1]
+    ours = (Path(__file__).parents[1], Path(sysconfig.get_path("stdlib")))
+    for frame in frames:
+        path = Path(frame.filename)
+        if path.is_file() and not any(path.is_relative_to(folder) for folder in ours):
+            yield f"  {path.name}:{frame.lineno}, in {frame.name}: {frame.line}"
+
+
+__all__ = ["Source", "problems_told", "refuse", "scenario_options"]

@@ -117,7 +117,7 @@ class Executor:
         if context.settlement is not None:
             outcome, at_ns = context.settlement
             if request.settle(outcome, now_ns if at_ns is None else at_ns):
-                deployment.record("settled", request.number, -1, outcome.name)
+                deployment.record("settled", request.number, -1, outcome.name, request.settled_ns)
         return True
 
     def _due(self, job: Job) -> None:

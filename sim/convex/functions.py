@@ -113,7 +113,7 @@ class MutationContext(QueryContext):
         """How often this mutation was refused before."""
         self.settlement: tuple[Outcome, int | None] | None = None
         self.trace: list[Raw | Job] | None = None
-        """The events of this mutation so far, where a history is kept; a job stands for its creation."""
+        """The events of this mutation so far, where a history is kept; a job stands for its creation as pending."""
 
     def run_after(self, delay_ms: float, function: Function, args: Any = None, *, at_ns: int | None = None) -> int:
         """Schedule a function `delay_ms` from now and return its job; it exists once this mutation commits.
@@ -136,13 +136,13 @@ class MutationContext(QueryContext):
             row = self.get_job(self.caller.id)
             if row is not None and row.state == CANCELED:
                 job.state = CANCELED
-                self.note("born_canceled", function.name, number)
         if self.created is None:
             self.created = [job]
         else:
             self.created.append(job)
         if self.trace is not None:
-            self.trace.append(job)
+            born = (self.now_ns, "job", self.request.number, number, function.name, (at_ns, job.state))
+            self.trace.append(job if job.state == PENDING else born)
         return number
 
     def run_at(self, at_ns: int, function: Function, args: Any = None) -> int:

@@ -15,7 +15,7 @@ from sim.analysis.cells import Cell as Reported
 from sim.analysis.expressions import Ruling, Verdict
 from sim.analysis.metrics import CellMetrics, measure
 from sim.convex.platform import assumed
-from sim.kernel.records import Cause, Outcome, Requests
+from sim.kernel.records import NEVER, Cause, Outcome, Requests
 from sim.retriers.base import LoopRetrier
 from sim.scenario.identity import digest
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
     from rich.table import Table
 
     from sim.scenario.cells import Cell
@@ -61,10 +62,19 @@ class CellResult:
         duplicates = requests.duplicates.sum(axis=1)
         if len(requests) and duplicates.max():
             found["duplicated"] = self._number(int(duplicates.argmax()))
-        known = np.where(requests.settled_ns >= 0, requests.settled_ns - requests.submitted_ns, -1)
-        if len(requests) and known.max() >= 0:
-            found["slowest"] = self._number(int(known.argmax()))
+        if self.slowest_ns >= 0:
+            found["slowest"] = self._number(int(self._known_ns.argmax()))
         return found
+
+    @property
+    def slowest_ns(self) -> int:
+        """The longest time until a request was known to have ended, however it did; -1 where none is."""
+        return int(self._known_ns.max()) if len(self.requests) else NEVER
+
+    @property
+    def _known_ns(self) -> NDArray[np.int64]:
+        requests = self.requests
+        return np.where(requests.settled_ns == NEVER, NEVER, requests.settled_ns - requests.submitted_ns)
 
     def _number(self, row: int) -> int:
         count = self.cell.scenario.requests.count

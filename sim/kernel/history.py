@@ -18,7 +18,6 @@ KINDS = (
     "conflict",  # a commit was refused; subject: job or -1, name: function, detail: number of the rerun that follows
     "rolled_back",  # a function threw; subject: job or -1, name: function, detail: the error's text
     "job",  # a job was created; subject: job, name: function, detail: (due ns as asked, state)
-    "born_canceled",  # the job created next has a canceled parent; name: function, detail: job
     "state",  # a job's state changed; subject: job, name: function, detail: (from, to)
     "attempt",  # the user's action starts; subject: attempt, detail: outcome in store
     "attempt_end",  # it returned, threw, died or was cut off; subject: attempt, name: how
@@ -27,9 +26,10 @@ KINDS = (
     "draw",  # a retrier drew a number; name: stream, detail: the number
     "write",  # a user document changed; name: its id, detail: the new document or None
     "callback",  # the caller's onComplete ran; name: the result it was told
+    "callback_lost",  # the caller's onComplete threw, and is not told again; name: the result it was told
     "cancel",  # somebody cancels; name: the target
     "cancel_answer",  # what the retrier's own cancel answered; detail: the answer
-    "settled",  # the retrier knows how the request ended; name: outcome
+    "settled",  # the retrier knows how the request ended; name: outcome, detail: since when, in ns
     "sleep",  # a client outside sleeps; detail: for how many ns
     "system_error",  # subject: job or -1, name: function, detail: what it struck
     "restart",  # the server goes down; detail: for how many ns

@@ -165,14 +165,14 @@ class Client:
         """Stop the loop; a call in flight goes on."""
         if self.request.settle(Outcome.canceled, self.clock.now_ns):
             self._task.stop()
-            self.record("settled", Outcome.canceled.name)
+            self.record("settled", Outcome.canceled.name, self.clock.now_ns)
 
     def _concluded(self, _value: Any, error: Exception | None) -> None:
         if error is not None and not isinstance(error, CallFailed):
             raise error
         outcome = Outcome.success if error is None else Outcome.gave_up
         if self.request.settle(outcome, self.clock.now_ns):
-            self.record("settled", outcome.name)
+            self.record("settled", outcome.name, self.clock.now_ns)
 
     def record(self, kind: str, name: str, detail: Any = None) -> None:
         """Add an event to the history, where one is kept."""

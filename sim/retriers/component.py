@@ -12,7 +12,6 @@ number, so a stale attempt settles a newer one. An `onComplete` that throws is l
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -203,8 +202,10 @@ class Component(ScheduledRetrier):
             ctx.replace(run_id, {**run, "state": state, "numFailures": run["numFailures"] + 1})
         else:
             if options["onComplete"] != "none":
-                with suppress(FunctionError):  # upstream logs it; nobody is told again
+                try:
                     ctx.run_mutation(self.on_complete, {"result": result, "throws": options["onComplete"] == "throw"})
+                except FunctionError:
+                    ctx.note("callback_lost", result["type"])
             state = {"type": "completed", "completedAt": ctx.now_ns, "result": result}
             ctx.replace(run_id, {**run, "state": state})
             ctx.settle(OUTCOMES[result["type"]], ctx.now_ns)

@@ -1,5 +1,6 @@
 """A small deployment to test against: functions made on the spot, an action by script, a history of everything."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -31,6 +32,9 @@ class Numbers:
         self.asked.append((stream, entity, index, rerun))
         numbers = self._given.get(stream, [0.5])
         return numbers.pop(0) if len(numbers) > 1 else numbers[0]
+
+    def choose(self, cumulative: Sequence[float], stream: str, entity: int, index: int = 0) -> int:
+        return bisect_right(cumulative, self.uniform(stream, entity, index))
 
     def delays(self, law: Law, stream: str) -> DelayOf:
         def delay(entity: int, index: int, rerun: int) -> int:

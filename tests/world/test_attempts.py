@@ -1,0 +1,382 @@
+"""Attempts: each row of the table of outcomes, by script and by share, and what hosts are told."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sim.kernel.choices import DelayOf, Law
+from sim.kernel.clock import Clock
+from sim.kernel.history import Recorder
+from sim.kernel.records import Cause
+from sim.kernel.request import Request
+from sim.world.attempts import ActionModel
+from sim.world.distributions import Constant, Uniform
+
+MS = 1_000_000
+ALL = ("success", "fail", "ack_lost", "crash_before_effect", "crash_after_effect", "lost_contact", "hang")
+
+
+class Numbers:
+    """Choices with one number for each stream, 0.25 where none is given."""
+
+    def __init__(self, **given_numbers: float) -> None:
+        self.given = given_numbers
+        self.asked: list[tuple[str, int, int, int]] = []
+
+    def uniform(self, stream: str, entity: int, index: int = 0, rerun: int = 0) -> float:
+        self.asked.append((stream, entity, index, rerun))
+        return self.given.get(stream, 0.25)
+
+    def choose(self, cumulative: Sequence[float], stream: str, entity: int, index: int = 0) -> int:
+        return bisect_right(cumulative, self.uniform(stream, entity, index))
+
+    def delays(self, law: Law, stream: str) -> DelayOf:
+        def delay(entity: int, index: int, rerun: int) -> int:
+            return int(law.sample_ns(np.array([self.uniform(stream, entity, index, rerun)]))[0])
+
+        return delay
+
+
+class Seen:
+    """A host that notes what it is told and what happens around it, with the instants in ns."""
+
+    def __init__(self, clock: Clock, deadline_ns: int | None, strike: float | None) -> None:
+        self.deadline_ns = deadline_ns
+        self.strike = strike
+        self.attempt: Any = None
+        self.told: list[tuple[int, str]] = []
+        self._clock = clock
+
+    def attempt_over(self, how: str) -> None:
+        self.told.append((self._clock.now_ns, how))
+
+    def attempt_lost(self) -> None:
+        self.told.append((self._clock.now_ns, "lost"))
+
+
+def one_attempt(  # noqa: PLR0913  # what a row of the table depends on
+    outcome: str,
+    latency_ns: int = 100 * MS,
+    *,
+    effect_at: float = 0.8,
+    moment: float = 0.25,
+    limit_ns: int | None = None,
+    strike: float | None = None,
+) -> tuple[list[tuple[int, str]], Any]:
+    """Play one scripted attempt; returns (instant in ns, what) in the true order, and the attempt."""
+    clock, recorder = Clock(), Recorder()
+    script = [(outcome, Constant(value_ns=latency_ns))]
+    numbers = Numbers(death=moment)
+    model = ActionModel(
+        clock, numbers, latency=Constant(value_ns=0), script=script, effect_at=effect_at, recorder=recorder
+    )
+    host = Seen(clock, limit_ns, strike)
+    model.begin(host, Request(0))
+    clock.drain(None, 100)
+    words = {"effect": "effect", "lost": "lost"}
+    order = [
+        (event.t_ns, event.name if event.kind == "attempt_end" else words[event.kind])
+        for event in recorder.history()
+        if event.kind != "attempt"
+    ]
+    assert host.told == [entry for entry in order if entry[1] != "effect"]
+    return order, host.attempt
+
+
+# The table.
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        ("success", [(80, "effect"), (100, "returned")]),
+        ("fail", [(100, "threw")]),
+        ("ack_lost", [(80, "effect"), (100, "threw")]),
+        ("crash_before_effect", [(20, "died")]),
+        ("crash_after_effect", [(80, "effect"), (85, "died")]),
+        ("lost_contact", [(25, "lost"), (80, "effect"), (100, "returned")]),
+        ("hang", []),
+    ],
+)
+def test_what_each_outcome_does(outcome: str, expected: list[tuple[int, str]]) -> None:
+    assert one_attempt(outcome)[0] == [(at_ms * MS, what) for at_ms, what in expected]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        ("success", [(60, "cut"), (80, "effect")]),
+        ("fail", [(60, "cut")]),
+        ("ack_lost", [(60, "cut"), (80, "effect")]),
+        ("crash_before_effect", [(20, "died")]),
+        ("crash_after_effect", [(60, "cut"), (80, "effect")]),
+        ("lost_contact", [(25, "lost"), (60, "cut"), (80, "effect")]),
+        ("hang", [(60, "cut")]),
+    ],
+)
+def test_what_each_outcome_does_when_the_limit_is_shorter(outcome: str, expected: list[tuple[int, str]]) -> None:
+    assert one_attempt(outcome, limit_ns=60 * MS)[0] == [(at_ms * MS, what) for at_ms, what in expected]
+
+
+def test_contact_that_would_be_lost_after_the_cut_is_not() -> None:
+    assert one_attempt("lost_contact", moment=0.9, limit_ns=60 * MS)[0] == [(60 * MS, "cut"), (80 * MS, "effect")]
+
+
+@pytest.mark.parametrize("outcome", ["success", "ack_lost", "crash_after_effect", "lost_contact"])
+def test_an_effect_precedes_the_end_of_the_same_instant(outcome: str) -> None:
+    what = [name for _, name in one_attempt(outcome, effect_at=1.0)[0] if name != "lost"]
+    assert what[0] == "effect"
+
+
+def test_an_effect_precedes_the_cut_of_the_same_instant() -> None:
+    assert one_attempt("success", limit_ns=80 * MS)[0] == [(80 * MS, "effect"), (80 * MS, "cut")]
+
+
+def test_an_effect_without_delay_comes_at_the_start() -> None:
+    assert one_attempt("success", effect_at=0.0)[0] == [(0, "effect"), (100 * MS, "returned")]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        ("success", ["effect", "returned"]),
+        ("fail", ["threw"]),
+        ("ack_lost", ["effect", "threw"]),
+        ("crash_before_effect", ["died"]),
+        ("crash_after_effect", ["effect", "died"]),
+        ("lost_contact", ["effect", "returned"]),
+    ],
+)
+def test_without_latency_all_of_it_happens_inside_one_step(outcome: str, expected: list[str]) -> None:
+    clock, recorder = Clock(), Recorder()
+    model = ActionModel(
+        clock, Numbers(), latency=Constant(value_ns=0), script=[(outcome, Constant(value_ns=0))], recorder=recorder
+    )
+    model.begin(Seen(clock, None, None), Request(0))
+    before_any_step = [event.name or event.kind for event in recorder.history() if event.kind != "attempt"]
+    assert [name.replace("applied", "effect") for name in before_any_step] == expected
+
+
+@pytest.mark.parametrize(("effect_at", "latency_ns", "expected_ns"), [(0.9, 5, 4), (0.5, 3, 2), (0.5, 5, 2), (0.3, 10, 3)])
+def test_the_moment_of_the_effect_is_rounded_to_whole_nanoseconds(
+    effect_at: float, latency_ns: int, expected_ns: int
+) -> None:
+    assert one_attempt("success", latency_ns, effect_at=effect_at)[0][0] == (expected_ns, "effect")
+
+
+@given(st.integers(0, 10**12), st.floats(0, 1), st.floats(0, 1, exclude_max=True))
+def test_moments_lie_in_their_ranges(latency_ns: int, effect_at: float, moment: float) -> None:
+    effect_ns = round(effect_at * latency_ns)
+
+    def end_of(outcome: str) -> int:
+        return one_attempt(outcome, latency_ns, effect_at=effect_at, moment=moment)[0][-1][0]
+
+    lost = one_attempt("lost_contact", latency_ns, effect_at=effect_at, moment=moment)[0]
+    lost_ns = [at_ns for at_ns, what in lost if what == "lost"]
+    assert 0 <= end_of("crash_before_effect") <= max(effect_ns - 1, 0)
+    assert effect_ns <= end_of("crash_after_effect") <= latency_ns
+    assert all(0 <= at_ns < latency_ns for at_ns in lost_ns)
+    assert len(lost_ns) == (latency_ns > 0)
+
+
+# What a system error does to a running attempt.
+
+
+@pytest.mark.parametrize(
+    ("outcome", "strike", "expected"),
+    [
+        ("success", 0.5, [(50, "died"), (80, "effect")]),
+        ("success", 0.9, [(80, "effect"), (90, "died")]),
+        ("fail", 0.5, [(50, "died")]),
+        ("crash_before_effect", 0.5, [(10, "died")]),
+        ("hang", 0.5, []),
+    ],
+)
+def test_a_strike_kills_the_attempt_and_leaves_its_effect(
+    outcome: str, strike: float, expected: list[tuple[int, str]]
+) -> None:
+    assert one_attempt(outcome, strike=strike)[0] == [(at_ms * MS, what) for at_ms, what in expected]
+
+
+# What a later duplicate will be charged to.
+
+
+@pytest.mark.parametrize(
+    ("outcome", "options", "expected"),
+    [
+        ("success", {}, Cause.report_lost),
+        ("ack_lost", {}, Cause.ack_lost),
+        ("crash_after_effect", {}, Cause.crash_after_effect),
+        ("lost_contact", {}, Cause.timeout),
+        ("success", {"limit_ns": 60 * MS}, Cause.timeout),
+        ("success", {"limit_ns": 90 * MS}, Cause.timeout),
+        ("ack_lost", {"limit_ns": 90 * MS}, Cause.timeout),
+        ("success", {"strike": 0.5}, Cause.timeout),
+        ("success", {"strike": 0.9}, Cause.crash_after_effect),
+    ],
+)
+def test_what_an_attempt_is_to_blame_for(outcome: str, options: dict[str, Any], expected: Cause) -> None:
+    assert one_attempt(outcome, **options)[1].blame == expected
+
+
+def abandoned(outcome: str, at_ms: int, cause: Cause) -> Any:
+    clock = Clock()
+    script = [(outcome, Constant(value_ns=100 * MS))]
+    model = ActionModel(clock, Numbers(), latency=Constant(value_ns=0), script=script, effect_at=0.8)
+    host = Seen(clock, None, None)
+    request = Request(0)
+    model.begin(host, request)
+    clock.call_after(at_ms * MS, lambda: host.attempt.abandon(clock.now_ns, cause))
+    clock.drain(None, 100)
+    return SimpleNamespace(request=request, attempt=host.attempt, told=host.told)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "at_ms", "expected"),
+    [
+        pytest.param("success", 50, Cause.timeout, id="before its effect"),
+        pytest.param("success", 90, Cause.crash_after_effect, id="after its effect"),
+        pytest.param("success", 110, Cause.crash_after_effect, id="after its return, which is not recorded"),
+        pytest.param("ack_lost", 110, Cause.ack_lost, id="after it reported failure itself"),
+        pytest.param("crash_after_effect", 110, Cause.crash_after_effect, id="after its death"),
+        pytest.param("lost_contact", 90, Cause.timeout, id="after contact was lost"),
+    ],
+)
+def test_what_an_abandoned_attempt_is_to_blame_for(outcome: str, at_ms: int, expected: Cause) -> None:
+    assert abandoned(outcome, at_ms, Cause.crash_after_effect).attempt.blame == expected
+
+
+def test_an_abandoned_attempt_has_its_effect_all_the_same_and_tells_nobody() -> None:
+    after = abandoned("success", 50, Cause.timeout)
+    assert (after.request.first_effect_ns, after.request.last_attempt_end_ns, after.told) == (80 * MS, 50 * MS, [])
+
+
+def test_a_dropped_effect_never_comes() -> None:
+    clock = Clock()
+    model = ActionModel(clock, Numbers(), latency=Constant(value_ns=100 * MS), effect_at=0.8)
+    host, request = Seen(clock, None, None), Request(0)
+    model.begin(host, request)
+    host.attempt.drop_effect()
+    clock.drain(None, 100)
+    assert (request.effects, host.told) == (0, [(100 * MS, "returned")])
+
+
+# Which outcome.
+
+
+def drawn(
+    number: float, outcomes: Sequence[tuple[str, float, Law]], permanent: bool = False, weather: float | None = None
+) -> list[tuple[int, str]]:
+    """Play one attempt with a given number for its outcome; returns what the host was told."""
+    clock = Clock()
+    model = ActionModel(clock, Numbers(outcome=number), latency=Constant(value_ns=100 * MS), outcomes=outcomes)
+    host, request = Seen(clock, 500 * MS, None), Request(0)
+    request.permanent = permanent
+    if weather is not None:
+        request.weather = SimpleNamespace(fail_share=lambda _at_ns: weather)
+    model.begin(host, request)
+    clock.drain(None, 100)
+    return [(at_ns // MS, what) for at_ns, what in host.told]
+
+
+SHARES = [("fail", 0.25, Constant(value_ns=5 * MS)), ("ack_lost", 0.0, Constant(value_ns=1)), ("hang", 0.5, Constant(value_ns=1))]
+BELOW_ONE = 1 - 2**-53
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (0.0, (5, "threw")),
+        (0.2499, (5, "threw")),
+        (0.25, (500, "cut")),
+        (0.7499, (500, "cut")),
+        (0.75, (100, "returned")),
+        (BELOW_ONE, (100, "returned")),
+    ],
+)
+def test_outcomes_come_by_their_shares_each_with_its_own_latency(number: float, expected: tuple[int, str]) -> None:
+    assert drawn(number, SHARES) == [expected]
+
+
+@pytest.mark.parametrize("number", [0.0, 0.5, BELOW_ONE])
+def test_without_outcomes_every_attempt_succeeds(number: float) -> None:
+    assert drawn(number, []) == [(100, "returned")]
+
+
+@pytest.mark.parametrize("number", [0.0, 0.5, 0.999999])
+def test_shares_that_sum_to_one_leave_nothing_to_success(number: float) -> None:
+    tenths = [("fail", 0.1, Constant(value_ns=5 * MS)) for _ in range(10)]
+    assert drawn(number, tenths) == [(5, "threw")]
+
+
+def test_a_permanent_failure_fails_with_the_latency_of_failures() -> None:
+    assert drawn(0.9, SHARES, permanent=True) == [(5, "threw")]
+
+
+def test_a_permanent_failure_without_failures_takes_the_common_latency() -> None:
+    assert drawn(0.9, [], permanent=True) == [(100, "threw")]
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [(0.3, (5, "threw")), (0.5, (5, "threw")), (0.6249, (5, "threw")), (0.625, (500, "cut")), (0.9, (100, "returned"))],
+)
+def test_weather_comes_first_and_what_is_left_is_shared_as_in_good_weather(
+    number: float, expected: tuple[int, str]
+) -> None:
+    # Half of the attempts fail by weather, and a quarter, a half and a quarter of the others go as SHARES say.
+    assert drawn(number, SHARES, weather=0.5) == [expected]
+
+
+@pytest.mark.parametrize("number", [0.0, BELOW_ONE])
+def test_in_total_outage_everything_fails(number: float) -> None:
+    assert drawn(number, SHARES, weather=1.0) == [(5, "threw")]
+
+
+def test_good_weather_changes_nothing() -> None:
+    assert drawn(0.5, SHARES, weather=0.0) == drawn(0.5, SHARES)
+
+
+def test_a_script_goes_attempt_by_attempt_and_its_last_entry_repeats() -> None:
+    clock, recorder, request = Clock(), Recorder(), Request(0)
+    script = [("fail", Constant(value_ns=1)), ("hang", Constant(value_ns=1)), ("success", Constant(value_ns=1))]
+    model = ActionModel(clock, Numbers(), latency=Constant(value_ns=0), script=script, recorder=recorder)
+    for _ in range(5):
+        model.begin(Seen(clock, None, None), request)
+    attempts = [(event.subject, event.name) for event in recorder.history() if event.kind == "attempt"]
+    assert attempts == [(1, "fail"), (2, "hang"), (3, "success"), (4, "success"), (5, "success")]
+
+
+# Addresses.
+
+
+def test_draws_come_by_the_number_of_the_attempt() -> None:
+    clock, request, numbers = Clock(), Request(7), Numbers(outcome=0.1)
+    law = Uniform(low_ns=1, high_ns=9)
+    model = ActionModel(clock, numbers, latency=law, outcomes=[("crash_before_effect", 0.2, law)])
+    for _ in range(2):
+        model.begin(Seen(clock, None, None), request)
+    expected = [(stream, 7, attempt, 0) for attempt in (1, 2) for stream in ("outcome", "latency", "death")]
+    assert numbers.asked == expected
+
+
+@pytest.mark.parametrize("outcome", ALL)
+def test_recording_changes_nothing(outcome: str) -> None:
+    def told(recorder: Recorder | None) -> list[tuple[int, str]]:
+        clock = Clock()
+        script: list[tuple[str, Law]] = [(outcome, Constant(value_ns=100))]
+        model = ActionModel(clock, Numbers(), latency=Constant(value_ns=0), script=script, recorder=recorder)
+        host = Seen(clock, 1000, None)
+        model.begin(host, Request(0))
+        clock.drain(None, 100)
+        return host.told
+
+    assert told(None) == told(Recorder())
+
+
