@@ -85,7 +85,7 @@ def saving(folder: Path, own: Collection[str]) -> Iterator[Path]:
             no_more_interrupts()
             names = sorted(path.name for path in beside.iterdir())
             for name in names:
-                os.replace(beside / name, folder / name)
+                (beside / name).replace(folder / name)
             for name in sorted(set(own) - set(names)):
                 (folder / name).unlink(missing_ok=True)
     except BaseException as error:

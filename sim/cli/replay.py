@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from sim.analysis.drawing import caption_text
 from sim.analysis.timeline import save_timeline, timeline_lines
-from sim.cli.scenarios import Source, refuse, scenario_options
-from sim.experiment.replay import replayed
+from sim.cli.output import Printer, refuse_impossible, saving, terminal_width
+from sim.cli.scenarios import Source, problems_told, scenario_options
+from sim.experiment.replay import NotInScenario, replayed
 from sim.scenario.identity import digest
-from sim.scenario.problems import ScenarioError
 
 
 @click.command("replay")
@@ -32,22 +31,25 @@ def command(  # noqa: PLR0913  # one parameter an option
     """
     if no_plots and svg:
         raise click.UsageError("--svg asks for a picture and --no-plots for none")
-    try:
+    with problems_told(source):
         scenario = source.load()
-        found = replayed(scenario, request, cell)
-    except ScenarioError as error:
-        raise refuse(error, source.path) from None
-    except LookupError as error:
-        raise click.UsageError(str(error.args[0])) from None
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"{scenario.name}, {found.cell.name}: request {request}, seed {scenario.seed}", markup=False)
-    for line in timeline_lines(found.history, found.number, found.outcome):
-        console.print(line, markup=False)
+        folder = Path("results") / scenario.name if out is None else out
+        if not no_plots:
+            refuse_impossible(folder)
+        try:
+            found = replayed(scenario, request, cell)
+        except NotInScenario as error:
+            raise click.UsageError(str(error)) from None
+    printer = Printer()
+    printer.sentence(f"{scenario.name}, {found.cell.name}: request {request}, seed {scenario.seed}")
+    for line in timeline_lines(found.history, found.number, found.outcome, width=terminal_width()):
+        printer.verbatim(line)
     if no_plots:
         return
-    folder = Path("results") / scenario.name if out is None else out
-    folder.mkdir(parents=True, exist_ok=True)
     caption = caption_text(scenario.name, scenario.seed, scenario.requests.count, digest(scenario))
-    picture = folder / f"request-{found.cell.id}-{request}.png"
-    for path in save_timeline(found.history, found.number, found.outcome, caption, picture, svg=svg):
-        console.print(f"saved {path}", markup=False)
+    stem = f"request-{found.cell.id}-{request}"
+    with saving(folder, (f"{stem}.png", f"{stem}.svg")) as beside:
+        written = save_timeline(found.history, found.number, found.outcome, caption, beside / f"{stem}.png", svg=svg)
+        names = [path.name for path in written]
+    for name in names:
+        printer.verbatim(f"saved {folder / name}")

@@ -144,10 +144,12 @@ def _own_mistake(error: Exception) -> Iterator[str]:
         yield f"it does not define '{frames[-1].name}'"
         return
     yield "".join(traceback.format_exception_only(error)).splitlines()[-1]
-    ours = (Path(__file__).parents[1], Path(sysconfig.get_path("stdlib")))
+    if isinstance(error, SyntaxError) and error.filename:
+        yield f"  {Path(error.filename).name}:{error.lineno}: {(error.text or '').strip()}"
+    others = [Path(__file__).parents[1], *(Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib"))]
     for frame in frames:
         path = Path(frame.filename)
-        if path.is_file() and not any(path.is_relative_to(folder) for folder in ours):
+        if path.is_file() and not any(path.is_relative_to(folder) for folder in others):
             yield f"  {path.name}:{frame.lineno}, in {frame.name}: {frame.line}"
 
 

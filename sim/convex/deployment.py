@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sim.convex.calls import MutationCall
-from sim.convex.executor import UNLIMITED, Execution, Executor
+from sim.convex.executor import UNLIMITED, Executor
 from sim.convex.functions import Function, FunctionError, MutationContext
 from sim.convex.jobs import CANCELED, IN_PROGRESS, PENDING, Job
 from sim.convex.store import Store
@@ -21,6 +21,7 @@ from sim.kernel.records import NEVER
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from sim.convex.execution import Execution
     from sim.convex.platform import Backoff, PlatformOptions
     from sim.kernel.choices import Choices
     from sim.kernel.clock import Clock

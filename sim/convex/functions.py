@@ -15,14 +15,14 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.convex.jobs import CANCELED, IN_PROGRESS, PENDING, SUCCESS, Job, JobVersion
-from sim.convex.store import Transaction
+from sim.convex.transaction import Transaction
 from sim.kernel.history import Committed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sim.convex.deployment import Deployment
-    from sim.convex.executor import Execution
+    from sim.convex.execution import Execution
     from sim.kernel.history import Raw
     from sim.kernel.hosts import External
     from sim.kernel.records import Outcome

@@ -6,6 +6,7 @@ estimate is beyond `limits.events` is refused.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,11 @@ from sim.scenario.cells import Cell, cells
 from sim.scenario.problems import Problem, ScenarioError
 from sim.scenario.schema import Limits, Scenario
 from sim.world.weather import WeatherTooFine
+from sim.world.workload import arrival_times_ns
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sim.kernel.records import Requests
 
 PILOT_REQUESTS = 8
@@ -55,19 +59,29 @@ def requests_of(cell: Scenario) -> int:
     return cell.requests.count * (cell.replications if cell.world == "shared" else 1)
 
 
+@contextmanager
+def weather_told() -> Iterator[None]:
+    """Turn weather that changes too often to be simulated, which only shows on the way, into a ScenarioError."""
+    try:
+        yield
+    except WeatherTooFine as error:
+        raise ScenarioError([Problem(("action", "weather"), str(error))]) from None
+
+
 def _estimated_events(cell: Scenario) -> int:
     few_polls = min(PILOT_POLLS, cell.limits.polls_per_request)
     pilot = cell.model_copy(update={"limits": Limits(polls_per_request=few_polls, events=PILOT_POLLS * PILOT_REQUESTS)})
     world = World(pilot)
-    try:
-        few = min(PILOT_REQUESTS, cell.requests.count)
+    few = min(PILOT_REQUESTS, cell.requests.count)
+    if cell.world == "shared":
+        try:
+            arrival_times_ns(cell.requests, world.choices)
+        except ValueError as error:
+            raise ScenarioError([Problem(("requests", "arrivals"), str(error))]) from None
+    with weather_told():
         requests = table(world.shared(at_most=few) if cell.world == "shared" else world.isolated(range(few)))
-    except WeatherTooFine as error:
-        raise ScenarioError([Problem(("action", "weather"), str(error))]) from None
-    except ValueError as error:
-        raise ScenarioError([Problem(("requests", "arrivals"), str(error))]) from None
     each = _events(requests) / len(requests)
-    if (requests.polls >= few_polls).any():
+    if ((requests.polls >= few_polls) | (requests.attempts >= few_polls)).any():
         each *= cell.limits.polls_per_request / few_polls
     return round(each * requests_of(cell))
 

@@ -8,14 +8,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sim.engine.event import World
-from sim.experiment.plan import requests_of
+from sim.experiment.plan import requests_of, weather_told
 from sim.kernel.history import History, Recorder
 from sim.kernel.records import Outcome, Requests
 from sim.kernel.request import table
 from sim.scenario.cells import Cell, cells
+from sim.scenario.problems import did_you_mean
 
 if TYPE_CHECKING:
     from sim.scenario.schema import Scenario
+
+
+MOST_NAMED = 20
+
+
+class NotInScenario(LookupError):  # what was asked for, not a failure
+    """A request or a cell was asked for that the scenario does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +54,21 @@ def replayed(scenario: Scenario, request: int, cell: str | None = None) -> Repla
 
     `request` counts from 0; in a shared world those of replication r begin at r * requests.count, and the whole
     replication is simulated. `cell` is the id or the name of a cell, and need not be given where there is only one.
-    Raises LookupError where there is no such request or cell.
+    Raises NotInScenario where there is no such request or cell.
     """
     chosen = _chosen(scenario, cell)
     one = chosen.scenario
     last = requests_of(one) - 1
     if not 0 <= request <= last:
-        raise LookupError(f"there is no request {request}; they are numbered from 0 to {last}")
+        raise NotInScenario(f"there is no request {request}; they are numbered from 0 to {last}")
     recorder = Recorder()
     if one.world == "isolated":
-        requests = World(one, recorder=recorder).isolated([request])
+        with weather_told():
+            requests = World(one, recorder=recorder).isolated([request])
         return Replayed(chosen, request, recorder.history(), table(requests))
     replication, number = divmod(request, one.requests.count)
-    finished = table(World(one, replication=replication, recorder=recorder).shared(), replication)
+    with weather_told():
+        finished = table(World(one, replication=replication, recorder=recorder).shared(), replication)
     if number >= len(finished):
         raise LookupError(f"request {request} was never submitted: the simulation ended before it came")
     history = recorder.history().of_request(number)
@@ -72,5 +82,10 @@ def _chosen(scenario: Scenario, cell: str | None) -> Cell:
     for one in found:
         if cell in (one.id, one.name):
             return one
-    wanted = "which cell?" if cell is None else f"there is no cell '{cell}';"
-    raise LookupError(f"{wanted} name one of {', '.join(one.id for one in found)}")
+    ids = [one.id for one in found]
+    named = ", ".join(ids[:MOST_NAMED])
+    more = f" and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else ""
+    if cell is None:
+        raise NotInScenario(f"which cell? There are {named}{more}")
+    known = f"there is only one, '{ids[0]}'" if len(ids) == 1 else f"there are {named}{more}"
+    raise NotInScenario(f"there is no cell '{cell}'; {known}{did_you_mean(cell, ids)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from sim.engine.event import simulate
-from sim.experiment.plan import Plan, plan, requests_of
+from sim.experiment.plan import Plan, plan, requests_of, weather_told
 from sim.experiment.result import CellResult, Result, judged
 from sim.kernel.records import Requests
 
@@ -41,7 +41,9 @@ def _cells(planned: Plan, progress: Progress | None) -> list[CellResult]:
             if progress is not None:
                 progress(before + done, total, name)
 
-        results.append(judged(cell, _simulate(cell, told)))
+        with weather_told():
+            requests = _simulate(cell, told)
+        results.append(judged(cell, requests))
         before += requests_of(cell.scenario)
         told(requests_of(cell.scenario))
     return results

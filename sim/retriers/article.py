@@ -10,31 +10,23 @@ attempt is noticed later than the one before.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sim.convex.functions import Function, FunctionError, MutationContext, mutation
-from sim.kernel.config import DurationNs, Options
 from sim.kernel.durations import NS_PER_MS
 from sim.kernel.records import Outcome
+from sim.retriers.backoff import PollingOptions, RetryBackoff, WaitBackoff
 from sim.retriers.base import ScheduledRetrier
 
 if TYPE_CHECKING:
     from sim.kernel.config import Options as AnyOptions
 
 
-class ArticleOptions(Options):
+class ArticleOptions(PollingOptions):
     """The optional arguments of `runAction`, with upstream's defaults."""
 
-    wait_backoff: Annotated[DurationNs, Field(ge=NS_PER_MS, description="First delay before looking again.")] = (
-        10 * NS_PER_MS
-    )
-    retry_backoff: Annotated[DurationNs, Field(ge=NS_PER_MS, description="First delay before a retry.")] = (
-        10 * NS_PER_MS
-    )
-    base: Annotated[float, Field(ge=1, le=1000, description="Base of both exponential backoffs.")] = 2.0
-    max_failures: Annotated[int, Field(ge=0, le=10_000, description="Failures after which it still retries.")] = 16
+    wait_backoff: WaitBackoff = 10 * NS_PER_MS
+    retry_backoff: RetryBackoff = 10 * NS_PER_MS
 
 
 class Article(ScheduledRetrier):
@@ -49,13 +41,7 @@ class Article(ScheduledRetrier):
         """Take options, or upstream's own numbers unchecked."""
         given = ArticleOptions() if options is None else options
         super().__init__(given)
-        self.defaults: dict[str, Any] = {
-            "waitBackoff": given.wait_backoff / NS_PER_MS,
-            "retryBackoff": given.retry_backoff / NS_PER_MS,
-            "base": given.base,
-            "maxFailures": given.max_failures,
-            **upstream,
-        }
+        self.defaults: dict[str, Any] = {**given.arguments(), **upstream}
         self.retry = mutation("retry", self._retry, poll=True)
 
     def bind(self, action: Function) -> None:

@@ -1,4 +1,4 @@
-"""Delays that several retriers compute the same way.
+"""What the two polling retriers have in common, and delays that several retriers compute the same way.
 
 JavaScript's numbers overflow to infinity where Python raises; `power` does as JavaScript does.
 """
@@ -6,6 +6,33 @@ JavaScript's numbers overflow to infinity where Python raises; `power` does as J
 from __future__ import annotations
 
 import math
+from typing import Annotated
+
+from pydantic import Field
+
+from sim.kernel.config import DurationNs, Options
+from sim.kernel.durations import NS_PER_MS
+
+WaitBackoff = Annotated[DurationNs, Field(ge=NS_PER_MS, description="First delay before looking again.")]
+RetryBackoff = Annotated[DurationNs, Field(ge=NS_PER_MS, description="First delay before a retry.")]
+
+
+class PollingOptions(Options):
+    """Options of a retrier that polls the job of its action; the defaults are those of convex-helpers."""
+
+    wait_backoff: WaitBackoff = 100 * NS_PER_MS
+    retry_backoff: RetryBackoff = 100 * NS_PER_MS
+    base: Annotated[float, Field(ge=1, le=1000, description="Base of both exponential backoffs.")] = 2.0
+    max_failures: Annotated[int, Field(ge=0, le=10_000, description="Failures after which it still retries.")] = 16
+
+    def arguments(self) -> dict[str, float]:
+        """Return the options as upstream names them, delays in ms."""
+        return {
+            "waitBackoff": self.wait_backoff / NS_PER_MS,
+            "retryBackoff": self.retry_backoff / NS_PER_MS,
+            "base": self.base,
+            "maxFailures": self.max_failures,
+        }
 
 
 def jitter(delay_ms: float, uniform: float) -> float:

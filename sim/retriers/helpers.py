@@ -13,32 +13,19 @@ all looking.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sim.convex.functions import Function, FunctionError, MutationContext, mutation
-from sim.kernel.config import DurationNs, Options
-from sim.kernel.durations import NS_PER_MS
 from sim.kernel.records import Outcome
-from sim.retriers.backoff import jitter
+from sim.retriers.backoff import PollingOptions, jitter
 from sim.retriers.base import ScheduledRetrier
 
 if TYPE_CHECKING:
     from sim.kernel.config import Options as AnyOptions
 
 
-class HelpersOptions(Options):
+class HelpersOptions(PollingOptions):
     """The options of `makeActionRetrier`, with upstream's defaults."""
-
-    wait_backoff: Annotated[DurationNs, Field(ge=NS_PER_MS, description="First delay before looking again.")] = (
-        100 * NS_PER_MS
-    )
-    retry_backoff: Annotated[DurationNs, Field(ge=NS_PER_MS, description="First delay before a retry.")] = (
-        100 * NS_PER_MS
-    )
-    base: Annotated[float, Field(ge=1, le=1000, description="Base of both exponential backoffs.")] = 2.0
-    max_failures: Annotated[int, Field(ge=0, le=10_000, description="Failures after which it still retries.")] = 16
 
 
 class Helpers(ScheduledRetrier):
@@ -53,13 +40,7 @@ class Helpers(ScheduledRetrier):
         """Take options, or upstream's own numbers unchecked."""
         given = HelpersOptions() if options is None else options
         super().__init__(given)
-        self.defaults: dict[str, Any] = {
-            "waitBackoff": given.wait_backoff / NS_PER_MS,
-            "retryBackoff": given.retry_backoff / NS_PER_MS,
-            "base": given.base,
-            "maxFailures": given.max_failures,
-            **upstream,
-        }
+        self.defaults: dict[str, Any] = {**given.arguments(), **upstream}
         self.retry = mutation("retry", self._retry, poll=True)
 
     def bind(self, action: Function) -> None:

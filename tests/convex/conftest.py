@@ -46,7 +46,7 @@ class Numbers:
 class Bench:
     """One deployment, by default without latencies and limits, and one request."""
 
-    def __init__(  # noqa: PLR0913  # what a test may want to choose
+    def __init__(  # what a test may want to choose
         self,
         *,
         script: Sequence[tuple[str, float]] = (("success", 50),),

@@ -233,5 +233,3 @@ def test_a_mutation_that_throws_concludes_nothing(bench: MakeBench) -> None:
 
     b.call(handler)
     assert b.request.settled_ns == NEVER
-
-

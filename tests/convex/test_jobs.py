@@ -6,7 +6,8 @@ import pytest
 
 from sim.convex.functions import Function
 from sim.convex.jobs import CANCELED, FAILED, IN_PROGRESS, PENDING, SUCCESS, IllegalStep, Job, JobVersion
-from sim.convex.store import Store, Transaction
+from sim.convex.store import Store
+from sim.convex.transaction import Transaction
 from sim.kernel.records import NEVER
 from sim.kernel.request import Request
 

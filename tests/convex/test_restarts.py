@@ -278,9 +278,7 @@ def test_two_restarts_at_one_instant_leave_as_many_slots_as_there_were(bench: Ma
         pytest.param(60, {}, id="after the report"),
     ],
 )
-def test_what_a_duplicate_after_a_restart_is_charged_to(
-    bench: MakeBench, at_ms: float, causes: dict[str, int]
-) -> None:
+def test_what_a_duplicate_after_a_restart_is_charged_to(bench: MakeBench, at_ms: float, causes: dict[str, int]) -> None:
     # Submitted at 4, the action has its effect at 49 and returns at 54; its report commits at 58.
     b = bench(effect_at=0.9, **latencies(window_ms=4))
     b.restart_at(at_ms)

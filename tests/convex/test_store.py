@@ -6,7 +6,9 @@ import pytest
 
 from sim.convex.functions import Function
 from sim.convex.jobs import CANCELED, PENDING, SUCCESS, Job
-from sim.convex.store import Store, Transaction, index_value
+from sim.convex.store import Store
+from sim.convex.tables import index_value
+from sim.convex.transaction import Transaction
 from sim.kernel.errors import BrokenInvariant
 from sim.kernel.request import Request
 
@@ -166,7 +168,10 @@ def test_a_snapshot_sees_no_later_commit() -> None:
     deletion.delete("items:2")
     deletion.insert("items", {"n": 3})
     store.commit(deletion)
-    assert (numbers_of(snapshot.query("items", "by_n")), snapshot.get("items:2")) == ([1, 2], {"n": 2, "_id": "items:2"})
+    assert (numbers_of(snapshot.query("items", "by_n")), snapshot.get("items:2")) == (
+        [1, 2],
+        {"n": 2, "_id": "items:2"},
+    )
 
 
 def test_a_snapshot_sees_the_states_that_jobs_had() -> None:
@@ -470,4 +475,9 @@ def test_a_reset_store_is_a_new_one_with_the_same_tables() -> None:
     store.begin()
     store.reset()
     transaction = Transaction(store)
-    assert (transaction.insert("items", {"n": 5}), store.last_ts, store.jobs, store.jobs_created) == ("items:1", 0, {}, 0)
+    assert (transaction.insert("items", {"n": 5}), store.last_ts, store.jobs, store.jobs_created) == (
+        "items:1",
+        0,
+        {},
+        0,
+    )

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from sim.convex.functions import Function
 from sim.convex.jobs import CANCELED, FAILED, IN_PROGRESS, PENDING, SUCCESS, Job
-from sim.convex.store import Store, Transaction
+from sim.convex.store import Store
+from sim.convex.transaction import Transaction
 from sim.kernel.request import Request
 
 KINDS = {"mutation": Function("tick", "mutation"), "action": Function("call", "action")}

@@ -90,9 +90,7 @@ def test_an_error_in_the_execution_fails_the_action_and_it_is_never_started_agai
 
 
 @pytest.mark.parametrize(("moment", "effect_ms"), [(0.4, 45), (0.96, 45)])
-def test_the_effect_of_a_struck_attempt_comes_at_its_moment(
-    bench: MakeBench, moment: float, effect_ms: float
-) -> None:
+def test_the_effect_of_a_struck_attempt_comes_at_its_moment(bench: MakeBench, moment: float, effect_ms: float) -> None:
     b = run_action(struck(bench, PASSES, STRIKES, effect_at=0.9, numbers={"system_error_moment": moment}))
     assert b.when("effect") == [effect_ms]
 

@@ -1,7 +1,8 @@
 """Scenarios in which everything that can go otherwise does: chance, faults, weather, cancels, several cells."""
 
+from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
@@ -51,10 +52,6 @@ sweep:
 """
 
 
-class Columns(Protocol):
-    def __call__(self, requests: Requests) -> dict[str, list[Any]]: ...
-
-
 @pytest.fixture
 def isolated() -> str:
     return ISOLATED
@@ -72,6 +69,6 @@ def mixed(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def columns() -> Columns:
+def columns() -> Callable[[Requests], dict[str, list[Any]]]:
     """Takes records apart into lists, which `==` compares as a whole."""
     return lambda requests: {field.name: getattr(requests, field.name).tolist() for field in fields(Requests)}

@@ -1,0 +1,157 @@
+"""One transaction: a snapshot, what was read of it, and the writes to come."""
+
+from __future__ import annotations
+
+from bisect import insort
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from sim.convex.jobs import JobVersion
+from sim.convex.tables import BY_CREATION, TOP, Document, Range, index_value
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sim.convex.jobs import Job
+    from sim.convex.store import Store
+
+
+class Transaction:
+    """A snapshot, what was read of it, and the writes to come."""
+
+    __slots__ = ("begin_ts", "commit_ts", "created", "job_states", "ranges", "reads", "store", "writes")
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.begin_ts = store.last_ts
+        self.commit_ts = 0
+        self.reads: list[int | str] = []
+        self.ranges: list[Range] | None = None
+        self.writes: dict[str, Document | None] | None = None
+        self.created: list[Job] | None = None
+        self.job_states: dict[int, str] | None = None
+
+    def get(self, document_id: str) -> Document | None:
+        """Read a document, or None where there is none."""
+        if self.writes is not None and document_id in self.writes:
+            return self.writes[document_id]
+        self.reads.append(document_id)
+        return self.store.document_at(document_id, self.begin_ts)
+
+    def insert(self, table: str, document: Document) -> str:
+        """Create a document and return its id."""
+        rows = self.store.tables[table]
+        rows.created += 1
+        document_id = f"{table}:{rows.created}"
+        self._write(document_id, {**document, "_id": document_id})
+        return document_id
+
+    def replace(self, document_id: str, document: Document) -> None:
+        """Put another document in the place of one; LookupError where there is none."""
+        self._present(document_id)
+        self._write(document_id, {**document, "_id": document_id})
+
+    def patch(self, document_id: str, changes: Document) -> None:
+        """Change some fields of a document; LookupError where there is none."""
+        self._write(document_id, {**self._present(document_id), **changes})
+
+    def delete(self, document_id: str) -> None:
+        """Delete a document; LookupError where there is none."""
+        self._present(document_id)
+        self._write(document_id, None)
+
+    def _present(self, document_id: str) -> Document:
+        document = self.get(document_id)
+        if document is None:
+            raise LookupError(f"no document {document_id}")
+        return document
+
+    def _write(self, document_id: str, document: Document | None) -> None:
+        if self.writes is None:
+            self.writes = {}
+        self.writes[document_id] = _frozen(document) if self.store.freeze and document is not None else document
+
+    def query(  # noqa: PLR0913  # the bounds of a range, as in Convex's index builder
+        self,
+        table: str,
+        index: str = BY_CREATION,
+        equal: Sequence[Any] = (),
+        *,
+        above: Any = None,
+        at_least: Any = None,
+        below: Any = None,
+        at_most: Any = None,
+        take: int | None = None,
+    ) -> list[Document]:
+        """Read the documents of an index range, in its order: the first fields equal, the next one between bounds."""
+        prefix = tuple(index_value(value) for value in equal)
+        low, high = prefix, (*prefix, TOP)
+        if above is not None:
+            low = (*prefix, index_value(above), TOP)
+        elif at_least is not None:
+            low = (*prefix, index_value(at_least))
+        if below is not None:
+            high = (*prefix, index_value(below))
+        elif at_most is not None:
+            high = (*prefix, index_value(at_most), TOP)
+        rows = self.store.tables[table]
+        found = self.store.range_at(Range(table, index, low, high), self.begin_ts)
+        for document_id, document in (self.writes or {}).items():
+            if document_id.rpartition(":")[0] == table:
+                found = [(key, other) for key, other in found if other["_id"] != document_id]
+                if document is not None and low <= (key := rows.key(index, document)) < high:
+                    insort(found, (key, document), key=lambda entry: entry[0])
+        if take is not None and len(found) >= take:
+            # What lies behind the last document taken was not read, so a change there is no conflict.
+            found = found[:take]
+            high = (*found[-1][0], TOP) if found else low
+        if self.ranges is None:
+            self.ranges = []
+        self.ranges.append(Range(table, index, low, high))
+        return [document for _, document in found]
+
+    def get_job(self, job_id: int) -> Job | JobVersion | None:
+        """Read a row of `_scheduled_functions`, or None where there is none (any more)."""
+        job = self.store.jobs.get(job_id)
+        self.reads.append(job_id)
+        if job is None or job.commit_ts > self.begin_ts or self.job_states is not None:
+            return self._other_version(job_id)
+        return job
+
+    def _other_version(self, job_id: int) -> Job | JobVersion | None:
+        """Find the row among this transaction's own writes, or as of its snapshot."""
+        own = [job for job in self.created or () if job.id == job_id]
+        version = own[0] if own else self.store.job_at(job_id, self.begin_ts)
+        if version is not None and self.job_states is not None and job_id in self.job_states:
+            changed = JobVersion(version)  # type: ignore[arg-type]  # a version has all that is copied
+            changed.state = self.job_states[job_id]
+            return changed
+        return version
+
+    def set_job_state(self, job_id: int, state: str) -> None:
+        """Change a job's state at commit."""
+        if self.job_states is None:
+            self.job_states = {}
+        self.job_states[job_id] = state
+
+    def savepoint(self) -> tuple[Any, ...]:
+        """Remember the writes so far; `restore` brings back exactly these. Reads stay read."""
+        return (
+            None if self.writes is None else dict(self.writes),
+            None if self.created is None else list(self.created),
+            None if self.job_states is None else dict(self.job_states),
+        )
+
+    def restore(self, savepoint: tuple[Any, ...]) -> None:
+        """Drop the writes made since the savepoint."""
+        self.writes, self.created, self.job_states = savepoint
+
+
+def _frozen(value: Any) -> Any:
+    match value:
+        case dict() | MappingProxyType():
+            return MappingProxyType({key: _frozen(item) for key, item in value.items()})
+        case list() | tuple():
+            return tuple(_frozen(item) for item in value)
+        case _:
+            return value

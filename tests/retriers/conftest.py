@@ -1,0 +1,119 @@
+"""One request of a scenario, played with numbers of the test's own choosing."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sim.convex.functions import MutationContext
+from sim.engine.event import World
+from sim.kernel.choices import DelayOf, Law
+from sim.kernel.history import Event, Recorder
+from sim.kernel.records import Cause
+from sim.retriers.base import Retrier
+from sim.scenario.schema import Scenario
+
+MS = 1_000_000
+
+
+class Numbers:
+    """Choices by stream: one number for all, or one after the other with the last repeated; 0.5 where none is given."""
+
+    def __init__(self, **given: float | Sequence[float]) -> None:
+        self.asked: list[tuple[str, int, int, int]] = []
+        self._given = {stream: list(n) if isinstance(n, Sequence) else [n] for stream, n in given.items()}
+
+    def uniform(self, stream: str, entity: int, index: int = 0, rerun: int = 0) -> float:
+        self.asked.append((stream, entity, index, rerun))
+        numbers = self._given.get(stream, [0.5])
+        return numbers.pop(0) if len(numbers) > 1 else numbers[0]
+
+    def choose(self, cumulative: Sequence[float], stream: str, entity: int, index: int = 0) -> int:
+        return bisect_right(cumulative, self.uniform(stream, entity, index))
+
+    def delays(self, law: Law, stream: str) -> DelayOf:
+        def delay(entity: int, index: int, rerun: int) -> int:
+            return int(law.sample_ns(np.array([self.uniform(stream, entity, index, rerun)]))[0])
+
+        return delay
+
+
+class Played:
+    """One request, alone in its world, and everything that happened."""
+
+    def __init__(self, scenario: str, retrier: Retrier | None, **numbers: float | Sequence[float]) -> None:
+        self.numbers = Numbers(**numbers)
+        recorder = Recorder()
+        cell = Scenario.parse(scenario)
+        self.world = World(cell, retrier=retrier, recorder=recorder, choices=self.numbers)
+        self.request = self.world.isolated([0])[0]
+        self.history: list[Event] = recorder.history().events
+        self.store = self.world.deployment.store
+
+    def events(self, kind: str) -> list[Event]:
+        """Return what happened of one kind."""
+        return [event for event in self.history if event.kind == kind]
+
+    def when(self, kind: str, name: str | None = None) -> list[float]:
+        """Return the instants in ms of the events of a kind, of one name if that is given."""
+        return [event.t_ns / MS for event in self.events(kind) if name in (None, event.name)]
+
+    def due(self, name: str) -> list[float]:
+        """Return the instants in ms for which jobs of a name were asked, in order of creation."""
+        return [event.detail[0] / MS for event in self.events("job") if event.name == name]
+
+    def ran(self, name: str) -> list[float]:
+        """Return the instants in ms at which mutations of a name committed."""
+        return self.when("commit", name)
+
+    @property
+    def drawn(self) -> list[tuple[str, int, int, int]]:
+        """The addresses of the retrier's own draws, in their order."""
+        return [address for address in self.numbers.asked if address[0] not in {"latency", "death", "cancel_share"}]
+
+    @property
+    def jobs(self) -> list[tuple[str, str]]:
+        """The names and last states of all jobs, in order of creation."""
+        return [(job.function.name, job.state) for _, job in sorted(self.store.jobs.items())]
+
+    @property
+    def end(self) -> tuple[str, float]:
+        """How the request ended, and the instant in ms at which the retrier knew."""
+        return self.request.outcome.name, self.request.settled_ns / MS
+
+    @property
+    def causes(self) -> dict[str, int]:
+        """Duplicates by cause."""
+        return {Cause(cause).name: n for cause, n in enumerate(self.request.duplicates or ()) if n}
+
+    def document(self, document_id: str) -> Any:
+        """Return a document as it is at the end."""
+        return self.store.document_at(document_id, self.store.last_ts)
+
+    def mutate(self, handler: Callable[[MutationContext], Any]) -> Any:
+        """Run a mutation after the end; returns what it returns."""
+        context = MutationContext(self.world.deployment, self.request)
+        value = handler(context)
+        self.world.deployment.commit(context)
+        return value
+
+
+def scripted(retrier: str, *attempts: str, more: str = "") -> str:
+    """Write a scenario: each attempt as `outcome latency`."""
+    script = [attempt.split() for attempt in attempts]
+    entries = [f"{{outcome: {one[0]}" + (f", latency: {one[1]}}}" if len(one) > 1 else "}") for one in script]
+    return f"retrier: {retrier}\nrequests: {{count: 1}}\naction: {{script: [{', '.join(entries)}]}}\n{more}\n"
+
+
+@pytest.fixture
+def play() -> Callable[..., Played]:
+    """Return the way to play a request: `play("article", "fail 50ms", "success 50ms")`."""
+
+    def play(
+        kind: str, *attempts: str, retrier: Retrier | None = None, more: str = "", **numbers: float | Sequence[float]
+    ) -> Played:
+        return Played(scripted(kind, *attempts, more=more), retrier, **numbers)
+
+    return play
