@@ -154,7 +154,8 @@ def _told(event: Event, outcomes: list[str]) -> list[dict[str, Any]]:
 
 def _in_ms(state: Mapping[str, Any]) -> dict[str, Any]:
     times = ("startTime", "completedAt")
-    return {key: value / 1e6 if key in times else value for key, value in state.items()}
+    names = {"schedulerId": "job"}
+    return {names.get(key, key): value / 1e6 if key in times else value for key, value in state.items()}
 
 
 def _final(deployment: Deployment, request: Request, script: Script, retrier: Any) -> dict[str, Any]:

@@ -50,7 +50,8 @@ class Commands(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"sim.cli.{cmd_name}").command
+        with interrupts.held():
+            command: click.Command = import_module(f"sim.cli.{cmd_name}").command
         return command
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
@@ -93,38 +94,76 @@ def cli() -> None:
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _interrupt)
+        signal.signal(signal.SIGINT, interrupts)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A name that the terminal's encoding cannot say is spelled out.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = cli.main(prog_name="retrysim", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        no_more_interrupts()
-        warnings.filterwarnings("ignore", "coroutine .* was never awaited")
-        click.echo("interrupted; nothing was written", err=True)
-        code = INTERRUPTED
-    except OSError as error:
-        # Scenarios and results have words of their own for this; what is left is stdout.
-        mute_stdout()
-        click.echo(f"Error: cannot write what there is to say: {error.strerror or error}", err=True)
-        code = INTERNAL_ERROR
-    no_more_interrupts()
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # `_told` raises again what it has no words for
+        code = _told(error)
+    interrupts.stop()
     sys.exit(code if isinstance(code, int) else OK)
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """Interrupt as Python does; a handler of our own tells that `main` is there to catch it."""
-    raise KeyboardInterrupt
+def _told(error: BaseException) -> int:
+    """Say on stderr why a command did not end well, and return the exit code; raises what is a mistake of ours."""
+    if interrupts.asked or isinstance(error, (KeyboardInterrupt, click.Abort)):
+        interrupts.stop()
+        warnings.filterwarnings("ignore", "coroutine .* was never awaited")
+        click.echo("interrupted; nothing was written", err=True)
+        return INTERRUPTED
+    if isinstance(error, click.ClickException):
+        error.show()
+        return error.exit_code
+    if isinstance(error, OSError):
+        # Scenarios and results have words of their own for this; what is left is stdout.
+        mute_stdout()
+        click.echo(f"Error: cannot write what there is to say: {error.strerror or error}", err=True)
+        return INTERNAL_ERROR
+    raise error
 
 
-def no_more_interrupts() -> None:
-    """Ignore Ctrl-C from here on, as what is left takes no time; does nothing where `main` does not run."""
-    if signal.getsignal(signal.SIGINT) is _interrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+class Interrupts:
+    """The handler of Ctrl-C: raises KeyboardInterrupt, and remembers.
+
+    Extension modules that are being imported swallow the exception, make an ImportError of it or leave Python unable to
+    end. So it is held back while commands are imported, and what takes long asks again with `check`.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._holds = False
+
+    def __call__(self, signal_number: int, frame: FrameType | None) -> None:
+        """Handle the signal."""
+        del signal_number, frame
+        self.asked = True
+        if not self._holds:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold interrupts back until the end of the block."""
+        self._holds = True
+        try:
+            yield
+        finally:
+            self._holds = False
+        self.check()
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt where one has been lost."""
+        if self.asked:
+            raise KeyboardInterrupt
+
+    def stop(self) -> None:
+        """Ignore Ctrl-C from here on, as what is left takes no time; does nothing where `main` does not run."""
+        if signal.getsignal(signal.SIGINT) is self:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+interrupts = Interrupts()
 
 
 def mute_stdout() -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from sim.cli import mute_stdout, no_more_interrupts
+from sim.cli import interrupts, mute_stdout
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -82,7 +82,8 @@ def saving(folder: Path, own: Collection[str]) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix=".retrysim-", dir=folder) as temporary:
             beside = Path(temporary)
             yield beside
-            no_more_interrupts()
+            interrupts.check()
+            interrupts.stop()
             names = sorted(path.name for path in beside.iterdir())
             for name in names:
                 (beside / name).replace(folder / name)

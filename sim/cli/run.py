@@ -14,7 +14,7 @@ from sim.analysis.drawing import caption_text
 from sim.analysis.expressions import Ruling
 from sim.analysis.plots import save_figures
 from sim.analysis.words import verdict_text
-from sim.cli import INCONCLUSIVE, MISSED
+from sim.cli import INCONCLUSIVE, MISSED, interrupts
 from sim.cli.output import Printer, refuse_impossible, saving
 from sim.cli.scenarios import Source, problems_told, scenario_options
 from sim.experiment.run import run
@@ -66,16 +66,21 @@ def command(source: Source, out: Path | None, engine: str, *, no_plots: bool, sv
 
 
 @contextmanager
-def _progress() -> Iterator[Watcher | None]:
+def _progress() -> Iterator[Watcher]:
     """Show a bar on stderr, if that is a terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield None
+        yield lambda *_: interrupts.check()
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=None)
-        yield lambda done, total, cell: bar.update(task, completed=done, total=total, description=cell)
+
+        def show(done: int, total: int, cell: str) -> None:
+            interrupts.check()
+            bar.update(task, completed=done, total=total, description=cell)
+
+        yield show
 
 
 def _print_results(result: Result, source: Source, printer: Printer) -> None:

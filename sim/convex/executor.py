@@ -116,14 +116,14 @@ class Executor:
         if self.free <= 0:
             heappush(self.waiting, (job.due_ns, job.id, job))
             return
-        self.free -= 1
-        if self._at_once:
-            if job.function.kind == MUTATION:
-                self._run_mutation_now(job)
-            else:
-                self._start_action(job)
-        else:
+        if not self._at_once:
+            self.free -= 1
             self._start(job)
+        elif job.function.kind == MUTATION:
+            self._run_mutation_now(job)  # within this step, so nobody can miss the slot it takes
+        else:
+            self.free -= 1
+            self._start_action(job)
 
     def release(self) -> None:
         """Give a slot back; the job that waited longest takes it, as a step of its own."""
@@ -175,6 +175,7 @@ class Executor:
         del self.starting[job.id]
         if job.function.kind == MUTATION:
             self._run_mutation_now(job)
+            self.release()
         else:
             self._start_action(job)
 
@@ -186,6 +187,7 @@ class Executor:
             if request.polls > deployment.polls_per_request:
                 del self.starting[job.id]
                 self._too_many(request)
+                self.release()
                 return
         call = MutationCall(deployment, job.function, job.args, request, None, deployment.scheduled_reruns, job=job)
         call.start(lambda _, error: self._mutation_over(job, error))
@@ -194,7 +196,6 @@ class Executor:
         """End a request that has polled too often as runaway."""
         request.polls -= 1
         self.deployment.run_away(request, "polls")
-        self.release()
 
     def _run_mutation_now(self, job: Job) -> None:
         """Run a scheduled mutation within this step: the path of every poll where the platform takes no time."""
@@ -214,9 +215,6 @@ class Executor:
             self._complete(job, FAILED)
         else:
             self.commit(context, job)
-        self.free += 1
-        if self.waiting and not self.down:
-            self._admit()
 
     def _mutation_over(self, job: Job, error: FunctionError | None) -> None:
         del self.starting[job.id]

@@ -80,7 +80,7 @@ def _estimated_events(cell: Scenario) -> int:
             raise ScenarioError([Problem(("requests", "arrivals"), str(error))]) from None
     with weather_told():
         requests = table(world.shared(at_most=few) if cell.world == "shared" else world.isolated(range(few)))
-    each = _events(requests) / len(requests)
+    each = _events(requests) / max(1, len(requests))  # none has come where `until` is before the first arrival
     if ((requests.polls >= few_polls) | (requests.attempts >= few_polls)).any():
         each *= cell.limits.polls_per_request / few_polls
     return round(each * requests_of(cell))

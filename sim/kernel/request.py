@@ -79,8 +79,8 @@ class Request:
         """The limit that the request ran into."""
 
     def settle(self, outcome: Outcome, now_ns: int) -> bool:
-        """Note the retrier's conclusion; the first one stands. Returns whether this was the first."""
-        if self.settled_ns != NEVER:
+        """Note the retrier's conclusion; the first one stands, and none after a limit. Returns whether it counts."""
+        if self.settled_ns != NEVER or self.runaway:
             return False
         self.outcome = outcome
         self.settled_ns = now_ns

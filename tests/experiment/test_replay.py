@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 
 from sim.engine.event import World, simulate
-from sim.experiment.replay import replay, replayed
+from sim.experiment.replay import NotInScenario, replay, replayed
 from sim.experiment.run import run
 from sim.kernel.history import Recorder
 from sim.kernel.records import Outcome, Requests
 from sim.scenario.cells import cells
-from sim.scenario.problems import ScenarioError
 from sim.scenario.schema import Scenario
 
 Columns = Callable[[Requests], dict[str, list[Any]]]
@@ -54,7 +53,7 @@ def test_a_history_of_a_shared_world_has_the_request_and_what_befalls_all(shared
     history = replay(scenario, 57, cells(scenario)[0].id)
     assert {event.request for event in history} == {7, -1}
     assert {event.kind for event in history if event.request == -1} >= {"restart", "boot"}
-    assert [event.kind for event in history if event.request == 7][0] == "submit"
+    assert next(event.kind for event in history if event.request == 7) == "submit"
 
 
 def test_examples_replay_what_they_say(isolated: str) -> None:
@@ -84,27 +83,29 @@ def test_examples_of_later_replications_are_numbered_across_them(shared: str) ->
         assert again.replication.tolist() == [number // 50]
 
 
+ALONE = "{retrier: none, requests: {count: 10}}"
+SHARED = "{world: shared, replications: 3, retrier: none, requests: {count: 10}}"
+TWO_CELLS = "{sweep: {retrier: [none, article]}, requests: {count: 10}}"
+
+
 @pytest.mark.parametrize(
-    ("text", "request_", "cell", "reason"),
+    ("text", "number", "cell", "reason"),
     [
-        (
-            "{retrier: none, requests: {count: 10}}",
-            10,
-            None,
-            "there is no request 10; they are numbered from 0 to 9",
-        ),
-        ("{retrier: none, requests: {count: 10}}", -1, None, "there is no request -1; they are numbered from 0 to 9"),
-        (
-            "{world: shared, replications: 3, retrier: none, requests: {count: 10}}",
-            30,
-            None,
-            "there is no request 30; they are numbered from 0 to 29",
-        ),
-        ("{sweep: {retrier: [none, article]}}", 0, None, "which cell? name one of none, article"),
-        ("{sweep: {retrier: [none, article]}}", 0, "helpers", "there is no cell 'helpers'; name one of none, article"),
+        (ALONE, 10, None, "there is no request 10; they are numbered from 0 to 9"),
+        (ALONE, -1, None, "there is no request -1; they are numbered from 0 to 9"),
+        (SHARED, 30, None, "there is no request 30; they are numbered from 0 to 29"),
+        (TWO_CELLS, 0, None, "which cell? There are none, article"),
+        (TWO_CELLS, 0, "articles", "there is no cell 'articles'; there are none, article; did you mean 'article'?"),
     ],
 )
-def test_what_is_not_there_is_refused(text: str, request_: int, cell: str | None, reason: str) -> None:
-    with pytest.raises((ScenarioError, LookupError)) as refused:
-        replayed(Scenario.parse(text), request_, cell)
-    assert reason in str(refused.value)
+def test_what_is_not_there_is_refused(text: str, number: int, cell: str | None, reason: str) -> None:
+    with pytest.raises(NotInScenario) as refused:
+        replayed(Scenario.parse(text), number, cell)
+    assert refused.value.args == (reason,)
+
+
+def test_a_request_that_never_came_is_refused() -> None:
+    text = "{world: shared, until: 3s, retrier: none, requests: {count: 10, arrivals: {constant: {rate: 1/s}}}}"
+    assert replayed(Scenario.parse(text), 3).requests.submitted_ns.tolist() == [3_000_000_000]
+    with pytest.raises(LookupError, match="request 4 was never submitted"):
+        replayed(Scenario.parse(text), 4)

@@ -53,6 +53,12 @@ def test_a_window_without_requests_measures_nothing() -> None:
     assert cell["examples"] == {}
 
 
+def test_requests_that_never_come_are_not_there() -> None:
+    text = "{{world: shared, until: {}, retrier: none, requests: {{count: 10, arrivals: {{poisson: {{rate: 1/s}}}}}}}}"
+    assert 0 < len(run(Scenario.parse(text.format("5s"))).requests()) < 10
+    assert len(run(Scenario.parse(text.format("1ns"))).requests()) == 0
+
+
 def test_replications_are_told_apart_and_differ() -> None:
     requests = run(Scenario.parse(SHARED)).requests()
     assert requests.replication.tolist() == [number for number in range(5) for _ in range(300)]

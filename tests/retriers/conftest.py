@@ -100,11 +100,12 @@ class Played:
         return value
 
 
-def scripted(retrier: str, *attempts: str, more: str = "") -> str:
+def scripted(retrier: str, *attempts: str, effect_at: float = 1.0, more: str = "") -> str:
     """Write a scenario: each attempt as `outcome latency`."""
     script = [attempt.split() for attempt in attempts]
     entries = [f"{{outcome: {one[0]}" + (f", latency: {one[1]}}}" if len(one) > 1 else "}") for one in script]
-    return f"retrier: {retrier}\nrequests: {{count: 1}}\naction: {{script: [{', '.join(entries)}]}}\n{more}\n"
+    action = f"{{script: [{', '.join(entries)}], effect_at: {effect_at}}}"
+    return f"retrier: {retrier}\nrequests: {{count: 1}}\naction: {action}\n{more}\n"
 
 
 @pytest.fixture
@@ -112,8 +113,13 @@ def play() -> Callable[..., Played]:
     """Return the way to play a request: `play("article", "fail 50ms", "success 50ms")`."""
 
     def play(
-        kind: str, *attempts: str, retrier: Retrier | None = None, more: str = "", **numbers: float | Sequence[float]
+        kind: str,
+        *attempts: str,
+        retrier: Retrier | None = None,
+        effect_at: float = 1.0,
+        more: str = "",
+        **numbers: float | Sequence[float],
     ) -> Played:
-        return Played(scripted(kind, *attempts, more=more), retrier, **numbers)
+        return Played(scripted(kind, *attempts, effect_at=effect_at, more=more), retrier, **numbers)
 
     return play

@@ -1,0 +1,150 @@
+"""What the code of `sim` may use: one door to SimPy, one to chance, no wall clock, nothing that rests on hashes."""
+
+import ast
+from collections.abc import Iterator
+from importlib.metadata import requires, version
+from pathlib import Path
+from typing import Any
+
+import pytest
+from simpy.core import Environment
+
+from sim.kernel.clock import Clock
+
+SOURCE = Path(__file__).parents[1] / "sim"
+CHANCE_AND_CLOCKS = {"random", "secrets", "uuid", "time", "datetime", "numpy.random", "scipy.stats"}
+"""Modules that none of `sim` imports; of `os` it takes no `urandom`."""
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(SOURCE.rglob("*.py")):
+        yield path.relative_to(SOURCE).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports(tree: ast.AST) -> set[str]:
+    """All modules that a module imports, wherever in it, and the names it takes from them."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None and node.level == 0:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def uses(tree: ast.AST) -> set[str]:
+    """What is forbidden and used: builtin `hash`, modules of chance and time, `np.random`, sets that are walked."""
+    found = imports(tree) & CHANCE_AND_CLOCKS
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"hash", "id"}:
+            found.add(f"{node.func.id}()")
+        elif isinstance(node, ast.Attribute) and ast.unparse(node) in {"np.random", "numpy.random", "os.urandom"}:
+            found.add(ast.unparse(node))
+        elif isinstance(node, ast.For | ast.comprehension) and is_set(node.iter):
+            found.add("iteration over a set")
+    return found
+
+
+def is_set(node: ast.expr) -> bool:
+    """Whether an expression is a set by its looks."""
+    call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"set", "frozenset"}
+    return call or isinstance(node, ast.Set | ast.SetComp)
+
+
+def test_the_search_finds_what_it_looks_for() -> None:
+    bad = """
+import random, os
+import numpy as np
+from time import time
+def f(x):
+    from scipy import stats
+    np.random.default_rng()
+    os.urandom(8)
+    return [hash(y) for y in {x, 1}] + [y for y in set(x)]
+"""
+    assert uses(ast.parse(bad)) == {
+        *("random", "time", "scipy.stats", "np.random", "os.urandom", "hash()", "iteration over a set")
+    }
+    assert uses(ast.parse("import sim.kernel.clock\nfor x in sorted({1, 2}): x.random(), x.hash()")) == set()
+
+
+def test_sim_uses_no_chance_of_its_own_no_wall_clock_and_no_hashes() -> None:
+    # `Draws` remembers which law objects it has met, and keeps them: their ids tell them apart and order nothing.
+    found = {name: uses(tree) for name, tree in modules()}
+    assert {name: names for name, names in found.items() if names} == {"kernel/draws.py": {"id()"}}
+
+
+def test_only_the_clock_imports_simpy() -> None:
+    assert [name for name, tree in modules() if any(one.split(".")[0] == "simpy" for one in imports(tree))] == [
+        "kernel/clock.py"
+    ]
+
+
+def test_simpy_is_pinned_to_the_version_that_is_tested_here() -> None:
+    (pinned,) = [line for line in requires("retrysim") or [] if line.startswith("simpy")]
+    assert pinned == f"simpy=={version('simpy')}"
+
+
+class Timer:
+    """An event of our own: nothing but what SimPy looks at."""
+
+    __slots__ = ("_ok", "callbacks", "fired")
+
+    def __init__(self) -> None:
+        self._ok = True
+        self.fired = 0
+        self.callbacks: Any = None
+
+    def fire(self) -> None:
+        self.fired += 1
+
+
+@pytest.mark.parametrize("make", [Environment, Clock])
+def test_simpy_takes_an_object_with_callbacks_and_ok_for_an_event_again_and_again(make: type[Environment]) -> None:
+    environment = make()
+    timer = Timer()
+    for times in (1, 2, 3):
+        timer.callbacks = (Timer.fire,)
+        environment.schedule(timer, 1, 5)  # type: ignore[arg-type]
+        environment.step()
+        assert (environment.now, timer.fired, timer.callbacks) == (5 * times, times, None)
+
+
+def test_a_timer_can_be_scheduled_again_from_its_own_callback() -> None:
+    environment = Environment(initial_time=0)
+    seen: list[float] = []
+
+    def tick(timer: Timer) -> None:
+        seen.append(environment.now)
+        if len(seen) < 3:
+            hold(timer)
+
+    def hold(timer: Timer) -> None:
+        timer.callbacks = (tick,)
+        environment.schedule(timer, 1, 7)  # type: ignore[arg-type]
+
+    hold(Timer())
+    environment.run()
+    assert seen == [7, 14, 21]
+
+
+def test_an_event_that_is_not_ok_would_stop_simpy() -> None:
+    # Why our timers carry `_ok`: without it, or with another value, `step` looks for a failure to raise.
+    environment = Environment()
+    timer = Timer()
+    timer.callbacks = (Timer.fire,)
+    timer._ok = False  # noqa: SLF001  # SimPy's own attribute
+    environment.schedule(timer, 1, 0)  # type: ignore[arg-type]
+    with pytest.raises(AttributeError):
+        environment.step()
+
+
+def test_at_one_instant_simpy_fires_urgent_timers_first_and_others_in_order_of_creation() -> None:
+    clock = Clock()
+    fired: list[str] = []
+    clock.call_after(3, lambda: fired.append("first"))
+    clock.call_after(3, lambda: fired.append("second"))
+    clock.call_after(3, lambda: fired.append("urgent"), urgent=True)
+    clock.call_after(2, lambda: clock.call_after(1, lambda: fired.append("third")))
+    assert clock.drain(None, 100)
+    assert fired == ["urgent", "first", "second", "third"]
