@@ -32,9 +32,9 @@ from sim.kernel.config import DurationNs, Options, Share
 from sim.kernel.single_key import SingleKey
 from sim.world.distributions import Empirical, Law
 
-EPOCH_CYCLES = 4096
+EPOCH_CYCLES = 256
 EPOCH_INTERVALS = 1 << 20
-"""The most intervals of one source in one epoch; in the mean there are 8192."""
+"""The most intervals of one source in one epoch; in the mean there are 512."""
 EPOCH_PHASES = 3 * 1024
 
 

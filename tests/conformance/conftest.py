@@ -29,7 +29,7 @@ def recording(name: str) -> Any:
     return json.loads((TRACES / f"{name}.json").read_text())
 
 
-def story(events: list[dict[str, Any]]) -> Iterator[Line]:
+def story(events: list[dict[str, Any]]) -> Iterator[Line]:  # noqa: C901  # one case a kind of event
     """Tell what a recording or a replay has happened, leaving out what was undone and what only the double does."""
     for event in events:
         if event.get("rolled_back"):
@@ -78,7 +78,8 @@ def outlook(told: Mapping[str, Any]) -> dict[str, Any]:
     final = told["final"]
     end = {"attempts": final["attempts"], "draws": final["draws"], "jobs": last_states(told["events"])}
     if final.get("run") is not None:
-        end["run"] = [*run(final["run"])][:2] + [final["status"]["type"], final["status"].get("result", {}).get("type")]
+        status = final["status"]
+        end["run"] = [*run(final["run"])[:2], status["type"], status.get("result", {}).get("type")]
     return end
 
 
@@ -91,7 +92,7 @@ def is_close(one: Line, other: Line) -> bool:
 
 
 def differences(recorded: Mapping[str, Any], replayed: Mapping[str, Any]) -> list[str]:
-    """Say where a replay first leaves its recording, and what else is different at the end; nothing where it does not."""
+    """Say where a replay first leaves its recording, and what is different at the end; nothing where it meets it."""
     found = []
     is_cut = recorded["final"].get("truncated", False)
     told, retold = list(story(recorded["events"])), list(story(replayed["events"]))

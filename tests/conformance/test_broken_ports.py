@@ -50,12 +50,12 @@ class SwappedDraws:
         elif self._poll is not None:
             drawn, self._poll = self._poll, None
             return drawn
-        return self._ctx.uniform(stream, index)  # type: ignore[no-any-return]
+        return self._ctx.uniform(stream, index)
 
 
 class HelpersWithSwappedDraws(Helpers):
     def _retry(self, ctx: Any, args: dict[str, Any]) -> None:
-        super()._retry(SwappedDraws(ctx), args)  # type: ignore[arg-type]
+        super()._retry(SwappedDraws(ctx), args)
 
 
 def test_draws_in_another_order_are_seen(monkeypatch: Patch, first_difference: Search) -> None:

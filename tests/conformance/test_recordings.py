@@ -44,7 +44,9 @@ def test_the_comparison_sees_every_change(
     assert differences(recorded, replayed) != []
 
 
-def test_the_comparison_overlooks_the_rounding_of_recorded_times(recording: Recording, differences: Differences) -> None:
+def test_the_comparison_overlooks_the_rounding_of_recorded_times(
+    recording: Recording, differences: Differences
+) -> None:
     recorded = recording("component-fail2-then-success")
     replayed = replay(recorded["case"])
     for event in replayed["events"]:

@@ -80,7 +80,7 @@ def test_a_sub_transaction_sees_the_callers_writes_and_its_own_stay(bench: MakeB
     def handler(ctx: MutationContext) -> int:
         item = ctx.insert("items", {"n": 1})
         ctx.run_mutation(add, item)
-        return ctx.get(item)["n"]  # type: ignore[index,no-any-return]
+        return ctx.get(item)["n"]
 
     assert b.call(handler) == [2]
 

@@ -37,7 +37,7 @@ SEEDS = (1, 2)
 def run(seed: int, faults: str = "") -> tuple[World, list[Event]]:
     recorder = Recorder()
     world = World(Scenario.parse(SCENARIO.format(seed=seed, faults=faults)), recorder=recorder)
-    world.requests = world.shared()  # type: ignore[attr-defined]  # kept for the checks
+    world.requests = world.shared()
     return world, recorder.history().events
 
 
@@ -76,7 +76,7 @@ def broken_promises(world: Any, events: list[Event]) -> list[str]:
 def test_the_undisturbed_world_has_something_to_disturb(seed: int) -> None:
     world, events = run(seed)
     kinds = Counter(event.kind for event in events)
-    retried = sum(request.attempts > 1 for request in world.requests)  # type: ignore[attr-defined]
+    retried = sum(request.attempts > 1 for request in world.requests)
     assert (broken_promises(world, events), kinds["commit"] >= 9, kinds["effect"] >= 3, retried > 0) == (
         [],
         True,

@@ -62,15 +62,15 @@ def test_a_dead_execution_runs_no_further(bench: MakeBench) -> None:
     assert (passed, b.states()) == ([0, 1], ["failed"])
 
 
-@pytest.mark.parametrize(("lost", "expected"), [(False, [45]), (True, [])])
+@pytest.mark.parametrize(("inflight", "expected"), [("continues", [45]), ("lost", [])])
 def test_an_effect_in_flight_comes_or_is_lost_as_the_plan_says(
-    bench: MakeBench, lost: bool, expected: list[float]
+    bench: MakeBench, inflight: str, expected: list[float]
 ) -> None:
     b = bench(effect_at=0.9)
 
     def restart() -> None:
         for execution in b.deployment.restart(0):
-            if lost:
+            if inflight == "lost":
                 execution.attempt.drop_effect()
 
     b.call(lambda ctx: ctx.run_after(0, b.action))

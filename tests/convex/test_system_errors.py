@@ -1,6 +1,7 @@
 """System errors: the five places where they strike, and what is done about each."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -58,7 +59,7 @@ def test_an_action_that_is_put_back_gives_its_slot_back(bench: MakeBench) -> Non
 def test_a_job_is_put_back_longer_and_longer_up_to_two_hours(bench: MakeBench) -> None:
     b = run_action(struck(bench, *[STRIKES] * 17))
     times = [at_ms for at_ms, _ in places(b)]
-    waits = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    waits = [later - earlier for earlier, later in pairwise(times)]
     assert waits == [min(500 * 2**k, 7_200_000) / 2 for k in range(16)]
 
 

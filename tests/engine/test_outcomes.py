@@ -39,7 +39,8 @@ def ended(text: str, retrier: Retrier | None = None) -> str:
 
 def equal(one: Requests, other: Requests) -> list[str]:
     """Name the columns in which two tables differ."""
-    return [field.name for field in fields(one) if not np.array_equal(getattr(one, field.name), getattr(other, field.name))]
+    names = [field.name for field in fields(one)]
+    return [name for name in names if not np.array_equal(getattr(one, name), getattr(other, name))]
 
 
 # Stuck, when everything has come to rest.
@@ -88,8 +89,8 @@ def test_a_hang_without_a_time_limit_is_looked_at_until_that_is_too_often(retrie
     ],
 )
 def test_a_component_is_open_while_an_execution_or_a_heartbeat_is_left(until: str, expected: str) -> None:
-    script = scripted("{kind: component, initial_backoff: 1s}", "crash_before_effect 5s", more=f"until: {until}\nseed: 3")
-    assert ended(script) == expected
+    more = f"until: {until}\nseed: 3"
+    assert ended(scripted("{kind: component, initial_backoff: 1s}", "crash_before_effect 5s", more=more)) == expected
 
 
 @pytest.mark.parametrize(("until", "expected"), [("500ms", "open"), ("1500ms", "stuck"), ("1h", "stuck")])
@@ -219,6 +220,7 @@ class Spinning(ScheduledRetrier):
     """Schedules itself at once, for ever, and calls none of it a poll."""
 
     def bind(self, action: Any) -> None:
+        del action
         self.spin = mutation("spin", lambda ctx, _: ctx.run_after(0, self.spin))
 
     def submit(self, ctx: Any) -> None:
@@ -232,7 +234,7 @@ def test_a_retrier_that_runs_for_ever_at_one_instant_is_a_runaway() -> None:
 
 # One request alone is the same request in the whole run.
 
-BUSY = """
+CALM = """
 requests: {count: 60}
 seed: 11
 action:
@@ -240,9 +242,10 @@ action:
   outcomes: {fail: 0.2, ack_lost: 0.05, crash_before_effect: 0.05, crash_after_effect: 0.1, lost_contact: 0.05}
   effect_at: 0.8
   permanent_failure: 0.05
-  weather: [{on_off: {up: {exponential: {mean: 5s}}, down: {exponential: {mean: 1s}}, fail: 0.9}}]
 cancel: {share: 0.1, after: {exponential: {mean: 1s}}}
 """
+STORMY = "{on_off: {up: {exponential: {mean: 5s}}, down: {exponential: {mean: 1s}}, fail: 0.9}}"
+BUSY = CALM.replace("effect_at: 0.8", f"effect_at: 0.8\n  weather: [{STORMY}]")
 
 
 @pytest.mark.parametrize("retrier", ALL)
@@ -266,8 +269,6 @@ def test_another_seed_is_another_run(retrier: str) -> None:
 
 
 # Shared worlds.
-
-CALM = BUSY.replace("  weather: [{on_off: {up: {exponential: {mean: 5s}}, down: {exponential: {mean: 1s}}, fail: 0.9}}]\n", "")
 
 
 def shared(retrier: str, arrivals: str, more: str = "platform: {profile: ideal}") -> Scenario:
@@ -315,7 +316,8 @@ seed: 5
 requests: {count: 300, arrivals: {poisson: {rate: 20/s}}}
 action:
   latency: {lognormal: {median: 300ms, p99: 20s}}
-  outcomes: {fail: 0.2, ack_lost: 0.05, crash_before_effect: 0.05, crash_after_effect: 0.1, lost_contact: 0.1, hang: 0.02}
+  outcomes:
+    {fail: 0.2, ack_lost: 0.05, crash_before_effect: 0.05, crash_after_effect: 0.1, lost_contact: 0.1, hang: 0.02}
   effect_at: 0.7
   idempotency: {window: 2s}
   weather: [{outage: {from: 5s, to: 6s}}]

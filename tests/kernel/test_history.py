@@ -38,7 +38,7 @@ def test_an_event_names_its_parts() -> None:
 
 def test_an_event_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
-        recorder(SECOND).history().events[0].t_ns = 6  # type: ignore[misc]
+        recorder(SECOND).history().events[0].t_ns = 6
 
 
 def test_a_tuple_that_stands_for_several_is_unfolded_in_its_place() -> None:

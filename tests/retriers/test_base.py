@@ -55,6 +55,6 @@ def test_what_is_no_retrier_is_refused(path: str) -> None:
 def test_the_two_shapes_leave_their_work_to_others() -> None:
     retrier = ScheduledRetrier()
     with pytest.raises(NotImplementedError):
-        retrier.bind(None)  # type: ignore[arg-type]
+        retrier.bind(None)
     with pytest.raises(NotImplementedError):
-        retrier.submit(None)  # type: ignore[arg-type]
+        retrier.submit(None)

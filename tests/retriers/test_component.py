@@ -1,6 +1,7 @@
 """`component`: its handlers branch by branch, the addresses of its draws, and what is to be measured and not mended."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -89,7 +90,7 @@ def test_a_failure_schedules_the_next_attempt_and_counts(play: Play) -> None:
 
 def test_the_backoff_grows_by_the_base(play: Play) -> None:
     played = play("{kind: component, base: 3}", *["fail 0ms"] * 4, "success 0ms")
-    gaps = [later - earlier for earlier, later in zip(played.when("attempt"), played.when("attempt")[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(played.when("attempt"))]
     assert gaps == [750, 2250, 6750, 20_250]
 
 

@@ -163,7 +163,9 @@ def test_without_latency_all_of_it_happens_inside_one_step(outcome: str, expecte
     assert [name.replace("applied", "effect") for name in before_any_step] == expected
 
 
-@pytest.mark.parametrize(("effect_at", "latency_ns", "expected_ns"), [(0.9, 5, 4), (0.5, 3, 2), (0.5, 5, 2), (0.3, 10, 3)])
+@pytest.mark.parametrize(
+    ("effect_at", "latency_ns", "expected_ns"), [(0.9, 5, 4), (0.5, 3, 2), (0.5, 5, 2), (0.3, 10, 3)]
+)
 def test_the_moment_of_the_effect_is_rounded_to_whole_nanoseconds(
     effect_at: float, latency_ns: int, expected_ns: int
 ) -> None:
@@ -271,7 +273,7 @@ def test_a_dropped_effect_never_comes() -> None:
 
 
 def drawn(
-    number: float, outcomes: Sequence[tuple[str, float, Law]], permanent: bool = False, weather: float | None = None
+    number: float, outcomes: Sequence[tuple[str, float, Law]], *, permanent: bool = False, weather: float | None = None
 ) -> list[tuple[int, str]]:
     """Play one attempt with a given number for its outcome; returns what the host was told."""
     clock = Clock()
@@ -285,7 +287,11 @@ def drawn(
     return [(at_ns // MS, what) for at_ns, what in host.told]
 
 
-SHARES = [("fail", 0.25, Constant(value_ns=5 * MS)), ("ack_lost", 0.0, Constant(value_ns=1)), ("hang", 0.5, Constant(value_ns=1))]
+SHARES = [
+    ("fail", 0.25, Constant(value_ns=5 * MS)),
+    ("ack_lost", 0.0, Constant(value_ns=1)),
+    ("hang", 0.5, Constant(value_ns=1)),
+]
 BELOW_ONE = 1 - 2**-53
 
 
@@ -378,5 +384,3 @@ def test_recording_changes_nothing(outcome: str) -> None:
         return host.told
 
     assert told(None) == told(Recorder())
-
-

@@ -11,7 +11,7 @@ WINDOW = 100
 
 
 def attempt(request: Request, outcome: str = "success", *, given_up: bool = False) -> Attempt:
-    made = Attempt(request, 1, None, outcome)  # type: ignore[arg-type]  # the ledger does not look at hosts
+    made = Attempt(request, 1, None, outcome)
     made.given_up = given_up
     return made
 

@@ -1,0 +1,47 @@
+"""What people read, word for word."""
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+GOLDEN = Path(__file__).parent / "golden"
+LINES = {
+    "run-verdicts": "run verdicts.yaml --no-plots",
+    "run-crashes": "run crashes.yaml --no-plots",
+    "run-shared": "run shared.yaml --no-plots",
+    "run-smallest": "run smallest.yaml --requests 200 --no-plots",
+    "run-wrong": "run wrong.yaml",
+    "validate": "validate verdicts.yaml wrong.yaml shared.yaml missing.yaml",
+    "validate-resolved": "validate --resolved verdicts.yaml",
+    "replay-stuck": "replay crashes.yaml --request 0 --no-plots",
+    "replay-shared": "replay shared.yaml --request 104 --no-plots",
+    "replay-cell": "replay verdicts.yaml --request 140 --cell as-shipped --no-plots",
+    "replay-which-cell": "replay verdicts.yaml --request 140",
+    "replay-no-such-cell": "replay verdicts.yaml --request 140 --cell as-shiped",
+    "replay-no-such-request": "replay shared.yaml --request 120",
+    "help": "--help",
+    "help-run": "run --help",
+    "help-validate": "validate --help",
+    "help-replay": "replay --help",
+    "help-schema": "schema --help",
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_commands_say(
+    name: str, run: Callable[..., Result], golden: Callable[[str, str, Result], None]
+) -> None:
+    golden(name, f"retrysim {LINES[name]}", run(*shlex.split(LINES[name])))
+
+
+def test_no_golden_file_is_left_over() -> None:
+    assert {path.stem for path in GOLDEN.glob("*")} == set(LINES)
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_lines_fit_100_columns(name: str) -> None:
+    lines = (GOLDEN / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if len(line) > 100] == []

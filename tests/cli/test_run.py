@@ -1,0 +1,286 @@
+"""`retrysim run`: exit codes, options, files, and lines that replay what they say."""
+
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from click.testing import Result
+
+from sim.cli.run import FILES, PICTURES
+
+Run = Callable[..., Result]
+PNGS = {f"{name}.png" for name in PICTURES}
+SVGS = {f"{name}.svg" for name in PICTURES}
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def summary(folder: Path = Path("results/smallest")) -> dict[str, Any]:
+    def refuse(constant: str) -> NoReturn:
+        raise AssertionError(f"{constant} is no JSON")
+
+    return dict(json.loads((folder / "summary.json").read_text(encoding="utf-8"), parse_constant=refuse))
+
+
+def few(*words: str) -> tuple[str, ...]:
+    return ("run", "smallest.yaml", "--requests", "20", "--no-plots", *words)
+
+
+# Exit codes.
+
+
+@pytest.mark.parametrize(
+    ("expected", "code"),
+    [
+        ("success.rate >= 50%", 0),
+        ("success.rate <= 50%", 99),
+        ("time_to_effect.p99 <= 100ms", 98),
+    ],
+)
+def test_the_exit_code_is_the_verdict(run: Run, expected: str, code: int) -> None:
+    assert run(*few("--set", f"expect=[{expected}]")).exit_code == code
+
+
+def test_a_missed_expectation_outweighs_an_inconclusive_one(run: Run) -> None:
+    expected = "expect=[time_to_effect.p99 <= 100ms, success.rate <= 50%]"
+    assert run(*few("--set", expected)).exit_code == 99
+
+
+def test_results_are_saved_whatever_the_verdict(run: Run) -> None:
+    run(*few("--set", "expect=[success.rate <= 50%]"))
+    assert files(Path("results/smallest")) == {"summary.json"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("wrong.yaml",),
+        ("missing.yaml",),
+        (".",),
+        ("smallest.yaml", "--set", "action.outcomes.fail=1.5"),
+        ("smallest.yaml", "--retrier", "helper"),
+        ("smallest.yaml", "--retrier", "no_such_module:Class"),
+        ("smallest.yaml", "--set", "retrier.max_failures=100", "--set", "limits.events=1"),
+    ],
+)
+def test_an_invalid_scenario_is_told_on_stderr_alone_and_exits_with_3(run: Run, words: tuple[str, ...]) -> None:
+    result = run("run", *words)
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (3, "", result.stderr.count(":1:") or 5)
+    assert not Path("results").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "Missing argument 'SCENARIO'"),
+        (("smallest.yaml", "--reqests", "3"), "Did you mean '--requests'?"),
+        (("smallest.yaml", "--requests", "0"), "0 is not in the range x>=1"),
+        (("smallest.yaml", "--seed", "-1"), "-1 is not in the range"),
+        (("smallest.yaml", "--seed", "one"), "'one' is not a valid integer"),
+        (("smallest.yaml", "--set", "seed"), "'seed' is not KEY=VALUE"),
+        (("smallest.yaml", "--engine", "vector"), "'vector' is not one of"),
+        (("smallest.yaml", "--svg", "--no-plots"), "--svg asks for pictures and --no-plots for none"),
+        (("smallest.yaml", "--out", "smallest.yaml"), "is a file"),
+        (("smallest.yaml", "--out", "smallest.yaml/x"), "'smallest.yaml' is a file, not a folder"),
+        (("smallest.yaml", "--out", "/proc/nobody/x"), "results cannot go to '/proc/nobody/x'"),
+    ],
+)
+def test_a_wrong_command_line_exits_with_2_before_anything_runs(run: Run, words: tuple[str, ...], said: str) -> None:
+    result = run("run", *words)
+    assert (result.exit_code, result.stdout, said in result.stderr) == (2, "", True)
+    assert not Path("results").exists()
+
+
+def test_an_unknown_command_exits_with_2(run: Run) -> None:
+    result = run("simulate", "smallest.yaml")
+    assert (result.exit_code, "No such command 'simulate'" in result.stderr) == (2, True)
+
+
+# Options.
+
+
+def test_options_change_the_scenario_and_the_lines_that_replay_it(run: Run) -> None:
+    words = ("--seed", "9", "--requests", "30", "--set", "action.outcomes.fail=0.5", "--retrier", "component")
+    result = run("run", "smallest.yaml", *words, "--no-plots")
+    found = summary()
+    [cell] = found["cells"]
+    assert (found["seed"], cell["requests"]) == (9, 30)
+    assert f"retrysim replay smallest.yaml {shlex.join(words)} --request {cell['examples']['slowest']}" in result.stdout
+
+
+def test_set_may_be_repeated_and_means_what_the_file_would(run: Run) -> None:
+    Path("same.yaml").write_text("{retrier: {kind: helpers, base: 3}, name: smallest, requests: {count: 20}}")
+    run("run", "same.yaml", "--no-plots", "--out", "written")
+    run(*few("--set", "retrier.base=3", "--set", "retrier.kind=helpers", "--out", "given"))
+    assert summary(Path("given")) == summary(Path("written"))
+
+
+def test_there_is_one_engine_so_far(run: Run) -> None:
+    run(*few("--engine", "event", "--out", "event"))
+    run(*few("--engine", "auto", "--out", "auto"))
+    assert (summary(Path("event")), summary()["engine"] if Path("results").exists() else "") == (
+        summary(Path("auto")),
+        "",
+    )
+    assert summary(Path("auto"))["engine"] == "event"
+
+
+def test_a_retrier_of_ones_own_is_found_in_the_current_folder(run: Run) -> None:
+    Path("twice_mine.py").write_text(
+        "from sim import CallFailed, LoopRetrier\n\n\n"
+        "class Twice(LoopRetrier):\n"
+        '    kind = "twice"\n\n'
+        "    async def retry(self, call, ctx):\n"
+        "        try:\n"
+        "            return await call()\n"
+        "        except CallFailed:\n"
+        "            return await call()\n"
+    )
+    result = run(*few("--retrier", "twice_mine:Twice", "--set", "action.outcomes.fail=0.5"))
+    assert (result.exit_code, summary()["cells"][0]["attempts"]["max"]["value"]) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("class Mine(:", ["SyntaxError: invalid syntax", "  {name}.py:1: class Mine(:"]),
+        ("1 / 0", ["ZeroDivisionError: division by zero", "  {name}.py:1, in <module>: 1 / 0"]),
+        (
+            "import sim\nclass Mine(sim.LoopRetrier):\n async def retry(self, call, ctx):\n  await ctx.sleep(-1)",
+            [
+                "ValueError: a delay must be finite and not negative, not -1 ms",
+                "  {name}.py:4, in retry: await ctx.sleep(-1)",
+            ],
+        ),
+        ("import sim\nclass Mine(sim.ScheduledRetrier): pass", ["it does not define 'bind'"]),
+    ],
+    ids=["syntax", "import", "delay", "bind"],
+)
+def test_a_mistake_in_a_retrier_of_ones_own_is_told_with_its_line(
+    run: Run, code: str, told: list[str], request: pytest.FixtureRequest
+) -> None:
+    name = f"mistaken_{request.node.callspec.id}"
+    Path(f"{name}.py").write_text(code)
+    result = run(*few("--retrier", f"{name}:Mine"))
+    first, *rest = [line.format(name=name) for line in told]
+    assert (result.exit_code, result.stderr.splitlines()) == (3, [f"--retrier {name}:Mine: {first}", *rest])
+
+
+# Files.
+
+
+def test_a_run_saves_its_summary_and_five_pictures(run: Run) -> None:
+    result = run("run", "verdicts.yaml", "--requests", "20")
+    assert files(Path("results/verdicts")) == {"summary.json", *PNGS}
+    assert result.stdout.splitlines()[-1] == (
+        "saved in results/verdicts: attempts.png, ccdf.png, detection_lag.png, duplicates.png, outcomes.png, "
+        "summary.json"
+    )
+
+
+def test_out_is_where_results_go(run: Run) -> None:
+    run(*few("--out", "deep/er"))
+    assert (files(Path("deep/er")), Path("results").exists()) == ({"summary.json"}, False)
+
+
+def test_svg_adds_pictures_and_the_next_run_removes_what_it_does_not_write(run: Run) -> None:
+    words = ("run", "smallest.yaml", "--requests", "20", "--out", "out")
+    seen = []
+    for more in (("--svg",), (), ("--no-plots",)):
+        run(*words, *more)
+        seen.append(files(Path("out")))
+    assert seen == [{"summary.json", *PNGS, *SVGS}, {"summary.json", *PNGS}, {"summary.json"}]
+
+
+def test_files_of_other_people_stay(run: Run) -> None:
+    mine = {"mine.png", "notes.svg", "request-all-3.png", "data.csv"}
+    Path("out").mkdir()
+    for name in mine:
+        (Path("out") / name).touch()
+    run("run", "smallest.yaml", "--requests", "20", "--out", "out")
+    assert files(Path("out")) == {"summary.json", *PNGS, *mine}
+
+
+def test_stale_files_are_known_by_the_names_that_pictures_have(run: Run) -> None:
+    run("run", "smallest.yaml", "--requests", "20", "--svg", "--out", "out")
+    assert files(Path("out")) == set(FILES)
+
+
+@pytest.mark.parametrize("name", ["verdicts", "crashes", "shared"])
+def test_summaries_are_strict_json_even_where_something_never_comes(run: Run, name: str) -> None:
+    run("run", f"{name}.yaml", "--no-plots")
+    text = Path(f"results/{name}/summary.json").read_text()
+    assert (summary(Path(f"results/{name}"))["scenario"], '"inf"' in text) == (name, name != "shared" or '"inf"' in text)
+
+
+def test_summaries_know_nothing_of_where_and_when_they_were_made(run: Run, folder: Path) -> None:
+    run(*few("--out", "somewhere"))
+    text = Path("somewhere/summary.json").read_text()
+    assert [word for word in (str(folder), "somewhere", "smallest.yaml", "/") if word in text] == []
+    assert set(summary(Path("somewhere"))) == {"schema", "scenario", "digest", "seed", "engine", "versions", "cells"}
+    assert set(summary(Path("somewhere"))["versions"]) == {"retrysim", "numpy", "scipy", "simpy"}
+
+
+def test_two_runs_give_the_same_bytes(run: Run) -> None:
+    for out in ("one", "two"):
+        run("run", "verdicts.yaml", "--requests", "50", "--svg", "--out", out)
+    one, two = ({path.name: path.read_bytes() for path in Path(out).iterdir()} for out in ("one", "two"))
+    assert (sorted(one), [name for name in one if one[name] != two[name]]) == (sorted(FILES), [])
+
+
+# Lines to replay.
+
+
+def replayed(run: Run, output: str, what: str) -> list[str]:
+    """Run the line printed under `what` and return the story."""
+    lines = output.splitlines()
+    words = shlex.split(lines[lines.index(f"  {what}:") + 1])
+    assert words[:2] == ["retrysim", "replay"]
+    result = run(*words[1:], "--no-plots")
+    assert result.exit_code == 0
+    return list(result.stdout.splitlines())
+
+
+@pytest.mark.parametrize("cells", ["one", "many"])
+def test_the_line_for_a_stuck_request_replays_a_stuck_request(run: Run, cells: str) -> None:
+    more = {"one": (), "many": ("--set", "sweep={action.effect_at: [0.5, 0.8]}", "--set", "action.outcomes.fail=0.1")}
+    story = replayed(run, run("run", "crashes.yaml", "--no-plots", *more[cells]).stdout, "a stuck request")
+    assert "stuck for ever" in story[-1]
+
+
+def test_the_line_for_a_repeated_effect_replays_one(run: Run) -> None:
+    story = replayed(run, run("run", "crashes.yaml", "--no-plots").stdout, "a repeated effect")
+    assert sum("effect applied" in line for line in story) > 1
+
+
+@pytest.mark.parametrize("name", ["crashes", "shared", "verdicts"])
+def test_the_line_for_the_slowest_request_replays_one_known_after_the_longest_time(run: Run, name: str) -> None:
+    from sim.analysis.story_words import span_text  # noqa: PLC0415  # the words of the story
+    from sim.experiment.run import run as simulate  # noqa: PLC0415
+    from sim.scenario.load import load  # noqa: PLC0415
+
+    story = replayed(run, run("run", f"{name}.yaml", "--no-plots").stdout, "the slowest request")
+    longest_ns = max(cell.slowest_ns for cell in simulate(load(f"{name}.yaml")).cells)
+    assert [line for line in story if f"known {span_text(longest_ns)} after the submission" in line] != []
+
+
+def test_the_slowest_request_is_one_that_was_given_up_where_that_took_longest(run: Run) -> None:
+    Path("late.yaml").write_text(
+        "requests: {count: 5}\n"
+        "variants:\n"
+        "  quick: {retrier: component}\n"
+        "  hopeless: {retrier: component, action.permanent_failure: 1.0}\n"
+    )
+    story = replayed(run, run("run", "late.yaml", "--no-plots").stdout, "the slowest request")
+    assert "hopeless" in story[0]
+
+
+def test_paths_with_spaces_are_quoted_in_lines_to_replay(run: Run) -> None:
+    Path("my scenario.yaml").write_text(Path("crashes.yaml").read_text())
+    output = run("run", "my scenario.yaml", "--no-plots").stdout
+    assert "stuck for ever" in replayed(run, output, "a stuck request")[-1]
