@@ -228,8 +228,8 @@ class World:
 
     def _run(self) -> None:
         clock, limits = self.clock, self.cell.limits
-        per_world = limits.polls_per_request * STEPS_PER_POLL
-        steps = per_world if self.cell.world == "isolated" else max(per_world, limits.events)
+        isolated = self.cell.world == "isolated"
+        steps = limits.polls_per_request * STEPS_PER_POLL if isolated else limits.events
         self._drained = clock.drain(self.until_ns, steps)
 
     def _conclude(self, requests: Sequence[Request]) -> None:

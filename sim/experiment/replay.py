@@ -70,7 +70,7 @@ def replayed(scenario: Scenario, request: int, cell: str | None = None) -> Repla
     with weather_told():
         finished = table(World(one, replication=replication, recorder=recorder).shared(), replication)
     if number >= len(finished):
-        raise LookupError(f"request {request} was never submitted: the simulation ended before it came")
+        raise NotInScenario(f"request {request} was never submitted: the simulation ended before it came")
     history = recorder.history().of_request(number)
     return Replayed(chosen, number, history, finished.select(np.array([number])))
 
