@@ -105,8 +105,8 @@ class Executor:
         if context.job_states is not None:
             deployment.canceled(context.job_states)
         if context.settlement is not None:
-            outcome, at_ns = context.settlement
-            if request.settle(outcome, now_ns if at_ns is None else at_ns):
+            outcome, at_ns, attempt_end_ns = context.settlement
+            if request.settle(outcome, now_ns if at_ns is None else at_ns, attempt_end_ns):
                 deployment.record("settled", request.number, -1, outcome.name, request.settled_ns)
         return True
 

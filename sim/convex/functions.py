@@ -111,7 +111,8 @@ class MutationContext(QueryContext):
         """The job of the action that called this mutation."""
         self.rerun = 0
         """How often this mutation was refused before."""
-        self.settlement: tuple[Outcome, int | None] | None = None
+        self.settlement: tuple[Outcome, int | None, int | None] | None = None
+        """The outcome, and where the mutation writes its instant down, that and the last attempt's end by then."""
         self.trace: list[Raw | Job] | None = None
         """The events of this mutation so far, where a history is kept; a job stands for its creation as pending."""
 
@@ -232,7 +233,7 @@ class MutationContext(QueryContext):
 
     def settle(self, outcome: Outcome, at_ns: int | None = None) -> None:
         """Say that the retrier knows how the request ended: at the commit, or at `at_ns` if it writes that down."""
-        self.settlement = (outcome, at_ns)
+        self.settlement = (outcome, at_ns, None if at_ns is None else self.request.last_attempt_end_ns)
 
     def note(self, kind: str, name: str, detail: Any = None) -> None:
         """Leave an event in the history; rolled back with the rest."""

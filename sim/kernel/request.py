@@ -78,13 +78,16 @@ class Request:
         self.runaway = ""
         """The limit that the request ran into."""
 
-    def settle(self, outcome: Outcome, now_ns: int) -> bool:
-        """Note the retrier's conclusion; the first one stands, and none after a limit. Returns whether it counts."""
+    def settle(self, outcome: Outcome, now_ns: int, attempt_end_ns: int | None = None) -> bool:
+        """Note the retrier's conclusion; the first one stands, and none after a limit. Returns whether it counts.
+
+        `attempt_end_ns` is the end of the last attempt that had ended by `now_ns`, where that is not the present.
+        """
         if self.settled_ns != NEVER or self.runaway:
             return False
         self.outcome = outcome
         self.settled_ns = now_ns
-        self.known_attempt_end_ns = self.last_attempt_end_ns
+        self.known_attempt_end_ns = self.last_attempt_end_ns if attempt_end_ns is None else attempt_end_ns
         return True
 
 

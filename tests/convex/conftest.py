@@ -1,7 +1,8 @@
 """A small deployment to test against: functions made on the spot, an action by script, a history of everything."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,13 @@ from sim.convex.deployment import Deployment
 from sim.convex.functions import ACTION, Function, FunctionError, MutationContext, mutation
 from sim.convex.platform import PlatformOptions
 from sim.convex.store import Store
+from sim.engine.event import World
 from sim.kernel.choices import DelayOf, Law
 from sim.kernel.clock import Clock
 from sim.kernel.history import Event, Recorder
+from sim.kernel.records import NEVER, Outcome
 from sim.kernel.request import Request
+from sim.scenario.schema import Scenario
 from sim.world.attempts import ActionModel
 from sim.world.distributions import Constant
 
@@ -131,3 +135,82 @@ class Bench:
 def bench() -> type[Bench]:
     """Return the class: each test says what it needs."""
     return Bench
+
+
+class SharedWorld:
+    """One replication of a shared world, simulated to its end, and what the platform owed it."""
+
+    def __init__(self, cell: Scenario) -> None:
+        recorder = Recorder()
+        world = World(cell, recorder=recorder)
+        self.requests = world.shared()
+        self.events = recorder.history().events
+        self.executor = world.deployment.executor
+        self.jobs = list(world.deployment.store.jobs.values())
+        self.slots = cell.platform.parallelism
+
+    def count(self, kind: str) -> int:
+        """Count what happened of one kind."""
+        return sum(event.kind == kind for event in self.events)
+
+    def broken_promises(self) -> list[str]:
+        """Say what the platform promised and did not keep."""
+        return [*self._of_jobs(), *self._of_slots(), *self._of_snapshots(), *self._of_requests()]
+
+    def _of_jobs(self) -> Iterator[str]:
+        commits = Counter(event.subject for event in self.events if event.kind == "commit" and event.subject >= 0)
+        steps = [event for event in self.events if event.kind == "state"]
+        starts = Counter(event.subject for event in steps if event.detail[1] == "inProgress")
+        ends = Counter(event.subject for event in steps if event.detail[1] != "inProgress")
+        for what, counts in (("committed", commits), ("started", starts), ("ended", ends)):
+            yield from (f"job {job} {what} {count} times" for job, count in counts.items() if count > 1)
+        for job in self.jobs:
+            if job.state in {"pending", "inProgress"}:
+                yield f"job {job.id} ({job.function.name}) is still {job.state}"
+            if job.function.kind == "mutation" and (job.state == "success") != (commits[job.id] == 1):
+                yield f"job {job.id} is {job.state} with {commits[job.id]} commits"
+
+    def _of_slots(self) -> Iterator[str]:
+        busy = 0
+        steps = []
+        for event in self.events:
+            if event.kind == "state" and "inProgress" in event.detail:
+                steps.append((event.t_ns, event.detail[1] == "inProgress"))
+            elif event.kind == "commit" and event.subject >= 0 and event.detail.begin_ns < event.t_ns:
+                steps += [(event.detail.begin_ns, True), (event.t_ns, False)]
+        for at_ns, begins in sorted(steps):
+            busy += 1 if begins else -1
+            if busy > (self.slots or busy):
+                yield f"{busy} jobs run in {self.slots} slots at {at_ns} ns"
+        if self.slots not in {None, self.executor.free}:
+            yield f"{self.executor.free} of {self.slots} slots are free at the end"
+
+    def _of_snapshots(self) -> Iterator[str]:
+        commits = [event.detail for event in self.events if event.kind == "commit" and event.detail.commit_ts]
+        written: dict[int | str, int] = {}
+        for commit in sorted(commits, key=lambda commit: commit.commit_ts):
+            yield from (
+                f"commit {commit.commit_ts} read {row} as of {commit.begin_ts}, and commit {written[row]} changed it"
+                for row in commit.reads
+                if written.get(row, 0) > commit.begin_ts
+            )
+            written |= dict.fromkeys(commit.writes, commit.commit_ts)
+
+    def _of_requests(self) -> Iterator[str]:
+        effects = Counter((event.request, event.subject) for event in self.events if event.kind == "effect")
+        yield from (f"attempt {attempt} had {count} effects" for attempt, count in effects.items() if count > 1)
+        for request in self.requests:
+            if request.outcome in {Outcome.open, Outcome.runaway}:
+                yield f"request {request.number} is {request.outcome.name}"
+            if request.attempts > request.actions:
+                yield f"request {request.number} had {request.attempts} attempts in {request.actions} executions"
+            if (request.settled_ns == NEVER) != (request.outcome == Outcome.stuck):
+                yield f"request {request.number} is {request.outcome.name}, settled at {request.settled_ns}"
+            if request.known_attempt_end_ns > request.settled_ns:
+                yield f"request {request.number} settled by an attempt that had not ended"
+
+
+@pytest.fixture
+def shared_world() -> type[SharedWorld]:
+    """Return the class: each test has its own scenarios."""
+    return SharedWorld

@@ -7,6 +7,7 @@ import pytest
 
 from sim.convex.functions import FunctionError, MutationContext, action, mutation
 from sim.kernel.records import NEVER, Outcome
+from sim.world.distributions import Constant
 
 MS = 1_000_000
 MakeBench = Callable[..., Any]
@@ -233,3 +234,14 @@ def test_a_mutation_that_throws_concludes_nothing(bench: MakeBench) -> None:
 
     b.call(handler)
     assert b.request.settled_ns == NEVER
+
+
+def test_an_attempt_that_ends_between_the_snapshot_and_the_commit_had_not_ended_when_the_request_settled(
+    bench: MakeBench,
+) -> None:
+    b = bench(commit_window=Constant(value_ns=4 * MS))
+    b.call(lambda ctx: ctx.run_after(0, b.action))  # it runs from 4 to 54
+    b.at(52, lambda: b.call(lambda ctx: ctx.settle(Outcome.canceled, ctx.now_ns)))
+    b.run()
+    request = b.request
+    assert (request.settled_ns, request.known_attempt_end_ns, request.last_attempt_end_ns) == (52 * MS, NEVER, 54 * MS)

@@ -104,6 +104,14 @@ def test_a_second_effect_after_a_cut_is_charged_to_timeout(
 
 
 @pytest.mark.parametrize("platform", [{}, SLOW], ids=["ideal", "slow"])
+def test_a_limit_that_cuts_nothing_off_does_not_keep_the_world_going(
+    bench: MakeBench, platform: dict[str, Any]
+) -> None:
+    b = started(bench(**platform), Component())
+    assert 10 * S <= b.clock.now_ns / MS < 11 * S
+
+
+@pytest.mark.parametrize("platform", [{}, SLOW], ids=["ideal", "slow"])
 def test_a_cut_attempt_has_its_end_in_the_history(bench: MakeBench, platform: dict[str, Any]) -> None:
     b = started(bench(script=[("success", 20 * S), ("success", S)], action_time_limit="10s", **platform), Component())
     assert [(event.subject, event.name) for event in b.events("attempt_end")] == [(1, "cut"), (2, "returned")]

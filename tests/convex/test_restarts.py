@@ -230,6 +230,19 @@ def test_a_clients_call_that_meets_a_restart_is_made_again(bench: MakeBench) -> 
     assert (ran, len(b.events("commit"))) == ([15, 120], 1)
 
 
+def test_the_snapshot_of_a_mutation_that_was_lost_is_let_go(bench: MakeBench) -> None:
+    b = bench(**latencies(window_ms=10))
+    b.store.define("items")
+    b.call(lambda ctx: ctx.insert("items", {"n": 0}))
+    b.run()
+    b.call(lambda ctx: ctx.run_after(0, mutation("look", lambda ctx, _: ctx.get("items:1"))))
+    b.restart_at(25)
+    b.run()
+    b.call(lambda ctx: ctx.patch("items:1", {"n": 1}))
+    b.run()
+    assert b.store.documents["items:1"].previous is None
+
+
 # Slots.
 
 

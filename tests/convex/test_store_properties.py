@@ -28,18 +28,9 @@ Step = tuple[int, str, int, int]
 """(which transaction, what it does, two numbers for whatever needs some)"""
 
 OPERATIONS = (
-    "get",
-    "range",
-    "insert",
-    "add",
-    "delete",
-    "job",
-    "schedule",
-    "cancel",
-    "save",
-    "restore",
-    "commit",
-    "abort",
+    *("get", "range", "range", "insert", "insert", "add", "delete"),
+    *("job", "schedule", "cancel"),
+    *("save", "restore", "commit", "commit", "commit", "abort"),
     "platform",
 )
 
@@ -117,7 +108,8 @@ class Machine:
         if what in {"job", "cancel"}:
             return what, first % (self.store.jobs_created + 1)
         if what == "range":
-            return what, (first, second, None if first % 2 else second % 4)
+            low = first % 4
+            return what, (low, low + 1 + second, second % 4 if first > 5 else None)
         if what == "insert":
             return what, (f"items:{self.store.tables['items'].created + 1}", first)
         if what == "schedule":

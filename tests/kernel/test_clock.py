@@ -142,6 +142,14 @@ def test_background_work_that_sets_foreground_work_keeps_it_going_until_that_is_
     assert (clock.drain(None, 100), fired) == (True, [17])
 
 
+def test_background_work_precedes_whatever_else_is_due_at_its_instant() -> None:
+    clock, fired = Clock(), list[str]()
+    clock.call_after(10, lambda: fired.append("work"))
+    clock.call_in_background(10, lambda: fired.append("background"))
+    clock.drain(None, 10)
+    assert fired == ["background", "work"]
+
+
 def test_a_reset_clock_is_a_new_one() -> None:
     clock, fired = Clock(), list[str]()
     clock.call_after(5, lambda: None)

@@ -306,6 +306,10 @@ def test_draws_have_the_addresses_of_the_failure_and_of_the_heartbeats_before(pl
     ]
 
 
+def test_each_heartbeat_draws_by_the_number_of_those_scheduled_before(play: Play) -> None:
+    assert play("component", "success 35s").drawn == [("heartbeat", 0, number, 0) for number in range(4)]
+
+
 def test_draws_are_in_the_history(play: Play) -> None:
     played = play("component", "fail 0ms", "success 0ms", heartbeat=0.25, backoff=0.75)
     assert [(event.name, event.detail) for event in played.events("draw")] == [("heartbeat", 0.25), ("backoff", 0.75)]

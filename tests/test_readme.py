@@ -1,0 +1,252 @@
+"""README holds: its blocks run, its commands and files exist, its numbers come out."""
+
+import math
+import re
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib.image
+import pytest
+from click.testing import CliRunner, Result
+from matplotlib.axes import Axes
+
+import sim.cli
+from sim.analysis.drawing import caption_text
+from sim.analysis.plots import save_figures
+from sim.cli import COMMANDS, cli
+from sim.convex.platform import assumed
+from sim.experiment.plan import plan
+from sim.experiment.result import Result as AnyResult
+from sim.experiment.run import run as simulate
+from sim.retriers.base import LoopRetrier, ScheduledRetrier
+from sim.scenario.load import load, parse
+from sim.scenario.schema import Scenario
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS: list[tuple[str, str]] = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+SHOWN = re.compile(r"This is `(\w+)\.py`:\n\n```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+RETRIERS: dict[str, str] = dict(SHOWN.findall(README))
+CODE = [block for _, block in BLOCKS] + re.findall(r"(?<!`)`([^`\n]+)`(?!`)", README)
+Run = Callable[..., Result]
+
+
+def block_with(language: str, word: str) -> str:
+    [found] = [text for kind, text in BLOCKS if kind == language and word in text]
+    return found
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command line in an empty folder; modules found there are forgotten afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for module in RETRIERS:
+        monkeypatch.delitem(sys.modules, module, raising=False)
+
+    def run(*words: str) -> Result:
+        result = CliRunner().invoke(cli, words, prog_name="retrysim")
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return run
+
+
+# The first commands.
+
+
+def test_the_two_commands_come_first_and_each_alone_does_it_from_nothing() -> None:
+    install = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]' && "
+    assert [text for kind, text in BLOCKS if kind == "sh"][:2] == [
+        f"{install}.venv/bin/retrysim run scenarios/quickstart.yaml\n",
+        f"{install}.venv/bin/pytest\n",
+    ]
+    assert README.index("```sh") < 700
+
+
+def test_the_picture_and_the_paragraph_under_it_are_what_the_quickstart_gives(tmp_path: Path) -> None:
+    """The picture up to how a version of Matplotlib renders letters."""
+    result = simulate(load(ROOT / "scenarios" / "quickstart.yaml"))
+    scenario = result.scenario
+    caption = caption_text(scenario.name, scenario.seed, scenario.requests.count, result.digest)
+    save_figures(result.reported, caption, tmp_path)
+    drawn = matplotlib.image.imread(tmp_path / "ccdf.png")
+    shipped = matplotlib.image.imread(ROOT / "scenarios" / "quickstart.png")
+    assert drawn.shape == shipped.shape
+    assert abs(drawn - shipped).mean() < 0.005
+    paragraph = " ".join(README.split("scenarios/quickstart.png)")[1].split("\n## ")[0].split())
+    claims = claims_of_the_quickstart(result)
+    assert [claim for claim in claims if claim not in paragraph] == []
+    number = r"\d(?:[\d,.]*\d)?"
+    assert sorted(re.findall(number, " ".join(claims))) == sorted(re.findall(number, paragraph))
+
+
+def claims_of_the_quickstart(result: AnyResult) -> list[str]:
+    def share(cell: str, path: str) -> float:
+        value = result[cell].metrics.value(path).value
+        assert value is not None
+        return float(value)
+
+    five_attempts = ("component", "article, 5 attempts", "helpers, 5 attempts")
+    assert {int(result[cell].requests.attempts.max()) for cell in five_attempts} == {5}
+    failed = [100 - 100 * share(cell, "success.rate") for cell in five_attempts]
+    patient = ("article", "helpers")
+    assert [share(cell, "success.rate") for cell in patient] == [1, 1]
+    [attempts] = {result[cell].cell.scenario.retrier.options.max_failures + 1 for cell in patient}
+    [twice] = {math.floor(1000 * share(cell, "duplicates.rate") + 0.5) / 10 for cell in patient}
+    return [
+        f"`none` fails {100 - 100 * share('none', 'success.rate'):.2f} % of the requests",
+        f"five attempts fail {min(failed):.0f} to {max(failed):.0f} %",
+        f"(`article` and `helpers`, {attempts} attempts) fail none",
+        f"but {twice} % of their requests have their effect twice",
+        f"The component leaves one request in {1 / share('component', 'stuck.rate'):,.0f} stuck for ever",
+    ]
+
+
+# Scenarios and commands.
+
+
+def test_the_example_is_a_valid_scenario_that_says_why_and_what_it_expects() -> None:
+    scenario = parse(block_with("yaml", "why:"))
+    assert (len(plan(scenario).cells), len(scenario.expect), scenario.why[-1]) == (2, 3, "?")
+
+
+def test_the_smallest_scenario_is_valid() -> None:
+    assert "The smallest is `retrier: helpers`" in README
+    assert parse("retrier: helpers").retrier.kind == "helpers"
+
+
+def test_every_file_that_is_named_exists() -> None:
+    named = set(re.findall(r"\b(?:scenarios|benchmarks|tests|notebooks)/[\w./-]*\w", README)) | {".ci/run"}
+    assert {"scenarios/quickstart.png", "benchmarks/event_engine.py", "tests/conformance"} <= named
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+def test_the_commands_are_those_that_there_are() -> None:
+    rows = re.findall(r"^\| `retrysim (\w+)", README, re.MULTILINE)
+    assert sorted(rows) == sorted(COMMANDS)
+
+
+def test_every_option_that_is_named_exists() -> None:
+    commands = [cli.get_command(None, name) for name in COMMANDS]  # type: ignore[arg-type]  # it needs no context
+    known = {name for command in commands if command is not None for param in command.params for name in param.opts}
+    named = {word for code in CODE if "mypy" not in code for word in re.findall(r"(?<!\S)--[a-z][a-z-]*", code)}
+    assert {"--set", "--retrier", "--resolved", "--request"} <= named
+    assert named - known == set()
+
+
+def test_every_command_line_about_a_shipped_scenario_is_valid() -> None:
+    lines = [code for code in CODE if code.startswith("retrysim ") and "scenarios/" in code]
+    assert len(lines) == 6
+    for line in lines:
+        _, command, path, *words = shlex.split(line)
+        options = dict(zip(words[::2], words[1::2], strict=True))
+        key, _, value = options.get("--set", "").partition("=")
+        overrides = [(key, value)] if key else []
+        # A retrier of one's own has tests below; here a built-in one stands for it.
+        scenario = load(ROOT / path, overrides, retrier="helpers" if "--retrier" in options else None)
+        assert (command, plan(scenario).requests > 0) == ("run", True)
+
+
+def test_the_exit_codes_are_those_of_the_command_line() -> None:
+    sentence = README.split("`run` exits with")[1].split("\n\n")[0]
+    codes = (sim.cli.MISSED, sim.cli.INCONCLUSIVE, sim.cli.INVALID_SCENARIO, sim.cli.USAGE, sim.cli.INTERRUPTED)
+    assert [int(number) for number in re.findall(r"\d+", sentence)] == list(codes)
+
+
+# Facts in passing.
+
+
+def test_the_convex_profile_has_eight_slots_and_three_assumed_latencies() -> None:
+    platform = parse("{retrier: helpers, world: shared}").platform
+    assert ("has eight slots" in README, platform.parallelism) == (True, 8)
+    assert ("no source gives (three latencies)" in README, len(assumed(platform))) == (True, 3)
+
+
+def test_the_recorded_latencies_are_20_000_calls_at_four_concurrencies() -> None:
+    rows = (ROOT / "scenarios" / "data" / "http-loopback.csv").read_text(encoding="utf-8").splitlines()[1:]
+    assert "(20,000 calls to a real\nHTTP server on loopback, at four concurrencies)" in README
+    assert (len(rows), len(Counter(row.split(",")[0] for row in rows))) == (20_000, 4)
+
+
+def test_there_are_as_many_recordings_as_readme_says() -> None:
+    [said] = re.findall(r"(\d+) recordings of the real libraries", README)
+    assert len(list((ROOT / "tests" / "conformance" / "traces").glob("*.json"))) == int(said)
+
+
+def test_laws_and_outcomes_are_those_of_the_format() -> None:
+    [laws] = re.findall(r"Latencies by `([a-z ]+)` or an `empirical` CSV", README)
+    [outcomes] = re.findall(r"outcomes `([a-z_ ]+)`", README)
+    given = {
+        "constant": "{constant: 1s}",
+        "uniform": "{uniform: {low: 1s, high: 2s}}",
+        "exponential": "{exponential: {mean: 1s}}",
+        "lognormal": "{lognormal: {median: 1s, sigma: 1}}",
+        "gamma": "{gamma: {shape: 2, mean: 1s}}",
+        "weibull": "{weibull: {shape: 2, scale: 1s}}",
+        "pareto": "{pareto: {shape: 2, scale: 1s}}",
+    }
+    assert laws.split() == list(given)
+    for law in given.values():
+        assert parse(f"{{retrier: none, action: {{latency: {law}}}}}").action.latency is not None
+    shares = ", ".join(f"{outcome}: 0.01" for outcome in outcomes.split())
+    branches = parse(f"{{retrier: none, action: {{outcomes: {{{shares}}}}}}}").action.branches()
+    assert [name for name, share, _ in branches if share == 0.01] == outcomes.split()
+
+
+# Retriers of one's own.
+
+
+def test_both_shapes_of_a_retrier_are_shown() -> None:
+    shapes = {"full_jitter": LoopRetrier.__name__, "watchdog": ScheduledRetrier.__name__}
+    [bases] = zip(
+        *(re.findall(r"^class \w+\((\w+)\):$", code, re.MULTILINE) for code in RETRIERS.values()), strict=True
+    )
+    assert dict(zip(RETRIERS, bases, strict=True)) == shapes
+
+
+@pytest.mark.parametrize("module", sorted(RETRIERS))
+def test_a_retrier_of_ones_own_takes_less_than_25_lines(module: str) -> None:
+    assert len(RETRIERS[module].splitlines()) < 25
+
+
+@pytest.mark.parametrize("module", sorted(RETRIERS))
+def test_a_retrier_of_ones_own_runs_from_a_file_in_an_empty_folder(module: str, run: Run) -> None:
+    Path(f"{module}.py").write_text(RETRIERS[module])
+    [name] = re.findall(r"^class (\w+)", RETRIERS[module], re.MULTILINE)
+    line = block_with("sh", "--retrier").replace("watchdog:Watchdog", f"{module}:{name}")
+    words = shlex.split(line.replace("scenarios/", f"{ROOT}/scenarios/"))
+    result = run(*words[1:], "--requests", "400", "--no-plots")
+    assert (result.exit_code, result.stderr) == (0, "")
+    success = float(re.findall(r"Of 400 requests ([\d.]+) %", result.stdout)[0])
+    assert 95 < success < 100
+
+
+# From Python.
+
+
+def test_the_python_block_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it stands, with fewer requests."""
+    whole = Scenario.load
+
+    def smaller(path: str) -> Scenario:
+        return whole(path, requests=60)
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(Scenario, "load", smaller)
+    names: dict[str, Any] = {}
+    exec(block_with("python", "sim.run(scenario)"), names)  # noqa: S102  # the text of README
+    assert len(names["requests"].attempts) == len(names["requests"].settled_ns) == 60
+    assert names["p99"].low <= names["p99"].value <= names["p99"].high
+    assert isinstance(names["axes"], Axes)
+    assert len(names["history"].of_request(17)) > 0
+
+
+def test_every_block_is_looked_at() -> None:
+    assert Counter(kind for kind, _ in BLOCKS) == {"sh": 3, "yaml": 1, "python": 3}
