@@ -100,7 +100,12 @@ def claims_of_detection_lag(result: Result) -> Claims:
                 set(lag_ns.tolist()) == {left_ns},
             )
     for kind in ("article", "helpers"):
-        medians = [value(cell, "detection_lag.p50") for (one, _), cell in cells.items() if one == kind]
+        of_kind = [
+            (length_ns, value(cell, "detection_lag.p50")) for (one, length_ns), cell in cells.items() if one == kind
+        ]
+        medians = [lag_ns for _, lag_ns in of_kind]
+        shares = [lag_ns / length_ns for length_ns, lag_ns in of_kind]
+        yield f"the lag of {kind} is in proportion to the length", max(shares) < 1.2 * min(shares)
         yield f"{kind} go from less than a second to minutes", min(medians) < SECOND < 120 * SECOND < max(medians)
 
 

@@ -151,9 +151,10 @@ def note(ax: Axes, text: str) -> None:
     ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize=11)
 
 
-def caption_text(scenario: str, seed: int, requests: int, digest: str) -> str:
+def caption_text(scenario: str, seed: int, requests: int, digest: str, replications: int = 1) -> str:
     """Return the caption of a run's pictures: scenario, seed, requests of each cell, first digits of the digest."""
-    return f"scenario {scenario} | seed {seed} | {requests:,} requests a cell | digest {digest[:12]}"
+    size = f"{requests:,} requests" + (f" x {replications} replications" if replications > 1 else "")
+    return f"scenario {scenario} | seed {seed} | {size} a cell | digest {digest[:12]}"
 
 
 def add_caption(figure: Figure, caption: str) -> None:

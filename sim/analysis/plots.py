@@ -104,7 +104,7 @@ def plot_attempts(cells: Sequence[Cell], ax: Axes | None = None) -> Axes:
         tops = list(map(max, tops, shares))
     for group, top in enumerate(tops):
         if 0 < top < 0.02 * max(tops):
-            most = "max\n" if len(counted) > 1 else ""
+            most = "at most\n" if len(counted) > 1 else ""
             ax.annotate(f"{most}{percent_text(top)}", (group, top), (0, 3), textcoords="offset points", **_SMALL)
     ax.set_xticks(range(len(groups)), [str(first) if first == last else f"{first} to {last}" for first, last in groups])
     ax.set_xlabel("attempts")

@@ -170,11 +170,12 @@ def _worst(cells: Sequence[Cell], path: str) -> str:
     if len(cells) == 1:
         causes = worst.metrics.duplicates
         chief = max(causes, key=lambda cause: causes[cause])
-        mostly = f", mostly by {chief}" if 2 * causes[chief] > sum(causes.values()) else ""
+        mostly = f", mostly by {chief.replace('_', ' ')}" if 2 * causes[chief] > sum(causes.values()) else ""
         return f"for {share} of the requests{mostly}"
     if len(hit) == 1:
         return f"in {_quoted(worst)} ({share})"
-    return f"in {len(hit)} of {len(cells)} cells (up to {share}, in {_quoted(worst)})"
+    where = _all(cells) if len(hit) == len(cells) else f"{len(hit)} of {len(cells)} cells"
+    return f"in {where} (up to {share}, in {_quoted(worst)})"
 
 
 def _certainty(cells: Sequence[Cell]) -> str:

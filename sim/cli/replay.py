@@ -46,7 +46,9 @@ def command(  # noqa: PLR0913  # one parameter an option
         printer.verbatim(line)
     if no_plots:
         return
-    caption = caption_text(scenario.name, scenario.seed, scenario.requests.count, digest(scenario))
+    caption = caption_text(
+        scenario.name, scenario.seed, scenario.requests.count, digest(scenario), scenario.replications
+    )
     stem = f"request-{found.cell.id}-{request}"
     with saving(folder, (f"{stem}.png", f"{stem}.svg")) as beside:
         written = save_timeline(found.history, found.number, found.outcome, caption, beside / f"{stem}.png", svg=svg)

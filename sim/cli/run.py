@@ -126,6 +126,8 @@ def _save(result: Result, folder: Path, *, pictures: bool, svg: bool) -> list[st
         (beside / "summary.json").write_text(result.summary_json(), encoding="utf-8")
         if pictures:
             scenario = result.scenario
-            caption = caption_text(scenario.name, scenario.seed, scenario.requests.count, result.digest)
+            caption = caption_text(
+                scenario.name, scenario.seed, scenario.requests.count, result.digest, scenario.replications
+            )
             save_figures(result.reported, caption, beside, svg=svg)
         return sorted(path.name for path in beside.iterdir())

@@ -72,6 +72,10 @@ class ClientContext:
         client, awake = self._client, Pending()
         delay_ns = round(delay_ms * 1e6)
         client.record("sleep", "", delay_ns)
+        client.sleeps += 1
+        if client.sleeps > client.calls_at_most:
+            client.run_away("sleeps")
+            await Pending()
         if client.clock.now_ns + delay_ns > RUNAWAY_NS:
             client.run_away("time")
             await Pending()
@@ -143,6 +147,7 @@ class Client:
         self.request = request
         self.connections: list[_Connection] = []
         self.asleep = False
+        self.sleeps = 0
         self.calls_at_most = RUNAWAY_NS
         self._recorder = recorder
         self._task = Task(retrier.retry(Call(self), ClientContext(self)), self._concluded)

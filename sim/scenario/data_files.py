@@ -1,5 +1,6 @@
 """Files that a scenario names: found inside its folder only, read once, handed to the options that wait for them."""
 
+import errno
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -48,6 +49,8 @@ class DataFiles:
         """Read a file of the folder. Raises ValueError where there is none, or it lies outside, or is too large."""
         if Path(name).is_absolute():
             raise ValueError("a file is named relative to the scenario's folder, not from the root")
+        if "\0" in name:
+            raise ValueError("no file can have this name")
         try:
             folder = self.folder.resolve(strict=True)
             path = (folder / name).resolve()
@@ -62,8 +65,10 @@ class DataFiles:
         except FileNotFoundError:
             raise ValueError(f"there is no file {name} in the scenario's folder") from None
         except (OSError, RuntimeError) as error:
-            # Too long a name, a loop of links, no permission.
-            reason = getattr(error, "strerror", None) or "its links lead nowhere"
+            # Too long a name, no permission, or a loop of links, which is a RuntimeError up to Python 3.12.
+            if isinstance(error, RuntimeError) or error.errno == errno.ELOOP:
+                raise ValueError(f"{name} cannot be read: its links lead nowhere") from None
+            reason = error.strerror
             raise ValueError(f"{name} cannot be read: {reason}") from None
         if len(data) > MAX_BYTES:
             raise ValueError(f"{name} is larger than {MAX_BYTES >> 20} MiB")

@@ -95,7 +95,7 @@ def test_the_chief_cause_of_duplicates_is_named_only_if_it_makes_up_more_than_ha
     clear = sentences([make_cell("a", (96, {}), (3, one), (1, other))])[2]
     even = sentences([make_cell("a", (96, {}), (2, one), (2, other))])[2]
     assert (clear, even) == (
-        "Effects were repeated for 4.00 % of the requests, mostly by ack_lost.",
+        "Effects were repeated for 4.00 % of the requests, mostly by ack lost.",
         "Effects were repeated for 4.00 % of the requests.",
     )
 

@@ -188,6 +188,20 @@ def test_a_cancel_of_a_loop_that_has_ended_changes_nothing(play: Play) -> None:
     assert looped(play, until_it_succeeds, "success 50ms", more=more)[0].end == ("success", 50)
 
 
+def test_a_loop_that_only_sleeps_runs_away(play: Play) -> None:
+    async def sleeps(_call: Any, ctx: Any, noted: list[Any]) -> None:
+        while True:
+            await ctx.sleep(0)
+            noted.append(ctx.now_ms)
+
+    played, noted = looped(play, sleeps, "success 1ms", more="limits: {polls_per_request: 100}")
+    assert (played.end[0], len(noted), [event.name for event in played.events("runaway")]) == (
+        "runaway",
+        100,
+        ["sleeps"],
+    )
+
+
 def test_a_loop_that_calls_too_often_runs_away(play: Play) -> None:
     more = "limits: {polls_per_request: 100}"
     played, noted = looped(play, until_it_succeeds, "fail 0ms", more=more)

@@ -94,7 +94,7 @@ def test_every_golden_file_belongs_to_a_bad_file() -> None:
         ("data/no-rows.csv", "data/no-rows.csv: the file has no rows"),
         ("data/empty.csv", "data/empty.csv: the file has no such column; its columns are: none"),
         ("data/arrivals.csv", "data/arrivals.csv: the file has no such column; its columns are: at_s"),
-        ('"a\\0b"', "embedded null byte"),
+        ('"a\\0b"', "no file can have this name"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_told_at_its_name(folder: Path, file: str, reason: str) -> None:
