@@ -208,7 +208,10 @@ def _stacks_figure(plot: Callable[[Sequence[Cell], Axes], Axes]) -> Callable[[Se
     def draw(cells: Sequence[Cell]) -> Figure:
         lines = sum(max(2, label(cell.name).count("\n") + 1) for cell in cells)
         figure = Figure(figsize=(10, 1.5 + 0.22 * lines), layout="constrained")
-        return _with_outer_legend(figure, plot(cells, figure.add_subplot()))
+        ax = plot(cells, figure.add_subplot())
+        if not ax.axison:
+            figure.set_figheight(1.5)  # a sentence instead of bars needs no room for them
+        return _with_outer_legend(figure, ax)
 
     return draw
 
