@@ -226,7 +226,7 @@ class Deployment:
                 self.completed(job)
 
     def _collect(self) -> None:
-        """Delete expired rows, a batch a transaction; SEMANTICS of the backend's garbage collector."""
+        """Delete expired rows as the backend's collector does: a batch a transaction, a pause after a full one."""
         platform, now_ns = self.platform, self.clock.now_ns
         retention_ns = self.retention_ns or 0
         batch: list[int] = []

@@ -1,4 +1,4 @@
-"""P5 without retries and timeouts: the slots of a deployment are the servers of a textbook queue.
+"""A queue without retries and timeouts: the slots of a deployment are the servers of a textbook queue.
 
 Poisson arrivals, exponential actions that never fail, a platform that takes no time: M/M/c, first come first served.
 The closed forms: A. K. Erlang's delay formula, "Solution of some problems in the theory of probabilities of

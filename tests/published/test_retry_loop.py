@@ -1,4 +1,4 @@
-"""P7 and P2: the closed forms of a retry loop, independent failures, at most so many attempts; for every port.
+"""The closed forms of a retry loop, independent failures, at most so many attempts; for every port.
 
 Attempts follow the truncated geometric law; a request succeeds with 1 - p^M and takes (1 - p^M) / (1 - p) calls
 (M. Brooker, "Fixing retries with token buckets and circuit breakers", 2022, where M is 4); the mean latency is the sum
@@ -94,7 +94,8 @@ def test_no_retries_make_one_attempt(port: str) -> None:
 
 
 def test_backoff_leaves_the_amplification_of_open_clients_as_it_is() -> None:
-    # P3: who comes next does not wait for who came before, so waiting only shifts the same attempts.
+    # M. Brooker, "What is Backoff For?": who comes next does not wait for who came before, so waiting only shifts
+    # the same attempts.
     attempts = [
         simulated(f"{{retrier: {retrier}, requests: {{count: 2000}}, seed: 23, action: {{outcomes: {{fail: 0.5}}}}}}")
         for retrier in (
