@@ -71,6 +71,8 @@ worlds = st.fixed_dictionaries(
             ),
             st.sampled_from([0.0, 0.01, 0.2]),
         ),
+        # A world that did not come to an end would be a broken promise too.
+        "limits": st.just({"events": 300_000, "polls_per_request": 10_000}),
         "cancel": st.fixed_dictionaries(
             {
                 "share": st.sampled_from([0.0, 0.3]),

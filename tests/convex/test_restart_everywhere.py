@@ -26,6 +26,7 @@ platform:
   mutation_latency: {{uniform: {{low: 1ms, high: 9ms}}}}
   commit_window: {{uniform: {{low: 1ms, high: 9ms}}}}
   dispatch_latency: {{uniform: {{low: 1ms, high: 9ms}}}}
+limits: {{events: 100000}}
 {faults}
 """
 FAULTS = "faults: [{{restart: {{at: [{at_ns}ns], down: {down}, inflight: {inflight}}}}}]"
