@@ -164,7 +164,10 @@ class SharedWorld:
         ends = Counter(event.subject for event in steps if event.detail[1] != "inProgress")
         for what, counts in (("committed", commits), ("started", starts), ("ended", ends)):
             yield from (f"job {job} {what} {count} times" for job, count in counts.items() if count > 1)
+        threw = {event.subject for event in self.events if event.kind == "rolled_back"}
         for job in self.jobs:
+            if job.function.kind == "mutation" and job.state == "failed" and job.id not in threw:
+                yield f"job {job.id} ({job.function.name}) failed, but did not throw"
             if job.state in {"pending", "inProgress"}:
                 yield f"job {job.id} ({job.function.name}) is still {job.state}"
             if job.function.kind == "mutation" and (job.state == "success") != (commits[job.id] == 1):

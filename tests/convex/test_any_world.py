@@ -12,7 +12,7 @@ from sim.scenario.schema import Scenario
 
 Make = Callable[[Scenario], Any]
 LATENCIES = st.sampled_from(
-    ["none", {"constant": "3ms"}, {"uniform": {"low": "0s", "high": "30ms"}}, {"exponential": {"mean": "10ms"}}]
+    ["none", {"constant": "300ms"}, {"uniform": {"low": "0s", "high": "1s"}}, {"exponential": {"mean": "10ms"}}]
 )
 
 
@@ -28,7 +28,7 @@ worlds = st.fixed_dictionaries(
         "retrier": st.sampled_from(["article", "helpers", "component"]),
         "requests": st.fixed_dictionaries(
             {
-                "count": st.sampled_from([1, 3, 10]),
+                "count": st.sampled_from([20, 10, 3]),
                 "arrivals": st.sampled_from(["at_once", {"poisson": {"rate": "10/s"}}]),
             }
         ),
@@ -75,8 +75,8 @@ worlds = st.fixed_dictionaries(
         "limits": st.just({"events": 300_000, "polls_per_request": 10_000}),
         "cancel": st.fixed_dictionaries(
             {
-                "share": st.sampled_from([0.0, 0.3]),
-                "after": st.just({"exponential": {"mean": "1s"}}),
+                "share": st.sampled_from([0.0, 0.5]),
+                "after": st.sampled_from([{"exponential": {"mean": "1s"}}, {"uniform": {"low": "0s", "high": "2s"}}]),
                 "target": st.sampled_from(["request", "action", "poll"]),
             }
         ),
@@ -112,6 +112,7 @@ def doubled(world: Any, kind: str, state: str = "") -> None:
         (lambda world: doubled(world, "effect"), "had 2 effects"),
         (lambda world: setattr(world.jobs[0], "state", "inProgress"), "is still inProgress"),
         (lambda world: setattr(world.jobs[1], "state", "failed"), "is failed with 1 commits"),
+        (lambda world: setattr(world.jobs[1], "state", "failed"), "failed, but did not throw"),
         (lambda world: setattr(world, "slots", 1), "jobs run in 1 slots"),
         (lambda world: setattr(world.executor, "free", 7), "7 of 8 slots are free"),
         (lambda world: setattr(world.requests[0], "actions", 0), "1 attempts in 0 executions"),
