@@ -118,10 +118,13 @@ class Store:
         created, states, writes = transaction.created, transaction.job_states, transaction.writes
         if created is None and job is None and states is None and writes is None:
             return True
+        if job is not None and job.state != PENDING:
+            job.check_step(SUCCESS)  # a mutation's job that is not pending has no step left
+        for job_id, state in states.items() if states is not None else ():
+            if job_id in self.jobs:
+                self.jobs[job_id].check_step(state)  # an illegal step changes nothing, so it is found first
         transaction.commit_ts = commit_ts = self.last_ts = self.last_ts + 1
         if job is not None:
-            if job.state != PENDING:
-                job.check_step(SUCCESS)  # a mutation's job that is not pending has no step left
             if self._held:
                 job.previous = JobVersion(job)
             job.state = SUCCESS

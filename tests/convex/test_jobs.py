@@ -70,3 +70,15 @@ def test_a_version_has_what_the_row_had() -> None:
     version = JobVersion(job)
     job.state, job.completed_ns = SUCCESS, 9
     assert (version.id, version.state, version.due_ns, version.completed_ns) == (0, IN_PROGRESS, 5, NEVER)
+
+
+def test_a_commit_with_an_illegal_step_changes_nothing() -> None:
+    store, done = job_in("action", SUCCESS)
+    store.define("items")
+    transaction = Transaction(store)
+    transaction.insert("items", {"n": 1})
+    transaction.set_job_state(done.id, CANCELED)
+    before = store.last_ts
+    with pytest.raises(IllegalStep):
+        store.commit(transaction)
+    assert (store.last_ts, done.state, store.documents) == (before, SUCCESS, {})
