@@ -68,7 +68,7 @@ class Executor:
         job.callbacks = self._due_callbacks
         self._schedule(job, NORMAL_PRIORITY, max(job.due_ns - self.clock.now_ns, 0))
 
-    def commit(  # noqa: C901  # every poll passes here: a call saved is a tenth of a microsecond a poll
+    def commit(  # noqa: C901  # every poll passes here, and calls cost
         self, context: MutationContext, job: Job | None = None, *, held: bool = False, name: str = ""
     ) -> bool:
         """Commit a mutation, with the end of its own job if it is a scheduled one; False where it was refused.

@@ -100,7 +100,7 @@ class Store:
         while self._log and self._log[0].commit_ts <= oldest:
             self._forget(self._log.popleft())
 
-    def commit(  # noqa: C901, PLR0912  # every poll passes here: a call saved is a tenth of a microsecond a poll
+    def commit(  # noqa: C901, PLR0912  # every poll passes here, and calls cost
         self, transaction: Transaction, job: Job | None = None, *, held: bool = False
     ) -> bool:
         """Commit, or change nothing and return False where the transaction overlaps a commit since its begin.

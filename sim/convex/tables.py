@@ -18,7 +18,6 @@ TOP: Key = (9,)
 """Sorts behind every value of an index key."""
 
 BY_CREATION = "by_creation"
-JOBS = "_scheduled_functions"
 
 
 def index_value(value: Any) -> Key:

@@ -1,8 +1,8 @@
 """The event engine: full fidelity, one event after the other; it runs anything a scenario can say.
 
 This is the only place that composes a world: weather and action, deployment or client, retrier, cancels and faults.
-Isolated requests run one world at a time on a clock that is used again: a heap of a few timers is 1.6 to 1.9 times
-faster than one heap for all requests, and gives the same numbers, since these come by address.
+Isolated requests run one world at a time on a clock that is used again: a heap of a few timers is faster than one heap
+for all requests, and gives the same numbers, since these come by address.
 """
 
 from __future__ import annotations

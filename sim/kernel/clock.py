@@ -4,32 +4,23 @@ Time is a whole number of nanoseconds from 0. What happens at one instant happen
 except that urgent timers (scripted cancels, restarts) precede all others of their instant.
 
 Two ways to wait. A *timer* is any object with the attributes `callbacks` and `_ok`; it is its own SimPy event, so
-that scheduling it costs one heap entry and nothing else (jobs and attempts are such objects). A *task* runs a
-coroutine. Tasks are not SimPy processes: a process resumes in an event of its own, behind whatever else is due at
-the instant, while the recorded libraries go on inside the step that completed what they waited for.
+that scheduling it costs one heap entry and nothing else (jobs and attempts are such objects); SimPy sets `callbacks`
+to None when it fires, and who schedules it again sets it again. A *task* runs a coroutine. Tasks are not SimPy
+processes: a process resumes in an event of its own, behind whatever else is due at the instant, while the recorded
+libraries go on inside the step that completed what they waited for.
 """
 
 from __future__ import annotations
 
 from itertools import count, repeat
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from simpy.core import Environment
 from simpy.events import NORMAL, URGENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
-
-
-class Timer(Protocol):
-    """What the clock can hold: an object that SimPy takes for a triggered event.
-
-    `callbacks` is read and set to None when the timer fires; who fires it again sets it again.
-    """
-
-    _ok: bool
-    callbacks: Any
 
 
 class Clock(Environment):
@@ -47,10 +38,6 @@ class Clock(Environment):
         self._queue.clear()
         self._eid = count()
         self.background = 0
-
-    def hold(self, timer: Timer, delay_ns: int, *, urgent: bool = False) -> None:
-        """Let `timer` fire `delay_ns` from now."""
-        self.schedule(timer, URGENT if urgent else NORMAL, delay_ns)  # type: ignore[arg-type]
 
     def call_after(self, delay_ns: int, function: Callable[[], None], *, urgent: bool = False) -> None:
         """Call `function` `delay_ns` from now; once asked for, it cannot be taken back."""

@@ -7,7 +7,7 @@ of a recorder, so that the test for None is the whole cost. `History` turns the 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,14 +51,6 @@ class Committed(NamedTuple):
     reads: tuple[int | str, ...]
     """Ids of jobs (int) and documents (str)."""
     writes: tuple[int | str, ...]
-
-
-class Unfolding(Protocol):
-    """The detail of a tuple that stands for several events, worked out only when somebody looks."""
-
-    def unfold(self, raw: Raw) -> Sequence[Raw]:
-        """Return the events that `raw`, whose detail this is, stands for."""
-        ...
 
 
 class Event(NamedTuple):
@@ -114,5 +106,5 @@ class Recorder:
         self.add = self.raw.append
 
     def history(self) -> History:
-        """Return what was recorded so far."""
+        """Return what was recorded so far; the tuple of a commit unfolds into the events that it stands for."""
         return History([plain for raw in self.raw for plain in (raw[5].unfold(raw) if raw[1] == "commit" else (raw,))])

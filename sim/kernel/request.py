@@ -13,7 +13,7 @@ from sim.kernel.records import NEVER, Cause, Outcome, Requests
 
 CAUSES = len(Cause)
 OPEN = Outcome.open
-"""Looked up once: to ask an enumeration for a member costs as much as to make half a request."""
+"""Looked up once: an enumeration is slow to ask, and every simulated world makes a request."""
 
 
 class Request:

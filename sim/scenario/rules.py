@@ -4,7 +4,7 @@ Only what is written is judged, never a default. A cell of a sweep may make a se
 one is a mistake only when no cell has a use for it; in the cells where it has none it is left out.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,6 @@ from sim.retriers.base import LoopRetrier, Retrier, load, retrier_class
 from sim.scenario.problems import Path
 
 Tree = Mapping[str, Any]
-Find = Callable[[str], type[Retrier]]
 
 
 @dataclass(frozen=True, slots=True)

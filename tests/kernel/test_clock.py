@@ -36,7 +36,7 @@ def test_the_version_of_simpy_is_the_one_whose_step_was_read() -> None:
 
 def test_simpy_takes_any_object_with_callbacks_and_ok_for_an_event() -> None:
     clock, fired = Clock(), list[str]()
-    clock.hold(Timer(fired, "fired"), 5)
+    clock.schedule(Timer(fired, "fired"), delay=5)
     clock.drain(None, 10)
     assert (fired, clock.now_ns) == (["fired"], 5)
 
@@ -44,11 +44,11 @@ def test_simpy_takes_any_object_with_callbacks_and_ok_for_an_event() -> None:
 def test_a_timer_that_has_fired_has_no_callbacks_until_it_is_set_again() -> None:
     clock, fired = Clock(), list[str]()
     timer = Timer(fired, "fired")
-    clock.hold(timer, 5)
+    clock.schedule(timer, delay=5)
     clock.drain(None, 10)
     spent = timer.callbacks
     timer.callbacks = (timer.fire,)
-    clock.hold(timer, 5)
+    clock.schedule(timer, delay=5)
     clock.drain(None, 10)
     assert (spent, fired, clock.now_ns) == (None, ["fired", "fired"], 10)
 
