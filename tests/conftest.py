@@ -1,4 +1,4 @@
-"""How property tests run: the same examples every time, unless asked to explore.
+"""How property tests run: the same examples every time, unless asked to explore; pytest tests of pytest.
 
 `pytest --hypothesis-profile=explore` draws new examples; what it finds is pinned with `@example`.
 """
@@ -9,3 +9,5 @@ from hypothesis import settings
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
 settings.register_profile("explore", deadline=None, max_examples=2000, print_blob=True)
 settings.load_profile("repeatable")
+
+pytest_plugins = ["pytester"]

@@ -204,7 +204,7 @@ class _Reader:
         story, t_ns, name = self.story, event.t_ns, event.name
         own = self._finish_job(event.subject, SUCCESS, t_ns)
         new = {job.number for job in created}
-        read_jobs = [number for number in event.detail.reads if isinstance(number, int) and number != event.subject]
+        read_jobs = [number for number, _ in event.detail.reads if isinstance(number, int) and number != event.subject]
         seen = [story.jobs[number] for number in read_jobs if number in story.jobs and number not in new]
         saw = SAW.get(seen[-1].state, seen[-1].state) if seen else ""
         if not saw and not created and story.settled is not None:

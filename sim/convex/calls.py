@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sim.convex.functions import ConflictsExhausted, Function, FunctionError, MutationContext, SystemFailure
+from sim.convex.functions import ConflictsExhausted, Function, FunctionError, SystemFailure
 from sim.convex.jobs import PENDING, Job
 
 if TYPE_CHECKING:
@@ -106,15 +106,13 @@ class MutationCall:
         if self._system_error():
             self._finished(None, SystemFailure("the deployment failed before the commit"))
             return
-        self._context = context = MutationContext(deployment, self._request, job)
+        self._context = context = deployment.new_context(deployment, self._request, job)
         context.rerun = self._rerun
         if job is not None:
             context.get_job(job.id)
         else:
             context.caller = self._caller
         window_ns = deployment.commit_delay(self._request, self._index, self._rerun)
-        if deployment.recorder is not None:
-            context.trace = []
         try:
             self._value = self._function.handler(context, self._args)  # type: ignore[misc]  # a mutation has one
         except FunctionError as error:
@@ -139,8 +137,7 @@ class MutationCall:
 
     def _conflict(self) -> None:
         deployment, request = self._deployment, self._request
-        if deployment.recorder is not None:
-            deployment.recorder.raw.extend(self._context.drawn())
+        deployment.record_draws(self._context)
         request.conflicts += 1
         self._rerun += 1
         deployment.record(

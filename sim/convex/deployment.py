@@ -15,8 +15,11 @@ from sim.convex.executor import UNLIMITED, Executor
 from sim.convex.functions import Function, FunctionError, MutationContext
 from sim.convex.jobs import CANCELED, IN_PROGRESS, PENDING, Job
 from sim.convex.store import Store
+from sim.convex.traced import TracedContext
+from sim.kernel.choices import WORLD
 from sim.kernel.durations import RUNAWAY_NS
 from sim.kernel.records import NEVER
+from sim.kernel.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -25,8 +28,8 @@ if TYPE_CHECKING:
     from sim.convex.platform import Backoff, PlatformOptions
     from sim.kernel.choices import Choices
     from sim.kernel.clock import Clock
+    from sim.kernel.gaps import Gaps
     from sim.kernel.history import Recorder
-    from sim.kernel.request import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,10 @@ class Reruns:
 
 
 class Deployment:
-    """A deployment on a clock; `reset` makes it new for the next world."""
+    """A deployment on a clock; `reset` makes it new for the next world.
+
+    From `heals_at_ns` on no system error strikes.
+    """
 
     def __init__(  # noqa: PLR0913  # the parts of a world, put together in one place
         self,
@@ -48,6 +54,7 @@ class Deployment:
         *,
         recorder: Recorder | None = None,
         system_error_share: float = 0.0,
+        heals_at_ns: int | None = None,
         polls_per_request: int = 1_000_000,
         horizon_ns: int = RUNAWAY_NS,
         store: Store | None = None,
@@ -56,8 +63,15 @@ class Deployment:
         self.platform = platform
         self.choices = choices
         self.recorder = recorder
+        self.new_context = MutationContext if recorder is None else TracedContext
         self.store = Store() if store is None else store
+        self.listens = False
+        """Whether executions note what their handlers learn."""
+        self.gaps: Gaps | None = None
+        """Asked where the server could die in the middle of a step."""
         self.system_error_share = system_error_share
+        self._system_error = (system_error_share,)
+        self.heals_at_ns = horizon_ns if heals_at_ns is None else heals_at_ns
         self.polls_per_request = polls_per_request
         self.horizon_ns = horizon_ns
         self.parallelism = UNLIMITED if platform.parallelism is None else platform.parallelism
@@ -99,9 +113,7 @@ class Deployment:
     ) -> None:
         """Call a mutation as a client outside does; one that meets a restart is called again."""
         if self.immediate and not self.executor.down:
-            context = MutationContext(self, request)
-            if self.recorder is not None:
-                context.trace = []
+            context = self.new_context(self, request)
             try:
                 value = function.handler(context, args)  # type: ignore[misc]  # a mutation has a handler
             except FunctionError as error:
@@ -112,6 +124,20 @@ class Deployment:
                 finished(value, None)
             return
         MutationCall(self, function, args, request, None, self.called_reruns).start(finished)
+
+    def every(self, interval_ns: int, function: Function) -> None:
+        """Run a mutation again and again, first after one interval: a cron.
+
+        A run that is due while the server is down does not take place. Crons keep no world going.
+        """
+        nobody = Request(WORLD)
+
+        def run() -> None:
+            if not self.executor.down:
+                self.call(function, {}, nobody)
+            self.clock.call_in_background(interval_ns, run)
+
+        self.clock.call_in_background(interval_ns, run)
 
     def cancel_from_dashboard(self, request: Request, names: Sequence[str]) -> None:
         """Cancel the request's newest unfinished job with one of these function names, as an operator does."""
@@ -125,15 +151,22 @@ class Deployment:
         self.completed(job)
         self.record("state", request.number, job.id, job.function.name, (before, CANCELED))
 
-    def restart(self, down_ns: int) -> list[Execution]:
-        """Lose everything in memory and come back after `down_ns`; returns the executions that died."""
-        self.record("restart", -1, -1, "", down_ns)
+    def restart(self, down_ns: int, inflight: str = "continues") -> None:
+        """Lose everything in memory and come back after `down_ns`.
+
+        Effects that the actions that died have still ahead come at their moment, or never where `inflight` is `lost`.
+        """
+        self.record("restart", -1, -1, inflight, down_ns)
         died = [*self.executor.running.values(), *self.executor.unseen]
-        struck = self.executor.stop()
+        self.executor.stop()
+        if inflight == "lost":
+            for execution in died:
+                if execution.attempt is not None:
+                    execution.attempt.drop_effect()
 
         def boot() -> None:
             self.record("boot", -1, -1, "")
-            self.executor.boot(struck)
+            self.executor.boot()
             waiting, self._when_up = self._when_up, []
             for call in waiting:
                 call()
@@ -142,7 +175,6 @@ class Deployment:
             self.clock.call_after(down_ns, boot, urgent=True)
         else:
             boot()
-        return died
 
     def when_up(self, call: Callable[[], None]) -> None:
         """Call when the server is back."""
@@ -152,18 +184,30 @@ class Deployment:
 
     def own_transaction(self, execution: Execution) -> MutationContext:
         """Open the transaction of one call that an action makes outside any mutation."""
-        context = MutationContext(self, execution.request)
+        context = self.new_context(self, execution.request)
         context.caller = execution.job
-        if self.recorder is not None:
-            context.trace = []
         return context
 
     def rolled_back(self, context: MutationContext, name: str, error: FunctionError) -> None:
         """Record a mutation that threw: its draws happened, nothing else did."""
         if self.recorder is not None:
-            self.recorder.raw.extend(context.drawn())
+            self.record_draws(context)
             job_id = -1 if context.job is None else context.job.id
             self.record("rolled_back", context.request.number, job_id, name, str(error))
+
+    def settle(self, context: MutationContext) -> None:
+        """Take the conclusion about a request that a mutation has committed; only the first one counts."""
+        outcome, at_ns, attempt_end_ns = context.settlement  # type: ignore[misc]  # there is one
+        request = context.request
+        if request.settle(outcome, self.clock.now_ns if at_ns is None else at_ns, attempt_end_ns):
+            self.record("settled", request.number, -1, outcome.name, request.settled_ns)
+        else:
+            self.record("resettled", request.number, -1, outcome.name)
+
+    def record_draws(self, context: MutationContext) -> None:
+        """Record what a mutation that does not commit has drawn."""
+        if self.recorder is not None and isinstance(context, TracedContext):
+            self.recorder.raw.extend(context.drawn(self.clock.now_ns))
 
     def record(self, kind: str, request: int, subject: int, name: str, detail: Any = None) -> None:
         """Add an event to the history, where one is kept."""
@@ -195,7 +239,9 @@ class Deployment:
         """Draw whether a system error strikes this step of a job."""
         request = job.request
         request.executions += 1
-        if self.choices.uniform("system_error", request.number, request.executions - 1) >= self.system_error_share:
+        if self.clock.now_ns >= self.heals_at_ns:
+            return False
+        if self.choices.choose(self._system_error, "system_error", request.number, request.executions - 1):
             return False
         self.record("system_error", request.number, job.id, job.function.name, what)
         return True
@@ -227,6 +273,9 @@ class Deployment:
 
     def _collect(self) -> None:
         """Delete expired rows as the backend's collector does: a batch a transaction, a pause after a full one."""
+        if self.executor.down:
+            self.when_up(self._collect)
+            return
         platform, now_ns = self.platform, self.clock.now_ns
         retention_ns = self.retention_ns or 0
         batch: list[int] = []

@@ -31,7 +31,9 @@ class Execution:
         "attempt",
         "deadline_ns",
         "deployment",
+        "heard",
         "job",
+        "job_id",
         "request",
         "seen",
         "started_ns",
@@ -42,6 +44,7 @@ class Execution:
     def __init__(self, deployment: Deployment, job: Job) -> None:
         self.deployment = deployment
         self.job = job
+        self.job_id = job.id
         self.request: Request = job.request
         self.started_ns = now_ns = deployment.clock.now_ns
         limit_ns = deployment.action_time_limit_ns
@@ -53,6 +56,8 @@ class Execution:
         self.writes = 0
         """Writes of its end that a system error has struck so far."""
         self.attempt: Any = None
+        self.heard: list[Any] | None = [] if deployment.listens else None
+        """All that the handler has learned so far, where somebody wants to know: it goes on by nothing else."""
         self._task: Task | None = None
         self._called: Pending | None = None
 
@@ -79,10 +84,10 @@ class Execution:
 
     def _end(self, state: str) -> None:
         self.alive = False
-        self.attempt = None  # it refers to this execution, and a cycle would be left to the garbage collector
         if self.seen:
             self.deployment.executor.over(self, state)
         else:
+            self.attempt = None
             self.request.action_ns += self.deployment.clock.now_ns - self.started_ns
             self.deployment.executor.unseen.remove(self)
 
@@ -106,13 +111,15 @@ class Execution:
     def attempt_over(self, how: str) -> None:
         """Take the end of the attempt that runs in this execution."""
         called, self._called = self._called, None
+        self.hear("attempt", how)
         if how in (RETURNED, THREW):
             if called is None:
                 self._end(SUCCESS if how == RETURNED else FAILED)
             elif how == RETURNED:
                 called.succeed()
             else:
-                called.fail(ActionFailed("the action failed"))
+                failure = self.attempt.failure
+                called.fail(ActionFailed("the action failed") if failure is None else ActionFailed.saying(failure))
         elif how == CUT:
             self._cut_off()
         else:
@@ -154,6 +161,7 @@ class Execution:
         def finished(value: Any, error: FunctionError | None) -> None:
             if not self.alive:
                 return
+            self.hear("mutation", value if error is None else str(error))
             if error is None:
                 done.succeed(value)
             else:
@@ -172,3 +180,9 @@ class Execution:
         awake = Pending()
         clock.call_after(delay_ns, lambda: awake.succeed() if self.alive else None)
         await awake
+        self.hear("awake", None)
+
+    def hear(self, what: str, value: Any) -> None:
+        """Note what the handler learns."""
+        if self.heard is not None:
+            self.heard.append((what, value))

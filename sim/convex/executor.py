@@ -8,7 +8,7 @@ start and the action is never started again.
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from sim.convex.calls import MutationCall, full_jitter
@@ -45,12 +45,12 @@ class Executor:
         self._schedule: Any = self.clock.schedule
         self.starting: dict[int, Job] = {}
         """Jobs that have a slot and are still pending: on their way to a start, or mutations to their commit."""
-        self._due_callbacks = (self._due,)
+        self.due_callbacks = (self._due,)
         self._begin_epoch(0)
 
     def _begin_epoch(self, epoch: int) -> None:
         self.epoch = epoch
-        self._admitted_callbacks = (lambda job: self._admitted(job, epoch),)
+        self.admitted_callbacks = (lambda job: self._admitted(job, epoch),)
 
     def reset(self) -> None:
         """Forget everything in memory."""
@@ -65,19 +65,24 @@ class Executor:
 
     def time_job(self, job: Job) -> None:
         """Set the timer of a pending job."""
-        job.callbacks = self._due_callbacks
+        job.callbacks = self.due_callbacks
         self._schedule(job, NORMAL_PRIORITY, max(job.due_ns - self.clock.now_ns, 0))
 
-    def commit(  # noqa: C901  # every poll passes here, and calls cost
+    def commit(  # noqa: C901, PLR0912  # every poll passes here, and calls cost
         self, context: MutationContext, job: Job | None = None, *, held: bool = False, name: str = ""
     ) -> bool:
         """Commit a mutation, with the end of its own job if it is a scheduled one; False where it was refused.
 
         What it scheduled is timed in the order in which it asked.
         """
+        deployment, request = self.deployment, context.request
+        gaps = deployment.gaps
+        if gaps is not None and (job is not None or context.caller is not None):
+            gaps.pass_by()
         if not self.store.commit(context, job, held=held):
             return False
-        deployment, request = self.deployment, context.request
+        if gaps is not None:
+            gaps.written()
         request.mutations += 1
         now_ns = self.clock.now_ns if held else context.now_ns
         if deployment.recorder is not None:
@@ -94,7 +99,7 @@ class Executor:
                 if due_ns > horizon_ns:
                     deployment.run_away(request, "time")
                     continue
-                new.callbacks = self._due_callbacks
+                new.callbacks = self.due_callbacks
                 schedule(new, NORMAL_PRIORITY, due_ns - now_ns if due_ns > now_ns else 0)
             if request.jobs is not None:
                 request.jobs.extend(created)
@@ -105,9 +110,7 @@ class Executor:
         if context.job_states is not None:
             deployment.canceled(context.job_states)
         if context.settlement is not None:
-            outcome, at_ns, attempt_end_ns = context.settlement
-            if request.settle(outcome, now_ns if at_ns is None else at_ns, attempt_end_ns):
-                deployment.record("settled", request.number, -1, outcome.name, request.settled_ns)
+            deployment.settle(context)
         return True
 
     def _due(self, job: Job) -> None:
@@ -136,7 +139,7 @@ class Executor:
             job = heappop(self.waiting)[2]
             if job.state == PENDING:
                 self.free -= 1
-                job.callbacks = self._admitted_callbacks
+                job.callbacks = self.admitted_callbacks
                 self.clock.schedule(job, NORMAL_PRIORITY, 0)  # type: ignore[arg-type]
 
     def _admitted(self, job: Job, epoch: int) -> None:
@@ -205,9 +208,7 @@ class Executor:
             if request.polls > deployment.polls_per_request:
                 self._too_many(request)
                 return
-        context = MutationContext(deployment, request, job)
-        if deployment.recorder is not None:
-            context.trace = []
+        context = deployment.new_context(deployment, request, job)
         try:
             function.handler(context, job.args)  # type: ignore[misc]  # a mutation has a handler
         except FunctionError as error:
@@ -256,6 +257,9 @@ class Executor:
         request.actions += 1
         if deployment.recorder is not None:
             deployment.record("state", request.number, job.id, job.function.name, (PENDING, IN_PROGRESS))
+        if deployment.gaps is not None:
+            deployment.gaps.written()
+            deployment.gaps.pass_by()
         self.running[job.id] = execution = Execution(deployment, job)
         external = job.function.external
         if external is None:
@@ -274,7 +278,10 @@ class Executor:
             epoch = self.epoch
             self.clock.call_after(delay_ns, lambda: self.over(execution, state) if epoch == self.epoch else None)
             return
+        if deployment.gaps is not None:
+            deployment.gaps.pass_by()
         del self.running[job.id]
+        execution.attempt = None  # it refers to the execution, and a cycle would be left to the garbage collector
         job.request.action_ns += self.clock.now_ns - execution.started_ns
         if job.state == IN_PROGRESS:
             self._complete(job, state)
@@ -289,27 +296,30 @@ class Executor:
             self._complete(job, FAILED)
         self.release()
 
-    def stop(self) -> list[Job]:
-        """Lose everything in memory: the server dies. Returns the jobs that were being run as actions."""
+    def stop(self) -> None:
+        """Lose everything in memory: the server dies."""
         self._begin_epoch(self.epoch + 1)
         self.down = True
         self.free = NO_SLOTS
-        struck = [execution.job for _, execution in sorted(self.running.items())]
         for execution in [*self.running.values(), *self.unseen]:
             execution.kill()
             execution.job.request.action_ns += self.clock.now_ns - execution.started_ns
         self.running.clear()
         self.unseen.clear()
-        for job in self.starting.values():
-            heappush(self.waiting, (job.due_ns, job.id, job))
         self.starting.clear()
-        return struck
 
-    def boot(self, struck: list[Job]) -> None:
-        """Start again: actions that were running are marked failed, then due jobs start."""
+    def boot(self) -> None:
+        """Start again from the rows: actions that were running are marked failed, then due jobs start."""
         self.down = False
         self.free = self.deployment.parallelism
-        for job in struck:
-            if job.state == IN_PROGRESS:
-                self._complete(job, FAILED)
+        rows = self.store.jobs.values()
+        # Timers stay where they are; a job whose timer has fired is due.
+        self.waiting = [
+            (job.due_ns, job.id, job)
+            for job in rows
+            if job.state == PENDING and job.callbacks is None and not job.request.runaway
+        ]
+        heapify(self.waiting)
+        for job in [job for job in rows if job.state == IN_PROGRESS]:
+            self._complete(job, FAILED)
         self._admit()

@@ -14,16 +14,15 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
-from sim.convex.jobs import CANCELED, IN_PROGRESS, PENDING, SUCCESS, Job, JobVersion
+from sim.convex.jobs import CANCELED, IN_PROGRESS, PENDING, Job, JobVersion
 from sim.convex.transaction import Transaction
-from sim.kernel.history import Committed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sim.convex.deployment import Deployment
     from sim.convex.execution import Execution
-    from sim.kernel.history import Raw
+    from sim.kernel.history import Failure
     from sim.kernel.hosts import External
     from sim.kernel.records import Outcome
     from sim.kernel.request import Request
@@ -38,7 +37,18 @@ class FunctionError(Exception):
 
 
 class ActionFailed(FunctionError):
-    """An action called by an action threw."""
+    """An action called by an action threw; `final` and `retry_after_ms` (None: not named) are what its error says."""
+
+    final: bool = False
+    retry_after_ms: float | None = None
+
+    @classmethod
+    def saying(cls, failure: Failure) -> ActionFailed:
+        """Make the error that says what a failure of the world says."""
+        error = cls("the action failed")
+        error.final = failure.final
+        error.retry_after_ms = None if failure.retry_after_ns < 0 else failure.retry_after_ns / NS_PER_MS
+        return error
 
 
 class ConflictsExhausted(FunctionError):
@@ -90,7 +100,7 @@ class QueryContext(Transaction):
 class MutationContext(QueryContext):
     """What a mutation can do: read its snapshot, write, schedule, cancel, draw numbers."""
 
-    __slots__ = ("caller", "job", "rerun", "settlement", "trace")
+    __slots__ = ("caller", "job", "rerun", "settlement")
 
     def __init__(self, deployment: Deployment, request: Request, job: Job | None = None) -> None:
         # Every poll makes one: this is the work of the two initialisers above, without their calls.
@@ -113,8 +123,6 @@ class MutationContext(QueryContext):
         """How often this mutation was refused before."""
         self.settlement: tuple[Outcome, int | None, int | None] | None = None
         """The outcome, and where the mutation writes its instant down, that and the last attempt's end by then."""
-        self.trace: list[Raw | Job] | None = None
-        """The events of this mutation so far, where a history is kept; a job stands for its creation as pending."""
 
     def run_after(self, delay_ms: float, function: Function, args: Any = None, *, at_ns: int | None = None) -> int:
         """Schedule a function `delay_ms` from now and return its job; it exists once this mutation commits.
@@ -141,9 +149,6 @@ class MutationContext(QueryContext):
             self.created = [job]
         else:
             self.created.append(job)
-        if self.trace is not None:
-            born = (self.now_ns, "job", self.request.number, number, function.name, (at_ns, job.state))
-            self.trace.append(job if job.state == PENDING else born)
         return number
 
     def run_at(self, at_ns: int, function: Function, args: Any = None) -> int:
@@ -168,10 +173,6 @@ class MutationContext(QueryContext):
         if row is None or row.state not in (PENDING, IN_PROGRESS):
             return
         self.set_job_state(job_id, CANCELED)
-        if self.trace is not None:
-            self.trace.append(
-                (self.now_ns, "state", self.request.number, job_id, row.function.name, (row.state, CANCELED))
-            )
 
     def newest_job(self, *names: str) -> Job | JobVersion | None:
         """Return the newest pending or running job of this request with one of these function names.
@@ -187,16 +188,11 @@ class MutationContext(QueryContext):
     def run_mutation(self, function: Function, args: Any = None) -> Any:
         """Run a mutation as a sub-transaction: what it raises reaches the caller, and only its writes go."""
         before, settlement = self.savepoint(), self.settlement
-        recorded = len(self.trace) if self.trace is not None else 0
         try:
             return function.handler(self, args)  # type: ignore[misc]  # a mutation has a handler
         except FunctionError:
             self.restore(before)
             self.settlement = settlement
-            if self.trace is not None:
-                self.trace[recorded:] = [
-                    item for item in self.trace[recorded:] if isinstance(item, tuple) and item[1] == "draw"
-                ]
             raise
 
     def run_query(self, function: Function, args: Any = None) -> Any:
@@ -205,45 +201,14 @@ class MutationContext(QueryContext):
 
     def uniform(self, stream: str, index: int = 0) -> float:
         """Draw the number on [0, 1) that has this address for this request; a rerun draws another."""
-        value = self.deployment.choices.uniform(stream, self.request.number, index, self.rerun)
-        if self.trace is not None:
-            self.trace.append((self.now_ns, "draw", self.request.number, -1, stream, value))
-        return value
-
-    def drawn(self) -> list[Raw]:
-        """Return the draws so far: a mutation that does not commit has drawn its numbers all the same."""
-        return [item for item in self.trace or () if isinstance(item, tuple) and item[1] == "draw"]
-
-    def unfold(self, raw: Raw) -> list[Raw]:
-        """Return the events that the commit's tuple stands for: what led to it, its job's end, the commit itself."""
-        t_ns, _, request, job_id, name, _ = raw
-        events: list[Raw] = [
-            (self.now_ns, "job", request, item.id, item.function.name, (item.asked_ns, PENDING))
-            if isinstance(item, Job)
-            else item
-            for item in self.trace or ()
-        ]
-        own: tuple[int, ...] = ()
-        if self.job is not None:
-            own = (self.job.id,)
-            events.append((t_ns, "state", request, job_id, name, (PENDING, SUCCESS)))
-        written = (*own, *(self.writes or ()), *(self.job_states or ()), *(job.id for job in self.created or ()))
-        detail = Committed(self.now_ns, self.begin_ts, self.commit_ts, tuple(self.reads), written)
-        return [*events, (t_ns, "commit", request, job_id, name, detail)]
+        return self.deployment.choices.uniform(stream, self.request.number, index, self.rerun)
 
     def settle(self, outcome: Outcome, at_ns: int | None = None) -> None:
         """Say that the retrier knows how the request ended: at the commit, or at `at_ns` if it writes that down."""
         self.settlement = (outcome, at_ns, None if at_ns is None else self.request.last_attempt_end_ns)
 
     def note(self, kind: str, name: str, detail: Any = None) -> None:
-        """Leave an event in the history; rolled back with the rest."""
-        if self.trace is not None:
-            self.trace.append((self.now_ns, kind, self.request.number, -1, name, detail))
-
-    def _write(self, document_id: str, document: dict[str, Any] | None) -> None:
-        super()._write(document_id, document)
-        if self.trace is not None:
-            self.trace.append((self.now_ns, "write", self.request.number, -1, document_id, document))
+        """Leave an event in the history, where one is kept; rolled back with the rest."""
 
 
 class ActionContext:
@@ -257,13 +222,17 @@ class ActionContext:
     @property
     def now_ns(self) -> int:
         """The present instant."""
-        return self._execution.deployment.clock.now_ns
+        now_ns = self._execution.deployment.clock.now_ns
+        self._execution.hear("now", now_ns)
+        return now_ns
 
     async def run_query(self, function: Function, args: Any = None) -> Any:
         """Run a query against a snapshot of now."""
         execution = self._execution
         context = QueryContext(execution.deployment, execution.request)
-        return function.handler(context, args)  # type: ignore[misc]  # a query has a handler
+        value = function.handler(context, args)  # type: ignore[misc]  # a query has a handler
+        execution.hear("query", value)
+        return value
 
     async def run_mutation(self, function: Function, args: Any = None) -> Any:
         """Run a mutation in a transaction of its own; raises what it raised, or `ConflictsExhausted`."""
@@ -278,6 +247,7 @@ class ActionContext:
         context = self._execution.deployment.own_transaction(self._execution)
         job_id = context.run_after(delay_ms, function, args)
         self._execution.deployment.commit(context)
+        self._execution.hear("job", job_id)
         return job_id
 
     async def sleep(self, delay_ms: float) -> None:
@@ -289,4 +259,5 @@ class ActionContext:
         deployment, request = self._execution.deployment, self._execution.request
         value = deployment.choices.uniform(stream, request.number, index)
         deployment.record("draw", request.number, -1, stream, value)
+        self._execution.hear("draw", value)
         return value

@@ -109,7 +109,7 @@ class Store:
         it is released either way.
         """
         if held:
-            refused = transaction.begin_ts != self.last_ts and self.check and self._overlaps(transaction)
+            refused = transaction.begin_ts != self.last_ts and self.check and self.overlaps(transaction)
             self.release(transaction)
             if refused:
                 return False
@@ -198,7 +198,8 @@ class Store:
             del self.documents[document_id]
         return table.name, old, document
 
-    def _overlaps(self, transaction: Transaction) -> bool:
+    def overlaps(self, transaction: Transaction) -> bool:
+        """Tell whether a held transaction has read what was committed since its begin."""
         read = frozenset(transaction.reads)
         begin_ts = transaction.begin_ts
         for commit in reversed(self._log):

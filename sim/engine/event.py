@@ -64,6 +64,10 @@ class World:
             script=action.scripted(),
             effect_at=action.effect_at,
             window_ns=action.window_ns,
+            final_share=action.outcomes.fail.final,
+            retry_after=action.outcomes.fail.retry_after,
+            script_errors=action.script_errors(),
+            heals_at_ns=cell.heals_at,
             recorder=recorder,
         )
         system_errors = [fault.share for fault in cell.faults if isinstance(fault, faults.SystemError)]
@@ -73,6 +77,7 @@ class World:
             choices,
             recorder=recorder,
             system_error_share=system_errors[0] if system_errors else 0.0,
+            heals_at_ns=cell.heals_at,
             polls_per_request=cell.limits.polls_per_request,
         )
         if isinstance(self.retrier, ScheduledRetrier):
@@ -83,7 +88,11 @@ class World:
         """Requests with a cancel to come that could still settle them."""
         self._submitting: dict[int, None] = {}
         """Requests whose submission has not committed yet."""
-        self._clients: dict[int, Client] = {}
+        self.clients: dict[int, Client] = {}
+        self.plans_cancels = True
+        """Whether the scenario's cancels come at their times; who says otherwise calls `cancel` itself."""
+        self.drained = False
+        """Whether the simulation went on until nothing but background work remained."""
 
     def _deploy(self, retrier: ScheduledRetrier) -> None:
         retrier.bind(Function("action", ACTION, external=self.model))
@@ -103,13 +112,14 @@ class World:
             self.deployment.reset()
             self._to_come.clear()
             self._submitting.clear()
-            self._clients.clear()
+            self.clients.clear()
+            self._start_crons()
             request = Request(number)
             if sources:
                 request.weather = WeatherPath(sources, self.choices, number, True)  # noqa: FBT003  # random phase
             self._start(request)
             self._run()
-            self._conclude([request])
+            self.conclude([request])
             finished.append(request)
             if progress is not None and done % REPORT_EVERY == 0:
                 progress(done)
@@ -119,15 +129,23 @@ class World:
 
     def shared(self, progress: Callable[[int], None] | None = None, *, at_most: int | None = None) -> list[Request]:
         """Simulate one replication: all requests in one deployment (or its first few), with the faults of the plan."""
+        requests = self.open(progress, at_most=at_most)
+        self._run()
+        self.conclude(requests)
+        return requests
+
+    def open(self, progress: Callable[[int], None] | None = None, *, at_most: int | None = None) -> list[Request]:
+        """Plan what is to come into one deployment: requests and faults; the list fills as requests are submitted."""
         arrivals = arrival_times_ns(self.cell.requests, self.choices)[:at_most]
         sources = self.cell.action.weather
-        weather = WeatherPath(sources, self.choices, WORLD, False) if sources else None  # noqa: FBT003
+        alone = self.cell.world == "isolated"  # such a world can be opened too, for a few requests at once
+        weather = WeatherPath(sources, self.choices, WORLD, False) if sources and not alone else None  # noqa: FBT003
         requests: list[Request] = []
 
         def arrive() -> None:
             number = len(requests)
             request = Request(number, self.clock.now_ns)
-            request.weather = weather
+            request.weather = WeatherPath(sources, self.choices, number, True) if sources and alone else weather  # noqa: FBT003
             requests.append(request)
             self._start(request)
             if progress is not None and number % REPORT_EVERY == 0:
@@ -135,23 +153,26 @@ class World:
             if number + 1 < len(arrivals):
                 self.clock.call_after(arrivals[number + 1] - self.clock.now_ns, arrive)
 
+        self._start_crons()
         self.clock.call_after(arrivals[0], arrive)
         for position, fault in enumerate(self.cell.faults):
             if isinstance(fault, faults.Restart):
                 self._plan_restarts(fault, position)
-        self._run()
-        self._conclude(requests)
         return requests
 
+    def _start_crons(self) -> None:
+        if isinstance(self.retrier, ScheduledRetrier):
+            for interval_ns, function in self.retrier.crons():
+                self.deployment.every(interval_ns, function)
+
     def _plan_restarts(self, fault: faults.Restart, position: int) -> None:
-        clock = self.clock
+        cell, clock = self.cell, self.clock
 
         def restart() -> None:
             if self.deployment.executor.down:
                 return
-            for execution in self.deployment.restart(fault.down):
-                if fault.inflight == "lost" and execution.attempt is not None:
-                    execution.attempt.drop_effect()
+            if cell.heals_at is None or clock.now_ns < cell.heals_at:
+                self.deployment.restart(fault.down, fault.inflight)
 
         for at_ns in fault.at or ():
             clock.call_in_background(at_ns, restart)
@@ -177,14 +198,16 @@ class World:
             self.recorder.add((self.clock.now_ns, "submit", number, -1, self.retrier.kind, None))
         if cell.cancel is not None and self._cancel_after is not None:
             request.jobs = []
-            if self.choices.uniform("cancel_share", number) < cell.cancel.share:
+            if self.plans_cancels and self.choices.uniform("cancel_share", number) < cell.cancel.share:
                 if self._cancel_settles():
                     self._to_come[number] = None
-                self.clock.call_after(self._cancel_after(number, 0, 0), lambda: self._cancel_now(request), urgent=True)
+                self.clock.call_after(self._cancel_after(number, 0, 0), lambda: self.cancel(request), urgent=True)
         if isinstance(self.retrier, LoopRetrier):
             client = Client(self.clock, self.choices, self.model, self.retrier, request, self.recorder)
             client.calls_at_most = cell.limits.polls_per_request
-            self._clients[number] = client
+            if self.deployment.listens:
+                client.heard = []
+            self.clients[number] = client
             client.start()
         else:
             self._submitting[number] = None
@@ -206,7 +229,7 @@ class World:
         own = type(retrier).cancel is not ScheduledRetrier.cancel
         return own and cancel is not None and cancel.target == "request"
 
-    def _cancel_now(self, request: Request) -> None:
+    def cancel(self, request: Request) -> None:
         """Carry out the scenario's cancel of a request."""
         cancel, number = self.cell.cancel, request.number
         assert cancel is not None  # noqa: S101  # it was when this was scheduled
@@ -215,7 +238,7 @@ class World:
         retrier = self.retrier
         if isinstance(retrier, LoopRetrier):
             self._to_come.pop(number, None)
-            self._clients[number].cancel()
+            self.clients[number].cancel()
         elif cancel.target == "request":
             self.deployment.call(self._cancel, request, request, lambda answer, _: self._canceled(request, answer))
         elif isinstance(retrier, ScheduledRetrier):
@@ -230,14 +253,14 @@ class World:
         clock, limits = self.clock, self.cell.limits
         isolated = self.cell.world == "isolated"
         steps = limits.polls_per_request * STEPS_PER_POLL if isolated else limits.events
-        self._drained = clock.drain(self.until_ns, steps)
+        self.drained = clock.drain(self.until_ns, steps)
 
-    def _conclude(self, requests: Sequence[Request]) -> None:
+    def conclude(self, requests: Sequence[Request]) -> None:
         """Give every request that has not settled the outcome that its world proves."""
         open_ones = [request for request in requests if request.settled_ns == NEVER]
         if not open_ones:
             return
-        cut = not self._drained
+        cut = not self.drained
         out_of_time = cut and self.until_ns is None
         looked_at: set[int] = set()
         if cut and isinstance(self.retrier, ScheduledRetrier):
@@ -248,7 +271,7 @@ class World:
             elif not cut:
                 request.outcome = Outcome.stuck
             elif isinstance(self.retrier, LoopRetrier):
-                busy = self._clients[request.number].busy or request.number in self._to_come
+                busy = self.clients[request.number].busy or request.number in self._to_come
                 request.outcome = Outcome.open if busy else Outcome.stuck
             else:
                 request.outcome = Outcome.open if request.number in looked_at else Outcome.stuck

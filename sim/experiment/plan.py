@@ -54,6 +54,13 @@ def plan(scenario: Scenario) -> Plan:
     return Plan(found, estimates)
 
 
+def refuse_course(scenario: Scenario) -> None:
+    """Raise ScenarioError for a scenario that holds a course, which is played: a run would leave it out."""
+    if scenario.course is not None:
+        reason = "this is one course of events, which `retrysim replay` plays"
+        raise ScenarioError([Problem(("course",), reason, at_key=True)])
+
+
 def requests_of(cell: Scenario) -> int:
     """Return how many requests a cell has in all its replications."""
     return cell.requests.count * (cell.replications if cell.world == "shared" else 1)

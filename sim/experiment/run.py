@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from sim.engine.event import simulate
-from sim.experiment.plan import Plan, plan, requests_of, weather_told
+from sim.experiment.plan import Plan, plan, refuse_course, requests_of, weather_told
 from sim.experiment.result import CellResult, Result, judged
 from sim.kernel.records import Requests
 
@@ -28,6 +28,7 @@ def run(scenario: Scenario, *, progress: Progress | None = None) -> Result:
     `progress` is told now and then how far the run is. Raises ScenarioError where the run is beyond the scenario's
     limits. Same scenario and seed, same result; a cell is the same alone as among others.
     """
+    refuse_course(scenario)
     planned = plan(scenario)
     return Result(scenario, list(_cells(planned, progress)))
 

@@ -47,6 +47,10 @@ class Choices(Protocol):
         """Choose a branch: the first position whose cumulative share exceeds a uniform number, or one past the end."""
         ...
 
+    def pick(self, ways: int, what: str, entity: int = WORLD, index: int = 0) -> int:
+        """Pick one of `ways` orders or moments; 0 is what happens by itself."""
+        ...
+
 
 class ScriptExhausted(LookupError):
     """A script that does not repeat was asked for more numbers than it has."""
@@ -87,6 +91,11 @@ class Script:
     def choose(self, cumulative: Sequence[float], stream: str, entity: int, index: int = 0) -> int:
         """Choose by the next number of the script."""
         return bisect_right(cumulative, self.uniform(stream, entity, index))
+
+    def pick(self, ways: int, what: str, entity: int = WORLD, index: int = 0) -> int:
+        """Leave orders and moments as they are."""
+        del ways, what, entity, index
+        return 0
 
     def delays(self, law: Law, stream: str) -> DelayOf:
         """Transform the next number of the script."""

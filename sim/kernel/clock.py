@@ -12,6 +12,7 @@ libraries go on inside the step that completed what they waited for.
 
 from __future__ import annotations
 
+from heapq import heapify, heappush
 from itertools import count, repeat
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,13 @@ from simpy.events import NORMAL, URGENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
+
+
+Timer = tuple[Any, Any, Any, Any]
+"""An entry of SimPy's queue: instant, urgency, number, and the event itself."""
+
+FIRST = -1
+"""A number that no timer has: before all others of an instant."""
 
 
 class Clock(Environment):
@@ -41,7 +49,7 @@ class Clock(Environment):
 
     def call_after(self, delay_ns: int, function: Callable[[], None], *, urgent: bool = False) -> None:
         """Call `function` `delay_ns` from now; once asked for, it cannot be taken back."""
-        self.schedule(_Call(function), URGENT if urgent else NORMAL, delay_ns)  # type: ignore[arg-type]
+        self.schedule(Call(function), URGENT if urgent else NORMAL, delay_ns)  # type: ignore[arg-type]
 
     def call_in_background(self, delay_ns: int, function: Callable[[], None]) -> None:
         """Call `function` `delay_ns` from now if anything else keeps the world going until then."""
@@ -52,6 +60,29 @@ class Clock(Environment):
 
         self.background += 1
         self.call_after(delay_ns, fire, urgent=True)
+
+    @property
+    def drained(self) -> bool:
+        """Whether nothing but background work remains."""
+        return len(self._queue) <= self.background
+
+    def next_timers(self) -> list[Timer]:
+        """Return the timers that are due next, of one instant and urgency, in order of creation: (t, _, _, timer)."""
+        first = self._queue[0]
+        return sorted(entry for entry in self._queue if entry[:2] == first[:2])
+
+    def timers(self) -> list[Timer]:
+        """Return all timers in the order in which they fire."""
+        return sorted(self._queue)
+
+    def fire(self, timer: Timer) -> None:
+        """Let one of `next_timers` fire before the others of its instant."""
+        queue = self._queue
+        if queue[0] is not timer:
+            queue.remove(timer)
+            heapify(queue)
+            heappush(queue, (timer[0], timer[1], FIRST, timer[3]))
+        self.step()
 
     def drain(self, end_ns: int | None, steps: int) -> bool:
         """Go on until only background work remains, or `end_ns` is past, or `steps` timers have fired.
@@ -74,7 +105,7 @@ class Clock(Environment):
         return len(queue) <= self.background
 
 
-class _Call:
+class Call:
     """A timer that calls a function."""
 
     __slots__ = ("callbacks", "function")
@@ -82,9 +113,10 @@ class _Call:
 
     def __init__(self, function: Callable[[], None]) -> None:
         self.function = function
-        self.callbacks: tuple[Callable[[Any], None], ...] | None = (_Call.fire,)
+        self.callbacks: tuple[Callable[[Any], None], ...] | None = (Call.fire,)
 
     def fire(self) -> None:
+        """Call it."""
         self.function()
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.kernel.choices import DelayOf, Law
+from sim.kernel.choices import WORLD, DelayOf, Law
 
 BLOCK_BITS = 12
 BLOCK = 1 << BLOCK_BITS
@@ -78,6 +78,11 @@ class Draws:
     def choose(self, cumulative: Sequence[float], stream: str, entity: int, index: int = 0) -> int:
         """Choose the first position whose cumulative share exceeds the number of this address, or one past the end."""
         return bisect_right(cumulative, self.uniform(stream, entity, index))
+
+    def pick(self, ways: int, what: str, entity: int = WORLD, index: int = 0) -> int:
+        """Leave orders and moments as they are: ties are decided by rules, and deaths are planned by a scenario."""
+        del ways, what, entity, index
+        return 0
 
     def uniforms(
         self,

@@ -1,5 +1,7 @@
 """What happened, in order: frozen events, the recorder that gathers them, and a digest to compare runs by.
 
+The events of a mutation carry the instant of its commit and stand together, right before the commit itself.
+
 A model records by appending plain tuples to the list of a `Recorder`; where nothing is recorded it holds None instead
 of a recorder, so that the test for None is the whole cost. `History` turns the tuples into events when somebody looks.
 """
@@ -14,13 +16,14 @@ if TYPE_CHECKING:
 
 KINDS = (
     "submit",  # a caller asks for a request; name: the retrier
-    "commit",  # subject: job or -1, name: function, detail: a Committed
+    "commit",  # a mutation's, behind the events of what it did; subject: job or -1, name: function, detail: a Committed
     "conflict",  # a commit was refused; subject: job or -1, name: function, detail: number of the rerun that follows
     "rolled_back",  # a function threw; subject: job or -1, name: function, detail: the error's text
     "job",  # a job was created; subject: job, name: function, detail: (due ns as asked, state)
     "state",  # a job's state changed; subject: job, name: function, detail: (from, to)
-    "attempt",  # the user's action starts; subject: attempt, detail: outcome in store
-    "attempt_end",  # it returned, threw, died or was cut off; subject: attempt, name: how
+    "attempt",  # the user's action starts; subject: attempt, name: outcome in store, detail: a Start
+    "attempt_end",  # it returned, threw, died or was cut off; subject: attempt, name: how, detail: None or a Failure
+    "timed_out",  # a client outside gave up on a call that goes on; subject: attempt
     "lost",  # the platform lost sight of a running attempt; subject: attempt
     "effect",  # subject: attempt, name: applied, suppressed or the cause of a duplicate
     "draw",  # a retrier drew a number; name: stream, detail: the number
@@ -30,9 +33,10 @@ KINDS = (
     "cancel",  # somebody cancels; name: the target
     "cancel_answer",  # what the retrier's own cancel answered; detail: the answer
     "settled",  # the retrier knows how the request ended; name: outcome, detail: since when, in ns
+    "resettled",  # it concludes again, which changes nothing; name: outcome
     "sleep",  # a client outside sleeps; detail: for how many ns
     "system_error",  # subject: job or -1, name: function, detail: what it struck
-    "restart",  # the server goes down; detail: for how many ns
+    "restart",  # the server goes down; name: what becomes of effects to come (continues, lost), detail: for how many ns
     "boot",  # the server is back
     "collected",  # rows of completed jobs were deleted; detail: how many
     "runaway",  # a request ran into a limit; name: which
@@ -42,15 +46,53 @@ KINDS = (
 Raw = tuple[int, str, int, int, str, Any]
 
 
+class RangeRead(NamedTuple):
+    """A range of an index that was read: low <= key < high."""
+
+    table: str
+    fields: tuple[str, ...]
+    low: tuple[Any, ...]
+    high: tuple[Any, ...]
+    ids: tuple[str, ...]
+    """The documents found, those aside that the transaction had written itself."""
+    own: tuple[str, ...]
+    """The documents that the transaction had written by then."""
+
+
+class Start(NamedTuple):
+    """How an attempt was started."""
+
+    job: int
+    """The job that runs it, or -1 for a client outside."""
+    effect_ns: int
+    """The instant at which its effect is due, or -1."""
+
+
+class Failure(NamedTuple):
+    """What the error that an attempt threw says."""
+
+    final: bool
+    """Whether it is marked as not worth a retry."""
+    retry_after_ns: int
+    """How long it asks to wait before a retry, or -1."""
+
+
 class Committed(NamedTuple):
-    """What a transaction was: when it took its snapshot, its timestamps, what it read and what it wrote."""
+    """What a transaction was: when it took its snapshot, its timestamps, what it read there and what it wrote.
+
+    What it read of its own writes is left out. Jobs have whole numbers as ids, documents text.
+    """
 
     begin_ns: int
     begin_ts: int
     commit_ts: int
-    reads: tuple[int | str, ...]
-    """Ids of jobs (int) and documents (str)."""
+    """0 where it wrote nothing."""
+    reads: tuple[tuple[int | str, Any], ...]
+    """(id, what was there): the state of a job, a document, or None where there was nothing."""
+    ranges: tuple[RangeRead, ...]
     writes: tuple[int | str, ...]
+    caller: int
+    """The job of the action that called this mutation, or -1."""
 
 
 class Event(NamedTuple):

@@ -23,6 +23,8 @@ class Host(Protocol):
     """The instant at which the attempt is cut off, or None."""
     strike: float | None
     """The share of its latency after which a system error kills the attempt, or None."""
+    job_id: int
+    """The job that runs it, or -1 for a client outside."""
     attempt: Any
     """The latest attempt made here."""
 

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sim.convex.functions import Function, FunctionError, MutationContext, mutation
 from sim.kernel.durations import NS_PER_MS
+from sim.kernel.promises import Promises, attempts_of, growing
 from sim.kernel.records import Outcome
 from sim.retriers.backoff import PollingOptions, RetryBackoff, WaitBackoff
-from sim.retriers.base import ScheduledRetrier
+from sim.retriers.base import Fields, ScheduledRetrier
 
 if TYPE_CHECKING:
     from sim.kernel.config import Options as AnyOptions
@@ -35,6 +36,7 @@ class Article(ScheduledRetrier):
     kind: ClassVar[str] = "article"
     Options: ClassVar[type[AnyOptions]] = ArticleOptions
     watchers: ClassVar[tuple[str, ...]] = ("retry",)
+    fields: ClassVar[Fields] = Fields(jobs=("job",))
     action_jobs: ClassVar[tuple[str, ...]] = ("action",)
 
     def __init__(self, options: ArticleOptions | None = None, **upstream: float) -> None:
@@ -43,6 +45,20 @@ class Article(ScheduledRetrier):
         super().__init__(given)
         self.defaults: dict[str, Any] = {**given.arguments(), **upstream}
         self.retry = mutation("retry", self._retry, poll=True)
+
+    def promises(self) -> Promises:
+        """State the budget and the laws of the delays."""
+        given = self.defaults
+        backoff_ms = growing(given["retryBackoff"], given["base"])
+        wait_ms = growing(given["waitBackoff"], given["base"])
+        return Promises(
+            first_ms=(0, 0),
+            attempts_at_most=attempts_of(given["maxFailures"]),
+            backoff_ms=backoff_ms,
+            polls_ms=lambda waits, failure: backoff_ms(failure) if failure else wait_ms(waits + 1),
+            action_jobs=self.action_jobs,
+            poll_jobs=self.poll_jobs,
+        )
 
     def bind(self, action: Function) -> None:
         """Take the user's action."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from sim.kernel.config import Options
+from sim.kernel.promises import Promises
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,9 +26,21 @@ GROUP = "retrysim.retriers"
 PORTS = {
     "article": "sim.retriers.article:Article",
     "component": "sim.retriers.component:Component",
+    "component-repaired": "sim.retriers.repaired:Repaired",
     "helpers": "sim.retriers.helpers:Helpers",
     "none": "sim.retriers.none:NoRetry",
 }
+
+
+class Fields(NamedTuple):
+    """Which fields of a retrier's arguments and documents are more than plain values, whatever they are nested in."""
+
+    jobs: tuple[str, ...] = ()
+    """Numbers of jobs."""
+    instants: tuple[str, ...] = ()
+    """Instants in ns."""
+    addresses: tuple[str, ...] = ()
+    """Counts that only serve as indexes of draws."""
 
 
 class NoOptions(Options):
@@ -46,6 +59,10 @@ class Retrier:
     def __init__(self, options: Any = None) -> None:
         self.options = self.Options() if options is None else options
 
+    def promises(self) -> Promises:
+        """State what this retrier, with its options, promises of every request; checks hold histories against it."""
+        return Promises()
+
 
 class ScheduledRetrier(Retrier):
     """A retrier made of functions of the deployment: write `bind`, `submit`, and the handlers they schedule.
@@ -60,12 +77,25 @@ class ScheduledRetrier(Retrier):
     """Functions whose job runs the user's action; what `cancel: {target: action}` cancels."""
     poll_jobs: ClassVar[tuple[str, ...]] = ("retry",)
     """Functions that look whether there is something to do; what `cancel: {target: poll}` cancels."""
+    fields: ClassVar[Fields | None] = None
+    """Lets `retrysim explore` recognize states that differ by a shift in time or in the numbers of jobs.
+
+    To be stated only where handlers do nothing else with the clock.
+    """
     tables: ClassVar[Mapping[str, Mapping[str, Sequence[str]]]] = {}
     """The retrier's own tables, each with its indexes and the fields of their keys."""
+
+    def promises(self) -> Promises:
+        """State which jobs run the action and which look; a retrier that promises more overrides this."""
+        return Promises(action_jobs=self.action_jobs, poll_jobs=self.poll_jobs)
 
     def bind(self, action: Function) -> None:
         """Take the user's action, which the handlers schedule or run."""
         raise NotImplementedError
+
+    def crons(self) -> Sequence[tuple[int, Function]]:
+        """Name the mutations that run again and again: (interval in ns, function); none by default."""
+        return ()
 
     def submit(self, ctx: MutationContext) -> Any:
         """Start one request, inside its caller's mutation; returns the retrier's own name for it, if it has one."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sim.kernel.clock import Clock, Pending, Task
-from sim.kernel.durations import RUNAWAY_NS
-from sim.kernel.hosts import CUT, RETURNED
+from sim.kernel.durations import NS_PER_MS, RUNAWAY_NS
+from sim.kernel.hosts import CUT, RETURNED, THREW
 from sim.kernel.records import Cause, Outcome
 
 if TYPE_CHECKING:
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 class CallFailed(Exception):  # what the model does, not a mistake
     """A call ended without success, as far as its caller can tell."""
+
+    final: bool = False
+    """Whether the error is marked as not worth a retry."""
+    retry_after_ms: float | None = None
+    """How long the error asks to wait before a retry, where it does."""
 
 
 class CallTimedOut(CallFailed):
@@ -51,7 +56,13 @@ class Call:
             connection.timed = True
             client.clock.call_after(round(timeout_ms * 1e6), connection.time_out)
         client.action.begin(connection, client.request)
-        return await connection.answer  # type: ignore[no-any-return]  # a Pending holds anything
+        try:
+            number: int = await connection.answer
+        except CallFailed as error:
+            client.hear("failed", (type(error).__name__, error.final, error.retry_after_ms))
+            raise
+        client.hear("answered", number)
+        return number
 
 
 class ClientContext:
@@ -63,7 +74,9 @@ class ClientContext:
     @property
     def now_ms(self) -> float:
         """Simulated time in ms."""
-        return self._client.clock.now_ns / 1e6
+        now_ms = self._client.clock.now_ns / 1e6
+        self._client.hear("now", now_ms)
+        return now_ms
 
     async def sleep(self, delay_ms: float) -> None:
         """Wait; ValueError where the delay is negative or not finite."""
@@ -83,16 +96,20 @@ class ClientContext:
         client.clock.call_after(delay_ns, awake.succeed)
         await awake
         client.asleep = False
+        client.hear("awake", None)
 
     def uniform(self, stream: str, index: int = 0) -> float:
         """Draw the number on [0, 1) that has this address for this request: stream is a name, index counts draws."""
         value = self._client.choices.uniform(stream, self._client.request.number, index)
         self._client.record("draw", stream, value)
+        self._client.hear("draw", value)
         return value
 
 
 class _Connection:
     """Hosts one attempt for a client."""
+
+    job_id = -1
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -110,7 +127,12 @@ class _Connection:
         if how == RETURNED:
             self.answer.succeed(self.attempt.number)  # type: ignore[union-attr]  # it is over, so it began
         else:
-            self.answer.fail(CallFailed("the call was cut off" if how == CUT else "the call failed"))
+            error = CallFailed("the call was cut off" if how == CUT else "the call failed")
+            failure = None if self.attempt is None else self.attempt.failure
+            if failure is not None and how == THREW:
+                error.final = failure.final
+                error.retry_after_ms = None if failure.retry_after_ns < 0 else failure.retry_after_ns / NS_PER_MS
+            self.answer.fail(error)
 
     @property
     def ends(self) -> bool:
@@ -126,6 +148,8 @@ class _Connection:
         if attempt is not None and not attempt.ended:
             attempt.given_up = True
             attempt.blame = Cause.timeout
+            client = self._client
+            client.record("timed_out", "", subject=attempt.number)
             self.answer.fail(CallTimedOut("the call timed out"))
 
 
@@ -149,6 +173,8 @@ class Client:
         self.asleep = False
         self.sleeps = 0
         self.calls_at_most = RUNAWAY_NS
+        self.heard: list[Any] | None = None
+        """All that the loop has learned so far, where somebody wants to know: it goes on by nothing else."""
         self._recorder = recorder
         self._task = Task(retrier.retry(Call(self), ClientContext(self)), self._concluded)
 
@@ -166,6 +192,11 @@ class Client:
         self.request.runaway = limit
         self.record("runaway", limit)
 
+    def hear(self, what: str, value: Any) -> None:
+        """Note what the loop learns."""
+        if self.heard is not None:
+            self.heard.append((what, value))
+
     def cancel(self) -> None:
         """Stop the loop; a call in flight goes on."""
         if self.request.settle(Outcome.canceled, self.clock.now_ns):
@@ -178,8 +209,10 @@ class Client:
         outcome = Outcome.success if error is None else Outcome.gave_up
         if self.request.settle(outcome, self.clock.now_ns):
             self.record("settled", outcome.name, self.clock.now_ns)
+        else:
+            self.record("resettled", outcome.name)
 
-    def record(self, kind: str, name: str, detail: Any = None) -> None:
+    def record(self, kind: str, name: str, detail: Any = None, *, subject: int = -1) -> None:
         """Add an event to the history, where one is kept."""
         if self._recorder is not None:
-            self._recorder.add((self.clock.now_ns, kind, self.request.number, -1, name, detail))
+            self._recorder.add((self.clock.now_ns, kind, self.request.number, subject, name, detail))

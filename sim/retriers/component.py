@@ -1,6 +1,7 @@
 """`component`: the action retrier component.
 
-Source: `@convex-dev/action-retrier` 0.3.1, `src/component/run.ts`, `src/component/public.ts`, `src/client/index.ts`.
+Source: `@convex-dev/action-retrier` 0.3.1, `src/component/run.ts`, `src/component/public.ts`,
+`src/component/crons.ts`, `src/client/index.ts`.
 Handlers, their order and the names of documents' fields are upstream's. One bookkeeping argument is ours, since every
 draw has an address: `scheduled` (heartbeats scheduled before).
 
@@ -27,17 +28,21 @@ from sim.convex.functions import (
     mutation,
 )
 from sim.kernel.config import DurationNs, Options
-from sim.kernel.durations import NS_PER_MS
+from sim.kernel.durations import NS_PER_MS, NS_PER_S
+from sim.kernel.promises import Promises, attempts_of
 from sim.kernel.records import Outcome
 from sim.retriers.backoff import jitter, power
-from sim.retriers.base import ScheduledRetrier
+from sim.retriers.base import Fields, ScheduledRetrier
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sim.kernel.config import Options as AnyOptions
 
 HEARTBEAT_INTERVAL_MS = 10_000
 TRANSIENT_ERROR_MESSAGE = "Transient error when executing action"
 CLEANUP_MIN_AGE_MS = 7 * 24 * 60 * 60 * 1000
+CLEANUP_INTERVAL_NS = 24 * 60 * 60 * NS_PER_S
 MAX_CLEANUP_BATCH = 1024
 OUTCOMES = {"success": Outcome.success, "failed": Outcome.gave_up, "canceled": Outcome.canceled}
 
@@ -52,6 +57,20 @@ class ComponentOptions(Options):
     max_failures: Annotated[int, Field(ge=0, le=10_000, description="Failures after which it still retries.")] = 4
     run_after: Annotated[DurationNs, Field(description="Delay before the first attempt.")] = 0
     on_complete_fails: Annotated[bool, Field(description="Whether the caller's onComplete throws.")] = False
+    on_complete_counts: Annotated[
+        bool, Field(description="Whether the caller's onComplete adds one to a document that all requests share.")
+    ] = False
+    clean_up_after: Annotated[
+        DurationNs | None,
+        Field(description="How long after being called back the caller cleans the run up; not at all unless stated."),
+    ] = None
+    daily_cleanup: Annotated[
+        bool,
+        Field(
+            description="Whether the cron cleanupExpiredRuns runs every 24 hours. It deletes runs completed more than "
+            "seven days ago, so no world that is over before then can tell."
+        ),
+    ] = False
 
 
 class Component(ScheduledRetrier):
@@ -60,10 +79,14 @@ class Component(ScheduledRetrier):
     kind: ClassVar[str] = "component"
     Options: ClassVar[type[AnyOptions]] = ComponentOptions
     watchers: ClassVar[tuple[str, ...]] = ("execute", "heartbeat")
+    fields: ClassVar[Fields] = Fields(
+        jobs=("schedulerId",), instants=("startTime", "completedAt"), addresses=("scheduled",)
+    )
     action_jobs: ClassVar[tuple[str, ...]] = ("execute",)
     poll_jobs: ClassVar[tuple[str, ...]] = ("heartbeat",)
     tables: ClassVar[dict[str, dict[str, tuple[str, ...]]]] = {
         "runs": {"by_state": ("state.type", "state.completedAt")},
+        "counters": {},
     }
 
     def __init__(self, options: ComponentOptions | None = None, **upstream: Any) -> None:
@@ -78,16 +101,47 @@ class Component(ScheduledRetrier):
             "onComplete": "throw" if given.on_complete_fails else "ok",
             **upstream,
         }
+        self.counts = given.on_complete_counts
+        self.clean_up_after_ns = given.clean_up_after
+        self.daily_cleanup = given.daily_cleanup
         self.execute = action("execute", self._execute)
         self.heartbeat = mutation("heartbeat", self._heartbeat, poll=True)
         self.load = mutation("load", self._load)
         self.finish_execution = mutation("finishExecution", self._finish_execution)
         self.on_complete = mutation("onComplete", self._on_complete)
+        self.clean_up = mutation("cleanUp", lambda ctx, args: self.cleanup(ctx, args["runId"]))
         self.clean_up_expired_runs = mutation("cleanupExpiredRuns", self._clean_up_expired_runs)
+
+    def promises(self) -> Promises:
+        """State the budget, the laws of the delays as the code computes them, and the callback."""
+        given = self.run_options
+
+        def backoff_ms(failure: int) -> tuple[float, float]:
+            delay_ms = given["initialBackoffMs"] * power(given["base"], failure)
+            return jitter(delay_ms, 0.0), jitter(delay_ms, 1.0)
+
+        def polls_ms(_waits: int, failure: int) -> tuple[float, float]:
+            # A heartbeat that follows a repair, where there is one, may count from the start of the retry.
+            backoff_at_most_ms = backoff_ms(failure)[1] if failure else 0.0
+            return jitter(HEARTBEAT_INTERVAL_MS, 0.0), jitter(HEARTBEAT_INTERVAL_MS, 1.0) + backoff_at_most_ms
+
+        return Promises(
+            attempts_at_most=attempts_of(given["maxFailures"]),
+            first_ms=None if given.get("runAt") is not None else (given["runAfter"] or 0, given["runAfter"] or 0),
+            backoff_ms=backoff_ms,
+            polls_ms=polls_ms,
+            callback=given["onComplete"] != "none",
+            action_jobs=self.action_jobs,
+            poll_jobs=self.poll_jobs,
+        )
 
     def bind(self, action: Function) -> None:
         """Take the user's action."""
         self.action = action
+
+    def crons(self) -> Sequence[tuple[int, Function]]:
+        """Upstream's `crons.ts`."""
+        return ((CLEANUP_INTERVAL_NS, self.clean_up_expired_runs),) if self.daily_cleanup else ()
 
     # public.ts
 
@@ -203,7 +257,8 @@ class Component(ScheduledRetrier):
         else:
             if options["onComplete"] != "none":
                 try:
-                    ctx.run_mutation(self.on_complete, {"result": result, "throws": options["onComplete"] == "throw"})
+                    throws = options["onComplete"] == "throw"
+                    ctx.run_mutation(self.on_complete, {"runId": run_id, "result": result, "throws": throws})
                 except FunctionError:
                     ctx.note("callback_lost", result["type"])
             state = {"type": "completed", "completedAt": ctx.now_ns, "result": result}
@@ -222,5 +277,13 @@ class Component(ScheduledRetrier):
 
     def _on_complete(self, ctx: MutationContext, args: dict[str, Any]) -> None:
         ctx.note("callback", args["result"]["type"])
+        if self.counts:
+            counter = next(iter(ctx.query("counters")), None)
+            if counter is None:
+                ctx.insert("counters", {"completed": 1})
+            else:
+                ctx.patch(counter["_id"], {"completed": counter["completed"] + 1})
+        if self.clean_up_after_ns is not None:
+            ctx.run_after(self.clean_up_after_ns / NS_PER_MS, self.clean_up, {"runId": args["runId"]})
         if args["throws"]:
             raise FunctionError("onComplete threw")

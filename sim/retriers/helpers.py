@@ -16,9 +16,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sim.convex.functions import Function, FunctionError, MutationContext, mutation
+from sim.kernel.promises import Promises, attempts_of, growing
 from sim.kernel.records import Outcome
 from sim.retriers.backoff import PollingOptions, jitter
-from sim.retriers.base import ScheduledRetrier
+from sim.retriers.base import Fields, ScheduledRetrier
 
 if TYPE_CHECKING:
     from sim.kernel.config import Options as AnyOptions
@@ -34,6 +35,7 @@ class Helpers(ScheduledRetrier):
     kind: ClassVar[str] = "helpers"
     Options: ClassVar[type[AnyOptions]] = HelpersOptions
     watchers: ClassVar[tuple[str, ...]] = ("retry",)
+    fields: ClassVar[Fields] = Fields(jobs=("job",), addresses=("poll", "failure"))
     action_jobs: ClassVar[tuple[str, ...]] = ("action",)
 
     def __init__(self, options: HelpersOptions | None = None, **upstream: float) -> None:
@@ -42,6 +44,25 @@ class Helpers(ScheduledRetrier):
         super().__init__(given)
         self.defaults: dict[str, Any] = {**given.arguments(), **upstream}
         self.retry = mutation("retry", self._retry, poll=True)
+
+    def promises(self) -> Promises:
+        """State the budget and the laws of the delays."""
+        given = self.defaults
+        grown_ms = growing(given["retryBackoff"], given["base"])
+        wait_ms = growing(given["waitBackoff"], given["base"])
+
+        def polls_ms(waits: int, failure: int) -> tuple[float, float]:
+            delay_ms = (grown_ms(failure)[0] if failure else 0.0) + wait_ms(waits + 1)[0]
+            return jitter(delay_ms, 0.0), jitter(delay_ms, 1.0)
+
+        return Promises(
+            first_ms=(0, 0),
+            attempts_at_most=attempts_of(given["maxFailures"]),
+            backoff_ms=growing(given["retryBackoff"], given["base"], low=0.5, high=1.5),
+            polls_ms=polls_ms,
+            action_jobs=self.action_jobs,
+            poll_jobs=self.poll_jobs,
+        )
 
     def bind(self, action: Function) -> None:
         """Take the user's action."""

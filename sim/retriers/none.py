@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from sim.kernel.promises import Promises
 from sim.retriers.base import LoopRetrier
 
 if TYPE_CHECKING:
@@ -14,6 +15,10 @@ class NoRetry(LoopRetrier):
     """One call, no retry."""
 
     kind: ClassVar[str] = "none"
+
+    def promises(self) -> Promises:
+        """State that there is one attempt."""
+        return Promises(attempts_at_most=1)
 
     async def retry(self, call: Call, ctx: ClientContext) -> int:
         """Call once."""

@@ -3,14 +3,13 @@
 The resolved form has every default, override and profile written out, and the digest and number of rows of every file;
 what cannot matter is left out. As YAML it is a scenario again, with the same digest.
 
-The digest says which numbers come out: of each cell its id and its resolved form. `name`, `why` and `expect` do not
-belong to it (they change what is said about the numbers, not the numbers), nor do the names of files (their contents
-do). So expectations can be mended after a long run without making its results foreign.
+The digest says which numbers come out: of each cell its id and its resolved form. `name`, `why`, `expect` and
+`check` do not belong to it (they change what is said about the numbers, not the numbers), nor do the names of files
+(their contents do). So expectations can be mended after a long run without making its results foreign.
 """
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,14 +17,11 @@ from sim.convex.platform import assumed
 from sim.scenario.cells import cells
 from sim.scenario.names import slug
 from sim.scenario.rules import idle_settings, without
-from sim.scenario.scalars import resolve
 from sim.scenario.schema import Platform, Scenario
+from sim.scenario.yaml_writer import yaml_lines
 
-NOT_IDENTITY = ("name", "why", "expect")
-OPTIONAL_PARTS = ("measure", "cancel")
-LONGEST_FLOW = 80
-_PLAIN_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*")
-_UNPRINTABLE = re.compile("[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+NOT_IDENTITY = ("name", "why", "expect", "check", "explore", "course")
+OPTIONAL_PARTS = ("measure", "cancel", "heals_at", "explore", "course")
 
 
 def resolved(scenario: Scenario) -> dict[str, Any]:
@@ -85,7 +81,7 @@ def resolved_yaml(scenario: Scenario) -> str:
     tree = resolved(scenario)
     platform = Platform.model_validate(tree.get("platform", {}))
     notes = dict.fromkeys(assumed(platform), "assumed")
-    lines = [f"# digest {digest(scenario)}", *_block(tree, notes)]
+    lines = [f"# digest {digest(scenario)}", *yaml_lines(tree, notes)]
     return "\n".join(lines) + "\n"
 
 
@@ -105,45 +101,3 @@ def _essence(node: Any, key: str = "") -> Any:
     if isinstance(node, list):
         return [_essence(value, f"{key}[]") for value in node]
     return node
-
-
-def _block(node: Mapping[str, Any], notes: Mapping[str, str], above: str = "") -> Iterator[str]:
-    indent = "  " * above.count(".")
-    for key, value in node.items():
-        path = f"{above}{key}"
-        note = f"  # {notes[path]}" if path in notes else ""
-        if isinstance(value, Mapping) and value and (not above or len(_flow(value)) > LONGEST_FLOW):
-            yield f"{indent}{_word(key)}:{note}"
-            yield from _block(value, notes, f"{above}{key.replace('.', ' ')}.")
-        elif isinstance(value, list) and value:
-            yield f"{indent}{_word(key)}:{note}"
-            yield from (f"{indent}  - {_flow(entry)}" for entry in value)
-        else:
-            yield f"{indent}{_word(key)}: {_flow(value)}{note}"
-
-
-def _flow(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_word(key)}: {_flow(below)}" for key, below in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_flow, value)) + "]"
-    if isinstance(value, str):
-        return _word(value)
-    return json.dumps(value)
-
-
-def _word(text: str) -> str:
-    """Write a text so that it is read back as that text: bare where it cannot be taken for anything else."""
-    if _PLAIN_WORD.fullmatch(text) and len(text) <= LONGEST_FLOW:
-        try:
-            if resolve(text) == text:
-                return text
-        except ValueError:
-            pass
-    quoted = json.dumps(text, ensure_ascii=False)
-    return _UNPRINTABLE.sub(_escape, quoted)
-
-
-def _escape(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

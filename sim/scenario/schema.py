@@ -36,7 +36,9 @@ from sim.scenario.checks import (
     with_defaults,
     without_cells,
 )
+from sim.scenario.course import Bounds, CourseOptions
 from sim.scenario.data_files import attach
+from sim.scenario.invariant_choice import InvariantChoice
 from sim.scenario.problems import Problem, ScenarioError
 from sim.scenario.retrier_choice import RetrierChoice, RetrierField
 from sim.scenario.rules import Tree
@@ -167,6 +169,11 @@ class Scenario(Options):
         default=Platform(),
         description="The deployment's numbers; profile `ideal` in isolated worlds and `convex` in shared ones.",
     )
+    heals_at: DurationNs | None = Field(
+        default=None,
+        description="From this instant on attempts succeed whatever the weather (those of requests that fail "
+        "permanently aside), and no fault befalls the deployment.",
+    )
     retrier: Annotated[RetrierChoice, RetrierField()] = Field(description="Who retries: a name, or kind and options.")
     cancel: CancelOptions | None = Field(default=None, description="Somebody cancels some of the requests.")
     until: Until = Field(default=None, description="When the simulation ends; what is not settled then is `open`.")
@@ -175,8 +182,17 @@ class Scenario(Options):
         default={}, description="Cells: the product of the values of dotted keys; the last key changes fastest."
     )
     variants: Variants = Field(default={}, description="Cells: named changes, each of dotted keys.")
+    explore: Bounds | None = Field(
+        default=None, description="How far `retrysim explore` searches this scenario's small world."
+    )
+    course: CourseOptions | None = Field(
+        default=None, description="One course of events of the small world; `retrysim replay` replays it."
+    )
     expect: Annotated[tuple[Expect, ...], Field(strict=False, max_length=MOST_EXPECTATIONS)] = Field(
         default=(), description="What should hold, such as `success.rate >= 99.9%`."
+    )
+    check: InvariantChoice = Field(
+        default=(), description="Invariants that every history is held against, by name, or `all` that everybody owes."
     )
 
     @field_validator("faults")

@@ -12,7 +12,7 @@ from typing import Any
 
 from sim.kernel.config import DURATION_PATTERN, RATE_PATTERN
 from sim.scenario.problems import Path, Problem
-from sim.scenario.words import expected, unknown_key
+from sim.scenario.words import MOST_LISTED, expected, unknown_key
 
 SCHEMA_FILE = "scenario.schema.json"
 Schema = Mapping[str, Any]
@@ -145,7 +145,7 @@ def _complaint(schemas: Sequence[Schema], value: Any) -> str:
     kinds = []
     for schema in schemas:
         words = [schema["const"]] if "const" in schema else schema.get("enum", ())
-        kinds += [f"'{word}'" for word in words]
+        kinds += [f"'{word}'" for word in words] if len(words) <= MOST_LISTED else ["one of the words known here"]
         if not words and schema.get("type") in {**_TYPES, **_CONTAINERS}:
             kinds.append({**_TYPES, **_CONTAINERS}[schema["type"]])
     return expected(" or ".join(dict.fromkeys(kinds)), value)

@@ -20,6 +20,8 @@ from pydantic_core import CoreSchema
 
 from sim.kernel.config import DurationNs, Options, Share
 from sim.kernel.durations import NS_PER_MS
+from sim.kernel.history import Failure
+from sim.kernel.records import NEVER
 from sim.world.distributions import Constant, Law
 from sim.world.weather import Weather
 
@@ -43,6 +45,13 @@ class OutcomeOptions(Options):
     """None: that of the action."""
 
 
+class FailOptions(OutcomeOptions):
+    """How often an attempt fails, and what its error says."""
+
+    final: Share = Field(default=0.0, description="Share of these failures marked as not worth a retry.")
+    retry_after: Law | None = Field(default=None, description="How long the errors ask to wait before a retry.")
+
+
 class AlsoWritten:
     """Annotation for the JSON Schema of a form that files may write shorter."""
 
@@ -58,26 +67,24 @@ def _with_share(value: Any) -> Any:
 
 
 def _as_share(outcome: OutcomeOptions, handler: SerializerFunctionWrapHandler) -> Any:
-    return outcome.share if outcome.latency is None else handler(outcome)
+    return outcome.share if outcome == type(outcome)(share=outcome.share) else handler(outcome)
 
 
 def _outcome(description: str) -> Any:
     return Field(default=OutcomeOptions(share=0.0), description=description)
 
 
-OutcomeShare = Annotated[
-    OutcomeOptions,
-    BeforeValidator(_with_share),
-    WrapSerializer(_as_share),
-    AlsoWritten({"type": "number", "minimum": 0, "maximum": 1}),
-]
+_AS_NUMBER = AlsoWritten({"type": "number", "minimum": 0, "maximum": 1})
+OutcomeShare = Annotated[OutcomeOptions, BeforeValidator(_with_share), WrapSerializer(_as_share), _AS_NUMBER]
 """A share, or `{share: 0.25, latency: {constant: 5ms}}`."""
+FailShare = Annotated[FailOptions, BeforeValidator(_with_share), WrapSerializer(_as_share), _AS_NUMBER]
+"""A share, or `{share: 0.25, final: 0.1, retry_after: {constant: 2s}}`."""
 
 
 class OutcomesOptions(Options):
     """The share of attempts that end in each way; success takes the rest."""
 
-    fail: OutcomeShare = _outcome("No effect; throws at the end of its latency.")
+    fail: FailShare = Field(default=FailOptions(share=0.0), description="No effect; throws at the end of its latency.")
     ack_lost: OutcomeShare = _outcome("The effect is done, the attempt throws all the same.")
     crash_before_effect: OutcomeShare = _outcome("The execution dies before the effect.")
     crash_after_effect: OutcomeShare = _outcome("The execution dies after the effect, before its end is recorded.")
@@ -103,19 +110,32 @@ class ScriptedAttempt(Options):
 
     outcome: ScriptedOutcome
     latency: DurationNs = 100 * NS_PER_MS
+    final: bool = Field(default=False, description="Whether the error of a `fail` is marked as not worth a retry.")
+    retry_after: DurationNs | None = Field(default=None, description="How long it asks to wait before a retry.")
 
     @model_validator(mode="after")
-    def _hang_has_no_latency(self) -> Self:
+    def _says_nothing_idle(self) -> Self:
         if self.outcome == "hang" and "latency" in self.model_fields_set:
             raise ValueError("the latency of a hang cannot matter: a hang never ends")
+        if self.outcome != "fail" and self.model_fields_set & {"final", "retry_after"}:
+            raise ValueError(f"final and retry_after are what the error of a fail says, and a {self.outcome} has none")
         return self
 
     @model_serializer(mode="wrap")
-    def _without_idle_latency(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_idle_fields(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = handler(self)
         if self.outcome == "hang":
             fields.pop("latency", None)
-        return fields
+        if not self.final:
+            fields.pop("final", None)
+        return {name: value for name, value in fields.items() if value is not None}
+
+    @property
+    def failure(self) -> Failure | None:
+        """What its error says, None where it says nothing."""
+        if not self.final and self.retry_after is None:
+            return None
+        return Failure(self.final, NEVER if self.retry_after is None else self.retry_after)
 
 
 class IdempotencyOptions(Options):
@@ -166,6 +186,10 @@ class ActionOptions(Options):
     def scripted(self) -> list[tuple[str, Law]]:
         """Return (outcome, law of its latency) of the script, empty where there is none."""
         return [(attempt.outcome, Constant(value_ns=attempt.latency)) for attempt in self.script]
+
+    def script_errors(self) -> list[Failure | None]:
+        """Return what the error of each attempt of the script says."""
+        return [attempt.failure for attempt in self.script]
 
     @property
     def window_ns(self) -> int | None:

@@ -20,8 +20,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from sim.kernel.history import Failure, Start
 from sim.kernel.hosts import CUT, DIED, RETURNED, THREW
-from sim.kernel.records import Cause
+from sim.kernel.records import NEVER, Cause
 from sim.world.effects import apply_effect
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from sim.kernel.choices import Choices, DelayOf, Law
     from sim.kernel.clock import Clock
+    from sim.kernel.gaps import Gaps
     from sim.kernel.history import Recorder
     from sim.kernel.hosts import Host
     from sim.kernel.request import Request
@@ -53,6 +55,8 @@ BLAME: Final = {
 """What a duplicate is charged to when the attempt before it had this outcome and its effect, if it has one."""
 
 NORMAL_PRIORITY = 1
+NEVER_HEALS = 1 << 200
+"""Behind every instant."""
 
 
 class Attempt:
@@ -65,6 +69,7 @@ class Attempt:
         "callbacks",
         "effect_done",
         "ended",
+        "failure",
         "given_up",
         "host",
         "how",
@@ -82,6 +87,8 @@ class Attempt:
         self.ended = False
         self.given_up = False
         self.effect_done = False
+        self.failure: Failure | None = None
+        """What the error says that it is going to throw."""
         self.callbacks: Any = None
         self._effect_at_end = False
         self._effect_dropped = False
@@ -119,6 +126,8 @@ class ActionModel:
 
     `outcomes` lists (outcome, share, law of its latency); success takes the rest, with `latency`. `script` replaces
     both: (outcome, law) for one attempt after the other, the last repeats. `window_ns` is the idempotency window.
+    Of the failures `final_share` are marked as not worth a retry, and all name a wait from `retry_after`, where given;
+    `script_errors` says so for each attempt of a script. From `heals_at_ns` on attempts succeed.
     """
 
     def __init__(  # noqa: PLR0913  # the options of an action, taken apart
@@ -129,15 +138,25 @@ class ActionModel:
         latency: Law,
         outcomes: Sequence[tuple[str, float, Law]] = (),
         script: Sequence[tuple[str, Law]] = (),
+        script_errors: Sequence[Failure | None] = (),
         effect_at: float = 1.0,
         window_ns: int | None = None,
+        final_share: float = 0.0,
+        retry_after: Law | None = None,
+        heals_at_ns: int | None = None,
         recorder: Recorder | None = None,
     ) -> None:
+        self.gaps: Gaps | None = None
+        """Told of effects, where somebody asks whether the server dies behind them."""
         self._clock = clock
         self._choices = choices
         self._recorder = recorder
         self._effect_at = effect_at
         self._window_ns = window_ns
+        self._final = (final_share,) if final_share else None
+        self._retry_after = None if retry_after is None else choices.delays(retry_after, "retry_after")
+        self._script_errors = script_errors
+        self._heals_at_ns = NEVER_HEALS if heals_at_ns is None else heals_at_ns
         self._cumulative: list[float] = []
         self._branches: list[tuple[str, DelayOf]] = []
         total = 0.0
@@ -159,8 +178,6 @@ class ActionModel:
         request.attempts = number = request.attempts + 1
         outcome, delay_of = self._draw(request, number)
         host.attempt = attempt = Attempt(request, number, host, outcome)
-        if self._recorder is not None:
-            self._recorder.add((clock.now_ns, "attempt", request.number, number, outcome, None))
 
         end_ns: int | None = None
         effect_ns: int | None = None
@@ -173,6 +190,7 @@ class ActionModel:
                     end_ns, effect_ns = self._unusual(attempt, outcome, end_ns, effect_ns)
             else:
                 attempt.how = THREW
+                attempt.failure = self._failure(request, number)
         strike = host.strike
         if strike is not None and end_ns is not None:
             attempt.how = DIED
@@ -186,6 +204,10 @@ class ActionModel:
                 attempt.how = CUT
                 attempt.blame = Cause.timeout
 
+        if self._recorder is not None:
+            due_ns = NEVER if effect_ns is None else clock.now_ns + effect_ns
+            start = Start(host.job_id, due_ns)
+            self._recorder.add((clock.now_ns, "attempt", request.number, number, outcome, start))
         if effect_ns is not None:
             if effect_ns == end_ns:
                 attempt._effect_at_end = True  # noqa: SLF001  # one machine in two classes
@@ -203,11 +225,15 @@ class ActionModel:
 
     def _draw(self, request: Request, number: int) -> tuple[str, DelayOf]:
         """Choose how this attempt goes: by script, by what hangs over the request, by the weather, by shares."""
+        healed = self._clock.now_ns >= self._heals_at_ns
         script = self._script
         if script:
-            return script[number - 1] if number < len(script) else script[-1]
+            outcome, delay_of = script[number - 1] if number < len(script) else script[-1]
+            return (SUCCESS if healed else outcome), delay_of
         if request.permanent:
             return self._failed
+        if healed:
+            return self._branches[-1]
         if not self._cumulative and request.weather is None:
             return self._branches[0]
         cumulative, branches = self._cumulative, self._branches
@@ -218,6 +244,17 @@ class ActionModel:
                 cumulative = [share, *(share + (1.0 - share) * fair for fair in cumulative)]
                 branches = [self._failed, *branches]
         return branches[self._choices.choose(cumulative, "outcome", request.number, number)]
+
+    def _failure(self, request: Request, number: int) -> Failure | None:
+        """Draw what the error of a failing attempt says, where it says anything."""
+        if self._script_errors:
+            errors = self._script_errors
+            return errors[number - 1] if number < len(errors) else errors[-1]
+        if self._final is None and self._retry_after is None:
+            return None
+        final = self._final is not None and not self._choices.choose(self._final, "final", request.number, number)
+        wait_ns = NEVER if self._retry_after is None else self._retry_after(request.number, number, 0)
+        return Failure(final, wait_ns)
 
     def _unusual(self, attempt: Attempt, outcome: str, latency_ns: int, effect_ns: int) -> tuple[int, int | None]:
         """Work out the end and the effect of the rarer outcomes, as delays from now."""
@@ -238,6 +275,7 @@ class ActionModel:
         if attempt.ended:
             return
         attempt.given_up = True
+        attempt.blame = Cause.timeout
         if self._recorder is not None:
             self._recorder.add((self._clock.now_ns, "lost", attempt.request.number, attempt.number, "", None))
         attempt.host.attempt_lost()
@@ -249,6 +287,8 @@ class ActionModel:
         if attempt._effect_dropped:  # noqa: SLF001  # one machine in two classes
             return
         attempt.effect_done = True
+        if self.gaps is not None:
+            self.gaps.written()
         request, now_ns = attempt.request, self._clock.now_ns
         name = apply_effect(request, attempt, now_ns, self._window_ns)
         if self._recorder is not None:
@@ -265,5 +305,6 @@ class ActionModel:
         if how in (DIED, CUT):
             attempt.given_up = True
         if self._recorder is not None:
-            self._recorder.add((self._clock.now_ns, "attempt_end", request.number, attempt.number, how, None))
+            says = attempt.failure if how == THREW else None
+            self._recorder.add((self._clock.now_ns, "attempt_end", request.number, attempt.number, how, says))
         attempt.host.attempt_over(how)

@@ -34,6 +34,7 @@ from typing_extensions import TypeAliasType
 from sim.kernel.config import DurationNs, Options
 from sim.kernel.durations import RUNAWAY_NS
 from sim.kernel.single_key import SingleKey
+from sim.world import elementary
 from sim.world.columns import Column, read_column
 from sim.world.normal import normal_quantile
 
@@ -58,7 +59,8 @@ Floats = NDArray[np.float64]
 Nanoseconds = NDArray[np.int64]
 
 SIGMA_MAX = 10.0
-_OVERFLOW = float(np.log(np.finfo(np.float64).max))
+_OVERFLOW = 709.78
+"""Just below the logarithm of the largest float."""
 
 
 def _without_unit(name: str) -> str:
@@ -78,7 +80,8 @@ Shape = Annotated[float, Field(ge=1e-6, le=1e6)]
 
 def exponential_ns(uniforms: Floats, mean_ns: float) -> Floats:
     """Return the exponential quantiles of uniforms on [0, 1), not rounded."""
-    return -np.log1p(-uniforms) * mean_ns
+    # 1 - u is exact: uniforms are multiples of 2^-53.
+    return -elementary.log(1.0 - uniforms) * mean_ns
 
 
 class Distribution(Options):
@@ -226,15 +229,15 @@ class LogNormal(Distribution):
     @property
     def mean_ns(self) -> float:
         """The median times exp(sigma^2 / 2)."""
-        return float(self.median_ns * np.exp(self.spread * self.spread / 2))
+        return self.median_ns * _one(elementary.exp, self.spread * self.spread / 2)
 
     def quantile_ns(self, uniforms: Floats) -> Floats:
         """Return the median times exp(sigma z)."""
-        return np.exp(normal_quantile(uniforms) * self.spread) * self.median_ns
+        return elementary.exp(normal_quantile(uniforms) * self.spread) * self.median_ns
 
     def length_biased_ns(self, uniforms: Floats) -> Floats:
         """Shift the logarithm by sigma^2."""
-        return np.exp(normal_quantile(uniforms) * self.spread + self.spread * self.spread) * self.median_ns
+        return elementary.exp(normal_quantile(uniforms) * self.spread + self.spread * self.spread) * self.median_ns
 
 
 class Gamma(Distribution):
@@ -263,16 +266,16 @@ class Weibull(Distribution):
         """The scale times gamma(1 + 1 / shape); infinite where no float can hold that."""
         from scipy.special import gammaln  # noqa: PLC0415  # see above
 
-        logarithm = float(gammaln(1.0 + 1.0 / self.shape) + np.log(float(self.scale_ns)))
-        return float(np.exp(logarithm)) if logarithm < _OVERFLOW else math.inf
+        logarithm = float(gammaln(1.0 + 1.0 / self.shape)) + _one(elementary.log, self.scale_ns)
+        return _one(elementary.exp, logarithm) if logarithm < _OVERFLOW else math.inf
 
     def quantile_ns(self, uniforms: Floats) -> Floats:
         """Return (-ln(1 - u))^(1 / shape) times the scale."""
-        return np.power(exponential_ns(uniforms, 1.0), 1.0 / self.shape) * self.scale_ns
+        return elementary.power(exponential_ns(uniforms, 1.0), 1.0 / self.shape) * self.scale_ns
 
     def length_biased_ns(self, uniforms: Floats) -> Floats:
         """Use that (x / scale)^shape is gamma distributed with shape 1 + 1 / shape."""
-        return np.power(_gamma_quantile(1.0 + 1.0 / self.shape, uniforms), 1.0 / self.shape) * self.scale_ns
+        return elementary.power(_gamma_quantile(1.0 + 1.0 / self.shape, uniforms), 1.0 / self.shape) * self.scale_ns
 
 
 class Pareto(Distribution):
@@ -288,13 +291,13 @@ class Pareto(Distribution):
 
     def quantile_ns(self, uniforms: Floats) -> Floats:
         """Return (1 - u)^(-1 / shape) times the scale."""
-        return np.power(1.0 - uniforms, -1.0 / self.shape) * self.scale_ns
+        return elementary.power(1.0 - uniforms, -1.0 / self.shape) * self.scale_ns
 
     def length_biased_ns(self, uniforms: Floats) -> Floats:
         """Lower the shape by one."""
         if self.shape <= 1:
             raise ValueError("a Pareto law with a shape of at most 1 has an infinite mean and no length-biased law")
-        return np.power(1.0 - uniforms, -1.0 / (self.shape - 1.0)) * self.scale_ns
+        return elementary.power(1.0 - uniforms, -1.0 / (self.shape - 1.0)) * self.scale_ns
 
 
 class Empirical(Column, Distribution):
@@ -345,6 +348,10 @@ def _whole(quantile_ns: Callable[[Floats], Floats], uniforms: Floats) -> Nanosec
     return np.minimum(np.rint(exact_ns), float(RUNAWAY_NS)).astype(np.int64)
 
 
+def _one(function: Callable[[Floats], Floats], x: float) -> float:
+    return float(function(np.array([x], dtype=np.float64))[0])
+
+
 def _gamma_quantile(shape: float, uniforms: Floats) -> Floats:
     from scipy.special import gammaincinv  # noqa: PLC0415  # see above
 
@@ -353,7 +360,7 @@ def _gamma_quantile(shape: float, uniforms: Floats) -> Floats:
 
 def _sigma(median_ns: int, p99_ns: int) -> float:
     (z99,) = normal_quantile(np.array([0.99]))
-    return float(np.log(p99_ns / median_ns) / z99)
+    return _one(elementary.log, p99_ns / median_ns) / float(z99)
 
 
 Law = TypeAliasType(

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.world import elementary
+
 _SPLIT_CENTRE = 0.425
 _CENTRE_SQUARED = 0.180625
 _SPLIT_TAIL = 5.0
@@ -92,7 +94,7 @@ def normal_quantile(uniforms: NDArray[np.float64]) -> NDArray[np.float64]:
     (tail,) = np.nonzero(np.abs(off_centre) > _SPLIT_CENTRE)
     if tail.size:
         in_tail = np.maximum(uniforms[tail], LEAST_UNIFORM)
-        depth = np.sqrt(-np.log(np.minimum(in_tail, 1.0 - in_tail)))
+        depth = np.sqrt(-elementary.log(np.minimum(in_tail, 1.0 - in_tail)))
         size = _ratio(_NEAR_TAIL, depth - _SHIFT_NEAR)
         (far,) = np.nonzero(depth > _SPLIT_TAIL)
         if far.size:

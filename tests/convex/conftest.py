@@ -194,7 +194,7 @@ class SharedWorld:
         for commit in sorted(commits, key=lambda commit: commit.commit_ts):
             yield from (
                 f"commit {commit.commit_ts} read {row} as of {commit.begin_ts}, and commit {written[row]} changed it"
-                for row in commit.reads
+                for row, _ in commit.reads
                 if written.get(row, 0) > commit.begin_ts
             )
             written |= dict.fromkeys(commit.writes, commit.commit_ts)

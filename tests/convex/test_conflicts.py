@@ -42,7 +42,7 @@ def disturb(b: Any, *at_ms: float) -> None:
     """Let the platform itself add to the counter, at once, at these instants."""
 
     def now() -> None:
-        other = MutationContext(b.deployment, b.new_request(9))
+        other = b.deployment.new_context(b.deployment, b.new_request(9))
         add(other)
         b.deployment.commit(other)
 
@@ -277,7 +277,7 @@ def lose_the_report(b: Any) -> None:
     """Touch the run in each window of its first finishExecution: 50 ms of action from 4 ms on, then 5 snapshots."""
 
     def touch() -> None:
-        other = MutationContext(b.deployment, b.new_request(9))
+        other = b.deployment.new_context(b.deployment, b.new_request(9))
         other.patch("runs:1", {"touched": True})
         b.deployment.commit(other)
 

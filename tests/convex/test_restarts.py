@@ -8,6 +8,7 @@ import pytest
 from sim.convex.functions import MutationContext, action, mutation
 from sim.kernel.records import Cause
 from sim.retriers.component import Component
+from sim.scenario.schema import Scenario
 from sim.world.distributions import Constant
 
 MS = 1_000_000
@@ -68,13 +69,8 @@ def test_an_effect_in_flight_comes_or_is_lost_as_the_plan_says(
 ) -> None:
     b = bench(effect_at=0.9)
 
-    def restart() -> None:
-        for execution in b.deployment.restart(0):
-            if inflight == "lost":
-                execution.attempt.drop_effect()
-
     b.call(lambda ctx: ctx.run_after(0, b.action))
-    b.at(20, restart)
+    b.at(20, lambda: b.deployment.restart(0, inflight))
     b.run()
     assert b.when("effect") == expected
 
@@ -143,7 +139,7 @@ def test_a_mutation_waiting_between_reruns_starts_anew_after_the_boot(bench: Mak
         ctx.get("items:1")
 
     def disturb() -> None:
-        other = MutationContext(b.deployment, b.new_request(9))
+        other = b.deployment.new_context(b.deployment, b.new_request(9))
         other.insert("items", {})
         b.deployment.commit(other)
 
@@ -277,6 +273,52 @@ def test_two_restarts_at_one_instant_leave_as_many_slots_as_there_were(bench: Ma
     b.at(5, lambda: b.deployment.restart(0))
     b.run()
     assert (most, b.deployment.executor.free) == ([1], 1)
+
+
+# Healing.
+
+
+@pytest.mark.parametrize(("heals_at", "downs_ms"), [("30ms", [20]), ("20ms", []), ("40ms", [20]), ("41ms", [20, 40])])
+def test_from_the_healing_on_the_server_stays_up(
+    shared_world: Callable[..., Any], heals_at: str, downs_ms: list[float]
+) -> None:
+    scenario = {
+        "world": "shared",
+        "retrier": "helpers",
+        "requests": {"count": 1},
+        "platform": {"profile": "ideal"},
+        "faults": [{"restart": {"at": ["20ms", "40ms"], "down": "5ms"}}],
+        "heals_at": heals_at,
+    }
+    world = shared_world(Scenario.from_dict(scenario))
+    assert [event.t_ns / MS for event in world.events if event.kind == "restart"] == downs_ms
+
+
+def test_restarts_at_a_rate_end_with_the_healing_too(shared_world: Callable[..., Any]) -> None:
+    scenario = {
+        "world": "shared",
+        "retrier": "component",
+        "requests": {"count": 20, "arrivals": {"constant": {"rate": "1/s"}}},
+        "faults": [{"restart": {"rate": "2/s"}}],
+        "heals_at": "5s",
+    }
+    world = shared_world(Scenario.from_dict(scenario))
+    at_ns = [event.t_ns for event in world.events if event.kind == "restart"]
+    assert (len(at_ns) > 3, max(at_ns) < 5_000 * MS, world.events[-1].t_ns > 19_000 * MS) == (True, True, True)
+
+
+def test_a_server_that_is_down_when_the_world_heals_comes_back(shared_world: Callable[..., Any]) -> None:
+    scenario = {
+        "world": "shared",
+        "retrier": "helpers",
+        "requests": {"count": 1},
+        "platform": {"profile": "ideal"},
+        "action": {"outcomes": {"fail": 1.0}},
+        "faults": [{"restart": {"at": ["20ms"], "down": "5s"}}],
+        "heals_at": "1s",
+    }
+    world = shared_world(Scenario.from_dict(scenario))
+    assert (world.requests[0].outcome.name, world.broken_promises()) == ("success", [])
 
 
 # What the component makes of it.

@@ -192,6 +192,15 @@ def test_without_a_share_nothing_is_asked(bench: MakeBench) -> None:
     assert [address for address in b.numbers.asked if address[0].startswith("system")] == []
 
 
+@pytest.mark.parametrize(("heals_at_ms", "struck_at_ms"), [(0, []), (49, [0]), (50, [0]), (51, [0, 50])])
+def test_nothing_is_struck_from_the_healing_on(bench: MakeBench, heals_at_ms: int, struck_at_ms: list[float]) -> None:
+    # Steps at 0 (start) and, put off by nothing, at 0 again (execution) and 50 ms (end).
+    b = struck(bench, STRIKES, PASSES, PASSES, STRIKES, numbers={"system_backoff": 0.0})
+    b.deployment.heals_at_ns = heals_at_ms * MS
+    run_action(b)
+    assert [at_ms for at_ms, _ in places(b)] == struck_at_ms
+
+
 def test_each_step_asks_by_an_address_of_its_own(bench: MakeBench) -> None:
     b = run_action(struck(bench, STRIKES, STRIKES))
     asked = [address for address in b.numbers.asked if address[0].startswith("system")]

@@ -1,5 +1,6 @@
 """Which requests a run simulates, which of them count, and what its watcher is told."""
 
+from collections.abc import Callable
 from math import sqrt
 
 import numpy as np
@@ -7,7 +8,9 @@ import pytest
 from scipy.special import stdtrit
 
 from sim.engine.event import simulate
+from sim.experiment.check import check
 from sim.experiment.run import run
+from sim.scenario.problems import ScenarioError
 from sim.scenario.schema import Scenario
 
 SECOND = 1_000_000_000
@@ -128,3 +131,10 @@ def test_the_watcher_is_told_of_steady_progress_up_to_the_end(text: str, total: 
 def test_watching_changes_nothing() -> None:
     watched = run(Scenario.parse(SHARED), progress=lambda done, total, cell: None)  # noqa: ARG005  # the names count
     assert watched.summary_json() == run(Scenario.parse(SHARED)).summary_json()
+
+
+@pytest.mark.parametrize("simulates", [run, check])
+def test_a_scenario_that_holds_a_course_is_not_simulated_without_it(simulates: Callable[[Scenario], object]) -> None:
+    scenario = Scenario.parse("retrier: helpers\ncourse: {requests: 1}\n")
+    with pytest.raises(ScenarioError, match="this is one course of events"):
+        simulates(scenario)

@@ -1,6 +1,7 @@
 """The clock: order within an instant, what keeps it going, and tasks that go on inside the step they waited for."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -263,3 +264,33 @@ def test_a_task_can_wait_many_times() -> None:
     _, ends = run(sleeping())
     clock.drain(None, 10_000)
     assert ends == [(1000, None)]
+
+
+class TestOneByOne:
+    def test_the_next_timers_are_those_of_one_instant_in_order_of_creation(self) -> None:
+        clock, fired = Clock(), []
+        for name, delay_ns in (("late", 2), ("first", 1), ("second", 1)):
+            clock.call_after(delay_ns, partial(fired.append, name))
+        for timer in clock.next_timers():
+            timer[3].function()
+        assert fired == ["first", "second"]
+
+    def test_urgent_timers_of_an_instant_come_alone(self) -> None:
+        clock = Clock()
+        clock.call_after(1, print)
+        clock.call_after(1, print, urgent=True)
+        assert len(clock.next_timers()) == 1
+
+    def test_any_of_them_can_go_first_and_the_others_keep_their_order(self) -> None:
+        clock, fired = Clock(), []
+        for name in ("a", "b", "c"):
+            clock.call_after(5, partial(fired.append, name))
+        clock.fire(clock.next_timers()[1])
+        clock.drain(None, 10)
+        assert (fired, clock.now_ns) == (["b", "a", "c"], 5)
+
+    def test_all_timers_come_in_the_order_in_which_they_fire(self) -> None:
+        clock = Clock()
+        for delay_ns in (3, 1, 2):
+            clock.call_after(delay_ns, print)
+        assert [timer[0] for timer in clock.timers()] == [1, 2, 3]

@@ -94,7 +94,8 @@ class Played:
 
     def mutate(self, handler: Callable[[MutationContext], Any]) -> Any:
         """Run a mutation after the end; returns what it returns."""
-        context = MutationContext(self.world.deployment, self.request)
+        deployment = self.world.deployment
+        context = deployment.new_context(deployment, self.request)
         value = handler(context)
         self.world.deployment.commit(context)
         return value

@@ -7,7 +7,13 @@ from sim.retriers.base import PORTS, LoopRetrier, ScheduledRetrier, known_kinds,
 
 
 def test_the_built_in_retriers_are_known() -> None:
-    assert [kind for kind in known_kinds() if kind in PORTS] == ["article", "component", "helpers", "none"]
+    assert [kind for kind in known_kinds() if kind in PORTS] == [
+        "article",
+        "component",
+        "component-repaired",
+        "helpers",
+        "none",
+    ]
 
 
 @pytest.mark.parametrize("kind", sorted(PORTS))
@@ -28,7 +34,10 @@ def test_a_retrier_can_be_made_without_options(kind: str) -> None:
 
 
 def test_an_unknown_kind_is_an_error_that_names_the_known_ones() -> None:
-    with pytest.raises(LookupError, match="no retrier of kind 'helper'; known are article, component, helpers, none"):
+    with pytest.raises(
+        LookupError,
+        match="no retrier of kind 'helper'; known are article, component, component-repaired, helpers, none",
+    ):
         retrier_class("helper")
 
 

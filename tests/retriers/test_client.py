@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
+from sim.engine.event import World
 from sim.retriers.base import LoopRetrier
 from sim.retriers.client import CallFailed, CallTimedOut
+from sim.scenario.schema import Scenario
 
+MS = 1_000_000
 Play = Callable[..., Any]
 Body = Callable[[Any, Any, list[Any]], Awaitable[Any]]
 
@@ -96,6 +99,72 @@ def test_without_latency_a_loop_needs_no_step_at_all(play: Play) -> None:
 
 def test_the_time_limit_of_the_platform_does_not_reach_a_client(play: Play) -> None:
     assert play("none", "success 700s").end == ("success", 700_000)
+
+
+# What errors say.
+
+
+async def until_final(call: Any, ctx: Any, noted: list[Any]) -> None:
+    while True:
+        try:
+            await call()
+        except CallFailed as error:
+            noted.append((error.final, error.retry_after_ms))
+            if error.final:
+                raise
+            await ctx.sleep(error.retry_after_ms or 10)
+        else:
+            return
+
+
+def scripted(body: Body, *entries: dict[str, Any]) -> tuple[Any, list[Any]]:
+    """Play a loop against a script; returns the request and what the loop noted."""
+    loop = Loop(body)
+    cell = Scenario.from_dict({"retrier": "none", "requests": {"count": 1}, "action": {"script": entries}})
+    return World(cell, retrier=loop).isolated([0])[0], loop.noted
+
+
+def test_an_error_says_nothing_by_default(play: Play) -> None:
+    _, noted = looped(play, until_final, "fail 50ms", "success 50ms")
+    assert noted == [(False, None)]
+
+
+def test_a_loop_can_wait_as_long_as_an_error_asks() -> None:
+    asking = {"outcome": "fail", "latency": "50ms", "retry_after": "1.5s"}
+    request, noted = scripted(until_final, asking, {"outcome": "success", "latency": "50ms"})
+    assert (noted, request.outcome.name, request.settled_ns / MS) == ([(False, 1500)], "success", 1600)
+
+
+def test_a_loop_can_stop_at_an_error_that_is_final() -> None:
+    final = {"outcome": "fail", "latency": "50ms", "final": True}
+    request, noted = scripted(until_final, final, {"outcome": "success"})
+    assert (noted, request.outcome.name, request.settled_ns / MS) == ([(True, None)], "gave_up", 50)
+
+
+def test_an_error_can_be_final_and_name_a_wait() -> None:
+    assert scripted(until_final, {"outcome": "fail", "final": True, "retry_after": "1s"})[1] == [(True, 1000)]
+
+
+async def timing_out(call: Any, _ctx: Any, noted: list[Any]) -> None:
+    try:
+        await call(timeout_ms=30)
+    except CallFailed as error:
+        noted.append((type(error), error.final, error.retry_after_ms))
+
+
+def test_a_call_that_timed_out_has_not_heard_what_its_error_says() -> None:
+    entry = {"outcome": "fail", "final": True, "retry_after": "1s"}
+    assert scripted(timing_out, entry)[1] == [(CallTimedOut, False, None)]
+
+
+@pytest.mark.parametrize("attempt", ["crash_before_effect 50ms", "lost_contact 50ms"])
+def test_a_call_that_died_or_was_lost_says_nothing(play: Play, attempt: str) -> None:
+    assert looped(play, until_final, attempt, "success 50ms")[1] == [(False, None)]
+
+
+def test_a_loop_that_tries_often_enough_succeeds_once_the_world_has_healed(play: Play) -> None:
+    played, _ = looped(play, until_it_succeeds, "fail 50ms", more="heals_at: 1s")
+    assert (played.end, played.request.attempts) == (("success", 1100), 8)
 
 
 # Timeouts.

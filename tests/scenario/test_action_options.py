@@ -4,14 +4,15 @@ import pytest
 from pydantic import ValidationError
 
 from sim.kernel.durations import NS_PER_MS
-from sim.world.actions import ActionOptions, OutcomeOptions, OutcomesOptions
+from sim.kernel.history import Failure
+from sim.world.actions import ActionOptions, FailOptions, OutcomeOptions, OutcomesOptions
 from sim.world.distributions import Constant
 from sim.world.faults import Restart
 
 
 def test_an_outcome_without_a_latency_has_that_of_the_action() -> None:
     slow, fast = Constant(value_ns=9), Constant(value_ns=1)
-    outcomes = OutcomesOptions(fail=OutcomeOptions(share=0.5, latency=fast), ack_lost=OutcomeOptions(share=0.25))
+    outcomes = OutcomesOptions(fail=FailOptions(share=0.5, latency=fast), ack_lost=OutcomeOptions(share=0.25))
     branches = ActionOptions(latency=slow, outcomes=outcomes).branches()
     assert branches[:3] == [("fail", 0.5, fast), ("ack_lost", 0.25, slow), ("crash_before_effect", 0.0, slow)]
 
@@ -39,6 +40,41 @@ def test_a_hang_has_no_latency() -> None:
         OutcomesOptions(hang=OutcomeOptions(share=0.5, latency=Constant(value_ns=1)))
     with pytest.raises(ValidationError, match="a hang never ends"):
         ActionOptions.model_validate({"script": [{"outcome": "hang", "latency": "1s"}]})
+
+
+def test_the_errors_of_a_script_say_what_is_written_there() -> None:
+    says = [{}, {"final": True}, {"retry_after": "2s"}, {"final": True, "retry_after": "0s"}, {"final": False}]
+    action = ActionOptions.model_validate({"script": [{"outcome": "fail", **what} for what in says]})
+    two_seconds = Failure(final=False, retry_after_ns=2000 * NS_PER_MS)
+    final = Failure(final=True, retry_after_ns=-1)
+    assert action.script_errors() == [None, final, two_seconds, Failure(final=True, retry_after_ns=0), None]
+
+
+@pytest.mark.parametrize("outcome", ["success", "ack_lost", "crash_before_effect", "hang"])
+@pytest.mark.parametrize("says", [{"final": True}, {"retry_after": "1s"}])
+def test_only_the_error_of_a_failure_says_anything(outcome: str, says: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match=f"a {outcome} has none"):
+        ActionOptions.model_validate({"script": [{"outcome": outcome, **says}]})
+
+
+@pytest.mark.parametrize("outcome", ["ack_lost", "crash_after_effect", "lost_contact"])
+def test_only_failures_can_be_final(outcome: str) -> None:
+    with pytest.raises(ValidationError, match="final"):
+        OutcomesOptions.model_validate({outcome: {"share": 0.5, "final": 0.5}})
+
+
+@pytest.mark.parametrize(
+    ("fail", "written"),
+    [
+        (0.25, 0.25),
+        ({"share": 0.25, "final": 0.0}, 0.25),
+        ({"share": 0.25, "final": 0.5}, {"share": 0.25, "final": 0.5}),
+        ({"share": 0.25, "retry_after": {"constant": "2s"}}, {"share": 0.25, "retry_after": {"constant": "2s"}}),
+    ],
+)
+def test_what_failures_say_is_written_where_it_says_something(fail: object, written: object) -> None:
+    dumped = OutcomesOptions.model_validate({"fail": fail}).model_dump(mode="json", exclude_none=True)["fail"]
+    assert (dumped if isinstance(dumped, float) else {key: dumped[key] for key in written}) == written  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("options", [{}, {"at": ["1s"], "rate": "1/h"}, {"at": ["2s", "1s"]}, {"at": ["1s", "1s"]}])

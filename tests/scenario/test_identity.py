@@ -48,6 +48,7 @@ def test_the_resolved_form_has_every_default() -> None:
         "until": "drained",
         "limits": {"polls_per_request": 10**6, "events": 10**9},
         "expect": [],
+        "check": [],
     }
 
 
@@ -93,6 +94,8 @@ def test_words_and_ways_of_writing_change_no_identity(other: str) -> None:
         "{retrier: article}",
         "{retrier: helpers, seed: 1}",
         "{retrier: helpers, until: 1h}",
+        "{retrier: helpers, heals_at: 1h}",
+        "{retrier: helpers, action: {outcomes: {fail: {share: 0, final: 0.5}}}}",
         "{retrier: {kind: helpers, max_failures: 15}}",
         "{retrier: helpers, limits: {polls_per_request: 5}}",
         "{retrier: helpers, platform: {profile: convex}}",
@@ -144,6 +147,16 @@ laws = st.one_of(
 outcomes = st.dictionaries(
     st.sampled_from(["fail", "ack_lost", "crash_before_effect", "crash_after_effect", "lost_contact"]),
     shares | st.builds(lambda share, latency: {"share": share, "latency": latency}, shares, laws),
+) | st.fixed_dictionaries(
+    {"fail": st.fixed_dictionaries({"share": shares}, optional={"final": shares, "retry_after": laws, "latency": laws})}
+)
+scripts = st.lists(
+    st.sampled_from([{"outcome": "success"}, {"outcome": "hang"}, {"outcome": "ack_lost", "latency": "1s"}])
+    | st.fixed_dictionaries(
+        {"outcome": st.just("fail")}, optional={"final": st.booleans(), "retry_after": durations, "latency": durations}
+    ),
+    min_size=1,
+    max_size=3,
 )
 retriers = st.sampled_from(["article", "helpers", "component", "none"]) | st.builds(
     lambda kind, base, most: {"kind": kind, "base": base, "max_failures": most},
@@ -156,7 +169,9 @@ parts = {
     "requests": st.fixed_dictionaries({"count": st.integers(1, 10**6)}),
     "action": st.fixed_dictionaries(
         {"latency": laws, "outcomes": outcomes}, optional={"effect_at": st.floats(0, 1), "permanent_failure": shares}
-    ),
+    )
+    | st.fixed_dictionaries({"script": scripts}),
+    "heals_at": durations,
     "cancel": st.fixed_dictionaries({"share": shares, "after": laws}),
 }
 numbers = {key: part for key, part in parts.items() if key != "why"}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sim.kernel.choices import DelayOf, Law
 from sim.kernel.clock import Clock
-from sim.kernel.history import Recorder
+from sim.kernel.history import Failure, Recorder
 from sim.kernel.records import Cause
 from sim.kernel.request import Request
 from sim.world.attempts import ActionModel
@@ -49,6 +49,7 @@ class Seen:
     def __init__(self, clock: Clock, deadline_ns: int | None, strike: float | None) -> None:
         self.deadline_ns = deadline_ns
         self.strike = strike
+        self.job_id = -1
         self.attempt: Any = None
         self.told: list[tuple[int, str]] = []
         self._clock = clock
@@ -221,6 +222,8 @@ def test_a_strike_kills_the_attempt_and_leaves_its_effect(
         ("ack_lost", {"limit_ns": 90 * MS}, Cause.timeout),
         ("success", {"strike": 0.5}, Cause.timeout),
         ("success", {"strike": 0.9}, Cause.crash_after_effect),
+        ("lost_contact", {"strike": 0.2}, Cause.timeout),
+        ("lost_contact", {"strike": 0.9}, Cause.timeout),
     ],
 )
 def test_what_an_attempt_is_to_blame_for(outcome: str, options: dict[str, Any], expected: Cause) -> None:
@@ -357,6 +360,130 @@ def test_a_script_goes_attempt_by_attempt_and_its_last_entry_repeats() -> None:
         model.begin(Seen(clock, None, None), request)
     attempts = [(event.subject, event.name) for event in recorder.history() if event.kind == "attempt"]
     assert attempts == [(1, "fail"), (2, "hang"), (3, "success"), (4, "success"), (5, "success")]
+
+
+# Healing.
+
+
+def healed(
+    *starts_ms: int,
+    heals_at_ms: int = 1000,
+    outcomes: Sequence[tuple[str, float, Law]] = (("fail", 1.0, Constant(value_ns=5 * MS)),),
+    **options: Any,
+) -> list[tuple[int, str]]:
+    """Start an attempt at each instant; returns when each ended and how, in ms."""
+    clock, request = Clock(), Request(0)
+    request.permanent = options.pop("permanent", False)
+    if (weather := options.pop("weather", None)) is not None:
+        request.weather = SimpleNamespace(fail_share=lambda _at_ns: weather)
+    numbers = options.pop("numbers", Numbers())
+    latency = Constant(value_ns=100 * MS)
+    heals_at_ns = heals_at_ms * MS
+    model = ActionModel(clock, numbers, latency=latency, outcomes=outcomes, heals_at_ns=heals_at_ns, **options)
+    hosts = [Seen(clock, None, None) for _ in starts_ms]
+    for start_ms, host in zip(starts_ms, hosts, strict=True):
+        clock.call_after(start_ms * MS, lambda host=host: model.begin(host, request))
+    clock.drain(None, 100)
+    return [(at_ns // MS, what) for host in hosts for at_ns, what in host.told]
+
+
+def test_attempts_started_from_the_healing_on_succeed_and_earlier_ones_go_as_they_would() -> None:
+    assert healed(0, 999, 1000, 1001) == [(5, "threw"), (1004, "threw"), (1100, "returned"), (1101, "returned")]
+
+
+@pytest.mark.parametrize("outcome", ALL)
+def test_no_outcome_outlives_the_healing(outcome: str) -> None:
+    outcomes = [(outcome, 1.0, Constant(value_ns=5 * MS))] if outcome != "success" else []
+    assert healed(1000, outcomes=outcomes) == [(1100, "returned")]
+
+
+def test_an_attempt_that_hangs_is_not_woken_by_the_healing() -> None:
+    assert healed(0, 1000, outcomes=[("hang", 1.0, Constant(value_ns=1))]) == [(1100, "returned")]
+
+
+def test_no_weather_outlives_the_healing() -> None:
+    assert healed(999, 1000, outcomes=(), weather=1.0) == [(1099, "threw"), (1100, "returned")]
+
+
+def test_a_permanent_failure_never_heals() -> None:
+    assert healed(1000, permanent=True) == [(1005, "threw")]
+
+
+def test_a_script_keeps_its_latencies_when_it_heals() -> None:
+    script = [("fail", Constant(value_ns=7 * MS)), ("lost_contact", Constant(value_ns=9 * MS))]
+    assert healed(999, 1000, outcomes=(), script=script) == [(1006, "threw"), (1009, "returned")]
+
+
+def test_what_has_healed_asks_for_no_outcome() -> None:
+    numbers = Numbers()
+    healed(1000, numbers=numbers)
+    assert numbers.asked == [("latency", 0, 1, 0)]
+
+
+# What errors say.
+
+
+def told_by_errors(attempts: int = 1, *, limit_ns: int | None = None, **options: Any) -> list[Any]:
+    """Play attempts one after the other; returns what the history has of their ends: (how, what the error says)."""
+    clock, recorder, request = Clock(), Recorder(), Request(0)
+    numbers = options.pop("numbers", Numbers())
+    request.permanent = options.pop("permanent", False)
+    latency = Constant(value_ns=100 * MS)
+    model = ActionModel(clock, numbers, latency=latency, recorder=recorder, **options)
+    for _ in range(attempts):
+        model.begin(Seen(clock, limit_ns, None), request)
+        clock.drain(None, 100)
+    return [(event.name, event.detail) for event in recorder.history() if event.kind == "attempt_end"]
+
+
+FAILS = [("fail", 1.0, Constant(value_ns=5 * MS))]
+WAIT = Constant(value_ns=2000 * MS)
+
+
+def test_an_error_says_nothing_unless_the_scenario_lets_it() -> None:
+    assert told_by_errors(outcomes=FAILS) == [("threw", None)]
+
+
+@pytest.mark.parametrize(("number", "final"), [(0.0, True), (0.29, True), (0.3, False), (0.9, False)])
+def test_a_share_of_the_failures_is_final(number: float, final: bool) -> None:  # noqa: FBT001
+    numbers = Numbers(final=number)
+    assert told_by_errors(outcomes=FAILS, final_share=0.3, numbers=numbers) == [("threw", Failure(final, -1))]
+
+
+def test_every_failure_names_a_wait_where_there_is_a_law_for_it() -> None:
+    assert (
+        told_by_errors(2, outcomes=FAILS, retry_after=WAIT)
+        == [("threw", Failure(final=False, retry_after_ns=2000 * MS))] * 2
+    )
+
+
+def test_what_an_error_says_comes_by_the_number_of_its_attempt() -> None:
+    numbers = Numbers()
+    told_by_errors(2, outcomes=FAILS, final_share=0.5, retry_after=WAIT, numbers=numbers)
+    said = [address for address in numbers.asked if address[0] in {"final", "retry_after"}]
+    assert said == [(stream, 0, attempt, 0) for attempt in (1, 2) for stream in ("final", "retry_after")]
+
+
+def test_the_errors_of_a_script_say_what_is_written_and_the_last_repeats() -> None:
+    script = [("fail", Constant(value_ns=1))] * 3
+    errors = [None, Failure(False, 5), Failure(True, -1)]  # noqa: FBT003  # as the history has them
+    said = [failure for _, failure in told_by_errors(4, script=script, script_errors=errors)]
+    assert said == [*errors, errors[-1]]
+
+
+@pytest.mark.parametrize("outcome", ["success", "ack_lost", "crash_before_effect", "crash_after_effect", "hang"])
+def test_only_failures_say_anything(outcome: str) -> None:
+    outcomes = [(outcome, 1.0, Constant(value_ns=5 * MS))] if outcome != "success" else []
+    said = told_by_errors(outcomes=outcomes, final_share=1.0, retry_after=WAIT, limit_ns=500 * MS)
+    assert [failure for _, failure in said] == [None]
+
+
+def test_permanent_failures_say_what_failures_say() -> None:
+    assert told_by_errors(permanent=True, final_share=1.0) == [("threw", Failure(True, -1))]  # noqa: FBT003
+
+
+def test_a_failure_that_is_cut_off_says_nothing() -> None:
+    assert told_by_errors(outcomes=FAILS, final_share=1.0, limit_ns=3 * MS) == [("cut", None)]
 
 
 # Addresses.

@@ -1,0 +1,134 @@
+"""Mutations that tell what they did: the context of a deployment whose history is kept.
+
+A mutation's events wait here until it commits, and then carry the instant of the commit. Of one that does not commit
+its draws remain: numbers are not rolled back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sim.convex.functions import Function, FunctionError, MutationContext
+from sim.convex.jobs import PENDING, SUCCESS, Job, JobVersion
+from sim.kernel.history import Committed, RangeRead
+
+if TYPE_CHECKING:
+    from sim.convex.deployment import Deployment
+    from sim.convex.tables import Document
+    from sim.kernel.history import Raw
+    from sim.kernel.request import Request
+
+DRAW = "draw"
+NOTES = frozenset({"callback", "callback_lost"})
+
+
+class TracedContext(MutationContext):
+    """A mutation that keeps its events, and what it read of its snapshot."""
+
+    __slots__ = ("_ranges_seen", "_seen", "_trace")
+
+    def __init__(self, deployment: Deployment, request: Request, job: Job | None = None) -> None:
+        super().__init__(deployment, request, job)
+        # Tuples, since a history keeps them all: the garbage collector lets go of those that hold plain values alone.
+        self._trace: tuple[tuple[str, int, str, Any], ...] = ()
+        self._seen: tuple[tuple[int | str, Any], ...] = ()
+        self._ranges_seen: tuple[RangeRead, ...] = ()
+
+    # What it reads. Its own writes are no news of the snapshot.
+
+    def get(self, document_id: str) -> Document | None:
+        """Read a document."""
+        own = self.writes is not None and document_id in self.writes
+        document = super().get(document_id)
+        if not own:
+            self._seen += ((document_id, document),)
+        return document
+
+    def get_job(self, job_id: int) -> Job | JobVersion | None:
+        """Read a job's row."""
+        row = super().get_job(job_id)
+        own = self.created is not None and any(job.id == job_id for job in self.created)
+        if not own and (self.job_states is None or job_id not in self.job_states):
+            self._seen += ((job_id, None if row is None else row.state),)
+        return row
+
+    def query(self, table: str, *args: Any, **bounds: Any) -> list[Document]:
+        """Read the documents of an index range."""
+        documents = super().query(table, *args, **bounds)
+        _, index_name, low, high = self.ranges[-1]  # type: ignore[index]  # the query has just left its range there
+        own = self.writes or {}
+        ids = tuple(document["_id"] for document in documents if document["_id"] not in own)
+        fields = self.store.tables[table].fields[index_name]
+        self._ranges_seen += (RangeRead(table, fields, low, high, ids, tuple(own)),)
+        return documents
+
+    # What it does.
+
+    def run_after(self, delay_ms: float, function: Function, args: Any = None, *, at_ns: int | None = None) -> int:
+        """Schedule a function."""
+        number = super().run_after(delay_ms, function, args, at_ns=at_ns)
+        job = self.created[-1]  # type: ignore[index]  # the job has just been put there
+        self._trace += (("job", number, function.name, (job.asked_ns, job.state)),)
+        return number
+
+    def set_job_state(self, job_id: int, state: str) -> None:
+        """Change a job's state at commit."""
+        row = super().get_job(job_id)
+        super().set_job_state(job_id, state)
+        if row is not None:
+            self._trace += (("state", job_id, row.function.name, (row.state, state)),)
+
+    def run_mutation(self, function: Function, args: Any = None) -> Any:
+        """Run a mutation as a sub-transaction; of one that throws only the draws stay."""
+        before = len(self._trace)
+        try:
+            return super().run_mutation(function, args)
+        except FunctionError:
+            drawn = tuple(item for item in self._trace[before:] if item[0] == DRAW)
+            self._trace = self._trace[:before] + drawn
+            raise
+
+    def uniform(self, stream: str, index: int = 0) -> float:
+        """Draw a number."""
+        value = super().uniform(stream, index)
+        self._trace += ((DRAW, -1, stream, value),)
+        return value
+
+    def note(self, kind: str, name: str, detail: Any = None) -> None:
+        """Leave an event in the history; rolled back with the rest."""
+        self._trace += ((kind, -1, name, detail),)
+
+    def _write(self, document_id: str, document: Document | None) -> None:
+        super()._write(document_id, document)
+        self._trace += (("write", -1, document_id, None if self.writes is None else self.writes[document_id]),)
+
+    # What it leaves behind.
+
+    def noted(self) -> tuple[tuple[str, str], ...]:
+        """Return the notes that it leaves: (kind, name)."""
+        return tuple((kind, name) for kind, subject, name, _ in self._trace if subject < 0 and kind in NOTES)
+
+    def drawn(self, t_ns: int) -> list[Raw]:
+        """Return its draws, as events of an instant: what does not commit has drawn its numbers all the same."""
+        number = self.request.number
+        return [(t_ns, kind, number, *rest) for kind, *rest in self._trace if kind == DRAW]
+
+    def unfold(self, raw: Raw) -> list[Raw]:
+        """Return the events that the commit's tuple stands for: what led to it, its job's end, the commit itself."""
+        t_ns, _, request, job_id, name, _ = raw
+        events: list[Raw] = [(t_ns, kind, request, *rest) for kind, *rest in self._trace]
+        own: tuple[int, ...] = ()
+        if self.job is not None:
+            own = (self.job.id,)
+            events.append((t_ns, "state", request, job_id, name, (PENDING, SUCCESS)))
+        written = (*own, *(self.writes or ()), *(self.job_states or ()), *(job.id for job in self.created or ()))
+        detail = Committed(
+            self.now_ns,
+            self.begin_ts,
+            self.commit_ts,
+            self._seen,
+            self._ranges_seen,
+            written,
+            -1 if self.caller is None else self.caller.id,
+        )
+        return [*events, (t_ns, "commit", request, job_id, name, detail)]

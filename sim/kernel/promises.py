@@ -1,0 +1,67 @@
+"""What a retrier promises of every request, in numbers that a history can be held against.
+
+A retrier states them (`promises()` in `sim.retriers.base`), the invariants of `sim.analysis` check them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, isinf
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Backoff = Callable[[int], tuple[float, float]]
+    """Number of the failure handled, 1 first -> least and most ms before the retry, both included."""
+    Polls = Callable[[int, int], tuple[float, float]]
+    """Waits before this one, number of the failure just handled (0 none) -> least and most ms before the next look."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promises:
+    """What a retrier promises of every request; what is None is not promised."""
+
+    attempts_at_most: int | None = None
+    """Attempts a request has at most; one that gives up has had them all."""
+    first_ms: tuple[float, float] | None = None
+    """[low, high] of the delay before the first attempt."""
+    backoff_ms: Backoff | None = None
+    """The law of the delays: [low, high] of the wait before the retry that follows the failure of this number."""
+    polls_ms: Polls | None = None
+    """The law of the delays before a retrier of the deployment looks again, from its second look on."""
+    deadline_ns: int | None = None
+    """From submission to the conclusion, a call in flight included."""
+    callback: bool = False
+    """The caller is told how its request ended, exactly once."""
+    hedges: bool = False
+    """An attempt may start while another of the same request still runs."""
+    action_jobs: tuple[str, ...] = ()
+    """Functions whose jobs run the action; () for a client outside."""
+    poll_jobs: tuple[str, ...] = ()
+    """Functions whose jobs look whether there is something to do."""
+
+
+def attempts_of(retries: float) -> int | None:
+    """Return how many attempts fit into a budget of retries, the first one included; None where it has no end.
+
+    A retrier that counts down from a fraction, or from below zero, retries while more than nothing is left.
+    """
+    return None if isinf(retries) and retries > 0 else ceil(max(retries, 0)) + 1
+
+
+def growing(first_ms: float, base: float, *, low: float = 1.0, high: float = 1.0) -> Backoff:
+    """Return the law of a delay that starts at `first_ms` and is multiplied by `base` after each failure.
+
+    It lies between `low` and `high` times that. Powers are repeated products, as in retriers that hand the grown delay
+    on from one failure to the next.
+    """
+    grown_ms = [float(first_ms)]
+
+    def backoff_ms(failure: int) -> tuple[float, float]:
+        while len(grown_ms) < failure:
+            grown_ms.append(grown_ms[-1] * base)
+        delay_ms = grown_ms[failure - 1]
+        return delay_ms * low, delay_ms * high
+
+    return backoff_ms
