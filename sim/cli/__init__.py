@@ -1,7 +1,7 @@
 """The command line: one small module a command, imported when the command is used.
 
-Exit codes: 0 done, 1 internal error, 2 usage, 3 invalid scenario, 98 an expectation inconclusive, 99 one missed,
-130 interrupted.
+Exit codes: 0 done, 1 internal error, 2 usage, 3 invalid scenario, 4 an invariant broken, 98 an expectation
+inconclusive, 99 one missed, 130 interrupted. Where several apply a broken invariant comes first, then what is missed.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ OK = 0
 INTERNAL_ERROR = 1
 USAGE = 2
 INVALID_SCENARIO = 3
+BROKEN = 4
 INCONCLUSIVE = 98
 MISSED = 99
 INTERRUPTED = 130
@@ -33,6 +34,7 @@ COMMANDS = {
     "run": "Simulate a scenario; print and save what comes out.",
     "validate": "Check scenario files, or show one with nothing left to guess.",
     "replay": "Simulate one request again and tell its story.",
+    "explore": "Search a small world for courses that break something.",
     "schema": "Print the JSON Schema of scenario files.",
 }
 

@@ -12,18 +12,26 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from sim.analysis.drawing import caption_text
 from sim.analysis.expressions import Ruling
+from sim.analysis.invariants import INVARIANTS
 from sim.analysis.plots import save_figures
 from sim.analysis.words import verdict_text
-from sim.cli import INCONCLUSIVE, MISSED, interrupts
+from sim.cli import BROKEN, INCONCLUSIVE, MISSED, interrupts
 from sim.cli.output import Printer, refuse_impossible, saving
 from sim.cli.scenarios import Source, problems_told, scenario_options
+from sim.cli.violations import print_checked
+from sim.experiment.check import Checked, check
+from sim.experiment.counterexample import located
+from sim.experiment.plan import refuse_course
 from sim.experiment.run import run
+from sim.scenario.cells import cells
+from sim.scenario.problems import ScenarioError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sim.experiment.result import Result
     from sim.experiment.run import Progress as Watcher
+    from sim.scenario.schema import Scenario
 
 EXIT_CODES = {Ruling.missed: MISSED, Ruling.inconclusive: INCONCLUSIVE}
 EXAMPLES = {"stuck": "a stuck request", "duplicated": "a repeated effect", "slowest": "the slowest request"}
@@ -41,28 +49,50 @@ FILES = ("summary.json", *(f"{name}.{kind}" for name in PICTURES for kind in ("p
     default="auto",
     help="How to simulate; there is one engine so far, which runs everything.",
 )
+@click.option(
+    "--check", "checks_all", is_flag=True, help="Hold every history against what retriers and the platform owe."
+)
 @click.option("--no-plots", is_flag=True, help="Save no pictures.")
 @click.option("--svg", is_flag=True, help="Save pictures as SVG as well.")
-def command(source: Source, out: Path | None, engine: str, *, no_plots: bool, svg: bool) -> None:
+def command(  # noqa: PLR0913  # one parameter an option
+    source: Source, out: Path | None, engine: str, *, checks_all: bool, no_plots: bool, svg: bool
+) -> None:
     """Simulate SCENARIO: print what comes out, save summary.json and pictures.
 
-    Exits with 98 where an expectation of the scenario is inconclusive and with 99 where one is missed.
+    Exits with 4 where an invariant is broken (--check, or the scenario's own `check`), with 98 where an expectation of
+    the scenario is inconclusive and with 99 where one is missed.
     """
     del engine
     if no_plots and svg:
         raise click.UsageError("--svg asks for pictures and --no-plots for none")
     with problems_told(source):
         scenario = source.load()
+        try:
+            refuse_course(scenario)
+        except ScenarioError as error:
+            raise located(error, source.path) from None
         folder = Path("results") / scenario.name if out is None else out
         refuse_impossible(folder)
         with _progress() as watcher:
-            result = run(scenario, progress=watcher)
+            result, checked = _simulated(scenario, checks_all=checks_all, watcher=watcher)
     printer = Printer()
     _print_results(result, source, printer)
+    if checked is not None:
+        print_checked(checked, printer, source)
     files = _save(result, folder, pictures=not no_plots, svg=svg)
     printer.verbatim(f"\nsaved in {folder}: {', '.join(files)}")
+    if checked is not None and not checked.holds:
+        raise click.exceptions.Exit(BROKEN)
     if result.ruling in EXIT_CODES:
         raise click.exceptions.Exit(EXIT_CODES[result.ruling])
+
+
+def _simulated(scenario: Scenario, *, checks_all: bool, watcher: Watcher) -> tuple[Result, Checked | None]:
+    """Run a scenario, and check it where that is asked for here or in the scenario."""
+    if not (checks_all or any(cell.scenario.check for cell in cells(scenario))):
+        return run(scenario, progress=watcher), None
+    checked = check(scenario, invariants=INVARIANTS if checks_all else (), progress=watcher)
+    return checked.result, checked
 
 
 @contextmanager

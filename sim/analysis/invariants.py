@@ -1,0 +1,119 @@
+"""The two contracts, and the check of a history against them.
+
+What any retrier owes its caller, and what the platform owes whoever runs on it. An invariant sees a history and its
+terms, nothing else, so the same ones judge a simulation, a property test, an exploration and a recording.
+`STRICTER` holds what is worth asking and what no retrier can always grant.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sim.analysis import contract_attempts as attempts
+from sim.analysis import contract_effects as effects
+from sim.analysis import contract_jobs as jobs
+from sim.analysis import contract_leaks as leaks
+from sim.analysis import contract_limits as limits
+from sim.analysis import contract_results as results
+from sim.analysis import contract_store as store
+from sim.analysis import contract_stricter as stricter
+from sim.analysis.contracts import EVENTUALLY, SOMETIMES, Invariant, Kind, Violation, breach, invariant
+from sim.analysis.history_view import Terms, View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sim.kernel.history import History
+
+__all__ = [
+    "INVARIANTS",
+    "PLATFORM",
+    "RETRIER",
+    "STRICTER",
+    "Invariant",
+    "Kind",
+    "Terms",
+    "View",
+    "Violation",
+    "breach",
+    "check",
+    "check_view",
+    "invariant",
+]
+
+RETRIER: tuple[Invariant, ...] = (
+    attempts.attempts_within_budget,
+    attempts.no_attempt_after_settled,
+    attempts.no_retry_after_success,
+    attempts.no_retry_of_final_error,
+    attempts.no_overlapping_attempts,
+    attempts.first_attempt_in_law,
+    attempts.delays_in_law,
+    attempts.polls_in_law,
+    attempts.no_sleep_after_last_attempt,
+    attempts.retry_after_honored,
+    limits.deadline_holds,
+    limits.cancel_obeyed,
+    limits.budget_used,
+    results.newest_attempt_decides,
+    results.result_is_true,
+    results.result_never_changes,
+    results.settles_once,
+    results.callback_once,
+    leaks.no_leak,
+    results.settles,
+    results.callback_comes,
+)
+"""What any retrier owes its caller."""
+
+PLATFORM: tuple[Invariant, ...] = (
+    jobs.clock_monotone,
+    jobs.legal_job_steps,
+    jobs.mutations_exactly_once,
+    jobs.actions_at_most_once,
+    jobs.children_of_canceled,
+    jobs.nothing_starts_early,
+    jobs.slots_respected,
+    jobs.rows_kept,
+    store.atomic_commits,
+    store.serializable,
+    effects.attempts_end_once,
+    effects.attempts_go_as_drawn,
+    effects.time_limit_holds,
+    effects.effects_happen,
+    effects.duplicates_have_causes,
+    jobs.nothing_left,
+)
+"""What the platform, and the world around it, owe whoever runs on it."""
+
+INVARIANTS: tuple[Invariant, ...] = (*RETRIER, *PLATFORM)
+
+STRICTER: tuple[Invariant, ...] = (
+    stricter.effect_once,
+    stricter.no_runaway,
+    stricter.delays_reach_low,
+    stricter.delays_reach_high,
+)
+"""What nobody can always grant, or what few histories cannot show, to be asked for by name."""
+
+
+def check(
+    history: History, terms: Terms | None = None, invariants: Iterable[Invariant] = INVARIANTS
+) -> list[Violation]:
+    """Check a history against invariants; returns what breaks them, in their order.
+
+    Those of kind `eventually` are asked only of a history that is drained. Those of kind `sometimes` are left to
+    whoever has many histories: what they yield, `Invariant.check`, are sightings.
+    """
+    return check_view(View(history, terms), invariants)
+
+
+def check_view(view: View, invariants: Iterable[Invariant] = INVARIANTS) -> list[Violation]:
+    """Check a history that has been indexed already; see `check`."""
+    drained = view.terms.drained
+    found: list[Violation] = []
+    for one in invariants:
+        if one.kind == SOMETIMES or (one.kind == EVENTUALLY and not drained):
+            continue
+        found += [violation._replace(invariant=one.name) for violation in one.search(view)]
+    return found

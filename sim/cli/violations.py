@@ -1,0 +1,70 @@
+"""What `run` prints of a check: what is broken, how often, the first violation, and the line that replays it."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.table import Table
+
+from sim.analysis.quotes import violation_lines
+from sim.cli.output import terminal_width
+
+if TYPE_CHECKING:
+    from sim.cli.output import Printer
+    from sim.cli.scenarios import Source
+    from sim.experiment.check import Broken, Checked
+
+
+def print_checked(checked: Checked, printer: Printer, source: Source) -> None:
+    """Print what was checked, what is broken, and how to see it again; `source` is what was checked."""
+    held = {invariant.name for cell in checked.cells for invariant in cell.held}
+    broken = {name for cell in checked.cells for name in cell.broken}
+    histories = sum(cell.histories for cell in checked.cells)
+    verdict = "all hold" if not broken else f"{len(broken)} {'is' if len(broken) == 1 else 'are'} broken"
+    count = f"{len(held)} invariant{'' if len(held) == 1 else 's'}"
+    printer.verbatim("")
+    printer.sentence(f"checked {count} in {histories:,} histor{'y' if histories == 1 else 'ies'}: {verdict}")
+    for cell in checked.cells:
+        for one in cell.unseen:
+            printer.sentence(f"{cell.cell.name}: never seen: {one.doc} ({one.name})")
+    first = checked.first
+    if first is None:
+        return
+    printer.print(_table(checked))
+    printer.verbatim("")
+    printer.sentence(f"the first: {_where(first, several=len(checked.cells) > 1)}")
+    for line in violation_lines(first.violation, first.history, first.outcome, width=terminal_width()):
+        printer.verbatim(line)
+    printer.verbatim(f"\nto see it again\n  {_line(first, source, several=len(checked.cells) > 1)}")
+
+
+def _line(first: Broken, source: Source, *, several: bool) -> str:
+    """Return the command that shows it again: a replay, or a run where it takes the requests before it."""
+    if first.replays:
+        return source.replay_line(first.request, first.cell.id if several else None)
+    return shlex.join(["retrysim", "run", *replace(source, requests=first.request + 1).words(), "--check"])
+
+
+def _where(first: Broken, *, several: bool) -> str:
+    whose = f"request {first.request}" if first.violation.request >= 0 else "no single request"
+    return f"{first.cell.name}, {whose}" if several else whose
+
+
+def _table(checked: Checked) -> Table:
+    several = len(checked.cells) > 1
+    made = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
+    made.add_column("broken", no_wrap=True)
+    made.add_column("owed by", no_wrap=True)
+    if several:
+        made.add_column("cell", overflow="fold")
+    made.add_column("requests", justify="right", no_wrap=True)
+    made.add_column("the first", justify="right", no_wrap=True)
+    for cell in checked.cells:
+        owed_by = {invariant.name: invariant.owed_by for invariant in cell.held}
+        for name, count in cell.broken.items():
+            where = [cell.cell.name] if several else []
+            made.add_row(name, owed_by[name], *where, f"{count:,}", str(cell.firsts[name].request))
+    return made

@@ -1,0 +1,119 @@
+"""`retrysim run --check`, and scenarios that ask to be checked: what is told, exit code 4, the line that replays it."""
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+Run = Callable[..., Result]
+FORGETFUL = """
+import sim
+
+
+class Forgetful(sim.LoopRetrier):
+    kind = "forgetful"
+    left = 5
+
+    async def retry(self, call, ctx):
+        while True:
+            try:
+                return await call()
+            except sim.CallFailed:
+                self.left -= 1
+                if self.left <= 0:
+                    raise
+                await ctx.sleep(100)
+"""
+
+
+def checked(result: Result) -> list[str]:
+    """The lines from the one that says what was checked on."""
+    lines = result.stdout.splitlines()
+    starts = [number for number, line in enumerate(lines) if line.startswith("checked ")]
+    return lines[starts[0] :] if starts else []
+
+
+def line_after(lines: list[str], start: str) -> str:
+    return lines[lines.index(start) + 1].strip()
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("crashes.yaml",), 0),
+        (("crashes.yaml", "--check"), 4),
+        (("crashes.yaml", "--set", "check=all"), 4),
+        (("crashes.yaml", "--set", "check=[settles]"), 4),
+        (("crashes.yaml", "--set", "check=[legal-job-steps]"), 0),
+        (("crashes.yaml", "--set", "check=[legal-job-steps]", "--check"), 4),
+        (("crashes.yaml", "--set", "check=[setles]"), 3),
+        (("shared.yaml", "--check"), 0),
+        (("verdicts.yaml",), 99),
+        (("verdicts.yaml", "--check"), 99),
+        (("crashes.yaml", "--check", "--set", "expect=[success.rate >= 99%]"), 4),
+        (("crashes.yaml", "--check", "--set", "expect=[success.rate >= 90%]"), 4),
+    ],
+)
+def test_a_broken_invariant_exits_with_4_and_outweighs_expectations(
+    run: Run, words: tuple[str, ...], code: int
+) -> None:
+    assert run("run", *words, "--no-plots").exit_code == code
+
+
+def test_results_are_saved_whatever_is_broken(run: Run) -> None:
+    run("run", "crashes.yaml", "--no-plots")
+    plain = Path("results/crashes/summary.json").read_bytes()
+    run("run", "crashes.yaml", "--no-plots", "--check", "--out", "checked")
+    assert Path("checked/summary.json").read_bytes() == plain
+
+
+def test_nothing_is_said_of_checks_where_nobody_asks_for_one(run: Run) -> None:
+    assert checked(run("run", "crashes.yaml", "--no-plots")) == []
+
+
+def test_what_a_scenario_asks_for_alone_is_checked_alone(run: Run) -> None:
+    words = ("run", "crashes.yaml", "--no-plots", "--set", "check=[settles, effect-once]")
+    assert checked(run(*words))[0] == "checked 2 invariants in 120 histories: 2 are broken"
+
+
+def test_a_cell_that_asks_for_nothing_is_not_checked(run: Run) -> None:
+    words = ("run", "crashes.yaml", "--no-plots", "--set", "variants={a: {check: [settles]}, b: {}}")
+    lines = checked(run(*words))
+    assert lines[0] == "checked 1 invariant in 120 histories: 1 is broken"
+    assert [line.split() for line in lines[1:4]] == [
+        ["broken", "owed", "by", "cell", "requests", "the", "first"],
+        ["─" * len(lines[2])],
+        ["settles", "retrier", "a", "13", "0"],
+    ]
+
+
+@pytest.mark.parametrize("cells", [(), ("--set", "variants={one: {seed: 2}, two: {}}")])
+def test_the_line_that_is_printed_shows_the_violation_again(run: Run, cells: tuple[str, ...]) -> None:
+    lines = checked(run("run", "crashes.yaml", "--no-plots", "--check", *cells))
+    line = line_after(lines, "to see it again")
+    story = run(*shlex.split(line)[1:], "--no-plots")
+    assert (story.exit_code, shlex.split(line)[:2]) == (0, ["retrysim", "replay"])
+    start = lines.index("its story")
+    told = [line.strip() for line in lines[start + 1 : lines.index("", start)]]
+    assert [line.strip() for line in story.stdout.splitlines()[1:]] == told
+
+
+def test_what_takes_the_requests_before_it_is_shown_again_by_a_run(run: Run, folder: Path) -> None:
+    (folder / "forgetful.py").write_text(FORGETFUL)
+    words = ("run", "smallest.yaml", "--no-plots", "--requests", "50", "--set", "action.outcomes.fail=0.4")
+    lines = checked(run(*words, "--retrier", "forgetful:Forgetful", "--check"))
+    line = line_after(lines, "to see it again")
+    assert shlex.split(line)[:2] == ["retrysim", "run"]
+    again = run(*shlex.split(line)[1:], "--no-plots")
+    assert again.exit_code == 4
+    start = lines.index(next(line for line in lines if line.startswith("the first: ")))
+    assert checked(again)[start : lines.index("")] == lines[start : lines.index("")]
+
+
+def test_lines_fit_100_columns(run: Run) -> None:
+    words = ("--set", "variants={a rather long name of a cell that people may well give it in a file: {}, b: {}}")
+    lines = checked(run("run", "crashes.yaml", "--no-plots", "--check", *words))
+    last = lines.index("to see it again")
+    assert [line for line in lines[:last] if len(line) > 100] == []
