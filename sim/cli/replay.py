@@ -1,33 +1,46 @@
-"""`retrysim replay`: simulate one request again, tell its story and draw its time line."""
+"""`retrysim replay`: simulate one request again, or a course that a search has found; tell its story and draw it."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sim.analysis.drawing import caption_text
 from sim.analysis.timeline import save_timeline, timeline_lines
+from sim.cli import BROKEN
 from sim.cli.output import Printer, refuse_impossible, saving, terminal_width
 from sim.cli.scenarios import Source, problems_told, scenario_options
-from sim.experiment.replay import NotInScenario, replayed
+from sim.experiment.counterexample import CourseMisfit, located
+from sim.experiment.replay import NotInScenario, Replayed, replayed
+from sim.scenario.cells import cells
 from sim.scenario.identity import digest
+
+if TYPE_CHECKING:
+    from sim.scenario.schema import Scenario
+
+MOST_NAMED = 5
+"""Of more invariants that hold only the number is printed."""
 
 
 @click.command("replay")
 @scenario_options
-@click.option("--request", type=click.IntRange(0), required=True, help="The request's number, from 0.")
+@click.option("--request", type=click.IntRange(0), help="The request's number, from 0; of a course it may be left out.")
 @click.option("--cell", help="The cell's id or name, where the scenario has several.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where the picture goes (results/NAME).")
 @click.option("--no-plots", is_flag=True, help="Save no picture.")
 @click.option("--svg", is_flag=True, help="Save the picture as SVG as well.")
 def command(  # noqa: PLR0913  # one parameter an option
-    source: Source, request: int, cell: str | None, out: Path | None, *, no_plots: bool, svg: bool
+    source: Source, request: int | None, cell: str | None, out: Path | None, *, no_plots: bool, svg: bool
 ) -> None:
     """Simulate one request of SCENARIO again: print its story, save its time line as a picture.
 
     The request is the same as in the whole run. In a shared world the whole replication is simulated; the requests of
     replication r begin at r times the number of requests.
+
+    A SCENARIO with a course, as `retrysim explore` saves them, is played as the course says. Exits with 4 where that
+    breaks what the scenario names under `check` (or anything that is owed, where it names nothing).
     """
     if no_plots and svg:
         raise click.UsageError("--svg asks for a picture and --no-plots for none")
@@ -36,22 +49,50 @@ def command(  # noqa: PLR0913  # one parameter an option
         folder = Path("results") / scenario.name if out is None else out
         if not no_plots:
             refuse_impossible(folder)
-        try:
-            found = replayed(scenario, request, cell)
-        except NotInScenario as error:
-            raise click.UsageError(str(error)) from None
+        found = _replayed(scenario, request, cell, source)
+    number = found.number if request is None else request
     printer = Printer()
-    printer.sentence(f"{scenario.name}, {found.cell.name}: request {request}, seed {scenario.seed}")
-    for line in timeline_lines(found.history, found.number, found.outcome, width=terminal_width()):
+    printer.sentence(f"{scenario.name}, {found.cell.name}: request {number}, seed {scenario.seed}")
+    _print_story(found, printer)
+    if not no_plots:
+        caption = caption_text(
+            scenario.name, scenario.seed, scenario.requests.count, digest(scenario), scenario.replications
+        )
+        stem = f"request-{found.cell.id}-{number}"
+        with saving(folder, (f"{stem}.png", f"{stem}.svg")) as beside:
+            picture = beside / f"{stem}.png"
+            written = save_timeline(found.history, found.number, found.outcome, caption, picture, svg=svg)
+            names = [path.name for path in written]
+        for name in names:
+            printer.verbatim(f"saved {folder / name}")
+    if found.played is not None and not found.played.holds:
+        raise click.exceptions.Exit(BROKEN)
+
+
+def _replayed(scenario: Scenario, request: int | None, cell: str | None, source: Source) -> Replayed:
+    if request is None and all(one.scenario.course is None for one in cells(scenario)):
+        raise click.UsageError("Missing option '--request'.")
+    try:
+        return replayed(scenario, request, cell)
+    except NotInScenario as error:
+        raise click.UsageError(str(error)) from None
+    except CourseMisfit as error:
+        raise located(error, source.path) from None
+
+
+def _print_story(found: Replayed, printer: Printer) -> None:
+    """Print what happened; of a course also what it is, what it breaks, and the digest to compare histories by."""
+    played, width = found.played, terminal_width()
+    if played is not None:
+        for line in played.course_lines(width):
+            printer.verbatim(line)
+    for line in timeline_lines(found.history, found.number, found.outcome, width=width):
         printer.verbatim(line)
-    if no_plots:
+    if played is None:
         return
-    caption = caption_text(
-        scenario.name, scenario.seed, scenario.requests.count, digest(scenario), scenario.replications
-    )
-    stem = f"request-{found.cell.id}-{request}"
-    with saving(folder, (f"{stem}.png", f"{stem}.svg")) as beside:
-        written = save_timeline(found.history, found.number, found.outcome, caption, beside / f"{stem}.png", svg=svg)
-        names = [path.name for path in written]
-    for name in names:
-        printer.verbatim(f"saved {folder / name}")
+    printer.verbatim(f"\nhistory {played.history.digest()}")
+    for violation in played.violations:
+        printer.sentence(f"broken: {violation.text} ({violation.invariant})")
+    if played.holds:
+        names = [one.name for one in played.held]
+        printer.sentence(f"holds: {', '.join(names)}" if len(names) <= MOST_NAMED else f"all {len(names)} hold")

@@ -1,4 +1,4 @@
-"""Simulates one request again, with its history."""
+"""Simulates one request again, with its history; of a scenario that holds a course, that course."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sim.engine.event import World
+from sim.experiment.counterexample import Played, play
 from sim.experiment.plan import requests_of, weather_told
 from sim.kernel.history import History, Recorder
 from sim.kernel.records import Outcome, Requests
@@ -37,6 +38,8 @@ class Replayed:
     """What concerns the request, and what concerns all (restarts)."""
     requests: Requests
     """The request's record: one row."""
+    played: Played | None = None
+    """The course that was played, where the scenario holds one."""
 
     @property
     def outcome(self) -> Outcome:
@@ -44,20 +47,26 @@ class Replayed:
         return Outcome(int(self.requests.outcome[0]))
 
 
-def replay(scenario: Scenario, request: int, cell: str | None = None) -> History:
+def replay(scenario: Scenario, request: int | None = None, cell: str | None = None) -> History:
     """Simulate one request again and return its history; see `replayed`."""
     return replayed(scenario, request, cell).history
 
 
-def replayed(scenario: Scenario, request: int, cell: str | None = None) -> Replayed:
+def replayed(scenario: Scenario, request: int | None = None, cell: str | None = None) -> Replayed:
     """Simulate one request again: the same as in the whole run, with its history and its record.
 
     `request` counts from 0; in a shared world those of replication r begin at r * requests.count, and the whole
     replication is simulated. `cell` is the id or the name of a cell, and need not be given where there is only one.
-    Raises NotInScenario where there is no such request or cell.
+    Of a scenario that holds a course, that course is played, and `request` need not be given: it is then the one that
+    breaks what the scenario checks, or else the first. Raises NotInScenario where there is no such request or cell, and
+    CourseMisfit where the course is none of the scenario.
     """
-    chosen = _chosen(scenario, cell)
+    chosen = chosen_cell(scenario, cell)
     one = chosen.scenario
+    if one.course is not None:
+        return _of_course(chosen, request)
+    if request is None:
+        raise NotInScenario("which request? They are numbered from 0")
     last = requests_of(one) - 1
     if not 0 <= request <= last:
         raise NotInScenario(f"there is no request {request}; they are numbered from 0 to {last}")
@@ -75,7 +84,17 @@ def replayed(scenario: Scenario, request: int, cell: str | None = None) -> Repla
     return Replayed(chosen, number, history, finished.select(np.array([number])))
 
 
-def _chosen(scenario: Scenario, cell: str | None) -> Cell:
+def _of_course(cell: Cell, request: int | None) -> Replayed:
+    played = play(cell.scenario)
+    number = played.request if request is None else request
+    count = len(played.requests)
+    if not 0 <= number < count:
+        raise NotInScenario(f"there is no request {number} in this course; they are numbered from 0 to {count - 1}")
+    return Replayed(cell, number, played.history.of_request(number), played.requests.select(np.array([number])), played)
+
+
+def chosen_cell(scenario: Scenario, cell: str | None) -> Cell:
+    """Return the cell of this id or name, or the only one. Raises NotInScenario."""
     found = cells(scenario)
     if cell is None and len(found) == 1:
         return found[0]

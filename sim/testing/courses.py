@@ -1,0 +1,81 @@
+"""A Hypothesis strategy for the courses of a small world, for worlds too big to be searched one course after the other.
+
+    from sim.testing.courses import courses
+
+    @given(courses(scenario, Bounds(requests=2, attempts=5, crashes=3)))
+    def test_every_request_settles(played):
+        assert played.holds, played.report()
+
+Each example is a course that was played, and shrinks to few answers. Needs Hypothesis (the extra `test`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import strategies as st
+
+from sim.experiment.counterexample import Played, Takes, only_cell, play, stated_bounds
+from sim.experiment.course import Course
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sim.analysis.contracts import Invariant
+    from sim.retriers.base import Retrier
+    from sim.scenario.course import Bounds
+    from sim.scenario.schema import Scenario
+
+LONGEST_GAP = 64
+NEAR = 4
+MOST_WAYS = 16
+MOST_ANSWERS = 12
+
+
+def courses(  # noqa: PLR0913  # which courses, of what
+    scenario: Scenario,
+    bounds: Bounds | None = None,
+    *,
+    retrier: Callable[[], Retrier] | None = None,
+    invariants: Sequence[Invariant] | None = None,
+    answers_at_most: int = MOST_ANSWERS,
+    longest_gap: int = LONGEST_GAP,
+) -> st.SearchStrategy[Played]:
+    """Generate courses of a scenario with one cell, played and held against invariants as `sim.play` does.
+
+    `bounds` are the scenario's own (`explore`) unless given. `answers_at_most` answers differ from the undisturbed way,
+    `longest_gap` questions at most lie between two of them. Raises ScenarioError where there are several cells.
+    """
+    cell = only_cell(scenario)
+    within = stated_bounds(cell) if bounds is None else bounds
+    # Mishaps that come in a row are the likelier ones to be too much.
+    gaps = st.one_of(st.integers(0, min(NEAR, longest_gap)), st.integers(0, longest_gap))
+    wishes = st.lists(st.tuples(gaps, st.integers(0, MOST_WAYS - 1)), max_size=answers_at_most)
+
+    def played(wished: list[tuple[int, int]]) -> Played:
+        takes = fitted(cell, within, wished, retrier)
+        return play(cell, takes=takes, bounds=within, retrier=retrier, invariants=invariants)
+
+    return wishes.map(played)
+
+
+def fitted(
+    scenario: Scenario,
+    bounds: Bounds,
+    wished: Sequence[tuple[int, int]],
+    retrier: Callable[[], Retrier] | None = None,
+) -> Takes:
+    """Make a course of wishes: (questions to leave undisturbed before it, which of the other answers to give).
+
+    Answers that a question does not have are counted round; wishes behind the last question come to nothing.
+    """
+    takes: Takes = ()
+    following = 0
+    for gap, wish in wished:
+        course = Course(scenario, bounds, dict(takes), retrier=None if retrier is None else retrier()).run()
+        asked, number = course.guide.asked, following + gap
+        if number >= len(asked):
+            break
+        takes = (*takes, (number, 1 + wish % (asked[number].ways - 1)))
+        following = number + 1
+    return takes

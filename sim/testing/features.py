@@ -1,0 +1,70 @@
+"""What can be switched on and off in a generated scenario, each under the name that strategies take.
+
+Generated worlds vary in swarm style: each example first draws which features are on, and only those vary in it. A
+feature that is on everywhere hides what needs it off (Groce, Zhang, Eide, Chen, Regehr: "Swarm Testing", ISSTA 2012).
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+OUTCOMES: Final = ("fail", "ack_lost", "crash_before_effect", "crash_after_effect", "lost_contact", "hang")
+"""How attempts can end besides success, one by one."""
+ERRORS: Final = ("final", "retry_after")
+"""What the errors of `fail` say: that it is not worth a retry, how long to wait before one."""
+WEATHER: Final = ("outage", "on_off")
+ACTION: Final = (
+    *OUTCOMES,
+    *ERRORS,
+    "script",  # the outcomes that are on come in a written order, instead of by shares
+    "latency",  # not always 100 ms
+    "own_latencies",  # outcomes have a latency of their own
+    "effect_at",  # the effect comes before the end
+    "permanent_failure",
+    *WEATHER,
+    "idempotency",
+)
+PLATFORM: Final = (
+    "convex_profile",  # the latencies and limits of the `convex` profile; the ideal platform takes no time
+    "parallelism",
+    "mutation_latency",
+    "commit_window",
+    "dispatch_latency",
+    "action_time_limit",
+    "crash_detection",
+    "retention",
+    "occ_reruns",
+)
+FAULTS: Final = ("restart", "lost_effects", "system_error")
+"""`lost_effects`: effects in flight at a restart never come."""
+CANCELS: Final = ("cancel_request", "cancel_action", "cancel_poll")
+REQUESTS: Final = ("arrivals",)
+RETRIER: Final = ("options",)
+ALL: Final = (*RETRIER, *ACTION, *CANCELS, *REQUESTS, *PLATFORM, *FAULTS)
+"""Every feature."""
+
+OF_DEPLOYMENTS: Final = (*PLATFORM, *FAULTS, "cancel_action", "cancel_poll")
+"""What a retrier outside of the deployment never meets."""
+OF_SHARED_WORLDS: Final = ("parallelism", *FAULTS, *REQUESTS)
+"""What no isolated world has."""
+
+
+def known(features: Iterable[str]) -> tuple[str, ...]:
+    """Return the features in their own order, each once. Raises ValueError for a name that is none."""
+    wanted = [features] if isinstance(features, str) else list(features)
+    for name in wanted:
+        if name not in ALL:
+            near = get_close_matches(name, ALL, 1)
+            hint = f"did you mean '{near[0]}'?" if near else f"the features are: {', '.join(ALL)}"
+            raise ValueError(f"no feature is called '{name}'; {hint}")
+    return tuple(name for name in ALL if name in wanted)
+
+
+def possible(features: Iterable[str], *, shared: bool, outside: bool) -> tuple[str, ...]:
+    """Return those that can matter in a world: shared or not, its retrier outside of the deployment or not."""
+    idle = {*(OF_DEPLOYMENTS if outside else ()), *(() if shared else OF_SHARED_WORLDS)}
+    return tuple(name for name in known(features) if name not in idle)

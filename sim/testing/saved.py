@@ -1,0 +1,187 @@
+"""Scenarios written to a folder so that the command line can replay them, and the command lines that do.
+
+A retrier of the test's own is named to the command line by `--retrier MODULE:CLASS`; where that could not find it, or
+could not make it as the test did, there is no such line, and the test itself is what to run again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import sys
+import sysconfig
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sim.convex.functions import Function
+from sim.retriers.base import PORTS
+from sim.scenario.identity import digest, resolved_yaml
+from sim.scenario.load import load
+from sim.scenario.problems import ScenarioError
+from sim.scenario.yaml_writer import flow_text, yaml_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sim.retriers.base import Retrier
+    from sim.scenario.data_files import DataFiles
+    from sim.scenario.schema import Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A retrier as files and command lines name it: its kind, or `module:Class`, and its options as written."""
+
+    kind: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_code(self) -> bool:
+        """Whether it is a class that no file may name."""
+        return ":" in self.kind
+
+    @property
+    def tree(self) -> Any:
+        """What a scenario says for it."""
+        return {"kind": self.kind, **self.options} if self.options else self.kind
+
+
+def named(retrier: str | type[Retrier] | Retrier) -> Named | None:
+    """Name a retrier so that a scenario finds and makes it; None where that would not be the same one."""
+    if isinstance(retrier, str):
+        return Named(retrier)
+    cls = retrier if isinstance(retrier, type) else type(retrier)
+    if getattr(sys.modules.get(cls.__module__), cls.__qualname__, None) is not cls:
+        return None
+    kind = f"{cls.__module__}:{cls.__qualname__}"
+    kind = next((port for port, path in PORTS.items() if path == kind), kind)
+    if isinstance(retrier, type):
+        return Named(kind)
+    if not _is_made_of_its_options(retrier):
+        return None
+    return Named(kind, retrier.options.model_dump(mode="json", by_alias=True, exclude_unset=True))
+
+
+def _is_made_of_its_options(retrier: Retrier) -> bool:
+    """Tell whether the constructor, given the options alone, makes a retrier with the same attributes."""
+    try:
+        ours, others = vars(retrier), vars(type(retrier)(retrier.options))
+        return ours.keys() == others.keys() and all(_is_same(value, others[name]) for name, value in ours.items())
+    except Exception:  # noqa: BLE001  # whatever a constructor or a comparison of the user's own does
+        return False
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    if isinstance(one, Function) and isinstance(other, Function):
+        return one.name == other.name
+    return bool(one == other)
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A scenario in a file, as the command line is told of it."""
+
+    path: Path
+    seed: int
+    retrier: Named | None
+    """A retrier that is not in the file, as this process knows it."""
+
+    def words(self, folder: Path, roots: Sequence[Path] = ()) -> tuple[str, list[str]]:
+        """Return what goes before the command, and the words that name the scenario, for a shell in a folder.
+
+        `roots` are folders from which the test's modules may import besides.
+        """
+        words = [_relative(self.path, folder), "--seed", str(self.seed)]
+        if self.retrier is None:
+            return "", words
+        root, name = _found_at(self.retrier.kind)
+        words += ["--retrier", name]
+        for key, text in _overrides(self.retrier):
+            words += ["--set", f"{key}={text}"]
+        known = {folder, *_installed()}
+        places = [_relative(path, folder) for path in dict.fromkeys([root, *roots]) if path not in known]
+        if not places:
+            return "", words
+        others = f"{os.pathsep}$PYTHONPATH" if os.environ.get("PYTHONPATH") else ""
+        return f"PYTHONPATH={shlex.quote(os.pathsep.join(places))}{others} ", words
+
+
+def save(scenario: Scenario, retrier: Named | None, directory: Path, stem: str) -> Saved | None:
+    """Write a scenario to `directory`; None where the file would not be the same scenario again.
+
+    `retrier` is what the scenario says where no file can say it. Files that the scenario names are copied beside it.
+    The name of the file depends on all but the seed, so that a test of many seeds leaves one.
+    """
+    surroundings = scenario.surroundings
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if surroundings.from_file:
+            tree = {key: value for key, value in scenario.written.items() if key != "seed"}
+            if retrier is not None:
+                tree.pop("retrier", None)
+            tree = _with_files_at_hand(tree, surroundings.files, directory)
+            text = "".join(f"{line}\n" for line in yaml_lines(tree, {}))
+        else:
+            text = resolved_yaml(scenario)
+        path = directory / f"{stem}-{hashlib.sha256(text.encode()).hexdigest()[:8]}.yaml"
+        _write(path, text.encode())
+        _write(directory / ".gitignore", b"*\n")
+        overrides = [] if retrier is None else list(_overrides(retrier))
+        again = load(path, overrides, seed=scenario.seed, retrier=None if retrier is None else retrier.kind)
+        return Saved(path, scenario.seed, retrier) if digest(again) == digest(scenario) else None
+    except (ScenarioError, TypeError, ValueError, OSError):
+        return None
+
+
+def _overrides(retrier: Named) -> Iterator[tuple[str, str]]:
+    for key, value in retrier.options.items():
+        yield f"retrier.{key}", flow_text(value)
+
+
+def _with_files_at_hand(node: Any, files: DataFiles, directory: Path) -> Any:
+    """Copy the files that columns come from to a folder, and name them as they are called there."""
+    if isinstance(node, dict):
+        filled = {key: _with_files_at_hand(value, files, directory) for key, value in node.items()}
+        if isinstance(node.get("file"), str) and "column" in node:
+            data = files.read(node["file"])
+            name = f"{hashlib.sha256(data).hexdigest()[:8]}-{Path(node['file']).name}"
+            _write(directory / name, data)
+            filled["file"] = name
+        return filled
+    if isinstance(node, list | tuple):
+        return [_with_files_at_hand(value, files, directory) for value in node]
+    return node
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file whole: several processes may write the same one at once."""
+    if path.exists() and path.read_bytes() == data:
+        return
+    beside = path.with_name(f"{path.name}.{os.getpid()}")
+    beside.write_bytes(data)
+    beside.replace(path)
+
+
+def _found_at(kind: str) -> tuple[Path, str]:
+    """Return the folder from which Python would have to import a class, and `module:Class` as seen from there."""
+    module, _, name = kind.partition(":")
+    file = Path(str(sys.modules[module].__file__)).resolve()
+    place = file.parent if file.name == "__init__.py" else file.with_suffix("")
+    parts = module.split(".")
+    if place.parts[-len(parts) :] == tuple(parts):
+        return Path(*place.parts[: -len(parts)]), kind
+    # Imported under a name that does not lead to it: the folder around its package does.
+    root = file.parent
+    while (root / "__init__.py").exists():
+        root = root.parent
+    return root, f"{'.'.join(place.relative_to(root).parts)}:{name}"
+
+
+def _installed() -> set[Path]:
+    return {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")}
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return os.path.relpath(path, folder)

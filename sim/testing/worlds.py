@@ -1,0 +1,315 @@
+"""Strategies for the parts of a scenario, each as the plain values that a file would have.
+
+They shrink towards constants, few entries and small numbers. Numbers come from short lists of sizes that lie in and
+around those of the retriers (polls after 100 ms, heartbeats after 10 s): a world in which things of one size meet is
+small, quick to simulate, and has all the races. Needs Hypothesis.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from hypothesis import strategies as st
+
+from sim.retriers.base import PORTS as BUILT_IN
+from sim.testing import features as names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+Values = dict[str, Any]
+"""Plain values in the words of a file."""
+
+PORTS: Final = ("none", *(kind for kind in sorted(BUILT_IN) if kind != "none"))
+LAWS: Final = ("constant", "uniform", "exponential", "lognormal", "gamma", "weibull", "pareto")
+LATENCIES_MS: Final = (100, 0, 10, 1000, 12_000)
+"""Up to more than a heartbeat."""
+STEPS_MS: Final = (1, 10, 100, 1000)
+"""How long a step of the platform takes."""
+CANCELS_MS: Final = (0, 1, 50, 100, 500, 2000, 12_000)
+SHARES: Final = (1.0, 0.5, 0.2, 0.1, 0.05)
+LAST_INSTANT_MS: Final = 60_000
+"""No fault is planned later."""
+
+
+@lru_cache(maxsize=64)
+def _laws(means_ms: tuple[int, ...], kinds: tuple[str, ...]) -> st.SearchStrategy[Values]:
+    made: dict[str, list[Values]] = {kind: [] for kind in kinds}
+    for ms in means_ms:
+        size = f"{ms}ms"
+        written: dict[str, list[Values]] = {"constant": [{"constant": size}]}
+        if ms:
+            written |= {
+                "uniform": [{"uniform": {"low": "0s", "high": f"{2 * ms}ms"}}],
+                "exponential": [{"exponential": {"mean": size}}],
+                "lognormal": [
+                    {"lognormal": {"median": size, "p99": f"{8 * ms}ms"}},
+                    {"lognormal": {"median": size, "sigma": 0.5}},
+                ],
+                "gamma": [{"gamma": {"shape": 2.0, "mean": size}}],
+                "weibull": [{"weibull": {"shape": 0.7, "scale": size}}],
+                "pareto": [{"pareto": {"shape": 2.5, "scale": size}}],
+            }
+        for kind in kinds:
+            made[kind] += written.get(kind, [])
+    return st.sampled_from([law for kind in kinds for law in made[kind]])
+
+
+def laws(means_ms: Iterable[int] = LATENCIES_MS, kinds: Iterable[str] = LAWS) -> st.SearchStrategy[Values]:
+    """Generate laws of durations: of these kinds, and of these sizes in ms (the mean, the median or the scale).
+
+    Laws that read a file are left out. Raises ValueError for a kind that is none.
+    """
+    chosen = tuple(kinds)
+    if unknown := [kind for kind in chosen if kind not in LAWS]:
+        raise ValueError(f"no law is called '{unknown[0]}'; the laws are: {', '.join(LAWS)}")
+    return _laws(tuple(means_ms), chosen)
+
+
+class Switches:
+    """Which features are on in one example, drawn when somebody asks: each that may be, with even odds."""
+
+    def __init__(self, draw: st.DrawFn, maybe: Iterable[str], sure: Iterable[str] = ()) -> None:
+        self._draw = draw
+        self._maybe = names.known(maybe)
+        self._known = dict.fromkeys(names.known(sure), True)
+
+    def on(self, name: str) -> bool:
+        """Tell whether a feature is on. Asked right before what depends on it is drawn, so that both shrink as one."""
+        known = self._known.get(name)
+        if known is None:
+            known = self._known[name] = name in self._maybe and self._draw(_FLIPS)
+        return known
+
+
+_FLIPS = st.booleans()
+_SHARES = st.sampled_from(SHARES)
+_INSTANTS_MS = st.one_of(st.sampled_from([100, 1000, 10_000]), st.integers(0, 2000), st.integers(0, LAST_INSTANT_MS))
+_LENGTHS_MS = st.sampled_from([1000, 100, 10_000])
+_WEATHER_FAILS = st.sampled_from([{}, {"fail": 0.5}])
+_EVEN = ("constant", "exponential")
+
+
+def weather(features: Iterable[str] = names.WEATHER) -> st.SearchStrategy[list[Values]]:
+    """Generate sources of bad weather: at most one outage and one source that is up and down in turns."""
+    return _part(draw_weather, features)
+
+
+def draw_weather(draw: st.DrawFn, switches: Switches) -> list[Values]:
+    """Draw what `weather` yields."""
+    sources: list[Values] = []
+    if switches.on("outage"):
+        from_ms = draw(_INSTANTS_MS)
+        outage = {"from": f"{from_ms}ms", "to": f"{from_ms + draw(_LENGTHS_MS)}ms", **draw(_WEATHER_FAILS)}
+        sources.append({"outage": outage})
+    if switches.on("on_off"):
+        lengths = laws((1000, 100, 10_000), _EVEN)
+        sources.append({"on_off": {"up": draw(lengths), "down": draw(lengths), **draw(_WEATHER_FAILS)}})
+    return sources
+
+
+def actions(features: Iterable[str] = names.ACTION) -> st.SearchStrategy[Values]:
+    """Generate what a scenario says of its action."""
+    return _part(draw_action, features)
+
+
+def draw_action(draw: st.DrawFn, switches: Switches) -> Values:
+    """Draw what `actions` yields."""
+    action: Values = {}
+    if switches.on("effect_at"):
+        action["effect_at"] = draw(st.sampled_from([0.5, 0.0, 0.9]))
+    if switches.on("idempotency"):
+        action["idempotency"] = {"window": draw(st.sampled_from(["24h", "1s", "100ms"]))}
+    chances: Values = {}
+    if switches.on("latency"):
+        chances["latency"] = draw(laws())
+    if outcomes := _draw_outcomes(draw, switches):
+        chances["outcomes"] = outcomes
+    if switches.on("permanent_failure"):
+        chances["permanent_failure"] = draw(st.sampled_from([1.0, 0.5]))
+    if sources := draw_weather(draw, switches):
+        chances["weather"] = sources
+    # Last, and in place of what was drawn before: an example with a script shrinks to one without.
+    script = _draw_script(draw, switches) if switches.on("script") else []
+    return action | ({"script": script} if script else chances)
+
+
+def _draw_outcomes(draw: st.DrawFn, switches: Switches) -> Values:
+    """Draw shares; what the rarer outcomes take is gone for the others, so that none depends on those behind it."""
+    shares: Values = {}
+    left = 1.0
+    for name in reversed(names.OUTCOMES):
+        if not switches.on(name):
+            continue
+        share = min(draw(_SHARES), left)
+        left = round(left - share, 2)
+        more: Values = {}
+        if share and name != "hang" and switches.on("own_latencies") and draw(_FLIPS):
+            more["latency"] = draw(laws())
+        if name == "fail":
+            if switches.on("final"):
+                more["final"] = draw(_SHARES)
+            if switches.on("retry_after"):
+                more["retry_after"] = draw(laws((1000, 100, 10_000), _EVEN))
+        if share or more:
+            shares[name] = {"share": share, **more} if more else share
+    return dict(reversed(shares.items()))
+
+
+def _draw_script(draw: st.DrawFn, switches: Switches) -> list[Values]:
+    """Draw an order for the outcomes that are on."""
+    outcomes = ("success", *(name for name in names.OUTCOMES if switches.on(name)))
+    fails = "fail" in outcomes
+    final, retry_after = (fails and switches.on(name) for name in names.ERRORS)
+    return draw(_scripts(outcomes, switches.on("latency"), final, retry_after))
+
+
+@lru_cache(maxsize=1024)
+def _scripts(
+    outcomes: tuple[str, ...],
+    latency: bool,  # noqa: FBT001  # a key of the cache
+    final: bool,  # noqa: FBT001  # as above
+    retry_after: bool,  # noqa: FBT001  # as above
+) -> st.SearchStrategy[list[Values]]:
+    @st.composite
+    def entries(draw: st.DrawFn) -> Values:
+        outcome = draw(st.sampled_from(outcomes))
+        entry: Values = {"outcome": outcome}
+        if latency and outcome != "hang":
+            entry["latency"] = f"{draw(_LATENCIES_MS)}ms"
+        if final and outcome == "fail" and draw(_FLIPS):
+            entry["final"] = True
+        if retry_after and outcome == "fail" and draw(_FLIPS):
+            entry["retry_after"] = f"{draw(_LENGTHS_MS)}ms"
+        return entry
+
+    return st.lists(entries(), min_size=1, max_size=5)
+
+
+_LATENCIES_MS = st.sampled_from(LATENCIES_MS)
+
+
+def faults(features: Iterable[str] = names.FAULTS) -> st.SearchStrategy[list[Values]]:
+    """Generate what befalls a shared deployment: restarts at up to three instants, and system errors."""
+    return _part(draw_faults, features)
+
+
+def draw_faults(draw: st.DrawFn, switches: Switches) -> list[Values]:
+    """Draw what `faults` yields."""
+    planned: list[Values] = []
+    if switches.on("restart"):
+        at_ms = sorted(draw(st.lists(_INSTANTS_MS, min_size=1, max_size=3, unique=True)))
+        restart: Values = {"at": [f"{ms}ms" for ms in at_ms]}
+        if down_ms := draw(st.sampled_from([0, 10, 1000, 20_000])):
+            restart["down"] = f"{down_ms}ms"
+        if switches.on("lost_effects"):
+            restart["inflight"] = "lost"
+        planned.append({"restart": restart})
+    if switches.on("system_error"):
+        planned.append({"system_error": {"share": draw(st.sampled_from([0.2, 0.5, 0.05]))}})
+    return planned
+
+
+def cancels(targets: Iterable[str] = ("request", "action", "poll")) -> st.SearchStrategy[Values]:
+    """Generate who is canceled, and when: one of these targets."""
+    chosen = tuple(targets)
+    return st.fixed_dictionaries(
+        {
+            "share": st.sampled_from([1.0, 0.5]),
+            "after": laws(CANCELS_MS, ("constant", "uniform", "exponential")),
+            "target": st.sampled_from(chosen),
+        }
+    )
+
+
+def platforms(features: Iterable[str] = names.PLATFORM, *, shared: bool = True) -> st.SearchStrategy[Values]:
+    """Generate the deployment's numbers, slots only where it is shared; the rest is that of the ideal platform."""
+    of_world = names.possible(features, shared=shared, outside=False)
+    return _part(lambda draw, switches: draw_platform(draw, switches, shared=shared), of_world)
+
+
+def draw_platform(draw: st.DrawFn, switches: Switches, *, shared: bool) -> Values:
+    """Draw what `platforms` yields."""
+    platform: Values = {}
+    convex = switches.on("convex_profile")
+    if convex != shared:
+        platform["profile"] = "convex" if convex else "ideal"
+    if switches.on("parallelism"):
+        platform["parallelism"] = draw(st.integers(1, 3))
+    for step in ("mutation_latency", "commit_window", "dispatch_latency"):
+        if switches.on(step):
+            platform[step] = draw(laws(STEPS_MS))
+    if switches.on("action_time_limit"):
+        platform["action_time_limit"] = draw(st.sampled_from(["1s", "50ms", "10s", "30s"]))
+    if switches.on("crash_detection"):
+        platform["crash_detection"] = draw(st.sampled_from(["1s", "100ms", "10s"]))
+    if switches.on("retention"):
+        platform["retention"] = draw(st.sampled_from(["1s", "1ms", "100ms", "10s"]))
+        if draw(_FLIPS):
+            platform |= {"collection_batch": 1, "collection_pause": draw(st.sampled_from(["0s", "1s"]))}
+    if switches.on("occ_reruns"):
+        platform["occ_reruns"] = draw(st.integers(0, 2))
+    return platform
+
+
+def retriers(kinds: Iterable[str] = PORTS) -> st.SearchStrategy[Values]:
+    """Generate a retrier of one of these kinds; the options of the ports vary, others keep their defaults."""
+    return st.sampled_from(tuple(kinds)).flatmap(
+        lambda kind: OPTIONS[kind] if kind in OPTIONS else st.just({"kind": kind})
+    )
+
+
+def _polling(kind: str) -> st.SearchStrategy[Values]:
+    """Options of a retrier that polls.
+
+    Who polls at an even pace polls slowly here: a hang of ten minutes is not to cost thousands of polls.
+    """
+    paces = st.sampled_from([("100ms", 2.0), ("1ms", 2.0), ("10ms", 1.5), ("1s", 2.0), ("100ms", 3.0), ("2s", 1.0)])
+    return st.builds(
+        lambda pace, retry_backoff, max_failures: {
+            "kind": kind,
+            "wait_backoff": pace[0],
+            "retry_backoff": retry_backoff,
+            "base": pace[1],
+            "max_failures": max_failures,
+        },
+        paces,
+        st.sampled_from(["100ms", "1ms", "1s", "10s"]),
+        st.integers(0, 5),
+    )
+
+
+def _component(kind: str) -> st.SearchStrategy[Values]:
+    """Options of a retrier that is told of ends and looks for crashes."""
+    return st.fixed_dictionaries(
+        {"kind": st.just(kind)},
+        optional={
+            "initial_backoff": st.sampled_from(["1ms", "250ms", "10s"]),
+            "base": st.sampled_from([1.0, 2.0, 3.0]),
+            "max_failures": st.integers(0, 4),
+            "run_after": st.sampled_from(["1ms", "1s", "20s"]),
+            "on_complete_fails": st.just(value=True),
+            "on_complete_counts": st.just(value=True),
+            "clean_up_after": st.sampled_from(["1s", "0s", "10s"]),
+        },
+    )
+
+
+OPTIONS: Final = {
+    "article": _polling("article"),
+    "helpers": _polling("helpers"),
+    "component": _component("component"),
+    "component-repaired": _component("component-repaired"),
+}
+"""The ports that have options."""
+
+
+def _part(build: Callable[[st.DrawFn, Switches], Any], features: Iterable[str]) -> st.SearchStrategy[Any]:
+    maybe = names.known(features)
+
+    @st.composite
+    def part(draw: st.DrawFn) -> Any:
+        return build(draw, Switches(draw, maybe))
+
+    return part()

@@ -1,0 +1,126 @@
+"""The worlds in which the ports are held against their contracts: simulated once, asked many questions."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from sim.analysis.invariants import INVARIANTS, View, Violation, check_view
+from sim.scenario.schema import Scenario
+from sim.testing import features
+from sim.testing.histories import simulated
+from sim.testing.strategies import scenario_values, scenarios
+
+COUNT = 160
+"""Examples with everything in them; of each of the narrower ones there are a quarter as many."""
+
+MANY = 5000
+
+NARROWER = {
+    "races of steps": ("commit_window", "mutation_latency", "script", "latency", "options", *features.OUTCOMES),
+    "restarts": ("restart", "lost_effects", "script", "latency", "effect_at", "commit_window"),
+    "cancels": (*features.CANCELS, "script", "latency", "dispatch_latency", "commit_window", *features.OUTCOMES),
+    "slots": ("parallelism", "latency", "script", "arrivals", "hang", "action_time_limit"),
+    "system errors": ("system_error", "script", "effect_at", "commit_window", "latency"),
+}
+"""Features that are dealt with together, so that they meet more often than among all the others."""
+
+
+def rare(kind: str) -> list[st.SearchStrategy[Scenario]]:
+    """Return the worlds that a port's rarest branches need."""
+    errors = scenarios(kind, "isolated", ("script", "latency"), always=("fail", *features.ERRORS))
+    if not kind.startswith("component"):
+        return [errors]
+    counting = {"kind": kind, "on_complete_counts": True}
+    impatient = {"kind": kind, "max_failures": 0}
+    return [
+        errors,
+        # An attempt that goes on unseen while another is on its way.
+        scenarios(kind, "shared", ("own_latencies", "dispatch_latency", "options"), always=("lost_contact", "latency")),
+        scenarios(kind, "shared", ("effect_at", "options"), always=("cancel_action", "retention", "latency")),
+        # Reports of many requests that write the same document.
+        scenarios(counting, "shared", ("latency",), always=("commit_window", "occ_reruns"), requests=5),
+        scenarios(counting | impatient, "shared", ("latency",), always=("commit_window", "occ_reruns"), requests=5),
+        # Requests ten days apart, which keep the world going until the cron deletes the run of the first.
+        scenarios({"kind": kind, "daily_cleanup": True}, "shared", ("options", "fail", "script"), requests=2).map(
+            days_apart
+        ),
+        scenarios({"kind": kind, "clean_up_after": "0s"}, "shared", (), always=("latency", "cancel_request")),
+        # An attempt that ends long after its job was canceled and its row collected.
+        *(
+            scenario_values(retrier, "isolated", (), always=("ack_lost", "cancel_action", "retention")).map(
+                lambda values: Scenario.from_dict(
+                    {**values, "action": {"latency": {"constant": "12s"}, "outcomes": {"ack_lost": 0.5}}}
+                )
+            )
+            for retrier in (kind, impatient)
+        ),
+        # A report that takes longer than its execution may.
+        scenario_values(kind, "isolated", (), always=("fail", "retention")).map(
+            lambda values: Scenario.from_dict(
+                {
+                    **values,
+                    "action": {"outcomes": {"fail": 1.0}},
+                    "platform": {
+                        "commit_window": {"weibull": {"shape": 0.7, "scale": "1s"}},
+                        "action_time_limit": "1s",
+                        "retention": "1s",
+                    },
+                }
+            )
+        ),
+    ]
+
+
+def days_apart(scenario: Scenario) -> Scenario:
+    """Let the requests of a scenario arrive ten days after each other."""
+    return Scenario.from_dict(
+        {**scenario.written, "requests": {"count": 2, "arrivals": {"constant": {"rate": "0.004/h"}}}}
+    )
+
+
+class Seen(NamedTuple):
+    """One history, where it comes from, and what it breaks."""
+
+    scenario: Scenario
+    view: View
+    violations: list[Violation]
+
+
+def look(strategy: st.SearchStrategy[Scenario], count: int, see: Callable[[Seen], None]) -> None:
+    """Simulate some examples, the same ones every time."""
+
+    @settings(max_examples=count, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @given(strategy)
+    def simulate(scenario: Scenario) -> None:
+        for one in simulated(scenario):
+            see(Seen(scenario, one.view, check_view(one.view, INVARIANTS)))
+
+    simulate()
+
+
+@cache
+def worlds_of(kind: str) -> list[Seen]:
+    """Return the histories of a port."""
+    seen: list[Seen] = []
+    look(scenarios(kind), COUNT, seen.append)
+    for narrower in NARROWER.values():
+        look(scenarios(kind, "shared", narrower), COUNT // 4, seen.append)
+    for strategy in rare(kind):
+        look(strategy, COUNT // 4, seen.append)
+    return seen
+
+
+@pytest.fixture(scope="session")
+def histories() -> Callable[[str], list[Seen]]:
+    """Return the way to all histories of a port."""
+    return worlds_of
+
+
+@pytest.fixture(scope="session")
+def see_many() -> Callable[[str, Callable[[Seen], None]], None]:
+    """Return the way to show somebody far more of them, one after the other."""
+    return lambda kind, see: look(scenarios(kind), MANY, see)
