@@ -1,0 +1,112 @@
+"""The pytest plugin: scenario files as tests, the fixture `simulate`, the marker `retrysim`.
+
+pytest loads this module in every run where the package is installed, so it imports nothing of `sim`, nor what that
+stands on, before a test asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from sim.testing.scenario_files import ScenarioFile
+    from sim.testing.simulate import Simulate
+
+SEED = "retrysim_seed"
+_SIMULATE = pytest.StashKey["Simulate"]()
+TELLS_ALL = pytest.StashKey[bool]()
+"""Set on a test whose failure is told by its text alone; the first line of that is its summary."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--retrysim` and the setting `retrysim_dir`."""
+    parser.getgroup("retrysim", "simulated retriers").addoption(
+        "--retrysim",
+        action="store_true",
+        help="collect scenario files (*.yaml) with `expect` or `check` as tests, one a cell",
+    )
+    parser.addini(
+        "retrysim_dir", "folder below the root to which scenarios that failed are written", default=".retrysim"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    text = "retrysim(seeds=N): run the test once for each seed from 0 to N - 1, or of a list; `simulate` takes it"
+    config.addinivalue_line("markers", text)
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFile | None:
+    """Collect a scenario file, where that was asked for."""
+    if file_path.suffix not in {".yaml", ".yml"} or not parent.config.getoption("--retrysim"):
+        return None
+    from sim.testing.scenario_files import scenario_file  # noqa: PLC0415  # see above
+
+    return scenario_file(file_path, parent)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make one test a seed of what is marked."""
+    marker = metafunc.definition.get_closest_marker("retrysim")
+    if marker is None:
+        return
+    seeds = _seeds(marker)
+    if SEED not in metafunc.fixturenames:
+        reason = "retrysim(seeds=...) gives its seeds to the fixture `simulate`, which this test does not use"
+        pytest.fail(f"{metafunc.definition.nodeid}: {reason}", pytrace=False)
+    metafunc.parametrize(SEED, seeds, indirect=True, ids=[f"seed={seed}" for seed in seeds])
+
+
+def _seeds(marker: pytest.Mark) -> list[int]:
+    seeds = marker.kwargs.get("seeds")
+    listed = list(range(seeds)) if type(seeds) is int else list(seeds) if isinstance(seeds, Iterable) else []
+    wrong = [seed for seed in listed if type(seed) is not int or not 0 <= seed < 2**63]
+    if marker.args or marker.kwargs.keys() != {"seeds"} or not listed or wrong:
+        pytest.fail("write retrysim(seeds=200), or a list of seeds from 0 to 2^63 - 1", pytrace=False)
+    return listed
+
+
+@pytest.fixture
+def retrysim_seed(request: pytest.FixtureRequest) -> int | None:
+    """Return the seed that the marker `retrysim` gives this run of the test, None without that."""
+    seed: int | None = getattr(request, "param", None)
+    return seed
+
+
+@pytest.fixture
+def simulate(request: pytest.FixtureRequest, retrysim_seed: int | None) -> Simulate:
+    """Simulate a scenario and hold every history against what retriers and the platform owe.
+
+    `simulate(scenario, retrier=None, requests=None, invariants=...)` returns the `sim.Result` for the test to look at,
+    and fails the test where an invariant is broken; see `sim.testing.simulate.Simulate`.
+    """
+    from sim.testing.simulate import Simulate  # noqa: PLC0415  # see above
+
+    simulate = Simulate(request.node, retrysim_seed)
+    request.node.stash[_SIMULATE] = simulate
+    return simulate
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[Any]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to a failure of the test's own the line that simulates again what it looked at.
+
+    Where the failure tells all itself, sum it up in its first line: under `CI`, pytest repeats what it takes for the
+    summary whole, story and all.
+    """
+    report = yield
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if item.stash.get(TELLS_ALL, False) and crash is not None:
+        crash.message = crash.message.partition("\n")[0].removeprefix("Failed: ")
+    simulate = item.stash.get(_SIMULATE, None)
+    if simulate is not None and call.when == "call" and report.failed and (line := simulate.line_again()):
+        report.sections.append(("retrysim: to simulate it again", line))
+    return report

@@ -1,0 +1,142 @@
+"""Scenario files as tests: one a cell, failed by an expectation that is not met or an invariant that is broken."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sim.analysis.expressions import Ruling
+from sim.analysis.words import verdict_text
+from sim.experiment.check import check
+from sim.experiment.counterexample import play
+from sim.scenario.cells import Cell, cells
+from sim.scenario.load import load
+from sim.scenario.problems import ScenarioError
+from sim.scenario.yaml_guard import read_yaml
+from sim.testing.failures import broken_lines
+from sim.testing.plugin import TELLS_ALL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sim.analysis.expressions import Verdict
+    from sim.experiment.check import CheckedCell
+    from sim.experiment.result import CellResult
+
+_ASKS = re.compile(rb"(?m)(^|[{,])\s*(expect|check)\s*:")
+"""Cheap to look for in the many YAML files that are no scenarios."""
+_OF_SCENARIOS = ("retrier", "sweep", "variants")
+
+
+def scenario_file(path: Path, parent: pytest.Collector) -> ScenarioFile | None:
+    """Return the collector of a scenario file, None for a file that is none or asks for nothing.
+
+    One that is named on the command line is collected whatever it is, so that its mistakes are told.
+    """
+    if parent.session.isinitpath(path) or _is_test(path):
+        made: ScenarioFile = ScenarioFile.from_parent(parent, path=path)
+        return made
+    return None
+
+
+def _is_test(path: Path) -> bool:
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return False
+    if not _ASKS.search(data):
+        return False
+    try:
+        tree = read_yaml(data, str(path)).values
+    except ScenarioError:
+        return False  # other tools' YAML has tags, anchors and several documents
+    return isinstance(tree, dict) and any(key in tree for key in _OF_SCENARIOS)
+
+
+class ScenarioFile(pytest.File):
+    """A scenario file."""
+
+    @property
+    def shown(self) -> str:
+        """The path as people see it: from where pytest was started."""
+        return os.path.relpath(self.path, self.config.invocation_params.dir)
+
+    def collect(self) -> Iterator[ScenarioItem]:
+        """Yield a test for each cell that has something to hold."""
+        try:
+            scenario = load(self.path)
+        except ScenarioError as error:
+            raise self.CollectError(str(error).replace(str(self.path), self.shown)) from None
+        found = cells(scenario)
+        asking = [cell for cell in found if cell.scenario.expect or cell.scenario.check]
+        if not asking:
+            raise self.CollectError(f"{self.shown}: there is nothing to test: it has neither expect nor check")
+        for cell in asking:
+            item: ScenarioItem = ScenarioItem.from_parent(self, name=cell.id)
+            item.cell = cell
+            item.several = len(found) > 1
+            yield item
+
+
+class ScenarioItem(pytest.Item):
+    """One cell of a scenario file."""
+
+    parent: ScenarioFile
+    cell: Cell
+    several: bool
+
+    def runtest(self) -> None:
+        """Simulate the cell, or play its course; fail where not all of it holds."""
+        try:
+            told = list(self._simulated() if self.cell.scenario.course is None else self._played())
+        except ScenarioError as error:
+            told = str(error).splitlines()
+        if told:
+            self.stash[TELLS_ALL] = True
+            pytest.fail("\n".join(told), pytrace=False)
+
+    def _simulated(self) -> Iterator[str]:
+        checked = check(self.cell.scenario, invariants=())
+        (cell,) = checked.cells
+        unmet = [verdict for verdict in cell.result.verdicts if verdict.ruling is not Ruling.met]
+        if not cell.holds or unmet:
+            yield from self._lines(cell, unmet)
+
+    def _played(self) -> Iterator[str]:
+        played = play(self.cell.scenario)
+        if not played.holds:
+            line = shlex.join(["retrysim", "replay", self.parent.shown])
+            yield from (*played.lines(), "", "to see it again", f"  {line}")
+
+    def _lines(self, cell: CheckedCell, unmet: list[Verdict]) -> Iterator[str]:
+        yield from map(verdict_text, unmet)
+        if cell.holds:
+            yield from ("", "to see one happen", f"  {self._replay(_telling(cell.result, unmet))}")
+            return
+        yield from broken_lines(cell)
+        request = None if cell.first is None else cell.first.request
+        yield from ("", "to see it again", f"  {self._replay(request)}")
+
+    def _replay(self, request: int | None) -> str:
+        path = self.parent.shown
+        if request is None:
+            return shlex.join(["retrysim", "run", path])
+        cell = ["--cell", self.cell.id] if self.several else []
+        return shlex.join(["retrysim", "replay", path, "--request", str(request), *cell])
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Name the test in reports; not as its node id ends, in which pytest would make something else of dots."""
+        return self.path, None, f"{self.parent.shown}: {self.name}"
+
+
+def _telling(result: CellResult, unmet: list[Verdict]) -> int | None:
+    """Return the request that shows best why an expectation is not met, None where there is none at all."""
+    about = " ".join(verdict.expectation.metric.path for verdict in unmet)
+    wanted = "duplicated" if "duplicates" in about else "slowest" if "time" in about else "stuck"
+    examples = result.examples
+    return examples.get(wanted, examples.get("stuck", examples.get("slowest")))
