@@ -3,6 +3,7 @@
 import math
 import re
 import shlex
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from matplotlib.axes import Axes
 import sim.cli
 from sim.analysis.drawing import caption_text
 from sim.analysis.plots import save_figures
-from sim.cli import COMMANDS, cli
+from sim.cli import BROKEN, COMMANDS, cli
 from sim.convex.platform import assumed
 from sim.experiment.plan import plan
 from sim.experiment.result import Result as AnyResult
@@ -29,8 +30,12 @@ from sim.scenario.schema import Scenario
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS: list[tuple[str, str]] = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+CHAPTERS: dict[str, str] = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", README, re.DOTALL | re.MULTILINE))
 SHOWN = re.compile(r"This is `(\w+)\.py`:\n\n```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-RETRIERS: dict[str, str] = dict(SHOWN.findall(README))
+RETRIERS: dict[str, str] = dict(SHOWN.findall(CHAPTERS["Bring your own retrier"]))
+TESTED = CHAPTERS["Test your own retrier"]
+FILES = dict(re.findall(r"This is `(\w+\.\w+)`:\n\n```\w+\n(.*?)^```$", TESTED, re.DOTALL | re.MULTILINE))
+TOLD: list[str] = re.findall(r"^```text\n(.*?)^```$", TESTED, re.DOTALL | re.MULTILINE)
 CODE = [block for _, block in BLOCKS] + re.findall(r"(?<!`)`([^`\n]+)`(?!`)", README)
 Run = Callable[..., Result]
 
@@ -46,7 +51,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setattr(sys, "path", list(sys.path))
-    for module in RETRIERS:
+    for module in (*RETRIERS, "patient", "impatient"):
         monkeypatch.delitem(sys.modules, module, raising=False)
 
     def run(*words: str) -> Result:
@@ -113,7 +118,7 @@ def claims_of_the_quickstart(result: AnyResult) -> list[str]:
 
 
 def test_the_example_is_a_valid_scenario_that_says_why_and_what_it_expects() -> None:
-    scenario = parse(block_with("yaml", "why:"))
+    scenario = parse(block_with("yaml", "expect:"))
     assert (len(plan(scenario).cells), len(scenario.expect), scenario.why[-1]) == (2, 3, "?")
 
 
@@ -136,14 +141,20 @@ def test_the_commands_are_those_that_there_are() -> None:
 def test_every_option_that_is_named_exists() -> None:
     commands = [cli.get_command(None, name) for name in COMMANDS]  # type: ignore[arg-type]  # it needs no context
     known = {name for command in commands if command is not None for param in command.params for name in param.opts}
-    named = {word for code in CODE if "mypy" not in code for word in re.findall(r"(?<!\S)--[a-z][a-z-]*", code)}
+    others = ("mypy", "pytest --retrysim")
+    named = {
+        word
+        for code in CODE
+        if not any(other in code for other in others)
+        for word in re.findall(r"(?<!\S)--[a-z][a-z-]*", code)
+    }
     assert {"--set", "--retrier", "--resolved", "--request"} <= named
     assert named - known == set()
 
 
 def test_every_command_line_about_a_shipped_scenario_is_valid() -> None:
     lines = [code for code in CODE if code.startswith("retrysim ") and "scenarios/" in code]
-    assert len(lines) == 6
+    assert len(lines) == 14
     for line in lines:
         _, command, path, *words = shlex.split(line)
         options = dict(zip(words[::2], words[1::2], strict=True))
@@ -151,7 +162,7 @@ def test_every_command_line_about_a_shipped_scenario_is_valid() -> None:
         overrides = [(key, value)] if key else []
         # A retrier of one's own has tests below; here a built-in one stands for it.
         scenario = load(ROOT / path, overrides, retrier="helpers" if "--retrier" in options else None)
-        assert (command, plan(scenario).requests > 0) == ("run", True)
+        assert (command in {"run", "explore"}, plan(scenario).requests > 0) == (True, True)
 
 
 def test_the_exit_codes_are_those_of_the_command_line() -> None:
@@ -220,12 +231,56 @@ def test_a_retrier_of_ones_own_takes_less_than_25_lines(module: str) -> None:
 def test_a_retrier_of_ones_own_runs_from_a_file_in_an_empty_folder(module: str, run: Run) -> None:
     Path(f"{module}.py").write_text(RETRIERS[module])
     [name] = re.findall(r"^class (\w+)", RETRIERS[module], re.MULTILINE)
-    line = block_with("sh", "--retrier").replace("watchdog:Watchdog", f"{module}:{name}")
+    line = block_with("sh", "watchdog:Watchdog").replace("watchdog:Watchdog", f"{module}:{name}")
     words = shlex.split(line.replace("scenarios/", f"{ROOT}/scenarios/"))
     result = run(*words[1:], "--requests", "400", "--no-plots")
     assert (result.exit_code, result.stderr) == (0, "")
     success = float(re.findall(r"Of 400 requests ([\d.]+) %", result.stdout)[0])
     assert 95 < success < 100
+
+
+# Tests of retriers of one's own: the chapter is followed as a reader would.
+
+
+@pytest.fixture
+def followed(tmp_path: Path, run: Run) -> Run:
+    """Lay down the chapter's files in an empty folder, and return the way to run the command line there."""
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return run
+
+
+def last_lines(text: str, starting: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip().startswith(starting)]
+
+
+def test_the_chapter_shows_both_shapes_with_their_tests() -> None:
+    assert sorted(FILES) == ["impatient.py", "impatient.yaml", "patient.py", "test_patient.py"]
+
+
+def test_the_first_example_finds_its_bug_and_its_line_replays_it(tmp_path: Path, followed: Run) -> None:
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    tested = subprocess.run([*words, "."], cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603  # ours
+    [line, *_] = last_lines(tested.stdout, "retrysim replay")
+    replayed = followed(*shlex.split(line)[1:], "--no-plots")
+    assert (tested.returncode, TOLD[0] in tested.stdout, "sleeps 857 ms" in replayed.stdout) == (1, True, True)
+
+
+def test_without_the_last_sleep_the_first_example_passes(tmp_path: Path, followed: Run) -> None:
+    del followed
+    sleepy = "                await ctx.sleep("
+    mended = FILES["patient.py"].replace(sleepy, f"                if failure < 4:\n    {sleepy}")
+    (tmp_path / "patient.py").write_text(mended, encoding="utf-8")
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "."]
+    tested = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603  # ours
+    assert (tested.returncode, "20 passed" in tested.stdout) == (0, True)
+
+
+def test_the_second_example_finds_its_bug_and_its_line_replays_it(followed: Run) -> None:
+    explored = followed(*shlex.split(block_with("sh", "impatient:Impatient"))[1:])
+    [line, *_] = last_lines(explored.stdout, "retrysim replay")
+    replayed = followed(*shlex.split(line)[1:], "--no-plots")
+    assert (explored.exit_code, TOLD[1] in explored.stdout, replayed.exit_code) == (BROKEN, True, BROKEN)
 
 
 # From Python.
@@ -249,4 +304,4 @@ def test_the_python_block_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_block_is_looked_at() -> None:
-    assert Counter(kind for kind, _ in BLOCKS) == {"sh": 3, "yaml": 1, "python": 3}
+    assert Counter(kind for kind, _ in BLOCKS) == {"sh": 4, "yaml": 2, "python": 6, "text": 2}

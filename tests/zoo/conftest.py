@@ -1,0 +1,204 @@
+"""The bug zoo: bugs planted in retriers and in the platform, each to be caught by the invariant that is meant for it.
+
+A bug is a change of source text, made to the real code: `mutated` makes a class with it, `planted` puts a method with
+it in place for a while. A hunt counts the generated examples until the invariant is broken. The report of all hunts is
+`golden/report.txt`; RETRYSIM_UPDATE_GOLDEN=1 (without parallel workers) writes it anew, to be read as a diff.
+"""
+
+import __future__
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from inspect import getsource
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from sim.analysis.contracts import Invariant
+from sim.analysis.invariants import INVARIANTS, check_view
+from sim.engine.event import World
+from sim.kernel.history import History, Recorder
+from sim.retriers.base import Retrier
+from sim.scenario.schema import Scenario
+from sim.testing.histories import simulated
+
+REPORT = Path(__file__).parent / "golden" / "report.txt"
+SEEDS = (1, 2, 3, 4, 5)
+MOST = 200
+"""Examples within which a bug must be caught."""
+CONTROLS = 25
+"""Examples in which the original must not be."""
+
+WIDTH = 62
+"""Of the names of bugs in the report."""
+
+Change = tuple[str, str]
+"""What stands in the source, and what the bug makes of it."""
+Kind = type[Retrier]
+
+
+def changed(source: str, changes: tuple[Change, ...]) -> str:
+    for old, new in changes:
+        count = source.count(old)
+        if count != 1:
+            raise LookupError(f"the source of what is to be broken has this {count} times: {old}")
+        source = source.replace(old, new)
+    return source
+
+
+def compiled(source: str, module: str, name: str, **others: Any) -> Any:
+    """Run the source of one class or function where it would have been, and return what it defines."""
+    names = {**vars(sys.modules[module]), **others}
+    code = compile(dedent(source), f"<broken {name}>", "exec", flags=__future__.annotations.compiler_flag)
+    exec(code, names)  # noqa: S102  # the source is ours
+    return names[name]
+
+
+def mutated(original: type, *changes: Change, **others: Any) -> type:
+    """Return a class that differs from the original by some text; `others` take the place of names that it uses."""
+    made: type = compiled(changed(getsource(original), changes), original.__module__, original.__name__, **others)
+    return made
+
+
+@contextmanager
+def planted(*places: tuple[Any, str, Change]) -> Iterator[None]:
+    """Change functions, each (class or module, name, change), until the end of the block."""
+    with ExitStack() as stack:
+        for owner, name, change in places:
+            original = vars(owner)[name]
+            function = compiled(changed(getsource(original), (change,)), original.__module__, name)
+            setattr(owner, name, function)
+            stack.callback(setattr, owner, name, original)
+        yield
+
+
+def maker(scenario: Scenario, retrier: Kind | None) -> Callable[[], Retrier] | None:
+    """Return what makes a retrier of this class, with the options of the scenario if they are its own."""
+    if retrier is None:
+        return None
+    options = scenario.retrier.options
+    return lambda: retrier(options if isinstance(options, retrier.Options) else None)
+
+
+def history_alone(scenario: Scenario, retrier: Kind | None) -> Callable[[int], History]:
+    """Return the way to what a request does in an isolated world."""
+    lonely = Scenario.from_dict({**scenario.written, "world": "isolated"})
+
+    def alone(number: int) -> History:
+        recorder = Recorder()
+        make = maker(scenario, retrier)
+        World(lonely, retrier=None if make is None else make(), recorder=recorder).isolated([number])
+        return recorder.history()
+
+    return alone
+
+
+def breaks(scenario: Scenario, invariants: Sequence[Invariant], retrier: Kind | None) -> bool:
+    """Whether one of these invariants is broken in a scenario."""
+    for one in simulated(scenario, maker(scenario, retrier)):
+        if any(invariant.name == "no-leak" for invariant in invariants):
+            one.view.terms = replace(one.view.terms, alone=history_alone(scenario, retrier))
+        if check_view(one.view, invariants):
+            return True
+    return False
+
+
+class Caught(Exception):
+    """The invariant is broken."""
+
+
+def examples_needed(
+    worlds: st.SearchStrategy[Scenario], invariants: Sequence[Invariant], retrier: Kind | None, number: int, most: int
+) -> int | None:
+    """Return how many examples are looked at until one breaks an invariant, None where none does."""
+    looked_at: list[bool] = []
+
+    @seed(number)
+    @settings(
+        max_examples=most,
+        phases=[Phase.generate],
+        database=None,
+        derandomize=False,
+        deadline=None,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(worlds)
+    def look(scenario: Scenario) -> None:
+        # What has been caught is replayed once, and that is not counted.
+        if True not in looked_at:
+            looked_at.append(False)
+        if breaks(scenario, invariants, retrier):
+            looked_at[-1] = True
+            raise Caught
+
+    try:
+        look()
+    except Caught:
+        return len(looked_at)
+    return None
+
+
+def invariant_named(name: str) -> Invariant:
+    return next(invariant for invariant in INVARIANTS if invariant.name == name)
+
+
+class Zoo:
+    """Hunts bugs, and holds what it takes against the report."""
+
+    mutated = staticmethod(mutated)
+    planted = staticmethod(planted)
+
+    def hunt(self, name: str, worlds: st.SearchStrategy[Scenario], meant: str, broken: Kind | None = None) -> None:
+        """Catch a bug with each of the seeds, within the examples allowed; the report has it with this invariant.
+
+        How many examples it takes is only reported: Hypothesis draws constants from whatever modules are loaded, so the
+        numbers depend on the tests that ran before in the same process; the report's are of `pytest tests/zoo -n 0`.
+        """
+        invariants = [invariant_named(meant)]
+        needed = [examples_needed(worlds, invariants, broken, number, MOST) for number in SEEDS]
+        title = f"{name:<{WIDTH}} {meant:<26} "
+        row = title + " ".join(f"{'-' if n is None else n:>4}" for n in needed)
+        if os.environ.get("RETRYSIM_UPDATE_GOLDEN") == "1":
+            self._write(name, row)
+        assert None not in needed, row
+        assert self.rows().get(name, "").startswith(title), "RETRYSIM_UPDATE_GOLDEN=1 writes the report anew"
+
+    def spares(self, worlds: st.SearchStrategy[Scenario], meant: Iterable[str], original: Kind | None = None) -> None:
+        """Look at the original in the same worlds: none of these invariants is broken."""
+        invariants = [invariant_named(name) for name in meant]
+        assert examples_needed(worlds, invariants, original, 0, CONTROLS) is None
+
+    def is_all_of(self, names: Iterable[str], *families: str) -> None:
+        """Hold the report's bugs of these families against those that there are."""
+        assert sorted(names) == sorted(name for name in self.rows() if name.partition(":")[0] in families)
+
+    @staticmethod
+    def rows() -> dict[str, str]:
+        """Return the rows of the report by the names of their bugs."""
+        lines = REPORT.read_text(encoding="utf-8").splitlines() if REPORT.exists() else []
+        return {line[:WIDTH].rstrip(): line for line in lines[2:]}
+
+    def meant(self) -> set[str]:
+        """Return the invariants that have a bug in the report."""
+        return {row[WIDTH:].split()[0] for row in self.rows().values()}
+
+    def _write(self, name: str, row: str) -> None:
+        rows = {**self.rows(), name: row}
+        head = f"{'planted bug':<{WIDTH}} {'invariant':<26} examples needed, seeds 1 to 5"
+        REPORT.write_text(
+            "\n".join([head, "-" * len(head), *(rows[key] for key in sorted(rows)), ""]), encoding="utf-8"
+        )
+
+
+@pytest.fixture(scope="session")
+def zoo() -> Zoo:
+    """Return the zoo."""
+    return Zoo()

@@ -1,0 +1,214 @@
+"""Bugs in retriers at the client: variations of one careful loop that keeps all of its promises."""
+
+from typing import Any
+
+import pytest
+
+from sim.kernel.promises import Promises
+from sim.retriers.base import LoopRetrier
+from sim.retriers.client import CallFailed, Client, _Connection
+from sim.testing.strategies import scenarios
+
+FIRST_MS = 100
+BASE = 2.0
+CAP_MS = 1000
+ATTEMPTS = 5
+TIMEOUT_MS = 5000
+DEADLINE_MS = 20_000
+
+
+class Careful(LoopRetrier):
+    """Exponential backoff with equal jitter and a cap, a budget, a timeout of each call, a deadline for all of it."""
+
+    kind = "careful"
+
+    def promises(self) -> Promises:
+        def backoff_ms(failure: int) -> tuple[float, float]:
+            delay_ms = FIRST_MS * BASE ** (failure - 1)
+            return min(0.5 * delay_ms, CAP_MS), min(1.5 * delay_ms, CAP_MS)
+
+        return Promises(attempts_at_most=ATTEMPTS, backoff_ms=backoff_ms, deadline_ns=DEADLINE_MS * 1_000_000)
+
+    async def retry(self, call: Any, ctx: Any) -> Any:
+        failures = 0
+        by_ms = ctx.now_ms + DEADLINE_MS
+        while True:
+            try:
+                answer = await call(timeout_ms=min(TIMEOUT_MS, by_ms - ctx.now_ms))
+            except CallFailed as error:
+                failures += 1
+                if failures >= ATTEMPTS:
+                    raise
+                if error.final:
+                    raise
+                wait_ms = self.wait_ms(failures, ctx.uniform("jitter", failures))
+                wait_ms = max(wait_ms, error.retry_after_ms or 0)
+                if ctx.now_ms + wait_ms >= by_ms:
+                    raise
+                await ctx.sleep(wait_ms)
+            else:
+                return answer
+
+    def wait_ms(self, failure: int, uniform: float) -> float:
+        return min(FIRST_MS * BASE ** (failure - 1) * (0.5 + uniform), CAP_MS)
+
+
+TOGETHER = {"world": "shared", "features": ("fail", "ack_lost", "script")}
+"""Requests at the same time that have nothing to do with each other."""
+
+BACKOFF = "min(FIRST_MS * BASE ** (failure - 1) * (0.5 + uniform), CAP_MS)"
+GIVES_UP = "                if failures >= ATTEMPTS:\n                    raise\n"
+FAILED = "                failures += 1\n"
+SLEEPS = "                await ctx.sleep(wait_ms)\n"
+RETURNS = "                return answer"
+TIMEOUT = "timeout_ms=min(TIMEOUT_MS, by_ms - ctx.now_ms)"
+COUNTER = """    drawn = 0
+
+    def next_draw(self) -> int:
+        self.drawn += 1
+        return self.drawn
+
+"""
+
+Change = tuple[str, str]
+BUGS: dict[str, tuple[str, dict[str, Any], list[Change]]] = {
+    # name: (the invariant meant for it, the worlds it is hunted in, the changes)
+    "loop: cap before jitter": (
+        "delays-in-law",
+        {},
+        [(BACKOFF, "min(FIRST_MS * BASE ** (failure - 1), CAP_MS) * (0.5 + uniform)")],
+    ),
+    "loop: exponent off by one": ("delays-in-law", {}, [(BACKOFF, BACKOFF.replace("(failure - 1)", "failure"))]),
+    "loop: backoff that never grows": ("delays-in-law", {}, [("self.wait_ms(failures, ", "self.wait_ms(1, ")]),
+    "loop: seconds taken for milliseconds": (
+        "delays-in-law",
+        {},
+        [(SLEEPS, SLEEPS.replace("wait_ms", "wait_ms / 1000"))],
+    ),
+    "loop: jitter from one counter for all requests": (
+        "no-leak",
+        TOGETHER,
+        [
+            ('ctx.uniform("jitter", failures)', 'ctx.uniform("jitter", self.next_draw())'),
+            ("    def wait_ms(", f"{COUNTER}    def wait_ms("),
+        ],
+    ),
+    "loop: one budget for all requests": (
+        "no-leak",
+        TOGETHER,
+        [
+            (FAILED, f"{FAILED}                self.failures = getattr(self, 'failures', 0) + 1\n"),
+            ("failures >= ATTEMPTS", "self.failures >= ATTEMPTS"),
+        ],
+    ),
+    "loop: budget spent by the request before": (
+        "no-leak",
+        {"world": "isolated"},
+        [
+            ("failures = 0", "failures = getattr(self, 'spent', 0)"),
+            (RETURNS, f"                self.spent = failures\n{RETURNS}"),
+        ],
+    ),
+    "loop: calls again after success": (
+        "no-retry-after-success",
+        {},
+        [(RETURNS, "                return await call(timeout_ms=100)")],
+    ),
+    "loop: sleeps after the last attempt": (
+        "no-sleep-after-last-attempt",
+        {},
+        [(GIVES_UP, ""), (SLEEPS, SLEEPS + GIVES_UP)],
+    ),
+    "loop: ignores its deadline": (
+        "deadline-holds",
+        {},
+        [(TIMEOUT, "timeout_ms=TIMEOUT_MS"), ("ctx.now_ms + wait_ms >= by_ms", "False")],
+    ),
+    "loop: a call in flight outlives the deadline": ("deadline-holds", {}, [(TIMEOUT, "timeout_ms=TIMEOUT_MS")]),
+    "loop: deadline counted from the last failure": (
+        "deadline-holds",
+        {},
+        [(FAILED, f"{FAILED}                by_ms = ctx.now_ms + DEADLINE_MS\n")],
+    ),
+    "loop: retries a final error": (
+        "no-retry-of-final-error",
+        {},
+        [("                if error.final:\n                    raise\n", "")],
+    ),
+    "loop: ignores Retry-After": ("retry-after-honored", {}, [("max(wait_ms, error.retry_after_ms or 0)", "wait_ms")]),
+    "loop: takes the shorter of backoff and Retry-After": (
+        "retry-after-honored",
+        {},
+        [("max(wait_ms, error.retry_after_ms or 0)", "min(wait_ms, error.retry_after_ms or wait_ms)")],
+    ),
+    "loop: attempts without end": ("attempts-within-budget", {}, [("failures >= ATTEMPTS", "False")]),
+    "loop: one attempt too many": ("attempts-within-budget", {}, [("failures >= ATTEMPTS", "failures > ATTEMPTS")]),
+    "loop: one attempt too few": ("budget-used", {}, [("failures >= ATTEMPTS", "failures >= ATTEMPTS - 1")]),
+    "loop: gives up at the first timeout": (
+        "budget-used",
+        {},
+        [("if error.final:", "if error.final or str(error) == 'the call timed out':")],
+    ),
+    "loop: failure reported as success": ("result-is-true", {}, [(GIVES_UP, GIVES_UP.replace("raise", "return None"))]),
+    "loop: success reported as failure": ("result-is-true", {}, [(RETURNS, "                raise CallFailed")]),
+    "loop: waits for ever for a call that hangs": ("settles", {}, [(TIMEOUT, "timeout_ms=None")]),
+}
+
+CLIENT_BUGS: dict[str, tuple[str, dict[str, Any], tuple[Any, str, Change]]] = {
+    # name: (the invariant meant for it, the worlds it is hunted in, the changed method)
+    "client: a cancel does not stop the loop": (
+        "cancel-obeyed",
+        {"features": ("fail", "latency", "script"), "always": ("cancel_request",)},
+        (Client, "cancel", ("self._task.stop()", "pass")),
+    ),
+    "client: a timeout erases the effect": (
+        "effects-happen",
+        {"always": ("latency",)},
+        (_Connection, "time_out", ("attempt.given_up = True", "attempt.given_up = True; attempt.drop_effect()")),
+    ),
+    "client: a timeout is the end of the attempt": (
+        "attempts-end-once",
+        {"always": ("latency",)},
+        (_Connection, "time_out", ('record("timed_out", ""', 'record("attempt_end", "died"')),
+    ),
+    "client: errors name their wait in seconds": (
+        "retry-after-honored",
+        {"always": ("fail", "retry_after")},
+        (_Connection, "attempt_over", ("retry_after_ns / NS_PER_MS", "retry_after_ns / NS_PER_MS / 1000")),
+    ),
+    "client: final errors look like others": (
+        "no-retry-of-final-error",
+        {"always": ("fail", "final")},
+        (_Connection, "attempt_over", ("error.final = failure.final", "error.final = False")),
+    ),
+}
+
+
+def worlds(options: dict[str, Any]) -> Any:
+    return scenarios("none", **{"requests": 4, **options})
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_bug_is_caught(zoo: Any, name: str) -> None:
+    meant, options, changes = BUGS[name]
+    zoo.hunt(name, worlds(options), meant, zoo.mutated(Careful, *changes))
+
+
+@pytest.mark.parametrize("name", CLIENT_BUGS)
+def test_a_bug_of_the_client_is_caught(zoo: Any, name: str) -> None:
+    meant, options, place = CLIENT_BUGS[name]
+    with zoo.planted(place):
+        zoo.hunt(name, worlds(options), meant, Careful)
+
+
+WORLDS = {str(options): options for _, options, _ in (*BUGS.values(), *CLIENT_BUGS.values())}
+
+
+@pytest.mark.parametrize("text", WORLDS)
+def test_the_original_is_not(zoo: Any, text: str) -> None:
+    meant = [name for name, options, _ in (*BUGS.values(), *CLIENT_BUGS.values()) if str(options) == text]
+    zoo.spares(worlds(WORLDS[text]), dict.fromkeys(meant), Careful)
+
+
+def test_all_of_them_are_in_the_report(zoo: Any) -> None:
+    zoo.is_all_of([*BUGS, *CLIENT_BUGS], "loop", "client")

@@ -1,0 +1,311 @@
+"""Bugs in the platform and in the world around it: methods with a few words of their source changed."""
+
+from typing import Any
+
+import pytest
+
+from sim.analysis.invariants import INVARIANTS
+from sim.convex.deployment import Deployment
+from sim.convex.execution import Execution
+from sim.convex.executor import Executor
+from sim.convex.functions import MutationContext
+from sim.convex.store import Store
+from sim.convex.transaction import Transaction
+from sim.testing.strategies import ALL, scenarios
+from sim.world import attempts
+from sim.world.attempts import ActionModel, Attempt
+
+DEPLOYED = ("helpers", "component")
+COUNTING = {"kind": "component", "on_complete_counts": True}
+UNCANCELED = tuple(name for name in ALL if not name.startswith("cancel_"))
+KEPT = tuple(name for name in ALL if name != "retention")
+OVERLAPS = {"features": UNCANCELED, "always": ("commit_window",)}
+RESTARTS = {"always": ("restart",)}
+
+Change = tuple[str, str]
+Place = tuple[Any, str, Change]
+
+
+def after(text: str, *lines: str) -> Change:
+    """Put lines behind a text that ends with its line."""
+    return text, text + "".join(f"{line}\n" for line in lines)
+
+
+BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
+    # name: (the invariant meant for it, the retriers and the worlds it is hunted in, the changed methods)
+    "store: swallows conflicts": (
+        "serializable",
+        DEPLOYED,
+        OVERLAPS,
+        [(Store, "commit", ("self.check and self.overlaps(transaction)", "False"))],
+    ),
+    "store: does not see phantoms": (
+        "serializable",
+        COUNTING,
+        {**OVERLAPS, "requests": 5},
+        [(Store, "overlaps", ("transaction.ranges is not None", "False"))],
+    ),
+    "store: does not validate reads of jobs": (
+        "serializable",
+        DEPLOYED,
+        OVERLAPS,
+        [(Store, "overlaps", ("frozenset(transaction.reads)", "frozenset(map(str, transaction.reads))"))],
+    ),
+    "store: steps of jobs take no timestamp": (
+        "serializable",
+        DEPLOYED,
+        OVERLAPS,
+        [(Store, "step", ("self.last_ts = commit_ts = self.last_ts + 1", "commit_ts = self.last_ts"))],
+    ),
+    "store: dirty reads": (
+        "serializable",
+        "component",
+        {"always": ("commit_window", "cancel_request")},
+        [
+            (
+                Transaction,
+                "_write",
+                (
+                    "self.writes[document_id] =",
+                    "vars(self.store).setdefault('dirty', {})[document_id] = self.writes[document_id] =",
+                ),
+            ),
+            (
+                Transaction,
+                "get",
+                (
+                    "self.store.document_at(document_id, self.begin_ts)",
+                    "vars(self.store).get('dirty', {}).get(document_id)",
+                ),
+            ),
+        ],
+    ),
+    "store: a commit that schedules loses its documents": (
+        "serializable",
+        "component",
+        {},
+        [(Store, "commit", ("        if writes is not None:", "        if writes is not None and created is None:"))],
+    ),
+    "store: a refused mutation leaves its jobs behind": (
+        "atomic-commits",
+        DEPLOYED,
+        {"always": ("commit_window",)},
+        [
+            (
+                Executor,
+                "commit",
+                after(
+                    "        if not self.store.commit(context, job, held=held):\n",
+                    "            for new in context.created or ():",
+                    "                self.store.jobs[new.id] = new",
+                    "                asked = (new.asked_ns, new.state)",
+                    "                deployment.record('job', request.number, new.id, new.function.name, asked)",
+                    "                self.time_job(new)",
+                ),
+            )
+        ],
+    ),
+    "store: writes that were rolled back stay": (
+        "serializable",
+        COUNTING | {"on_complete_fails": True},
+        {},
+        [(Transaction, "restore", ("self.writes, self.created", "_, self.created"))],
+    ),
+    "executor: mutations run again after a restart": (
+        "mutations-exactly-once",
+        DEPLOYED,
+        {"features": KEPT, "always": ("restart",)},
+        [
+            (
+                Executor,
+                "boot",
+                after(
+                    "        rows = self.store.jobs.values()\n",
+                    "        for row in rows:",
+                    "            late = row.completed_ns > self.clock.now_ns - 10**9",
+                    "            if row.function.kind == MUTATION and row.state == 'success' and late:",
+                    "                row.state = PENDING",
+                ),
+            )
+        ],
+    ),
+    "executor: actions start again after a restart": (
+        "actions-at-most-once",
+        DEPLOYED,
+        RESTARTS,
+        [
+            (
+                Executor,
+                "boot",
+                (
+                    "            self._complete(job, FAILED)\n",
+                    "            job.state = PENDING\n            heappush(self.waiting, (job.due_ns, job.id, job))\n",
+                ),
+            )
+        ],
+    ),
+    "executor: jobs that wait are lost in a restart": (
+        "nothing-left",
+        DEPLOYED,
+        RESTARTS,
+        [(Executor, "boot", ("job.state == PENDING and job.callbacks is None", "False"))],
+    ),
+    "executor: actions that died are in progress for ever": (
+        "nothing-left",
+        DEPLOYED,
+        RESTARTS,
+        [(Executor, "boot", ("            self._complete(job, FAILED)\n", "            pass\n"))],
+    ),
+    "executor: children of canceled actions run": (
+        "children-of-canceled",
+        "component",
+        {"features": ("script", "latency", "permanent_failure", "outage"), "always": ("cancel_action", "fail")},
+        [(MutationContext, "run_after", ("if self.caller is not None:", "if False:"))],
+    ),
+    "executor: commits bear the instant of their begin": (
+        "clock-monotone",
+        DEPLOYED,
+        {"always": ("commit_window",)},
+        [(Executor, "commit", ('add((now_ns, "commit"', 'add((context.now_ns, "commit"'))],
+    ),
+    "executor: one slot too many": (
+        "slots-respected",
+        DEPLOYED,
+        {"always": ("parallelism", "latency")},
+        [(Executor, "_due", ("if self.free <= 0:", "if self.free < 0:"))],
+    ),
+    "executor: the slot of a lost action is never given back": (
+        "nothing-left",
+        DEPLOYED,
+        {"always": ("parallelism", "lost_contact")},
+        [(Executor, "lose", ("        self.release()\n", ""))],
+    ),
+    "executor: jobs start after half of their delay": (
+        "nothing-starts-early",
+        DEPLOYED,
+        {},
+        [(Executor, "commit", ("due_ns - now_ns if", "(due_ns - now_ns) // 2 if"))],
+    ),
+    "executor: actions start while the server is down": (
+        "nothing-starts-early",
+        DEPLOYED,
+        RESTARTS,
+        [
+            (
+                Executor,
+                "_due",
+                ("self.free <= 0", "self.free <= 0 and not (self.down and job.function.kind != MUTATION)"),
+            )
+        ],
+    ),
+    "executor: the end of a canceled action counts": (
+        "legal-job-steps",
+        DEPLOYED,
+        {"features": KEPT, "always": ("cancel_action",)},
+        [
+            (Executor, "over", ("if job.state == IN_PROGRESS:", "if True:")),
+            (Store, "step", ("            job.check_step(state)\n", "            pass\n")),
+        ],
+    ),
+    "executor: a cancel misses jobs that have not started": (
+        "cancel-obeyed",
+        "article",
+        {"features": ("latency", "effect_at", "dispatch_latency"), "always": ("cancel_request",)},
+        [(MutationContext, "cancel", ("row.state not in (PENDING, IN_PROGRESS)", "row.state != IN_PROGRESS"))],
+    ),
+    "executor: rows are collected as soon as the collector looks": (
+        "rows-kept",
+        DEPLOYED,
+        {"always": ("retention",)},
+        [(Deployment, "_collect", ("self._completed[0].completed_ns + retention_ns <= now_ns", "True"))],
+    ),
+    "execution: the end of an attempt that has ended": (
+        "attempts-end-once",
+        "component",
+        {"features": UNCANCELED, "always": ("restart", "commit_window")},
+        [(Execution, "kill", ("if not attempt.ended:", "if True:"))],
+    ),
+    "world: no time limit": (
+        "time-limit-holds",
+        DEPLOYED,
+        {"always": ("action_time_limit", "latency")},
+        [(ActionModel, "begin", ("if deadline_ns is not None:", "if False:"))],
+    ),
+    "world: an effect comes again at the end": (
+        "effects-happen",
+        DEPLOYED,
+        {},
+        [(ActionModel, "_end", ("if attempt._effect_at_end:", "if attempt._effect_at_end or attempt.effect_done:"))],
+    ),
+    "world: giving up erases the effect": (
+        "effects-happen",
+        DEPLOYED,
+        RESTARTS,
+        [(Attempt, "abandon", after("        self.given_up = True\n", "        self.drop_effect()"))],
+    ),
+    "world: losing contact erases the effect": (
+        "effects-happen",
+        DEPLOYED,
+        {"always": ("lost_contact",)},
+        [(ActionModel, "_lose", after("        attempt.given_up = True\n", "        attempt.drop_effect()"))],
+    ),
+    "world: duplicates without a cause": (
+        "duplicates-have-causes",
+        DEPLOYED,
+        {},
+        [(attempts, "apply_effect", ("name = cause.name", "name = APPLIED"))],
+    ),
+    "world: duplicates blamed on whoever makes them": (
+        "duplicates-have-causes",
+        DEPLOYED,
+        {},
+        [(attempts, "apply_effect", ("request.last_applied.blame", "attempt.blame"))],
+    ),
+    "world: a suppressed effect renews the window": (
+        "duplicates-have-causes",
+        "helpers",
+        {"features": ("fail", "script", "latency", "options"), "always": ("idempotency", "ack_lost")},
+        [
+            (
+                attempts,
+                "apply_effect",
+                after("        request.suppressed += 1\n", "        request.last_applied_ns = now_ns"),
+            )
+        ],
+    ),
+    "world: a lost acknowledgement is heard": (
+        "attempts-go-as-drawn",
+        DEPLOYED,
+        {},
+        [(ActionModel, "_unusual", ("        attempt.how = THREW\n", "        attempt.how = attempt.how\n"))],
+    ),
+}
+
+
+def worlds(kinds: Any, options: dict[str, Any]) -> Any:
+    return scenarios(kinds, **{"world": "shared", **options})
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_bug_is_caught(zoo: Any, name: str) -> None:
+    meant, kinds, options, places = BUGS[name]
+    with zoo.planted(*places):
+        zoo.hunt(name, worlds(kinds, options), meant)
+
+
+WORLDS = {f"{kinds} {options}": (kinds, options) for _, kinds, options, _ in BUGS.values()}
+
+
+@pytest.mark.parametrize("text", WORLDS)
+def test_the_original_is_not(zoo: Any, text: str) -> None:
+    kinds, options = WORLDS[text]
+    meant = [name for name, *where, _ in BUGS.values() if where == [kinds, options]]
+    zoo.spares(worlds(kinds, options), dict.fromkeys(meant))
+
+
+def test_all_of_them_are_in_the_report(zoo: Any) -> None:
+    zoo.is_all_of(BUGS, "store", "executor", "execution", "world")
+
+
+def test_each_invariant_has_a_bug_that_it_is_meant_for(zoo: Any) -> None:
+    assert sorted(zoo.meant()) == sorted(invariant.name for invariant in INVARIANTS)
