@@ -2,12 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pytest
 
-from sim.analysis.invariants import INVARIANTS, RETRIER, STRICTER
+from sim.analysis.invariants import INVARIANTS, RETRIER, STRICTER, check
+from sim.experiment.check import terms_of
 from sim.experiment.course import Course
 from sim.kernel.guided import Question
 from sim.scenario.course import Bounds
@@ -61,6 +63,7 @@ WORLDS = {
     ),
     "none, two requests": Small({"kind": "none"}, {"fail": 0.1, "ack_lost": 0.1}, {"requests": 2, "attempts": 2}),
 }
+HELD = (*INVARIANTS, *STRICTER)
 COUNTS: dict[str, tuple[int, int, int, int]] = {
     "component, crashes": (112, 45, 7, 3),
     "component, lost contact": (123, 39, 9, 3),
@@ -82,15 +85,18 @@ class Recount(NamedTuple):
     """What all courses of a world come to, run to their ends one by one."""
 
     states: set[bytes]
+    broken: set[str]
     courses: int
     futures: dict[bytes, dict[tuple[Any, ...], set[bytes | None]]]
     """For each state and each way to answer what is asked in the next step: the states that were seen to follow."""
 
 
-def recount(world: Small) -> Recount:
+@cache
+def recount(name: str) -> Recount:
     """Run every course there is, without ever stopping at a known state."""
+    world = WORLDS[name]
     courses: list[tuple[tuple[int, int], ...]] = [()]
-    found = Recount(set(), 0, defaultdict(lambda: defaultdict(set)))
+    found = Recount(set(), set(), 0, defaultdict(lambda: defaultdict(set)))
     run = 0
     while courses:
         takes = courses.pop()
@@ -108,6 +114,8 @@ def recount(world: Small) -> Recount:
             if there is not None:
                 found.states.add(there)
                 here = there
+        course.conclude()
+        found.broken.update(one.invariant for one in check(course.history(), terms_of(course.world), HELD))
         last = takes[-1][0] if takes else -1
         courses += [
             (*takes, (question, answer))
@@ -130,18 +138,27 @@ def test_what_a_search_counts_is_pinned(name: str) -> None:
 
 @pytest.mark.parametrize("name", WORLDS)
 def test_running_every_course_to_its_end_finds_the_same_states(name: str) -> None:
-    assert len(recount(WORLDS[name]).states) == search(WORLDS[name]).states
+    assert len(recount(name).states) == search(WORLDS[name]).states
 
 
 @pytest.mark.parametrize("name", WORLDS)
 def test_equal_states_have_equal_futures(name: str) -> None:
-    futures = recount(WORLDS[name]).futures
+    futures = recount(name).futures
     assert [ways for ways in futures.values() if any(len(follow) > 1 for follow in ways.values())] == []
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_running_every_course_to_its_end_breaks_the_same_invariants(name: str) -> None:
+    assert recount(name).broken == set(search(WORLDS[name], invariants=HELD).broken)
+
+
+def test_some_of_these_worlds_break_something() -> None:
+    assert {one for name in WORLDS for one in recount(name).broken} == {"effect-once", "settles", "callback-comes"}
 
 
 @pytest.mark.parametrize("name", ["component, two requests", "article, lost answers"])
 def test_a_search_runs_fewer_courses_than_there_are(name: str) -> None:
-    assert search(WORLDS[name]).executions < recount(WORLDS[name]).courses
+    assert search(WORLDS[name]).executions < recount(name).courses
 
 
 def test_processes_together_see_the_states_of_one() -> None:
