@@ -5,6 +5,7 @@ RETRYSIM_UPDATE_GOLDEN=1 writes the golden files anew, to be read as a diff.
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -51,6 +52,10 @@ def run() -> Run:
 @pytest.fixture
 def process(folder: Path) -> Process:
     """Run a command line as a process of its own (about a second each); `program` replaces `-m sim`."""
+
+    # A shell starts what it puts in the background with Ctrl-C ignored, and children inherit that; a handler they do not.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def run(*words: str, program: tuple[str, ...] = ("-m", "sim"), **options: object) -> object:
         env = {**os.environ, "PYTHONPATH": str(ROOT), **dict(options.pop("env", {}))}  # type: ignore[call-overload]
