@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sim.analysis.contracts import SOMETIMES
 from sim.analysis.invariants import INVARIANTS, Terms, View, check_view
 from sim.engine.event import World
+from sim.experiment.engines import EVENT, Choice
 from sim.experiment.plan import plan, refuse_course, requests_of, weather_told
 from sim.experiment.result import CellResult, Result, judged
 from sim.kernel.history import History, Recorder
@@ -136,7 +137,8 @@ def check(
             cells.append(_Check(cell, held, retrier, at_most).run(told))
         before += requests_of(cell.scenario)
         told(0, before)
-    return Checked(Result(scenario, [cell.result for cell in cells]), tuple(cells))
+    choice = Choice(EVENT, "histories are kept by it alone")
+    return Checked(Result(scenario, [cell.result for cell in cells], choice), tuple(cells))
 
 
 def terms_of(world: World, alone: Callable[[int], History] | None = None) -> Terms:

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.table import Table
 
+    from sim.experiment.engines import Choice
     from sim.scenario.cells import Cell
     from sim.scenario.schema import Scenario
 
 SUMMARY_SCHEMA = 1
-ENGINE = "event"
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,11 @@ def judged(cell: Cell, requests: Requests) -> CellResult:
 class Result:
     """All cells of a run, in the order of the scenario."""
 
-    def __init__(self, scenario: Scenario, cells: Sequence[CellResult]) -> None:
+    def __init__(self, scenario: Scenario, cells: Sequence[CellResult], choice: Choice) -> None:
         self.scenario = scenario
         self.cells = tuple(cells)
+        self.choice = choice
+        """The engine, and why it was chosen."""
 
     def __getitem__(self, cell: str) -> CellResult:
         """Return a cell by id or name; KeyError where there is none."""
@@ -189,7 +191,7 @@ class Result:
             "scenario": self.scenario.name,
             "digest": self.digest,
             "seed": self.scenario.seed,
-            "engine": ENGINE,
+            "engine": self.choice.engine,
             "versions": {name: version(name) for name in ("retrysim", "numpy", "scipy", "simpy")},
             "cells": [found.summary() for found in self.cells],
         }

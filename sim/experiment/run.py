@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from sim.engine.event import simulate
+from sim.experiment.engines import AUTO, Asked, Engine, choose, simulate
 from sim.experiment.plan import Plan, plan, refuse_course, requests_of, weather_told
 from sim.experiment.result import CellResult, Result, judged
 from sim.kernel.records import Requests
@@ -22,18 +22,19 @@ class Progress(Protocol):
         ...
 
 
-def run(scenario: Scenario, *, progress: Progress | None = None) -> Result:
+def run(scenario: Scenario, *, engine: Asked = AUTO, progress: Progress | None = None) -> Result:
     """Simulate every cell of a scenario.
 
-    `progress` is told now and then how far the run is. Raises ScenarioError where the run is beyond the scenario's
+    `engine` is the one to simulate with, by default the fastest that can do all cells. `progress` is told now and then how far the run is. Raises ScenarioError where the run is beyond the scenario's
     limits. Same scenario and seed, same result; a cell is the same alone as among others.
     """
     refuse_course(scenario)
     planned = plan(scenario)
-    return Result(scenario, list(_cells(planned, progress)))
+    choice = choose(planned.cells, engine)
+    return Result(scenario, list(_cells(planned, choice.engine, progress)), choice)
 
 
-def _cells(planned: Plan, progress: Progress | None) -> list[CellResult]:
+def _cells(planned: Plan, engine: Engine, progress: Progress | None) -> list[CellResult]:
     total, before = planned.requests, 0
     results = []
     for cell in planned.cells:
@@ -43,21 +44,21 @@ def _cells(planned: Plan, progress: Progress | None) -> list[CellResult]:
                 progress(before + done, total, name)
 
         with weather_told():
-            requests = _simulate(cell, told)
+            requests = _simulate(cell, engine, told)
         results.append(judged(cell, requests))
         before += requests_of(cell.scenario)
         told(requests_of(cell.scenario))
     return results
 
 
-def _simulate(cell: Cell, progress: _Told) -> Requests:
+def _simulate(cell: Cell, engine: Engine, progress: _Told) -> Requests:
     scenario = cell.scenario
     if scenario.world == "isolated":
-        return simulate(scenario, progress=progress)
+        return simulate(scenario, engine, progress=progress)
     count = scenario.requests.count
 
     def replication(number: int) -> Requests:
-        return simulate(scenario, number, progress=lambda done: progress(number * count + done))
+        return simulate(scenario, engine, replication=number, progress=lambda done: progress(number * count + done))
 
     return Requests.concatenate([replication(number) for number in range(scenario.replications)])
 
