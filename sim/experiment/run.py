@@ -25,8 +25,9 @@ class Progress(Protocol):
 def run(scenario: Scenario, *, engine: Asked = AUTO, progress: Progress | None = None) -> Result:
     """Simulate every cell of a scenario.
 
-    `engine` is the one to simulate with, by default the fastest that can do all cells. `progress` is told now and then how far the run is. Raises ScenarioError where the run is beyond the scenario's
-    limits. Same scenario and seed, same result; a cell is the same alone as among others.
+    `engine` is the one to simulate with, by default the fastest that can do all cells. `progress` is told now and then
+    how far the run is. Raises ScenarioError where the run is beyond the scenario's limits. Same scenario and seed, same
+    result; a cell is the same alone as among others.
     """
     refuse_course(scenario)
     planned = plan(scenario)

@@ -53,7 +53,7 @@ def run() -> Run:
 def process(folder: Path) -> Process:
     """Run a command line as a process of its own (about a second each); `program` replaces `-m sim`."""
 
-    # A shell starts what it puts in the background with Ctrl-C ignored, and children inherit that; a handler they do not.
+    # A shell starts what it puts in the background with Ctrl-C ignored; children inherit that, but no handler.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
