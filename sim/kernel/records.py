@@ -84,6 +84,11 @@ class Requests:
         """Return the chosen rows."""
         return type(self)(*(getattr(self, field.name)[rows] for field in fields(self)))
 
+    def put(self, rows: NDArray[np.intp], others: Self) -> None:
+        """Write other records over those at `rows`."""
+        for field in fields(self):
+            getattr(self, field.name)[rows] = getattr(others, field.name)
+
     @classmethod
     def concatenate(cls, parts: Sequence[Self]) -> Self:
         """Join the rows of several tables in the given order; at least one is needed."""
