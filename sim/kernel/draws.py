@@ -92,7 +92,7 @@ class Draws:
         rerun: int = 0,
     ) -> NDArray[np.float64]:
         """Draw the numbers of many entities, shape (n,), at once."""
-        return _to_unit(_steps(entities) + np.uint64(self._base(stream, index, rerun)))
+        return _to_unit(_steps(entities) + np.uint64(self.base(stream, index, rerun)))
 
     def of(self, entities: NDArray[np.int64]) -> "DrawsOf":
         """Return the draws of many entities, shape (n,), at once."""
@@ -147,13 +147,14 @@ class Draws:
         return self.uniforms(stream, np.arange(first, first + BLOCK, dtype=np.uint64), index)
 
     def _single(self, stream: str, entity: int, index: int, rerun: int) -> float:
-        return (_absorb(self._base(stream, index, rerun), entity) >> 11) * _TO_UNIT
+        return (_absorb(self.base(stream, index, rerun), entity) >> 11) * _TO_UNIT
 
-    def _base(self, stream: str, index: int, rerun: int) -> int:
+    def base(self, stream: str, index: int, rerun: int) -> int:
+        """Return what addresses have in common that differ in the entity alone."""
         return _absorb(_absorb(self._of_stream(stream), index), rerun)
 
-    def _bases(self, stream: str, indexes: NDArray[np.int64]) -> NDArray[np.uint64]:
-        """Return what `_base` does for each of many indexes, of the first run."""
+    def bases(self, stream: str, indexes: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """Return what `base` does for each of many indexes, of the first run."""
         gamma = np.uint64(_GAMMA)
         bits = (indexes.astype(np.uint64) + np.uint64(1)) * gamma
         bits += np.uint64(self._of_stream(stream))
@@ -183,7 +184,7 @@ class DrawsOf:
         rows: NDArray[np.intp] | slice = slice(None),
     ) -> NDArray[np.float64]:
         """Draw the numbers of the entities at `rows`, shape (rows,), of one index or of one for each row."""
-        base = self._draws._bases(stream, index) if isinstance(index, np.ndarray) else self._draws._base(stream, index, 0)
+        base = self._draws.base(stream, index, 0) if isinstance(index, int) else self._draws.bases(stream, index)
         return _to_unit(self._steps[rows] + np.uint64(base))
 
 

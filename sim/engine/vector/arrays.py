@@ -5,6 +5,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.retriers.backoff import jitter
+
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -25,3 +27,9 @@ def rounded_ns(delay_ms: Floats) -> Ints:
     np.rint(exact_ns, out=exact_ns)
     np.minimum(exact_ns, 2.0**62 + 2.0**20, out=exact_ns)
     return exact_ns.astype(np.int64)
+
+
+def jittered_ns(delay_ms: Floats | float, uniforms: Floats) -> Ints:
+    """Spread delays as `sim.retriers.backoff.jitter` does, which reads arrays as well, and round them to ns."""
+    spread_ms: Floats = jitter(delay_ms, uniforms)  # type: ignore[arg-type,assignment]
+    return rounded_ns(spread_ms)

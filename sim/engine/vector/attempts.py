@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from sim.engine.vector.arrays import FOREVER, Bools, Floats, Ints, SomeRows
+from sim.engine.vector.arrays import FOREVER
 from sim.engine.vector.weather import WeatherOf
 from sim.kernel.durations import RUNAWAY_NS
 from sim.kernel.records import Cause
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from sim.engine.vector.arrays import Bools, Floats, Ints, Rows, SomeRows
     from sim.engine.vector.block import Block
     from sim.scenario.schema import Scenario
     from sim.world.distributions import Distribution
@@ -66,6 +67,12 @@ class Started:
     instant: Bools | None
     """Whether it ended within the step that started it; None where it nowhere did."""
 
+    def of(self, those: Bools) -> Started:
+        """Return some of the attempts."""
+        lost = None if self.lost is None else self.lost[those]
+        instant = None if self.instant is None else self.instant[those]
+        return Started(self.end_ns[those], self.how[those], self.visible_ns[those], lost, instant)
+
     @property
     def unheard(self) -> Bools | None:
         """Whether the attempt ends without a word, or is lost before; None where none does."""
@@ -86,7 +93,7 @@ class Attempts:
         self._effect_at = action.effect_at
         self._limit_ns = cell.platform.action_time_limit if hosted else None
         self._detection_ns = cell.platform.crash_detection if hosted else 0
-        self._script = [(_CODE[name], law.value_ns) for name, law in action.scripted()]  # type: ignore[attr-defined]  # constants
+        self._script = [(_CODE[attempt.outcome], attempt.latency) for attempt in action.script]
         shares = [(name, share, law) for name, share, law in action.branches() if share]
         self._cumulative = _running_sums(share for _, share, _ in shares)
         self._codes = np.array([*(_CODE[name] for name, _, _ in shares), _CODE[SUCCESS]], dtype=np.int8)
@@ -238,7 +245,7 @@ class Attempts:
             codes[permanent] = _CODE[FAIL]
         return codes
 
-    def _under_weather(
+    def _under_weather(  # noqa: PLR0913, PLR0917  # what attempts are, and which of them it spares
         self,
         codes: Codes,
         uniforms: Floats,
@@ -279,7 +286,7 @@ class Attempts:
         return latency_ns
 
 
-def _count_up_to(cumulative: Sequence[float], uniforms: Floats) -> NDArray[np.intp]:
+def _count_up_to(cumulative: Sequence[float], uniforms: Floats) -> Rows:
     """Count for each number the shares up to it: the position that `bisect_right` finds."""
     found = np.zeros(len(uniforms), dtype=np.intp)
     for share in cumulative:
@@ -299,11 +306,11 @@ def _share_of(latency_ns: Ints, share: float) -> Ints:
     return np.rint(share * latency_ns.astype(np.float64)).astype(np.int64)
 
 
-def _chosen(rows: SomeRows, those: Bools | NDArray[np.intp]) -> NDArray[np.intp]:
+def _chosen(rows: SomeRows, those: Bools | Rows) -> Rows:
     if isinstance(rows, slice):
         return np.flatnonzero(those) if those.dtype == np.bool_ else those  # type: ignore[return-value]
     return rows[those]
 
 
-def _at(number: int | Ints, those: NDArray[np.intp]) -> int | Ints:
+def _at(number: int | Ints, those: Rows) -> int | Ints:
     return number[those] if isinstance(number, np.ndarray) else number

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.engine.vector.arrays import FOREVER, Bools, Ints, SomeRows
-from sim.engine.vector.effects import Effects, empty_column
+from sim.engine.vector.arrays import FOREVER
+from sim.engine.vector.effects import Effects
 from sim.kernel.draws import Draws
-from sim.kernel.records import NEVER, Cause, Outcome, Requests
+from sim.kernel.records import Outcome
 
 if TYPE_CHECKING:
+    from sim.engine.vector.arrays import Bools, Ints, SomeRows
+    from sim.kernel.records import Requests
     from sim.scenario.schema import Scenario
 
 STEPS_PER_ACTION = 6
@@ -21,21 +23,23 @@ STEPS_PER_ACTION = 6
 class Block:
     """The columns of consecutive requests of an isolated world, and what is known of their cancels."""
 
-    def __init__(self, cell: Scenario, numbers: range) -> None:
-        self.count = count = len(numbers)
-        self.numbers = np.arange(numbers.start, numbers.stop, dtype=np.int64)
+    def __init__(self, cell: Scenario, records: Requests) -> None:
+        """Take blank records to write into."""
+        self.records = records
+        self.count = count = len(records)
         self.everybody = np.arange(count)
-        self.draws = Draws(cell.seed).of(self.numbers)
+        self.draws = Draws(cell.seed).of(records.number)
         self.effects = Effects(count)
-        self.attempts = np.zeros(count, dtype=np.int32)
-        self.actions = np.zeros(count, dtype=np.int32)
-        self.action_ns = np.zeros(count, dtype=np.int64)
-        self.polls = np.zeros(count, dtype=np.int32)
-        self.mutations = np.zeros(count, dtype=np.int32)
-        self.outcome = np.full(count, Outcome.stuck, dtype=np.uint8)
-        self.settled_ns = empty_column(count)
-        self.known_attempt_end_ns = empty_column(count)
-        self.last_attempt_end_ns = empty_column(count)
+        self.attempts = records.attempts
+        self.actions = records.actions
+        self.action_ns = records.action_ns
+        self.polls = records.polls
+        self.mutations = records.mutations
+        self.outcome = records.outcome
+        self.outcome[:] = Outcome.stuck
+        self.settled_ns = records.settled_ns
+        self.known_attempt_end_ns = records.known_attempt_end_ns
+        self.last_attempt_end_ns = records.last_attempt_end_ns
         self.left = np.zeros(count, dtype=np.bool_)
         """Requests that are left to the event engine."""
         self.cancel_ns = _cancels(cell, self)
@@ -46,7 +50,7 @@ class Block:
         assert self.cancel_ns is not None  # noqa: S101  # the caller has looked
         return self.cancel_ns[rows]
 
-    def settle(self, rows: SomeRows, outcome: Outcome, at_ns: Ints, known_end_ns: Ints) -> None:
+    def settle(self, rows: SomeRows, outcome: Outcome, at_ns: Ints, known_end_ns: Ints | int) -> None:
         """Note what a retrier concludes about requests, and the ends of their last attempts as far as they had any."""
         self.outcome[rows] = outcome
         self.settled_ns[rows] = at_ns
@@ -61,32 +65,9 @@ class Block:
         timers = self.polls.astype(np.int64) + STEPS_PER_ACTION * self.actions.astype(np.int64) + 4
         self.left |= timers > steps
 
-    def requests(self, window_ns: int | None) -> Requests:
-        """Return the records of the block."""
-        count = self.count
-        first_effect_ns = empty_column(count)
-        effects, suppressed = np.zeros(count, dtype=np.int32), np.zeros(count, dtype=np.int32)
-        duplicates = np.zeros((count, len(Cause)), dtype=np.int32)
-        self.left[self.effects.judge(first_effect_ns, effects, suppressed, duplicates, window_ns)] = True
-        return Requests(
-            replication=np.zeros(count, dtype=np.int32),
-            number=self.numbers,
-            submitted_ns=np.zeros(count, dtype=np.int64),
-            first_effect_ns=first_effect_ns,
-            settled_ns=self.settled_ns,
-            known_attempt_end_ns=self.known_attempt_end_ns,
-            last_attempt_end_ns=self.last_attempt_end_ns,
-            attempts=self.attempts,
-            effects=effects,
-            suppressed=suppressed,
-            polls=self.polls,
-            conflicts=np.zeros(count, dtype=np.int32),
-            mutations=self.mutations,
-            actions=self.actions,
-            action_ns=self.action_ns,
-            outcome=self.outcome,
-            duplicates=duplicates,
-        )
+    def judge_effects(self, window_ns: int | None) -> None:
+        """Write what the effects of all attempts come to."""
+        self.left[self.effects.judge(self.records, window_ns)] = True
 
 
 def _cancels(cell: Scenario, block: Block) -> Ints | None:
@@ -98,11 +79,3 @@ def _cancels(cell: Scenario, block: Block) -> Ints | None:
     if canceled.size:
         instants_ns[canceled] = cancel.after.sample_ns(block.draws.uniforms("cancel_after", 0, canceled))
     return instants_ns
-
-
-def later(first_ns: Ints, second_ns: Ints) -> Ints:
-    """Return the later of instants that may be NEVER."""
-    return np.maximum(first_ns, second_ns)
-
-
-__all__ = ["NEVER", "Block", "later"]

@@ -1,8 +1,8 @@
 """`component` for arrays: `sim.retriers.component`, attempt by attempt.
 
 Most attempts report their end to the run, which concludes or schedules the next. What takes more thought is set apart
-row by row in `_Unheard`: attempts that die, are cut off or are lost, jobs that somebody cancels, and reports of attempts
-that were given up. What comes first decides there: a report, a heartbeat, a stale report or a cancel.
+in `_Unheard`: attempts that die, are cut off or are lost, jobs that somebody cancels, and reports of attempts that were
+given up. What comes first decides there: a report, a heartbeat, a stale report or a cancel.
 
 Heartbeats are drawn only where they can matter: the first comes five seconds after the start at the earliest.
 """
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from sim.engine.vector.arrays import BEFORE, FOREVER, Bools, Ints, Rows, rounded_ns
+from sim.engine.vector.arrays import BEFORE, FOREVER, jittered_ns
 from sim.engine.vector.attempts import DIED, RETURNED, Attempts, Started
 from sim.kernel.durations import NS_PER_MS, RUNAWAY_NS
 from sim.kernel.records import NEVER, Outcome
@@ -21,6 +21,7 @@ from sim.retriers.backoff import jitter, power
 from sim.retriers.component import HEARTBEAT_INTERVAL_MS
 
 if TYPE_CHECKING:
+    from sim.engine.vector.arrays import Bools, Ints, Rows
     from sim.engine.vector.block import Block
     from sim.retriers.component import Component
     from sim.scenario.schema import Scenario
@@ -39,6 +40,10 @@ class _Next(NamedTuple):
     """When their jobs are scheduled."""
     at_ns: Ints
     """When these are due."""
+
+    def of(self, those: Bools) -> _Next:
+        """Return those of some of the requests."""
+        return _Next(self.rows[those], self.created_ns[those], self.at_ns[those])
 
 
 class _Runs:
@@ -82,33 +87,18 @@ class _Runs:
     def _round(self, number: int, coming: _Next) -> _Next:
         """Make attempt `number` of each request that has one coming; returns the attempts that follow."""
         apart = self._set_apart(coming)
-        if apart is None:
-            started = self.attempts.start(slice(None) if number == 1 else coming.rows, number, coming.at_ns)
-            unheard = started.unheard
-            if unheard is None or not unheard.any():
-                return self._reported(number, coming.rows, started)
-            heard = ~unheard
-            apart = unheard
-        else:
-            heard = ~apart
-            started = None
         parts = []
-        if heard.any():
-            rows = coming.rows[heard]
-            if started is None:
-                made = self.attempts.start(rows, number, coming.at_ns[heard])
-                unheard = made.unheard
-                if unheard is not None and unheard.any():
-                    chosen = np.flatnonzero(heard)[unheard]
-                    parts.append(_Unheard(self, number, _some(coming, chosen), _take(made, unheard)).decide())
-                    parts.append(self._reported(number, rows[~unheard], _take(made, ~unheard)))
-                else:
-                    parts.append(self._reported(number, rows, made))
-            else:
-                parts.append(self._reported(number, rows, _take(started, heard)))
-        (places,) = np.nonzero(apart)
-        made = None if started is None else _take(started, apart)
-        parts.append(_Unheard(self, number, _some(coming, places), made).decide())
+        if apart is not None:
+            parts.append(_Unheard(self, number, coming.of(apart)).decide())
+            coming = coming.of(~apart)
+        # Only at first are all rows there in their order.
+        everybody = number == 1 and apart is None
+        made = self.attempts.start(slice(None) if everybody else coming.rows, number, coming.at_ns)
+        unheard = made.unheard
+        if unheard is not None and unheard.any():
+            parts.append(_Unheard(self, number, coming.of(unheard), made.of(unheard)).decide())
+            coming, made = coming.of(~unheard), made.of(~unheard)
+        parts.append(self._reported(number, coming.rows, made))
         return _Next(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
     def _set_apart(self, coming: _Next) -> Bools | None:
@@ -143,7 +133,7 @@ class _Runs:
     def after_failure(self, number: int, rows: Rows, at_ns: Ints) -> _Next:
         """Schedule the attempts that follow failure `number` at the instants when it was handled."""
         backoff_ms = self._initial_ms * power(self._base, number)
-        due_ns = at_ns + rounded_ns(jitter(backoff_ms, self.block.draws.uniforms("backoff", number, rows)))  # type: ignore[arg-type]  # arrays too
+        due_ns = at_ns + jittered_ns(backoff_ms, self.block.draws.uniforms("backoff", number, rows))
         beyond = due_ns > RUNAWAY_NS
         if not beyond.any():
             return _Next(rows, at_ns, due_ns)
@@ -167,7 +157,8 @@ class _Unheard:
     All columns have shape (rows,); an instant is FOREVER where the thing does not happen.
     """
 
-    def __init__(self, runs: _Runs, number: int, coming: _Next, made: Started | None) -> None:
+    def __init__(self, runs: _Runs, number: int, coming: _Next, made: Started | None = None) -> None:
+        """Take attempts that have been made, or are to be made where nothing comes before them."""
         self._runs = runs
         self._number = number
         self._rows, self._created_ns, self._at_ns = coming
@@ -191,7 +182,9 @@ class _Unheard:
         block, count = runs.block, len(rows)
         block.leave(rows, (self._stale_ns == at_ns) & (at_ns < FOREVER))
         over = self._stale_ns < at_ns
-        blocked = (self._job_cancel_ns <= at_ns) | ((self._request_cancel_ns <= at_ns) & ~(self._stale_ns < self._request_cancel_ns))
+        blocked = (self._job_cancel_ns <= at_ns) | (
+            (self._request_cancel_ns <= at_ns) & ~(self._stale_ns < self._request_cancel_ns)
+        )
         block.actions[rows[over & ~blocked]] += 1
         starts = ~(over | blocked)
         end_ns, how = np.full(count, FOREVER), np.full(count, DIED, dtype=np.int8)
@@ -237,7 +230,7 @@ class _Unheard:
         return _Next(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
     def _by_report(self, those: Bools, canceled_job: Bools) -> _Next:
-        runs, block = self._runs, self._runs.block
+        runs = self._runs
         success = self._how == RETURNED
         self._settle(those & success, Outcome.success, self._report_ns)
         failed = those & ~success
@@ -384,28 +377,10 @@ class _Heartbeats:
             block.polls[rows[pending_ns < FOREVER]] += 1
 
     def _gaps(self, rows: Rows, index: int | Ints) -> Ints:
-        uniforms = self._block.draws.uniforms("heartbeat", index, rows)
-        return rounded_ns(jitter(float(HEARTBEAT_INTERVAL_MS), uniforms))  # type: ignore[arg-type]  # arrays too
+        return jittered_ns(HEARTBEAT_INTERVAL_MS, self._block.draws.uniforms("heartbeat", index, rows))
 
     def _cut(self, rows: Rows) -> None:
         """End the chains whose pending heartbeat is canceled before it comes."""
         if self._cuts_ns is not None:
             canceled = self._cuts_ns[rows] <= self._next_ns[rows]
             self._next_ns[rows[canceled]] = FOREVER
-
-
-def _some(coming: _Next, places: Rows) -> _Next:
-    return _Next(coming.rows[places], coming.created_ns[places], coming.at_ns[places])
-
-
-def _take(started: Started, those: Bools) -> Started:
-    def chosen(column: Bools | None) -> Bools | None:
-        return None if column is None else column[those]
-
-    return Started(
-        started.end_ns[those],
-        started.how[those],
-        started.visible_ns[those],
-        chosen(started.lost),
-        chosen(started.instant),
-    )

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from sim.kernel.records import NEVER, Cause
+from sim.kernel.records import Cause
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sim.engine.vector.arrays import Bools, Ints, SomeRows
+    from sim.kernel.records import Requests
 
 
 class _Noted(NamedTuple):
@@ -27,6 +28,10 @@ class _Noted(NamedTuple):
     """Whether the attempt had been given up by then."""
     blame: NDArray[np.uint8]
     """What a duplicate after this effect is charged to."""
+
+    def of(self, those: Bools) -> _Noted:
+        """Return some of them."""
+        return _Noted(self.rows[those], self.at_ns[those], self.given_up[those], self.blame[those])
 
 
 class Effects:
@@ -48,15 +53,9 @@ class Effects:
         blames = np.broadcast_to(np.asarray(blame, dtype=np.uint8), count)
         self._noted.append(_Noted(numbers, at_ns, given, blames))
 
-    def judge(
-        self,
-        first_effect_ns: Ints,
-        effects: NDArray[np.int32],
-        suppressed: NDArray[np.int32],
-        duplicates: NDArray[np.int32],
-        window_ns: int | None,
-    ) -> Ints:
-        """Fill the columns of a block; returns the rows of requests in which two effects come at one instant."""
+    def judge(self, records: Requests, window_ns: int | None) -> Ints:
+        """Fill columns of blank records; returns the rows of requests in which two effects come at one instant."""
+        first_effect_ns, effects = records.first_effect_ns, records.effects
         np.minimum(self._counts, 1, out=effects)
         several = self._counts > 1
         if not several.any():
@@ -68,13 +67,13 @@ class Effects:
             many = several[noted.rows]
             alone = ~many
             first_effect_ns[noted.rows[alone]] = noted.at_ns[alone]
-            parts.append(_Noted(*(column[many] for column in noted)))
+            parts.append(noted.of(many))
         rows, at_ns, given_up, blame = (np.concatenate(columns) for columns in zip(*parts, strict=True))
         order = np.lexsort((at_ns, rows))
         rows, at_ns, given_up, blame = rows[order], at_ns[order], given_up[order], blame[order]
         starts = np.flatnonzero(np.r_[True, rows[1:] != rows[:-1]])
         lengths = np.diff(np.r_[starts, len(rows)])
-        tied = rows[1:][(rows[1:] == rows[:-1]) & (at_ns[1:] == at_ns[:-1])]
+        tied: Ints = rows[1:][(rows[1:] == rows[:-1]) & (at_ns[1:] == at_ns[:-1])]
         first_effect_ns[rows[starts]] = at_ns[starts]
         last_ns, last_blame = at_ns[starts].copy(), blame[starts].copy()
         for rank in range(1, int(lengths.max())):
@@ -82,15 +81,10 @@ class Effects:
             places = starts[having] + rank
             if window_ns is not None:
                 recognised = at_ns[places] - last_ns[having] < window_ns
-                suppressed[rows[places[recognised]]] += 1
+                records.suppressed[rows[places[recognised]]] += 1
                 having, places = having[~recognised], places[~recognised]
             causes = np.where(given_up[places], np.uint8(Cause.timeout), last_blame[having])
-            duplicates[rows[places], causes] += 1
+            records.duplicates[rows[places], causes] += 1
             effects[rows[places]] += 1
             last_ns[having], last_blame[having] = at_ns[places], blame[places]
         return tied
-
-
-def empty_column(count: int) -> Ints:
-    """Return instants of things that have not happened, shape (count,)."""
-    return np.full(count, NEVER, dtype=np.int64)

@@ -16,7 +16,7 @@ from sim.retriers.helpers import Helpers
 from sim.retriers.none import NoRetry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sim.scenario.schema import Scenario
 
@@ -27,24 +27,29 @@ PORTS = (NoRetry, Article, Helpers, Component)
 
 def refusal(cell: Scenario) -> str | None:
     """Return why the vector engine cannot simulate a cell, in one line; None where it can."""
+    return next(_reasons(cell), None)
+
+
+def _reasons(cell: Scenario) -> Iterator[str]:
     retrier = cell.retrier.make()
     if type(retrier) not in PORTS:
-        return f"it has no port of {cell.retrier.kind}"
+        yield f"it has no port of {cell.retrier.kind}"
     if cell.world != "isolated":
-        return "in a shared world requests wait for each other"
+        yield "in a shared world requests wait for each other"
     if cell.until is not None:
-        return "it follows each request to its end, and `until` cuts it off"
+        yield "it follows each request to its end, and `until` cuts it off"
     if isinstance(retrier, NoRetry):
-        return None
+        return
     for name in ("mutation_latency", "commit_window", "dispatch_latency"):
         if getattr(cell.platform, name) is not None:
-            return f"platform.{name} makes transactions overlap"
+            yield f"platform.{name} lets what is at one instant otherwise overlap"
     if isinstance(retrier, Component):
-        if retrier.clean_up_after_ns is not None:
-            return "retrier.clean_up_after deletes runs under way"
-        if retrier.daily_cleanup:
-            return "retrier.daily_cleanup deletes runs under way"
-    return None
+        for name, on in (
+            ("clean_up_after", retrier.clean_up_after_ns is not None),
+            ("daily_cleanup", retrier.daily_cleanup),
+        ):
+            if on:
+                yield f"retrier.{name} deletes runs that may be under way"
 
 
 def simulate(
@@ -55,16 +60,17 @@ def simulate(
     The cell must be one that is not refused. `progress` is told now and then how many requests are done.
     """
     chosen = range(cell.requests.count) if numbers is None else numbers
-    blocks = []
-    for start in range(chosen.start, chosen.stop, BLOCK):
-        blocks.append(_block(cell, range(start, min(start + BLOCK, chosen.stop))))
+    records = Requests.blank(chosen)
+    for start in range(0, len(chosen), BLOCK):
+        _simulate_block(cell, records.select(slice(start, start + BLOCK)))
         if progress is not None:
-            progress(start + len(blocks[-1]) - chosen.start)
-    return Requests.concatenate(blocks) if blocks else _nothing(cell)
+            progress(min(start + BLOCK, len(chosen)))
+    return records
 
 
-def _block(cell: Scenario, numbers: range) -> Requests:
-    block = Block(cell, numbers)
+def _simulate_block(cell: Scenario, records: Requests) -> None:
+    """Simulate the requests of blank records, and fill these."""
+    block = Block(cell, records)
     retrier: Any = cell.retrier.make()
     if isinstance(retrier, NoRetry):
         none.simulate(cell, block)
@@ -74,12 +80,7 @@ def _block(cell: Scenario, numbers: range) -> Requests:
         helpers.simulate(cell, block, retrier)
     else:
         component.simulate(cell, block, retrier)
-    requests = block.requests(cell.action.window_ns)
+    block.judge_effects(cell.action.window_ns)
     (left,) = np.nonzero(block.left)
     if left.size:
-        requests.put(left, event.simulate(cell, numbers=block.numbers[left].tolist()))
-    return requests
-
-
-def _nothing(cell: Scenario) -> Requests:
-    return Block(cell, range(0)).requests(cell.action.window_ns)
+        records.put(left, event.simulate(cell, numbers=records.number[left].tolist()))

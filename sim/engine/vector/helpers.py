@@ -6,100 +6,114 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.engine.vector.arrays import rounded_ns
+from sim.engine.vector.arrays import jittered_ns
 from sim.engine.vector.polled import Polled
 from sim.kernel.durations import RUNAWAY_NS
-from sim.kernel.records import Outcome
-from sim.retriers.backoff import jitter
 
 if TYPE_CHECKING:
-    from sim.engine.vector.arrays import Floats
+    from sim.engine.vector.arrays import Bools, Floats, Ints
     from sim.engine.vector.block import Block
     from sim.retriers.helpers import Helpers
     from sim.scenario.schema import Scenario
 
 
-def simulate(cell: Scenario, block: Block, retrier: Helpers) -> None:  # noqa: PLR0914, PLR0915  # one recurrence
+def simulate(cell: Scenario, block: Block, retrier: Helpers) -> None:
     """Poll the job of each attempt with jitter, and schedule another when it has failed."""
-    options = retrier.defaults
-    polled, draws = Polled(cell, block), block.draws
-    waits, retries = _Grown(options["waitBackoff"], options["base"]), _Grown(options["retryBackoff"], options["base"])
-    polls_at_most = cell.limits.polls_per_request
-    cuts_ns = polled.poll_cancels_ns
+    polls = _Polls(cell, block, retrier)
+    number = 1
+    while polls.rows.size:
+        number += 1
+        polls.look(number)
+    polls.polled.finish(cell.limits.polls_per_request)
 
-    rows = block.everybody
-    if cuts_ns is not None:
-        rows = rows[cuts_ns > 0]  # a first poll that is canceled never starts anything
-    set_ns = np.zeros(len(rows), dtype=np.int64)
-    """When the next poll was scheduled."""
-    jobs = polled.start(rows, 1, set_ns, set_ns)
-    poll_ns = set_ns + rounded_ns(jitter(waits.first, draws.uniforms("poll_jitter", 1, rows)))  # type: ignore[arg-type]  # arrays too
-    waited, failure = np.ones(len(rows), dtype=np.int64), np.ones(len(rows), dtype=np.int64)
-    """How often the wait has grown; the number of the failure that is looked for."""
-    block.polls[rows] = 1
-    poll = 1
-    while rows.size:
-        poll += 1
-        goes_on = poll_ns <= RUNAWAY_NS
-        block.leave(rows, ~goes_on)
-        if cuts_ns is not None:
-            goes_on &= poll_ns < cuts_ns[rows]
-        if poll > polls_at_most:
-            polled.run_away(rows[goes_on])
-            break
-        if not goes_on.all():
-            rows, poll_ns, set_ns, jobs = rows[goes_on], poll_ns[goes_on], set_ns[goes_on], jobs.take(goes_on)
-            waited, failure = waited[goes_on], failure[goes_on]
-        block.polls[rows] = poll
 
-        ended = (jobs.visible_ns < poll_ns) | ((jobs.visible_ns == poll_ns) & (jobs.since_ns <= set_ns))
+class _Polls:
+    """The next polls of the requests of a block, with what each of them looks at; shape (rows,) each."""
+
+    def __init__(self, cell: Scenario, block: Block, retrier: Helpers) -> None:
+        options = retrier.defaults
+        self.polled = polled = Polled(cell, block)
+        self._block = block
+        self._at_most = cell.limits.polls_per_request
+        self._max_failures: float = options["maxFailures"]
+        self._waits = _Grown(options["waitBackoff"], options["base"])
+        self._retries = _Grown(options["retryBackoff"], options["base"])
+        cuts_ns = polled.poll_cancels_ns
+        # A first poll that is canceled never starts anything.
+        self.rows = rows = block.everybody if cuts_ns is None else block.everybody[cuts_ns > 0]
+        self._set_ns = np.zeros(len(rows), dtype=np.int64)
+        """When each poll was scheduled."""
+        self._jobs = polled.start(rows, 1, self._set_ns, self._set_ns)
+        self._at_ns = jittered_ns(self._waits.first_ms, block.draws.uniforms("poll_jitter", 1, rows))
+        self._waited = np.ones(len(rows), dtype=np.int64)
+        """How often the wait has grown."""
+        self._failure = np.ones(len(rows), dtype=np.int64)
+        """The number of the failure that is looked for."""
+        block.polls[rows] = 1
+
+    def look(self, number: int) -> None:
+        """Make poll `number` of each request, and schedule what follows."""
+        self._keep(self._due(number))
+        block, rows, jobs, at_ns, failure = self._block, self.rows, self._jobs, self._at_ns, self._failure
+        block.polls[rows] = number
+        seen = jobs.visible_ns <= at_ns
+        # A timer that was set before the poll's own goes first.
+        seen &= (jobs.visible_ns < at_ns) | (jobs.since_ns <= self._set_ns)
+        self._leave_what_arrays_cannot_tell(seen)
+        over, again = self.polled.judge(rows, jobs, at_ns, seen, self._max_failures - (failure - 1) <= 0)
+
+        delays_ms = self._waits.at(self._waited)
+        self._waited = self._waited + ~again
+        self._set_ns = at_ns
+        if again.any():
+            delays_ms[again] += self._retry(again)
+        self._at_ns = at_ns + jittered_ns(delays_ms, block.draws.uniforms("poll_jitter", number, rows))
+        if over.any():
+            self._keep(~over & ~block.left[rows])
+
+    def _due(self, number: int) -> Bools:
+        """Tell which polls take place; those that a limit keeps from it end their requests."""
+        block, rows, at_ns = self._block, self.rows, self._at_ns
+        due = at_ns <= RUNAWAY_NS
+        block.leave(rows, ~due)
+        if self.polled.poll_cancels_ns is not None:
+            due &= at_ns < self.polled.poll_cancels_ns[rows]
+        if number > self._at_most:
+            self.polled.run_away(rows[due])
+            due[:] = False
+        return due
+
+    def _leave_what_arrays_cannot_tell(self, seen: Bools) -> None:
+        block, rows, jobs, at_ns = self._block, self.rows, self._jobs, self._at_ns
         if jobs.apart is not None:
-            block.leave(rows, jobs.apart & (jobs.visible_ns == poll_ns))
-        if polled.retention_ns is not None:
-            block.leave(rows, ended & (poll_ns - jobs.visible_ns >= polled.retention_ns))
-        concluded = ended & jobs.success
-        if jobs.canceled_ns is not None:
-            canceled = jobs.canceled_ns <= poll_ns
-            if polled.retention_ns is not None:
-                block.leave(rows, canceled & (poll_ns - jobs.canceled_ns >= polled.retention_ns))
-            if canceled.any():
-                polled.conclude_canceled(rows[canceled], jobs.take(canceled), poll_ns[canceled])
-                ended &= ~canceled
-                concluded = (concluded & ~canceled) | canceled
-            success = ended & jobs.success
-        else:
-            success = concluded
-        if ended.any():
-            polled.ended(rows[ended], jobs.take(ended))
-        polled.conclude(rows[success], Outcome.success, poll_ns[success])
-        failed = ended & ~jobs.success
-        gives_up = failed & (options["maxFailures"] - (failure - 1) <= 0)
-        polled.conclude(rows[gives_up], Outcome.gave_up, poll_ns[gives_up])
-        concluded |= gives_up
-        failed &= ~gives_up
+            block.leave(rows, jobs.apart & (jobs.visible_ns == at_ns))
+        retention_ns = self.polled.retention_ns
+        if retention_ns is not None:
+            block.leave(rows, seen & (at_ns - jobs.visible_ns >= retention_ns))
+            if jobs.canceled_ns is not None:
+                canceled = jobs.canceled_ns <= at_ns
+                block.leave(rows, canceled & (at_ns - jobs.canceled_ns >= retention_ns))
 
-        waits_ms = waits.at(waited)
-        waited = waited + ~failed
-        jitters = draws.uniforms("poll_jitter", poll, rows)
-        set_ns = poll_ns
-        if failed.any():
-            again, first_ms = rows[failed], retries.at(failure[failed] - 1)
-            waits_ms[failed] += first_ms
-            due_ns = poll_ns[failed] + rounded_ns(
-                jitter(first_ms, draws.uniforms("action_jitter", failure[failed], again))  # type: ignore[arg-type]
-            )
-            failure = failure + failed
-            beyond = due_ns > RUNAWAY_NS
-            block.leave(again, beyond)
-            due_ns[beyond] = 0
-            jobs = jobs.put(failed, polled.start(again, failure[failed], poll_ns[failed], due_ns))
-        poll_ns = poll_ns + rounded_ns(jitter(waits_ms, jitters))  # type: ignore[arg-type]  # arrays too
-        if concluded.any():
-            kept = ~concluded & ~block.left[rows]
-            rows, poll_ns, set_ns, jobs = rows[kept], poll_ns[kept], set_ns[kept], jobs.take(kept)
-            waited, failure = waited[kept], failure[kept]
-    polled.finish()
-    block.leave_where_steps_may_run_out(cell.limits.polls_per_request)
+    def _retry(self, again: Bools) -> Floats:
+        """Schedule another attempt of some requests; returns their retry backoffs in ms."""
+        block, rows = self._block, self.rows[again]
+        failure, at_ns = self._failure[again], self._at_ns[again]
+        backoff_ms = self._retries.at(failure - 1)
+        due_ns = at_ns + jittered_ns(backoff_ms, block.draws.uniforms("action_jitter", failure, rows))
+        beyond = due_ns > RUNAWAY_NS
+        block.leave(rows, beyond)
+        due_ns[beyond] = 0
+        self._failure = self._failure + again
+        self._jobs = self._jobs.put(again, self.polled.start(rows, failure + 1, at_ns, due_ns))
+        return backoff_ms
+
+    def _keep(self, those: Bools) -> None:
+        """Go on with some of the requests only."""
+        if those.all():
+            return
+        self.rows, self._jobs = self.rows[those], self._jobs.take(those)
+        self._set_ns, self._at_ns = self._set_ns[those], self._at_ns[those]
+        self._waited, self._failure = self._waited[those], self._failure[those]
 
 
 class _Grown:
@@ -107,10 +121,10 @@ class _Grown:
 
     def __init__(self, first_ms: float, base: float) -> None:
         self._base = base
-        self.first = float(first_ms)
-        self._table = np.array([self.first])
+        self.first_ms = float(first_ms)
+        self._table = np.array([self.first_ms])
 
-    def at(self, times: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Floats:
+    def at(self, times: Ints) -> Floats:
         """Return the delays after so many multiplications each, shape (n,)."""
         most = int(times.max(initial=0))
         if most >= len(self._table):

@@ -30,10 +30,10 @@ def simulate(cell: Scenario, block: Block) -> None:
         # A call without latency is over before anybody can cancel; else a cancel comes before all of its instant.
         at_once = np.zeros(block.count, dtype=np.bool_) if started.instant is None else started.instant
         canceled = (block.cancel_ns < FOREVER) & (block.cancel_ns <= answered_ns) & ~at_once
-        block.settle(np.flatnonzero(canceled), Outcome.canceled, block.cancel_ns[canceled], np.int64(NEVER))
+        block.settle(np.flatnonzero(canceled), Outcome.canceled, block.cancel_ns[canceled], NEVER)
         open_ones = ~canceled
     else:
         open_ones = np.ones(block.count, dtype=np.bool_)
+    open_ones &= answered_ns < FOREVER
     for outcome, those in ((Outcome.success, success & open_ones), (Outcome.gave_up, ~success & open_ones)):
-        those &= answered_ns < FOREVER
         block.settle(np.flatnonzero(those), outcome, answered_ns[those], known_end_ns[those])

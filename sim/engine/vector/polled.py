@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,21 +35,20 @@ class Jobs:
 
     def take(self, those: Bools) -> Jobs:
         """Return the jobs of some of the requests."""
-        return Jobs(
-            *(None if column is None else column[those] for column in self.columns())  # type: ignore[arg-type]
-        )
+        chosen: list[Any] = [None if column is None else column[those] for column in self.columns()]
+        return Jobs(*chosen)
 
     def put(self, those: Bools, others: Jobs) -> Jobs:
         """Return these jobs with others in the places of some; they are written over."""
-        merged = []
+        merged: list[Any] = []
         for mine, theirs, blank in zip(self.columns(), others.columns(), _BLANKS, strict=True):
             if mine is None and theirs is None:
                 merged.append(None)
                 continue
-            column = np.full(len(those), blank) if mine is None else mine
+            column: Any = np.full(len(those), blank) if mine is None else mine
             column[those] = blank if theirs is None else theirs
             merged.append(column)
-        return Jobs(*merged)  # type: ignore[arg-type]
+        return Jobs(*merged)
 
     def columns(self) -> tuple[Ints | Bools | None, ...]:
         """Return all columns."""
@@ -106,7 +105,7 @@ class Polled:
             )
             jobs = never.put(runs, started)
         canceled_ns = np.where(after & (cancel_ns <= jobs.visible_ns), cancel_ns, FOREVER)
-        return Jobs(*jobs.columns()[:-1], canceled_ns)  # type: ignore[arg-type]
+        return replace(jobs, canceled_ns=canceled_ns)
 
     def _run(self, rows: SomeRows, number: int | Ints, at_ns: Ints) -> Jobs:
         started = self._attempts.start(rows, number, at_ns)
@@ -123,30 +122,48 @@ class Polled:
                 self._lost.append((self._block.everybody[rows][lost], started.end_ns[lost]))
         return Jobs(visible_ns, since_ns, success, started.end_ns, apart, lost, None)
 
-    def ended(self, rows: Rows, jobs: Jobs) -> None:
+    def judge(
+        self, rows: Rows, jobs: Jobs, poll_ns: Ints, ended: Bools, spent: Bools | np.bool_
+    ) -> tuple[Bools, Bools]:
+        """Conclude, by polls at instants, about the requests whose jobs are canceled or have ended.
+
+        `ended`: whose jobs have ended, if they were not canceled; `spent`: who has no retry left. Returns which
+        requests are over and which are to be retried.
+        """
+        over = np.zeros(len(rows), dtype=np.bool_)
+        if jobs.canceled_ns is not None:
+            over = jobs.canceled_ns <= poll_ns
+            if over.any():
+                self._conclude_canceled(rows[over], jobs.take(over), poll_ns[over])
+                ended = ended & ~over
+        self._have_ended(rows[ended], jobs.take(ended))
+        success = ended & jobs.success
+        failed = ended & ~jobs.success
+        gave_up = failed & spent
+        for outcome, those in ((Outcome.success, success), (Outcome.gave_up, gave_up)):
+            self._block.settle(rows[those], outcome, poll_ns[those], self._ended_ns[rows[those]])
+        return over | success | gave_up, failed & ~spent
+
+    def _have_ended(self, rows: Rows, jobs: Jobs) -> None:
         """Take note of jobs that polls have seen ended."""
         ends_ns = jobs.end_ns if jobs.lost is None else np.where(jobs.lost, NEVER, jobs.end_ns)
         self._ended_ns[rows] = np.maximum(self._ended_ns[rows], ends_ns)
 
-    def conclude(self, rows: Rows, outcome: Outcome, at_ns: Ints) -> None:
-        """Settle requests by a poll at an instant."""
-        self._block.settle(rows, outcome, at_ns, self._ended_ns[rows])
-
-    def conclude_canceled(self, rows: Rows, jobs: Jobs, at_ns: Ints) -> None:
+    def _conclude_canceled(self, rows: Rows, jobs: Jobs, at_ns: Ints) -> None:
         """Settle requests by a poll that sees their job canceled; its attempt may go on."""
         over = jobs.end_ns < at_ns
         self._block.leave(rows, jobs.end_ns == at_ns)
         if jobs.lost is not None:
             over &= ~jobs.lost
         self._ended_ns[rows[over]] = np.maximum(self._ended_ns[rows[over]], jobs.end_ns[over])
-        self.conclude(rows, Outcome.canceled, at_ns)
+        self._block.settle(rows, Outcome.canceled, at_ns, self._ended_ns[rows])
 
     def run_away(self, rows: Rows) -> None:
         """Let requests end at the limit of polls."""
         self._block.outcome[rows] = Outcome.runaway
 
-    def finish(self) -> None:
-        """Fill in what is left once all requests are settled or stuck."""
+    def finish(self, polls_at_most: int) -> None:
+        """Fill in what is left once all requests are settled, stuck or at a limit."""
         block = self._block
         block.mutations[:] = 1 + block.polls
         if self._calls_cancel and block.cancel_ns is not None:
@@ -157,3 +174,4 @@ class Polled:
             known = ends_ns < settled_ns
             those = rows[known]
             block.known_attempt_end_ns[those] = np.maximum(block.known_attempt_end_ns[those], ends_ns[known])
+        block.leave_where_steps_may_run_out(polls_at_most)

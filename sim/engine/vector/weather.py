@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.engine.vector.arrays import Bools, Floats, Ints, Rows
 from sim.world.weather import EPOCH_INTERVALS, EPOCH_PHASES, OnOff, Outage, WeatherTooFine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sim.engine.vector.arrays import Bools, Floats, Ints, Rows
     from sim.kernel.draws import DrawsOf
     from sim.world.weather import Weather
 
