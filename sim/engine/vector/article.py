@@ -31,7 +31,7 @@ def simulate(cell: Scenario, block: Block, retrier: Article) -> None:
     while attempts.rows.size:
         number += 1
         attempts.follow(number)
-    attempts.polled.finish(cell.limits.polls_per_request)
+    attempts.polled.finish()
 
 
 class _Attempts:

@@ -10,7 +10,7 @@ import numpy as np
 from sim.engine.vector.arrays import FOREVER
 from sim.engine.vector.weather import WeatherOf
 from sim.kernel.durations import RUNAWAY_NS
-from sim.kernel.records import Cause
+from sim.kernel.records import NEVER, Cause
 from sim.world.attempts import (
     ACK_LOST,
     BLAME,
@@ -104,6 +104,8 @@ class Attempts:
         if action.permanent_failure and not self._script:
             self._permanent = self._draws.uniforms("permanent") < action.permanent_failure
         weather = action.weather if not self._script else ()
+        self._in_order = True
+        """Whether the attempts of each request have ended in the order of their starts so far."""
         self._weather = WeatherOf(weather, self._draws, block.count) if weather else None
 
     def start(self, rows: SomeRows, number: int | Ints, at_ns: Ints) -> Started:
@@ -115,50 +117,50 @@ class Attempts:
         if not len(at_ns):
             return Started(at_ns, np.zeros(0, dtype=np.int8), at_ns, None, None)
         codes, latency_ns = self._drawn(rows, number, at_ns)
-        beyond = latency_ns > RUNAWAY_NS - at_ns
-        if beyond.any():
+        longest_ns = int(latency_ns.max())
+        if longest_ns > RUNAWAY_NS - int(at_ns.max()):
+            beyond = latency_ns > RUNAWAY_NS - at_ns
             block.leave(rows, beyond)
             latency_ns = np.where(beyond, 0, latency_ns)
-        started = (
-            self._usual(rows, codes, latency_ns, at_ns)
-            if codes is None or codes.max(initial=0) < _USUAL
-            else self._any(rows, number, codes, latency_ns, at_ns)
-        )
-        ends = started.end_ns
-        if started.lost is not None and (endless := ends == FOREVER).any():
-            ran_ns = np.where(endless, 0, started.end_ns - at_ns)
-            ends = np.where(endless, -1, ends)
+        cut = self._limit_ns is not None and longest_ns > self._limit_ns
+        if not cut and (codes is None or codes.max() < _USUAL):
+            started = self._usual(rows, codes, latency_ns, at_ns)
+            ran_ns, ends_ns = latency_ns, started.end_ns
+            in_order = self._in_order
         else:
-            ran_ns = ends - at_ns
-        if self._detection_ns and started.lost is not None:
-            detected = (started.how == DIED) & ~started.lost
-            ran_ns = ran_ns + np.where(detected, self._detection_ns, 0)
+            codes = np.zeros(len(at_ns), dtype=np.int8) if codes is None else codes
+            started, lost = self._any(rows, number, codes, latency_ns, at_ns)
+            endless = started.how == ENDLESS
+            ends_ns = np.where(endless, NEVER, started.end_ns)
+            ran_ns = np.where(endless, 0, started.end_ns - at_ns)
+            if self._detection_ns:
+                ran_ns += np.where((started.how == DIED) & ~lost, self._detection_ns, 0)
+            in_order = False
+            self._in_order &= not lost.any()
         block.attempts[rows] = number
-        block.actions[rows] += 1
         block.action_ns[rows] += ran_ns
-        block.last_attempt_end_ns[rows] = np.maximum(block.last_attempt_end_ns[rows], ends)
+        block.last_attempt_end_ns[rows] = ends_ns if in_order else np.maximum(block.last_attempt_end_ns[rows], ends_ns)
         return started
 
     def _usual(self, rows: SomeRows, codes: Codes | None, latency_ns: Ints, at_ns: Ints) -> Started:
-        """Finish attempts that succeed or fail at the end of their latency, if the limit lets them."""
-        limit_ns = self._limit_ns
-        if limit_ns is not None and latency_ns.max(initial=0) > limit_ns:
-            return self._any(rows, 0, np.zeros(len(at_ns), np.int8) if codes is None else codes, latency_ns, at_ns)
+        """Finish attempts that succeed or fail at the end of their latency."""
         end_ns = at_ns + latency_ns
-        instant = latency_ns == 0
+        instant = None if latency_ns.min() else latency_ns == 0
         effect_ns = end_ns if self._effect_at == 1.0 else at_ns + _share_of(latency_ns, self._effect_at)
         blame = Cause.report_lost
         if codes is None:
             self._block.effects.note(rows, effect_ns, given_up=False, blame=blame)
             how = np.zeros(len(end_ns), dtype=np.int8)
         else:
-            done = codes == 0
-            self._block.effects.note(_chosen(rows, done), effect_ns[done], given_up=False, blame=blame)
+            (done,) = np.nonzero(codes == 0)
+            self._block.effects.note(_chosen(rows, done), effect_ns.take(done), given_up=False, blame=blame)
             how = codes
-        return Started(end_ns, how, end_ns, None, instant if instant.any() else None)
+        return Started(end_ns, how, end_ns, None, instant)
 
-    def _any(self, rows: SomeRows, number: int | Ints, codes: Codes, latency_ns: Ints, at_ns: Ints) -> Started:
-        """Finish attempts of all outcomes."""
+    def _any(
+        self, rows: SomeRows, number: int | Ints, codes: Codes, latency_ns: Ints, at_ns: Ints
+    ) -> tuple[Started, Bools]:
+        """Finish attempts of all outcomes; returns with them which were lost."""
         count = len(at_ns)
         effect_after_ns = latency_ns if self._effect_at == 1.0 else _share_of(latency_ns, self._effect_at)
         acts = _ACTS[codes]
@@ -208,7 +210,7 @@ class Attempts:
             how[hangs] = ENDLESS
             end_ns[hangs] = FOREVER
             visible_ns[hangs] = FOREVER
-        return Started(end_ns, how, visible_ns, lost, instant)
+        return Started(end_ns, how, visible_ns, lost, instant), lost
 
     # Outcomes and latencies.
 
@@ -235,7 +237,7 @@ class Attempts:
             codes: Codes | None = None
         else:
             uniforms = self._draws.uniforms("outcome", number, rows)
-            codes = self._codes[_count_up_to(self._cumulative, uniforms)]
+            codes = self._fair(uniforms)
             if self._weather is not None:
                 self._under_weather(codes, uniforms, rows, at_ns, permanent, healed)
         if healed is not None and codes is not None:
@@ -244,6 +246,12 @@ class Attempts:
             codes = np.zeros(len(at_ns), dtype=np.int8) if codes is None else codes
             codes[permanent] = _CODE[FAIL]
         return codes
+
+    def _fair(self, uniforms: Floats) -> Codes:
+        """Choose outcomes by their shares."""
+        if len(self._codes) == _USUAL and self._codes[0] == _CODE[FAIL]:
+            return (uniforms < self._cumulative[0]).view(np.int8)
+        return self._codes[_count_up_to(self._cumulative, uniforms)]
 
     def _under_weather(  # noqa: PLR0913, PLR0917  # what attempts are, and which of them it spares
         self,
@@ -309,7 +317,7 @@ def _share_of(latency_ns: Ints, share: float) -> Ints:
 def _chosen(rows: SomeRows, those: Bools | Rows) -> Rows:
     if isinstance(rows, slice):
         return np.flatnonzero(those) if those.dtype == np.bool_ else those  # type: ignore[return-value]
-    return rows[those]
+    return rows[those] if those.dtype == np.bool_ else rows.take(those)
 
 
 def _at(number: int | Ints, those: Rows) -> int | Ints:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sim.engine import event
 from sim.engine.vector.arrays import FOREVER
 from sim.engine.vector.effects import Effects
 from sim.kernel.draws import Draws
@@ -32,6 +33,7 @@ class Block:
         self.effects = Effects(count)
         self.attempts = records.attempts
         self.actions = records.actions
+        """Executions without an attempt, until the end."""
         self.action_ns = records.action_ns
         self.polls = records.polls
         self.mutations = records.mutations
@@ -60,13 +62,15 @@ class Block:
         """Leave those of some requests to the event engine."""
         self.left[rows] |= those
 
-    def leave_where_steps_may_run_out(self, steps: int) -> None:
-        """Leave the requests whose world may have more timers than a world may fire."""
+    def finish(self, polls_at_most: int, window_ns: int | None) -> None:
+        """Fill in what attempts and their effects come to, and find the requests that must be left after all.
+
+        Those are the ones whose world may have more timers than a world may fire, or two effects at one instant.
+        """
+        self.actions += self.attempts
+        steps = polls_at_most * event.STEPS_PER_POLL
         timers = self.polls.astype(np.int64) + STEPS_PER_ACTION * self.actions.astype(np.int64) + 4
         self.left |= timers > steps
-
-    def judge_effects(self, window_ns: int | None) -> None:
-        """Write what the effects of all attempts come to."""
         self.left[self.effects.judge(self.records, window_ns)] = True
 
 

@@ -74,15 +74,14 @@ class _Runs:
         block, count = self.block, self.block.count
         coming = _Next(block.everybody, np.full(count, BEFORE), np.full(count, self.start_ns, dtype=np.int64))
         number = 0
-        block.mutations += 1
         while coming.rows.size:
             number += 1
             coming = self._round(number, coming)
         if self.cancels_request and block.cancel_ns is not None:
             block.mutations[block.cancel_ns < FOREVER] += 1
         self.heartbeats.finish(block.settled_ns)
-        block.mutations += block.polls
-        block.leave_where_steps_may_run_out(self.cell.limits.polls_per_request)
+        # One for the submission, one for each heartbeat, and the reports of all attempts but those that made none.
+        block.mutations += 1 + block.polls + block.attempts
 
     def _round(self, number: int, coming: _Next) -> _Next:
         """Make attempt `number` of each request that has one coming; returns the attempts that follow."""
@@ -99,7 +98,9 @@ class _Runs:
             parts.append(_Unheard(self, number, coming.of(unheard), made.of(unheard)).decide())
             coming, made = coming.of(~unheard), made.of(~unheard)
         parts.append(self._reported(number, coming.rows, made))
-        return _Next(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        return (
+            parts[0] if len(parts) == 1 else _Next(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        )
 
     def _set_apart(self, coming: _Next) -> Bools | None:
         """Tell which requests may be canceled, or settled by a stale attempt, before this attempt has reported."""
@@ -113,30 +114,28 @@ class _Runs:
 
     def _reported(self, number: int, rows: Rows, started: Started) -> _Next:
         """Take the reports of attempts that nothing comes before: conclude, or schedule the next."""
-        block = self.block
-        block.mutations[rows] += 1
-        success = started.how == RETURNED
-        end_ns = started.end_ns
-        known = np.maximum(self.ended_ns[rows], end_ns)
-        if success.all():
-            block.settle(rows, Outcome.success, end_ns, known)
+        block, end_ns = self.block, started.end_ns
+        (success,) = np.nonzero(started.how == RETURNED)
+        if len(success) == len(rows):
+            block.settle(rows, Outcome.success, end_ns, end_ns)
             return _Next(rows[:0], end_ns[:0], end_ns[:0])
-        failed = ~success
-        block.settle(rows[success], Outcome.success, end_ns[success], known[success])
-        rows, end_ns, known = rows[failed], end_ns[failed], known[failed]
+        succeeded_ns = end_ns.take(success)
+        block.settle(rows.take(success), Outcome.success, succeeded_ns, succeeded_ns)
+        (failed,) = np.nonzero(started.how != RETURNED)
+        rows, end_ns = rows.take(failed), end_ns.take(failed)
         if number > self.max_failures:
-            block.settle(rows, Outcome.gave_up, end_ns, known)
+            block.settle(rows, Outcome.gave_up, end_ns, end_ns)
             return _Next(rows[:0], end_ns[:0], end_ns[:0])
-        self.ended_ns[rows] = known
+        self.ended_ns[rows] = end_ns
         return self.after_failure(number, rows, end_ns)
 
     def after_failure(self, number: int, rows: Rows, at_ns: Ints) -> _Next:
         """Schedule the attempts that follow failure `number` at the instants when it was handled."""
         backoff_ms = self._initial_ms * power(self._base, number)
         due_ns = at_ns + jittered_ns(backoff_ms, self.block.draws.uniforms("backoff", number, rows))
-        beyond = due_ns > RUNAWAY_NS
-        if not beyond.any():
+        if due_ns.max(initial=0) <= RUNAWAY_NS:
             return _Next(rows, at_ns, due_ns)
+        beyond = due_ns > RUNAWAY_NS
         self.block.leave(rows, beyond)
         return _Next(rows[~beyond], at_ns[~beyond], due_ns[~beyond])
 
@@ -169,6 +168,8 @@ class _Unheard:
         cancel_ns = np.where(self._created_ns < cancel_ns, cancel_ns, FOREVER)
         self._request_cancel_ns = cancel_ns if runs.cancels_request else forever
         self._job_cancel_ns = forever if runs.cancels_request else cancel_ns
+        self._made = np.ones(count, dtype=np.bool_)
+        """Whether there is an attempt."""
         if made is None:
             made = self._start()
         self._end_ns, self._how = made.end_ns, made.how
@@ -186,7 +187,7 @@ class _Unheard:
             (self._request_cancel_ns <= at_ns) & ~(self._stale_ns < self._request_cancel_ns)
         )
         block.actions[rows[over & ~blocked]] += 1
-        starts = ~(over | blocked)
+        self._made = starts = ~(over | blocked)
         end_ns, how = np.full(count, FOREVER), np.full(count, DIED, dtype=np.int8)
         visible_ns, lost = np.full(count, FOREVER), np.zeros(count, dtype=np.bool_)
         if starts.any():
@@ -200,7 +201,7 @@ class _Unheard:
         """Conclude, or schedule the attempts that follow, by whatever comes first."""
         runs, rows, block = self._runs, self._rows, self._runs.block
         reports = self._report_ns < FOREVER
-        block.mutations[rows[reports]] += 1
+        block.mutations[rows[self._made & ~reports]] -= 1
         job_end_ns = np.minimum(self._report_ns, self._visible_ns)
         job_end_ns = np.where(self._lost, self._visible_ns, job_end_ns)
         canceled_job = (self._job_cancel_ns < FOREVER) & (self._job_cancel_ns <= job_end_ns)

@@ -48,7 +48,7 @@ class Effects:
         if count == 0:
             return
         self._counts[rows] += 1
-        numbers = self._everybody[rows]
+        numbers = self._everybody[rows] if isinstance(rows, slice) else rows
         given = np.broadcast_to(np.asarray(given_up), count)
         blames = np.broadcast_to(np.asarray(blame, dtype=np.uint8), count)
         self._noted.append(_Noted(numbers, at_ns, given, blames))

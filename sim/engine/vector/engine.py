@@ -80,7 +80,7 @@ def _simulate_block(cell: Scenario, records: Requests) -> None:
         helpers.simulate(cell, block, retrier)
     else:
         component.simulate(cell, block, retrier)
-    block.judge_effects(cell.action.window_ns)
+    block.finish(cell.limits.polls_per_request, cell.action.window_ns)
     (left,) = np.nonzero(block.left)
     if left.size:
         records.put(left, event.simulate(cell, numbers=records.number[left].tolist()))

@@ -24,7 +24,7 @@ def simulate(cell: Scenario, block: Block, retrier: Helpers) -> None:
     while polls.rows.size:
         number += 1
         polls.look(number)
-    polls.polled.finish(cell.limits.polls_per_request)
+    polls.polled.finish()
 
 
 class _Polls:

@@ -162,7 +162,7 @@ class Polled:
         """Let requests end at the limit of polls."""
         self._block.outcome[rows] = Outcome.runaway
 
-    def finish(self, polls_at_most: int) -> None:
+    def finish(self) -> None:
         """Fill in what is left once all requests are settled, stuck or at a limit."""
         block = self._block
         block.mutations[:] = 1 + block.polls
@@ -174,4 +174,3 @@ class Polled:
             known = ends_ns < settled_ns
             those = rows[known]
             block.known_attempt_end_ns[those] = np.maximum(block.known_attempt_end_ns[those], ends_ns[known])
-        block.leave_where_steps_may_run_out(polls_at_most)
