@@ -284,7 +284,7 @@ class Attempts:
         first = laws[0]
         if all(law is first for law in laws):
             if isinstance(first, Constant):
-                return np.full(count, first.value_ns, dtype=np.int64)
+                return np.broadcast_to(np.int64(first.value_ns), count)
             return first.sample_ns(self._draws.uniforms("latency", number, rows))
         uniforms = self._draws.uniforms("latency", number, rows)
         latency_ns = np.empty(count, dtype=np.int64)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 STEPS_PER_ACTION = 6
 """Timers of one execution of an action, at most."""
+STEPS_BESIDES = 4
+"""Timers of a submission and of a cancel, at most."""
 
 
 class Block:
@@ -69,8 +71,9 @@ class Block:
         """
         self.actions += self.attempts
         steps = polls_at_most * event.STEPS_PER_POLL
-        timers = self.polls.astype(np.int64) + STEPS_PER_ACTION * self.actions.astype(np.int64) + 4
-        self.left |= timers > steps
+        if int(self.polls.max(initial=0)) + STEPS_PER_ACTION * int(self.actions.max(initial=0)) + STEPS_BESIDES > steps:
+            timers = self.polls.astype(np.int64) + STEPS_PER_ACTION * self.actions.astype(np.int64)
+            self.left |= timers + STEPS_BESIDES > steps
         self.left[self.effects.judge(self.records, window_ns)] = True
 
 

@@ -316,6 +316,8 @@ class _Heartbeats:
         self._retention_ns = cell.platform.retention
         self._next_ns = np.full(block.count, BEFORE)
         """The pending heartbeat: BEFORE where it has not been drawn yet, FOREVER where there is none."""
+        self._drawn = False
+        """Whether any heartbeat has been drawn."""
         self._earliest_ns = start_ns + int(jitter(HEARTBEAT_INTERVAL_MS, 0.0) * NS_PER_MS)
 
     def alive(self, rows: Rows) -> Bools:
@@ -328,6 +330,7 @@ class _Heartbeats:
         block, next_ns = self._block, self._next_ns
         new = rows[next_ns[rows] == BEFORE]
         if new.size:
+            self._drawn = True
             next_ns[new] = self._start_ns + self._gaps(new, 0)
             self._cut(new)
         (behind,) = np.nonzero(next_ns[rows] < since_ns)
@@ -365,6 +368,10 @@ class _Heartbeats:
     def finish(self, settled_ns: Ints) -> None:
         """Let the heartbeats of settled requests come to the one that finds its run completed."""
         block = self._block
+        undrawn = not self._drawn and self._cuts_ns is None
+        if undrawn and settled_ns.min(initial=0) != NEVER and settled_ns.max(initial=0) < self._earliest_ns:
+            block.polls += 1
+            return
         (going,) = np.nonzero((self._next_ns < FOREVER) & (settled_ns != NEVER))
         at_once = (self._next_ns[going] == BEFORE) & (settled_ns[going] < self._earliest_ns)
         if self._cuts_ns is not None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sim.scenario.schema import Scenario
 
-BLOCK = 1 << 14
+BLOCK = 1 << 15
 """Requests simulated at once: their columns stay in a processor's cache."""
 PORTS = (NoRetry, Article, Helpers, Component)
 
