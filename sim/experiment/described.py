@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +19,7 @@ from pydantic import ConfigDict
 
 from sim.experiment.chunks import chunk_count
 from sim.experiment.engines import Choice
+from sim.experiment.result import PACKAGES
 from sim.kernel.config import Options
 from sim.retriers.base import PORTS, LoopRetrier, Retrier, ScheduledRetrier
 from sim.scenario.cells import Cell
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 FORMAT: Final = "1"
 """Of results files; grows when an older retrysim cannot read them any more."""
-PACKAGES: Final = ("retrysim", "numpy", "scipy", "simpy")
 _COLUMNS: Final[dict[str, type[Column]]] = {"empirical": Empirical, "file": Recorded}
 
 Row = tuple[Any, ...]
@@ -74,6 +74,16 @@ class Description:
             if key == name:
                 return value
         raise Unreadable(f"it does not say its {name}")
+
+    @property
+    def identity(self) -> str:
+        """What the numbers depend on, as `identity_of` names it."""
+        return f"{self.value('digest')} {self.value('engine')} {self.value('engine version')}"
+
+    def made_by(self, other: Description) -> Description:
+        """Return this description with the versions of another one."""
+        meta = tuple((key, other.value(key) if key == "versions" else value) for key, value in self.meta)
+        return replace(self, meta=meta)
 
     @property
     def chunks(self) -> list[int]:

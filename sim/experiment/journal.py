@@ -80,6 +80,11 @@ class Journal:
             ((rows,),) = self.stored.connection.execute("SELECT count(*) FROM meta")
         return bool(rows == 0)
 
+    def description(self) -> Description:
+        """Return which run this is the journal of. Raises CorruptResults."""
+        with errors_told(self.path):
+            return self.stored.description()
+
     def begin(self, description: Description) -> None:
         """Say which run this is the journal of; chunks that are there stay."""
         self._transaction(lambda: self.stored.write(description))

@@ -11,7 +11,6 @@ import os
 import re
 import sqlite3
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from sim.experiment.stored import (
@@ -27,6 +26,7 @@ from sim.experiment.stored import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 SUFFIX: Final = ".sha256"
 _LINE = re.compile(r"([0-9a-f]{64})  ([^\n/]+)\n")
@@ -50,7 +50,7 @@ def seal(path: Path, name: str) -> None:
 
 def verify(path: Path) -> None:
     """Raise CorruptResults unless a results file is there and has the very bytes that were sealed."""
-    if not path.is_file():
+    if not path.is_file() or path.name == UNFINISHED:
         raise _missing(path)
     with path.open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:

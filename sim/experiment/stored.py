@@ -28,17 +28,18 @@ PAGE_BYTES: Final = 8192
 APPLICATION_ID: Final = 0x52747253  # "RtrS"
 MAGIC: Final = b"SQLite format 3\0"
 
-TABLES: Final = (
-    "CREATE TABLE {}meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE {}cells (cell INTEGER PRIMARY KEY, id TEXT NOT NULL, name TEXT NOT NULL, params TEXT NOT NULL, "
-    "chunks INTEGER NOT NULL, scenario TEXT NOT NULL)",
-    "CREATE TABLE {}data (kind TEXT, file TEXT, column_name TEXT, sha256 TEXT, row_count INTEGER, "
-    "values_ns BLOB NOT NULL, PRIMARY KEY (kind, file, column_name, sha256, row_count)) WITHOUT ROWID",
-    "CREATE TABLE {}chunks (cell INTEGER, chunk INTEGER, digest BLOB NOT NULL, payload BLOB NOT NULL, "
-    "PRIMARY KEY (cell, chunk)) WITHOUT ROWID",
-)
+_COLUMNS: Final = {
+    "meta": "name TEXT PRIMARY KEY, value TEXT NOT NULL",
+    "cells": """cell INTEGER PRIMARY KEY, id TEXT NOT NULL, name TEXT NOT NULL, params TEXT NOT NULL,
+        chunks INTEGER NOT NULL, scenario TEXT NOT NULL""",
+    "data": """kind TEXT, file TEXT, column_name TEXT, sha256 TEXT, row_count INTEGER, values_ns BLOB NOT NULL,
+        PRIMARY KEY (kind, file, column_name, sha256, row_count)""",
+    "chunks": """cell INTEGER, chunk INTEGER, digest BLOB NOT NULL, payload BLOB NOT NULL,
+        PRIMARY KEY (cell, chunk)""",
+}
+TABLES: Final = tuple(f"CREATE TABLE {{}}{name} ({columns}) WITHOUT ROWID" for name, columns in _COLUMNS.items())
 """`{}` is the schema. Without rowids, rows lie in the order of their keys, whenever they came."""
-NAMES: Final = ("cells", "chunks", "data", "meta")
+NAMES: Final = tuple(sorted(_COLUMNS))
 SEAL: Final = "seal"
 
 _FULL = (sqlite3.SQLITE_FULL,)
@@ -165,7 +166,7 @@ class Stored:
 
     def requests(self, identity: str, cell: int, chunks: int) -> Requests:
         """Return the requests of a cell, whose number of chunks is known. Raises CorruptResults."""
-        parts = []
+        parts: list[Requests] = []
         rows = self.connection.execute(
             "SELECT chunk, digest, payload FROM chunks WHERE cell = ? ORDER BY chunk", (cell,)
         )
