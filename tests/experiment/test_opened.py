@@ -30,13 +30,13 @@ expect: [success.rate >= 50%]
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of results; tests copy it before they damage it."""
     folder = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patched:
         patched.setitem(chunks.CHUNK_REQUESTS, EVENT, 100)
         sim.run(sim.Scenario.parse(TEXT), out=folder)
-    yield folder
+    return folder
 
 
 def copied(whole: Path, folder: Path) -> Path:
