@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sim.convex.functions import Function, FunctionError, MutationContext, action, mutation
     from sim.experiment.check import check
     from sim.experiment.counterexample import CourseMisfit, Played, play
+    from sim.experiment.opened import open_results
     from sim.experiment.replay import replay
     from sim.experiment.result import Result
     from sim.experiment.run import run
@@ -64,6 +65,7 @@ __all__ = [
     "explore",
     "invariant",
     "mutation",
+    "open_results",
     "play",
     "replay",
     "run",
@@ -103,6 +105,7 @@ _HOMES = {
     "explore": "sim.testing.explore",
     "invariant": "sim.analysis.contracts",
     "mutation": "sim.convex.functions",
+    "open_results": "sim.experiment.opened",
     "play": "sim.experiment.counterexample",
     "replay": "sim.experiment.replay",
     "run": "sim.experiment.run",
