@@ -32,11 +32,11 @@ def open_results(path: str | Path) -> Result:
 
 
 def read_cells(stored: Stored, description: Description, cells: Sequence[Cell]) -> list[CellResult]:
-    """Read the requests of cells, and measure and judge them. Raises CorruptResults."""
+    """Read what is kept of cells, and measure and judge them. Raises CorruptResults."""
     chunks = description.chunks
     if stored.count() != sum(chunks) or len(chunks) != len(cells):
         raise damaged(stored.path, f"{stored.count()} chunks are there, not {sum(chunks)}")
     return [
-        judged(cell, stored.requests(description.identity, position, chunks[position]))
+        judged(cell, stored.kept(description.identity, position, chunks[position]))
         for position, cell in enumerate(cells)
     ]
