@@ -93,15 +93,20 @@ class CellResult:
         }
 
 
+def counted(cell: Scenario, kept: Kept) -> Kept:
+    """Return those of some requests of a cell that count: that were submitted in the measuring window."""
+    if cell.measure is None or not isinstance(kept, Requests):
+        return kept
+    inside = kept.submitted_ns >= cell.measure.from_ns
+    if cell.measure.to_ns is not None:
+        inside &= kept.submitted_ns < cell.measure.to_ns
+    return kept.select(inside)
+
+
 def judged(cell: Cell, kept: Kept) -> CellResult:
     """Measure a cell's requests, or what is kept of them, and judge what its scenario expects."""
     scenario = cell.scenario
-    if scenario.measure is not None and isinstance(kept, Requests):
-        inside = kept.submitted_ns >= scenario.measure.from_ns
-        if scenario.measure.to_ns is not None:
-            inside &= kept.submitted_ns < scenario.measure.to_ns
-        kept = kept.select(inside)
-    kept = kept_of(scenario, kept)
+    kept = kept_of(scenario, counted(scenario, kept))
     metrics = measure(kept, shared=scenario.world == "shared")
     return CellResult(cell, kept, metrics, tuple(expected.judge(metrics) for expected in scenario.expect))
 

@@ -168,9 +168,10 @@ class Stored:
 
     def kept(self, identity: str, cell: int, chunks: int) -> Kept:
         """Return what is kept of a cell, whose number of chunks is known. Raises CorruptResults."""
-        return joined(self._parts(identity, cell, chunks))
+        return joined(self.parts(identity, cell, chunks))
 
-    def _parts(self, identity: str, cell: int, chunks: int) -> Iterator[Kept]:
+    def parts(self, identity: str, cell: int, chunks: int) -> Iterator[Kept]:
+        """Yield what is kept of a cell, chunk by chunk. Raises CorruptResults."""
         count = 0
         rows = self.connection.execute(
             "SELECT chunk, digest, payload FROM chunks WHERE cell = ? ORDER BY chunk", (cell,)
