@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from sim.cli.kept import told
+from sim.cli.output import whole
 from sim.experiment.export import NoParquet, write_csv, write_parquet
 from sim.experiment.kept import RequestsNotKept
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 FILE = click.Path(dir_okay=False, path_type=Path, allow_dash=True)
 STDOUT = Path("-")
@@ -44,7 +38,7 @@ def command(results: Path, csv_file: Path | None, parquet_file: Path | None) -> 
             elif csv_file is not None:
                 _export_csv(results, csv_file)
             if parquet_file is not None:
-                with _whole(parquet_file) as beside:
+                with whole(parquet_file) as beside:
                     rows = write_parquet(results, beside)
                 _tell(parquet_file, rows)
         except (NoParquet, RequestsNotKept) as error:
@@ -52,36 +46,10 @@ def command(results: Path, csv_file: Path | None, parquet_file: Path | None) -> 
 
 
 def _export_csv(results: Path, path: Path) -> None:
-    with _whole(path) as beside:
-        with beside.open("w", encoding="utf-8", newline="") as file:
-            rows = write_csv(results, file)
+    with whole(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
+        rows = write_csv(results, file)
     _tell(path, rows)
 
 
 def _tell(path: Path, rows: int) -> None:
     click.echo(f"wrote {rows:,} requests to {path}", err=True)
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """Yield a file beside, which takes the place of `path` at the end of the block; where it fails nothing changes."""
-    beside = None
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        beside = Path(name)
-        os.fchmod(handle, 0o666 & ~_umask())
-        os.close(handle)
-        yield beside
-        beside.replace(path)
-    except BaseException as error:
-        if beside is not None:
-            beside.unlink(missing_ok=True)
-        if isinstance(error, OSError) and not isinstance(error, ImportError):
-            raise click.ClickException(f"'{path}' is not written: {error.strerror or error}") from None
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

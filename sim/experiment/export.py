@@ -3,9 +3,9 @@
 A row a request, in the order of the results, with these columns:
 
     cell                                        id of the cell
-    replication, request                        the request's number in its replication (0 in isolated worlds)
+    replication, request                        the request's number in its replication; in isolated worlds in the cell
     submitted_ns first_effect_ns settled_ns     instants of simulated time
-    known_attempt_end_ns last_attempt_end_ns    when the last attempt ended that had when the request settled, and at all
+    known_attempt_end_ns last_attempt_end_ns    end of the last attempt that had ended on settling, and of the last one
     attempts effects suppressed polls conflicts mutations actions     counts
     action_ns                                   time during which its action ran
     outcome                                     open success gave_up canceled stuck runaway
@@ -83,7 +83,7 @@ def write_parquet(results: Path, path: Path) -> int:
     schema = pa.schema([pa.field(name, types[name], nullable=name in INSTANTS) for name in COLUMNS])
     rows = 0
     with parquet.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True) as writer:
-        for cell, requests in _parts(results):
+        for cell, requests in _groups(results):
             count = len(requests)
             columns: dict[str, Any] = {
                 "cell": pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), pa.array([cell])),
@@ -104,6 +104,20 @@ def write_parquet(results: Path, path: Path) -> int:
 def _parts(results: Path) -> Iterator[tuple[str, Requests]]:
     for cell, part in stored_parts(results):
         yield cell.id, requests_kept(cell, part)
+
+
+def _groups(results: Path) -> Iterator[tuple[str, Requests]]:
+    """Yield requests of one cell each, as many as make a group of rows."""
+    held: list[Requests] = []
+    of = ""
+    for cell, requests in _parts(results):
+        if held and (cell != of or sum(map(len, held)) + len(requests) > ROWS_A_GROUP):
+            yield of, Requests.concatenate(held)
+            held = []
+        of = cell
+        held.append(requests)
+    if held:
+        yield of, Requests.concatenate(held)
 
 
 def _listed(requests: Requests, name: str) -> list[Any]:
