@@ -81,12 +81,11 @@ def _in_memory(  # noqa: PLR0913  # all that a run is
     def simulated() -> Iterator[tuple[Chunk, Kept]]:
         if executor is None and workers == 1:
             for chunk in chunks:
-                scenario = cells[chunk.cell].scenario
 
                 def told(done: int, chunk: Chunk = chunk) -> None:
                     watch.at_work(chunk, done)
 
-                yield chunk, simulate_chunk(scenario, chunk, choice.engine, told)
+                yield chunk, simulate_chunk(cells[chunk.cell].scenario, chunk, choice.engine, told)
             return
         tasks = Tasks(cells, choice, identity_of(scenario, choice))
         with runner(executor, workers) as made:
