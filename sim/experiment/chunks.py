@@ -1,6 +1,7 @@
 """A run as cells x chunks, and the function that simulates one chunk wherever it is asked to.
 
-A chunk is a range of requests of an isolated cell, or one replication of a shared one. How a cell is cut depends on the
+A chunk is a range of requests of an isolated cell, or one replication of a shared one. Where histograms are kept it is
+a longer range, simulated block by block, and gives a tally. How a cell is cut depends on the
 engine alone, never on workers; what a chunk gives depends on the scenario's digest, cell, chunk, engine and the
 engine's version. The results of a cell are its chunks, one behind the other.
 """
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from sim.experiment import payload
 from sim.experiment.engines import EVENT, VECTOR, VERSIONS, Engine, simulate
+from sim.experiment.kept import BLOCKS_A_TALLY, joined, keeps_histogram, kept_of
 from sim.experiment.plan import requests_of, weather_told
 from sim.scenario.identity import digest
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from sim.experiment.engines import Choice
-    from sim.kernel.records import Requests
+    from sim.experiment.kept import Kept
     from sim.scenario.cells import Cell
     from sim.scenario.schema import Scenario
 
@@ -58,26 +60,43 @@ def chunk_count(cell: Scenario, engine: Engine) -> int:
     """Return how many chunks a cell has."""
     if cell.world == "shared":
         return cell.replications
-    return -(-cell.requests.count // CHUNK_REQUESTS[engine])
+    return -(-cell.requests.count // _requests_a_chunk(cell, engine))
+
+
+def _requests_a_chunk(cell: Scenario, engine: Engine) -> int:
+    if cell.world == "shared":
+        return cell.requests.count
+    return CHUNK_REQUESTS[engine] * (BLOCKS_A_TALLY if keeps_histogram(cell) else 1)
 
 
 def chunks_of(cells: Sequence[Cell], engine: Engine) -> Iterator[Chunk]:
     """Yield all chunks of a run, in the order of its results."""
     for position, cell in enumerate(cells):
-        each = cell.scenario.requests.count if cell.scenario.world == "shared" else CHUNK_REQUESTS[engine]
+        each = _requests_a_chunk(cell.scenario, engine)
         total = requests_of(cell.scenario)
         for number in range(chunk_count(cell.scenario, engine)):
             yield Chunk(position, number, number * each, min(each, total - number * each))
 
 
-def simulate_chunk(
-    cell: Scenario, chunk: Chunk, engine: Engine, progress: Callable[[int], None] | None = None
-) -> Requests:
+def simulate_chunk(cell: Scenario, chunk: Chunk, engine: Engine, progress: Callable[[int], None] | None = None) -> Kept:
     """Simulate one chunk; `progress` is told now and then how many of its requests are done."""
     with weather_told():
         if cell.world == "shared":
             return simulate(cell, engine, replication=chunk.number, progress=progress)
-        return simulate(cell, engine, requests=range(chunk.first, chunk.first + chunk.count), progress=progress)
+        return joined(_blocks(cell, chunk, engine, progress))
+
+
+def _blocks(cell: Scenario, chunk: Chunk, engine: Engine, progress: Callable[[int], None] | None) -> Iterator[Kept]:
+    """Simulate a chunk of an isolated world in as many requests at a time as the engine takes."""
+    each, end = CHUNK_REQUESTS[engine], chunk.first + chunk.count
+    for first in range(chunk.first, end, each):
+
+        def told(done: int, before: int = first - chunk.first) -> None:
+            if progress is not None:
+                progress(before + done)
+
+        block = range(first, min(first + each, end))
+        yield kept_of(cell, simulate(cell, engine, requests=block, progress=told))
 
 
 # What travels to workers and back.

@@ -10,10 +10,10 @@ from sim.experiment.chunks import Chunk, Tasks, chunks_of, identity_of, simulate
 from sim.experiment.engines import AUTO, Asked, Choice, choose
 from sim.experiment.executors import refuse_unknown, runner
 from sim.experiment.keeping import Keeping
+from sim.experiment.kept import Gathered, Kept
 from sim.experiment.plan import Plan, plan, refuse_course
 from sim.experiment.result import CellResult, Result, judged
 from sim.experiment.watching import Progress, Watch
-from sim.kernel.records import Requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,10 +75,10 @@ def _in_memory(  # noqa: PLR0913  # all that a run is
     missing = [0] * len(cells)
     for chunk in chunks:
         missing[chunk.cell] += 1
-    parts: dict[int, dict[int, Requests]] = {}
+    parts: dict[int, Gathered] = {}
     found: dict[int, CellResult] = {}
 
-    def simulated() -> Iterator[tuple[Chunk, Requests]]:
+    def simulated() -> Iterator[tuple[Chunk, Kept]]:
         if executor is None and workers == 1:
             for chunk in chunks:
 
@@ -93,10 +93,9 @@ def _in_memory(  # noqa: PLR0913  # all that a run is
                 yield chunk, payload.decode(done.payload)
 
     for chunk, part in simulated():
-        parts.setdefault(chunk.cell, {})[chunk.number] = part
+        gathered = parts.setdefault(chunk.cell, Gathered())
+        gathered.add(chunk.number, part)
         watch.finished(chunk)
-        if len(parts[chunk.cell]) == missing[chunk.cell]:
-            numbered = parts.pop(chunk.cell)
-            requests = Requests.concatenate([numbered[number] for number in range(len(numbered))])
-            found[chunk.cell] = judged(cells[chunk.cell], requests)
+        if gathered.count == missing[chunk.cell]:
+            found[chunk.cell] = judged(cells[chunk.cell], parts.pop(chunk.cell).all())
     return Result(scenario, [found[position] for position in range(len(cells))], choice)

@@ -46,6 +46,8 @@ def idle_settings(tree: Tree, trusted: Sequence[str] = ()) -> Iterator[Idle]:
     """Yield what is written and cannot matter."""
     if written(tree, "world") in (None, "isolated"):
         yield from _idle_when_isolated(tree)
+    elif written(tree, "world") == "shared":
+        yield from _idle_when_shared(tree)
     script = written(tree, "action", "script")
     if isinstance(script, list | tuple) and script:
         yield from _idle_when_scripted(tree)
@@ -66,6 +68,12 @@ def _idle_when_isolated(tree: Tree) -> Iterator[Idle]:
     yield from _idle(tree, f"{alone} and all are independent; raise requests.count", "replications", neutral=1)
     yield from _idle(tree, f"{alone}; faults befall a deployment that requests share: `world: shared`", "faults")
     yield from _idle(tree, f"{alone} and waits for no slot; slots need `world: shared`", "platform", "parallelism")
+
+
+def _idle_when_shared(tree: Tree) -> Iterator[Idle]:
+    reason = "has no use in a shared world, whose intervals come from the requests of its replications: all are kept"
+    if written(tree, "keep") == "histogram":
+        yield Idle(("keep",), f"'histogram' {reason}", ("keep",))
 
 
 def _idle_when_scripted(tree: Tree) -> Iterator[Idle]:
