@@ -1,7 +1,7 @@
 """retrysim: a discrete-event simulator and test harness for retry semantics.
 
 If I retry like this, what happens? `Scenario` describes an experiment, `run` simulates it, `replay` tells the story of
-one request. `check` holds every history against what retriers and the platform owe, `explore` searches a small world
+one request, `compare` sets cells against each other. `check` holds every history against what retriers and the platform owe, `explore` searches a small world
 for courses that break it, and `play` plays such a course again. Retriers of your own are a `ScheduledRetrier` (handlers
 against contexts, as in Convex) or a `LoopRetrier` (one coroutine that calls and sleeps). Names are imported when first
 used.
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sim.analysis.history_view import View
     from sim.convex.functions import Function, FunctionError, MutationContext, action, mutation
     from sim.experiment.check import check
+    from sim.experiment.compare import Comparison, compare
     from sim.experiment.counterexample import CourseMisfit, Played, play
     from sim.experiment.replay import replay
     from sim.experiment.result import Result
@@ -38,6 +39,7 @@ __all__ = [
     "CallTimedOut",
     "Cause",
     "ClientContext",
+    "Comparison",
     "CourseMisfit",
     "Event",
     "Explored",
@@ -61,6 +63,7 @@ __all__ = [
     "action",
     "breach",
     "check",
+    "compare",
     "explore",
     "invariant",
     "mutation",
@@ -77,6 +80,7 @@ _HOMES = {
     "CallTimedOut": "sim.retriers.client",
     "Cause": "sim.kernel.records",
     "ClientContext": "sim.retriers.client",
+    "Comparison": "sim.experiment.compare",
     "CourseMisfit": "sim.experiment.counterexample",
     "Event": "sim.kernel.history",
     "Explored": "sim.testing.explore",
@@ -100,6 +104,7 @@ _HOMES = {
     "action": "sim.convex.functions",
     "breach": "sim.analysis.contracts",
     "check": "sim.experiment.check",
+    "compare": "sim.experiment.compare",
     "explore": "sim.testing.explore",
     "invariant": "sim.analysis.contracts",
     "mutation": "sim.convex.functions",

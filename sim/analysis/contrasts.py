@@ -54,6 +54,9 @@ LATTICE = (10_946, 6_765)
 """Two successive Fibonacci numbers: of all lattices of so many points in a square theirs lies most evenly
 (L. K. Hua and Y. Wang, Applications of Number Theory to Numerical Analysis, Springer 1981)."""
 
+Counts = tuple[int, int]
+"""Hits, and trials."""
+
 REACH = 9
 """Ranks further from their mean than so many standard deviations are not looked at."""
 
@@ -70,7 +73,8 @@ class Column:
     @property
     def never(self) -> NDArray[np.bool_]:
         """Which requests count and are infinite."""
-        return self.counted & (self.values == NEVER)
+        never: NDArray[np.bool_] = self.counted & (self.values == NEVER)
+        return never
 
     def equals(self, other: Self) -> bool:
         """Whether every request counts in both or in neither, and with the same value."""
@@ -146,9 +150,9 @@ def of_infinite_means(never: Estimate, *, a: bool, b: bool) -> Estimate:
 # -- rates -------------------------------------------------------------------------------------------------------------
 
 
-def rates(hits_a: int, trials_a: int, hits_b: int, trials_b: int, *, factor: float, correlation: float) -> Estimate:
+def rates(of_a: Counts, of_b: Counts, *, factor: float = 1.0, correlation: float = 0.0) -> Estimate:
     """Estimate the difference of two shares whose estimates have this `correlation` (Newcombe; Zou and Donner)."""
-    a, b = rate(hits_a, trials_a), rate(hits_b, trials_b)
+    a, b = rate(*of_a), rate(*of_b)
     if a.value is None or b.value is None or a.low is None or a.high is None or b.low is None or b.high is None:
         return NOTHING
     value = b.value - factor * a.value
@@ -181,9 +185,8 @@ def correlation_of(
     margins = (yes + only_a, only_b + no, yes + only_b, only_a + no)
     if 0 in margins:
         return 0.0
-    more = yes * no - only_a * only_b
+    more = float(yes * no - only_a * only_b)
     more = max(0.0, more - pairs / 2) if more > 0 else more
-    # Square roots first: the product of four counts of 10^8 is beyond exact doubles, and needlessly so.
     found = more / math.prod(map(math.sqrt, margins))
     return found * pairs / math.sqrt(float(counted_a.sum()) * float(counted_b.sum()))
 

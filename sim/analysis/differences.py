@@ -11,6 +11,7 @@ from enum import Enum
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.analysis import contrasts
 from sim.analysis.contrasts import Column, Moments
@@ -46,7 +47,8 @@ class Difference:
     a: Estimate
     b: Estimate
     estimate: Estimate
-    """B - A in the unit of the metric (ns for durations); value None where there is none, also between two infinities."""
+    """B - A in the unit of the metric (ns for durations); its value is None where nothing counts in A or in B, and
+    between two infinities."""
     identical: bool
     """Whether every request has the same value in both."""
 
@@ -163,8 +165,7 @@ class Differences:
             correlation = 0.0
             if self._requests_are_paired:
                 correlation = contrasts.correlation_of(never[0], a.counted, never[1], b.counted)
-            hits_and_trials = (int(never[0].sum()), int(a.counted.sum()), int(never[1].sum()), int(b.counted.sum()))
-            share = contrasts.rates(*hits_and_trials, factor=1.0, correlation=correlation)
+            share = contrasts.rates(_counts(never[0], a), _counts(never[1], b), correlation=correlation)
             return contrasts.of_infinite_means(share, a=infinite[0], b=infinite[1])
         if self._requests_are_paired:
             return contrasts.paired_means(a, b, factor=factor)
@@ -179,8 +180,7 @@ class Differences:
         correlation = 0.0
         if self._requests_are_paired:
             correlation = contrasts.correlation_of(hits[0], a.counted, hits[1], b.counted)
-        hits_and_trials = (int(hits[0].sum()), int(a.counted.sum()), int(hits[1].sum()), int(b.counted.sum()))
-        return contrasts.rates(*hits_and_trials, factor=factor, correlation=correlation)
+        return contrasts.rates(_counts(hits[0], a), _counts(hits[1], b), factor=factor, correlation=correlation)
 
     def _of_replications(self, metric: Metric, pooled: float | None, factor: float) -> Estimate:
         values_a, values_b = (metrics.replication_values(metric.path) for metrics in self._metrics)
@@ -192,9 +192,7 @@ class Differences:
     def _requests_are_paired(self) -> bool:
         """Whether row n of A and row n of B are the same request."""
         a, b = self._requests
-        return (
-            self.paired and np.array_equal(a.number, b.number) and np.array_equal(a.replication, b.replication)
-        )
+        return self.paired and np.array_equal(a.number, b.number) and np.array_equal(a.replication, b.replication)
 
     def _correlation_of_quantile(self, metric: Metric) -> float:
         if metric.path not in self._correlations:
@@ -226,6 +224,10 @@ class Differences:
 def _column(quantity: str, requests: Requests) -> Column:
     values, counted = QUANTITIES[quantity](requests)
     return Column(values, np.ones(len(values), np.bool_) if counted is None else counted)
+
+
+def _counts(hits: NDArray[np.bool_], column: Column) -> contrasts.Counts:
+    return int(hits.sum()), int(column.counted.sum())
 
 
 def _pooled(a: float | None, b: float | None, factor: float) -> float | None:
