@@ -41,8 +41,8 @@ from numpy.typing import NDArray
 from sim.analysis.estimates import (
     NOTHING,
     TAIL,
+    AnySample,
     Estimate,
-    Sample,
     deviation,
     quantile_rank,
     rate,
@@ -93,11 +93,12 @@ class Moments:
     """With the divisor count - 1; 0 for one value."""
 
     @classmethod
-    def of(cls, values: NDArray[np.int64]) -> Self:
+    def of(cls, sample: AnySample) -> Self:
         """Take the moments of finite values, at least one."""
-        count = len(values)
-        spread = float(values.var(ddof=1, dtype=np.float64)) if count > 1 else 0.0
-        return cls(count, float(values.mean(dtype=np.float64)), spread)
+        count = len(sample)
+        total, squares = sample.sums()
+        # Of whole numbers, so it is exact: 0 where all values are equal.
+        return cls(count, total / count, (count * squares - total**2) / (count * max(1, count - 1)))
 
 
 # -- means -------------------------------------------------------------------------------------------------------------
@@ -194,11 +195,14 @@ def correlation_of(
 # -- quantiles ---------------------------------------------------------------------------------------------------------
 
 
-def quantiles(a: Sample, b: Sample, share: Fraction, *, factor: float = 1.0, correlation: float = 0.0) -> Estimate:
+def quantiles(  # noqa: PLR0913  # two samples, and how they are related
+    a: AnySample, b: AnySample, share: Fraction, *, factor: float = 1.0, correlation: float = 0.0, within: float = 0.0
+) -> Estimate:
     """Estimate the difference of a quantile in two samples of non-negative values, some perhaps infinite.
 
     `correlation` is that of the indicators of lying below the quantile. Where a sample is too small to bound its
-    quantile, the difference is not bounded either.
+    quantile, the difference is not bounded either. Values may be off by `within` of themselves, as those of histograms
+    are; the interval makes room for that.
     """
     if not len(a) or not len(b):
         return NOTHING
@@ -212,14 +216,15 @@ def quantiles(a: Sample, b: Sample, share: Fraction, *, factor: float = 1.0, cor
     below_a = _counts(along * x + across * y, len(a), share)
     below_b = _counts(along * x - across * y, len(b), share)
     # The true quantile lies between the last value below it and the next.
-    lows = _less(_ordered(b, below_b), factor * _ordered(a, below_a + 1), undefined=-math.inf)
-    highs = _less(_ordered(b, below_b + 1), factor * _ordered(a, below_a), undefined=math.inf)
+    less, more = 1 - within, 1 + within
+    lows = _less(less * _ordered(b, below_b), factor * more * _ordered(a, below_a + 1), undefined=-math.inf)
+    highs = _less(more * _ordered(b, below_b + 1), factor * less * _ordered(a, below_a), undefined=math.inf)
     out = math.floor(TAIL * len(lows))
     low, high = float(np.partition(lows, out)[out]), float(np.partition(highs, len(highs) - 1 - out)[-1 - out])
     return Estimate(None if math.isnan(value) else float(value), low, high)
 
 
-def below_quantile(column: Column, sample: Sample, share: Fraction) -> NDArray[np.bool_]:
+def below_quantile(column: Column, sample: AnySample, share: Fraction) -> NDArray[np.bool_]:
     """Say of each request whether it counts and does not lie above the sample's quantile."""
     bound = sample.ordered(quantile_rank(len(sample), share))
     inside: NDArray[np.bool_] = column.counted & (column.values != NEVER)
@@ -234,11 +239,11 @@ def _less(b: NDArray[np.float64], a: NDArray[np.float64], *, undefined: float) -
     return less
 
 
-def _ordered(sample: Sample, ranks: NDArray[np.int64]) -> NDArray[np.float64]:
+def _ordered(sample: AnySample, ranks: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the values of ranks from 1; those of rank 0 are 0, as times are not negative, beyond the last infinite."""
     ordered = np.where(ranks > 0, math.inf, 0.0)
-    finite = (ranks > 0) & (ranks <= len(sample.finite))
-    ordered[finite] = sample.finite[ranks[finite] - 1]
+    finite = (ranks > 0) & (ranks <= len(sample) - sample.infinite)
+    ordered[finite] = sample.at(ranks[finite])
     return ordered
 
 

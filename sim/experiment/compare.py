@@ -11,6 +11,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from sim.analysis import comparison
 from sim.analysis.comparison import Pair
 from sim.analysis.comparison_picture import plot_comparison
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
     from rich.table import Table
+
+    from sim.kernel.records import Requests
 
 SUMMARY_SCHEMA = 1
 SAID = frozenset({"retrier", "seed", "requests.count", "replications", "precision"})
@@ -171,11 +175,22 @@ def _compared(a: CellResult, b: CellResult, names: tuple[str, str] | None) -> Co
     determined = not changed and len(a.requests) == len(b.requests)
     unpaired = _why_unpaired(a, b, changed)
     differences = Differences(
-        a.requests, b.requests, shared=one.world == "shared", paired=not unpaired, determined=determined
+        a.metrics,
+        b.metrics,
+        _requests_of(a, b) if not unpaired else None,
+        paired=not unpaired,
+        determined=determined,
     )
     first, second = names or _names(a, b)
     pair = Pair(first, second, differences, _basis(a, unpaired, determined=determined), tuple(_warnings(changed)))
     return Compared(a, b, pair)
+
+
+def _requests_of(a: CellResult, b: CellResult) -> tuple[Requests, Requests] | None:
+    """Return the requests of two paired cells where row n of both is the same request; some may not count in one."""
+    one, other = a.requests, b.requests
+    same = np.array_equal(one.number, other.number) and np.array_equal(one.replication, other.replication)
+    return (one, other) if same else None
 
 
 def _names(a: CellResult, b: CellResult) -> tuple[str, str]:
