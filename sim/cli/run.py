@@ -22,6 +22,7 @@ from sim.cli.violations import print_checked
 from sim.experiment.check import Checked, check
 from sim.experiment.counterexample import located
 from sim.experiment.plan import refuse_course
+from sim.experiment.precision import precision_lines
 from sim.experiment.run import run
 from sim.scenario.cells import cells
 from sim.scenario.problems import ScenarioError
@@ -115,16 +116,17 @@ def _progress() -> Iterator[Watcher]:
 
 def _print_results(result: Result, source: Source, printer: Printer) -> None:
     scenario = result.scenario
-    count = scenario.requests.count
-    shared = scenario.world == "shared"
-    size = f"{count:,} requests x {scenario.replications} replications" if shared else f"{count:,} requests"
     printer.sentence(
-        f"{scenario.name}: {scenario.world} world, {size} a cell, seed {scenario.seed}, schema 1, "
+        f"{scenario.name}: {scenario.world} world, {result.size} a cell, seed {scenario.seed}, schema 1, "
         f"digest {result.digest[:12]}"
     )
     printer.print(result.table())
     for sentence in result.sentences():
         printer.sentence(sentence)
+    if result.attained:
+        printer.verbatim("\nprecision")
+    for line in precision_lines(result.attained, result.size):
+        printer.sentence(line, indent="  ")
     verdicts = [(cell, verdict) for cell in result.cells for verdict in cell.verdicts]
     if verdicts:
         printer.verbatim("\nexpected")
@@ -157,7 +159,7 @@ def _save(result: Result, folder: Path, *, pictures: bool, svg: bool) -> list[st
         if pictures:
             scenario = result.scenario
             caption = caption_text(
-                scenario.name, scenario.seed, scenario.requests.count, result.digest, scenario.replications
+                scenario.name, scenario.seed, result.requests_each, result.digest, result.replications
             )
             save_figures(result.reported, caption, beside, svg=svg)
         return sorted(path.name for path in beside.iterdir())

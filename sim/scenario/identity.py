@@ -21,7 +21,7 @@ from sim.scenario.schema import Platform, Scenario
 from sim.scenario.yaml_writer import yaml_lines
 
 NOT_IDENTITY = ("name", "why", "expect", "check", "explore", "course")
-OPTIONAL_PARTS = ("measure", "cancel", "heals_at", "explore", "course")
+OPTIONAL_PARTS = ("measure", "cancel", "heals_at", "explore", "course", "precision")
 
 
 def resolved(scenario: Scenario) -> dict[str, Any]:

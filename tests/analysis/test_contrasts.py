@@ -93,7 +93,7 @@ def test_what_counts_nowhere_makes_no_difference() -> None:
     ],
 )
 def test_an_infinite_mean_differs_for_certain_only_where_the_shares_of_never_do(
-    never: Estimate, a: bool, b: bool, expected: Estimate
+    never: Estimate, expected: Estimate, *, a: bool, b: bool
 ) -> None:
     assert of_infinite_means(never, a=a, b=b) == expected
 
