@@ -39,9 +39,10 @@ class Target:
 
     def is_reached(self, estimate: Estimate) -> bool:
         """Whether an estimate of the metric is narrow enough; without an interval it is not."""
-        if estimate.value is None:
+        found = half_width(estimate)
+        if estimate.value is None or math.isinf(found):
             return False
-        return half_width(estimate) <= (self.width * estimate.value if self.relative else self.width)
+        return found <= (self.width * estimate.value if self.relative else self.width)
 
 
 def half_width(estimate: Estimate) -> float:

@@ -102,12 +102,12 @@ def precision_lines(attained_by: Sequence[Attained], size: str) -> list[str]:
         if not missing:
             lines.append(f"reached with {size} a cell: {target.text}")
             continue
-        how = (
-            "no interval" if math.isinf(worst.half_width) else f"+- {amount_text(worst.half_width, target.metric.unit)}"
-        )
+        how = f"the interval is +- {amount_text(worst.half_width, target.metric.unit)}"
+        if math.isinf(worst.half_width):
+            how = "there is no interval, or one without an upper limit,"
         where = f" in '{worst.cell}'" if len(ours) > 1 else ""
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        lines.append(f"not reached with {size} a cell, the limit: {target.text}; it is {how}{where}{more}")
+        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        lines.append(f"not reached with {size} a cell, the limit: {target.text}; {how}{where}{more}")
     return lines
 
 
