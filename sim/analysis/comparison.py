@@ -154,7 +154,7 @@ def sentence(found: Difference) -> str:
         case Change.same:
             return f"Same: {name} is {a} in both, request by request."
         case Change.inconclusive:
-            return f"Inconclusive: {name} is {_two(a, b)}; {_doubt(found)}."
+            return f"Inconclusive: {name} is {_two(found)}; {_doubt(found)}."
     start = found.change.value.capitalize()
     rises = estimate.low is not None and estimate.low > 0
     moves = f"{name} {'rises' if rises else 'falls'} from {a} to {b}"
@@ -166,8 +166,16 @@ def sentence(found: Difference) -> str:
     return f"{start}: {moves}, by {amount_text(estimate.value, unit)}{_between(estimate, unit)}{share}."
 
 
-def _two(a: str, b: str) -> str:
-    return f"{a} in both" if a == b else f"{a} in A and {b} in B"
+def _two(found: Difference) -> str:
+    unit = found.metric.unit
+    texts = {
+        name: value_text(estimate.value, unit)
+        for name, estimate in (("A", found.a), ("B", found.b))
+        if estimate.value is not None
+    }
+    if len(texts) == 2 and texts["A"] == texts["B"]:
+        return f"{texts['A']} in both"
+    return " and ".join(f"{text} in {name}" for name, text in texts.items()) or "not known"
 
 
 def _between(estimate: Estimate, unit: Unit) -> str:
@@ -183,7 +191,8 @@ def _between(estimate: Estimate, unit: Unit) -> str:
 def _doubt(found: Difference) -> str:
     unit, estimate = found.metric.unit, found.estimate
     if found.a.value is None or found.b.value is None:
-        return f"no request counts for it in {'A' if found.a.value is None else 'B'}"
+        where = "either" if found.a.value is found.b.value else "A" if found.a.value is None else "B"
+        return f"no request counts for it in {where}"
     if found.metric.statistic is Statistic.max:
         return "a maximum has no interval"
     if estimate.value is None:

@@ -156,7 +156,8 @@ def rates(of_a: Counts, of_b: Counts, *, factor: float = 1.0, correlation: float
     a, b = rate(*of_a), rate(*of_b)
     if a.value is None or b.value is None or a.low is None or a.high is None or b.low is None or b.high is None:
         return NOTHING
-    value = b.value - factor * a.value
+    # Exact: 90.485 % and 9.515 % have to move by the same number of digits.
+    value = float(Fraction(*of_b) - Fraction(factor) * Fraction(*of_a))
     below, above = b.value - b.low, factor * (a.high - a.value)
     low = value - _added(below, above, correlation)
     below, above = factor * (a.value - a.low), b.high - b.value

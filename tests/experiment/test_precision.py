@@ -58,8 +58,10 @@ def test_the_limit_ends_a_run_and_is_told() -> None:
     result = run(scenario(TWO, "success.rate +- 0.01%", requests_at_most=700))
     assert {len(cell.requests) for cell in result.cells} == {700}
     assert precision_lines(result.attained, result.size) == [
-        "not reached with 700 requests a cell, the limit: success.rate +- 0.01%; "
-        "the interval is +- 2.34 pp in 'once' (and 1 more)"
+        (
+            "not reached with 700 requests a cell, the limit: success.rate +- 0.01%; "
+            "the interval is +- 2.34 pp in 'once' (and 1 more)"
+        )
     ]
 
 
@@ -120,7 +122,7 @@ def test_requests_that_were_added_can_be_replayed() -> None:
 
 def test_a_run_is_refused_where_its_limit_would_be_too_much() -> None:
     made = scenario(TWO, "success.rate +- 0.01%", requests_at_most=1_000_000)
-    with pytest.raises(ScenarioError, match="limits.events"):
+    with pytest.raises(ScenarioError, match="more than limits"):
         plan(made.model_copy(update={"limits": made.limits.model_copy(update={"events": 10_000})}))
 
 
