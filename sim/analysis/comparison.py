@@ -277,26 +277,34 @@ def _numbers(found: Difference) -> Iterator[str]:
 
 
 def finding(pair: Pair) -> str:
-    """Say in one line the most telling thing that is certain about the time to effect, or else about success."""
+    """Say in one line the most telling thing that is certain: of the time to effect, then of success, or both."""
     a, b = (f"'{name}'" for name in (pair.a, pair.b))
+    success = pair.differences["success.rate"]
+    more = {Change.better: "more", Change.worse: "less"}.get(success.change)
+    rates = " instead of ".join(value_text(value, Unit.share) for value in (success.b.value, success.a.value))
     for point in ("p99", "p90", "p50", "p99.9"):
         found = pair.differences[f"time_to_effect.{point}"]
         if found.change in (Change.better, Change.worse):
-            share = f"{float(100 * QUANTILES[point]):g} %"
-            times = [value_text(value, Unit.duration) for value in (found.b.value, found.a.value)]
-            if found.estimate.value is not None and math.isinf(found.estimate.value):
-                has, has_not, time = (b, a, times[0]) if found.change is Change.better else (a, b, times[1])
-                return f"{has} has {share} of its effects within {time}, {has_not} never has"
-            sooner = "sooner" if found.change is Change.better else "later"
-            return f"{b} has {share} of its effects {sooner} than {a}: within {times[0]} instead of {times[1]}"
-    found = pair.differences["success.rate"]
-    if found.change in (Change.better, Change.worse):
-        more = "more" if found.change is Change.better else "less"
-        rates = [value_text(value, Unit.share) for value in (found.b.value, found.a.value)]
-        return f"{b} succeeds {more} often than {a}: {rates[0]} instead of {rates[1]}"
+            text = _finding_of_time(found, f"{float(100 * QUANTILES[point]):g} %", a, b)
+            return (
+                f"{text}, but succeeds {more} often, {rates}" if more and found.change is not success.change else text
+            )
+    if more:
+        return f"{b} succeeds {more} often than {a}: {rates}"
     if pair.differences["time_to_effect.p99"].change is Change.same:
         return f"{b} and {a} have their effects at the same times"
     return f"No difference in the time to effect can be told between {b} and {a}"
+
+
+def _finding_of_time(found: Difference, share: str, a: str, b: str) -> str:
+    times = [value_text(value, Unit.duration) for value in (found.b.value, found.a.value)]
+    is_better = found.change is Change.better
+    if found.estimate.value is None or not math.isinf(found.estimate.value):
+        sooner = "sooner" if is_better else "later"
+        return f"{b} has {share} of its effects {sooner} than {a}, within {times[0]} instead of {times[1]}"
+    if is_better:
+        return f"{b} has {share} of its effects within {times[0]}, which {a} never has"
+    return f"{b} never has {share} of its effects, which {a} has within {times[1]}"
 
 
 def _listed(texts: Sequence[str]) -> str:

@@ -169,10 +169,10 @@ def _compared(a: CellResult, b: CellResult, names: tuple[str, str] | None) -> Co
             "requests that meet one another and requests that do not have nothing to compare"
         )
     for name, cell in (("A", a), ("B", b)):
-        if not len(cell.requests):
+        if not len(cell.metrics):
             raise NotComparable(f"no request of {name} ('{cell.cell.name}') counts, so there is nothing to compare")
     changed = differing(one, other)
-    determined = not changed and len(a.requests) == len(b.requests)
+    determined = not changed and len(a.metrics) == len(b.metrics)
     unpaired = _why_unpaired(a, b, changed)
     differences = Differences(
         a.metrics,
@@ -206,7 +206,7 @@ def _why_unpaired(a: CellResult, b: CellResult, changed: Mapping[str, tuple[Any,
     shared = one.world == "shared"
     if "requests.arrivals" in changed or "measure" in changed or (shared and "requests.count" in changed):
         return "other requests arrive, or count"
-    sizes = [cell.metrics.replications if shared else len(cell.requests) for cell in (a, b)]
+    sizes = [cell.metrics.replications if shared else len(cell.metrics) for cell in (a, b)]
     if sizes[0] != sizes[1]:
         return f"they have {sizes[0]:,} and {sizes[1]:,} {'replications' if shared else 'requests'}"
     return ""
@@ -228,7 +228,7 @@ def _basis(a: CellResult, unpaired: str, *, determined: bool) -> str:
             "and replication n of both met the same weather and the same latencies."
         )
     return (
-        f"Paired by request: both ran {len(a.requests):,} requests of seed {seed}, "
+        f"Paired by request: both ran {len(a.metrics):,} requests of seed {seed}, "
         "and request n of both met the same weather and the same latencies."
     )
 

@@ -163,8 +163,8 @@ def test_what_may_be_chance_is_said_so(make_pair: MakePair) -> None:
             [(20, {"first_effect_ns": S})],
             "time_to_effect.p99",
             (
-                "Inconclusive: the p99 of the time to effect is 100 ms in A and 1.00 s in B; this is too little to bound "
-                "the difference."
+                "Inconclusive: the p99 of the time to effect is 100 ms in A and 1.00 s in B; this is too little to "
+                "bound the difference."
             ),
         ),
         (
@@ -224,14 +224,22 @@ def test_a_judged_condition_is_one_line(make_pair: MakePair, text: str, told: st
 @pytest.mark.parametrize(
     ("a", "b", "title"),
     [
-        (SPREAD, LATER, "'b' has 99 % of its effects later than 'a': within 245 ms instead of 187 ms"),
-        (LATER, SPREAD, "'b' has 99 % of its effects sooner than 'a': within 187 ms instead of 245 ms"),
-        ([(400, {})], [(300, {}), (100, GONE)], "'a' has 99 % of its effects within 100 ms, 'b' never has"),
-        ([(300, {}), (100, GONE)], [(400, {})], "'b' has 99 % of its effects within 100 ms, 'a' never has"),
+        (SPREAD, LATER, "'b' has 99 % of its effects later than 'a', within 245 ms instead of 187 ms"),
+        (LATER, SPREAD, "'b' has 99 % of its effects sooner than 'a', within 187 ms instead of 245 ms"),
+        ([(400, {})], [(300, {}), (100, GONE)], "'b' never has 99 % of its effects, which 'a' has within 100 ms"),
+        ([(300, {}), (100, GONE)], [(400, {})], "'b' has 99 % of its effects within 100 ms, which 'a' never has"),
         (
             [(400, {})],
             [(300, {}), (100, {"outcome": "gave_up"})],
             "'b' succeeds less often than 'a': 75.00 % instead of 100 %",
+        ),
+        (
+            [(300, {}), (100, {"outcome": "gave_up"})],
+            [(400, {"first_effect_ns": S})],
+            (
+                "'b' has 99 % of its effects later than 'a', within 1.00 s instead of 100 ms, but succeeds more often, "
+                "100 % instead of 75.00 %"
+            ),
         ),
         ([(400, {})], [(400, {})], "'b' and 'a' have their effects at the same times"),
         (

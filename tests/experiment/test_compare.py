@@ -44,8 +44,8 @@ def test_cells_of_a_run_are_paired_by_request(made: Make) -> None:
     assert found["success.rate"].change is Change.better
     assert [cell.pair.basis for cell in found] == [
         (
-            "Paired by request: both ran 300 requests of seed 5, and request n of both met the same weather and the same "
-            "latencies."
+            "Paired by request: both ran 300 requests of seed 5, and request n of both met the same weather and the "
+            "same latencies."
         )
     ]
     assert [cell.pair.warnings for cell in found] == [()]
@@ -103,8 +103,8 @@ def test_other_seeds_are_not_paired_and_said(made: Make) -> None:
     assert (found.paired, found.pair.basis) == (
         False,
         (
-            "Not paired, since their seeds differ (5 and 6): the intervals are those of independent requests, wider than "
-            "a common seed and equal numbers would make them."
+            "Not paired, since their seeds differ (5 and 6): the intervals are those of independent requests, wider "
+            "than a common seed and equal numbers would make them."
         ),
     )
 
