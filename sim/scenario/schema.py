@@ -152,8 +152,8 @@ class Precision(Options):
     `requests.count` requests a cell (`replications`, in shared worlds) are the first round; each round doubles them.
     """
 
-    intervals: Annotated[tuple[TargetText, ...], Field(strict=False, min_length=1, max_length=MOST_EXPECTATIONS)] = (
-        Field(description="What has to be how narrow, such as `time_to_effect.p99 +- 5%`.")
+    intervals: Annotated[tuple[TargetText, ...], Field(strict=False, max_length=MOST_EXPECTATIONS)] = Field(
+        description="What has to be how narrow, such as `time_to_effect.p99 +- 5%`.", json_schema_extra={"minItems": 1}
     )
     requests_at_most: int = Field(
         default=1_000_000, ge=1, le=REQUESTS_MAX, description="Isolated worlds: the most requests of a cell."
@@ -161,6 +161,14 @@ class Precision(Options):
     replications_at_most: int = Field(
         default=1_000, ge=1, le=MOST_REPLICATIONS, description="Shared worlds: the most replications of a cell."
     )
+
+    @field_validator("intervals")
+    @classmethod
+    def _names_some(cls, intervals: tuple[Target, ...]) -> tuple[Target, ...]:
+        # Not `min_length`, which would count without those that are wrong.
+        if not intervals:
+            raise ValueError("name at least one interval, such as success.rate +- 0.1%")
+        return intervals
 
 
 AnyValue = Annotated[Any, WithJsonSchema({})]
