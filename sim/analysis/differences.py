@@ -214,7 +214,8 @@ class Differences:
         if quantity not in self._columns:
             assert self._requests is not None  # noqa: S101  # only pairs have columns
             a, b = self._requests
-            self._columns[quantity] = (_column(quantity, a), _column(quantity, b))
+            # One at a time: metrics of a quantity stand together, and columns of 10^7 requests take some room.
+            self._columns = {quantity: (_column(quantity, a), _column(quantity, b))}
         return self._columns[quantity]
 
 

@@ -35,19 +35,12 @@ class Place(NamedTuple):
     cell: str | None
 
 
-class ExpressionType(click.ParamType):
-    """A condition on the command line."""
-
-    name = "condition"
-
-    def convert(self, value: str | Condition, param: click.Parameter | None, ctx: click.Context | None) -> Condition:
-        """Read it, or say what is wrong where."""
-        if isinstance(value, Condition):
-            return value
-        try:
-            return parse_condition(value)
-        except ExpressionError as error:
-            self.fail(str(error), param, ctx)
+def _conditions(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) -> tuple[Condition, ...]:
+    """Read conditions of the command line, or say what is wrong where."""
+    try:
+        return tuple(map(parse_condition, texts))
+    except ExpressionError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
 
 
 @click.command("compare")
@@ -57,7 +50,7 @@ class ExpressionType(click.ParamType):
 @click.option(
     "--fail-if",
     "conditions",
-    type=ExpressionType(),
+    callback=_conditions,
     metavar="EXPR",
     multiple=True,
     help="Exit with 99 where this holds of B - A, such as 'time_to_effect.p99 > +10%'; may be given again.",
