@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sim.experiment.check import check
     from sim.experiment.compare import Comparison, compare
     from sim.experiment.counterexample import CourseMisfit, Played, play
+    from sim.experiment.opened import open_results
     from sim.experiment.replay import replay
     from sim.experiment.result import Result
     from sim.experiment.run import run
@@ -67,6 +68,7 @@ __all__ = [
     "explore",
     "invariant",
     "mutation",
+    "open_results",
     "play",
     "replay",
     "run",
@@ -108,6 +110,7 @@ _HOMES = {
     "explore": "sim.testing.explore",
     "invariant": "sim.analysis.contracts",
     "mutation": "sim.convex.functions",
+    "open_results": "sim.experiment.opened",
     "play": "sim.experiment.counterexample",
     "replay": "sim.experiment.replay",
     "run": "sim.experiment.run",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sim.scenario.schema import Scenario
 
 SUMMARY_SCHEMA = 1
+PACKAGES = ("retrysim", "numpy", "scipy", "simpy")
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,20 @@ def judged(cell: Cell, requests: Requests) -> CellResult:
 class Result:
     """All cells of a run, in the order of the scenario."""
 
-    def __init__(self, scenario: Scenario, cells: Sequence[CellResult], choice: Choice) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        cells: Sequence[CellResult],
+        choice: Choice,
+        *,
+        digest: str | None = None,
+        versions: dict[str, str] | None = None,
+    ) -> None:
+        """Put a result together; `digest` and `versions` are those of a run that was kept, by default of this one."""
         self.scenario = scenario
+        self._digest = digest
+        self.versions = {name: version(name) for name in PACKAGES} if versions is None else versions
+        """Of the packages that the numbers were made with."""
         self.cells = tuple(cells)
         self.choice = choice
         """The engine, and why it was chosen."""
@@ -132,7 +145,7 @@ class Result:
     @cached_property
     def digest(self) -> str:
         """The identity of the scenario."""
-        return digest(self.scenario)
+        return digest(self.scenario) if self._digest is None else self._digest
 
     @property
     def reported(self) -> list[Reported]:
@@ -220,7 +233,7 @@ class Result:
             "digest": self.digest,
             "seed": self.scenario.seed,
             "engine": self.choice.engine,
-            "versions": {name: version(name) for name in ("retrysim", "numpy", "scipy", "simpy")},
+            "versions": self.versions,
             **({"precision": precision_summary(self.attained)} if self.attained else {}),
             "cells": [found.summary() for found in self.cells],
         }

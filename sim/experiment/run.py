@@ -1,87 +1,103 @@
-"""Runs a scenario: every cell, every replication, in this process."""
+"""Runs a scenario: every chunk of every cell, in this process or others, kept in a folder where that is wanted."""
 
 from __future__ import annotations
 
-from operator import mul
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from sim.experiment.engines import AUTO, Asked, Engine, choose, simulate
-from sim.experiment.plan import Plan, plan, refuse_course, weather_told
-from sim.experiment.precision import Sizes, next_sizes, size_in_round
-from sim.experiment.result import Result, judged
+from sim.experiment import payload
+from sim.experiment.chunks import Chunk, Tasks, chunks_of, identity_of, simulate_chunk
+from sim.experiment.engines import AUTO, Asked, Choice, choose
+from sim.experiment.executors import refuse_unknown, runner
+from sim.experiment.keeping import Keeping
+from sim.experiment.plan import Plan, plan, refuse_course
+from sim.experiment.result import CellResult, Result, judged
+from sim.experiment.watching import Progress, Watch
 from sim.kernel.records import Requests
 
 if TYPE_CHECKING:
-    from sim.scenario.cells import Cell
+    from collections.abc import Iterator
+    from concurrent.futures import Executor
+
     from sim.scenario.schema import Scenario
 
-
-class Progress(Protocol):
-    """Somebody who watches a run."""
-
-    def __call__(self, done: int, total: int, cell: str) -> None:
-        """Take how many requests of how many are done, and the name of the cell at work."""
-        ...
+__all__ = ["Progress", "run"]
 
 
-def run(scenario: Scenario, *, engine: Asked = AUTO, progress: Progress | None = None) -> Result:
-    """Simulate every cell of a scenario; with `precision`, as much of each as that takes.
+def run(  # noqa: PLR0913  # each by its name
+    scenario: Scenario,
+    *,
+    engine: Asked = AUTO,
+    executor: Executor | str | None = None,
+    workers: int = 1,
+    out: str | Path | None = None,
+    fresh: bool = False,
+    progress: Progress | None = None,
+) -> Result:
+    """Simulate every cell of a scenario.
 
-    `engine` is the one to simulate with, by default the fastest that can do all cells. `progress` is told now and then
-    how far the run is. Raises ScenarioError where the run is beyond the scenario's limits. Same scenario and seed, same
-    result; without `precision` a cell is the same alone as among others.
+    `engine` is the one to simulate with, by default the fastest that can do all cells. With `workers` above 1 as many
+    processes simulate; `executor` is any other of `concurrent.futures`, `"dask"` (a local cluster of `workers`) or
+    `"dask://HOST:PORT"`. The numbers are the same whoever simulates: same scenario and seed, same result; a cell is the
+    same alone as among others. `progress` is told now and then how far the run is.
+
+    With `out` every chunk is kept in that folder as soon as it is done, and the same run goes on from there when it was
+    stopped; when all is done the folder has `results.sqlite`, which `open_results` reads, and a run that finds it
+    simulates nothing. `fresh` replaces what is there, whatever it is.
+
+    Raises ScenarioError where the run is beyond the scenario's limits, ValueError for an executor that is none, and
+    `sim.experiment.executors.WorkersDie` where workers end again and again; with `out` CorruptResults, RunInProgress
+    and NotStored of `sim.experiment.journal`.
     """
+    if workers < 1:
+        raise ValueError(f"workers are 1 or more, not {workers}")
+    refuse_unknown(executor)
     refuse_course(scenario)
     planned = plan(scenario)
     choice = choose(planned.cells, engine)
-    number = 0
-    sizes = tuple(size_in_round(cell.scenario, number) for cell in planned.cells)
-    requests = _more(planned, choice.engine, (0,) * len(sizes), sizes, progress)
-    results = list(map(judged, planned.cells, requests))
-    while (following := next_sizes(results, number)) is not None:
-        more = _more(planned, choice.engine, sizes, following, progress)
-        requests = [Requests.concatenate(parts) for parts in zip(requests, more, strict=True)]
-        results = list(map(judged, planned.cells, requests))
-        number, sizes = number + 1, following
-    return Result(scenario, results, choice)
+    watch = Watch(planned.cells, progress)
+    if out is None:
+        return _in_memory(scenario, planned, choice, watch, executor=executor, workers=workers)
+    with Keeping(Path(out), scenario, planned.cells, choice, fresh=fresh) as keeping:
+        keeping.simulate(executor, workers, watch)
+        result = keeping.result()
+        keeping.finish()
+        keeping.publish()
+    return result
 
 
-def _more(planned: Plan, engine: Engine, sizes: Sizes, following: Sizes, progress: Progress | None) -> list[Requests]:
-    """Simulate of each cell what lies between two sizes."""
-    each = [cell.scenario.requests.count if cell.scenario.world == "shared" else 1 for cell in planned.cells]
-    total = sum(map(mul, each, following))
-    before = sum(map(mul, each, sizes))
-    results = []
-    for cell, one, size, next_size in zip(planned.cells, each, sizes, following, strict=True):
+def _in_memory(  # noqa: PLR0913  # all that a run is
+    scenario: Scenario, planned: Plan, choice: Choice, watch: Watch, *, executor: Executor | str | None, workers: int
+) -> Result:
+    """Run without keeping anything; a cell is measured as soon as its chunks are there."""
+    cells = planned.cells
+    chunks = list(chunks_of(cells, choice.engine))
+    missing = [0] * len(cells)
+    for chunk in chunks:
+        missing[chunk.cell] += 1
+    parts: dict[int, dict[int, Requests]] = {}
+    found: dict[int, CellResult] = {}
 
-        def told(done: int, before: int = before, name: str = cell.name) -> None:
-            if progress is not None:
-                progress(before + done, total, name)
+    def simulated() -> Iterator[tuple[Chunk, Requests]]:
+        if executor is None and workers == 1:
+            for chunk in chunks:
+                scenario = cells[chunk.cell].scenario
 
-        with weather_told():
-            results.append(_simulate(cell, engine, range(size, next_size), told))
-        before += one * (next_size - size)
-        told(0, before)
-    return results
+                def told(done: int, chunk: Chunk = chunk) -> None:
+                    watch.at_work(chunk, done)
 
+                yield chunk, simulate_chunk(scenario, chunk, choice.engine, told)
+            return
+        tasks = Tasks(cells, choice, identity_of(scenario, choice))
+        with runner(executor, workers) as made:
+            for chunk, done in made.results(map(tasks.task, chunks)):
+                yield chunk, payload.decode(done.payload)
 
-def _simulate(cell: Cell, engine: Engine, numbers: range, progress: _Told) -> Requests:
-    """Simulate requests of an isolated cell, or replications of a shared one."""
-    scenario = cell.scenario
-    if scenario.world == "isolated":
-        return simulate(scenario, engine, requests=numbers, progress=progress)
-    count = scenario.requests.count
-    if not numbers:
-        return simulate(scenario, engine).select(np.zeros(0, np.intp))
-
-    def replication(number: int) -> Requests:
-        done_before = (number - numbers.start) * count
-        return simulate(scenario, engine, replication=number, progress=lambda done: progress(done_before + done))
-
-    return Requests.concatenate([replication(number) for number in numbers])
-
-
-class _Told(Protocol):
-    def __call__(self, done: int) -> None: ...
+    for chunk, part in simulated():
+        parts.setdefault(chunk.cell, {})[chunk.number] = part
+        watch.finished(chunk)
+        if len(parts[chunk.cell]) == missing[chunk.cell]:
+            numbered = parts.pop(chunk.cell)
+            requests = Requests.concatenate([numbered[number] for number in range(len(numbered))])
+            found[chunk.cell] = judged(cells[chunk.cell], requests)
+    return Result(scenario, [found[position] for position in range(len(cells))], choice)
