@@ -189,7 +189,8 @@ def _between(estimate: Estimate, unit: Unit) -> str:
 
 
 def _doubt(found: Difference) -> str:
-    unit, estimate = found.metric.unit, found.estimate
+    """Say why nothing is certain."""
+    estimate = found.estimate
     if found.a.value is None or found.b.value is None:
         where = "either" if found.a.value is found.b.value else "A" if found.a.value is None else "B"
         return f"no request counts for it in {where}"
@@ -199,12 +200,17 @@ def _doubt(found: Difference) -> str:
         return "what never comes in either makes no difference that could be told"
     if estimate.low is None or estimate.high is None:
         return "a single replication or request gives no interval"
-    if math.isinf(estimate.low) and math.isinf(estimate.high):
+    return _chance(estimate.low, estimate.high, found.metric.unit)
+
+
+def _chance(low: float, high: float, unit: Unit) -> str:
+    if low == high == 0:
+        return "no difference is seen"
+    if math.isinf(low) and math.isinf(high):
         return "this is too little to bound the difference"
-    low, high = difference_text(estimate.low, unit), difference_text(estimate.high, unit)
-    low = "without a lower limit" if math.isinf(estimate.low) else low
-    high = "without an upper limit" if math.isinf(estimate.high) else high
-    joined = f"{low} to {high}" if math.isfinite(estimate.low) and math.isfinite(estimate.high) else f"{low}, {high}"
+    first = "without a lower limit" if math.isinf(low) else difference_text(low, unit)
+    second = "without an upper limit" if math.isinf(high) else difference_text(high, unit)
+    joined = f"{first} to {second}" if math.isfinite(low) and math.isfinite(high) else f"{first}, {second}"
     return f"the difference may be chance ({joined})"
 
 

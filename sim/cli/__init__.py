@@ -37,6 +37,7 @@ COMMANDS = {
     "run": "Simulate a scenario; print and save what comes out.",
     "validate": "Check scenario files, or show one with nothing left to guess.",
     "replay": "Simulate one request again and tell its story.",
+    "compare": "Say what is better, what is worse and what may be chance.",
     "explore": "Search a small world for courses that break something.",
     "schema": "Print the JSON Schema of scenario files.",
 }

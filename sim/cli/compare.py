@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +14,8 @@ from sim.analysis.conditions import Condition, parse_condition
 from sim.analysis.drawing import caption_text
 from sim.analysis.expressions import ExpressionError, Ruling
 from sim.cli import INCONCLUSIVE, MISSED
-from sim.cli.output import Printer, refuse_impossible, saving
+from sim.cli.kept import told
+from sim.cli.output import WIDTH, Printer, refuse_impossible, saving
 from sim.experiment.compare import Compared, Comparison, NotComparable, compare
 from sim.experiment.opened import open_results
 from sim.scenario.identity import digest
@@ -40,7 +42,9 @@ def _conditions(ctx: click.Context, param: click.Parameter, texts: tuple[str, ..
     try:
         return tuple(map(parse_condition, texts))
     except ExpressionError as error:
-        raise click.BadParameter(str(error), ctx, param) from None
+        said = "Error: Invalid value for '--fail-if': "
+        lines = textwrap.wrap(f"{said}{error}", WIDTH, break_on_hyphens=False, drop_whitespace=True)
+        raise click.BadParameter("\n".join(lines).removeprefix(said), ctx, param) from None
 
 
 @click.command("compare")
@@ -104,8 +108,9 @@ def command(  # noqa: PLR0913  # one parameter an option
 def _compared(a: str, b: str | None, cells: tuple[str, str] | None) -> tuple[Comparison, list[tuple[str, str]]]:
     """Compare what is named; also return how A and B are called on top of each table."""
     first, second = _places(a, b, cells)
-    results = [open_results(first.folder)]
-    results.append(results[0] if second.folder == first.folder else open_results(second.folder))
+    with told(None):
+        results = [open_results(first.folder)]
+        results.append(results[0] if second.folder == first.folder else open_results(second.folder))
     sides = [_side(result, place) for result, place in zip(results, (first, second), strict=True)]
     try:
         compared = compare(sides[0], sides[1])

@@ -21,19 +21,14 @@ from sim.cli.scenarios import Source, problems_told, scenario_options
 from sim.cli.violations import print_checked
 from sim.experiment.check import Checked, check
 from sim.experiment.counterexample import located
-<<<<<<< HEAD
-from sim.experiment.plan import refuse_course
-from sim.experiment.precision import precision_lines
-from sim.experiment.run import run
-=======
 from sim.experiment.engines import choose
 from sim.experiment.executors import refuse_unknown
 from sim.experiment.keeping import is_stale
 from sim.experiment.plan import plan, refuse_course
+from sim.experiment.precision import precision_lines
 from sim.experiment.sealed import SUFFIX
 from sim.experiment.stored import RESULTS
 from sim.experiment.watching import Watch
->>>>>>> sweeps
 from sim.scenario.cells import cells
 from sim.scenario.problems import ScenarioError
 
@@ -132,11 +127,12 @@ def command(  # noqa: PLR0913  # one parameter an option
 def _simulated(keeping: Keeping, planned: Plan, workers: int, executor: str | None) -> Result:
     """Simulate what is not there yet."""
     with told(keeping):
-        if keeping.found < len(keeping.chunks):
+        if keeping.journal is None:
+            return keeping.result()
+        if keeping.found < len(keeping.chunks) and keeping.scenario.precision is None:  # with it nobody knows
             tell_cost(planned, keeping.choice.engine, workers, 1 - keeping.found / len(keeping.chunks))
-            with bar() as watcher:
-                keeping.simulate(executor, workers, Watch(planned.cells, watcher))
-        return keeping.result()
+        with bar() as watcher:
+            return keeping.run(executor, workers, Watch(planned.cells, watcher))
 
 
 def _checked(scenario: Scenario, folder: Path, *, checks_all: bool) -> tuple[tuple[str, ...], Checked]:

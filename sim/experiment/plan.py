@@ -70,7 +70,6 @@ def requests_of(cell: Scenario) -> int:
     return cell.requests.count * (cell.replications if cell.world == "shared" else 1)
 
 
-<<<<<<< HEAD
 def most_requests_of(cell: Scenario) -> int:
     """Return how many requests a cell has at most: as many as `precision` allows, where a scenario has it."""
     if cell.precision is None:
@@ -78,12 +77,12 @@ def most_requests_of(cell: Scenario) -> int:
     if cell.world == "shared":
         return cell.requests.count * max(cell.replications, cell.precision.replications_at_most)
     return max(cell.requests.count, cell.precision.requests_at_most)
-=======
+
+
 def events_of(requests: Requests) -> NDArray[np.int64]:
     """Count timers, per request: one a submission, a mutation, a start of an action; at most two an attempt."""
     columns = (requests.mutations, requests.actions, 2 * requests.attempts, requests.conflicts)
     return np.sum(columns, axis=0, dtype=np.int64) + 1
->>>>>>> sweeps
 
 
 @contextmanager
@@ -107,9 +106,8 @@ def _estimated_events(cell: Scenario) -> int:
             raise ScenarioError([Problem(("requests", "arrivals"), str(error))]) from None
     with weather_told():
         requests = table(world.shared(at_most=few) if cell.world == "shared" else world.isolated(range(few)))
-    each = int(events_of(requests).sum()) / max(
-        1, len(requests)
-    )  # none has come where `until` is before the first arrival
+    # None has come where `until` is before the first arrival.
+    each = int(events_of(requests).sum()) / max(1, len(requests))
     if ((requests.polls >= few_polls) | (requests.attempts >= few_polls)).any():
         each *= cell.limits.polls_per_request / few_polls
     return round(each * most_requests_of(cell))

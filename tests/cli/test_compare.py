@@ -85,8 +85,10 @@ def test_the_same_results_fail_no_condition(run: Run) -> None:
         ),
         (
             (RESULTS, *CELLS, "--fail-if", "success.rate > 1%"),
-            "'1%' has no sign, so it is not a difference between A and B: write +0.1% (percentage points) or x1.5 "
-            "(times A's value) (at column 16 of 'success.rate > 1%')",
+            (
+                "'1%' has no sign, so it is not a difference between A and B: write +0.1% (percentage points) or x1.5 "
+                "(times A's value) (at column 16 of 'success.rate > 1%')"
+            ),
         ),
     ],
 )

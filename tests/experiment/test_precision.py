@@ -1,7 +1,11 @@
 """Runs that go on until their intervals are narrow enough."""
 
+import contextlib
+import itertools
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,10 +13,13 @@ import pytest
 from sim.analysis.estimates import Sample, mean
 from sim.analysis.targets import parse_target
 from sim.experiment.check import check
+from sim.experiment.chunks import chunk_count, chunks_of, rounds_of
+from sim.experiment.opened import open_results
 from sim.experiment.plan import plan
 from sim.experiment.precision import next_sizes, precision_lines, size_in_round
 from sim.experiment.replay import replayed
 from sim.experiment.run import run
+from sim.scenario.cells import cells
 from sim.scenario.problems import ScenarioError
 from sim.scenario.schema import Scenario
 
@@ -118,6 +125,78 @@ def test_requests_that_were_added_can_be_replayed() -> None:
     made = scenario(TWO, "time_to_known.mean +- 4%")
     settled = run(made).requests("again").settled_ns[3999]
     assert replayed(made, 3999, "again").requests.settled_ns[0] == settled
+
+
+# Kept in a folder.
+
+
+class Stopped(Exception):
+    """Somebody has stopped the run."""
+
+
+def kept_run(folder: Path, stops_after: int | None = None) -> list[tuple[int, int]]:
+    """Run TWO, which takes 2 x 4000 requests, in a folder; return how far it was told to be."""
+    told: list[tuple[int, int]] = []
+
+    def watch(done: int, total: int, cell: str) -> None:
+        del cell
+        told.append((done, total))
+        if stops_after is not None and done >= stops_after:
+            raise Stopped
+
+    with contextlib.suppress(Stopped):
+        run(scenario(TWO, "time_to_known.mean +- 4%"), out=folder, progress=watch)
+    return told
+
+
+def test_results_that_are_kept_are_those_of_a_run_in_memory(tmp_path: Path) -> None:
+    kept_run(tmp_path)
+    opened, made = open_results(tmp_path), run(scenario(TWO, "time_to_known.mean +- 4%"))
+    assert opened.summary() == made.summary()
+    assert opened.size == "4,000 requests"
+
+
+@pytest.mark.parametrize("stops_after", [300, 1000, 3000, 7999, 8000])
+def test_a_run_that_was_stopped_in_any_round_goes_on_and_ends_with_the_same_bytes(
+    tmp_path: Path, stops_after: int
+) -> None:
+    kept_run(tmp_path / "whole")
+    kept_run(tmp_path / "stopped", stops_after)
+    assert not (tmp_path / "stopped" / "results.sqlite").exists()
+    told = kept_run(tmp_path / "stopped")
+    assert told[0][0] > 0
+    files = [(tmp_path / name / "results.sqlite").read_bytes() for name in ("whole", "stopped")]
+    assert files[0] == files[1]
+
+
+def test_a_run_that_is_there_simulates_nothing(tmp_path: Path) -> None:
+    kept_run(tmp_path)
+    assert kept_run(tmp_path) == []
+
+
+def test_workers_change_no_byte(tmp_path: Path) -> None:
+    kept_run(tmp_path / "one")
+    with ThreadPoolExecutor(2) as executor:
+        run(scenario(TWO, "time_to_known.mean +- 4%"), out=tmp_path / "two", executor=executor)
+    files = [(tmp_path / name / "results.sqlite").read_bytes() for name in ("one", "two")]
+    assert files[0] == files[1]
+
+
+def test_a_chunk_is_the_same_however_many_rounds_there_are() -> None:
+    (cell, _) = cells(scenario(TWO, "success.rate +- 1%", requests_at_most=9000))
+    found = [list(chunks_of([cell], "event", rounds)) for rounds in range(1, 8)]
+    assert [len(chunks) for chunks in found] == [1, 2, 3, 4, 5, 6, 7]
+    assert all(later[: len(chunks)] == chunks for chunks, later in itertools.pairwise(found))
+    assert [(chunk.first, chunk.count) for chunk in found[-1]][-2:] == [(4000, 4000), (8000, 1000)]
+
+
+@pytest.mark.parametrize("text", [TWO, SHARED])
+def test_the_number_of_rounds_is_known_from_that_of_the_chunks(text: str) -> None:
+    limits = {"requests_at_most": 60_000} if text is TWO else {"replications_at_most": 50}
+    found = cells(scenario(text, "success.rate +- 1%", **limits))
+    counted = [[chunk_count(cell.scenario, "event", rounds) for cell in found] for rounds in range(1, 6)]
+    assert [rounds_of(found, "event", counts) for counts in counted] == [1, 2, 3, 4, 5]
+    assert rounds_of(found, "event", [0, *counted[-1][1:]]) is None
 
 
 def test_a_run_is_refused_where_its_limit_would_be_too_much() -> None:
