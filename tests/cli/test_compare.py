@@ -128,7 +128,16 @@ def test_the_same_comparison_gives_the_same_bytes(run: Run, folder: Path) -> Non
 
 def test_a_folder_without_results_is_told(run: Run) -> None:
     result = run("compare", "nowhere", RESULTS)
-    assert (result.exit_code != 0, result.stdout, "nowhere" in result.stderr) == (True, "", True)
+    assert (result.exit_code, result.stdout, "nowhere" in result.stderr) == (5, "", True)
+
+
+def test_damaged_results_are_never_compared(run: Run, folder: Path) -> None:
+    path = folder / RESULTS / "results.sqlite"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    result = run("compare", RESULTS, *CELLS)
+    assert (result.exit_code, result.stdout, "is damaged" in result.stderr) == (5, "", True)
 
 
 def test_all_metrics_are_shown_when_asked_for(run: Run) -> None:
