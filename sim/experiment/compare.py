@@ -204,6 +204,8 @@ def _why_unpaired(a: CellResult, b: CellResult, changed: Mapping[str, tuple[Any,
     if one.seed != other.seed:
         return f"their seeds differ ({one.seed} and {other.seed})"
     shared = one.world == "shared"
+    if binned := [name for name, cell in (("A", a), ("B", b)) if cell.metrics.within]:
+        return f"only histograms are kept of {' and '.join(binned)}"
     if "requests.arrivals" in changed or "measure" in changed or (shared and "requests.count" in changed):
         return "other requests arrive, or count"
     sizes = [cell.metrics.replications if shared else len(cell.metrics) for cell in (a, b)]
@@ -217,9 +219,9 @@ def _basis(a: CellResult, unpaired: str, *, determined: bool) -> str:
     if determined:
         return "Both are the same simulation: same scenario, same seed, so nothing can differ."
     if unpaired:
+        kind = "replications" if shared else "requests"
         return (
-            f"Not paired, since {unpaired}: the intervals are those of independent "
-            f"{'replications' if shared else 'requests'}, wider than a common seed and equal numbers would make them."
+            f"Not paired, since {unpaired}: the intervals are those of independent {kind}, wider than those of pairs."
         )
     seed = a.cell.scenario.seed
     if shared:
