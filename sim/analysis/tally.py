@@ -17,7 +17,7 @@ import numpy as np
 
 from sim.analysis.histograms import WIDTH, Histogram, Ints
 from sim.analysis.quantities import METRICS, QUANTITIES, RATED_OUTCOMES, Columns, Unit
-from sim.kernel.records import NEVER, Outcome, Requests
+from sim.kernel.records import NEVER, Cause, Outcome, Requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -158,9 +158,23 @@ class Tally:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.int64]]) -> Tally:
-        """Return the tally that gave these arrays; raises ValueError where they are those of other quantities."""
+        """Return the tally that gave these arrays; raises ValueError where no tally of this version did."""
         if len(arrays["sizes"]) != len(QUANTITIES):
             raise ValueError(f"a tally of {len(arrays['sizes'])} quantities, where there are {len(QUANTITIES)}")
+        bins_in_all = (int(arrays["sizes"].sum()),)
+        shapes = {
+            "sizes": (len(QUANTITIES),),
+            "bins": bins_in_all,
+            "counts": bins_in_all,
+            "ends": (len(QUANTITIES), 3),
+            "sums": (len(QUANTITIES), _SUM_LIMBS + _SQUARES_LIMBS),
+            "causes": (len(Cause),),
+            "events": (2,),
+            "examples": (len(Examples.__slots__),),
+        }
+        found = {name: array.shape for name, array in arrays.items()}
+        if found != shapes or any(array.dtype != np.int64 for array in arrays.values()):
+            raise ValueError("these are not the arrays of a tally")
         ends = np.cumsum(arrays["sizes"])[:-1]
         bins, counts = np.split(arrays["bins"], ends), np.split(arrays["counts"], ends)
         histograms = {}

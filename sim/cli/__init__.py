@@ -37,6 +37,8 @@ NOTHING = "nothing was written"
 COMMANDS = {
     "run": "Simulate a scenario; print and save what comes out.",
     "validate": "Check scenario files, or show one with nothing left to guess.",
+    "show": "Print the answer of saved results again.",
+    "export": "Write the requests of saved results as CSV or Parquet.",
     "replay": "Simulate one request again and tell its story.",
     "compare": "Say what is better, what is worse and what may be chance.",
     "explore": "Search a small world for courses that break something.",

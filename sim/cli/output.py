@@ -97,3 +97,28 @@ def saving(folder: Path, own: Collection[str], prefix: str = ".retrysim-") -> It
         if isinstance(error, OSError):
             raise click.ClickException(f"nothing is saved in '{folder}': {error.strerror or error}") from None
         raise
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Yield a file beside, which takes the place of `path` at the end of the block; where it fails nothing changes."""
+    beside = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        beside = Path(name)
+        os.fchmod(handle, 0o666 & ~_umask())
+        os.close(handle)
+        yield beside
+        beside.replace(path)
+    except BaseException as error:
+        if beside is not None:
+            beside.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise click.ClickException(f"'{path}' is not written: {error.strerror or error}") from None
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,9 @@ import click
 
 from sim.analysis.drawing import caption_text
 from sim.analysis.timeline import save_timeline, timeline_lines
+from sim.analysis.trace_events import trace_events
 from sim.cli import BROKEN
-from sim.cli.output import Printer, refuse_impossible, saving, terminal_width
+from sim.cli.output import Printer, refuse_impossible, saving, terminal_width, whole
 from sim.cli.scenarios import Source, problems_told, scenario_options
 from sim.experiment.counterexample import CourseMisfit, located
 from sim.experiment.replay import NotInScenario, Replayed, replayed
@@ -31,8 +33,21 @@ MOST_NAMED = 5
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where the picture goes (results/NAME).")
 @click.option("--no-plots", is_flag=True, help="Save no picture.")
 @click.option("--svg", is_flag=True, help="Save the picture as SVG as well.")
+@click.option(
+    "--trace",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Save the history for ui.perfetto.dev or chrome://tracing.",
+)
 def command(  # noqa: PLR0913  # one parameter an option
-    source: Source, request: int | None, cell: str | None, out: Path | None, *, no_plots: bool, svg: bool
+    source: Source,
+    request: int | None,
+    cell: str | None,
+    out: Path | None,
+    trace: Path | None,
+    *,
+    no_plots: bool,
+    svg: bool,
 ) -> None:
     """Simulate one request of SCENARIO again: print its story, save its time line as a picture.
 
@@ -65,6 +80,11 @@ def command(  # noqa: PLR0913  # one parameter an option
             names = [path.name for path in written]
         for name in names:
             printer.verbatim(f"saved {folder / name}")
+    if trace is not None:
+        traced = trace_events(found.history, found.number, f"{scenario.name}, {found.cell.name}: request {number}")
+        with whole(trace) as beside:
+            beside.write_text(json.dumps(traced, ensure_ascii=False, allow_nan=False, indent=0), encoding="utf-8")
+        printer.verbatim(f"saved {trace}")
     if found.played is not None and not found.played.holds:
         raise click.exceptions.Exit(BROKEN)
 

@@ -12,8 +12,8 @@ from sim.analysis.drawing import caption_text
 from sim.analysis.expressions import Ruling
 from sim.analysis.invariants import INVARIANTS
 from sim.analysis.plots import save_figures
-from sim.analysis.words import verdict_text
 from sim.cli import BROKEN, INCONCLUSIVE, MISSED
+from sim.cli.answer import print_answer
 from sim.cli.kept import BESIDE, kept, told
 from sim.cli.output import Printer, refuse_impossible, saving
 from sim.cli.progress import bar, tell_cost
@@ -25,7 +25,6 @@ from sim.experiment.engines import choose
 from sim.experiment.executors import refuse_unknown
 from sim.experiment.keeping import is_stale
 from sim.experiment.plan import plan, refuse_course
-from sim.experiment.precision import precision_lines
 from sim.experiment.sealed import SUFFIX
 from sim.experiment.stored import RESULTS
 from sim.experiment.watching import Watch
@@ -147,24 +146,7 @@ def _checked(scenario: Scenario, folder: Path, *, checks_all: bool) -> tuple[tup
 
 
 def _print_results(result: Result, source: Source, printer: Printer) -> None:
-    scenario = result.scenario
-    printer.sentence(
-        f"{scenario.name}: {scenario.world} world, {result.size} a cell, seed {scenario.seed}, schema 1, "
-        f"digest {result.digest[:12]}"
-    )
-    printer.print(result.table())
-    for sentence in result.sentences():
-        printer.sentence(sentence)
-    if result.attained:
-        printer.verbatim("\nprecision")
-    for line in precision_lines(result.attained, result.size):
-        printer.sentence(line, indent="  ")
-    verdicts = [(cell, verdict) for cell in result.cells for verdict in cell.verdicts]
-    if verdicts:
-        printer.verbatim("\nexpected")
-    for cell, verdict in verdicts:
-        where = f"{cell.cell.name}: " if len(result.cells) > 1 else ""
-        printer.sentence(f"{where}{verdict_text(verdict)}", indent="  ")
+    print_answer(result, printer)
     examples = _examples(result, source)
     if examples:
         printer.verbatim("\nto see one happen")

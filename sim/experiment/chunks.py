@@ -1,6 +1,7 @@
 """A run as cells x chunks, and the function that simulates one chunk wherever it is asked to.
 
-A chunk is a range of requests of an isolated cell, or one replication of a shared one. How a cell is cut depends on the
+A chunk is a range of requests of an isolated cell, or one replication of a shared one. Where histograms are kept it is
+a longer range, simulated block by block, and gives a tally. How a cell is cut depends on the
 engine alone, never on workers; what a chunk gives depends on the scenario's digest, cell, chunk, engine and the
 engine's version. The results of a cell are its chunks, one behind the other.
 """
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from sim.experiment import payload
 from sim.experiment.engines import EVENT, VERSIONS, Engine, simulate
+from sim.experiment.kept import BLOCKS_A_TALLY, joined, keeps_histogram, kept_of
 from sim.experiment.plan import weather_told
 from sim.experiment.precision import size_in_round
 from sim.scenario.identity import digest
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from sim.experiment.engines import Choice
-    from sim.kernel.records import Requests
+    from sim.experiment.kept import Kept
     from sim.scenario.cells import Cell
     from sim.scenario.schema import Scenario
 
@@ -60,7 +62,11 @@ def chunk_count(cell: Scenario, engine: Engine, rounds: int = 1) -> int:
     """Return how many chunks a cell has in the first rounds, of which there are several with `precision` only."""
     if cell.world == "shared":
         return size_in_round(cell, rounds - 1)
-    return sum(-(-len(numbers) // CHUNK_REQUESTS[engine]) for numbers in _rounds(cell, rounds))
+    return sum(-(-len(numbers) // _requests_a_chunk(cell, engine)) for numbers in _rounds(cell, rounds))
+
+
+def _requests_a_chunk(cell: Scenario, engine: Engine) -> int:
+    return CHUNK_REQUESTS[engine] * (BLOCKS_A_TALLY if keeps_histogram(cell) else 1)
 
 
 def chunks_of(cells: Sequence[Cell], engine: Engine, rounds: int = 1) -> Iterator[Chunk]:
@@ -76,7 +82,7 @@ def chunks_of(cells: Sequence[Cell], engine: Engine, rounds: int = 1) -> Iterato
             continue
         number = 0
         for numbers in _rounds(one, rounds):
-            for part in _parts(numbers, CHUNK_REQUESTS[engine]):
+            for part in _parts(numbers, _requests_a_chunk(one, engine)):
                 yield Chunk(position, number, part.start, len(part))
                 number += 1
 
@@ -107,14 +113,25 @@ def _parts(numbers: range, most: int) -> Iterator[range]:
         yield range(first, min(first + most, numbers.stop))
 
 
-def simulate_chunk(
-    cell: Scenario, chunk: Chunk, engine: Engine, progress: Callable[[int], None] | None = None
-) -> Requests:
+def simulate_chunk(cell: Scenario, chunk: Chunk, engine: Engine, progress: Callable[[int], None] | None = None) -> Kept:
     """Simulate one chunk; `progress` is told now and then how many of its requests are done."""
     with weather_told():
         if cell.world == "shared":
             return simulate(cell, engine, replication=chunk.number, progress=progress)
-        return simulate(cell, engine, requests=range(chunk.first, chunk.first + chunk.count), progress=progress)
+        return joined(_blocks(cell, chunk, engine, progress))
+
+
+def _blocks(cell: Scenario, chunk: Chunk, engine: Engine, progress: Callable[[int], None] | None) -> Iterator[Kept]:
+    """Simulate a chunk of an isolated world in as many requests at a time as the engine takes."""
+    each, end = CHUNK_REQUESTS[engine], chunk.first + chunk.count
+    for first in range(chunk.first, end, each):
+
+        def told(done: int, before: int = first - chunk.first) -> None:
+            if progress is not None:
+                progress(before + done)
+
+        block = range(first, min(first + each, end))
+        yield kept_of(cell, simulate(cell, engine, requests=block, progress=told))
 
 
 # What travels to workers and back.

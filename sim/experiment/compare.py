@@ -188,7 +188,7 @@ def _compared(a: CellResult, b: CellResult, names: tuple[str, str] | None) -> Co
 
 def _requests_of(a: CellResult, b: CellResult) -> tuple[Requests, Requests] | None:
     """Return the requests of two paired cells where row n of both is the same request; some may not count in one."""
-    one, other = a.requests, b.requests
+    one, other = a.requests, b.requests  # those of histograms are gone, but they are no pairs
     same = np.array_equal(one.number, other.number) and np.array_equal(one.replication, other.replication)
     return (one, other) if same else None
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sim.experiment.result import Result, judged
+from sim.experiment.result import Result, counted, judged
 from sim.experiment.sealed import opened
 from sim.experiment.stored import RESULTS, Stored, damaged
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from sim.experiment.described import Description
+    from sim.experiment.kept import Kept
     from sim.experiment.result import CellResult
     from sim.scenario.cells import Cell
 
@@ -31,12 +32,25 @@ def open_results(path: str | Path) -> Result:
     return Result(found.scenario, cells, found.choice, digest=found.digest, versions=found.versions)
 
 
+def stored_parts(path: str | Path) -> Iterator[tuple[Cell, Kept]]:
+    """Yield what is kept of each cell of a finished run, chunk by chunk, so that no more than one is in memory.
+
+    Cells and chunks come in order. Raises what `open_results` raises.
+    """
+    path = Path(path)
+    with opened(path / RESULTS if path.is_dir() else path) as stored:
+        description = stored.description()
+        for position, cell in enumerate(stored.rebuilt(description).cells):
+            for part in stored.parts(description.identity, position, description.chunks[position]):
+                yield cell, counted(cell.scenario, part)
+
+
 def read_cells(stored: Stored, description: Description, cells: Sequence[Cell]) -> list[CellResult]:
-    """Read the requests of cells, and measure and judge them. Raises CorruptResults."""
+    """Read what is kept of cells, and measure and judge them. Raises CorruptResults."""
     chunks = description.chunks
     if stored.count() != sum(chunks) or len(chunks) != len(cells):
         raise damaged(stored.path, f"{stored.count()} chunks are there, not {sum(chunks)}")
     return [
-        judged(cell, stored.requests(description.identity, position, chunks[position]))
+        judged(cell, stored.kept(description.identity, position, chunks[position]))
         for position, cell in enumerate(cells)
     ]

@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from sim.analysis.tally import Tally
 from sim.kernel.records import Cause, Requests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
+
+    from sim.experiment.kept import Kept
 
     Array = NDArray[Any]
     Entry = dict[str, Any]
@@ -69,8 +72,10 @@ class BadPayload(ValueError):
     """Bytes that no `encode` of this version has made."""
 
 
-def encode(part: Requests) -> bytes:
-    """Return the bytes of some requests; the same rows give the same bytes (of one version of NumPy)."""
+def encode(part: Kept) -> bytes:
+    """Return the bytes of some requests or of a tally; the same give the same bytes (of one version of NumPy)."""
+    if isinstance(part, Tally):
+        return encode_arrays(part.to_arrays())
     columns = {
         field.name: np.ascontiguousarray(getattr(part, field.name))
         for field in fields(Requests)
@@ -81,9 +86,14 @@ def encode(part: Requests) -> bytes:
     return encode_arrays(columns, RELATIVES)
 
 
-def decode(data: bytes) -> Requests:
-    """Return the requests of some bytes, every column with the type it had. Raises BadPayload."""
+def decode(data: bytes) -> Kept:
+    """Return the requests of some bytes, every column with the type it had, or the tally. Raises BadPayload."""
     columns = decode_arrays(data)
+    if "sizes" in columns:
+        try:
+            return Tally.from_arrays(columns)
+        except ValueError as error:
+            raise BadPayload(f"this is no part of a result: {error}") from None
     found = {name: values.dtype.str for name, values in columns.items()}
     if found != _COLUMNS or len({values.shape for values in columns.values()}) != 1:
         raise BadPayload("these are not the columns of requests")

@@ -14,9 +14,11 @@ from sim.analysis import ccdf, plots, words
 from sim.analysis.cells import Cell as Reported
 from sim.analysis.expressions import Ruling, Verdict
 from sim.analysis.metrics import CellMetrics, measure
+from sim.analysis.tally import Examples, Tally
 from sim.convex.platform import assumed
+from sim.experiment.kept import kept_of, requests_kept
 from sim.experiment.precision import Attained, attained, precision_summary
-from sim.kernel.records import NEVER, Cause, Outcome, Requests
+from sim.kernel.records import Cause, Outcome, Requests
 from sim.retriers.base import LoopRetrier
 from sim.scenario.identity import digest
 
@@ -24,10 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from matplotlib.axes import Axes
-    from numpy.typing import NDArray
     from rich.table import Table
 
     from sim.experiment.engines import Choice
+    from sim.experiment.kept import Kept
     from sim.scenario.cells import Cell
     from sim.scenario.schema import Scenario
 
@@ -40,8 +42,8 @@ class CellResult:
     """One cell: its scenario, the requests that count, and what they come to."""
 
     cell: Cell
-    requests: Requests
-    """The requests submitted in the measuring window; all of them where there is none."""
+    kept: Kept
+    """The requests that count, or a tally of them."""
     metrics: CellMetrics
     verdicts: tuple[Verdict, ...]
 
@@ -51,36 +53,34 @@ class CellResult:
         return self.cell.id
 
     @property
+    def requests(self) -> Requests:
+        """The requests submitted in the measuring window; all of them where there is none.
+
+        Raises `sim.experiment.kept.RequestsNotKept` where only histograms are kept.
+        """
+        return requests_kept(self.cell, self.kept)
+
+    @property
     def examples(self) -> dict[str, int]:
         """Requests worth a replay, as `--request` numbers: one stuck, the most duplicated, the slowest to be known.
 
         Those that there are; the first where several qualify.
         """
-        found: dict[str, int] = {}
-        requests = self.requests
-        stuck = np.flatnonzero(requests.outcome == Outcome.stuck)
-        if len(stuck):
-            found["stuck"] = self._number(int(stuck[0]))
-        duplicates = requests.duplicates.sum(axis=1)
-        if len(requests) and duplicates.max():
-            found["duplicated"] = self._number(int(duplicates.argmax()))
-        if self.slowest_ns >= 0:
-            found["slowest"] = self._number(int(self._known_ns.argmax()))
-        return found
+        return self._examples.named()
 
     @property
     def slowest_ns(self) -> int:
         """The longest time until a request was known to have ended, however it did; -1 where none is."""
-        return int(self._known_ns.max()) if len(self.requests) else NEVER
+        return self._examples.slowest_ns
 
-    @property
-    def _known_ns(self) -> NDArray[np.int64]:
-        requests = self.requests
-        return np.where(requests.settled_ns == NEVER, NEVER, requests.settled_ns - requests.submitted_ns)
-
-    def _number(self, row: int) -> int:
-        count = self.cell.scenario.requests.count
-        return int(self.requests.replication[row]) * count + int(self.requests.number[row])
+    @cached_property
+    def _examples(self) -> Examples:
+        if isinstance(self.kept, Tally):
+            return self.kept.examples
+        requests = self.kept
+        return Examples.of(
+            requests, requests.replication * np.int64(self.cell.scenario.requests.count) + requests.number
+        )
 
     def summary(self) -> dict[str, Any]:
         """Return the cell's part of `summary.json`."""
@@ -94,16 +94,22 @@ class CellResult:
         }
 
 
-def judged(cell: Cell, requests: Requests) -> CellResult:
-    """Measure a cell's requests and judge what its scenario expects."""
+def counted(cell: Scenario, kept: Kept) -> Kept:
+    """Return those of some requests of a cell that count: that were submitted in the measuring window."""
+    if cell.measure is None or not isinstance(kept, Requests):
+        return kept
+    inside = kept.submitted_ns >= cell.measure.from_ns
+    if cell.measure.to_ns is not None:
+        inside &= kept.submitted_ns < cell.measure.to_ns
+    return kept.select(inside)
+
+
+def judged(cell: Cell, kept: Kept) -> CellResult:
+    """Measure a cell's requests, or what is kept of them, and judge what its scenario expects."""
     scenario = cell.scenario
-    if scenario.measure is not None:
-        inside = requests.submitted_ns >= scenario.measure.from_ns
-        if scenario.measure.to_ns is not None:
-            inside &= requests.submitted_ns < scenario.measure.to_ns
-        requests = requests.select(inside)
-    metrics = measure(requests, shared=scenario.world == "shared")
-    return CellResult(cell, requests, metrics, tuple(expected.judge(metrics) for expected in scenario.expect))
+    kept = kept_of(scenario, counted(scenario, kept))
+    metrics = measure(kept, shared=scenario.world == "shared")
+    return CellResult(cell, kept, metrics, tuple(expected.judge(metrics) for expected in scenario.expect))
 
 
 class Result:
@@ -135,7 +141,11 @@ class Result:
         raise KeyError(f"no cell '{cell}'; there are {', '.join(found.id for found in self.cells)}")
 
     def requests(self, cell: str | None = None) -> Requests:
-        """Return the per-request records of one cell; it need not be named where there is only one."""
+        """Return the per-request records of one cell; it need not be named where there is only one.
+
+        Raises KeyError where there is no such cell, and `sim.experiment.kept.RequestsNotKept` where only histograms are
+        kept of it.
+        """
         if cell is None:
             if len(self.cells) > 1:
                 raise KeyError(f"which cell? There are {', '.join(found.id for found in self.cells)}")
@@ -210,7 +220,10 @@ class Result:
         return Plots(self.reported)
 
     def to_pandas(self) -> Any:
-        """Return all requests as a pandas DataFrame with a column `cell`; ImportError where pandas is not installed."""
+        """Return all requests as a pandas DataFrame with a column `cell`.
+
+        Raises ImportError where pandas is not installed, and `sim.experiment.kept.RequestsNotKept`, as `requests` does.
+        """
         import pandas as pd  # type: ignore[import-untyped,import-not-found,unused-ignore]  # noqa: PLC0415  # optional
 
         frames = []

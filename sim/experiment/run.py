@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +10,11 @@ from sim.experiment.chunks import Chunk, Tasks, chunk_count, chunks_of, identity
 from sim.experiment.engines import AUTO, Asked, Choice, choose
 from sim.experiment.executors import refuse_unknown, runner
 from sim.experiment.keeping import Keeping
+from sim.experiment.kept import Gathered, Kept
 from sim.experiment.plan import Plan, plan, refuse_course
 from sim.experiment.precision import next_sizes
 from sim.experiment.result import CellResult, Result, judged
 from sim.experiment.watching import Progress, Watch
-from sim.kernel.records import Requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,20 +72,25 @@ def _in_memory(  # noqa: PLR0913  # all that a run is
     """Run without keeping anything; a cell is measured as soon as its chunks are there."""
     cells = planned.cells
     tasks = Tasks(cells, choice, identity_of(scenario, choice))
-    kept: dict[int, Requests] = {}
+    parts: dict[int, Gathered] = {}
     found: dict[int, CellResult] = {}
     rounds = 0
     while not rounds or next_sizes(_in_order(found), rounds - 1) is not None:
         there = [chunk_count(cell.scenario, choice.engine, rounds) if rounds else 0 for cell in cells]
         rounds += 1
+        counts = [chunk_count(cell.scenario, choice.engine, rounds) for cell in cells]
         chunks = list(chunks_of(cells, choice.engine, rounds))
         new = [chunk for chunk in chunks if chunk.number >= there[chunk.cell]]
         total = sum(chunk.count for chunk in chunks)
         watch.begin(total - sum(chunk.count for chunk in new), total)
-        for position, requests in _by_cell(_simulated(tasks, new, watch, executor, workers), new):
-            before = kept.get(position)
-            kept[position] = requests if before is None else Requests.concatenate([before, requests])
-            found[position] = judged(cells[position], kept[position])
+        for chunk, part in _simulated(tasks, new, watch, executor, workers):
+            cell = cells[chunk.cell]
+            gathered = parts.setdefault(chunk.cell, Gathered())
+            gathered.add(chunk.number, part)
+            if gathered.count == counts[chunk.cell]:
+                found[chunk.cell] = judged(cell, gathered.all())
+                if cell.scenario.precision is None:  # nothing is added to it
+                    del parts[chunk.cell]
     return Result(scenario, _in_order(found), choice)
 
 
@@ -96,7 +100,7 @@ def _in_order(found: dict[int, CellResult]) -> list[CellResult]:
 
 def _simulated(
     tasks: Tasks, chunks: Sequence[Chunk], watch: Watch, executor: Executor | str | None, workers: int
-) -> Iterator[tuple[Chunk, Requests]]:
+) -> Iterator[tuple[Chunk, Kept]]:
     """Simulate chunks; yield each when it is done, in any order."""
     if executor is None and workers == 1:
         for chunk in chunks:
@@ -104,22 +108,11 @@ def _simulated(
             def told(done: int, chunk: Chunk = chunk) -> None:
                 watch.at_work(chunk, done)
 
-            requests = simulate_chunk(tasks.cells[chunk.cell].scenario, chunk, tasks.choice.engine, told)
+            part = simulate_chunk(tasks.cells[chunk.cell].scenario, chunk, tasks.choice.engine, told)
             watch.finished(chunk)
-            yield chunk, requests
+            yield chunk, part
         return
     with runner(executor, workers) as made:
         for chunk, done in made.results(map(tasks.task, chunks)):
             watch.finished(chunk)
             yield chunk, payload.decode(done.payload)
-
-
-def _by_cell(simulated: Iterator[tuple[Chunk, Requests]], chunks: Sequence[Chunk]) -> Iterator[tuple[int, Requests]]:
-    """Yield what chunks give of each cell together, in order, as soon as all of it is there."""
-    missing = Counter(chunk.cell for chunk in chunks)
-    parts: dict[int, dict[int, Requests]] = {}
-    for chunk, part in simulated:
-        parts.setdefault(chunk.cell, {})[chunk.number] = part
-        if len(parts[chunk.cell]) == missing[chunk.cell]:
-            numbered = parts.pop(chunk.cell)
-            yield chunk.cell, Requests.concatenate([numbered[number] for number in sorted(numbered)])

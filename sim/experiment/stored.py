@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Final
 from sim.experiment import payload
 from sim.experiment.chunks import chunk_digest
 from sim.experiment.described import Description, Rebuilt, Unreadable, rebuild
-from sim.kernel.records import Requests
+from sim.experiment.kept import joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from sim.experiment.kept import Kept
 
 RESULTS: Final = "results.sqlite"
 """The results of a run that has finished."""
@@ -169,22 +171,26 @@ class Stored:
             if not _is_whole(identity, cell, number, digest, data):
                 raise damaged(self.path, f"chunk {number} of cell {cell} is not what was stored")
 
-    def requests(self, identity: str, cell: int, chunks: int) -> Requests:
-        """Return the requests of a cell, whose number of chunks is known. Raises CorruptResults."""
-        parts: list[Requests] = []
+    def kept(self, identity: str, cell: int, chunks: int) -> Kept:
+        """Return what is kept of a cell, whose number of chunks is known. Raises CorruptResults."""
+        return joined(self.parts(identity, cell, chunks))
+
+    def parts(self, identity: str, cell: int, chunks: int) -> Iterator[Kept]:
+        """Yield what is kept of a cell, chunk by chunk. Raises CorruptResults."""
+        count = 0
         rows = self.connection.execute(
             "SELECT chunk, digest, payload FROM chunks WHERE cell = ? ORDER BY chunk", (cell,)
         )
         for number, digest, data in rows:
-            if number != len(parts) or not _is_whole(identity, cell, number, digest, data):
-                raise damaged(self.path, f"chunk {len(parts)} of cell {cell} is not what was stored")
+            if number != count or not _is_whole(identity, cell, number, digest, data):
+                raise damaged(self.path, f"chunk {count} of cell {cell} is not what was stored")
+            count += 1
             try:
-                parts.append(payload.decode(data))
+                yield payload.decode(data)
             except payload.BadPayload as error:
                 raise damaged(self.path, f"chunk {number} of cell {cell}: {error}") from None
-        if len(parts) != chunks:
-            raise damaged(self.path, f"cell {cell} has {len(parts)} chunks of {chunks}")
-        return Requests.concatenate(parts)
+        if count != chunks:
+            raise damaged(self.path, f"cell {cell} has {count} chunks of {chunks}")
 
     def write(self, description: Description, schema: str = "") -> None:
         """Write rows of a description in place of those that are there."""

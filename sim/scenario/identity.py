@@ -5,7 +5,8 @@ what cannot matter is left out. As YAML it is a scenario again, with the same di
 
 The digest says which numbers come out: of each cell its id and its resolved form. `name`, `why`, `expect` and
 `check` do not belong to it (they change what is said about the numbers, not the numbers), nor do the names of files
-(their contents do). So expectations can be mended after a long run without making its results foreign.
+(their contents do). `keep` belongs to it where that is histograms, as they round percentiles. So expectations can be
+mended after a long run without making its results foreign.
 """
 
 import hashlib
@@ -46,6 +47,7 @@ def resolved(scenario: Scenario) -> dict[str, Any]:
 
 def _resolved_alone(scenario: Scenario) -> dict[str, Any]:
     tree = scenario.model_dump(mode="json", by_alias=True, exclude={"sweep", "variants"})
+    tree["keep"] = scenario.keeps if scenario.world == "isolated" else None
     # In the platform's numbers, nothing is a number too: no latency. A profile would fill the gap.
     tree = {**_without_none(tree), "platform": tree["platform"]}
     for idle in list(idle_settings(tree, scenario.surroundings.trusted)):
@@ -122,6 +124,9 @@ def _essence(node: Any, key: str = "") -> Any:
     """Leave out what changes no number."""
     if isinstance(node, Mapping):
         dropped = NOT_IDENTITY if not key else ("file",) if "sha256" in node else ()
+        if not key and node.get("keep") == "requests":
+            # Histograms change percentiles, by less than 0.1 %; requests are the numbers themselves.
+            dropped = (*dropped, "keep")
         return {name: _essence(value, f"{key}.{name}") for name, value in node.items() if name not in dropped}
     if isinstance(node, list):
         return [_essence(value, f"{key}[]") for value in node]

@@ -46,9 +46,8 @@ def idle_settings(tree: Tree, trusted: Sequence[str] = ()) -> Iterator[Idle]:
     """Yield what is written and cannot matter."""
     if written(tree, "world") in (None, "isolated"):
         yield from _idle_when_isolated(tree)
-    else:
-        shared = "in a shared world, where replications are added: `replications_at_most`"
-        yield from _idle(tree, shared, "precision", "requests_at_most")
+    elif written(tree, "world") == "shared":
+        yield from _idle_when_shared(tree)
     script = written(tree, "action", "script")
     if isinstance(script, list | tuple) and script:
         yield from _idle_when_scripted(tree)
@@ -71,6 +70,14 @@ def _idle_when_isolated(tree: Tree) -> Iterator[Idle]:
     single = "in an isolated world, where requests are added: `requests_at_most`"
     yield from _idle(tree, single, "precision", "replications_at_most")
     yield from _idle(tree, f"{alone} and waits for no slot; slots need `world: shared`", "platform", "parallelism")
+
+
+def _idle_when_shared(tree: Tree) -> Iterator[Idle]:
+    reason = "has no use in a shared world, whose intervals come from the requests of its replications: all are kept"
+    added = "in a shared world, where replications are added: `replications_at_most`"
+    yield from _idle(tree, added, "precision", "requests_at_most")
+    if written(tree, "keep") == "histogram":
+        yield Idle(("keep",), f"'histogram' {reason}", ("keep",))
 
 
 def _idle_when_scripted(tree: Tree) -> Iterator[Idle]:

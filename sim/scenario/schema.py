@@ -54,6 +54,8 @@ SEED_MAX = 2**63 - 1
 MOST_FAULTS = 100
 MOST_EXPECTATIONS = 100
 MOST_REPLICATIONS = 10_000
+MOST_KEPT = 10_000_000
+"""Requests of a cell that are kept unless the scenario says otherwise, and the most that a shared world may have."""
 
 
 class Measure(Options):
@@ -207,6 +209,11 @@ class Scenario(Options):
     replications: int = Field(
         default=1, ge=1, le=MOST_REPLICATIONS, description="Shared worlds: independent repetitions."
     )
+    keep: Literal["requests", "histogram"] | None = Field(
+        default=None,
+        description="Isolated worlds: what is kept of a cell, every request or histograms (percentiles within 0.1 %). "
+        "Unless stated requests up to 10 million, above that histograms.",
+    )
     measure: Measure | None = Field(default=None, description="Shared worlds: which requests count.")
     action: ActionOptions = Field(default=ActionOptions(), description="What is retried.")
     faults: Annotated[tuple[Fault, ...], Field(strict=False, max_length=MOST_FAULTS)] = Field(
@@ -275,11 +282,22 @@ class Scenario(Options):
             found = problems_of(error, tree, lambda path: allowed_keys(tree, path, surroundings))
             raise ScenarioError(first_each([*problems, *found])) from None
         problems += _limits_below_start(scenario)
+        if scenario.world == "shared" and scenario.requests.count > MOST_KEPT:
+            reason = f"at most {MOST_KEPT:,} in a shared world, whose requests are all kept and simulated in one piece"
+            problems.append(Problem(("requests", "count"), reason))
         if problems:
             raise ScenarioError(first_each(problems))
         scenario._written = tree  # noqa: SLF001  # an instance of its own class
         scenario._surroundings = surroundings  # noqa: SLF001  # as above
         return scenario
+
+    @property
+    def keeps(self) -> Literal["requests", "histogram"]:
+        """What is kept of a cell, where nothing is stated too."""
+        if self.world == "shared":
+            return "requests"
+        most = self.requests.count if self.precision is None else self.precision.requests_at_most
+        return self.keep or ("requests" if max(most, self.requests.count) <= MOST_KEPT else "histogram")
 
     @property
     def written(self) -> Tree:

@@ -15,7 +15,7 @@ from sim.kernel.single_key import SingleKey
 from sim.world.columns import Column
 from sim.world.distributions import Law, exponential_ns
 
-REQUESTS_MAX = 10_000_000
+REQUESTS_MAX = 1_000_000_000
 
 
 class AtOnce(Options):

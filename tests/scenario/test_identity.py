@@ -10,6 +10,7 @@ from sim.scenario.cells import cells
 from sim.scenario.identity import digest, resolved, resolved_yaml
 from sim.scenario.load import from_dict, load, parse
 from sim.scenario.problems import ScenarioError
+from sim.scenario.schema import Scenario
 
 GOOD = Path(__file__).parent / "good"
 
@@ -47,6 +48,7 @@ def test_the_resolved_form_has_every_default() -> None:
         "retrier": {"kind": "none"},
         "until": "drained",
         "limits": {"polls_per_request": 10**6, "events": 10**9},
+        "keep": "requests",
         "expect": [],
         "check": [],
     }
@@ -81,6 +83,7 @@ def same(one: str, other: str) -> bool:
         "{retrier: helpers, expect: [success.rate >= 50%]}",
         "{retrier: {base: 2, kind: helpers}, seed: 0}",
         "{retrier: helpers, action: {latency: {constant: 0.1s}, script: []}, platform: {profile: ideal}}",
+        "{retrier: helpers, keep: requests}",
         "{world: isolated, schema: 1, until: drained, retrier: {kind: helpers, wait_backoff: 100000us}}",
     ],
 )
@@ -98,12 +101,23 @@ def test_words_and_ways_of_writing_change_no_identity(other: str) -> None:
         "{retrier: helpers, action: {outcomes: {fail: {share: 0, final: 0.5}}}}",
         "{retrier: {kind: helpers, max_failures: 15}}",
         "{retrier: helpers, limits: {polls_per_request: 5}}",
+        "{retrier: helpers, keep: histogram}",
         "{retrier: helpers, platform: {profile: convex}}",
         "{retrier: helpers, variants: {all of it: {}}}",
     ],
 )
 def test_whatever_changes_numbers_changes_the_identity(other: str) -> None:
     assert not same("retrier: helpers", other)
+
+
+def test_histograms_are_kept_of_more_than_ten_million_requests_unless_the_scenario_says_otherwise() -> None:
+    few, many = "{{retrier: helpers, requests: {{count: {}}}{}}}", "10000001"
+    assert [
+        parse(few.format(count, keep)).keeps
+        for count, keep in (("10000000", ""), (many, ""), (many, ", keep: requests"), ("5", ", keep: histogram"))
+    ] == ["requests", "histogram", "requests", "histogram"]
+    assert same(few.format(many, ""), few.format(many, ", keep: histogram"))
+    assert not same(few.format(many, ""), few.format(many, ", keep: requests"))
 
 
 def test_the_identity_follows_the_contents_of_files_not_their_names(tmp_path: Path) -> None:
@@ -172,6 +186,7 @@ parts = {
     )
     | st.fixed_dictionaries({"script": scripts}),
     "heals_at": durations,
+    "keep": st.just("requests"),
     "cancel": st.fixed_dictionaries({"share": shares, "after": laws}),
 }
 numbers = {key: part for key, part in parts.items() if key != "why"}
@@ -196,6 +211,9 @@ def test_good_scenarios_resolve_to_themselves(values: dict[str, object]) -> None
     again = parse(text, GOOD)
     assert digest(again) == digest(scenario)
     assert resolved_yaml(again) == text
-    assert [cell.scenario.model_dump() for cell in cells(again)] == [
-        cell.scenario.model_dump() for cell in cells(scenario)
-    ]
+    ours, theirs = ([written_out(cell.scenario) for cell in cells(one)] for one in (again, scenario))
+    assert ours == theirs
+
+
+def written_out(scenario: Scenario) -> dict[str, object]:
+    return {**scenario.model_dump(), "keep": scenario.keeps}

@@ -127,7 +127,7 @@ def test_at_once_may_stand_bare() -> None:
     ("written", "place", "reason"),
     [
         ({"count": 0}, ("count",), "greater than or equal to 1"),
-        ({"count": 10_000_001}, ("count",), "less than or equal to 10000000"),
+        ({"count": 1_000_000_001}, ("count",), "less than or equal to 1000000000"),
         ({"count": "5"}, ("count",), "valid integer"),
         ({"count": True}, ("count",), "valid integer"),
         ({"arrivals": {"poison": {}}}, ("arrivals", "poison"), "at_once, poisson, constant, file"),

@@ -1,0 +1,34 @@
+"""What a run found, in words: printed when it ends, and when saved results are shown again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sim.analysis.words import verdict_text
+from sim.experiment.precision import precision_lines
+
+if TYPE_CHECKING:
+    from sim.cli.output import Printer
+    from sim.experiment.result import Result
+
+
+def print_answer(result: Result, printer: Printer) -> None:
+    """Print what the results are of, their table, sentences and verdicts."""
+    scenario = result.scenario
+    printer.sentence(
+        f"{scenario.name}: {scenario.world} world, {result.size} a cell, seed {scenario.seed}, schema 1, "
+        f"digest {result.digest[:12]}"
+    )
+    printer.print(result.table())
+    for sentence in result.sentences():
+        printer.sentence(sentence)
+    if result.attained:
+        printer.verbatim("\nprecision")
+    for line in precision_lines(result.attained, result.size):
+        printer.sentence(line, indent="  ")
+    verdicts = [(cell, verdict) for cell in result.cells for verdict in cell.verdicts]
+    if verdicts:
+        printer.verbatim("\nexpected")
+    for cell, verdict in verdicts:
+        where = f"{cell.cell.name}: " if len(result.cells) > 1 else ""
+        printer.sentence(f"{where}{verdict_text(verdict)}", indent="  ")

@@ -1,0 +1,38 @@
+"""`retrysim show`: print the answer of saved results again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sim.cli.answer import print_answer
+from sim.cli.kept import told
+from sim.cli.output import Printer
+from sim.experiment.opened import open_results
+
+EXAMPLES = {"stuck": "stuck", "duplicated": "most effects repeated", "slowest": "slowest"}
+
+
+@click.command("show")
+@click.argument("results", metavar="DIR", type=click.Path(exists=True, path_type=Path))
+def command(results: Path) -> None:
+    """Print the answer of saved results again: the table, the sentences and the verdicts. Nothing is simulated.
+
+    DIR is the folder of a finished run, or its file results.sqlite. Exits with 5 where the results are damaged, not
+    complete or no results; what was expected and is missed changes no exit code here.
+    """
+    with told(None):
+        result = open_results(results)
+    printer = Printer()
+    print_answer(result, printer)
+    lines = [
+        f"{f'{cell.cell.name}: ' if len(result.cells) > 1 else ''}"
+        + ", ".join(f"{what} {cell.examples[kind]}" for kind, what in EXAMPLES.items() if kind in cell.examples)
+        for cell in result.cells
+        if cell.examples
+    ]
+    if lines:
+        printer.verbatim("\nworth a look with `retrysim replay SCENARIO --request N`")
+        for line in lines:
+            printer.sentence(line, indent="  ")
