@@ -1,10 +1,10 @@
 """retrysim: a discrete-event simulator and test harness for retry semantics.
 
 If I retry like this, what happens? `Scenario` describes an experiment, `run` simulates it, `replay` tells the story of
-one request. `check` holds every history against what retriers and the platform owe, `explore` searches a small world
-for courses that break it, and `play` plays such a course again. Retriers of your own are a `ScheduledRetrier` (handlers
-against contexts, as in Convex) or a `LoopRetrier` (one coroutine that calls and sleeps). Names are imported when first
-used.
+one request, `compare` sets one cell against another. `check` holds every history against what retriers and the
+platform owe, `explore` searches a small world for courses that break it, and `play` plays such a course again.
+Retriers of your own are a `ScheduledRetrier` (handlers against contexts, as in Convex) or a `LoopRetrier` (one
+coroutine that calls and sleeps). Names are imported when first used.
 """
 
 from importlib import import_module
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sim.analysis.history_view import View
     from sim.convex.functions import Function, FunctionError, MutationContext, action, mutation
     from sim.experiment.check import check
+    from sim.experiment.compare import Comparison, compare
     from sim.experiment.counterexample import CourseMisfit, Played, play
     from sim.experiment.opened import open_results
     from sim.experiment.replay import replay
@@ -39,6 +40,7 @@ __all__ = [
     "CallTimedOut",
     "Cause",
     "ClientContext",
+    "Comparison",
     "CourseMisfit",
     "Event",
     "Explored",
@@ -62,6 +64,7 @@ __all__ = [
     "action",
     "breach",
     "check",
+    "compare",
     "explore",
     "invariant",
     "mutation",
@@ -79,6 +82,7 @@ _HOMES = {
     "CallTimedOut": "sim.retriers.client",
     "Cause": "sim.kernel.records",
     "ClientContext": "sim.retriers.client",
+    "Comparison": "sim.experiment.compare",
     "CourseMisfit": "sim.experiment.counterexample",
     "Event": "sim.kernel.history",
     "Explored": "sim.testing.explore",
@@ -102,6 +106,7 @@ _HOMES = {
     "action": "sim.convex.functions",
     "breach": "sim.analysis.contracts",
     "check": "sim.experiment.check",
+    "compare": "sim.experiment.compare",
     "explore": "sim.testing.explore",
     "invariant": "sim.analysis.contracts",
     "mutation": "sim.convex.functions",

@@ -138,11 +138,12 @@ def _chosen(planned: Plan, engine: Asked) -> Choice:
 def _simulated(keeping: Keeping, planned: Plan, workers: int, executor: str | None) -> Result:
     """Simulate what is not there yet."""
     with told(keeping):
-        if keeping.found < len(keeping.chunks):
+        if keeping.journal is None:
+            return keeping.result()
+        if keeping.found < len(keeping.chunks) and keeping.scenario.precision is None:  # with it nobody knows
             tell_cost(planned, keeping.choice.engine, workers, 1 - keeping.found / len(keeping.chunks))
-            with bar() as watcher:
-                keeping.simulate(executor, workers, Watch(planned.cells, watcher))
-        return keeping.result()
+        with bar() as watcher:
+            return keeping.run(executor, workers, Watch(planned.cells, watcher))
 
 
 def _checked(scenario: Scenario, folder: Path, *, checks_all: bool) -> tuple[tuple[str, ...], Checked]:
@@ -188,7 +189,7 @@ def _save(  # noqa: PLR0913  # what, where and in which forms
         if pictures:
             scenario = result.scenario
             caption = caption_text(
-                scenario.name, scenario.seed, scenario.requests.count, result.digest, scenario.replications
+                scenario.name, scenario.seed, result.requests_each, result.digest, result.replications
             )
             save_figures(result.reported, caption, beside, svg=svg)
         names = sorted(path.name for path in beside.iterdir())

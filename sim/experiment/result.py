@@ -17,6 +17,7 @@ from sim.analysis.metrics import CellMetrics, measure
 from sim.analysis.tally import Examples, Tally
 from sim.convex.platform import assumed
 from sim.experiment.kept import kept_of, requests_kept
+from sim.experiment.precision import Attained, attained, precision_summary
 from sim.kernel.records import Cause, Outcome, Requests
 from sim.retriers.base import LoopRetrier
 from sim.scenario.identity import digest
@@ -187,6 +188,33 @@ class Result:
         return next((one for one in (Ruling.missed, Ruling.inconclusive, Ruling.met) if one in rulings), None)
 
     @property
+    def attained(self) -> list[Attained]:
+        """How narrow the intervals have become that `precision` names, by cell; empty where it names none."""
+        return attained(self.cells)
+
+    @property
+    def requests_each(self) -> int:
+        """How many requests a cell has, in a shared world each replication; `precision` adds some to isolated ones."""
+        count = self.scenario.requests.count
+        if self.scenario.precision is None or self.scenario.world == "shared":
+            return count
+        return max((len(found.metrics) for found in self.cells), default=count)
+
+    @property
+    def replications(self) -> int:
+        """How many replications a cell has; `precision` adds some."""
+        count = self.scenario.replications
+        if self.scenario.precision is None or self.scenario.world == "isolated":
+            return count
+        return max((found.metrics.replications for found in self.cells), default=count)
+
+    @property
+    def size(self) -> str:
+        """The size of a cell in words: `20,000 requests`, `1,000 requests x 8 replications`."""
+        text = f"{self.requests_each:,} requests"
+        return f"{text} x {self.replications} replications" if self.scenario.world == "shared" else text
+
+    @property
     def plot(self) -> Plots:
         """Pictures, each a function of an optional matplotlib Axes."""
         return Plots(self.reported)
@@ -219,6 +247,7 @@ class Result:
             "seed": self.scenario.seed,
             "engine": self.choice.engine,
             "versions": self.versions,
+            **({"precision": precision_summary(self.attained)} if self.attained else {}),
             "cells": [found.summary() for found in self.cells],
         }
 
