@@ -19,6 +19,7 @@ def print_answer(result: Result, printer: Printer) -> None:
         f"{scenario.name}: {scenario.world} world, {result.size} a cell, seed {scenario.seed}, schema 1, "
         f"digest {result.digest[:12]}"
     )
+    printer.sentence(f"engine {result.choice.engine}: {result.choice.why}")
     printer.print(result.table())
     for sentence in result.sentences():
         printer.sentence(sentence)
