@@ -1,0 +1,192 @@
+"""The picture of a search for parameters: its Pareto set among all that was tried, with intervals.
+
+`plot_pareto(tried, x, y, ax=None) -> Axes` draws one objective over another; with one objective alone (`x == y`) the
+candidates stand in rows. `save_pareto` writes the picture, a panel for each objective after the first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.figure import Figure
+
+from sim.analysis.drawing import (
+    BLUE,
+    FAINT,
+    GREY,
+    ORANGE,
+    VERMILLION,
+    add_caption,
+    figure_bytes,
+    new_axes,
+    settings,
+)
+from sim.analysis.metric_axes import Scale, dress, metric_words, scale_of
+from sim.analysis.quantities import METRICS
+from sim.analysis.tried import Role, Tried
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+
+    from sim.analysis.estimates import Estimate
+
+FIGURE = "pareto"
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    label: str
+    marker: str
+    color: str
+    size: float
+    hollow: bool = False
+    intervals: bool = True
+
+
+_LOOKS = {
+    Role.tried: _Look("left out on the way (search sample)", ".", FAINT, 4, intervals=False),
+    Role.misses: _Look("finalist, misses a constraint", "x", VERMILLION, 6),
+    Role.unsure: _Look("finalist, not sure of a constraint", "^", ORANGE, 6, hollow=True),
+    Role.dominated: _Look("finalist, beyond doubt worse than a point", "s", GREY, 5, hollow=True),
+    Role.as_written: _Look("as written", "*", "#000000", 11),
+    Role.point: _Look("Pareto set", "o", BLUE, 7),
+}
+"""In the order in which they are drawn: later ones on top."""
+
+
+def plot_pareto(tried: Sequence[Tried], x: str, y: str, ax: Axes | None = None) -> Axes:
+    """Draw all candidates, one objective over another; points carry their numbers."""
+    ax = new_axes() if ax is None else ax
+    draw_pareto(tried, x, y, ax)
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, fontsize=8)
+    return ax
+
+
+def draw_pareto(tried: Sequence[Tried], x: str, y: str, ax: Axes) -> None:
+    """Draw as `plot_pareto` does, without a legend."""
+    if x == y:
+        _draw_rows(tried, x, ax)
+        return
+    scales = {path: _scale(tried, path) for path in (x, y)}
+    members = sorted((one for one in tried if one.role is Role.point), key=lambda one: one.number)
+    if len(members) > 1:
+        line = sorted((_place(one.value(x), scales[x]), _place(one.value(y), scales[y])) for one in members)
+        ax.plot(*zip(*line, strict=True), color=BLUE, linewidth=0.9, linestyle=(0, (4, 3)), zorder=2)
+    for role, look in _LOOKS.items():
+        for one in (one for one in tried if one.role is role):
+            _mark(ax, look, _place(one.value(x), scales[x]), _place(one.value(y), scales[y]))
+            if look.intervals:
+                _whiskers(ax, look, one.value(x), one.value(y), scales[x], scales[y])
+        if any(one.role is role for one in tried):
+            ax.plot([], [], label=look.label, **_style(look))
+    for one in members:
+        ax.annotate(
+            str(one.number),
+            (_place(one.value(x), scales[x]), _place(one.value(y), scales[y])),
+            (5, 5),
+            textcoords="offset points",
+            fontsize=9,
+            fontweight="bold",
+            color=BLUE,
+            zorder=6,
+        )
+    dress(ax, "x", scales[x], metric_words(x))
+    dress(ax, "y", scales[y], metric_words(y))
+    ax.set_title(_title(tried))
+
+
+def save_pareto(
+    tried: Sequence[Tried], objectives: Sequence[str], caption: str, folder: Path, *, svg: bool = False
+) -> list[Path]:
+    """Write the picture into `folder` as PNG, and as SVG if asked to; return the files. Equal input, equal bytes."""
+    others = list(objectives[1:]) or [objectives[0]]
+    with settings():
+        figure = Figure(figsize=(5.4 * len(others) + 1.2, 5.2), layout="constrained")
+        axes = figure.subplots(1, len(others), squeeze=False)[0]
+        for y, ax in zip(others, axes, strict=True):
+            draw_pareto(tried, objectives[0], y, ax)
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=2 if len(others) == 1 else 3)
+        add_caption(figure, caption)
+        files = {
+            folder / f"{FIGURE}.{kind}": figure_bytes(figure, kind) for kind in (("png", "svg") if svg else ("png",))
+        }
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, content in files.items():
+        path.write_bytes(content)
+    return list(files)
+
+
+def _title(tried: Sequence[Tried]) -> str:
+    count = sum(one.role is Role.point for one in tried)
+    if not count:
+        return "No candidate is sure to keep every constraint"
+    return "One candidate is best in everything" if count == 1 else f"{count} candidates worth choosing among"
+
+
+def _draw_rows(tried: Sequence[Tried], x: str, ax: Axes) -> None:
+    """Draw one objective: a row a finalist, what was left out below them."""
+    scale = _scale(tried, x)
+    rows = [one for one in tried if one.role is not Role.tried]
+    for row, one in enumerate(rows):
+        look = _LOOKS[one.role]
+        _mark(ax, look, _place(one.value(x), scale), row)
+        _whiskers(ax, look, one.value(x), None, scale, scale, row)
+    for one in tried:
+        if one.role is Role.tried:
+            _mark(ax, _LOOKS[Role.tried], _place(one.value(x), scale), len(rows))
+    for role, look in _LOOKS.items():
+        if any(one.role is role for one in tried):
+            ax.plot([], [], label=look.label, **_style(look))
+    names = [one.name if one.role in (Role.point, Role.as_written) else "" for one in rows]
+    ax.set_yticks(range(len(rows)), names)
+    ax.set_ylim(len(rows) + 0.5, -0.5)
+    dress(ax, "x", scale, metric_words(x))
+    ax.set_ylabel("point")
+    ax.set_title(_title(tried))
+
+
+def _scale(tried: Sequence[Tried], path: str) -> Scale:
+    """Choose an axis on which all values stand, and the intervals of finalists as far as they are finite."""
+    values = [one.value(path).value for one in tried]
+    ends = [
+        end
+        for one in tried
+        if one.role is not Role.tried
+        for end in (one.value(path).low, one.value(path).high)
+        if end is not None and 0 < end < float("inf")
+    ]
+    return scale_of([*(value for value in values if value is not None), *ends], METRICS[path].unit)
+
+
+def _place(estimate: Estimate, scale: Scale) -> float:
+    return scale.at(float("inf") if estimate.value is None else estimate.value)
+
+
+def _style(look: _Look) -> dict[str, Any]:
+    return {
+        "linestyle": "none",
+        "marker": look.marker,
+        "color": look.color,
+        "markersize": look.size,
+        "markerfacecolor": "white" if look.hollow else look.color,
+    }
+
+
+def _mark(ax: Axes, look: _Look, x: float, y: float) -> None:
+    ax.plot([x], [y], zorder=3 + list(_LOOKS.values()).index(look) / 10, clip_on=False, **_style(look))
+
+
+def _whiskers(  # noqa: PLR0913  # two intervals on two axes
+    ax: Axes, look: _Look, x: Estimate, y: Estimate | None, x_scale: Scale, y_scale: Scale, row: float | None = None
+) -> None:
+    line: dict[str, Any] = {"color": look.color, "linewidth": 1, "zorder": 2.5}
+    height = row if row is not None else _place(y, y_scale) if y is not None else 0.0
+    if x.low is not None and x.high is not None:
+        ax.plot([x_scale.at(x.low), x_scale.at(x.high)], [height, height], **line)
+    if y is not None and y.low is not None and y.high is not None:
+        ax.plot([_place(x, x_scale)] * 2, [y_scale.at(y.low), y_scale.at(y.high)], **line)
