@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sim.analysis.estimates import Estimate
 
 TABLE_WIDTH = 100
-HEADER_WIDTH = 11
+HEADER_WIDTH = 13
 NARROWEST_PARAMS = 18
 MOST_CLOSEST = 3
 """How many finalists are shown where none keeps the constraints."""

@@ -114,8 +114,8 @@ def _cost(effort: Effort) -> str:
     space = "all that there are" if effort.whole_space else "spread evenly over the space"
     return (
         f"The search tried {effort.candidates} candidates, {space}, with {effort.searched:,} requests (seed "
-        f"{effort.seed}); the numbers above are of {effort.fresh:,} others (seed {effort.fresh_seed}), on which nothing "
-        "was searched."
+        f"{effort.seed}); the numbers above are of {effort.fresh:,} others (seed {effort.fresh_seed}), which nothing was "
+        "chosen by."
     )
 
 

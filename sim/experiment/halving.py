@@ -4,7 +4,7 @@ After K. Jamieson and A. Talwalkar, "Non-stochastic best arm identification and 
 2016; for noisy arms Z. Karnin, T. Koren and O. Somekh, "Almost optimal exploration in multi-armed bandits", ICML 2013).
 For several objectives the better half is that of a non-dominated sorting, as in R. Schmucker and others,
 "Multi-objective asynchronous successive halving" (2021). All candidates meet the same requests in the same weather
-(random numbers come by address), and who goes on keeps what was simulated: a round costs only the requests that it adds.
+(random numbers come by address), and who goes on keeps what was simulated: a round costs the requests that it adds.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ from sim.scenario.identity import digest
 from sim.scenario.names import key_labels
 from sim.scenario.names import label as label_of
 from sim.scenario.problems import Problem, ScenarioError
-from sim.scenario.search_space import PLACE, SearchSpace, changed, search_space, several_cells, written_value
+from sim.scenario.search_space import Axis, SearchSpace, changed, search_space, several_cells, written_value
 from sim.scenario.tuning import HIGHER_IS_BETTER, TuneOptions
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ if TYPE_CHECKING:
     from sim.scenario.schema import Scenario
 
 SUMMARY_SCHEMA = 1
-LONGEST_NAME = 52
+WIDER = 0.1
+"""How far beyond the end of a range, as a share of it, there must be a valid value for it to be called an edge."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class Tuned:
     def __init__(  # noqa: PLR0913  # what a search consists of
         self,
         scenario: Scenario,
+        *,
         choice: Choice,
         space: SearchSpace,
         plan: Sequence[Round],
@@ -190,17 +192,22 @@ class Tuned:
         found = []
         labels = key_labels([axis.key for axis in self.space.axes])
         for axis in self.space.axes:
-            places = [axis.place(one.params[axis.key]) for one in self.points]
+            places = [place for one in self.points if (place := axis.place(one.params[axis.key])) is not None]
             ends = [
-                word
-                for word, at_end in (
-                    ("lowest", lambda place: place < tuning_words.EDGE),
-                    ("highest", lambda place: place > 1 - tuning_words.EDGE),
-                )
-                if any(place is not None and at_end(place) for place in places)
+                ("lowest", min(places, default=1.0) < tuning_words.EDGE and self._goes_on(axis, -WIDER)),
+                ("highest", max(places, default=0.0) > 1 - tuning_words.EDGE and self._goes_on(axis, 1 + WIDER)),
             ]
-            found += [f"the {' and '.join(ends)} {labels[axis.key]}"] if ends else []
+            words = [word for word, matters in ends if matters]
+            found += [f"the {' and '.join(words)} {labels[axis.key]}"] if words else []
         return found
+
+    def _goes_on(self, axis: Axis, place: float) -> bool:
+        """Say whether a range may be wider: whether the scenario is valid with a value beyond its end."""
+        try:
+            changed(self.scenario, {axis.key: axis.value(place)})
+        except (ScenarioError, ValueError, OverflowError):
+            return False
+        return True
 
     @property
     def plot(self) -> TunedPlots:
@@ -290,7 +297,15 @@ def tune(scenario: Scenario, *, engine: Asked = AUTO, progress: Progress | None 
     results = [candidate.result for candidate in measured if candidate.result is not None]
     finalists = _finalists(results[:-1], [one.result for one in last], options)
     as_written = Finalist(Role.as_written, 0, written, results[-1], None)
-    return Tuned(scenario, choice, space, planned, candidates, finalists, as_written)
+    return Tuned(
+        scenario,
+        choice=choice,
+        space=space,
+        plan=planned,
+        candidates=candidates,
+        finalists=finalists,
+        as_written=as_written,
+    )
 
 
 def options_of(scenario: Scenario) -> TuneOptions:
@@ -384,6 +399,3 @@ def _refuse_too_much(scenario: Scenario, candidates: Sequence[Candidate], planne
             "candidates, finalists or requests, or raise the limit"
         )
         raise ScenarioError([Problem(("limits", "events"), reason)])
-
-
-__all__ = ["PLACE", "Finalist", "Tuned", "TunedPlots", "tune"]

@@ -1,4 +1,4 @@
-"""Whether anything in a scenario rewards waiting: where nothing does, the best backoff is none, and no search is needed.
+"""Whether anything in a scenario rewards waiting: where nothing does, the best backoff is none, without a search.
 
 A retry succeeds after a wait more often than at once only where failures hang together in time. Where each attempt
 fails by a draw of its own, a longer backoff changes nothing but how long everything takes, whatever the other options

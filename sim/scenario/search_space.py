@@ -63,7 +63,7 @@ class Axis:
         return int(self.high - self.low) + 1 if self.kind == "whole" and not self.log else None
 
     def value(self, at: float) -> Any:
-        """Return the value, as files write it, at a place on [0, 1)."""
+        """Return the value, as files write it, at a place on [0, 1) of the axis; of a range also beyond its ends."""
         if self.kind == "listed":
             return self.values[int(at * len(self.values))]
         if self.kind == "whole" and not self.log:
@@ -73,10 +73,11 @@ class Axis:
         else:
             found = self.low + at * (self.high - self.low)
         found = float(f"{found:.{(DIGITS_LOG if self.log else DIGITS_LINEAR) - 1}e}")
-        found = min(max(found, self.low), self.high)
+        if 0 <= at <= 1:
+            found = min(max(found, self.low), self.high)
         if self.kind == "duration":
-            return format_duration(round(found))
-        return round(found) if self.kind == "whole" else found
+            return format_duration(round(found)) if found >= 0 else f"{found:g}"
+        return round(found) if self.kind == "whole" or found == round(found) else found
 
     def place(self, value: Any) -> float | None:
         """Return where on [0, 1] a value of a range lies; None for one of a list."""
