@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sim.experiment.replay import replay
     from sim.experiment.result import Result
     from sim.experiment.run import run
+    from sim.experiment.tune import Tuned, tune
     from sim.kernel.errors import BrokenInvariant
     from sim.kernel.history import Event, History
     from sim.kernel.promises import Promises
@@ -56,6 +57,7 @@ __all__ = [
     "Scenario",
     "ScenarioError",
     "ScheduledRetrier",
+    "Tuned",
     "View",
     "Violation",
     "action",
@@ -67,6 +69,7 @@ __all__ = [
     "play",
     "replay",
     "run",
+    "tune",
 ]
 
 _HOMES = {
@@ -95,6 +98,7 @@ _HOMES = {
     "Scenario": "sim.scenario.schema",
     "ScenarioError": "sim.scenario.problems",
     "ScheduledRetrier": "sim.retriers.base",
+    "Tuned": "sim.experiment.tune",
     "View": "sim.analysis.history_view",
     "Violation": "sim.analysis.contracts",
     "action": "sim.convex.functions",
@@ -106,6 +110,7 @@ _HOMES = {
     "play": "sim.experiment.counterexample",
     "replay": "sim.experiment.replay",
     "run": "sim.experiment.run",
+    "tune": "sim.experiment.tune",
 }
 
 

@@ -192,9 +192,7 @@ class Differences:
     def _requests_are_paired(self) -> bool:
         """Whether row n of A and row n of B are the same request."""
         a, b = self._requests
-        return (
-            self.paired and np.array_equal(a.number, b.number) and np.array_equal(a.replication, b.replication)
-        )
+        return self.paired and np.array_equal(a.number, b.number) and np.array_equal(a.replication, b.replication)
 
     def _correlation_of_quantile(self, metric: Metric) -> float:
         if metric.path not in self._correlations:

@@ -1,9 +1,10 @@
 """Which of several candidates are worth choosing among: dominance on estimates, which are never quite sure.
 
-A candidate *dominates* another when its value is no worse in any objective and in at least one it is better beyond
-doubt: the 95 % intervals do not overlap. The Pareto set are those that nobody dominates, so nobody is left out by
-chance alone, and what cannot be told apart stays side by side. (The values order the candidates, so dominance has no
-circles and a set is never empty; it is not transitive, as "cannot be told apart" is not.)
+A candidate *dominates* another when it is better beyond doubt in at least one objective and worse beyond doubt in none.
+What is beyond doubt the 95 % intervals of the differences say (`sim.analysis.differences`), which use that all
+candidates met the same weather and latencies. The Pareto set are those that nobody dominates: what cannot be told apart
+stays side by side, but nobody stays for a shadow of an advantage. Such a relation may run in circles, if rarely, where
+there are three objectives or more; where that would leave nobody, only a candidate whose values are no worse dominates.
 
 Between rounds of a search, where a choice must be made whatever the doubt, candidates are ranked by values alone: the
 non-dominated sorting of K. Deb and others, "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE
@@ -13,36 +14,41 @@ among all candidates, so that it needs no scale and takes infinite values.
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from sim.analysis.differences import HIGHER_IS_BETTER, Change
 from sim.analysis.estimates import Estimate
 
+Seen = Callable[[int, int], Sequence[Change]]
+"""What the first candidate is, seen from the second, objective by objective."""
 
-def as_cost(estimate: Estimate, *, higher_is_better: bool) -> Estimate:
-    """Return an estimate turned such that less is better; one without a value is infinitely bad."""
+
+def cost_of(estimate: Estimate, path: str) -> float:
+    """Return the value of a metric turned such that less is better; what has no value is infinitely bad."""
     if estimate.value is None:
-        return Estimate(math.inf, math.inf, math.inf)
-    if not higher_is_better:
-        return estimate
-    low, high = estimate.low, estimate.high
-    return Estimate(-estimate.value, None if high is None else -high, None if low is None else -low)
+        return math.inf
+    return -estimate.value if path in HIGHER_IS_BETTER else estimate.value
 
 
-def dominates(one: Sequence[Estimate], other: Sequence[Estimate]) -> bool:
-    """Say whether one candidate's objectives (all with a value, less is better) dominate another's."""
-    pairs = list(zip(one, other, strict=True))
-    return all(_value(mine) <= _value(theirs) for mine, theirs in pairs) and any(
-        mine.high is not None and theirs.low is not None and mine.high < theirs.low for mine, theirs in pairs
-    )
+def dominates(changes: Sequence[Change]) -> bool:
+    """Say whether a candidate, of which another sees these changes, dominates that one."""
+    return Change.better in changes and Change.worse not in changes
 
 
-def pareto_set(candidates: Sequence[Sequence[Estimate]]) -> list[int]:
-    """Return the positions of the candidates that no other dominates, in their order."""
-    return [
-        position
-        for position, candidate in enumerate(candidates)
-        if not any(dominates(other, candidate) for other in candidates)
-    ]
+def pareto_set(costs: Sequence[Sequence[float]], seen: Seen) -> list[int]:
+    """Return the positions of the candidates that no other dominates, in their order; some, where there are any.
+
+    `costs` are the values of their objectives, less is better.
+    """
+    count = len(costs)
+    dominated = {
+        (one, other) for one in range(count) for other in range(count) if one != other and dominates(seen(one, other))
+    }
+    free = [position for position in range(count) if not any(other == position for _, other in dominated)]
+    if free:
+        return free
+    strictly = {pair for pair in dominated if _is_below(costs[pair[0]], costs[pair[1]])}
+    return [position for position in range(count) if not any(other == position for _, other in strictly)]
 
 
 def ranked(candidates: Sequence[Sequence[float]]) -> list[int]:
@@ -85,7 +91,3 @@ def _crowding(front: Sequence[Sequence[int]]) -> list[float]:
         for before, at, after in zip(order, order[1:], order[2:], strict=False):
             distances[at] += front[after][objective] - front[before][objective]
     return distances
-
-
-def _value(estimate: Estimate) -> float:
-    return math.inf if estimate.value is None else estimate.value

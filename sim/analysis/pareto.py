@@ -78,9 +78,12 @@ def draw_pareto(tried: Sequence[Tried], x: str, y: str, ax: Axes) -> None:
         ax.plot(*zip(*line, strict=True), color=BLUE, linewidth=0.9, linestyle=(0, (4, 3)), zorder=2)
     for role, look in _LOOKS.items():
         for one in (one for one in tried if one.role is role):
+            if role is Role.tried and not (_in_view(one.value(x), scales[x]) and _in_view(one.value(y), scales[y])):
+                continue
             _mark(ax, look, _place(one.value(x), scales[x]), _place(one.value(y), scales[y]))
             if look.intervals:
-                _whiskers(ax, look, one.value(x), one.value(y), scales[x], scales[y])
+                _whisker(ax, look, one.value(x), scales[x], _place(one.value(y), scales[y]))
+                _whisker(ax, look, one.value(y), scales[y], _place(one.value(x), scales[x]), upright=True)
         if any(one.role is role for one in tried):
             ax.plot([], [], label=look.label, **_style(look))
     for one in members:
@@ -135,9 +138,9 @@ def _draw_rows(tried: Sequence[Tried], x: str, ax: Axes) -> None:
     for row, one in enumerate(rows):
         look = _LOOKS[one.role]
         _mark(ax, look, _place(one.value(x), scale), row)
-        _whiskers(ax, look, one.value(x), None, scale, scale, row)
+        _whisker(ax, look, one.value(x), scale, row)
     for one in tried:
-        if one.role is Role.tried:
+        if one.role is Role.tried and _in_view(one.value(x), scale):
             _mark(ax, _LOOKS[Role.tried], _place(one.value(x), scale), len(rows))
     for role, look in _LOOKS.items():
         if any(one.role is role for one in tried):
@@ -151,8 +154,11 @@ def _draw_rows(tried: Sequence[Tried], x: str, ax: Axes) -> None:
 
 
 def _scale(tried: Sequence[Tried], path: str) -> Scale:
-    """Choose an axis on which all values stand, and the intervals of finalists as far as they are finite."""
-    values = [one.value(path).value for one in tried]
+    """Choose an axis on which finalists stand with their intervals, as far as those are finite, and what is written.
+
+    What was left out on the way is drawn as far as it is in view.
+    """
+    values = [one.value(path).value for one in tried if one.role is not Role.tried]
     ends = [
         end
         for one in tried
@@ -161,6 +167,12 @@ def _scale(tried: Sequence[Tried], path: str) -> Scale:
         if end is not None and 0 < end < float("inf")
     ]
     return scale_of([*(value for value in values if value is not None), *ends], METRICS[path].unit)
+
+
+def _in_view(estimate: Estimate, scale: Scale) -> bool:
+    if estimate.value is None or estimate.value == float("inf"):
+        return scale.never is not None
+    return scale.low <= estimate.value <= (scale.high if scale.never is None else scale.never)
 
 
 def _place(estimate: Estimate, scale: Scale) -> float:
@@ -181,12 +193,12 @@ def _mark(ax: Axes, look: _Look, x: float, y: float) -> None:
     ax.plot([x], [y], zorder=3 + list(_LOOKS.values()).index(look) / 10, clip_on=False, **_style(look))
 
 
-def _whiskers(  # noqa: PLR0913  # two intervals on two axes
-    ax: Axes, look: _Look, x: Estimate, y: Estimate | None, x_scale: Scale, y_scale: Scale, row: float | None = None
+def _whisker(  # noqa: PLR0913  # an interval, its axis, and its place on the other
+    ax: Axes, look: _Look, estimate: Estimate, scale: Scale, across: float, *, upright: bool = False
 ) -> None:
-    line: dict[str, Any] = {"color": look.color, "linewidth": 1, "zorder": 2.5}
-    height = row if row is not None else _place(y, y_scale) if y is not None else 0.0
-    if x.low is not None and x.high is not None:
-        ax.plot([x_scale.at(x.low), x_scale.at(x.high)], [height, height], **line)
-    if y is not None and y.low is not None and y.high is not None:
-        ax.plot([_place(x, x_scale)] * 2, [y_scale.at(y.low), y_scale.at(y.high)], **line)
+    """Draw the interval of an estimate on its axis, at a place of the other axis."""
+    if estimate.low is None or estimate.high is None:
+        return
+    along = [scale.at(estimate.low), scale.at(estimate.high)]
+    x, y = ([across, across], along) if upright else (along, [across, across])
+    ax.plot(x, y, color=look.color, linewidth=1, zorder=2.5)

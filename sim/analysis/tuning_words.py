@@ -71,7 +71,7 @@ def _points(points: Sequence[Tried], tried: Sequence[Tried], objectives: Sequenc
     middle = f"from point 1 ({_told(best, objectives)}) to point {least.number} ({_told(least, objectives)})"
     return (
         f"{start}, and {len(points)} of them are the Pareto set, in the order of {first}: {middle}. None of them is "
-        "beyond doubt worse than another without being better at something."
+        "beyond doubt better than another somewhere and nowhere worse."
     )
 
 
@@ -114,8 +114,8 @@ def _cost(effort: Effort) -> str:
     space = "all that there are" if effort.whole_space else "spread evenly over the space"
     return (
         f"The search tried {effort.candidates} candidates, {space}, with {effort.searched:,} requests (seed "
-        f"{effort.seed}); the numbers above are of {effort.fresh:,} others (seed {effort.fresh_seed}), which nothing was "
-        "chosen by."
+        f"{effort.seed}); the numbers above are of {effort.fresh:,} others (seed {effort.fresh_seed}), by which no "
+        "finalist was chosen."
     )
 
 

@@ -34,6 +34,7 @@ COMMANDS = {
     "run": "Simulate a scenario; print and save what comes out.",
     "validate": "Check scenario files, or show one with nothing left to guess.",
     "replay": "Simulate one request again and tell its story.",
+    "tune": "Search the parameters of a scenario for those worth choosing among.",
     "explore": "Search a small world for courses that break something.",
     "schema": "Print the JSON Schema of scenario files.",
 }

@@ -13,14 +13,13 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sim.analysis.dominance import as_cost, ranked
+from sim.analysis.dominance import cost_of, ranked
 from sim.analysis.expressions import Ruling
 from sim.analysis.quantities import Unit
 from sim.experiment.engines import Engine, simulate
 from sim.experiment.plan import weather_told
 from sim.experiment.result import CellResult, judged
 from sim.kernel.records import Requests
-from sim.scenario.tuning import HIGHER_IS_BETTER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -144,11 +143,9 @@ def best_first(results: Sequence[CellResult], objectives: Sequence[str]) -> list
 
 
 def _costs(result: CellResult, objectives: Sequence[str]) -> list[float]:
-    costs = [
-        as_cost(result.metrics.value(path), higher_is_better=path in HIGHER_IS_BETTER).value for path in objectives
-    ]
+    costs = [cost_of(result.metrics.value(path), path) for path in objectives]
     doubts = [shortfall(verdict, at_worst=True) for verdict in result.verdicts]
-    return [*(math.inf if cost is None else cost for cost in costs), *doubts]
+    return [*costs, *doubts]
 
 
 def distance(verdicts: Sequence[Verdict]) -> float:

@@ -19,7 +19,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis import pareto, tuning_words
-from sim.analysis.dominance import as_cost, pareto_set
+from sim.analysis.differences import Change, Differences
+from sim.analysis.dominance import cost_of, pareto_set
 from sim.analysis.expressions import Ruling
 from sim.analysis.metrics import summary_of
 from sim.analysis.quantities import METRICS
@@ -45,17 +46,18 @@ from sim.scenario.names import key_labels
 from sim.scenario.names import label as label_of
 from sim.scenario.problems import Problem, ScenarioError
 from sim.scenario.search_space import Axis, SearchSpace, changed, search_space, several_cells, written_value
-from sim.scenario.tuning import HIGHER_IS_BETTER, TuneOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from matplotlib.axes import Axes
     from rich.table import Table
 
+    from sim.experiment.engines import Engine
     from sim.experiment.result import CellResult
     from sim.experiment.run import Progress
     from sim.scenario.schema import Scenario
+    from sim.scenario.tuning import TuneOptions
 
 SUMMARY_SCHEMA = 1
 WIDER = 0.1
@@ -283,29 +285,34 @@ def tune(scenario: Scenario, *, engine: Asked = AUTO, progress: Progress | None 
             progress(done, searched + fresh, what)
 
     last = halve(candidates, planned, options.objectives, choice.engine, told)
-    fresh_seed = fresh_seed_of(scenario.seed)
-    measured = [Candidate(_cell(scenario, one.cell.params, fresh_seed, number)) for number, one in enumerate(last)]
+    seed = fresh_seed_of(scenario.seed)
+    measured = [Candidate(_cell(scenario, one.cell.params, seed, number)) for number, one in enumerate(last)]
+    as_written = Candidate(_cell(scenario, {}, seed, len(last)))
+    results = list(_measured([*measured, as_written], planned[-1].upto, choice.engine, searched, told))
     written = {axis.key: written_value(scenario, axis.key) for axis in space.axes}
-    measured.append(Candidate(_cell(scenario, {}, fresh_seed, len(last))))
-    before = searched
-    for candidate in measured:
-        candidate.measure(
-            planned[-1].upto, choice.engine, lambda done, before=before: told(before + done, "fresh sample")
-        )
-        before += planned[-1].upto * requests_each(scenario)
-        told(before, "fresh sample")
-    results = [candidate.result for candidate in measured if candidate.result is not None]
-    finalists = _finalists(results[:-1], [one.result for one in last], options)
-    as_written = Finalist(Role.as_written, 0, written, results[-1], None)
     return Tuned(
         scenario,
         choice=choice,
         space=space,
         plan=planned,
         candidates=candidates,
-        finalists=finalists,
-        as_written=as_written,
+        finalists=_finalists(results[:-1], [one.result for one in last], options),
+        as_written=Finalist(Role.as_written, 0, written, results[-1], None),
     )
+
+
+def _measured(
+    candidates: Sequence[Candidate], upto: int, engine: Engine, before: int, told: Callable[[int, str], None]
+) -> Iterator[CellResult]:
+    """Measure each on the fresh sample; `told` is told how many requests are done, those `before` included."""
+    for candidate in candidates:
+
+        def told_more(done: int, before: int = before) -> None:
+            told(before + done, "fresh sample")
+
+        yield candidate.measure(upto, engine, told_more)
+        before += upto * requests_each(candidate.cell.scenario)
+        told(before, "fresh sample")
 
 
 def options_of(scenario: Scenario) -> TuneOptions:
@@ -333,12 +340,10 @@ def _finalists(
     """Say what became of each finalist, and bring them into order."""
     rulings = [worst(result.verdicts) for result in results]
     sure = [position for position, ruling in enumerate(rulings) if ruling is Ruling.met]
-    costs = [
-        [as_cost(result.metrics.value(path), higher_is_better=path in HIGHER_IS_BETTER) for path in options.objectives]
-        for result in results
-    ]
-    members = [sure[at] for at in pareto_set([costs[position] for position in sure])]
-    members.sort(key=lambda position: [cost.value for cost in costs[position]])
+    costs = [[cost_of(result.metrics.value(path), path) for path in options.objectives] for result in results]
+    seen = _seen([results[position] for position in sure], options.objectives)
+    members = [sure[at] for at in pareto_set([costs[position] for position in sure], seen)]
+    members.sort(key=lambda position: costs[position])
     others = [position for position in best_first(results, options.objectives) if position not in members]
     others.sort(key=lambda position: (Ruling.met, Ruling.inconclusive, Ruling.missed).index(rulings[position]))
     roles = {Ruling.met: Role.dominated, Ruling.inconclusive: Role.unsure, Ruling.missed: Role.misses}
@@ -352,6 +357,17 @@ def _finalists(
         )
         for number, position in enumerate([*members, *others], start=1)
     ]
+
+
+def _seen(results: Sequence[CellResult], objectives: Sequence[str]) -> Callable[[int, int], list[Change]]:
+    """Return what says what one result is, seen from another: all met the same weather and the same latencies."""
+
+    def seen(one: int, other: int) -> list[Change]:
+        mine, theirs = results[one], results[other]
+        differences = Differences(theirs.requests, mine.requests, shared=mine.metrics.shared, paired=True)
+        return [differences[path].change for path in objectives]
+
+    return seen
 
 
 def _summary(one: Finalist, options: TuneOptions) -> dict[str, Any]:

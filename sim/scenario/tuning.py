@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
+from sim.analysis.differences import NEITHER_IS_BETTER
 from sim.analysis.expressions import LONGEST_TEXT, Expectation, parse
 from sim.analysis.quantities import METRICS, Statistic
 from sim.kernel.config import Options
@@ -31,9 +32,6 @@ MOST_KEYS = 8
 MOST_OBJECTIVES = 4
 MOST_CONSTRAINTS = 20
 MOST_VALUES = 1000
-
-HIGHER_IS_BETTER = frozenset({"success.rate"})
-"""The metrics of which an objective makes much; of all others it makes little."""
 
 
 def parsed_expectation(value: Any) -> Expectation:
@@ -124,6 +122,8 @@ def _objective(path: str) -> str:
         raise PydanticCustomError(UNKNOWN_WORD, "unknown", {"what": "metric", "word": path, "allowed": list(METRICS)})
     if METRICS[path].statistic is Statistic.max:
         raise ValueError("a maximum has no interval and grows with the number of requests; take a quantile")
+    if path in NEITHER_IS_BETTER:
+        raise ValueError("neither more nor less of it is better, so it is no objective")
     return path
 
 
