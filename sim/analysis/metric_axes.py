@@ -13,6 +13,7 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from sim.analysis.drawing import duration_ticks
 from sim.analysis.quantities import METRICS, Statistic, Unit
+from sim.kernel.durations import UNITS_NS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,24 +113,20 @@ def _ticks(scale: Scale, end: float) -> tuple[list[float], list[str]]:
         end = scale.high if scale.never is None else scale.never / 1.1
         positions, texts = duration_ticks(scale.low, end)
         return positions, texts
-    if scale.unit is Unit.duration:
-        size, name = next(
-            (size, name)
-            for size, name in (
-                (86400e9, "d"),
-                (3600e9, "h"),
-                (60e9, "min"),
-                (1e9, "s"),
-                (1e6, "ms"),
-                (1e3, "us"),
-                (1, "ns"),
-            )
-            if end >= 2 * size or name == "ns"
-        )
-        positions = [place * size for place in MaxNLocator(6).tick_values(scale.low / size, end / size)]
-        inside = [place for place in positions if scale.low <= place <= end]
+    return linear_ticks(scale.low, end, scale.unit)
+
+
+def linear_ticks(low: float, high: float, unit: Unit) -> tuple[list[float], list[str]]:
+    """Return positions and labels of a few ticks between two values of a unit, durations in ns."""
+    if unit is Unit.duration:
+        sizes = [("d", "d"), ("h", "h"), ("m", "min"), ("s", "s"), ("ms", "ms"), ("us", "us"), ("ns", "ns")]
+        size, name = next((UNITS_NS[key], name) for key, name in sizes if high >= 2 * UNITS_NS[key] or key == "ns")
+        places = [place * size for place in MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low / size, high / size)]
+        inside = [place for place in places if low <= place <= high]
         return inside, [f"{place / size:g} {name}" for place in inside]
-    inside = [place for place in MaxNLocator(6).tick_values(scale.low, end) if scale.low <= place <= end]
-    if scale.unit is Unit.share:
+    inside = [
+        float(place) for place in MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low, high) if low <= place <= high
+    ]
+    if unit is Unit.share:
         return inside, [f"{100 * place:.10g} %" for place in inside]
     return inside, [f"{place:.10g}" for place in inside]

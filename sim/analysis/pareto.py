@@ -113,7 +113,7 @@ def save_pareto(
         for y, ax in zip(others, axes, strict=True):
             draw_pareto(tried, objectives[0], y, ax)
         handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=2 if len(others) == 1 else 3)
+        figure.legend(handles, labels, loc="outside upper center", ncols=2 if len(others) == 1 else 3)
         add_caption(figure, caption)
         files = {
             folder / f"{FIGURE}.{kind}": figure_bytes(figure, kind) for kind in (("png", "svg") if svg else ("png",))
@@ -147,7 +147,7 @@ def _draw_rows(tried: Sequence[Tried], x: str, ax: Axes) -> None:
             ax.plot([], [], label=look.label, **_style(look))
     names = [one.name if one.role in (Role.point, Role.as_written) else "" for one in rows]
     ax.set_yticks(range(len(rows)), names)
-    ax.set_ylim(len(rows) + 0.5, -0.5)
+    ax.set_ylim(len(rows) - (0.5 if len(rows) == len(tried) else -0.5), -0.5)
     dress(ax, "x", scale, metric_words(x))
     ax.set_ylabel("point")
     ax.set_title(_title(tried))

@@ -14,6 +14,7 @@ from sim.analysis.drawing import caption_text
 from sim.analysis.expressions import Ruling
 from sim.analysis.invariants import INVARIANTS
 from sim.analysis.plots import save_figures
+from sim.analysis.sweep_plots import SWEEP_PICTURES, save_sweep
 from sim.analysis.words import verdict_text
 from sim.cli import BROKEN, INCONCLUSIVE, MISSED, interrupts
 from sim.cli.output import Printer, refuse_impossible, saving
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 EXIT_CODES = {Ruling.missed: MISSED, Ruling.inconclusive: INCONCLUSIVE}
 EXAMPLES = {"stuck": "a stuck request", "duplicated": "a repeated effect", "slowest": "the slowest request"}
 PICTURES = ("attempts", "ccdf", "detection_lag", "duplicates", "outcomes")
-FILES = ("summary.json", *(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")))
+FILES = ("summary.json", *(f"{name}.{kind}" for name in (*PICTURES, *SWEEP_PICTURES) for kind in ("png", "svg")))
 """What a run may leave in its folder, all else there is somebody else's."""
 
 
@@ -160,4 +161,5 @@ def _save(result: Result, folder: Path, *, pictures: bool, svg: bool) -> list[st
                 scenario.name, scenario.seed, scenario.requests.count, result.digest, scenario.replications
             )
             save_figures(result.reported, caption, beside, svg=svg)
+            save_sweep(result.swept, caption, beside, svg=svg)
         return sorted(path.name for path in beside.iterdir())
