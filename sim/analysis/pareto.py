@@ -66,14 +66,14 @@ def plot_pareto(tried: Sequence[Tried], x: str, y: str, ax: Axes | None = None) 
     return ax
 
 
-def draw_pareto(tried: Sequence[Tried], x: str, y: str, ax: Axes) -> None:
-    """Draw as `plot_pareto` does, without a legend."""
+def draw_pareto(tried: Sequence[Tried], x: str, y: str, ax: Axes, *, joined: bool = True) -> None:
+    """Draw as `plot_pareto` does, without a legend; `joined` says whether a line goes through the set."""
     if x == y:
         _draw_rows(tried, x, ax)
         return
     scales = {path: _scale(tried, path) for path in (x, y)}
     members = sorted((one for one in tried if one.role is Role.point), key=lambda one: one.number)
-    if len(members) > 1:
+    if joined and len(members) > 1:
         line = sorted((_place(one.value(x), scales[x]), _place(one.value(y), scales[y])) for one in members)
         ax.plot(*zip(*line, strict=True), color=BLUE, linewidth=0.9, linestyle=(0, (4, 3)), zorder=2)
     for role, look in _LOOKS.items():
@@ -111,7 +111,11 @@ def save_pareto(
         figure = Figure(figsize=(5.4 * len(others) + 1.2, 5.2), layout="constrained")
         axes = figure.subplots(1, len(others), squeeze=False)[0]
         for y, ax in zip(others, axes, strict=True):
-            draw_pareto(tried, objectives[0], y, ax)
+            draw_pareto(tried, objectives[0], y, ax, joined=len(others) == 1)
+            if len(others) > 1:
+                ax.set_title("")
+        if len(others) > 1:
+            figure.suptitle(_title(tried), fontsize=11)
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=2 if len(others) == 1 else 3)
         add_caption(figure, caption)

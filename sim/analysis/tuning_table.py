@@ -40,10 +40,10 @@ def table(tried: Sequence[Tried], objectives: Sequence[str], constraints: Sequen
     """Return a table of at most 100 columns: a row a point, with parameters, objectives and constrained metrics.
 
     A metric that misses its bound is marked `!`, one that is not sure to keep it `?`. Where room is short, parameters
-    share a column, then intervals go, then the constraints that are no objectives.
+    share a column and what else is constrained goes without its interval or altogether.
     """
     rows = shown(tried)
-    for merged, intervals, others in product((False, True), (True, False), (True, False)):
+    for merged, intervals, others in product((False, True), (True, False), ("with intervals", "values", "none")):
         columns = _columns(rows, objectives, constraints, merged=merged, intervals=intervals, others=others)
         if sum(column.width for column in columns) + 2 * len(columns) <= TABLE_WIDTH:
             break
@@ -84,7 +84,7 @@ def _columns(  # noqa: PLR0913  # what a layout says
     *,
     merged: bool,
     intervals: bool,
-    others: bool,
+    others: str,
 ) -> list[_Column]:
     columns = [_Column("point", [one.name if one.role is not Role.unsure else "closest" for one in rows])]
     columns[0].cells[:] = ["closest" if one.role in (Role.unsure, Role.misses) else one.name for one in rows]
@@ -97,12 +97,13 @@ def _columns(  # noqa: PLR0913  # what a layout says
             _Column(_header(key.replace("_", " ")), [one.params[key] for one in rows]) for key in rows[0].params
         ]
     bounded = {one.metric.path: one for one in reversed(constraints)}
-    paths = [*objectives, *(path for path in dict.fromkeys(one.metric.path for one in constraints) if others)]
+    paths = [*objectives, *(path for path in dict.fromkeys(one.metric.path for one in constraints) if others != "none")]
     for path in dict.fromkeys(paths):
+        shows = path in objectives or others == "with intervals"
         header = _header(path.replace("_", " ").replace(".", " ", 1))
         if path in bounded:
             header += f"\n{bounded[path].operator} {bounded[path].text.partition(bounded[path].operator)[2].strip()}"
-        columns.append(_Column(header, [_cell(one, path, intervals=intervals) for one in rows]))
+        columns.append(_Column(header, [_cell(one, path, intervals=intervals and shows) for one in rows]))
     return columns
 
 
