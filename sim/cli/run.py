@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 EXIT_CODES = {Ruling.missed: MISSED, Ruling.inconclusive: INCONCLUSIVE}
 EXAMPLES = {"stuck": "a stuck request", "duplicated": "a repeated effect", "slowest": "the slowest request"}
 PICTURES = ("attempts", "ccdf", "detection_lag", "duplicates", "outcomes")
-FILES = ("summary.json", *(f"{name}.{kind}" for name in (*PICTURES, *SWEEP_PICTURES) for kind in ("png", "svg")))
+FILES = ("summary.json", *(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")))
+"""What every run leaves in its folder; SVG where it is asked for."""
+OWN = (*FILES, *(f"{name}.{kind}" for name in SWEEP_PICTURES for kind in ("png", "svg")))
 """What a run may leave in its folder, all else there is somebody else's."""
 
 
@@ -153,7 +155,7 @@ def _examples(result: Result, source: Source) -> list[tuple[str, str]]:
 
 
 def _save(result: Result, folder: Path, *, pictures: bool, svg: bool) -> list[str]:
-    with saving(folder, FILES) as beside:
+    with saving(folder, OWN) as beside:
         (beside / "summary.json").write_text(result.summary_json(), encoding="utf-8")
         if pictures:
             scenario = result.scenario

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ from sim.scenario.problems import ScenarioError
 from sim.scenario.tuning import MOST_FINALISTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sim.experiment.run import Progress as Watcher
     from sim.experiment.tune import Tuned
@@ -65,11 +66,21 @@ def command(source: Source, out: Path | None, *, no_plots: bool, svg: bool) -> N
     printer = Printer()
     _print(tuned, printer)
     files = _save(tuned, folder, pictures=not no_plots, svg=svg)
-    printer.verbatim(f"\nsaved in {folder}: {', '.join(files)}")
+    printer.verbatim(f"\nsaved in {folder}: {_listed(files)}")
     if tuned.points:
-        printer.verbatim(f"  to run a point\n    retrysim run {folder / 'point-1.yaml'}")
+        line = shlex.join(["retrysim", "run", str(folder / "point-1.yaml")])
+        printer.verbatim(f"\nto run a point\n  {line}")
     if tuned.ruling in EXIT_CODES:
         raise click.exceptions.Exit(EXIT_CODES[tuned.ruling])
+
+
+def _listed(files: Sequence[str]) -> str:
+    """Name files, of the points' the first and the last."""
+    points = [name for name in files if name.startswith("point-")]
+    kinds = dict.fromkeys(name.rpartition(".")[2] for name in points)
+    last = max((int(name.removeprefix("point-").partition(".")[0]) for name in points), default=0)
+    numbered = [f"point-1.{kind}" + (f" to point-{last}.{kind}" if last > 1 else "") for kind in kinds]
+    return ", ".join([*(name for name in files if name not in points), *numbered])
 
 
 def _print(tuned: Tuned, printer: Printer) -> None:

@@ -153,7 +153,7 @@ class Tuned:
     @cached_property
     def reported(self) -> list[Tried]:
         """The candidates in the form that tables, words and pictures take: finalists, as written, those left out."""
-        last = {id(one.searched) for one in self.finalists}
+        finalists = [one.params for one in self.finalists]
         labels = key_labels([axis.key for axis in self.space.axes])
 
         def tried(role: Role, params: Mapping[str, Any], result: CellResult, number: int = 0) -> Tried:
@@ -166,7 +166,7 @@ class Tuned:
             *(
                 tried(Role.tried, one.cell.params, one.result)
                 for one in self._candidates
-                if one.result is not None and id(one.result) not in last
+                if one.result is not None and one.cell.params not in finalists
             ),
         ]
 
@@ -262,8 +262,8 @@ def tune(scenario: Scenario, *, engine: Asked = AUTO, progress: Progress | None 
     where nothing in it rewards waiting though waits are searched, or where the work is beyond its limits.
     """
     refuse_course(scenario)
-    space = search_space(scenario)
     _refuse_what_cannot_be_told(scenario)
+    space = search_space(scenario)
     refuse_pointless(scenario)
     options = options_of(scenario)
     points = space.points(options.budget.candidates, scenario.seed)
@@ -289,7 +289,7 @@ def tune(scenario: Scenario, *, engine: Asked = AUTO, progress: Progress | None 
     measured = [Candidate(_cell(scenario, one.cell.params, seed, number)) for number, one in enumerate(last)]
     as_written = Candidate(_cell(scenario, {}, seed, len(last)))
     results = list(_measured([*measured, as_written], planned[-1].upto, choice.engine, searched, told))
-    written = {axis.key: written_value(scenario, axis.key) for axis in space.axes}
+    written = {axis.key: _short(written_value(scenario, axis.key)) for axis in space.axes}
     return Tuned(
         scenario,
         choice=choice,
@@ -299,6 +299,11 @@ def tune(scenario: Scenario, *, engine: Asked = AUTO, progress: Progress | None 
         finalists=_finalists(results[:-1], [one.result for one in last], options),
         as_written=Finalist(Role.as_written, 0, written, results[-1], None),
     )
+
+
+def _short(value: Any) -> Any:
+    """Write a whole number as one, whatever its model makes of it."""
+    return int(value) if isinstance(value, float) and value == int(value) else value
 
 
 def _measured(

@@ -46,7 +46,7 @@ def refuse_pointless(scenario: Scenario) -> None:
     if rewards_waiting(scenario):
         return
     reason = (
-        f"nothing in this scenario rewards waiting: {_why_not(scenario)}. The best wait is then always the shortest, "
+        f"nothing in this scenario rewards waiting: {_why_not(scenario)}; the best wait is then always the shortest, "
         "whatever the other parameters; leave this key out, or give the action `weather`, failures that hang together "
         "in time"
     )

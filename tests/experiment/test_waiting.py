@@ -43,11 +43,11 @@ def test_every_wait_of_a_search_is_named_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("action: {}", "no attempt fails. "),
-        ("action: {permanent_failure: 0.1}", "no attempt fails but those of requests that never succeed. "),
+        ("action: {}", "no attempt fails; "),
+        ("action: {permanent_failure: 0.1}", "no attempt fails but those of requests that never succeed; "),
         ("action: {script: [{outcome: fail}, {outcome: success}]}", "the script says how each attempt goes"),
         ("action: {outcomes: {fail: 0.1}, weather: [{outage: {from: 1s, to: 2s, fail: 0}}]}", "its weather fails no"),
-        ("heals_at: 5s", "no attempt fails. "),
+        ("heals_at: 5s", "no attempt fails; "),
     ],
 )
 def test_the_reason_is_that_of_the_scenario(text: str, why: str) -> None:

@@ -14,7 +14,6 @@ from sim.scenario.schema import Scenario
 from sim.scenario.search_space import Axis, changed, search_space, written_value
 
 
-
 def scenario(search: str, rest: str = "retrier: component") -> Scenario:
     return parse(f"{rest}\ntune: {{search: {{{search}}}}}\n")
 
