@@ -1,5 +1,7 @@
 """Successive halving: its plan, its cost, and who goes on."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +35,7 @@ def test_rounds_end_with_the_finalists_and_all_requests(candidates: int, finalis
     finalists = min(finalists, candidates)
     plan = rounds(candidates, finalists, whole, 100)
     assert (plan[0].candidates, plan[-1].candidates, plan[-1].upto) == (candidates, finalists, whole)
-    for before, after in zip(plan, plan[1:], strict=False):
+    for before, after in pairwise(plan):
         assert after.candidates >= before.candidates / 2
         assert before.upto <= after.upto <= whole
     assert min(one.upto for one in plan) >= min(100, whole)
