@@ -1,10 +1,10 @@
 """retrysim: a discrete-event simulator and test harness for retry semantics.
 
 If I retry like this, what happens? `Scenario` describes an experiment, `run` simulates it, `replay` tells the story of
-one request. `check` holds every history against what retriers and the platform owe, `explore` searches a small world
-for courses that break it, and `play` plays such a course again. Retriers of your own are a `ScheduledRetrier` (handlers
-against contexts, as in Convex) or a `LoopRetrier` (one coroutine that calls and sleeps). Names are imported when first
-used.
+one request, `tune` searches for parameters. `check` holds every history against what retriers and the platform owe,
+`explore` searches a small world for courses that break it, and `play` plays such a course again. Retriers of your own
+are a `ScheduledRetrier` (handlers against contexts, as in Convex) or a `LoopRetrier` (one coroutine that calls and
+sleeps). Names are imported when first used.
 """
 
 from importlib import import_module
