@@ -41,8 +41,8 @@ from numpy.typing import NDArray
 from sim.analysis.estimates import (
     NOTHING,
     TAIL,
+    AnySample,
     Estimate,
-    Sample,
     deviation,
     quantile_rank,
     rate,
@@ -53,6 +53,9 @@ from sim.kernel.records import NEVER
 LATTICE = (10_946, 6_765)
 """Two successive Fibonacci numbers: of all lattices of so many points in a square theirs lies most evenly
 (L. K. Hua and Y. Wang, Applications of Number Theory to Numerical Analysis, Springer 1981)."""
+
+Counts = tuple[int, int]
+"""Hits, and trials."""
 
 REACH = 9
 """Ranks further from their mean than so many standard deviations are not looked at."""
@@ -70,7 +73,8 @@ class Column:
     @property
     def never(self) -> NDArray[np.bool_]:
         """Which requests count and are infinite."""
-        return self.counted & (self.values == NEVER)
+        never: NDArray[np.bool_] = self.counted & (self.values == NEVER)
+        return never
 
     def equals(self, other: Self) -> bool:
         """Whether every request counts in both or in neither, and with the same value."""
@@ -89,11 +93,12 @@ class Moments:
     """With the divisor count - 1; 0 for one value."""
 
     @classmethod
-    def of(cls, values: NDArray[np.int64]) -> Self:
+    def of(cls, sample: AnySample) -> Self:
         """Take the moments of finite values, at least one."""
-        count = len(values)
-        spread = float(values.var(ddof=1, dtype=np.float64)) if count > 1 else 0.0
-        return cls(count, float(values.mean(dtype=np.float64)), spread)
+        count = len(sample)
+        total, squares = sample.sums()
+        # Of whole numbers, so it is exact: 0 where all values are equal.
+        return cls(count, total / count, (count * squares - total**2) / (count * max(1, count - 1)))
 
 
 # -- means -------------------------------------------------------------------------------------------------------------
@@ -146,12 +151,13 @@ def of_infinite_means(never: Estimate, *, a: bool, b: bool) -> Estimate:
 # -- rates -------------------------------------------------------------------------------------------------------------
 
 
-def rates(hits_a: int, trials_a: int, hits_b: int, trials_b: int, *, factor: float, correlation: float) -> Estimate:
+def rates(of_a: Counts, of_b: Counts, *, factor: float = 1.0, correlation: float = 0.0) -> Estimate:
     """Estimate the difference of two shares whose estimates have this `correlation` (Newcombe; Zou and Donner)."""
-    a, b = rate(hits_a, trials_a), rate(hits_b, trials_b)
+    a, b = rate(*of_a), rate(*of_b)
     if a.value is None or b.value is None or a.low is None or a.high is None or b.low is None or b.high is None:
         return NOTHING
-    value = b.value - factor * a.value
+    # Exact: 90.485 % and 9.515 % have to move by the same number of digits.
+    value = float(Fraction(*of_b) - Fraction(factor) * Fraction(*of_a))
     below, above = b.value - b.low, factor * (a.high - a.value)
     low = value - _added(below, above, correlation)
     below, above = factor * (a.value - a.low), b.high - b.value
@@ -181,9 +187,8 @@ def correlation_of(
     margins = (yes + only_a, only_b + no, yes + only_b, only_a + no)
     if 0 in margins:
         return 0.0
-    more = yes * no - only_a * only_b
+    more = float(yes * no - only_a * only_b)
     more = max(0.0, more - pairs / 2) if more > 0 else more
-    # Square roots first: the product of four counts of 10^8 is beyond exact doubles, and needlessly so.
     found = more / math.prod(map(math.sqrt, margins))
     return found * pairs / math.sqrt(float(counted_a.sum()) * float(counted_b.sum()))
 
@@ -191,11 +196,14 @@ def correlation_of(
 # -- quantiles ---------------------------------------------------------------------------------------------------------
 
 
-def quantiles(a: Sample, b: Sample, share: Fraction, *, factor: float = 1.0, correlation: float = 0.0) -> Estimate:
+def quantiles(  # noqa: PLR0913  # two samples, and how they are related
+    a: AnySample, b: AnySample, share: Fraction, *, factor: float = 1.0, correlation: float = 0.0, within: float = 0.0
+) -> Estimate:
     """Estimate the difference of a quantile in two samples of non-negative values, some perhaps infinite.
 
     `correlation` is that of the indicators of lying below the quantile. Where a sample is too small to bound its
-    quantile, the difference is not bounded either.
+    quantile, the difference is not bounded either. Values may be off by `within` of themselves, as those of histograms
+    are; the interval makes room for that.
     """
     if not len(a) or not len(b):
         return NOTHING
@@ -209,14 +217,15 @@ def quantiles(a: Sample, b: Sample, share: Fraction, *, factor: float = 1.0, cor
     below_a = _counts(along * x + across * y, len(a), share)
     below_b = _counts(along * x - across * y, len(b), share)
     # The true quantile lies between the last value below it and the next.
-    lows = _less(_ordered(b, below_b), factor * _ordered(a, below_a + 1), undefined=-math.inf)
-    highs = _less(_ordered(b, below_b + 1), factor * _ordered(a, below_a), undefined=math.inf)
+    less, more = 1 - within, 1 + within
+    lows = _less(less * _ordered(b, below_b), factor * more * _ordered(a, below_a + 1), undefined=-math.inf)
+    highs = _less(more * _ordered(b, below_b + 1), factor * less * _ordered(a, below_a), undefined=math.inf)
     out = math.floor(TAIL * len(lows))
     low, high = float(np.partition(lows, out)[out]), float(np.partition(highs, len(highs) - 1 - out)[-1 - out])
     return Estimate(None if math.isnan(value) else float(value), low, high)
 
 
-def below_quantile(column: Column, sample: Sample, share: Fraction) -> NDArray[np.bool_]:
+def below_quantile(column: Column, sample: AnySample, share: Fraction) -> NDArray[np.bool_]:
     """Say of each request whether it counts and does not lie above the sample's quantile."""
     bound = sample.ordered(quantile_rank(len(sample), share))
     inside: NDArray[np.bool_] = column.counted & (column.values != NEVER)
@@ -231,11 +240,11 @@ def _less(b: NDArray[np.float64], a: NDArray[np.float64], *, undefined: float) -
     return less
 
 
-def _ordered(sample: Sample, ranks: NDArray[np.int64]) -> NDArray[np.float64]:
+def _ordered(sample: AnySample, ranks: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the values of ranks from 1; those of rank 0 are 0, as times are not negative, beyond the last infinite."""
     ordered = np.where(ranks > 0, math.inf, 0.0)
-    finite = (ranks > 0) & (ranks <= len(sample.finite))
-    ordered[finite] = sample.finite[ranks[finite] - 1]
+    finite = (ranks > 0) & (ranks <= len(sample) - sample.infinite)
+    ordered[finite] = sample.at(ranks[finite])
     return ordered
 
 

@@ -8,13 +8,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
 
 import numpy as np
 
 from sim.analysis import contrasts
 from sim.analysis.contrasts import Column, Moments
-from sim.analysis.estimates import NOTHING, Estimate, hull
+from sim.analysis.estimates import NOTHING, AnySample, Estimate, hull
 from sim.analysis.metrics import CellMetrics
 from sim.analysis.quantities import METRICS, QUANTITIES, Metric, Statistic, Unit
 from sim.kernel.durations import NS_PER_MS
@@ -46,7 +45,8 @@ class Difference:
     a: Estimate
     b: Estimate
     estimate: Estimate
-    """B - A in the unit of the metric (ns for durations); value None where there is none, also between two infinities."""
+    """B - A in the unit of the metric (ns for durations); its value is None where nothing counts in A or in B, and
+    between two infinities."""
     identical: bool
     """Whether every request has the same value in both."""
 
@@ -92,17 +92,28 @@ class Difference:
 class Differences:
     """All differences between two cells.
 
-    `shared` says that the requests of a replication met one another; `paired` that requests (isolated worlds) or
-    replications (shared ones) of equal number met the same chance; `determined` that both are the very same simulation,
-    so that what they have in common is no matter of chance.
+    `requests` are those of A and of B where requests of equal number met the same chance; without them the cells are
+    compared as independent ones, from their metrics alone. In shared worlds `paired` says that replications of equal
+    number met the same chance. `determined` says that both are the very same simulation, so that what they have in
+    common is no matter of chance.
     """
 
-    def __init__(self, a: Requests, b: Requests, *, shared: bool, paired: bool, determined: bool = False) -> None:
-        self.shared = shared
-        self.paired = paired
+    def __init__(
+        self,
+        a: CellMetrics,
+        b: CellMetrics,
+        requests: tuple[Requests, Requests] | None = None,
+        *,
+        paired: bool = False,
+        determined: bool = False,
+    ) -> None:
+        self.a = a
+        self.b = b
+        self.shared = a.shared
+        self.paired = paired or requests is not None
         self.determined = determined
-        self._requests = (a, b)
-        self._metrics = (CellMetrics(a, shared=shared), CellMetrics(b, shared=shared))
+        self._requests = requests
+        self._metrics = (a, b)
         self._columns: dict[str, tuple[Column, Column]] = {}
         self._correlations: dict[str, float] = {}
 
@@ -116,21 +127,11 @@ class Differences:
         """Yield all differences, in the order of `METRICS`."""
         return map(self.__getitem__, METRICS)
 
-    @property
-    def a(self) -> CellMetrics:
-        """The metrics of A."""
-        return self._metrics[0]
-
-    @property
-    def b(self) -> CellMetrics:
-        """The metrics of B."""
-        return self._metrics[1]
-
     def contrast(self, path: str, factor: float = 1.0) -> Estimate:
         """Estimate B - factor * A of a metric; raises KeyError for a path that is none."""
         metric = METRICS[path]
         if self.determined and factor == 1:
-            value = self._metrics[0].value(path).value
+            value = self.a.value(path).value
             return NOTHING if value is None else Estimate(0.0, 0.0, 0.0)
         if metric.statistic is Statistic.max:
             a, b = (metrics.value(path).value for metrics in self._metrics)
@@ -143,44 +144,33 @@ class Differences:
         return between if metric.statistic is Statistic.mean else hull(between, independent)
 
     def _of_requests(self, metric: Metric, factor: float) -> Estimate:
+        a, b = (metrics.sample(metric.path) for metrics in self._metrics)
         match metric.statistic:
             case Statistic.mean:
-                return self._means(metric, factor)
+                return self._means(metric, a, b, factor)
             case Statistic.rate:
-                return self._rates(metric, factor)
+                correlation = self._correlation_of_rate(metric)
+                return contrasts.rates(_hits(a), _hits(b), factor=factor, correlation=correlation)
             case _:
-                a, b = (metrics.sample(metric.path) for metrics in self._metrics)
-                correlation = self._correlation_of_quantile(metric) if self._requests_are_paired else 0.0
-                return contrasts.quantiles(a, b, metric.share, factor=factor, correlation=correlation)
+                return contrasts.quantiles(
+                    a,
+                    b,
+                    metric.share,
+                    factor=factor,
+                    correlation=self._correlation_of_quantile(metric),
+                    within=max(self.a.within, self.b.within) if metric.unit is Unit.duration else 0.0,
+                )
 
-    def _means(self, metric: Metric, factor: float) -> Estimate:
-        a, b = self._columns_of(metric.quantity)
-        never = (a.never, b.never)
-        infinite = tuple(bool(one.any()) for one in never)
-        if any(infinite):
-            if not a.counted.any() or not b.counted.any():
-                return NOTHING
-            correlation = 0.0
-            if self._requests_are_paired:
-                correlation = contrasts.correlation_of(never[0], a.counted, never[1], b.counted)
-            hits_and_trials = (int(never[0].sum()), int(a.counted.sum()), int(never[1].sum()), int(b.counted.sum()))
-            share = contrasts.rates(*hits_and_trials, factor=1.0, correlation=correlation)
-            return contrasts.of_infinite_means(share, a=infinite[0], b=infinite[1])
-        if self._requests_are_paired:
-            return contrasts.paired_means(a, b, factor=factor)
-        values = [column.values[column.counted] for column in (a, b)]
-        if not all(map(len, values)):
+    def _means(self, metric: Metric, a: AnySample, b: AnySample, factor: float) -> Estimate:
+        if not len(a) or not len(b):
             return NOTHING
-        return contrasts.independent_means(Moments.of(values[0]), Moments.of(values[1]), factor=factor)
-
-    def _rates(self, metric: Metric, factor: float) -> Estimate:
-        a, b = self._columns_of(metric.quantity)
-        hits = [(column.values == 1) & column.counted for column in (a, b)]
-        correlation = 0.0
-        if self._requests_are_paired:
-            correlation = contrasts.correlation_of(hits[0], a.counted, hits[1], b.counted)
-        hits_and_trials = (int(hits[0].sum()), int(a.counted.sum()), int(hits[1].sum()), int(b.counted.sum()))
-        return contrasts.rates(*hits_and_trials, factor=factor, correlation=correlation)
+        if a.infinite or b.infinite:
+            correlation = self._correlation_of_never(metric)
+            never = contrasts.rates((a.infinite, len(a)), (b.infinite, len(b)), correlation=correlation)
+            return contrasts.of_infinite_means(never, a=bool(a.infinite), b=bool(b.infinite))
+        if self._requests is not None:
+            return contrasts.paired_means(*self._columns_of(metric.quantity), factor=factor)
+        return contrasts.independent_means(Moments.of(a), Moments.of(b), factor=factor)
 
     def _of_replications(self, metric: Metric, pooled: float | None, factor: float) -> Estimate:
         values_a, values_b = (metrics.replication_values(metric.path) for metrics in self._metrics)
@@ -188,42 +178,54 @@ class Differences:
             return contrasts.paired_replications(pooled, values_a, values_b, factor=factor)
         return contrasts.independent_replications(pooled, values_a, values_b, factor=factor)
 
-    @cached_property
-    def _requests_are_paired(self) -> bool:
-        """Whether row n of A and row n of B are the same request."""
-        a, b = self._requests
-        return self.paired and np.array_equal(a.number, b.number) and np.array_equal(a.replication, b.replication)
+    def _correlation_of_rate(self, metric: Metric) -> float:
+        if self._requests is None:
+            return 0.0
+        a, b = self._columns_of(metric.quantity)
+        return contrasts.correlation_of(a.values == 1, a.counted, b.values == 1, b.counted)
+
+    def _correlation_of_never(self, metric: Metric) -> float:
+        if self._requests is None:
+            return 0.0
+        a, b = self._columns_of(metric.quantity)
+        return contrasts.correlation_of(a.never, a.counted, b.never, b.counted)
 
     def _correlation_of_quantile(self, metric: Metric) -> float:
+        if self._requests is None:
+            return 0.0
         if metric.path not in self._correlations:
-            columns = self._columns_of(metric.quantity)
-            below = [
+            a, b = self._columns_of(metric.quantity)
+            below_a, below_b = (
                 contrasts.below_quantile(column, metrics.sample(metric.path), metric.share)
-                if len(metrics.sample(metric.path))
-                else column.counted
-                for column, metrics in zip(columns, self._metrics, strict=True)
-            ]
-            self._correlations[metric.path] = contrasts.correlation_of(
-                below[0], columns[0].counted, below[1], columns[1].counted
+                for column, metrics in zip((a, b), self._metrics, strict=True)
             )
+            self._correlations[metric.path] = contrasts.correlation_of(below_a, a.counted, below_b, b.counted)
         return self._correlations[metric.path]
 
     def _identical(self, metric: Metric) -> bool:
-        if not self._requests_are_paired:
+        if self.determined:
+            return self.a.value(metric.path).value is not None
+        if self._requests is None:
             return False
         a, b = self._columns_of(metric.quantity)
         return bool(a.counted.any()) and a.equals(b)
 
     def _columns_of(self, quantity: str) -> tuple[Column, Column]:
         if quantity not in self._columns:
-            a, b = (_column(quantity, requests) for requests in self._requests)
-            self._columns[quantity] = (a, b)
+            assert self._requests is not None  # noqa: S101  # only pairs have columns
+            a, b = self._requests
+            # One at a time: metrics of a quantity stand together, and columns of 10^7 requests take some room.
+            self._columns = {quantity: (_column(quantity, a), _column(quantity, b))}
         return self._columns[quantity]
 
 
 def _column(quantity: str, requests: Requests) -> Column:
     values, counted = QUANTITIES[quantity](requests)
     return Column(values, np.ones(len(values), np.bool_) if counted is None else counted)
+
+
+def _hits(sample: AnySample) -> contrasts.Counts:
+    return sample.sums()[0], len(sample)
 
 
 def _pooled(a: float | None, b: float | None, factor: float) -> float | None:

@@ -22,11 +22,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.analysis.sums import exact_sums
 from sim.kernel.records import NEVER
 
 TAIL = 0.025
@@ -56,6 +57,34 @@ NOTHING = Estimate(None)
 """The estimate from no values at all."""
 
 
+class AnySample(Protocol):
+    """What estimates need to know of non-negative values: each of them, as `Sample` does, or their histogram."""
+
+    @property
+    def infinite(self) -> int:
+        """How many values are infinite."""
+
+    def __len__(self) -> int: ...
+
+    def ordered(self, rank: int) -> float:
+        """Return the value of a rank, counted from 1; that of the largest finite one is exact."""
+
+    def between(self, rank: int) -> tuple[float, float]:
+        """Return the bounds between which the value of a rank, counted from 1, certainly lies."""
+
+    def share_up_to(self, bound: float, *, inclusive: bool) -> float:
+        """Return the share of values <= bound (inclusive) or < bound; of a sample that is not empty."""
+
+    def at(self, ranks: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the values of ranks, counted from 1, all of finite values."""
+
+    def counts_up_to(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how many values are <= each of `values`."""
+
+    def sums(self) -> tuple[int, int]:
+        """Return the sum of the finite values and the sum of their squares, exactly."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """Values in ascending order, and how many more are infinite."""
@@ -78,9 +107,25 @@ class Sample:
         """Return the value of a rank, counted from 1."""
         return float(self.finite[rank - 1]) if rank <= len(self.finite) else math.inf
 
+    def between(self, rank: int) -> tuple[float, float]:
+        """Return the value of a rank, counted from 1, twice: it is known."""
+        return self.ordered(rank), self.ordered(rank)
+
     def share_up_to(self, bound: float, *, inclusive: bool) -> float:
         """Return the share of values <= bound (inclusive) or < bound; of a sample that is not empty."""
         return int(np.searchsorted(self.finite, bound, side="right" if inclusive else "left")) / len(self)
+
+    def at(self, ranks: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the values of ranks, counted from 1, all of finite values."""
+        return self.finite[ranks - 1]
+
+    def counts_up_to(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how many values are <= each of `values`."""
+        return np.searchsorted(self.finite, values, side="right")
+
+    def sums(self) -> tuple[int, int]:
+        """Return the sum of the finite values and the sum of their squares, exactly."""
+        return exact_sums(self.finite)
 
 
 def quantile_rank(count: int, share: Fraction) -> int:
@@ -104,22 +149,23 @@ def interval_ranks(count: int, share: Fraction) -> tuple[int, int]:
     return lower, upper
 
 
-def quantile(sample: Sample, share: Fraction) -> Estimate:
+def quantile(sample: AnySample, share: Fraction) -> Estimate:
     """Estimate a quantile of non-negative values, some perhaps infinite.
 
     Where the sample is too small for a lower bound it is 0, for an upper one infinity: the values are times, and
-    nothing in the sample says how much longer a rarer one takes (p99 needs 368 requests for an upper bound).
+    nothing in the sample says how much longer a rarer one takes (p99 needs 368 requests for an upper bound). Of a
+    histogram the interval goes from bin to bin, so that it holds that of the values themselves.
     """
     count = len(sample)
     if count == 0:
         return NOTHING
     lower, upper = interval_ranks(count, share)
-    low = sample.ordered(lower) if lower > 0 else 0.0
-    high = sample.ordered(upper) if upper <= count else math.inf
+    low = sample.between(lower)[0] if lower > 0 else 0.0
+    high = sample.between(upper)[1] if upper <= count else math.inf
     return Estimate(sample.ordered(quantile_rank(count, share)), low, high)
 
 
-def largest(sample: Sample) -> Estimate:
+def largest(sample: AnySample) -> Estimate:
     """Return the largest value seen; a maximum has no interval."""
     return Estimate(sample.ordered(len(sample))) if len(sample) else NOTHING
 
@@ -136,7 +182,7 @@ def rate(hits: int, trials: int) -> Estimate:
     return Estimate(share, low, high)
 
 
-def mean(sample: Sample) -> Estimate:
+def mean(sample: AnySample) -> Estimate:
     """Estimate the mean of independent non-negative values, with a t-interval that does not go below 0.
 
     One infinite value is proof of an infinite mean, so then the interval is infinity alone. A sample of finite values
@@ -147,13 +193,15 @@ def mean(sample: Sample) -> Estimate:
         return NOTHING
     if sample.infinite:
         return Estimate(math.inf, math.inf, math.inf)
-    middle = float(sample.finite.mean(dtype=np.float64))
+    total, squares = sample.sums()
+    middle = total / count
     if count == 1:
         return Estimate(middle)
-    if sample.finite[0] == sample.finite[-1]:
-        equal = float(sample.finite[0])
-        return Estimate(equal, equal, equal)
-    half = t_quantile(count - 1) * float(sample.finite.std(ddof=1, dtype=np.float64)) / math.sqrt(count)
+    # Of whole numbers, so it is exact: 0 where all values are equal, and the same in whatever order they came.
+    spread = count * squares - total**2
+    if spread == 0:
+        return Estimate(middle, middle, middle)
+    half = t_quantile(count - 1) * math.sqrt(spread / (count * (count - 1))) / math.sqrt(count)
     return Estimate(middle, max(0.0, middle - half), middle + half)
 
 

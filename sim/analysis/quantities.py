@@ -101,7 +101,9 @@ def _column(name: str) -> Quantity:
 
 
 def _duplicates(requests: Requests) -> Columns:
-    totals: NDArray[np.int64] = requests.duplicates.sum(axis=1, dtype=np.int64)
+    totals = np.zeros(len(requests), dtype=np.int64)
+    for column in requests.duplicates.T:  # ten times as fast as a sum along the short axis
+        totals += column
     return totals, None
 
 

@@ -140,4 +140,6 @@ def _notes(cells: Sequence[Cell], columns: Sequence[_Column]) -> list[str]:
         notes.append("below a value: its 95 % interval")
     if lack_replications(cells):
         notes.append("no intervals: one replication of a shared world")
+    if within := max((cell.metrics.within for cell in cells), default=0.0):
+        notes.append(f"percentiles within {100 * within:g} %")
     return ["; ".join(notes)] if notes else []

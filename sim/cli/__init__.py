@@ -1,7 +1,8 @@
 """The command line: one small module a command, imported when the command is used.
 
-Exit codes: 0 done, 1 internal error, 2 usage, 3 invalid scenario, 4 an invariant broken, 98 an expectation
-inconclusive, 99 one missed, 130 interrupted. Where several apply a broken invariant comes first, then what is missed.
+Exit codes: 0 done, 1 internal error, 2 usage, 3 invalid scenario, 4 an invariant broken, 5 a corrupt or foreign results
+file, 98 an expectation inconclusive, 99 one missed, 130 interrupted. Where several apply a broken invariant comes
+first, then what is missed.
 """
 
 from __future__ import annotations
@@ -26,14 +27,18 @@ INTERNAL_ERROR = 1
 USAGE = 2
 INVALID_SCENARIO = 3
 BROKEN = 4
+CORRUPT = 5
 INCONCLUSIVE = 98
 MISSED = 99
 INTERRUPTED = 130
+
+NOTHING = "nothing was written"
 
 COMMANDS = {
     "run": "Simulate a scenario; print and save what comes out.",
     "validate": "Check scenario files, or show one with nothing left to guess.",
     "replay": "Simulate one request again and tell its story.",
+    "compare": "Say what is better, what is worse and what may be chance.",
     "tune": "Search the parameters of a scenario for those worth choosing among.",
     "explore": "Search a small world for courses that break something.",
     "schema": "Print the JSON Schema of scenario files.",
@@ -114,7 +119,7 @@ def _told(error: BaseException) -> int:
     if interrupts.asked or isinstance(error, (KeyboardInterrupt, click.Abort)):
         interrupts.stop()
         warnings.filterwarnings("ignore", "coroutine .* was never awaited")
-        click.echo("interrupted; nothing was written", err=True)
+        click.echo(f"interrupted; {interrupts.kept}", err=True)
         return INTERRUPTED
     if isinstance(error, click.ClickException):
         error.show()
@@ -136,6 +141,8 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.asked = False
+        self.kept = NOTHING
+        """What is to be said of the work that was done, where a command is interrupted."""
         self._holds = False
 
     def __call__(self, signal_number: int, frame: FrameType | None) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 WIDTH = 100
 NARROWEST = 40
-_NUMBER_AND_UNIT = re.compile(r"(\d) (?=(?:%|ns|us|ms|s|y)(?:[\s,;.)]|$))")
+_NUMBER_AND_UNIT = re.compile(r"(\d) (?=(?:%|pp|ns|us|ms|s|y)(?:[\s,;.)]|$))")
 
 
 def terminal_width() -> int:
@@ -70,16 +70,17 @@ def refuse_impossible(folder: Path) -> None:
 
 
 @contextmanager
-def saving(folder: Path, own: Collection[str]) -> Iterator[Path]:
+def saving(folder: Path, own: Collection[str], prefix: str = ".retrysim-") -> Iterator[Path]:
     """Yield an empty folder beside; at the end of the block its files move into `folder`.
 
     Files named in `own`, which an earlier run has left, go where this one writes none. An exception in the block, an
-    interrupt included, leaves `folder` as it was; the moves are not interrupted.
+    interrupt included, leaves `folder` as it was; the moves are not interrupted. `prefix` begins the name of the folder
+    beside, which a process that is killed leaves behind.
     """
     new = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".retrysim-", dir=folder) as temporary:
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=folder) as temporary:
             beside = Path(temporary)
             yield beside
             interrupts.check()

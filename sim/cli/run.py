@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sim.analysis.drawing import caption_text
 from sim.analysis.expressions import Ruling
@@ -16,30 +14,41 @@ from sim.analysis.invariants import INVARIANTS
 from sim.analysis.plots import save_figures
 from sim.analysis.sweep_plots import SWEEP_PICTURES, save_sweep
 from sim.analysis.words import verdict_text
-from sim.cli import BROKEN, INCONCLUSIVE, MISSED, interrupts
+from sim.cli import BROKEN, INCONCLUSIVE, MISSED
+from sim.cli.kept import BESIDE, kept, told
 from sim.cli.output import Printer, refuse_impossible, saving
+from sim.cli.progress import bar, tell_cost
 from sim.cli.scenarios import Source, problems_told, scenario_options
 from sim.cli.violations import print_checked
 from sim.experiment.check import Checked, check
 from sim.experiment.counterexample import located
-from sim.experiment.plan import refuse_course
-from sim.experiment.run import run
+from sim.experiment.engines import choose
+from sim.experiment.executors import refuse_unknown
+from sim.experiment.keeping import is_stale
+from sim.experiment.plan import plan, refuse_course
+from sim.experiment.precision import precision_lines
+from sim.experiment.sealed import SUFFIX
+from sim.experiment.stored import RESULTS
+from sim.experiment.watching import Watch
 from sim.scenario.cells import cells
 from sim.scenario.problems import ScenarioError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from sim.experiment.engines import Asked
+    from sim.experiment.keeping import Keeping
+    from sim.experiment.plan import Plan
     from sim.experiment.result import Result
-    from sim.experiment.run import Progress as Watcher
     from sim.scenario.schema import Scenario
 
 EXIT_CODES = {Ruling.missed: MISSED, Ruling.inconclusive: INCONCLUSIVE}
 EXAMPLES = {"stuck": "a stuck request", "duplicated": "a repeated effect", "slowest": "the slowest request"}
 PICTURES = ("attempts", "ccdf", "detection_lag", "duplicates", "outcomes")
-FILES = ("summary.json", *(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")))
-"""What every run leaves in its folder; SVG where it is asked for."""
-OWN = (*FILES, *(f"{name}.{kind}" for name in SWEEP_PICTURES for kind in ("png", "svg")))
+RESULT_FILES = (RESULTS, f"{RESULTS}{SUFFIX}")
+SWEPT = tuple(f"{name}.{kind}" for name in SWEEP_PICTURES for kind in ("png", "svg"))
+"""Pictures of scenarios that sweep one or two keys."""
+MADE_OF_RESULTS = ("summary.json", *(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")))
+FILES = (*RESULT_FILES, *MADE_OF_RESULTS)
+"""What any run leaves in its folder; SVG where it is asked for."""
 """What a run may leave in its folder, all else there is somebody else's."""
 
 
@@ -52,82 +61,108 @@ OWN = (*FILES, *(f"{name}.{kind}" for name in SWEEP_PICTURES for kind in ("png",
     default="auto",
     help="How to simulate; there is one engine so far, which runs everything.",
 )
+@click.option("--workers", type=click.IntRange(1, 1024), default=1, metavar="N", help="Simulate in N processes.")
+@click.option("--executor", metavar="dask[://HOST:PORT]", help="Let a Dask cluster simulate, or N local workers of it.")
+@click.option("--fresh", is_flag=True, help="Start anew and replace the results that are there, whatever they are.")
 @click.option(
     "--check", "checks_all", is_flag=True, help="Hold every history against what retriers and the platform owe."
 )
 @click.option("--no-plots", is_flag=True, help="Save no pictures.")
 @click.option("--svg", is_flag=True, help="Save pictures as SVG as well.")
 def command(  # noqa: PLR0913  # one parameter an option
-    source: Source, out: Path | None, engine: str, *, checks_all: bool, no_plots: bool, svg: bool
+    source: Source,
+    out: Path | None,
+    engine: Asked,
+    workers: int,
+    executor: str | None,
+    *,
+    fresh: bool,
+    checks_all: bool,
+    no_plots: bool,
+    svg: bool,
 ) -> None:
-    """Simulate SCENARIO: print what comes out, save summary.json and pictures.
+    """Simulate SCENARIO: print what comes out, save results, summary.json and pictures.
 
-    Exits with 4 where an invariant is broken (--check, or the scenario's own `check`), with 98 where an expectation of
-    the scenario is inconclusive and with 99 where one is missed.
+    What is done is kept at once: a run that was stopped, however it was, goes on when the same command is given again,
+    and one that has finished is shown again. Results of an earlier version of the scenario are replaced.
+
+    Exits with 4 where an invariant is broken (--check, or the scenario's own `check`), with 5 where results that are
+    there are damaged or of another scenario, with 98 where an expectation of the scenario is inconclusive and with 99
+    where one is missed.
     """
-    del engine
     if no_plots and svg:
         raise click.UsageError("--svg asks for pictures and --no-plots for none")
-    with problems_told(source):
-        scenario = source.load()
-        try:
-            refuse_course(scenario)
-        except ScenarioError as error:
-            raise located(error, source.path) from None
-        folder = Path("results") / scenario.name if out is None else out
-        refuse_impossible(folder)
-        with _progress() as watcher:
-            result, checked = _simulated(scenario, checks_all=checks_all, watcher=watcher)
-    printer = Printer()
-    _print_results(result, source, printer)
-    if checked is not None:
-        print_checked(checked, printer, source)
-    files = _save(result, folder, pictures=not no_plots, svg=svg)
-    printer.verbatim(f"\nsaved in {folder}: {', '.join(files)}")
+    try:
+        refuse_unknown(executor)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="'--executor'") from None
+    with ExitStack() as stack:
+        with problems_told(source):
+            scenario = source.load()
+            try:
+                refuse_course(scenario)
+            except ScenarioError as error:
+                raise located(error, source.path) from None
+            folder = Path("results") / scenario.name if out is None else out
+            refuse_impossible(folder)
+            keeping = checked = None
+            if checks_all or any(cell.scenario.check for cell in cells(scenario)):
+                if workers > 1 or executor is not None:
+                    raise click.UsageError("histories are checked in this process: no --workers, no --executor")
+                own, checked = _checked(scenario, folder, checks_all=checks_all)
+                result = checked.result
+            else:
+                own, planned = MADE_OF_RESULTS, plan(scenario)
+                choice = choose(planned.cells, engine)
+                keeping = stack.enter_context(kept(folder, scenario, planned.cells, choice, fresh=fresh))
+                result = _simulated(keeping, planned, workers, executor)
+        printer = Printer()
+        _print_results(result, source, printer)
+        if checked is not None:
+            print_checked(checked, printer, source)
+        files = _save(result, folder, own, keeping, pictures=not no_plots, svg=svg)
+        printer.verbatim("")
+        printer.sentence(f"saved in {folder}: {', '.join(files)}")
     if checked is not None and not checked.holds:
         raise click.exceptions.Exit(BROKEN)
     if result.ruling in EXIT_CODES:
         raise click.exceptions.Exit(EXIT_CODES[result.ruling])
 
 
-def _simulated(scenario: Scenario, *, checks_all: bool, watcher: Watcher) -> tuple[Result, Checked | None]:
-    """Run a scenario, and check it where that is asked for here or in the scenario."""
-    if not (checks_all or any(cell.scenario.check for cell in cells(scenario))):
-        return run(scenario, progress=watcher), None
-    checked = check(scenario, invariants=INVARIANTS if checks_all else (), progress=watcher)
-    return checked.result, checked
+def _simulated(keeping: Keeping, planned: Plan, workers: int, executor: str | None) -> Result:
+    """Simulate what is not there yet."""
+    with told(keeping):
+        if keeping.journal is None:
+            return keeping.result()
+        if keeping.found < len(keeping.chunks) and keeping.scenario.precision is None:  # with it nobody knows
+            tell_cost(planned, keeping.choice.engine, workers, 1 - keeping.found / len(keeping.chunks))
+        with bar() as watcher:
+            return keeping.run(executor, workers, Watch(planned.cells, watcher))
 
 
-@contextmanager
-def _progress() -> Iterator[Watcher]:
-    """Show a bar on stderr, if that is a terminal."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda *_: interrupts.check()
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=None)
-
-        def show(done: int, total: int, cell: str) -> None:
-            interrupts.check()
-            bar.update(task, completed=done, total=total, description=cell)
-
-        yield show
+def _checked(scenario: Scenario, folder: Path, *, checks_all: bool) -> tuple[tuple[str, ...], Checked]:
+    """Run a scenario and hold its histories against what is owed; also name the files that are to be replaced."""
+    with told(None):
+        found = cells(scenario)
+        stale = is_stale(folder, scenario, found, choose(found))
+    with bar() as watcher:
+        checked = check(scenario, invariants=INVARIANTS if checks_all else (), progress=watcher)
+    return FILES if stale else MADE_OF_RESULTS, checked
 
 
 def _print_results(result: Result, source: Source, printer: Printer) -> None:
     scenario = result.scenario
-    count = scenario.requests.count
-    shared = scenario.world == "shared"
-    size = f"{count:,} requests x {scenario.replications} replications" if shared else f"{count:,} requests"
     printer.sentence(
-        f"{scenario.name}: {scenario.world} world, {size} a cell, seed {scenario.seed}, schema 1, "
+        f"{scenario.name}: {scenario.world} world, {result.size} a cell, seed {scenario.seed}, schema 1, "
         f"digest {result.digest[:12]}"
     )
     printer.print(result.table())
     for sentence in result.sentences():
         printer.sentence(sentence)
+    if result.attained:
+        printer.verbatim("\nprecision")
+    for line in precision_lines(result.attained, result.size):
+        printer.sentence(line, indent="  ")
     verdicts = [(cell, verdict) for cell in result.cells for verdict in cell.verdicts]
     if verdicts:
         printer.verbatim("\nexpected")
@@ -154,14 +189,23 @@ def _examples(result: Result, source: Source) -> list[tuple[str, str]]:
     return lines
 
 
-def _save(result: Result, folder: Path, *, pictures: bool, svg: bool) -> list[str]:
-    with saving(folder, OWN) as beside:
+def _save(  # noqa: PLR0913  # what, where and in which forms
+    result: Result, folder: Path, own: tuple[str, ...], keeping: Keeping | None, *, pictures: bool, svg: bool
+) -> list[str]:
+    """Save everything; results take their place behind what is made of them."""
+    if keeping is not None:
+        keeping.finish()
+    with saving(folder, (*own, *SWEPT), BESIDE) as beside:
         (beside / "summary.json").write_text(result.summary_json(), encoding="utf-8")
         if pictures:
             scenario = result.scenario
             caption = caption_text(
-                scenario.name, scenario.seed, scenario.requests.count, result.digest, scenario.replications
+                scenario.name, scenario.seed, result.requests_each, result.digest, result.replications
             )
             save_figures(result.reported, caption, beside, svg=svg)
             save_sweep(result.swept, caption, beside, svg=svg)
-        return sorted(path.name for path in beside.iterdir())
+        names = sorted(path.name for path in beside.iterdir())
+    if keeping is None:
+        return names
+    keeping.publish()
+    return sorted([*names, *RESULT_FILES])

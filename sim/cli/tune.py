@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sim.analysis.drawing import caption_text
 from sim.analysis.expressions import Ruling
 from sim.analysis.pareto import FIGURE, save_pareto
-from sim.cli import INCONCLUSIVE, MISSED, interrupts
+from sim.cli import INCONCLUSIVE, MISSED
 from sim.cli.output import Printer, refuse_impossible, saving
+from sim.cli.progress import bar
 from sim.cli.scenarios import Source, problems_told, scenario_options
 from sim.experiment.counterexample import located
 from sim.experiment.points import point_files
@@ -25,9 +23,8 @@ from sim.scenario.problems import ScenarioError
 from sim.scenario.tuning import MOST_FINALISTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from sim.experiment.run import Progress as Watcher
     from sim.experiment.tune import Tuned
 
 EXIT_CODES = {Ruling.missed: MISSED, Ruling.inconclusive: INCONCLUSIVE}
@@ -59,7 +56,7 @@ def command(source: Source, out: Path | None, *, no_plots: bool, svg: bool) -> N
         folder = Path("results") / f"{scenario.name}-tuned" if out is None else out
         refuse_impossible(folder)
         try:
-            with _progress() as watcher:
+            with bar() as watcher:
                 tuned = tune(scenario, progress=watcher)
         except ScenarioError as error:
             raise located(error, source.path) from None
@@ -119,21 +116,3 @@ def _save(tuned: Tuned, folder: Path, *, pictures: bool, svg: bool) -> list[str]
             ).replace(" a cell", " a finalist")
             save_pareto(tuned.reported, tuned.options.objectives, caption, beside, svg=svg)
         return sorted(path.name for path in beside.iterdir())
-
-
-@contextmanager
-def _progress() -> Iterator[Watcher]:
-    """Show a bar on stderr, if that is a terminal."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda *_: interrupts.check()
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=None)
-
-        def show(done: int, total: int, cell: str) -> None:
-            interrupts.check()
-            bar.update(task, completed=done, total=total, description=cell)
-
-        yield show

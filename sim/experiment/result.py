@@ -16,6 +16,7 @@ from sim.analysis.expressions import Ruling, Verdict
 from sim.analysis.metrics import CellMetrics, measure
 from sim.analysis.sweep_plots import SweptCell, level
 from sim.convex.platform import assumed
+from sim.experiment.precision import Attained, attained, precision_summary
 from sim.kernel.records import NEVER, Cause, Outcome, Requests
 from sim.retriers.base import LoopRetrier
 from sim.scenario.identity import digest
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from sim.scenario.schema import Scenario
 
 SUMMARY_SCHEMA = 1
+PACKAGES = ("retrysim", "numpy", "scipy", "simpy")
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,20 @@ def judged(cell: Cell, requests: Requests) -> CellResult:
 class Result:
     """All cells of a run, in the order of the scenario."""
 
-    def __init__(self, scenario: Scenario, cells: Sequence[CellResult], choice: Choice) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        cells: Sequence[CellResult],
+        choice: Choice,
+        *,
+        digest: str | None = None,
+        versions: dict[str, str] | None = None,
+    ) -> None:
+        """Put a result together; `digest` and `versions` are those of a run that was kept, by default of this one."""
         self.scenario = scenario
+        self._digest = digest
+        self.versions = {name: version(name) for name in PACKAGES} if versions is None else versions
+        """Of the packages that the numbers were made with."""
         self.cells = tuple(cells)
         self.choice = choice
         """The engine, and why it was chosen."""
@@ -133,7 +147,7 @@ class Result:
     @cached_property
     def digest(self) -> str:
         """The identity of the scenario."""
-        return digest(self.scenario)
+        return digest(self.scenario) if self._digest is None else self._digest
 
     @property
     def reported(self) -> list[Reported]:
@@ -164,6 +178,33 @@ class Result:
         """The worst verdict: missed before inconclusive before met; None where nothing was expected."""
         rulings = {verdict.ruling for found in self.cells for verdict in found.verdicts}
         return next((one for one in (Ruling.missed, Ruling.inconclusive, Ruling.met) if one in rulings), None)
+
+    @property
+    def attained(self) -> list[Attained]:
+        """How narrow the intervals have become that `precision` names, by cell; empty where it names none."""
+        return attained(self.cells)
+
+    @property
+    def requests_each(self) -> int:
+        """How many requests a cell has, in a shared world each replication; `precision` adds some to isolated ones."""
+        count = self.scenario.requests.count
+        if self.scenario.precision is None or self.scenario.world == "shared":
+            return count
+        return max((len(found.metrics) for found in self.cells), default=count)
+
+    @property
+    def replications(self) -> int:
+        """How many replications a cell has; `precision` adds some."""
+        count = self.scenario.replications
+        if self.scenario.precision is None or self.scenario.world == "isolated":
+            return count
+        return max((found.metrics.replications for found in self.cells), default=count)
+
+    @property
+    def size(self) -> str:
+        """The size of a cell in words: `20,000 requests`, `1,000 requests x 8 replications`."""
+        text = f"{self.requests_each:,} requests"
+        return f"{text} x {self.replications} replications" if self.scenario.world == "shared" else text
 
     @property
     def plot(self) -> Plots:
@@ -210,7 +251,8 @@ class Result:
             "digest": self.digest,
             "seed": self.scenario.seed,
             "engine": self.choice.engine,
-            "versions": {name: version(name) for name in ("retrysim", "numpy", "scipy", "simpy")},
+            "versions": self.versions,
+            **({"precision": precision_summary(self.attained)} if self.attained else {}),
             "cells": [found.summary() for found in self.cells],
         }
 

@@ -1,68 +1,125 @@
-"""Runs a scenario: every cell, every replication, in this process."""
+"""Runs a scenario: every chunk of every cell, in this process or others, kept in a folder where that is wanted."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sim.experiment.engines import AUTO, Asked, Engine, choose, simulate
-from sim.experiment.plan import Plan, plan, refuse_course, requests_of, weather_told
+from sim.experiment import payload
+from sim.experiment.chunks import Chunk, Tasks, chunk_count, chunks_of, identity_of, simulate_chunk
+from sim.experiment.engines import AUTO, Asked, Choice, choose
+from sim.experiment.executors import refuse_unknown, runner
+from sim.experiment.keeping import Keeping
+from sim.experiment.plan import Plan, plan, refuse_course
+from sim.experiment.precision import next_sizes
 from sim.experiment.result import CellResult, Result, judged
+from sim.experiment.watching import Progress, Watch
 from sim.kernel.records import Requests
 
 if TYPE_CHECKING:
-    from sim.scenario.cells import Cell
+    from collections.abc import Iterator, Sequence
+    from concurrent.futures import Executor
+
     from sim.scenario.schema import Scenario
 
-
-class Progress(Protocol):
-    """Somebody who watches a run."""
-
-    def __call__(self, done: int, total: int, cell: str) -> None:
-        """Take how many requests of how many are done, and the name of the cell at work."""
-        ...
+__all__ = ["Progress", "run"]
 
 
-def run(scenario: Scenario, *, engine: Asked = AUTO, progress: Progress | None = None) -> Result:
-    """Simulate every cell of a scenario.
+def run(  # noqa: PLR0913  # each by its name
+    scenario: Scenario,
+    *,
+    engine: Asked = AUTO,
+    executor: Executor | str | None = None,
+    workers: int = 1,
+    out: str | Path | None = None,
+    fresh: bool = False,
+    progress: Progress | None = None,
+) -> Result:
+    """Simulate every cell of a scenario; with `precision`, as much of each as that takes.
 
-    `engine` is the one to simulate with, by default the fastest that can do all cells. `progress` is told now and then
-    how far the run is. Raises ScenarioError where the run is beyond the scenario's limits. Same scenario and seed, same
-    result; a cell is the same alone as among others.
+    `engine` is the one to simulate with, by default the fastest that can do all cells. With `workers` above 1 as many
+    processes simulate; `executor` is any other of `concurrent.futures`, `"dask"` (a local cluster of `workers`) or
+    `"dask://HOST:PORT"`. The numbers are the same whoever simulates: same scenario and seed, same result; without
+    `precision` a cell is the same alone as among others. `progress` is told now and then how far the run is.
+
+    With `out` every chunk is kept in that folder as soon as it is done, and the same run goes on from there when it was
+    stopped; when all is done the folder has `results.sqlite`, which `open_results` reads, and a run that finds it
+    simulates nothing. `fresh` replaces what is there, whatever it is.
+
+    Raises ScenarioError where the run is beyond the scenario's limits, ValueError for an executor that is none, and
+    `sim.experiment.executors.WorkersDie` where workers end again and again; with `out` CorruptResults, RunInProgress
+    and NotStored of `sim.experiment.journal`.
     """
+    if workers < 1:
+        raise ValueError(f"workers are 1 or more, not {workers}")
+    refuse_unknown(executor)
     refuse_course(scenario)
     planned = plan(scenario)
     choice = choose(planned.cells, engine)
-    return Result(scenario, list(_cells(planned, choice.engine, progress)), choice)
+    watch = Watch(planned.cells, progress)
+    if out is None:
+        return _in_memory(scenario, planned, choice, watch, executor=executor, workers=workers)
+    with Keeping(Path(out), scenario, planned.cells, choice, fresh=fresh) as keeping:
+        result = keeping.run(executor, workers, watch)
+        keeping.finish()
+        keeping.publish()
+    return result
 
 
-def _cells(planned: Plan, engine: Engine, progress: Progress | None) -> list[CellResult]:
-    total, before = planned.requests, 0
-    results = []
-    for cell in planned.cells:
-
-        def told(done: int, before: int = before, name: str = cell.name) -> None:
-            if progress is not None:
-                progress(before + done, total, name)
-
-        with weather_told():
-            requests = _simulate(cell, engine, told)
-        results.append(judged(cell, requests))
-        before += requests_of(cell.scenario)
-        told(requests_of(cell.scenario))
-    return results
-
-
-def _simulate(cell: Cell, engine: Engine, progress: _Told) -> Requests:
-    scenario = cell.scenario
-    if scenario.world == "isolated":
-        return simulate(scenario, engine, progress=progress)
-    count = scenario.requests.count
-
-    def replication(number: int) -> Requests:
-        return simulate(scenario, engine, replication=number, progress=lambda done: progress(number * count + done))
-
-    return Requests.concatenate([replication(number) for number in range(scenario.replications)])
+def _in_memory(  # noqa: PLR0913  # all that a run is
+    scenario: Scenario, planned: Plan, choice: Choice, watch: Watch, *, executor: Executor | str | None, workers: int
+) -> Result:
+    """Run without keeping anything; a cell is measured as soon as its chunks are there."""
+    cells = planned.cells
+    tasks = Tasks(cells, choice, identity_of(scenario, choice))
+    kept: dict[int, Requests] = {}
+    found: dict[int, CellResult] = {}
+    rounds = 0
+    while not rounds or next_sizes(_in_order(found), rounds - 1) is not None:
+        there = [chunk_count(cell.scenario, choice.engine, rounds) if rounds else 0 for cell in cells]
+        rounds += 1
+        chunks = list(chunks_of(cells, choice.engine, rounds))
+        new = [chunk for chunk in chunks if chunk.number >= there[chunk.cell]]
+        total = sum(chunk.count for chunk in chunks)
+        watch.begin(total - sum(chunk.count for chunk in new), total)
+        for position, requests in _by_cell(_simulated(tasks, new, watch, executor, workers), new):
+            before = kept.get(position)
+            kept[position] = requests if before is None else Requests.concatenate([before, requests])
+            found[position] = judged(cells[position], kept[position])
+    return Result(scenario, _in_order(found), choice)
 
 
-class _Told(Protocol):
-    def __call__(self, done: int) -> None: ...
+def _in_order(found: dict[int, CellResult]) -> list[CellResult]:
+    return [found[position] for position in sorted(found)]
+
+
+def _simulated(
+    tasks: Tasks, chunks: Sequence[Chunk], watch: Watch, executor: Executor | str | None, workers: int
+) -> Iterator[tuple[Chunk, Requests]]:
+    """Simulate chunks; yield each when it is done, in any order."""
+    if executor is None and workers == 1:
+        for chunk in chunks:
+
+            def told(done: int, chunk: Chunk = chunk) -> None:
+                watch.at_work(chunk, done)
+
+            requests = simulate_chunk(tasks.cells[chunk.cell].scenario, chunk, tasks.choice.engine, told)
+            watch.finished(chunk)
+            yield chunk, requests
+        return
+    with runner(executor, workers) as made:
+        for chunk, done in made.results(map(tasks.task, chunks)):
+            watch.finished(chunk)
+            yield chunk, payload.decode(done.payload)
+
+
+def _by_cell(simulated: Iterator[tuple[Chunk, Requests]], chunks: Sequence[Chunk]) -> Iterator[tuple[int, Requests]]:
+    """Yield what chunks give of each cell together, in order, as soon as all of it is there."""
+    missing = Counter(chunk.cell for chunk in chunks)
+    parts: dict[int, dict[int, Requests]] = {}
+    for chunk, part in simulated:
+        parts.setdefault(chunk.cell, {})[chunk.number] = part
+        if len(parts[chunk.cell]) == missing[chunk.cell]:
+            numbered = parts.pop(chunk.cell)
+            yield chunk.cell, Requests.concatenate([numbered[number] for number in sorted(numbered)])

@@ -70,7 +70,7 @@ if TYPE_CHECKING:
 
     from sim.experiment.engines import Engine
     from sim.experiment.result import CellResult
-    from sim.experiment.run import Progress
+    from sim.experiment.watching import Progress
     from sim.scenario.schema import Scenario
     from sim.scenario.tuning import TuneOptions
 
@@ -348,7 +348,7 @@ def fresh_seed_of(seed: int) -> int:
 
 def _cell(scenario: Scenario, params: Mapping[str, Any], seed: int, number: int) -> Cell:
     constraints = [one.text for one in options_of(scenario).constraints]
-    made = changed(scenario, params, seed=seed, expect=constraints, check=None, explore=None)
+    made = changed(scenario, params, seed=seed, expect=constraints, check=None, explore=None, precision=None)
     labels = key_labels(list(params))
     name = ", ".join(label_of(labels[key], value) for key, value in params.items()) or "as written"
     return Cell(f"candidate-{number + 1}", name, dict(params), made)
@@ -384,7 +384,7 @@ def _seen(results: Sequence[CellResult], objectives: Sequence[str]) -> Callable[
 
     def seen(one: int, other: int) -> list[Change]:
         mine, theirs = results[one], results[other]
-        differences = Differences(theirs.requests, mine.requests, shared=mine.metrics.shared, paired=True)
+        differences = Differences(theirs.metrics, mine.metrics, (theirs.requests, mine.requests))
         return [differences[path].change for path in objectives]
 
     return seen

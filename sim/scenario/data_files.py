@@ -28,9 +28,13 @@ class DataFiles:
         default_factory=dict, compare=False, repr=False
     )
 
+    def keep(self, column: Column) -> None:
+        """Keep a column that has its values, as if it had been read."""
+        self._columns[self._key(column)] = column
+
     def fill(self, column: Column) -> Column:
         """Return a column with its values. Raises ValueError where the file cannot be read as one."""
-        key = (type(column), column.file, column.column, column.sha256, column.rows)
+        key = self._key(column)
         if key not in self._columns:
             data = self.read(column.file)
             try:
@@ -44,6 +48,10 @@ class DataFiles:
             except ValueError as error:
                 raise ValueError(f"{column.file}: {error}") from None
         return self._columns[key]
+
+    @staticmethod
+    def _key(column: Column) -> tuple[type[Column], str, str, str | None, int | None]:
+        return type(column), column.file, column.column, column.sha256, column.rows
 
     def read(self, name: str) -> bytes:
         """Read a file of the folder. Raises ValueError where there is none, or it lies outside, or is too large."""

@@ -46,6 +46,9 @@ def idle_settings(tree: Tree, trusted: Sequence[str] = ()) -> Iterator[Idle]:
     """Yield what is written and cannot matter."""
     if written(tree, "world") in (None, "isolated"):
         yield from _idle_when_isolated(tree)
+    else:
+        shared = "in a shared world, where replications are added: `replications_at_most`"
+        yield from _idle(tree, shared, "precision", "requests_at_most")
     script = written(tree, "action", "script")
     if isinstance(script, list | tuple) and script:
         yield from _idle_when_scripted(tree)
@@ -65,6 +68,8 @@ def _idle_when_isolated(tree: Tree) -> Iterator[Idle]:
     yield from _idle(tree, f"{alone} and all count; a window needs `world: shared`", "measure")
     yield from _idle(tree, f"{alone} and all are independent; raise requests.count", "replications", neutral=1)
     yield from _idle(tree, f"{alone}; faults befall a deployment that requests share: `world: shared`", "faults")
+    single = "in an isolated world, where requests are added: `requests_at_most`"
+    yield from _idle(tree, single, "precision", "replications_at_most")
     yield from _idle(tree, f"{alone} and waits for no slot; slots need `world: shared`", "platform", "parallelism")
 
 

@@ -87,6 +87,7 @@ def test_the_summary_has_the_keys_of_the_contract_and_times_in_ms(make_metrics: 
     summary = make_metrics([*four(stuck), {"first_effect_ns": 1_234_567}]).summary()
     assert list(summary) == [
         "requests",
+        "percentiles_within",
         "outcomes",
         "rates",
         "attempts",

@@ -58,7 +58,7 @@ def test_a_cell_of_a_summary_has_the_keys_that_are_promised(result: Result) -> N
         *("duplicates", "suppressed", "amplification", "polls", "conflicts", "cost", "expect", "examples"),
     }
     for cell in json.loads(result.summary_json())["cells"]:
-        assert cell.keys() == promised | {"name", "rates"}
+        assert cell.keys() == promised | {"name", "rates", "percentiles_within"}
         assert cell["outcomes"].keys() == {outcome.name for outcome in Outcome}
         assert cell["rates"].keys() == {outcome.name for outcome in Outcome}
         assert cell["attempts"].keys() == {"mean", "max", "histogram"}

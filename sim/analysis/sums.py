@@ -1,0 +1,30 @@
+"""Exact sums of whole numbers, so that they do not depend on order: of parts or of the whole, they are the same."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK = 1 << 16
+LIMB = 21
+"""Bits of a limb: 2^16 products of two limbs fit in 63 bits, and three limbs in an int64."""
+_MASK = (1 << LIMB) - 1
+
+
+def exact_sums(values: NDArray[np.int64]) -> tuple[int, int]:
+    """Return the sum of non-negative values, shape (n,), and the sum of their squares."""
+    total = squares = 0
+    for start in range(0, len(values), BLOCK):
+        limbs = _limbs(values[start : start + BLOCK])
+        for low, limb in enumerate(limbs):
+            total += int(limb.sum()) << (LIMB * low)
+            squares += int(limb @ limb) << (2 * LIMB * low)
+            for high in range(low + 1, len(limbs)):
+                squares += int(limb @ limbs[high]) << (LIMB * (low + high) + 1)
+    return total, squares
+
+
+def _limbs(values: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Split values into the fewest limbs of 21 bits, the lowest first."""
+    count = max(1, -(-int(values.max()).bit_length() // LIMB))
+    if count == 1:
+        return [np.ascontiguousarray(values)]
+    return [*((values >> (LIMB * place)) & _MASK for place in range(count - 1)), values >> (LIMB * (count - 1))]

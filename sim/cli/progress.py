@@ -1,0 +1,108 @@
+"""How far a run is and how long it will take: on stderr, and only where that is a terminal."""
+
+from __future__ import annotations
+
+import time  # noqa: TID251  # how long people wait; no result knows it
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from sim.cli import interrupts
+from sim.engine.event import World
+from sim.experiment.chunks import CHUNK_REQUESTS
+from sim.experiment.engines import Engine, simulate
+from sim.experiment.plan import events_of, weather_told
+from sim.kernel.durations import NS_PER_S, format_duration
+from sim.kernel.request import table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.progress import Task
+
+    from sim.experiment.plan import Plan
+    from sim.experiment.watching import Progress as Watcher
+    from sim.kernel.records import Requests
+    from sim.scenario.schema import Scenario
+
+LONG_EVENTS = 3_000_000
+"""From so many events on the cost is told before the start: some ten seconds of the event engine."""
+PILOT_CELLS = 3
+PILOT_SHARE = 16
+"""The pilot simulates this part of a chunk."""
+
+
+class Rate(ProgressColumn):
+    """How many requests a second are done."""
+
+    def render(self, task: Task) -> Text:
+        """Return what the bar shows."""
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f} requests/s")
+
+
+@contextmanager
+def bar() -> Iterator[Watcher]:
+    """Show a bar on stderr, if that is a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda *_: interrupts.check()
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
+    with Progress(*columns, console=console, transient=True) as shown:
+        task = shown.add_task("", total=None)
+
+        def show(done: int, total: int, cell: str) -> None:
+            interrupts.check()
+            shown.update(task, completed=done, total=total, description=cell)
+
+        yield show
+
+
+def tell_cost(planned: Plan, engine: Engine, workers: int, left: float) -> None:
+    """Say how much work is to be done and how long it may take; `left` is the share that is not done yet."""
+    console = Console(stderr=True)
+    events = round(sum(planned.events) * left)
+    if not console.is_terminal or events < LONG_EVENTS:
+        return
+    seconds = events * _seconds_an_event(planned, engine) / workers
+    console.print(cost_text(events, seconds, workers), highlight=False, soft_wrap=True)
+
+
+def cost_text(events: int, seconds: float, workers: int) -> str:
+    """Return what is said of the cost: both numbers with one or two digits that count."""
+    shown = events - events % 10 ** (len(str(events)) - 2)
+    unit = 1 if seconds < 10 else 10 if seconds < 600 else 60
+    long = format_duration(max(1, round(seconds / unit) * unit) * NS_PER_S)
+    who = "" if workers == 1 else f" with {workers} workers"
+    return f"estimated: {shown:,} events, about {long}{who}"
+
+
+def _seconds_an_event(planned: Plan, engine: Engine) -> float:
+    """Time the first requests of some cells."""
+    events, start = 0, time.perf_counter()
+    step = max(1, len(planned.cells) // PILOT_CELLS)
+    for cell in planned.cells[::step][:PILOT_CELLS]:
+        interrupts.check()
+        with weather_told():
+            events += int(events_of(_pilot(cell.scenario, engine)).sum())
+    return (time.perf_counter() - start) / max(1, events)
+
+
+def _pilot(cell: Scenario, engine: Engine) -> Requests:
+    few = min(CHUNK_REQUESTS[engine] // PILOT_SHARE, cell.requests.count)
+    return (
+        table(World(cell).shared(at_most=few))
+        if cell.world == "shared"
+        else simulate(cell, engine, requests=range(few))
+    )

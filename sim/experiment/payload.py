@@ -1,0 +1,199 @@
+"""The bytes in which a part of a result is kept and sent: small, the same every time, and refused where they are wrong.
+
+The container is NumPy's `.npz` (zip members with fixed dates and a checksum each), read without pickle. A column of
+integers is kept as differences from its smallest value, in the narrowest type that holds them; a column of times may be
+kept relative to another one, where that is narrower; a column that is constant, or counts upwards, has no array at all.
+A manifest, the first member, says how each comes back: with the type it had.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from sim.kernel.records import Cause, Requests
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+    Entry = dict[str, Any]
+
+MANIFEST: Final = "manifest"
+AS_IS: Final = "array"
+CONSTANT: Final = "constant"
+COUNTING: Final = "counting"
+OFFSET: Final = "offset"
+RELATIVES: Final = {
+    "first_effect_ns": "last_attempt_end_ns",
+    "settled_ns": "known_attempt_end_ns",
+    "known_attempt_end_ns": "last_attempt_end_ns",
+    "action_ns": "last_attempt_end_ns",
+}
+"""Times that are often near another one: a request settles soon after its last attempt, which ends near its effect."""
+
+_NARROW = tuple(np.dtype(kind) for kind in ("u1", "u2", "u4", "u8"))
+_DUPLICATES = tuple(f"duplicates.{cause.name}" for cause in Cause)
+_COLUMNS: Final = {
+    "replication": "<i4",
+    "number": "<i8",
+    "submitted_ns": "<i8",
+    "first_effect_ns": "<i8",
+    "settled_ns": "<i8",
+    "known_attempt_end_ns": "<i8",
+    "last_attempt_end_ns": "<i8",
+    "attempts": "<i4",
+    "effects": "<i4",
+    "suppressed": "<i4",
+    "polls": "<i4",
+    "conflicts": "<i4",
+    "mutations": "<i4",
+    "actions": "<i4",
+    "action_ns": "<i8",
+    "outcome": "|u1",
+    **dict.fromkeys(_DUPLICATES, "<i4"),
+}
+MOST_ROWS = 2**31
+"""More than any part has; a wrong number is to be told, not to fill the memory."""
+_MASK = 2**64 - 1
+
+
+class BadPayload(ValueError):
+    """Bytes that no `encode` of this version has made."""
+
+
+def encode(part: Requests) -> bytes:
+    """Return the bytes of some requests; the same rows give the same bytes (of one version of NumPy)."""
+    columns = {
+        field.name: np.ascontiguousarray(getattr(part, field.name))
+        for field in fields(Requests)
+        if field.name != "duplicates"
+    }
+    duplicates = part.duplicates.reshape(len(part), len(Cause))
+    columns |= {name: np.ascontiguousarray(duplicates[:, cause]) for cause, name in enumerate(_DUPLICATES)}
+    return encode_arrays(columns, RELATIVES)
+
+
+def decode(data: bytes) -> Requests:
+    """Return the requests of some bytes, every column with the type it had. Raises BadPayload."""
+    columns = decode_arrays(data)
+    found = {name: values.dtype.str for name, values in columns.items()}
+    if found != _COLUMNS or len({values.shape for values in columns.values()}) != 1:
+        raise BadPayload("these are not the columns of requests")
+    duplicates = np.stack([columns.pop(name) for name in _DUPLICATES], axis=1)
+    return Requests(**columns, duplicates=duplicates)
+
+
+def encode_arrays(arrays: Mapping[str, Array], relatives: Mapping[str, str] | None = None) -> bytes:
+    """Return the bytes of named arrays of numbers; the same arrays in the same order give the same bytes.
+
+    `relatives` names arrays of int64 that are kept relative to another one wherever that takes less room.
+    """
+    manifest: dict[str, Entry] = {}
+    members: dict[str, Array] = {}
+    for name, values in arrays.items():
+        if values.dtype.hasobject or name == MANIFEST:
+            raise TypeError(f"'{name}' is no array of numbers that can be kept")
+        entry, member = _packed(values)
+        other = (relatives or {}).get(name)
+        if other is not None and _size(member) > 1:
+            with np.errstate(over="ignore"):
+                near, nearer = _packed(values - arrays[other])
+            if _size(nearer) < _size(member):
+                entry, member = {**near, "of": other}, nearer
+        manifest[name] = entry
+        if member is not None:
+            members[name] = member
+    text = json.dumps(manifest, separators=(",", ":")).encode("ascii")
+    file = io.BytesIO()
+    np.savez(file, allow_pickle=False, **{MANIFEST: np.frombuffer(text, np.uint8), **members})
+    return file.getvalue()
+
+
+def decode_arrays(data: bytes) -> dict[str, Array]:
+    """Return the arrays of some bytes, each with the type and the shape it had. Raises BadPayload."""
+    try:
+        members = _members(data)
+        manifest = json.loads(members.pop(MANIFEST).tobytes())
+        arrays: dict[str, Array] = {}
+        for name in sorted(manifest, key=lambda name: _depth(manifest, name)):
+            entry = manifest[name]
+            values = _unpacked(entry, members.pop(name, None))
+            if "of" in entry:
+                with np.errstate(over="ignore"):
+                    values = values + arrays[entry["of"]]
+            arrays[name] = values
+    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError, EOFError, OSError) as error:
+        raise BadPayload(f"this is no part of a result: {error}") from None
+    except (OverflowError, MemoryError, NotImplementedError, RecursionError) as error:
+        raise BadPayload(f"this is no part of a result: {type(error).__name__}") from None
+    if members:
+        raise BadPayload(f"this is no part of a result: nothing says what {', '.join(members)} is")
+    return {name: arrays[name] for name in manifest}
+
+
+def _members(data: bytes) -> dict[str, Array]:
+    with np.load(io.BytesIO(data), allow_pickle=False) as file:
+        members = {name: file[name] for name in file.files}
+    if any(not isinstance(member, np.ndarray) for member in members.values()):
+        raise BadPayload("a member is no array")
+    return members
+
+
+def _depth(manifest: Mapping[str, Entry], name: str) -> int:
+    """Tell how many arrays must be there before one that is relative to others."""
+    depth = 0
+    while (other := manifest[name].get("of")) is not None:
+        depth, name = depth + 1, other
+        if depth > len(manifest):
+            raise BadPayload("columns are relative to each other")
+    return depth
+
+
+def _size(member: Array | None) -> int:
+    return 0 if member is None else member.dtype.itemsize
+
+
+def _packed(values: Array) -> tuple[Entry, Array | None]:
+    entry: Entry = {"type": values.dtype.str}
+    if values.dtype.kind not in "iu" or values.ndim != 1 or not len(values):
+        return {**entry, "kind": AS_IS}, values
+    low, high = int(values.min()), int(values.max())
+    entry |= {"kind": CONSTANT, "from": low, "rows": len(values)}
+    if low == high:
+        return entry, None
+    if high - low == len(values) - 1 and int(values[0]) == low and bool((values[1:] > values[:-1]).all()):
+        return {**entry, "kind": COUNTING}, None
+    narrow = next(dtype for dtype in _NARROW if high - low <= np.iinfo(dtype).max)
+    with np.errstate(over="ignore"):
+        offsets = values - values.dtype.type(low)
+    return {**entry, "kind": OFFSET}, offsets.astype(narrow, casting="unsafe")
+
+
+def _unpacked(entry: Entry, member: Array | None) -> Array:
+    dtype = np.dtype(entry["type"])
+    kind = entry["kind"]
+    if kind == AS_IS:
+        if member is None or member.dtype != dtype:
+            raise BadPayload("an array is missing or of another type")
+        return member
+    low, rows = entry["from"], entry["rows"]
+    if dtype.kind not in "iu" or type(low) is not int or type(rows) is not int or rows < 1:
+        raise BadPayload("the manifest is wrong")
+    if kind == OFFSET:
+        if member is None or member.shape != (rows,) or member.dtype not in _NARROW:
+            raise BadPayload("an array is missing or of another shape")
+        # In 64 bits, modulo 2^64: right whatever the type was, as the sum fits it.
+        return (member.astype(np.uint64) + np.uint64(low & _MASK)).astype(dtype)
+    if member is not None or rows > MOST_ROWS or kind not in (CONSTANT, COUNTING):
+        raise BadPayload("the manifest is wrong")
+    if kind == CONSTANT:
+        return np.full(rows, low, dtype)
+    return np.arange(low, low + rows, dtype=dtype)
