@@ -40,10 +40,11 @@ def table(tried: Sequence[Tried], objectives: Sequence[str], constraints: Sequen
     """Return a table of at most 100 columns: a row a point, with parameters, objectives and constrained metrics.
 
     A metric that misses its bound is marked `!`, one that is not sure to keep it `?`. Where room is short, parameters
-    share a column and what else is constrained goes without its interval or altogether.
+    share a column and what else is constrained goes without its interval or altogether; the intervals of objectives
+    go last.
     """
     rows = shown(tried)
-    for merged, intervals, others in product((False, True), (True, False), ("with intervals", "values", "none")):
+    for intervals, merged, others in product((True, False), (False, True), ("with intervals", "values", "none")):
         columns = _columns(rows, objectives, constraints, merged=merged, intervals=intervals, others=others)
         if sum(column.width for column in columns) + 2 * len(columns) <= TABLE_WIDTH:
             break

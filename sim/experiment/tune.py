@@ -348,7 +348,7 @@ def fresh_seed_of(seed: int) -> int:
 
 def _cell(scenario: Scenario, params: Mapping[str, Any], seed: int, number: int) -> Cell:
     constraints = [one.text for one in options_of(scenario).constraints]
-    made = changed(scenario, params, seed=seed, expect=constraints, check=None, explore=None, precision=None)
+    made = changed(scenario, params, seed=seed, expect=constraints, check=None, explore=None, precision=None, keep=None)
     labels = key_labels(list(params))
     name = ", ".join(label_of(labels[key], value) for key, value in params.items()) or "as written"
     return Cell(f"candidate-{number + 1}", name, dict(params), made)
