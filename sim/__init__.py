@@ -1,10 +1,10 @@
 """retrysim: a discrete-event simulator and test harness for retry semantics.
 
 If I retry like this, what happens? `Scenario` describes an experiment, `run` simulates it, `replay` tells the story of
-one request, `compare` sets one cell against another. `check` holds every history against what retriers and the
-platform owe, `explore` searches a small world for courses that break it, and `play` plays such a course again.
-Retriers of your own are a `ScheduledRetrier` (handlers against contexts, as in Convex) or a `LoopRetrier` (one
-coroutine that calls and sleeps). Names are imported when first used.
+one request, `compare` sets one cell against another, `tune` searches for parameters. `check` holds every history
+against what retriers and the platform owe, `explore` searches a small world for courses that break it, and `play` plays
+such a course again. Retriers of your own are a `ScheduledRetrier` (handlers against contexts, as in Convex) or a
+`LoopRetrier` (one coroutine that calls and sleeps). Names are imported when first used.
 """
 
 from importlib import import_module
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sim.experiment.replay import replay
     from sim.experiment.result import Result
     from sim.experiment.run import run
+    from sim.experiment.tune import Tuned, tune
     from sim.kernel.errors import BrokenInvariant
     from sim.kernel.history import Event, History
     from sim.kernel.promises import Promises
@@ -59,6 +60,7 @@ __all__ = [
     "Scenario",
     "ScenarioError",
     "ScheduledRetrier",
+    "Tuned",
     "View",
     "Violation",
     "action",
@@ -72,6 +74,7 @@ __all__ = [
     "play",
     "replay",
     "run",
+    "tune",
 ]
 
 _HOMES = {
@@ -101,6 +104,7 @@ _HOMES = {
     "Scenario": "sim.scenario.schema",
     "ScenarioError": "sim.scenario.problems",
     "ScheduledRetrier": "sim.retriers.base",
+    "Tuned": "sim.experiment.tune",
     "View": "sim.analysis.history_view",
     "Violation": "sim.analysis.contracts",
     "action": "sim.convex.functions",
@@ -114,6 +118,7 @@ _HOMES = {
     "play": "sim.experiment.counterexample",
     "replay": "sim.experiment.replay",
     "run": "sim.experiment.run",
+    "tune": "sim.experiment.tune",
 }
 
 

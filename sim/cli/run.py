@@ -12,6 +12,7 @@ from sim.analysis.drawing import caption_text
 from sim.analysis.expressions import Ruling
 from sim.analysis.invariants import INVARIANTS
 from sim.analysis.plots import save_figures
+from sim.analysis.sweep_plots import SWEEP_PICTURES, save_sweep
 from sim.cli import BROKEN, INCONCLUSIVE, MISSED
 from sim.cli.answer import print_answer
 from sim.cli.kept import BESIDE, kept, told
@@ -42,8 +43,11 @@ EXIT_CODES = {Ruling.missed: MISSED, Ruling.inconclusive: INCONCLUSIVE}
 EXAMPLES = {"stuck": "a stuck request", "duplicated": "a repeated effect", "slowest": "the slowest request"}
 PICTURES = ("attempts", "ccdf", "detection_lag", "duplicates", "outcomes")
 RESULT_FILES = (RESULTS, f"{RESULTS}{SUFFIX}")
+SWEPT = tuple(f"{name}.{kind}" for name in SWEEP_PICTURES for kind in ("png", "svg"))
+"""Pictures of scenarios that sweep one or two keys."""
 MADE_OF_RESULTS = ("summary.json", *(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")))
 FILES = (*RESULT_FILES, *MADE_OF_RESULTS)
+"""What any run leaves in its folder; SVG where it is asked for."""
 """What a run may leave in its folder, all else there is somebody else's."""
 
 
@@ -184,7 +188,7 @@ def _save(  # noqa: PLR0913  # what, where and in which forms
     """Save everything; results take their place behind what is made of them."""
     if keeping is not None:
         keeping.finish()
-    with saving(folder, own, BESIDE) as beside:
+    with saving(folder, (*own, *SWEPT), BESIDE) as beside:
         (beside / "summary.json").write_text(result.summary_json(), encoding="utf-8")
         if pictures:
             scenario = result.scenario
@@ -192,6 +196,7 @@ def _save(  # noqa: PLR0913  # what, where and in which forms
                 scenario.name, scenario.seed, result.requests_each, result.digest, result.replications
             )
             save_figures(result.reported, caption, beside, svg=svg)
+            save_sweep(result.swept, caption, beside, svg=svg)
         names = sorted(path.name for path in beside.iterdir())
     if keeping is None:
         return names

@@ -3,7 +3,7 @@
 The resolved form has every default, override and profile written out, and the digest and number of rows of every file;
 what cannot matter is left out. As YAML it is a scenario again, with the same digest.
 
-The digest says which numbers come out: of each cell its id and its resolved form. `name`, `why`, `expect` and
+The digest says which numbers come out: of each cell its id and its resolved form. `name`, `why`, `expect`, `tune` and
 `check` do not belong to it (they change what is said about the numbers, not the numbers), nor do the names of files
 (their contents do). `keep` belongs to it where that is histograms, as they round percentiles. So expectations can be
 mended after a long run without making its results foreign.
@@ -21,8 +21,8 @@ from sim.scenario.rules import idle_settings, without
 from sim.scenario.schema import Platform, Scenario
 from sim.scenario.yaml_writer import yaml_lines
 
-NOT_IDENTITY = ("name", "why", "expect", "check", "explore", "course")
-OPTIONAL_PARTS = ("measure", "cancel", "heals_at", "explore", "course", "precision")
+NOT_IDENTITY = ("name", "why", "expect", "check", "explore", "course", "tune")
+OPTIONAL_PARTS = ("measure", "cancel", "heals_at", "explore", "course", "precision", "tune")
 
 
 def resolved(scenario: Scenario) -> dict[str, Any]:

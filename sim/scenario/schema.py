@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from sim.analysis.expressions import LONGEST_TEXT, Expectation, parse
+from sim.analysis.expressions import LONGEST_TEXT
 from sim.analysis.targets import Target, parse_target
 from sim.convex.platform import ASSUMED, PlatformOptions, number
 from sim.kernel.config import DURATION_PATTERN, DurationNs, Options
@@ -43,6 +43,7 @@ from sim.scenario.invariant_choice import InvariantChoice
 from sim.scenario.problems import Problem, ScenarioError
 from sim.scenario.retrier_choice import RetrierChoice, RetrierField
 from sim.scenario.rules import Tree
+from sim.scenario.tuning import AnyValue, Expect, TuneOptions
 from sim.scenario.words import problems_of
 from sim.world.actions import ActionOptions, AlsoWritten
 from sim.world.distributions import Law
@@ -106,14 +107,6 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _parsed(value: Any) -> Expectation:
-    if isinstance(value, Expectation):
-        return value
-    if not isinstance(value, str):
-        raise ValueError("an expectation is a text such as success.rate >= 99.9%")  # noqa: TRY004  # for pydantic
-    return parse(value)
-
-
 Until = Annotated[
     Annotated[DurationNs, Field(gt=0)] | None,
     BeforeValidator(lambda value: None if value == "drained" else value),
@@ -121,14 +114,6 @@ Until = Annotated[
     WithJsonSchema({"anyOf": [{"const": "drained"}, {"type": "string", "pattern": DURATION_PATTERN}]}),
 ]
 """A duration, or `drained` (in memory None): when no job, execution, effect to come or cancel remains."""
-
-Expect = Annotated[
-    Expectation,
-    PlainValidator(_parsed),
-    PlainSerializer(lambda expectation: expectation.text, return_type=str),
-    WithJsonSchema({"type": "string", "maxLength": LONGEST_TEXT}),
-]
-"""An expectation, in a file its text."""
 
 
 def _parsed_target(value: Any) -> Target:
@@ -173,7 +158,6 @@ class Precision(Options):
         return intervals
 
 
-AnyValue = Annotated[Any, WithJsonSchema({})]
 _EMPTY = BeforeValidator(lambda value: {} if value is None else value)
 Sweep = Annotated[
     dict[str, Annotated[tuple[AnyValue, ...], Field(strict=False, min_length=1, max_length=1000)]],
@@ -242,6 +226,7 @@ class Scenario(Options):
     course: CourseOptions | None = Field(
         default=None, description="One course of events of the small world; `retrysim replay` replays it."
     )
+    tune: TuneOptions | None = Field(default=None, description="What `retrysim tune` searches for.")
     expect: Annotated[tuple[Expect, ...], Field(strict=False, max_length=MOST_EXPECTATIONS)] = Field(
         default=(), description="What should hold, such as `success.rate >= 99.9%`."
     )

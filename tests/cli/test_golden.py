@@ -31,12 +31,16 @@ LINES = {
     "explore-undisturbed": "explore second.yaml --crashes 0 --attempts 0 --set retrier.on_complete_fails=true",
     "explore-nothing-broken": "explore second.yaml --set retrier.kind=component-repaired --values backoff=0,0.9",
     "explore-wrong": "explore second.yaml --invariant setles",
+    "tune": "tune tune.yaml",
+    "tune-none": "tune tune.yaml --no-plots --set 'tune.constraints=[amplification <= 1]'",
+    "tune-refused": "tune tune.yaml --set action.weather=[]",
     "help": "--help",
     "help-run": "run --help",
     "help-validate": "validate --help",
     "help-replay": "replay --help",
     "help-compare": "compare --help",
     "help-explore": "explore --help",
+    "help-tune": "tune --help",
     "help-schema": "schema --help",
 }
 
@@ -67,7 +71,7 @@ def test_no_golden_file_is_left_over() -> None:
     assert {path.stem for path in GOLDEN.glob("*")} == {*LINES, *COMPARISONS}
 
 
-@pytest.mark.parametrize("name", sorted({*LINES, *COMPARISONS} - {"validate-resolved"}))
+@pytest.mark.parametrize("name", sorted({*LINES, *COMPARISONS} - {"validate-resolved", "tune-refused"}))
 def test_lines_fit_100_columns(name: str) -> None:
     lines = (GOLDEN / f"{name}.txt").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if len(line) > 100 and not line.startswith("$ ")] == []
