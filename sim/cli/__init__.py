@@ -1,7 +1,8 @@
 """The command line: one small module a command, imported when the command is used.
 
 Exit codes: 0 done, 1 internal error, 2 usage, 3 invalid scenario, 4 an invariant broken, 5 a corrupt or foreign results
-file, 98 an expectation inconclusive, 99 one missed, 130 interrupted. Where several apply a broken invariant comes first, then what is missed.
+file, 98 an expectation inconclusive, 99 one missed, 130 interrupted. Where several apply a broken invariant comes
+first, then what is missed.
 """
 
 from __future__ import annotations

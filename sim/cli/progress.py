@@ -81,7 +81,7 @@ def tell_cost(planned: Plan, engine: Engine, workers: int, left: float) -> None:
 
 def cost_text(events: int, seconds: float, workers: int) -> str:
     """Return what is said of the cost: both numbers with one or two digits that count."""
-    shown = events - events % 10 ** (len(str(events)) - 2)
+    shown = events - events % 10 ** max(0, len(str(events)) - 2)
     unit = 1 if seconds < 10 else 10 if seconds < 600 else 60
     long = format_duration(max(1, round(seconds / unit) * unit) * NS_PER_S)
     who = "" if workers == 1 else f" with {workers} workers"

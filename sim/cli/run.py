@@ -41,9 +41,10 @@ if TYPE_CHECKING:
 EXIT_CODES = {Ruling.missed: MISSED, Ruling.inconclusive: INCONCLUSIVE}
 EXAMPLES = {"stuck": "a stuck request", "duplicated": "a repeated effect", "slowest": "the slowest request"}
 PICTURES = ("attempts", "ccdf", "detection_lag", "duplicates", "outcomes")
-FILES = ("summary.json", *(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")))
-"""What is made of the results, in the same folder; all else there is somebody else's."""
 RESULT_FILES = (RESULTS, f"{RESULTS}{SUFFIX}")
+MADE_OF_RESULTS = ("summary.json", *(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")))
+FILES = (*RESULT_FILES, *MADE_OF_RESULTS)
+"""What a run may leave in its folder, all else there is somebody else's."""
 
 
 @click.command("run")
@@ -106,7 +107,7 @@ def command(  # noqa: PLR0913  # one parameter an option
                 own, checked = _checked(scenario, folder, checks_all=checks_all)
                 result = checked.result
             else:
-                own, planned = FILES, plan(scenario)
+                own, planned = MADE_OF_RESULTS, plan(scenario)
                 choice = choose(planned.cells, engine)
                 keeping = stack.enter_context(kept(folder, scenario, planned.cells, choice, fresh=fresh))
                 result = _simulated(keeping, planned, workers, executor)
@@ -115,7 +116,7 @@ def command(  # noqa: PLR0913  # one parameter an option
         if checked is not None:
             print_checked(checked, printer, source)
         files = _save(result, folder, own, keeping, pictures=not no_plots, svg=svg)
-        printer.sentence("")
+        printer.verbatim("")
         printer.sentence(f"saved in {folder}: {', '.join(files)}")
     if checked is not None and not checked.holds:
         raise click.exceptions.Exit(BROKEN)
@@ -140,7 +141,7 @@ def _checked(scenario: Scenario, folder: Path, *, checks_all: bool) -> tuple[tup
         stale = is_stale(folder, scenario, found, choose(found))
     with bar() as watcher:
         checked = check(scenario, invariants=INVARIANTS if checks_all else (), progress=watcher)
-    return (*FILES, *(RESULT_FILES if stale else ())), checked
+    return FILES if stale else MADE_OF_RESULTS, checked
 
 
 def _print_results(result: Result, source: Source, printer: Printer) -> None:

@@ -1,4 +1,4 @@
-"""All that a results file says besides numbers: the scenario, its cells and their data, so that no other file is needed.
+"""All that a results file says besides numbers: scenario, cells and their data, so that no other file is needed.
 
 Reading results never imports code: a retrier that does not come with this package is a stand-in there, which has a
 kind and options and cannot be run.

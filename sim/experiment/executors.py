@@ -78,7 +78,7 @@ def refuse_unknown(executor: Executor | str | None) -> None:
 
 
 class _Serial:
-    """This process."""
+    """The process that runs the scenario."""
 
     def __init__(self, progress: Callable[[Chunk, int], None] | None) -> None:
         self.progress = progress

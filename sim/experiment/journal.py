@@ -8,6 +8,7 @@ the last few, which are simulated again; it damages nothing.) Each row carries t
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Self
 
 from sim.experiment.chunks import Chunk, Done, chunk_digest
@@ -23,6 +24,7 @@ from sim.experiment.stored import (
     damaged,
     errors_told,
     foreign,
+    in_progress,
     looks_like_sqlite,
 )
 
@@ -35,6 +37,10 @@ if TYPE_CHECKING:
 
 __all__ = ["CorruptResults", "Journal", "NotStored", "RunInProgress", "UnfinishedResults"]
 
+_open: set[Path] = set()
+"""Journals that this process has open. It must not touch their files otherwise: where a process closes a file, the
+system takes from it every lock on it, those of SQLite too."""
+
 
 class Journal:
     """An open journal; nobody else can open it meanwhile. Use it as a context manager.
@@ -45,8 +51,9 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if path.exists() and not looks_like_sqlite(path):
-            raise foreign(path, "is no results file")
+        if path.resolve() in _open:
+            raise in_progress(path)
+        _refuse_foreign(path)
         with errors_told(path):
             connection = sqlite3.connect(path, isolation_level=None, timeout=0)
         try:
@@ -55,6 +62,7 @@ class Journal:
         except BaseException:
             connection.close()
             raise
+        _open.add(path.resolve())
 
     def _open(self, connection: sqlite3.Connection) -> None:
         execute = connection.execute
@@ -68,9 +76,6 @@ class Journal:
             execute(f"PRAGMA application_id = {APPLICATION_ID}")
             for table in TABLES:
                 execute(table.format(""))
-        elif not self.stored.is_ours:
-            execute("ROLLBACK")
-            raise foreign(self.path, "is a database, but no results file")
         execute("COMMIT")
 
     @property
@@ -155,6 +160,7 @@ class Journal:
 
     def close(self) -> None:
         """Close the journal; what was acknowledged is in its file."""
+        _open.discard(self.path.resolve())
         with errors_told(self.path):
             self.stored.connection.close()
 
@@ -166,3 +172,17 @@ class Journal:
     ) -> None:
         del kind, error, trace
         self.close()
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Raise CorruptResults for a file that is no journal, which stays as it is."""
+    if not path.exists():
+        return
+    if not looks_like_sqlite(path):
+        raise foreign(path, "is no results file")
+    with suppress(sqlite3.DatabaseError):  # damaged, or at work: opening it to write tells
+        uri = f"{path.absolute().as_uri()}?immutable=1"
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            stored = Stored(path, connection)
+            if not (stored.is_empty or stored.is_ours):
+                raise foreign(path, "is a database, but no results file")

@@ -198,6 +198,8 @@ class Keeping:
         """Let go of the folder; a journal without any chunk goes, as do folders that were made for it alone."""
         journal, self.journal = self.journal, None
         if journal is not None:
+            new = self.folder / NEW
+            _remove(new, seal_path(new))
             try:
                 empty = journal.stored.count() == 0
             except sqlite3.Error:

@@ -72,8 +72,8 @@ def requests_of(cell: Scenario) -> int:
 
 def events_of(requests: Requests) -> NDArray[np.int64]:
     """Count timers, per request: one a submission, a mutation, a start of an action; at most two an attempt."""
-    columns = (requests.mutations, requests.actions, 2 * requests.attempts, requests.conflicts)
-    return np.sum(columns, axis=0, dtype=np.int64) + 1
+    events: NDArray[np.int64] = 1 + requests.mutations.astype(np.int64) + requests.actions + requests.conflicts
+    return events + 2 * requests.attempts
 
 
 @contextmanager

@@ -67,6 +67,8 @@ def verify(path: Path) -> None:
     match = _LINE.fullmatch(text)
     if match is None:
         raise _unsealed(path, f"the file with its digest, '{beside.name}', is damaged")
+    if match[2] != path.name:
+        raise _unsealed(path, f"'{beside.name}' has the digest of another file")
     if match[1] != digest:
         raise _unsealed(path, f"its bytes are not those that were sealed in '{beside.name}'")
 

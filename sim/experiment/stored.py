@@ -78,14 +78,19 @@ def errors_told(path: Path) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
         if code in _BUSY:
-            raise RunInProgress(
-                f"another process is writing to '{path.parent}'; wait for it, or give this run a folder of its own"
-            ) from None
+            raise in_progress(path) from None
         if code in _FULL:
             raise NotStored(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from None
         if code in _SYSTEM:
             raise NotStored(_SYSTEM[code], str(error), str(path)) from None
         raise damaged(path, str(error)) from None
+
+
+def in_progress(path: Path) -> RunInProgress:
+    """Say that somebody else is writing, and what to do."""
+    return RunInProgress(
+        f"another process is writing to '{path.parent}'; wait for it, or give this run a folder of its own"
+    )
 
 
 def damaged(path: Path, what: str) -> CorruptResults:
@@ -163,7 +168,7 @@ class Stored:
     def verify(self, identity: str) -> None:
         """Raise CorruptResults where a chunk is not what was stored."""
         for cell, number, digest, data in self.connection.execute("SELECT cell, chunk, digest, payload FROM chunks"):
-            if chunk_digest(identity, cell, number, data) != digest:
+            if not _is_whole(identity, cell, number, digest, data):
                 raise damaged(self.path, f"chunk {number} of cell {cell} is not what was stored")
 
     def kept(self, identity: str, cell: int, chunks: int) -> Kept:
@@ -177,13 +182,14 @@ class Stored:
             "SELECT chunk, digest, payload FROM chunks WHERE cell = ? ORDER BY chunk", (cell,)
         )
         for number, digest, data in rows:
-            if number != count or chunk_digest(identity, cell, number, data) != digest:
+            if number != count or not _is_whole(identity, cell, number, digest, data):
                 raise damaged(self.path, f"chunk {count} of cell {cell} is not what was stored")
             count += 1
             try:
-                yield payload.decode(data)
+                part = payload.decode(data)
             except payload.BadPayload as error:
                 raise damaged(self.path, f"chunk {number} of cell {cell}: {error}") from None
+            yield part
         if count != chunks:
             raise damaged(self.path, f"cell {cell} has {count} chunks of {chunks}")
 
@@ -199,3 +205,7 @@ class Stored:
         )
         many(f"INSERT INTO {schema}cells VALUES (?, ?, ?, ?, ?, ?)", description.cells)  # noqa: S608  # as above
         many(f"INSERT INTO {schema}data VALUES (?, ?, ?, ?, ?, ?)", description.data)  # noqa: S608  # as above
+
+
+def _is_whole(identity: str, cell: int, number: int, digest: object, data: object) -> bool:
+    return isinstance(data, bytes) and chunk_digest(identity, cell, number, data) == digest

@@ -61,13 +61,23 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
-@pytest.mark.parametrize("moment", ["simulation", "plots"])
-def test_ctrl_c_ends_with_130_one_line_and_nothing_written(process: Process, folder: Path, moment: str) -> None:
+def test_ctrl_c_in_the_first_chunk_ends_with_130_one_line_and_nothing_written(process: Process, folder: Path) -> None:
     (folder / "interrupting.py").write_text(INTERRUPTING)
     words = ("run", "smallest.yaml", "--requests", "1000", "--retrier", "interrupting:Retrier", "--out", "deep/out")
-    done = process(*words, env={"MOMENT": moment})
+    done = process(*words, env={"MOMENT": "simulation"})
     assert (done.returncode, done.stderr.strip()) == (130, "interrupted; nothing was written")
     assert not (folder / "deep").exists()
+
+
+def test_ctrl_c_later_keeps_what_is_done_and_says_how_to_go_on(process: Process, folder: Path) -> None:
+    (folder / "interrupting.py").write_text(INTERRUPTING)
+    words = ("run", "smallest.yaml", "--requests", "1000", "--retrier", "interrupting:Retrier", "--out", "out")
+    done = process(*words, env={"MOMENT": "plots"})
+    said = "interrupted; 1 of 1 chunks are kept in 'out', and the same command goes on from there"
+    assert (done.returncode, done.stderr.strip()) == (130, said)
+    assert names(folder / "out") == ["unfinished.sqlite"]
+    again = process(*words, env={"MOMENT": "never"})
+    assert (again.returncode, again.stderr.strip()) == (0, "resuming: 1 of 1 chunks are there")
 
 
 def test_ctrl_c_while_files_are_moved_comes_too_late(process: Process, folder: Path) -> None:

@@ -13,12 +13,13 @@ import pytest
 from click.testing import Result
 
 from sim.analysis.story_words import span_text
-from sim.cli.run import FILES, PICTURES
+from sim.cli.run import FILES, PICTURES, RESULT_FILES
 from sim.experiment.run import run as simulate
 from sim.scenario.load import load
 
 Run = Callable[..., Result]
 PNGS = {f"{name}.png" for name in PICTURES}
+RESULTS = {"summary.json", *RESULT_FILES}
 SVGS = {f"{name}.svg" for name in PICTURES}
 
 
@@ -59,7 +60,7 @@ def test_a_missed_expectation_outweighs_an_inconclusive_one(run: Run) -> None:
 
 def test_results_are_saved_whatever_the_verdict(run: Run) -> None:
     run(*few("--set", "expect=[success.rate <= 50%]"))
-    assert files(Path("results/smallest")) == {"summary.json"}
+    assert files(Path("results/smallest")) == RESULTS
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_an_invalid_scenario_is_told_on_stderr_alone_and_exits_with_3(run: Run, 
     ("words", "said"),
     [
         ((), "Missing argument 'SCENARIO'"),
-        (("smallest.yaml", "--reqests", "3"), "Did you mean '--requests'?"),
+        (("smallest.yaml", "--reqests", "3"), "'--requests'"),
         (("smallest.yaml", "--requests", "0"), "0 is not in the range x>=1"),
         (("smallest.yaml", "--seed", "-1"), "-1 is not in the range"),
         (("smallest.yaml", "--seed", "one"), "'one' is not a valid integer"),
@@ -111,17 +112,20 @@ def test_a_folder_that_may_not_be_written_to_is_refused_before_anything_runs(
     assert "results cannot go to 'results/smallest'" in result.stderr
 
 
-def test_files_that_cannot_be_saved_cost_no_results_and_leave_nothing(
+def test_files_that_cannot_be_saved_cost_no_results_and_nothing_that_was_simulated(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: Any, **__: Any) -> NoReturn:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("sim.cli.run.save_figures", full)
-    result = run("run", "smallest.yaml", "--requests", "20")
+    with monkeypatch.context() as patched:
+        patched.setattr("sim.cli.run.save_figures", full)
+        result = run("run", "smallest.yaml", "--requests", "20")
     said = "Error: nothing is saved in 'results/smallest': No space left on device\n"
-    assert (result.exit_code, result.stderr, Path("results").exists()) == (1, said, False)
+    assert (result.exit_code, result.stderr) == (1, said)
     assert "succeeded" in result.stdout
+    again = run("run", "smallest.yaml", "--requests", "20")
+    assert (again.exit_code, again.stderr) == (0, "resuming: 1 of 1 chunks are there\n")
 
 
 def test_an_unknown_command_exits_with_2(run: Run) -> None:
@@ -203,16 +207,16 @@ def test_a_mistake_in_a_retrier_of_ones_own_is_told_with_its_line(
 
 def test_a_run_saves_its_summary_and_five_pictures(run: Run) -> None:
     result = run("run", "verdicts.yaml", "--requests", "20")
-    assert files(Path("results/verdicts")) == {"summary.json", *PNGS}
-    assert result.stdout.splitlines()[-1] == (
-        "saved in results/verdicts: attempts.png, ccdf.png, detection_lag.png, duplicates.png, outcomes.png, "
-        "summary.json"
-    )
+    assert files(Path("results/verdicts")) == RESULTS | PNGS
+    assert result.stdout.splitlines()[-2:] == [
+        "saved in results/verdicts: attempts.png, ccdf.png, detection_lag.png, duplicates.png, outcomes.png,",
+        "results.sqlite, results.sqlite.sha256, summary.json",
+    ]
 
 
 def test_out_is_where_results_go(run: Run) -> None:
     run(*few("--out", "deep/er"))
-    assert (files(Path("deep/er")), Path("results").exists()) == ({"summary.json"}, False)
+    assert (files(Path("deep/er")), Path("results").exists()) == (RESULTS, False)
 
 
 def test_svg_adds_pictures_and_the_next_run_removes_what_it_does_not_write(run: Run) -> None:
@@ -221,7 +225,7 @@ def test_svg_adds_pictures_and_the_next_run_removes_what_it_does_not_write(run: 
     for more in (("--svg",), (), ("--no-plots",)):
         run(*words, *more)
         seen.append(files(Path("out")))
-    assert seen == [{"summary.json", *PNGS, *SVGS}, {"summary.json", *PNGS}, {"summary.json"}]
+    assert seen == [RESULTS | PNGS | SVGS, RESULTS | PNGS, RESULTS]
 
 
 def test_files_of_other_people_stay(run: Run) -> None:
@@ -230,7 +234,7 @@ def test_files_of_other_people_stay(run: Run) -> None:
     for name in mine:
         (Path("out") / name).touch()
     run("run", "smallest.yaml", "--requests", "20", "--out", "out")
-    assert files(Path("out")) == {"summary.json", *PNGS, *mine}
+    assert files(Path("out")) == RESULTS | PNGS | mine
 
 
 def test_stale_files_are_known_by_the_names_that_pictures_have(run: Run) -> None:

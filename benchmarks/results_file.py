@@ -1,0 +1,63 @@
+"""What it costs to keep requests: encode a chunk, take its digest, store it; and to read it back.
+
+    python benchmarks/results_file.py [--requests 65536]
+
+Prints, for each retrier of the quickstart, the time a request takes at so many a chunk (the median of several rounds)
+and the bytes it takes in the file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+from sim.experiment import payload
+from sim.experiment.chunks import Chunk, Done, chunk_digest, identity_of, simulate_chunk
+from sim.experiment.described import describe
+from sim.experiment.engines import choose
+from sim.experiment.journal import Journal
+from sim.scenario.cells import cells
+from sim.scenario.schema import Scenario
+
+QUICKSTART = Path(__file__).parents[1] / "scenarios" / "quickstart.yaml"
+ROUNDS = 9
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--requests", type=int, default=65_536, help="Requests of a chunk.")
+    count = parser.parse_args().requests
+    scenario = Scenario.load(QUICKSTART, requests=count)
+    found = cells(scenario)
+    choice = choose(found)
+    identity = identity_of(scenario, choice)
+    print(f"{count:,} requests a chunk; microseconds a request (median of {ROUNDS})")
+    print(f"{'retrier':<20}{'encode':>8}{'digest':>8}{'store':>8}{'all':>8}{'read':>8}{'bytes':>8}")
+    with tempfile.TemporaryDirectory() as folder, Journal(Path(folder) / "journal") as journal:
+        journal.begin(describe(scenario, found, choice))
+        for position, cell in enumerate(found):
+            part = simulate_chunk(cell.scenario, Chunk(position, 0, 0, count), choice.engine)
+            rounds = []
+            for number in range(ROUNDS):
+                times = [time.perf_counter()]
+                data = payload.encode(part)
+                times.append(time.perf_counter())
+                digest = chunk_digest(identity, position, number, data)
+                times.append(time.perf_counter())
+                journal.store(identity, Chunk(position, number, 0, count), Done(digest, data))
+                times.append(time.perf_counter())
+                payload.decode(data)
+                times.append(time.perf_counter())
+                steps = [after - before for before, after in zip(times, times[1:], strict=False)]
+                rounds.append([*steps[:3], sum(steps[:3]), steps[3]])
+            micros = [median(column) / count * 1e6 for column in zip(*rounds, strict=True)]
+            numbers = "".join(f"{value:8.3f}" for value in micros)
+            print(f"{cell.name:<20}{numbers}{len(data) / count:8.1f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""`retrysim run` in folders in which something is: it goes on, shows again, replaces or refuses, and says so."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from sim.cli.progress import cost_text
+from sim.cli.run import FILES, RESULT_FILES
+from sim.experiment import chunks
+from sim.experiment.engines import EVENT
+
+Run = Callable[..., Result]
+Process = Callable[..., subprocess.CompletedProcess[str]]
+ROOT = Path(__file__).parents[2]
+WORDS = ("run", "smallest.yaml", "--requests", "100", "--no-plots", "--out", "out")
+STOPPED = (
+    *("run", "smallest.yaml", "--requests", "400", "--retrier", "kept_stopping:Stopping"),
+    *("--no-plots", "--out", "out"),
+)
+SHOWN = "nothing to simulate: 'out/results.sqlite' has the results already\n"
+
+# A retrier whose call number 260 interrupts the whole process, as Ctrl-C does.
+STOPPING = """
+import os
+import signal
+
+import sim
+
+
+class Stopping(sim.LoopRetrier):
+    calls = 0
+
+    async def retry(self, call, ctx):
+        Stopping.calls += 1
+        if Stopping.calls == 260 and "GO_ON" not in os.environ:
+            os.kill(os.getpid(), signal.SIGINT)
+        return await call()
+"""
+
+
+def files(folder: Path = Path("out")) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(chunks.CHUNK_REQUESTS, EVENT, 64)
+
+
+def stopped(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a scenario that is interrupted in its third chunk."""
+    Path("kept_stopping.py").write_text(STOPPING)
+    monkeypatch.delitem(sys.modules, "kept_stopping", raising=False)
+    assert run(*STOPPED).exit_code == 1
+    monkeypatch.setenv("GO_ON", "1")
+
+
+@pytest.mark.usefixtures("small")
+def test_the_same_command_goes_on_and_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped(run, monkeypatch)
+    again = run(*STOPPED)
+    assert (again.exit_code, again.stderr) == (0, "resuming: 3 of 7 chunks are there\n")
+    whole = run(*STOPPED[:-1], "whole")
+    assert (files(), again.stdout) == (files(Path("whole")), whole.stdout.replace("whole", "out"))
+
+
+def test_a_run_that_has_finished_is_shown_again_word_for_word(run: Run) -> None:
+    first = run(*WORDS)
+    before = files()
+    again = run(*WORDS)
+    assert (again.exit_code, again.stdout, again.stderr) == (first.exit_code, first.stdout, SHOWN)
+    assert files() == before
+
+
+def test_pictures_can_be_asked_for_afterwards(run: Run) -> None:
+    run(*WORDS)
+    again = run("run", "smallest.yaml", "--requests", "100", "--svg", "--out", "out")
+    assert (again.stderr, set(files())) == (SHOWN, set(FILES))
+
+
+def test_a_changed_scenario_replaces_its_results_and_says_so(run: Run) -> None:
+    run(*WORDS)
+    again = run(*WORDS, "--seed", "9")
+    assert again.exit_code == 0
+    assert again.stderr.startswith("the results of an earlier version (digest ")
+    run(*WORDS[:-1], "anew", "--seed", "9")
+    assert files() == files(Path("anew"))
+
+
+def test_expectations_are_judged_anew_without_simulating(run: Run) -> None:
+    run(*WORDS)
+    again = run(*WORDS, "--set", "expect=[success.rate <= 1%]")
+    assert (again.exit_code, again.stderr) == (99, "resuming: 1 of 1 chunks are there\n")
+
+
+@pytest.mark.parametrize("name", RESULT_FILES)
+def test_damaged_results_exit_with_5_say_what_to_do_and_stay(run: Run, name: str) -> None:
+    run(*WORDS)
+    flip(Path("out") / name)
+    before = files()
+    result = run(*WORDS)
+    assert (result.exit_code, result.stdout, files() == before) == (5, "", True)
+    assert result.stderr.startswith("Error: 'out/results.sqlite' is damaged: ")
+    assert "`retrysim run --fresh`" in result.stderr
+    assert run(*WORDS, "--fresh").exit_code == 0
+    assert run(*WORDS).stderr == SHOWN
+
+
+@pytest.mark.parametrize("words", [(), ("--check",), ("--seed", "9")])
+def test_results_of_another_scenario_exit_with_5_and_stay(run: Run, words: tuple[str, ...]) -> None:
+    run("run", "verdicts.yaml", "--requests", "20", "--no-plots", "--out", "out")
+    before = files()
+    result = run(*WORDS, *words)
+    assert (result.exit_code, result.stdout, files() == before) == (5, "", True)
+    assert "has the results of another scenario, 'verdicts'" in result.stderr
+
+
+def test_a_text_in_the_place_of_results_exits_with_5_and_stays(run: Run) -> None:
+    Path("out").mkdir()
+    Path("out/results.sqlite").write_text("mine")
+    result = run(*WORDS)
+    assert (result.exit_code, result.stdout, files()) == (5, "", {"results.sqlite": b"mine"})
+    assert "is no results file" in result.stderr
+
+
+@pytest.mark.usefixtures("small")
+def test_an_unfinished_run_of_a_changed_scenario_exits_with_5_and_names_fresh(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped(run, monkeypatch)
+    result = run(*STOPPED, "--seed", "5")
+    assert result.exit_code == 5
+    assert "has 3 of 7 chunks of an unfinished run of another scenario, or of this one" in result.stderr
+    assert set(files()) == {"unfinished.sqlite"}
+
+
+def test_checking_keeps_results_of_the_same_run_and_removes_those_of_an_earlier_version(run: Run) -> None:
+    run(*WORDS)
+    run(*WORDS, "--check")
+    assert set(files()) == {"summary.json", *RESULT_FILES}
+    run(*WORDS, "--check", "--seed", "9")
+    assert set(files()) == {"summary.json"}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--executor", "ray"), "'ray' is no executor; there are dask (a local cluster) and dask://HOST:PORT"),
+        (("--workers", "0"), "0 is not in the range"),
+        (("--check", "--workers", "2"), "histories are checked in this process: no --workers, no --executor"),
+    ],
+)
+def test_what_cannot_be_done_exits_with_2(run: Run, words: tuple[str, ...], told: str) -> None:
+    result = run(*WORDS, *words)
+    assert (result.exit_code, result.stdout, told in result.stderr) == (2, "", True)
+
+
+def test_two_processes_in_one_folder_exclude_each_other(process: Process, folder: Path) -> None:
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from sim.experiment.journal import Journal\n"
+        "Path('out').mkdir()\n"
+        "with Journal(Path('out/unfinished.sqlite')):\n"
+        "    print('open', flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", program], cwd=folder, env=env, **pipes) as other:  # type: ignore[call-overload]  # noqa: S603  # this interpreter
+        assert other.stdout.readline() == "open\n"
+        done = process(*WORDS)
+        other.communicate("")
+    said = "Error: another process is writing to 'out'; wait for it, or give this run a folder of its own\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
+    assert process(*WORDS).returncode == 0
+
+
+def test_ctrl_c_on_a_terminal_ends_workers_too_and_keeps_what_is_done(folder: Path) -> None:
+    """A terminal sends Ctrl-C to all processes of its group: only the one that runs the scenario answers."""
+    (folder / "many.yaml").write_text(f"requests: {{count: 200}}\nretrier: helpers\nsweep: {{seed: {[*range(400)]}}}\n")
+    words = [sys.executable, "-m", "sim", "run", "many.yaml", "--workers", "2", "--no-plots", "--out", "out"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    running = subprocess.Popen(  # noqa: S603  # this interpreter
+        words, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    wal = folder / "out" / "unfinished.sqlite-wal"
+    while running.poll() is None and not (wal.exists() and wal.stat().st_size > 4_000_000):
+        os.sched_yield()
+    os.killpg(running.pid, signal.SIGINT)
+    stdout, stderr = running.communicate()
+    assert (running.returncode, stdout) == (130, "")
+    said = r"interrupted; (\d+) of 400 chunks are kept in 'out', and the same command goes on from there"
+    assert re.fullmatch(said, stderr.strip())
+
+
+@pytest.mark.parametrize(
+    ("events", "seconds", "workers", "text"),
+    [
+        (12_345_678, 7.4, 1, "estimated: 12,000,000 events, about 7s"),
+        (12_345_678, 100, 2, "estimated: 12,000,000 events, about 1m40s with 2 workers"),
+        (987_654_321, 3_333, 2, "estimated: 980,000,000 events, about 56m with 2 workers"),
+        (5, 0.01, 1, "estimated: 5 events, about 1s"),
+    ],
+)
+def test_the_cost_is_told_in_round_numbers(events: int, seconds: float, workers: int, text: str) -> None:
+    assert cost_text(events, seconds, workers) == text
