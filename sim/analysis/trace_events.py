@@ -9,6 +9,7 @@ that runs an attempt to the attempt. The format is the one of the Chromium proje
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -44,7 +45,17 @@ def trace_events(history: History, request: int, name: str) -> dict[str, Any]:
     return _Trace(request, name).of(list(history))
 
 
+def trace_json(history: History, request: int, name: str) -> str:
+    """Return `trace_events` as the text of a file, an event a line."""
+    traced = trace_events(history, request, name)
+    lines = [json.dumps(event, ensure_ascii=False, allow_nan=False) for event in traced["traceEvents"]]
+    body = ",\n".join(lines)
+    return f'{{"displayTimeUnit": "{traced["displayTimeUnit"]}", "traceEvents": [\n{body}\n]}}\n'
+
+
 class _Trace:
+    """Gathers the events of one request's process, whose number is one more than the request's: 0 means idle there."""
+
     def __init__(self, request: int, name: str) -> None:
         self.request = request
         self.name = name
@@ -79,7 +90,7 @@ class _Trace:
         settled = next((event for event in mine if event.kind == "settled"), None)
         end_ns = self.end_ns if settled is None else settled.t_ns
         ended = "not settled" if settled is None else settled.name
-        self._slice(REQUEST, "request", start_ns, end_ns, f"request {self.request}: {ended}", {"outcome": ended})
+        self._slice(REQUEST, "request", (start_ns, end_ns), f"request {self.request}: {ended}", {"outcome": ended})
         for event in mine:
             if event.kind in _MOMENTS:
                 words = _MOMENTS[event.kind].format(name=event.name or "request")
@@ -87,7 +98,7 @@ class _Trace:
                 self._moment(REQUEST, "request", event.t_ns, words, args)
             elif event.kind == "sleep":
                 until_ns = min(event.t_ns + event.detail, max(end_ns, event.t_ns))
-                self._slice(REQUEST, "request", event.t_ns, until_ns, "sleeps", {"asked_ns": event.detail})
+                self._slice(REQUEST, "request", (event.t_ns, until_ns), "sleeps", {"asked_ns": event.detail})
 
     def _jobs(self, events: list[Event]) -> dict[int, int]:
         """Draw all jobs; return the thread of each."""
@@ -114,9 +125,9 @@ class _Trace:
             thread = places[number] = self._lane(JOBS, "platform jobs", job.t_ns, end_ns)
             ended = "not over" if last is None else last.detail[1]
             args = {"job": number, "ended": ended, "due_us": job.detail[0] / NS_PER_US}
-            self._slice(thread, "job", job.t_ns, starts_ns[number], f"{job.name} (job {number}) waits", args)
+            self._slice(thread, "job", (job.t_ns, starts_ns[number]), f"{job.name} (job {number}) waits", args)
             if run_ns is not None:
-                self._slice(thread, "job", run_ns, end_ns, f"{job.name} (job {number}): {ended}", args)
+                self._slice(thread, "job", (run_ns, end_ns), f"{job.name} (job {number}): {ended}", args)
         for number, commit in creators.items():
             detail: Committed = commit.detail
             by = commit.subject if commit.subject >= 0 else detail.caller
@@ -145,7 +156,7 @@ class _Trace:
                 thread = self._lane(ATTEMPTS, "attempts", event.t_ns, end_ns)
                 start: Start = event.detail
                 args = {"attempt": number, "in_store": event.name, "ended": how, "job": start.job}
-                self._slice(thread, "attempt", event.t_ns, end_ns, f"attempt {number}: {how}", args)
+                self._slice(thread, "attempt", (event.t_ns, end_ns), f"attempt {number}: {how}", args)
                 if start.job in places:
                     self._flow(places[start.job], event.t_ns, thread, event.t_ns, "runs")
             elif event.kind in ("timed_out", "lost"):
@@ -160,9 +171,8 @@ class _Trace:
         self.threads.setdefault(base + place, name if place == 0 else f"{name} ({place + 1})")
         return base + place
 
-    def _slice(  # noqa: PLR0913  # all that a slice is
-        self, thread: int, kind: str, start_ns: int, end_ns: int, name: str, args: dict[str, Any]
-    ) -> None:
+    def _slice(self, thread: int, kind: str, span_ns: tuple[int, int], name: str, args: dict[str, Any]) -> None:
+        start_ns, end_ns = span_ns
         self._add(thread, kind, start_ns, name, ph="X", dur=(end_ns - start_ns) / NS_PER_US, args=args)
 
     def _moment(self, thread: int, kind: str, t_ns: int, name: str, args: dict[str, Any]) -> None:
@@ -177,8 +187,8 @@ class _Trace:
         names = {REQUEST: "request and retrier", EFFECTS: "effects", PLATFORM: "server"}
         if thread in names:
             self.threads.setdefault(thread, names[thread])
-        event = {"name": name, "cat": kind, "ts": t_ns / NS_PER_US, "pid": self.request, "tid": thread, **more}
+        event = {"name": name, "cat": kind, "ts": t_ns / NS_PER_US, "pid": self.request + 1, "tid": thread, **more}
         self.events.append((t_ns, event))
 
     def _metadata(self, what: str, thread: int, name: str) -> Traced:
-        return {"name": what, "ph": "M", "ts": 0, "pid": self.request, "tid": thread, "args": {"name": name}}
+        return {"name": what, "ph": "M", "ts": 0, "pid": self.request + 1, "tid": thread, "args": {"name": name}}

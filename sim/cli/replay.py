@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import click
 
 from sim.analysis.drawing import caption_text
 from sim.analysis.timeline import save_timeline, timeline_lines
-from sim.analysis.trace_events import trace_events
+from sim.analysis.trace_events import trace_json
 from sim.cli import BROKEN
 from sim.cli.output import Printer, refuse_impossible, saving, terminal_width, whole
 from sim.cli.scenarios import Source, problems_told, scenario_options
@@ -81,9 +80,9 @@ def command(  # noqa: PLR0913  # one parameter an option
         for name in names:
             printer.verbatim(f"saved {folder / name}")
     if trace is not None:
-        traced = trace_events(found.history, found.number, f"{scenario.name}, {found.cell.name}: request {number}")
+        text = trace_json(found.history, found.number, f"{scenario.name}, {found.cell.name}: request {number}")
         with whole(trace) as beside:
-            beside.write_text(json.dumps(traced, ensure_ascii=False, allow_nan=False, indent=0), encoding="utf-8")
+            beside.write_text(text, encoding="utf-8")
         printer.verbatim(f"saved {trace}")
     if found.played is not None and not found.played.holds:
         raise click.exceptions.Exit(BROKEN)
