@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sim.kernel.records import Requests
 
 SUMMARY_SCHEMA = 1
-SAID = frozenset({"retrier", "seed", "requests.count", "replications", "precision"})
+SAID = frozenset({"retrier", "seed", "requests.count", "replications", "precision", "keep"})
 """What is compared, and what the sentence about the pairing tells."""
 LONGEST_VALUE = 40
 MOST_NAMED = 4

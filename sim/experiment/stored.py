@@ -186,9 +186,10 @@ class Stored:
                 raise damaged(self.path, f"chunk {count} of cell {cell} is not what was stored")
             count += 1
             try:
-                yield payload.decode(data)
+                part = payload.decode(data)
             except payload.BadPayload as error:
                 raise damaged(self.path, f"chunk {number} of cell {cell}: {error}") from None
+            yield part
         if count != chunks:
             raise damaged(self.path, f"cell {cell} has {count} chunks of {chunks}")
 

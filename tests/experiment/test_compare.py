@@ -2,15 +2,12 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
 import sim
 from sim.analysis.differences import Change
 from sim.analysis.expressions import ExpressionError, Ruling
-from sim.analysis.metrics import measure
-from sim.analysis.tally import Tally
 from sim.experiment.compare import NotComparable, compare
 from sim.experiment.result import Result
 from sim.experiment.run import run
@@ -113,9 +110,8 @@ def test_other_seeds_are_not_paired_and_said(made: Make) -> None:
 
 
 def test_cells_of_which_only_histograms_are_kept_are_not_paired_and_said(made: Make) -> None:
-    result = made()
-    binned = replace(result["again"], metrics=measure(Tally.of(result.requests("again")), shared=False))
-    found = compare(result["once"], binned).cells[0]
+    binned = made(keep="histogram")["again"]
+    found = compare(made()["once"], binned).cells[0]
     assert (found.paired, "Not paired, since only histograms are kept of B:" in found.pair.basis) == (False, True)
     assert found["success.rate"].change is Change.better
 

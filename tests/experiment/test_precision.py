@@ -174,6 +174,17 @@ def test_a_run_that_is_there_simulates_nothing(tmp_path: Path) -> None:
     assert kept_run(tmp_path) == []
 
 
+def test_histograms_grow_as_requests_do(tmp_path: Path) -> None:
+    made = scenario(f"{TWO}keep: histogram\n", "time_to_known.mean +- 4%")
+    kept, in_memory, fixed = (
+        run(made, out=tmp_path),
+        run(made),
+        run(Scenario.parse(f"{TWO}keep: histogram", requests=4000)),
+    )
+    assert kept.summary() == in_memory.summary()
+    assert [cell.metrics.summary() for cell in kept.cells] == [cell.metrics.summary() for cell in fixed.cells]
+
+
 def test_workers_change_no_byte(tmp_path: Path) -> None:
     kept_run(tmp_path / "one")
     with ThreadPoolExecutor(2) as executor:
