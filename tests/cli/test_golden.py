@@ -35,6 +35,8 @@ LINES = {
     "help-validate": "validate --help",
     "help-replay": "replay --help",
     "help-explore": "explore --help",
+    "help-show": "show --help",
+    "help-export": "export --help",
     "help-schema": "schema --help",
 }
 
