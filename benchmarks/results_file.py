@@ -9,6 +9,7 @@ and the bytes it takes in the file.
 from __future__ import annotations
 
 import argparse
+import itertools
 import tempfile
 import time
 from pathlib import Path
@@ -52,7 +53,7 @@ def main() -> None:
                 times.append(time.perf_counter())
                 payload.decode(data)
                 times.append(time.perf_counter())
-                steps = [after - before for before, after in zip(times, times[1:], strict=False)]
+                steps = [after - before for before, after in itertools.pairwise(times)]
                 rounds.append([*steps[:3], sum(steps[:3]), steps[3]])
             micros = [median(column) / count * 1e6 for column in zip(*rounds, strict=True)]
             numbers = "".join(f"{value:8.3f}" for value in micros)

@@ -1,10 +1,10 @@
 """retrysim: a discrete-event simulator and test harness for retry semantics.
 
 If I retry like this, what happens? `Scenario` describes an experiment, `run` simulates it, `replay` tells the story of
-one request. `check` holds every history against what retriers and the platform owe, `explore` searches a small world
-for courses that break it, and `play` plays such a course again. Retriers of your own are a `ScheduledRetrier` (handlers
-against contexts, as in Convex) or a `LoopRetrier` (one coroutine that calls and sleeps). Names are imported when first
-used.
+one request, `compare` sets one cell against another, `tune` searches for parameters. `check` holds every history
+against what retriers and the platform owe, `explore` searches a small world for courses that break it, and `play` plays
+such a course again. Retriers of your own are a `ScheduledRetrier` (handlers against contexts, as in Convex) or a
+`LoopRetrier` (one coroutine that calls and sleeps). Names are imported when first used.
 """
 
 from importlib import import_module
@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from sim.analysis.history_view import View
     from sim.convex.functions import Function, FunctionError, MutationContext, action, mutation
     from sim.experiment.check import check
+    from sim.experiment.compare import Comparison, compare
     from sim.experiment.counterexample import CourseMisfit, Played, play
     from sim.experiment.opened import open_results
     from sim.experiment.replay import replay
     from sim.experiment.result import Result
     from sim.experiment.run import run
+    from sim.experiment.tune import Tuned, tune
     from sim.kernel.errors import BrokenInvariant
     from sim.kernel.history import Event, History
     from sim.kernel.promises import Promises
@@ -39,6 +41,7 @@ __all__ = [
     "CallTimedOut",
     "Cause",
     "ClientContext",
+    "Comparison",
     "CourseMisfit",
     "Event",
     "Explored",
@@ -57,11 +60,13 @@ __all__ = [
     "Scenario",
     "ScenarioError",
     "ScheduledRetrier",
+    "Tuned",
     "View",
     "Violation",
     "action",
     "breach",
     "check",
+    "compare",
     "explore",
     "invariant",
     "mutation",
@@ -69,6 +74,7 @@ __all__ = [
     "play",
     "replay",
     "run",
+    "tune",
 ]
 
 _HOMES = {
@@ -79,6 +85,7 @@ _HOMES = {
     "CallTimedOut": "sim.retriers.client",
     "Cause": "sim.kernel.records",
     "ClientContext": "sim.retriers.client",
+    "Comparison": "sim.experiment.compare",
     "CourseMisfit": "sim.experiment.counterexample",
     "Event": "sim.kernel.history",
     "Explored": "sim.testing.explore",
@@ -97,11 +104,13 @@ _HOMES = {
     "Scenario": "sim.scenario.schema",
     "ScenarioError": "sim.scenario.problems",
     "ScheduledRetrier": "sim.retriers.base",
+    "Tuned": "sim.experiment.tune",
     "View": "sim.analysis.history_view",
     "Violation": "sim.analysis.contracts",
     "action": "sim.convex.functions",
     "breach": "sim.analysis.contracts",
     "check": "sim.experiment.check",
+    "compare": "sim.experiment.compare",
     "explore": "sim.testing.explore",
     "invariant": "sim.analysis.contracts",
     "mutation": "sim.convex.functions",
@@ -109,6 +118,7 @@ _HOMES = {
     "play": "sim.experiment.counterexample",
     "replay": "sim.experiment.replay",
     "run": "sim.experiment.run",
+    "tune": "sim.experiment.tune",
 }
 
 

@@ -30,6 +30,10 @@ FLOORS = (2e-5, 5e-4)
 """Where the logarithmic axes of shares end at the lowest and at the highest."""
 
 
+MOST_NAMED, NAMED_OF_MANY = 14, 7
+"""So many curves are told apart; of more, so few are named."""
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """What the picture of a time says in words."""
@@ -85,8 +89,24 @@ def plot_detection_lag(cells: Sequence[Cell], ax: Axes | None = None) -> Axes:
     return with_legend(draw_tails(cells, DETECTION_LAG, ax))
 
 
+def named_among(cells: Sequence[Cell]) -> list[int]:
+    """Choose the cells whose curves are named: all, or of many a few spread from the quickest to the slowest.
+
+    The order is that of the p99 of the time to effect, then of the share that never has any.
+    """
+    if len(cells) <= MOST_NAMED:
+        return list(range(len(cells)))
+
+    def slowness(position: int) -> tuple[float, float]:
+        p99 = cells[position].metrics.value("time_to_effect.p99").value
+        return (math.inf if p99 is None else p99, cells[position].metrics.tail("time_to_effect").never)
+
+    order = sorted(range(len(cells)), key=slowness)
+    return sorted(order[round(step * (len(order) - 1) / (NAMED_OF_MANY - 1))] for step in range(NAMED_OF_MANY))
+
+
 def draw_tails(cells: Sequence[Cell], time: Waiting, ax: Axes | None = None) -> Axes:
-    """Draw one curve a cell, without a legend."""
+    """Draw one curve a cell, without a legend; of many cells most are grey and have no name, see `named_among`."""
     ax = new_axes() if ax is None else ax
     ax.set_title(time.title)
     tails = [cell.metrics.tail(time.quantity) for cell in cells]
@@ -110,15 +130,22 @@ def draw_tails(cells: Sequence[Cell], time: Waiting, ax: Axes | None = None) -> 
             fontsize=7,
             color="#666666",
         )
-    for index, (cell, tail) in enumerate(zip(cells, tails, strict=True)):
+    named = named_among(cells)
+    for position, (cell, tail) in enumerate(zip(cells, tails, strict=True)):
         times_ns, shares = _corners(tail, (low_ns, high_ns), zero_ns, floor)
+        if position not in named:
+            ax.plot(times_ns, shares, drawstyle="steps-post", color=FAINT, linewidth=0.7, zorder=2)
+            continue
+        index = named.index(position)
         name = label(cell.name)
         if not tail.count:
             name += "\n(no request)"
         elif tail.zero:
             name += f"\n({percent_text(tail.zero)} at 0)"
-        ax.plot(times_ns, shares, drawstyle="steps-post", label=name, zorder=2.5, **line_style(index, len(cells)))
-    _name_plateaus(ax, tails, floor)
+        ax.plot(times_ns, shares, drawstyle="steps-post", label=name, zorder=2.5, **line_style(index, len(named)))
+    if len(named) < len(cells):
+        ax.plot([], [], color=FAINT, linewidth=0.7, label=f"{len(cells) - len(named)} cells between them")
+    _name_plateaus(ax, [tails[position] for position in named], floor)
     if all(tail.never == 1 for tail in tails if tail.count):
         note(ax, time.never)
         ax.set_xticks([])

@@ -30,7 +30,7 @@ POWER_Z = 0.8416212335729143
 MOST_REPLICATIONS = 10**9
 LONGEST_TEXT = 200
 _ABOVE_0, _BELOW_1 = math.nextafter(0, 1), math.nextafter(1, 0)
-_TEXT = re.compile(r"\s*(?P<metric>[^\s<>=!]*)\s*(?P<operator>[<>=!]*)\s*(?P<bound>.*?)\s*", re.DOTALL)
+_TEXT = re.compile(r"\s*(?P<metric>[^\s<>=!+\u00b1]*)\s*(?P<operator>[<>=!]*)\s*(?P<bound>.*?)\s*", re.DOTALL)
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?")
 _SLIPS = MappingProxyType({"=": "==", "=<": "<=", "=>": ">="})
 _UNITS_READ = MappingProxyType(
@@ -46,7 +46,7 @@ class ExpressionError(ValueError):
     """A text that is no expectation: `column` (from 1) says where in `text`, `reason` what is wrong there."""
 
     def __init__(self, text: str, column: int, reason: str) -> None:
-        super().__init__(f"{reason} (at column {column} of '{_short(text)}')")
+        super().__init__(f"{reason} (at column {column} of '{short(text)}')")
         self.text = text
         self.column = column
         self.reason = reason
@@ -103,7 +103,7 @@ class Expectation:
         if estimate.value is None:
             return Verdict(self, Ruling.inconclusive, estimate, reason="no request counts for it")
         if self.metric.statistic is Statistic.max:
-            ruling = _ruling(self.operator, estimate.value, estimate.value, self.bound)
+            ruling = ruling_of(self.operator, estimate.value, estimate.value, self.bound)
             reason = "judged by the largest value seen: a maximum has no interval"
             return Verdict(self, ruling, estimate, reason=reason)
         if estimate.low is None or estimate.high is None:
@@ -113,7 +113,7 @@ class Expectation:
             # One stuck request proves that the share is not 0, whatever an interval clipped at 0 leaves open.
             low = max(low, _ABOVE_0) if estimate.value > 0 else low
             high = min(high, _BELOW_1) if self.metric.unit is Unit.share and estimate.value < 1 else high
-        ruling = _ruling(self.operator, low, high, self.bound)
+        ruling = ruling_of(self.operator, low, high, self.bound)
         if ruling is not Ruling.inconclusive:
             return Verdict(self, ruling, estimate)
         return self._inconclusive(estimate, metrics)
@@ -138,24 +138,52 @@ class Expectation:
         return Verdict(self, Ruling.inconclusive, estimate, reason=reason)
 
 
-def parse(text: str) -> Expectation:
-    """Read an expectation; raises `ExpressionError` with the column of what is wrong."""
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """An expression taken apart: a metric, what stands behind it, and where (columns from 1)."""
+
+    text: str
+    metric: Metric
+    operator: str
+    """Empty where none is written."""
+    bound: str
+    operator_column: int
+    bound_column: int
+
+
+def take_apart(text: str, what: str, example: str) -> Parts:
+    """Read the metric of an expression and find its other parts; `what` and `example` are for people.
+
+    Raises `ExpressionError`.
+    """
     if len(text) > LONGEST_TEXT:
-        raise ExpressionError(text, LONGEST_TEXT + 1, f"an expectation has at most {LONGEST_TEXT} characters")
+        raise ExpressionError(text, LONGEST_TEXT + 1, f"{what} has at most {LONGEST_TEXT} characters")
     match = _TEXT.fullmatch(text)
     if match is None or not match["metric"]:
-        raise ExpressionError(text, 1, "write METRIC OPERATOR BOUND, such as success.rate >= 99.9%")
+        raise ExpressionError(text, 1, f"write {example}")
     metric = METRICS.get(match["metric"])
     if metric is None:
         raise ExpressionError(text, match.start("metric") + 1, _unknown_metric(match["metric"]))
-    operator = match["operator"]
-    if operator not in _SIDES:
-        raise ExpressionError(text, match.start("operator") + 1, _unknown_operator(operator))
+    columns = (match.start("operator") + 1, match.start("bound") + 1)
+    return Parts(text, metric, match["operator"], match["bound"], *columns)
+
+
+def checked_operator(parts: Parts) -> str:
+    """Return the operator of an expression that has to have one; raises `ExpressionError`."""
+    if parts.operator not in _SIDES:
+        raise ExpressionError(parts.text, parts.operator_column, _unknown_operator(parts.operator))
+    return parts.operator
+
+
+def parse(text: str) -> Expectation:
+    """Read an expectation; raises `ExpressionError` with the column of what is wrong."""
+    parts = take_apart(text, "an expectation", "METRIC OPERATOR BOUND, such as success.rate >= 99.9%")
+    operator = checked_operator(parts)
     try:
-        bound = _bound(metric, match["bound"])
+        bound = _bound(parts.metric, parts.bound)
     except ValueError as wrong:
-        raise ExpressionError(text, match.start("bound") + 1, str(wrong)) from None
-    return Expectation(text.strip(), metric, operator, bound)
+        raise ExpressionError(text, parts.bound_column, str(wrong)) from None
+    return Expectation(text.strip(), parts.metric, operator, bound)
 
 
 def _bound(metric: Metric, text: str) -> float:
@@ -165,13 +193,19 @@ def _bound(metric: Metric, text: str) -> float:
         return float(parse_duration(text))
     percent = text.endswith("%")
     digits = text.removesuffix("%").rstrip()
-    if not _NUMBER.fullmatch(digits) or (percent and metric.unit is Unit.count):
-        raise ValueError(f"'{_short(text)}' is not a bound of {metric.path}: write {_UNITS_READ[metric.unit]}")
-    bound = Fraction(digits) / (100 if percent else 1)
+    bound = None if percent and metric.unit is Unit.count else number_of(digits)
+    if bound is None:
+        raise ValueError(f"'{short(text)}' is not a bound of {metric.path}: write {_UNITS_READ[metric.unit]}")
+    bound /= 100 if percent else 1
     if metric.unit is Unit.share and bound > 1:
         hint = "" if percent or bound > 100 else f"; did you mean {digits}%?"
         raise ValueError(f"a rate lies from 0 to 1, or from 0% to 100%{hint}")
     return float(bound)
+
+
+def number_of(digits: str) -> Fraction | None:
+    """Read a plain number without a sign; None where it is none."""
+    return Fraction(digits) if _NUMBER.fullmatch(digits) else None
 
 
 def _unknown_metric(name: str) -> str:
@@ -180,8 +214,8 @@ def _unknown_metric(name: str) -> str:
         path for path in METRICS if path.startswith(name)
     ]
     if close:
-        return f"unknown metric '{_short(name)}'; did you mean '{close[0]}'?"
-    return f"unknown metric '{_short(name)}'; the metrics are {_families()}"
+        return f"unknown metric '{short(name)}'; did you mean '{close[0]}'?"
+    return f"unknown metric '{short(name)}'; the metrics are {_families()}"
 
 
 def _families() -> str:
@@ -203,7 +237,8 @@ def _unknown_operator(operator: str) -> str:
     return f"{found}after the metric comes one of {' '.join(_SIDES)}"
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """Return a text on one line of at most 60 characters, to be quoted."""
     line = " ".join(text.split())
     return line if len(line) <= 60 else f"{line[:57]}..."
 
@@ -222,7 +257,8 @@ _SIDES: Mapping[str, tuple[Callable[[float, float, float], bool], Callable[[floa
 """For each operator: is it met, is it missed, of (low, high, bound)."""
 
 
-def _ruling(operator: str, low: float, high: float, bound: float) -> Ruling:
+def ruling_of(operator: str, low: float, high: float, bound: float) -> Ruling:
+    """Rule whether all between `low` and `high` stands so to `bound`, none of it, or some."""
     is_met, is_missed = _SIDES[operator]
     if is_met(low, high, bound):
         return Ruling.met

@@ -59,6 +59,22 @@ def estimate_text(estimate: Estimate, unit: Unit) -> str:
     return f"{text} ({value_text(estimate.low, unit)} to {value_text(estimate.high, unit)})"
 
 
+def difference_text(value: float | None, unit: Unit) -> str:
+    """Write a difference with its sign, that of rates in percentage points: `+1.20 s`, `-0.35 pp`, `+0.500`, `0 s`."""
+    if value is None:
+        return "-"
+    if math.isinf(value):
+        return "no limit"
+    text = amount_text(value, unit)
+    return text if value == 0 else f"{'-' if value < 0 else '+'}{text}"
+
+
+def amount_text(value: float, unit: Unit) -> str:
+    """Write the size of a finite difference, that of rates in percentage points."""
+    text = value_text(abs(value), unit)
+    return f"{text.removesuffix('%')}pp" if unit is Unit.share else text
+
+
 def _three_digits(number: float) -> str:
     if number >= 1e6:
         return f"{number:.2g}"

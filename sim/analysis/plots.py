@@ -20,6 +20,7 @@ from sim.analysis.ccdf import (
     TIME_TO_EFFECT,
     TIME_TO_KNOWN,
     draw_tails,
+    named_among,
     plot_detection_lag,
     plot_time_to_effect,
     plot_time_to_known,
@@ -184,7 +185,7 @@ def save_figures(cells: Sequence[Cell], caption: str, folder: Path, *, svg: bool
 
 
 def _ccdf_figure(cells: Sequence[Cell]) -> Figure:
-    figure = _figure(11, 4.8, cells)
+    figure = _figure(11, 4.8, [cells[position] for position in named_among(cells)])
     left, right = figure.subplots(1, 2)
     draw_tails(cells, TIME_TO_EFFECT, left)
     draw_tails(cells, TIME_TO_KNOWN, right)
@@ -192,7 +193,7 @@ def _ccdf_figure(cells: Sequence[Cell]) -> Figure:
 
 
 def _detection_lag_figure(cells: Sequence[Cell]) -> Figure:
-    figure = _figure(8, 4.6, cells)
+    figure = _figure(8, 4.6, [cells[position] for position in named_among(cells)])
     return _with_outer_legend(figure, draw_tails(cells, DETECTION_LAG, figure.add_subplot()))
 
 

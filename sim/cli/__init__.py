@@ -40,6 +40,8 @@ COMMANDS = {
     "show": "Print the answer of saved results again.",
     "export": "Write the requests of saved results as CSV or Parquet.",
     "replay": "Simulate one request again and tell its story.",
+    "compare": "Say what is better, what is worse and what may be chance.",
+    "tune": "Search the parameters of a scenario for those worth choosing among.",
     "explore": "Search a small world for courses that break something.",
     "schema": "Print the JSON Schema of scenario files.",
 }

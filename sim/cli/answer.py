@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.analysis.words import verdict_text
+from sim.experiment.precision import precision_lines
 
 if TYPE_CHECKING:
     from sim.cli.output import Printer
@@ -14,16 +15,18 @@ if TYPE_CHECKING:
 def print_answer(result: Result, printer: Printer) -> None:
     """Print what the results are of, their table, sentences and verdicts."""
     scenario = result.scenario
-    count = scenario.requests.count
-    shared = scenario.world == "shared"
-    size = f"{count:,} requests x {scenario.replications} replications" if shared else f"{count:,} requests"
     printer.sentence(
-        f"{scenario.name}: {scenario.world} world, {size} a cell, seed {scenario.seed}, schema 1, "
+        f"{scenario.name}: {scenario.world} world, {result.size} a cell, seed {scenario.seed}, schema 1, "
         f"digest {result.digest[:12]}"
     )
+    printer.sentence(f"engine {result.choice.engine}: {result.choice.why}")
     printer.print(result.table())
     for sentence in result.sentences():
         printer.sentence(sentence)
+    if result.attained:
+        printer.verbatim("\nprecision")
+    for line in precision_lines(result.attained, result.size):
+        printer.sentence(line, indent="  ")
     verdicts = [(cell, verdict) for cell in result.cells for verdict in cell.verdicts]
     if verdicts:
         printer.verbatim("\nexpected")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 WIDTH = 100
 NARROWEST = 40
-_NUMBER_AND_UNIT = re.compile(r"(\d) (?=(?:%|ns|us|ms|s|y)(?:[\s,;.)]|$))")
+_NUMBER_AND_UNIT = re.compile(r"(\d) (?=(?:%|pp|ns|us|ms|s|y)(?:[\s,;.)]|$))")
 
 
 def terminal_width() -> int:

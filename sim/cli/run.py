@@ -12,6 +12,7 @@ from sim.analysis.drawing import caption_text
 from sim.analysis.expressions import Ruling
 from sim.analysis.invariants import INVARIANTS
 from sim.analysis.plots import save_figures
+from sim.analysis.sweep_plots import SWEEP_PICTURES, save_sweep
 from sim.cli import BROKEN, INCONCLUSIVE, MISSED
 from sim.cli.answer import print_answer
 from sim.cli.kept import BESIDE, kept, told
@@ -21,7 +22,7 @@ from sim.cli.scenarios import Source, problems_told, scenario_options
 from sim.cli.violations import print_checked
 from sim.experiment.check import Checked, check
 from sim.experiment.counterexample import located
-from sim.experiment.engines import choose
+from sim.experiment.engines import VECTOR, Choice, EngineRefused, choose
 from sim.experiment.executors import refuse_unknown
 from sim.experiment.keeping import is_stale
 from sim.experiment.plan import plan, refuse_course
@@ -42,8 +43,11 @@ EXIT_CODES = {Ruling.missed: MISSED, Ruling.inconclusive: INCONCLUSIVE}
 EXAMPLES = {"stuck": "a stuck request", "duplicated": "a repeated effect", "slowest": "the slowest request"}
 PICTURES = ("attempts", "ccdf", "detection_lag", "duplicates", "outcomes")
 RESULT_FILES = (RESULTS, f"{RESULTS}{SUFFIX}")
+SWEPT = tuple(f"{name}.{kind}" for name in SWEEP_PICTURES for kind in ("png", "svg"))
+"""Pictures of scenarios that sweep one or two keys."""
 MADE_OF_RESULTS = ("summary.json", *(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")))
 FILES = (*RESULT_FILES, *MADE_OF_RESULTS)
+"""What any run leaves in its folder; SVG where it is asked for."""
 """What a run may leave in its folder, all else there is somebody else's."""
 
 
@@ -52,9 +56,9 @@ FILES = (*RESULT_FILES, *MADE_OF_RESULTS)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where results go (results/NAME).")
 @click.option(
     "--engine",
-    type=click.Choice(["auto", "event"]),
+    type=click.Choice(["auto", "event", "vector"]),
     default="auto",
-    help="How to simulate; there is one engine so far, which runs everything.",
+    help="How to simulate: event by event, or many requests at once; auto takes the fastest that can.",
 )
 @click.option("--workers", type=click.IntRange(1, 1024), default=1, metavar="N", help="Simulate in N processes.")
 @click.option("--executor", metavar="dask[://HOST:PORT]", help="Let a Dask cluster simulate, or N local workers of it.")
@@ -104,11 +108,15 @@ def command(  # noqa: PLR0913  # one parameter an option
             if checks_all or any(cell.scenario.check for cell in cells(scenario)):
                 if workers > 1 or executor is not None:
                     raise click.UsageError("histories are checked in this process: no --workers, no --executor")
+                if engine == VECTOR:
+                    raise click.UsageError(
+                        "histories are checked by the event engine, which keeps them: no --engine vector"
+                    )
                 own, checked = _checked(scenario, folder, checks_all=checks_all)
                 result = checked.result
             else:
                 own, planned = MADE_OF_RESULTS, plan(scenario)
-                choice = choose(planned.cells, engine)
+                choice = _chosen(planned, engine)
                 keeping = stack.enter_context(kept(folder, scenario, planned.cells, choice, fresh=fresh))
                 result = _simulated(keeping, planned, workers, executor)
         printer = Printer()
@@ -124,14 +132,22 @@ def command(  # noqa: PLR0913  # one parameter an option
         raise click.exceptions.Exit(EXIT_CODES[result.ruling])
 
 
+def _chosen(planned: Plan, engine: Asked) -> Choice:
+    try:
+        return choose(planned.cells, engine)
+    except EngineRefused as error:
+        raise click.UsageError(str(error)) from None
+
+
 def _simulated(keeping: Keeping, planned: Plan, workers: int, executor: str | None) -> Result:
     """Simulate what is not there yet."""
     with told(keeping):
-        if keeping.found < len(keeping.chunks):
+        if keeping.journal is None:
+            return keeping.result()
+        if keeping.found < len(keeping.chunks) and keeping.scenario.precision is None:  # with it nobody knows
             tell_cost(planned, keeping.choice.engine, workers, 1 - keeping.found / len(keeping.chunks))
-            with bar() as watcher:
-                keeping.simulate(executor, workers, Watch(planned.cells, watcher))
-        return keeping.result()
+        with bar() as watcher:
+            return keeping.run(executor, workers, Watch(planned.cells, watcher))
 
 
 def _checked(scenario: Scenario, folder: Path, *, checks_all: bool) -> tuple[tuple[str, ...], Checked]:
@@ -172,14 +188,15 @@ def _save(  # noqa: PLR0913  # what, where and in which forms
     """Save everything; results take their place behind what is made of them."""
     if keeping is not None:
         keeping.finish()
-    with saving(folder, own, BESIDE) as beside:
+    with saving(folder, (*own, *SWEPT), BESIDE) as beside:
         (beside / "summary.json").write_text(result.summary_json(), encoding="utf-8")
         if pictures:
             scenario = result.scenario
             caption = caption_text(
-                scenario.name, scenario.seed, scenario.requests.count, result.digest, scenario.replications
+                scenario.name, scenario.seed, result.requests_each, result.digest, result.replications
             )
             save_figures(result.reported, caption, beside, svg=svg)
+            save_sweep(result.swept, caption, beside, svg=svg)
         names = sorted(path.name for path in beside.iterdir())
     if keeping is None:
         return names

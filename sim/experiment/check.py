@@ -20,6 +20,7 @@ from sim.kernel.history import History, Recorder
 from sim.kernel.records import Requests
 from sim.kernel.request import table
 from sim.scenario.invariant_choice import invariants_named
+from sim.scenario.problems import Problem, ScenarioError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -122,6 +123,9 @@ def check(
     ScenarioError where the run is beyond the scenario's limits. Same scenario and seed, same result.
     """
     refuse_course(scenario)
+    if scenario.precision is not None:
+        reason = "a run whose histories are checked has a fixed size; leave out this, or `check` and --check"
+        raise ScenarioError([Problem(("precision",), reason, at_key=True)])
     planned = plan(scenario)
     total, before = planned.requests, 0
     cells = []

@@ -13,12 +13,14 @@ import pickle
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from sim.experiment import payload
-from sim.experiment.engines import EVENT, VERSIONS, Engine, simulate
+from sim.experiment.engines import EVENT, VECTOR, VERSIONS, Engine, simulate
 from sim.experiment.kept import BLOCKS_A_TALLY, joined, keeps_histogram, kept_of
-from sim.experiment.plan import requests_of, weather_told
+from sim.experiment.plan import weather_told
+from sim.experiment.precision import size_in_round
 from sim.scenario.identity import digest
 
 if TYPE_CHECKING:
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
     from sim.scenario.cells import Cell
     from sim.scenario.schema import Scenario
 
-CHUNK_REQUESTS: Final = {EVENT: 4096}
-"""Requests of an isolated world that an engine simulates at a time: some tenths of a second."""
+CHUNK_REQUESTS: Final = {EVENT: 4096, VECTOR: 65_536}
+"""Requests of an isolated world that an engine simulates at a time: some hundredths or tenths of a second."""
 MOST_REMEMBERED = 4
 """Cells that a worker keeps: chunks come in order, so a few are at work at a time."""
 
@@ -56,26 +58,59 @@ class Chunk:
         return f"requests {self.first:,} to {self.first + self.count - 1:,}"
 
 
-def chunk_count(cell: Scenario, engine: Engine) -> int:
-    """Return how many chunks a cell has."""
+def chunk_count(cell: Scenario, engine: Engine, rounds: int = 1) -> int:
+    """Return how many chunks a cell has in the first rounds, of which there are several with `precision` only."""
     if cell.world == "shared":
-        return cell.replications
-    return -(-cell.requests.count // _requests_a_chunk(cell, engine))
+        return size_in_round(cell, rounds - 1)
+    return sum(-(-len(numbers) // _requests_a_chunk(cell, engine)) for numbers in _rounds(cell, rounds))
 
 
 def _requests_a_chunk(cell: Scenario, engine: Engine) -> int:
-    if cell.world == "shared":
-        return cell.requests.count
     return CHUNK_REQUESTS[engine] * (BLOCKS_A_TALLY if keeps_histogram(cell) else 1)
 
 
-def chunks_of(cells: Sequence[Cell], engine: Engine) -> Iterator[Chunk]:
-    """Yield all chunks of a run, in the order of its results."""
+def chunks_of(cells: Sequence[Cell], engine: Engine, rounds: int = 1) -> Iterator[Chunk]:
+    """Yield all chunks of the first rounds of a run, in the order of its results.
+
+    What a round adds begins a chunk of its own: a chunk is the same, however many rounds there are.
+    """
     for position, cell in enumerate(cells):
-        each = _requests_a_chunk(cell.scenario, engine)
-        total = requests_of(cell.scenario)
-        for number in range(chunk_count(cell.scenario, engine)):
-            yield Chunk(position, number, number * each, min(each, total - number * each))
+        one = cell.scenario
+        if one.world == "shared":
+            for number in range(chunk_count(one, engine, rounds)):
+                yield Chunk(position, number, number * one.requests.count, one.requests.count)
+            continue
+        number = 0
+        for numbers in _rounds(one, rounds):
+            for part in _parts(numbers, _requests_a_chunk(one, engine)):
+                yield Chunk(position, number, part.start, len(part))
+                number += 1
+
+
+def rounds_of(cells: Sequence[Cell], engine: Engine, chunks: Sequence[int]) -> int | None:
+    """Return after how many rounds the cells have so many chunks; None where they never do."""
+    for rounds in count(1):
+        found = [chunk_count(cell.scenario, engine, rounds) for cell in cells]
+        if found == list(chunks):
+            return rounds
+        following = [chunk_count(cell.scenario, engine, rounds + 1) for cell in cells]
+        if following == found:
+            return None
+    return None
+
+
+def _rounds(cell: Scenario, rounds: int) -> Iterator[range]:
+    """Yield the numbers of the requests that each of the first rounds adds."""
+    before = 0
+    for number in range(rounds):
+        size = size_in_round(cell, number)
+        yield range(before, size)
+        before = size
+
+
+def _parts(numbers: range, most: int) -> Iterator[range]:
+    for first in range(numbers.start, numbers.stop, most):
+        yield range(first, min(first + most, numbers.stop))
 
 
 def simulate_chunk(cell: Scenario, chunk: Chunk, engine: Engine, progress: Callable[[int], None] | None = None) -> Kept:

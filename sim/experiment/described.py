@@ -102,8 +102,8 @@ class Rebuilt:
     versions: dict[str, str]
 
 
-def describe(scenario: Scenario, cells: Sequence[Cell], choice: Choice) -> Description:
-    """Describe a run."""
+def describe(scenario: Scenario, cells: Sequence[Cell], choice: Choice, rounds: int = 1) -> Description:
+    """Describe the first rounds of a run; only with `precision` are there several."""
     meta = {
         "format": FORMAT,
         "digest": digest(scenario),
@@ -120,7 +120,7 @@ def describe(scenario: Scenario, cells: Sequence[Cell], choice: Choice) -> Descr
             cell.id,
             cell.name,
             _json(cell.params),
-            chunk_count(cell.scenario, choice.engine),
+            chunk_count(cell.scenario, choice.engine, rounds),
             _json(_told(cell.scenario, resolved(cell.scenario))),
         )
         for position, cell in enumerate(cells)

@@ -1,7 +1,8 @@
 """Which engine simulates a run, and the one door through which a part of a cell is simulated.
 
-`event` runs anything. What an engine cannot do it refuses with the reason; `auto` takes the fastest that can do every
-cell, and says why.
+`event` runs anything, one event after the other. `vector` runs many requests of an isolated world at once, for the
+retriers it has ports of, and gives the same records bit for bit. What it cannot do it refuses with the reason; `auto`
+takes it where it can do every cell, and says why or why not.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from sim.engine import event
+from sim.engine import event, vector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
     from sim.scenario.schema import Scenario
 
 EVENT: Final = "event"
+VECTOR: Final = "vector"
 AUTO: Final = "auto"
-Engine = Literal["event"]
-Asked = Literal["auto", "event"]
-VERSIONS: Final = {EVENT: 1}
+Engine = Literal["event", "vector"]
+Asked = Literal["auto", "event", "vector"]
+VERSIONS: Final = {EVENT: 1, VECTOR: 1}
 """Grows whenever an engine gives other numbers than before: results of different versions are not mixed."""
 
 
@@ -40,10 +42,23 @@ class Choice:
         return VERSIONS[self.engine]
 
 
+class EngineRefused(ValueError):  # named for what it is
+    """An engine was asked for that cannot simulate one of the cells."""
+
+
 def choose(cells: Sequence[Cell], asked: Asked = AUTO) -> Choice:
-    """Choose the engine of a run of these cells."""
-    del cells
-    return Choice(EVENT, "asked for" if asked == EVENT else "runs everything")
+    """Choose the engine of a run of these cells; raises EngineRefused where the one that is asked for cannot."""
+    if asked == EVENT:
+        return Choice(EVENT, "as asked")
+    for cell in cells:
+        reason = vector.refusal(cell.scenario)
+        if reason is not None:
+            place = f"in cell '{cell.name}' " if len(cells) > 1 else ""
+            if asked == VECTOR:
+                raise EngineRefused(f"the vector engine cannot simulate this: {place}{reason}")
+            return Choice(EVENT, f"not vector: {place}{reason}")
+    why = "as asked" if asked == VECTOR else "it can do every cell, and gives the same records as the event engine"
+    return Choice(VECTOR, why)
 
 
 def simulate(
@@ -58,5 +73,6 @@ def simulate(
 
     `progress` is told now and then how many requests are done. The numbers do not depend on how a cell is cut up.
     """
-    del engine
+    if engine == VECTOR:
+        return vector.simulate(cell, requests, progress=progress)
     return event.simulate(cell, replication, requests, progress=progress)

@@ -23,11 +23,12 @@ import sqlite3
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
-from sim.experiment.chunks import Tasks, chunks_of
+from sim.experiment.chunks import Tasks, chunks_of, rounds_of
 from sim.experiment.described import Description, describe
 from sim.experiment.executors import runner
 from sim.experiment.journal import Journal
 from sim.experiment.opened import read_cells
+from sim.experiment.precision import next_sizes
 from sim.experiment.result import Result
 from sim.experiment.sealed import opened, seal, seal_path
 from sim.experiment.stored import RESULTS, UNFINISHED, CorruptResults, NotStored, damaged, errors_told, foreign
@@ -64,6 +65,8 @@ class Keeping:
         self.scenario = scenario
         self.cells = cells
         self.choice = choice
+        self.rounds = 1
+        """How many rounds of `precision` there are so far; one without it."""
         self.description = describe(scenario, cells, choice)
         self.chunks = list(chunks_of(cells, choice.engine))
         self.journal: Journal | None = None
@@ -129,8 +132,18 @@ class Keeping:
             self.replaced = replaceable(self.results, self.scenario)
         journal.begin(self.description)
 
+    def _set_rounds(self, rounds: int) -> None:
+        self.rounds = rounds
+        self.description = describe(self.scenario, self.cells, self.choice, rounds)
+        self.chunks = list(chunks_of(self.cells, self.choice.engine, rounds))
+
     def _is_same(self, theirs: Description) -> bool:
-        return theirs.identity == self.description.identity and theirs.chunks == self.description.chunks
+        """Tell whether this is the same run; if so, go on from as many rounds as it has."""
+        rounds = rounds_of(self.cells, self.choice.engine, theirs.chunks)
+        if theirs.identity != self.description.identity or rounds is None:
+            return False
+        self._set_rounds(rounds)
+        return True
 
     def _another(self, theirs: Description) -> str:
         if theirs.value("digest") != self.description.value("digest"):
@@ -140,6 +153,15 @@ class Keeping:
 
     # What is to be done.
 
+    def run(self, executor: Executor | str | None = None, workers: int = 1, watch: Watch | None = None) -> Result:
+        """Simulate what is not there, round by round where there is `precision`, and return the results."""
+        self.simulate(executor, workers, watch)
+        result = self.result()
+        while self._grow(result):
+            self.simulate(executor, workers, watch)
+            result = self.result()
+        return result
+
     def simulate(self, executor: Executor | str | None = None, workers: int = 1, watch: Watch | None = None) -> None:
         """Simulate the chunks that are not there, and keep each when it is done."""
         if self.journal is None:
@@ -147,7 +169,8 @@ class Keeping:
         watch = Watch(self.cells) if watch is None else watch
         there = self.journal.stored.keys()
         missing = [chunk for chunk in self.chunks if (chunk.cell, chunk.number) not in there]
-        watch.begin(sum(chunk.count for chunk in self.chunks if (chunk.cell, chunk.number) in there))
+        kept = sum(chunk.count for chunk in self.chunks if (chunk.cell, chunk.number) in there)
+        watch.begin(kept, sum(chunk.count for chunk in self.chunks))
         identity = self.description.identity
         tasks = Tasks(self.cells, self.choice, identity)
         if not missing:
@@ -156,6 +179,16 @@ class Keeping:
             for chunk, done in made.results(map(tasks.task, missing)):
                 self.journal.store(identity, chunk, done)
                 watch.finished(chunk)
+
+    def _grow(self, result: Result) -> bool:
+        """Add a round where `precision` asks for one after these results; say whether it did."""
+        if self.journal is None or next_sizes(result.cells, self.rounds - 1) is None:
+            return False
+        before = self.description
+        self._set_rounds(self.rounds + 1)
+        self.description = self.description.made_by(before)
+        self.journal.begin(self.description)
+        return True
 
     def result(self) -> Result:
         """Return the results; all chunks must be there. Raises CorruptResults."""

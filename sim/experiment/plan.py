@@ -33,14 +33,14 @@ PILOT_POLLS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The cells of a scenario, and the events that simulating each is estimated to take."""
+    """The cells of a scenario, and the events that simulating each is estimated to take at most."""
 
     cells: tuple[Cell, ...]
     events: tuple[int, ...]
 
     @property
     def requests(self) -> int:
-        """How many requests there are in all cells and replications."""
+        """How many requests there are in all cells and replications, in the first round of `precision`."""
         return sum(requests_of(cell.scenario) for cell in self.cells)
 
 
@@ -70,6 +70,15 @@ def requests_of(cell: Scenario) -> int:
     return cell.requests.count * (cell.replications if cell.world == "shared" else 1)
 
 
+def most_requests_of(cell: Scenario) -> int:
+    """Return how many requests a cell has at most: as many as `precision` allows, where a scenario has it."""
+    if cell.precision is None:
+        return requests_of(cell)
+    if cell.world == "shared":
+        return cell.requests.count * max(cell.replications, cell.precision.replications_at_most)
+    return max(cell.requests.count, cell.precision.requests_at_most)
+
+
 def events_of(requests: Requests) -> NDArray[np.int64]:
     """Count timers, per request: one a submission, a mutation, a start of an action; at most two an attempt."""
     events: NDArray[np.int64] = 1 + requests.mutations.astype(np.int64) + requests.actions + requests.conflicts
@@ -97,12 +106,11 @@ def _estimated_events(cell: Scenario) -> int:
             raise ScenarioError([Problem(("requests", "arrivals"), str(error))]) from None
     with weather_told():
         requests = table(world.shared(at_most=few) if cell.world == "shared" else world.isolated(range(few)))
-    each = int(events_of(requests).sum()) / max(
-        1, len(requests)
-    )  # none has come where `until` is before the first arrival
+    # None has come where `until` is before the first arrival.
+    each = int(events_of(requests).sum()) / max(1, len(requests))
     if ((requests.polls >= few_polls) | (requests.attempts >= few_polls)).any():
         each *= cell.limits.polls_per_request / few_polls
-    return round(each * requests_of(cell))
+    return round(each * most_requests_of(cell))
 
 
 def _round(number: int) -> str:

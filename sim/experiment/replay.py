@@ -9,7 +9,7 @@ import numpy as np
 
 from sim.engine.event import World
 from sim.experiment.counterexample import Played, play
-from sim.experiment.plan import requests_of, weather_told
+from sim.experiment.plan import most_requests_of, weather_told
 from sim.kernel.history import History, Recorder
 from sim.kernel.records import Outcome, Requests
 from sim.kernel.request import table
@@ -67,7 +67,7 @@ def replayed(scenario: Scenario, request: int | None = None, cell: str | None = 
         return _of_course(chosen, request)
     if request is None:
         raise NotInScenario("which request? They are numbered from 0")
-    last = requests_of(one) - 1
+    last = most_requests_of(one) - 1
     if not 0 <= request <= last:
         raise NotInScenario(f"there is no request {request}; they are numbered from 0 to {last}")
     recorder = Recorder()

@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim.analysis import ccdf, plots, words
+from sim.analysis import ccdf, plots, sweep_plots, words
 from sim.analysis.cells import Cell as Reported
 from sim.analysis.expressions import Ruling, Verdict
 from sim.analysis.metrics import CellMetrics, measure
+from sim.analysis.sweep_plots import SweptCell, level
 from sim.analysis.tally import Examples, Tally
 from sim.convex.platform import assumed
 from sim.experiment.kept import kept_of, requests_kept
+from sim.experiment.precision import Attained, attained, precision_summary
 from sim.kernel.records import Cause, Outcome, Requests
 from sim.retriers.base import LoopRetrier
 from sim.scenario.identity import digest
+from sim.scenario.names import label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -187,9 +190,52 @@ class Result:
         return next((one for one in (Ruling.missed, Ruling.inconclusive, Ruling.met) if one in rulings), None)
 
     @property
+    def attained(self) -> list[Attained]:
+        """How narrow the intervals have become that `precision` names, by cell; empty where it names none."""
+        return attained(self.cells)
+
+    @property
+    def requests_each(self) -> int:
+        """How many requests a cell has, in a shared world each replication; `precision` adds some to isolated ones."""
+        count = self.scenario.requests.count
+        if self.scenario.precision is None or self.scenario.world == "shared":
+            return count
+        return max((len(found.metrics) for found in self.cells), default=count)
+
+    @property
+    def replications(self) -> int:
+        """How many replications a cell has; `precision` adds some."""
+        count = self.scenario.replications
+        if self.scenario.precision is None or self.scenario.world == "isolated":
+            return count
+        return max((found.metrics.replications for found in self.cells), default=count)
+
+    @property
+    def size(self) -> str:
+        """The size of a cell in words: `20,000 requests`, `1,000 requests x 8 replications`."""
+        text = f"{self.requests_each:,} requests"
+        return f"{text} x {self.replications} replications" if self.scenario.world == "shared" else text
+
+    @property
     def plot(self) -> Plots:
         """Pictures, each a function of an optional matplotlib Axes."""
-        return Plots(self.reported)
+        return Plots(self.reported, self.swept)
+
+    @property
+    def swept(self) -> list[SweptCell]:
+        """The cells in the form that pictures of sweeps take; none where nothing is swept."""
+        keys, variants = list(self.scenario.sweep), list(self.scenario.variants) or [""]
+        if not keys:
+            return []
+        each = len(self.cells) // len(variants)  # the cells of a variant follow one another
+        return [
+            SweptCell(
+                {key: level(found.cell.params[key], label("retrier", found.cell.params[key])) for key in keys},
+                variants[position // each],
+                found.metrics,
+            )
+            for position, found in enumerate(self.cells)
+        ]
 
     def to_pandas(self) -> Any:
         """Return all requests as a pandas DataFrame with a column `cell`.
@@ -219,6 +265,7 @@ class Result:
             "seed": self.scenario.seed,
             "engine": self.choice.engine,
             "versions": self.versions,
+            **({"precision": precision_summary(self.attained)} if self.attained else {}),
             "cells": [found.summary() for found in self.cells],
         }
 
@@ -230,8 +277,9 @@ class Result:
 class Plots:
     """The pictures of a result: `result.plot.time_to_effect(ax=None)` and so on, each returning its Axes."""
 
-    def __init__(self, cells: list[Reported]) -> None:
+    def __init__(self, cells: list[Reported], swept: list[SweptCell]) -> None:
         self._cells = cells
+        self._swept = swept
 
     def _draw(self, function: Callable[[list[Reported], Axes | None], Axes], ax: Axes | None) -> Axes:
         return function(self._cells, ax)
@@ -259,3 +307,32 @@ class Plots:
     def duplicates(self, ax: Axes | None = None) -> Axes:
         """Duplicates per 1000 requests by cause."""
         return self._draw(plots.plot_duplicates, ax)
+
+    def metric(self, path: str, over: str | None = None, ax: Axes | None = None) -> Axes:
+        """Draw a metric over a swept key, with intervals; a line a variant and a combination of the other keys.
+
+        The key need not be named where one alone is swept. Raises KeyError where it is not swept.
+        """
+        return sweep_plots.plot_metric(self._swept, path, self._key(over), ax)
+
+    def heat(self, path: str, x: str | None = None, y: str | None = None, ax: Axes | None = None) -> Axes:
+        """Draw a metric over two swept keys, which need not be named where two are swept: the last goes along x.
+
+        Raises KeyError where a key is not swept, ValueError where several cells share a field.
+        """
+        if x is None or y is None:
+            keys = list(self._swept[0].levels) if self._swept else []
+            if len(keys) != 2:
+                raise KeyError(f"name two swept keys; there are {', '.join(keys) or 'none'}")
+            y, x = keys
+        return sweep_plots.plot_heat(self._swept, path, self._key(x), self._key(y), ax)
+
+    def _key(self, named: str | None) -> str:
+        keys = list(self._swept[0].levels) if self._swept else []
+        if named is None and len(keys) == 1:
+            return keys[0]
+        if named not in keys:
+            raise KeyError(
+                f"name a swept key{'' if named is None else f', not {named}'}; there are {', '.join(keys) or 'none'}"
+            )
+        return str(named)

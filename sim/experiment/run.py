@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sim.experiment import payload
-from sim.experiment.chunks import Chunk, Tasks, chunks_of, identity_of, simulate_chunk
+from sim.experiment.chunks import Chunk, Tasks, chunk_count, chunks_of, identity_of, simulate_chunk
 from sim.experiment.engines import AUTO, Asked, Choice, choose
 from sim.experiment.executors import refuse_unknown, runner
 from sim.experiment.keeping import Keeping
 from sim.experiment.kept import Gathered, Kept
 from sim.experiment.plan import Plan, plan, refuse_course
+from sim.experiment.precision import next_sizes
 from sim.experiment.result import CellResult, Result, judged
 from sim.experiment.watching import Progress, Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from concurrent.futures import Executor
 
     from sim.scenario.schema import Scenario
@@ -34,12 +35,12 @@ def run(  # noqa: PLR0913  # each by its name
     fresh: bool = False,
     progress: Progress | None = None,
 ) -> Result:
-    """Simulate every cell of a scenario.
+    """Simulate every cell of a scenario; with `precision`, as much of each as that takes.
 
     `engine` is the one to simulate with, by default the fastest that can do all cells. With `workers` above 1 as many
     processes simulate; `executor` is any other of `concurrent.futures`, `"dask"` (a local cluster of `workers`) or
-    `"dask://HOST:PORT"`. The numbers are the same whoever simulates: same scenario and seed, same result; a cell is the
-    same alone as among others. `progress` is told now and then how far the run is.
+    `"dask://HOST:PORT"`. The numbers are the same whoever simulates: same scenario and seed, same result; without
+    `precision` a cell is the same alone as among others. `progress` is told now and then how far the run is.
 
     With `out` every chunk is kept in that folder as soon as it is done, and the same run goes on from there when it was
     stopped; when all is done the folder has `results.sqlite`, which `open_results` reads, and a run that finds it
@@ -59,8 +60,7 @@ def run(  # noqa: PLR0913  # each by its name
     if out is None:
         return _in_memory(scenario, planned, choice, watch, executor=executor, workers=workers)
     with Keeping(Path(out), scenario, planned.cells, choice, fresh=fresh) as keeping:
-        keeping.simulate(executor, workers, watch)
-        result = keeping.result()
+        result = keeping.run(executor, workers, watch)
         keeping.finish()
         keeping.publish()
     return result
@@ -71,31 +71,48 @@ def _in_memory(  # noqa: PLR0913  # all that a run is
 ) -> Result:
     """Run without keeping anything; a cell is measured as soon as its chunks are there."""
     cells = planned.cells
-    chunks = list(chunks_of(cells, choice.engine))
-    missing = [0] * len(cells)
-    for chunk in chunks:
-        missing[chunk.cell] += 1
+    tasks = Tasks(cells, choice, identity_of(scenario, choice))
     parts: dict[int, Gathered] = {}
     found: dict[int, CellResult] = {}
+    rounds = 0
+    while not rounds or next_sizes(_in_order(found), rounds - 1) is not None:
+        there = [chunk_count(cell.scenario, choice.engine, rounds) if rounds else 0 for cell in cells]
+        rounds += 1
+        counts = [chunk_count(cell.scenario, choice.engine, rounds) for cell in cells]
+        chunks = list(chunks_of(cells, choice.engine, rounds))
+        new = [chunk for chunk in chunks if chunk.number >= there[chunk.cell]]
+        total = sum(chunk.count for chunk in chunks)
+        watch.begin(total - sum(chunk.count for chunk in new), total)
+        for chunk, part in _simulated(tasks, new, watch, executor, workers):
+            cell = cells[chunk.cell]
+            gathered = parts.setdefault(chunk.cell, Gathered())
+            gathered.add(chunk.number, part)
+            if gathered.count == counts[chunk.cell]:
+                found[chunk.cell] = judged(cell, gathered.all())
+                if cell.scenario.precision is None:  # nothing is added to it
+                    del parts[chunk.cell]
+    return Result(scenario, _in_order(found), choice)
 
-    def simulated() -> Iterator[tuple[Chunk, Kept]]:
-        if executor is None and workers == 1:
-            for chunk in chunks:
 
-                def told(done: int, chunk: Chunk = chunk) -> None:
-                    watch.at_work(chunk, done)
+def _in_order(found: dict[int, CellResult]) -> list[CellResult]:
+    return [found[position] for position in sorted(found)]
 
-                yield chunk, simulate_chunk(cells[chunk.cell].scenario, chunk, choice.engine, told)
-            return
-        tasks = Tasks(cells, choice, identity_of(scenario, choice))
-        with runner(executor, workers) as made:
-            for chunk, done in made.results(map(tasks.task, chunks)):
-                yield chunk, payload.decode(done.payload)
 
-    for chunk, part in simulated():
-        gathered = parts.setdefault(chunk.cell, Gathered())
-        gathered.add(chunk.number, part)
-        watch.finished(chunk)
-        if gathered.count == missing[chunk.cell]:
-            found[chunk.cell] = judged(cells[chunk.cell], parts.pop(chunk.cell).all())
-    return Result(scenario, [found[position] for position in range(len(cells))], choice)
+def _simulated(
+    tasks: Tasks, chunks: Sequence[Chunk], watch: Watch, executor: Executor | str | None, workers: int
+) -> Iterator[tuple[Chunk, Kept]]:
+    """Simulate chunks; yield each when it is done, in any order."""
+    if executor is None and workers == 1:
+        for chunk in chunks:
+
+            def told(done: int, chunk: Chunk = chunk) -> None:
+                watch.at_work(chunk, done)
+
+            part = simulate_chunk(tasks.cells[chunk.cell].scenario, chunk, tasks.choice.engine, told)
+            watch.finished(chunk)
+            yield chunk, part
+        return
+    with runner(executor, workers) as made:
+        for chunk, done in made.results(map(tasks.task, chunks)):
+            watch.finished(chunk)
+            yield chunk, payload.decode(done.payload)

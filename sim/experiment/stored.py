@@ -26,7 +26,7 @@ RESULTS: Final = "results.sqlite"
 """The results of a run that has finished."""
 UNFINISHED: Final = "unfinished.sqlite"
 """The journal of a run that has not."""
-PAGE_BYTES: Final = 8192
+PAGE_BYTES: Final = 16384
 APPLICATION_ID: Final = 0x52747253  # "RtrS"
 MAGIC: Final = b"SQLite format 3\0"
 

@@ -30,9 +30,10 @@ class Watch:
         self.done = 0
         self.progress = progress
 
-    def begin(self, done: int) -> None:
-        """Take how many requests were done before."""
+    def begin(self, done: int, total: int) -> None:
+        """Take how many requests were done before, and how many there are so far as is known."""
         self.done = done
+        self.total = total
         self._tell(done, 0)
 
     def at_work(self, chunk: Chunk, done: int) -> None:

@@ -92,9 +92,11 @@ class Draws:
         rerun: int = 0,
     ) -> NDArray[np.float64]:
         """Draw the numbers of many entities, shape (n,), at once."""
-        steps = (np.asarray(entities).astype(np.uint64) + np.uint64(1)) * np.uint64(_GAMMA)
-        bits = _finalise_array(steps + np.uint64(self._base(stream, index, rerun)))
-        return (bits >> np.uint64(11)).astype(np.float64) * _TO_UNIT
+        return _to_unit(_steps(entities) + np.uint64(self.base(stream, index, rerun)))
+
+    def of(self, entities: NDArray[np.int64]) -> "DrawsOf":
+        """Return the draws of many entities, shape (n,), at once."""
+        return DrawsOf(self, entities)
 
     def delays(self, law: Law, stream: str) -> DelayOf:
         """Bind a law to a stream; bound once, the same law object and stream give the same function again."""
@@ -145,19 +147,63 @@ class Draws:
         return self.uniforms(stream, np.arange(first, first + BLOCK, dtype=np.uint64), index)
 
     def _single(self, stream: str, entity: int, index: int, rerun: int) -> float:
-        return (_absorb(self._base(stream, index, rerun), entity) >> 11) * _TO_UNIT
+        return (_absorb(self.base(stream, index, rerun), entity) >> 11) * _TO_UNIT
 
-    def _base(self, stream: str, index: int, rerun: int) -> int:
+    def base(self, stream: str, index: int, rerun: int) -> int:
+        """Return what addresses have in common that differ in the entity alone."""
+        return _absorb(_absorb(self._of_stream(stream), index), rerun)
+
+    def bases(self, stream: str, indexes: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """Return what `base` does for each of many indexes, of the first run."""
+        gamma = np.uint64(_GAMMA)
+        bits = (indexes.astype(np.uint64) + np.uint64(1)) * gamma
+        bits += np.uint64(self._of_stream(stream))
+        _finalise(bits)
+        bits += gamma
+        _finalise(bits)
+        return bits
+
+    def _of_stream(self, stream: str) -> int:
         state = self._streams.get(stream)
         if state is None:
-            state = _absorb(self._root, stream_key(stream))
-            self._streams[stream] = state
-        return _absorb(_absorb(state, index), rerun)
+            state = self._streams[stream] = _absorb(self._root, stream_key(stream))
+        return state
+
+
+class DrawsOf:
+    """The draws of many entities at once: the same numbers as one by one."""
+
+    def __init__(self, draws: Draws, entities: NDArray[np.int64]) -> None:
+        self._draws = draws
+        self._steps = _steps(entities)
+
+    def uniforms(
+        self,
+        stream: str,
+        index: int | NDArray[np.int64] = 0,
+        rows: NDArray[np.intp] | slice = slice(None),
+    ) -> NDArray[np.float64]:
+        """Draw the numbers of the entities at `rows`, shape (rows,), of one index or of one for each row."""
+        base = self._draws.base(stream, index, 0) if isinstance(index, int) else self._draws.bases(stream, index)
+        return _to_unit(self._steps[rows] + np.uint64(base))
 
 
 def stream_key(stream: str) -> int:
     """Return the number that stands for a stream: the first eight bytes of the SHA-256 of its name."""
     return int.from_bytes(hashlib.sha256(stream.encode()).digest()[:8], "big")
+
+
+def _steps(entities: NDArray[np.int64] | NDArray[np.uint64]) -> NDArray[np.uint64]:
+    return (np.asarray(entities).astype(np.uint64) + np.uint64(1)) * np.uint64(_GAMMA)
+
+
+def _to_unit(bits: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """Finalise mixed addresses, in place, and return them as numbers on [0, 1)."""
+    _finalise(bits)
+    bits >>= np.uint64(11)
+    numbers = bits.view(np.int64).astype(np.float64)
+    numbers *= _TO_UNIT
+    return numbers
 
 
 def _absorb(state: int, part: int) -> int:
@@ -167,7 +213,13 @@ def _absorb(state: int, part: int) -> int:
     return bits ^ (bits >> 31)
 
 
-def _finalise_array(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(_FACTOR_1)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(_FACTOR_2)
-    return bits ^ (bits >> np.uint64(31))
+def _finalise(bits: NDArray[np.uint64]) -> None:
+    """Do to an array, in place, what `_absorb` does to a number in its last three lines."""
+    shifted = bits >> np.uint64(30)
+    bits ^= shifted
+    bits *= np.uint64(_FACTOR_1)
+    np.right_shift(bits, np.uint64(27), out=shifted)
+    bits ^= shifted
+    bits *= np.uint64(_FACTOR_2)
+    np.right_shift(bits, np.uint64(31), out=shifted)
+    bits ^= shifted

@@ -6,7 +6,7 @@ Engines fill it, `sim.analysis` reads it, and two engines agree when these colum
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,9 +80,42 @@ class Requests:
     def __len__(self) -> int:
         return len(self.number)
 
-    def select(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Self:
-        """Return the chosen rows."""
+    @classmethod
+    def blank(cls, numbers: range) -> Self:
+        """Return records of requests to which nothing has happened yet, of replication 0 and submitted at 0."""
+        count = len(numbers)
+
+        def column(dtype: type, value: int = 0, shape: tuple[int, ...] = (count,)) -> Any:
+            return np.full(shape, value, dtype=dtype) if value else np.zeros(shape, dtype=dtype)
+
+        return cls(
+            replication=column(np.int32),
+            number=np.arange(numbers.start, numbers.stop, dtype=np.int64),
+            submitted_ns=column(np.int64),
+            first_effect_ns=column(np.int64, NEVER),
+            settled_ns=column(np.int64, NEVER),
+            known_attempt_end_ns=column(np.int64, NEVER),
+            last_attempt_end_ns=column(np.int64, NEVER),
+            attempts=column(np.int32),
+            effects=column(np.int32),
+            suppressed=column(np.int32),
+            polls=column(np.int32),
+            conflicts=column(np.int32),
+            mutations=column(np.int32),
+            actions=column(np.int32),
+            action_ns=column(np.int64),
+            outcome=column(np.uint8),
+            duplicates=column(np.int32, 0, (count, len(Cause))),
+        )
+
+    def select(self, rows: NDArray[np.bool_] | NDArray[np.intp] | slice) -> Self:
+        """Return the chosen rows; those of a slice share their memory with these."""
         return type(self)(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def put(self, rows: NDArray[np.intp], others: Self) -> None:
+        """Write other records over those at `rows`."""
+        for field in fields(self):
+            getattr(self, field.name)[rows] = getattr(others, field.name)
 
     @classmethod
     def concatenate(cls, parts: Sequence[Self]) -> Self:

@@ -18,7 +18,7 @@ MOST_CELLS = 1000
 ONLY_CELL = "all"
 """The id of the one cell of a scenario without sweep and variants."""
 
-FIXED_KEYS = ("schema", "name", "why", "sweep", "variants")
+FIXED_KEYS = ("schema", "name", "why", "sweep", "variants", "tune")
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +213,7 @@ def _at_its_origin(problem: Problem, plan: _Plan) -> Problem:
         return replace(problem, keys=place, at_key=problem.at_key and not whole)
     place = _key_of(place)
     key = str(place[-1])
-    return replace(problem, keys=place, reason=_with_whole_key(problem, key))
+    return replace(problem, keys=place, reason=with_whole_key(problem, key))
 
 
 def _key_of(origin: Path) -> Path:
@@ -221,8 +221,8 @@ def _key_of(origin: Path) -> Path:
     return origin[:2] if origin[:1] == ("sweep",) else origin
 
 
-def _with_whole_key(problem: Problem, key: str) -> str:
-    """Suggest the whole dotted key where one of its parts was wrong."""
+def with_whole_key(problem: Problem, key: str) -> str:
+    """Return the reason, which suggests the whole dotted key where one of its parts was wrong."""
     head, found, near = problem.reason.rpartition("; did you mean '")
     if not found or not problem.keys:
         return problem.reason

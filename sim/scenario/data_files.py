@@ -83,6 +83,26 @@ class DataFiles:
         return data
 
 
+def brought_along(node: Any, files: DataFiles) -> tuple[Any, dict[str, bytes]]:
+    """Return plain values with the files that columns come from under names fit for one folder, and those files.
+
+    So a scenario that is written elsewhere finds them beside itself. Raises ValueError where one cannot be read.
+    """
+    found: dict[str, bytes] = {}
+
+    def walk(node: Any) -> Any:
+        if isinstance(node, Mapping):
+            filled = {key: walk(value) for key, value in node.items()}
+            if isinstance(node.get("file"), str) and "column" in node:
+                data = files.read(node["file"])
+                filled["file"] = f"{hashlib.sha256(data).hexdigest()[:8]}-{Path(node['file']).name}"
+                found[filled["file"]] = data
+            return filled
+        return [walk(value) for value in node] if isinstance(node, list | tuple) else node
+
+    return walk(node), found
+
+
 def attach(tree: Any, files: DataFiles) -> tuple[Any, list[Problem]]:
     """Return a copy of a scenario's plain values with the columns of files read in, and what was wrong with them.
 

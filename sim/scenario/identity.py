@@ -3,7 +3,7 @@
 The resolved form has every default, override and profile written out, and the digest and number of rows of every file;
 what cannot matter is left out. As YAML it is a scenario again, with the same digest.
 
-The digest says which numbers come out: of each cell its id and its resolved form. `name`, `why`, `expect` and
+The digest says which numbers come out: of each cell its id and its resolved form. `name`, `why`, `expect`, `tune` and
 `check` do not belong to it (they change what is said about the numbers, not the numbers), nor do the names of files
 (their contents do). `keep` belongs to it where that is histograms, as they round percentiles. So expectations can be
 mended after a long run without making its results foreign.
@@ -21,8 +21,8 @@ from sim.scenario.rules import idle_settings, without
 from sim.scenario.schema import Platform, Scenario
 from sim.scenario.yaml_writer import yaml_lines
 
-NOT_IDENTITY = ("name", "why", "expect", "check", "explore", "course")
-OPTIONAL_PARTS = ("measure", "cancel", "heals_at", "explore", "course")
+NOT_IDENTITY = ("name", "why", "expect", "check", "explore", "course", "tune")
+OPTIONAL_PARTS = ("measure", "cancel", "heals_at", "explore", "course", "precision", "tune")
 
 
 def resolved(scenario: Scenario) -> dict[str, Any]:
@@ -69,6 +69,31 @@ def _differences(base: Mapping[str, Any], tree: Mapping[str, Any], above: str = 
             yield from _differences(ours, theirs, f"{above}{key}.")
         else:
             yield f"{above}{key}", theirs
+
+
+def differing(one: Scenario, other: Scenario) -> dict[str, tuple[Any, Any]]:
+    """Return the settings in which two cells differ: dotted keys, and both values in the words of a file, resolved.
+
+    The retrier is one setting, `retrier`. Left out is what changes no number, and what only one of them has a use for.
+    None stands for an optional part that one of them does not have.
+    """
+    trees = [_essence(_resolved_alone(cell)) for cell in (one, other)]
+    found: dict[str, tuple[Any, Any]] = {}
+    for key in dict.fromkeys([*trees[0], *trees[1]]):
+        if key in OPTIONAL_PARTS or (key in trees[0] and key in trees[1]):
+            ours, theirs = (tree.get(key) for tree in trees)
+            found |= _unequal(key, ours, theirs) if key != "retrier" else {key: (ours, theirs)}
+    return {key: values for key, values in found.items() if values[0] != values[1]}
+
+
+def _unequal(key: str, ours: Any, theirs: Any) -> dict[str, tuple[Any, Any]]:
+    if isinstance(ours, Mapping) and isinstance(theirs, Mapping) and ours.keys() == theirs.keys():
+        return {
+            name: pair
+            for below in ours
+            for name, pair in _unequal(f"{key}.{below}", ours[below], theirs[below]).items()
+        }
+    return {key: (ours, theirs)}
 
 
 def digest(scenario: Scenario) -> str:

@@ -12,6 +12,7 @@ from sim.scenario.data_files import DataFiles
 from sim.scenario.problems import Path as Keys
 from sim.scenario.problems import Place, Places, Problem, ScenarioError, whole_file
 from sim.scenario.schema import Scenario
+from sim.scenario.search_space import check_search
 from sim.scenario.yaml_guard import MAX_BYTES, Document, read_yaml
 
 Overrides = Sequence[tuple[str, str]]
@@ -72,6 +73,7 @@ def _build(tree: Mapping[str, Any], surroundings: Surroundings) -> tuple[Scenari
     made, more = check_cells(tree, surroundings, problems)
     if scenario is not None and not more:
         scenario.cells_found.extend(made)
+    more += check_search(tree, surroundings, problems)
     return scenario, [*problems, *more]
 
 

@@ -67,11 +67,15 @@ def _idle_when_isolated(tree: Tree) -> Iterator[Idle]:
     yield from _idle(tree, f"{alone} and all count; a window needs `world: shared`", "measure")
     yield from _idle(tree, f"{alone} and all are independent; raise requests.count", "replications", neutral=1)
     yield from _idle(tree, f"{alone}; faults befall a deployment that requests share: `world: shared`", "faults")
+    single = "in an isolated world, where requests are added: `requests_at_most`"
+    yield from _idle(tree, single, "precision", "replications_at_most")
     yield from _idle(tree, f"{alone} and waits for no slot; slots need `world: shared`", "platform", "parallelism")
 
 
 def _idle_when_shared(tree: Tree) -> Iterator[Idle]:
     reason = "has no use in a shared world, whose intervals come from the requests of its replications: all are kept"
+    added = "in a shared world, where replications are added: `replications_at_most`"
+    yield from _idle(tree, added, "precision", "requests_at_most")
     if written(tree, "keep") == "histogram":
         yield Idle(("keep",), f"'histogram' {reason}", ("keep",))
 

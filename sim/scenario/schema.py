@@ -24,7 +24,8 @@ from pydantic import (
     model_validator,
 )
 
-from sim.analysis.expressions import LONGEST_TEXT, Expectation, parse
+from sim.analysis.expressions import LONGEST_TEXT
+from sim.analysis.targets import Target, parse_target
 from sim.convex.platform import ASSUMED, PlatformOptions, number
 from sim.kernel.config import DURATION_PATTERN, DurationNs, Options
 from sim.kernel.durations import format_duration
@@ -42,16 +43,18 @@ from sim.scenario.invariant_choice import InvariantChoice
 from sim.scenario.problems import Problem, ScenarioError
 from sim.scenario.retrier_choice import RetrierChoice, RetrierField
 from sim.scenario.rules import Tree
+from sim.scenario.tuning import AnyValue, Expect, TuneOptions
 from sim.scenario.words import problems_of
 from sim.world.actions import ActionOptions, AlsoWritten
 from sim.world.distributions import Law
 from sim.world.faults import Fault, SystemError  # noqa: A004  # the platform's own word
-from sim.world.workload import CancelOptions, RequestsOptions
+from sim.world.workload import REQUESTS_MAX, CancelOptions, RequestsOptions
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 SEED_MAX = 2**63 - 1
 MOST_FAULTS = 100
 MOST_EXPECTATIONS = 100
+MOST_REPLICATIONS = 10_000
 MOST_KEPT = 10_000_000
 """Requests of a cell that are kept unless the scenario says otherwise, and the most that a shared world may have."""
 
@@ -104,14 +107,6 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _parsed(value: Any) -> Expectation:
-    if isinstance(value, Expectation):
-        return value
-    if not isinstance(value, str):
-        raise ValueError("an expectation is a text such as success.rate >= 99.9%")  # noqa: TRY004  # for pydantic
-    return parse(value)
-
-
 Until = Annotated[
     Annotated[DurationNs, Field(gt=0)] | None,
     BeforeValidator(lambda value: None if value == "drained" else value),
@@ -120,15 +115,49 @@ Until = Annotated[
 ]
 """A duration, or `drained` (in memory None): when no job, execution, effect to come or cancel remains."""
 
-Expect = Annotated[
-    Expectation,
-    PlainValidator(_parsed),
-    PlainSerializer(lambda expectation: expectation.text, return_type=str),
+
+def _parsed_target(value: Any) -> Target:
+    if isinstance(value, Target):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("a target is a text such as time_to_effect.p99 +- 5%")  # noqa: TRY004  # for pydantic
+    return parse_target(value)
+
+
+TargetText = Annotated[
+    Target,
+    PlainValidator(_parsed_target),
+    PlainSerializer(lambda target: target.text, return_type=str),
     WithJsonSchema({"type": "string", "maxLength": LONGEST_TEXT}),
 ]
-"""An expectation, in a file its text."""
+"""How narrow an interval has to be, in a file its text."""
 
-AnyValue = Annotated[Any, WithJsonSchema({})]
+
+class Precision(Options):
+    """A run goes on until the named intervals are narrow enough in every cell, or the limit is reached.
+
+    `requests.count` requests a cell (`replications`, in shared worlds) are the first round; each round doubles them.
+    """
+
+    intervals: Annotated[tuple[TargetText, ...], Field(strict=False, max_length=MOST_EXPECTATIONS)] = Field(
+        description="What has to be how narrow, such as `time_to_effect.p99 +- 5%`.", json_schema_extra={"minItems": 1}
+    )
+    requests_at_most: int = Field(
+        default=1_000_000, ge=1, le=REQUESTS_MAX, description="Isolated worlds: the most requests of a cell."
+    )
+    replications_at_most: int = Field(
+        default=1_000, ge=1, le=MOST_REPLICATIONS, description="Shared worlds: the most replications of a cell."
+    )
+
+    @field_validator("intervals")
+    @classmethod
+    def _names_some(cls, intervals: tuple[Target, ...]) -> tuple[Target, ...]:
+        # Not `min_length`, which would count without those that are wrong.
+        if not intervals:
+            raise ValueError("name at least one interval, such as success.rate +- 0.1%")
+        return intervals
+
+
 _EMPTY = BeforeValidator(lambda value: {} if value is None else value)
 Sweep = Annotated[
     dict[str, Annotated[tuple[AnyValue, ...], Field(strict=False, min_length=1, max_length=1000)]],
@@ -161,7 +190,9 @@ class Scenario(Options):
         default="isolated", description="Each request alone, from t = 0; or one deployment for all."
     )
     requests: RequestsOptions = Field(default=RequestsOptions(), description="How many, and when they come.")
-    replications: int = Field(default=1, ge=1, le=10_000, description="Shared worlds: independent repetitions.")
+    replications: int = Field(
+        default=1, ge=1, le=MOST_REPLICATIONS, description="Shared worlds: independent repetitions."
+    )
     keep: Literal["requests", "histogram"] | None = Field(
         default=None,
         description="Isolated worlds: what is kept of a cell, every request or histograms (percentiles within 0.1 %). "
@@ -195,8 +226,12 @@ class Scenario(Options):
     course: CourseOptions | None = Field(
         default=None, description="One course of events of the small world; `retrysim replay` replays it."
     )
+    tune: TuneOptions | None = Field(default=None, description="What `retrysim tune` searches for.")
     expect: Annotated[tuple[Expect, ...], Field(strict=False, max_length=MOST_EXPECTATIONS)] = Field(
         default=(), description="What should hold, such as `success.rate >= 99.9%`."
+    )
+    precision: Precision | None = Field(
+        default=None, description="Run until the named intervals are narrow enough in every cell, or the limit."
     )
     check: InvariantChoice = Field(
         default=(), description="Invariants that every history is held against, by name, or `all` that everybody owes."
@@ -231,6 +266,7 @@ class Scenario(Options):
         except ValidationError as error:
             found = problems_of(error, tree, lambda path: allowed_keys(tree, path, surroundings))
             raise ScenarioError(first_each([*problems, *found])) from None
+        problems += _limits_below_start(scenario)
         if scenario.world == "shared" and scenario.requests.count > MOST_KEPT:
             reason = f"at most {MOST_KEPT:,} in a shared world, whose requests are all kept and simulated in one piece"
             problems.append(Problem(("requests", "count"), reason))
@@ -245,7 +281,8 @@ class Scenario(Options):
         """What is kept of a cell, where nothing is stated too."""
         if self.world == "shared":
             return "requests"
-        return self.keep or ("requests" if self.requests.count <= MOST_KEPT else "histogram")
+        most = self.requests.count if self.precision is None else self.precision.requests_at_most
+        return self.keep or ("requests" if max(most, self.requests.count) <= MOST_KEPT else "histogram")
 
     @property
     def written(self) -> Tree:
@@ -282,6 +319,19 @@ class Scenario(Options):
         from sim.scenario.load import from_dict  # noqa: PLC0415  # the loader builds scenarios
 
         return from_dict(values, folder)
+
+
+def _limits_below_start(scenario: Scenario) -> list[Problem]:
+    """Find limits of `precision` that are written and lie below what its first round has."""
+    if scenario.precision is None:
+        return []
+    limit, key, start = ("requests_at_most", "requests.count", scenario.requests.count)
+    if scenario.world == "shared":
+        limit, key, start = ("replications_at_most", "replications", scenario.replications)
+    most = getattr(scenario.precision, limit)
+    if limit not in scenario.precision.model_fields_set or most >= start:
+        return []
+    return [Problem(("precision", limit), f"the first round has {start:,} already ({key}): this must be at least that")]
 
 
 def _by_alias(model: type[Options], data: Mapping[Any, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.convex.functions import Function
 from sim.retriers.base import PORTS
+from sim.scenario.data_files import brought_along
 from sim.scenario.identity import digest, resolved_yaml
 from sim.scenario.load import load
 from sim.scenario.problems import ScenarioError
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from sim.retriers.base import Retrier
-    from sim.scenario.data_files import DataFiles
     from sim.scenario.schema import Scenario
 
 
@@ -121,7 +121,9 @@ def save(scenario: Scenario, retrier: Named | None, directory: Path, stem: str) 
             tree = {key: value for key, value in scenario.written.items() if key != "seed"}
             if retrier is not None:
                 tree.pop("retrier", None)
-            tree = _with_files_at_hand(tree, surroundings.files, directory)
+            tree, data = brought_along(tree, surroundings.files)
+            for name, content in data.items():
+                _write(directory / name, content)
             text = "".join(f"{line}\n" for line in yaml_lines(tree, {}))
         else:
             text = resolved_yaml(scenario)
@@ -138,21 +140,6 @@ def save(scenario: Scenario, retrier: Named | None, directory: Path, stem: str) 
 def _overrides(retrier: Named) -> Iterator[tuple[str, str]]:
     for key, value in retrier.options.items():
         yield f"retrier.{key}", flow_text(value)
-
-
-def _with_files_at_hand(node: Any, files: DataFiles, directory: Path) -> Any:
-    """Copy the files that columns come from to a folder, and name them as they are called there."""
-    if isinstance(node, dict):
-        filled = {key: _with_files_at_hand(value, files, directory) for key, value in node.items()}
-        if isinstance(node.get("file"), str) and "column" in node:
-            data = files.read(node["file"])
-            name = f"{hashlib.sha256(data).hexdigest()[:8]}-{Path(node['file']).name}"
-            _write(directory / name, data)
-            filled["file"] = name
-        return filled
-    if isinstance(node, list | tuple):
-        return [_with_files_at_hand(value, files, directory) for value in node]
-    return node
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -187,3 +187,15 @@ def test_more_labels_than_fit_still_stay_within_the_axes() -> None:
 def test_names_are_wrapped_and_never_read_as_mathematics() -> None:
     assert label("$a$ and _b") == r"\$a\$ and _b"
     assert [len(line) <= 34 for line in label("name " * 60).split("\n")] == [True] * 3
+
+
+# Many cells.
+
+
+def test_of_many_curves_a_few_are_named_from_the_quickest_to_the_slowest(make_cell: MakeCell) -> None:
+    cells = [make_cell(f"cell {number}", (30, {"first_effect_ns": (number + 1) * 10**7})) for number in range(20)]
+    ax = plot_time_to_effect(cells)
+    named = [text.get_text() for text in ax.get_legend().get_texts()]  # type: ignore[union-attr]
+    assert (named[0], named[-2], named[-1]) == ("cell 0", "cell 19", "13 cells between them")
+    assert len(named) == 8
+    assert len([line for line in ax.get_lines() if line.get_drawstyle() == "steps-post"]) == 20

@@ -13,7 +13,7 @@ import pytest
 from click.testing import Result
 
 from sim.analysis.story_words import span_text
-from sim.cli.run import FILES, PICTURES, RESULT_FILES
+from sim.cli.run import FILES, PICTURES, RESULT_FILES, SWEPT
 from sim.experiment.run import run as simulate
 from sim.scenario.load import load
 
@@ -240,6 +240,14 @@ def test_files_of_other_people_stay(run: Run) -> None:
 def test_stale_files_are_known_by_the_names_that_pictures_have(run: Run) -> None:
     run("run", "smallest.yaml", "--requests", "20", "--svg", "--out", "out")
     assert files(Path("out")) == set(FILES)
+
+
+def test_a_sweep_has_pictures_of_its_own_which_a_later_run_without_it_takes_away(run: Run) -> None:
+    swept = ("--set", "variants={}", "--set", "retrier=component", "--set", "sweep={retrier.max_failures: [1, 9]}")
+    run("run", "verdicts.yaml", *swept, "--svg", "--out", "out")
+    assert files(Path("out")) == {*FILES, *SWEPT}
+    run("run", "verdicts.yaml", "--out", "out")
+    assert files(Path("out")) == RESULTS | PNGS
 
 
 @pytest.mark.parametrize("name", ["verdicts", "crashes", "shared"])

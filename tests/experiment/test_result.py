@@ -245,3 +245,47 @@ def test_examples_are_the_first_of_their_kind(result: Result) -> None:
 def test_there_is_no_example_of_what_did_not_happen() -> None:
     (cell,) = run(Scenario.parse("{retrier: none, requests: {count: 5}, action: {script: [{outcome: hang}]}}")).cells
     assert cell.examples == {"stuck": 0}
+
+
+# Sweeps.
+
+
+@pytest.fixture(scope="module")
+def swept() -> Result:
+    return run(
+        Scenario.parse(
+            """
+            requests: {count: 60}
+            action: {outcomes: {fail: 0.4}}
+            variants: {"one, by one": {retrier.base: 1}, doubling: {}}
+            retrier: component
+            sweep:
+              retrier.max_failures: [0, 2]
+              retrier.initial_backoff: [10ms, 1s]
+            """
+        )
+    )
+
+
+def test_a_metric_is_drawn_over_a_swept_key_with_a_line_for_all_else(swept: Result) -> None:
+    ax = swept.plot.metric("amplification", over="retrier.initial_backoff")
+    named = [text.get_text() for text in ax.get_legend().get_texts()]  # type: ignore[union-attr]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("retrier.initial_backoff", "attempts a request (amplification)")
+    assert named == [f"{variant}, max failures {n}" for variant in ("one, by one", "doubling") for n in (0, 2)]
+
+
+def test_a_heat_map_is_drawn_of_one_variant(swept: Result) -> None:
+    with pytest.raises(ValueError, match="several cells"):
+        swept.plot.heat("amplification")
+
+
+def test_keys_that_are_not_swept_are_named_in_the_refusal(swept: Result, result: Result) -> None:
+    with pytest.raises(KeyError, match=r"retrier\.max_failures, retrier\.initial_backoff"):
+        swept.plot.metric("amplification")
+    with pytest.raises(KeyError, match="there are none"):
+        result.plot.heat("amplification")
+
+
+def test_the_one_swept_key_need_not_be_named() -> None:
+    one = run(Scenario.parse("requests: {count: 20}\nretrier: none\nsweep: {action.outcomes.fail: [0, 0.5, 1]}"))
+    assert one.plot.metric("success.rate").get_xlabel() == "action.outcomes.fail"

@@ -1,0 +1,204 @@
+"""`retrysim compare`: set one cell against another, and fail where one is worse by too much."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from sim.analysis.comparison import judged_text
+from sim.analysis.comparison_picture import save_comparison
+from sim.analysis.conditions import Condition, parse_condition
+from sim.analysis.drawing import caption_text
+from sim.analysis.expressions import ExpressionError, Ruling
+from sim.cli import INCONCLUSIVE, MISSED
+from sim.cli.kept import told
+from sim.cli.output import WIDTH, Printer, refuse_impossible, saving
+from sim.experiment.compare import Compared, Comparison, NotComparable, compare
+from sim.experiment.opened import open_results
+from sim.scenario.identity import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sim.experiment.result import CellResult, Result
+
+STEM = "comparison"
+SUMMARY = f"{STEM}.json"
+MOST_NAMED = 20
+
+
+class Place(NamedTuple):
+    """A folder of results, and the cell that is meant, if one is named."""
+
+    folder: Path
+    cell: str | None
+
+
+def _conditions(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) -> tuple[Condition, ...]:
+    """Read conditions of the command line, or say what is wrong where."""
+    try:
+        return tuple(map(parse_condition, texts))
+    except ExpressionError as error:
+        said = "Error: Invalid value for '--fail-if': "
+        lines = textwrap.wrap(f"{said}{error}", WIDTH, break_on_hyphens=False, drop_whitespace=True)
+        raise click.BadParameter("\n".join(lines).removeprefix(said), ctx, param) from None
+
+
+@click.command("compare")
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="[B]", required=False)
+@click.option("--cells", nargs=2, metavar="A B", help="Compare two cells of one folder, by id or name.")
+@click.option(
+    "--fail-if",
+    "conditions",
+    callback=_conditions,
+    metavar="EXPR",
+    multiple=True,
+    help="Exit with 99 where this holds of B - A, such as 'time_to_effect.p99 > +10%'; may be given again.",
+)
+@click.option("--all", "complete", is_flag=True, help="Show every metric.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Save picture and comparison.json here.")
+@click.option("--no-plots", is_flag=True, help="Save no picture.")
+@click.option("--svg", is_flag=True, help="Save the picture as SVG as well.")
+def command(  # noqa: PLR0913  # one parameter an option
+    a: str,
+    b: str | None,
+    cells: tuple[str, str] | None,
+    conditions: tuple[Condition, ...],
+    out: Path | None,
+    *,
+    complete: bool,
+    no_plots: bool,
+    svg: bool,
+) -> None:
+    """Compare results B with results A: what is better, what is worse, and what may be chance.
+
+    A and B are folders that `retrysim run` has left, or FOLDER:CELL for one cell of such a folder. Two folders are
+    compared cell by cell where their cells have the same ids; one folder needs --cells.
+
+    Requests of one seed met the same weather and the same latencies, so they are compared in pairs. A condition of
+    --fail-if is METRIC OPERATOR DIFFERENCE: an amount of B - A (+500ms, +0.1% of a rate is a tenth of a percentage
+    point), a share of A's value (+10% of a time or a count) or a multiple of it (x1.1).
+
+    Exits with 99 where a condition certainly holds, and with 98 where one may.
+    """
+    if out is None and (no_plots or svg):
+        raise click.UsageError("without --out nothing is saved, so --no-plots and --svg mean nothing")
+    if no_plots and svg:
+        raise click.UsageError("--svg asks for a picture and --no-plots for none")
+    if out is not None:
+        refuse_impossible(out)
+    compared, headers = _compared(a, b, cells)
+    printer = Printer()
+    for number, (one, header) in enumerate(zip(compared, headers, strict=True)):
+        if number:
+            printer.verbatim("")
+        _print(one, header, printer, complete=complete)
+    ruling = _judge(compared, conditions, printer)
+    if out is not None:
+        files = _save(compared, out, pictures=not no_plots, svg=svg)
+        printer.verbatim(f"\nsaved in {out}: {', '.join(files)}")
+    if ruling in (Ruling.met, Ruling.inconclusive):
+        raise click.exceptions.Exit(MISSED if ruling is Ruling.met else INCONCLUSIVE)
+
+
+def _compared(a: str, b: str | None, cells: tuple[str, str] | None) -> tuple[Comparison, list[tuple[str, str]]]:
+    """Compare what is named; also return how A and B are called on top of each table."""
+    first, second = _places(a, b, cells)
+    with told(None):
+        results = [open_results(first.folder)]
+        results.append(results[0] if second.folder == first.folder else open_results(second.folder))
+    sides = [_side(result, place) for result, place in zip(results, (first, second), strict=True)]
+    try:
+        compared = compare(sides[0], sides[1])
+    except NotComparable as error:
+        raise click.UsageError(str(error)) from None
+    return compared, [(_header(first, one.a), _header(second, one.b)) for one in compared]
+
+
+def _places(a: str, b: str | None, cells: tuple[str, str] | None) -> tuple[Place, Place]:
+    first = _place(a)
+    if cells is not None:
+        if b is not None or first.cell is not None:
+            raise click.UsageError("--cells chooses two cells of one folder: name that folder alone")
+        return Place(first.folder, cells[0]), Place(first.folder, cells[1])
+    if b is None:
+        raise click.UsageError("with what? Name a second folder, or two cells of this one with --cells A B")
+    return first, _place(b)
+
+
+def _place(text: str) -> Place:
+    """Read FOLDER or FOLDER:CELL; a folder whose name has a colon is taken as it is."""
+    folder, colon, cell = text.rpartition(":")
+    if colon and folder and not Path(text).exists():
+        return Place(Path(folder), cell)
+    return Place(Path(text), None)
+
+
+def _side(result: Result, place: Place) -> CellResult | Result:
+    if place.cell is None:
+        return result
+    try:
+        return result[place.cell]
+    except KeyError:
+        names = [cell.id for cell in result.cells]
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        known = ", ".join(names[:MOST_NAMED])
+        raise click.UsageError(f"no cell '{place.cell}' in '{place.folder}'; there are {known}{more}") from None
+
+
+def _header(place: Place, cell: CellResult) -> str:
+    scenario = cell.cell.scenario
+    return f"{place.folder}, {cell.cell.name}: {len(cell.metrics):,} requests, seed {scenario.seed}"
+
+
+def _print(one: Compared, header: tuple[str, str], printer: Printer, *, complete: bool) -> None:
+    for name, text in zip("AB", header, strict=True):
+        printer.sentence(f"{name}  {text}")
+    printer.print(one.table(complete=complete))
+    for sentence in one.sentences(complete=complete):
+        printer.sentence(sentence)
+
+
+def _judge(compared: Comparison, conditions: Sequence[Condition], printer: Printer) -> Ruling | None:
+    """Print what became of the conditions, and return the worst of it."""
+    if not conditions:
+        return None
+    printer.verbatim("\nfail if")
+    rulings = set()
+    for one in compared:
+        where = f"{one.b.cell.name}: " if len(compared) > 1 else ""
+        for condition in conditions:
+            judged = condition.judge(one.differences)
+            rulings.add(judged.ruling)
+            printer.sentence(f"{where}{judged_text(judged, one.differences)}", indent="  ")
+    return next(ruling for ruling in (Ruling.met, Ruling.inconclusive, Ruling.missed) if ruling in rulings)
+
+
+def _save(compared: Comparison, folder: Path, *, pictures: bool, svg: bool) -> list[str]:
+    stems = [STEM if len(compared) == 1 else f"{STEM}-{one.b.id}" for one in compared]
+    own = (SUMMARY, *(f"{stem}.{kind}" for stem in stems for kind in ("png", "svg")))
+    with saving(folder, own) as beside:
+        (beside / SUMMARY).write_text(compared.summary_json(), encoding="utf-8")
+        for one, stem in zip(compared, stems, strict=True):
+            if pictures:
+                save_comparison(one.pair, _caption(one), beside, stem, svg=svg)
+        return sorted(path.name for path in beside.iterdir())
+
+
+def _caption(one: Compared) -> str:
+    """Return the caption of a picture: that of B, and what it is compared with."""
+    found = [
+        caption_text(
+            cell.cell.scenario.name,
+            cell.cell.scenario.seed,
+            len(cell.metrics),
+            digest(cell.cell.scenario),
+        )
+        for cell in (one.a, one.b)
+    ]
+    paired = "paired" if one.paired else "not paired"
+    return f"A: {found[0]}\nB: {found[1]} | {paired}"

@@ -1,0 +1,118 @@
+"""`retrysim tune`: search the parameters of a scenario, print the Pareto set, save each point to run and to paste."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sim.analysis.drawing import caption_text
+from sim.analysis.expressions import Ruling
+from sim.analysis.pareto import FIGURE, save_pareto
+from sim.cli import INCONCLUSIVE, MISSED
+from sim.cli.output import Printer, refuse_impossible, saving
+from sim.cli.progress import bar
+from sim.cli.scenarios import Source, problems_told, scenario_options
+from sim.experiment.counterexample import located
+from sim.experiment.points import point_files
+from sim.experiment.tune import tune
+from sim.experiment.typescript import code_lines, no_code, typescript
+from sim.scenario.problems import ScenarioError
+from sim.scenario.tuning import MOST_FINALISTS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sim.experiment.tune import Tuned
+
+EXIT_CODES = {Ruling.missed: MISSED, Ruling.inconclusive: INCONCLUSIVE}
+SUMMARY = "tune.json"
+FILES = (
+    SUMMARY,
+    *(f"{FIGURE}.{kind}" for kind in ("png", "svg")),
+    *(f"point-{number}.{kind}" for number in range(1, MOST_FINALISTS + 1) for kind in ("yaml", "ts")),
+)
+"""What a search may leave in its folder, all else there is somebody else's."""
+
+
+@click.command("tune")
+@scenario_options
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where results go (results/NAME-tuned).")
+@click.option("--no-plots", is_flag=True, help="Save no picture.")
+@click.option("--svg", is_flag=True, help="Save the picture as SVG as well.")
+def command(source: Source, out: Path | None, *, no_plots: bool, svg: bool) -> None:
+    """Search parameters of SCENARIO, as its `tune` block says.
+
+    Prints the Pareto set of the objectives, and saves each point of it as a scenario and as TypeScript. --requests says
+    how many requests a finalist is measured with. Exits with 98 where no candidate is sure to keep the constraints and
+    with 99 where none keeps them.
+    """
+    if no_plots and svg:
+        raise click.UsageError("--svg asks for pictures and --no-plots for none")
+    with problems_told(source):
+        scenario = source.load()
+        folder = Path("results") / f"{scenario.name}-tuned" if out is None else out
+        refuse_impossible(folder)
+        try:
+            with bar() as watcher:
+                tuned = tune(scenario, progress=watcher)
+        except ScenarioError as error:
+            raise located(error, source.path) from None
+    printer = Printer()
+    _print(tuned, printer)
+    files = _save(tuned, folder, pictures=not no_plots, svg=svg)
+    printer.verbatim(f"\nsaved in {folder}: {_listed(files)}")
+    if tuned.points:
+        line = shlex.join(["retrysim", "run", str(folder / "point-1.yaml")])
+        printer.verbatim(f"\nto run a point\n  {line}")
+    if tuned.ruling in EXIT_CODES:
+        raise click.exceptions.Exit(EXIT_CODES[tuned.ruling])
+
+
+def _listed(files: Sequence[str]) -> str:
+    """Name files, of the points' the first and the last."""
+    points = [name for name in files if name.startswith("point-")]
+    kinds = dict.fromkeys(name.rpartition(".")[2] for name in points)
+    last = max((int(name.removeprefix("point-").partition(".")[0]) for name in points), default=0)
+    numbered = [f"point-1.{kind}" + (f" to point-{last}.{kind}" if last > 1 else "") for kind in kinds]
+    return ", ".join([*(name for name in files if name not in points), *numbered])
+
+
+def _print(tuned: Tuned, printer: Printer) -> None:
+    scenario = tuned.scenario
+    options = tuned.options
+    each = f"{scenario.requests.count:,} requests"
+    each = f"{each} x {scenario.replications} replications" if scenario.world == "shared" else each
+    printer.sentence(
+        f"{scenario.name}: {scenario.world} world, {options.budget.candidates} candidates, {each} a finalist, "
+        f"seed {scenario.seed}, schema 1, digest {tuned.digest[:12]}"
+    )
+    printer.print(tuned.table())
+    for sentence in tuned.sentences():
+        printer.sentence(sentence)
+    if not tuned.points:
+        return
+    first = tuned.points[0].scenario
+    if reason := no_code(first):
+        printer.verbatim("")
+        printer.sentence(reason)
+        return
+    printer.verbatim("\npoint 1, to paste")
+    for line in code_lines(typescript(first, "")):
+        printer.verbatim(f"  {line}")
+
+
+def _save(tuned: Tuned, folder: Path, *, pictures: bool, svg: bool) -> list[str]:
+    with saving(folder, FILES) as beside:
+        (beside / SUMMARY).write_text(tuned.summary_json(), encoding="utf-8")
+        for name, content in point_files(tuned).items():
+            (beside / name).write_bytes(content)
+        if pictures:
+            scenario = tuned.scenario
+            caption = caption_text(
+                scenario.name, tuned.fresh_seed, scenario.requests.count, tuned.digest, scenario.replications
+            ).replace(" a cell", " a finalist")
+            save_pareto(tuned.reported, tuned.options.objectives, caption, beside, svg=svg)
+        return sorted(path.name for path in beside.iterdir())

@@ -1,0 +1,88 @@
+"""A block of requests on their way to records, and those that arrays leave to the event engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sim.engine import event
+from sim.engine.vector.arrays import FOREVER
+from sim.engine.vector.effects import Effects
+from sim.kernel.draws import Draws
+from sim.kernel.records import Outcome
+
+if TYPE_CHECKING:
+    from sim.engine.vector.arrays import Bools, Ints, SomeRows
+    from sim.kernel.records import Requests
+    from sim.scenario.schema import Scenario
+
+STEPS_PER_ACTION = 6
+"""Timers of one execution of an action, at most."""
+STEPS_BESIDES = 4
+"""Timers of a submission and of a cancel, at most."""
+
+
+class Block:
+    """The columns of consecutive requests of an isolated world, and what is known of their cancels."""
+
+    def __init__(self, cell: Scenario, records: Requests) -> None:
+        """Take blank records to write into."""
+        self.records = records
+        self.count = count = len(records)
+        self.everybody = np.arange(count)
+        self.draws = Draws(cell.seed).of(records.number)
+        self.effects = Effects(count)
+        self.attempts = records.attempts
+        self.actions = records.actions
+        """Executions without an attempt, until the end."""
+        self.action_ns = records.action_ns
+        self.polls = records.polls
+        self.mutations = records.mutations
+        self.outcome = records.outcome
+        self.outcome[:] = Outcome.stuck
+        self.settled_ns = records.settled_ns
+        self.known_attempt_end_ns = records.known_attempt_end_ns
+        self.last_attempt_end_ns = records.last_attempt_end_ns
+        self.left = np.zeros(count, dtype=np.bool_)
+        """Requests that are left to the event engine."""
+        self.cancel_ns = _cancels(cell, self)
+        """The instant at which each request is canceled, FOREVER where it is not; None where none is."""
+
+    def canceling(self, rows: SomeRows) -> Ints:
+        """Return the instants of the cancels of some requests; only where there are cancels."""
+        assert self.cancel_ns is not None  # noqa: S101  # the caller has looked
+        return self.cancel_ns[rows]
+
+    def settle(self, rows: SomeRows, outcome: Outcome, at_ns: Ints, known_end_ns: Ints | int) -> None:
+        """Note what a retrier concludes about requests, and the ends of their last attempts as far as they had any."""
+        self.outcome[rows] = outcome
+        self.settled_ns[rows] = at_ns
+        self.known_attempt_end_ns[rows] = known_end_ns
+
+    def leave(self, rows: SomeRows, those: Bools) -> None:
+        """Leave those of some requests to the event engine."""
+        self.left[rows] |= those
+
+    def finish(self, polls_at_most: int, window_ns: int | None) -> None:
+        """Fill in what attempts and their effects come to, and find the requests that must be left after all.
+
+        Those are the ones whose world may have more timers than a world may fire, or two effects at one instant.
+        """
+        self.actions += self.attempts
+        steps = polls_at_most * event.STEPS_PER_POLL
+        if int(self.polls.max(initial=0)) + STEPS_PER_ACTION * int(self.actions.max(initial=0)) + STEPS_BESIDES > steps:
+            timers = self.polls.astype(np.int64) + STEPS_PER_ACTION * self.actions.astype(np.int64)
+            self.left |= timers + STEPS_BESIDES > steps
+        self.left[self.effects.judge(self.records, window_ns)] = True
+
+
+def _cancels(cell: Scenario, block: Block) -> Ints | None:
+    cancel = cell.cancel
+    if cancel is None or not cancel.share:
+        return None
+    instants_ns = np.full(block.count, FOREVER)
+    (canceled,) = np.nonzero(block.draws.uniforms("cancel_share") < cancel.share)
+    if canceled.size:
+        instants_ns[canceled] = cancel.after.sample_ns(block.draws.uniforms("cancel_after", 0, canceled))
+    return instants_ns

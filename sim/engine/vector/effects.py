@@ -1,0 +1,90 @@
+"""What the effects of many requests come to: first ones, suppressed ones, duplicates and their causes.
+
+`sim.world.effects` for arrays. Effects are noted as attempts are made, and judged at the end in the order of their
+instants: an effect of an attempt that was given up can come behind those of the attempts after it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from sim.kernel.records import Cause
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sim.engine.vector.arrays import Bools, Ints, SomeRows
+    from sim.kernel.records import Requests
+
+
+class _Noted(NamedTuple):
+    """Effects of one attempt each of different requests."""
+
+    rows: Ints
+    at_ns: Ints
+    given_up: Bools
+    """Whether the attempt had been given up by then."""
+    blame: NDArray[np.uint8]
+    """What a duplicate after this effect is charged to."""
+
+    def of(self, those: Bools) -> _Noted:
+        """Return some of them."""
+        return _Noted(self.rows[those], self.at_ns[those], self.given_up[those], self.blame[those])
+
+
+class Effects:
+    """The effects of the requests of a block."""
+
+    def __init__(self, count: int) -> None:
+        self._everybody = np.arange(count)
+        self._counts = np.zeros(count, dtype=np.int32)
+        self._noted: list[_Noted] = []
+
+    def note(self, rows: SomeRows, at_ns: Ints, given_up: Bools | bool, blame: NDArray[np.uint8] | Cause) -> None:  # noqa: FBT001  # one for all
+        """Note effects of one attempt each of different requests; all arrays have shape (rows,)."""
+        count = len(at_ns)
+        if count == 0:
+            return
+        self._counts[rows] += 1
+        numbers = self._everybody[rows] if isinstance(rows, slice) else rows
+        given = np.broadcast_to(np.asarray(given_up), count)
+        blames = np.broadcast_to(np.asarray(blame, dtype=np.uint8), count)
+        self._noted.append(_Noted(numbers, at_ns, given, blames))
+
+    def judge(self, records: Requests, window_ns: int | None) -> Ints:
+        """Fill columns of blank records; returns the rows of requests in which two effects come at one instant."""
+        first_effect_ns, effects = records.first_effect_ns, records.effects
+        np.minimum(self._counts, 1, out=effects)
+        several = self._counts > 1
+        if not several.any():
+            for noted in self._noted:
+                first_effect_ns[noted.rows] = noted.at_ns
+            return np.zeros(0, dtype=np.int64)
+        parts: list[_Noted] = []
+        for noted in self._noted:
+            many = several[noted.rows]
+            alone = ~many
+            first_effect_ns[noted.rows[alone]] = noted.at_ns[alone]
+            parts.append(noted.of(many))
+        rows, at_ns, given_up, blame = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+        order = np.lexsort((at_ns, rows))
+        rows, at_ns, given_up, blame = rows[order], at_ns[order], given_up[order], blame[order]
+        starts = np.flatnonzero(np.r_[True, rows[1:] != rows[:-1]])
+        lengths = np.diff(np.r_[starts, len(rows)])
+        tied: Ints = rows[1:][(rows[1:] == rows[:-1]) & (at_ns[1:] == at_ns[:-1])]
+        first_effect_ns[rows[starts]] = at_ns[starts]
+        last_ns, last_blame = at_ns[starts].copy(), blame[starts].copy()
+        for rank in range(1, int(lengths.max())):
+            (having,) = np.nonzero(lengths > rank)
+            places = starts[having] + rank
+            if window_ns is not None:
+                recognised = at_ns[places] - last_ns[having] < window_ns
+                records.suppressed[rows[places[recognised]]] += 1
+                having, places = having[~recognised], places[~recognised]
+            causes = np.where(given_up[places], np.uint8(Cause.timeout), last_blame[having])
+            records.duplicates[rows[places], causes] += 1
+            effects[rows[places]] += 1
+            last_ns[having], last_blame[having] = at_ns[places], blame[places]
+        return tied

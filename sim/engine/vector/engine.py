@@ -1,0 +1,86 @@
+"""The vector engine's door: what it can do, and the records of some requests of a cell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sim.engine import event
+from sim.engine.vector import article, component, helpers, none
+from sim.engine.vector.block import Block
+from sim.kernel.records import Requests
+from sim.retriers.article import Article
+from sim.retriers.component import Component
+from sim.retriers.helpers import Helpers
+from sim.retriers.none import NoRetry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sim.scenario.schema import Scenario
+
+BLOCK = 1 << 15
+"""Requests simulated at once: their columns stay in a processor's cache."""
+PORTS = (NoRetry, Article, Helpers, Component)
+
+
+def refusal(cell: Scenario) -> str | None:
+    """Return why the vector engine cannot simulate a cell, in one line; None where it can."""
+    return next(_reasons(cell), None)
+
+
+def _reasons(cell: Scenario) -> Iterator[str]:
+    retrier = cell.retrier.make()
+    if type(retrier) not in PORTS:
+        yield f"it has no port of {cell.retrier.kind}"
+    if cell.world != "isolated":
+        yield "in a shared world requests wait for each other"
+    if cell.until is not None:
+        yield "it follows each request to its end, and `until` cuts it off"
+    if isinstance(retrier, NoRetry):
+        return
+    for name in ("mutation_latency", "commit_window", "dispatch_latency"):
+        if getattr(cell.platform, name) is not None:
+            yield f"platform.{name} lets what is at one instant otherwise overlap"
+    if isinstance(retrier, Component):
+        for name, on in (
+            ("clean_up_after", retrier.clean_up_after_ns is not None),
+            ("daily_cleanup", retrier.daily_cleanup),
+        ):
+            if on:
+                yield f"retrier.{name} deletes runs that may be under way"
+
+
+def simulate(
+    cell: Scenario, numbers: range | None = None, *, progress: Callable[[int], None] | None = None
+) -> Requests:
+    """Simulate consecutive requests of a cell (all by default); the same records as those of the event engine.
+
+    The cell must be one that is not refused. `progress` is told now and then how many requests are done.
+    """
+    chosen = range(cell.requests.count) if numbers is None else numbers
+    records = Requests.blank(chosen)
+    for start in range(0, len(chosen), BLOCK):
+        _simulate_block(cell, records.select(slice(start, start + BLOCK)))
+        if progress is not None:
+            progress(min(start + BLOCK, len(chosen)))
+    return records
+
+
+def _simulate_block(cell: Scenario, records: Requests) -> None:
+    """Simulate the requests of blank records, and fill these."""
+    block = Block(cell, records)
+    retrier: Any = cell.retrier.make()
+    if isinstance(retrier, NoRetry):
+        none.simulate(cell, block)
+    elif isinstance(retrier, Article):
+        article.simulate(cell, block, retrier)
+    elif isinstance(retrier, Helpers):
+        helpers.simulate(cell, block, retrier)
+    else:
+        component.simulate(cell, block, retrier)
+    block.finish(cell.limits.polls_per_request, cell.action.window_ns)
+    (left,) = np.nonzero(block.left)
+    if left.size:
+        records.put(left, event.simulate(cell, numbers=records.number[left].tolist()))

@@ -1,0 +1,39 @@
+"""`none` for arrays: `sim.retriers.none` as a client outside runs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sim.engine.vector.arrays import FOREVER
+from sim.engine.vector.attempts import RETURNED, Attempts
+from sim.kernel.records import NEVER, Outcome
+
+if TYPE_CHECKING:
+    from sim.engine.vector.block import Block
+    from sim.scenario.schema import Scenario
+
+ALL = slice(None)
+
+
+def simulate(cell: Scenario, block: Block) -> None:
+    """Call once, and take what comes."""
+    started = Attempts(cell, block, hosted=False).start(ALL, 1, np.zeros(block.count, dtype=np.int64))
+    success = started.how == RETURNED
+    answered_ns = started.visible_ns
+    known_end_ns = started.end_ns
+    if started.lost is not None:
+        success &= ~started.lost
+        known_end_ns = np.where(started.lost, NEVER, started.end_ns)
+    if block.cancel_ns is not None:
+        # A call without latency is over before anybody can cancel; else a cancel comes before all of its instant.
+        at_once = np.zeros(block.count, dtype=np.bool_) if started.instant is None else started.instant
+        canceled = (block.cancel_ns < FOREVER) & (block.cancel_ns <= answered_ns) & ~at_once
+        block.settle(np.flatnonzero(canceled), Outcome.canceled, block.cancel_ns[canceled], NEVER)
+        open_ones = ~canceled
+    else:
+        open_ones = np.ones(block.count, dtype=np.bool_)
+    open_ones &= answered_ns < FOREVER
+    for outcome, those in ((Outcome.success, success & open_ones), (Outcome.gave_up, ~success & open_ones)):
+        block.settle(np.flatnonzero(those), outcome, answered_ns[those], known_end_ns[those])

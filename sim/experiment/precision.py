@@ -1,0 +1,124 @@
+"""How far a run with `precision:` goes: rounds that double its size, until every named interval is narrow enough.
+
+Where it may stop depends on the scenario alone (`requests.count` or `replications`, twice that, four times that, ...,
+the limit), and where it does stop on the numbers that came out, which depend on nothing else either: same scenario,
+same seed, same size. All cells grow together, so that their requests stay pairs.
+
+A run that stops when its interval is narrow stops a little too often when chance has made the spread look small. As
+the widths go to 0 the intervals are right all the same (Y. S. Chow and H. Robbins, "On the asymptotic theory of
+fixed-width sequential confidence intervals for the mean", Annals of Mathematical Statistics 36(2), 1965; P. W. Glynn
+and W. Whitt, "The asymptotic validity of sequential stopping rules for stochastic simulations", Annals of Applied
+Probability 2(1), 1992); before that they cover somewhat less than 95 %. Few looks and a least size keep that small:
+sizes double, and no run stops before 1000 requests or 10 replications.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sim.analysis.estimates import Estimate
+from sim.analysis.metrics import summary_of
+from sim.analysis.numerals import amount_text
+from sim.analysis.targets import Target, half_width
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sim.experiment.result import CellResult
+    from sim.scenario.schema import Scenario
+
+LEAST_REQUESTS = 1_000
+LEAST_REPLICATIONS = 10
+
+Sizes = tuple[int, ...]
+"""Of each cell how many requests it has, in shared worlds how many replications."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attained:
+    """How narrow one named interval of one cell has become."""
+
+    cell: str
+    """The cell's name."""
+    target: Target
+    half_width: float
+    """In the unit of the metric (ns for durations); infinite where there is no interval."""
+    reached: bool
+
+
+def first_size(cell: Scenario) -> int:
+    """Return the size of a cell in the first round, which is the only one without `precision`."""
+    return cell.replications if cell.world == "shared" else cell.requests.count
+
+
+def size_in_round(cell: Scenario, number: int) -> int:
+    """Return the size of a cell in a round, counted from 0."""
+    size = first_size(cell)
+    if cell.precision is None:
+        return size
+    limit = cell.precision.replications_at_most if cell.world == "shared" else cell.precision.requests_at_most
+    return min(size << number, max(size, limit))
+
+
+def next_sizes(results: Sequence[CellResult], number: int) -> Sizes | None:
+    """Return the sizes of the round that follows round `number`, whose results these are; None where it was the last.
+
+    It was where every named interval of every cell is narrow enough, and where no cell may grow.
+    """
+    cells = [found.cell.scenario for found in results]
+    sizes = [size_in_round(cell, number) for cell in cells]
+    following = tuple(size_in_round(cell, number + 1) for cell in cells)
+    if list(following) == sizes:
+        return None
+    small = any(
+        cell.precision is not None and size < (LEAST_REPLICATIONS if cell.world == "shared" else LEAST_REQUESTS)
+        for cell, size in zip(cells, sizes, strict=True)
+    )
+    if not small and all(one.reached for one in attained(results)):
+        return None
+    return following
+
+
+def attained(results: Sequence[CellResult]) -> list[Attained]:
+    """Say of every cell how narrow the intervals are that its `precision` names."""
+    found = []
+    for result in results:
+        precision = result.cell.scenario.precision
+        for target in precision.intervals if precision is not None else ():
+            estimate = result.metrics.value(target.metric.path)
+            found.append(Attained(result.cell.name, target, half_width(estimate), target.is_reached(estimate)))
+    return found
+
+
+def precision_lines(attained_by: Sequence[Attained], size: str) -> list[str]:
+    """Say of each target, in one line, whether it is reached in every cell; `size` is what that took."""
+    lines = []
+    for target in dict.fromkeys(one.target for one in attained_by):
+        ours = [one for one in attained_by if one.target == target]
+        worst = max(ours, key=lambda one: one.half_width if not one.reached else -1)
+        missing = [one for one in ours if not one.reached]
+        if not missing:
+            lines.append(f"reached with {size} a cell: {target.text}")
+            continue
+        how = f"the interval is +- {amount_text(worst.half_width, target.metric.unit)}"
+        if math.isinf(worst.half_width):
+            how = "there is no interval, or one without an upper limit,"
+        where = f" in '{worst.cell}'" if len(ours) > 1 else ""
+        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        lines.append(f"not reached with {size} a cell, the limit: {target.text}; {how}{where}{more}")
+    return lines
+
+
+def precision_summary(attained_by: Sequence[Attained]) -> list[dict[str, object]]:
+    """Return what `summary.json` says of it; durations in ms, `"inf"` where there is no interval."""
+    return [
+        {
+            "cell": one.cell,
+            "target": one.target.text,
+            "half_width": summary_of(Estimate(one.half_width), one.target.metric.unit)["value"],
+            "reached": one.reached,
+        }
+        for one in attained_by
+    ]

@@ -1,0 +1,112 @@
+"""`retrysim tune`: exit codes, what it prints and saves, and that each point runs."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from sim.cli.tune import FILES
+
+Run = Callable[..., Result]
+TUNED = Path("results/tune-tuned")
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("constraint", "code"),
+    [("success.rate >= 50%", 0), ("success.rate >= 99.99%", 98), ("amplification <= 1", 99)],
+)
+def test_the_exit_code_is_the_verdict(run: Run, constraint: str, code: int) -> None:
+
+    assert run("tune", "tune.yaml", "--no-plots", "--set", f"tune.constraints=[{constraint}]").exit_code == code
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("smallest.yaml",),
+        ("wrong.yaml",),
+        ("tune.yaml", "--set", "action.weather=[]"),
+        ("tune.yaml", "--set", "tune.objectives=[time]"),
+        ("tune.yaml", "--set", "sweep={action.outcomes.fail: [0.1, 0.2]}"),
+    ],
+)
+def test_what_cannot_be_searched_is_told_with_its_place_and_exits_with_3(run: Run, words: tuple[str, ...]) -> None:
+    result = run("tune", *words)
+    assert (result.exit_code, result.stdout, Path("results").exists()) == (3, "", False)
+    assert ".yaml:" in result.stderr or "--set" in result.stderr
+
+
+def test_a_refusal_stands_at_the_key_in_the_file(run: Run) -> None:
+    result = run("tune", "tune.yaml", "--set", "action.weather=[]")
+    line = Path("tune.yaml").read_text().splitlines().index("    retrier.initial_backoff: {from: 10ms, to: 60s}") + 1
+    assert result.stderr.startswith(f"tune.yaml:{line}:5: tune.search['retrier.initial_backoff']: nothing")
+
+
+def test_everything_saved_is_known_by_name(run: Run) -> None:
+    run("tune", "tune.yaml", "--svg")
+    saved = files(TUNED)
+    assert saved <= set(FILES)
+    assert {"tune.json", "pareto.png", "pareto.svg", "point-1.yaml", "point-1.ts"} <= saved
+
+
+def test_points_of_an_earlier_search_go(run: Run) -> None:
+    run("tune", "tune.yaml", "--no-plots")
+    (TUNED / "mine.txt").write_text("kept")
+    run("tune", "tune.yaml", "--no-plots", "--set", "tune.constraints=[amplification <= 1]")
+    assert files(TUNED) == {"tune.json", "mine.txt"}
+
+
+def test_two_searches_give_the_same_bytes(run: Run) -> None:
+    for out in ("one", "two"):
+        run("tune", "tune.yaml", "--svg", "--out", out)
+    one, two = ({path.name: path.read_bytes() for path in Path(out).iterdir()} for out in ("one", "two"))
+    assert one == two
+
+
+def test_each_point_runs_with_the_numbers_that_were_reported(run: Run) -> None:
+    run("tune", "tune.yaml", "--no-plots", "--out", "out")
+    points = [one for one in json.loads(Path("out/tune.json").read_text())["finalists"] if one["role"] == "point"]
+    assert points != []
+    for point in points:
+        result = run("run", f"out/point-{point['number']}.yaml", "--no-plots", "--out", "again")
+        (cell,) = json.loads(Path("again/summary.json").read_text())["cells"]
+        assert result.exit_code == 0
+        assert cell["time_to_effect"]["p90"] == point["metrics"]["time_to_effect.p90"]
+        assert cell["amplification"] == point["metrics"]["amplification"]
+
+
+def test_requests_says_what_a_finalist_is_measured_with(run: Run) -> None:
+    run("tune", "tune.yaml", "--no-plots", "--requests", "120", "--out", "out")
+    assert json.loads(Path("out/tune.json").read_text())["rounds"][-1]["upto"] == 120
+
+
+def test_a_retrier_of_ones_own_is_searched_and_its_points_say_how_to_run(run: Run) -> None:
+    Path("mine.py").write_text(
+        "import sim\nfrom sim.kernel.config import Options\n\n\n"
+        "class Given(Options):\n    pause_ms: int = 10\n\n\n"
+        "class Mine(sim.LoopRetrier):\n    kind = 'mine'\n    Options = Given\n\n"
+        "    async def retry(self, call, ctx):\n"
+        "        try:\n            return await call()\n"
+        "        except sim.CallFailed:\n            await ctx.sleep(self.options.pause_ms)\n"
+        "        return await call()\n"
+    )
+    search = "tune={search: {retrier.pause_ms: [1000, 30000]}, objectives: [time_to_effect.p90]}"
+    run("tune", "tune.yaml", "--retrier", "mine:Mine", "--no-plots", "--set", search, "--out", "out")
+    head = Path("out/point-1.yaml").read_text().splitlines()[:4]
+    (line,) = [one for one in head if "--retrier" in one]
+    words = line.removeprefix("# Run it with ").partition(": a file")[0].split()
+    assert run("run", "out/point-1.yaml", "--no-plots", *words).exit_code == 0
+    assert (
+        "retrier of your own"
+        in run("tune", "tune.yaml", "--retrier", "mine:Mine", "--no-plots", "--set", search).stdout
+    )
+
+
+def test_svg_without_plots_is_a_wrong_command_line(run: Run) -> None:
+    assert run("tune", "tune.yaml", "--svg", "--no-plots").exit_code == 2

@@ -1,0 +1,155 @@
+"""The vector engine's records are those of the event engine, bit for bit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sim.engine import event, vector
+from sim.engine.vector import engine
+from sim.kernel.records import Requests
+from sim.scenario.schema import Scenario
+from sim.testing.features import ALL
+from sim.testing.strategies import as_yaml, scenarios
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PORTS = ("none", "article", "helpers", "component")
+OVERLAPPING = ("convex_profile", "mutation_latency", "commit_window", "dispatch_latency")
+"""What the engine refuses."""
+FEATURES = tuple(name for name in ALL if name not in OVERLAPPING)
+REQUESTS = range(6)
+
+
+def assert_equal(got: Requests, expected: Requests, told: str) -> None:
+    for field in fields(Requests):
+        ours, theirs = getattr(got, field.name), getattr(expected, field.name)
+        assert (ours.dtype, ours.tolist()) == (theirs.dtype, theirs.tolist()), f"{field.name}\n{told}"
+
+
+def assert_same(scenario: Scenario, requests: range = REQUESTS) -> None:
+    got = vector.simulate(scenario, requests)
+    assert_equal(got, event.simulate(scenario, numbers=requests), as_yaml(scenario))
+
+
+@pytest.mark.parametrize("kind", PORTS)
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+@given(data=st.data())
+def test_records_are_equal_in_any_world(kind: str, data: st.DataObject) -> None:
+    scenario = data.draw(scenarios(kind, world="isolated", features=FEATURES))
+    if vector.refusal(scenario) is None:
+        assert_same(scenario)
+
+
+HARM = "{fail: 0.2, ack_lost: 0.1, crash_before_effect: 0.1, crash_after_effect: 0.1, lost_contact: 0.1, hang: 0.05}"
+SLOW = "{lognormal: {median: 2s, p99: 60s}}"
+WORLDS = {
+    "all outcomes": f"action: {{latency: {SLOW}, outcomes: {HARM}, effect_at: 0.7}}",
+    "no latency": f"action: {{latency: {{constant: 0s}}, outcomes: {HARM}}}",
+    "effects at the start": f"action: {{latency: {{uniform: {{low: 0s, high: 20s}}}}, effect_at: 0, outcomes: {HARM}}}",
+    "latencies of their own": "action: {latency: {constant: 1s}, outcomes:"
+    " {fail: {share: 0.3, latency: {constant: 5ms}}, ack_lost: {share: 0.2, latency: {exponential: {mean: 9s}}}}}",
+    "weather": "action: {latency: {constant: 200ms}, outcomes: {fail: 0.1, crash_after_effect: 0.1}, weather:"
+    " [{outage: {from: 100ms, to: 2s, fail: 0.5}},"
+    " {on_off: {up: {exponential: {mean: 1s}}, down: {gamma: {shape: 2, mean: 700ms}}, fail: 0.9}},"
+    " {on_off: {up: {constant: 3s}, down: {constant: 3s}}}]}",
+    "weather over epochs": "action: {latency: {constant: 1s}, outcomes: {fail: 0.5}, weather:"
+    " [{on_off: {up: {constant: 5ms}, down: {exponential: {mean: 5ms}}}}]}",
+    "permanent failures, healed": "heals_at: 20s\n"
+    f"action: {{latency: {SLOW}, outcomes: {HARM}, permanent_failure: 0.3}}",
+    "idempotency": f"action: {{latency: {{constant: 1s}}, outcomes: {HARM}, idempotency: {{window: 8s}}}}",
+    "script": "action: {script: [{outcome: ack_lost, latency: 1s}, {outcome: lost_contact, latency: 30s},"
+    " {outcome: crash_after_effect, latency: 3s}, {outcome: success, latency: 12s}]}",
+    "heavy tails": "action: {latency: {pareto: {shape: 0.05, scale: 1ms}}, outcomes: {fail: 0.3}}",
+    "empirical": "action: {latency: {weibull: {shape: 0.4, scale: 3s}}, outcomes: {fail: 0.6}}",
+}
+DEPLOYED = {
+    "short limit, late detection": f"action: {{latency: {SLOW}, outcomes: {HARM}, effect_at: 0.9}}\n"
+    "platform: {action_time_limit: 4s, crash_detection: 3s}",
+    "no time limit": "action: {latency: {constant: 1s}, outcomes: {fail: 0.3, hang: 0.1}}\n"
+    "platform: {action_time_limit: none}\nlimits: {polls_per_request: 60}",
+    "few polls": f"action: {{latency: {SLOW}, outcomes: {HARM}}}\nlimits: {{polls_per_request: 3}}",
+    "rows collected early": f"action: {{latency: {SLOW}, outcomes: {HARM}}}\nplatform: {{retention: 2s}}",
+}
+CANCELS = {
+    target: f"action: {{latency: {SLOW}, outcomes: {HARM}, effect_at: 0.5}}\n"
+    f"cancel: {{share: 0.7, after: {{uniform: {{low: 0s, high: 20s}}}}, target: {target}}}"
+    for target in ("request", "action", "poll")
+}
+OPTIONS = {
+    "none": ["{}"],
+    "article": ["{}", "{base: 1, wait_backoff: 700ms, max_failures: 3}", "{base: 1.0001, max_failures: 2}"],
+    "helpers": ["{}", "{base: 1, wait_backoff: 300ms, max_failures: 2}", "{base: 1000, max_failures: 40}"],
+    "component": ["{}", "{run_after: 7s, max_failures: 1}", "{initial_backoff: 20s, base: 3, max_failures: 0}"],
+}
+
+
+def cases() -> Iterable[Any]:
+    for kind, options in OPTIONS.items():
+        worlds = dict(WORLDS)
+        if kind != "none":
+            worlds |= DEPLOYED | {f"canceled {target}": text for target, text in CANCELS.items()}
+        else:
+            worlds["canceled request"] = CANCELS["request"]
+        for name, text in worlds.items():
+            yield pytest.param(kind, options, text, id=f"{kind}, {name}")
+
+
+@pytest.mark.parametrize(("kind", "options", "text"), list(cases()))
+def test_records_are_equal_in_worlds_that_have_everything(kind: str, options: list[str], text: str) -> None:
+    for chosen in options:
+        more = chosen.strip("{}")
+        scenario = Scenario.parse(f"seed: 5\nretrier: {{kind: {kind}{', ' + more if more else ''}}}\n{text}\n")
+        assert_same(scenario, range(40))
+
+
+@pytest.mark.parametrize("kind", PORTS)
+def test_records_do_not_depend_on_how_a_cell_is_cut_up(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    scenario = Scenario.parse(f"seed: 9\nretrier: {kind}\n{WORLDS['all outcomes']}\n")
+    whole = vector.simulate(scenario, range(500))
+    monkeypatch.setattr(engine, "BLOCK", 7)
+    parts = [vector.simulate(scenario, range(*ends)) for ends in ((0, 3), (3, 400), (400, 500))]
+    assert_equal(Requests.concatenate(parts), whole, kind)
+
+
+@pytest.mark.parametrize("kind", PORTS)
+def test_hardly_a_request_is_left_to_the_event_engine(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = Counter[str]()
+    simulate = event.simulate
+
+    def counting(cell: Scenario, **more: Any) -> Requests:
+        left[cell.retrier.kind] += len(more["numbers"])
+        return simulate(cell, **more)
+
+    monkeypatch.setattr(engine.event, "simulate", counting)
+    text = CANCELS["request"] if kind != "none" else WORLDS["all outcomes"]
+    vector.simulate(Scenario.parse(f"retrier: {kind}\n{text}\n"), range(20_000))
+    assert left[kind] <= 20
+
+
+def test_an_effect_that_meets_another_at_one_instant_is_left_to_the_event_engine() -> None:
+    # The lost attempt acts after 6 s, the second starts at 3 s and acts after 3 s.
+    script = "[{outcome: lost_contact, latency: 6s}, {outcome: success, latency: 3s}]"
+    text = f"retrier: {{kind: article, wait_backoff: 1s, retry_backoff: 2s}}\naction: {{script: {script}}}\n"
+    assert_same(Scenario.parse(text), range(200))
+
+
+def test_no_requests_give_no_records() -> None:
+    assert len(vector.simulate(Scenario.parse("retrier: helpers"), range(0))) == 0
+
+
+@pytest.mark.parametrize("number", [0, 2**40])
+def test_a_request_may_have_any_number(number: int) -> None:
+    assert np.array_equal(
+        vector.simulate(
+            Scenario.parse(f"retrier: helpers\n{WORLDS['all outcomes']}"), range(number, number + 3)
+        ).number,
+        [number, number + 1, number + 2],
+    )
