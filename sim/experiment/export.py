@@ -18,7 +18,7 @@ from the results file, so that results of any size take little memory.
 from __future__ import annotations
 
 import csv
-from itertools import repeat
+from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -54,10 +54,12 @@ def write_csv(results: Path, file: TextIO) -> int:
     Raises `CorruptResults`, and `RequestsNotKept` where of some cell only histograms are kept, before anything of that
     cell is written.
     """
+    parts = _parts(results)
+    first = list(islice(parts, 1))  # what cannot be read shows here, before anything is written
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
     rows = 0
-    for cell, requests in _parts(results):
+    for cell, requests in chain(first, parts):
         columns = [_listed(requests, name) for name in COLUMNS[1:]]
         writer.writerows(zip(repeat(cell, len(requests)), *columns, strict=False))
         rows += len(requests)

@@ -40,6 +40,8 @@ LINES = {
     "help-replay": "replay --help",
     "help-compare": "compare --help",
     "help-explore": "explore --help",
+    "help-show": "show --help",
+    "help-export": "export --help",
     "help-tune": "tune --help",
     "help-schema": "schema --help",
 }

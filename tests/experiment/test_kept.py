@@ -57,7 +57,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return simulate(*args, requests=requests, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(chunks, "simulate", counting)
-    monkeypatch.setattr(chunks, "CHUNK_REQUESTS", {"event": 32})
+    monkeypatch.setattr(chunks, "CHUNK_REQUESTS", {"event": 32, "vector": 32})
     return asked
 
 
