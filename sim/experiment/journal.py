@@ -90,6 +90,16 @@ class Journal:
         with errors_told(self.path):
             return self.stored.description()
 
+    def count(self) -> int:
+        """Return how many chunks are stored."""
+        with errors_told(self.path):
+            return self.stored.count()
+
+    def keys(self) -> set[tuple[int, int]]:
+        """Return (cell, chunk) of all chunks that are stored."""
+        with errors_told(self.path):
+            return self.stored.keys()
+
     def begin(self, description: Description) -> None:
         """Say which run this is the journal of; chunks that are there stay."""
         self._transaction(lambda: self.stored.write(description))

@@ -19,7 +19,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sqlite3
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
@@ -87,7 +86,7 @@ class Keeping:
     @property
     def stored(self) -> int:
         """How many chunks are kept."""
-        return len(self.chunks) if self.journal is None else self.journal.stored.count()
+        return len(self.chunks) if self.journal is None else self.journal.count()
 
     # What is there.
 
@@ -118,13 +117,13 @@ class Keeping:
     def _go_on(self, journal: Journal) -> None:
         """Take over a journal, if it is one of this run or has nothing in it."""
         self.journal = journal
-        count = 0 if journal.is_new else journal.stored.count()
+        count = 0 if journal.is_new else journal.count()
         if count:
             theirs = journal.description()
             if not self._is_same(theirs):
                 raise foreign(journal.path, f"has {count} of {sum(theirs.chunks)} chunks of {self._another(theirs)}")
             journal.verify(self.description.identity)
-            if not journal.stored.keys() <= {(chunk.cell, chunk.number) for chunk in self.chunks}:
+            if not journal.keys() <= {(chunk.cell, chunk.number) for chunk in self.chunks}:
                 raise damaged(journal.path, "it has chunks that no run has")
             self.description = self.description.made_by(theirs)
         if count < len(self.chunks) and self.results.exists():
@@ -167,7 +166,7 @@ class Keeping:
         if self.journal is None:
             return
         watch = Watch(self.cells) if watch is None else watch
-        there = self.journal.stored.keys()
+        there = self.journal.keys()
         missing = [chunk for chunk in self.chunks if (chunk.cell, chunk.number) not in there]
         kept = sum(chunk.count for chunk in self.chunks if (chunk.cell, chunk.number) in there)
         watch.begin(kept, sum(chunk.count for chunk in self.chunks))
@@ -234,8 +233,8 @@ class Keeping:
             new = self.folder / NEW
             _remove(new, seal_path(new))
             try:
-                empty = journal.stored.count() == 0
-            except sqlite3.Error:
+                empty = journal.count() == 0
+            except (CorruptResults, NotStored):
                 empty = False
             if empty:
                 journal.remove()

@@ -38,9 +38,10 @@ def run(  # noqa: PLR0913  # each by its name
     """Simulate every cell of a scenario; with `precision`, as much of each as that takes.
 
     `engine` is the one to simulate with, by default the fastest that can do all cells. With `workers` above 1 as many
-    processes simulate; `executor` is any other of `concurrent.futures`, `"dask"` (a local cluster of `workers`) or
-    `"dask://HOST:PORT"`. The numbers are the same whoever simulates: same scenario and seed, same result; without
-    `precision` a cell is the same alone as among others. `progress` is told now and then how far the run is.
+    processes simulate (a script that asks for them needs `if __name__ == "__main__":`, as with `multiprocessing`);
+    `executor` is any other of `concurrent.futures`, `"dask"` (a local cluster of `workers`) or `"dask://HOST:PORT"`.
+    The numbers are the same whoever simulates: same scenario and seed, same result; without `precision` a cell is the
+    same alone as among others. `progress` is told now and then how far the run is.
 
     With `out` every chunk is kept in that folder as soon as it is done, and the same run goes on from there when it was
     stopped; when all is done the folder has `results.sqlite`, which `open_results` reads, and a run that finds it

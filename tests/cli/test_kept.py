@@ -168,6 +168,13 @@ def test_what_cannot_be_done_exits_with_2(run: Run, words: tuple[str, ...], told
     assert (result.exit_code, result.stdout, told in result.stderr) == (2, "", True)
 
 
+def test_dask_that_is_not_installed_is_told_with_what_installs_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    result = run(*WORDS, "--executor", "dask")
+    assert (result.exit_code, "pip install 'retrysim[distributed]'" in result.stderr) == (2, True)
+    assert not Path("out").exists()
+
+
 def test_two_processes_in_one_folder_exclude_each_other(process: Process, folder: Path) -> None:
     program = (
         "import sys\n"

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -210,6 +211,39 @@ def test_a_run_that_is_killed_while_results_take_their_place_goes_on(
     run(Scenario.parse(TEXT), out=tmp_path / "whole")
     assert files(tmp_path / "whole").items() <= files(tmp_path).items()
     assert not (tmp_path / "unfinished.sqlite").exists()
+
+
+def damaged_journals(tmp_path: Path, places: int) -> list[str]:
+    """Flip bits of a journal, one at a time, and go on; return what became of each."""
+    stopped(tmp_path / "stopped")
+    data = (tmp_path / "stopped" / "unfinished.sqlite").read_bytes()
+    run(Scenario.parse(TEXT), out=tmp_path / "whole")
+    whole = files(tmp_path / "whole")
+    chance = Random(places)  # noqa: S311  # places, no secrets
+    found = []
+    for number in range(places):
+        folder = tmp_path / f"damaged-{number}"
+        folder.mkdir()
+        changed = bytearray(data)
+        # A quarter of them in the header of the database.
+        changed[chance.randrange(100 if number % 4 == 0 else len(data))] ^= 1 << chance.randrange(8)
+        (folder / "unfinished.sqlite").write_bytes(changed)
+        try:
+            run(Scenario.parse(TEXT), out=folder)
+        except CorruptResults:
+            found.append("refused" if (folder / "unfinished.sqlite").exists() else "gone")
+        else:
+            found.append("harmless" if files(folder) == whole else "wrong")
+    return found
+
+
+def test_a_flipped_bit_in_a_journal_is_noticed_or_does_no_harm(tmp_path: Path) -> None:
+    assert set(damaged_journals(tmp_path, 20)) == {"refused", "harmless"}
+
+
+@pytest.mark.slow
+def test_hundreds_of_flipped_bits_in_a_journal_are_noticed_or_do_no_harm(tmp_path: Path) -> None:
+    assert set(damaged_journals(tmp_path, 400)) == {"refused", "harmless"}
 
 
 def test_a_disk_that_is_full_at_the_end_keeps_all_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
