@@ -91,7 +91,7 @@ def test_an_invalid_scenario_is_told_on_stderr_alone_and_exits_with_3(run: Run, 
         (("smallest.yaml", "--seed", "-1"), "-1 is not in the range"),
         (("smallest.yaml", "--seed", "one"), "'one' is not a valid integer"),
         (("smallest.yaml", "--set", "seed"), "'seed' is not KEY=VALUE"),
-        (("smallest.yaml", "--engine", "vector"), "'vector' is not one of"),
+        (("smallest.yaml", "--engine", "fast"), "'fast' is not one of"),
         (("smallest.yaml", "--svg", "--no-plots"), "--svg asks for pictures and --no-plots for none"),
         (("smallest.yaml", "--out", "smallest.yaml"), "is a file"),
         (("smallest.yaml", "--out", "smallest.yaml/x"), "'smallest.yaml' is a file, not a folder"),
@@ -152,13 +152,24 @@ def test_set_may_be_repeated_and_means_what_the_file_would(run: Run) -> None:
     assert summary(Path("given")) == summary(Path("written"))
 
 
-def test_there_is_one_engine_so_far(run: Run) -> None:
-    found = []
-    for engine in ("event", "auto"):
-        run(*few("--engine", engine))
-        found.append(summary())
-    assert found[0] == found[1]
-    assert found[0]["engine"] == "event"
+def test_engines_give_the_same_and_auto_takes_the_faster(run: Run) -> None:
+    found = {}
+    for engine in ("event", "vector", "auto"):
+        run(*few("--engine", engine, "--out", engine))
+        found[engine] = summary(Path(engine))
+    assert found["auto"] == found["vector"]
+    assert {**found["auto"], "engine": "event"} == found["event"]
+
+
+def test_an_engine_that_cannot_do_it_says_why(run: Run) -> None:
+    result = run(*few("--engine", "vector", "--set", "until=5s"))
+    reason = "the vector engine cannot simulate this: it follows each request to its end, and `until` cuts it off"
+    assert (result.exit_code, reason in " ".join(result.stderr.split())) == (2, True)
+
+
+def test_the_event_engine_is_taken_where_the_other_cannot_and_the_reason_told(run: Run) -> None:
+    result = run(*few("--set", "world=shared"))
+    assert "engine event: not vector: in a shared world requests wait for each other" in result.stdout
 
 
 def test_a_retrier_of_ones_own_is_found_in_the_current_folder(run: Run) -> None:

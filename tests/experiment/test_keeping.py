@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sim.experiment import chunks, keeping
-from sim.experiment.engines import EVENT, VERSIONS
+from sim.experiment.engines import VECTOR, VERSIONS
 from sim.experiment.journal import CorruptResults, NotStored, UnfinishedResults
 from sim.experiment.opened import open_results
 from sim.experiment.run import run
@@ -30,7 +30,7 @@ class Stop(Exception):
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(chunks.CHUNK_REQUESTS, EVENT, 8)
+    monkeypatch.setitem(chunks.CHUNK_REQUESTS, VECTOR, 8)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -120,7 +120,7 @@ def test_results_of_an_earlier_version_are_replaced_when_the_new_ones_are_comple
 
 
 def test_results_of_an_earlier_engine_are_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(VERSIONS, EVENT, 0)
+    monkeypatch.setitem(VERSIONS, VECTOR, 0)
     run(Scenario.parse(TEXT), out=tmp_path)
     monkeypatch.undo()
     assert simulated(TEXT, tmp_path) == 120
@@ -153,10 +153,10 @@ def test_an_unfinished_run_of_another_scenario_is_refused_and_stays(
 
 
 def test_an_unfinished_run_of_another_engine_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(VERSIONS, EVENT, 0)
+    monkeypatch.setitem(VERSIONS, VECTOR, 0)
     stopped(tmp_path)
-    monkeypatch.setitem(VERSIONS, EVENT, 1)
-    with pytest.raises(CorruptResults, match="chunks of an unfinished run with engine event 0"):
+    monkeypatch.setitem(VERSIONS, VECTOR, 1)
+    with pytest.raises(CorruptResults, match="chunks of an unfinished run with engine vector 0"):
         run(Scenario.parse(TEXT), out=tmp_path)
 
 
@@ -255,6 +255,6 @@ def test_a_disk_that_is_full_at_the_end_keeps_all_chunks(tmp_path: Path, monkeyp
         run(Scenario.parse(TEXT), out=tmp_path)
     assert sorted(files(tmp_path)) == ["unfinished.sqlite"]
     monkeypatch.undo()
-    monkeypatch.setitem(chunks.CHUNK_REQUESTS, EVENT, 8)
+    monkeypatch.setitem(chunks.CHUNK_REQUESTS, VECTOR, 8)
     assert simulated(TEXT, tmp_path) == 0
     assert sorted(files(tmp_path)) == ["results.sqlite", "results.sqlite.sha256"]

@@ -44,7 +44,7 @@ def told(done, total, cell):
 
 if __name__ == "__main__":
     chunks.CHUNK_REQUESTS["event"] = size
-    run(Scenario.parse(text), out=out, workers=workers, progress=told)
+    run(Scenario.parse(text), engine="event", out=out, workers=workers, progress=told)
 """
 
 
@@ -86,7 +86,7 @@ def there(folder: Path) -> set[tuple[int, int]]:
 def undisturbed(folder: Path, text: str, size: int) -> dict[str, bytes]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setitem(chunks.CHUNK_REQUESTS, EVENT, size)
-        run(Scenario.parse(text), out=folder / "undisturbed")
+        run(Scenario.parse(text), engine=EVENT, out=folder / "undisturbed")
     return files(folder / "undisturbed")
 
 

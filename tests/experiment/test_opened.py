@@ -12,7 +12,7 @@ import pytest
 
 import sim
 from sim.experiment import chunks
-from sim.experiment.engines import EVENT
+from sim.experiment.engines import VECTOR
 from sim.experiment.journal import CorruptResults, UnfinishedResults
 from sim.experiment.sealed import seal
 from sim.kernel.records import Requests
@@ -34,7 +34,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of results; tests copy it before they damage it."""
     folder = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setitem(chunks.CHUNK_REQUESTS, EVENT, 100)
+        patched.setitem(chunks.CHUNK_REQUESTS, VECTOR, 100)
         sim.run(sim.Scenario.parse(TEXT), out=folder)
     return folder
 
@@ -143,7 +143,7 @@ def changed(path: Path, statement: str) -> None:
         ("DELETE FROM chunks WHERE cell = 1 AND chunk = 2", "5 chunks are there, not 6"),
         ("UPDATE chunks SET cell = 9 WHERE cell = 1 AND chunk = 2", "cell 1 has 2 chunks of 3"),
         ("UPDATE chunks SET payload = CAST(payload || x'00' AS BLOB)", "chunk 0 of cell 0 is not what was stored"),
-        ("UPDATE meta SET value = 'vector' WHERE name = 'engine'", "what it says of its run"),
+        ("UPDATE meta SET value = 'event' WHERE name = 'engine'", "what it says of its run"),
         ("UPDATE cells SET scenario = '{}'", "what it says of its run"),
         ("DROP TABLE data", "is a database, but no results file"),
         ("PRAGMA application_id = 0", "is a database, but no results file"),

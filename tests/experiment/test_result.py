@@ -47,7 +47,12 @@ def result() -> Result:
 def test_a_summary_has_the_keys_that_are_promised(result: Result) -> None:
     summary = json.loads(result.summary_json())
     assert summary.keys() == {"schema", "scenario", "digest", "seed", "engine", "versions", "cells"}
-    assert (summary["schema"], summary["scenario"], summary["seed"], summary["engine"]) == (1, "two-cells", 31, "event")
+    assert (summary["schema"], summary["scenario"], summary["seed"], summary["engine"]) == (
+        1,
+        "two-cells",
+        31,
+        "vector",
+    )
     assert summary["digest"] == result.digest
     assert summary["versions"].keys() == {"retrysim", "numpy", "scipy", "simpy"}
 

@@ -119,7 +119,8 @@ def test_an_isolated_world_gives_intervals_at_once() -> None:
 )
 def test_the_watcher_is_told_of_steady_progress_up_to_the_end(text: str, total: int, names: list[str]) -> None:
     told: list[tuple[int, int, str]] = []
-    run(Scenario.parse(text), progress=lambda done, all_of_them, cell: told.append((done, all_of_them, cell)))
+    told_of = lambda done, all_of_them, cell: told.append((done, all_of_them, cell))  # noqa: E731
+    run(Scenario.parse(text), engine="event", progress=told_of)
     done = [step for step, _, _ in told]
     assert done == sorted(done)
     assert (done[0], done[-1]) == (0, total)
