@@ -78,6 +78,6 @@ def requests_kept(cell: Cell, kept: Kept) -> Requests:
     if isinstance(kept, Requests):
         return kept
     raise RequestsNotKept(
-        f"of cell '{cell.id}' only histograms of its {len(kept):,} requests are kept (`keep: histogram`); to read the "
+        f"of cell '{cell.id}' only histograms of its requests are kept (`keep: histogram`); to read the "
         "requests themselves run it with `keep: requests`"
     )

@@ -76,7 +76,7 @@ def test_all_that_is_counted_is_the_same_and_percentiles_are_within_a_thousandth
 
 
 def test_requests_are_refused_with_the_reason(histogram: Result) -> None:
-    reason = r"of cell 'article' only histograms of its 700 requests are kept \(`keep: histogram`\)"
+    reason = r"of cell 'article' only histograms of its requests are kept \(`keep: histogram`\)"
     for ask in (lambda: histogram.requests("article"), lambda: histogram.cells[0].requests):
         with pytest.raises(RequestsNotKept, match=reason):
             ask()
