@@ -14,7 +14,7 @@ from click.testing import Result
 from sim.cli.progress import cost_text
 from sim.cli.run import FILES, RESULT_FILES
 from sim.experiment import chunks
-from sim.experiment.engines import VECTOR
+from sim.experiment.engines import EVENT
 
 Run = Callable[..., Result]
 Process = Callable[..., subprocess.CompletedProcess[str]]
@@ -57,7 +57,7 @@ def flip(path: Path) -> None:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(chunks.CHUNK_REQUESTS, VECTOR, 64)
+    monkeypatch.setitem(chunks.CHUNK_REQUESTS, EVENT, 64)
 
 
 def stopped(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,7 @@ def test_a_run_goes_on_and_ends_with_the_bytes_of_one_that_was_not_stopped(tmp_p
     run(Scenario.parse(TEXT), out=tmp_path / "whole")
     for at in (10, 50, 51, 110):
         stopped(tmp_path / "cut", at=at)
-    assert simulated(TEXT, tmp_path / "cut") == 8
+    assert simulated(TEXT, tmp_path / "cut") == 16
     assert files(tmp_path / "cut") == files(tmp_path / "whole")
 
 
@@ -137,7 +137,7 @@ def test_results_of_another_scenario_are_refused_and_stay(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (("fail: 0.3", "fail: 0.4"), "has 7 of 15 chunks of an unfinished run of another scenario, or of this one"),
+        (("fail: 0.3", "fail: 0.4"), "has 6 of 15 chunks of an unfinished run of another scenario, or of this one"),
         (("seed: 0", "seed: 1"), "before it was changed"),
     ],
 )
