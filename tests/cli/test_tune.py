@@ -87,7 +87,7 @@ def test_requests_says_what_a_finalist_is_measured_with(run: Run) -> None:
 
 
 def test_a_retrier_of_ones_own_is_searched_and_its_points_say_how_to_run(run: Run) -> None:
-    Path("mine.py").write_text(
+    Path("tuned_mine.py").write_text(
         "import sim\nfrom sim.kernel.config import Options\n\n\n"
         "class Given(Options):\n    pause_ms: int = 10\n\n\n"
         "class Mine(sim.LoopRetrier):\n    kind = 'mine'\n    Options = Given\n\n"
@@ -97,14 +97,14 @@ def test_a_retrier_of_ones_own_is_searched_and_its_points_say_how_to_run(run: Ru
         "        return await call()\n"
     )
     search = "tune={search: {retrier.pause_ms: [1000, 30000]}, objectives: [time_to_effect.p90]}"
-    run("tune", "tune.yaml", "--retrier", "mine:Mine", "--no-plots", "--set", search, "--out", "out")
+    run("tune", "tune.yaml", "--retrier", "tuned_mine:Mine", "--no-plots", "--set", search, "--out", "out")
     head = Path("out/point-1.yaml").read_text().splitlines()[:4]
     (line,) = [one for one in head if "--retrier" in one]
     words = line.removeprefix("# Run it with ").partition(": a file")[0].split()
     assert run("run", "out/point-1.yaml", "--no-plots", *words).exit_code == 0
     assert (
         "retrier of your own"
-        in run("tune", "tune.yaml", "--retrier", "mine:Mine", "--no-plots", "--set", search).stdout
+        in run("tune", "tune.yaml", "--retrier", "tuned_mine:Mine", "--no-plots", "--set", search).stdout
     )
 
 
