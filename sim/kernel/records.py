@@ -120,4 +120,6 @@ class Requests:
     @classmethod
     def concatenate(cls, parts: Sequence[Self]) -> Self:
         """Join the rows of several tables in the given order; at least one is needed."""
+        if len(parts) == 1:
+            return parts[0]
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))

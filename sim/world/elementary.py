@@ -44,9 +44,12 @@ def log(x: Floats) -> Floats:
 
 def exp(x: Floats) -> Floats:
     """Return the exponentials of numbers, infinities included, shape (n,); infinity where no float can hold one."""
-    bounded = np.minimum(np.maximum(x, -_BEYOND), _BEYOND)
+    bounded = np.maximum(x, -_BEYOND)
+    np.minimum(bounded, _BEYOND, out=bounded)
     doublings = np.rint(bounded * _PER_LN2)
-    rest = (bounded - doublings * _LN2_HIGH) - doublings * _LN2_LOW
+    rest = bounded  # its own array, as is each that follows
+    rest -= doublings * _LN2_HIGH
+    rest -= doublings * _LN2_LOW
     with np.errstate(over="ignore", under="ignore"):
         return np.ldexp(_polynomial(_TAYLOR, rest), doublings.astype(np.int32))
 

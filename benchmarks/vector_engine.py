@@ -1,0 +1,227 @@
+"""How fast the vector engine is, as ratios measured in one interleaved run.
+
+    python benchmarks/vector_engine.py [--rounds N] [--requests N] [--events N]
+
+Three questions. Each round times every side once, as CPU time of this process and a request; medians are printed.
+
+A plain retry loop: call, and where that failed wait a while that is spread and grows, and call again, ten attempts at
+most; seven calls of ten fail. One side is the simplest SimPy model of it: a process a request, Python's own random
+numbers. The other is the vector engine with the component, which does no more than that where nothing crashes. The
+limit is what it takes to draw the same numbers and to transform them into outcomes, latencies and backoffs, and nothing
+else. Once with latencies that are lognormal, whose transform is most of the work, and once with constant ones.
+
+Polling: the helpers retrier, its records kept in a results file and its percentiles computed, against the simplest
+SimPy model of the same polling, which keeps nothing.
+
+The whole: what the event engine takes for the same requests as the vector engine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import random
+import statistics
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import simpy
+
+from sim.engine import event, vector
+from sim.experiment.run import run
+from sim.kernel.draws import Draws
+from sim.scenario.schema import Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from sim.kernel.records import Requests
+
+FAIL, MEDIAN_S = 0.7, 0.12
+ATTEMPTS, INITIAL_MS, BASE = 10, 20, 1.5
+SIGMA = 0.8662
+"""Of the logarithm of the latencies, as ln(P99 / median) / 2.3263."""
+LOOPS = {
+    law: Scenario.parse(f"""
+retrier: {{kind: component, initial_backoff: {INITIAL_MS}ms, base: {BASE}, max_failures: {ATTEMPTS - 1}}}
+action: {{latency: {{{latency}}}, outcomes: {{fail: {FAIL}}}}}
+""")
+    for law, latency in (("lognormal", "lognormal: {median: 120ms, p99: 900ms}"), ("constant", "constant: 120ms"))
+}
+POLLED = Scenario.parse("""
+retrier: helpers
+requests: {count: 200000}
+action: {latency: {constant: 50ms}, outcomes: {fail: 0.3}}
+""")
+BLOCK = 1 << 15
+
+
+def simpy_loop(law: str, requests: int) -> float:
+    """Simulate the retry loop with SimPy processes; returns attempts a request."""
+    draw, lognormal = random.random, random.lognormvariate
+    mu, varies = float(np.log(MEDIAN_S)), law == "lognormal"
+    attempts = 0
+
+    def request() -> Generator[simpy.Event, object, None]:
+        nonlocal attempts
+        delay = INITIAL_MS / 1000
+        for _ in range(ATTEMPTS):
+            attempts += 1
+            yield env.timeout(lognormal(mu, SIGMA) if varies else MEDIAN_S)
+            if draw() >= FAIL:
+                return
+            delay *= BASE
+            yield env.timeout(delay * (0.5 + draw()))
+
+    env = simpy.Environment()
+    for _ in range(requests):
+        env.process(request())
+    env.run()
+    return attempts / requests
+
+
+def simpy_polling(requests: int) -> float:
+    """Simulate the polling of `helpers` with SimPy processes; returns polls a request."""
+    draw = random.random
+    polls = 0
+
+    def attempt(job: list[str], after: float) -> Generator[simpy.Event, object, None]:
+        yield env.timeout(after + 0.05)
+        job[0] = "failed" if draw() < 0.3 else "success"
+
+    def request() -> Generator[simpy.Event, object, None]:
+        nonlocal polls
+        wait = retry = 0.1
+        left, job = 16, ["pending"]
+        env.process(attempt(job, 0.0))
+        while True:
+            polls += 1
+            match job[0]:
+                case "pending":
+                    yield env.timeout(wait * (0.5 + draw()))
+                    wait *= 2
+                case "failed" if left > 0:
+                    job = ["pending"]
+                    env.process(attempt(job, retry * (0.5 + draw())))
+                    yield env.timeout((retry + wait) * (0.5 + draw()))
+                    retry *= 2
+                    left -= 1
+                case _:
+                    return
+
+    env = simpy.Environment()
+    for _ in range(requests):
+        env.process(request())
+    env.run()
+    return polls / requests
+
+
+def drawn_alone(law: str, requests: int) -> float:
+    """Draw and transform the numbers of the retry loop, and do nothing with them; returns attempts a request."""
+    latency, seed = LOOPS[law].action.latency, LOOPS[law].seed
+    attempts = 0
+    for first in range(0, requests, BLOCK):
+        numbers = np.arange(first, min(first + BLOCK, requests), dtype=np.int64)
+        draws = Draws(seed).of(numbers)
+        rows = np.arange(len(numbers))
+        for number in range(1, ATTEMPTS + 1):
+            attempts += len(rows)
+            failed = draws.uniforms("outcome", number, rows) < FAIL
+            if law == "lognormal":
+                latency.sample_ns(draws.uniforms("latency", number, rows))
+            rows = rows[failed]
+            if number < ATTEMPTS:
+                backoff_ms = INITIAL_MS * BASE**number * (0.5 + draws.uniforms("backoff", number, rows))
+                np.rint(backoff_ms * 1e6).astype(np.int64)
+    return attempts / requests
+
+
+def in_blocks(scenario: Scenario, requests: int, of: Callable[[Requests], int]) -> float:
+    """Simulate requests with the vector engine, 65,536 at a time; returns the mean of something of them."""
+    total = 0
+    for first in range(0, requests, 1 << 16):
+        total += of(vector.simulate(scenario, range(first, min(first + (1 << 16), requests))))
+    return total / requests
+
+
+def vector_loop(law: str, requests: int) -> float:
+    """Simulate the retry loop with the vector engine; returns attempts a request."""
+    return in_blocks(LOOPS[law], requests, lambda found: int(found.attempts.sum()))
+
+
+def kept_polling(requests: int) -> float:
+    """Run the polling with results kept and percentiles computed; returns polls a request."""
+    scenario = Scenario.from_dict({**POLLED.written, "requests": {"count": requests}})
+    with tempfile.TemporaryDirectory() as folder:
+        result = run(scenario, out=Path(folder) / "out")
+        for metric in ("time_to_effect", "time_to_known", "detection_lag"):
+            for share in ("p50", "p90", "p99", "p99.9"):
+                result.cells[0].metrics.value(f"{metric}.{share}")
+        return float(result.cells[0].metrics.value("polls.mean").value or 0)
+
+
+def vector_polling(requests: int) -> float:
+    """Simulate the polling with the vector engine; returns polls a request."""
+    return in_blocks(POLLED, requests, lambda found: int(found.polls.sum()))
+
+
+def event_polling(requests: int) -> float:
+    """Simulate the polling with the event engine; returns polls a request."""
+    return float(event.simulate(POLLED, numbers=range(requests)).polls.mean())
+
+
+def cpu_ns(side: Callable[[int], float], requests: int) -> tuple[float, float]:
+    """Time one run of a side; returns its CPU time in ns a request, and what it counted."""
+    gc.collect()
+    before = time.process_time_ns()
+    counted = side(requests)
+    return (time.process_time_ns() - before) / requests, counted
+
+
+def main() -> None:
+    """Print the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7, help="interleaved rounds (at least 5)")
+    parser.add_argument("--requests", type=int, default=1_000_000, help="requests of the vector engine")
+    parser.add_argument("--events", type=int, default=20_000, help="requests of SimPy and of the event engine")
+    given = parser.parse_args()
+    rounds = max(given.rounds, 5)
+    sides: dict[str, tuple[Callable[[int], float], int]] = {}
+    for law in LOOPS:
+        sides[f"{law} loop, SimPy"] = (partial(simpy_loop, law), given.events)
+        sides[f"{law} loop, vector"] = (partial(vector_loop, law), given.requests)
+        sides[f"{law} loop, limit"] = (partial(drawn_alone, law), given.requests)
+    sides |= {
+        "polling, SimPy": (simpy_polling, given.events),
+        "polling, vector": (vector_polling, given.requests),
+        "polling, kept": (kept_polling, given.requests),
+        "polling, event": (event_polling, given.events),
+    }
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    counted: dict[str, float] = {}
+    for _ in range(rounds):
+        for name, (side, requests) in sides.items():
+            nanoseconds, counted[name] = cpu_ns(side, requests)
+            times[name].append(nanoseconds)
+    for name, found in times.items():
+        what = "attempts" if "loop" in name else "polls"
+        print(f"{name:22s} {statistics.median(found):10,.0f} ns of CPU a request, {counted[name]:.3f} {what} each")
+
+    def ratio(slow: str, fast: str) -> float:
+        return statistics.median([a / b for a, b in zip(times[slow], times[fast], strict=True)])
+
+    print(f"\nmedians of {rounds} rounds")
+    for law in LOOPS:
+        print(f"plain retry loop, {law} latencies: {ratio(f'{law} loop, SimPy', f'{law} loop, vector'):.0f} x SimPy")
+        print(f"    {ratio(f'{law} loop, limit', f'{law} loop, vector'):.2f} of the limit")
+    print(f"polling, with results kept and percentiles: {ratio('polling, SimPy', 'polling, kept'):.0f} x SimPy")
+    print(f"polling, the engine alone: {ratio('polling, SimPy', 'polling, vector'):.0f} x SimPy")
+    print(f"    {ratio('polling, event', 'polling, vector'):.0f} x the event engine")
+
+
+if __name__ == "__main__":
+    main()
