@@ -15,9 +15,12 @@ import pytest
 from click.testing import CliRunner, Result
 from matplotlib.axes import Axes
 
+import sim
 import sim.cli
 from sim.analysis.drawing import caption_text
+from sim.analysis.numerals import value_text
 from sim.analysis.plots import save_figures
+from sim.analysis.quantities import Unit
 from sim.cli import BROKEN, COMMANDS, cli
 from sim.convex.platform import assumed
 from sim.experiment.plan import plan
@@ -154,7 +157,7 @@ def test_every_option_that_is_named_exists() -> None:
 
 def test_every_command_line_about_a_shipped_scenario_is_valid() -> None:
     lines = [code for code in CODE if code.startswith("retrysim ") and "scenarios/" in code]
-    assert len(lines) == 14
+    assert len(lines) == 15
     for line in lines:
         _, command, path, *words = shlex.split(line)
         options = dict(zip(words[::2], words[1::2], strict=True))
@@ -162,13 +165,42 @@ def test_every_command_line_about_a_shipped_scenario_is_valid() -> None:
         overrides = [(key, value)] if key else []
         # A retrier of one's own has tests below; here a built-in one stands for it.
         scenario = load(ROOT / path, overrides, retrier="helpers" if "--retrier" in options else None)
-        assert (command in {"run", "explore"}, plan(scenario).requests > 0) == (True, True)
+        assert (command in {"run", "explore", "tune"}, plan(scenario).requests > 0) == (True, True)
 
 
 def test_the_exit_codes_are_those_of_the_command_line() -> None:
     sentence = README.split("`run` exits with")[1].split("\n\n")[0]
-    codes = (sim.cli.MISSED, sim.cli.INCONCLUSIVE, sim.cli.INVALID_SCENARIO, sim.cli.USAGE, sim.cli.INTERRUPTED)
+    codes = (
+        sim.cli.MISSED,
+        sim.cli.INCONCLUSIVE,
+        sim.cli.CORRUPT,
+        sim.cli.INVALID_SCENARIO,
+        sim.cli.USAGE,
+        sim.cli.INTERRUPTED,
+    )
     assert [int(number) for number in re.findall(r"\d+", sentence)] == list(codes)
+
+
+def test_what_tune_finds_is_what_readme_says() -> None:
+    tuned = sim.tune(load(ROOT / "scenarios" / "tuning.yaml"))
+    chapter = " ".join(CHAPTERS["Which parameters?"].split())
+
+    def numbers(found: Any) -> tuple[str, str]:
+        metrics = found.result.metrics
+        amplification = metrics.value("amplification").value
+        return value_text(metrics.value("time_to_effect.p99").value, Unit.duration), f"{amplification:.2f}"
+
+    (first, least), (last, most) = numbers(tuned.points[0]), numbers(tuned.points[-1])
+    claims = [
+        f"from a p99 of the time to effect of {first} at {least} attempts a request to one of {last} at {most}",
+        f"{100 * tuned.as_written.result.metrics.value('success.rate').value:.2f} % of the requests",
+    ]
+    assert (len(tuned.points), [claim for claim in claims if claim not in chapter]) == (5, [])
+
+
+def test_the_precision_that_is_shown_is_one() -> None:
+    (shown,) = re.findall(r"`(precision: [^`]*)`", README)
+    assert parse("retrier: none\n" + " ".join(shown.split())).precision is not None
 
 
 # Facts in passing.
