@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from sim.experiment.counterexample import Played, Takes, only_cell, play, stated_bounds
 from sim.experiment.course import Course
+from sim.testing.worlds import whole_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,8 +50,8 @@ def courses(  # noqa: PLR0913  # which courses, of what
     cell = only_cell(scenario)
     within = stated_bounds(cell) if bounds is None else bounds
     # Mishaps that come in a row are the likelier ones to be too much.
-    gaps = st.one_of(st.integers(0, min(NEAR, longest_gap)), st.integers(0, longest_gap))
-    wishes = st.lists(st.tuples(gaps, st.integers(0, MOST_WAYS - 1)), max_size=answers_at_most)
+    gaps = st.one_of(whole_numbers(min(NEAR, longest_gap)), whole_numbers(longest_gap))
+    wishes = st.lists(st.tuples(gaps, whole_numbers(MOST_WAYS - 1)), max_size=answers_at_most)
 
     def played(wished: list[tuple[int, int]]) -> Played:
         takes = fitted(cell, within, wished, retrier)

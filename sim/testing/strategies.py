@@ -40,6 +40,7 @@ from sim.testing.worlds import (
     platforms,
     retriers,
     weather,
+    whole_numbers,
 )
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ _ARRIVALS = st.sampled_from(
     [{"constant": {"rate": "10/s"}}, {"constant": {"rate": "1/s"}}, {"poisson": {"rate": "5/s"}}]
 )
 _HEALED_AFTER_MS = st.sampled_from(HEALED_AFTER_MS)
-_SEEDS = st.integers(0, 2**16 - 1)
+_SEEDS = whole_numbers(2**16 - 1)
 
 
 def _last_trouble_ms(tree: Values) -> int | None:

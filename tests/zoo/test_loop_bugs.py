@@ -132,7 +132,7 @@ BUGS: dict[str, tuple[str, dict[str, Any], list[Change]]] = {
     ),
     "loop: retries a final error": (
         "no-retry-of-final-error",
-        {},
+        {"always": ("fail", "final")},
         [("                if error.final:\n                    raise\n", "")],
     ),
     "loop: ignores Retry-After": ("retry-after-honored", {}, [("max(wait_ms, error.retry_after_ms or 0)", "wait_ms")]),
