@@ -108,7 +108,8 @@ def delays_in_law(view: View) -> Iterator[Violation]:
     """The wait before each retry lies within the promised law for the failure it follows.
 
     In the deployment: from the snapshot of the mutation that schedules the retry to the time it asks for. At a client:
-    the sleeps between two attempts, together. Where the error asks to wait, that wait extends the law.
+    the sleeps between two attempts, together. Where the error asks to wait longer, that wait extends the law; where it
+    asks to wait less, it does so only for a retrier that promises to obey (`obeys_retry_after`).
     """
     if view.terms.promises.backoff_ms is None:
         return
@@ -188,19 +189,30 @@ def _slept_delays(view: View, request: Request) -> Iterator[Violation]:
 
 def _law_ns(view: View, failure: int, failed: Attempt | None) -> tuple[int, int]:
     """Return the promised bounds of the wait after this failure, as whole ns, and as far as its error extends them."""
-    law = view.terms.promises.backoff_ms
+    promises = view.terms.promises
+    law, at_most = promises.backoff_ms, promises.attempts_at_most
     assert law is not None  # noqa: S101  # who asks has looked
-    low_ms, high_ms = law(failure)
+    if at_most is not None and failure >= at_most:
+        return 0, NOT_YET  # nothing is said of waits that must not be
+    try:
+        low_ms, high_ms = law(failure)
+    except OverflowError:
+        return 0, NOT_YET
     low_ns = _whole_ns(low_ms)
     high_ns = _whole_ns(high_ms)
     says = None if failed is None else failed.failure
     if says is not None and says.retry_after_ns >= 0:
-        return min(low_ns, says.retry_after_ns), max(high_ns, says.retry_after_ns)
+        if promises.obeys_retry_after:
+            low_ns = min(low_ns, says.retry_after_ns)
+        return low_ns, max(high_ns, says.retry_after_ns)
     return low_ns, high_ns
 
 
 def _whole_ns(delay_ms: float) -> int:
-    delay_ns = delay_ms * NS_PER_MS
+    try:
+        delay_ns = float(delay_ms) * NS_PER_MS
+    except OverflowError:  # a whole number beyond all floats
+        return NOT_YET
     return round(delay_ns) if isfinite(delay_ns) else NOT_YET
 
 
@@ -219,8 +231,13 @@ def _law_text(low_ns: int, high_ns: int) -> str:
 
 @invariant()
 def polls_in_law(view: View) -> Iterator[Violation]:
-    """The wait before a retrier of the deployment looks again lies within the promised law."""
+    """The wait before a retrier of the deployment looks, for the first time and again, lies within the promised law."""
     promises = view.terms.promises
+    if promises.first_poll_ms is not None:
+        for request in view.requests.values():
+            first = next((job for job in request.jobs if job.name in promises.poll_jobs), None)
+            if first is not None:
+                yield from _off_law_of_polls(request, first, "first looks", promises.first_poll_ms)
     if promises.polls_ms is None:
         return
     for request in view.requests.values():
@@ -231,14 +248,23 @@ def polls_in_law(view: View) -> Iterator[Violation]:
             if poll.by is None:
                 continue
             failure = max((numbers.get(job.id, 0) for job in poll.by.created), default=0)
-            low_ms, high_ms = promises.polls_ms(waits, failure)
+            try:
+                low_ms, high_ms = promises.polls_ms(waits, failure)
+            except OverflowError:
+                break
             waits += failure == 0
-            delay_ns = poll.asked_ns - poll.by.detail.begin_ns
-            # The sum of two delays is rounded twice.
-            if not _whole_ns(low_ms) - 1 <= delay_ns <= _whole_ns(high_ms) + 1:
-                text = f"{request} looks again after {format_duration(delay_ns)} ({poll}) where the law says"
-                text += f" {_law_text(_whole_ns(low_ms), _whole_ns(high_ms))}"
-                yield breach(request.number, text, poll.created, poll.by.event)
+            yield from _off_law_of_polls(request, poll, "looks again", (low_ms, high_ms))
+
+
+def _off_law_of_polls(request: Request, poll: Job, what: str, law_ms: tuple[float, float]) -> Iterator[Violation]:
+    if poll.by is None:
+        return
+    low_ns, high_ns = map(_whole_ns, law_ms)
+    delay_ns = poll.asked_ns - poll.by.detail.begin_ns
+    # The sum of two delays is rounded twice.
+    if not low_ns - 1 <= delay_ns <= high_ns + 1:
+        text = f"{request} {what} after {format_duration(delay_ns)} ({poll}) where the law says"
+        yield breach(request.number, f"{text} {_law_text(low_ns, high_ns)}", poll.created, poll.by.event)
 
 
 @invariant()

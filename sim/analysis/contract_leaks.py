@@ -101,7 +101,9 @@ class _Twin:
             )
         )
 
-    def _same_row(self, mine: int | str, other: int | str) -> bool:
+    def _same_row(self, mine: int | str | None, other: int | str | None) -> bool:
+        if mine is None or other is None:  # what was read by an id that its caller did not have
+            return mine is other
         if isinstance(mine, int) and isinstance(other, int):
             return self._same_job(mine, other)
         return isinstance(mine, str) and isinstance(other, str) and self._same_document(mine, other)

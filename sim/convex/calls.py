@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sim.convex.functions import ConflictsExhausted, Function, FunctionError, SystemFailure
+from sim.convex.functions import ConflictsExhausted, Function, FunctionError, SystemFailure, mistaken
 from sim.convex.jobs import PENDING, Job
 
 if TYPE_CHECKING:
@@ -119,6 +119,9 @@ class MutationCall:
             deployment.rolled_back(context, self._function.name, error)
             self._finished(None, error)
             return
+        except Exception as error:
+            mistaken(error, self._function, self._request, deployment.clock.now_ns)
+            raise
         if window_ns:
             deployment.store.hold(context)
             deployment.clock.call_after(window_ns, self._commit_held)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.convex.calls import MutationCall
 from sim.convex.executor import UNLIMITED, Executor
-from sim.convex.functions import Function, FunctionError, MutationContext
+from sim.convex.functions import Function, FunctionError, MutationContext, mistaken
 from sim.convex.jobs import CANCELED, IN_PROGRESS, PENDING, Job
 from sim.convex.store import Store
 from sim.convex.traced import TracedContext
@@ -119,6 +119,9 @@ class Deployment:
             except FunctionError as error:
                 self.rolled_back(context, function.name, error)
                 finished(None, error)
+            except Exception as error:
+                mistaken(error, function, request, self.clock.now_ns)
+                raise
             else:
                 self.commit(context, name=function.name)
                 finished(value, None)

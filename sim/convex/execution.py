@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sim.convex.calls import MutationCall
-from sim.convex.functions import ActionContext, ActionFailed, Function, FunctionError
+from sim.convex.functions import ActionContext, ActionFailed, Function, FunctionError, mistaken
 from sim.convex.jobs import FAILED, SUCCESS
 from sim.kernel.clock import Pending, Task
 from sim.kernel.hosts import CUT, DIED, RETURNED, THREW
@@ -79,6 +79,7 @@ class Execution:
 
     def _returned(self, _value: Any, error: Exception | None) -> None:
         if error is not None and not isinstance(error, FunctionError):
+            mistaken(error, self.job.function, self.request, self.deployment.clock.now_ns)
             raise error
         self._end(SUCCESS if error is None else FAILED)
 

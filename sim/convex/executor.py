@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.convex.calls import MutationCall, full_jitter
 from sim.convex.execution import Execution
-from sim.convex.functions import MUTATION, FunctionError, MutationContext, SystemFailure
+from sim.convex.functions import MUTATION, FunctionError, MutationContext, SystemFailure, mistaken
 from sim.convex.jobs import FAILED, IN_PROGRESS, PENDING, Job
 
 if TYPE_CHECKING:
@@ -214,6 +214,9 @@ class Executor:
         except FunctionError as error:
             deployment.rolled_back(context, function.name, error)
             self._complete(job, FAILED)
+        except Exception as error:
+            mistaken(error, function, request, self.clock.now_ns)
+            raise
         else:
             self.commit(context, job)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sim.convex.jobs import CANCELED, IN_PROGRESS, PENDING, Job, JobVersion
 from sim.convex.transaction import Transaction
+from sim.kernel.durations import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +58,16 @@ class ConflictsExhausted(FunctionError):
 
 class SystemFailure(FunctionError):
     """The deployment, not the function, failed."""
+
+
+def mistaken(error: Exception, function: Function, request: Request, now_ns: int) -> None:
+    """Note where in the model a handler made its mistake, and what most often is behind it."""
+    error.add_note(f"raised by '{function.name}' for request {request.number} at {format_duration(now_ns)}")
+    if isinstance(error, AttributeError) and error.obj is None and error.name == "state":
+        error.add_note(
+            "ctx.get_job(...) returns None for a row that is gone: the platform collects the rows of jobs that have "
+            "been over for its retention. Look for None before you look at the state."
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,7 +17,7 @@ from sim.kernel.draws import Draws
 from sim.kernel.durations import NS_PER_S
 from sim.kernel.records import NEVER, Outcome, Requests
 from sim.kernel.request import Request, table
-from sim.retriers.base import LoopRetrier, Retrier, ScheduledRetrier
+from sim.retriers.base import LoopRetrier, Retrier, ScheduledRetrier, promises_of
 from sim.retriers.client import Client
 from sim.world import faults
 from sim.world.attempts import ActionModel
@@ -28,6 +28,7 @@ from sim.world.workload import arrival_times_ns
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sim.convex.functions import MutationContext
     from sim.kernel.history import Recorder
     from sim.scenario.schema import Scenario
 
@@ -55,6 +56,8 @@ class World:
         self.clock = clock = Clock()
         self.choices = choices = Draws(cell.seed, replication) if choices is None else choices
         self.retrier = cell.retrier.make() if retrier is None else retrier
+        self.promises = promises_of(self.retrier)
+        """Taken before anything happens: a retrier that changes what they rest on does not change them."""
         action = cell.action
         self.model = ActionModel(
             clock,
@@ -99,7 +102,7 @@ class World:
         for name, indexes in retrier.tables.items():
             self.deployment.store.define(name, indexes)
         self._submit = mutation("submit", lambda ctx, _: retrier.submit(ctx))
-        self._cancel = mutation("cancel", lambda ctx, request: retrier.cancel(ctx, request.handle))
+        self._cancel = mutation("cancel", self._ask_to_cancel)
 
     # Isolated worlds.
 
@@ -220,6 +223,13 @@ class World:
             raise error
         del self._submitting[request.number]
         request.handle = handle
+
+    def _ask_to_cancel(self, ctx: MutationContext, request: Request) -> Any:
+        """Call the retrier's own cancel; before the submission has committed nobody has a name to cancel by."""
+        if request.number in self._submitting:
+            return False
+        assert isinstance(self.retrier, ScheduledRetrier)  # noqa: S101  # no other has mutations
+        return self.retrier.cancel(ctx, request.handle)
 
     def _cancel_settles(self) -> bool:
         """Tell whether the scenario's cancel can settle a request at which nothing else looks any more."""

@@ -150,7 +150,7 @@ def terms_of(world: World, alone: Callable[[int], History] | None = None) -> Ter
     cell = world.cell
     return Terms(
         alone=alone,
-        promises=world.retrier.promises(),
+        promises=world.promises,
         drained=world.drained,
         end_ns=world.until_ns,
         idempotency_ns=cell.action.window_ns or 0,

@@ -23,7 +23,7 @@ KINDS = (
     "state",  # a job's state changed; subject: job, name: function, detail: (from, to)
     "attempt",  # the user's action starts; subject: attempt, name: outcome in store, detail: a Start
     "attempt_end",  # it returned, threw, died or was cut off; subject: attempt, name: how, detail: None or a Failure
-    "timed_out",  # a client outside gave up on a call that goes on; subject: attempt
+    "timed_out",  # a client outside gave up on a call that goes on; subject: attempt, detail: after how many ns
     "lost",  # the platform lost sight of a running attempt; subject: attempt
     "effect",  # subject: attempt, name: applied, suppressed or the cause of a duplicate
     "draw",  # a retrier drew a number; name: stream, detail: the number

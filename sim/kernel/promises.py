@@ -30,6 +30,18 @@ class Promises:
     """The law of the delays: [low, high] of the wait before the retry that follows the failure of this number."""
     polls_ms: Polls | None = None
     """The law of the delays before a retrier of the deployment looks again, from its second look on."""
+    first_poll_ms: tuple[float, float] | None = None
+    """[low, high] of the delay before it looks for the first time."""
+    polls_at_once: int | None = None
+    """Looks of one request that are scheduled at the same time, at most."""
+    acts_on_ends: bool = False
+    """A look that finds the newest job of the action over retries or concludes in the same mutation."""
+    takes_errors: bool = False
+    """The job that runs the action takes its error: it does not fail because the action did."""
+    timeout_ms: float | None = None
+    """After which time a client gives up on a call, unless its deadline comes first."""
+    obeys_retry_after: bool = False
+    """It waits as long as the error asks, even where that is less than its own law."""
     deadline_ns: int | None = None
     """From submission to the conclusion, a call in flight included."""
     callback: bool = False

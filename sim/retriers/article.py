@@ -53,6 +53,9 @@ class Article(ScheduledRetrier):
         wait_ms = growing(given["waitBackoff"], given["base"])
         return Promises(
             first_ms=(0, 0),
+            first_poll_ms=(0, 0),
+            polls_at_once=1,
+            acts_on_ends=True,
             attempts_at_most=attempts_of(given["maxFailures"]),
             backoff_ms=backoff_ms,
             polls_ms=lambda waits, failure: backoff_ms(failure) if failure else wait_ms(waits + 1),

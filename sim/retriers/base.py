@@ -7,6 +7,7 @@ retry libraries work.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -104,6 +105,8 @@ class ScheduledRetrier(Retrier):
     def cancel(self, ctx: MutationContext, handle: Any) -> Any:
         """Cancel a request, given what `submit` returned.
 
+        It is not asked before the submission has committed: its caller then has no name for the request, and the
+        cancel, which finds nothing, answers False. A bool that is returned is held against what came of the cancel.
         A retrier without a cancel of its own leaves its users the scheduler's: the newest unfinished job of the action.
         """
         del handle
@@ -121,6 +124,18 @@ class LoopRetrier(Retrier):
         `await call()` makes one attempt, `await ctx.sleep(ms)` waits, `ctx.uniform(stream, index)` draws.
         """
         raise NotImplementedError
+
+
+def promises_of(retrier: Retrier) -> Promises:
+    """Return what a retrier promises, with the names of its jobs where its own statement leaves them out."""
+    promises = retrier.promises()
+    if not isinstance(retrier, ScheduledRetrier):
+        return promises
+    return replace(
+        promises,
+        action_jobs=promises.action_jobs or retrier.action_jobs,
+        poll_jobs=promises.poll_jobs or retrier.poll_jobs,
+    )
 
 
 def known_kinds() -> list[str]:

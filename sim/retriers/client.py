@@ -6,10 +6,11 @@ call that is given up after a timeout goes on where it is, and so does its effec
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from sim.kernel.clock import Clock, Pending, Task
-from sim.kernel.durations import NS_PER_MS, RUNAWAY_NS
+from sim.kernel.durations import NS_PER_MS, RUNAWAY_NS, format_duration
 from sim.kernel.hosts import CUT, RETURNED, THREW
 from sim.kernel.records import Cause, Outcome
 
@@ -37,7 +38,8 @@ class CallTimedOut(CallFailed):
 class Call:
     """One request's way to call the action: `await call()` or `await call(timeout_ms=...)`.
 
-    Returns the number of the attempt, 1 first; raises `CallFailed`, or `CallTimedOut` after `timeout_ms`.
+    Returns the number of the attempt, 1 first; raises `CallFailed`, or `CallTimedOut` after `timeout_ms` (None or
+    infinity: never), and ValueError for a timeout that is negative or no number.
     """
 
     def __init__(self, client: Client) -> None:
@@ -45,6 +47,8 @@ class Call:
 
     async def __call__(self, timeout_ms: float | None = None) -> int:
         """Make one attempt."""
+        if timeout_ms is not None and not timeout_ms >= 0:
+            raise ValueError(f"a timeout must not be negative, not {timeout_ms} ms")
         client = self._client
         if client.request.attempts >= client.calls_at_most:
             client.run_away("calls")
@@ -52,8 +56,8 @@ class Call:
         connection = _Connection(client)
         client.request.actions += 1
         client.connections.append(connection)
-        if timeout_ms is not None:
-            connection.timed = True
+        if timeout_ms is not None and timeout_ms < inf:
+            connection.timeout_ms = timeout_ms
             client.clock.call_after(round(timeout_ms * 1e6), connection.time_out)
         client.action.begin(connection, client.request)
         try:
@@ -80,7 +84,7 @@ class ClientContext:
 
     async def sleep(self, delay_ms: float) -> None:
         """Wait; ValueError where the delay is negative or not finite."""
-        if not 0 <= delay_ms < float("inf"):
+        if not 0 <= delay_ms < inf:
             raise ValueError(f"a delay must be finite and not negative, not {delay_ms} ms")
         client, awake = self._client, Pending()
         delay_ns = round(delay_ms * 1e6)
@@ -118,7 +122,7 @@ class _Connection:
         self.strike: float | None = None
         self.attempt: Attempt | None = None
         self.answer = Pending()
-        self.timed = False
+        self.timeout_ms: float | None = None
 
     def attempt_over(self, how: str) -> None:
         client = self._client
@@ -138,7 +142,11 @@ class _Connection:
     def ends(self) -> bool:
         """Whether an answer is to come: the call has an end ahead, or the caller's timeout has."""
         attempt = self.attempt
-        return attempt is not None and not self.answer.done and (attempt.callbacks is not None or self.timed)
+        return (
+            attempt is not None
+            and not self.answer.done
+            and (attempt.callbacks is not None or self.timeout_ms is not None)
+        )
 
     def attempt_lost(self) -> None:
         self.answer.fail(CallFailed("contact with the call was lost"))
@@ -149,7 +157,7 @@ class _Connection:
             attempt.given_up = True
             attempt.blame = Cause.timeout
             client = self._client
-            client.record("timed_out", "", subject=attempt.number)
+            client.record("timed_out", "", round((self.timeout_ms or 0) * 1e6), subject=attempt.number)
             self.answer.fail(CallTimedOut("the call timed out"))
 
 
@@ -176,6 +184,7 @@ class Client:
         self.heard: list[Any] | None = None
         """All that the loop has learned so far, where somebody wants to know: it goes on by nothing else."""
         self._recorder = recorder
+        self._kind = retrier.kind or type(retrier).__name__
         self._task = Task(retrier.retry(Call(self), ClientContext(self)), self._concluded)
 
     def start(self) -> None:
@@ -205,6 +214,11 @@ class Client:
 
     def _concluded(self, _value: Any, error: Exception | None) -> None:
         if error is not None and not isinstance(error, CallFailed):
+            error.add_note(
+                f"raised by the loop of retrier '{self._kind}' for request {self.request.number} at "
+                f"{format_duration(self.clock.now_ns)}. A loop gives up by letting CallFailed through, or by raising "
+                "an error derived from it; any other is taken for a mistake."
+            )
             raise error
         outcome = Outcome.success if error is None else Outcome.gave_up
         if self.request.settle(outcome, self.clock.now_ns):

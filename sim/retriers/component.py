@@ -125,9 +125,15 @@ class Component(ScheduledRetrier):
             backoff_at_most_ms = backoff_ms(failure)[1] if failure else 0.0
             return jitter(HEARTBEAT_INTERVAL_MS, 0.0), jitter(HEARTBEAT_INTERVAL_MS, 1.0) + backoff_at_most_ms
 
+        after_ms = None if given.get("runAt") is not None else given["runAfter"] or 0
+        beats_ms = jitter(HEARTBEAT_INTERVAL_MS, 0.0), jitter(HEARTBEAT_INTERVAL_MS, 1.0)
         return Promises(
             attempts_at_most=attempts_of(given["maxFailures"]),
-            first_ms=None if given.get("runAt") is not None else (given["runAfter"] or 0, given["runAfter"] or 0),
+            first_ms=None if after_ms is None else (after_ms, after_ms),
+            first_poll_ms=None if after_ms is None else (after_ms + beats_ms[0], after_ms + beats_ms[1]),
+            polls_at_once=1,
+            acts_on_ends=True,
+            takes_errors=True,
             backoff_ms=backoff_ms,
             polls_ms=polls_ms,
             callback=given["onComplete"] != "none",

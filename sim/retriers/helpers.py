@@ -57,6 +57,9 @@ class Helpers(ScheduledRetrier):
 
         return Promises(
             first_ms=(0, 0),
+            first_poll_ms=(0, 0),
+            polls_at_once=1,
+            acts_on_ends=True,
             attempts_at_most=attempts_of(given["maxFailures"]),
             backoff_ms=growing(given["retryBackoff"], given["base"], low=0.5, high=1.5),
             polls_ms=polls_ms,

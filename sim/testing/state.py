@@ -85,7 +85,7 @@ class States:
         if cell.action.weather or cell.until is not None or cell.heals_at is not None:
             self.translates = False
         self._fields = fields if fields is not None and self.translates else Fields()
-        self._deadline = retrier.promises().deadline_ns is not None
+        self._deadline = world.promises.deadline_ns is not None
 
     def digest(self) -> bytes:
         """Return the digest of the present state: 16 bytes; raises NotCanonical."""
@@ -345,7 +345,7 @@ class _Snapshot:
             return ("effect", self._attempt(value.attempt))
         if kind == "_Connection":
             attempt = None if value.attempt is None else self._attempt(value.attempt)
-            return ("connection", attempt, value.answer.done, value.timed)
+            return ("connection", attempt, value.answer.done, value.timeout_ms is not None)
         raise NotCanonical(f"a {kind} in a timer cannot be compared between runs")
 
     def _function(self, function: FunctionType) -> Any:

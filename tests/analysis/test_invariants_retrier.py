@@ -132,8 +132,11 @@ def test_a_retry_after_a_success_that_conflicts_kept_from_being_recorded(tale: t
             tale.ends(1, "returned").add("system_error", 0, detail="mutation report").step(0, "inProgress", "failed")
         ),
         lambda tale: tale.step(0, "inProgress", "canceled").ends(1, "returned"),
+        lambda tale: (
+            tale.ends(1, "returned").step(0, "inProgress", "failed").add("system_error", 0, detail="mutation report")
+        ),
     ],
-    ids=["lost", "timed out", "server died", "report lost", "canceled"],
+    ids=["lost", "timed out", "server died", "report lost", "canceled", "cut off and its report lost"],
 )
 def test_a_success_that_nobody_heard_of_may_be_retried(tale: type, unheard: Story) -> None:
     story = unheard(succeeded_in_a_job(tale())).at(20).attempt(2)
@@ -253,6 +256,35 @@ def test_a_sleep_without_a_retry_yet_is_only_held_against_the_longest(tale: type
 def test_an_error_that_asks_to_wait_extends_the_law(tale: type) -> None:
     story = tale().submit().attempt(1, "fail").at(10).ends(1, "threw", WAIT_2S).sleep(2000).at(2010).attempt(2)
     assert story.broken(attempts.delays_in_law, backoff_ms=lambda _: (1.0, 100.0)) == []
+
+
+def test_an_error_that_asks_for_less_does_not_shorten_the_law_unless_the_retrier_obeys(tale: type) -> None:
+    story = tale().submit().attempt(1, "fail").at(10).ends(1, "threw", WAIT_2S).sleep(2000).at(2010).attempt(2)
+    law = {"backoff_ms": lambda _: (3000.0, 4000.0)}
+    assert len(story.broken(attempts.delays_in_law, **law)) == 1
+    assert story.broken(attempts.delays_in_law, **law, obeys_retry_after=True) == []
+
+
+def test_a_law_is_not_asked_about_the_last_attempt_of_a_budget(tale: type) -> None:
+    story = failed_call(tale()).sleep(100).at(110).attempt(2)
+    assert story.broken(attempts.delays_in_law, attempts_at_most=1, backoff_ms=lambda _: (1.0, 1.0)) == []
+
+
+@pytest.mark.parametrize("law", [lambda _: (0, 10**400), lambda _: (0.0, 10.0**400)])
+def test_a_law_beyond_all_numbers_has_no_end(tale: type, law: Any) -> None:
+    assert retried_call(tale()).broken(attempts.delays_in_law, backoff_ms=law) == []
+
+
+@pytest.mark.parametrize(
+    ("first_ms", "expected"),
+    [
+        (None, []),
+        ((0, 0), []),
+        ((5, 10), ["request 0 first looks after 0s (job 1 (retry)) where the law says 5ms to 10ms"]),
+    ],
+)
+def test_a_first_poll_in_and_out_of_law(tale: type, first_ms: Any, expected: list[str]) -> None:
+    assert retried_action(tale()).broken(attempts.polls_in_law, first_poll_ms=first_ms) == expected
 
 
 @pytest.mark.parametrize(
@@ -656,3 +688,13 @@ def test_what_is_stricter_is_asked_for_by_name(tale: type) -> None:
     story = retried_call(tale()).add("runaway", name="polls")
     assert story.broken(**PROMISES) == []
     assert len(story.broken(*STRICTER)) == 1
+
+
+def test_what_is_read_by_no_id_is_the_same_alone_and_among_others(tale: type) -> None:
+    story, alone = (tale().submit().commit("cancel", reads=[(None, None)]) for _ in range(2))
+    assert story.broken(leaks.no_leak, alone=lambda _: History(alone.raw)) == []
+
+
+def test_what_is_read_by_no_id_is_not_what_is_read_by_one(tale: type) -> None:
+    story, alone = (tale().submit().commit("cancel", reads=[(row, None)]) for row in (None, "runs:1"))
+    assert len(story.broken(leaks.no_leak, alone=lambda _: History(alone.raw))) == 1

@@ -3,7 +3,8 @@
 import pytest
 
 from sim.kernel.config import Options
-from sim.retriers.base import PORTS, LoopRetrier, ScheduledRetrier, known_kinds, load, retrier_class
+from sim.kernel.promises import Promises
+from sim.retriers.base import PORTS, LoopRetrier, ScheduledRetrier, known_kinds, load, promises_of, retrier_class
 
 
 def test_the_built_in_retriers_are_known() -> None:
@@ -67,3 +68,21 @@ def test_the_two_shapes_leave_their_work_to_others() -> None:
         retrier.bind(None)
     with pytest.raises(NotImplementedError):
         retrier.submit(None)
+
+
+class Watcher(ScheduledRetrier):
+    """States a budget, and nothing else."""
+
+    action_jobs = ("work",)
+    poll_jobs = ("watch",)
+
+    def promises(self) -> Promises:
+        return Promises(attempts_at_most=3)
+
+
+def test_names_of_jobs_that_a_statement_leaves_out_are_those_of_the_class() -> None:
+    assert promises_of(Watcher()) == Promises(attempts_at_most=3, action_jobs=("work",), poll_jobs=("watch",))
+
+
+def test_a_loop_has_no_jobs() -> None:
+    assert promises_of(LoopRetrier()) == Promises()

@@ -283,3 +283,47 @@ def test_a_loop_that_sleeps_beyond_the_end_of_time_runs_away(play: Play) -> None
 
     played, _ = looped(play, dozing, "success 0ms")
     assert (played.end[0], [event.name for event in played.events("runaway")]) == ("runaway", ["time"])
+
+
+# What a loop must not ask for.
+
+
+@pytest.mark.parametrize("timeout_ms", [-1, -0.001, float("nan"), float("-inf")])
+def test_a_timeout_that_is_negative_or_no_number_is_refused(play: Play, timeout_ms: float) -> None:
+    async def body(call: Any, _ctx: Any, _noted: list[Any]) -> None:
+        await call(timeout_ms=timeout_ms)
+
+    with pytest.raises(ValueError, match=f"a timeout must not be negative, not {timeout_ms} ms"):
+        looped(play, body, "success 50ms")
+
+
+def test_an_infinite_timeout_is_none(play: Play) -> None:
+    async def body(call: Any, _ctx: Any, _noted: list[Any]) -> Any:
+        return await call(timeout_ms=float("inf"))
+
+    played, _ = looped(play, body, "success 50ms")
+    assert played.end == ("success", 50)
+
+
+def test_a_timeout_says_after_how_long_it_was_asked_for(play: Play) -> None:
+    async def body(call: Any, _ctx: Any, _noted: list[Any]) -> Any:
+        return await call(timeout_ms=12.5)
+
+    played, _ = looped(play, body, "success 50ms")
+    assert [(event.t_ns, event.detail) for event in played.events("timed_out")] == [(12_500_000, 12_500_000)]
+
+
+def test_an_error_of_the_loops_own_says_where_it_was_raised_and_how_to_give_up(play: Play) -> None:
+    async def body(call: Any, _ctx: Any, _noted: list[Any]) -> None:
+        try:
+            await call()
+        except CallFailed as error:
+            raise TimeoutError("out of attempts") from error
+
+    with pytest.raises(TimeoutError) as caught:
+        looped(play, body, "fail 50ms")
+    (note,) = caught.value.__notes__
+    assert note == (
+        "raised by the loop of retrier 'loop' for request 0 at 50ms. A loop gives up by letting CallFailed through, or "
+        "by raising an error derived from it; any other is taken for a mistake."
+    )

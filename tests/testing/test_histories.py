@@ -1,13 +1,18 @@
 """Histories of scenarios for questions of one's own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from sim.analysis.contracts import Invariant, Violation, breach, invariant
 from sim.analysis.invariants import View
+from sim.convex.functions import mutation
 from sim.experiment.check import check
+from sim.kernel.promises import Promises
 from sim.kernel.records import Outcome
+from sim.retriers.base import LoopRetrier, Retrier, ScheduledRetrier
+from sim.retriers.client import CallFailed
 from sim.retriers.component import Component
 from sim.scenario.schema import Scenario
 from sim.testing.histories import check_world, simulated
@@ -72,3 +77,116 @@ def test_a_check_of_the_whole_scenario_finds_the_same(world: str) -> None:
     (cell,) = check(stuck).cells
     assert {violation.invariant for violation in check_world(stuck)} == set(cell.broken)
     assert cell.broken != {}
+
+
+def never(world: str, retrier: Callable[[], Retrier], **more: Any) -> list[Violation]:
+    stand_in = "none" if issubclass(retrier, LoopRetrier) else "helpers"  # type: ignore[arg-type]  # classes here
+    return check_world(
+        Scenario.from_dict({"retrier": stand_in, "world": world, "requests": {"count": 1}, **more}), retrier
+    )
+
+
+class Patient(LoopRetrier):
+    """Never gives up, whatever its law says of the hundredth retry."""
+
+    kind = "patient"
+    law: Any = staticmethod(lambda failure: (0, 100 * 2**failure))
+
+    def promises(self) -> Promises:
+        return Promises(attempts_at_most=4, backoff_ms=self.law)
+
+    async def retry(self, call: Any, ctx: Any) -> Any:
+        while True:
+            try:
+                return await call(timeout_ms=2000)
+            except CallFailed:
+                await ctx.sleep(1)
+
+
+class Vague(Patient):
+    """Promises no budget."""
+
+    law = staticmethod(lambda failure: (0.0, 100 * 2.0**failure))
+
+    def promises(self) -> Promises:
+        return Promises(backoff_ms=self.law)
+
+
+ALWAYS_FAILS = {"action": {"outcomes": {"fail": 1.0}}, "limits": {"polls_per_request": 1200}}
+
+
+def test_a_law_is_not_asked_beyond_the_budget() -> None:
+    assert {found.invariant for found in never("isolated", Patient, **ALWAYS_FAILS)} == {"attempts-within-budget"}
+
+
+def test_a_law_beyond_all_numbers_says_nothing() -> None:
+    assert never("isolated", Vague, **ALWAYS_FAILS) == []
+
+
+class Growing(LoopRetrier):
+    """Changes what its promises are made of."""
+
+    kind = "growing"
+    attempts = 2
+
+    def promises(self) -> Promises:
+        return Promises(attempts_at_most=self.attempts)
+
+    async def retry(self, call: Any, ctx: Any) -> Any:
+        for _ in range(5):
+            self.attempts += 1
+            try:
+                return await call()
+            except CallFailed:
+                await ctx.sleep(1)
+        raise CallFailed
+
+
+def test_promises_are_those_made_before_anything_happened() -> None:
+    found = never("isolated", Growing, **ALWAYS_FAILS)
+    assert found[0].text == "request 0 has 5 attempts where at most 2 are promised: attempt 3 starts at 202ms"
+
+
+class Watching(ScheduledRetrier):
+    """Looks at its job once a second, and not at whether its row is there; its cancel needs its handle."""
+
+    kind = "watching"
+
+    def bind(self, action: Any) -> None:
+        self.action = action
+        self.retry = mutation("retry", self.look, poll=True)
+
+    def submit(self, ctx: Any) -> Any:
+        job = ctx.run_after(0, self.action)
+        ctx.run_after(1000, self.retry, job)
+        return {"job": job}
+
+    def look(self, ctx: Any, job: Any) -> None:
+        match ctx.get_job(job).state:
+            case "pending" | "inProgress":
+                ctx.run_after(1000, self.retry, job)
+            case state:
+                ctx.settle(Outcome.success if state == "success" else Outcome.canceled)
+
+    def cancel(self, ctx: Any, handle: Any) -> None:
+        ctx.cancel(handle["job"])
+
+
+def test_a_row_that_is_gone_is_explained() -> None:
+    with pytest.raises(AttributeError) as caught:
+        never("isolated", Watching, platform={"retention": "1ms"})
+    assert caught.value.__notes__[0] == "raised by 'retry' for request 0 at 1s"
+    assert "returns None for a row that is gone" in caught.value.__notes__[1]
+
+
+EARLY = {"cancel": {"share": 1.0, "after": {"constant": "1ms"}}}
+
+
+def test_a_cancel_before_the_submission_has_committed_is_not_put_to_the_retrier() -> None:
+    late = {"platform": {"mutation_latency": {"uniform": {"low": "0s", "high": "200ms"}}}}
+    answers = set()
+    for seed in range(8):
+        written = {"retrier": "helpers", "requests": {"count": 1}, "seed": seed, **late, **EARLY}
+        (one,) = simulated(Scenario.from_dict(written), Watching)
+        answers |= {event.detail for event in one.view.events if event.kind == "cancel_answer"}
+    assert answers == {False, None}

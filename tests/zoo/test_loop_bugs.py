@@ -27,7 +27,13 @@ class Careful(LoopRetrier):
             delay_ms = FIRST_MS * BASE ** (failure - 1)
             return min(0.5 * delay_ms, CAP_MS), min(1.5 * delay_ms, CAP_MS)
 
-        return Promises(attempts_at_most=ATTEMPTS, backoff_ms=backoff_ms, deadline_ns=DEADLINE_MS * 1_000_000)
+        return Promises(
+            attempts_at_most=ATTEMPTS,
+            first_ms=(0, 0),
+            backoff_ms=backoff_ms,
+            deadline_ns=DEADLINE_MS * 1_000_000,
+            timeout_ms=TIMEOUT_MS,
+        )
 
     async def retry(self, call: Any, ctx: Any) -> Any:
         failures = 0
@@ -60,6 +66,7 @@ BACKOFF = "min(FIRST_MS * BASE ** (failure - 1) * (0.5 + uniform), CAP_MS)"
 GIVES_UP = "                if failures >= ATTEMPTS:\n                    raise\n"
 FAILED = "                failures += 1\n"
 SLEEPS = "                await ctx.sleep(wait_ms)\n"
+START = "        failures = 0\n"
 RETURNS = "                return answer"
 TIMEOUT = "timeout_ms=min(TIMEOUT_MS, by_ms - ctx.now_ms)"
 COUNTER = """    drawn = 0
@@ -140,6 +147,21 @@ BUGS: dict[str, tuple[str, dict[str, Any], list[Change]]] = {
         "retry-after-honored",
         {},
         [("max(wait_ms, error.retry_after_ms or 0)", "min(wait_ms, error.retry_after_ms or wait_ms)")],
+    ),
+    "loop: waits less than its law where the error asks for less": (
+        "delays-in-law",
+        {"always": ("fail", "retry_after")},
+        [
+            (
+                "max(wait_ms, error.retry_after_ms or 0)",
+                "wait_ms if error.retry_after_ms is None else error.retry_after_ms",
+            )
+        ],
+    ),
+    "loop: sleeps before the first attempt": (
+        "first-attempt-in-law",
+        {},
+        [(START, f"{START}        await ctx.sleep(100)\n")],
     ),
     "loop: attempts without end": ("attempts-within-budget", {}, [("failures >= ATTEMPTS", "False")]),
     "loop: one attempt too many": ("attempts-within-budget", {}, [("failures >= ATTEMPTS", "failures > ATTEMPTS")]),

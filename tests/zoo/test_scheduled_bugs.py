@@ -19,8 +19,8 @@ PORTS: dict[str, type[ScheduledRetrier]] = {
     "component": Component,
     "component-repaired": Repaired,
 }
-UNHARMED = tuple(name for name in ALL if name not in {"cancel_poll", "retention", *features.ERRORS})
-"""Without what ends all looking for a port as it is: polls canceled, rows collected too early."""
+UNHARMED = tuple(name for name in ALL if name not in {"cancel_poll", "retention", "convex_profile", *features.ERRORS})
+"""Without what ends all looking for a port as it is: polls canceled, rows collected too early (by that profile too)."""
 LATE = ("fail", "ack_lost", "script", "latency", "cancel_request", "commit_window", "lost_contact")
 FAILURES = ("fail", "ack_lost", "script", "latency", "crash_before_effect")
 TOGETHER = {"world": "shared", "features": ("fail", "ack_lost", "script")}
@@ -264,6 +264,12 @@ BUGS: dict[str, tuple[str, str, dict[str, Any], list[Change]]] = {
         "component-repaired",
         {"always": ("options",)},
         [("        scheduler_id = ctx.run_at(start_ns, ", "        scheduler_id = ctx.run_at(ctx.now_ns, ")],
+    ),
+    "component: first heartbeat as soon as the first attempt": (
+        "polls-in-law",
+        "component-repaired",
+        {},
+        [("ctx.run_at(start_ns + round(next_heartbeat_ms * NS_PER_MS), self", "ctx.run_at(start_ns, self")],
     ),
     "component: exponent off by one": (
         "delays-in-law",
