@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -58,6 +58,8 @@ def rare(kind: str) -> list[st.SearchStrategy[Scenario]]:
             )
             for retrier in (kind, impatient)
         ),
+        # A report of success that is under way when its execution is cut off, and when a heartbeat comes.
+        st.sampled_from([late_reports({"kind": kind}), late_reports(impatient)]),
         # A report that takes longer than its execution may.
         scenario_values(kind, "isolated", (), always=("fail", "retention")).map(
             lambda values: Scenario.from_dict(
@@ -73,6 +75,18 @@ def rare(kind: str) -> list[st.SearchStrategy[Scenario]]:
             )
         ),
     ]
+
+
+def late_reports(retrier: dict[str, Any]) -> Scenario:
+    """Let mutations take up to several heartbeats."""
+    return Scenario.from_dict(
+        {
+            "retrier": retrier,
+            "requests": {"count": 20},
+            "action": {"latency": {"constant": "900ms"}},
+            "platform": {"mutation_latency": {"uniform": {"low": "0s", "high": "30s"}}, "action_time_limit": "1s"},
+        }
+    )
 
 
 def days_apart(scenario: Scenario) -> Scenario:
