@@ -91,14 +91,14 @@ def cancel_obeyed(view: View) -> Iterator[Violation]:
     """Once a request is canceled no attempt of it starts, and what was still under way ends it as canceled.
 
     A client is canceled at once, a retrier of the deployment when its cancel commits. One that answers False had
-    nothing to cancel; one that answers True has settled the request as canceled by then. An operator who cancels the
-    job of the action leaves nothing to retry either, as long as the row is there to be seen.
+    nothing to cancel and changes nothing; one that answers True has settled the request as canceled by then. An
+    operator who cancels the job of the action leaves nothing to retry either, as long as the row is there to be seen.
     """
     for request in view.requests.values():
         for at, cancel in request.cancels:
             if at > request.settled_at:
-                continue
-            if cancel.name == OF_THE_REQUEST:
+                yield from _answered_late(request, at, cancel)
+            elif cancel.name == OF_THE_REQUEST:
                 yield from _obeyed(view, request, at, cancel)
             elif cancel.name == OF_THE_ACTION:
                 step = view.events[at + 1] if at + 1 < len(view.events) else None
@@ -123,6 +123,10 @@ def _obeyed(view: View, request: Request, at: int, cancel: Event) -> Iterator[Vi
         at = commit.at
         answered_at, answer = next((place for place in request.answers if place[0] > at), (NOT_YET, None))
         if answer is not None and answer.detail is False:
+            # What a mutation settles stands right behind its commit.
+            if request.settled_at == at + 1:
+                text = f"the cancel of {request} answers false {when(answer)}, and has itself settled the request"
+                yield breach(request.number, text, cancel, request.settled, answer)
             return
         obeyed = request.outcome == CANCELED and request.settled_at < answered_at
         if answer is not None and answer.detail is True and not obeyed:
@@ -139,6 +143,18 @@ def _obeyed(view: View, request: Request, at: int, cancel: Event) -> Iterator[Vi
     elif at < request.settled_at < NOT_YET and request.outcome != CANCELED and _under_way(view, request, at, commit):
         text = f"{request} is canceled {when(view.events[at])}, and settles as {request.outcome}"
         yield breach(request.number, f"{text} {when(request.settled)}", cancel, request.settled)
+
+
+def _answered_late(request: Request, at: int, cancel: Event) -> Iterator[Violation]:
+    """Yield a cancel that answers true although the request had settled otherwise before its snapshot."""
+    commit = next((commit for commit in request.cancel_commits if commit.at > at), None)
+    settled = request.settled
+    if commit is None or settled is None or request.outcome == CANCELED or settled.t_ns >= commit.detail.begin_ns:
+        return
+    answer = next((answer for place, answer in request.answers if place > commit.at), None)
+    if answer is not None and answer.detail is True:
+        text = f"the cancel of {request} answers true {when(answer)}, and it had settled as {request.outcome}"
+        yield breach(request.number, f"{text} {when(settled)}", settled, cancel, answer)
 
 
 def _nothing_starts(view: View, request: Request, at: int, cancel: Event) -> Iterator[Violation]:

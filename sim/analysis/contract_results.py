@@ -73,7 +73,10 @@ def settles_once(view: View) -> Iterator[Violation]:
 
 @invariant()
 def result_is_true(view: View) -> Iterator[Violation]:
-    """Success needs an attempt that succeeded, giving up that no success was known, canceled that somebody canceled."""
+    """Success needs an attempt that succeeded, giving up that no success was known, canceled that somebody canceled.
+
+    A whole number that a client's loop returns must be that of an attempt that succeeded: the answer of its call.
+    """
     for request in view.requests.values():
         settled, at = request.settled, request.settled_at
         if settled is None:
@@ -82,6 +85,8 @@ def result_is_true(view: View) -> Iterator[Violation]:
             if not any(attempt.how == RETURNED and attempt.end_at < at for attempt in request.attempts):
                 text = f"{request} settles as success {when(settled)}, and no attempt has succeeded"
                 yield breach(request.number, text, *(attempt.end for attempt in request.attempts), settled)
+            elif settled.subject >= 0:
+                yield from _answer_is_true(request, settled)
         elif request.outcome == GAVE_UP:
             for attempt in request.attempts:
                 if attempt.how == RETURNED and view.heard_at(attempt) < at:
@@ -90,6 +95,16 @@ def result_is_true(view: View) -> Iterator[Violation]:
                     break
         elif request.outcome == CANCELED and not (request.cancels and request.cancels[0][0] < at):
             yield breach(request.number, f"{request} settles as canceled {when(settled)}; nobody canceled it", settled)
+
+
+def _answer_is_true(request: Request, settled: Event) -> Iterator[Violation]:
+    number = settled.subject
+    if not any(
+        attempt.number == number and attempt.how == RETURNED and attempt.end_at < request.settled_at
+        for attempt in request.attempts
+    ):
+        text = f"the loop of {request} returns {number} {when(settled)}, and no attempt of that number has succeeded"
+        yield breach(request.number, text, *(attempt.end for attempt in request.attempts), settled)
 
 
 @invariant()

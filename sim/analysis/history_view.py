@@ -53,6 +53,8 @@ class Terms:
     """For how long the row of a job is kept after its end; None: not said, so not checked."""
     parallelism: int | None = None
     """How many jobs run at the same time; None: not said, so not checked."""
+    draws_differ: bool = False
+    """Whether numbers drawn at different addresses differ: not where a script or a search gives them."""
 
 
 class View:
@@ -67,6 +69,8 @@ class View:
         self.commits: list[Commit] = []
         self.restarts: list[Place] = []
         self.boots: list[Place] = []
+        self.draws: list[Place] = []
+        self.conflicts: list[Place] = []
         self.ledger: list[Place] = []
         """What changes the store: jobs, their steps, writes, commits, collections."""
         self.backwards: list[int] = []
@@ -251,6 +255,12 @@ class View:
         if job is not None:
             job.errors.append((at, event))
 
+    def _draw(self, at: int, event: Event) -> None:
+        self.draws.append((at, event))
+
+    def _conflict(self, at: int, event: Event) -> None:
+        self.conflicts.append((at, event))
+
     def _sleep(self, at: int, event: Event) -> None:
         self._of(event.request).sleeps.append((at, event))
 
@@ -303,6 +313,8 @@ _KINDS_TAKEN: Final[tuple[str, ...]] = (
     "rolled_back",
     "system_error",
     "sleep",
+    "draw",
+    "conflict",
     "settled",
     "resettled",
     "callback",

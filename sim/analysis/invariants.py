@@ -14,6 +14,7 @@ from sim.analysis import contract_effects as effects
 from sim.analysis import contract_jobs as jobs
 from sim.analysis import contract_leaks as leaks
 from sim.analysis import contract_limits as limits
+from sim.analysis import contract_looks as looks
 from sim.analysis import contract_results as results
 from sim.analysis import contract_store as store
 from sim.analysis import contract_stricter as stricter
@@ -50,8 +51,14 @@ RETRIER: tuple[Invariant, ...] = (
     attempts.first_attempt_in_law,
     attempts.delays_in_law,
     attempts.polls_in_law,
+    looks.looks_one_by_one,
+    looks.looking_ends,
+    looks.ends_acted_on,
+    looks.errors_taken,
+    looks.draws_are_fresh,
     attempts.no_sleep_after_last_attempt,
     attempts.retry_after_honored,
+    looks.timeouts_in_law,
     limits.deadline_holds,
     limits.cancel_obeyed,
     limits.budget_used,

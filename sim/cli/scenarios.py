@@ -9,11 +9,13 @@ import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from sim.cli import INVALID_SCENARIO
+from sim.cli.output import WIDTH
 from sim.kernel.errors import BrokenInvariant
 from sim.scenario.load import load
 from sim.scenario.problems import ScenarioError
@@ -143,7 +145,10 @@ def _own_mistake(error: Exception) -> Iterator[str]:
     if isinstance(error, NotImplementedError) and not error.args:
         yield f"it does not define '{frames[-1].name}'"
         return
-    yield "".join(traceback.format_exception_only(error)).splitlines()[-1]
+    notes = [line for note in getattr(error, "__notes__", ()) for line in note.splitlines()]
+    yield "".join(traceback.format_exception_only(error)).splitlines()[-1 - len(notes)]
+    for note in notes:
+        yield from wrap(note, WIDTH, initial_indent="  ", subsequent_indent="  ")
     if isinstance(error, SyntaxError) and error.filename:
         yield f"  {Path(error.filename).name}:{error.lineno}: {(error.text or '').strip()}"
     others = [Path(__file__).parents[1], *(Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib"))]

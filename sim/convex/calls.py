@@ -107,10 +107,13 @@ class MutationCall:
             self._finished(None, SystemFailure("the deployment failed before the commit"))
             return
         self._context = context = deployment.new_context(deployment, self._request, job)
-        context.rerun = self._rerun
         if job is not None:
+            # Not counted by this call alone: one that starts anew after a death draws anew too.
+            context.rerun = job.runs
+            job.runs += 1
             context.get_job(job.id)
         else:
+            context.rerun = self._rerun
             context.caller = self._caller
         window_ns = deployment.commit_delay(self._request, self._index, self._rerun)
         try:

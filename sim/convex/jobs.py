@@ -73,6 +73,7 @@ class Job:
         "id",
         "previous",
         "request",
+        "runs",
         "state",
         "system_errors",
     )
@@ -87,6 +88,8 @@ class Job:
         self.completed_ns = NEVER
         self.state = PENDING
         self.system_errors = 0
+        self.runs = 0
+        """How often its mutation has run, commits or not: the index of the draws of a rerun."""
         self.commit_ts = 0
         self.previous: JobVersion | None = None
         self.callbacks: Any = None

@@ -16,6 +16,7 @@ from sim.engine.event import World
 from sim.experiment.engines import EVENT, Choice
 from sim.experiment.plan import plan, refuse_course, requests_of, weather_told
 from sim.experiment.result import CellResult, Result, judged
+from sim.kernel.draws import Draws
 from sim.kernel.history import History, Recorder
 from sim.kernel.records import Requests
 from sim.kernel.request import table
@@ -157,6 +158,7 @@ def terms_of(world: World, alone: Callable[[int], History] | None = None) -> Ter
         action_time_limit_ns=cell.platform.action_time_limit,
         retention_ns=cell.platform.retention,
         parallelism=cell.platform.parallelism,
+        draws_differ=isinstance(world.choices, Draws),
     )
 
 

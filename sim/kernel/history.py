@@ -32,7 +32,8 @@ KINDS = (
     "callback_lost",  # the caller's onComplete threw, and is not told again; name: the result it was told
     "cancel",  # somebody cancels; name: the target
     "cancel_answer",  # what the retrier's own cancel answered; detail: the answer
-    "settled",  # the retrier knows how the request ended; name: outcome, detail: since when, in ns
+    "settled",  # the retrier knows how the request ended; subject: the attempt whose answer a client's loop returned
+    #             (any whole number that it returned), or -1, name: outcome, detail: since when, in ns
     "resettled",  # it concludes again, which changes nothing; name: outcome
     "sleep",  # a client outside sleeps; detail: for how many ns
     "system_error",  # subject: job or -1, name: function, detail: what it struck

@@ -121,6 +121,7 @@ class LoopRetrier(Retrier):
     async def retry(self, call: Call, ctx: ClientContext) -> Any:
         """Call until done: return for success, let `CallFailed` through for giving up.
 
+        A whole number that it returns is taken for the answer of a call, and held against what happened.
         `await call()` makes one attempt, `await ctx.sleep(ms)` waits, `ctx.uniform(stream, index)` draws.
         """
         raise NotImplementedError

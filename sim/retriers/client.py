@@ -212,7 +212,7 @@ class Client:
             self._task.stop()
             self.record("settled", Outcome.canceled.name, self.clock.now_ns)
 
-    def _concluded(self, _value: Any, error: Exception | None) -> None:
+    def _concluded(self, value: Any, error: Exception | None) -> None:
         if error is not None and not isinstance(error, CallFailed):
             error.add_note(
                 f"raised by the loop of retrier '{self._kind}' for request {self.request.number} at "
@@ -221,8 +221,9 @@ class Client:
             )
             raise error
         outcome = Outcome.success if error is None else Outcome.gave_up
+        answer = value if isinstance(value, int) and not isinstance(value, bool) else -1
         if self.request.settle(outcome, self.clock.now_ns):
-            self.record("settled", outcome.name, self.clock.now_ns)
+            self.record("settled", outcome.name, self.clock.now_ns, subject=answer)
         else:
             self.record("resettled", outcome.name)
 

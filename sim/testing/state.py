@@ -60,6 +60,9 @@ SEEN = frozenset(
 )
 """What invariants may remember of a request; the rest they judge at once."""
 
+NEVER_SETTLED = 1 << 200
+"""Behind every instant."""
+
 STATIC = (World, Deployment, Executor, Clock, ActionModel, Function, Options, Retrier)
 """What is the same in all states of a search."""
 
@@ -86,6 +89,9 @@ class States:
             self.translates = False
         self._fields = fields if fields is not None and self.translates else Fields()
         self._deadline = world.promises.deadline_ns is not None
+        self._timeout = world.promises.timeout_ms is not None
+        self._settled_ns: dict[int, int] = {}
+        """When each request has settled: whether a mutation could see it is remembered."""
 
     def digest(self) -> bytes:
         """Return the digest of the present state: 16 bytes; raises NotCanonical."""
@@ -98,9 +104,11 @@ class States:
     def _observed(self) -> tuple[Any, ...]:
         """Return what has been seen of each request so far, in order."""
         raw, logs = self._raw, self._logs
-        for _, kind, request, _, name, detail in raw[self._read :]:
+        for t_ns, kind, request, _, name, detail in raw[self._read :]:
             if request < 0:
                 continue  # restarts and crons: what they did to a request shows there
+            if kind == "settled":
+                self._settled_ns[request] = t_ns
             if kind in SEEN:
                 says = tuple(detail) if kind == "attempt_end" and detail is not None else ()
                 logs[request] += ((kind, name, *says),)
@@ -121,6 +129,8 @@ class _Snapshot:
         self._fields: Fields = states._fields
         self._translates = states.translates
         self._deadline = states._deadline
+        self._timeout = states._timeout
+        self._settled_ns = states._settled_ns
         self._now_ns = world.clock.now_ns
         self._ranks: dict[int, int] = {}
         self._tasks: list[tuple[Any, Any]] = []
@@ -345,7 +355,8 @@ class _Snapshot:
             return ("effect", self._attempt(value.attempt))
         if kind == "_Connection":
             attempt = None if value.attempt is None else self._attempt(value.attempt)
-            return ("connection", attempt, value.answer.done, value.timeout_ms is not None)
+            since_ns = self._now_ns - value._started_ns if self._timeout else 0
+            return ("connection", attempt, value.answer.done, value.timeout_ms is not None, since_ns)
         raise NotCanonical(f"a {kind} in a timer cannot be compared between runs")
 
     def _function(self, function: FunctionType) -> Any:
@@ -383,6 +394,7 @@ class _Snapshot:
         return (
             doomed,
             self._now_ns - context.now_ns,
+            context.now_ns > self._settled_ns.get(context.request.number, NEVER_SETTLED),
             tuple(context.reads)
             if not self._translates
             else tuple(self._job(read) if isinstance(read, int) else read for read in context.reads),

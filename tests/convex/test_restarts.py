@@ -347,3 +347,15 @@ def test_upstream_bug_a_second_restart_during_the_same_request_leaves_it_stuck(b
     b.restart_at(10_520)  # the retry of the repair at the heartbeat runs from 10 500
     started(b, Component())
     assert (b.request.outcome.name, b.states()) == ("open", ["failed", "success", "failed"])
+
+
+def test_a_mutation_that_runs_again_after_a_death_draws_new_numbers(bench: MakeBench) -> None:
+    b = bench(commit_window=Constant(value_ns=10 * MS))
+    drawing = mutation("drawing", lambda ctx, _: ctx.uniform("jitter", 3))
+    b.call(lambda ctx: ctx.run_after(5, drawing))
+    b.restart_at(20)
+    b.run()
+    assert [address for address in b.numbers.asked if address[0] == "jitter"] == [
+        ("jitter", 0, 3, 0),
+        ("jitter", 0, 3, 1),
+    ]

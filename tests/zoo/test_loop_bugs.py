@@ -173,6 +173,26 @@ BUGS: dict[str, tuple[str, dict[str, Any], list[Change]]] = {
     ),
     "loop: failure reported as success": ("result-is-true", {}, [(GIVES_UP, GIVES_UP.replace("raise", "return None"))]),
     "loop: success reported as failure": ("result-is-true", {}, [(RETURNS, "                raise CallFailed")]),
+    "loop: returns the number of its failures for an answer": (
+        "result-is-true",
+        {"features": ("fail", "ack_lost")},
+        [(RETURNS, "                return failures")],
+    ),
+    "loop: jitter drawn once for each request": (
+        "draws-are-fresh",
+        {"always": ("fail",)},
+        [('ctx.uniform("jitter", failures)', 'ctx.uniform("jitter", 0)')],
+    ),
+    "loop: timeout ten times too long": (
+        "timeouts-in-law",
+        {"always": ("latency",)},
+        [(TIMEOUT, TIMEOUT.replace("TIMEOUT_MS", "10 * TIMEOUT_MS"))],
+    ),
+    "loop: timeout in seconds": (
+        "timeouts-in-law",
+        {},
+        [(TIMEOUT, TIMEOUT.replace("TIMEOUT_MS", "TIMEOUT_MS / 1000"))],
+    ),
     "loop: waits for ever for a call that hangs": ("settles", {}, [(TIMEOUT, "timeout_ms=None")]),
 }
 

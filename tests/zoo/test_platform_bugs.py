@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from sim.analysis.invariants import INVARIANTS
+from sim.convex.calls import MutationCall
 from sim.convex.deployment import Deployment
 from sim.convex.execution import Execution
 from sim.convex.executor import Executor
@@ -110,6 +111,12 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
         COUNTING | {"on_complete_fails": True},
         {},
         [(Transaction, "restore", ("self.writes, self.created", "_, self.created"))],
+    ),
+    "store: reruns draw what the refused run drew": (
+        "draws-are-fresh",
+        "helpers",
+        {"features": ("latency", "mutation_latency", "cancel_request"), "always": ("fail", "commit_window")},
+        [(MutationCall, "_begin", ("context.rerun = job.runs", "context.rerun = 0"))],
     ),
     "executor: mutations run again after a restart": (
         "mutations-exactly-once",

@@ -34,6 +34,8 @@ ALIVE = '            case "pending" | "inProgress":\n'
 DROPS = '        if run["state"]["type"] != "inProgress":\n            return\n\n        options'
 CANCELS = '        self._finish_execution(ctx, {"runId": run_id, "result": {"type": "canceled"}})\n        return True'
 NOT_IF_OVER = '        if run["state"]["type"] != "inProgress":\n            return\n        try:'
+LOOKS = '        run = ctx.get(args["runId"])\n        if run is None:\n            return\n'
+BEATS = '            ctx.run_at(start_ns, self.heartbeat, {**args, "scheduled": args["scheduled"] + 1})'
 TRIES = "        try:\n            await ctx.run_action(self.action)\n"
 JITTERED = 'jitter(args["retryBackoff"], ctx.uniform("action_jitter", args["failure"]))'
 
@@ -158,6 +160,25 @@ BUGS: dict[str, tuple[str, str, dict[str, Any], list[Change]]] = {
                 '        job = args.get("job")\n',
                 "        self.polls = getattr(self, 'polls', 0) + 1",
                 "        args = {**args, 'poll': self.polls}",
+            )
+        ],
+    ),
+    "helpers: jitter drawn at one address for all failures": (
+        "draws-are-fresh",
+        "helpers",
+        {"always": ("fail",)},
+        [('ctx.uniform("action_jitter", args["failure"])', 'ctx.uniform("action_jitter", 0)')],
+    ),
+    "helpers: gives up one look late": (
+        "ends-acted-on",
+        "helpers",
+        {},
+        [
+            before(
+                LEFT,
+                '                if args["maxFailures"] <= 0 and "last" not in args:',
+                '                    ctx.run_after(args["waitBackoff"], self.retry, {**args, "last": True})',
+                "                    return",
             )
         ],
     ),
@@ -306,6 +327,37 @@ BUGS: dict[str, tuple[str, str, dict[str, Any], list[Change]]] = {
         "component-repaired",
         {"features": UNHARMED},
         [('if after["numFailures"] > before["numFailures"]:', "if False:")],
+    ),
+    "component: looks on after completion": (
+        "looking-ends",
+        "component-repaired",
+        {},
+        [
+            after(
+                LOOKS,
+                '        if run["state"]["type"] != "inProgress" and args["scheduled"] < 20:',
+                '            again = {**args, "scheduled": args["scheduled"] + 1}',
+                "            ctx.run_after(10_000, self.heartbeat, again)",
+            )
+        ],
+    ),
+    "component: two heartbeats after each repair": (
+        "looks-one-by-one",
+        "component-repaired",
+        {},
+        [(BEATS, f"{BEATS}\n{BEATS}")],
+    ),
+    "component: leaves the error of the action to the heartbeat": (
+        "errors-taken",
+        "component-repaired",
+        {"always": ("fail",)},
+        [("except ActionFailed as error:", "except ZeroDivisionError as error:")],
+    ),
+    "component: cancel answers false though it cancels": (
+        "cancel-obeyed",
+        "component-repaired",
+        {"always": ("cancel_request",)},
+        [(CANCELS, CANCELS.replace("True", "False"))],
     ),
     "component: takes the report of an attempt given up": (
         "newest-attempt-decides",
