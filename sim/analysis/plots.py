@@ -117,7 +117,8 @@ def plot_attempts(cells: Sequence[Cell], ax: Axes | None = None) -> Axes:
 
 def plot_outcomes(cells: Sequence[Cell], ax: Axes | None = None) -> Axes:
     """Draw a bar a cell, split by what the retrier concluded; shares too small to see stand beside it in words."""
-    ax = new_axes() if ax is None else ax
+    if ax is None:
+        return _on_a_figure_of_its_own(plot_outcomes, cells)
     ax.set_title("Outcomes")
     rows = [{name: cell.metrics.outcomes[name] / max(1, len(cell.metrics)) for name in _OUTCOMES} for cell in cells]
     _draw_stacks(ax, cells, rows, _OUTCOMES)
@@ -143,7 +144,8 @@ def plot_outcomes(cells: Sequence[Cell], ax: Axes | None = None) -> Axes:
 
 def plot_duplicates(cells: Sequence[Cell], ax: Axes | None = None) -> Axes:
     """Draw a bar a cell: repeated effects per 1000 requests, split by cause."""
-    ax = new_axes() if ax is None else ax
+    if ax is None:
+        return _on_a_figure_of_its_own(plot_duplicates, cells)
     ax.set_title("Repeated effects by cause")
     rows = [
         {name: 1000 * count / max(1, len(cell.metrics)) for name, count in cell.metrics.duplicates.items()}
@@ -230,6 +232,14 @@ def _figure(width: float, height: float, cells: Sequence[Cell]) -> Figure:
     """Make a figure that grows with the lines of the legend above it."""
     lines = sum(label(cell.name).count("\n") + 1 for cell in cells) / 2.5
     return Figure(figsize=(width, height + 0.16 * lines), layout="constrained")
+
+
+def _on_a_figure_of_its_own(plot: Callable[[Sequence[Cell], Axes], Axes], cells: Sequence[Cell]) -> Axes:
+    """Draw on a new figure, with a legend above the axes."""
+    ax = plot(cells, new_axes())
+    if isinstance(ax.figure, Figure):
+        _with_outer_legend(ax.figure, ax)
+    return ax
 
 
 def _with_outer_legend(figure: Figure, ax: Axes) -> Figure:

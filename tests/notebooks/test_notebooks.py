@@ -1,0 +1,77 @@
+"""The notebooks: valid, without outputs, on the public API alone; with the marker `notebooks`, executed."""
+
+import ast
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import sim
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+LONGEST_S = 30
+WIDEST = 130
+"""Characters of a line of prose or code."""
+
+
+def cells(path: Path, kind: str) -> list[dict[str, Any]]:
+    return [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == kind]
+
+
+def code(path: Path) -> str:
+    """The code of a notebook, without the lines that only notebooks understand."""
+    lines = [line for cell in cells(path, "code") for line in "".join(cell["source"]).splitlines()]
+    return "\n".join(line for line in lines if not line.startswith("%"))
+
+
+def test_these_are_the_notebooks() -> None:
+    assert [path.stem for path in NOTEBOOKS] == ["01-first-look", "02-choosing-backoff", "03-duplicate-risk"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+class TestEach:
+    def test_its_outputs_are_stripped(self, path: Path) -> None:
+        assert [(cell["outputs"], cell["execution_count"]) for cell in cells(path, "code")] == [
+            ([], None) for _ in cells(path, "code")
+        ]
+
+    def test_nothing_of_a_machine_is_in_it(self, path: Path) -> None:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        assert kept["metadata"] == {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        }
+        assert {json.dumps(cell["metadata"]) for cell in kept["cells"]} == {"{}"}
+
+    def test_it_uses_the_public_names_alone(self, path: Path) -> None:
+        tree = ast.parse(code(path))
+        imported = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+        others = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        used = {
+            node.attr
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "sim"
+        }
+        private = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr[0] == "_"}
+        assert (imported, others, used - set(sim.__all__), private) == (["textwrap", "sim"], [], set(), set())
+
+    def test_its_lines_can_be_read_as_a_diff(self, path: Path) -> None:
+        lines = [line for kind in ("code", "markdown") for cell in cells(path, kind) for line in cell["source"]]
+        assert [line for line in lines if len(line) > WIDEST] == []
+
+
+@pytest.mark.notebooks
+@pytest.mark.filterwarnings("default")  # of the libraries that execute notebooks
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_runs(path: Path) -> None:
+    nbformat = pytest.importorskip("nbformat")
+    nbclient = pytest.importorskip("nbclient")
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    where = {"metadata": {"path": str(FOLDER)}}
+    nbclient.NotebookClient(notebook, timeout=LONGEST_S, kernel_name="python3", resources=where).execute()
+    shown = [output.output_type for cell in notebook.cells for output in cell.get("outputs", ())]
+    assert "error" not in shown
+    assert len(shown) > 5
