@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from sim.analysis import contract_attempts as attempts
 from sim.analysis import contract_effects as effects
+from sim.analysis import contract_executions as executions
 from sim.analysis import contract_jobs as jobs
 from sim.analysis import contract_leaks as leaks
 from sim.analysis import contract_limits as limits
 from sim.analysis import contract_looks as looks
+from sim.analysis import contract_numbers as numbers
 from sim.analysis import contract_results as results
 from sim.analysis import contract_store as store
 from sim.analysis import contract_stricter as stricter
@@ -82,12 +84,23 @@ PLATFORM: tuple[Invariant, ...] = (
     jobs.nothing_starts_early,
     jobs.slots_respected,
     jobs.rows_kept,
+    numbers.rows_collected,
+    executions.ends_as_attempted,
+    executions.deaths_take_all,
+    executions.starts_in_order,
+    executions.operators_cancel,
+    numbers.restarts_last,
+    numbers.reruns_in_law,
+    numbers.crashes_detected,
+    numbers.clients_wait,
     store.atomic_commits,
     store.serializable,
     effects.attempts_end_once,
     effects.attempts_go_as_drawn,
     effects.time_limit_holds,
     effects.effects_happen,
+    numbers.effects_at_their_moment,
+    numbers.outages_strike,
     effects.duplicates_have_causes,
     jobs.nothing_left,
 )

@@ -6,7 +6,7 @@ import pytest
 
 from sim.kernel.promises import Promises
 from sim.retriers.base import LoopRetrier
-from sim.retriers.client import CallFailed, Client, _Connection
+from sim.retriers.client import Call, CallFailed, Client, ClientContext, _Connection
 from sim.testing.strategies import scenarios
 
 FIRST_MS = 100
@@ -212,6 +212,23 @@ CLIENT_BUGS: dict[str, tuple[str, dict[str, Any], tuple[Any, str, Change]]] = {
         "attempts-end-once",
         {"always": ("latency",)},
         (_Connection, "time_out", ('record("timed_out", ""', 'record("attempt_end", "died"')),
+    ),
+    "client: sleeps are a tenth short": (
+        "clients-wait",
+        {"always": ("fail",)},
+        (ClientContext, "sleep", ("call_after(delay_ns, ", "call_after(int(0.9 * delay_ns), ")),
+    ),
+    "client: timeouts count from the submission": (
+        "clients-wait",
+        {"always": ("fail", "latency")},
+        (
+            Call,
+            "__call__",
+            (
+                "call_after(round(timeout_ms * 1e6), ",
+                "call_after(max(round(timeout_ms * 1e6) - client.clock.now_ns + client.request.submitted_ns, 0), ",
+            ),
+        ),
     ),
     "client: errors name their wait in seconds": (
         "retry-after-honored",
