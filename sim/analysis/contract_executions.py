@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.analysis.contracts import Violation, breach, invariant
-from sim.analysis.history_records import CANCELED, FAILED, OF_THE_ACTION, SUCCESS, Job, when
+from sim.analysis.history_records import CANCELED, FAILED, OF_THE_ACTION, SUCCESS, Attempt, Job, when
 from sim.kernel.hosts import DIED, RETURNED
 
 if TYPE_CHECKING:
@@ -48,21 +48,24 @@ def deaths_take_all(view: View) -> Iterator[Violation]:
         return
     for request in view.requests.values():
         for attempt in request.attempts:
-            if attempt.job < 0:
-                continue
-            for at, restart in view.restarts:
-                if attempt.at < at < attempt.end_at:
-                    if attempt.end is None and not view.is_past(restart.t_ns):
-                        break  # a history can be cut between a death and what it takes
-                    if attempt.end is None or attempt.how != DIED or attempt.end.t_ns != restart.t_ns:
-                        text = f"attempt {attempt.number} of {request} goes on after the death of the server"
-                        yield breach(request.number, f"{text} {when(restart)}", restart, attempt.end)
-                    break
+            if attempt.job >= 0:
+                yield from _dies_with_it(view, attempt)
     for commit in view.commits:
         caller = view.jobs.get(commit.detail.caller)
         if caller is not None and view.restarted_between(caller.started_at, commit.at):
             text = f"mutation {commit.event.name} commits {when(commit.event)}, called by {caller}, which died with"
             yield breach(commit.event.request, f"{text} the server", caller.started, commit.event)
+
+
+def _dies_with_it(view: View, attempt: Attempt) -> Iterator[Violation]:
+    deaths = (restart for at, restart in view.restarts if attempt.at < at < attempt.end_at)
+    restart = next(deaths, None)
+    # A history can be cut between a death and what it takes.
+    if restart is None or (attempt.end is None and not view.is_past(restart.t_ns)):
+        return
+    if attempt.end is None or attempt.how != DIED or attempt.end.t_ns != restart.t_ns:
+        text = f"attempt {attempt.number} of {attempt.request} goes on after the death of the server {when(restart)}"
+        yield breach(attempt.request.number, text, restart, attempt.end)
 
 
 @invariant(owed_by="platform")

@@ -269,5 +269,22 @@ def test_the_original_is_not(zoo: Any, text: str) -> None:
     zoo.spares(worlds(WORLDS[text]), dict.fromkeys(meant), Careful)
 
 
+OF_POLLS = {"polls-reach-low", "polls-reach-high"}
+"""What a loop never shows."""
+
+
+@pytest.mark.parametrize(
+    ("jitter", "expected"),
+    [
+        ("(0.5 + uniform)", set()),
+        ("1", {"delays-reach-low", "delays-reach-high"}),
+        ("(0.5 + uniform / 2)", {"delays-reach-high"}),
+    ],
+)
+def test_jitter_narrower_than_its_law_never_comes_near_an_end(zoo: Any, jitter: str, expected: set[str]) -> None:
+    retrier = zoo.mutated(Careful, (BACKOFF, BACKOFF.replace("(0.5 + uniform)", jitter)))
+    assert zoo.unseen(worlds({"always": ("fail",)}), retrier) == expected | OF_POLLS
+
+
 def test_all_of_them_are_in_the_report(zoo: Any) -> None:
     zoo.is_all_of([*BUGS, *CLIENT_BUGS], "loop", "client")
