@@ -118,17 +118,38 @@ def delays_in_law(view: View) -> Iterator[Violation]:
             yield from _scheduled_delays(view, request) if request.jobs else _slept_delays(view, request)
 
 
-def delays(view: View, request: Request) -> Iterator[tuple[int, tuple[int, int]]]:
-    """Yield each wait before a retry, scheduled in the deployment or slept by a client, and its law, in ns."""
+def poll_delays(view: View, request: Request) -> Iterator[tuple[int, tuple[int, int]]]:
+    """Yield each wait between two looks with no failure handled between them, and its law, in ns."""
+    law = view.terms.promises.polls_ms
+    for poll, waits, failure in _further_polls(view, request):
+        if law is not None and poll.by is not None and not failure:
+            low_ms, high_ms = law(waits, 0)
+            yield poll.asked_ns - poll.by.detail.begin_ns, (_whole_ns(low_ms), _whole_ns(high_ms))
+
+
+def _further_polls(view: View, request: Request) -> Iterator[tuple[Job, int, int]]:
+    """Yield each look but the first, the waits before it, and the number of the failure handled before it (0 none)."""
+    polls = [job for job in request.jobs if job.name in view.terms.promises.poll_jobs]
+    numbers = {job.id: number for number, job in enumerate(_action_jobs(view, request))}
+    waits = 0
+    for poll in polls[1:]:
+        if poll.by is not None:
+            failure = max((numbers.get(job.id, 0) for job in poll.by.created), default=0)
+            yield poll, waits, failure
+            waits += failure == 0
+
+
+def delays(view: View, request: Request) -> Iterator[tuple[int, int, tuple[int, int]]]:
+    """Yield each wait before a retry, scheduled or slept: (number of the failure, wait in ns, its law in ns)."""
     jobs = _action_jobs(view, request)
     for failure, job in enumerate(jobs[1:], 1):
         if job.by is not None:
-            yield job.asked_ns - job.by.detail.begin_ns, _law_ns(view, failure, None)
+            yield failure, job.asked_ns - job.by.detail.begin_ns, _law_ns(view, failure, None)
     attempts = request.attempts
     for failure, (attempt, following) in enumerate(pairwise(attempts), 1):
         sleeps = [event for at, event in request.sleeps if attempt.at < at < following.at]
         if sleeps:
-            yield sum(event.detail for event in sleeps), _law_ns(view, failure, None)
+            yield failure, sum(event.detail for event in sleeps), _law_ns(view, failure, None)
 
 
 @invariant()
@@ -241,18 +262,11 @@ def polls_in_law(view: View) -> Iterator[Violation]:
     if promises.polls_ms is None:
         return
     for request in view.requests.values():
-        polls = [job for job in request.jobs if job.name in promises.poll_jobs]
-        numbers = {job.id: number for number, job in enumerate(_action_jobs(view, request))}
-        waits = 0
-        for poll in polls[1:]:
-            if poll.by is None:
-                continue
-            failure = max((numbers.get(job.id, 0) for job in poll.by.created), default=0)
+        for poll, waits, failure in _further_polls(view, request):
             try:
                 low_ms, high_ms = promises.polls_ms(waits, failure)
             except OverflowError:
                 break
-            waits += failure == 0
             yield from _off_law_of_polls(request, poll, "looks again", (low_ms, high_ms))
 
 

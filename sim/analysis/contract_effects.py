@@ -69,7 +69,7 @@ def attempts_go_as_drawn(view: View) -> Iterator[Violation]:
 
 @invariant(owed_by="platform")
 def time_limit_holds(view: View) -> Iterator[Violation]:
-    """No attempt in the deployment runs past the action time limit; checked where the terms say which."""
+    """An attempt in the deployment is cut off at the action time limit, not later nor sooner, where one is stated."""
     limit_ns = view.terms.action_time_limit_ns
     if limit_ns is None:
         return
@@ -84,6 +84,10 @@ def time_limit_holds(view: View) -> Iterator[Violation]:
                     f"attempt {attempt.number} of {request} runs on after {format_duration(by_ns)}, the time limit of"
                 )
                 yield breach(request.number, f"{text} {job}", job.started, attempt.start, attempt.end)
+            elif attempt.end is not None and attempt.how == CUT and attempt.end.t_ns < by_ns:
+                text = f"attempt {attempt.number} of {request} is cut off {when(attempt.end)}, before"
+                text += f" {format_duration(by_ns)}, the time limit of {job}"
+                yield breach(request.number, text, job.started, attempt.start, attempt.end)
 
 
 @invariant(owed_by="platform")

@@ -25,6 +25,7 @@ from sim.kernel.durations import format_duration
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sim.analysis.history_records import Place
     from sim.analysis.history_view import View
     from sim.kernel.history import Event
 
@@ -200,8 +201,9 @@ def slots_respected(view: View) -> Iterator[Violation]:
     for job in view.jobs.values():
         if job.started is not None:
             changes.append((job.started.t_ns, 1, job.started_at, job.started))
-            if job.end is not None:
-                changes.append((job.end.t_ns, -1, job.end_at, job.end))
+            end = _slot_free(job)
+            if end is not None:
+                changes.append((end[1].t_ns, -1, *end))
         for at, event in job.commits:
             if event.detail.begin_ns < event.t_ns:
                 changes += [(event.detail.begin_ns, 1, at, event), (event.t_ns, -1, at, event)]
@@ -212,6 +214,21 @@ def slots_respected(view: View) -> Iterator[Violation]:
             text = f"{busy} jobs run in {slots} slots at {format_duration(t_ns)}"
             yield breach(event.request, text, event)
             return
+
+
+def _slot_free(job: Job) -> Place | None:
+    """Return where the slot of an action is free again: a canceled one keeps it for as long as its attempt runs on."""
+    if job.end is None:
+        return None
+    if job.state == CANCELED:
+        attempts = [
+            attempt for attempt in job.request.attempts if attempt.job == job.id and not attempt.over_by(job.end_at)
+        ]
+        for attempt in attempts:
+            ends = [(attempt.end_at, attempt.end), (attempt.lost_at, attempt.lost)]
+            at, event = min(ends, key=lambda place: place[0])
+            return None if event is None else (at, event)
+    return job.end_at, job.end
 
 
 @invariant(owed_by="platform")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sim.analysis.contract_attempts import delays
+from sim.analysis.contract_attempts import delays, poll_delays
 from sim.analysis.contracts import Violation, breach, invariant
 from sim.analysis.history_records import when
 from sim.kernel.durations import format_duration
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sim.analysis.history_view import View
+    from sim.kernel.promises import Backoff
 
 FAR = 0.25
 """How near to an end of its law a wait must come, as a share of the law's width."""
@@ -56,11 +57,48 @@ def delays_reach_high(view: View) -> Iterator[Violation]:
     yield from _near(view, low=False)
 
 
+@invariant("sometimes")
+def polls_reach_low(view: View) -> Iterator[Violation]:
+    """Some wait before another look lies in the lowest quarter of its law."""
+    yield from _near_of_polls(view, low=True)
+
+
+@invariant("sometimes")
+def polls_reach_high(view: View) -> Iterator[Violation]:
+    """Some wait before another look lies in the highest quarter of its law."""
+    yield from _near_of_polls(view, low=False)
+
+
 def _near(view: View, *, low: bool) -> Iterator[Violation]:
-    if view.terms.promises.backoff_ms is None:
+    law = view.terms.promises.backoff_ms
+    if law is None:
         return
     for request in view.requests.values():
-        for delay_ns, (low_ns, high_ns) in delays(view, request):
-            share = (delay_ns - low_ns) / (high_ns - low_ns) if high_ns > low_ns else (0.0 if low else 1.0)
-            if share <= FAR if low else share >= 1 - FAR:
+        for failure, delay_ns, law_ns in delays(view, request):
+            if not _capped(law, failure, low=low) and _is_near(delay_ns, law_ns, low=low):
                 yield breach(request.number, f"{request} waits {format_duration(delay_ns)}")
+
+
+def _near_of_polls(view: View, *, low: bool) -> Iterator[Violation]:
+    for request in view.requests.values():
+        for delay_ns, law_ns in poll_delays(view, request):
+            if _is_near(delay_ns, law_ns, low=low):
+                yield breach(request.number, f"{request} looks again after {format_duration(delay_ns)}")
+
+
+def _is_near(delay_ns: int, law_ns: tuple[int, int], *, low: bool) -> bool:
+    low_ns, high_ns = law_ns
+    if not low_ns <= delay_ns <= high_ns:
+        return False  # an error has asked for another wait
+    share = (delay_ns - low_ns) / (high_ns - low_ns) if high_ns > low_ns else (0.0 if low else 1.0)
+    return share <= FAR if low else share >= 1 - FAR
+
+
+def _capped(law: Backoff, failure: int, *, low: bool) -> bool:
+    """Tell whether a cap has moved this end of the law: whoever waits that long has not shown how far jitter goes."""
+    here, following = law(failure), law(failure + 1)
+    if here[0] == here[1]:
+        first = law(1)
+        return first[0] != first[1]
+    end = 0 if low else 1
+    return here[end] == following[end] and here[1 - end] != following[1 - end]

@@ -48,6 +48,7 @@ class Attempt:
         "end_at",
         "how",
         "job",
+        "latency_ns",
         "lost",
         "lost_at",
         "number",
@@ -62,7 +63,7 @@ class Attempt:
         self.at = at
         self.start = start
         self.number = start.subject
-        self.job, self.effect_ns = start.detail
+        self.job, self.effect_ns, self.latency_ns = start.detail
         self.end: Event | None = None
         self.end_at = NOT_YET
         self.how = ""

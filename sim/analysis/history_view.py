@@ -53,6 +53,20 @@ class Terms:
     """For how long the row of a job is kept after its end; None: not said, so not checked."""
     parallelism: int | None = None
     """How many jobs run at the same time; None: not said, so not checked."""
+    collection_batch: int | None = None
+    """How many rows are collected at once; None: not said, so not checked."""
+    occ_reruns: int | None = None
+    """How often a mutation that is called runs again when it is refused; None: not said, so not checked."""
+    scheduled_occ_backoff_ns: tuple[int, int] | None = None
+    """(initial, max) of the waits between the runs of a scheduled mutation; None: not said, so not checked."""
+    crash_detection_ns: int | None = None
+    """From the death of an execution to the end of its job; None: not said, so not checked."""
+    effect_at: float | None = None
+    """The share of an attempt's latency after which its effect comes; None: not said, so not checked."""
+    outages_ns: tuple[tuple[int, int], ...] = ()
+    """Intervals [from, to) in which every attempt fails that starts there."""
+    in_order: bool = False
+    """Whether jobs start in the order in which they are due: where nothing delays a start but the lack of a slot."""
     draws_differ: bool = False
     """Whether numbers drawn at different addresses differ: not where a script or a search gives them."""
 

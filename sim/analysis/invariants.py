@@ -3,6 +3,22 @@
 What any retrier owes its caller, and what the platform owes whoever runs on it. An invariant sees a history and its
 terms, nothing else, so the same ones judge a simulation, a property test, an exploration and a recording.
 `STRICTER` holds what is worth asking and what no retrier can always grant.
+
+Outside the bounds, with the reason of each:
+
+- Jitter narrower than its law, since no single history can show it: `delays-reach-low` and its like, held over a whole
+  property run by `sim.testing.sightings`.
+- Whose address a number of the platform or the world was drawn at (latencies, outcomes): histories hold what the
+  numbers did, not where they came from. A test of this project's own holds every address instead.
+- How long a called mutation waits between its runs, and how long a system error puts a job back: calls of one name are
+  not told apart, and a start can be late for other reasons (slots, dispatch).
+- Order of starts where dispatch takes time: it is random there by design.
+- Write skew and phantoms that no retrier provokes: reads are judged, so a bug shows only to one that reads one document
+  and writes another, or deletes from a table that somebody queries.
+- What a query answers its caller (the component's `status`), and documents that nobody reads again (`completedAt`).
+- Errors that a mutation throws behind an end that nobody waits for: they change nothing that a caller is told.
+- Rows kept too long where the collector pauses between batches, or the server was down.
+- What a loop returns that is no whole number, and an answer of another request with the same number.
 """
 
 from __future__ import annotations
@@ -11,10 +27,12 @@ from typing import TYPE_CHECKING
 
 from sim.analysis import contract_attempts as attempts
 from sim.analysis import contract_effects as effects
+from sim.analysis import contract_executions as executions
 from sim.analysis import contract_jobs as jobs
 from sim.analysis import contract_leaks as leaks
 from sim.analysis import contract_limits as limits
 from sim.analysis import contract_looks as looks
+from sim.analysis import contract_numbers as numbers
 from sim.analysis import contract_results as results
 from sim.analysis import contract_store as store
 from sim.analysis import contract_stricter as stricter
@@ -82,12 +100,23 @@ PLATFORM: tuple[Invariant, ...] = (
     jobs.nothing_starts_early,
     jobs.slots_respected,
     jobs.rows_kept,
+    numbers.rows_collected,
+    executions.ends_as_attempted,
+    executions.deaths_take_all,
+    executions.starts_in_order,
+    executions.operators_cancel,
+    numbers.restarts_last,
+    numbers.reruns_in_law,
+    numbers.crashes_detected,
+    numbers.clients_wait,
     store.atomic_commits,
     store.serializable,
     effects.attempts_end_once,
     effects.attempts_go_as_drawn,
     effects.time_limit_holds,
     effects.effects_happen,
+    numbers.effects_at_their_moment,
+    numbers.outages_strike,
     effects.duplicates_have_causes,
     jobs.nothing_left,
 )
@@ -100,6 +129,8 @@ STRICTER: tuple[Invariant, ...] = (
     stricter.no_runaway,
     stricter.delays_reach_low,
     stricter.delays_reach_high,
+    stricter.polls_reach_low,
+    stricter.polls_reach_high,
 )
 """What nobody can always grant, or what few histories cannot show, to be asked for by name."""
 

@@ -67,6 +67,8 @@ class Start(NamedTuple):
     """The job that runs it, or -1 for a client outside."""
     effect_ns: int
     """The instant at which its effect is due, or -1."""
+    latency_ns: int = -1
+    """The latency that it was given, or -1 for a hang."""
 
 
 class Failure(NamedTuple):

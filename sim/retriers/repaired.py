@@ -7,6 +7,7 @@ its result belongs to, so that the result of an attempt that was given up is dro
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sim.convex.functions import ActionFailed
@@ -16,12 +17,24 @@ from sim.retriers.component import HEARTBEAT_INTERVAL_MS, Component
 
 if TYPE_CHECKING:
     from sim.convex.functions import ActionContext, MutationContext
+    from sim.kernel.promises import Promises
 
 
 class Repaired(Component):
     """The component, with a heartbeat after each repair and numbers on results."""
 
     kind: ClassVar[str] = "component-repaired"
+
+    def promises(self) -> Promises:
+        """State that a heartbeat behind a repair counts from the start of the retry."""
+        promised = super().promises()
+        backoff_ms = promised.backoff_ms
+
+        def polls_ms(_waits: int, failure: int) -> tuple[float, float]:
+            low_ms, high_ms = (0.0, 0.0) if backoff_ms is None or not failure else backoff_ms(failure)
+            return low_ms + jitter(HEARTBEAT_INTERVAL_MS, 0.0), high_ms + jitter(HEARTBEAT_INTERVAL_MS, 1.0)
+
+        return replace(promised, polls_ms=polls_ms)
 
     async def _execute(self, ctx: ActionContext, args: dict[str, Any]) -> None:
         run = await ctx.run_query(self.load, args)

@@ -181,8 +181,9 @@ class ActionModel:
 
         end_ns: int | None = None
         effect_ns: int | None = None
+        latency_ns = NEVER
         if outcome != HANG:
-            end_ns = delay_of(request.number, number, 0)
+            end_ns = latency_ns = delay_of(request.number, number, 0)
             if outcome != FAIL:
                 effect_at = self._effect_at
                 effect_ns = end_ns if effect_at == 1.0 else round(effect_at * end_ns)
@@ -206,7 +207,7 @@ class ActionModel:
 
         if self._recorder is not None:
             due_ns = NEVER if effect_ns is None else clock.now_ns + effect_ns
-            start = Start(host.job_id, due_ns)
+            start = Start(host.job_id, due_ns, latency_ns)
             self._recorder.add((clock.now_ns, "attempt", request.number, number, outcome, start))
         if effect_ns is not None:
             if effect_ns == end_ns:

@@ -125,7 +125,9 @@ def test_a_claim_is_one_sentence(one: Invariant) -> None:
 
 @pytest.mark.parametrize("one", [*INVARIANTS, *STRICTER], ids=lambda one: one.name)
 def test_the_stories_ask_for_each_invariant(one: Invariant) -> None:
-    stories = [Path(__file__).with_name(f"test_invariants_{party}.py") for party in ("retrier", "looks", "platform")]
+    stories = [
+        Path(__file__).with_name(f"test_invariants_{party}.py") for party in ("retrier", "looks", "platform", "numbers")
+    ]
     module = one.search.__module__.rpartition("_")[2]
     assert any(f"{module}.{one.search.__name__}" in path.read_text() for path in stories)
 

@@ -28,7 +28,7 @@ def dies(tale: Any) -> Any:
     """The server dies at 20 ms, the action with it, its effect comes all the same, and a second attempt succeeds."""
     tale.submit().commit("submit", jobs=[(0, "action"), (1, "retry", 60)])
     tale.starts(0).attempt(1, job=0, effect=40)
-    tale.at(20).add("restart", name="continues", detail=5, request=-1).ends(1, "died")
+    tale.at(20).add("restart", name="continues", detail=5_000_000, request=-1).ends(1, "died")
     tale.at(25).add("boot", request=-1).step(0, "inProgress", "failed").at(40).effect(1)
     tale.at(60).commit(own=1, reads=[(0, "failed")], jobs=[(2, "action", 80)])
     tale.at(80).starts(2).attempt(2, job=2, effect=90).at(90).effect(2, "timeout").ends(2, "returned")

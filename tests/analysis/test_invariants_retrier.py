@@ -217,6 +217,28 @@ def test_jitter_that_reaches_an_end_of_its_law_is_sighted(
     assert tuple(near) == sights
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "sights"),
+    [(240, 400, (1, 0)), (0, 240, (0, 1)), (0, 480, (0, 0)), (240, 240, (1, 1))],
+)
+def test_jitter_of_polls_that_reaches_an_end_of_its_law_is_sighted(
+    tale: type, low: float, high: float, sights: tuple[int, int]
+) -> None:
+    story = called_action(tale()).at(60).commit(own=1, jobs=[(2, "retry", 300)])
+    terms = Terms(Promises(polls_ms=lambda *_: (low, high), action_jobs=("action",), poll_jobs=("retry",)))
+    view = View(History(story.raw), terms)
+    near = [len(list(one.search(view))) for one in (stricter.polls_reach_low, stricter.polls_reach_high)]
+    assert tuple(near) == sights
+
+
+def test_a_wait_at_the_cap_of_a_law_shows_nothing_of_its_jitter(tale: type) -> None:
+    def law(failure: int) -> tuple[float, float]:
+        return min(50.0 * failure, 100.0), min(150.0 * failure, 100.0)
+
+    view = View(History(retried_call(tale()).raw), Terms(Promises(backoff_ms=law)))
+    assert list(stricter.delays_reach_high.search(view)) == []
+
+
 def test_a_delay_counts_from_the_snapshot_of_its_mutation(tale: type) -> None:
     story = failed_action(tale()).at(80).commit(own=1, begin=60, jobs=[(2, "action", 160)])
     assert story.broken(attempts.delays_in_law, backoff_ms=lambda _: (100.0, 100.0)) == []

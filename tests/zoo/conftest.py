@@ -29,11 +29,14 @@ from sim.kernel.history import History, Recorder
 from sim.retriers.base import Retrier
 from sim.scenario.schema import Scenario
 from sim.testing.histories import simulated
+from sim.testing.sightings import Sightings
 
 REPORT = Path(__file__).parent / "golden" / "report.txt"
 SEEDS = (1, 2, 3, 4, 5)
 MOST = 200
 """Examples within which a bug must be caught."""
+LOOKS = 120
+"""Examples over which something must be seen."""
 CONTROLS = 25
 """Examples in which the original must not be."""
 
@@ -179,6 +182,19 @@ class Zoo:
         """Look at the original in the same worlds: none of these invariants is broken."""
         invariants = [invariant_named(name) for name in meant]
         assert examples_needed(worlds, invariants, original, 0, CONTROLS) is None
+
+    @staticmethod
+    def unseen(worlds: st.SearchStrategy[Scenario], retrier: Kind) -> set[str]:
+        """Return which ends of its laws the waits of a retrier never come near, in some worlds."""
+        sightings = Sightings()
+
+        @settings(max_examples=LOOKS, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+        @given(worlds)
+        def look(scenario: Scenario) -> None:
+            sightings.look(scenario, maker(scenario, retrier))
+
+        look()
+        return set(sightings.unseen)
 
     def is_all_of(self, names: Iterable[str], *families: str) -> None:
         """Hold the report's bugs of these families against those that there are."""

@@ -6,7 +6,7 @@ import pytest
 
 from sim.kernel.promises import Promises
 from sim.retriers.base import LoopRetrier
-from sim.retriers.client import CallFailed, Client, _Connection
+from sim.retriers.client import Call, CallFailed, Client, ClientContext, _Connection
 from sim.testing.strategies import scenarios
 
 FIRST_MS = 100
@@ -213,6 +213,23 @@ CLIENT_BUGS: dict[str, tuple[str, dict[str, Any], tuple[Any, str, Change]]] = {
         {"always": ("latency",)},
         (_Connection, "time_out", ('record("timed_out", ""', 'record("attempt_end", "died"')),
     ),
+    "client: sleeps are a tenth short": (
+        "clients-wait",
+        {"always": ("fail",)},
+        (ClientContext, "sleep", ("call_after(delay_ns, ", "call_after(int(0.9 * delay_ns), ")),
+    ),
+    "client: timeouts count from the submission": (
+        "clients-wait",
+        {"always": ("fail", "latency")},
+        (
+            Call,
+            "__call__",
+            (
+                "call_after(round(timeout_ms * 1e6), ",
+                "call_after(max(round(timeout_ms * 1e6) - client.clock.now_ns + client.request.submitted_ns, 0), ",
+            ),
+        ),
+    ),
     "client: errors name their wait in seconds": (
         "retry-after-honored",
         {"always": ("fail", "retry_after")},
@@ -250,6 +267,23 @@ WORLDS = {str(options): options for _, options, _ in (*BUGS.values(), *CLIENT_BU
 def test_the_original_is_not(zoo: Any, text: str) -> None:
     meant = [name for name, options, _ in (*BUGS.values(), *CLIENT_BUGS.values()) if str(options) == text]
     zoo.spares(worlds(WORLDS[text]), dict.fromkeys(meant), Careful)
+
+
+OF_POLLS = {"polls-reach-low", "polls-reach-high"}
+"""What a loop never shows."""
+
+
+@pytest.mark.parametrize(
+    ("jitter", "expected"),
+    [
+        ("(0.5 + uniform)", set()),
+        ("1", {"delays-reach-low", "delays-reach-high"}),
+        ("(0.5 + uniform / 2)", {"delays-reach-high"}),
+    ],
+)
+def test_jitter_narrower_than_its_law_never_comes_near_an_end(zoo: Any, jitter: str, expected: set[str]) -> None:
+    retrier = zoo.mutated(Careful, (BACKOFF, BACKOFF.replace("(0.5 + uniform)", jitter)))
+    assert zoo.unseen(worlds({"always": ("fail",)}), retrier) == expected | OF_POLLS
 
 
 def test_all_of_them_are_in_the_report(zoo: Any) -> None:

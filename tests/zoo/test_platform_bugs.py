@@ -21,6 +21,12 @@ COUNTING = {"kind": "component", "on_complete_counts": True}
 UNCANCELED = tuple(name for name in ALL if not name.startswith("cancel_"))
 KEPT = tuple(name for name in ALL if name != "retention")
 OVERLAPS = {"features": UNCANCELED, "always": ("commit_window",)}
+STOPS = """        for execution in [*self.running.values(), *self.unseen]:
+            execution.kill()
+            execution.job.request.action_ns += self.clock.now_ns - execution.started_ns
+        self.running.clear()
+        self.unseen.clear()
+"""
 RESTARTS = {"always": ("restart",)}
 
 Change = tuple[str, str]
@@ -226,6 +232,81 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
         {"always": ("retention",)},
         [(Deployment, "_collect", ("self._completed[0].completed_ns + retention_ns <= now_ns", "True"))],
     ),
+    "executor: rows are never collected": (
+        "rows-collected",
+        DEPLOYED,
+        {"always": ("retention", "fail")},
+        [(Deployment, "completed", ("if self.retention_ns is None:", "if True:"))],
+    ),
+    "executor: actions that died have succeeded": (
+        "ends-as-attempted",
+        "helpers",
+        {"always": ("restart", "latency")},
+        [(Executor, "boot", ("self._complete(job, FAILED)", "self._complete(job, 'success')"))],
+    ),
+    "executor: what is out of sight survives a restart": (
+        "deaths-take-all",
+        DEPLOYED,
+        {"always": ("restart", "lost_contact", "latency"), "features": ("options", "own_latencies")},
+        [
+            (
+                Executor,
+                "stop",
+                (
+                    STOPS,
+                    STOPS.replace(", *self.unseen]", "]").replace("        self.unseen.clear()\n", ""),
+                ),
+            )
+        ],
+    ),
+    "executor: who waited last starts first": (
+        "starts-in-order",
+        DEPLOYED,
+        {"always": ("parallelism", "latency"), "features": ("fail", "script", "arrivals"), "requests": 6},
+        [(Executor, "_due", ("(job.due_ns, job.id, job)", "(-job.due_ns, -job.id, job)"))],
+    ),
+    "executor: an operator's cancel does nothing": (
+        "operators-cancel",
+        DEPLOYED,
+        {"always": ("cancel_action", "latency")},
+        [(Deployment, "cancel_from_dashboard", ("if not jobs:", "if True:"))],
+    ),
+    "executor: the server is down twice as long": (
+        "restarts-last",
+        DEPLOYED,
+        RESTARTS,
+        [(Deployment, "restart", ("self.clock.call_after(down_ns, boot", "self.clock.call_after(2 * down_ns, boot"))],
+    ),
+    "executor: reruns wait a hundred times too long": (
+        "reruns-in-law",
+        DEPLOYED,
+        OVERLAPS,
+        [
+            (
+                MutationCall,
+                "_conflict",
+                ("self._after(delay_ns, self._begin)", "self._after(100 * delay_ns, self._begin)"),
+            )
+        ],
+    ),
+    "executor: reruns do not wait": (
+        "reruns-in-law",
+        DEPLOYED,
+        OVERLAPS,
+        [(MutationCall, "_conflict", ("self._after(delay_ns, self._begin)", "self._after(0, self._begin)"))],
+    ),
+    "executor: calls run again without end": (
+        "reruns-in-law",
+        COUNTING,
+        {"features": (), "always": ("commit_window", "occ_reruns"), "requests": 8},
+        [(MutationCall, "_conflict", ("self._reruns.limit is not None and", "False and"))],
+    ),
+    "execution: a crash is detected at once": (
+        "crashes-detected",
+        DEPLOYED,
+        {"always": ("crash_detection", "crash_after_effect")},
+        [(Execution, "_die", ("self.deployment.platform.crash_detection if self.seen else 0", "0"))],
+    ),
     "execution: the end of an attempt that has ended": (
         "attempts-end-once",
         "component",
@@ -237,6 +318,24 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
         DEPLOYED,
         {"always": ("action_time_limit", "latency")},
         [(ActionModel, "begin", ("if deadline_ns is not None:", "if False:"))],
+    ),
+    "world: effects come at the end": (
+        "effects-at-their-moment",
+        DEPLOYED,
+        {"always": ("effect_at", "latency")},
+        [(ActionModel, "begin", ("end_ns if effect_at == 1.0 else round(effect_at * end_ns)", "end_ns"))],
+    ),
+    "world: crashes before the effect come after it": (
+        "effects-at-their-moment",
+        DEPLOYED,
+        {"always": ("effect_at", "crash_before_effect")},
+        [(ActionModel, "_unusual", ("int(moment * effect_ns), None", "int(moment * latency_ns), None"))],
+    ),
+    "world: outages pass by": (
+        "outages-strike",
+        DEPLOYED,
+        {"features": ("latency", "options"), "always": ("outage",)},
+        [(ActionModel, "_draw", ("request.weather.fail_share(self._clock.now_ns)", "0.0"))],
     ),
     "world: an effect comes again at the end": (
         "effects-happen",
