@@ -334,7 +334,7 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
     "world: outages pass by": (
         "outages-strike",
         DEPLOYED,
-        {"features": ("latency", "options"), "always": ("outage",)},
+        {"features": ("latency", "options"), "always": ("outage", "fail")},
         [(ActionModel, "_draw", ("request.weather.fail_share(self._clock.now_ns)", "0.0"))],
     ),
     "world: an effect comes again at the end": (
