@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect
+from heapq import heappop, heappush
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from sim.analysis.contracts import Violation, breach, invariant
@@ -58,10 +61,10 @@ def deaths_take_all(view: View) -> Iterator[Violation]:
 
 
 def _dies_with_it(view: View, attempt: Attempt) -> Iterator[Violation]:
-    deaths = (restart for at, restart in view.restarts if attempt.at < at < attempt.end_at)
-    restart = next(deaths, None)
+    place = bisect(view.restarts, attempt.at, key=itemgetter(0))
+    at, restart = view.restarts[place] if place < len(view.restarts) else (attempt.end_at, None)
     # A history can be cut between a death and what it takes.
-    if restart is None or (attempt.end is None and not view.is_past(restart.t_ns)):
+    if restart is None or at > attempt.end_at or (attempt.end is None and not view.is_past(restart.t_ns)):
         return
     if attempt.end is None or attempt.how != DIED or attempt.end.t_ns != restart.t_ns:
         text = f"attempt {attempt.number} of {attempt.request} goes on after the death of the server {when(restart)}"
@@ -75,19 +78,21 @@ def starts_in_order(view: View) -> Iterator[Violation]:
         return
     started = [job for job in view.jobs.values() if job.started is not None and not job.errors]
     started.sort(key=lambda job: job.started_at)
-    for place, job in enumerate(started):
-        # Whoever starts later at another instant, and was waiting before this one.
-        t_ns = job.started.t_ns if job.started is not None else 0
-        for other in started[place + 1 :]:
-            if (
-                other.started is not None
-                and other.started.t_ns > t_ns
-                and _key(other) < _key(job)
-                and _waits(other, t_ns)
-            ):
-                text = f"{job} starts {when(job.started)} before {other}, which was due earlier"
-                yield breach(job.request.number, text, other.created, job.started, other.started)
-                return
+    to_come = sorted(started, key=_waits_from_ns, reverse=True)
+    waiting: list[tuple[tuple[int, int], Job]] = []
+    for job in started:
+        t_ns = _started_ns(job)
+        # Those that were waiting before this instant; one that starts within it is as good as first.
+        while to_come and _waits_from_ns(to_come[-1]) < t_ns:
+            other = to_come.pop()
+            heappush(waiting, (_key(other), other))
+        while waiting and _started_ns(waiting[0][1]) <= t_ns:
+            heappop(waiting)
+        if waiting and waiting[0][0] < _key(job):
+            other = waiting[0][1]
+            text = f"{job} starts {when(job.started)} before {other}, which was due earlier"
+            yield breach(job.request.number, text, other.created, job.started, other.started)
+            return
     for commit in view.commits:
         yield from _looked_too_soon(view, commit.created)
 
@@ -98,8 +103,13 @@ def _key(job: Job) -> tuple[int, int]:
     return max(job.asked_ns, scheduled_ns), job.id
 
 
-def _waits(job: Job, t_ns: int) -> bool:
-    return job.asked_ns < t_ns and job.created.t_ns < t_ns
+def _waits_from_ns(job: Job) -> int:
+    waits_ns: int = max(job.asked_ns, job.created.t_ns)
+    return waits_ns
+
+
+def _started_ns(job: Job) -> int:
+    return 0 if job.started is None else job.started.t_ns
 
 
 def _looked_too_soon(view: View, created: list[Job]) -> Iterator[Violation]:

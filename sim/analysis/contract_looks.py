@@ -8,7 +8,7 @@ from bisect import bisect
 from typing import TYPE_CHECKING
 
 from sim.analysis.contracts import Violation, breach, invariant
-from sim.analysis.history_records import CANCELED, FAILED, NOT_YET, SUCCESS, TOLD, Attempt, Job, Request, when
+from sim.analysis.history_records import CANCELED, FAILED, NOT_YET, SUCCESS, TOLD, Attempt, Job, when
 from sim.kernel.durations import format_duration
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def ends_acted_on(view: View) -> Iterator[Violation]:
     promises = view.terms.promises
     if not promises.acts_on_ends:
         return
+    actions: dict[int, list[Job]] = {}
     for commit in view.commits:
         look = view.jobs.get(commit.event.subject)
         if look is None or look.name not in promises.poll_jobs:
@@ -77,20 +78,22 @@ def ends_acted_on(view: View) -> Iterator[Violation]:
         made = {job.name for job in commit.created}
         if made.isdisjoint(promises.poll_jobs) or not made.isdisjoint(promises.action_jobs):
             continue
-        newest = _newest(look.request, commit, promises.action_jobs)
+        number = look.request.number
+        if number not in actions:
+            actions[number] = [
+                job for job in look.request.jobs if job.name in promises.action_jobs and job.by is not None
+            ]
+        newest = _newest(actions[number], commit)
         if newest is not None and (state := dict(commit.detail.reads).get(newest.id)) in ENDED:
             again = next(job for job in commit.created if job.name in promises.poll_jobs)
             text = f"{look} of {look.request} finds {newest} {state} {when(commit.event)}, and only looks again"
             yield breach(look.request.number, text, newest.end, commit.event, again.created)
 
 
-def _newest(request: Request, commit: Commit, names: tuple[str, ...]) -> Job | None:
-    """Return the newest job of the action that the snapshot of a mutation shows."""
+def _newest(jobs: list[Job], commit: Commit) -> Job | None:
+    """Return the newest of some jobs that the snapshot of a mutation shows."""
     begin_ts = commit.detail.begin_ts
-    known = [
-        job for job in request.jobs if job.name in names and job.by is not None and job.by.detail.commit_ts <= begin_ts
-    ]
-    return known[-1] if known else None
+    return next((job for job in reversed(jobs) if job.by is not None and job.by.detail.commit_ts <= begin_ts), None)
 
 
 @invariant()

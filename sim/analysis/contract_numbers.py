@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from bisect import bisect
 from itertools import pairwise
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from sim.analysis.contracts import Violation, breach, invariant
@@ -29,6 +30,10 @@ TWICE = 2
 @invariant(owed_by="platform")
 def clients_wait(view: View) -> Iterator[Violation]:
     """A client's sleeps and timeouts last as long as it asks, unless it is canceled."""
+    own: dict[int, list[Event]] = {request.number: [] for request in view.requests.values() if request.sleeps}
+    for event in view.events if own else ():
+        if event.kind in OF_A_LOOP and event.request in own:
+            own[event.request].append(event)
     for request in view.requests.values():
         for attempt in request.attempts:
             given_up = attempt.timed_out
@@ -38,10 +43,7 @@ def clients_wait(view: View) -> Iterator[Violation]:
                     text = f"attempt {attempt.number} of {request} is given up after {format_duration(waited_ns)}, and"
                     text += f" was to be after {format_duration(given_up.detail)}"
                     yield breach(request.number, text, attempt.start, given_up)
-        if not request.sleeps:
-            continue
-        own = [event for event in view.events if event.request == request.number and event.kind in OF_A_LOOP]
-        for event, following in pairwise(own):
+        for event, following in pairwise(own.get(request.number, ())):
             if event.kind == "sleep" and following.t_ns != event.t_ns + event.detail and following.name != CANCELED:
                 text = f"{request} sleeps {format_duration(event.detail)} {when(event)}, and goes on"
                 yield breach(request.number, f"{text} {when(following)}", event, following)
@@ -145,10 +147,12 @@ def crashes_detected(view: View) -> Iterator[Violation]:
 def _excused(view: View, attempt: Attempt, job: Job, due_ns: int) -> bool:
     if job.state == CANCELED or any(place > attempt.at for place, event in job.errors if event.detail == "end"):
         return True
-    return any(
-        place > attempt.at and attempt.end is not None and attempt.end.t_ns <= restart.t_ns <= due_ns
-        for place, restart in view.restarts
-    )
+    for _, restart in view.restarts[bisect(view.restarts, attempt.at, key=itemgetter(0)) :]:
+        if restart.t_ns > due_ns:
+            break
+        if attempt.end is not None and attempt.end.t_ns <= restart.t_ns:
+            return True
+    return False
 
 
 @invariant(owed_by="platform")
