@@ -13,7 +13,7 @@ from collections import deque
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, ProcessPoolExecutor, wait
 from contextlib import closing, contextmanager
 from importlib import import_module
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sim.experiment.chunks import Chunk, Done, Task, perform
@@ -226,15 +226,29 @@ def _on_leash(leash: Connection) -> None:
 
 @contextmanager
 def _interrupts_kept_away() -> Iterator[None]:
-    """Let processes that are started here not hear of Ctrl-C, which a terminal sends to all; it waits for us."""
+    """Let processes that are started here not hear of Ctrl-C, which a terminal sends to all; it waits for us.
+
+    Processes inherit the mask of the thread. That does not hold the signal up here, where another thread may take it:
+    a handler does.
+    """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    resource_tracker.ensure_running()  # its first start would end with Ctrl-C let through again
+    came: list[int] = []
+    handler = signal.getsignal(signal.SIGINT)
+    here = handler is not None and threading.current_thread() is threading.main_thread()
+    if here:
+        signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if here:
+            signal.signal(signal.SIGINT, handler)
+        if came:
+            signal.raise_signal(signal.SIGINT)
 
 
 @contextmanager

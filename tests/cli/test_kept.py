@@ -196,7 +196,20 @@ def test_two_processes_in_one_folder_exclude_each_other(process: Process, folder
     assert process(*WORDS).returncode == 0
 
 
-def test_ctrl_c_on_a_terminal_ends_workers_too_and_keeps_what_is_done(folder: Path) -> None:
+def workers_of(pid: int) -> list[str]:
+    """Return the process ids of the workers that a process has started."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [child for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+@pytest.mark.parametrize(
+    ("moment", "said"),
+    [
+        ("starting", "interrupted; nothing was written"),
+        ("at work", r"interrupted; \d+ of 400 chunks are kept in 'out', and the same command goes on from there"),
+    ],
+)
+def test_ctrl_c_on_a_terminal_ends_workers_too_and_keeps_what_is_done(folder: Path, moment: str, said: str) -> None:
     """A terminal sends Ctrl-C to all processes of its group: only the one that runs the scenario answers."""
     (folder / "many.yaml").write_text(f"requests: {{count: 200}}\nretrier: helpers\nsweep: {{seed: {[*range(400)]}}}\n")
     words = [sys.executable, "-m", "sim", "run", "many.yaml", "--workers", "2", "--no-plots", "--out", "out"]
@@ -205,12 +218,13 @@ def test_ctrl_c_on_a_terminal_ends_workers_too_and_keeps_what_is_done(folder: Pa
         words, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     wal = folder / "out" / "unfinished.sqlite-wal"
-    while running.poll() is None and not (wal.exists() and wal.stat().st_size > 4_000_000):
+    while running.poll() is None and not (
+        len(workers_of(running.pid)) == 2 if moment == "starting" else wal.exists() and wal.stat().st_size > 4_000_000
+    ):
         os.sched_yield()
     os.killpg(running.pid, signal.SIGINT)
     stdout, stderr = running.communicate()
     assert (running.returncode, stdout) == (130, "")
-    said = r"interrupted; (\d+) of 400 chunks are kept in 'out', and the same command goes on from there"
     assert re.fullmatch(said, stderr.strip())
 
 
