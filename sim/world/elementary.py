@@ -7,10 +7,12 @@ its own on whole arrays, for which IEEE 754 leaves no choice. Results are within
 within as many relative to the logarithm of the result.
 
 The logarithm is 2 artanh((m - 1) / (m + 1)) of the mantissa m in [sqrt(1/2), sqrt(2)), the exponential a Taylor sum of
-what the nearest multiple of ln 2 leaves; each has as many terms as count in a float.
+what the nearest multiple of ln 2 / 256 leaves, times a root of two from a table; each has as many terms as count in a
+float.
 """
 
 import math
+from decimal import Context, Decimal
 from fractions import Fraction
 from typing import Final
 
@@ -23,10 +25,17 @@ _LN2_HIGH: Final = float.fromhex("0x1.62e42feep-1")
 """The leading 32 bits of ln 2: its products with exponents are exact."""
 _LN2_LOW: Final = float.fromhex("0x1.a39ef35793c76p-33")
 """The rest of ln 2, rounded."""
-_PER_LN2: Final = 1 / (_LN2_HIGH + _LN2_LOW)
+_STEP_BITS: Final = 8
+_STEPS: Final = 1 << _STEP_BITS
+"""Into which the exponential divides a doubling."""
+_STEPS_PER_LN2: Final = _STEPS / (_LN2_HIGH + _LN2_LOW)
+_STEP_HIGH: Final = _LN2_HIGH / _STEPS
+_STEP_LOW: Final = _LN2_LOW / _STEPS
+_POWERS_OF_STEP: Final = np.array([float(Context(prec=40).power(2, Decimal(step) / _STEPS)) for step in range(_STEPS)])
 _SQRT_HALF: Final = math.sqrt(0.5)
 _ARTANH: Final = tuple(float(Fraction(2, 2 * power + 1)) for power in range(12))
-_TAYLOR: Final = tuple(float(Fraction(1, math.factorial(power))) for power in range(15))
+_TAYLOR: Final = tuple(float(Fraction(1, math.factorial(power))) for power in range(1, 5))
+"""Of (exp(x) - 1) / x."""
 _BEYOND: Final = 800.0
 """From here on the exponential is infinity, and 0 on the other side."""
 
@@ -44,14 +53,23 @@ def log(x: Floats) -> Floats:
 
 def exp(x: Floats) -> Floats:
     """Return the exponentials of numbers, infinities included, shape (n,); infinity where no float can hold one."""
-    bounded = np.maximum(x, -_BEYOND)
-    np.minimum(bounded, _BEYOND, out=bounded)
-    doublings = np.rint(bounded * _PER_LN2)
-    rest = bounded  # its own array, as is each that follows
-    rest -= doublings * _LN2_HIGH
-    rest -= doublings * _LN2_LOW
+    rest = np.maximum(x, -_BEYOND)
+    np.minimum(rest, _BEYOND, out=rest)
+    steps = rest * _STEPS_PER_LN2
+    np.rint(steps, out=steps)
+    whole = steps.astype(np.int64)
+    product = steps * _STEP_HIGH
+    rest -= product
+    steps *= _STEP_LOW
+    rest -= steps
+    value = _polynomial(_TAYLOR, rest)
+    value *= rest
+    power_of_step = _POWERS_OF_STEP.take(whole & (_STEPS - 1))
+    value *= power_of_step
+    value += power_of_step
+    whole >>= _STEP_BITS
     with np.errstate(over="ignore", under="ignore"):
-        return np.ldexp(_polynomial(_TAYLOR, rest), doublings.astype(np.int32))
+        return np.ldexp(value, whole.astype(np.int32), out=value)
 
 
 def power(x: Floats, exponent: float) -> Floats:

@@ -1,10 +1,15 @@
 """The quantile function of the normal distribution, for arrays.
 
-M. J. Wichura, "Algorithm AS 241: The percentage points of the normal distribution", Applied Statistics 37 (1988),
-routine PPND16: rational functions in three regions, accurate to about one part in 1e16.
+The truth is M. J. Wichura, "Algorithm AS 241: The percentage points of the normal distribution", Applied Statistics 37
+(1988), routine PPND16: rational functions in three regions, accurate to about one part in 1e16. It is asked once, when
+the first quantile is wanted, for the nodes of a table: each octave of the smaller tail, down to the least uniform, is
+cut into equal pieces with a polynomial each. A table serves a number in a third of the time.
 """
 
+import math
 from collections.abc import Sequence
+from functools import cache
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,20 +92,76 @@ _FAR_TAIL = (
 )
 
 
+_PIECE_BITS: Final = 7
+"""Of the pieces of an octave. Where the tail is p, the nearest singularity is as far as 2^8 half pieces, so that each
+degree gains about nine bits."""
+_DEGREE: Final = 5
+_SHIFT: Final = 52 - _PIECE_BITS
+"""Bits of a float behind the number of its piece."""
+_FIRST_PIECE: Final = int(np.float64(LEAST_UNIFORM).view(np.int64)) >> _SHIFT
+
+
+class _Pieces(NamedTuple):
+    """Polynomials of the distance from the upper end of each piece; columns of shape (pieces,).
+
+    The last piece is one half alone.
+    """
+
+    ends: NDArray[np.float64]
+    coefficients: tuple[NDArray[np.float64], ...]
+    """That of the highest power first."""
+
+
 def normal_quantile(uniforms: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the standard normal quantiles of numbers on [0, 1), shape (n,); 0 counts as `LEAST_UNIFORM`."""
-    off_centre = uniforms - 0.5
-    quantiles = off_centre * _ratio(_CENTRE, _CENTRE_SQUARED - off_centre * off_centre)
-    (tail,) = np.nonzero(np.abs(off_centre) > _SPLIT_CENTRE)
-    if tail.size:
-        in_tail = np.maximum(uniforms[tail], LEAST_UNIFORM)
-        depth = np.sqrt(-elementary.log(np.minimum(in_tail, 1.0 - in_tail)))
-        size = _ratio(_NEAR_TAIL, depth - _SHIFT_NEAR)
-        (far,) = np.nonzero(depth > _SPLIT_TAIL)
-        if far.size:
-            size[far] = _ratio(_FAR_TAIL, depth[far] - _SPLIT_TAIL)
-        quantiles[tail] = np.copysign(size, off_centre[tail])
-    return quantiles
+    ends, (first, *others) = _pieces()
+    tail = np.minimum(uniforms, 1.0 - uniforms)
+    np.maximum(tail, LEAST_UNIFORM, out=tail)
+    piece = tail.view(np.int64) >> _SHIFT
+    piece -= _FIRST_PIECE
+    below_end = tail  # its own array
+    below_end -= ends.take(piece)
+    size = first.take(piece)
+    for coefficient in others:
+        size *= below_end
+        size += coefficient.take(piece)
+    return np.copysign(size, uniforms - 0.5)
+
+
+@cache
+def _pieces() -> _Pieces:
+    """Interpolate in Chebyshev's extrema, ends included, by Newton's divided differences."""
+    starts = (np.arange(_FIRST_PIECE, int(np.float64(0.5).view(np.int64)) >> _SHIFT) << _SHIFT).view(np.float64)
+    ends = np.append(starts[1:], 0.5)
+    width = ends - starts
+    # Multiples of 2^-20 of a width: the instants of the table are exact.
+    nodes = [-round((1 - math.cos(math.pi * number / _DEGREE)) * 2**19) / 2**20 for number in range(_DEGREE + 1)]
+    differences = [_size_by_as_241(ends + node * width) for node in nodes]
+    for order in range(1, _DEGREE + 1):
+        for place in range(_DEGREE, order - 1, -1):
+            differences[place] = (differences[place] - differences[place - 1]) / (nodes[place] - nodes[place - order])
+    powers = [differences[-1]]
+    """Coefficients of the powers of the distance in widths, the highest first."""
+    for difference, node in zip(differences[-2::-1], nodes[-2::-1], strict=True):
+        times_node = [power * -node for power in powers]
+        shifted = [*powers[1:], difference]
+        powers = [powers[0], *(a + b for a, b in zip(shifted, times_node, strict=True))]
+    scale = np.ones_like(width)
+    columns = []
+    for power in reversed(powers):
+        columns.append(np.append(power * scale, 0.0))
+        scale /= width
+    return _Pieces(np.append(ends, 0.5), tuple(reversed(columns)))
+
+
+def _size_by_as_241(tail: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sizes of the quantiles of numbers from `LEAST_UNIFORM` to 1/2."""
+    off_centre = 0.5 - tail
+    depth = np.sqrt(-elementary.log(tail))
+    near = _ratio(_NEAR_TAIL, depth - _SHIFT_NEAR)
+    far = _ratio(_FAR_TAIL, depth - _SPLIT_TAIL)
+    centre = off_centre * _ratio(_CENTRE, _CENTRE_SQUARED - off_centre * off_centre)
+    return np.where(off_centre <= _SPLIT_CENTRE, centre, np.where(depth <= _SPLIT_TAIL, near, far))
 
 
 def _ratio(rational: tuple[Sequence[float], Sequence[float]], x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,5 +1,7 @@
 """The normal quantile against SciPy's, and its behaviour at the ends."""
 
+import hashlib
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -32,6 +34,22 @@ def test_the_lower_tail_returns_to_its_uniforms() -> None:
 @pytest.mark.parametrize(("uniform", "expected"), [(0.25, -0.6744897501960817), (1e-3, -3.0902323061678132)])
 def test_the_values_the_paper_checks(uniform: float, expected: float) -> None:
     assert normal_quantile(np.array([uniform]))[0] == pytest.approx(expected, rel=1e-15)
+
+
+def test_a_table_moves_up_from_float_to_float_even_between_its_pieces() -> None:
+    for start in (0.25, 0.5 - 2.0**-8, 0.375, 2.0**-20, 0.3):
+        uniforms = start + np.arange(-20_000, 20_000) * 2.0**-54
+        assert bool(np.all(np.diff(normal_quantile(uniforms)) >= 0))
+
+
+def test_the_bits_are_these() -> None:
+    bits = np.arange(1, 6001, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(11)
+    spread = bits.astype(float) / 2**53
+    uniforms = np.concatenate([spread, np.ldexp(spread[:1000], -(np.arange(1000) % 54))])
+    assert hashlib.sha256(normal_quantile(uniforms).astype("<f8").tobytes()).hexdigest()[:16] == DIGEST
+
+
+DIGEST = "74da794b238f9591"
 
 
 def test_the_median_is_exactly_0() -> None:
