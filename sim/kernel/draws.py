@@ -96,7 +96,7 @@ class Draws:
 
     def of(self, entities: NDArray[np.int64]) -> "DrawsOf":
         """Return the draws of many entities, shape (n,), at once."""
-        return DrawsOf(self, entities)
+        return DrawsOf(self, _steps(entities))
 
     def delays(self, law: Law, stream: str) -> DelayOf:
         """Bind a law to a stream; bound once, the same law object and stream give the same function again."""
@@ -173,9 +173,14 @@ class Draws:
 class DrawsOf:
     """The draws of many entities at once: the same numbers as one by one."""
 
-    def __init__(self, draws: Draws, entities: NDArray[np.int64]) -> None:
+    def __init__(self, draws: Draws, steps: NDArray[np.uint64]) -> None:
+        """Take the entities by their steps along the sequences: made by `Draws.of`."""
         self._draws = draws
-        self._steps = _steps(entities)
+        self._steps = steps
+
+    def take(self, rows: NDArray[np.intp] | slice) -> "DrawsOf":
+        """Return the draws of the entities at `rows`."""
+        return DrawsOf(self._draws, self._steps[rows] if isinstance(rows, slice) else self._steps.take(rows))
 
     def uniforms(
         self,
@@ -185,7 +190,8 @@ class DrawsOf:
     ) -> NDArray[np.float64]:
         """Draw the numbers of the entities at `rows`, shape (rows,), of one index or of one for each row."""
         base = self._draws.base(stream, index, 0) if isinstance(index, int) else self._draws.bases(stream, index)
-        return _to_unit(self._steps[rows] + np.uint64(base))
+        steps = self._steps[rows] if isinstance(rows, slice) else self._steps.take(rows)
+        return _to_unit(steps + np.uint64(base))
 
 
 def stream_key(stream: str) -> int:

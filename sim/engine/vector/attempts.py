@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from sim.engine.vector.arrays import Bools, Floats, Ints, Rows, SomeRows
     from sim.engine.vector.block import Block
+    from sim.kernel.draws import DrawsOf
     from sim.scenario.schema import Scenario
     from sim.world.distributions import Distribution
 
@@ -90,7 +91,8 @@ class Attempts:
         self._block = block
         self._draws = block.draws
         self._heals_at_ns = cell.heals_at
-        self._effect_at = action.effect_at
+        self.effect_at = action.effect_at
+        """The share of its latency after which an attempt has its effect."""
         self._limit_ns = cell.platform.action_time_limit if hosted else None
         self._detection_ns = cell.platform.crash_detection if hosted else 0
         self._script = [(_CODE[attempt.outcome], attempt.latency) for attempt in action.script]
@@ -100,6 +102,9 @@ class Attempts:
         laws: dict[str, Distribution] = {SUCCESS: action.latency, FAIL: action.latency}
         laws |= {name: law for name, _, law in action.branches()}
         self._laws = [laws[name] for name in OUTCOMES]
+        same = all(laws[name] is action.latency for name in (FAIL, *(name for name, _, _ in shares)))
+        self._one_law = action.latency if same else None
+        """The law of all latencies, where there is but one."""
         self._permanent: Bools | None = None
         if action.permanent_failure and not self._script:
             self._permanent = self._draws.uniforms("permanent") < action.permanent_failure
@@ -116,7 +121,7 @@ class Attempts:
         block = self._block
         if not len(at_ns):
             return Started(at_ns, np.zeros(0, dtype=np.int8), at_ns, None, None)
-        codes, latency_ns = self._drawn(rows, number, at_ns)
+        codes, latency_ns = self.drawn(rows, self._draws.take(rows), number, at_ns)
         longest_ns = int(latency_ns.max())
         if longest_ns > RUNAWAY_NS - int(at_ns.max()):
             beyond = latency_ns > RUNAWAY_NS - at_ns
@@ -142,11 +147,11 @@ class Attempts:
         block.last_attempt_end_ns[rows] = ends_ns if in_order else np.maximum(block.last_attempt_end_ns[rows], ends_ns)
         return started
 
-    def _usual(self, rows: SomeRows, codes: Codes | None, latency_ns: Ints, at_ns: Ints) -> Started:
+    def _usual(self, rows: SomeRows, codes: Codes | None, latency_ns: Ints | np.int64, at_ns: Ints) -> Started:
         """Finish attempts that succeed or fail at the end of their latency."""
         end_ns = at_ns + latency_ns
-        instant = None if latency_ns.min() else latency_ns == 0
-        effect_ns = end_ns if self._effect_at == 1.0 else at_ns + _share_of(latency_ns, self._effect_at)
+        instant = None if latency_ns.min() else end_ns == at_ns
+        effect_ns = end_ns if self.effect_at == 1.0 else at_ns + share_of(latency_ns, self.effect_at)
         blame = Cause.report_lost
         if codes is None:
             self._block.effects.note(rows, effect_ns, given_up=False, blame=blame)
@@ -158,11 +163,12 @@ class Attempts:
         return Started(end_ns, how, end_ns, None, instant)
 
     def _any(
-        self, rows: SomeRows, number: int | Ints, codes: Codes, latency_ns: Ints, at_ns: Ints
+        self, rows: SomeRows, number: int | Ints, codes: Codes, latency_ns: Ints | np.int64, at_ns: Ints
     ) -> tuple[Started, Bools]:
         """Finish attempts of all outcomes; returns with them which were lost."""
         count = len(at_ns)
-        effect_after_ns = latency_ns if self._effect_at == 1.0 else _share_of(latency_ns, self._effect_at)
+        latency_ns = np.broadcast_to(latency_ns, count)
+        effect_after_ns = latency_ns if self.effect_at == 1.0 else share_of(latency_ns, self.effect_at)
         acts = _ACTS[codes]
         end_after_ns = latency_ns.copy()
         how = np.where(_THROWS[codes], np.int8(THREW), np.where(_DIES[codes], np.int8(DIED), np.int8(RETURNED)))
@@ -214,13 +220,29 @@ class Attempts:
 
     # Outcomes and latencies.
 
-    def _drawn(self, rows: SomeRows, number: int | Ints, at_ns: Ints) -> tuple[Codes | None, Ints]:
-        """Draw outcomes (None: all succeed) and latencies in ns; a hang has one that means nothing."""
+    def drawn(
+        self, rows: SomeRows, draws: DrawsOf, number: int | Ints, at_ns: Ints
+    ) -> tuple[Codes | None, Ints | np.int64]:
+        """Draw outcomes (None: all succeed) and latencies in ns (one: all the same); a hang's means nothing.
+
+        `draws` are those of the requests at `rows`.
+        """
         healed = None if self._heals_at_ns is None else at_ns >= self._heals_at_ns
         if self._script:
             return self._scripted(number, healed, len(at_ns))
-        codes = self._outcomes(rows, number, at_ns, healed)
-        return codes, self._latencies(rows, number, codes, len(at_ns))
+        codes = self._outcomes(rows, draws, number, at_ns, healed)
+        return codes, self._latencies(draws, number, codes, len(at_ns))
+
+    def needs_more(self, codes: Codes | None, latency_ns: Ints | np.int64, at_ns: Ints) -> Bools | None:
+        """Tell which attempts do not just succeed or fail at the end of their latency; None where all do."""
+        longest_ns, bound_ns = int(latency_ns.max()), RUNAWAY_NS - int(at_ns.max())
+        if self._limit_ns is not None:
+            bound_ns = min(bound_ns, self._limit_ns)
+        rare = None if codes is None or codes.max() < _USUAL else codes >= _USUAL
+        if longest_ns <= bound_ns:
+            return rare
+        long: Bools = np.broadcast_to(latency_ns > bound_ns, len(at_ns))
+        return long if rare is None else rare | long
 
     def _scripted(self, number: int | Ints, healed: Bools | None, count: int) -> tuple[Codes, Ints]:
         script_codes = np.array([code for code, _ in self._script], dtype=np.int8)
@@ -231,12 +253,14 @@ class Attempts:
             codes[healed] = _CODE[SUCCESS]
         return codes, script_ns[places]
 
-    def _outcomes(self, rows: SomeRows, number: int | Ints, at_ns: Ints, healed: Bools | None) -> Codes | None:
+    def _outcomes(
+        self, rows: SomeRows, draws: DrawsOf, number: int | Ints, at_ns: Ints, healed: Bools | None
+    ) -> Codes | None:
         permanent = None if self._permanent is None else self._permanent[rows]
         if not len(self._cumulative) and self._weather is None:
             codes: Codes | None = None
         else:
-            uniforms = self._draws.uniforms("outcome", number, rows)
+            uniforms = draws.uniforms("outcome", number)
             codes = self._fair(uniforms)
             if self._weather is not None:
                 self._under_weather(codes, uniforms, rows, at_ns, permanent, healed)
@@ -279,14 +303,13 @@ class Attempts:
         branches = np.concatenate([np.array([_CODE[FAIL]], dtype=np.int8), self._codes])
         codes[met] = branches[number]
 
-    def _latencies(self, rows: SomeRows, number: int | Ints, codes: Codes | None, count: int) -> Ints:
-        laws = [self._laws[code] for code in (range(1) if codes is None else np.flatnonzero(np.bincount(codes)))]
-        first = laws[0]
-        if all(law is first for law in laws):
-            if isinstance(first, Constant):
-                return np.broadcast_to(np.int64(first.value_ns), count)
-            return first.sample_ns(self._draws.uniforms("latency", number, rows))
-        uniforms = self._draws.uniforms("latency", number, rows)
+    def _latencies(self, draws: DrawsOf, number: int | Ints, codes: Codes | None, count: int) -> Ints | np.int64:
+        law = self._laws[0] if codes is None else self._one_law
+        if isinstance(law, Constant):
+            return np.int64(law.value_ns)
+        uniforms = draws.uniforms("latency", number)
+        if law is not None:
+            return law.sample_ns(uniforms)
         latency_ns = np.empty(count, dtype=np.int64)
         for code in np.flatnonzero(np.bincount(codes)):  # type: ignore[arg-type]  # several laws: there are codes
             those = codes == code
@@ -310,7 +333,8 @@ def _running_sums(shares: Iterable[float]) -> list[float]:
     return sums
 
 
-def _share_of(latency_ns: Ints, share: float) -> Ints:
+def share_of(latency_ns: Ints | np.int64, share: float) -> Any:
+    """Return a share of latencies, in whole ns; of one where there is one."""
     return np.rint(share * latency_ns.astype(np.float64)).astype(np.int64)
 
 

@@ -10,6 +10,7 @@ from sim.engine import event
 from sim.engine.vector.arrays import FOREVER
 from sim.engine.vector.effects import Effects
 from sim.kernel.draws import Draws
+from sim.kernel.durations import RUNAWAY_NS
 from sim.kernel.records import Outcome
 
 if TYPE_CHECKING:
@@ -63,6 +64,14 @@ class Block:
     def leave(self, rows: SomeRows, those: Bools) -> None:
         """Leave those of some requests to the event engine."""
         self.left[rows] |= those
+
+    def due(self, rows: SomeRows, at_ns: Ints) -> Bools | None:
+        """Tell what comes before the clock ends, and leave the requests of all else; None where everything does."""
+        if at_ns.max(initial=0) <= RUNAWAY_NS:
+            return None
+        due: Bools = at_ns <= RUNAWAY_NS
+        self.leave(rows, ~due)
+        return due
 
     def finish(self, polls_at_most: int, window_ns: int | None) -> None:
         """Fill in what attempts and their effects come to, and find the requests that must be left after all.

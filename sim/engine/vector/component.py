@@ -9,13 +9,15 @@ Heartbeats are drawn only where they can matter: the first comes five seconds af
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import count
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from sim.engine.vector.answered import Pending, settle_answered
 from sim.engine.vector.arrays import BEFORE, FOREVER, jittered_ns
 from sim.engine.vector.attempts import DIED, RETURNED, Attempts, Started
-from sim.kernel.durations import NS_PER_MS, RUNAWAY_NS
+from sim.kernel.durations import NS_PER_MS
 from sim.kernel.records import NEVER, Outcome
 from sim.retriers.backoff import jitter, power
 from sim.retriers.component import HEARTBEAT_INTERVAL_MS
@@ -23,6 +25,7 @@ from sim.retriers.component import HEARTBEAT_INTERVAL_MS
 if TYPE_CHECKING:
     from sim.engine.vector.arrays import Bools, Ints, Rows
     from sim.engine.vector.block import Block
+    from sim.kernel.draws import DrawsOf
     from sim.retriers.component import Component
     from sim.scenario.schema import Scenario
 
@@ -32,18 +35,7 @@ def simulate(cell: Scenario, block: Block, retrier: Component) -> None:
     _Runs(cell, block, retrier).simulate()
 
 
-class _Next(NamedTuple):
-    """Attempts to come, one of each of some requests."""
-
-    rows: Rows
-    created_ns: Ints
-    """When their jobs are scheduled."""
-    at_ns: Ints
-    """When these are due."""
-
-    def of(self, those: Bools) -> _Next:
-        """Return those of some of the requests."""
-        return _Next(self.rows[those], self.created_ns[those], self.at_ns[those])
+_NOBODY: Final = Pending(np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 
 
 class _Runs:
@@ -71,11 +63,23 @@ class _Runs:
 
     def simulate(self) -> None:
         """Fill the columns of the block."""
-        block, count = self.block, self.block.count
-        coming = _Next(block.everybody, np.full(count, BEFORE), np.full(count, self.start_ns, dtype=np.int64))
-        number = 0
-        while coming.rows.size:
-            number += 1
+        block = self.block
+        others = settle_answered(
+            block,
+            self.attempts,
+            start_ns=self.start_ns,
+            attempts_at_most=self.max_failures + 1,
+            backoff_ns=self._backoff_ns,
+            apart=None if self.cancels_ns is None else self.cancels_ns < FOREVER,
+        )
+        coming = _NOBODY
+        for number in count(1):
+            if number in others:
+                joining = others.pop(number)
+                self.ended_ns[joining.rows] = joining.created_ns
+                coming = _joined(coming, joining)
+            if not (coming.rows.size or others):
+                break
             coming = self._round(number, coming)
         if self.cancels_request and block.cancel_ns is not None:
             block.mutations[block.cancel_ns < FOREVER] += 1
@@ -83,26 +87,22 @@ class _Runs:
         # One for the submission, one for each heartbeat, and the reports of all attempts but those that made none.
         block.mutations += 1 + block.polls + block.attempts
 
-    def _round(self, number: int, coming: _Next) -> _Next:
+    def _round(self, number: int, coming: Pending) -> Pending:
         """Make attempt `number` of each request that has one coming; returns the attempts that follow."""
         apart = self._set_apart(coming)
         parts = []
         if apart is not None:
             parts.append(_Unheard(self, number, coming.of(apart)).decide())
             coming = coming.of(~apart)
-        # Only at first are all rows there in their order.
-        everybody = number == 1 and apart is None
-        made = self.attempts.start(slice(None) if everybody else coming.rows, number, coming.at_ns)
+        made = self.attempts.start(coming.rows, number, coming.at_ns)
         unheard = made.unheard
         if unheard is not None and unheard.any():
             parts.append(_Unheard(self, number, coming.of(unheard), made.of(unheard)).decide())
             coming, made = coming.of(~unheard), made.of(~unheard)
         parts.append(self._reported(number, coming.rows, made))
-        return (
-            parts[0] if len(parts) == 1 else _Next(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
-        )
+        return _joined(*parts)
 
-    def _set_apart(self, coming: _Next) -> Bools | None:
+    def _set_apart(self, coming: Pending) -> Bools | None:
         """Tell which requests may be canceled, or settled by a stale attempt, before this attempt has reported."""
         apart: Bools | None = None
         if self.cancels_ns is not None:
@@ -112,32 +112,35 @@ class _Runs:
             apart = stale if apart is None else apart | stale
         return apart if apart is not None and apart.any() else None
 
-    def _reported(self, number: int, rows: Rows, started: Started) -> _Next:
+    def _reported(self, number: int, rows: Rows, started: Started) -> Pending:
         """Take the reports of attempts that nothing comes before: conclude, or schedule the next."""
         block, end_ns = self.block, started.end_ns
         (success,) = np.nonzero(started.how == RETURNED)
         if len(success) == len(rows):
             block.settle(rows, Outcome.success, end_ns, end_ns)
-            return _Next(rows[:0], end_ns[:0], end_ns[:0])
+            return Pending(rows[:0], end_ns[:0], end_ns[:0])
         succeeded_ns = end_ns.take(success)
         block.settle(rows.take(success), Outcome.success, succeeded_ns, succeeded_ns)
         (failed,) = np.nonzero(started.how != RETURNED)
         rows, end_ns = rows.take(failed), end_ns.take(failed)
         if number > self.max_failures:
             block.settle(rows, Outcome.gave_up, end_ns, end_ns)
-            return _Next(rows[:0], end_ns[:0], end_ns[:0])
+            return Pending(rows[:0], end_ns[:0], end_ns[:0])
         self.ended_ns[rows] = end_ns
         return self.after_failure(number, rows, end_ns)
 
-    def after_failure(self, number: int, rows: Rows, at_ns: Ints) -> _Next:
+    def after_failure(self, number: int, rows: Rows, at_ns: Ints) -> Pending:
         """Schedule the attempts that follow failure `number` at the instants when it was handled."""
-        backoff_ms = self._initial_ms * power(self._base, number)
-        due_ns = at_ns + jittered_ns(backoff_ms, self.block.draws.uniforms("backoff", number, rows))
-        if due_ns.max(initial=0) <= RUNAWAY_NS:
-            return _Next(rows, at_ns, due_ns)
-        beyond = due_ns > RUNAWAY_NS
-        self.block.leave(rows, beyond)
-        return _Next(rows[~beyond], at_ns[~beyond], due_ns[~beyond])
+        pending = Pending(rows, at_ns, at_ns + self._backoff_ns(number, self.block.draws.take(rows)))
+        due = self.block.due(rows, pending.at_ns)
+        return pending if due is None else pending.of(due)
+
+    def _backoff_ns(self, number: int, draws: DrawsOf) -> Ints:
+        return jittered_ns(self._initial_ms * power(self._base, number), draws.uniforms("backoff", number))
+
+
+def _joined(*parts: Pending) -> Pending:
+    return parts[0] if len(parts) == 1 else Pending(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
 class _Stale:
@@ -156,7 +159,7 @@ class _Unheard:
     All columns have shape (rows,); an instant is FOREVER where the thing does not happen.
     """
 
-    def __init__(self, runs: _Runs, number: int, coming: _Next, made: Started | None = None) -> None:
+    def __init__(self, runs: _Runs, number: int, coming: Pending, made: Started | None = None) -> None:
         """Take attempts that have been made, or are to be made where nothing comes before them."""
         self._runs = runs
         self._number = number
@@ -197,7 +200,7 @@ class _Unheard:
                 lost[starts] = made.lost
         return Started(end_ns, how, visible_ns, lost, None)
 
-    def decide(self) -> _Next:
+    def decide(self) -> Pending:
         """Conclude, or schedule the attempts that follow, by whatever comes first."""
         runs, rows, block = self._runs, self._rows, self._runs.block
         reports = self._report_ns < FOREVER
@@ -228,9 +231,9 @@ class _Unheard:
         self._settle(by_request, Outcome.canceled, first_ns, strictly=True)
         self._settle(by_stale, Outcome.success, first_ns)
         parts = [self._by_report(by_report, canceled_job), self._by_beat(by_beat, canceled_job, beat_ns)]
-        return _Next(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        return _joined(*parts)
 
-    def _by_report(self, those: Bools, canceled_job: Bools) -> _Next:
+    def _by_report(self, those: Bools, canceled_job: Bools) -> Pending:
         runs = self._runs
         success = self._how == RETURNED
         self._settle(those & success, Outcome.success, self._report_ns)
@@ -257,7 +260,7 @@ class _Unheard:
         by_stale = stale_ns < beat_ns
         self._conclude(rows[by_stale], Outcome.success, stale_ns[by_stale])
 
-    def _by_beat(self, those: Bools, canceled_job: Bools, beat_ns: Ints) -> _Next:
+    def _by_beat(self, those: Bools, canceled_job: Bools, beat_ns: Ints) -> Pending:
         """Let heartbeats conclude about canceled jobs, and repair what has died."""
         runs = self._runs
         runs.heartbeats.consume(self._rows[those])
@@ -368,21 +371,20 @@ class _Heartbeats:
     def finish(self, settled_ns: Ints) -> None:
         """Let the heartbeats of settled requests come to the one that finds its run completed."""
         block = self._block
-        undrawn = not self._drawn and self._cuts_ns is None
-        if undrawn and settled_ns.min(initial=0) != NEVER and settled_ns.max(initial=0) < self._earliest_ns:
-            block.polls += 1
-            return
-        (going,) = np.nonzero((self._next_ns < FOREVER) & (settled_ns != NEVER))
-        at_once = (self._next_ns[going] == BEFORE) & (settled_ns[going] < self._earliest_ns)
+        early = settled_ns < self._earliest_ns
+        early &= settled_ns != NEVER
+        if self._drawn:
+            early &= self._next_ns == BEFORE
         if self._cuts_ns is not None:
-            at_once &= self._cuts_ns[going] == FOREVER
-        block.polls[going[at_once]] += 1
-        rows = going[~at_once]
-        if rows.size:
-            pending_ns = self.first_at(rows, settled_ns[rows])
-            by_cancel = block.outcome[rows] == Outcome.canceled
-            block.leave(rows, (pending_ns == settled_ns[rows]) & ~by_cancel)
-            block.polls[rows[pending_ns < FOREVER]] += 1
+            early &= self._cuts_ns == FOREVER
+        block.polls += early
+        if early.all():
+            return
+        (rows,) = np.nonzero((self._next_ns < FOREVER) & (settled_ns != NEVER) & ~early)
+        pending_ns = self.first_at(rows, settled_ns[rows])
+        by_cancel = block.outcome[rows] == Outcome.canceled
+        block.leave(rows, (pending_ns == settled_ns[rows]) & ~by_cancel)
+        block.polls[rows[pending_ns < FOREVER]] += 1
 
     def _gaps(self, rows: Rows, index: int | Ints) -> Ints:
         return jittered_ns(HEARTBEAT_INTERVAL_MS, self._block.draws.uniforms("heartbeat", index, rows))

@@ -53,6 +53,10 @@ class Effects:
         blames = np.broadcast_to(np.asarray(blame, dtype=np.uint8), count)
         self._noted.append(_Noted(numbers, at_ns, given, blames))
 
+    def note_only_ones(self, those: Bools) -> None:
+        """Note the effects of requests that have no other, at instants that the records have; shape (requests,)."""
+        self._counts += those
+
     def judge(self, records: Requests, window_ns: int | None) -> Ints:
         """Fill columns of blank records; returns the rows of requests in which two effects come at one instant."""
         first_effect_ns, effects = records.first_effect_ns, records.effects
