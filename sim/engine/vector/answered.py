@@ -1,44 +1,144 @@
-"""Retry loops for as long as attempts answer: the short way, which most requests go to their end.
+"""Requests for as long as their attempts answer: the short way, which most of them go to their end.
 
-Where each attempt succeeds or fails at the end of its latency and nobody interferes, a request is its number of
-attempts and the instant at which the last one ends; all else follows from that. So columns are written once, when a
-request settles, and what goes on is kept dense. Requests that meet anything else are handed over as they were before.
+Where each attempt succeeds or fails at the end of its latency and nobody interferes, a request is the number of its
+attempts, the end of the last one and the instant at which it settles; all else follows from that. So columns are
+written once, when a request settles, and those of the requests that go on are kept dense. A request that meets anything
+else is dropped here as if nothing had been: it goes the long way from its start.
 """
 
 from __future__ import annotations
 
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.engine.vector.arrays import BEFORE
-from sim.engine.vector.attempts import share_of
+from sim.engine.vector.attempts import RETURNED, share_of
 from sim.kernel.records import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sim.engine.vector.arrays import Bools, Ints, Rows, SomeRows
-    from sim.engine.vector.attempts import Attempts, Codes
+    from sim.engine.vector.attempts import Attempts
     from sim.engine.vector.block import Block
     from sim.kernel.draws import DrawsOf
 
     Backoff = Callable[[int, DrawsOf], Ints]
 
 
-class Pending(NamedTuple):
-    """Attempts to come, one of each of some requests; shape (rows,) each."""
+class Answered:
+    """The requests that go on, each with its present attempt; columns of shape (requests going on,)."""
 
-    rows: Rows
-    created_ns: Ints
-    """When they were scheduled: when the attempt before ended, BEFORE where there was none."""
-    at_ns: Ints
-    """When they are due."""
+    def __init__(self, block: Block, attempts: Attempts, apart: Bools | None) -> None:
+        """Take the requests of a block but those `apart`, shape (requests,)."""
+        self._block = block
+        self._attempts = attempts
+        self._rows: SomeRows = slice(None)
+        self.size = block.count
+        self.draws = block.draws
+        self.end_ns: Ints = block.everybody  # no attempt yet
+        self.failed: Bools = block.left
+        """Whether the present attempt fails."""
+        self._each_ns = np.int64(0)
+        """How long each attempt runs, where that is the same for all."""
+        self._ran_ns: Ints | None = None
+        """How long the attempts have run so far, where it is not."""
+        self._effect_ns: Ints | None = None
+        """When the present attempt has its effect, where that is not at its end."""
+        if apart is not None and apart.any():
+            self.keep(np.flatnonzero(~apart))
 
-    def of(self, those: Bools) -> Pending:
-        """Return those of some of the requests."""
-        return Pending(self.rows[those], self.created_ns[those], self.at_ns[those])
+    def start(self, at_ns: Ints) -> Rows | None:
+        """Make the first attempt of each; returns the places that are left, None where all are."""
+        latency_ns, failed, places = self._made(slice(None), self.draws, 1, at_ns)
+        self.end_ns = at_ns + latency_ns
+        self.failed = failed
+        if isinstance(latency_ns, np.ndarray):
+            self._ran_ns = latency_ns
+        else:
+            self._each_ns = latency_ns
+        if self._attempts.effect_at != 1.0:
+            self._effect_ns = at_ns + share_of(latency_ns, self._attempts.effect_at)
+        return self.keep(places)
+
+    def start_again(self, number: int, at_ns: Ints) -> Rows | None:
+        """Make attempt `number` of each; returns the places that are left, None where all are."""
+        latency_ns, self.failed, places = self._made(slice(None), self.draws, number, at_ns)
+        self.end_ns = at_ns + latency_ns
+        if self._ran_ns is not None:
+            self._ran_ns = self._ran_ns + latency_ns
+        if self._effect_ns is not None:
+            self._effect_ns = at_ns + share_of(latency_ns, self._attempts.effect_at)
+        return self.keep(places)
+
+    def start_some_again(self, those: Rows, numbers: Ints, at_ns: Ints) -> Rows | None:
+        """Make another attempt of some, with its number each; returns the places that are left, None where all are."""
+        latency_ns, failed, places = self._made(those, self.draws.take(those), numbers, at_ns)
+        self.end_ns[those] = at_ns + latency_ns
+        self.failed[those] = failed
+        if self._ran_ns is not None:
+            self._ran_ns[those] += latency_ns
+        if self._effect_ns is not None:
+            self._effect_ns[those] = at_ns + share_of(latency_ns, self._attempts.effect_at)
+        return self.keep(places)
+
+    def _made(
+        self, those: SomeRows, draws: DrawsOf, number: int | Ints, at_ns: Ints
+    ) -> tuple[Ints | np.int64, Bools, Rows | None]:
+        """Return latencies, failures, and the places of all but those whose attempt does more than answer."""
+        codes, latency_ns = self._attempts.drawn(self.rows(those), draws, number, at_ns)
+        more = self._attempts.needs_more(codes, latency_ns, at_ns)
+        failed: Bools = np.zeros(len(at_ns), dtype=np.bool_) if codes is None else codes != RETURNED
+        if more is None:
+            return latency_ns, failed, None
+        answers = np.ones(self.size, dtype=np.bool_)
+        answers[those] = ~more
+        return latency_ns, failed, np.flatnonzero(answers)
+
+    def settle(self, places: Rows, outcome: Outcome, attempts: int | Ints, settled_ns: Ints | None = None) -> None:
+        """Settle some, of which so many attempts were made, at instants; by default at the end of the last attempt."""
+        block, rows = self._block, self.rows(places)
+        end_ns = self.end_ns.take(places)
+        block.settled_ns[rows] = end_ns if settled_ns is None else settled_ns
+        block.last_attempt_end_ns[rows] = end_ns
+        block.outcome[rows] = outcome
+        block.attempts[rows] = attempts
+        if self._ran_ns is not None:
+            block.action_ns[rows] = self._ran_ns.take(places)
+        if self._effect_ns is not None and outcome == Outcome.success:
+            block.records.first_effect_ns[rows] = self._effect_ns.take(places)
+
+    def keep(self, places: Rows | None) -> Rows | None:
+        """Go on with those at some places only, where these are not None; returns them."""
+        if places is None:
+            return None
+        self._rows = self.rows(places)
+        self.size = len(places)
+        self.draws = self.draws.take(places)
+        self.end_ns, self.failed = self.end_ns.take(places), self.failed.take(places)
+        if self._ran_ns is not None:
+            self._ran_ns = self._ran_ns.take(places)
+        if self._effect_ns is not None:
+            self._effect_ns = self._effect_ns.take(places)
+        return places
+
+    def rows(self, places: SomeRows = slice(None)) -> Rows:
+        """Return the positions in the block of those at some places."""
+        rows = self._block.everybody if isinstance(self._rows, slice) else self._rows
+        return rows[places] if isinstance(places, slice) else rows.take(places)
+
+    def finish(self) -> None:
+        """Fill in what follows about all that have been settled."""
+        block, attempts = self._block, self._attempts
+        settled = block.outcome != Outcome.stuck
+        success = block.outcome == Outcome.success
+        np.copyto(block.known_attempt_end_ns, block.last_attempt_end_ns, where=settled)
+        if attempts.effect_at == 1.0:
+            np.copyto(block.records.first_effect_ns, block.last_attempt_end_ns, where=success)
+        if self._ran_ns is None:
+            np.multiply(block.attempts, self._each_ns, out=block.action_ns)
+        block.effects.note_only_ones(success)
 
 
 def settle_answered(  # noqa: PLR0913  # what a loop is
@@ -49,116 +149,27 @@ def settle_answered(  # noqa: PLR0913  # what a loop is
     attempts_at_most: int,
     backoff_ns: Backoff,
     apart: Bools | None = None,
-) -> dict[int, Pending]:
-    """Settle the requests of a block whose attempts all answer; returns the other ones by the attempt they are at.
+) -> None:
+    """Settle the requests of a loop that backs off whose attempts all answer; the other ones stay as they are.
 
-    `backoff_ns` draws the delays after a failure of that number. `apart`, shape (requests,): those handed over at once.
+    `backoff_ns` draws the delays after a failure of that number. `apart`, shape (requests,): those not to be touched.
     """
-    handed: dict[int, Pending] = {}
-    going = _Going(block, attempts, start_ns)
+    going = Answered(block, attempts, apart)
+    if not going.size:
+        return
+    going.start(np.full(going.size, start_ns, dtype=np.int64))
     for number in count(1):
-        handed[number] = going.hand_over(number, apart if number == 1 else None)
-        going.end(number, last=number == attempts_at_most)
+        again = np.flatnonzero(going.failed)
+        going.settle(np.flatnonzero(~going.failed), Outcome.success, number)
+        if number == attempts_at_most:
+            going.settle(again, Outcome.gave_up, number)
+            break
+        going.keep(again)
         if not going.size:
             break
-        going.wait(backoff_ns(number, going.draws))
-    _fill_in(block, attempts)
-    return {number: pending for number, pending in handed.items() if pending.rows.size}
-
-
-class _Going:
-    """The requests that are not settled yet; columns of shape (requests going on,)."""
-
-    def __init__(self, block: Block, attempts: Attempts, start_ns: int) -> None:
-        self._block = block
-        self._attempts = attempts
-        self._rows: SomeRows = slice(None)
-        self.size = block.count
-        self.draws = block.draws
-        self._at_ns = np.full(block.count, start_ns, dtype=np.int64)
-        self._created_ns = np.full(block.count, BEFORE)
-        self._ran_ns: Ints | np.int64 = np.int64(0)
-        """How long the attempts so far have run; one number where they are all the same."""
-        self._codes: Codes | None = None
-        self._latency_ns: Ints | np.int64 = np.int64(0)
-
-    def hand_over(self, number: int, apart: Bools | None) -> Pending:
-        """Draw attempt `number` of each; returns those that it takes more to make, in the state before it."""
-        self._codes, self._latency_ns = self._attempts.drawn(self._rows, self.draws, number, self._at_ns)
-        others = self._attempts.needs_more(self._codes, self._latency_ns, self._at_ns)
-        if apart is not None:
-            others = apart if others is None else others | apart
-        if others is None or not others.any():
-            return Pending(self._block.everybody[:0], self._at_ns[:0], self._at_ns[:0])
-        places = np.flatnonzero(others)
-        rows = self._rows_at(places)
-        block, created_ns = self._block, self._created_ns.take(places)
-        block.attempts[rows] = number - 1
-        block.action_ns[rows] = _taken(self._ran_ns, places)
-        block.last_attempt_end_ns[rows] = created_ns
-        pending = Pending(rows, created_ns, self._at_ns.take(places))
-        rest = np.flatnonzero(~others)
-        self._latency_ns = _taken(self._latency_ns, rest)
-        self._codes = None if self._codes is None else self._codes.take(rest)
-        self._keep(rest)
-        return pending
-
-    def end(self, number: int, *, last: bool) -> None:
-        """Settle those whose attempt succeeds, and all of them at the `last` one."""
-        end_ns = self._at_ns + self._latency_ns
-        self._ran_ns = self._ran_ns + self._latency_ns
-        failed = np.zeros(self.size, dtype=np.bool_) if self._codes is None else self._codes.view(np.bool_)
-        again = np.flatnonzero(failed)
-        success = np.flatnonzero(~failed)
-        self._settle(success, Outcome.success, number, end_ns)
-        if last:
-            self._settle(again, Outcome.gave_up, number, end_ns)
-            again = again[:0]
-        self._at_ns = self._created_ns = end_ns
-        self._keep(again)
-
-    def _settle(self, places: Rows, outcome: Outcome, number: int, end_ns: Ints) -> None:
-        block, rows = self._block, self._rows_at(places)
-        block.settled_ns[rows] = end_ns.take(places)
-        block.outcome[rows] = outcome
-        block.attempts[rows] = number
-        block.action_ns[rows] = _taken(self._ran_ns, places)
-        effect_at = self._attempts.effect_at
-        if effect_at != 1.0 and outcome == Outcome.success:
-            effect_ns = self._at_ns + share_of(self._latency_ns, effect_at)
-            block.records.first_effect_ns[rows] = effect_ns.take(places)
-
-    def wait(self, backoff_ns: Ints) -> None:
-        """Let the next attempts be due some time after the failures."""
-        self._at_ns = self._created_ns + backoff_ns
-        if (due := self._block.due(self._rows_at(slice(None)), self._at_ns)) is not None:
-            self._keep(np.flatnonzero(due))
-
-    def _keep(self, places: Rows) -> None:
-        self._rows = self._rows_at(places)
-        self.size = len(places)
-        self.draws = self.draws.take(places)
-        created_ns = self._created_ns.take(places)
-        self._at_ns = created_ns if self._at_ns is self._created_ns else self._at_ns.take(places)
-        self._created_ns = created_ns
-        self._ran_ns = _taken(self._ran_ns, places)
-
-    def _rows_at(self, places: Rows | slice) -> Rows:
-        if isinstance(self._rows, slice):
-            return self._block.everybody if isinstance(places, slice) else places
-        return self._rows if isinstance(places, slice) else self._rows.take(places)
-
-
-def _fill_in(block: Block, attempts: Attempts) -> None:
-    """Fill in what follows from the ends of settled requests."""
-    settled = block.outcome != Outcome.stuck
-    success = block.outcome == Outcome.success
-    np.copyto(block.known_attempt_end_ns, block.settled_ns, where=settled)
-    np.copyto(block.last_attempt_end_ns, block.settled_ns, where=settled)
-    if attempts.effect_at == 1.0:
-        np.copyto(block.records.first_effect_ns, block.settled_ns, where=success)
-    block.effects.note_only_ones(success)
-
-
-def _taken(numbers: Ints | np.int64, places: Rows) -> Ints | np.int64:
-    return numbers.take(places) if isinstance(numbers, np.ndarray) else numbers
+        at_ns = going.end_ns + backoff_ns(number, going.draws)
+        if (due := block.due(going.rows(), at_ns)) is not None:
+            going.keep(places := np.flatnonzero(due))
+            at_ns = at_ns.take(places)
+        going.start_again(number + 1, at_ns)
+    going.finish()

@@ -14,7 +14,7 @@ from sim.kernel.durations import RUNAWAY_NS
 from sim.kernel.records import Outcome
 
 if TYPE_CHECKING:
-    from sim.engine.vector.arrays import Bools, Ints, SomeRows
+    from sim.engine.vector.arrays import Bools, Ints, Rows, SomeRows
     from sim.kernel.records import Requests
     from sim.scenario.schema import Scenario
 
@@ -64,6 +64,10 @@ class Block:
     def leave(self, rows: SomeRows, those: Bools) -> None:
         """Leave those of some requests to the event engine."""
         self.left[rows] |= those
+
+    def unsettled(self) -> Rows:
+        """Return the rows of requests that nothing has been concluded about and that are not left."""
+        return np.flatnonzero((self.outcome == Outcome.stuck) & ~self.left)
 
     def due(self, rows: SomeRows, at_ns: Ints) -> Bools | None:
         """Tell what comes before the clock ends, and leave the requests of all else; None where everything does."""

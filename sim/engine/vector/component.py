@@ -9,12 +9,11 @@ Heartbeats are drawn only where they can matter: the first comes five seconds af
 
 from __future__ import annotations
 
-from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from sim.engine.vector.answered import Pending, settle_answered
+from sim.engine.vector.answered import settle_answered
 from sim.engine.vector.arrays import BEFORE, FOREVER, jittered_ns
 from sim.engine.vector.attempts import DIED, RETURNED, Attempts, Started
 from sim.kernel.durations import NS_PER_MS
@@ -35,7 +34,18 @@ def simulate(cell: Scenario, block: Block, retrier: Component) -> None:
     _Runs(cell, block, retrier).simulate()
 
 
-_NOBODY: Final = Pending(np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+class _Next(NamedTuple):
+    """Attempts to come, one of each of some requests."""
+
+    rows: Rows
+    created_ns: Ints
+    """When their jobs are scheduled."""
+    at_ns: Ints
+    """When these are due."""
+
+    def of(self, those: Bools) -> _Next:
+        """Return those of some of the requests."""
+        return _Next(self.rows[those], self.created_ns[those], self.at_ns[those])
 
 
 class _Runs:
@@ -64,22 +74,20 @@ class _Runs:
     def simulate(self) -> None:
         """Fill the columns of the block."""
         block = self.block
-        others = settle_answered(
+        settle_answered(
             block,
-            self.attempts,
+            Attempts(self.cell, block, hosted=True),
             start_ns=self.start_ns,
             attempts_at_most=self.max_failures + 1,
             backoff_ns=self._backoff_ns,
             apart=None if self.cancels_ns is None else self.cancels_ns < FOREVER,
         )
-        coming = _NOBODY
-        for number in count(1):
-            if number in others:
-                joining = others.pop(number)
-                self.ended_ns[joining.rows] = joining.created_ns
-                coming = _joined(coming, joining)
-            if not (coming.rows.size or others):
-                break
+        rows = block.unsettled()
+        start_ns = np.full(len(rows), self.start_ns, dtype=np.int64)
+        coming = _Next(rows, np.full(len(rows), BEFORE), start_ns)
+        number = 0
+        while coming.rows.size:
+            number += 1
             coming = self._round(number, coming)
         if self.cancels_request and block.cancel_ns is not None:
             block.mutations[block.cancel_ns < FOREVER] += 1
@@ -87,7 +95,7 @@ class _Runs:
         # One for the submission, one for each heartbeat, and the reports of all attempts but those that made none.
         block.mutations += 1 + block.polls + block.attempts
 
-    def _round(self, number: int, coming: Pending) -> Pending:
+    def _round(self, number: int, coming: _Next) -> _Next:
         """Make attempt `number` of each request that has one coming; returns the attempts that follow."""
         apart = self._set_apart(coming)
         parts = []
@@ -102,7 +110,7 @@ class _Runs:
         parts.append(self._reported(number, coming.rows, made))
         return _joined(*parts)
 
-    def _set_apart(self, coming: Pending) -> Bools | None:
+    def _set_apart(self, coming: _Next) -> Bools | None:
         """Tell which requests may be canceled, or settled by a stale attempt, before this attempt has reported."""
         apart: Bools | None = None
         if self.cancels_ns is not None:
@@ -112,35 +120,35 @@ class _Runs:
             apart = stale if apart is None else apart | stale
         return apart if apart is not None and apart.any() else None
 
-    def _reported(self, number: int, rows: Rows, started: Started) -> Pending:
+    def _reported(self, number: int, rows: Rows, started: Started) -> _Next:
         """Take the reports of attempts that nothing comes before: conclude, or schedule the next."""
         block, end_ns = self.block, started.end_ns
         (success,) = np.nonzero(started.how == RETURNED)
         if len(success) == len(rows):
             block.settle(rows, Outcome.success, end_ns, end_ns)
-            return Pending(rows[:0], end_ns[:0], end_ns[:0])
+            return _Next(rows[:0], end_ns[:0], end_ns[:0])
         succeeded_ns = end_ns.take(success)
         block.settle(rows.take(success), Outcome.success, succeeded_ns, succeeded_ns)
         (failed,) = np.nonzero(started.how != RETURNED)
         rows, end_ns = rows.take(failed), end_ns.take(failed)
         if number > self.max_failures:
             block.settle(rows, Outcome.gave_up, end_ns, end_ns)
-            return Pending(rows[:0], end_ns[:0], end_ns[:0])
+            return _Next(rows[:0], end_ns[:0], end_ns[:0])
         self.ended_ns[rows] = end_ns
         return self.after_failure(number, rows, end_ns)
 
-    def after_failure(self, number: int, rows: Rows, at_ns: Ints) -> Pending:
+    def after_failure(self, number: int, rows: Rows, at_ns: Ints) -> _Next:
         """Schedule the attempts that follow failure `number` at the instants when it was handled."""
-        pending = Pending(rows, at_ns, at_ns + self._backoff_ns(number, self.block.draws.take(rows)))
-        due = self.block.due(rows, pending.at_ns)
-        return pending if due is None else pending.of(due)
+        coming = _Next(rows, at_ns, at_ns + self._backoff_ns(number, self.block.draws.take(rows)))
+        due = self.block.due(rows, coming.at_ns)
+        return coming if due is None else coming.of(due)
 
     def _backoff_ns(self, number: int, draws: DrawsOf) -> Ints:
         return jittered_ns(self._initial_ms * power(self._base, number), draws.uniforms("backoff", number))
 
 
-def _joined(*parts: Pending) -> Pending:
-    return parts[0] if len(parts) == 1 else Pending(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+def _joined(*parts: _Next) -> _Next:
+    return parts[0] if len(parts) == 1 else _Next(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
 class _Stale:
@@ -159,7 +167,7 @@ class _Unheard:
     All columns have shape (rows,); an instant is FOREVER where the thing does not happen.
     """
 
-    def __init__(self, runs: _Runs, number: int, coming: Pending, made: Started | None = None) -> None:
+    def __init__(self, runs: _Runs, number: int, coming: _Next, made: Started | None = None) -> None:
         """Take attempts that have been made, or are to be made where nothing comes before them."""
         self._runs = runs
         self._number = number
@@ -200,7 +208,7 @@ class _Unheard:
                 lost[starts] = made.lost
         return Started(end_ns, how, visible_ns, lost, None)
 
-    def decide(self) -> Pending:
+    def decide(self) -> _Next:
         """Conclude, or schedule the attempts that follow, by whatever comes first."""
         runs, rows, block = self._runs, self._rows, self._runs.block
         reports = self._report_ns < FOREVER
@@ -233,7 +241,7 @@ class _Unheard:
         parts = [self._by_report(by_report, canceled_job), self._by_beat(by_beat, canceled_job, beat_ns)]
         return _joined(*parts)
 
-    def _by_report(self, those: Bools, canceled_job: Bools) -> Pending:
+    def _by_report(self, those: Bools, canceled_job: Bools) -> _Next:
         runs = self._runs
         success = self._how == RETURNED
         self._settle(those & success, Outcome.success, self._report_ns)
@@ -260,7 +268,7 @@ class _Unheard:
         by_stale = stale_ns < beat_ns
         self._conclude(rows[by_stale], Outcome.success, stale_ns[by_stale])
 
-    def _by_beat(self, those: Bools, canceled_job: Bools, beat_ns: Ints) -> Pending:
+    def _by_beat(self, those: Bools, canceled_job: Bools, beat_ns: Ints) -> _Next:
         """Let heartbeats conclude about canceled jobs, and repair what has died."""
         runs = self._runs
         runs.heartbeats.consume(self._rows[those])

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.engine.vector.arrays import jittered_ns
+from sim.engine.vector.answered import Answered
+from sim.engine.vector.arrays import FOREVER, jittered_ns
+from sim.engine.vector.attempts import Attempts
 from sim.engine.vector.polled import Polled
 from sim.kernel.durations import RUNAWAY_NS
+from sim.kernel.records import Outcome
 
 if TYPE_CHECKING:
-    from sim.engine.vector.arrays import Bools, Floats, Ints
+    from sim.engine.vector.arrays import Bools, Floats, Ints, Rows
     from sim.engine.vector.block import Block
     from sim.retriers.helpers import Helpers
     from sim.scenario.schema import Scenario
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
 def simulate(cell: Scenario, block: Block, retrier: Helpers) -> None:
     """Poll the job of each attempt with jitter, and schedule another when it has failed."""
+    _AnsweredPolls(cell, block, retrier).settle()
     polls = _Polls(cell, block, retrier)
     number = 1
     while polls.rows.size:
@@ -27,8 +31,94 @@ def simulate(cell: Scenario, block: Block, retrier: Helpers) -> None:
     polls.polled.finish()
 
 
+class _AnsweredPolls:
+    """The next polls of requests whose attempts all answer; shape (requests going on,) each.
+
+    Whatever else can come about makes them drop a request, which then goes the long way.
+    """
+
+    def __init__(self, cell: Scenario, block: Block, retrier: Helpers) -> None:
+        options = retrier.defaults
+        self._block = block
+        self._at_most = cell.limits.polls_per_request
+        self._retention_ns = cell.platform.retention
+        self._max_failures: float = options["maxFailures"]
+        self._waits = _Grown(options["waitBackoff"], options["base"])
+        self._retries = _Grown(options["retryBackoff"], options["base"])
+        apart = None if block.cancel_ns is None else block.cancel_ns < FOREVER
+        self._going = Answered(block, Attempts(cell, block, hosted=True), apart)
+        self._at_ns = np.zeros(self._going.size, dtype=np.int64)
+        """When each is due."""
+        self._failure = np.ones(self._going.size, dtype=np.int64)
+        """The number of the failure that is looked for."""
+
+    def settle(self) -> None:
+        """Poll until all requests are settled or dropped."""
+        going = self._going
+        if not going.size:
+            return
+        self._keep(going.start(self._at_ns))
+        self._at_ns = jittered_ns(self._waits.first_ms, going.draws.uniforms("poll_jitter", 1))
+        for number in range(2, self._at_most + 1):
+            self._drop_unusual()
+            again = self._conclude(number)
+            if not going.size:
+                break
+            self._go_on(number, again)
+        going.finish()
+
+    def _drop_unusual(self) -> None:
+        """Drop requests with a poll at the very end of their job, after its row is collected, or beyond the clock."""
+        ago_ns = self._at_ns - self._going.end_ns
+        usual = ago_ns != 0
+        usual &= self._at_ns <= RUNAWAY_NS
+        if self._retention_ns is not None:
+            usual &= ago_ns < self._retention_ns
+        if not usual.all():
+            self._keep(self._going.keep(np.flatnonzero(usual)))
+
+    def _conclude(self, number: int) -> Bools:
+        """Settle what poll `number` sees the end of; returns which of those that go on are to be tried again."""
+        going, at_ns, failure = self._going, self._at_ns, self._failure
+        seen = at_ns > going.end_ns
+        again = seen & going.failed
+        over = seen & ~going.failed
+        outcomes = [(Outcome.success, np.flatnonzero(over))]
+        if (spent := again & (failure > self._max_failures)).any():
+            outcomes.append((Outcome.gave_up, np.flatnonzero(spent)))
+            over |= spent
+        for outcome, places in outcomes:
+            going.settle(places, outcome, failure.take(places), at_ns.take(places))
+            self._block.polls[going.rows(places)] = number
+        places = np.flatnonzero(~over)
+        self._keep(going.keep(places))
+        return again.take(places)
+
+    def _go_on(self, number: int, again: Bools) -> None:
+        """Schedule the poll after poll `number` of each, and another attempt of some."""
+        going, failure = self._going, self._failure
+        delays_ms = self._waits.at(number - failure)
+        uniforms = going.draws.uniforms("poll_jitter", number)
+        those = np.flatnonzero(again)
+        backoff_ms = self._retries.at(failure.take(those) - 1)
+        delays_ms[those] += backoff_ms
+        polled_ns = self._at_ns
+        self._at_ns = polled_ns + jittered_ns(delays_ms, uniforms)
+        if those.size:
+            numbers = failure.take(those)
+            failure[those] += 1
+            due_ns = jittered_ns(backoff_ms, going.draws.take(those).uniforms("action_jitter", numbers))
+            due_ns += polled_ns.take(those)
+            self._keep(going.start_some_again(those, numbers + 1, due_ns))
+
+    def _keep(self, places: Rows | None) -> None:
+        """Go on with some only, as `Answered` does."""
+        if places is not None:
+            self._at_ns, self._failure = self._at_ns.take(places), self._failure.take(places)
+
+
 class _Polls:
-    """The next polls of the requests of a block, with what each of them looks at; shape (rows,) each."""
+    """The next polls of the requests that are not settled, with what each of them looks at; shape (rows,) each."""
 
     def __init__(self, cell: Scenario, block: Block, retrier: Helpers) -> None:
         options = retrier.defaults
@@ -39,8 +129,9 @@ class _Polls:
         self._waits = _Grown(options["waitBackoff"], options["base"])
         self._retries = _Grown(options["retryBackoff"], options["base"])
         cuts_ns = polled.poll_cancels_ns
+        rows = block.unsettled()
         # A first poll that is canceled never starts anything.
-        self.rows = rows = block.everybody if cuts_ns is None else block.everybody[cuts_ns > 0]
+        self.rows = rows = rows if cuts_ns is None else rows[cuts_ns[rows] > 0]
         self._set_ns = np.zeros(len(rows), dtype=np.int64)
         """When each poll was scheduled."""
         self._jobs = polled.start(rows, 1, self._set_ns, self._set_ns)
