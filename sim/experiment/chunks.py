@@ -159,6 +159,11 @@ class Done:
     digest: bytes
     """Of identity, cell, chunk and payload: see `chunk_digest`."""
     payload: bytes
+    part: Kept | None = None
+    """What the payload says, where it was simulated in this process; it does not travel."""
+
+    def __reduce__(self) -> tuple[type[Done], tuple[bytes, bytes]]:
+        return Done, (self.digest, self.payload)
 
 
 def identity_of(scenario: Scenario, choice: Choice) -> str:
@@ -196,8 +201,9 @@ def perform(task: Task, progress: Callable[[int], None] | None = None) -> Done:
         here = f"retrysim {version('retrysim')} (engine {task.engine} {VERSIONS[task.engine]})"
         there = f"retrysim {task.retrysim} (engine {task.engine} {task.version})"
         raise OtherVersion(f"a worker has {here}, the run is of {there}; install the same version on both")
-    data = payload.encode(simulate_chunk(_unpickled(task.cell), task.chunk, task.engine, progress))
-    return Done(chunk_digest(task.identity, task.chunk.cell, task.chunk.number, data), data)
+    part = simulate_chunk(_unpickled(task.cell), task.chunk, task.engine, progress)
+    data = payload.encode(part)
+    return Done(chunk_digest(task.identity, task.chunk.cell, task.chunk.number, data), data, part)
 
 
 @lru_cache(maxsize=MOST_REMEMBERED)

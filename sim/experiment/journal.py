@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from sim.experiment.chunks import Chunk, Done, chunk_digest
 from sim.experiment.stored import (
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from sim.experiment.described import Description
 
 __all__ = ["CorruptResults", "Journal", "NotStored", "RunInProgress", "UnfinishedResults"]
+
+LOG_PAGES: Final = 4096
+"""Pages of its log, 64 MiB, after which SQLite moves them to their places: what is written twice."""
 
 _open: set[Path] = set()
 """Journals that this process has open. It must not touch their files otherwise: where a process closes a file, the
@@ -70,6 +73,7 @@ class Journal:
         execute("PRAGMA locking_mode = EXCLUSIVE")
         execute("PRAGMA journal_mode = WAL")
         execute("PRAGMA synchronous = NORMAL")
+        execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
         execute("BEGIN EXCLUSIVE")  # from here on the file is ours until it is closed
         self.stored = Stored(self.path, connection)
         if self.stored.is_empty:
@@ -121,7 +125,8 @@ class Journal:
 
         Raises NotStored where the disk is full or fails, and OSError for a chunk that was damaged on its way here.
         """
-        if chunk_digest(identity, chunk.cell, chunk.number, done.payload) != done.digest:
+        travelled = done.part is None
+        if travelled and chunk_digest(identity, chunk.cell, chunk.number, done.payload) != done.digest:
             raise OSError(f"chunk {chunk.number} of cell {chunk.cell} came back from its worker damaged")
         row = (chunk.cell, chunk.number, done.digest, done.payload)
         with errors_told(self.path):
@@ -165,8 +170,12 @@ class Journal:
 
     def remove(self) -> None:
         """Close the journal and remove its file: all of it stands elsewhere, or nobody wants it."""
+        with suppress(PermissionError):  # where a system does not let go of files that are open
+            # SQLite then does not see the rest of its log to a file that nobody reads.
+            self.path.unlink(missing_ok=True)
         self.close()
         self.path.unlink(missing_ok=True)
+        self.path.with_name(f"{self.path.name}-wal").unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close the journal; what was acknowledged is in its file."""

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from sim.experiment.engines import Choice
+    from sim.experiment.kept import Kept
     from sim.scenario.cells import Cell
     from sim.scenario.schema import Scenario
 
@@ -68,6 +69,8 @@ class Keeping:
         """How many rounds of `precision` there are so far; one without it."""
         self.description = describe(scenario, cells, choice)
         self.chunks = list(chunks_of(cells, choice.engine))
+        self._simulated: dict[tuple[int, int], Kept] = {}
+        """Chunks, by cell and number, that need not be read from the journal."""
         self.journal: Journal | None = None
         """None where the results are there already, and nothing has to be simulated or written."""
         self.replaced: Description | None = None
@@ -177,6 +180,8 @@ class Keeping:
         with runner(executor, workers, watch.at_work) as made:
             for chunk, done in made.results(map(tasks.task, missing)):
                 self.journal.store(identity, chunk, done)
+                if done.part is not None:
+                    self._simulated[chunk.cell, chunk.number] = done.part
                 watch.finished(chunk)
 
     def _grow(self, result: Result) -> bool:
@@ -196,7 +201,7 @@ class Keeping:
                 cells = read_cells(stored, self.description, self.cells)
         else:
             with errors_told(self.journal.path):
-                cells = read_cells(self.journal.stored, self.description, self.cells)
+                cells = read_cells(self.journal.stored, self.description, self.cells, self._simulated)
         versions = json.loads(self.description.value("versions"))
         return Result(self.scenario, cells, self.choice, versions=versions)
 

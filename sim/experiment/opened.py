@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sim.experiment.kept import joined
 from sim.experiment.result import Result, counted, judged
 from sim.experiment.sealed import opened
 from sim.experiment.stored import RESULTS, Stored, damaged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, MutableMapping, Sequence
 
     from sim.experiment.described import Description
     from sim.experiment.kept import Kept
@@ -45,12 +46,20 @@ def stored_parts(path: str | Path) -> Iterator[tuple[Cell, Kept]]:
                 yield cell, counted(cell.scenario, part)
 
 
-def read_cells(stored: Stored, description: Description, cells: Sequence[Cell]) -> list[CellResult]:
-    """Read what is kept of cells, and measure and judge them. Raises CorruptResults."""
+def read_cells(
+    stored: Stored,
+    description: Description,
+    cells: Sequence[Cell],
+    known: MutableMapping[tuple[int, int], Kept] | None = None,
+) -> list[CellResult]:
+    """Read what is kept of cells, and measure and judge them. Raises CorruptResults.
+
+    `known` has chunks, by cell and number, that need not be read; they are taken out of it.
+    """
     chunks = description.chunks
     if stored.count() != sum(chunks) or len(chunks) != len(cells):
         raise damaged(stored.path, f"{stored.count()} chunks are there, not {sum(chunks)}")
     return [
-        judged(cell, stored.kept(description.identity, position, chunks[position]))
+        judged(cell, joined(stored.parts(description.identity, position, chunks[position], known)))
         for position, cell in enumerate(cells)
     ]

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Final
 from sim.experiment import payload
 from sim.experiment.chunks import chunk_digest
 from sim.experiment.described import Description, Rebuilt, Unreadable, rebuild
-from sim.experiment.kept import joined
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, MutableMapping
     from pathlib import Path
 
     from sim.experiment.kept import Kept
@@ -171,27 +170,31 @@ class Stored:
             if not _is_whole(identity, cell, number, digest, data):
                 raise damaged(self.path, f"chunk {number} of cell {cell} is not what was stored")
 
-    def kept(self, identity: str, cell: int, chunks: int) -> Kept:
-        """Return what is kept of a cell, whose number of chunks is known. Raises CorruptResults."""
-        return joined(self.parts(identity, cell, chunks))
+    def parts(
+        self, identity: str, cell: int, chunks: int, known: MutableMapping[tuple[int, int], Kept] | None = None
+    ) -> Iterator[Kept]:
+        """Yield what is kept of a cell, whose number of chunks is known, chunk by chunk. Raises CorruptResults.
 
-    def parts(self, identity: str, cell: int, chunks: int) -> Iterator[Kept]:
-        """Yield what is kept of a cell, chunk by chunk. Raises CorruptResults."""
-        count = 0
-        rows = self.connection.execute(
-            "SELECT chunk, digest, payload FROM chunks WHERE cell = ? ORDER BY chunk", (cell,)
-        )
-        for number, digest, data in rows:
-            if number != count or not _is_whole(identity, cell, number, digest, data):
-                raise damaged(self.path, f"chunk {count} of cell {cell} is not what was stored")
-            count += 1
-            try:
-                part = payload.decode(data)
-            except payload.BadPayload as error:
-                raise damaged(self.path, f"chunk {number} of cell {cell}: {error}") from None
-            yield part
+        `known` has chunks, by cell and number, that need not be read; they are taken out of it.
+        """
+        ((count,),) = self.connection.execute("SELECT count(*) FROM chunks WHERE cell = ?", (cell,))
         if count != chunks:
             raise damaged(self.path, f"cell {cell} has {count} chunks of {chunks}")
+        known = {} if known is None else known
+        for number in range(chunks):
+            there = known.pop((cell, number), None)
+            yield self._read(identity, cell, number) if there is None else there
+
+    def _read(self, identity: str, cell: int, number: int) -> Kept:
+        row = self.connection.execute(
+            "SELECT digest, payload FROM chunks WHERE cell = ? AND chunk = ?", (cell, number)
+        ).fetchone()
+        if row is None or not _is_whole(identity, cell, number, *row):
+            raise damaged(self.path, f"chunk {number} of cell {cell} is not what was stored")
+        try:
+            return payload.decode(row[1])
+        except payload.BadPayload as error:
+            raise damaged(self.path, f"chunk {number} of cell {cell}: {error}") from None
 
     def write(self, description: Description, schema: str = "") -> None:
         """Write rows of a description in place of those that are there."""
