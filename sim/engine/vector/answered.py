@@ -49,30 +49,19 @@ class Answered:
         if apart is not None and apart.any():
             self.keep(np.flatnonzero(~apart))
 
-    def start(self, at_ns: Ints) -> Rows | None:
-        """Make the first attempt of each; returns the places that are left, None where all are."""
-        latency_ns, failed, places = self._made(slice(None), self.draws, 1, at_ns)
+    def start(self, number: int, at_ns: Ints) -> Rows | None:
+        """Make attempt `number` of each; returns the places that are left, None where all are."""
+        latency_ns, self.failed, places = self._made(slice(None), self.draws, number, at_ns)
         self.end_ns = at_ns + latency_ns
-        self.failed = failed
-        if isinstance(latency_ns, np.ndarray):
-            self._ran_ns = latency_ns
-        else:
+        if not isinstance(latency_ns, np.ndarray):
             self._each_ns = latency_ns
+        else:
+            self._ran_ns = latency_ns if self._ran_ns is None else self._ran_ns + latency_ns
         if self._attempts.effect_at != 1.0:
             self._effect_ns = at_ns + share_of(latency_ns, self._attempts.effect_at)
         return self.keep(places)
 
-    def start_again(self, number: int, at_ns: Ints) -> Rows | None:
-        """Make attempt `number` of each; returns the places that are left, None where all are."""
-        latency_ns, self.failed, places = self._made(slice(None), self.draws, number, at_ns)
-        self.end_ns = at_ns + latency_ns
-        if self._ran_ns is not None:
-            self._ran_ns = self._ran_ns + latency_ns
-        if self._effect_ns is not None:
-            self._effect_ns = at_ns + share_of(latency_ns, self._attempts.effect_at)
-        return self.keep(places)
-
-    def start_some_again(self, those: Rows, numbers: Ints, at_ns: Ints) -> Rows | None:
+    def start_some(self, those: Rows, numbers: Ints, at_ns: Ints) -> Rows | None:
         """Make another attempt of some, with its number each; returns the places that are left, None where all are."""
         latency_ns, failed, places = self._made(those, self.draws.take(those), numbers, at_ns)
         self.end_ns[those] = at_ns + latency_ns
@@ -157,7 +146,7 @@ def settle_answered(  # noqa: PLR0913  # what a loop is
     going = Answered(block, attempts, apart)
     if not going.size:
         return
-    going.start(np.full(going.size, start_ns, dtype=np.int64))
+    going.start(1, np.full(going.size, start_ns, dtype=np.int64))
     for number in count(1):
         again = np.flatnonzero(going.failed)
         going.settle(np.flatnonzero(~going.failed), Outcome.success, number)
@@ -171,5 +160,5 @@ def settle_answered(  # noqa: PLR0913  # what a loop is
         if (due := block.due(going.rows(), at_ns)) is not None:
             going.keep(places := np.flatnonzero(due))
             at_ns = at_ns.take(places)
-        going.start_again(number + 1, at_ns)
+        going.start(number + 1, at_ns)
     going.finish()

@@ -235,6 +235,8 @@ class Attempts:
 
     def needs_more(self, codes: Codes | None, latency_ns: Ints | np.int64, at_ns: Ints) -> Bools | None:
         """Tell which attempts do not just succeed or fail at the end of their latency; None where all do."""
+        if not len(at_ns):
+            return None
         longest_ns, bound_ns = int(latency_ns.max()), RUNAWAY_NS - int(at_ns.max())
         if self._limit_ns is not None:
             bound_ns = min(bound_ns, self._limit_ns)

@@ -57,7 +57,7 @@ class _AnsweredPolls:
         going = self._going
         if not going.size:
             return
-        self._keep(going.start(self._at_ns))
+        self._keep(going.start(1, self._at_ns))
         self._at_ns = jittered_ns(self._waits.first_ms, going.draws.uniforms("poll_jitter", 1))
         for number in range(2, self._at_most + 1):
             self._drop_unusual()
@@ -109,7 +109,7 @@ class _AnsweredPolls:
             failure[those] += 1
             due_ns = jittered_ns(backoff_ms, going.draws.take(those).uniforms("action_jitter", numbers))
             due_ns += polled_ns.take(those)
-            self._keep(going.start_some_again(those, numbers + 1, due_ns))
+            self._keep(going.start_some(those, numbers + 1, due_ns))
 
     def _keep(self, places: Rows | None) -> None:
         """Go on with some only, as `Answered` does."""
