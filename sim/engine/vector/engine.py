@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 BLOCK = 1 << 15
 """Requests simulated at once: their columns stay in a processor's cache."""
 LARGE_PIECE = 30 << 20
+"""Bytes, just within what the C library takes into account."""
 PORTS = (NoRetry, Article, Helpers, Component)
 
 
@@ -76,8 +77,8 @@ def _keep_freed_memory() -> None:
     """Let the allocator keep what blocks free.
 
     The GNU C library gives freed memory back to the system beyond a threshold, which follows the largest piece that was
-    ever freed, up to 32 MiB. Blocks ask for the same memory again and again, and the system clears it each time: a
-    sixth of the time of a block, until a large piece has been freed.
+    ever freed, up to 32 MiB. Blocks ask for the same memory again and again, and until a large piece has been freed the
+    system clears it each time.
     """
     np.empty(LARGE_PIECE, dtype=np.uint8)
 
