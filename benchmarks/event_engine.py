@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING
 
 import simpy
 
-from sim.engine.event import World
-from sim.kernel.history import Recorder
-from sim.scenario.schema import Scenario
+from sim.engine.world import World
+from sim.history.events import Recorder
+from sim.scenario.load import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -76,14 +76,14 @@ def simplest_model(requests: int) -> int:
 
 def deployment(requests: int) -> int:
     """Simulate it with the event engine; returns the polls made."""
-    finished = World(Scenario.parse(SCENARIO)).isolated(range(requests))
+    finished = World(parse(SCENARIO)).isolated(range(requests))
     return sum(request.polls for request in finished)
 
 
 def traced(requests: int) -> int:
     """Simulate it with the event engine and a recorder that is emptied after each request; returns the polls made."""
     recorder = Recorder()
-    world = World(Scenario.parse(SCENARIO), recorder=recorder)
+    world = World(parse(SCENARIO), recorder=recorder)
     polls = 0
     for number in range(requests):
         (request,) = world.isolated([number])
@@ -94,7 +94,7 @@ def traced(requests: int) -> int:
 
 def untraced_one_by_one(requests: int) -> int:
     """Simulate it as `traced` does, without the recorder; returns the polls made."""
-    world = World(Scenario.parse(SCENARIO))
+    world = World(parse(SCENARIO))
     polls = 0
     for number in range(requests):
         (request,) = world.isolated([number])
@@ -112,10 +112,10 @@ def cpu_seconds(side: Callable[[int], int], requests: int) -> tuple[float, int]:
 
 def commits_per_request() -> tuple[int, int]:
     """Return the commits of one request as the store counts them, and as a history shows them."""
-    world = World(Scenario.parse(SCENARIO))
+    world = World(parse(SCENARIO))
     world.isolated([0])
     recorder = Recorder()
-    World(Scenario.parse(SCENARIO), recorder=recorder).isolated([0])
+    World(parse(SCENARIO), recorder=recorder).isolated([0])
     history = recorder.history()
     steps_of_actions = sum(event.kind == "state" and event.name == "action" for event in history)
     return world.deployment.store.last_ts, sum(event.kind == "commit" for event in history) + steps_of_actions

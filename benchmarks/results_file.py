@@ -17,11 +17,11 @@ from statistics import median
 
 from sim.experiment import payload
 from sim.experiment.chunks import Chunk, Done, chunk_digest, identity_of, simulate_chunk
-from sim.experiment.described import describe
 from sim.experiment.engines import choose
-from sim.experiment.journal import Journal
+from sim.results.description import describe
+from sim.results.journal import Journal
 from sim.scenario.cells import cells
-from sim.scenario.schema import Scenario
+from sim.scenario.load import load
 
 QUICKSTART = Path(__file__).parents[1] / "scenarios" / "quickstart.yaml"
 ROUNDS = 9
@@ -32,7 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=65_536, help="Requests of a chunk.")
     count = parser.parse_args().requests
-    scenario = Scenario.load(QUICKSTART, requests=count)
+    scenario = load(QUICKSTART, requests=count)
     found = cells(scenario)
     choice = choose(found)
     identity = identity_of(scenario, choice)

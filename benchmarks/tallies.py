@@ -14,9 +14,10 @@ import time
 
 import numpy as np
 
-from sim.analysis.metrics import measure
-from sim.analysis.tally import Tally
-from sim.kernel.records import NEVER, Cause, Outcome, Requests
+from sim.history.records import Requests
+from sim.history.vocabulary import NEVER, Cause, Outcome
+from sim.measure.metrics import measure
+from sim.measure.tally import Tally
 
 BLOCK = 65_536
 ROUNDS = 20

@@ -26,10 +26,18 @@ import statistics
 from typing import TYPE_CHECKING, Any
 
 from sim.experiment.engines import EVENT
-from sim.experiment.halving import FEWEST_REQUESTS, Candidate, best_first, halve, requests_of_rounds, rounds, shortfall
 from sim.scenario.cells import Cell
 from sim.scenario.load import parse
 from sim.scenario.search_space import SearchSpace, changed, search_space
+from sim.tuning.halving import (
+    FEWEST_REQUESTS,
+    Candidate,
+    best_first,
+    halve,
+    requests_of_rounds,
+    rounds,
+    shortfall,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -31,28 +31,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 import simpy
 
+from sim.api.run import run
 from sim.engine import event, vector
-from sim.experiment.run import run
 from sim.kernel.draws import Draws
-from sim.scenario.schema import Scenario
+from sim.scenario.load import from_dict, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from sim.kernel.records import Requests
+    from sim.history.records import Requests
+    from sim.scenario.schema import Scenario
 
 FAIL, MEDIAN_S = 0.7, 0.12
 ATTEMPTS, INITIAL_MS, BASE = 10, 20, 1.5
 SIGMA = 0.8662
 """Of the logarithm of the latencies, as ln(P99 / median) / 2.3263."""
 LOOPS = {
-    law: Scenario.parse(f"""
+    law: parse(f"""
 retrier: {{kind: component, initial_backoff: {INITIAL_MS}ms, base: {BASE}, max_failures: {ATTEMPTS - 1}}}
 action: {{latency: {{{latency}}}, outcomes: {{fail: {FAIL}}}}}
 """)
     for law, latency in (("lognormal", "lognormal: {median: 120ms, p99: 900ms}"), ("constant", "constant: 120ms"))
 }
-POLLED = Scenario.parse("""
+POLLED = parse("""
 retrier: helpers
 requests: {count: 200000}
 action: {latency: {constant: 50ms}, outcomes: {fail: 0.3}}
@@ -155,7 +156,7 @@ def vector_loop(law: str, requests: int) -> float:
 
 def kept_polling(requests: int) -> float:
     """Run the polling with results kept and percentiles computed; returns polls a request."""
-    scenario = Scenario.from_dict({**POLLED.written, "requests": {"count": requests}})
+    scenario = from_dict({**POLLED.written, "requests": {"count": requests}})
     with tempfile.TemporaryDirectory() as folder:
         result = run(scenario, out=Path(folder) / "out")
         for metric in ("time_to_effect", "time_to_known", "detection_lag"):

@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sim.experiment.run import run
-from sim.scenario.schema import Scenario
+from sim.api.run import run
+from sim.scenario.load import from_dict
 
 if TYPE_CHECKING:
     from sim.experiment.engines import Asked
@@ -28,7 +28,7 @@ SIDES: tuple[tuple[Asked, int], ...] = (("event", 1), ("vector", 20))
 
 def elapsed_s(engine: Asked, requests: int, workers: int) -> float:
     """Time one run."""
-    scenario = Scenario.from_dict(
+    scenario = from_dict(
         {
             "retrier": "helpers",
             "requests": {"count": requests},

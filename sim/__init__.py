@@ -1,134 +1,22 @@
 """retrysim: a discrete-event simulator and test harness for retry semantics.
 
-If I retry like this, what happens? `Scenario` describes an experiment, `run` simulates it, `replay` tells the story of
-one request, `compare` sets one cell against another, `tune` searches for parameters. `check` holds every history
-against what retriers and the platform owe, `explore` searches a small world for courses that break it, and `play` plays
-such a course again. Retriers of your own are a `ScheduledRetrier` (handlers against contexts, as in Convex) or a
-`LoopRetrier` (one coroutine that calls and sleeps). Names are imported when first used.
+If I retry like this, what happens? `load` reads a scenario file, or names every mistake in it (`Scenario`,
+`ScenarioError`). The verbs are `run` (simulate), `check` (hold every history against what retriers and the platform
+owe), `compare` (one cell against another), `tune` (search for parameters), `explore` (search a small world for courses
+of events that break something), `replay` (tell the story of one request) and `open_results`; they give and take a
+`Result`, `Requests`, a `History`, an `Outcome`.
+
+A retrier of your own is a `LoopRetrier` (one coroutine that calls and sleeps: `Call`, `CallFailed`, `ClientContext`) or
+a `ScheduledRetrier` (handlers against contexts, as in Convex: `Function`, `MutationContext`, `mutation`, `action`). Its
+`Promises` are what `check` holds it to. `InternalError` is a mistake of ours.
+
+More names stand in `sim.scenario`, `sim.contracts`, `sim.explorer`, `sim.history`, `sim.convex`, `sim.clients`,
+`sim.options` and `sim.retriers`. All are imported when first used; `__init__.pyi` beside this file is the one table.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from sim.analysis.contracts import Invariant, Violation, breach, invariant
-    from sim.analysis.history_view import View
-    from sim.convex.functions import Function, FunctionError, MutationContext, action, mutation
-    from sim.experiment.check import check
-    from sim.experiment.compare import Comparison, compare
-    from sim.experiment.counterexample import CourseMisfit, Played, play
-    from sim.experiment.opened import open_results
-    from sim.experiment.replay import replay
-    from sim.experiment.result import Result
-    from sim.experiment.run import run
-    from sim.experiment.tune import Tuned, tune
-    from sim.kernel.errors import BrokenInvariant
-    from sim.kernel.history import Event, History
-    from sim.kernel.promises import Promises
-    from sim.kernel.records import Cause, Outcome, Requests
-    from sim.retriers.base import Fields, LoopRetrier, ScheduledRetrier
-    from sim.retriers.client import Call, CallFailed, CallTimedOut, ClientContext
-    from sim.scenario.course import Bounds
-    from sim.scenario.problems import ScenarioError
-    from sim.scenario.schema import Scenario
-    from sim.testing.explore import Explored, explore
+import lazy_loader
 
-__all__ = [
-    "Bounds",
-    "BrokenInvariant",
-    "Call",
-    "CallFailed",
-    "CallTimedOut",
-    "Cause",
-    "ClientContext",
-    "Comparison",
-    "CourseMisfit",
-    "Event",
-    "Explored",
-    "Fields",
-    "Function",
-    "FunctionError",
-    "History",
-    "Invariant",
-    "LoopRetrier",
-    "MutationContext",
-    "Outcome",
-    "Played",
-    "Promises",
-    "Requests",
-    "Result",
-    "Scenario",
-    "ScenarioError",
-    "ScheduledRetrier",
-    "Tuned",
-    "View",
-    "Violation",
-    "action",
-    "breach",
-    "check",
-    "compare",
-    "explore",
-    "invariant",
-    "mutation",
-    "open_results",
-    "play",
-    "replay",
-    "run",
-    "tune",
-]
-
-_HOMES = {
-    "Bounds": "sim.scenario.course",
-    "BrokenInvariant": "sim.kernel.errors",
-    "Call": "sim.retriers.client",
-    "CallFailed": "sim.retriers.client",
-    "CallTimedOut": "sim.retriers.client",
-    "Cause": "sim.kernel.records",
-    "ClientContext": "sim.retriers.client",
-    "Comparison": "sim.experiment.compare",
-    "CourseMisfit": "sim.experiment.counterexample",
-    "Event": "sim.kernel.history",
-    "Explored": "sim.testing.explore",
-    "Fields": "sim.retriers.base",
-    "Function": "sim.convex.functions",
-    "FunctionError": "sim.convex.functions",
-    "History": "sim.kernel.history",
-    "Invariant": "sim.analysis.contracts",
-    "LoopRetrier": "sim.retriers.base",
-    "MutationContext": "sim.convex.functions",
-    "Outcome": "sim.kernel.records",
-    "Played": "sim.experiment.counterexample",
-    "Promises": "sim.kernel.promises",
-    "Requests": "sim.kernel.records",
-    "Result": "sim.experiment.result",
-    "Scenario": "sim.scenario.schema",
-    "ScenarioError": "sim.scenario.problems",
-    "ScheduledRetrier": "sim.retriers.base",
-    "Tuned": "sim.experiment.tune",
-    "View": "sim.analysis.history_view",
-    "Violation": "sim.analysis.contracts",
-    "action": "sim.convex.functions",
-    "breach": "sim.analysis.contracts",
-    "check": "sim.experiment.check",
-    "compare": "sim.experiment.compare",
-    "explore": "sim.testing.explore",
-    "invariant": "sim.analysis.contracts",
-    "mutation": "sim.convex.functions",
-    "open_results": "sim.experiment.opened",
-    "play": "sim.experiment.counterexample",
-    "replay": "sim.experiment.replay",
-    "run": "sim.experiment.run",
-    "tune": "sim.experiment.tune",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'sim' has no attribute '{name}'")
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__, _names_and_rooms = lazy_loader.attach_stub(__name__, __file__)
+__all__ = [name for name in _names_and_rooms if not Path(__file__).with_name(name).is_dir()]

@@ -10,4 +10,5 @@ settings.register_profile("repeatable", deadline=None, derandomize=True, databas
 settings.register_profile("explore", deadline=None, max_examples=2000, print_blob=True)
 settings.load_profile("repeatable")
 
-pytest_plugins = ["pytester"]
+# Besides pytester: fixtures of `tests/support`, for whatever room wants them.
+pytest_plugins = ["pytester", "handmade", "mixed", "played"]

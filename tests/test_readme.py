@@ -17,18 +17,19 @@ from matplotlib.axes import Axes
 
 import sim
 import sim.cli
-from sim.analysis.drawing import caption_text
-from sim.analysis.numerals import value_text
-from sim.analysis.plots import save_figures
-from sim.analysis.quantities import Unit
-from sim.cli import BROKEN, COMMANDS, cli
+from sim.api.run import run as simulate
+from sim.cli.exit_codes import BROKEN
+from sim.cli.main import COMMANDS, cli
 from sim.convex.platform import assumed
 from sim.experiment.plan import plan
-from sim.experiment.result import Result as AnyResult
-from sim.experiment.run import run as simulate
+from sim.measure.quantities import Unit
+from sim.pictures.bars import save_figures
+from sim.pictures.drawing import caption_text
+from sim.results.result import Result as AnyResult
 from sim.retriers.base import LoopRetrier, ScheduledRetrier
 from sim.scenario.load import load, parse
 from sim.scenario.schema import Scenario
+from sim.text.numerals import value_text
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -38,7 +39,7 @@ SHOWN = re.compile(r"This is `(\w+)\.py`:\n\n```python\n(.*?)^```$", re.DOTALL |
 RETRIERS: dict[str, str] = dict(SHOWN.findall(CHAPTERS["Bring your own retrier"]))
 TESTED = CHAPTERS["Test your own retrier"]
 FILES = dict(re.findall(r"This is `(\w+\.\w+)`:\n\n```\w+\n(.*?)^```$", TESTED, re.DOTALL | re.MULTILINE))
-TOLD: list[str] = re.findall(r"^```text\n(.*?)^```$", TESTED, re.DOTALL | re.MULTILINE)
+ANSWERED: list[str] = re.findall(r"^```text\n(.*?)^```$", TESTED, re.DOTALL | re.MULTILINE)
 CODE = [block for _, block in BLOCKS] + re.findall(r"(?<!`)`([^`\n]+)`(?!`)", README)
 Run = Callable[..., Result]
 
@@ -171,12 +172,12 @@ def test_every_command_line_about_a_shipped_scenario_is_valid() -> None:
 def test_the_exit_codes_are_those_of_the_command_line() -> None:
     sentence = README.split("`run` exits with")[1].split("\n\n")[0]
     codes = (
-        sim.cli.MISSED,
-        sim.cli.INCONCLUSIVE,
-        sim.cli.CORRUPT,
-        sim.cli.INVALID_SCENARIO,
-        sim.cli.USAGE,
-        sim.cli.INTERRUPTED,
+        sim.cli.exit_codes.MISSED,
+        sim.cli.exit_codes.INCONCLUSIVE,
+        sim.cli.exit_codes.CORRUPT,
+        sim.cli.exit_codes.INVALID_SCENARIO,
+        sim.cli.exit_codes.USAGE,
+        sim.cli.exit_codes.INTERRUPTED,
     )
     assert [int(number) for number in re.findall(r"\d+", sentence)] == list(codes)
 
@@ -295,7 +296,7 @@ def test_the_first_example_finds_its_bug_and_its_line_replays_it(tmp_path: Path,
     tested = subprocess.run([*words, "."], cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603  # ours
     [line, *_] = last_lines(tested.stdout, "retrysim replay")
     replayed = followed(*shlex.split(line)[1:], "--no-plots")
-    assert (tested.returncode, TOLD[0] in tested.stdout, "sleeps 857 ms" in replayed.stdout) == (1, True, True)
+    assert (tested.returncode, ANSWERED[0] in tested.stdout, "sleeps 857 ms" in replayed.stdout) == (1, True, True)
 
 
 def test_without_the_last_sleep_the_first_example_passes(tmp_path: Path, followed: Run) -> None:
@@ -312,7 +313,7 @@ def test_the_second_example_finds_its_bug_and_its_line_replays_it(followed: Run)
     explored = followed(*shlex.split(block_with("sh", "impatient:Impatient"))[1:])
     [line, *_] = last_lines(explored.stdout, "retrysim replay")
     replayed = followed(*shlex.split(line)[1:], "--no-plots")
-    assert (explored.exit_code, TOLD[1] in explored.stdout, replayed.exit_code) == (BROKEN, True, BROKEN)
+    assert (explored.exit_code, ANSWERED[1] in explored.stdout, replayed.exit_code) == (BROKEN, True, BROKEN)
 
 
 # From Python.
@@ -320,13 +321,13 @@ def test_the_second_example_finds_its_bug_and_its_line_replays_it(followed: Run)
 
 def test_the_python_block_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """As it stands, with fewer requests."""
-    whole = Scenario.load
+    whole = sim.load
 
     def smaller(path: str) -> Scenario:
         return whole(path, requests=60)
 
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(Scenario, "load", smaller)
+    monkeypatch.setattr(sim, "load", smaller)
     names: dict[str, Any] = {}
     exec(block_with("python", "sim.run(scenario)"), names)  # noqa: S102  # the text of README
     assert len(names["requests"].attempts) == len(names["requests"].settled_ns) == 60

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from sim.api.run import run
+from sim.experiment.cell_result import CellResult
 from sim.experiment.plan import plan
-from sim.experiment.result import CellResult, Result
-from sim.experiment.run import run
-from sim.retriers.article import ArticleOptions
+from sim.laws.distributions import Constant
+from sim.results.result import Result
+from sim.retriers.ports.article import ArticleOptions
 from sim.scenario.load import load
-from sim.world.distributions import Constant
 from sim.world.weather import OnOff
 
 ROOT = Path(__file__).parents[1]

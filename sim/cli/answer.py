@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sim.analysis.words import verdict_text
 from sim.experiment.precision import precision_lines
+from sim.text.sentences import verdict_text
 
 if TYPE_CHECKING:
     from sim.cli.output import Printer
-    from sim.experiment.result import Result
+    from sim.results.result import Result
 
 
 def print_answer(result: Result, printer: Printer) -> None:

@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from sim.analysis.comparison import judged_text
-from sim.analysis.comparison_picture import save_comparison
-from sim.analysis.conditions import Condition, parse_condition
-from sim.analysis.drawing import caption_text
-from sim.analysis.expressions import ExpressionError, Ruling
-from sim.cli import INCONCLUSIVE, MISSED
+from sim.api.compare import Compared, Comparison, NotComparable, compare
+from sim.cli.exit_codes import INCONCLUSIVE, MISSED
 from sim.cli.kept import told
 from sim.cli.output import WIDTH, Printer, refuse_impossible, saving
-from sim.experiment.compare import Compared, Comparison, NotComparable, compare
-from sim.experiment.opened import open_results
+from sim.expect.conditions import Condition, parse_condition
+from sim.expect.expectations import ExpressionError, Ruling
+from sim.pictures.comparison import save_comparison
+from sim.pictures.drawing import caption_text
+from sim.results.reading import open_results
 from sim.scenario.identity import digest
+from sim.text.comparison import judged_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sim.experiment.result import CellResult, Result
+    from sim.experiment.cell_result import CellResult
+    from sim.results.result import Result
 
 STEM = "comparison"
 SUMMARY = f"{STEM}.json"

@@ -12,28 +12,29 @@ import click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
-from sim.analysis.invariants import INVARIANTS
-from sim.cli import BROKEN, INVALID_SCENARIO, interrupts
+from sim.api.replay import NotInScenario, chosen_cell
+from sim.cli.exit_codes import BROKEN, INVALID_SCENARIO
 from sim.cli.explored import Searched, print_counterexamples, print_searched, progress_text
+from sim.cli.interrupts import interrupts
 from sim.cli.output import Printer, refuse_impossible, saving
 from sim.cli.scenarios import Source, problems_told, scenario_options
 from sim.cli.search_options import SearchOptions, search_options
-from sim.experiment.counterexample import Played, play, small_world
+from sim.contracts.catalogue import INVARIANTS
 from sim.experiment.plan import weather_told
-from sim.experiment.replay import NotInScenario, chosen_cell
+from sim.explorer.explore import Explored, explore
+from sim.explorer.files import name_of, retrier_words, save, save_test
+from sim.explorer.play import Played, play, small_world
+from sim.explorer.shrink import minimize
+from sim.explorer.snapshot import NotCanonical
+from sim.explorer.streams import streams
 from sim.scenario.cells import cells
-from sim.scenario.invariant_choice import invariants_named
-from sim.testing.counterexamples import name_of, retrier_words, save, save_test
-from sim.testing.explore import Explored, explore
-from sim.testing.shrink import minimize
-from sim.testing.state import NotCanonical
-from sim.testing.streams import streams
+from sim.scenario.parts.invariants import invariants_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sim.explorer.search import Broken
     from sim.scenario.cells import Cell
-    from sim.testing.search import Broken
 
 RULE = 100
 """How long the line between two cells is."""

@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sim.analysis.invariants import INVARIANTS
-from sim.analysis.story_words import span_text
 from sim.cli.output import terminal_width
+from sim.contracts.catalogue import INVARIANTS
 from sim.retriers.base import LoopRetrier
-from sim.scenario.problems import did_you_mean
+from sim.scenario.mistakes.problems import did_you_mean
+from sim.stories.phrases import span_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sim.analysis.contracts import Invariant
     from sim.cli.output import Printer
-    from sim.experiment.counterexample import Played
+    from sim.contracts.invariant import Invariant
+    from sim.explorer.explore import Explored
+    from sim.explorer.play import Played
     from sim.scenario.cells import Cell
-    from sim.scenario.course import Bounds
+    from sim.scenario.parts.course import Bounds
     from sim.scenario.schema import Scenario
-    from sim.testing.explore import Explored
 
 MOST_NAMED = 5
 """Of more invariants only the number is printed."""

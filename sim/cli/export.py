@@ -9,8 +9,8 @@ import click
 
 from sim.cli.kept import told
 from sim.cli.output import whole
-from sim.experiment.export import NoParquet, write_csv, write_parquet
-from sim.experiment.kept import RequestsNotKept
+from sim.experiment.parts import RequestsNotKept
+from sim.results.export import NoParquet, write_csv, write_parquet
 
 FILE = click.Path(dir_okay=False, path_type=Path, allow_dash=True)
 STDOUT = Path("-")

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sim.cli import CORRUPT, interrupts
+from sim.cli.exit_codes import CORRUPT
+from sim.cli.interrupts import interrupts
 from sim.experiment.executors import NoDask, WorkersDie
-from sim.experiment.journal import CorruptResults, NotStored, RunInProgress
-from sim.experiment.keeping import Keeping
+from sim.results.folder import Keeping
+from sim.results.journal import CorruptResults, NotStored, RunInProgress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from sim.cli import interrupts, mute_stdout
+from sim.cli.interrupts import interrupts
+from sim.cli.stdout import mute_stdout
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

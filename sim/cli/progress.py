@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from sim.cli import interrupts
-from sim.engine.event import World
+from sim.cli.interrupts import interrupts
+from sim.engine.world import World
 from sim.experiment.chunks import CHUNK_REQUESTS
 from sim.experiment.engines import Engine, simulate
 from sim.experiment.plan import events_of, weather_told
+from sim.history.request import table
 from sim.kernel.durations import NS_PER_S, format_duration
-from sim.kernel.request import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from rich.progress import Task
 
     from sim.experiment.plan import Plan
-    from sim.experiment.watching import Progress as Watcher
-    from sim.kernel.records import Requests
+    from sim.experiment.progress import Progress as Watcher
+    from sim.history.records import Requests
     from sim.scenario.schema import Scenario
 
 LONG_EVENTS = 3_000_000

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sim.analysis.drawing import caption_text
-from sim.analysis.timeline import save_timeline, timeline_lines
-from sim.analysis.trace_events import trace_json
-from sim.cli import BROKEN
+from sim.api.replay import NotInScenario, Replayed, replayed
+from sim.cli.exit_codes import BROKEN
 from sim.cli.output import Printer, refuse_impossible, saving, terminal_width, whole
 from sim.cli.scenarios import Source, problems_told, scenario_options
-from sim.experiment.counterexample import CourseMisfit, located
-from sim.experiment.replay import NotInScenario, Replayed, replayed
+from sim.explorer.play import CourseMisfit, located
+from sim.pictures.drawing import caption_text
+from sim.pictures.story import save_timeline
 from sim.scenario.cells import cells
 from sim.scenario.identity import digest
+from sim.stories.lines import timeline_lines
+from sim.stories.trace import trace_json
 
 if TYPE_CHECKING:
     from sim.scenario.schema import Scenario

@@ -8,35 +8,35 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sim.analysis.drawing import caption_text
-from sim.analysis.expressions import Ruling
-from sim.analysis.invariants import INVARIANTS
-from sim.analysis.plots import save_figures
-from sim.analysis.sweep_plots import SWEEP_PICTURES, save_sweep
-from sim.cli import BROKEN, INCONCLUSIVE, MISSED
+from sim.api.check import Checked, check
 from sim.cli.answer import print_answer
+from sim.cli.exit_codes import BROKEN, INCONCLUSIVE, MISSED
 from sim.cli.kept import BESIDE, kept, told
 from sim.cli.output import Printer, refuse_impossible, saving
 from sim.cli.progress import bar, tell_cost
 from sim.cli.scenarios import Source, problems_told, scenario_options
 from sim.cli.violations import print_checked
-from sim.experiment.check import Checked, check
-from sim.experiment.counterexample import located
+from sim.contracts.catalogue import INVARIANTS
+from sim.expect.expectations import Ruling
 from sim.experiment.engines import VECTOR, Choice, EngineRefused, choose
 from sim.experiment.executors import refuse_unknown
-from sim.experiment.keeping import is_stale
 from sim.experiment.plan import plan, refuse_course
-from sim.experiment.sealed import SUFFIX
-from sim.experiment.stored import RESULTS
-from sim.experiment.watching import Watch
+from sim.experiment.progress import Watch
+from sim.explorer.play import located
+from sim.pictures.bars import save_figures
+from sim.pictures.drawing import caption_text
+from sim.pictures.sweeps import SWEEP_PICTURES, save_sweep
+from sim.results.folder import is_stale
+from sim.results.seal import SUFFIX
+from sim.results.tables import RESULTS
 from sim.scenario.cells import cells
-from sim.scenario.problems import ScenarioError
+from sim.scenario.mistakes.problems import ScenarioError
 
 if TYPE_CHECKING:
     from sim.experiment.engines import Asked
-    from sim.experiment.keeping import Keeping
     from sim.experiment.plan import Plan
-    from sim.experiment.result import Result
+    from sim.results.folder import Keeping
+    from sim.results.result import Result
     from sim.scenario.schema import Scenario
 
 EXIT_CODES = {Ruling.missed: MISSED, Ruling.inconclusive: INCONCLUSIVE}

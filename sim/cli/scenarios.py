@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sim.cli import INVALID_SCENARIO
+from sim.cli.exit_codes import INVALID_SCENARIO
 from sim.cli.output import WIDTH
-from sim.kernel.errors import BrokenInvariant
+from sim.kernel.errors import InternalError
 from sim.scenario.load import load
-from sim.scenario.problems import ScenarioError
+from sim.scenario.mistakes.problems import ScenarioError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -129,7 +129,7 @@ def problems_told(source: Source) -> Iterator[None]:
         yield
     except ScenarioError as error:
         raise refuse(error, source.path) from None
-    except (click.ClickException, click.exceptions.Exit, BrokenInvariant):
+    except (click.ClickException, click.exceptions.Exit, InternalError):
         raise
     except Exception as error:
         if not source.brings_retrier:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 from pydantic import ValidationError
 
-from sim.analysis.invariants import INVARIANTS, STRICTER, Invariant
-from sim.experiment.counterexample import stated_bounds
+from sim.contracts.catalogue import INVARIANTS, STRICTER, Invariant
+from sim.explorer.play import stated_bounds
 from sim.kernel.durations import parse_duration
 from sim.retriers.base import LoopRetrier
-from sim.scenario.course import Bounds
-from sim.scenario.problems import did_you_mean
-from sim.scenario.words import problems_of
+from sim.scenario.mistakes.problems import did_you_mean
+from sim.scenario.mistakes.pydantic_words import problems_of
+from sim.scenario.parts.course import Bounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

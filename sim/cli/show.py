@@ -9,7 +9,7 @@ import click
 from sim.cli.answer import print_answer
 from sim.cli.kept import told
 from sim.cli.output import Printer
-from sim.experiment.opened import open_results
+from sim.results.reading import open_results
 
 EXAMPLES = {"stuck": "stuck", "duplicated": "most effects repeated", "slowest": "slowest"}
 

@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sim.analysis.drawing import caption_text
-from sim.analysis.expressions import Ruling
-from sim.analysis.pareto import FIGURE, save_pareto
-from sim.cli import INCONCLUSIVE, MISSED
+from sim.cli.exit_codes import INCONCLUSIVE, MISSED
 from sim.cli.output import Printer, refuse_impossible, saving
 from sim.cli.progress import bar
 from sim.cli.scenarios import Source, problems_told, scenario_options
-from sim.experiment.counterexample import located
-from sim.experiment.points import point_files
-from sim.experiment.tune import tune
-from sim.experiment.typescript import code_lines, no_code, typescript
-from sim.scenario.problems import ScenarioError
-from sim.scenario.tuning import MOST_FINALISTS
+from sim.expect.expectations import Ruling
+from sim.explorer.play import located
+from sim.pictures.drawing import caption_text
+from sim.pictures.pareto import FIGURE, save_pareto
+from sim.scenario.mistakes.problems import ScenarioError
+from sim.scenario.parts.tuning import MOST_FINALISTS
+from sim.tuning.points import point_files
+from sim.tuning.tune import tune
+from sim.tuning.typescript import code_lines, no_code, typescript
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sim.experiment.tune import Tuned
+    from sim.tuning.tuned import Tuned
 
 EXIT_CODES = {Ruling.missed: MISSED, Ruling.inconclusive: INCONCLUSIVE}
 SUMMARY = "tune.json"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from sim.cli import INVALID_SCENARIO
+from sim.cli.exit_codes import INVALID_SCENARIO
 from sim.cli.scenarios import refuse
 from sim.experiment.plan import plan
 from sim.scenario.identity import digest, resolved_yaml
 from sim.scenario.load import load
-from sim.scenario.problems import ScenarioError
+from sim.scenario.mistakes.problems import ScenarioError
 
 
 @click.command("validate")

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.table import Table
 
-from sim.analysis.quotes import violation_lines
 from sim.cli.output import terminal_width
+from sim.stories.violations import violation_lines
 
 if TYPE_CHECKING:
+    from sim.api.check import Broken, Checked
     from sim.cli.output import Printer
     from sim.cli.scenarios import Source
-    from sim.experiment.check import Broken, Checked
 
 
 def print_checked(checked: Checked, printer: Printer, source: Source) -> None:

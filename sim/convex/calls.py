@@ -10,14 +10,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sim.convex.functions import ConflictsExhausted, Function, FunctionError, SystemFailure, mistaken
-from sim.convex.jobs import PENDING, Job
+from sim.history.vocabulary import PENDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sim.convex.deployment import Deployment, Reruns
+    from sim.convex.jobs import Job
     from sim.convex.platform import Backoff
-    from sim.kernel.request import Request
+    from sim.history.request import Request
 
 LARGEST_EXPONENT = 62
 

@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING, Any
 from sim.convex.calls import MutationCall
 from sim.convex.executor import UNLIMITED, Executor
 from sim.convex.functions import Function, FunctionError, MutationContext, mistaken
-from sim.convex.jobs import CANCELED, IN_PROGRESS, PENDING, Job
 from sim.convex.store import Store
 from sim.convex.traced import TracedContext
+from sim.history.request import Request
+from sim.history.vocabulary import CANCELED, IN_PROGRESS, NEVER, PENDING
 from sim.kernel.choices import WORLD
 from sim.kernel.durations import RUNAWAY_NS
-from sim.kernel.records import NEVER
-from sim.kernel.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from sim.convex.execution import Execution
+    from sim.convex.jobs import Job
     from sim.convex.platform import Backoff, PlatformOptions
+    from sim.history.events import Recorder
     from sim.kernel.choices import Choices
     from sim.kernel.clock import Clock
-    from sim.kernel.gaps import Gaps
-    from sim.kernel.history import Recorder
+    from sim.world.crash_points import Gaps
 
 
 @dataclass(frozen=True, slots=True)

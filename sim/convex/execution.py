@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from sim.convex.calls import MutationCall
 from sim.convex.functions import ActionContext, ActionFailed, Function, FunctionError, mistaken
-from sim.convex.jobs import FAILED, SUCCESS
+from sim.history.vocabulary import CUT, DIED, FAILED, RETURNED, SUCCESS, THREW, Cause
 from sim.kernel.clock import Pending, Task
-from sim.kernel.hosts import CUT, DIED, RETURNED, THREW
-from sim.kernel.records import Cause
 
 if TYPE_CHECKING:
     from sim.convex.deployment import Deployment
     from sim.convex.jobs import Job
-    from sim.kernel.request import Request
+    from sim.history.request import Request
 
 
 class Execution:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from sim.convex.calls import MutationCall, full_jitter
 from sim.convex.execution import Execution
 from sim.convex.functions import MUTATION, FunctionError, MutationContext, SystemFailure, mistaken
-from sim.convex.jobs import FAILED, IN_PROGRESS, PENDING, Job
+from sim.history.vocabulary import FAILED, IN_PROGRESS, PENDING
 
 if TYPE_CHECKING:
     from sim.convex.deployment import Deployment
-    from sim.kernel.request import Request
+    from sim.convex.jobs import Job
+    from sim.history.request import Request
 
 UNLIMITED = 1 << 62
 NO_SLOTS = -UNLIMITED

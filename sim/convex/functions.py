@@ -2,7 +2,7 @@
 
 A mutation's handler is a plain function of (context, arguments): it runs against one snapshot and waits for nothing.
 An action's handler is a coroutine function of (context, arguments). The user's own action, which is what retriers
-retry, is an *external* function: the world plays it (`sim.world.attempts`).
+retry, is an *external* function: the world plays it (`sim.world.action_model`).
 
 A handler signals an error of its own, what `throw` is in Convex, by raising `FunctionError`. Any other exception is
 taken for a mistake in the handler and stops the simulation.
@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
-from sim.convex.jobs import CANCELED, IN_PROGRESS, PENDING, Job, JobVersion
+from sim.convex.jobs import Job, JobVersion
 from sim.convex.transaction import Transaction
+from sim.history.vocabulary import CANCELED, IN_PROGRESS, PENDING
 from sim.kernel.durations import format_duration
 
 if TYPE_CHECKING:
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 
     from sim.convex.deployment import Deployment
     from sim.convex.execution import Execution
-    from sim.kernel.history import Failure
-    from sim.kernel.hosts import External
-    from sim.kernel.records import Outcome
-    from sim.kernel.request import Request
+    from sim.history.events import Failure
+    from sim.history.request import Request
+    from sim.history.vocabulary import Outcome
+    from sim.world.hosts import External
 
 MUTATION: Final = "mutation"
 ACTION: Final = "action"

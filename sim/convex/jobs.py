@@ -11,18 +11,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sim.kernel.errors import BrokenInvariant
-from sim.kernel.records import NEVER
+from sim.history.vocabulary import CANCELED, FAILED, IN_PROGRESS, NEVER, PENDING, SUCCESS
+from sim.kernel.errors import InternalError
 
 if TYPE_CHECKING:
     from sim.convex.functions import Function
-    from sim.kernel.request import Request
+    from sim.history.request import Request
 
-PENDING: Final = "pending"
-IN_PROGRESS: Final = "inProgress"
-SUCCESS: Final = "success"
-FAILED: Final = "failed"
-CANCELED: Final = "canceled"
 
 LEGAL: Final = frozenset(
     {
@@ -38,7 +33,7 @@ LEGAL: Final = frozenset(
 )
 
 
-class IllegalStep(BrokenInvariant):
+class IllegalStep(InternalError):
     """A job was asked to take a step that its state does not allow; nothing was changed."""
 
 

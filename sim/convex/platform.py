@@ -26,8 +26,8 @@ from pydantic import (
 )
 
 from sim.kernel.choices import Law
-from sim.kernel.config import DURATION_PATTERN, DurationNs, Options
 from sim.kernel.durations import format_duration
+from sim.options.model import DURATION_PATTERN, DurationNs, Options
 
 ASSUMED: Final = "assumed"
 """The source of a number that no source gives."""

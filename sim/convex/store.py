@@ -14,10 +14,11 @@ from bisect import bisect_left, insort
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sim.convex.jobs import LEGAL, PENDING, SUCCESS, Job, JobVersion
+from sim.convex.jobs import LEGAL, Job, JobVersion
 from sim.convex.tables import Document, Key, Range, Table
 from sim.convex.transaction import Transaction
-from sim.kernel.errors import BrokenInvariant
+from sim.history.vocabulary import PENDING, SUCCESS
+from sim.kernel.errors import InternalError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -114,7 +115,7 @@ class Store:
             if refused:
                 return False
         elif transaction.begin_ts != self.last_ts:
-            raise BrokenInvariant("a transaction that was not held spans another commit")
+            raise InternalError("a transaction that was not held spans another commit")
         created, states, writes = transaction.created, transaction.job_states, transaction.writes
         if created is None and job is None and states is None and writes is None:
             return True

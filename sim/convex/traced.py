@@ -9,14 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sim.convex.functions import Function, FunctionError, MutationContext
-from sim.convex.jobs import PENDING, SUCCESS, Job, JobVersion
-from sim.kernel.history import Committed, RangeRead
+from sim.history.events import Committed, RangeRead
+from sim.history.vocabulary import PENDING, SUCCESS
 
 if TYPE_CHECKING:
     from sim.convex.deployment import Deployment
+    from sim.convex.jobs import Job, JobVersion
     from sim.convex.tables import Document
-    from sim.kernel.history import Raw
-    from sim.kernel.request import Request
+    from sim.history.events import Raw
+    from sim.history.request import Request
 
 DRAW = "draw"
 NOTES = frozenset({"callback", "callback_lost"})

@@ -1,5 +1,1 @@
-"""Experiments: from a scenario to results. May import everything but the command line.
-
-`plan` says what is to be simulated and how much that is, `run` simulates it, `result` holds what came out, `replay`
-simulates one request again with its history.
-"""
+"""How a run is planned, cut into chunks and shared out among processes. May import `engine` and below."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from sim.experiment import payload
 from sim.experiment.engines import EVENT, VECTOR, VERSIONS, Engine, simulate
-from sim.experiment.kept import BLOCKS_A_TALLY, joined, keeps_histogram, kept_of
+from sim.experiment.parts import BLOCKS_A_TALLY, joined, keeps_histogram, kept_of
 from sim.experiment.plan import weather_told
 from sim.experiment.precision import size_in_round
 from sim.scenario.identity import digest
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from sim.experiment.engines import Choice
-    from sim.experiment.kept import Kept
+    from sim.experiment.parts import Kept
     from sim.scenario.cells import Cell
     from sim.scenario.schema import Scenario
 

@@ -15,7 +15,7 @@ from sim.engine import event, vector
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sim.kernel.records import Requests
+    from sim.history.records import Requests
     from sim.scenario.cells import Cell
     from sim.scenario.schema import Scenario
 

@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from sim.analysis.tally import Tally
-from sim.kernel.records import Cause, Requests
+from sim.history.records import Requests
+from sim.history.vocabulary import Cause
+from sim.measure.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from sim.experiment.kept import Kept
+    from sim.experiment.parts import Kept
 
     Array = NDArray[Any]
     Entry = dict[str, Any]

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.engine.event import World
-from sim.kernel.request import table
+from sim.engine.world import World
+from sim.history.request import table
 from sim.scenario.cells import Cell, cells
-from sim.scenario.problems import Problem, ScenarioError
+from sim.scenario.mistakes.problems import Problem, ScenarioError
 from sim.scenario.schema import Limits, Scenario
 from sim.world.weather import WeatherTooFine
 from sim.world.workload import arrival_times_ns
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sim.kernel.records import Requests
+    from sim.history.records import Requests
 
 PILOT_REQUESTS = 8
 PILOT_POLLS = 2_000

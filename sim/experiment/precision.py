@@ -18,15 +18,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sim.analysis.estimates import Estimate
-from sim.analysis.metrics import summary_of
-from sim.analysis.numerals import amount_text
-from sim.analysis.targets import Target, half_width
+from sim.expect.targets import Target, half_width
+from sim.measure.estimates import Estimate
+from sim.measure.metrics import summary_of
+from sim.text.numerals import amount_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sim.experiment.result import CellResult
+    from sim.experiment.cell_result import CellResult
     from sim.scenario.schema import Scenario
 
 LEAST_REQUESTS = 1_000

@@ -1,1 +1,4 @@
-"""Time, chance, records and options: what every other layer stands on. Imports nothing else of `sim`."""
+"""Time and chance: the clock, the door for what is not determined, addressed draws, durations, our own errors.
+
+Knows no request, no retrier and no file. Imports nothing else of `sim`.
+"""

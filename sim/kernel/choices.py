@@ -25,7 +25,7 @@ DelayOf = Callable[[int, int, int], int]
 
 
 class Law(Protocol):
-    """What a `Choices` needs of a distribution: uniforms in, whole nanoseconds out (`sim.world.distributions`)."""
+    """What a `Choices` needs of a distribution: uniforms in, whole nanoseconds out (`sim.laws.distributions`)."""
 
     def sample_ns(self, uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
         """Transform uniforms on [0, 1), shape (n,), into delays in ns, shape (n,)."""

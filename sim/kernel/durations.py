@@ -1,6 +1,6 @@
 """Durations and rates as people write and read them: `250ms`, `1m30s`, `50/s`.
 
-Inside, a duration is a whole number of nanoseconds (DurationNs in `sim.kernel.config`).
+Inside, a duration is a whole number of nanoseconds (DurationNs in `sim.options.model`).
 """
 
 import re
@@ -34,6 +34,15 @@ RATE_SHORT = 8
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|ms|s|m|h|d)")
 _WHOLE = re.compile(rf"(?:{_PART.pattern})+")
 _RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?)/(s|m|h)")
+
+
+def ns_of_ms(delay_ms: float) -> int:
+    """Round a delay in ms to whole nanoseconds.
+
+    An instant is now plus one rounded delay; a sum in ms that is rounded last drifts from it. Raises OverflowError for
+    an infinity and ValueError for a NaN, as `round` does.
+    """
+    return round(delay_ms * 1e6)
 
 
 def parse_duration(value: object) -> int:

@@ -1,5 +1,8 @@
-"""The error that is always our own mistake; what the model does is a value, what the user got wrong a ScenarioError."""
+"""The error that is always our own mistake.
+
+What the model does is a value, and what the user got wrong is a `ScenarioError`.
+"""
 
 
-class BrokenInvariant(Exception):  # named for what it is
+class InternalError(Exception):
     """The simulator contradicts itself. Please report it, with the command that shows it."""

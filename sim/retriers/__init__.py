@@ -1,4 +1,5 @@
-"""Retriers: the two shapes (`base`), the ports of Convex's three, and the baseline. May import world, convex, kernel.
+"""Retriers: the two shapes (`base`), the registry of kinds, and the ports. May import `clients`, `convex` and below."""
 
-Ports do not import each other; what they share is `backoff`.
-"""
+from sim.retriers.base import Fields, LoopRetrier, ScheduledRetrier
+
+__all__ = ["Fields", "LoopRetrier", "ScheduledRetrier"]

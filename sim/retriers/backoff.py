@@ -10,8 +10,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from sim.kernel.config import DurationNs, Options
 from sim.kernel.durations import NS_PER_MS
+from sim.options.model import DurationNs, Options
 
 WaitBackoff = Annotated[DurationNs, Field(ge=NS_PER_MS, description="First delay before looking again.")]
 RetryBackoff = Annotated[DurationNs, Field(ge=NS_PER_MS, description="First delay before a retry.")]

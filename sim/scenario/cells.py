@@ -8,11 +8,11 @@ from typing import Any
 
 from sim.scenario.changes import Change, apply, follow
 from sim.scenario.checks import Surroundings, without_cells
+from sim.scenario.mistakes.idle import Idle, Tree, idle_settings, without, written
+from sim.scenario.mistakes.problems import Path, Problem, ScenarioError
+from sim.scenario.mistakes.pydantic_words import IS_MISSING
 from sim.scenario.names import LONGEST_ID, canonical, key_labels, label, slug, unique
-from sim.scenario.problems import Path, Problem, ScenarioError
-from sim.scenario.rules import Idle, Tree, idle_settings, without, written
 from sim.scenario.schema import Scenario
-from sim.scenario.words import IS_MISSING
 
 MOST_CELLS = 1000
 ONLY_CELL = "all"

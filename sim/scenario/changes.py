@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sim.scenario.problems import Path, Problem
-from sim.scenario.rules import Tree
+from sim.scenario.mistakes.idle import Tree
+from sim.scenario.mistakes.problems import Path, Problem
 
 MAX_STEPS = 16
 

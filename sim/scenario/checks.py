@@ -8,13 +8,13 @@ from typing import Any
 from pydantic import PydanticUserError
 
 from sim.convex.platform import PlatformOptions
-from sim.retriers.base import PORTS
+from sim.retriers.registry import PORTS
 from sim.scenario.data_files import DataFiles
-from sim.scenario.problems import Path as Keys
-from sim.scenario.problems import Problem
-from sim.scenario.retrier_choice import options_schema
-from sim.scenario.rules import Tree, idle_settings, written
-from sim.scenario.shape import Shape
+from sim.scenario.mistakes.idle import Tree, idle_settings, written
+from sim.scenario.mistakes.problems import Path as Keys
+from sim.scenario.mistakes.problems import Problem
+from sim.scenario.mistakes.shape import Shape
+from sim.scenario.parts.retrier import options_schema
 
 
 @dataclass(frozen=True, slots=True)

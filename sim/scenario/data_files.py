@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sim.scenario.problems import Path as Keys
-from sim.scenario.problems import Problem
-from sim.world.columns import Column, read_column
-from sim.world.distributions import Empirical
+from sim.laws.columns import Column, read_column
+from sim.laws.distributions import Empirical
+from sim.scenario.mistakes.problems import Path as Keys
+from sim.scenario.mistakes.problems import Problem
 from sim.world.workload import Recorded
 
 MAX_BYTES = 64 << 20

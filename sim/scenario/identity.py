@@ -16,10 +16,10 @@ from typing import Any
 
 from sim.convex.platform import assumed
 from sim.scenario.cells import cells
+from sim.scenario.mistakes.idle import idle_settings, without
 from sim.scenario.names import slug
-from sim.scenario.rules import idle_settings, without
 from sim.scenario.schema import Platform, Scenario
-from sim.scenario.yaml_writer import yaml_lines
+from sim.scenario.yaml.writer import yaml_lines
 
 NOT_IDENTITY = ("name", "why", "expect", "check", "explore", "course", "tune")
 OPTIONAL_PARTS = ("measure", "cancel", "heals_at", "explore", "course", "precision", "tune")

@@ -1,12 +1,12 @@
-"""The JSON Schema of scenario files, for editors and for `sim.scenario.shape`.
+"""The JSON Schema of scenario files, for editors and for `sim.scenario.mistakes.shape`.
 
 It is shipped as `scenario.schema.json` beside this module; a test holds the file equal to what the models say.
 """
 
 from typing import Any
 
-from sim.kernel.config import DURATION_PATTERN
 from sim.kernel.durations import format_duration
+from sim.options.model import DURATION_PATTERN
 from sim.scenario.schema import Scenario
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -9,11 +9,11 @@ from sim.scenario.cells import check_cells
 from sim.scenario.changes import Change, apply
 from sim.scenario.checks import Surroundings
 from sim.scenario.data_files import DataFiles
-from sim.scenario.problems import Path as Keys
-from sim.scenario.problems import Place, Places, Problem, ScenarioError, whole_file
+from sim.scenario.mistakes.problems import Path as Keys
+from sim.scenario.mistakes.problems import Place, Places, Problem, ScenarioError, whole_file
 from sim.scenario.schema import Scenario
 from sim.scenario.search_space import check_search
-from sim.scenario.yaml_guard import MAX_BYTES, Document, read_yaml
+from sim.scenario.yaml.guard import MAX_BYTES, Document, read_yaml
 
 Overrides = Sequence[tuple[str, str]]
 

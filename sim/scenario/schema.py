@@ -6,7 +6,6 @@ exists has no mistakes in it: making one raises `ScenarioError` with all of them
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -15,7 +14,6 @@ from pydantic import (
     Field,
     ModelWrapValidatorHandler,
     PlainSerializer,
-    PlainValidator,
     PrivateAttr,
     ValidationError,
     ValidationInfo,
@@ -24,11 +22,11 @@ from pydantic import (
     model_validator,
 )
 
-from sim.analysis.expressions import LONGEST_TEXT
-from sim.analysis.targets import Target, parse_target
 from sim.convex.platform import ASSUMED, PlatformOptions, number
-from sim.kernel.config import DURATION_PATTERN, DurationNs, Options
 from sim.kernel.durations import format_duration
+from sim.laws.distributions import Law
+from sim.options.model import DURATION_PATTERN, DurationNs, Options
+from sim.options.shorthand import AlsoWritten
 from sim.scenario.checks import (
     Surroundings,
     allowed_keys,
@@ -37,24 +35,22 @@ from sim.scenario.checks import (
     with_defaults,
     without_cells,
 )
-from sim.scenario.course import Bounds, CourseOptions
 from sim.scenario.data_files import attach
-from sim.scenario.invariant_choice import InvariantChoice
-from sim.scenario.problems import Problem, ScenarioError
-from sim.scenario.retrier_choice import RetrierChoice, RetrierField
-from sim.scenario.rules import Tree
-from sim.scenario.tuning import AnyValue, Expect, TuneOptions
-from sim.scenario.words import problems_of
-from sim.world.actions import ActionOptions, AlsoWritten
-from sim.world.distributions import Law
+from sim.scenario.mistakes.idle import Tree
+from sim.scenario.mistakes.problems import Problem, ScenarioError
+from sim.scenario.mistakes.pydantic_words import problems_of
+from sim.scenario.parts.course import Bounds, CourseOptions
+from sim.scenario.parts.invariants import InvariantChoice
+from sim.scenario.parts.precision import MOST_EXPECTATIONS, MOST_REPLICATIONS, Precision
+from sim.scenario.parts.retrier import RetrierChoice, RetrierField
+from sim.scenario.parts.tuning import AnyValue, Expect, TuneOptions
+from sim.world.actions import ActionOptions
 from sim.world.faults import Fault, SystemError  # noqa: A004  # the platform's own word
-from sim.world.workload import REQUESTS_MAX, CancelOptions, RequestsOptions
+from sim.world.workload import CancelOptions, RequestsOptions
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 SEED_MAX = 2**63 - 1
 MOST_FAULTS = 100
-MOST_EXPECTATIONS = 100
-MOST_REPLICATIONS = 10_000
 MOST_KEPT = 10_000_000
 """Requests of a cell that are kept unless the scenario says otherwise, and the most that a shared world may have."""
 
@@ -116,48 +112,6 @@ Until = Annotated[
 """A duration, or `drained` (in memory None): when no job, execution, effect to come or cancel remains."""
 
 
-def _parsed_target(value: Any) -> Target:
-    if isinstance(value, Target):
-        return value
-    if not isinstance(value, str):
-        raise ValueError("a target is a text such as time_to_effect.p99 +- 5%")  # noqa: TRY004  # for pydantic
-    return parse_target(value)
-
-
-TargetText = Annotated[
-    Target,
-    PlainValidator(_parsed_target),
-    PlainSerializer(lambda target: target.text, return_type=str),
-    WithJsonSchema({"type": "string", "maxLength": LONGEST_TEXT}),
-]
-"""How narrow an interval has to be, in a file its text."""
-
-
-class Precision(Options):
-    """A run goes on until the named intervals are narrow enough in every cell, or the limit is reached.
-
-    `requests.count` requests a cell (`replications`, in shared worlds) are the first round; each round doubles them.
-    """
-
-    intervals: Annotated[tuple[TargetText, ...], Field(strict=False, max_length=MOST_EXPECTATIONS)] = Field(
-        description="What has to be how narrow, such as `time_to_effect.p99 +- 5%`.", json_schema_extra={"minItems": 1}
-    )
-    requests_at_most: int = Field(
-        default=1_000_000, ge=1, le=REQUESTS_MAX, description="Isolated worlds: the most requests of a cell."
-    )
-    replications_at_most: int = Field(
-        default=1_000, ge=1, le=MOST_REPLICATIONS, description="Shared worlds: the most replications of a cell."
-    )
-
-    @field_validator("intervals")
-    @classmethod
-    def _names_some(cls, intervals: tuple[Target, ...]) -> tuple[Target, ...]:
-        # Not `min_length`, which would count without those that are wrong.
-        if not intervals:
-            raise ValueError("name at least one interval, such as success.rate +- 0.1%")
-        return intervals
-
-
 _EMPTY = BeforeValidator(lambda value: {} if value is None else value)
 Sweep = Annotated[
     dict[str, Annotated[tuple[AnyValue, ...], Field(strict=False, min_length=1, max_length=1000)]],
@@ -177,7 +131,7 @@ Variants = Annotated[
 class Scenario(Options):
     """One experiment: a world, an action, a retrier, and what is expected of them.
 
-    `Scenario.load`, `.parse` and `.from_dict` take what files say; the constructor takes models.
+    `load`, `parse` and `from_dict` of `sim.scenario` take what files say; the constructor takes models.
     """
 
     schema_version: Literal[1] = Field(default=1, alias="schema", description="Version of this format.")
@@ -298,27 +252,6 @@ class Scenario(Options):
     def cells_found(self) -> list[Any]:
         """The cells, once `sim.scenario.cells` has made them."""
         return self._cells_found
-
-    @classmethod
-    def load(cls, path: str | Path, **changes: Any) -> "Scenario":
-        """Read a file; see `sim.scenario.load.load`."""
-        from sim.scenario.load import load  # noqa: PLC0415  # the loader builds scenarios
-
-        return load(path, **changes)
-
-    @classmethod
-    def parse(cls, text: str | bytes, folder: str | Path = ".", **changes: Any) -> "Scenario":
-        """Read the text of a file; see `sim.scenario.load.parse`."""
-        from sim.scenario.load import parse as parse_text  # noqa: PLC0415  # the loader builds scenarios
-
-        return parse_text(text, folder, **changes)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any], folder: str | Path = ".") -> "Scenario":
-        """Take plain values in the words of files; see `sim.scenario.load.from_dict`."""
-        from sim.scenario.load import from_dict  # noqa: PLC0415  # the loader builds scenarios
-
-        return from_dict(values, folder)
 
 
 def _limits_below_start(scenario: Scenario) -> list[Problem]:

@@ -19,17 +19,17 @@ from sim.kernel.draws import Draws
 from sim.kernel.durations import format_duration, parse_duration
 from sim.scenario.cells import with_whole_key
 from sim.scenario.changes import Change, apply, follow
-from sim.scenario.problems import Path, Problem, ScenarioError
-from sim.scenario.rules import written
+from sim.scenario.mistakes.idle import written
+from sim.scenario.mistakes.problems import Path, Problem, ScenarioError
+from sim.scenario.parts.tuning import Range, Values, searched_values
 from sim.scenario.schema import Scenario
-from sim.scenario.tuning import Range, Values, searched_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
     from sim.scenario.checks import Surroundings
-    from sim.scenario.rules import Tree
+    from sim.scenario.mistakes.idle import Tree
 
 CHOSEN = ("retrier", "platform", "action.idempotency")
 """What somebody who runs a service can choose."""

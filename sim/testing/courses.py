@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
-from sim.experiment.counterexample import Played, Takes, only_cell, play, stated_bounds
-from sim.experiment.course import Course
+from sim.explorer.course import Course
+from sim.explorer.play import Played, Takes, only_cell, play, stated_bounds
 from sim.testing.worlds import whole_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sim.analysis.contracts import Invariant
+    from sim.contracts.invariant import Invariant
     from sim.retriers.base import Retrier
-    from sim.scenario.course import Bounds
+    from sim.scenario.parts.course import Bounds
     from sim.scenario.schema import Scenario
 
 LONGEST_GAP = 64
@@ -42,7 +42,7 @@ def courses(  # noqa: PLR0913  # which courses, of what
     answers_at_most: int = MOST_ANSWERS,
     longest_gap: int = LONGEST_GAP,
 ) -> st.SearchStrategy[Played]:
-    """Generate courses of a scenario with one cell, played and held against invariants as `sim.play` does.
+    """Generate courses of a scenario with one cell, played and held against invariants as `sim.explorer.play` does.
 
     `bounds` are the scenario's own (`explore`) unless given. `answers_at_most` answers differ from the undisturbed way,
     `longest_gap` questions at most lie between two of them. Raises ScenarioError where there are several cells.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sim.analysis.quotes import violation_lines
+from sim.stories.violations import violation_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sim.experiment.check import CheckedCell
+    from sim.api.check import CheckedCell
 
 
 def broken_lines(cell: CheckedCell) -> Iterator[str]:

@@ -1,22 +1,22 @@
 """What happens in a scenario, history by history, indexed for invariants and for questions of one's own.
 
-For one example of many; `sim.experiment.check` checks a whole scenario with its cells and replications.
+For one example of many; `sim.api.check` checks a whole scenario with its cells and replications.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sim.analysis.invariants import INVARIANTS, View, check_view
-from sim.engine.event import World
-from sim.experiment.check import terms_of
-from sim.kernel.history import Recorder
+from sim.contracts.catalogue import INVARIANTS, View, check_view
+from sim.engine.world import World
+from sim.experiment.terms import terms_of
+from sim.history.events import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from sim.analysis.contracts import Invariant, Violation
-    from sim.kernel.request import Request
+    from sim.contracts.invariant import Invariant, Violation
+    from sim.history.request import Request
     from sim.retriers.base import Retrier
     from sim.scenario.schema import Scenario
 

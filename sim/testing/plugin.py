@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sim.testing.stash import TELLS_ALL
+
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 
 SEED = "retrysim_seed"
 _SIMULATE = pytest.StashKey["Simulate"]()
-TELLS_ALL = pytest.StashKey[bool]()
-"""Set on a test whose failure is told by its text alone; the first line of that is its summary."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

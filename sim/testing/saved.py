@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.convex.functions import Function
-from sim.retriers.base import PORTS
+from sim.retriers.registry import PORTS
 from sim.scenario.data_files import brought_along
 from sim.scenario.identity import digest, resolved_yaml
 from sim.scenario.load import load
-from sim.scenario.problems import ScenarioError
-from sim.scenario.yaml_writer import flow_text, yaml_lines
+from sim.scenario.mistakes.problems import ScenarioError
+from sim.scenario.yaml.writer import flow_text, yaml_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

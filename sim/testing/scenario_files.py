@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sim.analysis.expressions import Ruling
-from sim.analysis.words import verdict_text
-from sim.experiment.check import check
-from sim.experiment.counterexample import play
+from sim.api.check import check
+from sim.expect.expectations import Ruling
+from sim.explorer.play import play
 from sim.scenario.cells import Cell, cells
 from sim.scenario.load import load
-from sim.scenario.problems import ScenarioError
-from sim.scenario.yaml_guard import read_yaml
+from sim.scenario.mistakes.problems import ScenarioError
+from sim.scenario.yaml.guard import read_yaml
 from sim.testing.failures import broken_lines
-from sim.testing.plugin import TELLS_ALL
+from sim.testing.stash import TELLS_ALL
+from sim.text.sentences import verdict_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from sim.analysis.expressions import Verdict
-    from sim.experiment.check import CheckedCell
-    from sim.experiment.result import CellResult
+    from sim.api.check import CheckedCell
+    from sim.expect.expectations import Verdict
+    from sim.experiment.cell_result import CellResult
 
 _ASKS = re.compile(rb"(?m)(^|[{,])\s*(expect|check)\s*:")
 """Cheap to look for in the many YAML files that are no scenarios."""

@@ -20,14 +20,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sim.analysis.contracts import SOMETIMES
-from sim.analysis.invariants import STRICTER
+from sim.contracts.catalogue import STRICTER
+from sim.contracts.invariant import SOMETIMES
 from sim.testing.histories import simulated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from sim.analysis.contracts import Invariant
+    from sim.contracts.invariant import Invariant
     from sim.retriers.base import Retrier
     from sim.scenario.schema import Scenario
 

@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sim.analysis.invariants import INVARIANTS
-from sim.experiment.check import Broken, Checked, CheckedCell, check
+from sim.api.check import Broken, Checked, CheckedCell, check
+from sim.contracts.catalogue import INVARIANTS
 from sim.experiment.plan import refuse_course
-from sim.kernel.config import Options
+from sim.options.model import Options
 from sim.retriers.base import LoopRetrier, Retrier
 from sim.scenario.checks import Surroundings
 from sim.scenario.data_files import DataFiles
 from sim.scenario.load import load, parse
 from sim.scenario.schema import Scenario
 from sim.testing.failures import broken_lines
-from sim.testing.plugin import TELLS_ALL
 from sim.testing.saved import Named, Saved, named, save
+from sim.testing.stash import TELLS_ALL
 
 if TYPE_CHECKING:
-    from sim.analysis.contracts import Invariant
-    from sim.experiment.result import Result
+    from sim.contracts.invariant import Invariant
+    from sim.results.result import Result
 
 FEW = 100
 """Requests of a scenario that does not say how many."""

@@ -21,8 +21,9 @@ import yaml
 from hypothesis import strategies as st
 
 from sim.kernel.durations import NS_PER_MS, parse_duration
-from sim.retriers.base import LoopRetrier, retrier_class
-from sim.scenario.schema import Scenario
+from sim.retriers.base import LoopRetrier
+from sim.retriers.registry import retrier_class
+from sim.scenario.load import from_dict
 from sim.testing import features as names
 from sim.testing.features import ALL
 from sim.testing.worlds import (
@@ -45,6 +46,8 @@ from sim.testing.worlds import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sim.scenario.schema import Scenario
 
 __all__ = [
     "ALL",
@@ -86,7 +89,7 @@ def scenarios(  # noqa: PLR0913  # each of them fixes a part, by its name
     Raises ValueError for a world or a feature, LookupError for a retrier that does not exist.
     """
     values = scenario_values(retrier, world, features, always=always, requests=requests, heals=heals, limits=limits)
-    return values.map(Scenario.from_dict)
+    return values.map(from_dict)
 
 
 def scenario_values(  # noqa: PLR0913  # as above
@@ -99,7 +102,7 @@ def scenario_values(  # noqa: PLR0913  # as above
     heals: bool = True,
     limits: Mapping[str, Any] = LIMITS,
 ) -> st.SearchStrategy[Values]:
-    """Generate what `scenarios` does, as plain values: to be changed before `Scenario.from_dict` takes them."""
+    """Generate what `scenarios` does, as plain values: to be changed before `from_dict` takes them."""
     if world not in {None, "isolated", "shared"}:
         raise ValueError(f"a world is isolated or shared, not '{world}'")
     if requests < 1:

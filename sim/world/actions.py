@@ -1,6 +1,6 @@
 """The user's action as a scenario describes it: how long an attempt takes and how it ends.
 
-These are the options only; `sim.world.attempts` plays them. The outcomes and their moments are those of its table.
+These are the options only; `sim.world.action_model` plays them. The outcomes and their moments are those of its table.
 """
 
 from math import fsum
@@ -9,20 +9,18 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     BeforeValidator,
     Field,
-    GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
     WrapSerializer,
     model_serializer,
     model_validator,
 )
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
 
-from sim.kernel.config import DurationNs, Options, Share
+from sim.history.events import Failure
+from sim.history.vocabulary import NEVER
 from sim.kernel.durations import NS_PER_MS
-from sim.kernel.history import Failure
-from sim.kernel.records import NEVER
-from sim.world.distributions import Constant, Law
+from sim.laws.distributions import Constant, Law
+from sim.options.model import DurationNs, Options, Share
+from sim.options.shorthand import AlsoWritten
 from sim.world.weather import Weather
 
 DEFAULT_LATENCY = Constant(value_ns=100 * NS_PER_MS)
@@ -50,16 +48,6 @@ class FailOptions(OutcomeOptions):
 
     final: Share = Field(default=0.0, description="Share of these failures marked as not worth a retry.")
     retry_after: Law | None = Field(default=None, description="How long the errors ask to wait before a retry.")
-
-
-class AlsoWritten:
-    """Annotation for the JSON Schema of a form that files may write shorter."""
-
-    def __init__(self, shorthand: dict[str, Any]) -> None:
-        self._shorthand = shorthand
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"anyOf": [self._shorthand, handler(schema)]}
 
 
 def _with_share(value: Any) -> Any:

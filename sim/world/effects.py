@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sim.kernel.records import NEVER, Cause
-from sim.kernel.request import CAUSES
+from sim.history.request import CAUSES
+from sim.history.vocabulary import APPLIED, NEVER, SUPPRESSED, Cause
 
 if TYPE_CHECKING:
-    from sim.kernel.request import Request
-    from sim.world.attempts import Attempt
-
-APPLIED = "applied"
-SUPPRESSED = "suppressed"
+    from sim.history.request import Request
+    from sim.world.attempt import Attempt
 
 
 def apply_effect(request: Request, attempt: Attempt, now_ns: int, window_ns: int | None) -> str:

@@ -5,8 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from typing_extensions import TypeAliasType
 
-from sim.kernel.config import DurationNs, Options, Rate, Share
-from sim.kernel.single_key import SingleKey
+from sim.options.model import DurationNs, Options, Rate, Share
+from sim.options.single_key import SingleKey
 
 MOST_RESTARTS = 10_000
 

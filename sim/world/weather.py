@@ -28,9 +28,9 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from typing_extensions import TypeAliasType
 
 from sim.kernel.choices import Choices
-from sim.kernel.config import DurationNs, Options, Share
-from sim.kernel.single_key import SingleKey
-from sim.world.distributions import Empirical, Law
+from sim.laws.distributions import Empirical, Law
+from sim.options.model import DurationNs, Options, Share
+from sim.options.single_key import SingleKey
 
 EPOCH_CYCLES = 256
 EPOCH_INTERVALS = 1 << 20

@@ -8,12 +8,12 @@ from pydantic import Field, model_validator
 from typing_extensions import TypeAliasType
 
 from sim.kernel.choices import Choices
-from sim.kernel.config import Options, Rate, Share
 from sim.kernel.draws import Draws
 from sim.kernel.durations import LONGEST_NS, NS_PER_S, RUNAWAY_NS
-from sim.kernel.single_key import SingleKey
-from sim.world.columns import Column
-from sim.world.distributions import Law, exponential_ns
+from sim.laws.columns import Column
+from sim.laws.distributions import Law, exponential_ns
+from sim.options.model import Options, Rate, Share
+from sim.options.single_key import SingleKey
 
 REQUESTS_MAX = 1_000_000_000
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from sim.cli import cli
+from sim.cli.main import cli
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

@@ -18,7 +18,7 @@ import os
 import signal
 
 import sim
-from sim.kernel.config import Options
+from sim.options.model import Options
 
 
 class Settings(Options):

@@ -179,7 +179,7 @@ def test_two_processes_in_one_folder_exclude_each_other(process: Process, folder
     program = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from sim.experiment.journal import Journal\n"
+        "from sim.results.journal import Journal\n"
         "Path('out').mkdir()\n"
         "with Journal(Path('out/unfinished.sqlite')):\n"
         "    print('open', flush=True)\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from sim.cli import Interrupts
+from sim.cli.interrupts import Interrupts
 from sim.cli.output import Printer, saving
 
 

@@ -89,10 +89,10 @@ def test_ctrl_c_while_files_are_moved_comes_too_late(process: Process, folder: P
 
 def test_help_needs_neither_numpy_nor_any_command(process: Process) -> None:
     program = (
-        "import sys, sim.cli\n"
+        "import sys, sim.cli.main\n"
         "sys.argv = ['retrysim', '--help']\n"
         "try:\n"
-        "    sim.cli.main()\n"
+        "    sim.cli.main.main()\n"
         "finally:\n"
         "    heavy = {'numpy', 'scipy', 'matplotlib', 'pydantic', 'yaml', 'rich', 'simpy', 'sim.cli.run'}\n"
         "    print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"

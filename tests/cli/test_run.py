@@ -12,10 +12,10 @@ from typing import Any, NoReturn
 import pytest
 from click.testing import Result
 
-from sim.analysis.story_words import span_text
+from sim.api.run import run as simulate
 from sim.cli.run import FILES, PICTURES, RESULT_FILES, SWEPT
-from sim.experiment.run import run as simulate
 from sim.scenario.load import load
+from sim.stories.phrases import span_text
 
 Run = Callable[..., Result]
 PNGS = {f"{name}.png" for name in PICTURES}

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from sim.experiment import export
-from sim.experiment.opened import open_results
-from sim.kernel.records import NEVER, Cause, Outcome
+from sim.history.vocabulary import NEVER, Cause, Outcome
+from sim.results import export
+from sim.results.reading import open_results
 
 Run = Callable[..., Result]
 SCENARIO = """

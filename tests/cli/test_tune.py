@@ -88,7 +88,7 @@ def test_requests_says_what_a_finalist_is_measured_with(run: Run) -> None:
 
 def test_a_retrier_of_ones_own_is_searched_and_its_points_say_how_to_run(run: Run) -> None:
     Path("tuned_mine.py").write_text(
-        "import sim\nfrom sim.kernel.config import Options\n\n\n"
+        "import sim\nfrom sim.options.model import Options\n\n\n"
         "class Given(Options):\n    pause_ms: int = 10\n\n\n"
         "class Mine(sim.LoopRetrier):\n    kind = 'mine'\n    Options = Given\n\n"
         "    async def retry(self, call, ctx):\n"

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from sim.conformance import replay
-from sim.retriers.article import Article
-from sim.retriers.component import Component
-from sim.retriers.helpers import Helpers
+from sim.retriers.ports.article import Article
+from sim.retriers.ports.component import Component
+from sim.retriers.ports.helpers import Helpers
+from sim.testing.conformance import replay
 
 Search = Callable[..., str | None]
 Patch = pytest.MonkeyPatch
@@ -24,13 +24,13 @@ def test_the_ports_as_they_are_meet_all_their_recordings(retrier: str, first_dif
 
 
 def test_a_first_backoff_off_by_one_exponent_is_seen(monkeypatch: Patch, first_difference: Search) -> None:
-    monkeypatch.setattr("sim.retriers.component.power", lambda base, exponent: base ** (exponent - 1))
+    monkeypatch.setattr("sim.retriers.ports.component.power", lambda base, exponent: base ** (exponent - 1))
     assert first_difference(replay, "component") is not None
 
 
 @pytest.mark.parametrize("retrier", ["helpers", "component"])
 def test_missing_jitter_is_seen(retrier: str, monkeypatch: Patch, first_difference: Search) -> None:
-    monkeypatch.setattr(f"sim.retriers.{retrier}.jitter", lambda delay_ms, _uniform: delay_ms)
+    monkeypatch.setattr(f"sim.retriers.ports.{retrier}.jitter", lambda delay_ms, _uniform: delay_ms)
     assert first_difference(replay, retrier) is not None
 
 
@@ -59,7 +59,7 @@ class HelpersWithSwappedDraws(Helpers):
 
 
 def test_draws_in_another_order_are_seen(monkeypatch: Patch, first_difference: Search) -> None:
-    monkeypatch.setattr("sim.conformance.Helpers", HelpersWithSwappedDraws)
+    monkeypatch.setattr("sim.testing.conformance.Helpers", HelpersWithSwappedDraws)
     assert first_difference(replay, "helpers") is not None
 
 
@@ -74,7 +74,7 @@ class ArticleWithFreshWaits(Article):
 
 
 def test_a_wait_that_is_set_back_is_seen(monkeypatch: Patch, first_difference: Search) -> None:
-    monkeypatch.setattr("sim.conformance.Article", ArticleWithFreshWaits)
+    monkeypatch.setattr("sim.testing.conformance.Article", ArticleWithFreshWaits)
     assert first_difference(replay, "article") is not None
 
 
@@ -87,7 +87,7 @@ class ArticleThatPollsFirst(Article):
 
 
 def test_a_poll_before_its_action_is_seen(monkeypatch: Patch, first_difference: Search) -> None:
-    monkeypatch.setattr("sim.conformance.Article", ArticleThatPollsFirst)
+    monkeypatch.setattr("sim.testing.conformance.Article", ArticleThatPollsFirst)
     assert first_difference(replay, "article") is not None
 
 
@@ -102,5 +102,5 @@ class ComponentThatGoesOnLooking(Component):
 
 
 def test_a_mended_bug_is_seen(monkeypatch: Patch, first_difference: Search) -> None:
-    monkeypatch.setattr("sim.conformance.Component", ComponentThatGoesOnLooking)
+    monkeypatch.setattr("sim.testing.conformance.Component", ComponentThatGoesOnLooking)
     assert first_difference(replay, "component") is not None

@@ -4,7 +4,7 @@ from itertools import islice
 
 import pytest
 
-from sim.conformance import mulberry32
+from sim.testing.conformance import mulberry32
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sim.conformance import replay
+from sim.testing.conformance import replay
 
 Recording = Callable[[str], Any]
 Differences = Callable[..., list[str]]

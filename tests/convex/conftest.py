@@ -1,50 +1,26 @@
 """A small deployment to test against: functions made on the spot, an action by script, a history of everything."""
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pytest
+from fake_choices import ByStream
 
 from sim.convex.deployment import Deployment
 from sim.convex.functions import ACTION, Function, FunctionError, MutationContext, mutation
 from sim.convex.platform import PlatformOptions
 from sim.convex.store import Store
-from sim.engine.event import World
-from sim.kernel.choices import DelayOf, Law
+from sim.engine.world import World
+from sim.history.events import Event, Recorder
+from sim.history.request import Request
+from sim.history.vocabulary import NEVER, Outcome
 from sim.kernel.clock import Clock
-from sim.kernel.history import Event, Recorder
-from sim.kernel.records import NEVER, Outcome
-from sim.kernel.request import Request
+from sim.laws.distributions import Constant
 from sim.scenario.schema import Scenario
-from sim.world.attempts import ActionModel
-from sim.world.distributions import Constant
+from sim.world.action_model import ActionModel
 
 MS = 1_000_000
-
-
-class Numbers:
-    """Choices by stream: one number for all, or one after the other with the last repeated; 0.5 where none is given."""
-
-    def __init__(self, **given: float | Sequence[float]) -> None:
-        self.asked: list[tuple[str, int, int, int]] = []
-        self._given = {stream: list(n) if isinstance(n, Sequence) else [n] for stream, n in given.items()}
-
-    def uniform(self, stream: str, entity: int, index: int = 0, rerun: int = 0) -> float:
-        self.asked.append((stream, entity, index, rerun))
-        numbers = self._given.get(stream, [0.5])
-        return numbers.pop(0) if len(numbers) > 1 else numbers[0]
-
-    def choose(self, cumulative: Sequence[float], stream: str, entity: int, index: int = 0) -> int:
-        return bisect_right(cumulative, self.uniform(stream, entity, index))
-
-    def delays(self, law: Law, stream: str) -> DelayOf:
-        def delay(entity: int, index: int, rerun: int) -> int:
-            return int(law.sample_ns(np.array([self.uniform(stream, entity, index, rerun)]))[0])
-
-        return delay
 
 
 class Bench:
@@ -62,7 +38,7 @@ class Bench:
     ) -> None:
         self.clock = Clock()
         self.recorder = Recorder()
-        self.numbers = Numbers(**(numbers or {}))
+        self.numbers = ByStream(**(numbers or {}))
         self.deployment = Deployment(
             self.clock,
             PlatformOptions(**platform),

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sim.scenario.load import from_dict, parse
 from sim.scenario.schema import Scenario
 
 Make = Callable[[Scenario], Any]
@@ -87,7 +88,7 @@ worlds = st.fixed_dictionaries(
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=worlds)
 def test_no_world_breaks_a_promise(shared_world: Make, values: dict[str, Any]) -> None:
-    assert shared_world(Scenario.from_dict(values)).broken_promises() == []
+    assert shared_world(from_dict(values)).broken_promises() == []
 
 
 # The checks themselves: each is shown a broken world.
@@ -121,7 +122,7 @@ def doubled(world: Any, kind: str, state: str = "") -> None:
     ],
 )
 def test_a_broken_promise_is_seen(shared_world: Make, breaking: Callable[[Any], Any], expected: str) -> None:
-    world = shared_world(Scenario.parse(WORLD))
+    world = shared_world(parse(WORLD))
     before = world.broken_promises()
     breaking(world)
     found = Counter(expected in promise for promise in world.broken_promises())
@@ -129,7 +130,7 @@ def test_a_broken_promise_is_seen(shared_world: Make, breaking: Callable[[Any], 
 
 
 def test_a_stale_read_is_seen(shared_world: Make) -> None:
-    world = shared_world(Scenario.parse(WORLD))
+    world = shared_world(parse(WORLD))
     number, event = next(
         (number, event)
         for number, event in enumerate(world.events)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from sim.convex.functions import FunctionError, MutationContext, action, mutation
-from sim.retriers.component import Component
-from sim.world.distributions import Constant
+from sim.laws.distributions import Constant
+from sim.retriers.ports.component import Component
 
 MS = 1_000_000
 MakeBench = Callable[..., Any]

@@ -9,9 +9,9 @@ import pytest
 from sim.convex.calls import full_jitter
 from sim.convex.functions import ConflictsExhausted, FunctionError, MutationContext, action, mutation
 from sim.convex.platform import Backoff
-from sim.kernel.records import Cause
-from sim.retriers.component import Component
-from sim.world.distributions import Constant, Uniform
+from sim.history.vocabulary import Cause
+from sim.laws.distributions import Constant, Uniform
+from sim.retriers.ports.component import Component
 
 MS = 1_000_000
 MakeBench = Callable[..., Any]

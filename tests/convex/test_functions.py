@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from sim.convex.functions import FunctionError, MutationContext, action, mutation
-from sim.kernel.records import NEVER, Outcome
-from sim.world.distributions import Constant
+from sim.history.vocabulary import NEVER, Outcome
+from sim.laws.distributions import Constant
 
 MS = 1_000_000
 MakeBench = Callable[..., Any]

@@ -5,11 +5,11 @@ from itertools import product
 import pytest
 
 from sim.convex.functions import Function
-from sim.convex.jobs import CANCELED, FAILED, IN_PROGRESS, PENDING, SUCCESS, IllegalStep, Job, JobVersion
+from sim.convex.jobs import IllegalStep, Job, JobVersion
 from sim.convex.store import Store
 from sim.convex.transaction import Transaction
-from sim.kernel.records import NEVER
-from sim.kernel.request import Request
+from sim.history.request import Request
+from sim.history.vocabulary import CANCELED, FAILED, IN_PROGRESS, NEVER, PENDING, SUCCESS
 
 STATES = (PENDING, IN_PROGRESS, SUCCESS, FAILED, CANCELED)
 EXPECTED = """

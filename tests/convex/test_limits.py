@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from sim.convex.functions import FunctionError, MutationContext, action, mutation
-from sim.kernel.records import Cause
-from sim.retriers.article import Article
-from sim.retriers.component import Component
-from sim.world.distributions import Constant
+from sim.history.vocabulary import Cause
+from sim.laws.distributions import Constant
+from sim.retriers.ports.article import Article
+from sim.retriers.ports.component import Component
 
 MS = 1_000_000
 S = 1000

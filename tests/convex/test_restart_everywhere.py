@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from sim.kernel.history import Event
+from sim.history.events import Event
+from sim.scenario.load import parse
 from sim.scenario.schema import Scenario
 
 SCENARIO = """
@@ -39,7 +40,7 @@ def run_seed(shared_world: Callable[[Scenario], Any]) -> Run:
     """Return the way to simulate the world of a seed, with faults or without."""
 
     def run(seed: int, faults: str = "") -> Any:
-        return shared_world(Scenario.parse(SCENARIO.format(seed=seed, faults=faults)))
+        return shared_world(parse(SCENARIO.format(seed=seed, faults=faults)))
 
     return run
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from sim.convex.functions import MutationContext, action, mutation
-from sim.kernel.records import Cause
-from sim.retriers.component import Component
-from sim.scenario.schema import Scenario
-from sim.world.distributions import Constant
+from sim.history.vocabulary import Cause
+from sim.laws.distributions import Constant
+from sim.retriers.ports.component import Component
+from sim.scenario.load import from_dict
 
 MS = 1_000_000
 MakeBench = Callable[..., Any]
@@ -290,7 +290,7 @@ def test_from_the_healing_on_the_server_stays_up(
         "faults": [{"restart": {"at": ["20ms", "40ms"], "down": "5ms"}}],
         "heals_at": heals_at,
     }
-    world = shared_world(Scenario.from_dict(scenario))
+    world = shared_world(from_dict(scenario))
     assert [event.t_ns / MS for event in world.events if event.kind == "restart"] == downs_ms
 
 
@@ -302,7 +302,7 @@ def test_restarts_at_a_rate_end_with_the_healing_too(shared_world: Callable[...,
         "faults": [{"restart": {"rate": "2/s"}}],
         "heals_at": "5s",
     }
-    world = shared_world(Scenario.from_dict(scenario))
+    world = shared_world(from_dict(scenario))
     at_ns = [event.t_ns for event in world.events if event.kind == "restart"]
     assert (len(at_ns) > 3, max(at_ns) < 5_000 * MS, world.events[-1].t_ns > 19_000 * MS) == (True, True, True)
 
@@ -317,7 +317,7 @@ def test_a_server_that_is_down_when_the_world_heals_comes_back(shared_world: Cal
         "faults": [{"restart": {"at": ["20ms"], "down": "5s"}}],
         "heals_at": "1s",
     }
-    world = shared_world(Scenario.from_dict(scenario))
+    world = shared_world(from_dict(scenario))
     assert (world.requests[0].outcome.name, world.broken_promises()) == ("success", [])
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from sim.convex.functions import MutationContext, mutation
-from sim.retriers.article import Article
-from sim.retriers.component import Component
-from sim.retriers.helpers import Helpers
+from sim.retriers.ports.article import Article
+from sim.retriers.ports.component import Component
+from sim.retriers.ports.helpers import Helpers
 
 DAY = 86_400_000
 MakeBench = Callable[..., Any]

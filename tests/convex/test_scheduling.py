@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sim.convex.functions import Function, FunctionError, MutationContext, action, mutation
-from sim.world.distributions import Constant
+from sim.laws.distributions import Constant
 
 MS = 1_000_000
 MakeBench = Callable[..., Any]

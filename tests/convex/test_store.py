@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from sim.convex.functions import Function
-from sim.convex.jobs import CANCELED, PENDING, SUCCESS, Job
+from sim.convex.jobs import Job
 from sim.convex.store import Store, Version
 from sim.convex.tables import index_value
 from sim.convex.transaction import Transaction
-from sim.kernel.errors import BrokenInvariant
-from sim.kernel.request import Request
+from sim.history.request import Request
+from sim.history.vocabulary import CANCELED, PENDING, SUCCESS
+from sim.kernel.errors import InternalError
 
 TICK = Function("tick", "mutation")
 
@@ -376,7 +377,7 @@ def test_a_snapshot_that_was_not_held_cannot_span_another_commit() -> None:
     transaction = Transaction(store)
     transaction.patch("items:1", {"n": 5})
     change(store, "items:1", n=2)
-    with pytest.raises(BrokenInvariant, match="not held"):
+    with pytest.raises(InternalError, match="not held"):
         store.commit(transaction)
 
 

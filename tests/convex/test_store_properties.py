@@ -13,10 +13,11 @@ from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
 from sim.convex.functions import Function
-from sim.convex.jobs import CANCELED, FAILED, IN_PROGRESS, PENDING, SUCCESS, Job
+from sim.convex.jobs import Job
 from sim.convex.store import Store
 from sim.convex.transaction import Transaction
-from sim.kernel.request import Request
+from sim.history.request import Request
+from sim.history.vocabulary import CANCELED, FAILED, IN_PROGRESS, PENDING, SUCCESS
 
 KINDS = {"mutation": Function("tick", "mutation"), "action": Function("call", "action")}
 NEXT = {

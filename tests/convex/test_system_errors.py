@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from sim.convex.functions import MutationContext, SystemFailure, action, mutation
-from sim.kernel.records import Cause
-from sim.retriers.component import Component
+from sim.history.vocabulary import Cause
+from sim.retriers.ports.component import Component
 
 MS = 1_000_000
 MakeBench = Callable[..., Any]

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sim.clients.client import Call, CallFailed, ClientContext
 from sim.engine.event import simulate
-from sim.kernel.history import Recorder
+from sim.history.events import Recorder
 from sim.retriers.base import LoopRetrier
-from sim.retriers.client import Call, CallFailed, ClientContext
 from sim.scenario.cells import cells
 from sim.scenario.load import load
 
 if TYPE_CHECKING:
-    from sim.kernel.records import Requests
+    from sim.history.records import Requests
     from sim.retriers.base import Retrier
     from sim.scenario.cells import Cell
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from sim.kernel.records import Cause, Outcome
+from sim.history.vocabulary import Cause, Outcome
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc, ndtri
 
 from sim.engine.event import simulate
+from sim.history.records import Requests
+from sim.history.vocabulary import Outcome
 from sim.kernel.draws import Draws
-from sim.kernel.records import Outcome, Requests
-from sim.scenario.schema import Scenario
+from sim.scenario.load import parse
 
 DOUBT = 1e-4
 MS = 1_000_000
@@ -23,7 +24,7 @@ PORTS = ("article", "helpers", "component")
 
 
 def simulated(text: str) -> Requests:
-    return simulate(Scenario.parse(text))
+    return simulate(parse(text))
 
 
 def known_ms(requests: Requests) -> NDArray[np.float64]:

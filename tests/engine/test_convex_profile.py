@@ -14,11 +14,14 @@ import numpy as np
 import pytest
 from scipy.special import stdtrit
 
-from sim.engine.event import World, simulate
-from sim.experiment.run import run
-from sim.kernel.history import Event, Recorder
-from sim.kernel.records import Outcome, Requests
-from sim.kernel.request import Request
+from sim.api.run import run
+from sim.engine.event import simulate
+from sim.engine.world import World
+from sim.history.events import Event, Recorder
+from sim.history.records import Requests
+from sim.history.request import Request
+from sim.history.vocabulary import Outcome
+from sim.scenario.load import parse
 from sim.scenario.schema import Scenario
 
 PORTS = ("article", "helpers", "component")
@@ -29,7 +32,7 @@ LOADS = (2.0, 2.5, 3.0)
 
 
 def busy(platform: str, rate: float, retrier: str = "component", replications: int = 14) -> Scenario:
-    return Scenario.parse(
+    return parse(
         f"""
         world: shared
         seed: 77
@@ -114,7 +117,7 @@ def test_polls_take_slots_from_work() -> None:
 
 
 def faulty(port: str, platform: str = CONVEX, faults: str = "[]", count: int = 150) -> Scenario:
-    return Scenario.parse(
+    return parse(
         f"""
         world: shared
         seed: 3
@@ -217,7 +220,7 @@ def test_restarts_leave_no_job_unfinished_and_nothing_runs_twice(port: str, plat
 
 
 def small(port: str, restart: str) -> Scenario:
-    return Scenario.parse(
+    return parse(
         f"""
         world: shared
         seed: 6

@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 
 from sim.convex.functions import mutation
-from sim.engine.event import World, simulate
-from sim.kernel.history import KINDS, Recorder
-from sim.kernel.records import NEVER, Cause, Outcome, Requests
-from sim.retriers.article import Article
+from sim.engine.event import simulate
+from sim.engine.world import World
+from sim.history.events import KINDS, Recorder
+from sim.history.records import Requests
+from sim.history.vocabulary import NEVER, Cause, Outcome
 from sim.retriers.base import LoopRetrier, Retrier, ScheduledRetrier
+from sim.retriers.ports.article import Article
+from sim.scenario.load import parse
 from sim.scenario.schema import Scenario
 
 S = 1_000_000_000
@@ -33,7 +36,7 @@ def scripted(retrier: str, *attempts: str, more: str = "") -> str:
 
 def ended(text: str, retrier: Retrier | None = None) -> str:
     """Simulate one request, and name its outcome."""
-    scenario = Scenario.parse(f"requests: {{count: 1}}\n{text}" if "requests:" not in text else text)
+    scenario = parse(f"requests: {{count: 1}}\n{text}" if "requests:" not in text else text)
     return Outcome(int(simulate(scenario, retrier=retrier).outcome[0])).name
 
 
@@ -202,9 +205,7 @@ def test_a_canceled_loop_is_canceled() -> None:
 
 @pytest.mark.parametrize("retrier", PORTS)
 def test_too_many_polls_are_a_runaway(retrier: str) -> None:
-    scenario = Scenario.parse(
-        scripted(retrier, "success 9m", more="limits: {polls_per_request: 5}\nrequests: {count: 1}")
-    )
+    scenario = parse(scripted(retrier, "success 9m", more="limits: {polls_per_request: 5}\nrequests: {count: 1}"))
     requests = simulate(scenario)
     assert (Outcome(int(requests.outcome[0])).name, requests.polls[0]) == ("runaway", 5)
 
@@ -250,7 +251,7 @@ BUSY = CALM.replace("effect_at: 0.8", f"effect_at: 0.8\n  weather: [{STORMY}]")
 
 @pytest.mark.parametrize("retrier", ALL)
 def test_an_isolated_request_is_the_same_alone(retrier: str) -> None:
-    cell = Scenario.parse(f"retrier: {retrier}\n{BUSY}")
+    cell = parse(f"retrier: {retrier}\n{BUSY}")
     whole = simulate(cell)
     alone = Requests.concatenate([simulate(cell, numbers=[number]) for number in (59, 0, 17, 3)])
     assert equal(whole.select(np.array([59, 0, 17, 3])), alone) == []
@@ -258,13 +259,13 @@ def test_an_isolated_request_is_the_same_alone(retrier: str) -> None:
 
 @pytest.mark.parametrize("retrier", ALL)
 def test_recording_changes_nothing(retrier: str) -> None:
-    cell = Scenario.parse(f"retrier: {retrier}\n{BUSY}")
+    cell = parse(f"retrier: {retrier}\n{BUSY}")
     assert equal(simulate(cell), simulate(cell, recorder=Recorder())) == []
 
 
 @pytest.mark.parametrize("retrier", ALL)
 def test_another_seed_is_another_run(retrier: str) -> None:
-    one, other = (simulate(Scenario.parse(f"retrier: {retrier}\n{BUSY.replace('11', seed)}")) for seed in ("11", "12"))
+    one, other = (simulate(parse(f"retrier: {retrier}\n{BUSY.replace('11', seed)}")) for seed in ("11", "12"))
     assert "first_effect_ns" in equal(one, other)
 
 
@@ -273,7 +274,7 @@ def test_another_seed_is_another_run(retrier: str) -> None:
 
 def shared(retrier: str, arrivals: str, more: str = "platform: {profile: ideal}") -> Scenario:
     text = CALM.replace("{count: 60}", f"{{count: 60, arrivals: {arrivals}}}")
-    return Scenario.parse(f"retrier: {retrier}\nworld: shared\n{text}\n{more}")
+    return parse(f"retrier: {retrier}\nworld: shared\n{text}\n{more}")
 
 
 def since_submission(requests: Requests) -> Requests:
@@ -288,13 +289,13 @@ def since_submission(requests: Requests) -> Requests:
 @pytest.mark.parametrize("arrivals", ["at_once", "{poisson: {rate: 20/s}}", "{constant: {rate: 7/s}}"])
 @pytest.mark.parametrize("retrier", ALL)
 def test_in_an_ideal_shared_world_each_request_is_as_if_alone(retrier: str, arrivals: str) -> None:
-    alone = simulate(Scenario.parse(f"retrier: {retrier}\n{CALM}"))
+    alone = simulate(parse(f"retrier: {retrier}\n{CALM}"))
     platform = "" if retrier == "none" else "platform: {profile: ideal}"
     assert equal(since_submission(simulate(shared(retrier, arrivals, platform))), alone) == []
 
 
 def test_in_the_convex_profile_requests_are_not_alone() -> None:
-    alone = simulate(Scenario.parse(f"retrier: component\n{CALM}"))
+    alone = simulate(parse(f"retrier: component\n{CALM}"))
     together = simulate(shared("component", "at_once", "platform: {profile: convex}"))
     assert np.median(together.first_effect_ns) > 2 * np.median(alone.first_effect_ns)
 
@@ -329,7 +330,7 @@ cancel: {share: 0.05, after: {exponential: {mean: 1s}}}
 
 def everything(retrier: str) -> tuple[World, Requests, Recorder]:
     recorder = Recorder()
-    cell = Scenario.parse(f"retrier: {retrier}\n{EVERYTHING}")
+    cell = parse(f"retrier: {retrier}\n{EVERYTHING}")
     return World(cell), simulate(cell, recorder=recorder), recorder
 
 

@@ -13,9 +13,9 @@ from sim.experiment import chunks, payload
 from sim.experiment.chunks import OtherVersion, Tasks, chunk_digest, chunks_of, identity_of, perform, simulate_chunk
 from sim.experiment.engines import EVENT, choose
 from sim.experiment.plan import requests_of
-from sim.kernel.records import Requests
+from sim.history.records import Requests
 from sim.scenario.cells import cells
-from sim.scenario.schema import Scenario
+from sim.scenario.load import parse
 
 Columns = Callable[[Requests], dict[str, list[Any]]]
 
@@ -27,7 +27,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 def test_chunks_cover_every_request_of_every_cell_once_and_in_order(small: int, mixed: str) -> None:
-    found = cells(Scenario.parse(mixed))
+    found = cells(parse(mixed))
     numbers: dict[int, list[int]] = {position: [] for position in range(len(found))}
     cut = list(chunks_of(found, EVENT))
     for chunk in cut:
@@ -38,7 +38,7 @@ def test_chunks_cover_every_request_of_every_cell_once_and_in_order(small: int, 
 
 
 def test_a_chunk_of_a_shared_world_is_a_replication(shared: str) -> None:
-    found = cells(Scenario.parse(shared))[:1]
+    found = cells(parse(shared))[:1]
     assert [(chunk.number, chunk.first, chunk.count) for chunk in chunks_of(found, EVENT)] == [
         (0, 0, 50),
         (1, 50, 50),
@@ -48,7 +48,7 @@ def test_a_chunk_of_a_shared_world_is_a_replication(shared: str) -> None:
 
 @pytest.mark.usefixtures("small")
 def test_the_chunks_of_a_cell_are_the_cell(mixed: str, columns: Columns) -> None:
-    found = cells(Scenario.parse(mixed))[:2]
+    found = cells(parse(mixed))[:2]
     parts = [simulate_chunk(found[chunk.cell].scenario, chunk, EVENT) for chunk in chunks_of(found, EVENT)]
     whole = []
     for cell in found:
@@ -60,7 +60,7 @@ def test_the_chunks_of_a_cell_are_the_cell(mixed: str, columns: Columns) -> None
 
 
 def test_what_comes_back_from_a_worker_is_what_is_simulated_here(mixed: str, columns: Columns) -> None:
-    scenario = Scenario.parse(mixed)
+    scenario = parse(mixed)
     found = cells(scenario)
     choice = choose(found)
     identity = identity_of(scenario, choice)
@@ -84,7 +84,7 @@ def test_the_digest_of_a_chunk_is_of_its_place_too() -> None:
 
 
 def test_a_worker_of_another_version_refuses() -> None:
-    scenario = Scenario.parse("{retrier: none, requests: {count: 5}}")
+    scenario = parse("{retrier: none, requests: {count: 5}}")
     found = cells(scenario)
     (chunk,) = chunks_of(found, EVENT)
     task = Tasks(found, choose(found), "x").task(chunk)
@@ -95,7 +95,7 @@ def test_a_worker_of_another_version_refuses() -> None:
 
 def test_an_identity_changes_with_the_numbers_and_not_with_what_is_expected_of_them() -> None:
     def identity(text: str) -> str:
-        scenario = Scenario.parse(f"{{retrier: none, {text}}}")
+        scenario = parse(f"{{retrier: none, {text}}}")
         return identity_of(scenario, choose(cells(scenario)))
 
     assert identity("seed: 1") != identity("seed: 2")

@@ -85,11 +85,11 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def scenario(tmp_path: Path) -> sim.Scenario:
-    return sim.Scenario.parse(TEXT, tmp_path)
+    return sim.scenario.parse(TEXT, tmp_path)
 
 
 def killing(name: str, count: int = 80) -> sim.Scenario:
-    return sim.Scenario.parse(f"{{requests: {{count: {count}}}}}", retrier=f"executors_killing:{name}")
+    return sim.scenario.parse(f"{{requests: {{count: {count}}}}}", retrier=f"executors_killing:{name}")
 
 
 def results(scenario: sim.Scenario, folder: Path, **options: Any) -> dict[str, bytes]:

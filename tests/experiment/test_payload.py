@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from sim.engine.event import simulate
 from sim.experiment import payload
 from sim.experiment.payload import BadPayload
-from sim.kernel.records import Requests
+from sim.history.records import Requests
 from sim.scenario.cells import cells
-from sim.scenario.schema import Scenario
+from sim.scenario.load import parse
 
 
 def some(text: str, count: int = 100) -> Requests:
-    return simulate(cells(Scenario.parse(text))[0].scenario, 0, range(count))
+    return simulate(cells(parse(text))[0].scenario, 0, range(count))
 
 
 def assert_same(one: Requests, two: Requests) -> None:

@@ -4,11 +4,11 @@ import re
 
 import pytest
 
+from sim.api.run import run
 from sim.experiment.plan import plan, requests_of
-from sim.experiment.run import run
-from sim.kernel.records import Requests
-from sim.scenario.problems import ScenarioError
-from sim.scenario.schema import Scenario
+from sim.history.records import Requests
+from sim.scenario.load import parse
+from sim.scenario.mistakes.problems import ScenarioError
 
 
 def never_told(done: int, total: int, cell: str) -> None:
@@ -17,7 +17,7 @@ def never_told(done: int, total: int, cell: str) -> None:
 
 def refusal(text: str) -> str:
     with pytest.raises(ScenarioError) as refused:
-        run(Scenario.parse(text), progress=never_told)
+        run(parse(text), progress=never_told)
     (problem,) = refused.value.problems
     assert problem.keys == ("limits", "events")
     return problem.reason
@@ -37,7 +37,7 @@ def test_a_run_beyond_its_limit_is_refused_before_it_starts_with_the_estimate() 
 
 
 def test_a_run_at_its_limit_is_not_refused() -> None:
-    scenario = Scenario.parse("{retrier: none, requests: {count: 100}, limits: {events: 400}}")
+    scenario = parse("{retrier: none, requests: {count: 100}, limits: {events: 400}}")
     assert plan(scenario).events == (400,)
     assert len(run(scenario).requests()) == 100
 
@@ -46,13 +46,13 @@ def test_all_cells_count_together() -> None:
     text = (
         "{{requests: {{count: 100}}, retrier: none, limits: {{events: {}}}, sweep: {{action.effect_at: [0, 0.5, 1]}}}}"
     )
-    assert plan(Scenario.parse(text.format(1200))).events == (400, 400, 400)
+    assert plan(parse(text.format(1200))).events == (400, 400, 400)
     assert "1,200 events" in refusal(text.format(1199))
 
 
 def test_all_replications_count_together() -> None:
     text = "{{world: shared, replications: 5, requests: {{count: 100}}, retrier: none, limits: {{events: {}}}}}"
-    assert plan(Scenario.parse(text.format(2000))).requests == 500
+    assert plan(parse(text.format(2000))).requests == 500
     assert "2,000 events" in refusal(text.format(1999))
 
 
@@ -60,7 +60,7 @@ def test_all_replications_count_together() -> None:
 @pytest.mark.parametrize("world", ["isolated", "shared"])
 def test_where_nothing_is_left_to_chance_the_estimate_is_what_happens(retrier: str, world: str) -> None:
     profile = "" if retrier == "none" else ", platform: {profile: ideal}"
-    scenario = Scenario.parse(
+    scenario = parse(
         f"{{retrier: {retrier}, world: {world}, requests: {{count: 200}}{profile},"
         " action: {script: [{outcome: fail, latency: 30ms}, {outcome: success, latency: 50ms}]}}"
     )
@@ -86,6 +86,6 @@ def test_a_request_that_polls_to_its_limit_is_estimated_by_that_limit() -> None:
 
 
 def test_a_plan_keeps_the_order_of_the_cells() -> None:
-    planned = plan(Scenario.parse("{retrier: none, variants: {b: {seed: 1}, a: {seed: 2}}, requests: {count: 10}}"))
+    planned = plan(parse("{retrier: none, variants: {b: {seed: 1}, a: {seed: 2}}, requests: {count: 10}}"))
     assert [cell.id for cell in planned.cells] == ["b", "a"]
     assert [requests_of(cell.scenario) for cell in planned.cells] == [10, 10]

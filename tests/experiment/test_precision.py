@@ -10,17 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sim.analysis.estimates import Sample, mean
-from sim.analysis.targets import parse_target
-from sim.experiment.check import check
+from sim.api.check import check
+from sim.api.replay import replayed
+from sim.api.run import run
+from sim.expect.targets import parse_target
 from sim.experiment.chunks import chunk_count, chunks_of, rounds_of
-from sim.experiment.opened import open_results
 from sim.experiment.plan import plan
 from sim.experiment.precision import next_sizes, precision_lines, size_in_round
-from sim.experiment.replay import replayed
-from sim.experiment.run import run
+from sim.measure.estimates import Sample, mean
+from sim.results.reading import open_results
 from sim.scenario.cells import cells
-from sim.scenario.problems import ScenarioError
+from sim.scenario.load import parse
+from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.schema import Scenario
 
 TWO = """
@@ -41,7 +42,7 @@ retrier: none
 
 
 def scenario(text: str, *intervals: str, **limits: int) -> Scenario:
-    return Scenario.parse(text, overrides=[("precision", json.dumps({"intervals": intervals, **limits}))])
+    return parse(text, overrides=[("precision", json.dumps({"intervals": intervals, **limits}))])
 
 
 def test_a_run_goes_on_until_every_interval_of_every_cell_is_narrow_enough() -> None:
@@ -51,13 +52,13 @@ def test_a_run_goes_on_until_every_interval_of_every_cell_is_narrow_enough() -> 
 
 
 def test_one_round_earlier_they_were_not() -> None:
-    fixed = run(Scenario.parse(TWO, requests=2000))
+    fixed = run(parse(TWO, requests=2000))
     target = parse_target("time_to_known.mean +- 4%")
     assert not all(target.is_reached(cell.metrics.value("time_to_known.mean")) for cell in fixed.cells)
 
 
 def test_what_comes_out_is_what_a_run_of_that_size_gives() -> None:
-    grown, fixed = run(scenario(TWO, "time_to_known.mean +- 4%")), run(Scenario.parse(TWO, requests=4000))
+    grown, fixed = run(scenario(TWO, "time_to_known.mean +- 4%")), run(parse(TWO, requests=4000))
     assert [cell.metrics.summary() for cell in grown.cells] == [cell.metrics.summary() for cell in fixed.cells]
 
 
@@ -88,7 +89,7 @@ def test_shared_worlds_add_replications() -> None:
 
 def test_replications_that_are_added_are_those_of_a_larger_run() -> None:
     grown = run(scenario(SHARED, "time_to_effect.mean +- 90%"))
-    fixed = run(Scenario.parse(SHARED, overrides=[("replications", "12")]))
+    fixed = run(parse(SHARED, overrides=[("replications", "12")]))
     assert grown.cells[0].metrics.summary() == fixed.cells[0].metrics.summary()
 
 
@@ -98,7 +99,7 @@ def test_sizes_double_up_to_the_limit() -> None:
 
 
 def test_without_precision_there_is_one_round() -> None:
-    result = run(Scenario.parse(TWO))
+    result = run(parse(TWO))
     assert (next_sizes(result.cells, 0), result.attained, "precision" in result.summary()) == (None, [], False)
 
 
@@ -179,7 +180,7 @@ def test_histograms_grow_as_requests_do(tmp_path: Path) -> None:
     kept, in_memory, fixed = (
         run(made, out=tmp_path),
         run(made),
-        run(Scenario.parse(f"{TWO}keep: histogram", requests=4000)),
+        run(parse(f"{TWO}keep: histogram", requests=4000)),
     )
     assert kept.summary() == in_memory.summary()
     assert [cell.metrics.summary() for cell in kept.cells] == [cell.metrics.summary() for cell in fixed.cells]

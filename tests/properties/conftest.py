@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from sim.analysis.invariants import INVARIANTS, View, Violation, check_view
+from sim.contracts.catalogue import INVARIANTS, View, Violation, check_view
+from sim.scenario.load import from_dict
 from sim.scenario.schema import Scenario
 from sim.testing import features
 from sim.testing.histories import simulated
@@ -52,7 +53,7 @@ def rare(kind: str) -> list[st.SearchStrategy[Scenario]]:
         # An attempt that ends long after its job was canceled and its row collected.
         *(
             scenario_values(retrier, "isolated", (), always=("ack_lost", "cancel_action", "retention")).map(
-                lambda values: Scenario.from_dict(
+                lambda values: from_dict(
                     {**values, "action": {"latency": {"constant": "12s"}, "outcomes": {"ack_lost": 0.5}}}
                 )
             )
@@ -62,7 +63,7 @@ def rare(kind: str) -> list[st.SearchStrategy[Scenario]]:
         st.sampled_from([late_reports({"kind": kind}), late_reports(impatient)]),
         # A report that takes longer than its execution may.
         scenario_values(kind, "isolated", (), always=("fail", "retention")).map(
-            lambda values: Scenario.from_dict(
+            lambda values: from_dict(
                 {
                     **values,
                     "action": {"outcomes": {"fail": 1.0}},
@@ -79,7 +80,7 @@ def rare(kind: str) -> list[st.SearchStrategy[Scenario]]:
 
 def late_reports(retrier: dict[str, Any]) -> Scenario:
     """Let mutations take up to several heartbeats."""
-    return Scenario.from_dict(
+    return from_dict(
         {
             "retrier": retrier,
             "requests": {"count": 20},
@@ -91,9 +92,7 @@ def late_reports(retrier: dict[str, Any]) -> Scenario:
 
 def days_apart(scenario: Scenario) -> Scenario:
     """Let the requests of a scenario arrive ten days after each other."""
-    return Scenario.from_dict(
-        {**scenario.written, "requests": {"count": 2, "arrivals": {"constant": {"rate": "0.004/h"}}}}
-    )
+    return from_dict({**scenario.written, "requests": {"count": 2, "arrivals": {"constant": {"rate": "0.004/h"}}}})
 
 
 class Seen(NamedTuple):

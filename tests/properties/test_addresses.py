@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from sim.engine.event import World
+from sim.clients.client import CallFailed
+from sim.engine.world import World
 from sim.kernel.choices import DelayOf, Law
 from sim.kernel.draws import Draws
 from sim.retriers.base import LoopRetrier
-from sim.retriers.client import CallFailed
-from sim.scenario.schema import Scenario
+from sim.scenario.load import from_dict
 
 Address = tuple[str, int, int, int]
 NUMBER = 2
@@ -74,7 +74,7 @@ def addresses(kind: str) -> list[Address]:
     written = {**WORLD_OF_CHANCE, "retrier": "none" if kind in OUTSIDE else kind}
     if kind in OUTSIDE:
         del written["platform"]
-    cell = Scenario.from_dict(written)
+    cell = from_dict(written)
     asked: list[Address] = []
     for seed in range(12):
         choices = Noted(seed)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from sim.analysis.history_view import Commit, Job, View
-from sim.kernel.history import Event
-from sim.kernel.records import Cause
+from sim.contracts.view import Commit, Job, View
+from sim.history.events import Event
+from sim.history.vocabulary import Cause
 
 Sighting = Callable[[Any], bool]
 """Whether one history (`Seen`: scenario, view, violations) shows it."""

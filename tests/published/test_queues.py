@@ -18,12 +18,14 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from sim.api.run import run
 from sim.engine.event import simulate
-from sim.experiment.run import run
+from sim.history.records import Requests
+from sim.history.vocabulary import Outcome
 from sim.kernel.draws import Draws
-from sim.kernel.records import Outcome, Requests
+from sim.laws.distributions import exponential_ns
+from sim.scenario.load import parse
 from sim.scenario.schema import Scenario
-from sim.world.distributions import exponential_ns
 
 MS = 1_000_000
 SECOND = 1_000 * MS
@@ -39,7 +41,7 @@ def queue(  # noqa: PLR0913  # the numbers of a queue
     cut: str = "0s",
     retrier: str = "component",
 ) -> Scenario:
-    return Scenario.parse(
+    return parse(
         f"""
         world: shared
         seed: 40

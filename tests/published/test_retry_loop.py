@@ -14,15 +14,16 @@ import pytest
 from scipy.special import chdtrc, ndtri
 
 from sim.engine.event import simulate
-from sim.kernel.records import Cause, Outcome, Requests
-from sim.scenario.schema import Scenario
+from sim.history.records import Requests
+from sim.history.vocabulary import Cause, Outcome
+from sim.scenario.load import parse
 
 DOUBT = 1e-4
 PORTS = ("article", "helpers", "component")
 
 
 def simulated(text: str) -> Requests:
-    return simulate(Scenario.parse(text))
+    return simulate(parse(text))
 
 
 def is_near(value: float, expected: float, deviation: float, count: int) -> bool:

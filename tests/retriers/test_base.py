@@ -2,9 +2,10 @@
 
 import pytest
 
-from sim.kernel.config import Options
-from sim.kernel.promises import Promises
-from sim.retriers.base import PORTS, LoopRetrier, ScheduledRetrier, known_kinds, load, promises_of, retrier_class
+from sim.contracts.promises import Promises
+from sim.options.model import Options
+from sim.retriers.base import LoopRetrier, ScheduledRetrier, promises_of
+from sim.retriers.registry import PORTS, known_kinds, load, retrier_class
 
 
 def test_the_built_in_retriers_are_known() -> None:
@@ -48,7 +49,7 @@ def test_an_unknown_kind_is_an_error_that_names_the_known_ones() -> None:
         ("nowhere", "does not name a retrier; write MODULE:CLASS"),
         (":Class", "does not name a retrier"),
         ("no_such_module:Class", "no module 'no_such_module'"),
-        ("sim.retriers.article:Nothing", "module 'sim.retriers.article' has no 'Nothing'"),
+        ("sim.retriers.ports.article:Nothing", "module 'sim.retriers.ports.article' has no 'Nothing'"),
     ],
 )
 def test_a_path_that_leads_nowhere_is_an_error_that_says_why(path: str, message: str) -> None:
@@ -56,7 +57,7 @@ def test_a_path_that_leads_nowhere_is_an_error_that_says_why(path: str, message:
         load(path)
 
 
-@pytest.mark.parametrize("path", ["sim.retriers.article:ArticleOptions", "sim.retriers.backoff:jitter"])
+@pytest.mark.parametrize("path", ["sim.retriers.ports.article:ArticleOptions", "sim.retriers.backoff:jitter"])
 def test_what_is_no_retrier_is_refused(path: str) -> None:
     with pytest.raises(TypeError, match="neither a ScheduledRetrier nor a LoopRetrier"):
         load(path)

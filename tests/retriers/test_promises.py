@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from sim.kernel.promises import Promises
-from sim.retriers.article import Article
-from sim.retriers.base import PORTS, LoopRetrier, ScheduledRetrier, load
-from sim.retriers.component import Component
-from sim.retriers.helpers import Helpers
-from sim.retriers.none import NoRetry
+from sim.contracts.promises import Promises
+from sim.retriers.base import LoopRetrier, ScheduledRetrier
+from sim.retriers.ports.article import Article
+from sim.retriers.ports.component import Component
+from sim.retriers.ports.helpers import Helpers
+from sim.retriers.ports.none import NoRetry
+from sim.retriers.registry import PORTS, load
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,10 @@
 import pytest
 from pydantic import ValidationError
 
+from sim.history.events import Failure
 from sim.kernel.durations import NS_PER_MS
-from sim.kernel.history import Failure
+from sim.laws.distributions import Constant
 from sim.world.actions import ActionOptions, FailOptions, OutcomeOptions, OutcomesOptions
-from sim.world.distributions import Constant
 from sim.world.faults import Restart
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sim.scenario.identity import digest
 from sim.scenario.load import from_dict, parse
-from sim.scenario.problems import ScenarioError
+from sim.scenario.mistakes.problems import ScenarioError
 
 GOOD = Path(__file__).parent / "good"
 FULL = yaml.safe_load((GOOD / "full.yaml").read_text())

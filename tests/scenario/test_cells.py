@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sim.scenario.cells import cells
 from sim.scenario.identity import digest, resolved
 from sim.scenario.load import from_dict, load, parse
-from sim.scenario.problems import ScenarioError
+from sim.scenario.mistakes.problems import ScenarioError
 
 GOOD = Path(__file__).parent / "good"
 

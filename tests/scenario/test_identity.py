@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sim.scenario.cells import cells
 from sim.scenario.identity import digest, resolved, resolved_yaml
 from sim.scenario.load import from_dict, load, parse
-from sim.scenario.problems import ScenarioError
+from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.schema import Scenario
 
 GOOD = Path(__file__).parent / "good"

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from sim.scenario.json_schema import json_schema
-from sim.scenario.shape import SCHEMA_FILE, Shape
-from sim.scenario.yaml_guard import read_yaml
+from sim.scenario.mistakes.shape import SCHEMA_FILE, Shape
+from sim.scenario.yaml.guard import read_yaml
 
 GOOD = Path(__file__).parent / "good"
 SHIPPED = Path(str(files("sim.scenario").joinpath(SCHEMA_FILE)))

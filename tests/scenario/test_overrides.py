@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from sim.kernel.config import DurationNs, Options
+from sim.options.model import DurationNs, Options
 from sim.retriers.base import LoopRetrier
 from sim.scenario.cells import cells
 from sim.scenario.load import parse
-from sim.scenario.problems import ScenarioError
+from sim.scenario.mistakes.problems import ScenarioError
 
 NO_CODE = "a file never imports code: name a class with --retrier MODULE:CLASS, here write a kind"
 TEXT = "retrier: helpers\nseed: 5\naction: {outcomes: {fail: 0.5}, weather: [{outage: {from: 0s, to: 1s}}]}\n"

@@ -7,11 +7,11 @@ import pytest
 
 from sim.convex.platform import assumed
 from sim.kernel.durations import NS_PER_MS, NS_PER_S
-from sim.scenario.load import load, parse
-from sim.scenario.problems import ScenarioError
+from sim.laws.distributions import Constant, Empirical
+from sim.scenario.load import from_dict, load, parse
+from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.schema import Scenario
 from sim.world.actions import ActionOptions
-from sim.world.distributions import Constant, Empirical
 
 GOOD = Path(__file__).parent / "good"
 
@@ -75,14 +75,14 @@ def test_words_of_yaml_1_1_are_text() -> None:
 
 
 def test_scenarios_are_made_of_plain_values_too() -> None:
-    scenario = Scenario.from_dict({"retrier": "helpers", "action": {"latency": {"constant": "5ms"}}})
+    scenario = from_dict({"retrier": "helpers", "action": {"latency": {"constant": "5ms"}}})
     assert scenario.action.latency == Constant(value_ns=5 * NS_PER_MS)
-    assert scenario == Scenario.parse("{retrier: helpers, action: {latency: {constant: 5ms}}}")
+    assert scenario == parse("{retrier: helpers, action: {latency: {constant: 5ms}}}")
 
 
 def test_plain_values_obey_the_rules_of_files() -> None:
     with pytest.raises(ScenarioError) as error:
-        Scenario.from_dict({"retrier": "helper", "action": {"latency": {"constant": 5}, "effect_at": 2}})
+        from_dict({"retrier": "helper", "action": {"latency": {"constant": 5}, "effect_at": 2}})
     assert str(error.value).split("\n") == [
         "action.latency.constant: a duration needs a unit, such as 250ms, 1.5s or 1m30s",
         "action.effect_at: must be at most 1, got 2",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sim.kernel.durations import parse_duration
 from sim.scenario.identity import digest, resolved_yaml
 from sim.scenario.load import parse
-from sim.scenario.problems import ScenarioError
+from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.schema import Scenario
 from sim.scenario.search_space import Axis, changed, search_space, written_value
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sim.scenario.load import load, parse
-from sim.scenario.problems import ScenarioError
+from sim.scenario.mistakes.problems import ScenarioError
 
 BAD = Path(__file__).parent / "bad"
 BAD_ROW = "data/bad-row.csv: row 2 (line 3): 'fast' is not a number of 0 or more"

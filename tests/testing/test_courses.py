@@ -7,10 +7,10 @@ from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
 import sim
-from sim.analysis.invariants import INVARIANTS, STRICTER, Invariant
-from sim.kernel.guided import NoSuchAnswer
+from sim.contracts.catalogue import INVARIANTS, STRICTER, Invariant
+from sim.explorer.guided import NoSuchAnswer
+from sim.explorer.shrink import minimize
 from sim.testing.courses import courses, fitted
-from sim.testing.shrink import minimize
 
 NAMED = {one.name: one for one in (*INVARIANTS, *STRICTER)}
 SETTLES = NAMED["settles"]
@@ -20,10 +20,10 @@ SMALLEST = ((0, 1), (1, 1))
 
 def component(**more: Any) -> sim.Scenario:
     action = {"latency": {"constant": "1s"}, "outcomes": {"fail": 0.1, "ack_lost": 0.1}}
-    return sim.Scenario.from_dict({"retrier": {"kind": "component", "max_failures": 2}, "action": action, **more})
+    return sim.scenario.from_dict({"retrier": {"kind": "component", "max_failures": 2}, "action": action, **more})
 
 
-TWICE = sim.Bounds(attempts=3, crashes=2)
+TWICE = sim.explorer.Bounds(attempts=3, crashes=2)
 LONG = ((1, 1), (2, 1), (4, 1), (5, 1))
 """A course that a search in no order may come upon."""
 
@@ -38,7 +38,7 @@ def test_hypothesis_finds_a_course_and_shrinks_it_to_few_answers() -> None:
 
 
 def test_what_is_found_in_a_world_too_big_to_be_searched_is_as_small_when_minimized() -> None:
-    bounds = sim.Bounds(requests=2, attempts=3, crashes=3)
+    bounds = sim.explorer.Bounds(requests=2, attempts=3, crashes=3)
     found = find(
         courses(component(), bounds, invariants=[SETTLES], answers_at_most=6),
         lambda course: not course.holds,
@@ -50,20 +50,20 @@ def test_what_is_found_in_a_world_too_big_to_be_searched_is_as_small_when_minimi
 
 @given(courses(component(), TWICE))
 @settings(max_examples=30)
-def test_every_course_fits_its_world(course: sim.Played) -> None:
-    again = sim.play(component(), takes=course.takes, bounds=TWICE)
+def test_every_course_fits_its_world(course: sim.explorer.Played) -> None:
+    again = sim.explorer.play(component(), takes=course.takes, bounds=TWICE)
     assert (again.takes, again.history.digest()) == (course.takes, course.history.digest())
 
 
 @given(courses(component(retrier={"kind": "component-repaired", "max_failures": 1}, check=["settles"]), TWICE))
 @settings(max_examples=30)
-def test_courses_are_held_against_what_the_scenario_checks(course: sim.Played) -> None:
+def test_courses_are_held_against_what_the_scenario_checks(course: sim.explorer.Played) -> None:
     assert ([invariant.name for invariant in course.held], course.holds) == (["settles"], True)
 
 
 @given(courses(component(explore={"crashes": 1}), answers_at_most=1))
 @settings(max_examples=20)
-def test_bounds_are_the_scenarios_own_unless_given(course: sim.Played) -> None:
+def test_bounds_are_the_scenarios_own_unless_given(course: sim.explorer.Played) -> None:
     assert (course.bounds.crashes, len(course.takes) <= 1) == (1, True)
 
 
@@ -72,7 +72,7 @@ def test_wishes_behind_the_last_question_come_to_nothing() -> None:
 
 
 def test_answers_that_a_question_does_not_have_are_counted_round() -> None:
-    outcomes = [fitted(component(), sim.Bounds(attempts=3), [(0, wish)]) for wish in range(3)]
+    outcomes = [fitted(component(), sim.explorer.Bounds(attempts=3), [(0, wish)]) for wish in range(3)]
     assert outcomes == [((0, 1),), ((0, 2),), ((0, 1),)]
 
 
@@ -90,7 +90,7 @@ def test_a_course_loses_the_answers_that_it_does_not_need() -> None:
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2)), min_size=2, max_size=7))
 @settings(max_examples=30)
 def test_whatever_was_found_shrinks_to_the_known_minimum(wished: list[tuple[int, int]]) -> None:
-    course = sim.play(component(), takes=fitted(component(), TWICE, wished), bounds=TWICE)
+    course = sim.explorer.play(component(), takes=fitted(component(), TWICE, wished), bounds=TWICE)
     if course.breaks("settles"):
         assert smaller(course.takes) == SMALLEST
 

@@ -5,22 +5,23 @@ from typing import Any
 
 import pytest
 
-from sim.analysis.contracts import Invariant, Violation, breach, invariant
-from sim.analysis.invariants import View
+from sim.api.check import check
+from sim.clients.client import CallFailed
+from sim.contracts.catalogue import View
+from sim.contracts.invariant import Invariant, Violation, breach, invariant
+from sim.contracts.promises import Promises
 from sim.convex.functions import mutation
-from sim.experiment.check import check
-from sim.kernel.promises import Promises
-from sim.kernel.records import Outcome
+from sim.history.vocabulary import Outcome
 from sim.retriers.base import LoopRetrier, Retrier, ScheduledRetrier
-from sim.retriers.client import CallFailed
-from sim.retriers.component import Component
+from sim.retriers.ports.component import Component
+from sim.scenario.load import from_dict
 from sim.scenario.schema import Scenario
 from sim.testing.histories import check_world, simulated
 
 
 def scenario(world: str, retrier: str = "helpers", **more: object) -> Scenario:
     action = {"outcomes": {"crash_before_effect": 0.5}}
-    return Scenario.from_dict({"retrier": retrier, "requests": {"count": 3}, "world": world, "action": action, **more})
+    return from_dict({"retrier": retrier, "requests": {"count": 3}, "world": world, "action": action, **more})
 
 
 def test_an_isolated_world_has_a_history_for_each_request() -> None:
@@ -81,9 +82,7 @@ def test_a_check_of_the_whole_scenario_finds_the_same(world: str) -> None:
 
 def never(world: str, retrier: Callable[[], Retrier], **more: Any) -> list[Violation]:
     stand_in = "none" if issubclass(retrier, LoopRetrier) else "helpers"  # type: ignore[arg-type]  # classes here
-    return check_world(
-        Scenario.from_dict({"retrier": stand_in, "world": world, "requests": {"count": 1}, **more}), retrier
-    )
+    return check_world(from_dict({"retrier": stand_in, "world": world, "requests": {"count": 1}, **more}), retrier)
 
 
 class Patient(LoopRetrier):
@@ -187,6 +186,6 @@ def test_a_cancel_before_the_submission_has_committed_is_not_put_to_the_retrier(
     answers = set()
     for seed in range(8):
         written = {"retrier": "helpers", "requests": {"count": 1}, "seed": seed, **late, **EARLY}
-        (one,) = simulated(Scenario.from_dict(written), Watching)
+        (one,) = simulated(from_dict(written), Watching)
         answers |= {event.detail for event in one.view.events if event.kind == "cancel_answer"}
     assert answers == {False, None}

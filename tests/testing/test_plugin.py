@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from sim.cli import cli
+from sim.cli.main import cli
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +37,7 @@ action:
 """
 MINE = '''
 import sim
-from sim.kernel.promises import Promises
+from sim.contracts.promises import Promises
 
 
 class Mine(sim.LoopRetrier):
@@ -183,7 +183,9 @@ def test_a_run_that_does_not_use_it_pays_next_to_nothing(pytester: pytest.Pytest
     pytester.makefile(".yaml", scenario="{retrier: none, check: all}")
     result = pytester.runpytest_subprocess(*PLUGIN, "-p", "no:hypothesispytest")
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["heavy: []", "ours: ['sim', 'sim.testing', 'sim.testing.plugin']"])
+    result.stdout.fnmatch_lines(
+        ["heavy: []", "ours: ['sim', 'sim.testing', 'sim.testing.plugin', 'sim.testing.stash']"]
+    )
 
 
 # Scenario files.
@@ -315,8 +317,8 @@ FORMS = [
     "here.yaml",
     pathlib.Path("here.yaml"),
     {"retrier": "none", "requests": {"count": 7}, "seed": 3},
-    sim.Scenario.parse(TEXT),
-    sim.Scenario.from_dict({"retrier": "none", "requests": {"count": 7}, "seed": 3}),
+    sim.scenario.parse(TEXT),
+    sim.scenario.from_dict({"retrier": "none", "requests": {"count": 7}, "seed": 3}),
 ]
 
 @pytest.mark.parametrize("form", FORMS)
@@ -466,8 +468,8 @@ def never(view):
 
 def test_what_the_command_line_cannot_make_is_replayed_by_the_test(pytester: pytest.Pytester, run: Run) -> None:
     imports = (
-        "import pytest\nfrom sim.analysis.invariants import breach, invariant\n"
-        "from sim.world.distributions import Empirical"
+        "import pytest\nfrom sim.contracts.catalogue import breach, invariant\n"
+        "from sim.laws.distributions import Empirical"
     )
     pytester.makepyfile(test_local=f"{imports}\n{LOCAL}")
     result = run()
@@ -573,7 +575,7 @@ def test_a_scenario_whose_every_cell_has_its_retrier_takes_no_other(pytester: py
             with pytest.raises(ValueError, match="set the retrier in every cell"):
                 simulate(cells, retrier="helpers")
             with pytest.raises(ValueError, match="set the retrier in every cell"):
-                simulate(sim.Scenario.from_dict(cells), retrier="helpers")
+                simulate(sim.scenario.from_dict(cells), retrier="helpers")
         """
     )
     run().assert_outcomes(passed=2)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from sim.analysis.invariants import PLATFORM
-from sim.scenario.schema import Scenario
+from sim.contracts.catalogue import PLATFORM
+from sim.scenario.load import from_dict
 from sim.testing.sightings import Sightings
 
 BOTH = ("delays-reach-low", "delays-reach-high", "polls-reach-low", "polls-reach-high")
@@ -21,7 +21,7 @@ def test_what_is_seen_once_is_seen() -> None:
         "action": {"latency": {"constant": "5s"}, "outcomes": {"fail": 0.9}},
     }
     for _ in range(2):
-        sightings.look(Scenario.from_dict(flaky))
+        sightings.look(from_dict(flaky))
         assert sightings.unseen == ()
 
 

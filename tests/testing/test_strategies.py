@@ -7,13 +7,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
-from sim.engine.event import World
+from sim.engine.world import World
+from sim.history.request import Request
+from sim.history.vocabulary import Outcome
 from sim.kernel.durations import parse_duration
-from sim.kernel.records import Outcome
-from sim.kernel.request import Request
-from sim.retriers.base import PORTS
+from sim.retriers.registry import PORTS
 from sim.scenario.identity import digest, resolved_yaml
-from sim.scenario.load import parse
+from sim.scenario.load import from_dict, parse
 from sim.scenario.schema import Scenario
 from sim.testing import features
 from sim.testing.strategies import (
@@ -70,7 +70,7 @@ def test_an_example_resolves_to_itself(scenario: Scenario) -> None:
 
 def test_the_yaml_says_no_more_than_what_was_drawn() -> None:
     values = {"retrier": {"kind": "none"}, "requests": {"count": 1}}
-    assert as_yaml(Scenario.from_dict(values)) == "retrier: {kind: none}\nrequests: {count: 1}\n"
+    assert as_yaml(from_dict(values)) == "retrier: {kind: none}\nrequests: {count: 1}\n"
 
 
 @settings(max_examples=50)
@@ -85,7 +85,7 @@ def test_parts_can_be_put_together_by_hand(parts: tuple[Any, ...]) -> None:
         "faults": planned,
         "cancel": cancel,
     }
-    assert digest(Scenario.from_dict(values))
+    assert digest(from_dict(values))
 
 
 # What can be fixed.

@@ -2,9 +2,9 @@
 
 import pytest
 
-from sim.kernel.records import NEVER, Cause
-from sim.kernel.request import Request
-from sim.world.attempts import Attempt
+from sim.history.request import Request
+from sim.history.vocabulary import NEVER, Cause
+from sim.world.attempt import Attempt
 from sim.world.effects import apply_effect
 
 WINDOW = 100

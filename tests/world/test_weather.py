@@ -11,8 +11,17 @@ from scipy.special import ndtri
 
 from sim.kernel.choices import WORLD, Script
 from sim.kernel.draws import Draws
+from sim.laws.distributions import (
+    Constant,
+    Empirical,
+    Exponential,
+    Gamma,
+    Law,
+    LogNormal,
+    Pareto,
+    Uniform,
+)
 from sim.world import weather as module
-from sim.world.distributions import Constant, Empirical, Exponential, Gamma, Law, LogNormal, Pareto, Uniform
 from sim.world.weather import OnOff, Outage, Weather, WeatherPath, WeatherTooFine
 
 S = 1_000_000_000

@@ -9,7 +9,7 @@ from scipy.special import chdtrc, kolmogorov
 
 from sim.kernel.choices import Script
 from sim.kernel.draws import Draws
-from sim.world.distributions import Constant, Exponential
+from sim.laws.distributions import Constant, Exponential
 from sim.world.workload import (
     AtOnce,
     CancelOptions,

@@ -21,12 +21,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from sim.analysis.contracts import Invariant
-from sim.analysis.invariants import INVARIANTS, check_view
+from sim.contracts.catalogue import INVARIANTS, check_view
+from sim.contracts.invariant import Invariant
 from sim.convex.jobs import IllegalStep
-from sim.engine.event import World
-from sim.kernel.history import History, Recorder
+from sim.engine.world import World
+from sim.history.events import History, Recorder
 from sim.retriers.base import Retrier
+from sim.scenario.load import from_dict
 from sim.scenario.schema import Scenario
 from sim.testing.histories import simulated
 from sim.testing.sightings import Sightings
@@ -93,7 +94,7 @@ def maker(scenario: Scenario, retrier: Kind | None) -> Callable[[], Retrier] | N
 
 def history_alone(scenario: Scenario, retrier: Kind | None) -> Callable[[int], History]:
     """Return the way to what a request does in an isolated world."""
-    lonely = Scenario.from_dict({**scenario.written, "world": "isolated"})
+    lonely = from_dict({**scenario.written, "world": "isolated"})
 
     def alone(number: int) -> History:
         recorder = Recorder()

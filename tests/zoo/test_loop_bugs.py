@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from sim.kernel.promises import Promises
+from sim.clients.client import Call, CallFailed, Client, ClientContext, _Connection
+from sim.contracts.promises import Promises
 from sim.retriers.base import LoopRetrier
-from sim.retriers.client import Call, CallFailed, Client, ClientContext, _Connection
 from sim.testing.strategies import scenarios
 
 FIRST_MS = 100

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from sim.retriers.component import Component
-from sim.retriers.helpers import Helpers
+from sim.retriers.ports.component import Component
+from sim.retriers.ports.helpers import Helpers
 from sim.testing.strategies import scenarios
 
 WORLDS: dict[str, tuple[type, Any]] = {

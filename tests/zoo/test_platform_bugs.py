@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sim.analysis.invariants import INVARIANTS
+from sim.contracts.catalogue import INVARIANTS
 from sim.convex.calls import MutationCall
 from sim.convex.deployment import Deployment
 from sim.convex.execution import Execution
@@ -13,8 +13,9 @@ from sim.convex.functions import MutationContext
 from sim.convex.store import Store
 from sim.convex.transaction import Transaction
 from sim.testing.strategies import ALL, scenarios
-from sim.world import attempts
-from sim.world.attempts import ActionModel, Attempt
+from sim.world import action_model
+from sim.world.action_model import ActionModel
+from sim.world.attempt import Attempt
 
 DEPLOYED = ("helpers", "component")
 COUNTING = {"kind": "component", "on_complete_counts": True}
@@ -359,13 +360,13 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
         "duplicates-have-causes",
         DEPLOYED,
         {},
-        [(attempts, "apply_effect", ("name = cause.name", "name = APPLIED"))],
+        [(action_model, "apply_effect", ("name = cause.name", "name = APPLIED"))],
     ),
     "world: duplicates blamed on whoever makes them": (
         "duplicates-have-causes",
         DEPLOYED,
         {},
-        [(attempts, "apply_effect", ("request.last_applied.blame", "attempt.blame"))],
+        [(action_model, "apply_effect", ("request.last_applied.blame", "attempt.blame"))],
     ),
     "world: a suppressed effect renews the window": (
         "duplicates-have-causes",
@@ -373,7 +374,7 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
         {"features": ("fail", "script", "latency", "options"), "always": ("idempotency", "ack_lost")},
         [
             (
-                attempts,
+                action_model,
                 "apply_effect",
                 after("        request.suppressed += 1\n", "        request.last_applied_ns = now_ns"),
             )

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from sim.retriers.article import Article
 from sim.retriers.base import ScheduledRetrier
-from sim.retriers.component import Component
-from sim.retriers.helpers import Helpers
-from sim.retriers.repaired import Repaired
+from sim.retriers.ports.article import Article
+from sim.retriers.ports.component import Component
+from sim.retriers.ports.helpers import Helpers
+from sim.retriers.ports.repaired import Repaired
 from sim.testing import features
 from sim.testing.strategies import ALL, scenarios
 

@@ -1,4 +1,4 @@
-"""`article` for arrays: `sim.retriers.article`, attempt by attempt.
+"""`article` for arrays: `sim.retriers.ports.article`, attempt by attempt.
 
 Polls have no jitter: from the start of an attempt on they follow the table of growing waits, so the poll that sees the
 end of a job is found by a search.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sim.engine.vector.arrays import Bools, Ints
     from sim.engine.vector.block import Block
     from sim.engine.vector.polled import Jobs
-    from sim.retriers.article import Article
+    from sim.retriers.ports.article import Article
     from sim.scenario.schema import Scenario
 
 BEYOND = RUNAWAY_NS + 1

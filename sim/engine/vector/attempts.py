@@ -1,4 +1,4 @@
-"""What many attempts do at once: `sim.world.attempts` for arrays."""
+"""What many attempts do at once: `sim.world.action_model` for arrays."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ import numpy as np
 
 from sim.engine.vector.arrays import FOREVER
 from sim.engine.vector.weather import WeatherOf
-from sim.kernel.durations import RUNAWAY_NS
-from sim.kernel.records import NEVER, Cause
-from sim.world.attempts import (
+from sim.history.vocabulary import (
     ACK_LOST,
-    BLAME,
     CRASH_AFTER_EFFECT,
     CRASH_BEFORE_EFFECT,
     FAIL,
     HANG,
     LOST_CONTACT,
+    NEVER,
     SUCCESS,
+    Cause,
 )
-from sim.world.distributions import Constant
+from sim.kernel.durations import RUNAWAY_NS
+from sim.laws.distributions import Constant
+from sim.world.attempt import BLAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from sim.engine.vector.arrays import Bools, Floats, Ints, Rows, SomeRows
     from sim.engine.vector.block import Block
     from sim.kernel.draws import DrawsOf
+    from sim.laws.law import Distribution
     from sim.scenario.schema import Scenario
-    from sim.world.distributions import Distribution
 
     Codes = NDArray[np.int8]
 

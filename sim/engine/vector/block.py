@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.engine import event
 from sim.engine.vector.arrays import FOREVER
 from sim.engine.vector.effects import Effects
+from sim.engine.world import STEPS_PER_POLL
+from sim.history.vocabulary import Outcome
 from sim.kernel.draws import Draws
 from sim.kernel.durations import RUNAWAY_NS
-from sim.kernel.records import Outcome
 
 if TYPE_CHECKING:
     from sim.engine.vector.arrays import Bools, Ints, Rows, SomeRows
-    from sim.kernel.records import Requests
+    from sim.history.records import Requests
     from sim.scenario.schema import Scenario
 
 STEPS_PER_ACTION = 6
@@ -83,7 +83,7 @@ class Block:
         Those are the ones whose world may have more timers than a world may fire, or two effects at one instant.
         """
         self.actions += self.attempts
-        steps = polls_at_most * event.STEPS_PER_POLL
+        steps = polls_at_most * STEPS_PER_POLL
         if int(self.polls.max(initial=0)) + STEPS_PER_ACTION * int(self.actions.max(initial=0)) + STEPS_BESIDES > steps:
             timers = self.polls.astype(np.int64) + STEPS_PER_ACTION * self.actions.astype(np.int64)
             self.left |= timers + STEPS_BESIDES > steps

@@ -1,4 +1,4 @@
-"""`component` for arrays: `sim.retriers.component`, attempt by attempt.
+"""`component` for arrays: `sim.retriers.ports.component`, attempt by attempt.
 
 Most attempts report their end to the run, which concludes or schedules the next. What takes more thought is set apart
 in `_Unheard`: attempts that die, are cut off or are lost, jobs that somebody cancels, and reports of attempts that were
@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from sim.engine.vector.answered import settle_answered
 from sim.engine.vector.arrays import BEFORE, FOREVER, jittered_ns
 from sim.engine.vector.attempts import DIED, RETURNED, Attempts, Started
+from sim.engine.vector.dense import settle_answered
+from sim.history.vocabulary import NEVER, Outcome
 from sim.kernel.durations import NS_PER_MS
-from sim.kernel.records import NEVER, Outcome
 from sim.retriers.backoff import jitter, power
-from sim.retriers.component import HEARTBEAT_INTERVAL_MS
+from sim.retriers.ports.component import HEARTBEAT_INTERVAL_MS
 
 if TYPE_CHECKING:
     from sim.engine.vector.arrays import Bools, Ints, Rows
     from sim.engine.vector.block import Block
     from sim.kernel.draws import DrawsOf
-    from sim.retriers.component import Component
+    from sim.retriers.ports.component import Component
     from sim.scenario.schema import Scenario
 
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from sim.kernel.records import Cause
+from sim.history.vocabulary import Cause
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sim.engine.vector.arrays import Bools, Ints, SomeRows
-    from sim.kernel.records import Requests
+    from sim.history.records import Requests
 
 
 class _Noted(NamedTuple):

@@ -10,11 +10,11 @@ import numpy as np
 from sim.engine import event
 from sim.engine.vector import article, component, helpers, none
 from sim.engine.vector.block import Block
-from sim.kernel.records import Requests
-from sim.retriers.article import Article
-from sim.retriers.component import Component
-from sim.retriers.helpers import Helpers
-from sim.retriers.none import NoRetry
+from sim.history.records import Requests
+from sim.retriers.ports.article import Article
+from sim.retriers.ports.component import Component
+from sim.retriers.ports.helpers import Helpers
+from sim.retriers.ports.none import NoRetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

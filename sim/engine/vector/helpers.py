@@ -1,4 +1,4 @@
-"""`helpers` for arrays: `sim.retriers.helpers`, poll by poll."""
+"""`helpers` for arrays: `sim.retriers.ports.helpers`, poll by poll."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.engine.vector.answered import Answered
 from sim.engine.vector.arrays import FOREVER, jittered_ns
 from sim.engine.vector.attempts import Attempts
+from sim.engine.vector.dense import Answered
 from sim.engine.vector.polled import Polled
+from sim.history.vocabulary import Outcome
 from sim.kernel.durations import RUNAWAY_NS
-from sim.kernel.records import Outcome
 
 if TYPE_CHECKING:
     from sim.engine.vector.arrays import Bools, Floats, Ints, Rows
     from sim.engine.vector.block import Block
-    from sim.retriers.helpers import Helpers
+    from sim.retriers.ports.helpers import Helpers
     from sim.scenario.schema import Scenario
 
 

@@ -1,4 +1,4 @@
-"""`none` for arrays: `sim.retriers.none` as a client outside runs it."""
+"""`none` for arrays: `sim.retriers.ports.none` as a client outside runs it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from sim.engine.vector.arrays import FOREVER
 from sim.engine.vector.attempts import RETURNED, Attempts
-from sim.kernel.records import NEVER, Outcome
+from sim.history.vocabulary import NEVER, Outcome
 
 if TYPE_CHECKING:
     from sim.engine.vector.block import Block

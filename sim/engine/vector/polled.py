@@ -9,7 +9,7 @@ import numpy as np
 
 from sim.engine.vector.arrays import BEFORE, FOREVER, Bools, Ints, Rows, SomeRows
 from sim.engine.vector.attempts import DIED, RETURNED, Attempts
-from sim.kernel.records import NEVER, Outcome
+from sim.history.vocabulary import NEVER, Outcome
 
 if TYPE_CHECKING:
     from sim.engine.vector.block import Block

@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 
 from sim.engine import event, vector
 from sim.engine.vector import engine
-from sim.kernel.records import Requests
-from sim.scenario.schema import Scenario
+from sim.history.records import Requests
+from sim.scenario.load import parse
 from sim.testing.features import ALL
 from sim.testing.strategies import as_yaml, scenarios
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from sim.scenario.schema import Scenario
 
 PORTS = ("none", "article", "helpers", "component")
 OVERLAPPING = ("convex_profile", "mutation_latency", "commit_window", "dispatch_latency")
@@ -106,13 +108,13 @@ def cases() -> Iterable[Any]:
 def test_records_are_equal_in_worlds_that_have_everything(kind: str, options: list[str], text: str) -> None:
     for chosen in options:
         more = chosen.strip("{}")
-        scenario = Scenario.parse(f"seed: 5\nretrier: {{kind: {kind}{', ' + more if more else ''}}}\n{text}\n")
+        scenario = parse(f"seed: 5\nretrier: {{kind: {kind}{', ' + more if more else ''}}}\n{text}\n")
         assert_same(scenario, range(40))
 
 
 @pytest.mark.parametrize("kind", PORTS)
 def test_records_do_not_depend_on_how_a_cell_is_cut_up(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    scenario = Scenario.parse(f"seed: 9\nretrier: {kind}\n{WORLDS['all outcomes']}\n")
+    scenario = parse(f"seed: 9\nretrier: {kind}\n{WORLDS['all outcomes']}\n")
     whole = vector.simulate(scenario, range(500))
     monkeypatch.setattr(engine, "BLOCK", 7)
     parts = [vector.simulate(scenario, range(*ends)) for ends in ((0, 3), (3, 400), (400, 500))]
@@ -130,7 +132,7 @@ def test_hardly_a_request_is_left_to_the_event_engine(kind: str, monkeypatch: py
 
     monkeypatch.setattr(engine.event, "simulate", counting)
     text = CANCELS["request"] if kind != "none" else WORLDS["all outcomes"]
-    vector.simulate(Scenario.parse(f"retrier: {kind}\n{text}\n"), range(20_000))
+    vector.simulate(parse(f"retrier: {kind}\n{text}\n"), range(20_000))
     assert left[kind] <= 20
 
 
@@ -138,18 +140,16 @@ def test_an_effect_that_meets_another_at_one_instant_is_left_to_the_event_engine
     # The lost attempt acts after 6 s, the second starts at 3 s and acts after 3 s.
     script = "[{outcome: lost_contact, latency: 6s}, {outcome: success, latency: 3s}]"
     text = f"retrier: {{kind: article, wait_backoff: 1s, retry_backoff: 2s}}\naction: {{script: {script}}}\n"
-    assert_same(Scenario.parse(text), range(200))
+    assert_same(parse(text), range(200))
 
 
 def test_no_requests_give_no_records() -> None:
-    assert len(vector.simulate(Scenario.parse("retrier: helpers"), range(0))) == 0
+    assert len(vector.simulate(parse("retrier: helpers"), range(0))) == 0
 
 
 @pytest.mark.parametrize("number", [0, 2**40])
 def test_a_request_may_have_any_number(number: int) -> None:
     assert np.array_equal(
-        vector.simulate(
-            Scenario.parse(f"retrier: helpers\n{WORLDS['all outcomes']}"), range(number, number + 3)
-        ).number,
+        vector.simulate(parse(f"retrier: helpers\n{WORLDS['all outcomes']}"), range(number, number + 3)).number,
         [number, number + 1, number + 2],
     )

@@ -3,7 +3,7 @@
 import pytest
 
 from sim.engine import vector
-from sim.scenario.schema import Scenario
+from sim.scenario.load import parse
 
 
 @pytest.mark.parametrize(
@@ -31,9 +31,9 @@ from sim.scenario.schema import Scenario
     ],
 )
 def test_the_reason_is_told(text: str, reason: str) -> None:
-    assert vector.refusal(Scenario.parse(text)) == reason
+    assert vector.refusal(parse(text)) == reason
 
 
 @pytest.mark.parametrize("kind", ["none", "article", "helpers", "component"])
 def test_isolated_worlds_of_its_ports_are_not_refused(kind: str) -> None:
-    assert vector.refusal(Scenario.parse(f"retrier: {kind}")) is None
+    assert vector.refusal(parse(f"retrier: {kind}")) is None

@@ -1,0 +1,35 @@
+# The one table of public names: `sim/__init__.py` imports from it when a name is first used, type checkers read it.
+
+from . import clients as clients
+from . import contracts as contracts
+from . import convex as convex
+from . import explorer as explorer
+from . import history as history
+from . import options as options
+from . import retriers as retriers
+from . import scenario as scenario
+from .api.check import check as check
+from .api.compare import compare as compare
+from .api.replay import replay as replay
+from .api.run import run as run
+from .clients.client import Call as Call
+from .clients.client import CallFailed as CallFailed
+from .clients.client import ClientContext as ClientContext
+from .contracts.promises import Promises as Promises
+from .convex.functions import Function as Function
+from .convex.functions import MutationContext as MutationContext
+from .convex.functions import action as action
+from .convex.functions import mutation as mutation
+from .explorer.explore import explore as explore
+from .history.events import History as History
+from .history.records import Requests as Requests
+from .history.vocabulary import Outcome as Outcome
+from .kernel.errors import InternalError as InternalError
+from .results.reading import open_results as open_results
+from .results.result import Result as Result
+from .retriers.base import LoopRetrier as LoopRetrier
+from .retriers.base import ScheduledRetrier as ScheduledRetrier
+from .scenario.load import load as load
+from .scenario.mistakes.problems import ScenarioError as ScenarioError
+from .scenario.schema import Scenario as Scenario
+from .tuning.tune import tune as tune

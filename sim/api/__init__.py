@@ -1,0 +1,4 @@
+"""The verbs of the Python API, one module each: `run`, `check`, `compare`, `replay`.
+
+May import everything but `cli` and `testing`.
+"""

@@ -1,0 +1,254 @@
+"""Compares cells of equal requests: `compare(a, b)`, what pairs them, and what else differs between them.
+
+Cells of one seed meet the same weather and the same latencies, request by request (isolated worlds) or replication by
+replication (shared ones), since random numbers come by address. Their differences are then those of the policies, and
+the intervals are narrower than those of two independent cells by what chance does to both alike.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sim.expect.conditions import Judged, parse_condition
+from sim.expect.expectations import Ruling
+from sim.experiment.cell_result import CellResult
+from sim.measure.differences import Difference, Differences
+from sim.pictures.comparison import plot_comparison
+from sim.scenario.identity import differing, digest
+from sim.text import comparison
+from sim.text.comparison import Pair
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from matplotlib.axes import Axes
+    from rich.table import Table
+
+    from sim.history.records import Requests
+    from sim.results.result import Result
+
+SUMMARY_SCHEMA = 1
+SAID = frozenset({"retrier", "seed", "requests.count", "replications", "precision", "keep"})
+"""What is compared, and what the sentence about the pairing tells."""
+LONGEST_VALUE = 40
+MOST_NAMED = 4
+"""Of more settings that differ only these are named in a sentence."""
+
+
+class NotComparable(ValueError):  # what was asked for, not a failure
+    """Two cells or results between which no difference can be told."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Cell B set against cell A."""
+
+    a: CellResult
+    b: CellResult
+    pair: Pair
+    """The same for tables, sentences and pictures."""
+
+    @property
+    def differences(self) -> Differences:
+        """The differences, by metric."""
+        return self.pair.differences
+
+    @property
+    def paired(self) -> bool:
+        """Whether requests or replications of equal number met the same chance."""
+        return self.differences.paired
+
+    def __getitem__(self, metric: str) -> Difference:
+        """Return the difference of a metric, such as `time_to_effect.p99`; KeyError for another name."""
+        return self.differences[metric]
+
+    def judge(self, condition: str) -> Judged:
+        """Judge a condition such as `time_to_effect.p99 > +10%`; raises ValueError with the column of a mistake."""
+        return parse_condition(condition).judge(self.differences)
+
+    def table(self, *, complete: bool = False) -> Table:
+        """Return a table of at most 100 columns; `complete` shows every metric."""
+        return comparison.table(self.pair, complete=complete)
+
+    def sentences(self, *, complete: bool = False) -> list[str]:
+        """Say what the comparison rests on, then each difference in a plain sentence."""
+        return comparison.sentences(self.pair, complete=complete)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the times to effect of both with the differences of their quantiles; the title states the finding."""
+        return plot_comparison(self.pair, ax)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the comparison for JSON; durations in ms, infinite numbers as `"inf"` and `"-inf"`."""
+        return {
+            "a": _identity(self.a, self.pair.a),
+            "b": _identity(self.b, self.pair.b),
+            "paired": self.paired,
+            "basis": self.pair.basis,
+            "warnings": list(self.pair.warnings),
+            "differences": {found.metric.path: found.summary() for found in self.differences},
+        }
+
+
+class Comparison:
+    """One or several cells of B, each set against the cell of A that it answers to."""
+
+    def __init__(self, cells: list[Compared]) -> None:
+        self.cells = tuple(cells)
+
+    def __iter__(self) -> Iterator[Compared]:
+        return iter(self.cells)
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def __getitem__(self, metric: str) -> Difference:
+        """Return the difference of a metric, where there is only one pair of cells; KeyError otherwise."""
+        return self._only[metric]
+
+    @property
+    def _only(self) -> Compared:
+        if len(self.cells) != 1:
+            raise KeyError(f"{len(self.cells)} pairs of cells were compared: choose one of `.cells`")
+        return self.cells[0]
+
+    def table(self, *, complete: bool = False) -> Table:
+        """Return the table of the only pair."""
+        return self._only.table(complete=complete)
+
+    def sentences(self, *, complete: bool = False) -> list[str]:
+        """Return the sentences about all pairs, one pair after the other."""
+        return [line for cell in self.cells for line in cell.sentences(complete=complete)]
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the only pair."""
+        return self._only.plot(ax)
+
+    def judge(self, condition: str) -> Ruling:
+        """Judge a condition over all pairs: met where it certainly holds in one, missed where in none."""
+        rulings = {cell.judge(condition).ruling for cell in self.cells}
+        return next(ruling for ruling in (Ruling.met, Ruling.inconclusive, Ruling.missed) if ruling in rulings)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the comparison for JSON: no paths, times or hosts."""
+        return {"schema": SUMMARY_SCHEMA, "comparisons": [cell.summary() for cell in self.cells]}
+
+    def summary_json(self) -> str:
+        """Return the text of the JSON file; the same results give the same text."""
+        return json.dumps(self.summary(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def compare(a: CellResult | Result, b: CellResult | Result, *, names: tuple[str, str] | None = None) -> Comparison:
+    """Set B against A: two cells, or two results with one cell each or with cells of the same ids.
+
+    `names` are what tables, sentences and pictures call A and B; by default their cells' own names. Differences are
+    B - A. Raises NotComparable where no difference can be told.
+    """
+    return Comparison([_compared(*pair, names) for pair in _pairs(a, b)])
+
+
+def _pairs(a: CellResult | Result, b: CellResult | Result) -> list[tuple[CellResult, CellResult]]:
+    cells_a, cells_b = ((one,) if isinstance(one, CellResult) else one.cells for one in (a, b))
+    if len(cells_a) == len(cells_b) == 1:
+        return [(cells_a[0], cells_b[0])]
+    by_id = {cell.id: cell for cell in cells_b}
+    if {cell.id for cell in cells_a} != by_id.keys():
+        here, there = (", ".join(cell.id for cell in cells) for cells in (cells_a, cells_b))
+        raise NotComparable(f"their cells differ, so choose one of each: A has {here}; B has {there}")
+    return [(cell, by_id[cell.id]) for cell in cells_a]
+
+
+def _compared(a: CellResult, b: CellResult, names: tuple[str, str] | None) -> Compared:
+    one, other = a.cell.scenario, b.cell.scenario
+    if one.world != other.world:
+        raise NotComparable(
+            f"A is a world of kind {one.world} and B one of kind {other.world}: "
+            "requests that meet one another and requests that do not have nothing to compare"
+        )
+    for name, cell in (("A", a), ("B", b)):
+        if not len(cell.metrics):
+            raise NotComparable(f"no request of {name} ('{cell.cell.name}') counts, so there is nothing to compare")
+    changed = differing(one, other)
+    determined = not changed and len(a.metrics) == len(b.metrics)
+    unpaired = _why_unpaired(a, b, changed)
+    differences = Differences(
+        a.metrics,
+        b.metrics,
+        _requests_of(a, b) if not unpaired else None,
+        paired=not unpaired,
+        determined=determined,
+    )
+    first, second = names or _names(a, b)
+    pair = Pair(first, second, differences, _basis(a, unpaired, determined=determined), tuple(_warnings(changed)))
+    return Compared(a, b, pair)
+
+
+def _requests_of(a: CellResult, b: CellResult) -> tuple[Requests, Requests] | None:
+    """Return the requests of two paired cells where row n of both is the same request; some may not count in one."""
+    one, other = a.requests, b.requests  # those of histograms are gone, but they are no pairs
+    same = np.array_equal(one.number, other.number) and np.array_equal(one.replication, other.replication)
+    return (one, other) if same else None
+
+
+def _names(a: CellResult, b: CellResult) -> tuple[str, str]:
+    one, other = a.cell.name, b.cell.name
+    return (one, other) if one != other else (f"{one} (A)", f"{other} (B)")
+
+
+def _why_unpaired(a: CellResult, b: CellResult, changed: Mapping[str, tuple[Any, Any]]) -> str:
+    """Say why requests of equal number did not meet the same chance; nothing where they did."""
+    one, other = a.cell.scenario, b.cell.scenario
+    if one.seed != other.seed:
+        return f"their seeds differ ({one.seed} and {other.seed})"
+    shared = one.world == "shared"
+    if binned := [name for name, cell in (("A", a), ("B", b)) if cell.metrics.within]:
+        return f"only histograms are kept of {' and '.join(binned)}"
+    if "requests.arrivals" in changed or "measure" in changed or (shared and "requests.count" in changed):
+        return "other requests arrive, or count"
+    sizes = [cell.metrics.replications if shared else len(cell.metrics) for cell in (a, b)]
+    if sizes[0] != sizes[1]:
+        return f"they have {sizes[0]:,} and {sizes[1]:,} {'replications' if shared else 'requests'}"
+    return ""
+
+
+def _basis(a: CellResult, unpaired: str, *, determined: bool) -> str:
+    shared = a.cell.scenario.world == "shared"
+    if determined:
+        return "Both are the same simulation: same scenario, same seed, so nothing can differ."
+    if unpaired:
+        kind = "replications" if shared else "requests"
+        return (
+            f"Not paired, since {unpaired}: the intervals are those of independent {kind}, wider than those of pairs."
+        )
+    seed = a.cell.scenario.seed
+    if shared:
+        return (
+            f"Paired by replication: both ran {a.metrics.replications:,} replications of seed {seed}, "
+            "and replication n of both met the same weather and the same latencies."
+        )
+    return (
+        f"Paired by request: both ran {len(a.metrics):,} requests of seed {seed}, "
+        "and request n of both met the same weather and the same latencies."
+    )
+
+
+def _warnings(changed: Mapping[str, tuple[Any, Any]]) -> Iterator[str]:
+    others = [f"{key} ({_said(one)} | {_said(other)})" for key, (one, other) in changed.items() if key not in SAID]
+    if others:
+        named = others[:MOST_NAMED] + ([f"{len(others) - MOST_NAMED} more"] if len(others) > MOST_NAMED else [])
+        yield f"Careful: it is not the policy alone that is compared, these differ too (A | B): {', '.join(named)}."
+
+
+def _said(value: Any) -> str:
+    """Write a setting's value short."""
+    text = "none" if value is None else value if isinstance(value, str) else json.dumps(value).replace('"', "")
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
+
+
+def _identity(cell: CellResult, name: str) -> dict[str, Any]:
+    scenario = cell.cell.scenario
+    return {"name": name, "cell": cell.id, "seed": scenario.seed, "digest": digest(scenario)}

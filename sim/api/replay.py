@@ -1,0 +1,111 @@
+"""Simulates one request again, with its history; of a scenario that holds a course, that course."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sim.engine.world import World
+from sim.experiment.plan import most_requests_of, weather_told
+from sim.explorer.play import Played, play
+from sim.history.events import History, Recorder
+from sim.history.request import table
+from sim.history.vocabulary import Outcome
+from sim.scenario.cells import Cell, cells
+from sim.scenario.mistakes.problems import did_you_mean
+
+if TYPE_CHECKING:
+    from sim.history.records import Requests
+    from sim.scenario.schema import Scenario
+
+
+MOST_NAMED = 20
+
+
+class NotInScenario(LookupError):  # what was asked for, not a failure
+    """A request or a cell was asked for that the scenario does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """One request of one cell, simulated again."""
+
+    cell: Cell
+    number: int
+    """The request's number in its world, as the history names it."""
+    history: History
+    """What concerns the request, and what concerns all (restarts)."""
+    requests: Requests
+    """The request's record: one row."""
+    played: Played | None = None
+    """The course that was played, where the scenario holds one."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the retrier concluded."""
+        return Outcome(int(self.requests.outcome[0]))
+
+
+def replay(scenario: Scenario, request: int | None = None, cell: str | None = None) -> History:
+    """Simulate one request again and return its history; see `replayed`."""
+    return replayed(scenario, request, cell).history
+
+
+def replayed(scenario: Scenario, request: int | None = None, cell: str | None = None) -> Replayed:
+    """Simulate one request again: the same as in the whole run, with its history and its record.
+
+    `request` counts from 0; in a shared world those of replication r begin at r * requests.count, and the whole
+    replication is simulated. `cell` is the id or the name of a cell, and need not be given where there is only one.
+    Of a scenario that holds a course, that course is played, and `request` need not be given: it is then the one that
+    breaks what the scenario checks, or else the first. Raises NotInScenario where there is no such request or cell, and
+    CourseMisfit where the course is none of the scenario.
+    """
+    chosen = chosen_cell(scenario, cell)
+    one = chosen.scenario
+    if one.course is not None:
+        return _of_course(chosen, request)
+    if request is None:
+        raise NotInScenario("which request? They are numbered from 0")
+    last = most_requests_of(one) - 1
+    if not 0 <= request <= last:
+        raise NotInScenario(f"there is no request {request}; they are numbered from 0 to {last}")
+    recorder = Recorder()
+    if one.world == "isolated":
+        with weather_told():
+            requests = World(one, recorder=recorder).isolated([request])
+        return Replayed(chosen, request, recorder.history(), table(requests))
+    replication, number = divmod(request, one.requests.count)
+    with weather_told():
+        finished = table(World(one, replication=replication, recorder=recorder).shared(), replication)
+    if number >= len(finished):
+        raise NotInScenario(f"request {request} was never submitted: the simulation ended before it came")
+    history = recorder.history().of_request(number)
+    return Replayed(chosen, number, history, finished.select(np.array([number])))
+
+
+def _of_course(cell: Cell, request: int | None) -> Replayed:
+    played = play(cell.scenario)
+    number = played.request if request is None else request
+    count = len(played.requests)
+    if not 0 <= number < count:
+        raise NotInScenario(f"there is no request {number} in this course; they are numbered from 0 to {count - 1}")
+    return Replayed(cell, number, played.history.of_request(number), played.requests.select(np.array([number])), played)
+
+
+def chosen_cell(scenario: Scenario, cell: str | None) -> Cell:
+    """Return the cell of this id or name, or the only one. Raises NotInScenario."""
+    found = cells(scenario)
+    if cell is None and len(found) == 1:
+        return found[0]
+    for one in found:
+        if cell in (one.id, one.name):
+            return one
+    ids = [one.id for one in found]
+    named = ", ".join(ids[:MOST_NAMED])
+    more = f" and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else ""
+    if cell is None:
+        raise NotInScenario(f"which cell? There are {named}{more}")
+    known = f"there is only one, '{ids[0]}'" if len(ids) == 1 else f"there are {named}{more}"
+    raise NotInScenario(f"there is no cell '{cell}'; {known}{did_you_mean(cell, ids)}")

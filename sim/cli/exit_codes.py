@@ -1,0 +1,18 @@
+"""Exit codes of the command line.
+
+If several apply, a broken invariant comes first, then a missed expectation, then an inconclusive one.
+"""
+
+OK = 0
+INTERNAL_ERROR = 1
+USAGE = 2
+INVALID_SCENARIO = 3
+BROKEN = 4
+"""An invariant is broken."""
+CORRUPT = 5
+"""A results file is damaged, or not one of ours."""
+INCONCLUSIVE = 98
+"""The numbers cannot tell whether an expectation is met."""
+MISSED = 99
+"""An expectation is missed."""
+INTERRUPTED = 130

@@ -1,0 +1,105 @@
+"""The command `retrysim`: finds and runs a command, and turns what went wrong into words and an exit code."""
+
+from __future__ import annotations
+
+import io
+import signal
+import sys
+import warnings
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from sim.cli.exit_codes import INTERNAL_ERROR, INTERRUPTED, OK
+from sim.cli.interrupts import interrupts
+from sim.cli.stdout import mute_stdout, reader_may_leave
+
+COMMANDS = {
+    "run": "Simulate a scenario; print and save what comes out.",
+    "validate": "Check scenario files, or show one with nothing left to guess.",
+    "show": "Print the answer of saved results again.",
+    "export": "Write the requests of saved results as CSV or Parquet.",
+    "replay": "Simulate one request again and tell its story.",
+    "compare": "Say what is better, what is worse and what may be chance.",
+    "tune": "Search the parameters of a scenario for those worth choosing among.",
+    "explore": "Search a small world for courses that break something.",
+    "schema": "Print the JSON Schema of scenario files.",
+}
+
+
+class Commands(click.Group):
+    """Commands by name; listing them imports none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name all commands, in the order in which people meet them."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        with interrupts.held():
+            command: click.Command = import_module(f"sim.cli.{cmd_name}").command
+        return command
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the command line."""
+        with reader_may_leave():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        with reader_may_leave():
+            return super().invoke(ctx)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with their first sentence."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="retrysim", prog_name="retrysim")
+def cli() -> None:
+    """If I retry like this, what happens?
+
+    Simulates retriers, the ones of Convex and your own, against actions that fail, crash and hang, and measures how
+    long things take, how often they are tried, how often they happen twice, and what is stuck for ever.
+    """  # noqa: D400  # a question
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its code."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupts)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that the terminal's encoding cannot say is spelled out.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        code = cli.main(prog_name="retrysim", standalone_mode=False)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # `_told` raises again what it has no words for
+        code = _told(error)
+    interrupts.stop()
+    sys.exit(code if isinstance(code, int) else OK)
+
+
+def _told(error: BaseException) -> int:
+    """Say on stderr why a command did not end well, and return the exit code; raises what is a mistake of ours."""
+    if interrupts.asked or isinstance(error, (KeyboardInterrupt, click.Abort)):
+        interrupts.stop()
+        warnings.filterwarnings("ignore", "coroutine .* was never awaited")
+        click.echo(f"interrupted; {interrupts.kept}", err=True)
+        return INTERRUPTED
+    if isinstance(error, click.ClickException):
+        error.show()
+        return error.exit_code
+    if isinstance(error, OSError):
+        # Scenarios and results have words of their own for this; what is left is stdout.
+        mute_stdout()
+        click.echo(f"Error: cannot write what there is to say: {error.strerror or error}", err=True)
+        return INTERNAL_ERROR
+    raise error

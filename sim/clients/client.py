@@ -1,0 +1,242 @@
+"""A client outside the deployment: where a `LoopRetrier` runs.
+
+Its calls start the user's action directly and take no slot; restarts and the platform's time limit do not reach it. A
+call that is given up after a timeout goes on where it is, and so does its effect.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from sim.history.vocabulary import CUT, RETURNED, THREW, Cause, Outcome
+from sim.kernel.clock import Clock, Pending, Task
+from sim.kernel.durations import NS_PER_MS, RUNAWAY_NS, format_duration
+
+if TYPE_CHECKING:
+    from sim.history.events import Recorder
+    from sim.history.request import Request
+    from sim.kernel.choices import Choices
+    from sim.world.action_model import ActionModel
+    from sim.world.attempt import Attempt
+
+
+class Loop(Protocol):
+    """What a client runs: a `sim.LoopRetrier`, as far as a client knows it."""
+
+    kind: ClassVar[str]
+
+    async def retry(self, call: Call, ctx: ClientContext) -> Any:
+        """Call until done."""
+        ...
+
+
+class CallFailed(Exception):  # what the model does, not a mistake
+    """A call ended without success, as far as its caller can tell."""
+
+    final: bool = False
+    """Whether the error is marked as not worth a retry."""
+    retry_after_ms: float | None = None
+    """How long the error asks to wait before a retry, where it does."""
+
+
+class CallTimedOut(CallFailed):
+    """The caller gave up on a call; what it started may still happen."""
+
+
+class Call:
+    """One request's way to call the action: `await call()` or `await call(timeout_ms=...)`.
+
+    Returns the number of the attempt, 1 first; raises `CallFailed`, or `CallTimedOut` after `timeout_ms` (None or
+    infinity: never), and ValueError for a timeout that is negative or no number.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def __call__(self, timeout_ms: float | None = None) -> int:
+        """Make one attempt."""
+        if timeout_ms is not None and not timeout_ms >= 0:
+            raise ValueError(f"a timeout must not be negative, not {timeout_ms} ms")
+        client = self._client
+        if client.request.attempts >= client.calls_at_most:
+            client.run_away("calls")
+            await Pending()
+        connection = _Connection(client)
+        client.request.actions += 1
+        client.connections.append(connection)
+        if timeout_ms is not None and timeout_ms < inf:
+            connection.timeout_ms = timeout_ms
+            client.clock.call_after(round(timeout_ms * 1e6), connection.time_out)
+        client.action.begin(connection, client.request)
+        try:
+            number: int = await connection.answer
+        except CallFailed as error:
+            client.hear("failed", (type(error).__name__, error.final, error.retry_after_ms))
+            raise
+        client.hear("answered", number)
+        return number
+
+
+class ClientContext:
+    """What a `LoopRetrier` can do besides calling: sleep, draw numbers, read the clock."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    @property
+    def now_ms(self) -> float:
+        """Simulated time in ms."""
+        now_ms = self._client.clock.now_ns / 1e6
+        self._client.hear("now", now_ms)
+        return now_ms
+
+    async def sleep(self, delay_ms: float) -> None:
+        """Wait; ValueError where the delay is negative or not finite."""
+        if not 0 <= delay_ms < inf:
+            raise ValueError(f"a delay must be finite and not negative, not {delay_ms} ms")
+        client, awake = self._client, Pending()
+        delay_ns = round(delay_ms * 1e6)
+        client.record("sleep", "", delay_ns)
+        client.sleeps += 1
+        if client.sleeps > client.calls_at_most:
+            client.run_away("sleeps")
+            await Pending()
+        if client.clock.now_ns + delay_ns > RUNAWAY_NS:
+            client.run_away("time")
+            await Pending()
+        client.asleep = True
+        client.clock.call_after(delay_ns, awake.succeed)
+        await awake
+        client.asleep = False
+        client.hear("awake", None)
+
+    def uniform(self, stream: str, index: int = 0) -> float:
+        """Draw the number on [0, 1) that has this address for this request: stream is a name, index counts draws."""
+        value = self._client.choices.uniform(stream, self._client.request.number, index)
+        self._client.record("draw", stream, value)
+        self._client.hear("draw", value)
+        return value
+
+
+class _Connection:
+    """Hosts one attempt for a client."""
+
+    job_id = -1
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._started_ns = client.clock.now_ns
+        self.deadline_ns: int | None = None
+        self.strike: float | None = None
+        self.attempt: Attempt | None = None
+        self.answer = Pending()
+        self.timeout_ms: float | None = None
+
+    def attempt_over(self, how: str) -> None:
+        client = self._client
+        client.request.action_ns += client.clock.now_ns - self._started_ns
+        client.connections.remove(self)
+        if how == RETURNED:
+            self.answer.succeed(self.attempt.number)  # type: ignore[union-attr]  # it is over, so it began
+        else:
+            error = CallFailed("the call was cut off" if how == CUT else "the call failed")
+            failure = None if self.attempt is None else self.attempt.failure
+            if failure is not None and how == THREW:
+                error.final = failure.final
+                error.retry_after_ms = None if failure.retry_after_ns < 0 else failure.retry_after_ns / NS_PER_MS
+            self.answer.fail(error)
+
+    @property
+    def ends(self) -> bool:
+        """Whether an answer is to come: the call has an end ahead, or the caller's timeout has."""
+        attempt = self.attempt
+        return (
+            attempt is not None
+            and not self.answer.done
+            and (attempt.callbacks is not None or self.timeout_ms is not None)
+        )
+
+    def attempt_lost(self) -> None:
+        self.answer.fail(CallFailed("contact with the call was lost"))
+
+    def time_out(self) -> None:
+        attempt = self.attempt
+        if attempt is not None and not attempt.ended:
+            attempt.given_up = True
+            attempt.blame = Cause.timeout
+            client = self._client
+            client.record("timed_out", "", round((self.timeout_ms or 0) * 1e6), subject=attempt.number)
+            self.answer.fail(CallTimedOut("the call timed out"))
+
+
+class Client:
+    """One request of a `LoopRetrier`, from its submission to what the loop concludes."""
+
+    def __init__(  # noqa: PLR0913, PLR0917  # the parts of a world, put together in one place
+        self,
+        clock: Clock,
+        choices: Choices,
+        action: ActionModel,
+        loop: Loop,
+        request: Request,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self.clock = clock
+        self.choices = choices
+        self.action = action
+        self.request = request
+        self.connections: list[_Connection] = []
+        self.asleep = False
+        self.sleeps = 0
+        self.calls_at_most = RUNAWAY_NS
+        self.heard: list[Any] | None = None
+        """All that the loop has learned so far, where somebody wants to know: it goes on by nothing else."""
+        self._recorder = recorder
+        self._kind = loop.kind or type(loop).__name__
+        self._task = Task(loop.retry(Call(self), ClientContext(self)), self._concluded)
+
+    def start(self) -> None:
+        """Begin the loop."""
+        self._task.go_on()
+
+    @property
+    def busy(self) -> bool:
+        """Whether the loop sleeps or waits for a call that will end."""
+        return self.asleep or any(connection.ends for connection in self.connections)
+
+    def run_away(self, limit: str) -> None:
+        """Note that the request ran into a limit; the loop never goes on."""
+        self.request.runaway = limit
+        self.record("runaway", limit)
+
+    def hear(self, what: str, value: Any) -> None:
+        """Note what the loop learns."""
+        if self.heard is not None:
+            self.heard.append((what, value))
+
+    def cancel(self) -> None:
+        """Stop the loop; a call in flight goes on."""
+        if self.request.settle(Outcome.canceled, self.clock.now_ns):
+            self._task.stop()
+            self.record("settled", Outcome.canceled.name, self.clock.now_ns)
+
+    def _concluded(self, value: Any, error: Exception | None) -> None:
+        if error is not None and not isinstance(error, CallFailed):
+            error.add_note(
+                f"raised by the loop of retrier '{self._kind}' for request {self.request.number} at "
+                f"{format_duration(self.clock.now_ns)}. A loop gives up by letting CallFailed through, or by raising "
+                "an error derived from it; any other is taken for a mistake."
+            )
+            raise error
+        outcome = Outcome.success if error is None else Outcome.gave_up
+        answer = value if isinstance(value, int) and not isinstance(value, bool) else -1
+        if self.request.settle(outcome, self.clock.now_ns):
+            self.record("settled", outcome.name, self.clock.now_ns, subject=answer)
+        else:
+            self.record("resettled", outcome.name)
+
+    def record(self, kind: str, name: str, detail: Any = None, *, subject: int = -1) -> None:
+        """Add an event to the history, where one is kept."""
+        if self._recorder is not None:
+            self._recorder.add((self.clock.now_ns, kind, self.request.number, subject, name, detail))

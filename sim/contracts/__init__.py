@@ -1,0 +1,11 @@
+"""What retriers and the platform owe: invariants over a history, and the terms they are held against.
+
+`catalogue` lists all invariants, `retrier/` and `platform/` hold them by who owes them. May import `history`.
+"""
+
+from sim.contracts.catalogue import INVARIANTS
+from sim.contracts.invariant import Invariant, Violation, breach, invariant
+from sim.contracts.promises import Promises
+from sim.contracts.view import View
+
+__all__ = ["INVARIANTS", "Invariant", "Promises", "View", "Violation", "breach", "invariant"]

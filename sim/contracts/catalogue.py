@@ -1,0 +1,150 @@
+"""The two contracts, and the check of a history against them.
+
+What any retrier owes its caller, and what the platform owes whoever runs on it. An invariant sees a history and its
+terms, nothing else, so the same ones judge a simulation, a property test, an exploration and a recording.
+`STRICTER` holds what is worth asking and what no retrier can always grant.
+
+Outside the bounds, with the reason of each:
+
+- Jitter narrower than its law, since no single history can show it: `delays-reach-low` and its like, held over a whole
+  property run by `sim.testing.sightings`.
+- Whose address a number of the platform or the world was drawn at (latencies, outcomes): histories hold what the
+  numbers did, not where they came from. A test of this project's own holds every address instead.
+- How long a called mutation waits between its runs, and how long a system error puts a job back: calls of one name are
+  not told apart, and a start can be late for other reasons (slots, dispatch).
+- Order of starts where dispatch takes time: it is random there by design.
+- Write skew and phantoms that no retrier provokes: reads are judged, so a bug shows only to one that reads one document
+  and writes another, or deletes from a table that somebody queries.
+- What a query answers its caller (the component's `status`), and documents that nobody reads again (`completedAt`).
+- Errors that a mutation throws behind an end that nobody waits for: they change nothing that a caller is told.
+- Rows kept too long where the collector pauses between batches, or the server was down.
+- What a loop returns that is no whole number, and an answer of another request with the same number.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sim.contracts import stricter
+from sim.contracts.invariant import EVENTUALLY, SOMETIMES, Invariant, Kind, Violation, breach, invariant
+from sim.contracts.platform import effects, executions, jobs, numbers, store
+from sim.contracts.retrier import attempts, leaks, limits, polls, results
+from sim.contracts.terms import Terms
+from sim.contracts.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sim.history.events import History
+
+__all__ = [
+    "INVARIANTS",
+    "PLATFORM",
+    "RETRIER",
+    "STRICTER",
+    "Invariant",
+    "Kind",
+    "Terms",
+    "View",
+    "Violation",
+    "breach",
+    "check",
+    "check_view",
+    "invariant",
+]
+
+RETRIER: tuple[Invariant, ...] = (
+    attempts.attempts_within_budget,
+    attempts.no_attempt_after_settled,
+    attempts.no_retry_after_success,
+    attempts.no_retry_of_final_error,
+    attempts.no_overlapping_attempts,
+    attempts.first_attempt_in_law,
+    attempts.delays_in_law,
+    attempts.polls_in_law,
+    polls.looks_one_by_one,
+    polls.looking_ends,
+    polls.ends_acted_on,
+    polls.errors_taken,
+    polls.draws_are_fresh,
+    attempts.no_sleep_after_last_attempt,
+    attempts.retry_after_honored,
+    polls.timeouts_in_law,
+    limits.deadline_holds,
+    limits.cancel_obeyed,
+    limits.budget_used,
+    results.newest_attempt_decides,
+    results.result_is_true,
+    results.result_never_changes,
+    results.settles_once,
+    results.callback_once,
+    leaks.no_leak,
+    results.settles,
+    results.callback_comes,
+)
+"""What any retrier owes its caller."""
+
+PLATFORM: tuple[Invariant, ...] = (
+    jobs.clock_monotone,
+    jobs.legal_job_steps,
+    jobs.mutations_exactly_once,
+    jobs.actions_at_most_once,
+    jobs.children_of_canceled,
+    jobs.nothing_starts_early,
+    jobs.slots_respected,
+    jobs.rows_kept,
+    numbers.rows_collected,
+    executions.ends_as_attempted,
+    executions.deaths_take_all,
+    executions.starts_in_order,
+    executions.operators_cancel,
+    numbers.restarts_last,
+    numbers.reruns_in_law,
+    numbers.crashes_detected,
+    numbers.clients_wait,
+    store.atomic_commits,
+    store.serializable,
+    effects.attempts_end_once,
+    effects.attempts_go_as_drawn,
+    effects.time_limit_holds,
+    effects.effects_happen,
+    numbers.effects_at_their_moment,
+    numbers.outages_strike,
+    effects.duplicates_have_causes,
+    jobs.nothing_left,
+)
+"""What the platform, and the world around it, owe whoever runs on it."""
+
+INVARIANTS: tuple[Invariant, ...] = (*RETRIER, *PLATFORM)
+
+STRICTER: tuple[Invariant, ...] = (
+    stricter.effect_once,
+    stricter.no_runaway,
+    stricter.delays_reach_low,
+    stricter.delays_reach_high,
+    stricter.polls_reach_low,
+    stricter.polls_reach_high,
+)
+"""What nobody can always grant, or what few histories cannot show, to be asked for by name."""
+
+
+def check(
+    history: History, terms: Terms | None = None, invariants: Iterable[Invariant] = INVARIANTS
+) -> list[Violation]:
+    """Check a history against invariants; returns what breaks them, in their order.
+
+    Those of kind `eventually` are asked only of a history that is drained. Those of kind `sometimes` are left to
+    whoever has many histories: what they yield, `Invariant.check`, are sightings.
+    """
+    return check_view(View(history, terms), invariants)
+
+
+def check_view(view: View, invariants: Iterable[Invariant] = INVARIANTS) -> list[Violation]:
+    """Check a history that has been indexed already; see `check`."""
+    drained = view.terms.drained
+    found: list[Violation] = []
+    for one in invariants:
+        if one.kind == SOMETIMES or (one.kind == EVENTUALLY and not drained):
+            continue
+        found += [violation._replace(invariant=one.name) for violation in one.search(view)]
+    return found

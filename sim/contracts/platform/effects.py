@@ -1,0 +1,236 @@
+"""What the platform and the world owe, part three: what attempts did to the outside, when, and why twice."""
+
+# ruff: noqa: D401  # an invariant's docstring is a claim about histories, not an order
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sim.contracts.invariant import Violation, breach, invariant
+from sim.history.entities import NOT_YET, Attempt, when
+from sim.history.vocabulary import (
+    ACK_LOST,
+    APPLIED,
+    CANCELED,
+    CUT,
+    DIED,
+    FAILED,
+    LOST,
+    LOST_CONTACT,
+    RETURNED,
+    SUPPRESSED,
+    THREW,
+)
+from sim.kernel.durations import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sim.contracts.view import View
+    from sim.history.events import Event
+
+CRASH = "crash_after_effect"
+TIMEOUT = "timeout"
+REPORT_LOST = "report_lost"
+WITH_EFFECT = ("success", ACK_LOST, CRASH, LOST_CONTACT)
+ENDS = {
+    "success": (RETURNED, DIED, CUT),
+    "fail": (THREW, DIED, CUT),
+    ACK_LOST: (THREW, DIED, CUT),
+    "crash_before_effect": (DIED, CUT),
+    CRASH: (DIED, CUT),
+    LOST_CONTACT: (RETURNED, DIED, CUT),
+    "hang": (DIED, CUT),
+}
+"""How an attempt can end, by what it has in store; any can die with its server or reach the time limit."""
+BY_OUTCOME = {"success": (REPORT_LOST,), LOST_CONTACT: (TIMEOUT,)}
+ANY = (ACK_LOST, CRASH, TIMEOUT, REPORT_LOST)
+
+
+@invariant(owed_by="platform")
+def attempts_end_once(view: View) -> Iterator[Violation]:
+    """An attempt ends at most once, and nothing is heard of attempts that never started."""
+    for _, event in view.strays:
+        text = f"'{event.kind}' of attempt {event.subject} of request {event.request} {when(event)}"
+        yield breach(event.request, f"{text}: it had ended or never started", event)
+
+
+@invariant(owed_by="platform")
+def attempts_go_as_drawn(view: View) -> Iterator[Violation]:
+    """An attempt ends as its outcome says, unless it dies or is cut off, and only some outcomes have an effect."""
+    for request in view.requests.values():
+        for attempt in request.attempts:
+            ends = ENDS.get(attempt.outcome)
+            if ends is None:
+                continue
+            wrong = ""
+            if attempt.end is not None and attempt.how not in ends:
+                wrong = f"{attempt.how} {when(attempt.end)}"
+            elif attempt.lost is not None and attempt.outcome != LOST_CONTACT:
+                wrong = f"is lost {when(attempt.lost)}"
+            elif (attempt.effect_ns >= 0) != (attempt.outcome in WITH_EFFECT):
+                wrong = "is to have an effect" if attempt.effect_ns >= 0 else "is to have no effect"
+            if wrong:
+                text = f"attempt {attempt.number} of {request}, with '{attempt.outcome}' in store, {wrong}"
+                yield breach(request.number, text, attempt.start, attempt.lost, attempt.end)
+
+
+@invariant(owed_by="platform")
+def time_limit_holds(view: View) -> Iterator[Violation]:
+    """An attempt in the deployment is cut off at the action time limit, not later nor sooner, where one is stated."""
+    limit_ns = view.terms.action_time_limit_ns
+    if limit_ns is None:
+        return
+    for request in view.requests.values():
+        for attempt in request.attempts:
+            job = view.jobs.get(attempt.job)
+            if job is None or job.started is None:
+                continue
+            by_ns = job.started.t_ns + limit_ns
+            if (attempt.end is None and view.is_past(by_ns)) or (attempt.end is not None and attempt.end.t_ns > by_ns):
+                text = (
+                    f"attempt {attempt.number} of {request} runs on after {format_duration(by_ns)}, the time limit of"
+                )
+                yield breach(request.number, f"{text} {job}", job.started, attempt.start, attempt.end)
+            elif attempt.end is not None and attempt.how == CUT and attempt.end.t_ns < by_ns:
+                text = f"attempt {attempt.number} of {request} is cut off {when(attempt.end)}, before"
+                text += f" {format_duration(by_ns)}, the time limit of {job}"
+                yield breach(request.number, text, job.started, attempt.start, attempt.end)
+
+
+@invariant(owed_by="platform")
+def effects_happen(view: View) -> Iterator[Violation]:
+    """Every attempt has its effect at the instant it is due, once, unless a restart loses it, and none otherwise."""
+    for request in view.requests.values():
+        for attempt in request.attempts:
+            if attempt.effects:
+                yield from _effect_as_due(view, attempt)
+            elif attempt.effect_ns >= 0 and view.is_past(attempt.effect_ns) and not _lost_in(view, attempt, NOT_YET):
+                text = f"{_whose(attempt)} is due at {format_duration(attempt.effect_ns)} and never comes"
+                yield breach(request.number, text, attempt.start, attempt.end)
+
+
+def _effect_as_due(view: View, attempt: Attempt) -> Iterator[Violation]:
+    number = attempt.request.number
+    at, effect = attempt.effects[0]
+    if attempt.effect_ns < 0:
+        yield breach(number, f"{_whose(attempt)} comes {when(effect)}; it has none", attempt.start, effect)
+        return
+    if len(attempt.effects) > 1:
+        again = attempt.effects[1][1]
+        yield breach(number, f"{_whose(attempt)} comes {when(effect)} and again {when(again)}", effect, again)
+    if effect.t_ns != attempt.effect_ns:
+        text = f"{_whose(attempt)} comes {when(effect)} and is due at {format_duration(attempt.effect_ns)}"
+        yield breach(number, text, attempt.start, effect)
+    elif view.restarts and (lost := _lost_in(view, attempt, at)) is not None and lost[1]:
+        text = f"{_whose(attempt)} comes {when(effect)} although it was lost {when(lost[0])}"
+        yield breach(number, text, lost[0], effect)
+
+
+def _whose(attempt: Attempt) -> str:
+    return f"the effect of attempt {attempt.number} of {attempt.request}"
+
+
+def _lost_in(view: View, attempt: Attempt, before_at: int) -> tuple[Event, bool] | None:
+    """Return the restart that loses the attempt's effect, and whether that is sure; None where none does.
+
+    A restart loses the effects that are ahead of the executions it kills. The execution of an attempt that has died is
+    there to be killed until the end of its job is written; of a canceled job nobody can tell when that is.
+    """
+    job = view.jobs.get(attempt.job)
+    if job is None:
+        return None
+    for at, restart in view.restarts:
+        if at > before_at or attempt.effect_ns < restart.t_ns:
+            return None
+        if at < attempt.at or restart.name != LOST:
+            continue
+        if attempt.end_at > at:
+            return restart, True
+        unwritten = job.state == CANCELED or job.end_at > at
+        if unwritten and attempt.how in {DIED, CUT} and attempt.lost_at > attempt.end_at:
+            return restart, job.state != CANCELED
+    return None
+
+
+@invariant(owed_by="platform")
+def duplicates_have_causes(view: View) -> Iterator[Violation]:
+    """The first effect is applied; a later one is suppressed within the receiver's window, or names what caused it.
+
+    The cause is what became of the attempt whose effect came before; or `timeout`, where the attempt that makes the
+    duplicate had been given up.
+    """
+    for request in view.requests.values():
+        last: Attempt | None = None
+        last_event: Event | None = None
+        for at, event, attempt in request.effects:
+            expected = _expected(view, at, event, attempt, last, last_event)
+            if event.name not in expected:
+                text = f"the effect of attempt {attempt.number} of {request} {when(event)} is '{event.name}' and should"
+                yield breach(request.number, f"{text} be '{' or '.join(expected)}'", last_event, event)
+            if event.name != SUPPRESSED:
+                last, last_event = attempt, event
+
+
+def _expected(  # noqa: PLR0913, PLR0917  # an effect and the one before
+    view: View, at: int, event: Event, attempt: Attempt, last: Attempt | None, last_event: Event | None
+) -> tuple[str, ...]:
+    if last is None or last_event is None:
+        return (APPLIED,)
+    window_ns = view.terms.idempotency_ns
+    if window_ns is None:
+        if event.name == SUPPRESSED:
+            return (SUPPRESSED,)
+    elif event.t_ns - last_event.t_ns < window_ns:
+        return (SUPPRESSED,)
+    if _given_up(attempt, at):
+        return (TIMEOUT,)
+    return _blame(view, last, at)
+
+
+def _given_up(attempt: Attempt, at: int) -> bool:
+    ended_badly = attempt.end_at < at and attempt.how in {DIED, CUT}
+    return ended_badly or attempt.lost_at < at or attempt.timed_out_at < at
+
+
+def _blame(view: View, attempt: Attempt, at: int) -> tuple[str, ...]:
+    """Return what a duplicate may be charged to that comes at a position, behind an effect of this attempt."""
+    if attempt.lost_at < at or attempt.timed_out_at < at:
+        causes: tuple[str, ...] = (TIMEOUT,)
+    elif attempt.how == THREW:
+        causes = (ACK_LOST,)
+    elif attempt.end_at > at:
+        # It still runs, and is judged by what it is to become.
+        causes = BY_OUTCOME.get(attempt.outcome, (TIMEOUT,)) if attempt.how == RETURNED else ANY
+    elif attempt.how == CUT:
+        causes = (TIMEOUT,)
+    elif attempt.how == DIED:
+        causes = (CRASH,) if attempt.effects[0][0] < attempt.end_at else (TIMEOUT,)
+    else:
+        causes = _blame_of_success(view, attempt, at)
+    return causes
+
+
+def _blame_of_success(view: View, attempt: Attempt, at: int) -> tuple[str, ...]:
+    """Return the same for an attempt that returned: its report was lost, or its execution ended before it was made."""
+    job = view.jobs.get(attempt.job)
+    if attempt.outcome == LOST_CONTACT:
+        # It was over before contact could be lost; its outcome may be blamed all the same.
+        return (TIMEOUT, REPORT_LOST, CRASH)
+    if job is None or job.started is None:
+        return (REPORT_LOST,)
+    if job.state == CANCELED:
+        return (REPORT_LOST, CRASH, TIMEOUT)
+    if view.restarted_between(attempt.end_at, min(job.end_at, at)):
+        return (CRASH,)
+    if job.state != FAILED or job.end is None:
+        return (REPORT_LOST,)
+    # The job failed. What struck the report stands in its instant; else the job may have reached its time limit.
+    end_ns = job.end.t_ns
+    struck = any(
+        event.kind in {"conflict", "system_error", "rolled_back"}
+        and event.t_ns == end_ns
+        and event.request == job.request.number
+        for event in view.events[attempt.end_at : job.end_at]
+    )
+    return (REPORT_LOST,) if struck else (REPORT_LOST, TIMEOUT)

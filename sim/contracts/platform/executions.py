@@ -1,0 +1,142 @@
+"""What the platform owes, part five: how executions end, in which order they start, and whom an operator cancels."""
+
+# ruff: noqa: D401  # an invariant's docstring is a claim about histories, not an order
+
+from __future__ import annotations
+
+from bisect import bisect
+from heapq import heappop, heappush
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+from sim.contracts.invariant import Violation, breach, invariant
+from sim.history.entities import Attempt, Job, when
+from sim.history.vocabulary import CANCELED, DIED, FAILED, OF_THE_ACTION, OF_THE_POLL, RETURNED, SUCCESS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sim.contracts.view import View
+    from sim.history.events import Event
+
+THE_ACTION = "action"
+"""The user's own action, where its job runs nothing else."""
+
+
+@invariant(owed_by="platform")
+def ends_as_attempted(view: View) -> Iterator[Violation]:
+    """A job that runs nothing but the action succeeds exactly when its attempt returns.
+
+    Where the server dies before the end is written, the platform loses sight of the attempt or somebody cancels it, it
+    only must not succeed.
+    """
+    for request in view.requests.values():
+        for attempt in request.attempts:
+            job = view.jobs.get(attempt.job)
+            if job is None or job.name != THE_ACTION or job.end is None or job.state == CANCELED:
+                continue
+            returned = attempt.how == RETURNED and attempt.end_at < job.end_at
+            unseen = attempt.lost_at < job.end_at or view.restarted_between(attempt.at, job.end_at)
+            if (job.state == SUCCESS) != returned and not (job.state == FAILED and unseen):
+                how = attempt.how if attempt.end_at < job.end_at else "still runs"
+                text = f"{job} ends as {job.state} {when(job.end)}, and attempt {attempt.number} {how}"
+                yield breach(request.number, text, attempt.end or attempt.start, job.end)
+
+
+@invariant(owed_by="platform")
+def deaths_take_all(view: View) -> Iterator[Violation]:
+    """An attempt in the deployment dies with the server, in its instant, and nothing that it called commits after."""
+    if not view.restarts:
+        return
+    for request in view.requests.values():
+        for attempt in request.attempts:
+            if attempt.job >= 0:
+                yield from _dies_with_it(view, attempt)
+    for commit in view.commits:
+        caller = view.jobs.get(commit.detail.caller)
+        if caller is not None and view.restarted_between(caller.started_at, commit.at):
+            text = f"mutation {commit.event.name} commits {when(commit.event)}, called by {caller}, which died with"
+            yield breach(commit.event.request, f"{text} the server", caller.started, commit.event)
+
+
+def _dies_with_it(view: View, attempt: Attempt) -> Iterator[Violation]:
+    place = bisect(view.restarts, attempt.at, key=itemgetter(0))
+    at, restart = view.restarts[place] if place < len(view.restarts) else (attempt.end_at, None)
+    # A history can be cut between a death and what it takes.
+    if restart is None or at > attempt.end_at or (attempt.end is None and not view.is_past(restart.t_ns)):
+        return
+    if attempt.end is None or attempt.how != DIED or attempt.end.t_ns != restart.t_ns:
+        text = f"attempt {attempt.number} of {attempt.request} goes on after the death of the server {when(restart)}"
+        yield breach(attempt.request.number, text, restart, attempt.end)
+
+
+@invariant(owed_by="platform")
+def starts_in_order(view: View) -> Iterator[Violation]:
+    """Jobs that wait for a slot start in the order in which they are due; checked where nothing else delays starts."""
+    if not view.terms.in_order:
+        return
+    started = [job for job in view.jobs.values() if job.started is not None and not job.errors]
+    started.sort(key=lambda job: job.started_at)
+    to_come = sorted(started, key=_waits_from_ns, reverse=True)
+    waiting: list[tuple[tuple[int, int], Job]] = []
+    for job in started:
+        t_ns = _started_ns(job)
+        # Those that were waiting before this instant; one that starts within it is as good as first.
+        while to_come and _waits_from_ns(to_come[-1]) < t_ns:
+            other = to_come.pop()
+            heappush(waiting, (_key(other), other))
+        while waiting and _started_ns(waiting[0][1]) <= t_ns:
+            heappop(waiting)
+        if waiting and waiting[0][0] < _key(job):
+            other = waiting[0][1]
+            text = f"{job} starts {when(job.started)} before {other}, which was due earlier"
+            yield breach(job.request.number, text, other.created, job.started, other.started)
+            return
+    for commit in view.commits:
+        yield from _looked_too_soon(view, commit.created)
+
+
+def _key(job: Job) -> tuple[int, int]:
+    """Return by what jobs wait: the time asked for, or that of asking where it was past by then."""
+    scheduled_ns = job.created.t_ns if job.by is None else job.by.detail.begin_ns
+    return max(job.asked_ns, scheduled_ns), job.id
+
+
+def _waits_from_ns(job: Job) -> int:
+    waits_ns: int = max(job.asked_ns, job.created.t_ns)
+    return waits_ns
+
+
+def _started_ns(job: Job) -> int:
+    return 0 if job.started is None else job.started.t_ns
+
+
+def _looked_too_soon(view: View, created: list[Job]) -> Iterator[Violation]:
+    """Yield a mutation that runs before an action that was scheduled before it, in one mutation, for one instant."""
+    for action in created:
+        if action.started is None or action.errors or view.restarts:
+            continue
+        for other in created:
+            if other.id > action.id and other.asked_ns == action.asked_ns and other.commits and not other.errors:
+                at, event = other.commits[0]
+                if (event.detail.begin_ns, at) < (action.started.t_ns, action.started_at):
+                    text = f"{other} runs before {action} starts {when(action.started)}, which was scheduled before it"
+                    yield breach(action.request.number, text, action.created, event, action.started)
+
+
+@invariant(owed_by="platform")
+def operators_cancel(view: View) -> Iterator[Violation]:
+    """An operator's cancel ends the newest unfinished job of its target there and then, where there is one."""
+    names = {OF_THE_ACTION: view.terms.promises.action_jobs, OF_THE_POLL: view.terms.promises.poll_jobs}
+    for request in view.requests.values():
+        for at, cancel in request.cancels:
+            alive = [job for job in request.jobs if job.name in names.get(cancel.name, ()) and job.at < at < job.end_at]
+            if not alive:
+                continue
+            step: Event | None = view.events[at + 1] if at + 1 < len(view.events) else None
+            if step is None and not view.terms.drained:
+                continue
+            done = step is not None and step.kind == "state" and step.detail[1] == CANCELED
+            if step is None or not done or step.subject != alive[-1].id:
+                text = f"an operator cancels the {cancel.name} of {request} {when(cancel)}, and {alive[-1]} is not"
+                yield breach(request.number, text, cancel, step)

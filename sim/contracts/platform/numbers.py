@@ -1,0 +1,208 @@
+"""What the platform and the world owe, part four: that their own numbers hold. Checked where the terms give them."""
+
+# ruff: noqa: D401  # an invariant's docstring is a claim about histories, not an order
+
+from __future__ import annotations
+
+from bisect import bisect
+from itertools import pairwise
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+from sim.contracts.invariant import Violation, breach, invariant
+from sim.history.entities import NOT_YET, Attempt, Job, when
+from sim.history.vocabulary import CANCELED, CUT, DIED, FAILED, IN_PROGRESS
+from sim.kernel.durations import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sim.contracts.view import View
+    from sim.history.events import Event
+
+OF_A_LOOP = frozenset({"attempt", "sleep", "draw", "settled", "resettled"})
+"""What a client's loop itself does, as far as a history tells."""
+LONG_NS = 1_000_000
+"""From which most on a wait of full jitter is not 0 by chance."""
+TWICE = 2
+
+
+@invariant(owed_by="platform")
+def clients_wait(view: View) -> Iterator[Violation]:
+    """A client's sleeps and timeouts last as long as it asks, unless it is canceled."""
+    own: dict[int, list[Event]] = {request.number: [] for request in view.requests.values() if request.sleeps}
+    for event in view.events if own else ():
+        if event.kind in OF_A_LOOP and event.request in own:
+            own[event.request].append(event)
+    for request in view.requests.values():
+        for attempt in request.attempts:
+            given_up = attempt.timed_out
+            if given_up is not None and isinstance(given_up.detail, int):
+                waited_ns = given_up.t_ns - attempt.start.t_ns
+                if waited_ns != given_up.detail:
+                    text = f"attempt {attempt.number} of {request} is given up after {format_duration(waited_ns)}, and"
+                    text += f" was to be after {format_duration(given_up.detail)}"
+                    yield breach(request.number, text, attempt.start, given_up)
+        for event, following in pairwise(own.get(request.number, ())):
+            if event.kind == "sleep" and following.t_ns != event.t_ns + event.detail and following.name != CANCELED:
+                text = f"{request} sleeps {format_duration(event.detail)} {when(event)}, and goes on"
+                yield breach(request.number, f"{text} {when(following)}", event, following)
+
+
+@invariant(owed_by="platform")
+def restarts_last(view: View) -> Iterator[Violation]:
+    """The server is down for as long as the fault says."""
+    for (_, restart), (_, boot) in zip(view.restarts, view.boots, strict=False):
+        down_ns = boot.t_ns - restart.t_ns
+        if down_ns != restart.detail:
+            text = f"the server is down for {format_duration(down_ns)}, and was to be for"
+            yield breach(-1, f"{text} {format_duration(restart.detail)}", restart, boot)
+
+
+@invariant(owed_by="platform")
+def reruns_in_law(view: View) -> Iterator[Violation]:
+    """A refused mutation runs again as often as it may, a scheduled one until it commits, each time after its backoff.
+
+    How long a called mutation waits is not seen: calls of the same name are not told apart.
+    """
+    terms = view.terms
+    if terms.occ_reruns is not None:
+        for at, event in view.conflicts:
+            if event.subject < 0:
+                yield from _called_again(view, at, event, terms.occ_reruns)
+    if terms.scheduled_occ_backoff_ns is not None:
+        yield from _waits_in_law(view, terms.scheduled_occ_backoff_ns)
+
+
+def _waits_in_law(view: View, backoff_ns: tuple[int, int]) -> Iterator[Violation]:
+    waits: list[tuple[int, Event]] = []
+    latest = {(event.subject, event.detail): (at, event) for at, event in view.conflicts if event.subject >= 0}
+    for (number, count), (at, event) in latest.items():
+        job = view.jobs.get(number)
+        if job is None or not job.commits or (number, count + 1) in latest:
+            continue
+        commit_at, commit = job.commits[0]
+        if view.restarted_between(at, commit_at) or any(place > at for place, _ in job.errors):
+            continue
+        wait_ns, most_ns = commit.detail.begin_ns - event.t_ns, _most_ns(backoff_ns, count - 1)
+        if most_ns >= LONG_NS:
+            waits.append((wait_ns, event))
+        if wait_ns > most_ns:
+            text = f"{job} runs again {format_duration(wait_ns)} after conflict {count}, and was to within"
+            yield breach(event.request, f"{text} {format_duration(most_ns)}", event, commit)
+    if len(waits) >= TWICE and view.terms.draws_differ and not any(wait_ns for wait_ns, _ in waits):
+        event = waits[-1][1]
+        yield breach(event.request, f"all {len(waits)} reruns come at once, with no wait behind a conflict", event)
+
+
+def _called_again(view: View, at: int, event: Event, most: int) -> Iterator[Violation]:
+    if event.detail > most + 1:
+        text = (
+            f"{event.name} of request {event.request} loses {event.detail} times {when(event)}, and runs again at most"
+        )
+        yield breach(event.request, f"{text} {most} times", event)
+        return
+    following = view.events[at + 1] if at + 1 < len(view.events) else None
+    if event.detail > most or following is None or following.kind != "state":
+        return
+    # Nothing but the error of a call that is given up ends a job in the very step in which it is refused.
+    same = (following.t_ns, following.request) == (event.t_ns, event.request)
+    job = view.jobs.get(following.subject)
+    limit_ns = view.terms.action_time_limit_ns
+    cut = job is not None and job.started is not None and job.started.t_ns + (limit_ns or 0) == event.t_ns
+    if same and following.detail == (IN_PROGRESS, FAILED) and not cut:
+        text = (
+            f"{event.name} of request {event.request} is given up {when(event)} after {event.detail} of {most} reruns"
+        )
+        yield breach(event.request, text, event, following)
+
+
+def _most_ns(backoff_ns: tuple[int, int], failures: int) -> int:
+    initial_ns, max_ns = backoff_ns
+    return min(initial_ns << min(failures, 62), max_ns)
+
+
+@invariant(owed_by="platform")
+def crashes_detected(view: View) -> Iterator[Violation]:
+    """The job of an attempt that dies alone is marked failed after the time that detection takes."""
+    detection_ns = view.terms.crash_detection_ns
+    if detection_ns is None:
+        return
+    for request in view.requests.values():
+        for attempt in request.attempts:
+            job = view.jobs.get(attempt.job)
+            if attempt.how != DIED or attempt.end is None or job is None or attempt.lost is not None:
+                continue
+            due_ns = attempt.end.t_ns + detection_ns
+            if _excused(view, attempt, job, due_ns):
+                continue
+            if job.end is None and view.is_past(due_ns):
+                text = f"{job} is never marked failed, and was to be at {format_duration(due_ns)}"
+                yield breach(request.number, text, attempt.end)
+            elif job.end is not None and job.end.t_ns != due_ns:
+                text = f"{job} is marked {job.state} {when(job.end)}, and was to be at {format_duration(due_ns)}"
+                yield breach(request.number, text, attempt.end, job.end)
+
+
+def _excused(view: View, attempt: Attempt, job: Job, due_ns: int) -> bool:
+    if job.state == CANCELED or any(place > attempt.at for place, event in job.errors if event.detail == "end"):
+        return True
+    for _, restart in view.restarts[bisect(view.restarts, attempt.at, key=itemgetter(0)) :]:
+        if restart.t_ns > due_ns:
+            break
+        if attempt.end is not None and attempt.end.t_ns <= restart.t_ns:
+            return True
+    return False
+
+
+@invariant(owed_by="platform")
+def rows_collected(view: View) -> Iterator[Violation]:
+    """A row is collected once its job has been over for the retention, where one batch takes all there are."""
+    retention_ns, batch = view.terms.retention_ns, view.terms.collection_batch
+    if retention_ns is None or batch is None or view.restarts or batch <= len(view.jobs):
+        return
+    ends = sorted((job.end or job.created).t_ns for job in view.jobs.values() if job.end_at < NOT_YET)
+    ripe = bisect(ends, view.last_ns - retention_ns - 1)
+    collected = sum(event.detail for _, event in view.ledger if event.kind == "collected")
+    if collected < ripe:
+        text = f"{collected} rows have been collected by {format_duration(view.last_ns)}, and {ripe} jobs had been over"
+        yield breach(-1, f"{text} for more than {format_duration(retention_ns)}", view.events[-1])
+
+
+@invariant(owed_by="platform")
+def effects_at_their_moment(view: View) -> Iterator[Violation]:
+    """An effect is due at its share of the attempt's latency, and a crash before the effect comes before that."""
+    share = view.terms.effect_at
+    if share is None:
+        return
+    for request in view.requests.values():
+        for attempt in request.attempts:
+            latency_ns = attempt.latency_ns
+            if latency_ns < 0:
+                continue
+            moment_ns = attempt.start.t_ns + (latency_ns if share == 1.0 else round(share * latency_ns))
+            if attempt.effect_ns >= 0 and attempt.effect_ns != moment_ns:
+                text = f"the effect of attempt {attempt.number} of {request} is due at"
+                text += f" {format_duration(attempt.effect_ns)}, and its moment is {format_duration(moment_ns)}"
+                yield breach(request.number, text, attempt.start)
+            late = attempt.end is not None and attempt.end.t_ns > moment_ns
+            if attempt.outcome == "crash_before_effect" and attempt.how != CUT and late:
+                text = (
+                    f"attempt {attempt.number} of {request} dies {when(attempt.end)}, behind the moment of its effect"
+                )
+                yield breach(request.number, f"{text} at {format_duration(moment_ns)}", attempt.start, attempt.end)
+
+
+@invariant(owed_by="platform")
+def outages_strike(view: View) -> Iterator[Violation]:
+    """Every attempt that starts in a total outage fails; checked where the terms name outages."""
+    for request in view.requests.values():
+        for attempt in request.attempts:
+            t_ns = attempt.start.t_ns
+            for from_ns, to_ns in view.terms.outages_ns:
+                if from_ns <= t_ns < to_ns and attempt.outcome != "fail":
+                    text = (
+                        f"attempt {attempt.number} of {request} has '{attempt.outcome}' in store {when(attempt.start)},"
+                    )
+                    text += f" in the outage from {format_duration(from_ns)} to {format_duration(to_ns)}"
+                    yield breach(request.number, text, attempt.start)

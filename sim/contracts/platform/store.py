@@ -1,0 +1,224 @@
+"""What the platform owes, part two: transactions that are atomic and serializable, found from the history alone.
+
+The store is rebuilt in commit order. Every value that a mutation read must be the one right before its commit, and
+must not have changed since its snapshot. Steps of job states outside mutations are transactions of their own: each
+takes a timestamp between those of the commits around it.
+"""
+
+# ruff: noqa: D401  # an invariant's docstring is a claim about histories, not an order
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from sim.contracts.invariant import Violation, breach, invariant
+from sim.history.entities import Commit, when
+from sim.history.vocabulary import ALIVE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sim.contracts.view import View
+    from sim.history.events import Event, RangeRead
+
+Row = int | str
+Key = tuple[Any, ...]
+
+
+@invariant(owed_by="platform")
+def atomic_commits(view: View) -> Iterator[Violation]:
+    """What mutations write and schedule happens in commits, all of it and nothing but it."""
+    done: dict[Row, Event] = {}
+    commits = iter(view.commits)
+    for _, event in view.ledger:
+        kind = event.kind
+        if kind == "write":
+            done[event.name] = event
+        elif kind in {"job", "state"}:
+            done[event.subject] = event
+        elif kind == "commit":
+            commit = next(commits)
+            for row in commit.detail.writes:
+                if done.pop(row, None) is None:
+                    text = f"{_mutation(commit)} commits {when(event)} with a write of {_row(view, row)}"
+                    yield breach(event.request, f"{text} that has not happened", event)
+            yield from _left_over(view, done, event)
+            done.clear()
+    if view.terms.drained:
+        yield from _left_over(view, done, None)
+
+
+def _left_over(view: View, done: dict[Row, Event], commit: Event | None) -> Iterator[Violation]:
+    for row, event in done.items():
+        if event.kind != "state":
+            text = f"{_row(view, row)} is written {when(event)} and is part of no commit"
+            yield breach(event.request, text, event, commit)
+
+
+@invariant(owed_by="platform")
+def serializable(view: View) -> Iterator[Violation]:
+    """Every mutation read what was there right before its commit, unchanged since its snapshot."""
+    yield from _Store(view).replay()
+
+
+class _Store:
+    """The documents and the states of jobs, rebuilt event by event."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.documents: dict[Row, Any] = {}
+        self.states: dict[Row, str] = {}
+        self.before: dict[Row, str] = {}
+        """The state of a job before its latest step."""
+        self.written: dict[Row, tuple[int, Event]] = {}
+        """The timestamp and the event of the latest write of each row."""
+        self.changed: list[Event] = []
+        """Steps of job states since the last commit."""
+        self.last_ts = 0
+        """At least the timestamp of the latest transaction."""
+        self.collected = 0
+        self.gone: dict[Row, Event] = {}
+
+    def replay(self) -> Iterator[Violation]:
+        commits = iter(self.view.commits)
+        pending: list[Event] = []
+        for _, event in self.view.ledger:
+            kind = event.kind
+            if kind == "state":
+                self.before[event.subject] = self.states.get(event.subject, "")
+                self.states[event.subject] = event.detail[1]
+                self.changed.append(event)
+            elif kind == "job":
+                self.states[event.subject] = event.detail[1]
+            elif kind == "write":
+                pending.append(event)
+            elif kind == "collected":
+                self.collected += event.detail
+            else:
+                yield from self.commit(next(commits), pending)
+                pending.clear()
+
+    def commit(self, commit: Commit, pending: list[Event]) -> Iterator[Violation]:
+        event, detail = commit.event, commit.detail
+        if self.changed:
+            self._steps_outside(commit)
+        yield from self._timestamps(commit)
+        for row, value in detail.reads:
+            yield from self._read(commit, row, value)
+        for found in detail.ranges:
+            yield from self._range(commit, found)
+        for write in pending:
+            self.documents[write.name] = write.detail
+        if detail.commit_ts:
+            self.last_ts = max(self.last_ts, detail.commit_ts)
+            latest = (detail.commit_ts, event)
+            for row in detail.writes:
+                self.written[row] = latest
+
+    def _steps_outside(self, commit: Commit) -> None:
+        """Give the steps since the last commit that are not part of this one their timestamps."""
+        own = [step.event for job in commit.detail.writes if isinstance(job, int) for step in self._steps(job, commit)]
+        for event in self.changed:
+            if not any(event is other for other in own):
+                self.last_ts += 1
+                self.written[event.subject] = (self.last_ts, event)
+        self.changed.clear()
+
+    def _steps(self, number: int, commit: Commit) -> list[Any]:
+        job = self.view.jobs.get(number)
+        return [] if job is None else [step for step in job.steps if step.by is commit]
+
+    def _timestamps(self, commit: Commit) -> Iterator[Violation]:
+        event, detail = commit.event, commit.detail
+        ts = detail.commit_ts
+        what = f"{_mutation(commit)} commits {when(event)}"
+        if ts == 0:
+            if detail.writes:
+                yield breach(event.request, f"{what} with writes and no timestamp", event)
+        elif ts <= self.last_ts:
+            text = f"{what} with timestamp {ts}; the one before has {self.last_ts}"
+            yield breach(event.request, text, event)
+        elif ts <= detail.begin_ts:
+            yield breach(event.request, f"{what} with timestamp {ts}; its snapshot has {detail.begin_ts}", event)
+
+    def _read(self, commit: Commit, row: Row, value: Any) -> Iterator[Violation]:
+        written = self.written.get(row)
+        if isinstance(row, str):
+            there = self.documents.get(row)
+            same = value is there or value == there
+        else:
+            there = self.before.get(row) if row in commit.detail.writes else self.states.get(row)
+            same = value == there or (value is None and self._collected(row, there, commit.event))
+            if same and value is not None and row in self.gone:
+                same, there = False, "gone"
+        if not same or (written is not None and written[0] > commit.detail.begin_ts):
+            event, view = commit.event, self.view
+            text = f"{_mutation(commit)} reads {_row(view, row)} as {_value(value)}"
+            text += f"; when it commits {when(event)} that is {_value(there)}"
+            if same and written is not None:
+                text += f", written {when(written[1])} after its snapshot"
+            yield breach(event.request, text, None if written is None else written[1], event)
+
+    def _collected(self, row: Row, state: str | None, reader: Event) -> bool:
+        """Tell whether the row of an ended job can be gone: rows that were found gone are at most those collected."""
+        if state in ALIVE or state is None:
+            return False
+        if row not in self.gone and len(self.gone) < self.collected:
+            self.gone[row] = reader
+        return row in self.gone
+
+    def _range(self, commit: Commit, read: RangeRead) -> Iterator[Violation]:
+        event, own = commit.event, read.own
+        inside = sorted(
+            (key, row)
+            for row, document in self.documents.items()
+            if document is not None and row not in own and str(row).rpartition(":")[0] == read.table
+            if read.low <= (key := _key(document, read.fields)) < read.high
+        )
+        there = tuple(row for _, row in inside)
+        what = f"{_mutation(commit)} finds {_names(read.ids)} in {read.table}"
+        if there != read.ids:
+            yield breach(event.request, f"{what}; when it commits {when(event)} that is {_names(there)}", event)
+            return
+        for row in there:
+            written = self.written.get(row)
+            if written is not None and written[0] > commit.detail.begin_ts:
+                text = f"{what}; {row} is written {when(written[1])}, after its snapshot"
+                yield breach(event.request, text, written[1], event)
+
+
+def _key(document: Mapping[str, Any], fields: tuple[str, ...]) -> Key:
+    """Return a document's place in an index: missing < null < numbers < booleans < text, then its own number."""
+    return (*(_place(document, path) for path in fields), (2, int(document["_id"].rpartition(":")[2])))
+
+
+def _place(document: Mapping[str, Any], path: str) -> Key:
+    value: Any = document
+    for part in path.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return (0,)
+        value = value[part]
+    if value is None:
+        return (1,)
+    if isinstance(value, bool):
+        return (3, value)
+    return (4, value) if isinstance(value, str) else (2, value)
+
+
+def _mutation(commit: Commit) -> str:
+    event = commit.event
+    name = f"mutation {event.name}" if event.name else "a call that schedules"
+    return name if event.subject < 0 else f"{name} (job {event.subject})"
+
+
+def _row(view: View, row: Row) -> str:
+    return view.job_text(row) if isinstance(row, int) else row
+
+
+def _value(value: Any) -> str:
+    return "nothing" if value is None else str(value)
+
+
+def _names(ids: tuple[Row, ...]) -> str:
+    return ", ".join(str(row) for row in ids) or "nothing"

@@ -1,0 +1,1 @@
+"""What a retrier owes its caller."""

@@ -1,0 +1,144 @@
+"""What a retrier owes, part four: a request among others does what it does alone.
+
+The two histories of the request are compared event by event. Numbers of jobs and ids of documents are given out in
+order of creation, so they differ where others create some too: they must correspond one to one. Instants are taken
+from the submission. Timestamps of transactions and ranges of shared tables are left out.
+"""
+
+# ruff: noqa: D401  # an invariant's docstring is a claim about histories, not an order
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+from sim.contracts.invariant import Violation, breach, invariant
+from sim.history.entities import when
+from sim.history.events import Committed, Start
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sim.contracts.view import View
+    from sim.history.events import Event
+
+OF_JOBS = ("job", "state", "commit", "conflict", "rolled_back", "system_error")
+"""Events whose subject is a job."""
+
+
+@invariant()
+def no_leak(view: View) -> Iterator[Violation]:
+    """What happens to a request does not depend on the requests around it; checked where the terms give it alone."""
+    alone = view.terms.alone
+    if alone is None:
+        return
+    events: dict[int, list[Event]] = {}
+    for event in view.events:
+        events.setdefault(event.request, []).append(event)
+    for request in view.requests.values():
+        if request.submit is None:
+            continue
+        here = events[request.number]
+        there = [event for event in alone(request.number).events if event.request == request.number]
+        twin = _Twin(here, there)
+        for mine, other in zip_longest(here, there):
+            if mine is None or other is None:
+                if view.terms.drained:
+                    text = f"{request} goes on where alone it ends: {_words(mine)}" if mine is not None else ""
+                    text = f"{request} ends where alone it goes on: {_words(other)}" if other is not None else text
+                    yield breach(request.number, text, mine, other)
+                break
+            if not twin.same_event(mine, other):
+                text = (
+                    f"{request} differs {when(mine)} from what it does alone: {_words(mine)}, and alone {_words(other)}"
+                )
+                yield breach(request.number, text, mine, other)
+                break
+
+
+class _Twin:
+    """Two histories of one request, and which job and document of the one is which of the other."""
+
+    def __init__(self, here: Sequence[Event], there: Sequence[Event]) -> None:
+        self._jobs: dict[int, int] = {}
+        self._jobs_taken: dict[int, int] = {}
+        self._documents: dict[str, str] = {}
+        self._documents_taken: dict[str, str] = {}
+        self._start_ns = (here[0].t_ns if here else 0, there[0].t_ns if there else 0)
+
+    def same_event(self, mine: Event, other: Event) -> bool:
+        if mine.kind != other.kind or not self._same_instant(mine.t_ns, other.t_ns):
+            return False
+        if mine.kind in OF_JOBS:
+            same_subject = self._same_job(mine.subject, other.subject)
+        else:
+            same_subject = mine.subject == other.subject
+        written = mine.kind == "write"
+        same_name = self._same_document(mine.name, other.name) if written else mine.name == other.name
+        return same_subject and same_name and self._same_detail(mine.detail, other.detail)
+
+    def _same_detail(self, mine: Any, other: Any) -> bool:
+        if isinstance(mine, Committed) and isinstance(other, Committed):
+            return self._same_commit(mine, other)
+        if isinstance(mine, Start) and isinstance(other, Start):
+            if not self._same_job(mine.job, other.job):
+                return False
+            due_ns = (mine.effect_ns, other.effect_ns)
+            return self._same_instant(*due_ns) if min(due_ns) >= 0 else max(due_ns) < 0
+        return self._same(mine, other)
+
+    def _same_commit(self, mine: Committed, other: Committed) -> bool:
+        return (
+            self._same_instant(mine.begin_ns, other.begin_ns)
+            and self._same_job(mine.caller, other.caller)
+            and len(mine.reads) == len(other.reads)
+            and len(mine.writes) == len(other.writes)
+            and all(map(self._same_row, mine.writes, other.writes))
+            and all(
+                self._same_row(row, twin) and self._same(value, twin_value)
+                for (row, value), (twin, twin_value) in zip(mine.reads, other.reads, strict=True)
+            )
+        )
+
+    def _same_row(self, mine: int | str | None, other: int | str | None) -> bool:
+        if mine is None or other is None:  # what was read by an id that its caller did not have
+            return mine is other
+        if isinstance(mine, int) and isinstance(other, int):
+            return self._same_job(mine, other)
+        return isinstance(mine, str) and isinstance(other, str) and self._same_document(mine, other)
+
+    def _same_instant(self, mine_ns: int, other_ns: int) -> bool:
+        mine_start_ns, other_start_ns = self._start_ns
+        return mine_ns - mine_start_ns == other_ns - other_start_ns
+
+    def _same_job(self, mine: int, other: int) -> bool:
+        if mine < 0 or other < 0:
+            return mine == other
+        if mine not in self._jobs and other not in self._jobs_taken:
+            self._jobs[mine], self._jobs_taken[other] = other, mine
+        return self._jobs.get(mine) == other
+
+    def _same_document(self, mine: str, other: str) -> bool:
+        if mine not in self._documents and other not in self._documents_taken:
+            self._documents[mine], self._documents_taken[other] = other, mine
+        return self._documents.get(mine) == other
+
+    def _same(self, mine: Any, other: Any) -> bool:
+        """Compare values in which a whole number may be an instant or a job's, and a text a document's id."""
+        if isinstance(mine, Mapping) and isinstance(other, Mapping):
+            return list(mine) == list(other) and all(self._same(mine[key], other[key]) for key in mine)
+        if isinstance(mine, list | tuple) and isinstance(other, list | tuple):
+            return len(mine) == len(other) and all(map(self._same, mine, other))
+        if isinstance(mine, bool) or isinstance(other, bool):
+            return mine is other
+        if isinstance(mine, int) and isinstance(other, int):
+            return mine == other or self._same_instant(mine, other) or self._jobs.get(mine) == other
+        if isinstance(mine, str) and isinstance(other, str):
+            return mine == other or self._documents.get(mine) == other
+        return bool(mine == other)
+
+
+def _words(event: Event) -> str:
+    detail = "" if event.detail is None or isinstance(event.detail, Committed) else f" {event.detail}"
+    return f"'{event.kind}' {event.name}{detail} {when(event)}".replace("  ", " ")

@@ -1,0 +1,150 @@
+"""What a retrier owes, part two: that every request ends, how it may end, and that its caller is told."""
+
+# ruff: noqa: D401  # an invariant's docstring is a claim about histories, not an order
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sim.contracts.invariant import Violation, breach, invariant
+from sim.history.entities import GAVE_UP, Request, when
+from sim.history.vocabulary import CANCELED, FAILED, PENDING, RETURNED, SUCCESS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sim.contracts.view import View
+    from sim.history.events import Event
+
+RESULT_OF = {SUCCESS: SUCCESS, FAILED: GAVE_UP, GAVE_UP: GAVE_UP, CANCELED: CANCELED}
+"""What a caller is told, as an outcome."""
+
+
+@invariant("eventually")
+def settles(view: View) -> Iterator[Violation]:
+    """Every request settles in the end, unless it runs into a limit of the simulation or the platform starves it.
+
+    A client that waits for a call which never ends, without a timeout of its own, does not settle.
+    """
+    latest: dict[int, Event] = {}
+    for request in view.requests.values():
+        if request.settled is None and request.submit is not None and not _excused(request):
+            latest = latest or {event.request: event for event in view.events}
+            last = latest[request.number]
+            text = f"{request}, submitted {when(request.submit)}, never settles; the last thing that happens to it is"
+            text += f" '{last.kind}' {when(last)}"
+            yield breach(request.number, text, request.submit, last)
+
+
+def _excused(request: Request) -> bool:
+    """Tell whether the retrier is still waiting for something that the simulation never lets happen."""
+    return request.runaway is not None or any(job.state == PENDING for job in request.jobs)
+
+
+@invariant()
+def result_never_changes(view: View) -> Iterator[Violation]:
+    """A request that has settled never settles as something else."""
+    for request in view.requests.values():
+        for again in request.resettled:
+            if again.name != request.outcome:
+                text = (
+                    f"{request} settled as {request.outcome} {when(request.settled)} and as {again.name} {when(again)}"
+                )
+                yield breach(request.number, text, request.settled, again)
+
+
+@invariant()
+def settles_once(view: View) -> Iterator[Violation]:
+    """The retrier concludes once about each request: nothing of it goes on looking after that."""
+    for request in view.requests.values():
+        for again in request.resettled:
+            if again.name == request.outcome:
+                text = f"{request} settled as {again.name} {when(request.settled)} and once more {when(again)}"
+                yield breach(request.number, text, request.settled, again)
+
+
+@invariant()
+def result_is_true(view: View) -> Iterator[Violation]:
+    """Success needs an attempt that succeeded, giving up that no success was known, canceled that somebody canceled.
+
+    A whole number that a client's loop returns must be that of an attempt that succeeded: the answer of its call.
+    """
+    for request in view.requests.values():
+        settled, at = request.settled, request.settled_at
+        if settled is None:
+            continue
+        if request.outcome == SUCCESS:
+            if not any(attempt.how == RETURNED and attempt.end_at < at for attempt in request.attempts):
+                text = f"{request} settles as success {when(settled)}, and no attempt has succeeded"
+                yield breach(request.number, text, *(attempt.end for attempt in request.attempts), settled)
+            elif settled.subject >= 0:
+                yield from _answer_is_true(request, settled)
+        elif request.outcome == GAVE_UP:
+            for attempt in request.attempts:
+                if attempt.how == RETURNED and view.heard_at(attempt) < at:
+                    text = f"{request} gives up {when(settled)} although attempt {attempt.number} succeeded"
+                    yield breach(request.number, f"{text} {when(attempt.end)}", attempt.end, settled)
+                    break
+        elif request.outcome == CANCELED and not (request.cancels and request.cancels[0][0] < at):
+            yield breach(request.number, f"{request} settles as canceled {when(settled)}; nobody canceled it", settled)
+
+
+def _answer_is_true(request: Request, settled: Event) -> Iterator[Violation]:
+    number = settled.subject
+    if not any(
+        attempt.number == number and attempt.how == RETURNED and attempt.end_at < request.settled_at
+        for attempt in request.attempts
+    ):
+        text = f"the loop of {request} returns {number} {when(settled)}, and no attempt of that number has succeeded"
+        yield breach(request.number, text, *(attempt.end for attempt in request.attempts), settled)
+
+
+@invariant()
+def newest_attempt_decides(view: View) -> Iterator[Violation]:
+    """A request settles as success or gives up only when its newest attempt is over or given up, unless it hedges.
+
+    Otherwise what an older attempt says, of which the platform had lost sight, has settled the newer one.
+    """
+    if view.terms.promises.hedges:
+        return
+    for request in view.requests.values():
+        settled, at = request.settled, request.settled_at
+        if settled is None or request.outcome not in {SUCCESS, GAVE_UP}:
+            continue
+        newest = next((attempt for attempt in reversed(request.attempts) if attempt.at < at), None)
+        if newest is not None and not newest.over_by(at):
+            text = f"{request} settles as {request.outcome} {when(settled)} while its newest attempt {newest.number},"
+            text += f" started {when(newest.start)}, still runs"
+            ends = [attempt.end for attempt in request.attempts if attempt.end_at < at]
+            yield breach(request.number, text, newest.start, *ends[-1:], settled)
+
+
+@invariant()
+def callback_once(view: View) -> Iterator[Violation]:
+    """The caller's callback runs at most once, names what the request settled as, and is never lost."""
+    if not view.terms.promises.callback:
+        return
+    for request in view.requests.values():
+        calls = request.callbacks
+        if len(calls) > 1:
+            text = f"the callback of {request} runs {when(calls[0])} and again {when(calls[1])}"
+            yield breach(request.number, text, calls[0], calls[1])
+        if calls and request.settled is not None and RESULT_OF.get(calls[0].name, calls[0].name) != request.outcome:
+            text = f"the callback of {request} is told '{calls[0].name}' {when(calls[0])}, and it settled as"
+            yield breach(request.number, f"{text} {request.outcome}", calls[0], request.settled)
+        if request.callbacks_lost:
+            lost = request.callbacks_lost[0]
+            text = f"the callback of {request} threw {when(lost)}; its caller is not told '{lost.name}' again"
+            yield breach(request.number, text, lost)
+
+
+@invariant("eventually")
+def callback_comes(view: View) -> Iterator[Violation]:
+    """Every caller is told in the end how its request ended, with the same exceptions as for settling."""
+    if not view.terms.promises.callback:
+        return
+    for request in view.requests.values():
+        told = request.callbacks or request.callbacks_lost
+        if not told and request.submit is not None and not _excused(request):
+            text = f"the callback of {request}, submitted {when(request.submit)}, never runs"
+            yield breach(request.number, text, request.submit, request.settled)

@@ -1,0 +1,285 @@
+"""The one place that composes a world."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sim.clients.client import Client
+from sim.convex.deployment import Deployment
+from sim.convex.functions import ACTION, Function, mutation
+from sim.history.request import Request
+from sim.history.vocabulary import NEVER, Outcome
+from sim.kernel.choices import WORLD, Choices
+from sim.kernel.clock import Clock
+from sim.kernel.draws import Draws
+from sim.kernel.durations import NS_PER_S
+from sim.laws.distributions import Exponential
+from sim.retriers.base import LoopRetrier, Retrier, ScheduledRetrier, promises_of
+from sim.world import faults
+from sim.world.action_model import ActionModel
+from sim.world.weather import WeatherPath
+from sim.world.workload import arrival_times_ns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sim.convex.functions import MutationContext
+    from sim.history.events import Recorder
+    from sim.scenario.schema import Scenario
+
+
+STEPS_PER_POLL = 20
+"""Timers that may fire for each poll a request may make, before it is taken to run for ever at one instant."""
+
+
+REPORT_EVERY = 256
+
+
+class World:
+    """One scenario cell put together: ready to simulate isolated requests, or one replication of a shared world."""
+
+    def __init__(
+        self,
+        cell: Scenario,
+        *,
+        replication: int = 0,
+        retrier: Retrier | None = None,
+        recorder: Recorder | None = None,
+        choices: Choices | None = None,
+    ) -> None:
+        """Compose the world of `cell`; `retrier` and `choices` take the place of the scenario's own."""
+        self.cell = cell
+        self.replication = replication
+        self.recorder = recorder
+        self.clock = clock = Clock()
+        self.choices = choices = Draws(cell.seed, replication) if choices is None else choices
+        self.retrier = cell.retrier.make() if retrier is None else retrier
+        self.promises = promises_of(self.retrier)
+        """Taken before anything happens: a retrier that changes what they rest on does not change them."""
+        action = cell.action
+        self.model = ActionModel(
+            clock,
+            choices,
+            latency=action.latency,
+            outcomes=action.branches(),
+            script=action.scripted(),
+            effect_at=action.effect_at,
+            window_ns=action.window_ns,
+            final_share=action.outcomes.fail.final,
+            retry_after=action.outcomes.fail.retry_after,
+            script_errors=action.script_errors(),
+            heals_at_ns=cell.heals_at,
+            recorder=recorder,
+        )
+        system_errors = [fault.share for fault in cell.faults if isinstance(fault, faults.SystemError)]
+        self.deployment = Deployment(
+            clock,
+            cell.platform,
+            choices,
+            recorder=recorder,
+            system_error_share=system_errors[0] if system_errors else 0.0,
+            heals_at_ns=cell.heals_at,
+            polls_per_request=cell.limits.polls_per_request,
+        )
+        if isinstance(self.retrier, ScheduledRetrier):
+            self._deploy(self.retrier)
+        self.until_ns: int | None = cell.until if isinstance(cell.until, int) else None
+        self._cancel_after = None if cell.cancel is None else choices.delays(cell.cancel.after, "cancel_after")
+        self._to_come: dict[int, None] = {}
+        """Requests with a cancel to come that could still settle them."""
+        self._submitting: dict[int, None] = {}
+        """Requests whose submission has not committed yet."""
+        self.clients: dict[int, Client] = {}
+        self.plans_cancels = True
+        """Whether the scenario's cancels come at their times; who says otherwise calls `cancel` itself."""
+        self.drained = False
+        """Whether the simulation went on until nothing but background work remained."""
+
+    def _deploy(self, retrier: ScheduledRetrier) -> None:
+        retrier.bind(Function("action", ACTION, external=self.model))
+        for name, indexes in retrier.tables.items():
+            self.deployment.store.define(name, indexes)
+        self._submit = mutation("submit", lambda ctx, _: retrier.submit(ctx))
+        self._cancel = mutation("cancel", self._ask_to_cancel)
+
+    # Isolated worlds.
+
+    def isolated(self, numbers: Sequence[int], progress: Callable[[int], None] | None = None) -> list[Request]:
+        """Simulate requests each alone from t = 0; `progress` is told now and then how many are done."""
+        finished = []
+        sources = self.cell.action.weather
+        for done, number in enumerate(numbers):
+            self.clock.reset()
+            self.deployment.reset()
+            self._to_come.clear()
+            self._submitting.clear()
+            self.clients.clear()
+            self._start_crons()
+            request = Request(number)
+            if sources:
+                request.weather = WeatherPath(sources, self.choices, number, True)  # noqa: FBT003  # random phase
+            self._start(request)
+            self._run()
+            self.conclude([request])
+            finished.append(request)
+            if progress is not None and done % REPORT_EVERY == 0:
+                progress(done)
+        return finished
+
+    # Shared worlds.
+
+    def shared(self, progress: Callable[[int], None] | None = None, *, at_most: int | None = None) -> list[Request]:
+        """Simulate one replication: all requests in one deployment (or its first few), with the faults of the plan."""
+        requests = self.open(progress, at_most=at_most)
+        self._run()
+        self.conclude(requests)
+        return requests
+
+    def open(self, progress: Callable[[int], None] | None = None, *, at_most: int | None = None) -> list[Request]:
+        """Plan what is to come into one deployment: requests and faults; the list fills as requests are submitted."""
+        arrivals = arrival_times_ns(self.cell.requests, self.choices)[:at_most]
+        sources = self.cell.action.weather
+        alone = self.cell.world == "isolated"  # such a world can be opened too, for a few requests at once
+        weather = WeatherPath(sources, self.choices, WORLD, False) if sources and not alone else None  # noqa: FBT003
+        requests: list[Request] = []
+
+        def arrive() -> None:
+            number = len(requests)
+            request = Request(number, self.clock.now_ns)
+            request.weather = WeatherPath(sources, self.choices, number, True) if sources and alone else weather  # noqa: FBT003
+            requests.append(request)
+            self._start(request)
+            if progress is not None and number % REPORT_EVERY == 0:
+                progress(number)
+            if number + 1 < len(arrivals):
+                self.clock.call_after(arrivals[number + 1] - self.clock.now_ns, arrive)
+
+        self._start_crons()
+        self.clock.call_after(arrivals[0], arrive)
+        for position, fault in enumerate(self.cell.faults):
+            if isinstance(fault, faults.Restart):
+                self._plan_restarts(fault, position)
+        return requests
+
+    def _start_crons(self) -> None:
+        if isinstance(self.retrier, ScheduledRetrier):
+            for interval_ns, function in self.retrier.crons():
+                self.deployment.every(interval_ns, function)
+
+    def _plan_restarts(self, fault: faults.Restart, position: int) -> None:
+        cell, clock = self.cell, self.clock
+
+        def restart() -> None:
+            if self.deployment.executor.down:
+                return
+            if cell.heals_at is None or clock.now_ns < cell.heals_at:
+                self.deployment.restart(fault.down, fault.inflight)
+
+        for at_ns in fault.at or ():
+            clock.call_in_background(at_ns, restart)
+        if fault.rate is not None:
+            gap = self.choices.delays(Exponential(mean_ns=round(NS_PER_S / fault.rate)), f"restart.{position}")
+
+            def gap_ns(count: int) -> int:
+                return gap(WORLD, count, 0)
+
+            def again(count: int) -> None:
+                restart()
+                clock.call_in_background(gap_ns(count), lambda: again(count + 1))
+
+            clock.call_in_background(gap_ns(0), lambda: again(1))
+
+    # Both.
+
+    def _start(self, request: Request) -> None:
+        cell, number = self.cell, request.number
+        if cell.action.permanent_failure:
+            request.permanent = self.choices.uniform("permanent", number) < cell.action.permanent_failure
+        if self.recorder is not None:
+            self.recorder.add((self.clock.now_ns, "submit", number, -1, self.retrier.kind, None))
+        if cell.cancel is not None and self._cancel_after is not None:
+            request.jobs = []
+            if self.plans_cancels and self.choices.uniform("cancel_share", number) < cell.cancel.share:
+                if self._cancel_settles():
+                    self._to_come[number] = None
+                self.clock.call_after(self._cancel_after(number, 0, 0), lambda: self.cancel(request), urgent=True)
+        if isinstance(self.retrier, LoopRetrier):
+            client = Client(self.clock, self.choices, self.model, self.retrier, request, self.recorder)
+            client.calls_at_most = cell.limits.polls_per_request
+            if self.deployment.listens:
+                client.heard = []
+            self.clients[number] = client
+            client.start()
+        else:
+            self._submitting[number] = None
+            self.deployment.call(
+                self._submit, None, request, lambda handle, error: self._submitted(request, handle, error)
+            )
+
+    def _submitted(self, request: Request, handle: Any, error: Exception | None) -> None:
+        if error is not None:
+            raise error
+        del self._submitting[request.number]
+        request.handle = handle
+
+    def _ask_to_cancel(self, ctx: MutationContext, request: Request) -> Any:
+        """Call the retrier's own cancel; before the submission has committed nobody has a name to cancel by."""
+        if request.number in self._submitting:
+            return False
+        assert isinstance(self.retrier, ScheduledRetrier)  # noqa: S101  # no other has mutations
+        return self.retrier.cancel(ctx, request.handle)
+
+    def _cancel_settles(self) -> bool:
+        """Tell whether the scenario's cancel can settle a request at which nothing else looks any more."""
+        retrier, cancel = self.retrier, self.cell.cancel
+        if not isinstance(retrier, ScheduledRetrier):
+            return True
+        own = type(retrier).cancel is not ScheduledRetrier.cancel
+        return own and cancel is not None and cancel.target == "request"
+
+    def cancel(self, request: Request) -> None:
+        """Carry out the scenario's cancel of a request."""
+        cancel, number = self.cell.cancel, request.number
+        assert cancel is not None  # noqa: S101  # it was when this was scheduled
+        if self.recorder is not None:
+            self.recorder.add((self.clock.now_ns, "cancel", number, -1, cancel.target, None))
+        retrier = self.retrier
+        if isinstance(retrier, LoopRetrier):
+            self._to_come.pop(number, None)
+            self.clients[number].cancel()
+        elif cancel.target == "request":
+            self.deployment.call(self._cancel, request, request, lambda answer, _: self._canceled(request, answer))
+        elif isinstance(retrier, ScheduledRetrier):
+            names = retrier.action_jobs if cancel.target == "action" else retrier.poll_jobs
+            self.deployment.cancel_from_dashboard(request, names)
+
+    def _canceled(self, request: Request, answer: Any) -> None:
+        self._to_come.pop(request.number, None)
+        self.deployment.record("cancel_answer", request.number, -1, "request", answer)
+
+    def _run(self) -> None:
+        clock, limits = self.clock, self.cell.limits
+        isolated = self.cell.world == "isolated"
+        steps = limits.polls_per_request * STEPS_PER_POLL if isolated else limits.events
+        self.drained = clock.drain(self.until_ns, steps)
+
+    def conclude(self, requests: Sequence[Request]) -> None:
+        """Give every request that has not settled the outcome that its world proves."""
+        open_ones = [request for request in requests if request.settled_ns == NEVER]
+        if not open_ones:
+            return
+        cut = not self.drained
+        out_of_time = cut and self.until_ns is None
+        looked_at: set[int] = set()
+        if cut and isinstance(self.retrier, ScheduledRetrier):
+            looked_at = self.deployment.watched(self.retrier.watchers) | {*self._to_come, *self._submitting}
+        for request in open_ones:
+            if request.runaway or out_of_time:
+                request.outcome = Outcome.runaway
+            elif not cut:
+                request.outcome = Outcome.stuck
+            elif isinstance(self.retrier, LoopRetrier):
+                busy = self.clients[request.number].busy or request.number in self._to_come
+                request.outcome = Outcome.open if busy else Outcome.stuck
+            else:
+                request.outcome = Outcome.open if request.number in looked_at else Outcome.stuck

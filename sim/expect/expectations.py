@@ -1,0 +1,339 @@
+"""Expectations such as `time_to_effect.p99 <= 30s`: one grammar, one evaluator, three verdicts.
+
+    expectation = metric operator bound
+    metric      = a path of `sim.measure.quantities.METRICS`
+    operator    = "<=" | "<" | ">=" | ">" | "=="
+    bound       = a duration with its unit (250ms, 1m30s) | a rate as a number or in % (0.999, 99.9%) | a plain number
+
+which of the three bounds is needed follows from the metric's unit. A verdict is passed on the 95 % interval, not on
+the value: `met` or `missed` when the whole interval is on one side of the bound, else `inconclusive`.
+"""
+
+import math
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import Enum
+from fractions import Fraction
+from types import MappingProxyType
+
+from sim.kernel.durations import parse_duration
+from sim.measure.estimates import Estimate, Z, deviation, t_quantile
+from sim.measure.metrics import CellMetrics, summary_of
+from sim.measure.quantities import METRICS, Metric, Statistic, Unit
+
+POWER_Z = 0.8416212335729143
+"""The normal quantile at 0.8: `requests_needed` settles an expectation four times in five if the value seen is true."""
+
+MOST_REPLICATIONS = 10**9
+LONGEST_TEXT = 200
+_ABOVE_0, _BELOW_1 = math.nextafter(0, 1), math.nextafter(1, 0)
+_TEXT = re.compile(r"\s*(?P<metric>[^\s<>=!+\u00b1]*)\s*(?P<operator>[<>=!]*)\s*(?P<bound>.*?)\s*", re.DOTALL)
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?")
+_SLIPS = MappingProxyType({"=": "==", "=<": "<=", "=>": ">="})
+_UNITS_READ = MappingProxyType(
+    {
+        Unit.duration: "a duration such as 250ms or 1m30s",
+        Unit.share: "a rate such as 99.9% or 0.999",
+        Unit.count: "a plain number such as 1.5",
+    }
+)
+
+
+class ExpressionError(ValueError):
+    """A text that is no expectation: `column` (from 1) says where in `text`, `reason` what is wrong there."""
+
+    def __init__(self, text: str, column: int, reason: str) -> None:
+        super().__init__(f"{reason} (at column {column} of '{short(text)}')")
+        self.text = text
+        self.column = column
+        self.reason = reason
+
+
+class Ruling(Enum):
+    """What the interval says about an expectation."""
+
+    met = "met"
+    missed = "missed"
+    inconclusive = "inconclusive"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An expectation judged by the metrics of one cell."""
+
+    expectation: "Expectation"
+    ruling: Ruling
+    estimate: Estimate
+    """In the unit of the metric (ns for durations)."""
+    requests_needed: int | None = None
+    """When inconclusive: about how many requests, all replications together, would settle it; None if none would."""
+    replications_needed: int | None = None
+    """When inconclusive in a shared world: how many replications these are."""
+    reason: str = ""
+    """What the interval alone does not tell, for people; empty where it tells everything."""
+
+    def summary(self) -> dict[str, object]:
+        """Return the verdict's part of `summary.json`; durations in ms."""
+        return {
+            "expect": self.expectation.text,
+            "verdict": self.ruling.value,
+            **summary_of(self.estimate, self.expectation.metric.unit),
+            "requests_needed": self.requests_needed,
+            "replications_needed": self.replications_needed,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """A metric, an operator and a bound, and the text they were read from."""
+
+    text: str
+    metric: Metric
+    operator: str
+    bound: float
+    """In the unit of the metric (ns for durations)."""
+
+    def judge(self, metrics: CellMetrics) -> Verdict:
+        """Judge one cell by the interval of the metric; a maximum, which has none, by the largest value seen."""
+        estimate = metrics.value(self.metric.path)
+        if estimate.value is None:
+            return Verdict(self, Ruling.inconclusive, estimate, reason="no request counts for it")
+        if self.metric.statistic is Statistic.max:
+            ruling = ruling_of(self.operator, estimate.value, estimate.value, self.bound)
+            reason = "judged by the largest value seen: a maximum has no interval"
+            return Verdict(self, ruling, estimate, reason=reason)
+        if estimate.low is None or estimate.high is None:
+            return self._without_interval(estimate, metrics)
+        low, high = estimate.low, estimate.high
+        if self.metric.statistic is not Statistic.quantile:
+            # One stuck request proves that the share is not 0, whatever an interval clipped at 0 leaves open.
+            low = max(low, _ABOVE_0) if estimate.value > 0 else low
+            high = min(high, _BELOW_1) if self.metric.unit is Unit.share and estimate.value < 1 else high
+        ruling = ruling_of(self.operator, low, high, self.bound)
+        if ruling is not Ruling.inconclusive:
+            return Verdict(self, ruling, estimate)
+        return self._inconclusive(estimate, metrics)
+
+    def _without_interval(self, estimate: Estimate, metrics: CellMetrics) -> Verdict:
+        if metrics.shared:
+            reason = "one replication of a shared world gives no interval: at least 2 replications are needed"
+            return Verdict(self, Ruling.inconclusive, estimate, 2 * len(metrics), 2, reason)
+        reason = "one request gives no interval: at least 2 are needed"
+        return Verdict(self, Ruling.inconclusive, estimate, 2 * len(metrics), None, reason)
+
+    def _inconclusive(self, estimate: Estimate, metrics: CellMetrics) -> Verdict:
+        needed, replications = _needed(self, estimate, metrics)
+        if needed is not None:
+            return Verdict(self, Ruling.inconclusive, estimate, needed, replications)
+        if self.metric.unit is Unit.share and self.bound in (0, 1):
+            reason = f"no number of requests tells a rate of {self.bound:.0%} from one near it: allow a small share"
+        elif metrics.shared and math.inf in metrics.replication_values(self.metric.path):
+            reason = "it never comes in some replications and does in others"
+        else:
+            reason = "what was seen lies on the bound: no number of requests is known to settle it"
+        return Verdict(self, Ruling.inconclusive, estimate, reason=reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """An expression taken apart: a metric, what stands behind it, and where (columns from 1)."""
+
+    text: str
+    metric: Metric
+    operator: str
+    """Empty where none is written."""
+    bound: str
+    operator_column: int
+    bound_column: int
+
+
+def take_apart(text: str, what: str, example: str) -> Parts:
+    """Read the metric of an expression and find its other parts; `what` and `example` are for people.
+
+    Raises `ExpressionError`.
+    """
+    if len(text) > LONGEST_TEXT:
+        raise ExpressionError(text, LONGEST_TEXT + 1, f"{what} has at most {LONGEST_TEXT} characters")
+    match = _TEXT.fullmatch(text)
+    if match is None or not match["metric"]:
+        raise ExpressionError(text, 1, f"write {example}")
+    metric = METRICS.get(match["metric"])
+    if metric is None:
+        raise ExpressionError(text, match.start("metric") + 1, _unknown_metric(match["metric"]))
+    columns = (match.start("operator") + 1, match.start("bound") + 1)
+    return Parts(text, metric, match["operator"], match["bound"], *columns)
+
+
+def checked_operator(parts: Parts) -> str:
+    """Return the operator of an expression that has to have one; raises `ExpressionError`."""
+    if parts.operator not in _SIDES:
+        raise ExpressionError(parts.text, parts.operator_column, _unknown_operator(parts.operator))
+    return parts.operator
+
+
+def parse(text: str) -> Expectation:
+    """Read an expectation; raises `ExpressionError` with the column of what is wrong."""
+    parts = take_apart(text, "an expectation", "METRIC OPERATOR BOUND, such as success.rate >= 99.9%")
+    operator = checked_operator(parts)
+    try:
+        bound = _bound(parts.metric, parts.bound)
+    except ValueError as wrong:
+        raise ExpressionError(text, parts.bound_column, str(wrong)) from None
+    return Expectation(text.strip(), parts.metric, operator, bound)
+
+
+def _bound(metric: Metric, text: str) -> float:
+    if not text:
+        raise ValueError(f"{metric.path} is compared with {_UNITS_READ[metric.unit]}")
+    if metric.unit is Unit.duration:
+        return float(parse_duration(text))
+    percent = text.endswith("%")
+    digits = text.removesuffix("%").rstrip()
+    bound = None if percent and metric.unit is Unit.count else number_of(digits)
+    if bound is None:
+        raise ValueError(f"'{short(text)}' is not a bound of {metric.path}: write {_UNITS_READ[metric.unit]}")
+    bound /= 100 if percent else 1
+    if metric.unit is Unit.share and bound > 1:
+        hint = "" if percent or bound > 100 else f"; did you mean {digits}%?"
+        raise ValueError(f"a rate lies from 0 to 1, or from 0% to 100%{hint}")
+    return float(bound)
+
+
+def number_of(digits: str) -> Fraction | None:
+    """Read a plain number without a sign; None where it is none."""
+    return Fraction(digits) if _NUMBER.fullmatch(digits) else None
+
+
+def _unknown_metric(name: str) -> str:
+    # Twice: the names people guess differ from ours by a word ("success") or by a slip ("sucess.rate").
+    close = get_close_matches(name.lower(), METRICS, n=1, cutoff=0.7) or [
+        path for path in METRICS if path.startswith(name)
+    ]
+    if close:
+        return f"unknown metric '{short(name)}'; did you mean '{close[0]}'?"
+    return f"unknown metric '{short(name)}'; the metrics are {_families()}"
+
+
+def _families() -> str:
+    """List all metrics, those that differ in the statistic only together: `detection_lag.{mean,p50,...}`."""
+    families: dict[str, list[str]] = {}
+    for path, metric in METRICS.items():
+        family = f"{metric.quantity}." if path.startswith(f"{metric.quantity}.") else path
+        families.setdefault(family, []).append(path.removeprefix(family))
+    return ", ".join(
+        f"{name}{{{','.join(statistics)}}}" if len(statistics) > 1 else f"{name}{statistics[0]}"
+        for name, statistics in families.items()
+    )
+
+
+def _unknown_operator(operator: str) -> str:
+    if operator in _SLIPS:
+        return f"'{operator}' is not an operator; did you mean '{_SLIPS[operator]}'?"
+    found = f"'{operator}' is not an operator; " if operator else ""
+    return f"{found}after the metric comes one of {' '.join(_SIDES)}"
+
+
+def short(text: str) -> str:
+    """Return a text on one line of at most 60 characters, to be quoted."""
+    line = " ".join(text.split())
+    return line if len(line) <= 60 else f"{line[:57]}..."
+
+
+_SIDES: Mapping[str, tuple[Callable[[float, float, float], bool], Callable[[float, float, float], bool]]] = (
+    MappingProxyType(
+        {
+            "<=": (lambda _, high, bound: high <= bound, lambda low, _, bound: low > bound),
+            "<": (lambda _, high, bound: high < bound, lambda low, _, bound: low >= bound),
+            ">=": (lambda low, _, bound: low >= bound, lambda _, high, bound: high < bound),
+            ">": (lambda low, _, bound: low > bound, lambda _, high, bound: high <= bound),
+            "==": (lambda low, high, bound: low == bound == high, lambda low, high, bound: not low <= bound <= high),
+        }
+    )
+)
+"""For each operator: is it met, is it missed, of (low, high, bound)."""
+
+
+def ruling_of(operator: str, low: float, high: float, bound: float) -> Ruling:
+    """Rule whether all between `low` and `high` stands so to `bound`, none of it, or some."""
+    is_met, is_missed = _SIDES[operator]
+    if is_met(low, high, bound):
+        return Ruling.met
+    return Ruling.missed if is_missed(low, high, bound) else Ruling.inconclusive
+
+
+def _needed(expectation: Expectation, estimate: Estimate, metrics: CellMetrics) -> tuple[int | None, int | None]:
+    """Estimate how many requests and, in shared worlds, replications move the interval off the bound.
+
+    Taken is what was seen so far: the value stays, the interval shrinks.
+    """
+    seen = len(metrics.sample(expectation.metric.path))
+    independent = _independent_needed(expectation, estimate, metrics, seen)
+    if not metrics.shared:
+        return _of_the_cell(independent, seen, len(metrics)), None
+    values = metrics.replication_values(expectation.metric.path)
+    replications = _replications_needed(estimate, values, expectation.bound)
+    if independent is None or replications is None:
+        return None, None
+    if expectation.metric.statistic is not Statistic.mean:
+        replications = max(replications, math.ceil(independent * len(values) / seen))
+    return math.ceil(len(metrics) * replications / len(values)), replications
+
+
+def _of_the_cell(needed: int | None, seen: int, requests: int) -> int | None:
+    """Scale a number of requests that count for a metric to one of all requests of the cell; always more than now."""
+    return None if needed is None else max(requests + 1, math.ceil(needed * requests / seen))
+
+
+def _independent_needed(expectation: Expectation, estimate: Estimate, metrics: CellMetrics, seen: int) -> int | None:
+    metric, bound = expectation.metric, expectation.bound
+    if estimate.value is None or estimate.high is None:
+        return None
+    if metric.statistic is Statistic.rate:
+        return _trials_needed(estimate.value, bound)
+    if metric.statistic is Statistic.quantile:
+        # A quantile lies below the bound when enough of the values do: that is a rate again.
+        sample = metrics.sample(metric.path)
+        sides = [
+            _trials_needed(sample.share_up_to(bound, inclusive=side), float(metric.share))
+            for side in _sides_that_matter(expectation.operator, estimate.value, bound)
+        ]
+        return None if None in sides else max(side for side in sides if side is not None)
+    distance = abs(estimate.value - bound)
+    if distance == 0 or not math.isfinite(distance):
+        return None
+    return math.ceil(seen * ((estimate.high - estimate.value) * (1 + POWER_Z / Z) / distance) ** 2)
+
+
+def _sides_that_matter(operator: str, value: float, bound: float) -> tuple[bool, ...]:
+    """Say which shares decide about a quantile: of the values <= bound (True), < bound (False), or both."""
+    if operator == "==" and value == bound:
+        return (False, True)
+    return (operator in ("<=", ">") or (operator == "==" and value > bound),)
+
+
+def _trials_needed(seen_share: float, bound: float) -> int | None:
+    """Return the size of a sample that tells two shares apart: the usual formula for one proportion."""
+    distance = abs(seen_share - bound)
+    if distance == 0:
+        return None
+    spread = Z * math.sqrt(bound * (1 - bound)) + POWER_Z * math.sqrt(seen_share * (1 - seen_share))
+    return math.ceil((spread / distance) ** 2)
+
+
+def _replications_needed(estimate: Estimate, values: list[float], bound: float) -> int | None:
+    if estimate.value is None or not all(map(math.isfinite, (estimate.value, bound, *values))):
+        return None
+    distance = abs(estimate.value - bound)
+    if distance == 0:
+        return None
+    spread = deviation(estimate.value, values)
+
+    def is_enough(replications: int) -> bool:
+        return (t_quantile(replications - 1) + POWER_Z) * spread / math.sqrt(replications) < distance
+
+    found = bisect_left(range(MOST_REPLICATIONS), 1, lo=len(values) + 1, key=lambda number: int(is_enough(number)))
+    return found if found < MOST_REPLICATIONS else None

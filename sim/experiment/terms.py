@@ -1,0 +1,48 @@
+"""What the history of a simulated world cannot say of itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sim.contracts.catalogue import Terms
+from sim.kernel.draws import Draws
+from sim.world.weather import Outage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sim.engine.world import World
+    from sim.history.events import History
+    from sim.scenario.schema import Scenario
+
+
+def terms_of(world: World, alone: Callable[[int], History] | None = None) -> Terms:
+    """Return what the history of a world that has been simulated cannot say of itself; see `Terms` for `alone`."""
+    cell = world.cell
+    drawn = isinstance(world.choices, Draws)
+    return Terms(
+        alone=alone,
+        promises=world.promises,
+        drained=world.drained,
+        end_ns=world.until_ns,
+        idempotency_ns=cell.action.window_ns or 0,
+        action_time_limit_ns=cell.platform.action_time_limit,
+        retention_ns=cell.platform.retention,
+        parallelism=cell.platform.parallelism,
+        collection_batch=cell.platform.collection_batch,
+        occ_reruns=cell.platform.occ_reruns,
+        scheduled_occ_backoff_ns=(cell.platform.scheduled_occ_backoff.initial, cell.platform.scheduled_occ_backoff.max),
+        crash_detection_ns=cell.platform.crash_detection,
+        effect_at=cell.action.effect_at,
+        outages_ns=tuple(_total_outages(cell)),
+        in_order=cell.platform.dispatch_latency is None and drawn,
+        draws_differ=drawn,
+    )
+
+
+def _total_outages(cell: Scenario) -> Iterator[tuple[int, int]]:
+    """Yield the intervals in which nothing but the weather says how attempts go, as far as the world has not healed."""
+    for source in () if cell.action.script else cell.action.weather:
+        if isinstance(source, Outage) and source.fail == 1.0:
+            to_ns = source.to_ns if cell.heals_at is None else min(source.to_ns, cell.heals_at)
+            yield source.from_ns, to_ns

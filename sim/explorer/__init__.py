@@ -1,0 +1,7 @@
+"""A small world searched for courses of events that break something. May import `experiment` and below."""
+
+from sim.explorer.explore import Explored, explore
+from sim.explorer.play import CourseMisfit, Played, play
+from sim.scenario.parts.course import Bounds
+
+__all__ = ["Bounds", "CourseMisfit", "Explored", "Played", "explore", "play"]

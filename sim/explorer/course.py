@@ -1,0 +1,151 @@
+"""One course of a small world: a run in which everything that could go otherwise is asked of a guide.
+
+What is asked: the outcomes of attempts, the values of every stream of numbers, the order of what is due at one
+instant, between any two steps whether the server dies or somebody cancels, and inside a step, between any two durable
+events, whether it dies there. The requests of an isolated scenario are put into one deployment too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sim.convex.executor import UNLIMITED
+from sim.convex.jobs import Job
+from sim.engine.world import World
+from sim.explorer.guided import Guided, NoSuchAnswer
+from sim.history.events import History, Recorder
+from sim.history.vocabulary import NEVER
+from sim.retriers.base import ScheduledRetrier
+from sim.world.crash_points import Gaps, ServerDied
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sim.history.request import Request
+    from sim.kernel.clock import Timer
+    from sim.retriers.base import Retrier
+    from sim.scenario.parts.course import Bounds
+    from sim.scenario.schema import Scenario
+
+DEATH = "death"
+ORDER = "order"
+INTERRUPT = "interrupt"
+
+
+class Course:
+    """A small world that is run step by step, as a guide answers."""
+
+    def __init__(
+        self,
+        cell: Scenario,
+        bounds: Bounds,
+        takes: Mapping[int, int] | None = None,
+        *,
+        retrier: Retrier | None = None,
+        listens: bool = False,
+    ) -> None:
+        """Put the world together; `listens` keeps what handlers learn, for those who compare states."""
+        self.bounds = bounds
+        self.guide = Guided(takes, values=bounds.values, attempts_at_most=bounds.attempts)
+        self.recorder = Recorder()
+        self.world = world = World(cell, retrier=retrier, recorder=self.recorder, choices=self.guide)
+        world.plans_cancels = False
+        self.deployed = isinstance(world.retrier, ScheduledRetrier)
+        self.crashes_left = bounds.crashes if self.deployed else 0
+        self.cancels_left = [bounds.cancels if cell.cancel is not None else 0] * bounds.requests
+        self.steps = 0
+        self.cut = False
+        """Whether the run was ended by its bound of steps, or is not over."""
+        deployment = world.deployment
+        deployment.listens = listens
+        self._in_order = deployment.parallelism < UNLIMITED
+        self._idle_is_safe = deployment.immediate and not deployment.dispatches and not bounds.down
+        self._gaps = Gaps(self._dies_in_step)
+        if self.crashes_left:
+            deployment.gaps = world.model.gaps = self._gaps
+        self.requests: list[Request] = world.open(at_most=bounds.requests)
+
+    def step(self) -> bool:
+        """Let one thing happen: an interruption, or what is due next; False where nothing is left or may happen."""
+        clock = self.world.clock
+        if clock.drained:
+            return False
+        until_ns = self.world.until_ns
+        if until_ns is not None and clock.next_timers()[0][0] > until_ns:
+            return False
+        if self.steps >= self.bounds.steps:
+            self.cut = True
+            return False
+        self.steps += 1
+        if not self._interrupted():
+            timers = self._candidates(clock.next_timers())
+            timer = timers[self.guide.pick(len(timers), ORDER) if self.bounds.orders else 0]
+            self._gaps.new_step()
+            try:
+                clock.fire(timer)
+            except ServerDied:
+                self._die()
+        return True
+
+    def run(self) -> Course:
+        """Go on to the end. Raises NoSuchAnswer where the answers do not fit the questions."""
+        while self.step():
+            pass
+        self.conclude()
+        unused = [question for question in self.guide.takes if question >= len(self.guide.asked)]
+        if unused:
+            raise NoSuchAnswer(f"question {unused[0]} is never asked; there are {len(self.guide.asked)} questions")
+        return self
+
+    def conclude(self) -> None:
+        """Give the requests that have not settled the outcome that the world proves; nothing may be left to happen."""
+        world = self.world
+        world.drained = world.clock.drained
+        world.conclude(self.requests)
+
+    def history(self) -> History:
+        """Return what has happened so far."""
+        return self.recorder.history()
+
+    # What is asked between two steps.
+
+    def _interrupted(self) -> bool:
+        """Ask whether anything comes between, and carry it out."""
+        interruptions: list[Callable[[], None]] = []
+        if self.crashes_left and not self._death_is_idle():
+            interruptions.append(self._die)
+        if any(self.cancels_left):
+            interruptions += [
+                lambda request=request: self._cancel(request)  # type: ignore[misc]  # bound now
+                for request in self.requests
+                if self.cancels_left[request.number] and request.settled_ns == NEVER
+            ]
+        answer = self.guide.pick(len(interruptions) + 1, INTERRUPT)
+        if answer:
+            interruptions[answer - 1]()
+        return answer > 0
+
+    def _death_is_idle(self) -> bool:
+        """Tell whether a death would change nothing: the server is down, or has nothing in memory alone."""
+        executor = self.world.deployment.executor
+        if executor.down:
+            return True
+        return self._idle_is_safe and not (executor.running or executor.unseen or executor.starting)
+
+    def _dies_in_step(self) -> bool:
+        return self.crashes_left > 0 and self.guide.pick(2, DEATH) == 1
+
+    def _die(self) -> None:
+        self.crashes_left -= 1
+        self.world.deployment.restart(self.bounds.down, self.bounds.inflight)
+
+    def _cancel(self, request: Request) -> None:
+        self.cancels_left[request.number] -= 1
+        self.world.cancel(request)
+
+    def _candidates(self, timers: list[Timer]) -> list[Timer]:
+        """Leave out what may not go first: where slots are few, jobs start in the order in which they are due."""
+        if not self._in_order or len(timers) == 1:
+            return timers
+        first = next((timer for timer in timers if isinstance(timer[3], Job)), None)
+        return [timer for timer in timers if timer is first or not isinstance(timer[3], Job)]

@@ -1,0 +1,264 @@
+"""One course of a scenario's small world, played again: its history, and what that breaks.
+
+A course is what a search leaves behind (`retrysim explore`): a scenario with the key `course`. Played in the same
+version with the same retrier it gives the same history, event by event. Each of its answers says what it is about, and
+a world that asks something else there is not the world of the course: CourseMisfit says so, and nothing is concluded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from sim.contracts.catalogue import INVARIANTS, check
+from sim.experiment.plan import weather_told
+from sim.experiment.terms import terms_of
+from sim.explorer.course import Course
+from sim.explorer.guided import Guided, NoSuchAnswer
+from sim.explorer.telling import Notes, Told, about, told
+from sim.history.request import table
+from sim.history.vocabulary import Outcome
+from sim.retriers.base import LoopRetrier, Retrier
+from sim.scenario.cells import cells
+from sim.scenario.load import load
+from sim.scenario.mistakes.problems import Problem, ScenarioError
+from sim.scenario.mistakes.pydantic_words import problems_of
+from sim.scenario.parts.course import Answer, Bounds, CourseOptions
+from sim.scenario.parts.invariants import invariants_named
+from sim.scenario.yaml.guard import read_yaml
+from sim.stories.lines import WIDTH, timeline_lines
+from sim.world.workload import arrival_times_ns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sim.contracts.invariant import Invariant, Violation
+    from sim.history.events import History
+    from sim.history.records import Requests
+    from sim.scenario.schema import Scenario
+
+Takes = tuple[tuple[int, int], ...]
+"""The answers of a course that are not 0: (question, answer), ascending."""
+
+SEARCH_AGAIN = "`retrysim explore` with this file searches its small world again"
+
+
+class CourseMisfit(ScenarioError):
+    """A course is not one of this world: it was found in another version, with another retrier or other settings."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """A course that was played to its end."""
+
+    scenario: Scenario
+    bounds: Bounds
+    answers: tuple[Told, ...]
+    """The answers that differ from the undisturbed way, in the order in which they were asked for."""
+    history: History
+    """Everything that happened, of all requests."""
+    requests: Requests
+    """The records of the requests, one row each."""
+    held: tuple[Invariant, ...]
+    """The invariants that the history was held against."""
+    violations: tuple[Violation, ...]
+    """What breaks them, in their order."""
+
+    def __repr__(self) -> str:
+        broken = ", ".join(dict.fromkeys(violation.invariant for violation in self.violations)) or "nothing"
+        return f"<a course of {self.scenario.name} with answers {dict(self.takes)} that breaks {broken}>"
+
+    @property
+    def takes(self) -> Takes:
+        """The answers alone."""
+        return tuple((one.question, one.answer) for one in self.answers)
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """What was concluded of each request."""
+        return tuple(Outcome(int(code)) for code in self.requests.outcome)
+
+    @property
+    def request(self) -> int:
+        """The request to look at: that of the first violation, or else the first."""
+        return next((violation.request for violation in self.violations if violation.request >= 0), 0)
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing is broken."""
+        return not self.violations
+
+    def breaks(self, invariant: str) -> bool:
+        """Tell whether it breaks the invariant of this name."""
+        return any(violation.invariant == invariant for violation in self.violations)
+
+    def lines(self, width: int = WIDTH) -> list[str]:
+        """Tell what is broken first, by which course, and the story of the request, in at most `width` columns."""
+        lines = []
+        for violation in self.violations[:1]:
+            lines += wrap(f"{violation.text} ({violation.invariant})", width, break_on_hyphens=False)
+        lines += self.course_lines(width)
+        if not len(self.requests):
+            return lines  # it was cut before anybody asked for anything
+        story = timeline_lines(self.history, self.request, self.outcomes[self.request], width=width - 2)
+        return [*lines, f"the story of request {self.request}", *(f"  {line}" for line in story)]
+
+    def course_lines(self, width: int = WIDTH) -> list[str]:
+        """Tell the answers that differ from the undisturbed way, in at most `width` columns."""
+        if not self.answers:
+            return ["the undisturbed course"]
+        lines = ["the course, undisturbed but for this"]
+        for answer in self.answers:
+            lines += wrap(answer.line, width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+        return lines
+
+    def report(self) -> str:
+        """Return `lines` as one text."""
+        return "\n".join(self.lines())
+
+
+def play(
+    source: Scenario | str | Path,
+    *,
+    takes: Takes | None = None,
+    bounds: Bounds | None = None,
+    retrier: Callable[[], Retrier] | None = None,
+    invariants: Sequence[Invariant] | None = None,
+) -> Played:
+    """Play the course of a scenario, or of a file that `retrysim explore` has saved.
+
+    `takes`, the answers as (question, answer), take the place of the scenario's own course, within `bounds` or else
+    those that the scenario states. `retrier` (a class, or a function that makes one) takes the place of its retrier; a
+    class gets the options that the file states for it. `invariants` are what the history is held against: unless given
+    those that the scenario names under `check`, or else all that everybody owes. Raises ScenarioError for a file that
+    is wrong, has several cells or no course, and CourseMisfit.
+    """
+    if not isinstance(source, (str, Path)):
+        return _played(only_cell(source), takes, bounds, retrier, invariants)
+    path = Path(source)
+    scenario, make = (load(path), None) if retrier is None else _loaded(path, retrier)
+    try:
+        return _played(only_cell(scenario), takes, bounds, make, invariants)
+    except CourseMisfit as error:
+        raise located(error, path) from None
+
+
+def course_of(bounds: Bounds, takes: Takes) -> CourseOptions:
+    """Return the course within bounds that has these answers."""
+    answers = tuple(Answer(question=question, answer=answer) for question, answer in takes)
+    return CourseOptions(**{name: getattr(bounds, name) for name in Bounds.model_fields}, answers=answers)
+
+
+def stated_bounds(cell: Scenario) -> Bounds:
+    """Return the bounds that a scenario states for a search, those of its course if it has one, or the usual ones."""
+    return cell.explore or (Bounds() if cell.course is None else cell.course.bounds)
+
+
+def _played(
+    cell: Scenario,
+    takes: Takes | None,
+    bounds: Bounds | None,
+    make: Callable[[], Retrier] | None,
+    invariants: Sequence[Invariant] | None,
+) -> Played:
+    course = cell.course if takes is None else course_of(bounds or stated_bounds(cell), takes)
+    if course is None:
+        raise ScenarioError([Problem((), "there is no course to play; `retrysim explore` finds some")])
+    with weather_told():
+        run, answers = _run(cell, course, make)
+    history = run.history()
+    held = (invariants_named(cell.check) or INVARIANTS) if invariants is None else tuple(invariants)
+    violations = tuple(check(history, terms_of(run.world), held))
+    return Played(cell, course.bounds, answers, history, table(run.requests), held, violations)
+
+
+def _run(cell: Scenario, course: CourseOptions, make: Callable[[], Retrier] | None) -> tuple[Course, tuple[Told, ...]]:
+    """Run a course and tell its answers. Raises CourseMisfit."""
+    notes = Notes(course.takes)
+    try:
+        run = Course(cell, course.bounds, notes, retrier=None if make is None else make())
+    except NoSuchAnswer as error:  # of a question that comes before the first step
+        raise _misfit((), str(error)) from None
+    notes.course = run
+    try:
+        run.run()
+    except NoSuchAnswer as error:
+        _hold(run, course.answers)
+        asked = len(run.guide.asked)
+        # It stops at the first answer that no question took: there is none such, or the question has other answers.
+        place = min((one.question, at) for at, one in enumerate(course.answers) if one.question >= asked)[1]
+        raise _misfit((place,), str(error)) from None
+    _hold(run, course.answers)
+    return run, told(run, notes)
+
+
+def _hold(run: Course, answers: Sequence[Answer]) -> None:
+    """Hold what answers are about against the questions that were asked."""
+    asked = run.guide.asked
+    for place, answer in enumerate(answers):
+        if answer.question < len(asked) and answer.about not in ("", found := about(asked[answer.question])):
+            raise _misfit((place, "about"), f"question {answer.question} is about: {found}")
+
+
+def _misfit(place: tuple[int | str, ...], reason: str) -> CourseMisfit:
+    return CourseMisfit(
+        [Problem(("course", "answers", *place), f"the course does not fit this world: {reason}; {SEARCH_AGAIN}")]
+    )
+
+
+def located(error: ScenarioError, path: str | Path) -> ScenarioError:
+    """Give the problems of a scenario that was read from a file their places there."""
+    data = Path(path).read_bytes()
+    return type(error)(read_yaml(data, str(path)).places.in_order(error.problems))
+
+
+def small_world(cell: Scenario, bounds: Bounds) -> Scenario:
+    """Return the scenario whose number of requests is that of the bounds: all that a search of them ever sees.
+
+    Raises ScenarioError where so many requests do not come.
+    """
+    requests = cell.requests.model_copy(update={"count": bounds.requests})
+    try:
+        arrival_times_ns(requests, Guided())
+    except ValueError as error:
+        raise ScenarioError([Problem(("requests", "arrivals"), str(error))]) from None
+    return cell.model_copy(update={"requests": requests})
+
+
+def only_cell(scenario: Scenario) -> Scenario:
+    """Return the one cell of a scenario. Raises ScenarioError where there are several."""
+    found = cells(scenario)
+    if len(found) > 1:
+        raise ScenarioError([Problem((), f"a course is one of a single cell, and this scenario has {len(found)}")])
+    return found[0].scenario
+
+
+def _loaded(path: Path, retrier: Callable[[], Retrier]) -> tuple[Scenario, Callable[[], Retrier]]:
+    """Load a scenario in which somebody stands in for a retrier that no file can name, and return what makes that."""
+    if isinstance(retrier, type):
+        outside, make = issubclass(retrier, LoopRetrier), _with_options_of(path, retrier)
+    else:
+        outside, make = isinstance(retrier(), LoopRetrier), retrier
+    return load(path, retrier="none" if outside else "helpers"), make
+
+
+def _with_options_of(path: Path, retrier: type[Retrier]) -> Callable[[], Retrier]:
+    try:
+        tree = read_yaml(path.read_bytes(), str(path)).values
+    except (OSError, ScenarioError):
+        return retrier  # `load` is about to say what is wrong
+    written: Any = tree.get("retrier") if isinstance(tree, Mapping) else None
+    if not isinstance(written, Mapping) or str(written.get("kind")).rpartition(":")[2] != retrier.__qualname__:
+        return retrier
+    values = {key: value for key, value in written.items() if key != "kind"}
+    try:
+        options = retrier.Options.model_validate(values)
+    except ValidationError as error:
+        found = problems_of(error, values, lambda _: list(retrier.Options.model_fields))
+        raise ScenarioError([replace(problem, keys=("retrier", *problem.keys)) for problem in found]) from None
+    return lambda: retrier(options)

@@ -1,0 +1,173 @@
+"""A course for people: what each of its answers is about, and what it made happen.
+
+What a question is about is fixed by the question alone, so that a course that was written down can be held against the
+questions of the world that it is played in. What an answer means shows when it is played.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+from sim.explorer.course import DEATH, INTERRUPT, ORDER
+from sim.history.vocabulary import CANCEL
+from sim.kernel.choices import WORLD
+from sim.stories.phrases import span_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sim.explorer.course import Course
+    from sim.explorer.guided import Question
+    from sim.history.events import Raw
+
+OUTCOME = "outcome"
+_OF_THE_WORLD = MappingProxyType(
+    {
+        ORDER: "which of the things due at once goes first",
+        INTERRUPT: "whether anything comes before the next step",
+        DEATH: "whether the server dies in the middle of a step",
+    }
+)
+_OF_AN_ATTEMPT = MappingProxyType(
+    {
+        OUTCOME: "outcome",
+        "latency": "latency",
+        "death": "moment of death",
+        "final": "finality of the error",
+        "retry_after": "wait named by the error",
+    }
+)
+
+_EVENTS = MappingProxyType(
+    {
+        "submit": "the submission",
+        "commit": "the commit of {name}",
+        "attempt": "the start of attempt {subject}",
+        "attempt_end": "the end of attempt {subject}",
+        "effect": "the effect of attempt {subject}",
+        "restart": "a death of the server",
+        "boot": "the server's return",
+    }
+)
+
+
+def about(question: Question) -> str:
+    """Say what a question is about, such as `outcome of attempt 1 of request 0`."""
+    what, whose = question.what, f" of request {question.entity}"
+    if question.entity == WORLD:
+        return _OF_THE_WORLD.get(what, f"{what} {question.number}")
+    if what in _OF_AN_ATTEMPT:
+        return f"{_OF_AN_ATTEMPT[what]} of attempt {question.number}{whose}"
+    return f"{what} {question.number}{whose}"
+
+
+class Told(NamedTuple):
+    """One answer of a course that differs from the undisturbed way."""
+
+    question: int
+    answer: int
+    about: str
+    """What the question is about."""
+    t_ns: int
+    """When it was asked."""
+    words: str
+    """What the answer made happen."""
+
+    @property
+    def line(self) -> str:
+        """The answer as people read it: when, and what happens."""
+        return f"at {span_text(self.t_ns)} {self.words}"
+
+
+class Notes(dict[int, int]):
+    """The answers of a course, which note where in its history each is given."""
+
+    def __init__(self, takes: Mapping[int, int]) -> None:
+        super().__init__(takes)
+        self.course: Course | None = None
+        """The course under way; none while its world is put together."""
+        self.given: dict[int, tuple[int, int]] = {}
+        """For each question that was answered otherwise: the instant, and how many events had been recorded."""
+
+    def get(self, question: int, undisturbed: int | None = None) -> int | None:  # type: ignore[override]  # never None
+        """Answer a question."""
+        if question not in self:
+            return undisturbed
+        course = self.course
+        self.given[question] = (0, 0) if course is None else (course.world.clock.now_ns, len(course.recorder.raw))
+        return self[question]
+
+
+def told(course: Course, notes: Notes) -> tuple[Told, ...]:
+    """Tell the answers of a course that was run with these notes, in the order in which they were asked for."""
+    asked, raw = course.guide.asked, course.recorder.raw
+    found = []
+    for question, (t_ns, position) in notes.given.items():
+        if question < len(asked):
+            one, answer = asked[question], notes[question]
+            words = _Answered(one, answer, raw, position, course.bounds.values.get(one.what, ())).words()
+            found.append(Told(question, answer, about(one), t_ns, words))
+    return tuple(found)
+
+
+class _Answered:
+    """An answer, and the history around it."""
+
+    def __init__(
+        self, question: Question, answer: int, raw: Sequence[Raw], position: int, values: Sequence[float]
+    ) -> None:
+        self.question = question
+        self.answer = answer
+        self.values = values
+        self.before = raw[position - 1] if position else None
+        self.after = raw[position:]
+
+    def words(self) -> str:
+        """Say what the answer made happen."""
+        question, answer = self.question, self.answer
+        if question.entity == WORLD:
+            if question.what == DEATH:
+                return f"the server dies in mid-step{self._behind()}"
+            if question.what == INTERRUPT:
+                return self._interruption()
+            if question.what == ORDER:
+                return f"number {answer + 1} of {question.ways} things due at once goes first{self._ahead()}"
+        if question.what == OUTCOME:
+            for _, kind, request, attempt, name, _ in self.after:
+                if (kind, request, attempt) == ("attempt", question.entity, question.number):
+                    return f"attempt {attempt} of request {request} starts: {name}"
+        return f"{about(question)}: {self._value()}"
+
+    def _value(self) -> str:
+        if len(self.values) == self.question.ways:
+            return f"{self.values[self.answer]:g} on [0, 1)"
+        if self.question.ways == 2:  # a branch that may strike
+            return "yes"
+        return f"answer {self.answer} of 0 to {self.question.ways - 1}"
+
+    def _interruption(self) -> str:
+        for _, kind, request, _, name, _ in self.after:
+            if kind == "restart":
+                return f"the server dies{self._behind()}"
+            if kind == CANCEL:
+                what = f"request {request}" if name == "request" else f"the {name} of request {request}"
+                return f"somebody cancels {what}{self._behind()}"
+            break
+        return f"interruption {self.answer} comes{self._behind()}"
+
+    def _behind(self) -> str:
+        return "" if self.before is None else f", right behind {_event(self.before)}"
+
+    def _ahead(self) -> str:
+        return f": {_event(self.after[0])}" if self.after else ""
+
+
+def _event(raw: Raw) -> str:
+    _, kind, request, subject, name, detail = raw
+    of = f" of request {request}" if request != WORLD else ""
+    if kind == "state":
+        return f"job #{subject} ({name}{of}) becoming {detail[1]}"
+    if kind in _EVENTS:
+        return f"{_EVENTS[kind].format(subject=subject, name=name)}{of}"
+    return f"{kind.replace('_', ' ')}{f' {name}' if name else ''}{of}"

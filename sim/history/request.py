@@ -1,0 +1,121 @@
+"""The live record of one request while it is simulated; `sim.history.records` holds the finished columns.
+
+The deployment counts what it does for a request here, the world what the request did to the outside.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sim.history.records import Requests
+from sim.history.vocabulary import NEVER, Cause, Outcome
+
+CAUSES = len(Cause)
+OPEN = Outcome.open
+"""Looked up once: an enumeration is slow to ask, and every simulated world makes a request."""
+
+
+class Request:
+    """Counters and moments of one request; see `sim.history.records.Requests` for their meaning."""
+
+    __slots__ = (
+        "action_ns",
+        "actions",
+        "attempts",
+        "conflicts",
+        "duplicates",
+        "effects",
+        "executions",
+        "first_effect_ns",
+        "handle",
+        "jobs",
+        "known_attempt_end_ns",
+        "last_applied",
+        "last_applied_ns",
+        "last_attempt_end_ns",
+        "mutations",
+        "number",
+        "outcome",
+        "permanent",
+        "polls",
+        "runaway",
+        "settled_ns",
+        "submitted_ns",
+        "suppressed",
+        "weather",
+    )
+
+    def __init__(self, number: int, submitted_ns: int = 0) -> None:
+        self.number = number
+        self.submitted_ns = submitted_ns
+        self.first_effect_ns = NEVER
+        self.settled_ns = NEVER
+        self.known_attempt_end_ns = NEVER
+        self.last_attempt_end_ns = NEVER
+        self.attempts = 0
+        self.effects = 0
+        self.suppressed = 0
+        self.polls = 0
+        self.conflicts = 0
+        self.mutations = 0
+        self.actions = 0
+        self.action_ns = 0
+        self.outcome = OPEN
+        self.duplicates: list[int] | None = None
+        self.executions = 0
+        """Transactions and executions begun for this request so far: the index of the platform's draws."""
+        self.permanent = False
+        """Whether every attempt of this request fails."""
+        self.weather: Any = None
+        self.handle: Any = None
+        """What `submit` returned: the retrier's own name for the request."""
+        self.jobs: list[Any] | None = None
+        """The request's jobs in order of creation, kept only where somebody may want to cancel one."""
+        self.last_applied: Any = None
+        """The attempt that made the last applied effect."""
+        self.last_applied_ns = NEVER
+        self.runaway = ""
+        """The limit that the request ran into."""
+
+    def settle(self, outcome: Outcome, now_ns: int, attempt_end_ns: int | None = None) -> bool:
+        """Note the retrier's conclusion; the first one stands, and none after a limit. Returns whether it counts.
+
+        `attempt_end_ns` is the end of the last attempt that had ended by `now_ns`, where that is not the present.
+        """
+        if self.settled_ns != NEVER or self.runaway:
+            return False
+        self.outcome = outcome
+        self.settled_ns = now_ns
+        self.known_attempt_end_ns = self.last_attempt_end_ns if attempt_end_ns is None else attempt_end_ns
+        return True
+
+
+def table(requests: list[Request], replication: int = 0) -> Requests:
+    """Turn finished requests into columns, in the given order."""
+
+    def column(name: str, dtype: type) -> Any:
+        return np.array([getattr(request, name) for request in requests], dtype=dtype)
+
+    none = [0] * CAUSES
+    duplicates = [none if request.duplicates is None else request.duplicates for request in requests]
+    return Requests(
+        replication=np.full(len(requests), replication, dtype=np.int32),
+        number=column("number", np.int64),
+        submitted_ns=column("submitted_ns", np.int64),
+        first_effect_ns=column("first_effect_ns", np.int64),
+        settled_ns=column("settled_ns", np.int64),
+        known_attempt_end_ns=column("known_attempt_end_ns", np.int64),
+        last_attempt_end_ns=column("last_attempt_end_ns", np.int64),
+        attempts=column("attempts", np.int32),
+        effects=column("effects", np.int32),
+        suppressed=column("suppressed", np.int32),
+        polls=column("polls", np.int32),
+        conflicts=column("conflicts", np.int32),
+        mutations=column("mutations", np.int32),
+        actions=column("actions", np.int32),
+        action_ns=column("action_ns", np.int64),
+        outcome=column("outcome", np.uint8),
+        duplicates=np.array(duplicates, dtype=np.int32).reshape(len(requests), CAUSES),
+    )

@@ -1,0 +1,93 @@
+"""The words of a history, each once: how requests, jobs and attempts go and end.
+
+A history holds plain strings and numbers, so these are constants and not enumerations; `Literal` types name the sets.
+"""
+
+from enum import IntEnum
+from typing import Final, Literal
+
+NEVER: Final = -1
+"""The time of something that did not happen."""
+
+# Jobs.
+PENDING: Final = "pending"
+IN_PROGRESS: Final = "inProgress"
+SUCCESS: Final = "success"
+FAILED: Final = "failed"
+CANCELED: Final = "canceled"
+JobState = Literal["pending", "inProgress", "success", "failed", "canceled"]
+"""The states of a row of `_scheduled_functions`, in the words of Convex."""
+ALIVE: Final = (PENDING, IN_PROGRESS)
+"""States of a job that is not over."""
+
+# Attempts: what the world has in store for one; success has the same word as a job's.
+FAIL: Final = "fail"
+ACK_LOST: Final = "ack_lost"
+CRASH_BEFORE_EFFECT: Final = "crash_before_effect"
+CRASH_AFTER_EFFECT: Final = "crash_after_effect"
+LOST_CONTACT: Final = "lost_contact"
+HANG: Final = "hang"
+AttemptOutcome = Literal[
+    "success", "fail", "ack_lost", "crash_before_effect", "crash_after_effect", "lost_contact", "hang"
+]
+"""What an attempt can do."""
+
+# Attempts: how one ends.
+RETURNED: Final = "returned"
+THREW: Final = "threw"
+DIED: Final = "died"
+CUT: Final = "cut"
+End = Literal["returned", "threw", "died", "cut"]
+"""How an attempt ends: it returned, it threw, its execution died, or it was cut off at a time limit."""
+ANSWERED: Final = (RETURNED, THREW)
+"""Ends of an attempt that come with an answer."""
+
+# Effects: these two, or the name of a `Cause` for an effect after the first.
+APPLIED: Final = "applied"
+SUPPRESSED: Final = "suppressed"
+"""The receiver recognized it by its idempotency key."""
+
+# Cancels.
+OF_THE_REQUEST: Final = "request"
+"""The target of a cancel that asks the retrier itself."""
+OF_THE_ACTION: Final = "action"
+"""The target of a cancel by an operator: the newest unfinished job of the action."""
+OF_THE_POLL: Final = "poll"
+"""The target of a cancel by an operator: the newest unfinished job that looks."""
+CancelTarget = Literal["request", "action", "poll"]
+CANCEL: Final = "cancel"
+"""The mutation in which a retrier of the deployment cancels."""
+
+# Restarts: what becomes of the effects of attempts that the server ran.
+CONTINUES: Final = "continues"
+LOST: Final = "lost"
+Inflight = Literal["continues", "lost"]
+
+
+class Outcome(IntEnum):
+    """What the retrier concluded about a request."""
+
+    open = 0
+    """`until` cut it off."""
+    success = 1
+    gave_up = 2
+    canceled = 3
+    stuck = 4
+    """Nothing pending or running will ever look at it again."""
+    runaway = 5
+    """It ran into the limit of polls or of simulated time."""
+
+
+class Cause(IntEnum):
+    """Why a second effect came about; one column of `Requests.duplicates` each."""
+
+    ack_lost = 0
+    """The effect was done, the attempt reported failure."""
+    crash_after_effect = 1
+    """The execution died after the effect, before its end was recorded."""
+    timeout = 2
+    """The attempt had been given up, its work went on."""
+    report_lost = 3
+    """The attempt succeeded, but what should record that ran out of reruns or hit a system error."""
+    resubmit = 4
+    """The caller asked again."""

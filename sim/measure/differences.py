@@ -1,0 +1,242 @@
+"""Two cells set against each other: for every metric the difference B - A, its interval, and what that says.
+
+`Differences(a, b, ...)` computes each when it is first asked for. How the intervals are made is in
+`sim.measure.contrasts`; what a metric means in `sim.measure.quantities`.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from sim.history.records import Requests
+from sim.kernel.durations import NS_PER_MS
+from sim.measure import contrasts
+from sim.measure.contrasts import Column, Moments
+from sim.measure.estimates import NOTHING, AnySample, Estimate, hull
+from sim.measure.metrics import CellMetrics
+from sim.measure.quantities import METRICS, QUANTITIES, Metric, Statistic, Unit
+
+
+class Change(Enum):
+    """What a difference says about B, seen from A."""
+
+    better = "better"
+    worse = "worse"
+    differs = "differs"
+    """For certain, but neither way is better."""
+    same = "same"
+    """Every request has the same value in both."""
+    inconclusive = "inconclusive"
+
+
+HIGHER_IS_BETTER = frozenset({"success.rate"})
+NEITHER_IS_BETTER = frozenset({"canceled.rate"})
+"""Whoever cancels decides how many are; a retrier only has more or less time before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One metric of A and of B, and B - A."""
+
+    metric: Metric
+    a: Estimate
+    b: Estimate
+    estimate: Estimate
+    """B - A in the unit of the metric (ns for durations); its value is None where nothing counts in A or in B, and
+    between two infinities."""
+    identical: bool
+    """Whether every request has the same value in both."""
+
+    @property
+    def change(self) -> Change:
+        """What the interval says, by the direction that is better for the metric."""
+        if self.identical:
+            return Change.same
+        low, high = self.estimate.low, self.estimate.high
+        if low is None or high is None or (low <= 0 <= high):
+            return Change.inconclusive
+        if self.metric.path in NEITHER_IS_BETTER:
+            return Change.differs
+        return Change.better if (low > 0) == (self.metric.path in HIGHER_IS_BETTER) else Change.worse
+
+    @property
+    def relative(self) -> float | None:
+        """The difference as a share of A's value; None where A's is 0, missing or infinite."""
+        if self.estimate.value is None or not self.a.value or math.isinf(self.a.value):
+            return None
+        return self.estimate.value / self.a.value
+
+    def summary(self) -> dict[str, object]:
+        """Return the difference for JSON: `a`, `b`, `difference`, `low`, `high`, `relative`, `verdict`.
+
+        Durations are in ms, infinite numbers are `"inf"` and `"-inf"`.
+        """
+        unit, estimate = self.metric.unit, self.estimate
+        numbers = {
+            "a": self.a.value,
+            "b": self.b.value,
+            "difference": estimate.value,
+            "low": estimate.low,
+            "high": estimate.high,
+        }
+        return {
+            **{name: _number(value, unit) for name, value in numbers.items()},
+            "relative": self.relative if self.relative is None or math.isfinite(self.relative) else "inf",
+            "verdict": self.change.value,
+        }
+
+
+class Differences:
+    """All differences between two cells.
+
+    `requests` are those of A and of B where requests of equal number met the same chance; without them the cells are
+    compared as independent ones, from their metrics alone. In shared worlds `paired` says that replications of equal
+    number met the same chance. `determined` says that both are the very same simulation, so that what they have in
+    common is no matter of chance.
+    """
+
+    def __init__(
+        self,
+        a: CellMetrics,
+        b: CellMetrics,
+        requests: tuple[Requests, Requests] | None = None,
+        *,
+        paired: bool = False,
+        determined: bool = False,
+    ) -> None:
+        self.a = a
+        self.b = b
+        self.shared = a.shared
+        self.paired = paired or requests is not None
+        self.determined = determined
+        self._requests = requests
+        self._metrics = (a, b)
+        self._columns: dict[str, tuple[Column, Column]] = {}
+        self._correlations: dict[str, float] = {}
+
+    def __getitem__(self, path: str) -> Difference:
+        """Return the difference of a metric of `METRICS`; raises KeyError for another path."""
+        metric = METRICS[path]
+        a, b = (metrics.value(path) for metrics in self._metrics)
+        return Difference(metric, a, b, self.contrast(path), self._identical(metric))
+
+    def __iter__(self) -> Iterator[Difference]:
+        """Yield all differences, in the order of `METRICS`."""
+        return map(self.__getitem__, METRICS)
+
+    def contrast(self, path: str, factor: float = 1.0) -> Estimate:
+        """Estimate B - factor * A of a metric; raises KeyError for a path that is none."""
+        metric = METRICS[path]
+        if self.determined and factor == 1:
+            value = self.a.value(path).value
+            return NOTHING if value is None else Estimate(0.0, 0.0, 0.0)
+        if metric.statistic is Statistic.max:
+            a, b = (metrics.value(path).value for metrics in self._metrics)
+            return Estimate(_pooled(a, b, factor))
+        independent = self._of_requests(metric, factor)
+        if not self.shared:
+            return independent
+        between = self._of_replications(metric, independent.value, factor)
+        # As for the metrics themselves: replications never leave less doubt than as many independent requests would.
+        return between if metric.statistic is Statistic.mean else hull(between, independent)
+
+    def _of_requests(self, metric: Metric, factor: float) -> Estimate:
+        a, b = (metrics.sample(metric.path) for metrics in self._metrics)
+        match metric.statistic:
+            case Statistic.mean:
+                return self._means(metric, a, b, factor)
+            case Statistic.rate:
+                correlation = self._correlation_of_rate(metric)
+                return contrasts.rates(_hits(a), _hits(b), factor=factor, correlation=correlation)
+            case _:
+                return contrasts.quantiles(
+                    a,
+                    b,
+                    metric.share,
+                    factor=factor,
+                    correlation=self._correlation_of_quantile(metric),
+                    within=max(self.a.within, self.b.within) if metric.unit is Unit.duration else 0.0,
+                )
+
+    def _means(self, metric: Metric, a: AnySample, b: AnySample, factor: float) -> Estimate:
+        if not len(a) or not len(b):
+            return NOTHING
+        if a.infinite or b.infinite:
+            correlation = self._correlation_of_never(metric)
+            never = contrasts.rates((a.infinite, len(a)), (b.infinite, len(b)), correlation=correlation)
+            return contrasts.of_infinite_means(never, a=bool(a.infinite), b=bool(b.infinite))
+        if self._requests is not None:
+            return contrasts.paired_means(*self._columns_of(metric.quantity), factor=factor)
+        return contrasts.independent_means(Moments.of(a), Moments.of(b), factor=factor)
+
+    def _of_replications(self, metric: Metric, pooled: float | None, factor: float) -> Estimate:
+        values_a, values_b = (metrics.replication_values(metric.path) for metrics in self._metrics)
+        if self.paired and len(values_a) == len(values_b):
+            return contrasts.paired_replications(pooled, values_a, values_b, factor=factor)
+        return contrasts.independent_replications(pooled, values_a, values_b, factor=factor)
+
+    def _correlation_of_rate(self, metric: Metric) -> float:
+        if self._requests is None:
+            return 0.0
+        a, b = self._columns_of(metric.quantity)
+        return contrasts.correlation_of(a.values == 1, a.counted, b.values == 1, b.counted)
+
+    def _correlation_of_never(self, metric: Metric) -> float:
+        if self._requests is None:
+            return 0.0
+        a, b = self._columns_of(metric.quantity)
+        return contrasts.correlation_of(a.never, a.counted, b.never, b.counted)
+
+    def _correlation_of_quantile(self, metric: Metric) -> float:
+        if self._requests is None:
+            return 0.0
+        if metric.path not in self._correlations:
+            a, b = self._columns_of(metric.quantity)
+            below_a, below_b = (
+                contrasts.below_quantile(column, metrics.sample(metric.path), metric.share)
+                for column, metrics in zip((a, b), self._metrics, strict=True)
+            )
+            self._correlations[metric.path] = contrasts.correlation_of(below_a, a.counted, below_b, b.counted)
+        return self._correlations[metric.path]
+
+    def _identical(self, metric: Metric) -> bool:
+        if self.determined:
+            return self.a.value(metric.path).value is not None
+        if self._requests is None:
+            return False
+        a, b = self._columns_of(metric.quantity)
+        return bool(a.counted.any()) and a.equals(b)
+
+    def _columns_of(self, quantity: str) -> tuple[Column, Column]:
+        if quantity not in self._columns:
+            assert self._requests is not None  # noqa: S101  # only pairs have columns
+            a, b = self._requests
+            # One at a time: metrics of a quantity stand together, and columns of 10^7 requests take some room.
+            self._columns = {quantity: (_column(quantity, a), _column(quantity, b))}
+        return self._columns[quantity]
+
+
+def _column(quantity: str, requests: Requests) -> Column:
+    values, counted = QUANTITIES[quantity](requests)
+    return Column(values, np.ones(len(values), np.bool_) if counted is None else counted)
+
+
+def _hits(sample: AnySample) -> contrasts.Counts:
+    return sample.sums()[0], len(sample)
+
+
+def _pooled(a: float | None, b: float | None, factor: float) -> float | None:
+    if a is None or b is None or (math.isinf(a) and math.isinf(b)):
+        return None
+    return b - factor * a
+
+
+def _number(value: float | None, unit: Unit) -> float | str | None:
+    if value is None:
+        return None
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return round(value / NS_PER_MS, 6) if unit is Unit.duration else value

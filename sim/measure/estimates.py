@@ -1,0 +1,241 @@
+"""Estimates with 95 % intervals: quantiles, rates and means of independent requests, and of replications.
+
+Every interval here is two-sided with 2.5 % on each side. Times may be infinite (things that never come), which
+order statistics take in their stride and means do not:
+
+- quantile: the smallest x with F(x) >= q, estimated by the order statistic ceil(q * n) (type 1 of R. J. Hyndman and
+  Y. Fan, "Sample quantiles in statistical packages", The American Statistician 50(4), 1996). Its interval goes between
+  two order statistics whose ranks come from the exact binomial law (W. R. Thompson, "On confidence ranges for the
+  median ...", Annals of Mathematical Statistics 7(3), 1936); it holds for any law, with jumps too, where it covers
+  more than 95 % (H. Scheffe and J. W. Tukey, "Non-parametric estimation", ibid. 16(2), 1945).
+- rate: the score interval of E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
+  JASA 22(158), 1927; never empty, also for 0 of n and n of n (compared with others by L. D. Brown, T. T. Cai and
+  A. DasGupta, "Interval estimation for a binomial proportion", Statistical Science 16(2), 2001).
+- mean: the interval of Student, "The probable error of a mean", Biometrika 6(1), 1908.
+- shared worlds: t over the replications, centred on the pooled estimate ("sectioning": S. Asmussen and P. W. Glynn,
+  Stochastic Simulation, Springer 2007, section III.5a).
+"""
+
+import math
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.history.vocabulary import NEVER
+from sim.measure.sums import exact_sums
+
+TAIL = 0.025
+"""The probability left out on either side of an interval."""
+
+Z = 1.959963984540054
+"""The normal quantile at 1 - TAIL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number and its 95 % interval, in the unit of its metric (ns for durations, a share of 1 for shares)."""
+
+    value: float | None
+    """None where there is nothing to measure; `math.inf` for what never comes."""
+    low: float | None = None
+    high: float | None = None
+    """Both None where no interval can be given; `math.inf` where the sample bounds the value from below only."""
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether an interval could be given."""
+        return self.low is not None and self.high is not None
+
+
+NOTHING = Estimate(None)
+"""The estimate from no values at all."""
+
+
+class AnySample(Protocol):
+    """What estimates need to know of non-negative values: each of them, as `Sample` does, or their histogram."""
+
+    @property
+    def infinite(self) -> int:
+        """How many values are infinite."""
+
+    def __len__(self) -> int: ...
+
+    def ordered(self, rank: int) -> float:
+        """Return the value of a rank, counted from 1; that of the largest finite one is exact."""
+
+    def between(self, rank: int) -> tuple[float, float]:
+        """Return the bounds between which the value of a rank, counted from 1, certainly lies."""
+
+    def share_up_to(self, bound: float, *, inclusive: bool) -> float:
+        """Return the share of values <= bound (inclusive) or < bound; of a sample that is not empty."""
+
+    def at(self, ranks: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the values of ranks, counted from 1, all of finite values."""
+
+    def counts_up_to(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how many values are <= each of `values`."""
+
+    def sums(self) -> tuple[int, int]:
+        """Return the sum of the finite values and the sum of their squares, exactly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Values in ascending order, and how many more are infinite."""
+
+    finite: NDArray[np.int64]
+    """Shape (finite values,), ascending."""
+    infinite: int = 0
+
+    @classmethod
+    def of(cls, values: NDArray[np.int64]) -> Self:
+        """Sort values, shape (n,); `NEVER` (-1) stands for an infinite one."""
+        ascending = np.sort(values)
+        infinite = int(np.searchsorted(ascending, NEVER, side="right"))
+        return cls(ascending[infinite:], infinite)
+
+    def __len__(self) -> int:
+        return len(self.finite) + self.infinite
+
+    def ordered(self, rank: int) -> float:
+        """Return the value of a rank, counted from 1."""
+        return float(self.finite[rank - 1]) if rank <= len(self.finite) else math.inf
+
+    def between(self, rank: int) -> tuple[float, float]:
+        """Return the value of a rank, counted from 1, twice: it is known."""
+        return self.ordered(rank), self.ordered(rank)
+
+    def share_up_to(self, bound: float, *, inclusive: bool) -> float:
+        """Return the share of values <= bound (inclusive) or < bound; of a sample that is not empty."""
+        return int(np.searchsorted(self.finite, bound, side="right" if inclusive else "left")) / len(self)
+
+    def at(self, ranks: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the values of ranks, counted from 1, all of finite values."""
+        return self.finite[ranks - 1]
+
+    def counts_up_to(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how many values are <= each of `values`."""
+        return np.searchsorted(self.finite, values, side="right")
+
+    def sums(self) -> tuple[int, int]:
+        """Return the sum of the finite values and the sum of their squares, exactly."""
+        return exact_sums(self.finite)
+
+
+def quantile_rank(count: int, share: Fraction) -> int:
+    """Return the rank, from 1, of the order statistic that estimates a quantile: ceil(share * count)."""
+    return max(1, math.ceil(share * count))
+
+
+@lru_cache(maxsize=4096)
+def interval_ranks(count: int, share: Fraction) -> tuple[int, int]:
+    """Return the ranks, from 1, of the two order statistics that enclose a quantile with at least 95 %.
+
+    The lower rank is 0, or the upper one count + 1, where the sample is too small to bound the quantile on that side:
+    with N ~ Binomial(count, share), lower = the largest r with P(N < r) <= 2.5 %, upper = the smallest with
+    P(N >= r) <= 2.5 %.
+    """
+    from scipy.special import bdtr, bdtrc  # noqa: PLC0415 - a quarter of a second that other commands need not pay
+
+    chance = float(share)
+    lower = bisect_left(range(count + 1), 1, key=lambda below: int(bdtr(below, count, chance) > TAIL))
+    upper = 1 + bisect_left(range(count + 1), 1, key=lambda below: int(bdtrc(below, count, chance) <= TAIL))
+    return lower, upper
+
+
+def quantile(sample: AnySample, share: Fraction) -> Estimate:
+    """Estimate a quantile of non-negative values, some perhaps infinite.
+
+    Where the sample is too small for a lower bound it is 0, for an upper one infinity: the values are times, and
+    nothing in the sample says how much longer a rarer one takes (p99 needs 368 requests for an upper bound). Of a
+    histogram the interval goes from bin to bin, so that it holds that of the values themselves.
+    """
+    count = len(sample)
+    if count == 0:
+        return NOTHING
+    lower, upper = interval_ranks(count, share)
+    low = sample.between(lower)[0] if lower > 0 else 0.0
+    high = sample.between(upper)[1] if upper <= count else math.inf
+    return Estimate(sample.ordered(quantile_rank(count, share)), low, high)
+
+
+def largest(sample: AnySample) -> Estimate:
+    """Return the largest value seen; a maximum has no interval."""
+    return Estimate(sample.ordered(len(sample))) if len(sample) else NOTHING
+
+
+def rate(hits: int, trials: int) -> Estimate:
+    """Estimate a share of independent trials, with Wilson's interval."""
+    if trials == 0:
+        return NOTHING
+    share = hits / trials
+    spread = Z * math.sqrt(share * (1 - share) / trials + Z**2 / (4 * trials**2))
+    middle, scale = share + Z**2 / (2 * trials), 1 + Z**2 / trials
+    low = max(0.0, (middle - spread) / scale) if hits > 0 else 0.0
+    high = min(1.0, (middle + spread) / scale) if hits < trials else 1.0
+    return Estimate(share, low, high)
+
+
+def mean(sample: AnySample) -> Estimate:
+    """Estimate the mean of independent non-negative values, with a t-interval that does not go below 0.
+
+    One infinite value is proof of an infinite mean, so then the interval is infinity alone. A sample of finite values
+    is taken as one of a finite mean. One value alone gives no interval, equal values one of width zero.
+    """
+    count = len(sample)
+    if count == 0:
+        return NOTHING
+    if sample.infinite:
+        return Estimate(math.inf, math.inf, math.inf)
+    total, squares = sample.sums()
+    middle = total / count
+    if count == 1:
+        return Estimate(middle)
+    # Of whole numbers, so it is exact: 0 where all values are equal, and the same in whatever order they came.
+    spread = count * squares - total**2
+    if spread == 0:
+        return Estimate(middle, middle, middle)
+    half = t_quantile(count - 1) * math.sqrt(spread / (count * (count - 1))) / math.sqrt(count)
+    return Estimate(middle, max(0.0, middle - half), middle + half)
+
+
+def over_replications(pooled: float | None, values: Sequence[float], *, highest: float = math.inf) -> Estimate:
+    """Give the estimate `pooled` over all requests its interval from the replications' own `values`.
+
+    Fewer than two replications give none. The deviations are taken from the pooled value, as sectioning does, and the
+    interval is clipped to [0, highest]. Where only some replications are infinite nothing can be said: [0, inf].
+    """
+    if pooled is None or len(values) < 2:
+        return Estimate(pooled)
+    if all(value == pooled for value in values):
+        return Estimate(pooled, pooled, pooled)
+    if not all(map(math.isfinite, (pooled, *values))):
+        return Estimate(pooled, 0.0, math.inf)
+    half = t_quantile(len(values) - 1) * deviation(pooled, values) / math.sqrt(len(values))
+    return Estimate(pooled, max(0.0, pooled - half), min(highest, pooled + half))
+
+
+def deviation(pooled: float, values: Sequence[float]) -> float:
+    """Return the standard deviation of at least two replications' values about the pooled one."""
+    return math.sqrt(sum((value - pooled) ** 2 for value in values) / (len(values) - 1))
+
+
+def hull(one: Estimate, other: Estimate) -> Estimate:
+    """Return the first estimate with its interval widened to hold the other's too; without an interval, as it is."""
+    if one.low is None or one.high is None or other.low is None or other.high is None:
+        return one
+    return Estimate(one.value, min(one.low, other.low), max(one.high, other.high))
+
+
+@lru_cache(maxsize=1024)
+def t_quantile(freedom: int) -> float:
+    """Return the quantile at 1 - TAIL of Student's t with `freedom` degrees of freedom."""
+    from scipy.special import stdtrit  # noqa: PLC0415 - as above
+
+    return float(stdtrit(freedom, 1 - TAIL))

@@ -1,0 +1,332 @@
+"""The numbers of one cell, each with its interval: `measure(requests, shared=...)`, or of a tally of its requests.
+
+What each number means is in `sim.measure.quantities`, how its interval is made in `sim.measure.estimates`.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.history.records import Requests
+from sim.history.vocabulary import Cause, Outcome
+from sim.kernel.durations import NS_PER_MS
+from sim.measure.estimates import (
+    NOTHING,
+    AnySample,
+    Estimate,
+    Sample,
+    hull,
+    largest,
+    mean,
+    over_replications,
+    quantile,
+    rate,
+)
+from sim.measure.quantities import (
+    METRICS,
+    QUANTILES,
+    QUANTITIES,
+    RATED_OUTCOMES,
+    SETTLED_OUTCOMES,
+    Metric,
+    Statistic,
+    Unit,
+)
+from sim.measure.tally import WITHIN, Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The share of requests that takes longer than t: CCDF(t), thinned to what a picture can show."""
+
+    times_ns: NDArray[np.float64]
+    """Shape (points,), ascending, finite."""
+    shares: NDArray[np.float64]
+    """Shape (points,): the share of requests above `times_ns`."""
+    never: float
+    """The share of requests that is infinite."""
+    zero: float
+    """The share of requests at 0."""
+    count: int
+    """How many requests count; without any the shares are 0."""
+
+
+def measure(kept: Requests | Tally, *, shared: bool) -> "CellMetrics":
+    """Measure what is kept of one cell; `shared` says that the requests of a replication met one another.
+
+    Raises ValueError for a tally of a shared world, whose intervals come from its requests.
+    """
+    if not isinstance(kept, Tally):
+        return CellMetrics(_Records(kept, shared=shared), shared=shared)
+    if shared:
+        raise ValueError("a tally does not tell replications apart, from which intervals in a shared world come")
+    return CellMetrics(_Tallied(kept), shared=False)
+
+
+class CellMetrics:
+    """The metrics of one cell, each computed when first asked for."""
+
+    def __init__(self, kept: "_Kept", *, shared: bool) -> None:
+        self.shared = shared
+        self._kept = kept
+        self._samples: dict[str, list[AnySample]] = {}
+        self._estimates: dict[str, Estimate] = {}
+
+    def __len__(self) -> int:
+        """Return the number of requests that count."""
+        return len(self._kept)
+
+    @property
+    def replications(self) -> int:
+        """How many replications have at least one request that counts."""
+        return self._kept.replications
+
+    @property
+    def within(self) -> float:
+        """By what share of themselves quantiles of times may be off: 0 but where only histograms were kept."""
+        return self._kept.within
+
+    @cached_property
+    def outcomes(self) -> dict[str, int]:
+        """Requests by outcome, each outcome present."""
+        return self._kept.outcomes()
+
+    @cached_property
+    def attempts(self) -> dict[int, int]:
+        """Requests by number of attempts, ascending; only numbers that occur."""
+        return self._kept.attempts()
+
+    @cached_property
+    def duplicates(self) -> dict[str, int]:
+        """Duplicates by cause, each cause present."""
+        totals = self._kept.causes()
+        return {cause.name: int(totals[cause]) for cause in Cause}
+
+    def value(self, path: str) -> Estimate:
+        """Estimate one metric of `METRICS`; raises KeyError for another path."""
+        if path not in self._estimates:
+            self._estimates[path] = self._estimate(METRICS[path])
+        return self._estimates[path]
+
+    def sample(self, path: str) -> AnySample:
+        """Return the values behind a metric, over all replications."""
+        return self._samples_of(METRICS[path].quantity)[0]
+
+    def replication_values(self, path: str) -> list[float]:
+        """Return the metric of each replication that has values, in the order of the replications."""
+        metric = METRICS[path]
+        values = [_statistic(metric, sample).value for sample in self._samples_of(metric.quantity)[1:]]
+        return [value for value in values if value is not None]
+
+    def tail(self, quantity: str, points: int = 600) -> Tail:
+        """Return CCDF(t) of `time_to_effect`, `time_to_known`, `detection_lag` or another quantity in time."""
+        sample = self._samples_of(quantity)[0]
+        count = len(sample)
+        finite = count - sample.infinite
+        if finite == 0:
+            empty = np.zeros(0)
+            return Tail(empty, empty, 1.0 if count else 0.0, 0.0, count)
+        from_the_top = np.rint(np.geomspace(1, finite, points)).astype(np.int64)
+        evenly = np.rint(np.linspace(1, finite, points)).astype(np.int64)
+        # Of equal times only the last rank tells the share above them.
+        times_ns = np.unique(sample.at(np.union1d(finite + 1 - from_the_top, evenly)))
+        above = count - sample.counts_up_to(times_ns)
+        zero = int(sample.counts_up_to(np.zeros(1, dtype=np.int64))[0])
+        return Tail(times_ns.astype(np.float64), above / count, sample.infinite / count, zero / count, count)
+
+    def summary(self) -> dict[str, object]:
+        """Return the cell's part of `summary.json`.
+
+        A metric is `{value, low, high}`, durations in ms; `null` where there is nothing, `"inf"` where it is infinite.
+        What counts requests or events of the whole cell is an integer: `requests`, `outcomes`, `attempts.histogram`,
+        `duplicates.requests`, `duplicates.by_cause`, `suppressed`, `conflicts`. `cost` is per request. Quantiles of
+        times are exact to the share of themselves that `percentiles_within` says.
+        """
+        known = {
+            **self._summaries("time_to_known"),
+            **{outcome.name: self._summaries(f"time_to_known.{outcome.name}") for outcome in SETTLED_OUTCOMES},
+        }
+        duplicated, _ = self._samples_of("is_duplicated")[0].sums()
+        suppressed, conflicts = self._kept.events()
+        return {
+            "requests": len(self),
+            "percentiles_within": self.within,
+            "outcomes": self.outcomes,
+            "rates": {outcome.name: self._summary(f"{outcome.name}.rate") for outcome in RATED_OUTCOMES},
+            "attempts": {
+                "mean": self._summary("attempts.mean"),
+                "max": self._summary("attempts.max"),
+                "histogram": {str(number): count for number, count in self.attempts.items()},
+            },
+            "time_to_effect": self._summaries("time_to_effect"),
+            "time_to_known": known,
+            "detection_lag": self._summaries("detection_lag"),
+            "duplicates": {
+                "requests": duplicated,
+                "effects": self._summary("duplicates.effects"),
+                "rate": self._summary("duplicates.rate"),
+                "by_cause": self.duplicates,
+            },
+            "suppressed": suppressed,
+            "amplification": self._summary("amplification"),
+            "polls": {"mean": self._summary("polls.mean")},
+            "conflicts": conflicts,
+            "cost": {name: self._summary(f"cost.{name}") for name in ("mutations", "actions", "action_ms")},
+        }
+
+    def _summaries(self, quantity: str) -> dict[str, object]:
+        return {name: self._summary(f"{quantity}.{name}") for name in ("mean", *QUANTILES, "max")}
+
+    def _summary(self, path: str) -> dict[str, object]:
+        return summary_of(self.value(path), METRICS[path].unit)
+
+    def _estimate(self, metric: Metric) -> Estimate:
+        estimate = _statistic(metric, self._samples_of(metric.quantity)[0])
+        if not self.shared or metric.statistic is Statistic.max:
+            return estimate
+        highest = 1.0 if metric.unit is Unit.share else math.inf
+        between = over_replications(estimate.value, self.replication_values(metric.path), highest=highest)
+        if metric.statistic is Statistic.mean:
+            return between
+        # Replications that all show the same share or order statistic seem to leave no doubt, but never less of it
+        # than as many independent requests would.
+        return hull(between, estimate)
+
+    def _samples_of(self, quantity: str) -> list[AnySample]:
+        """Return the sample of all replications and, of a shared world, then that of each."""
+        if quantity not in self._samples:
+            self._samples[quantity] = self._kept.samples(quantity)
+        return self._samples[quantity]
+
+
+class _Kept(Protocol):
+    """What is kept of a cell, as far as its metrics need it."""
+
+    @property
+    def within(self) -> float: ...
+
+    @property
+    def replications(self) -> int: ...
+
+    def __len__(self) -> int: ...
+
+    def outcomes(self) -> dict[str, int]: ...
+
+    def attempts(self) -> dict[int, int]: ...
+
+    def causes(self) -> NDArray[np.int64]:
+        """Return duplicates by `Cause`."""
+
+    def events(self) -> tuple[int, int]:
+        """Return suppressed effects and conflicts."""
+
+    def samples(self, quantity: str) -> list[AnySample]: ...
+
+
+class _Records:
+    """All requests."""
+
+    within = 0.0
+
+    def __init__(self, requests: Requests, *, shared: bool) -> None:
+        self._requests = requests
+        self._shared = shared
+
+    def __len__(self) -> int:
+        return len(self._requests)
+
+    @cached_property
+    def replications(self) -> int:
+        return len(np.unique(self._requests.replication))
+
+    def outcomes(self) -> dict[str, int]:
+        counts = np.bincount(self._requests.outcome, minlength=len(Outcome))
+        return {outcome.name: int(counts[outcome]) for outcome in RATED_OUTCOMES}
+
+    def attempts(self) -> dict[int, int]:
+        numbers, counts = np.unique(self._requests.attempts, return_counts=True)
+        return {int(number): int(count) for number, count in zip(numbers, counts, strict=True)}
+
+    def causes(self) -> NDArray[np.int64]:
+        totals: NDArray[np.int64] = self._requests.duplicates.sum(axis=0, dtype=np.int64)
+        return totals
+
+    def events(self) -> tuple[int, int]:
+        requests = self._requests
+        return int(requests.suppressed.sum(dtype=np.int64)), int(requests.conflicts.sum(dtype=np.int64))
+
+    def samples(self, quantity: str) -> list[AnySample]:
+        values, counted = QUANTITIES[quantity](self._requests)
+        replication = self._requests.replication
+        if counted is not None:
+            values, replication = values[counted], replication[counted]
+        samples: list[AnySample] = [Sample.of(values)]
+        if self._shared:
+            starts = np.flatnonzero(np.diff(replication)) + 1
+            samples += [Sample.of(part) for part in np.split(values, starts)]
+        return samples
+
+
+class _Tallied:
+    """A tally of requests of an isolated world."""
+
+    within = WITHIN
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+
+    def __len__(self) -> int:
+        return len(self._tally)
+
+    @property
+    def replications(self) -> int:
+        return min(1, len(self))
+
+    def outcomes(self) -> dict[str, int]:
+        return {outcome.name: self._tally.histograms[outcome.name].total for outcome in RATED_OUTCOMES}
+
+    def attempts(self) -> dict[int, int]:
+        found = self._tally.histograms["attempts"]
+        return dict(zip(found.keys.tolist(), found.counts.tolist(), strict=True))
+
+    def causes(self) -> NDArray[np.int64]:
+        return self._tally.causes
+
+    def events(self) -> tuple[int, int]:
+        return self._tally.suppressed, self._tally.conflicts
+
+    def samples(self, quantity: str) -> list[AnySample]:
+        return [self._tally.histograms[quantity]]
+
+
+def _statistic(metric: Metric, sample: AnySample) -> Estimate:
+    match metric.statistic:
+        case Statistic.mean:
+            return mean(sample)
+        case Statistic.quantile:
+            return quantile(sample, metric.share)
+        case Statistic.max:
+            return largest(sample)
+        case Statistic.rate:
+            return rate(sample.sums()[0], len(sample)) if len(sample) else NOTHING
+
+
+def summary_of(estimate: Estimate, unit: Unit) -> dict[str, object]:
+    """Return an estimate for JSON: `{value, low, high}`, durations in ms to the nanosecond, `"inf"` and `null`."""
+    return {
+        "value": _number(estimate.value, unit),
+        "low": _number(estimate.low, unit),
+        "high": _number(estimate.high, unit),
+    }
+
+
+def _number(value: float | None, unit: Unit) -> float | str | None:
+    if value is None:
+        return None
+    if value == math.inf:
+        return "inf"
+    return round(value / NS_PER_MS, 6) if unit is Unit.duration else value

@@ -1,0 +1,1 @@
+"""What came out of a run, in memory and in a file. May import `experiment` and below."""

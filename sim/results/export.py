@@ -1,0 +1,141 @@
+"""Writes the requests of saved results for other programs: as CSV, or as Parquet with checksums of its pages.
+
+A row a request, in the order of the results, with these columns:
+
+    cell                                        id of the cell
+    replication, request                        the request's number in its replication; in isolated worlds in the cell
+    submitted_ns first_effect_ns settled_ns     instants of simulated time
+    known_attempt_end_ns last_attempt_end_ns    end of the last attempt that had ended on settling, and of the last one
+    attempts effects suppressed polls conflicts mutations actions     counts
+    action_ns                                   time during which its action ran
+    outcome                                     open success gave_up canceled stuck runaway
+    duplicates_CAUSE                            effects after the first, by cause
+
+What did not happen has no instant: null in Parquet, nothing between the commas in CSV. The rows come chunk by chunk
+from the results file, so that results of any size take little memory.
+"""
+
+from __future__ import annotations
+
+import csv
+from itertools import chain, islice, repeat
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from sim.experiment.parts import requests_kept
+from sim.history.records import Requests
+from sim.history.vocabulary import NEVER, Cause, Outcome
+from sim.results.reading import stored_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import TextIO
+
+    from numpy.typing import NDArray
+
+INSTANTS: Final = ("submitted_ns", "first_effect_ns", "settled_ns", "known_attempt_end_ns", "last_attempt_end_ns")
+COUNTS: Final = ("attempts", "effects", "suppressed", "polls", "conflicts", "mutations", "actions")
+DUPLICATES: Final = tuple(f"duplicates_{cause.name}" for cause in Cause)
+COLUMNS: Final = ("cell", "replication", "request", *INSTANTS, *COUNTS, "action_ns", "outcome", *DUPLICATES)
+ROWS_A_GROUP: Final = 2**17
+"""Of a Parquet file, at most: some megabytes."""
+
+OUTCOMES: Final = tuple(outcome.name for outcome in Outcome)
+
+
+class NoParquet(ImportError):
+    """Parquet was asked for and pyarrow is not installed."""
+
+
+def write_csv(results: Path, file: TextIO) -> int:
+    """Write the requests of saved results as CSV with a line of names; return how many rows that were.
+
+    Raises `CorruptResults`, and `RequestsNotKept` where of some cell only histograms are kept, before anything of that
+    cell is written.
+    """
+    parts = _parts(results)
+    first = list(islice(parts, 1))  # what cannot be read shows here, before anything is written
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    rows = 0
+    for cell, requests in chain(first, parts):
+        columns = [_listed(requests, name) for name in COLUMNS[1:]]
+        writer.writerows(zip(repeat(cell, len(requests)), *columns, strict=False))
+        rows += len(requests)
+    return rows
+
+
+def write_parquet(results: Path, path: Path) -> int:
+    """Write the requests of saved results as a Parquet file; return how many rows that were.
+
+    Raises NoParquet where pyarrow is not installed, and what `write_csv` raises.
+    """
+    try:
+        import pyarrow as pa  # type: ignore[import-untyped,import-not-found,unused-ignore]  # noqa: PLC0415  # optional
+        from pyarrow import parquet  # noqa: PLC0415  # as above
+    except ImportError:
+        raise NoParquet(
+            "Parquet needs pyarrow, which comes with the extra `data`: pip install 'retrysim[data]'"
+        ) from None
+    types = {name: pa.int32() for name in ("replication", *COUNTS, *DUPLICATES)}
+    types |= {name: pa.int64() for name in ("request", *INSTANTS, "action_ns")}
+    words = pa.dictionary(pa.int8(), pa.string())
+    types |= {"cell": pa.dictionary(pa.int32(), pa.string()), "outcome": words}
+    schema = pa.schema([pa.field(name, types[name], nullable=name in INSTANTS) for name in COLUMNS])
+    rows = 0
+    with parquet.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True) as writer:
+        for cell, requests in _groups(results):
+            count = len(requests)
+            columns: dict[str, Any] = {
+                "cell": pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), pa.array([cell])),
+                "outcome": pa.DictionaryArray.from_arrays(
+                    pa.array(requests.outcome.astype(np.int8)), pa.array(OUTCOMES, pa.string())
+                ),
+            }
+            for name in COLUMNS:
+                if name not in columns:
+                    values = _column(requests, name)
+                    columns[name] = pa.array(values, types[name], mask=values == NEVER if name in INSTANTS else None)
+            table = pa.table([columns[name] for name in COLUMNS], schema=schema)
+            writer.write_table(table, row_group_size=ROWS_A_GROUP)
+            rows += count
+    return rows
+
+
+def _parts(results: Path) -> Iterator[tuple[str, Requests]]:
+    for cell, part in stored_parts(results):
+        yield cell.id, requests_kept(cell, part)
+
+
+def _groups(results: Path) -> Iterator[tuple[str, Requests]]:
+    """Yield requests of one cell each, as many as make a group of rows."""
+    held: list[Requests] = []
+    of = ""
+    for cell, requests in _parts(results):
+        if held and (cell != of or sum(map(len, held)) + len(requests) > ROWS_A_GROUP):
+            yield of, Requests.concatenate(held)
+            held = []
+        of = cell
+        held.append(requests)
+    if held:
+        yield of, Requests.concatenate(held)
+
+
+def _listed(requests: Requests, name: str) -> list[Any]:
+    """Return a column as CSV takes it: outcomes as words, nothing for an instant that never was."""
+    values = _column(requests, name)
+    if name == "outcome":
+        return [OUTCOMES[code] for code in values.tolist()]
+    if name in INSTANTS and (values == NEVER).any():
+        return [None if value == NEVER else value for value in values.tolist()]
+    listed: list[Any] = values.tolist()
+    return listed
+
+
+def _column(requests: Requests, name: str) -> NDArray[Any]:
+    if name in DUPLICATES:
+        return np.ascontiguousarray(requests.duplicates[:, DUPLICATES.index(name)])
+    column: NDArray[Any] = requests.number if name == "request" else getattr(requests, name)
+    return column

@@ -1,0 +1,193 @@
+"""What a run found: per cell the records of its requests, its metrics, and the verdicts on what was expected."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from functools import cached_property
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from sim.convex.platform import assumed
+from sim.expect.expectations import Ruling
+from sim.experiment.precision import Attained, attained, precision_summary
+from sim.history.records import Requests
+from sim.history.vocabulary import Cause, Outcome
+from sim.pictures.sweep_levels import SweptCell, level
+from sim.results.plots import Plots
+from sim.retriers.base import LoopRetrier
+from sim.scenario.identity import digest
+from sim.scenario.names import label
+from sim.text import sentences
+from sim.text.reported import Cell as Reported
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from sim.experiment.cell_result import CellResult
+    from sim.experiment.engines import Choice
+    from sim.scenario.schema import Scenario
+
+SUMMARY_SCHEMA = 1
+PACKAGES = ("retrysim", "numpy", "scipy", "simpy")
+
+
+class Result:
+    """All cells of a run, in the order of the scenario."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        cells: Sequence[CellResult],
+        choice: Choice,
+        *,
+        digest: str | None = None,
+        versions: dict[str, str] | None = None,
+    ) -> None:
+        """Put a result together; `digest` and `versions` are those of a run that was kept, by default of this one."""
+        self.scenario = scenario
+        self._digest = digest
+        self.versions = {name: version(name) for name in PACKAGES} if versions is None else versions
+        """Of the packages that the numbers were made with."""
+        self.cells = tuple(cells)
+        self.choice = choice
+        """The engine, and why it was chosen."""
+
+    def __getitem__(self, cell: str) -> CellResult:
+        """Return a cell by id or name; KeyError where there is none."""
+        for found in self.cells:
+            if cell in (found.cell.id, found.cell.name):
+                return found
+        raise KeyError(f"no cell '{cell}'; there are {', '.join(found.id for found in self.cells)}")
+
+    def requests(self, cell: str | None = None) -> Requests:
+        """Return the per-request records of one cell; it need not be named where there is only one.
+
+        Raises KeyError for an unknown cell, and `sim.experiment.parts.RequestsNotKept` if only histograms are kept.
+        """
+        if cell is None:
+            if len(self.cells) > 1:
+                raise KeyError(f"which cell? There are {', '.join(found.id for found in self.cells)}")
+            return self.cells[0].requests
+        return self[cell].requests
+
+    @cached_property
+    def digest(self) -> str:
+        """The identity of the scenario."""
+        return digest(self.scenario) if self._digest is None else self._digest
+
+    @property
+    def reported(self) -> list[Reported]:
+        """The cells in the form that tables, words and pictures take."""
+        return [Reported(found.cell.name, found.metrics, found.verdicts) for found in self.cells]
+
+    def table(self) -> Table:
+        """Return the results as a table for a terminal of 100 columns."""
+        return sentences.table(self.reported)
+
+    def sentences(self) -> list[str]:
+        """Return three to five plain sentences: the answer, how sure it is, which assumption matters most."""
+        return sentences.sentences(self.reported, self.assumed)
+
+    @property
+    def assumed(self) -> list[str]:
+        """Name the parameters in force whose numbers no source gives."""
+        named = {
+            name: None
+            for found in self.cells
+            if not isinstance(found.cell.scenario.retrier.make(), LoopRetrier)
+            for name in assumed(found.cell.scenario.platform)
+        }
+        return list(named)
+
+    @property
+    def ruling(self) -> Ruling | None:
+        """The worst verdict: missed before inconclusive before met; None where nothing was expected."""
+        rulings = {verdict.ruling for found in self.cells for verdict in found.verdicts}
+        return next((one for one in (Ruling.missed, Ruling.inconclusive, Ruling.met) if one in rulings), None)
+
+    @property
+    def attained(self) -> list[Attained]:
+        """How narrow the intervals have become that `precision` names, by cell; empty where it names none."""
+        return attained(self.cells)
+
+    @property
+    def requests_each(self) -> int:
+        """How many requests a cell has, in a shared world each replication; `precision` adds some to isolated ones."""
+        count = self.scenario.requests.count
+        if self.scenario.precision is None or self.scenario.world == "shared":
+            return count
+        return max((len(found.metrics) for found in self.cells), default=count)
+
+    @property
+    def replications(self) -> int:
+        """How many replications a cell has; `precision` adds some."""
+        count = self.scenario.replications
+        if self.scenario.precision is None or self.scenario.world == "isolated":
+            return count
+        return max((found.metrics.replications for found in self.cells), default=count)
+
+    @property
+    def size(self) -> str:
+        """The size of a cell in words: `20,000 requests`, `1,000 requests x 8 replications`."""
+        text = f"{self.requests_each:,} requests"
+        return f"{text} x {self.replications} replications" if self.scenario.world == "shared" else text
+
+    @property
+    def plot(self) -> Plots:
+        """Pictures, each a function of an optional matplotlib Axes."""
+        return Plots(self.reported, self.swept)
+
+    @property
+    def swept(self) -> list[SweptCell]:
+        """The cells in the form that pictures of sweeps take; none where nothing is swept."""
+        keys, variants = list(self.scenario.sweep), list(self.scenario.variants) or [""]
+        if not keys:
+            return []
+        each = len(self.cells) // len(variants)  # the cells of a variant follow one another
+        return [
+            SweptCell(
+                {key: level(found.cell.params[key], label("retrier", found.cell.params[key])) for key in keys},
+                variants[position // each],
+                found.metrics,
+            )
+            for position, found in enumerate(self.cells)
+        ]
+
+    def to_pandas(self) -> Any:
+        """Return all requests as a pandas DataFrame with a column `cell`.
+
+        Raises ImportError if pandas is not installed, and `sim.experiment.parts.RequestsNotKept`, as `requests` does.
+        """
+        import pandas as pd  # type: ignore[import-untyped,import-not-found,unused-ignore]  # noqa: PLC0415  # optional
+
+        frames = []
+        for found in self.cells:
+            columns = {
+                field.name: getattr(found.requests, field.name)
+                for field in fields(Requests)
+                if field.name not in {"duplicates", "outcome"}
+            }
+            columns["outcome"] = [Outcome(code).name for code in found.requests.outcome]
+            columns |= {f"duplicates_{cause.name}": found.requests.duplicates[:, cause] for cause in Cause}
+            frames.append(pd.DataFrame({"cell": found.cell.id, **columns}))
+        return pd.concat(frames, ignore_index=True)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the contents of `summary.json`: no paths, times, hosts or worker counts."""
+        return {
+            "schema": SUMMARY_SCHEMA,
+            "scenario": self.scenario.name,
+            "digest": self.digest,
+            "seed": self.scenario.seed,
+            "engine": self.choice.engine,
+            "versions": self.versions,
+            **({"precision": precision_summary(self.attained)} if self.attained else {}),
+            "cells": [found.summary() for found in self.cells],
+        }
+
+    def summary_json(self) -> str:
+        """Return the text of `summary.json`; the same scenario and seed give the same text."""
+        return json.dumps(self.summary(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,0 +1,122 @@
+"""`helpers`: `makeActionRetrier` of convex-helpers.
+
+Source: `convex-helpers` 0.1.124, `server/retries.ts`. Handlers, their order, the order of their draws and the names of
+their arguments are upstream's. Two bookkeeping arguments are ours, since every draw has an address: `poll` (number of
+this execution of `retry`) and `failure` (number of the failure it would handle).
+
+Where the code and its words differ: the documented "initial delay before checking" is spread by jitter and has grown
+once before any failure is handled, because the first `retry` always finds its own new job pending; it is never set
+back and has no cap. After a failure the first look comes after jitter(retryBackoff + waitBackoff), drawn apart from
+the retry's own delay, so it can come before the retried job has started. A `retry` that is canceled or throws ends
+all looking.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sim.contracts.promises import Promises, attempts_of, growing
+from sim.convex.functions import Function, FunctionError, MutationContext, mutation
+from sim.history.vocabulary import Outcome
+from sim.retriers.backoff import PollingOptions, jitter
+from sim.retriers.base import Fields, ScheduledRetrier
+
+if TYPE_CHECKING:
+    from sim.options.model import Options as AnyOptions
+
+
+class HelpersOptions(PollingOptions):
+    """The options of `makeActionRetrier`, with upstream's defaults."""
+
+
+class Helpers(ScheduledRetrier):
+    """Polls the job of the action with jitter, and schedules another when it has failed."""
+
+    kind: ClassVar[str] = "helpers"
+    Options: ClassVar[type[AnyOptions]] = HelpersOptions
+    watchers: ClassVar[tuple[str, ...]] = ("retry",)
+    fields: ClassVar[Fields] = Fields(jobs=("job",), addresses=("poll", "failure"))
+    action_jobs: ClassVar[tuple[str, ...]] = ("action",)
+
+    def __init__(self, options: HelpersOptions | None = None, **upstream: float) -> None:
+        """Take options, or upstream's own numbers unchecked."""
+        given = HelpersOptions() if options is None else options
+        super().__init__(given)
+        self.defaults: dict[str, Any] = {**given.arguments(), **upstream}
+        self.retry = mutation("retry", self._retry, poll=True)
+
+    def promises(self) -> Promises:
+        """State the budget and the laws of the delays."""
+        given = self.defaults
+        grown_ms = growing(given["retryBackoff"], given["base"])
+        wait_ms = growing(given["waitBackoff"], given["base"])
+
+        def polls_ms(waits: int, failure: int) -> tuple[float, float]:
+            delay_ms = (grown_ms(failure)[0] if failure else 0.0) + wait_ms(waits + 1)[0]
+            return jitter(delay_ms, 0.0), jitter(delay_ms, 1.0)
+
+        return Promises(
+            first_ms=(0, 0),
+            first_poll_ms=(0, 0),
+            polls_at_once=1,
+            acts_on_ends=True,
+            attempts_at_most=attempts_of(given["maxFailures"]),
+            backoff_ms=growing(given["retryBackoff"], given["base"], low=0.5, high=1.5),
+            polls_ms=polls_ms,
+            action_jobs=self.action_jobs,
+            poll_jobs=self.poll_jobs,
+        )
+
+    def bind(self, action: Function) -> None:
+        """Take the user's action."""
+        self.action = action
+
+    def submit(self, ctx: MutationContext) -> None:
+        """Upstream's `runWithRetries`."""
+        ctx.run_after(0, self.retry, {**self.defaults, "poll": 1, "failure": 1})
+
+    def _retry(self, ctx: MutationContext, args: dict[str, Any]) -> None:
+        job = args.get("job")
+        if job is None:
+            job = ctx.run_after(0, self.action)
+        status = ctx.get_job(job)
+        if status is None:
+            raise FunctionError(f"job {job} not found")
+
+        match status.state:
+            case "pending" | "inProgress":
+                ctx.run_after(
+                    jitter(args["waitBackoff"], ctx.uniform("poll_jitter", args["poll"])),
+                    self.retry,
+                    {
+                        **args,
+                        "job": job,
+                        "waitBackoff": args["waitBackoff"] * args["base"],
+                        "poll": args["poll"] + 1,
+                    },
+                )
+
+            case "failed":
+                if args["maxFailures"] <= 0:
+                    ctx.settle(Outcome.gave_up)
+                    return
+                new_job = ctx.run_after(
+                    jitter(args["retryBackoff"], ctx.uniform("action_jitter", args["failure"])), self.action
+                )
+                ctx.run_after(
+                    jitter(args["retryBackoff"] + args["waitBackoff"], ctx.uniform("poll_jitter", args["poll"])),
+                    self.retry,
+                    {
+                        **args,
+                        "job": new_job,
+                        "retryBackoff": args["retryBackoff"] * args["base"],
+                        "maxFailures": args["maxFailures"] - 1,
+                        "poll": args["poll"] + 1,
+                        "failure": args["failure"] + 1,
+                    },
+                )
+
+            case "success":
+                ctx.settle(Outcome.success)
+            case "canceled":
+                ctx.settle(Outcome.canceled)

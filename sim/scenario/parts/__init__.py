@@ -1,0 +1,1 @@
+"""Parts of a scenario that have options of their own."""

@@ -1,0 +1,43 @@
+"""The invariants that a scenario asks to be held against: their names, or `all` for what retriers and platform owe."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from sim.contracts.catalogue import INVARIANTS, STRICTER
+from sim.contracts.invariant import Invariant
+from sim.options.shorthand import AlsoWritten
+from sim.scenario.mistakes.problems import shorten
+from sim.scenario.mistakes.pydantic_words import UNKNOWN_WORD
+
+ALL: Final = "all"
+NAMES: Final = (ALL, *(invariant.name for invariant in (*INVARIANTS, *STRICTER)))
+
+
+def _known(name: str) -> str:
+    if name not in NAMES:
+        raise PydanticCustomError(UNKNOWN_WORD, "unknown", {"what": "invariant", "word": name, "allowed": NAMES})
+    return name
+
+
+def _all_or_names(value: Any) -> Any:
+    if isinstance(value, str) and value != ALL:
+        raise ValueError(f"expected all or a list of names, got the text '{shorten(value)}'")
+    return (ALL,) if value == ALL else value
+
+
+InvariantChoice = Annotated[
+    tuple[Annotated[str, AfterValidator(_known), WithJsonSchema({"enum": list(NAMES)})], ...],
+    Field(strict=False, max_length=len(NAMES)),
+    BeforeValidator(_all_or_names),
+    PlainSerializer(lambda names: ALL if names == (ALL,) else list(names)),
+    AlsoWritten({"const": ALL}),
+]
+"""Names of invariants; in a file `all` also stands alone."""
+
+
+def invariants_named(names: Sequence[str]) -> tuple[Invariant, ...]:
+    """Return the invariants of these names in their own order; `all` are those that everybody owes."""
+    return tuple(one for one in (*INVARIANTS, *STRICTER) if one.name in names or (ALL in names and one not in STRICTER))

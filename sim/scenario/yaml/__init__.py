@@ -1,0 +1,1 @@
+"""YAML as text: guards, scalars, syntax, and a writer."""

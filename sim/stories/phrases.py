@@ -1,0 +1,88 @@
+"""The plain words in which a story is told."""
+
+import re
+from types import MappingProxyType
+
+from sim.history.vocabulary import CUT, DIED, IN_PROGRESS, PENDING, RETURNED, SUCCESS, THREW, Outcome
+from sim.kernel.durations import UNITS_NS
+from sim.text.numerals import duration_text
+
+CALLER, CLIENT, PLATFORM, WORLD, ACTION = "caller", "client", "platform", "world", "action"
+"""Who does things, besides the functions of the retrier."""
+
+KILLED = "killed"
+"""How an attempt ended that was running when the server died."""
+
+LATE_NS = 500_000_000
+"""From here on a reader asks why a job that was due did not start."""
+
+SAW = MappingProxyType({PENDING: "not started yet", IN_PROGRESS: "still running", SUCCESS: "it succeeded"})
+"""What a poll finds, by the state of the job it looks at."""
+
+SETTLES = MappingProxyType(
+    {
+        Outcome.success.name: "settled: success",
+        Outcome.gave_up.name: "gives up (settled: gave up)",
+        Outcome.canceled.name: "settled: canceled",
+    }
+)
+CANCELS = MappingProxyType(
+    {
+        "request": "cancel of the request",
+        "action": "cancel of the action, by hand",
+        "poll": "cancel of the poll, by hand",
+    }
+)
+_DECIMAL = re.compile(r"([0-9]+\.[0-9]+) (ns|us|ms|s)")
+_TWO_UNITS = re.compile(r"(([0-9]+)(m|h|d))00[smh]")
+_ENDS = MappingProxyType({RETURNED: "returns", THREW: "fails", DIED: "dies", CUT: "is cut off"})
+_REASONS = MappingProxyType(
+    {
+        "ack_lost": "ack_lost: its effect is done",
+        "crash_before_effect": "crash_before_effect",
+        "crash_after_effect": "crash_after_effect",
+        "hang": "hang",
+    }
+)
+
+
+def span_text(duration_ns: int) -> str:
+    """Write a duration as `duration_text` does, without zeros that say nothing: `1 s`, `9m`; `1.00 s` for 1.001 s."""
+    text = duration_text(duration_ns)
+    if match := _DECIMAL.fullmatch(text):
+        number, unit = match[1].rstrip("0").rstrip("."), match[2]
+        return f"{number} {unit}" if float(number) * UNITS_NS[unit] == duration_ns else text
+    match = _TWO_UNITS.fullmatch(text)
+    return match[1] if match and int(match[2]) * UNITS_NS[match[3]] == duration_ns else text
+
+
+def when_words(delay_ns: int) -> str:
+    """Say when something is due."""
+    return f"in {span_text(delay_ns)}" if delay_ns > 0 else "at once"
+
+
+def late_words(due_ns: int, now_ns: int) -> str:
+    """Say how late a job starts, where that is worth a word."""
+    return f", {span_text(now_ns - due_ns)} late" if now_ns - due_ns >= LATE_NS else ""
+
+
+def effect_words(attempt: int, name: str) -> str:
+    """Say what an effect was: the first, a duplicate with its cause, or one that the receiver recognised."""
+    if name == "applied":
+        return f"effect applied (attempt {attempt})"
+    if name == "suppressed":
+        return f"effect suppressed: recognised as a repeat (attempt {attempt})"
+    return f"effect applied AGAIN (attempt {attempt}, duplicate: {name})"
+
+
+def end_words(attempt: int, outcome: str, how: str, duration_ns: int) -> str:
+    """Say how an attempt ended, and by which outcome of the scenario where that explains it."""
+    after = span_text(duration_ns)
+    if how == KILLED:
+        return f"attempt {attempt} dies with the server, after {after}"
+    reason = _REASONS.get(outcome, "")
+    if how == DIED and not reason.startswith("crash"):
+        reason = "system error"
+    if how == CUT:
+        reason = "time limit"
+    return f"attempt {attempt} {_ENDS.get(how, how)} after {after}" + (f" ({reason})" if reason else "")

@@ -1,0 +1,173 @@
+"""Replays a recorded case of the real libraries through the simulated deployment and the ports.
+
+A case is a plain dict in the vocabulary of the recordings (`tests/conformance/README.md`); so is what comes back, so
+that the two can be compared event by event. The conditions are those of the recordings: no latencies, unlimited
+parallelism, no time limit, no collection.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sim.convex.deployment import Deployment
+from sim.convex.functions import ACTION, Function, mutation
+from sim.convex.platform import PlatformOptions
+from sim.history.events import Event, Recorder
+from sim.history.request import Request
+from sim.history.vocabulary import CRASH_AFTER_EFFECT, FAIL, HANG, SUCCESS
+from sim.kernel.choices import Script
+from sim.kernel.clock import Clock
+from sim.laws.distributions import Constant
+from sim.retriers.ports.article import Article
+from sim.retriers.ports.component import Component
+from sim.retriers.ports.helpers import Helpers
+from sim.world.action_model import ActionModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+OUTCOMES = {"success": SUCCESS, "fail": FAIL, "crash": CRASH_AFTER_EFFECT, "hang": HANG}
+STEPS_PER_TIMER = 3
+"""An upper bound: timers of the recordings against steps of ours, which count effects too."""
+UNENDING_STEPS = 100_000
+NO_HORIZON = 1 << 200
+"""The recordings know no end of time."""
+
+
+def mulberry32(seed: int) -> Callable[[], float]:
+    """Return the generator of the recordings: 32-bit state, numbers on [0, 1)."""
+    state = seed & 0xFFFFFFFF
+
+    def draw() -> float:
+        nonlocal state
+        state = (state + 0x6D2B79F5) & 0xFFFFFFFF
+        t = ((state ^ (state >> 15)) * (1 | state)) & 0xFFFFFFFF
+        t = ((t + (((t ^ (t >> 7)) * (61 | t)) & 0xFFFFFFFF)) & 0xFFFFFFFF) ^ t
+        return (t ^ (t >> 14)) / 2**32
+
+    return draw
+
+
+def replay(case: Mapping[str, Any]) -> dict[str, Any]:
+    """Run a recorded case; returns `{"events": [...], "final": {...}}` in the vocabulary of the recordings.
+
+    Times are ms since the kickoff. Raises KeyError for a retrier or an outcome that the recordings do not know.
+    """
+    random = case["random"]
+    script = Script(source=mulberry32(random["seed"])) if isinstance(random, dict) else Script(random)
+    recorder, clock = Recorder(), Clock()
+    deployment = Deployment(
+        clock,
+        PlatformOptions(profile="ideal", action_time_limit=None),
+        script,
+        recorder=recorder,
+        horizon_ns=NO_HORIZON,
+    )
+    request = Request(0)
+    request.jobs = []
+    attempts = case["attempts"]
+    model = ActionModel(
+        clock,
+        Script([0.0]),
+        latency=Constant(value_ns=0),
+        script=[(OUTCOMES[one["outcome"]], _lasting(one.get("duration_ms", 0))) for one in attempts],
+        recorder=recorder,
+    )
+    retrier = _retrier(case)
+    retrier.bind(Function("execute" if isinstance(retrier, Component) else "action", ACTION, external=model))
+    for table, indexes in retrier.tables.items():
+        deployment.store.define(table, indexes)
+
+    def keep(handle: Any, _error: Exception | None) -> None:
+        request.handle = handle
+
+    def cancel_request() -> None:
+        function = mutation("cancel", lambda ctx, _: retrier.cancel(ctx, request.handle))
+        deployment.call(
+            function, None, request, lambda value, _: deployment.record("cancel_answer", 0, -1, "request", value)
+        )
+
+    if "cancel_at_ms" in case:
+        clock.call_after(round(case["cancel_at_ms"] * 1e6), cancel_request, urgent=True)
+    if "cancel_job" in case:
+        names = [case["cancel_job"]["fn"]]
+        clock.call_after(
+            round(case["cancel_job"]["at_ms"] * 1e6),
+            lambda: deployment.cancel_from_dashboard(request, names),
+            urgent=True,
+        )
+    deployment.call(mutation("submit", lambda ctx, _: retrier.submit(ctx)), None, request, keep)
+    limit = case.get("max_timers")
+    clock.drain(None, UNENDING_STEPS if limit is None else limit * STEPS_PER_TIMER)
+
+    outcomes = [one["outcome"] for one in attempts]
+    events = [told for event in recorder.history() for told in _told(event, outcomes)]
+    return {"events": events, "final": _final(deployment, request, script, retrier)}
+
+
+def _lasting(duration_ms: float) -> Constant:
+    return Constant(value_ns=round(duration_ms * 1e6))
+
+
+def _retrier(case: Mapping[str, Any]) -> Article | Helpers | Component:
+    options = dict(case["options"])
+    match case["retrier"]:
+        case "article":
+            return Article(**options)
+        case "helpers":
+            return Helpers(**options)
+        case "component":
+            options.pop("logLevel", None)
+            if "runAt" in options:
+                options["runAt"] = round(options["runAt"] * 1e6)
+            return Component(**options, onComplete=case.get("on_complete", "ok"))
+        case other:
+            raise KeyError(f"no port of '{other}'")
+
+
+def _told(event: Event, outcomes: list[str]) -> list[dict[str, Any]]:
+    """Put one event into the words of the recordings; none where these do not tell of it."""
+    told: dict[str, Any] = {"t": event.t_ns / 1e6}
+    match event.kind:
+        case "job":
+            told |= {"ev": "insert", "job": event.subject, "fn": event.name, "at": event.detail[0] / 1e6}
+        case "state":
+            told |= {"ev": "state", "job": event.subject, "fn": event.name}
+            told |= {"from": event.detail[0], "to": event.detail[1]}
+        case "attempt":
+            told |= {"ev": "action_start", "attempt": event.subject - 1}
+        case "attempt_end":
+            outcome = outcomes[min(event.subject, len(outcomes)) - 1]
+            told |= {"ev": "action_end", "attempt": event.subject - 1, "outcome": outcome}
+        case "draw":
+            told |= {"ev": "random", "value": event.detail}
+        case "write":
+            run = event.detail
+            told |= {"ev": "run", "numFailures": run["numFailures"], "state": _in_ms(run["state"])}
+        case "callback":
+            told |= {"ev": "on_complete", "result": {"type": event.name}}
+        case "cancel_answer":
+            told |= {"ev": "cancel_return", "value": event.detail}
+        case _:
+            return []
+    return [told]
+
+
+def _in_ms(state: Mapping[str, Any]) -> dict[str, Any]:
+    times = ("startTime", "completedAt")
+    names = {"schedulerId": "job"}
+    return {names.get(key, key): value / 1e6 if key in times else value for key, value in state.items()}
+
+
+def _final(deployment: Deployment, request: Request, script: Script, retrier: Any) -> dict[str, Any]:
+    final: dict[str, Any] = {
+        "attempts": request.attempts,
+        "draws": len(script.used),
+        "jobs": [[job.function.name, job.state] for job in deployment.store.jobs.values()],
+    }
+    if isinstance(retrier, Component) and request.handle is not None:
+        run = deployment.store.document_at(request.handle, deployment.store.last_ts)
+        final["run"] = None if run is None else {"numFailures": run["numFailures"], "state": _in_ms(run["state"])}
+        if run is not None:
+            final["status"] = {key: run["state"][key] for key in ("type", "result") if key in run["state"]}
+    return final

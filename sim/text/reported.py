@@ -1,0 +1,21 @@
+"""What is reported on: the cells of a scenario, each with its metrics and verdicts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sim.expect.expectations import Verdict
+from sim.measure.metrics import CellMetrics
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of a scenario, ready to be reported."""
+
+    name: str
+    metrics: CellMetrics
+    verdicts: Sequence[Verdict] = ()
+
+
+def lack_replications(cells: Sequence[Cell]) -> bool:
+    """Say whether some cell is one replication of a shared world, which gives no intervals."""
+    return any(cell.metrics.shared and cell.metrics.replications == 1 for cell in cells)

@@ -1,0 +1,1 @@
+"""The search for parameters worth choosing among. May import `experiment` and below."""

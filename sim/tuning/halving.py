@@ -1,0 +1,177 @@
+"""Successive halving: few requests for many candidates, more for the better half of them, all for the finalists.
+
+After K. Jamieson and A. Talwalkar, "Non-stochastic best arm identification and hyperparameter optimization" (AISTATS
+2016; for noisy arms Z. Karnin, T. Koren and O. Somekh, "Almost optimal exploration in multi-armed bandits", ICML 2013).
+For several objectives the better half is that of a non-dominated sorting, as in R. Schmucker and others,
+"Multi-objective asynchronous successive halving" (2021). All candidates meet the same requests in the same weather
+(random numbers come by address), and who goes on keeps what was simulated: a round costs the requests that it adds.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sim.expect.expectations import Ruling
+from sim.experiment.cell_result import CellResult, judged
+from sim.experiment.engines import Engine, simulate
+from sim.experiment.plan import weather_told
+from sim.history.records import Requests
+from sim.measure.dominance import cost_of, ranked
+from sim.measure.quantities import Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sim.expect.expectations import Verdict
+    from sim.scenario.cells import Cell
+    from sim.scenario.schema import Scenario
+
+FEWEST_REQUESTS = 100
+FEWEST_REPLICATIONS = 2
+"""The least that a round measures a candidate with, where the scenario has as many."""
+
+
+@dataclass(slots=True)
+class Candidate:
+    """One point of the search space, and what is known of it so far."""
+
+    cell: Cell
+    parts: list[Requests] = field(default_factory=list)
+    done: int = 0
+    """Requests simulated; in a shared world replications."""
+    result: CellResult | None = None
+
+    def measure(self, upto: int, engine: Engine, progress: Callable[[int], None] | None = None) -> CellResult:
+        """Simulate up to so many requests, or in a shared world replications, of which the first are there already."""
+        scenario = self.cell.scenario
+        if upto > self.done:
+            with weather_told():
+                if scenario.world == "isolated":
+                    self.parts.append(simulate(scenario, engine, requests=range(self.done, upto), progress=progress))
+                else:
+                    for number in range(self.done, upto):
+                        self.parts.append(simulate(scenario, engine, replication=number))
+                        if progress is not None:
+                            progress((number + 1 - self.done) * scenario.requests.count)
+            self.parts = [Requests.concatenate(self.parts)]
+            self.done = upto
+        self.result = judged(self.cell, self.parts[0])
+        return self.result
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """So many candidates, each measured with so many requests, or in a shared world replications."""
+
+    candidates: int
+    upto: int
+
+
+def rounds(candidates: int, finalists: int, whole: int, fewest: int) -> list[Round]:
+    """Plan the rounds: `whole` is what a finalist is measured with, `fewest` what any candidate is."""
+    sizes = [candidates]
+    while sizes[-1] > finalists:
+        sizes.append(max(finalists, math.ceil(sizes[-1] / 2)))
+    last = len(sizes) - 1
+    fewest = min(fewest, whole)
+    return [Round(size, max(fewest, math.ceil(whole / 2 ** (last - number)))) for number, size in enumerate(sizes)]
+
+
+def halve(
+    candidates: Sequence[Candidate],
+    plan: Sequence[Round],
+    objectives: Sequence[str],
+    engine: Engine,
+    told: Callable[[int], None],
+) -> list[Candidate]:
+    """Go through the rounds and return the finalists, the best first.
+
+    `told` is told how many requests have been simulated so far.
+    """
+    left = list(candidates)
+    before = 0
+    for number, one in enumerate(plan):
+        for candidate in left:
+            sofar = candidate.done
+
+            def progress(done: int, before: int = before) -> None:
+                told(before + done)
+
+            candidate.measure(one.upto, engine, progress)
+            before += (one.upto - sofar) * requests_each(candidate.cell.scenario)
+            told(before)
+        order = best_first([candidate.result for candidate in left if candidate.result is not None], objectives)
+        keep = plan[number + 1].candidates if number + 1 < len(plan) else len(left)
+        left = [left[position] for position in order[:keep]]
+    return left
+
+
+def requests_each(scenario: Scenario) -> int:
+    """Return how many requests a unit of `Round.upto` is: one, or in a shared world those of a replication."""
+    return 1 if scenario.world == "isolated" else scenario.requests.count
+
+
+def requests_of_rounds(plan: Sequence[Round], each: int = 1) -> int:
+    """Return how many requests the rounds simulate, `each` a unit of `Round.upto`."""
+    total, before = 0, 0
+    for one in plan:
+        total += one.candidates * (one.upto - before)
+        before = one.upto
+    return total * each
+
+
+def best_first(results: Sequence[CellResult], objectives: Sequence[str]) -> list[int]:
+    """Rank results: those whose values keep the constraints, then those that may keep them, then those that do not.
+
+    The first are ranked by their objectives and by how far their intervals reach beyond the bounds of constraints that
+    are not sure yet, so that the safer ones are not all lost to the cheaper; the others by how far off they are.
+    """
+    tiers: dict[int, list[int]] = {0: [], 1: [], 2: []}
+    for position, result in enumerate(results):
+        rulings = [verdict.ruling for verdict in result.verdicts]
+        keeps = all(shortfall(verdict) == 0 for verdict in result.verdicts)
+        tiers[0 if keeps else 2 if Ruling.missed in rulings else 1].append(position)
+    first = ranked([_costs(results[position], objectives) for position in tiers[0]]) if tiers[0] else []
+    rest = [
+        position
+        for tier in (1, 2)
+        for position in sorted(tiers[tier], key=lambda position: distance(results[position].verdicts))
+    ]
+    return [*(tiers[0][at] for at in first), *rest]
+
+
+def _costs(result: CellResult, objectives: Sequence[str]) -> list[float]:
+    costs = [cost_of(result.metrics.value(path), path) for path in objectives]
+    doubts = [shortfall(verdict, at_worst=True) for verdict in result.verdicts]
+    return [*costs, *doubts]
+
+
+def distance(verdicts: Sequence[Verdict]) -> float:
+    """Say how far values are off the bounds of all constraints together; 0 where all keep them."""
+    return sum(shortfall(verdict) for verdict in verdicts)
+
+
+def shortfall(verdict: Verdict, *, at_worst: bool = False) -> float:
+    """Say how far a value, or the worse end of its interval, is off the bound, relative to what the bound leaves.
+
+    What a bound leaves is itself, or where it is a rate of success and the like (a lower bound of a share) what is
+    missing to 100 %: from 99.9 % to 99.8 % is as far as from 0.1 % to 0.2 %.
+    """
+    expectation, estimate = verdict.expectation, verdict.estimate
+    if estimate.value is None:
+        return math.inf
+    ends = (estimate.value, estimate.value)
+    if at_worst and estimate.low is not None and estimate.high is not None:
+        ends = (estimate.low, estimate.high)
+    low, high = ends
+    over, under = max(0.0, high - expectation.bound), max(0.0, expectation.bound - low)
+    if expectation.operator in ("<=", "<"):
+        off, room = over, expectation.bound
+    elif expectation.operator in (">=", ">"):
+        share = expectation.metric.unit is Unit.share
+        off, room = under, 1 - expectation.bound if share else expectation.bound
+    else:
+        off, room = max(over, under), expectation.bound
+    return off / room if room > 0 else off

@@ -1,0 +1,76 @@
+"""The files of a Pareto set: each point as a scenario that runs, and as TypeScript to paste."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from sim.scenario.data_files import brought_along
+from sim.scenario.identity import resolved_yaml
+from sim.scenario.names import slug
+from sim.scenario.yaml.writer import flow_text, yaml_lines
+from sim.tuning.typescript import no_code, typescript
+
+if TYPE_CHECKING:
+    from sim.scenario.schema import Scenario
+    from sim.tuning.tuned import Finalist, Tuned
+
+LONGEST_NAME = 64
+"""Of a scenario."""
+WIDTH = 118
+
+
+def point_files(tuned: Tuned) -> dict[str, bytes]:
+    """Return the files of all points by name, and of the data that they need.
+
+    `point-N.yaml`, run as it is, gives the numbers reported of point N: it has the fresh seed, and expects the
+    constraints. `point-N.ts` is there where the retrier has code in TypeScript.
+    """
+    files: dict[str, bytes] = {}
+    for point in tuned.points:
+        files |= _scenario_files(tuned, point)
+        if not no_code(point.scenario):
+            files[f"point-{point.number}.ts"] = typescript(point.scenario, _about(tuned, point)).encode()
+    return files
+
+
+def _scenario_files(tuned: Tuned, point: Finalist) -> dict[str, bytes]:
+    scenario = point.scenario
+    comments = [_about(tuned, point)]
+    data: dict[str, bytes] = {}
+    name = point_name(tuned.scenario.name, point.number)
+    if scenario.surroundings.from_file:
+        tree, data = brought_along({**scenario.written, "name": name}, scenario.surroundings.files)
+        if scenario.retrier.trusted:
+            del tree["retrier"]
+            comments.append(f"Run it with {_own_retrier(scenario)}: a file does not import code.")
+        text = "".join(f"{line}\n" for line in yaml_lines(tree, {}))
+    else:
+        text = resolved_yaml(scenario)
+    head = "".join(
+        f"# {line}\n" for comment in comments for line in textwrap.wrap(comment, WIDTH, break_long_words=False)
+    )
+    return {f"point-{point.number}.yaml": (head + text).encode(), **data}
+
+
+def point_name(name: str, number: int) -> str:
+    """Name the scenario of a point."""
+    ending = f"-point-{number}"
+    return f"{name[: LONGEST_NAME - len(ending)]}{ending}"
+
+
+def _about(tuned: Tuned, point: Finalist) -> str:
+    return (
+        f"point {point.number} of {len(tuned.points)} of the search for parameters of {slug(tuned.scenario.name)} "
+        f"(digest {tuned.digest[:12]}, seed {tuned.scenario.seed})"
+    )
+
+
+def _own_retrier(scenario: Scenario) -> str:
+    options = scenario.retrier.options.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return " ".join(
+        [
+            f"--retrier {scenario.retrier.kind}",
+            *(f"--set retrier.{key}={flow_text(value)}" for key, value in options.items()),
+        ]
+    )

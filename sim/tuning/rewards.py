@@ -1,0 +1,106 @@
+"""Whether anything in a scenario rewards waiting: where nothing does, the best backoff is none, without a search.
+
+A retry succeeds after a wait more often than at once only where failures hang together in time. Where each attempt
+fails by a draw of its own, a longer backoff changes nothing but how long everything takes, whatever the other options
+are. Refused is only what is certain: a retrier of somebody's own, for which nothing says which of its options are
+waits, is searched as asked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sim.measure.quantities import METRICS
+from sim.retriers.registry import PORTS
+from sim.scenario.mistakes.problems import Problem, ScenarioError
+from sim.scenario.search_space import PLACE
+from sim.world.weather import OnOff, Outage
+
+if TYPE_CHECKING:
+    from sim.scenario.schema import Scenario
+    from sim.world.weather import Weather
+
+BACKOFFS = ("retrier.initial_backoff", "retrier.retry_backoff")
+"""How long a retry waits."""
+WAITS = (*BACKOFFS, "retrier.wait_backoff", "retrier.base")
+"""How long something waits: a retry, or a look whether the attempt has ended."""
+POLLING = ("article", "helpers")
+OF_POLLS = ("polls", "mutations")
+"""Quantities of which longer waits between looks take away."""
+
+
+def refuse_pointless(scenario: Scenario) -> None:
+    """Raise ScenarioError where a search is over waits and nothing in the scenario rewards waiting."""
+    tune = scenario.tune
+    if tune is None or scenario.retrier.kind not in PORTS or "retrier" in tune.search:
+        return
+    searched = [key for key in tune.search if key in WAITS]
+    if not searched:
+        return
+    never_retries = getattr(scenario.retrier.options, "max_failures", None) == 0
+    if never_retries and "retrier.max_failures" not in tune.search:
+        reason = "cannot matter: retrier.max_failures is 0, so nothing is ever retried"
+        backoffs = [key for key in searched if key in BACKOFFS]
+        if backoffs:
+            raise ScenarioError([Problem((*PLACE, key), reason, at_key=True) for key in backoffs])
+    if rewards_waiting(scenario):
+        return
+    reason = (
+        f"nothing in this scenario rewards waiting: {_why_not(scenario)}; the best wait is then always the shortest, "
+        "whatever the other parameters; leave this key out, or give the action `weather`, failures that hang together "
+        "in time"
+    )
+    raise ScenarioError([Problem((*PLACE, key), reason, at_key=True) for key in searched])
+
+
+def rewards_waiting(scenario: Scenario) -> bool:
+    """Say whether some wait above the shortest may be better than it, by what the scenario's `tune` block asks for."""
+    if scenario.world == "shared":
+        return True  # requests wait for one another, and faults strike the deployment at some time
+    if scenario.until is not None or scenario.cancel is not None:
+        return True  # a request that waits when it is cut off or canceled has cost fewer attempts
+    if _can_fail(scenario) and scenario.heals_at is not None:
+        return True
+    if any(map(_is_felt, scenario.action.weather)):
+        return True
+    return scenario.retrier.kind in POLLING and _counts_polls(scenario)
+
+
+def _why_not(scenario: Scenario) -> str:
+    if not _can_fail(scenario):
+        return "no attempt fails" + (
+            " but those of requests that never succeed" if _some_never_succeed(scenario) else ""
+        )
+    if scenario.action.script:
+        return "the script says how each attempt goes, whenever it starts"
+    if scenario.action.weather:
+        return "its weather fails no attempt, and each fails on its own, whenever it starts"
+    return "there is no weather and nothing that requests share, so each attempt fails on its own, whenever it starts"
+
+
+def _can_fail(scenario: Scenario) -> bool:
+    """Say whether an attempt of a request that can succeed may fail to."""
+    action = scenario.action
+    if action.script:
+        return any(attempt.outcome != "success" for attempt in action.script)
+    return any(options.share > 0 for options in action.outcomes.by_name().values()) or any(
+        map(_is_felt, action.weather)
+    )
+
+
+def _some_never_succeed(scenario: Scenario) -> bool:
+    return scenario.action.permanent_failure > 0
+
+
+def _is_felt(source: Weather) -> bool:
+    """Say whether a source of weather ever fails an attempt."""
+    if isinstance(source, Outage):
+        return source.fail > 0
+    assert isinstance(source, OnOff)  # noqa: S101  # the only other kind
+    return source.fail > 0 and source.down_share > 0
+
+
+def _counts_polls(scenario: Scenario) -> bool:
+    tune = scenario.tune
+    paths = [] if tune is None else [*tune.objectives, *(one.metric.path for one in tune.constraints)]
+    return any(METRICS[path].quantity in OF_POLLS for path in paths)

@@ -1,0 +1,258 @@
+"""What a search for parameters found."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from sim.expect.expectations import Ruling
+from sim.measure.metrics import summary_of
+from sim.measure.quantities import METRICS
+from sim.pictures import pareto
+from sim.scenario.identity import digest
+from sim.scenario.mistakes.problems import ScenarioError
+from sim.scenario.names import key_labels
+from sim.scenario.names import label as label_of
+from sim.scenario.search_space import Axis, SearchSpace, changed
+from sim.text import tuning_sentences
+from sim.text.tried import Role, Tried
+from sim.tuning.halving import (
+    Candidate,
+    Round,
+    requests_each,
+    requests_of_rounds,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.axes import Axes
+    from rich.table import Table
+
+    from sim.experiment.cell_result import CellResult
+    from sim.experiment.engines import Choice
+    from sim.scenario.parts.tuning import TuneOptions
+    from sim.scenario.schema import Scenario
+
+
+SUMMARY_SCHEMA = 1
+
+
+WIDER = 0.1
+"""How far beyond the end of a range, as a share of it, there must be a valid value for it to be called an edge."""
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A candidate of the last round, measured on the fresh sample."""
+
+    role: Role
+    number: int
+    """Of a point of the Pareto set: its number, from 1 in the order of the first objective; else 0."""
+    params: Mapping[str, Any]
+    """By dotted key the value as written."""
+    result: CellResult
+    """What came out on the fresh sample."""
+    searched: CellResult | None
+    """What came out on the sample that was searched on, which flatters winners; None of what was not searched."""
+
+    @property
+    def scenario(self) -> Scenario:
+        """The scenario that gives `result` when it is run."""
+        return self.result.cell.scenario
+
+
+class Tuned:
+    """What a search found."""
+
+    def __init__(  # noqa: PLR0913  # what a search consists of
+        self,
+        scenario: Scenario,
+        *,
+        choice: Choice,
+        space: SearchSpace,
+        plan: Sequence[Round],
+        candidates: Sequence[Candidate],
+        finalists: Sequence[Finalist],
+        as_written: Finalist,
+    ) -> None:
+        self.scenario = scenario
+        self.choice = choice
+        self.space = space
+        self.rounds = tuple(plan)
+        self.finalists = tuple(finalists)
+        """Those of the Pareto set first, in the order of their numbers; then those that came closest."""
+        self.as_written = as_written
+        """What the scenario says without the search, on the fresh sample."""
+        self._candidates = tuple(candidates)
+
+    @property
+    def options(self) -> TuneOptions:
+        """What was searched for."""
+        return options_of(self.scenario)
+
+    @property
+    def points(self) -> tuple[Finalist, ...]:
+        """The Pareto set, in the order of the first objective; empty where no candidate is sure of the constraints."""
+        return tuple(one for one in self.finalists if one.role is Role.point)
+
+    @property
+    def closest(self) -> Finalist:
+        """The first point, or where there is none the finalist that comes closest to the constraints."""
+        return self.finalists[0]
+
+    @property
+    def ruling(self) -> Ruling:
+        """Met where there is a point; missed where every finalist misses a constraint; inconclusive otherwise."""
+        if self.points:
+            return Ruling.met
+        return Ruling.inconclusive if any(one.role is Role.unsure for one in self.finalists) else Ruling.missed
+
+    @property
+    def fresh_seed(self) -> int:
+        """The seed of the sample that finalists are measured on."""
+        return self.as_written.scenario.seed
+
+    @property
+    def requests_searched(self) -> int:
+        """How many requests the search simulated."""
+        return requests_of_rounds(self.rounds, requests_each(self.scenario))
+
+    @property
+    def requests_fresh(self) -> int:
+        """How many requests the fresh sample took, what is written included."""
+        return (len(self.finalists) + 1) * self.rounds[-1].upto * requests_each(self.scenario)
+
+    @cached_property
+    def digest(self) -> str:
+        """The identity of the scenario."""
+        return digest(self.scenario)
+
+    @cached_property
+    def reported(self) -> list[Tried]:
+        """The candidates in the form that tables, words and pictures take: finalists, as written, those left out."""
+        finalists = [one.params for one in self.finalists]
+        labels = key_labels([axis.key for axis in self.space.axes])
+
+        def tried(role: Role, params: Mapping[str, Any], result: CellResult, number: int = 0) -> Tried:
+            named = {labels[key]: label_of("retrier", value) for key, value in params.items()}
+            return Tried(role, named, result.metrics, result.verdicts, number)
+
+        return [
+            *(tried(one.role, one.params, one.result, one.number) for one in self.finalists),
+            tried(Role.as_written, self.as_written.params, self.as_written.result),
+            *(
+                tried(Role.tried, one.cell.params, one.result)
+                for one in self._candidates
+                if one.result is not None and one.cell.params not in finalists
+            ),
+        ]
+
+    def table(self) -> Table:
+        """Return the Pareto set, or what comes closest to it, as a table for a terminal of 100 columns."""
+        return tuning_sentences.table(self.reported, self.options.objectives, self.options.constraints)
+
+    def sentences(self) -> list[str]:
+        """Say in a few plain sentences what was found, what it cost, and how sure it is."""
+        effort = tuning_sentences.Effort(
+            candidates=len(self._candidates),
+            whole_space=self.space.size is not None and self.space.size <= len(self._candidates),
+            searched=self.requests_searched,
+            fresh=self.requests_fresh,
+            each=self.rounds[-1].upto,
+            seed=self.scenario.seed,
+            fresh_seed=self.fresh_seed,
+            shared=self.scenario.world == "shared",
+            edges=self._edges(),
+        )
+        return tuning_sentences.sentences(self.reported, self.options.objectives, effort)
+
+    def _edges(self) -> list[str]:
+        """Name the keys of which a point lies in the outermost twentieth of a range that could go on there."""
+        found = []
+        labels = key_labels([axis.key for axis in self.space.axes])
+        for axis in self.space.axes:
+            places = [place for one in self.points if (place := axis.place(one.params[axis.key])) is not None]
+            ends = [
+                ("lowest", min(places, default=1.0) < tuning_sentences.EDGE and self._goes_on(axis, -WIDER)),
+                ("highest", max(places, default=0.0) > 1 - tuning_sentences.EDGE and self._goes_on(axis, 1 + WIDER)),
+            ]
+            words = [word for word, matters in ends if matters]
+            found += [f"the {' and '.join(words)} {labels[axis.key]}"] if words else []
+        return found
+
+    def _goes_on(self, axis: Axis, place: float) -> bool:
+        """Say whether a range may be wider: whether the scenario is valid with a value beyond its end."""
+        try:
+            changed(self.scenario, {axis.key: axis.value(place)})
+        except (ScenarioError, ValueError, OverflowError):
+            return False
+        return True
+
+    @property
+    def plot(self) -> TunedPlots:
+        """Pictures, each a function of an optional matplotlib Axes."""
+        return TunedPlots(self)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the contents of `tune.json`: no paths, times, hosts or worker counts."""
+        options = self.options
+        return {
+            "schema": SUMMARY_SCHEMA,
+            "scenario": self.scenario.name,
+            "digest": self.digest,
+            "seed": self.scenario.seed,
+            "fresh_seed": self.fresh_seed,
+            "engine": self.choice.engine,
+            "versions": {name: version(name) for name in ("retrysim", "numpy", "scipy", "simpy")},
+            "tune": options.model_dump(mode="json", by_alias=True),
+            "rounds": [{"candidates": one.candidates, "upto": one.upto} for one in self.rounds],
+            "requests": {"searched": self.requests_searched, "fresh": self.requests_fresh},
+            "verdict": self.ruling.value,
+            "finalists": [_summary(one, options) for one in self.finalists],
+            "as_written": _summary(self.as_written, options),
+        }
+
+    def summary_json(self) -> str:
+        """Return the text of `tune.json`; the same scenario gives the same text."""
+        return json.dumps(self.summary(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+class TunedPlots:
+    """The pictures of a search."""
+
+    def __init__(self, tuned: Tuned) -> None:
+        self._tuned = tuned
+
+    def pareto(self, ax: Axes | None = None, *, x: str | None = None, y: str | None = None) -> Axes:
+        """Draw the Pareto set among all candidates, one objective over another: by default the first two."""
+        objectives = self._tuned.options.objectives
+        x = objectives[0] if x is None else x
+        y = objectives[min(1, len(objectives) - 1)] if y is None else y
+        return pareto.plot_pareto(self._tuned.reported, x, y, ax)
+
+
+def options_of(scenario: Scenario) -> TuneOptions:
+    """Return a scenario's `tune` block, which it has."""
+    assert scenario.tune is not None  # noqa: S101  # `search_space` refuses a scenario without one
+    return scenario.tune
+
+
+def _summary(one: Finalist, options: TuneOptions) -> dict[str, Any]:
+    paths = list(dict.fromkeys([*options.objectives, *(constraint.metric.path for constraint in options.constraints)]))
+
+    def metrics(result: CellResult) -> dict[str, Any]:
+        return {path: summary_of(result.metrics.value(path), METRICS[path].unit) for path in paths}
+
+    return {
+        "role": one.role.value,
+        "number": one.number or None,
+        "params": dict(one.params),
+        "digest": digest(one.scenario),
+        "metrics": metrics(one.result),
+        "searched": None if one.searched is None else metrics(one.searched),
+        "constraints": [verdict.summary() for verdict in one.result.verdicts],
+    }

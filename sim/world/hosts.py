@@ -1,0 +1,41 @@
+"""Where the platform and the world meet without knowing each other: an action, and the host it runs in.
+
+The world plays the user's action (`sim.world.action_model`); an execution of the deployment or a client outside hosts
+it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from sim.history.request import Request
+
+
+class Host(Protocol):
+    """Where an attempt runs: an action's execution in the deployment, or a client outside."""
+
+    deadline_ns: int | None
+    """The instant at which the attempt is cut off, or None."""
+    strike: float | None
+    """The share of its latency after which a system error kills the attempt, or None."""
+    job_id: int
+    """The job that runs it, or -1 for a client outside."""
+    attempt: Any
+    """The latest attempt made here."""
+
+    def attempt_over(self, how: str) -> None:
+        """Take the end of the attempt: returned, threw, died or cut."""
+        ...
+
+    def attempt_lost(self) -> None:
+        """Take that contact with the running attempt is lost."""
+        ...
+
+
+class External(Protocol):
+    """An action that the world plays; it tells its host how each attempt ended."""
+
+    def begin(self, host: Host, request: Request) -> None:
+        """Start one attempt."""
+        ...

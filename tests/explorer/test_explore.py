@@ -1,0 +1,234 @@
+"""The search of small worlds: its counts are pinned, recounted without pruning, and the same for several processes."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import pytest
+
+from sim.contracts.catalogue import INVARIANTS, RETRIER, STRICTER, check
+from sim.experiment.terms import terms_of
+from sim.explorer.course import Course
+from sim.explorer.explore import Explored, explore
+from sim.explorer.guided import Question
+from sim.explorer.state import States
+from sim.scenario.load import from_dict
+from sim.scenario.parts.course import Bounds
+from sim.scenario.schema import Scenario
+
+ONE_SECOND = {"latency": {"constant": "1s"}}
+SLOW_WRITES = {"mutation_latency": {"constant": "1ms"}, "commit_window": {"constant": "1ms"}}
+
+
+class Small(NamedTuple):
+    """A small world and how far it is searched."""
+
+    retrier: dict[str, Any]
+    outcomes: dict[str, float]
+    bounds: dict[str, Any]
+    more: Mapping[str, Any] = MappingProxyType({})
+
+    @property
+    def scenario(self) -> Scenario:
+        action = {**ONE_SECOND, "outcomes": self.outcomes}
+        return from_dict({"retrier": self.retrier, "action": action, **self.more})
+
+
+def port(kind: str, max_failures: int = 1, **options: Any) -> dict[str, Any]:
+    return {"kind": kind, "max_failures": max_failures, **options}
+
+
+CANCEL = {"cancel": {"share": 1, "after": {"constant": "1s"}}}
+WORLDS = {
+    "component, crashes": Small(
+        port("component"), {"fail": 0.1, "crash_after_effect": 0.1}, {"attempts": 2, "crashes": 1}
+    ),
+    "component, lost contact": Small(
+        port("component"), {"fail": 0.1, "lost_contact": 0.1}, {"attempts": 2, "crashes": 1}
+    ),
+    "component, two requests": Small(port("component"), {}, {"requests": 2, "attempts": 1}),
+    "component, canceled": Small(port("component", 0), {"fail": 0.1}, {"attempts": 1, "crashes": 1}, CANCEL),
+    "component, slow writes": Small(
+        port("component", 0), {}, {"attempts": 1}, {**CANCEL, "platform": {**SLOW_WRITES, "occ_reruns": 1}}
+    ),
+    "helpers, a hang": Small(
+        port("helpers"),
+        {"fail": 0.1, "hang": 0.1},
+        {"attempts": 1, "crashes": 1},
+        {"platform": {"action_time_limit": "3s"}},
+    ),
+    "article, lost answers": Small(
+        port("article", wait_backoff="500ms"), {"fail": 0.1, "ack_lost": 0.1}, {"attempts": 2, "crashes": 1}
+    ),
+    "none, two requests": Small({"kind": "none"}, {"fail": 0.1, "ack_lost": 0.1}, {"requests": 2, "attempts": 2}),
+}
+HELD = (*INVARIANTS, *STRICTER)
+COUNTS: dict[str, tuple[int, int, int, int]] = {
+    "component, crashes": (112, 45, 7, 3),
+    "component, lost contact": (123, 39, 9, 3),
+    "component, two requests": (14, 6, 8, 3),
+    "component, canceled": (55, 22, 6, 3),
+    "component, slow writes": (110, 17, 15, 3),
+    "helpers, a hang": (146, 28, 13, 3),
+    "article, lost answers": (344, 138, 11, 5),
+    "none, two requests": (40, 18, 4, 3),
+}
+"""States, executions, steps of the longest course, answers of the farthest: to be changed only with a reason."""
+
+
+def search(world: Small, **more: Any) -> Explored:
+    return explore(world.scenario, Bounds(**world.bounds), **more)
+
+
+class Recount(NamedTuple):
+    """What all courses of a world come to, run to their ends one by one."""
+
+    states: set[bytes]
+    broken: set[str]
+    courses: int
+    futures: dict[bytes, dict[tuple[Any, ...], set[bytes | None]]]
+    """For each state and each way to answer what is asked in the next step: the states that were seen to follow."""
+
+
+@cache
+def recount(name: str) -> Recount:
+    """Run every course there is, without ever stopping at a known state."""
+    world = WORLDS[name]
+    courses: list[tuple[tuple[int, int], ...]] = [()]
+    found = Recount(set(), set(), 0, defaultdict(lambda: defaultdict(set)))
+    run = 0
+    while courses:
+        takes = courses.pop()
+        run += 1
+        course = Course(world.scenario, Bounds(**world.bounds), dict(takes), listens=True)
+        states, asked = States(course), course.guide.asked
+        here = states.digest()
+        found.states.add(here)
+        going = True
+        while going:
+            before = len(asked)
+            going = course.step()
+            there = states.digest() if going else None
+            found.futures[here][answers(course, asked, before)].add(there)
+            if there is not None:
+                found.states.add(there)
+                here = there
+        course.conclude()
+        found.broken.update(one.invariant for one in check(course.history(), terms_of(course.world), HELD))
+        last = takes[-1][0] if takes else -1
+        courses += [
+            (*takes, (question, answer))
+            for question in range(last + 1, len(asked))
+            for answer in range(1, asked[question].ways)
+        ]
+    return found._replace(courses=run)
+
+
+def answers(course: Course, asked: list[Question], before: int) -> tuple[Any, ...]:
+    takes = course.guide.takes
+    return tuple((asked[number].what, takes.get(number, 0)) for number in range(before, len(asked)))
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_what_a_search_counts_is_pinned(name: str) -> None:
+    found = search(WORLDS[name])
+    assert (found.states, found.executions, found.depth, found.level) == COUNTS[name]
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_running_every_course_to_its_end_finds_the_same_states(name: str) -> None:
+    assert len(recount(name).states) == search(WORLDS[name]).states
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_equal_states_have_equal_futures(name: str) -> None:
+    futures = recount(name).futures
+    assert [ways for ways in futures.values() if any(len(follow) > 1 for follow in ways.values())] == []
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_running_every_course_to_its_end_breaks_the_same_invariants(name: str) -> None:
+    assert recount(name).broken == set(search(WORLDS[name], invariants=HELD).broken)
+
+
+def test_some_of_these_worlds_break_something() -> None:
+    assert {one for name in WORLDS for one in recount(name).broken} == {"effect-once", "settles", "callback-comes"}
+
+
+@pytest.mark.parametrize("name", ["component, two requests", "article, lost answers"])
+def test_a_search_runs_fewer_courses_than_there_are(name: str) -> None:
+    assert search(WORLDS[name]).executions < recount(name).courses
+
+
+def test_processes_together_see_the_states_of_one() -> None:
+    world = WORLDS["article, lost answers"]
+    alone, together = search(world), search(world, workers=2)
+    assert (together.states, together.level, together.complete) == (alone.states, alone.level, True)
+
+
+def test_processes_find_the_same_counterexamples() -> None:
+    world, held = WORLDS["component, lost contact"], (*INVARIANTS, *STRICTER)
+    alone, together = search(world, invariants=held), search(world, invariants=held, workers=2)
+    assert (together.broken, set(together.broken)) == (alone.broken, {"effect-once"})
+
+
+class TestBounds:
+    def test_what_lies_beyond_a_bound_is_told(self) -> None:
+        found = search(Small(port("component", 2), {"fail": 0.1}, {"attempts": 1, "crashes": 1}))
+        assert set(found.hit) == {"attempts", "crashes"}
+
+    def test_a_bound_of_steps_is_told(self) -> None:
+        found = search(Small(port("component"), {}, {"steps": 3}))
+        assert (found.hit, found.depth) == ({"steps": 1}, 3)
+
+    def test_a_world_within_all_bounds_hits_none(self) -> None:
+        assert search(Small(port("component", 1), {"fail": 0.1}, {"attempts": 2})).hit == {}
+
+    def test_a_search_that_is_ended_early_is_not_complete(self) -> None:
+        found = search(WORLDS["component, crashes"], states_at_most=20)
+        assert (found.complete, 20 <= found.states < COUNTS["component, crashes"][0]) == (False, True)
+
+    def test_without_orders_what_is_due_at_once_keeps_its_order(self) -> None:
+        found = search(Small(port("component"), {}, {"requests": 2, "orders": False}))
+        assert found.executions == 1
+
+    def test_a_stream_takes_the_values_it_is_given(self) -> None:
+        found = search(Small(port("component"), {}, {"values": {"heartbeat": (0.0, 0.5, 0.9)}}))
+        assert found.executions == 3
+
+    def test_states_are_told_apart_by_time_where_the_world_knows_the_time_of_day(self) -> None:
+        outage = {"action": {**ONE_SECOND, "weather": [{"outage": {"from": "0s", "to": "5s"}}]}}
+        assert (
+            search(WORLDS["component, crashes"]).up_to_time,
+            search(Small(port("component"), {}, {}, outage)).up_to_time,
+        ) == (
+            True,
+            False,
+        )
+
+
+class TestCounterexamples:
+    def test_the_first_to_be_found_is_a_shortest_one(self) -> None:
+        found = search(Small(port("component", 2), {"fail": 0.1, "ack_lost": 0.1}, {"attempts": 3, "crashes": 2}))
+        shortest = found.broken["settles"]
+        assert (len(shortest.takes), shortest.takes) == (2, ((0, 1), (1, 1)))
+
+    def test_a_course_breaks_the_same_when_it_is_run_again(self) -> None:
+        world = WORLDS["component, crashes"]
+        broken = search(world, invariants=(*INVARIANTS, *STRICTER)).broken["effect-once"]
+        course = Course(world.scenario, Bounds(**world.bounds), dict(broken.takes)).run()
+        causes = [event.name for event in course.history() if event.kind == "effect"]
+        assert causes[1:] == ["crash_after_effect"]
+
+    def test_the_search_can_end_with_the_first_level_that_breaks_something(self) -> None:
+        world = Small(port("component", 2), {"fail": 0.1}, {"attempts": 3, "crashes": 2})
+        found = search(world, first=True, invariants=RETRIER)
+        assert (set(found.broken), found.level, found.complete) == ({"settles", "callback-comes"}, 2, False)
+
+
+@pytest.mark.parametrize("kind", ["component", "helpers", "article", "none"])
+def test_a_world_without_chance_has_one_course(kind: str) -> None:
+    options = {"kind": "none"} if kind == "none" else port(kind)
+    assert search(Small(options, {}, {})).executions == (2 if kind == "article" else 1)

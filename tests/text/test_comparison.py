@@ -1,0 +1,294 @@
+"""Comparisons as people meet them: the table, the sentences and the picture."""
+
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from matplotlib.axes import Axes
+from rich.console import Console
+
+from sim.expect.conditions import parse_condition
+from sim.history.records import Requests
+from sim.history.vocabulary import NEVER
+from sim.measure.differences import Differences
+from sim.measure.metrics import measure
+from sim.pictures.comparison import DARK_RED, plot_comparison, save_comparison
+from sim.pictures.drawing import GREEN
+from sim.text.comparison import Pair, finding, judged_text, sentence, sentences, table
+
+MS = 1_000_000
+S = 1000 * MS
+Row = dict[str, object]
+Groups = Sequence[tuple[int, Row]]
+MakePair = Callable[..., Pair]
+GONE: Row = {"outcome": "stuck", "first_effect_ns": NEVER, "settled_ns": NEVER, "known_attempt_end_ns": NEVER}
+SPREAD: Groups = [
+    (1, {"first_effect_ns": (100 + number % 89) * MS, "attempts": 1 + number % 3}) for number in range(400)
+]
+LATER: Groups = [
+    (1, {"first_effect_ns": (150 + number % 97) * MS, "attempts": 1 + number % 3}) for number in range(400)
+]
+MANY_LATER: Groups = [(1, {"first_effect_ns": (100 + number % 97) * MS}) for number in range(400)]
+
+
+@pytest.fixture(scope="session")
+def make_pair(make_requests: Callable[[Sequence[Row]], Requests]) -> MakePair:
+    """Pair two cells made of (count, row) groups."""
+
+    def make(a: Groups, b: Groups, *, paired: bool = True, shared: bool = False, names: Sequence[str] = "ab") -> Pair:
+        first, second = (make_requests([row for count, row in groups for _ in range(count)]) for groups in (a, b))
+        measured = [measure(one, shared=shared) for one in (first, second)]
+        differences = Differences(*measured, (first, second) if paired else None)
+        return Pair(names[0], names[1], differences, "They are paired.", ("Careful: not the policy alone.",))
+
+    return make
+
+
+def lines_of(pair: Pair, *, complete: bool = False) -> list[str]:
+    console = Console(file=io.StringIO(), width=200, no_color=True, force_terminal=False, legacy_windows=False)
+    console.print(table(pair, complete=complete))
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    return [line.rstrip() for line in file.getvalue().splitlines()]
+
+
+def row_of(pair: Pair, metric: str) -> list[str]:
+    (line,) = [line for line in lines_of(pair, complete=True) if line.startswith(f"{metric} ")]
+    return line.split(maxsplit=1)[1].split("  ")
+
+
+def test_a_row_has_both_values_the_difference_its_interval_and_the_verdict(make_pair: MakePair) -> None:
+    pair = make_pair([(400, {"attempts": 1})], [(200, {"attempts": 1}), (200, {"attempts": 3})])
+    parts = [part.strip() for part in row_of(pair, "attempts.mean") if part.strip()]
+    assert parts == ["1", "2", "+1", "+0.902 to +1.10", "worse"]
+
+
+def test_rates_move_by_percentage_points(make_pair: MakePair) -> None:
+    pair = make_pair([(400, {})], [(380, {}), (20, {"duplicates": {"timeout": 1}})])
+    parts = [part.strip() for part in row_of(pair, "duplicates.rate") if part.strip()]
+    assert parts == ["0 %", "5.00 %", "+5.00 pp", "+3.02 to +7.60 pp", "worse"]
+
+
+def test_equal_shares_turned_around_move_by_equal_numbers(make_pair: MakePair) -> None:
+    pair = make_pair([(18_097, {}), (1_903, {"outcome": "gave_up"})], [(20_000, {})])
+    texts = [row_of(pair, name) for name in ("success.rate", "gave_up.rate")]
+    moves = [next(part.strip() for part in parts if "pp" in part) for parts in texts]
+    assert moves == ["+9.52 pp", "-9.52 pp"]
+
+
+def test_never_is_a_word_and_not_a_number(make_pair: MakePair) -> None:
+    pair = make_pair([(400, {})], [(200, {}), (200, GONE)])
+    parts = [part.strip() for part in row_of(pair, "time_to_effect.p90") if part.strip()]
+    assert parts == ["100 ms", "never", "to never", "worse"]
+
+
+@pytest.mark.parametrize("complete", [False, True])
+@pytest.mark.parametrize("paired", [False, True])
+def test_tables_fit_100_columns(make_pair: MakePair, *, complete: bool, paired: bool) -> None:
+    ages: Groups = [(1, {"first_effect_ns": 2**60 + 2**52 * number, "settled_ns": 2**61}) for number in range(400)]
+    outcomes: Groups = [
+        (10, {"outcome": name, "settled_ns": 799 * S}) for name in ("gave_up", "canceled", "open", "runaway", "stuck")
+    ]
+    busy: Groups = [(350, {"attempts": 1_234_567, "polls": 7_654_321, "action_ns": 2**61}), *outcomes]
+    for a, b in ((ages, busy), (busy, ages), (SPREAD, busy)):
+        assert max(map(len, lines_of(make_pair(a, b, paired=paired), complete=complete))) <= 100
+
+
+def test_outcomes_that_occur_in_neither_cell_have_no_row_unless_all_are_asked_for(make_pair: MakePair) -> None:
+    pair = make_pair(SPREAD, LATER)
+    assert ("runaway.rate" in str(lines_of(pair)), "runaway.rate" in str(lines_of(pair, complete=True))) == (
+        False,
+        True,
+    )
+
+
+def said(pair: Pair, metric: str) -> str:
+    return sentence(pair.differences[metric])
+
+
+def test_what_is_better_is_said_with_its_numbers(make_pair: MakePair) -> None:
+    pair = make_pair([(1, {"polls": 10 + number % 3}) for number in range(300)], [(300, {"polls": 6})])
+    assert said(pair, "polls.mean") == (
+        "Better: the mean number of polls falls from 11 to 6, by 5 (4.91 to 5.09), which is 45.45 %."
+    )
+
+
+def test_what_is_worse_is_said_with_its_numbers(make_pair: MakePair) -> None:
+    pair = make_pair([(300, {})], [(270, {}), (30, {"outcome": "gave_up"})])
+    assert said(pair, "success.rate") == (
+        "Worse: the success rate falls from 100 % to 90.00 %, by 10.00 pp (6.83 pp to 13.92 pp)."
+    )
+
+
+def test_what_may_be_chance_is_said_so(make_pair: MakePair) -> None:
+    pair = make_pair(SPREAD, [(1, {"first_effect_ns": (100 + number * 7 % 89) * MS}) for number in range(400)])
+    assert said(pair, "time_to_effect.p50") == (
+        "Inconclusive: the p50 of the time to effect is 139 ms in A and 143 ms in B; the difference may be "
+        "chance (-2.00 ms to +10.0 ms)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "metric", "text"),
+    [
+        (
+            [(400, {})],
+            [(200, {}), (200, GONE)],
+            "time_to_effect.p90",
+            "Worse: the p90 of the time to effect rises from 100 ms to never.",
+        ),
+        (
+            [(400, GONE)],
+            [(399, GONE), (1, {})],
+            "time_to_effect.p50",
+            (
+                "Inconclusive: the p50 of the time to effect is never in both; what never comes in either makes no "
+                "difference that could be told."
+            ),
+        ),
+        (
+            [(400, {})],
+            [(400, {"outcome": "canceled"})],
+            "time_to_effect.p50",
+            "Inconclusive: the p50 of the time to effect is 100 ms in A; no request counts for it in B.",
+        ),
+        (
+            [(400, {})],
+            [(400, {"first_effect_ns": S})],
+            "time_to_effect.max",
+            "Inconclusive: the longest time to effect is 100 ms in A and 1.00 s in B; a maximum has no interval.",
+        ),
+        (
+            [(20, {})],
+            [(20, {"first_effect_ns": S})],
+            "time_to_effect.p99",
+            (
+                "Inconclusive: the p99 of the time to effect is 100 ms in A and 1.00 s in B; this is too little to "
+                "bound the difference."
+            ),
+        ),
+        (
+            [(400, {})],
+            [(400, {})],
+            "time_to_effect.p99",
+            "Same: the p99 of the time to effect is 100 ms in both, request by request.",
+        ),
+        (
+            [(400, {})],
+            [(200, {}), (200, {"outcome": "canceled"})],
+            "canceled.rate",
+            "Differs: the share of requests canceled rises from 0 % to 50.00 %, by 50.00 pp (45.03 pp to 54.88 pp).",
+        ),
+    ],
+)
+def test_each_kind_of_difference_has_its_sentence(
+    make_pair: MakePair, a: Groups, b: Groups, metric: str, text: str
+) -> None:
+    assert said(make_pair(a, b), metric) == text
+
+
+def test_sentences_begin_with_what_the_comparison_rests_on(make_pair: MakePair) -> None:
+    assert sentences(make_pair(SPREAD, LATER))[:3] == [
+        "They are paired.",
+        "Careful: not the policy alone.",
+        "Of 14 numbers: 3 worse, 10 same and 1 inconclusive.",
+    ]
+
+
+def test_what_is_the_same_is_said_at_once(make_pair: MakePair) -> None:
+    told = sentences(make_pair(SPREAD, LATER))[-1]
+    assert told.startswith("Same in every request: the success rate (100 %), the p50 of the time to known (150 ms)")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "time_to_effect.p50 > +10%",
+            "holds: time_to_effect.p50 > +10%; it goes from 139 ms to 196 ms, +57.0 ms (+51.0 to +63.0 ms), +41.01 %",
+        ),
+        (
+            "attempts.mean > +10%",
+            "does not hold: attempts.mean > +10%; it is 2.00 in both, 0",
+        ),
+    ],
+)
+def test_a_judged_condition_is_one_line(make_pair: MakePair, text: str, told: str) -> None:
+    pair = make_pair(SPREAD, LATER)
+    assert judged_text(parse_condition(text).judge(pair.differences), pair.differences) == told
+
+
+# The picture.
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "title"),
+    [
+        (SPREAD, LATER, "'b' has 99 % of its effects later than 'a', within 245 ms instead of 187 ms"),
+        (LATER, SPREAD, "'b' has 99 % of its effects sooner than 'a', within 187 ms instead of 245 ms"),
+        ([(400, {})], [(300, {}), (100, GONE)], "'b' never has 99 % of its effects, which 'a' has within 100 ms"),
+        ([(300, {}), (100, GONE)], [(400, {})], "'b' has 99 % of its effects within 100 ms, which 'a' never has"),
+        (
+            [(400, {})],
+            [(300, {}), (100, {"outcome": "gave_up"})],
+            "'b' succeeds less often than 'a': 75.00 % instead of 100 %",
+        ),
+        (
+            [(300, {}), (100, {"outcome": "gave_up"})],
+            [(400, {"first_effect_ns": S})],
+            (
+                "'b' has 99 % of its effects later than 'a', within 1.00 s instead of 100 ms, but succeeds more often, "
+                "100 % instead of 75.00 %"
+            ),
+        ),
+        ([(400, {})], [(400, {})], "'b' and 'a' have their effects at the same times"),
+        (
+            [(5, {})],
+            [(5, {"first_effect_ns": S})],
+            "No difference in the time to effect can be told between 'b' and 'a'",
+        ),
+    ],
+)
+def test_the_title_states_the_finding(make_pair: MakePair, a: Groups, b: Groups, title: str) -> None:
+    pair = make_pair(a, b)
+    assert (finding(pair), " ".join(plot_comparison(pair).get_title().split())) == (title, title)
+
+
+def arrows(ax: Axes) -> list[str]:
+    return [text.arrow_patch.get_edgecolor() for text in ax.texts if getattr(text, "arrow_patch", None) is not None]
+
+
+def test_quantiles_that_move_have_an_arrow_and_words(make_pair: MakePair) -> None:
+    ax = plot_comparison(make_pair(SPREAD, LATER))
+    assert (len(arrows(ax)), sum("worse" in text.get_text() for text in ax.texts)) == (4, 3)
+
+
+@pytest.mark.parametrize(("turned", "color"), [(False, DARK_RED), (True, GREEN)])
+def test_what_is_worse_and_what_is_better_differ_in_colour(make_pair: MakePair, color: str, *, turned: bool) -> None:
+    ax = plot_comparison(make_pair(LATER, SPREAD) if turned else make_pair(SPREAD, LATER))
+    colors = {str(text.get_color()) for text in ax.texts if text.get_text().endswith(("worse", "better"))}
+    assert colors == {color}
+
+
+TRICKY: dict[str, Groups] = {
+    "one request": [(1, {})],
+    "all infinite": [(5, GONE)],
+    "all canceled": [(5, {**GONE, "outcome": "canceled"})],
+    "all at once": [(5, {"first_effect_ns": 0, "settled_ns": 0, "known_attempt_end_ns": 0})],
+    "a century": [(5, {"first_effect_ns": 2**61}), (5, {"first_effect_ns": 1})],
+}
+
+
+@pytest.mark.parametrize("a", TRICKY.values(), ids=TRICKY)
+@pytest.mark.parametrize("b", TRICKY.values(), ids=TRICKY)
+def test_a_picture_can_be_drawn_of_anything(make_pair: MakePair, a: Groups, b: Groups) -> None:
+    ax = plot_comparison(make_pair(a, b, paired=False, names=("$_{", "_b")))
+    ax.get_figure().draw_without_rendering()  # type: ignore[union-attr]
+    assert ax.get_title() != ""
+
+
+def test_the_same_comparison_gives_the_same_bytes(make_pair: MakePair, tmp_path: Path) -> None:
+    pair = make_pair(SPREAD, LATER)
+    twice = [save_comparison(pair, "caption", tmp_path, stem, svg=True) for stem in ("one", "two")]
+    assert [path.read_bytes() for path in twice[0]] == [path.read_bytes() for path in twice[1]]
