@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import simpy
 
 from sim.engine.world import World
-from sim.history.events import Recorder
+from sim.history.events import JobStepped, Recorder
 from sim.scenario.load import parse
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def commits_per_request() -> tuple[int, int]:
     recorder = Recorder()
     World(parse(SCENARIO), recorder=recorder).isolated([0])
     history = recorder.history()
-    steps_of_actions = sum(event.kind == "state" and event.name == "action" for event in history)
+    steps_of_actions = sum(isinstance(event, JobStepped) and event.function == "action" for event in history)
     return world.deployment.store.last_ts, sum(event.kind == "commit" for event in history) + steps_of_actions
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sim.contracts.invariant import Violation, breach, invariant
 from sim.contracts.retrier.attempts import delays, poll_delays
 from sim.history.entities import when
+from sim.history.vocabulary import SUPPRESSED
 from sim.kernel.durations import format_duration
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def no_runaway(view: View) -> Iterator[Violation]:
     """No request goes on until it runs into a limit of the simulation."""
     for request in view.requests.values():
         if request.runaway is not None:
-            limit = request.runaway.name
+            limit = request.runaway.limit
             text = f"{request} runs into the limit of {limit} {when(request.runaway)}"
             yield breach(request.number, text, request.submit, request.runaway)
 
@@ -38,11 +39,11 @@ def effect_once(view: View) -> Iterator[Violation]:
     No retrier can promise this where an action may die between its effect and its report.
     """
     for request in view.requests.values():
-        applied = [(event, attempt) for _, event, attempt in request.effects if event.name != "suppressed"]
+        applied = [(event, attempt) for _, event, attempt in request.effects if event.effect != SUPPRESSED]
         if len(applied) > 1:
             (first, _), (second, attempt) = applied[0], applied[1]
             text = f"the effect of {request} happens {when(first)} and again {when(second)}, in attempt"
-            yield breach(request.number, f"{text} {attempt.number}; cause: {second.name}", first, second)
+            yield breach(request.number, f"{text} {attempt.number}; cause: {second.effect}", first, second)
 
 
 @invariant("sometimes")

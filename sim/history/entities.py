@@ -1,28 +1,48 @@
 """What an indexed history is made of: requests with their attempts, jobs with their steps, commits.
 
-Where a thing stands is its position in the history; the position of what did not happen is `NOT_YET`, behind all
-others, so that "before" is one comparison.
+A place is a position in the history. The place of what did not happen is `NOT_YET`, behind all others, so "before" is
+one comparison. An entity holds the events that it is made of, each with its place (`..._at`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from sim.history.vocabulary import (
-    CANCELED,
-    THREW,
-)
+from sim.history.vocabulary import CANCELED, THREW
 from sim.kernel.durations import format_duration
 
 if TYPE_CHECKING:
-    from sim.history.events import Committed, Event, Failure
+    from sim.history.events import (
+        AttemptEnded,
+        AttemptStarted,
+        CallbackRan,
+        CallbackThrew,
+        CallGivenUp,
+        CancelAnswered,
+        CancelAsked,
+        ContactLost,
+        EffectMade,
+        Event,
+        Failure,
+        FunctionThrew,
+        JobCreated,
+        JobStepped,
+        MutationCommitted,
+        RanAway,
+        Settled,
+        SettledAgain,
+        SleepStarted,
+        Submitted,
+        SystemErrorStruck,
+    )
+    from sim.history.vocabulary import AttemptOutcome, JobState
 
 NOT_YET: Final = 1 << 62
-"""The position of what the history does not have."""
-GAVE_UP: Final = "gave_up"
+"""The place of what the history does not have."""
 
-Place = tuple[int, "Event"]
-"""A position in the history, and the event there."""
+E = TypeVar("E", bound="Event")
+Place = tuple[int, E]
+"""A place in the history, and the event there."""
 
 
 class Attempt:
@@ -34,46 +54,48 @@ class Attempt:
         "effects",
         "end",
         "end_at",
+        "given_up",
+        "given_up_at",
         "how",
         "job",
         "latency_ns",
         "lost",
         "lost_at",
         "number",
+        "outcome",
         "request",
         "start",
-        "timed_out",
-        "timed_out_at",
     )
 
-    def __init__(self, request: Request, at: int, start: Event) -> None:
+    def __init__(self, request: Request, at: int, start: AttemptStarted) -> None:
         self.request = request
         self.at = at
         self.start = start
-        self.number = start.subject
-        self.job, self.effect_ns, self.latency_ns = start.detail
-        self.end: Event | None = None
+        self.number = start.attempt
+        self.outcome: AttemptOutcome = start.outcome
+        """What the world had in store for it."""
+        self.job = start.job
+        """The number of the job that runs it, or -1 for a client outside."""
+        self.effect_ns = start.effect_ns
+        self.latency_ns = start.latency_ns
+        self.end: AttemptEnded | None = None
         self.end_at = NOT_YET
         self.how = ""
-        self.lost: Event | None = None
+        """How it ended (`End`), empty if it has not."""
+        self.lost: ContactLost | None = None
         self.lost_at = NOT_YET
-        self.timed_out: Event | None = None
-        self.timed_out_at = NOT_YET
-        self.effects: list[Place] = []
-
-    @property
-    def outcome(self) -> str:
-        """What the world had in store for it."""
-        return self.start.name
+        self.given_up: CallGivenUp | None = None
+        self.given_up_at = NOT_YET
+        self.effects: list[Place[EffectMade]] = []
 
     @property
     def failure(self) -> Failure | None:
-        """What the error says that it threw, where that says anything."""
-        return self.end.detail if self.end is not None and self.how == THREW else None
+        """What the error says that it threw, if that says anything."""
+        return self.end.failure if self.end is not None and self.how == THREW else None
 
     def over_by(self, at: int) -> bool:
-        """Tell whether by this position it had ended, or whoever waited for it had given it up."""
-        return self.end_at < at or self.lost_at < at or self.timed_out_at < at
+        """Tell whether by this place it had ended, was out of sight, or had been given up."""
+        return self.end_at < at or self.lost_at < at or self.given_up_at < at
 
 
 class Step:
@@ -81,10 +103,11 @@ class Step:
 
     __slots__ = ("after", "at", "before", "by", "event")
 
-    def __init__(self, at: int, event: Event) -> None:
+    def __init__(self, at: int, event: JobStepped) -> None:
         self.at = at
         self.event = event
-        self.before, self.after = event.detail
+        self.before: JobState = event.before
+        self.after: JobState = event.after
         self.by: Commit | None = None
 
 
@@ -111,27 +134,47 @@ class Job:
         "threw",
     )
 
-    def __init__(self, request: Request, at: int, created: Event) -> None:
+    def __init__(self, request: Request, at: int, created: JobCreated) -> None:
         self.request = request
         self.at = at
         self.created = created
-        self.id = created.subject
-        self.name = created.name
-        self.asked_ns, self.state = created.detail
-        self.born = self.state
+        self.id = created.job
+        self.name = created.function
+        self.asked_ns = created.due_ns
+        self.born: JobState = created.state
+        self.state: JobState = created.state
+        """The state after all steps."""
         self.by: Commit | None = None
         self.steps: list[Step] = []
-        self.started: Event | None = None
+        self.started: JobStepped | None = None
         """The first step to inProgress."""
         self.started_at = NOT_YET
-        self.end: Event | None = None
+        self.end: JobStepped | None = None
         """The first step to a last state."""
         self.end_at = at if self.state == CANCELED else NOT_YET
-        self.commits: list[Place] = []
+        self.commits: list[Place[MutationCommitted]] = []
         """Commits of the mutation that this job runs."""
-        self.threw: list[Place] = []
-        self.errors: list[Place] = []
+        self.threw: list[Place[FunctionThrew]] = []
+        self.errors: list[Place[SystemErrorStruck]] = []
         """System errors that struck it."""
+
+    @property
+    def ended_ns(self) -> int | None:
+        """The instant of its end; a job that is born canceled ends as it is created. None if it has not ended."""
+        if self.end is not None:
+            return self.end.t_ns
+        return self.created.t_ns if self.end_at == self.at else None
+
+    @property
+    def began_ns(self) -> int | None:
+        """The instant at which it began to run: an action's start, a mutation's snapshot. None if it never ran."""
+        if self.started is not None:
+            return self.started.t_ns
+        return self.commits[0][1].begin_ns if self.commits else None
+
+    def state_before(self, at: int) -> JobState:
+        """Return the state that it had right before a place."""
+        return next((step.after for step in reversed(self.steps) if step.at < at), self.born)
 
     def __str__(self) -> str:
         return f"job {self.id} ({self.name})"
@@ -140,12 +183,11 @@ class Job:
 class Commit:
     """One committed mutation, and the jobs it created."""
 
-    __slots__ = ("at", "created", "detail", "event")
+    __slots__ = ("at", "created", "event")
 
-    def __init__(self, at: int, event: Event) -> None:
+    def __init__(self, at: int, event: MutationCommitted) -> None:
         self.at = at
         self.event = event
-        self.detail: Committed = event.detail
         self.created: list[Job] = []
 
 
@@ -173,23 +215,24 @@ class Request:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.submit: Event | None = None
+        self.submit: Submitted | None = None
         self.attempts: list[Attempt] = []
         self.jobs: list[Job] = []
-        self.effects: list[tuple[int, Event, Attempt]] = []
-        self.sleeps: list[Place] = []
-        self.settled: Event | None = None
+        self.effects: list[tuple[int, EffectMade, Attempt]] = []
+        """(place, event, attempt)."""
+        self.sleeps: list[Place[SleepStarted]] = []
+        self.settled: Settled | None = None
         self.settled_at = NOT_YET
         self.outcome = ""
-        """What it settled as, empty where it has not."""
-        self.resettled: list[Event] = []
-        self.callbacks: list[Event] = []
-        self.callbacks_lost: list[Event] = []
-        self.cancels: list[Place] = []
-        """Whoever canceled it, whatever the target."""
+        """The name of the `Outcome` it settled as, empty if it has not."""
+        self.resettled: list[Settled | SettledAgain] = []
+        self.callbacks: list[CallbackRan] = []
+        self.callbacks_lost: list[CallbackThrew] = []
+        self.cancels: list[Place[CancelAsked]] = []
+        """Cancels of any target."""
         self.cancel_commits: list[Commit] = []
-        self.answers: list[Place] = []
-        self.runaway: Event | None = None
+        self.answers: list[Place[CancelAnswered]] = []
+        self.runaway: RanAway | None = None
 
     @property
     def submitted_ns(self) -> int:
@@ -201,5 +244,5 @@ class Request:
 
 
 def when(event: Event | None) -> str:
-    """Say the instant of an event, nothing where there is none."""
+    """Say the instant of an event, nothing for None."""
     return "" if event is None else f"at {format_duration(event.t_ns)}"

@@ -1,50 +1,330 @@
-"""What happened, in order: frozen events, the recorder that gathers them, and a digest to compare runs by.
+"""What happened, in order: one class an event kind, the recorder that gathers them, and a digest to compare runs by.
+
+A model records plain tuples, `Raw`: (instant in ns, kind, request, subject, name, detail). Recording costs one tuple,
+and the digest of a history is taken of the tuples. Where nothing is recorded a model holds None instead of a recorder,
+so the test for None is the whole cost. `History.events` reads the tuples: each kind has a class here, with a field for
+each thing that its tuple says. `_FIELDS` says which part of a tuple each field is.
 
 The events of a mutation carry the instant of its commit and stand together, right before the commit itself.
-
-A model records by appending plain tuples to the list of a `Recorder`; where nothing is recorded it holds None instead
-of a recorder, so that the test for None is the whole cost. `History` turns the tuples into events when somebody looks.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-KINDS = (
-    "submit",  # a caller asks for a request; name: the retrier
-    "commit",  # a mutation's, behind the events of what it did; subject: job or -1, name: function, detail: a Committed
-    "conflict",  # a commit was refused; subject: job or -1, name: function, detail: number of the rerun that follows
-    "rolled_back",  # a function threw; subject: job or -1, name: function, detail: the error's text
-    "job",  # a job was created; subject: job, name: function, detail: (due ns as asked, state)
-    "state",  # a job's state changed; subject: job, name: function, detail: (from, to)
-    "attempt",  # the user's action starts; subject: attempt, name: outcome in store, detail: a Start
-    "attempt_end",  # it returned, threw, died or was cut off; subject: attempt, name: how, detail: None or a Failure
-    "timed_out",  # a client outside gave up on a call that goes on; subject: attempt, detail: after how many ns
-    "lost",  # the platform lost sight of a running attempt; subject: attempt
-    "effect",  # subject: attempt, name: applied, suppressed or the cause of a duplicate
-    "draw",  # a retrier drew a number; name: stream, detail: the number
-    "write",  # a user document changed; name: its id, detail: the new document or None
-    "callback",  # the caller's onComplete ran; name: the result it was told
-    "callback_lost",  # the caller's onComplete threw, and is not told again; name: the result it was told
-    "cancel",  # somebody cancels; name: the target
-    "cancel_answer",  # what the retrier's own cancel answered; detail: the answer
-    "settled",  # the retrier knows how the request ended; subject: the attempt whose answer a client's loop returned
-    #             (any whole number that it returned), or -1, name: outcome, detail: since when, in ns
-    "resettled",  # it concludes again, which changes nothing; name: outcome
-    "sleep",  # a client outside sleeps; detail: for how many ns
-    "system_error",  # subject: job or -1, name: function, detail: what it struck
-    "restart",  # the server goes down; name: what becomes of effects to come (continues, lost), detail: for how many ns
-    "boot",  # the server is back
-    "collected",  # rows of completed jobs were deleted; detail: how many
-    "runaway",  # a request ran into a limit; name: which
-)
-"""Every kind of event, with the meaning of its `subject`, `name` and `detail`."""
+    from sim.history.vocabulary import AttemptOutcome, CancelTarget, End, Inflight, JobState
 
 Raw = tuple[int, str, int, int, str, Any]
+"""(instant in ns, kind, request or -1, job or attempt or -1, name, detail)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened."""
+
+    kind: ClassVar[str] = ""
+    """The word that its tuple has for it."""
+    t_ns: int
+    """The instant."""
+    request: int
+    """The request's number, or -1 for an event that belongs to none."""
+
+
+# Requests, as their callers and their retrier see them.
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted(Event):
+    """A caller asks for a request."""
+
+    kind: ClassVar[str] = "submit"
+    retrier: str
+    """The kind of the retrier."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled(Event):
+    """The retrier knows how the request ended."""
+
+    kind: ClassVar[str] = "settled"
+    answer: int
+    """Any whole number that a client's loop returned, meant as the attempt whose answer it is; -1 for none."""
+    outcome: str
+    """The name of an `Outcome`."""
+    since_ns: int | None
+    """The instant from which it has known, if that is written down."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettledAgain(Event):
+    """The retrier concludes once more, which changes nothing."""
+
+    kind: ClassVar[str] = "resettled"
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackRan(Event):
+    """The caller's onComplete ran."""
+
+    kind: ClassVar[str] = "callback"
+    result: str
+    """The result it was told."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackThrew(Event):
+    """The caller's onComplete threw, and is not called again."""
+
+    kind: ClassVar[str] = "callback_lost"
+    result: str
+    """The result it was told."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAsked(Event):
+    """A caller or an operator cancels."""
+
+    kind: ClassVar[str] = "cancel"
+    target: CancelTarget
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAnswered(Event):
+    """The retrier's own cancel has answered."""
+
+    kind: ClassVar[str] = "cancel_answer"
+    target: CancelTarget
+    answer: Any
+
+
+@dataclass(frozen=True, slots=True)
+class NumberDrawn(Event):
+    """A retrier drew a random number."""
+
+    kind: ClassVar[str] = "draw"
+    stream: str
+    value: float
+    """On [0, 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SleepStarted(Event):
+    """A client outside begins to sleep."""
+
+    kind: ClassVar[str] = "sleep"
+    duration_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class RanAway(Event):
+    """A request ran into a limit of the simulation."""
+
+    kind: ClassVar[str] = "runaway"
+    limit: str
+    """`polls`, `calls`, `sleeps` or `time`."""
+
+
+# Attempts.
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEvent(Event):
+    """Something that concerns one attempt."""
+
+    attempt: int
+    """Its number within the request, from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted(AttemptEvent):
+    """The user's action starts."""
+
+    kind: ClassVar[str] = "attempt"
+    outcome: AttemptOutcome
+    """What the world has in store for it."""
+    job: int
+    """The job that runs it, or -1 for a client outside."""
+    effect_ns: int
+    """The instant at which its effect is due, or -1."""
+    latency_ns: int
+    """The latency that it was given, or -1 for a hang."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnded(AttemptEvent):
+    """It returned, threw, died or was cut off."""
+
+    kind: ClassVar[str] = "attempt_end"
+    end: End
+    failure: Failure | None
+    """What the error says, if it says anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallGivenUp(AttemptEvent):
+    """A client outside gave up on a call after its timeout; the attempt goes on."""
+
+    kind: ClassVar[str] = "timed_out"
+    timeout_ns: int | None
+    """The timeout, if the history says."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContactLost(AttemptEvent):
+    """The platform lost sight of a running attempt, which goes on."""
+
+    kind: ClassVar[str] = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class EffectMade(AttemptEvent):
+    """The effect of an attempt reached the outside."""
+
+    kind: ClassVar[str] = "effect"
+    effect: str
+    """`applied`, `suppressed`, or the name of a `Cause` for an effect after the first."""
+
+
+# Jobs, and the mutations that change them.
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent(Event):
+    """Something that concerns one job, or a function that is called by no job of its own."""
+
+    job: int
+    """The job's number, or -1."""
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobCreated(JobEvent):
+    """A mutation scheduled a job."""
+
+    kind: ClassVar[str] = "job"
+    due_ns: int
+    """The instant asked for, which may be past."""
+    state: JobState
+    """`pending`, or `canceled` for a job that is born canceled."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobStepped(JobEvent):
+    """A job's state changed."""
+
+    kind: ClassVar[str] = "state"
+    before: JobState
+    after: JobState
+
+
+@dataclass(frozen=True, slots=True)
+class MutationCommitted(JobEvent):
+    """A mutation committed; the events of what it did stand right before this one.
+
+    What it read of its own writes is left out. Jobs have whole numbers as ids, documents text.
+    """
+
+    kind: ClassVar[str] = "commit"
+    begin_ns: int
+    """The instant of its snapshot."""
+    begin_ts: int
+    """The timestamp of its snapshot."""
+    commit_ts: int
+    """0 if it wrote nothing."""
+    reads: tuple[tuple[int | str, Any], ...]
+    """(id, value): the state of a job, a document, or None if there was nothing."""
+    ranges: tuple[RangeRead, ...]
+    writes: tuple[int | str, ...]
+    caller: int
+    """The job of the action that called this mutation, or -1."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommitRefused(JobEvent):
+    """A mutation lost against another commit."""
+
+    kind: ClassVar[str] = "conflict"
+    rerun: int
+    """The number of the rerun that follows, from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionThrew(JobEvent):
+    """A function threw, and its transaction was rolled back."""
+
+    kind: ClassVar[str] = "rolled_back"
+    error: str
+    """The error's text."""
+
+
+@dataclass(frozen=True, slots=True)
+class SystemErrorStruck(JobEvent):
+    """The deployment itself failed."""
+
+    kind: ClassVar[str] = "system_error"
+    struck: str
+    """`start`, `execution`, `end`, or `mutation NAME`."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentWritten(Event):
+    """A document of the user changed."""
+
+    kind: ClassVar[str] = "write"
+    document_id: str
+    document: Mapping[str, Any] | None
+    """The new document, or None if it was deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowsCollected(Event):
+    """Rows of jobs that had ended were deleted."""
+
+    kind: ClassVar[str] = "collected"
+    count: int
+
+
+# The server.
+
+
+@dataclass(frozen=True, slots=True)
+class ServerDied(Event):
+    """The server goes down."""
+
+    kind: ClassVar[str] = "restart"
+    inflight: Inflight
+    """What becomes of effects to come."""
+    down_ns: int
+    """For how long it is to be down."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerBooted(Event):
+    """The server is back."""
+
+    kind: ClassVar[str] = "boot"
+
+
+@dataclass(frozen=True, slots=True)
+class Noted(Event):
+    """A note that a retrier of the deployment left with `ctx.note`, in words of its own."""
+
+    kind: ClassVar[str] = "note"
+    what: str
+    """The kind that the retrier gave it."""
+    name: str
+    detail: Any
+
+
+# What the tuples have as their detail. A digest covers the names of these classes and of their fields.
 
 
 class RangeRead(NamedTuple):
@@ -55,20 +335,17 @@ class RangeRead(NamedTuple):
     low: tuple[Any, ...]
     high: tuple[Any, ...]
     ids: tuple[str, ...]
-    """The documents found, those aside that the transaction had written itself."""
+    """Ids found, without those this transaction wrote itself."""
     own: tuple[str, ...]
     """The documents that the transaction had written by then."""
 
 
 class Start(NamedTuple):
-    """How an attempt was started."""
+    """How an attempt was started; see `AttemptStarted`."""
 
     job: int
-    """The job that runs it, or -1 for a client outside."""
     effect_ns: int
-    """The instant at which its effect is due, or -1."""
     latency_ns: int = -1
-    """The latency that it was given, or -1 for a hang."""
 
 
 class Failure(NamedTuple):
@@ -81,34 +358,73 @@ class Failure(NamedTuple):
 
 
 class Committed(NamedTuple):
-    """What a transaction was: when it took its snapshot, its timestamps, what it read there and what it wrote.
-
-    What it read of its own writes is left out. Jobs have whole numbers as ids, documents text.
-    """
+    """What a transaction was; see `MutationCommitted`."""
 
     begin_ns: int
     begin_ts: int
     commit_ts: int
-    """0 where it wrote nothing."""
     reads: tuple[tuple[int | str, Any], ...]
-    """(id, what was there): the state of a job, a document, or None where there was nothing."""
     ranges: tuple[RangeRead, ...]
     writes: tuple[int | str, ...]
     caller: int
-    """The job of the action that called this mutation, or -1."""
 
 
-class Event(NamedTuple):
-    """One thing that happened: an instant in ns, a kind (see `KINDS`), and whom and what it concerns."""
+_FIELDS: Final[dict[type[Event], str]] = {
+    Submitted: "name",
+    Settled: "subject name detail",
+    SettledAgain: "name",
+    CallbackRan: "name",
+    CallbackThrew: "name",
+    CancelAsked: "name",
+    CancelAnswered: "name detail",
+    NumberDrawn: "name detail",
+    SleepStarted: "detail",
+    RanAway: "name",
+    AttemptStarted: "subject name *detail",
+    AttemptEnded: "subject name detail",
+    CallGivenUp: "subject detail",
+    ContactLost: "subject",
+    EffectMade: "subject name",
+    JobCreated: "subject name *detail",
+    JobStepped: "subject name *detail",
+    MutationCommitted: "subject name *detail",
+    CommitRefused: "subject name detail",
+    FunctionThrew: "subject name detail",
+    SystemErrorStruck: "subject name detail",
+    DocumentWritten: "name detail",
+    RowsCollected: "detail",
+    ServerDied: "name detail",
+    ServerBooted: "",
+}
+"""Which parts of its tuple are the fields of an event, behind the instant and the request."""
 
-    t_ns: int
-    kind: str
-    request: int
-    """The request's number, or -1 for what belongs to none."""
-    subject: int
-    """A job's or an attempt's number, or -1."""
-    name: str
-    detail: Any = None
+Read = Callable[[int, str, int, int, str, Any], Event]
+"""From the parts of a tuple to its event."""
+_SHAPES: Final[dict[str, Callable[[Callable[..., Event]], Read]]] = {
+    "": lambda make: lambda t_ns, _, request, __, ___, ____: make(t_ns, request),
+    "subject": lambda make: lambda t_ns, _, request, subject, __, ___: make(t_ns, request, subject),
+    "name": lambda make: lambda t_ns, _, request, __, name, ___: make(t_ns, request, name),
+    "detail": lambda make: lambda t_ns, _, request, __, ___, detail: make(t_ns, request, detail),
+    "subject name": lambda make: lambda t_ns, _, request, subject, name, __: make(t_ns, request, subject, name),
+    "subject detail": lambda make: lambda t_ns, _, request, subject, __, detail: make(t_ns, request, subject, detail),
+    "name detail": lambda make: lambda t_ns, _, request, __, name, detail: make(t_ns, request, name, detail),
+    "subject name detail": lambda make: (
+        lambda t_ns, _, request, subject, name, detail: make(t_ns, request, subject, name, detail)
+    ),
+    "subject name *detail": lambda make: (
+        lambda t_ns, _, request, subject, name, detail: make(t_ns, request, subject, name, *detail)
+    ),
+}
+_READ: Final[dict[str, Read]] = {event.kind: _SHAPES[parts](event) for event, parts in _FIELDS.items()}
+
+
+def read(raw: Raw) -> Event:
+    """Read a tuple; one of a kind that is not ours is what a retrier has noted."""
+    reader = _READ.get(raw[1])
+    if reader is None:
+        t_ns, kind, request, _, name, detail = raw
+        return Noted(t_ns, request, kind, name, detail)
+    return reader(*raw)
 
 
 class History:
@@ -117,23 +433,23 @@ class History:
     def __init__(self, raw: Sequence[Raw]) -> None:
         self._raw = raw
 
-    @property
+    @cached_property
     def events(self) -> list[Event]:
         """All events."""
-        return [Event(*raw) for raw in self._raw]
+        return [read(raw) for raw in self._raw]
 
     def __iter__(self) -> Iterator[Event]:
-        return (Event(*raw) for raw in self._raw)
+        return iter(self.events)
 
     def __len__(self) -> int:
         return len(self._raw)
 
     def of_request(self, request: int) -> History:
-        """Return what concerns one request, and what concerns none (restarts)."""
+        """Return the events of one request, and those that belong to none (deaths of the server)."""
         return History([raw for raw in self._raw if raw[2] in (request, -1)])
 
     def digest(self) -> str:
-        """Return the SHA-256 of all events, in hexadecimal."""
+        """Return the SHA-256 of all tuples, in hexadecimal."""
         sha = hashlib.sha256()
         for raw in self._raw:
             sha.update(repr(raw).encode())
@@ -142,7 +458,7 @@ class History:
 
 
 class Recorder:
-    """Gathers events; `add` is the `append` of a list, so that recording costs one tuple."""
+    """Gathers tuples; `add` is the `append` of a list, so recording costs one tuple."""
 
     __slots__ = ("add", "raw")
 

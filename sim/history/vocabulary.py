@@ -3,11 +3,15 @@
 A history holds plain strings and numbers, so these are constants and not enumerations; `Literal` types name the sets.
 """
 
+import re
 from enum import IntEnum
 from typing import Final, Literal
 
 NEVER: Final = -1
 """The time of something that did not happen."""
+
+# Requests: names of an `Outcome` that histories have; success and canceled have the same words as a job's.
+GAVE_UP: Final = "gave_up"
 
 # Jobs.
 PENDING: Final = "pending"
@@ -62,6 +66,23 @@ CANCEL: Final = "cancel"
 CONTINUES: Final = "continues"
 LOST: Final = "lost"
 Inflight = Literal["continues", "lost"]
+
+
+def job_not_found(number: int) -> str:
+    """Return the error that `article` and `helpers` throw when they look for a row that was collected."""
+    return f"job {number} not found"
+
+
+def missing_job(error: str) -> int | None:
+    """Return the number of the job that an error of `job_not_found` names, None for any other error.
+
+    A history has the text, as upstream throws it, and its digest covers the text.
+    """
+    match = _JOB_NOT_FOUND.fullmatch(error)
+    return None if match is None else int(match[1])
+
+
+_JOB_NOT_FOUND = re.compile(r"job ([0-9]+) not found")
 
 
 class Outcome(IntEnum):

@@ -16,6 +16,7 @@ MOST_NAMED = 3
 _LIMITS = {
     "polls": "it polled as often as a request may",
     "calls": "it called as often as a request may poll or call",
+    "sleeps": "it slept as often as a request may poll or call",
     "time": "its next step lies beyond the end of simulated time",
 }
 _JOB_ENDS = {FAILED: "failed", CANCELED: "was canceled"}

@@ -1,15 +1,50 @@
 """From a history to a story: reads the events of one request, in order, and puts them into plain words.
 
-What a mutation read, scheduled and settled is one entry. One thing leaves no event of its own and is inferred: that a
-client stopped waiting for a call, from what it did next.
+What a mutation read, scheduled and settled is one entry. Which commit created a job and which job ran an attempt the
+index says (`sim.history.index`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from sim.history.vocabulary import CANCELED, DIED, FAILED, IN_PROGRESS, RETURNED, SUCCESS, THREW
+from sim.history.events import (
+    AttemptEnded,
+    AttemptStarted,
+    CallbackRan,
+    CallbackThrew,
+    CallGivenUp,
+    CancelAnswered,
+    CancelAsked,
+    CommitRefused,
+    ContactLost,
+    EffectMade,
+    Event,
+    FunctionThrew,
+    JobCreated,
+    JobStepped,
+    MutationCommitted,
+    RanAway,
+    ServerBooted,
+    ServerDied,
+    Settled,
+    SleepStarted,
+    Submitted,
+    SystemErrorStruck,
+)
+from sim.history.index import Index
+from sim.history.vocabulary import (
+    CANCELED,
+    DIED,
+    FAILED,
+    IN_PROGRESS,
+    OF_THE_REQUEST,
+    RETURNED,
+    SUCCESS,
+    THREW,
+    missing_job,
+)
 from sim.stories.phrases import (
     ACTION,
     CALLER,
@@ -31,54 +66,32 @@ from sim.stories.story import ACTED, LOOKED, Effect, Entry, Job, Poll, Rank, Sto
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sim.history.events import Event, History
+    from sim.history.entities import Commit
+    from sim.history.events import History
 
 
 def read(history: History, request: int) -> Story:
-    """Read the story of one request; LookupError where the history has none of that number."""
-    events = history.of_request(request).events
-    started = {event.name for event in events if event.kind == "state" and event.detail[1] == IN_PROGRESS}
-    reader = _Reader(request, frozenset({"action", *started}))
-    for event in events:
-        reader.take(event)
+    """Read the story of one request; LookupError if the history has none of that number."""
+    reader = _Reader(Index(history.of_request(request)), request)
+    for at, event in enumerate(reader.index.events):
+        reader.take(at, event)
     return reader.finish()
 
 
 class _Reader:
     """Takes the events of one request, in order."""
 
-    def __init__(self, request: int, actions: frozenset[str]) -> None:
+    def __init__(self, index: Index, request: int) -> None:
+        self.index = index
         self.story = Story(request)
-        self._actions = actions
+        self._actions = {"action", *(job.name for job in index.jobs.values() if job.started is not None)}
         """Names of functions whose jobs are actions."""
+        self._commits = {commit.at: commit for commit in index.commits}
         self._submitted = False
-        self._handlers: dict[str, Callable[[Event], None]] = {
-            "submit": self._submit,
-            "job": self._job,
-            "callback": self._callback,
-            "callback_lost": self._callback_lost,
-            "commit": self._commit,
-            "settled": self._settled,
-            "conflict": self._conflict,
-            "rolled_back": self._rolled_back,
-            "state": self._state,
-            "attempt": self._attempt,
-            "attempt_end": self._attempt_end,
-            "lost": self._lost,
-            "effect": self._effect,
-            "cancel": self._cancel,
-            "cancel_answer": self._cancel_answer,
-            "sleep": self._sleep,
-            "system_error": self._system_error,
-            "restart": self._restart,
-            "boot": self._boot,
-            "runaway": self._runaway,
-        }
         self._running: Job | None = None
         """The action job that started last."""
         self._open: Counter[str] = Counter()
         """How many jobs of each name are pending or running."""
-        self._created: list[Job] = []
         self._phrases: list[str] = []
         """What the mutation that is being read did besides scheduling."""
         self._dashboard = False
@@ -89,15 +102,16 @@ class _Reader:
         self._refused: Entry | None = None
         """The latest conflict of a mutation that an action called."""
 
-    def take(self, event: Event) -> None:
+    def take(self, at: int, event: Event) -> None:
         """Take the next event."""
-        if event.request < 0 and event.kind not in {"restart", "boot"}:
+        if event.request < 0 and not isinstance(event, ServerDied | ServerBooted):
             return
-        if self._dashboard and (event.kind != "state" or event.detail[1] != CANCELED):
+        if self._dashboard and not (isinstance(event, JobStepped) and event.after == CANCELED):
             self._nothing_to_cancel()
-        handler = self._handlers.get(event.kind)
-        if handler is not None:
-            handler(event)
+        if isinstance(event, MutationCommitted):
+            self._commit(self._commits[at])
+        elif (tell := self._tells.get(type(event))) is not None:
+            tell(self, event)
         if event.request >= 0:
             self.story.end_ns = max(self.story.end_ns, event.t_ns)
 
@@ -131,41 +145,40 @@ class _Reader:
 
     # Mutations.
 
-    def _submit(self, event: Event) -> None:
+    def _submit(self, event: Submitted) -> None:
         self._submitted = True
         story = self.story
-        story.retrier, story.submitted_ns = event.name, event.t_ns
+        story.retrier, story.submitted_ns = event.retrier, event.t_ns
         story.restarts = [span for span in story.restarts if span[1] is None or span[1] > event.t_ns]
         into = f", {span_text(event.t_ns)} into the run" if event.t_ns else ""
-        self._say(event.t_ns, CALLER, f"submits request {event.request} to {event.name}{into}")
+        self._say(event.t_ns, CALLER, f"submits request {event.request} to {event.retrier}{into}")
 
-    def _job(self, event: Event) -> None:
-        due_ns, state = event.detail
-        worked = event.name in self._actions
-        job = Job(event.subject, event.name, event.t_ns, max(due_ns, event.t_ns), state, worked=worked)
-        if state == CANCELED:
+    def _job(self, event: JobCreated) -> None:
+        due_ns, worked = max(event.due_ns, event.t_ns), event.function in self._actions
+        by = self.index.jobs[event.job].by
+        asked_ns = event.t_ns if by is None else by.event.t_ns
+        job = Job(event.job, event.function, asked_ns, due_ns, event.state, worked=worked)
+        if event.state == CANCELED:
             job.ended_ns = event.t_ns
             self._phrases.append(f"its job #{job.number} {job.name} is born canceled, as its parent was canceled")
         else:
             self._open[job.name] += 1
         self.story.jobs[job.number] = job
-        self._created.append(job)
 
-    def _callback(self, event: Event) -> None:
-        self._phrases.append(f"onComplete is told {event.name}")
+    def _callback(self, event: CallbackRan) -> None:
+        self._phrases.append(f"onComplete is told {event.result}")
 
-    def _callback_lost(self, event: Event) -> None:
-        self._phrases.append(f"onComplete throws when told {event.name}, and is not told again")
+    def _callback_lost(self, event: CallbackThrew) -> None:
+        self._phrases.append(f"onComplete throws when told {event.result}, and is not told again")
 
-    def _commit(self, event: Event) -> None:
-        created, self._created = self._created, []
+    def _commit(self, commit: Commit) -> None:
+        event, story = commit.event, self.story
         phrases, self._phrases = self._phrases, []
-        t_ns, name, story = event.t_ns, event.name, self.story
-        for job in created:
-            job.asked_ns = t_ns
+        t_ns, name = event.t_ns, event.function
+        created = [story.jobs[job.id] for job in commit.created]
         if any(job.name in self._actions for job in created):
             story.decisions_ns.append(t_ns)
-        if event.subject >= 0:
+        if event.job >= 0:
             self._polled(event, created, phrases)
             return
         self._refused = None
@@ -185,12 +198,12 @@ class _Reader:
         """Say who calls a mutation that no job runs: the caller, or the action that runs."""
         return CALLER if self._running is None or name in {"submit", "cancel"} else self._running.name
 
-    def _polled(self, event: Event, created: list[Job], phrases: list[str]) -> None:
+    def _polled(self, event: MutationCommitted, created: list[Job], phrases: list[str]) -> None:
         """Tell what one execution of a scheduled mutation saw and did."""
-        story, t_ns, name = self.story, event.t_ns, event.name
-        own = self._finish_job(event.subject, SUCCESS, t_ns)
+        story, t_ns, name = self.story, event.t_ns, event.function
+        own = self._finish_job(event.job, SUCCESS, t_ns)
         new = {job.number for job in created}
-        read_jobs = [number for number, _ in event.detail.reads if isinstance(number, int) and number != event.subject]
+        read_jobs = [number for number, _ in event.reads if isinstance(number, int) and number != event.job]
         seen = [story.jobs[number] for number in read_jobs if number in story.jobs and number not in new]
         saw = SAW.get(seen[-1].state, seen[-1].state) if seen else ""
         if not saw and not created and story.settled is not None:
@@ -226,41 +239,43 @@ class _Reader:
                 phrases.append(f"{'first ' if first else ''}{job.name} {when}")
         return phrases
 
-    def _settled(self, event: Event) -> None:
+    def _settled(self, event: Settled) -> None:
         story = self.story
         # A retrier may write down an earlier moment than that of its commit; the event then says which.
-        story.settled = (event.detail if isinstance(event.detail, int) else event.t_ns, event.name)
+        story.settled = (event.t_ns if event.since_ns is None else event.since_ns, event.outcome)
         story.decisions_ns.append(event.t_ns)
         line = self._line
-        words = SETTLES.get(event.name, f"settled: {event.name}")
+        words = SETTLES.get(event.outcome, f"settled: {event.outcome}")
         if line is not None and line.t_ns == event.t_ns and self.story.jobs:
             line.text += f"; {words}"
             line.rank = Rank.notable
         else:
-            self._give_up(event.t_ns)
+            for tried in story.tries:
+                self._waits_no_more(tried, event.t_ns)
             self._say(event.t_ns, CLIENT, words)
 
-    def _conflict(self, event: Event) -> None:
+    def _conflict(self, event: CommitRefused) -> None:
         self.story.conflicts += 1
-        who = event.name if event.subject >= 0 else self._called_by(event.name)
-        what = "" if who == event.name else f" of {event.name}"
-        entry = self._say(event.t_ns, who, f"conflict{what}, runs again (rerun {event.detail})", Rank.plain)
-        if event.subject < 0:
+        function = event.function
+        who = function if event.job >= 0 else self._called_by(function)
+        what = "" if who == function else f" of {function}"
+        entry = self._say(event.t_ns, who, f"conflict{what}, runs again (rerun {event.rerun})", Rank.plain)
+        if event.job < 0:
             self._refused = entry
 
-    def _rolled_back(self, event: Event) -> None:
-        self._created, self._phrases = [], []
-        if event.subject < 0:
-            self._say(event.t_ns, self._called_by(event.name), f"{event.name} throws: {event.detail}")
+    def _threw(self, event: FunctionThrew) -> None:
+        self._phrases = []
+        if event.job < 0:
+            self._say(event.t_ns, self._called_by(event.function), f"{event.function} throws: {event.error}")
             return
-        self._finish_job(event.subject, FAILED, event.t_ns)
-        self.story.polls.append(Poll(event.t_ns, event.name, THREW))
-        gone = [job for job in self.story.jobs.values() if str(event.detail) == f"job {job.number} not found"]
-        why = str(event.detail)
-        if gone and gone[0].ended_ns is not None:
-            ago = span_text(event.t_ns - gone[0].ended_ns)
-            why = f"the row of job #{gone[0].number} {gone[0].name}, which ended {ago} ago, is deleted"
-        self._say(event.t_ns, event.name, f"throws: {why}")
+        self._finish_job(event.job, FAILED, event.t_ns)
+        self.story.polls.append(Poll(event.t_ns, event.function, THREW))
+        why, number = event.error, missing_job(event.error)
+        gone = None if number is None else self.story.jobs.get(number)
+        if gone is not None and gone.ended_ns is not None:
+            ago = span_text(event.t_ns - gone.ended_ns)
+            why = f"the row of job #{gone.number} {gone.name}, which ended {ago} ago, is deleted"
+        self._say(event.t_ns, event.function, f"throws: {why}")
 
     # Jobs.
 
@@ -273,9 +288,9 @@ class _Reader:
         job.state, job.ended_ns = state, t_ns
         return job
 
-    def _state(self, event: Event) -> None:
-        before, after = event.detail
-        job = self.story.jobs.get(event.subject)
+    def _state(self, event: JobStepped) -> None:
+        before, after = event.before, event.after
+        job = self.story.jobs.get(event.job)
         if job is None:
             return
         if after == IN_PROGRESS:
@@ -319,23 +334,22 @@ class _Reader:
 
     # Attempts.
 
-    def _attempt(self, event: Event) -> None:
-        story, t_ns, job = self.story, event.t_ns, self._running
-        self._give_up(t_ns)
+    def _attempt(self, event: AttemptStarted) -> None:
+        story, t_ns, job = self.story, event.t_ns, self.story.jobs.get(event.job)
         decided_ns = due_ns = t_ns
-        text = f"attempt {event.subject} starts"
+        text = f"attempt {event.attempt} starts"
         if job is not None:
             decided_ns, due_ns = job.asked_ns, job.due_ns
             text += f" (job #{job.number}{late_words(due_ns, t_ns)})"
         elif story.sleep is not None:
             decided_ns, due_ns = story.sleep
             story.sleep = None
-        story.tries.append(Try(event.subject, event.name, t_ns, job, decided_ns, due_ns))
-        self._say(t_ns, ACTION, text, Rank.plain).starts = event.subject
+        story.tries.append(Try(event.attempt, event.outcome, t_ns, job, decided_ns, due_ns))
+        self._say(t_ns, ACTION, text, Rank.plain).starts = event.attempt
 
-    def _attempt_end(self, event: Event) -> None:
-        story, t_ns, how = self.story, event.t_ns, event.name
-        tried = story.tries[event.subject - 1]
+    def _attempt_end(self, event: AttemptEnded) -> None:
+        story, t_ns, how = self.story, event.t_ns, str(event.end)
+        tried = story.tries[event.attempt - 1]
         if how == DIED and story.restarts and story.restarts[-1] == (t_ns, None):
             how = KILLED
         tried.end_ns, tried.how = t_ns, how
@@ -347,26 +361,27 @@ class _Reader:
         plain = how == THREW and tried.outcome == "fail"
         self._say(t_ns, ACTION, text, Rank.plain if plain else Rank.telling)
 
-    def _lost(self, event: Event) -> None:
-        tried = self.story.tries[event.subject - 1]
+    def _lost(self, event: ContactLost) -> None:
+        tried = self.story.tries[event.attempt - 1]
         tried.lost_ns = event.t_ns
         if tried.given_up_ns is None:
-            self._say(event.t_ns, self._host(), f"contact with attempt {event.subject} is lost; it goes on")
+            self._say(event.t_ns, self._host(), f"contact with attempt {event.attempt} is lost; it goes on")
 
-    def _effect(self, event: Event) -> None:
-        tried = self.story.tries[event.subject - 1]
-        self.story.effects.append(Effect(event.t_ns, event.subject, event.name))
-        text = effect_words(event.subject, event.name)
+    def _effect(self, event: EffectMade) -> None:
+        tried = self.story.tries[event.attempt - 1]
+        self.story.effects.append(Effect(event.t_ns, event.attempt, event.effect))
+        text = effect_words(event.attempt, event.effect)
         if tried.end_ns is not None and tried.end_ns < event.t_ns:
             text += f", {span_text(event.t_ns - tried.end_ns)} after the attempt's end"
         self._say(event.t_ns, WORLD, text, Rank.telling)
 
-    def _give_up(self, t_ns: int) -> None:
-        """Infer that a client gave up the call in which it was, since it does something else now."""
-        tried = self.story.tries[-1] if self.story.tries else None
-        if tried is None or tried.job is not None:
-            return
-        if tried.end_ns is None and tried.lost_ns is None and tried.given_up_ns is None:
+    def _given_up(self, event: CallGivenUp) -> None:
+        self._waits_no_more(self.story.tries[event.attempt - 1], event.t_ns)
+
+    def _waits_no_more(self, tried: Try, t_ns: int) -> None:
+        """Tell that a client waits no longer for a call that goes on: after its timeout, or as it has concluded."""
+        over = (tried.end_ns, tried.lost_ns, tried.given_up_ns) != (None, None, None)
+        if tried.job is None and not over:
             tried.given_up_ns = t_ns
             waited = span_text(t_ns - tried.start_ns)
             text = f"stops waiting for attempt {tried.number} after {waited}; it goes on"
@@ -377,48 +392,70 @@ class _Reader:
     def _host(self) -> str:
         return PLATFORM if self.story.jobs else CLIENT
 
-    def _cancel(self, event: Event) -> None:
-        self.story.cancels.append((event.t_ns, event.name))
-        self._dashboard = event.name != "request" and bool(self.story.jobs)
-        self._say(event.t_ns, CALLER, CANCELS.get(event.name, f"cancel of the {event.name}"))
+    def _cancel(self, event: CancelAsked) -> None:
+        self.story.cancels.append((event.t_ns, event.target))
+        self._dashboard = event.target != OF_THE_REQUEST and bool(self.story.jobs)
+        self._say(event.t_ns, CALLER, CANCELS[event.target])
 
     def _nothing_to_cancel(self) -> None:
         self._dashboard = False
         if self._line is not None:
             self._line.text += "; nothing to cancel"
 
-    def _cancel_answer(self, event: Event) -> None:
-        if event.detail is not None:
-            self._add(event.t_ns, CALLER, f"cancel answers {str(event.detail).lower()}")
+    def _cancel_answer(self, event: CancelAnswered) -> None:
+        if event.answer is not None:
+            self._add(event.t_ns, CALLER, f"cancel answers {str(event.answer).lower()}")
 
-    def _sleep(self, event: Event) -> None:
-        self._give_up(event.t_ns)
-        self.story.sleep = (event.t_ns, event.t_ns + event.detail)
-        self._say(event.t_ns, CLIENT, f"sleeps {span_text(event.detail)}", Rank.plain)
+    def _sleep(self, event: SleepStarted) -> None:
+        self.story.sleep = (event.t_ns, event.t_ns + event.duration_ns)
+        self._say(event.t_ns, CLIENT, f"sleeps {span_text(event.duration_ns)}", Rank.plain)
 
-    def _system_error(self, event: Event) -> None:
-        job = f"job #{event.subject} {event.name}"
+    def _system_error(self, event: SystemErrorStruck) -> None:
+        job = f"job #{event.job} {event.function}"
         what = {
             "start": f"{job} is put back and runs later",
-            f"mutation {event.name}": f"{job} is put back and runs later",
+            f"mutation {event.function}": f"{job} is put back and runs later",
             "end": f"the end of {job} is not written, tried again later",
             "execution": f"this execution of {job} will die",
-        }.get(event.detail, f"{str(event.detail).removeprefix('mutation ')} by {job} is lost")
+        }.get(event.struck, f"{event.struck.removeprefix('mutation ')} by {job} is lost")
         self._say(event.t_ns, PLATFORM, f"system error: {what}", Rank.telling)
 
-    def _restart(self, event: Event) -> None:
-        story, down_ns = self.story, event.detail
+    def _restart(self, event: ServerDied) -> None:
+        story = self.story
         story.restarts.append((event.t_ns, None))
-        if not self._submitted or not story.jobs:
-            return
-        self._say(event.t_ns, PLATFORM, f"restart: down for {span_text(down_ns)}")
+        if self._submitted and story.jobs:
+            self._say(event.t_ns, PLATFORM, f"restart: down for {span_text(event.down_ns)}")
 
-    def _boot(self, event: Event) -> None:
+    def _boot(self, event: ServerBooted) -> None:
         story = self.story
         from_ns = story.restarts.pop()[0] if story.restarts else event.t_ns
         story.restarts.append((from_ns, event.t_ns))
         self._booted_ns = event.t_ns
 
-    def _runaway(self, event: Event) -> None:
-        self.story.runaway = event.name
-        self._say(event.t_ns, PLATFORM, f"runs into the limit of {event.name}")
+    def _runaway(self, event: RanAway) -> None:
+        self.story.runaway = event.limit
+        self._say(event.t_ns, PLATFORM, f"runs into the limit of {event.limit}")
+
+    _tells: ClassVar[dict[type[Event], Callable[..., None]]] = {
+        Submitted: _submit,
+        JobCreated: _job,
+        JobStepped: _state,
+        CallbackRan: _callback,
+        CallbackThrew: _callback_lost,
+        Settled: _settled,
+        CommitRefused: _conflict,
+        FunctionThrew: _threw,
+        AttemptStarted: _attempt,
+        AttemptEnded: _attempt_end,
+        CallGivenUp: _given_up,
+        ContactLost: _lost,
+        EffectMade: _effect,
+        CancelAsked: _cancel,
+        CancelAnswered: _cancel_answer,
+        SleepStarted: _sleep,
+        SystemErrorStruck: _system_error,
+        ServerDied: _restart,
+        ServerBooted: _boot,
+        RanAway: _runaway,
+    }
+    """What tells each kind of event besides a commit; draws, writes and notes have no place of their own."""

@@ -10,10 +10,34 @@ that runs an attempt to the attempt. The format is the one of the Chromium proje
 from __future__ import annotations
 
 import json
+from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
+from sim.history.events import (
+    CallbackRan,
+    CallbackThrew,
+    CancelAnswered,
+    CancelAsked,
+    CommitRefused,
+    EffectMade,
+    Event,
+    FunctionThrew,
+    RanAway,
+    ServerBooted,
+    ServerDied,
+    SettledAgain,
+    SleepStarted,
+    SystemErrorStruck,
+)
+from sim.history.index import Index
+from sim.history.vocabulary import APPLIED, SUPPRESSED
+
 if TYPE_CHECKING:
-    from sim.history.events import Committed, Event, History, Start
+    from collections.abc import Callable
+
+    from sim.history.entities import Attempt, Job
+    from sim.history.events import History, MutationCommitted
 
 Traced = dict[str, Any]
 
@@ -21,20 +45,19 @@ NS_PER_US: Final = 1000
 REQUEST, JOBS, ATTEMPTS, EFFECTS, PLATFORM = 1, 100, 1_000_000, 2_000_000, 2_000_001
 """Numbers of threads; jobs and attempts take as many from theirs upwards as overlap."""
 
-_MOMENTS: Final = {
-    "cancel": "somebody cancels the {name}",
-    "cancel_answer": "the cancel is answered",
-    "callback": "the caller is told: {name}",
-    "callback_lost": "the caller's callback throws: {name}",
-    "resettled": "concluded again: {name}",
-    "runaway": "ran into the limit of {name}",
-    "conflict": "conflict: {name} runs again",
-    "rolled_back": "{name} is rolled back",
-    "system_error": "system error in {name}",
+
+_MOMENTS: Final[dict[type[Event], tuple[str, str]]] = {
+    CancelAsked: ("somebody cancels the {0.target}", ""),
+    CancelAnswered: ("the cancel is answered", "answer"),
+    CallbackRan: ("the caller is told: {0.result}", ""),
+    CallbackThrew: ("the caller's callback throws: {0.result}", ""),
+    SettledAgain: ("concluded again: {0.outcome}", ""),
+    RanAway: ("ran into the limit of {0.limit}", ""),
+    CommitRefused: ("conflict: {0.function} runs again", "rerun"),
+    FunctionThrew: ("{0.function} is rolled back", "error"),
+    SystemErrorStruck: ("system error in {0.function}", "struck"),
 }
-"""What happens at one instant of the request's thread."""
-_WORLD: Final = {"restart": "the server goes down", "boot": "the server is back"}
-_LAST: Final = frozenset({"success", "failed", "canceled"})
+"""What happens at one instant of the request's thread: the words, and the field that tells more."""
 
 
 def trace_events(history: History, request: int, name: str) -> dict[str, Any]:
@@ -42,7 +65,7 @@ def trace_events(history: History, request: int, name: str) -> dict[str, Any]:
 
     What had not ended when the history did ends with it, and says so. The same history gives the same object.
     """
-    return _Trace(request, name).of(list(history))
+    return _Trace(request, name).of(Index(history))
 
 
 def trace_json(history: History, request: int, name: str) -> str:
@@ -66,17 +89,20 @@ class _Trace:
         self.busy_ns: dict[int, list[int]] = {JOBS: [], ATTEMPTS: []}
         """Of jobs and of attempts: for each thread until when it is taken."""
 
-    def of(self, events: list[Event]) -> dict[str, Any]:
-        self.end_ns = max((event.t_ns for event in events), default=0)
-        self._request(events)
-        places = self._jobs(events)
-        self._attempts(events, places)
-        for event in events:
-            if event.kind in _WORLD:
-                self._moment(PLATFORM, "platform", event.t_ns, _WORLD[event.kind], {"inflight": event.name})
-            elif event.kind == "effect":
-                words = event.name if event.name in ("applied", "suppressed") else f"repeated ({event.name})"
-                self._moment(EFFECTS, "effects", event.t_ns, f"effect {words}", {"attempt": event.subject})
+    def of(self, index: Index) -> dict[str, Any]:
+        self.end_ns = max((event.t_ns for event in index.events), default=0)
+        self._request(index)
+        threads = self._jobs(index)
+        self._attempts(index, threads)
+        for event in index.events:
+            match event:
+                case ServerDied(inflight=inflight):
+                    self._moment(PLATFORM, "platform", event.t_ns, "the server goes down", {"inflight": inflight})
+                case ServerBooted():
+                    self._moment(PLATFORM, "platform", event.t_ns, "the server is back", {})
+                case EffectMade(effect=effect, attempt=attempt):
+                    words = effect if effect in {APPLIED, SUPPRESSED} else f"repeated ({effect})"
+                    self._moment(EFFECTS, "effects", event.t_ns, f"effect {words}", {"attempt": attempt})
         named = [self._metadata("process_name", 0, self.name)]
         for order, thread in enumerate(sorted(self.threads)):
             named.append(self._metadata("thread_name", thread, self.threads[thread]))
@@ -84,84 +110,77 @@ class _Trace:
         ordered = sorted(self.events, key=lambda timed: timed[0])
         return {"traceEvents": [*named, *(event for _, event in ordered)], "displayTimeUnit": "ms"}
 
-    def _request(self, events: list[Event]) -> None:
-        mine = [event for event in events if event.request == self.request]
-        start_ns = next((event.t_ns for event in mine if event.kind == "submit"), 0)
-        settled = next((event for event in mine if event.kind == "settled"), None)
+    def _request(self, index: Index) -> None:
+        """Draw the request as its retrier sees it."""
+        request = index.requests.get(self.request)
+        start_ns = 0 if request is None else request.submitted_ns
+        settled = None if request is None else request.settled
         end_ns = self.end_ns if settled is None else settled.t_ns
-        ended = "not settled" if settled is None else settled.name
+        ended = "not settled" if settled is None else settled.outcome
         self._slice(REQUEST, "request", (start_ns, end_ns), f"request {self.request}: {ended}", {"outcome": ended})
-        for event in mine:
-            if event.kind in _MOMENTS:
-                words = _MOMENTS[event.kind].format(name=event.name or "request")
-                args = {} if event.detail is None else {"detail": str(event.detail)}
-                self._moment(REQUEST, "request", event.t_ns, words, args)
-            elif event.kind == "sleep":
-                until_ns = min(event.t_ns + event.detail, max(end_ns, event.t_ns))
-                self._slice(REQUEST, "request", (event.t_ns, until_ns), "sleeps", {"asked_ns": event.detail})
+        for event in index.events:
+            if event.request != self.request:
+                continue
+            if isinstance(event, SleepStarted):
+                until_ns = min(event.t_ns + event.duration_ns, max(end_ns, event.t_ns))
+                asked = {"asked_ns": event.duration_ns}
+                self._slice(REQUEST, "request", (event.t_ns, until_ns), "sleeps", asked)
+            elif (words := _MOMENTS.get(type(event))) is not None:
+                template, field = words
+                detail = getattr(event, field) if field else None
+                args = {} if detail is None else {"detail": str(detail)}
+                self._moment(REQUEST, "request", event.t_ns, template.format(event), args)
 
-    def _jobs(self, events: list[Event]) -> dict[int, int]:
+    def _jobs(self, index: Index) -> dict[int, int]:
         """Draw all jobs; return the thread of each."""
-        commits = {event.subject: event for event in events if event.kind == "commit" and event.subject >= 0}
-        created = {event.subject: event for event in events if event.kind == "job"}
-        steps: dict[int, list[Event]] = {number: [] for number in created}
-        creators: dict[int, Event] = {}
-        new: list[int] = []
-        for event in events:
-            if event.kind == "job":
-                new.append(event.subject)
-            elif event.kind == "commit":
-                creators |= dict.fromkeys(new, event)
-                new = []
-            elif event.kind == "state" and event.subject in steps:
-                steps[event.subject].append(event)
-        places: dict[int, int] = {}
-        starts_ns: dict[int, int] = {}
-        for number, job in created.items():
-            last = next((step for step in reversed(steps[number]) if step.detail[1] in _LAST), None)
-            end_ns = self.end_ns if last is None else last.t_ns
-            run_ns = self._run_ns(steps[number], commits.get(number))
-            starts_ns[number] = end_ns if run_ns is None else run_ns
-            thread = places[number] = self._lane(JOBS, "platform jobs", job.t_ns, end_ns)
-            ended = "not over" if last is None else last.detail[1]
-            args = {"job": number, "ended": ended, "due_us": job.detail[0] / NS_PER_US}
-            self._slice(thread, "job", (job.t_ns, starts_ns[number]), f"{job.name} (job {number}) waits", args)
-            if run_ns is not None:
-                self._slice(thread, "job", (run_ns, end_ns), f"{job.name} (job {number}): {ended}", args)
-        for number, commit in creators.items():
-            detail: Committed = commit.detail
-            by = commit.subject if commit.subject >= 0 else detail.caller
-            if by in places and starts_ns[by] <= detail.begin_ns:
-                self._flow(places[by], detail.begin_ns, places[number], created[number].t_ns, "schedules")
-            elif by < 0:
-                self._flow(REQUEST, detail.begin_ns, places[number], created[number].t_ns, "schedules")
-        return places
+        threads: dict[int, int] = {}
+        for job in index.jobs.values():
+            end_ns = self.end_ns if job.ended_ns is None else job.ended_ns
+            thread = threads[job.id] = self._lane(JOBS, "platform jobs", job.created.t_ns, end_ns)
+            ended = "not over" if job.end is None else job.end.after
+            name = f"{job.name} (job {job.id})"
+            args = {"job": job.id, "ended": ended, "due_us": job.asked_ns / NS_PER_US}
+            waits_until_ns = end_ns if job.began_ns is None else job.began_ns
+            self._slice(thread, "job", (job.created.t_ns, waits_until_ns), f"{name} waits", args)
+            if job.began_ns is not None:
+                self._slice(thread, "job", (job.began_ns, end_ns), f"{name}: {ended}", args)
+        for job in index.jobs.values():
+            if job.by is not None:
+                self._scheduled(index, threads, job, job.by.event)
+        return threads
 
-    @staticmethod
-    def _run_ns(steps: list[Event], commit: Event | None) -> int | None:
-        """Return when a job began to run, None where it never did."""
-        began = next((step.t_ns for step in steps if step.detail[1] == "inProgress"), None)
-        if began is None and commit is not None:
-            detail: Committed = commit.detail
-            return detail.begin_ns
-        return began
+    def _scheduled(self, index: Index, threads: dict[int, int], job: Job, commit: MutationCommitted) -> None:
+        """Draw an arrow to a job from the run that scheduled it: a job's, or the request's own."""
+        by = index.jobs.get(commit.job if commit.job >= 0 else commit.caller)
+        if by is None:
+            if commit.job < 0 and commit.caller < 0:
+                self._flow(REQUEST, commit.begin_ns, threads[job.id], job.created.t_ns, "schedules")
+        elif by.began_ns is not None and by.began_ns <= commit.begin_ns:
+            self._flow(threads[by.id], commit.begin_ns, threads[job.id], job.created.t_ns, "schedules")
 
-    def _attempts(self, events: list[Event], places: dict[int, int]) -> None:
-        ends = {event.subject: event for event in events if event.kind == "attempt_end"}
-        for event in events:
-            number = event.subject
-            if event.kind == "attempt":
-                end = ends.get(number)
-                end_ns, how = (self.end_ns, "not over") if end is None else (end.t_ns, end.name)
-                thread = self._lane(ATTEMPTS, "attempts", event.t_ns, end_ns)
-                start: Start = event.detail
-                args = {"attempt": number, "in_store": event.name, "ended": how, "job": start.job}
-                self._slice(thread, "attempt", (event.t_ns, end_ns), f"attempt {number}: {how}", args)
-                if start.job in places:
-                    self._flow(places[start.job], event.t_ns, thread, event.t_ns, "runs")
-            elif event.kind in ("timed_out", "lost"):
-                words = "gives up on" if event.kind == "timed_out" else "the platform loses sight of"
-                self._moment(REQUEST, "request", event.t_ns, f"{words} attempt {number}", {"attempt": number})
+    def _attempts(self, index: Index, threads: dict[int, int]) -> None:
+        """Draw all attempts, and when they were given up."""
+        request = index.requests.get(self.request)
+        attempts = [] if request is None else request.attempts
+        drawn: list[tuple[int, Callable[[], None]]] = []
+        for attempt in attempts:
+            drawn.append((attempt.at, partial(self._attempt, attempt, threads)))
+            for event, words in ((attempt.given_up, "gives up on"), (attempt.lost, "the platform loses sight of")):
+                if event is not None:
+                    text, args = f"{words} attempt {attempt.number}", {"attempt": attempt.number}
+                    at = attempt.given_up_at if event is attempt.given_up else attempt.lost_at
+                    drawn.append((at, partial(self._moment, REQUEST, "request", event.t_ns, text, args)))
+        for _, draw in sorted(drawn, key=itemgetter(0)):
+            draw()
+
+    def _attempt(self, attempt: Attempt, threads: dict[int, int]) -> None:
+        start_ns = attempt.start.t_ns
+        end_ns, how = (self.end_ns, "not over") if attempt.end is None else (attempt.end.t_ns, attempt.how)
+        thread = self._lane(ATTEMPTS, "attempts", start_ns, end_ns)
+        args = {"attempt": attempt.number, "in_store": attempt.outcome, "ended": how, "job": attempt.job}
+        self._slice(thread, "attempt", (start_ns, end_ns), f"attempt {attempt.number}: {how}", args)
+        if attempt.job in threads:
+            self._flow(threads[attempt.job], start_ns, thread, start_ns, "runs")
 
     def _lane(self, base: int, name: str, start_ns: int, end_ns: int) -> int:
         """Return the first thread of a kind that nothing takes from `start_ns` on, and take it until `end_ns`."""

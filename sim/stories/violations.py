@@ -5,6 +5,19 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from sim.history.events import (
+    AttemptEvent,
+    CancelAnswered,
+    FunctionThrew,
+    JobCreated,
+    JobEvent,
+    JobStepped,
+    NumberDrawn,
+    ServerDied,
+    SleepStarted,
+    Submitted,
+    SystemErrorStruck,
+)
 from sim.stories.lines import WIDTH, timeline_lines
 from sim.stories.phrases import span_text
 
@@ -18,8 +31,11 @@ if TYPE_CHECKING:
 MOST_QUOTED = 20
 """Of more events the first and the last are quoted."""
 INDENT = "  "
-_OF_JOBS = frozenset({"commit", "conflict", "rolled_back", "job", "state", "system_error"})
-_OF_ATTEMPTS = frozenset({"attempt", "attempt_end", "timed_out", "lost", "effect"})
+_NAMES = (
+    *("retrier", "function", "outcome", "end", "effect", "result"),
+    *("target", "stream", "document_id", "inflight", "limit"),
+)
+"""Fields whose word says all that there is to say."""
 
 
 def violation_lines(
@@ -30,7 +46,9 @@ def violation_lines(
     Times count from the request's submission, or from the beginning where the violation belongs to no request; then
     there is no story, and `outcome` is None.
     """
-    submitted_ns = [event.t_ns for event in history if (event.kind, event.request) == ("submit", violation.request)]
+    submitted_ns = [
+        event.t_ns for event in history if isinstance(event, Submitted) and event.request == violation.request
+    ]
     quoted = _quoted(violation.events, submitted_ns[0] if submitted_ns else 0)
     lines = textwrap.wrap(f"{violation.text} ({violation.invariant})", width, break_on_hyphens=False)
     lines += [_cut(f"{INDENT}{line}", width) for line in quoted]
@@ -50,22 +68,24 @@ def _quoted(events: tuple[Event, ...], since_ns: int) -> list[str]:
 
 
 def _words(event: Event, since_ns: int) -> Iterator[str]:
-    kind, detail = event.kind, event.detail
-    yield kind.replace("_", " ")
-    if event.name:
-        yield event.name
-    if event.subject >= 0 and kind in _OF_JOBS:
-        yield f"(job #{event.subject})"
-    elif event.subject >= 0 and kind in _OF_ATTEMPTS:
-        yield f"(attempt {event.subject})"
-    if kind == "state":
-        yield f"{detail[0]} -> {detail[1]}"
-    elif kind == "job":
-        yield f"for +{span_text(max(0, detail[0] - since_ns))}, {detail[1]}"
-    elif kind in {"sleep", "restart"}:
-        yield f"for {span_text(detail)}"
-    elif isinstance(detail, str | bool | float) and detail != "":
-        yield str(detail)
+    yield event.kind.replace("_", " ")
+    yield from (str(getattr(event, name)) for name in _NAMES if getattr(event, name, ""))
+    match event:
+        case JobEvent(job=number) if number >= 0:
+            yield f"(job #{number})"
+        case AttemptEvent(attempt=number):
+            yield f"(attempt {number})"
+    match event:
+        case JobStepped(before=before, after=after):
+            yield f"{before} -> {after}"
+        case JobCreated(due_ns=due_ns, state=state):
+            yield f"for +{span_text(max(0, due_ns - since_ns))}, {state}"
+        case SleepStarted(duration_ns=for_ns) | ServerDied(down_ns=for_ns):
+            yield f"for {span_text(for_ns)}"
+        case FunctionThrew(error=detail) | SystemErrorStruck(struck=detail):
+            yield detail
+        case NumberDrawn(value=value) | CancelAnswered(answer=value) if value is not None:
+            yield str(value)
 
 
 def _cut(line: str, width: int) -> str:

@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Any
 from sim.convex.deployment import Deployment
 from sim.convex.functions import ACTION, Function, mutation
 from sim.convex.platform import PlatformOptions
-from sim.history.events import Event, Recorder
+from sim.history.events import (
+    AttemptEnded,
+    AttemptStarted,
+    CallbackRan,
+    CancelAnswered,
+    DocumentWritten,
+    Event,
+    JobCreated,
+    JobStepped,
+    NumberDrawn,
+    Recorder,
+)
 from sim.history.request import Request
 from sim.history.vocabulary import CRASH_AFTER_EFFECT, FAIL, HANG, SUCCESS
 from sim.kernel.choices import Script
@@ -128,26 +139,24 @@ def _retrier(case: Mapping[str, Any]) -> Article | Helpers | Component:
 def _told(event: Event, outcomes: list[str]) -> list[dict[str, Any]]:
     """Put one event into the words of the recordings; none where these do not tell of it."""
     told: dict[str, Any] = {"t": event.t_ns / 1e6}
-    match event.kind:
-        case "job":
-            told |= {"ev": "insert", "job": event.subject, "fn": event.name, "at": event.detail[0] / 1e6}
-        case "state":
-            told |= {"ev": "state", "job": event.subject, "fn": event.name}
-            told |= {"from": event.detail[0], "to": event.detail[1]}
-        case "attempt":
-            told |= {"ev": "action_start", "attempt": event.subject - 1}
-        case "attempt_end":
-            outcome = outcomes[min(event.subject, len(outcomes)) - 1]
-            told |= {"ev": "action_end", "attempt": event.subject - 1, "outcome": outcome}
-        case "draw":
-            told |= {"ev": "random", "value": event.detail}
-        case "write":
-            run = event.detail
+    match event:
+        case JobCreated(job=job, function=function, due_ns=due_ns):
+            told |= {"ev": "insert", "job": job, "fn": function, "at": due_ns / 1e6}
+        case JobStepped(job=job, function=function, before=before, after=after):
+            told |= {"ev": "state", "job": job, "fn": function, "from": before, "to": after}
+        case AttemptStarted(attempt=attempt):
+            told |= {"ev": "action_start", "attempt": attempt - 1}
+        case AttemptEnded(attempt=attempt):
+            outcome = outcomes[min(attempt, len(outcomes)) - 1]
+            told |= {"ev": "action_end", "attempt": attempt - 1, "outcome": outcome}
+        case NumberDrawn(value=value):
+            told |= {"ev": "random", "value": value}
+        case DocumentWritten(document=run) if run is not None:
             told |= {"ev": "run", "numFailures": run["numFailures"], "state": _in_ms(run["state"])}
-        case "callback":
-            told |= {"ev": "on_complete", "result": {"type": event.name}}
-        case "cancel_answer":
-            told |= {"ev": "cancel_return", "value": event.detail}
+        case CallbackRan(result=result):
+            told |= {"ev": "on_complete", "result": {"type": result}}
+        case CancelAnswered(answer=answer):
+            told |= {"ev": "cancel_return", "value": answer}
         case _:
             return []
     return [told]

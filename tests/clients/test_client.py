@@ -217,7 +217,7 @@ def test_a_sleep_must_be_finite_and_not_negative(play: Play, delay_ms: float) ->
 
 def test_sleeps_are_in_the_history(play: Play) -> None:
     played, _ = looped(play, until_it_succeeds, "fail 50ms", "success 50ms")
-    assert [(event.t_ns, event.detail) for event in played.events("sleep")] == [(50_000_000, 100_000_000)]
+    assert [(event.t_ns, event.duration_ns) for event in played.events("sleep")] == [(50_000_000, 100_000_000)]
 
 
 def test_a_draw_has_the_address_that_the_loop_gives_it(play: Play) -> None:
@@ -264,7 +264,7 @@ def test_a_loop_that_only_sleeps_runs_away(play: Play) -> None:
             noted.append(ctx.now_ms)
 
     played, noted = looped(play, sleeps, "success 1ms", more="limits: {polls_per_request: 100}")
-    assert (played.end[0], len(noted), [event.name for event in played.events("runaway")]) == (
+    assert (played.end[0], len(noted), [event.limit for event in played.events("runaway")]) == (
         "runaway",
         100,
         ["sleeps"],
@@ -282,7 +282,7 @@ def test_a_loop_that_sleeps_beyond_the_end_of_time_runs_away(play: Play) -> None
         await ctx.sleep(2**62 / 1e6 + 1)
 
     played, _ = looped(play, dozing, "success 0ms")
-    assert (played.end[0], [event.name for event in played.events("runaway")]) == ("runaway", ["time"])
+    assert (played.end[0], [event.limit for event in played.events("runaway")]) == ("runaway", ["time"])
 
 
 # What a loop must not ask for.
@@ -310,7 +310,7 @@ def test_a_timeout_says_after_how_long_it_was_asked_for(play: Play) -> None:
         return await call(timeout_ms=12.5)
 
     played, _ = looped(play, body, "success 50ms")
-    assert [(event.t_ns, event.detail) for event in played.events("timed_out")] == [(12_500_000, 12_500_000)]
+    assert [(event.t_ns, event.timeout_ns) for event in played.events("timed_out")] == [(12_500_000, 12_500_000)]
 
 
 def test_an_error_of_the_loops_own_says_where_it_was_raised_and_how_to_give_up(play: Play) -> None:

@@ -21,7 +21,7 @@ from sim.contracts.catalogue import (
     invariant,
 )
 from sim.contracts.promises import Promises
-from sim.history.events import Event, History
+from sim.history.events import History, Submitted
 
 Told = Callable[[], Any]
 
@@ -98,7 +98,7 @@ def test_terms_are_drained_and_promise_nothing_unless_they_say_so() -> None:
 
 
 def test_a_breach_leaves_out_events_that_there_are_not() -> None:
-    event = Event(1, "submit", 0, -1, "")
+    event = Submitted(1, 0, "")
     assert breach(0, "text", None, event).events == (event,)
 
 

@@ -653,7 +653,7 @@ def test_a_delay_that_depends_on_others(tale: type) -> None:
     assert leaky(tale, backoff=200) == [
         (
             "request 1 differs at 1.01s from what it does alone:"
-            " 'job' action (1200000000, 'pending') at 1.01s, and alone 'job' action (100000000, 'pending') at 10ms"
+            " 'job' 6 action 1.2s pending at 1.01s, and alone 'job' 1 action 100ms pending at 10ms"
         )
     ]
 

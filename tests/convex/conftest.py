@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
+from event_name import name_of
 from fake_choices import ByStream
 
 from sim.convex.deployment import Deployment
@@ -96,11 +97,11 @@ class Bench:
 
     def when(self, kind: str, name: str | None = None) -> list[float]:
         """Return the instants in ms of the events of a kind, of one name if that is given."""
-        return [event.t_ns / MS for event in self.events(kind) if name in (None, event.name)]
+        return [event.t_ns / MS for event in self.events(kind) if name in (None, name_of(event))]
 
     def steps(self, job: int) -> list[tuple[float, str]]:
         """Return the steps of a job's state, with their instants in ms."""
-        return [(event.t_ns / MS, event.detail[1]) for event in self.events("state") if event.subject == job]
+        return [(event.t_ns / MS, event.after) for event in self.events("state") if event.job == job]
 
     def states(self) -> list[str]:
         """Return the last states of all jobs, in order of creation."""
@@ -134,13 +135,13 @@ class SharedWorld:
         return [*self._of_jobs(), *self._of_slots(), *self._of_snapshots(), *self._of_requests()]
 
     def _of_jobs(self) -> Iterator[str]:
-        commits = Counter(event.subject for event in self.events if event.kind == "commit" and event.subject >= 0)
+        commits = Counter(event.job for event in self.events if event.kind == "commit" and event.job >= 0)
         steps = [event for event in self.events if event.kind == "state"]
-        starts = Counter(event.subject for event in steps if event.detail[1] == "inProgress")
-        ends = Counter(event.subject for event in steps if event.detail[1] != "inProgress")
+        starts = Counter(event.job for event in steps if event.after == "inProgress")
+        ends = Counter(event.job for event in steps if event.after != "inProgress")
         for what, counts in (("committed", commits), ("started", starts), ("ended", ends)):
             yield from (f"job {job} {what} {count} times" for job, count in counts.items() if count > 1)
-        threw = {event.subject for event in self.events if event.kind == "rolled_back"}
+        threw = {event.job for event in self.events if event.kind == "rolled_back"}
         for job in self.jobs:
             if job.function.kind == "mutation" and job.state == "failed" and job.id not in threw:
                 yield f"job {job.id} ({job.function.name}) failed, but did not throw"
@@ -153,10 +154,10 @@ class SharedWorld:
         busy = 0
         steps = []
         for event in self.events:
-            if event.kind == "state" and "inProgress" in event.detail:
-                steps.append((event.t_ns, event.detail[1] == "inProgress"))
-            elif event.kind == "commit" and event.subject >= 0 and event.detail.begin_ns < event.t_ns:
-                steps += [(event.detail.begin_ns, True), (event.t_ns, False)]
+            if event.kind == "state" and "inProgress" in {event.before, event.after}:
+                steps.append((event.t_ns, event.after == "inProgress"))
+            elif event.kind == "commit" and event.job >= 0 and event.begin_ns < event.t_ns:
+                steps += [(event.begin_ns, True), (event.t_ns, False)]
         for at_ns, begins in sorted(steps):
             busy += 1 if begins else -1
             if busy > (self.slots or busy):
@@ -165,7 +166,7 @@ class SharedWorld:
             yield f"{self.executor.free} of {self.slots} slots are free at the end"
 
     def _of_snapshots(self) -> Iterator[str]:
-        commits = [event.detail for event in self.events if event.kind == "commit" and event.detail.commit_ts]
+        commits = [event for event in self.events if event.kind == "commit" and event.commit_ts]
         written: dict[int | str, int] = {}
         for commit in sorted(commits, key=lambda commit: commit.commit_ts):
             yield from (
@@ -176,7 +177,7 @@ class SharedWorld:
             written |= dict.fromkeys(commit.writes, commit.commit_ts)
 
     def _of_requests(self) -> Iterator[str]:
-        effects = Counter((event.request, event.subject) for event in self.events if event.kind == "effect")
+        effects = Counter((event.request, event.attempt) for event in self.events if event.kind == "effect")
         yield from (f"attempt {attempt} had {count} effects" for attempt, count in effects.items() if count > 1)
         for request in self.requests:
             if request.outcome in {Outcome.open, Outcome.runaway}:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -99,8 +100,8 @@ WORLD = "world: shared\nrequests: {count: 3}\nretrier: component\naction: {scrip
 
 def doubled(world: Any, kind: str, state: str = "") -> None:
     """Let something of a kind have happened twice to a job or an attempt."""
-    those = [event for event in world.events if event.kind == kind and event.subject >= 0]
-    again = [event for event in those if not state or event.detail[1] == state]
+    those = [event for event in world.events if event.kind == kind and getattr(event, "job", 0) >= 0]
+    again = [event for event in those if not state or event.after == state]
     world.events.append(again[0])
 
 
@@ -134,7 +135,7 @@ def test_a_stale_read_is_seen(shared_world: Make) -> None:
     number, event = next(
         (number, event)
         for number, event in enumerate(world.events)
-        if event.kind == "commit" and event.name == "finishExecution"
+        if event.kind == "commit" and event.function == "finishExecution"
     )
-    world.events[number] = event._replace(detail=event.detail._replace(begin_ts=0))
+    world.events[number] = replace(event, begin_ts=0)
     assert [promise for promise in world.broken_promises() if "as of 0, and commit" in promise] != []

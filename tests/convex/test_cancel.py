@@ -149,7 +149,7 @@ def test_what_a_canceled_action_schedules_is_born_canceled(bench: MakeBench, sch
     b.call(lambda ctx: ctx.run_after(0, parent(scheduling)))
     canceling(b, 10, 0)
     b.run()
-    born = [(event.t_ns // MS, event.detail[1]) for event in b.events("job") if event.subject == 1]
+    born = [(event.t_ns // MS, event.state) for event in b.events("job") if event.job == 1]
     assert (b.states(), b.steps(1), born) == (["canceled", "canceled"], [], [(20, "canceled")])
 
 

@@ -70,7 +70,7 @@ def test_draws_of_a_sub_transaction_that_throws_stay_drawn(bench: MakeBench) -> 
         ctx.uniform("after", 0)
 
     b.call(handler)
-    assert [event.name for event in b.events("draw")] == ["before", "some", "after"]
+    assert [event.stream for event in b.events("draw")] == ["before", "some", "after"]
 
 
 def test_a_sub_transaction_sees_the_callers_writes_and_its_own_stay(bench: MakeBench) -> None:

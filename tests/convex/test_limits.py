@@ -114,7 +114,7 @@ def test_a_limit_that_cuts_nothing_off_does_not_keep_the_world_going(
 @pytest.mark.parametrize("platform", [{}, SLOW], ids=["ideal", "slow"])
 def test_a_cut_attempt_has_its_end_in_the_history(bench: MakeBench, platform: dict[str, Any]) -> None:
     b = started(bench(script=[("success", 20 * S), ("success", S)], action_time_limit="10s", **platform), Component())
-    assert [(event.subject, event.name) for event in b.events("attempt_end")] == [(1, "cut"), (2, "returned")]
+    assert [(event.attempt, event.end) for event in b.events("attempt_end")] == [(1, "cut"), (2, "returned")]
 
 
 # Deaths.

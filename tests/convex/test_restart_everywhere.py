@@ -85,10 +85,14 @@ def test_restarts_cost_executions_and_leave_zombies(run: Run) -> None:
     died, late = 0, 0
     for at_ns in instants(run(SEEDS[0]).events):
         events = run(SEEDS[0], FAULTS.format(at_ns=at_ns, down="30ms", inflight="continues")).events
-        dead = {(event.request, event.subject): event.t_ns for event in events if event.name == "died"}
+        dead = {
+            (event.request, event.attempt): event.t_ns
+            for event in events
+            if event.kind == "attempt_end" and event.end == "died"
+        }
         died += len(dead) > 0
         late += any(
-            event.kind == "effect" and event.t_ns > dead.get((event.request, event.subject), event.t_ns)
+            event.kind == "effect" and event.t_ns > dead.get((event.request, event.attempt), event.t_ns)
             for event in events
         )
     assert (died > 0, late > 0) == (True, True)

@@ -88,7 +88,7 @@ def test_a_dead_execution_has_its_end_in_the_history(bench: MakeBench) -> None:
     b.call(lambda ctx: ctx.run_after(0, b.action))
     b.restart_at(20, down_ms=5)
     b.run()
-    assert [(event.t_ns / MS, event.name) for event in b.events("attempt_end")] == [(20, "died")]
+    assert [(event.t_ns / MS, event.end) for event in b.events("attempt_end")] == [(20, "died")]
 
 
 def test_an_unseen_execution_dies_with_the_others(bench: MakeBench) -> None:
@@ -126,7 +126,7 @@ def test_a_scheduled_mutation_commits_once_wherever_the_restart_hits_it(bench: M
     b.call(lambda ctx: ctx.run_after(0, mutation("note", lambda _ctx, _args: None)))
     b.restart_at(at_ms, down_ms=1)
     b.run()
-    commits = [event.subject for event in b.events("commit") if event.name == "note"]
+    commits = [event.job for event in b.events("commit") if event.function == "note"]
     assert (len(commits), b.states()) == (1, ["success"])
 
 

@@ -69,7 +69,7 @@ def test_rows_are_collected_a_thousand_at_a_time_with_a_pause_of_ten_seconds(ben
 
     b.call(handler)
     b.run()
-    collected = [(event.t_ns / 1e9, event.detail) for event in b.events("collected")]
+    collected = [(event.t_ns / 1e9, event.count) for event in b.events("collected")]
     assert collected == [(3600, 1000), (3610, 1000), (3620, 500)]
 
 
@@ -108,7 +108,7 @@ def test_upstream_bug_a_poll_that_comes_after_the_row_is_gone_throws_and_nobody_
     waits = {"waitBackoff": 500, "base": 5}
     b = started(bench(retention="1s", script=[("success", 900)]), make(**waits))
     last = b.events("rolled_back")[-1]
-    assert (b.request.outcome.name, b.request.settled_ns, last.name, "not found" in last.detail) == (
+    assert (b.request.outcome.name, b.request.settled_ns, last.function, "not found" in last.error) == (
         "open",
         -1,
         "retry",

@@ -79,7 +79,7 @@ def test_a_delay_that_is_negative_or_not_finite_rolls_the_mutation_back(bench: M
 
     answers = b.call(handler)
     b.run()
-    drawn = [(event.name, event.detail) for event in b.events("draw")]
+    drawn = [(event.stream, event.value) for event in b.events("draw")]
     rolled_back = isinstance(answers[0], FunctionError), b.store.jobs, b.store.documents, ran
     assert (rolled_back, drawn) == ((True, {}, {}, []), [("some", 0.5)])
 

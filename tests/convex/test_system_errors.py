@@ -28,7 +28,7 @@ def run_action(b: Any) -> Any:
 
 
 def places(b: Any) -> list[tuple[float, str]]:
-    return [(event.t_ns / MS, event.detail) for event in b.events("system_error")]
+    return [(event.t_ns / MS, event.struck) for event in b.events("system_error")]
 
 
 # 1. The start of an action.

@@ -92,9 +92,9 @@ def test_the_scenarios_have_every_retrier_law_outcome_and_fault() -> None:
             for event in (event for recorder in recorders for event in recorder.history()):
                 kinds.add(event.kind)
                 if event.kind == "submit":
-                    retriers.add(event.name)
+                    retriers.add(event.retrier)
                 elif event.kind == "attempt":
-                    attempts.add(event.name)
+                    attempts.add(event.outcome)
             for requests in records:
                 outcomes.update(Outcome(code).name for code in requests.outcome)
                 causes.update({cause.name: int(requests.duplicates[:, cause].sum()) for cause in Cause})

@@ -14,7 +14,7 @@ import pytest
 from sim.api.run import run
 from sim.engine.event import simulate
 from sim.engine.world import World
-from sim.history.events import Recorder
+from sim.history.events import AttemptEnded, AttemptStarted, Recorder
 from sim.history.records import Requests
 from sim.history.request import table
 from sim.scenario.cells import cells
@@ -162,12 +162,13 @@ def attempts_of(scenario: Scenario) -> dict[tuple[int, int], tuple[str, int | No
     met: dict[tuple[int, int], tuple[str, int | None]] = {}
     begun: dict[tuple[int, int], tuple[str, int]] = {}
     for event in recorder.history():
-        key = (event.request, event.subject)
-        if event.kind == "attempt":
-            begun[key] = (event.name, event.t_ns)
-            met[key] = (event.name, None)
-        elif event.kind == "attempt_end":
-            met[key] = (event.name, event.t_ns - begun[key][1])
+        if isinstance(event, AttemptStarted):
+            key = (event.request, event.attempt)
+            begun[key] = (event.outcome, event.t_ns)
+            met[key] = (event.outcome, None)
+        elif isinstance(event, AttemptEnded):
+            key = (event.request, event.attempt)
+            met[key] = (event.end, event.t_ns - begun[key][1])
     return met
 
 

@@ -17,7 +17,7 @@ from scipy.special import stdtrit
 from sim.api.run import run
 from sim.engine.event import simulate
 from sim.engine.world import World
-from sim.history.events import Event, Recorder
+from sim.history.events import EffectMade, Event, JobStepped, MutationCommitted, Recorder
 from sim.history.records import Requests
 from sim.history.request import Request
 from sim.history.vocabulary import Outcome
@@ -142,10 +142,10 @@ def recorded(scenario: Scenario) -> tuple[World, list[Request], list[Event]]:
 
 def test_polls_of_the_article_conflict_with_the_job_they_watch_and_are_rerun() -> None:
     _, requests, events = recorded(faulty("article", count=600))
-    refused = Counter(event.subject for event in events if event.kind == "conflict")
-    committed = {event.subject for event in events if event.kind == "commit"}
+    refused = Counter(event.job for event in events if event.kind == "conflict")
+    committed = {event.job for event in events if event.kind == "commit"}
     assert len(refused) > 20
-    assert {event.name for event in events if event.kind == "conflict"} == {"retry"}
+    assert {event.function for event in events if event.kind == "conflict"} == {"retry"}
     assert refused.keys() <= committed
     assert sum(request.conflicts for request in requests) == refused.total()
     assert {request.outcome for request in requests} <= {Outcome.success, Outcome.gave_up}
@@ -163,26 +163,26 @@ def run_too_often(events: Iterable[Event]) -> list[str]:
     """Name what happened more often than the platform promises: commits and ends of jobs, starts, effects."""
     counts: Counter[str] = Counter()
     for event in events:
-        if event.kind == "commit" and event.subject >= 0:
-            counts[f"commit of job {event.subject}"] += 1
-        elif event.kind == "state" and event.detail[1] == "inProgress":
-            counts[f"start of job {event.subject}"] += 1
+        if event.kind == "commit" and event.job >= 0:
+            counts[f"commit of job {event.job}"] += 1
+        elif event.kind == "state" and event.after == "inProgress":
+            counts[f"start of job {event.job}"] += 1
         elif event.kind == "state":
-            counts[f"end of job {event.subject}"] += 1
+            counts[f"end of job {event.job}"] += 1
         elif event.kind == "effect":
-            counts[f"effect of request {event.request}, attempt {event.subject}"] += 1
+            counts[f"effect of request {event.request}, attempt {event.attempt}"] += 1
     return [name for name, count in counts.items() if count > 1]
 
 
 def test_run_too_often_finds_what_it_looks_for() -> None:
     good = [
-        Event(0, "state", 0, 1, "execute", ("pending", "inProgress")),
-        Event(5, "effect", 0, 1, "applied"),
-        Event(5, "commit", 0, -1, "finishExecution"),
-        Event(6, "commit", 0, -1, "finishExecution"),
-        Event(6, "state", 0, 1, "execute", ("inProgress", "success")),
-        Event(7, "commit", 0, 2, "heartbeat"),
-        Event(7, "state", 0, 2, "heartbeat", ("pending", "success")),
+        JobStepped(0, 0, 1, "execute", "pending", "inProgress"),
+        EffectMade(5, 0, 1, "applied"),
+        MutationCommitted(5, 0, -1, "finishExecution", 5, 0, 1, (), (), (), 1),
+        MutationCommitted(6, 0, -1, "finishExecution", 6, 1, 2, (), (), (), 1),
+        JobStepped(6, 0, 1, "execute", "inProgress", "success"),
+        MutationCommitted(7, 0, 2, "heartbeat", 7, 2, 3, (), (), (), -1),
+        JobStepped(7, 0, 2, "heartbeat", "pending", "success"),
     ]
     assert run_too_often(good) == []
     assert run_too_often([*good, good[0], good[1], good[4], good[5]]) == [
@@ -212,7 +212,7 @@ def test_restarts_leave_no_job_unfinished_and_nothing_runs_twice(port: str, plat
     world, requests, events = recorded(faulty(port, platform, faults))
     assert unfinished(world) == []
     assert run_too_often(events) == []
-    struck = [event for event in events if event.kind == "attempt_end" and event.name == "died"]
+    struck = [event for event in events if event.kind == "attempt_end" and event.end == "died"]
     assert struck
     assert sum(event.kind == "restart" for event in events) == sum(event.kind == "boot" for event in events) >= 3
     assert [request.number for request in requests] == list(range(150))
@@ -243,7 +243,7 @@ def test_a_restart_at_any_moment_repeats_nothing_and_leaves_nothing_behind(port:
     for moment_ns in sorted({later for moment in moments for later in (moment, moment + 1)}):
         world, requests, after = recorded(small(port, f"[restart: {{at: [{moment_ns}ns], {restart}}}]"))
         assert (moment_ns, unfinished(world), run_too_often(after)) == (moment_ns, [], [])
-        committed = Counter(event.subject for event in after if event.kind == "commit" and event.subject >= 0)
+        committed = Counter(event.job for event in after if event.kind == "commit" and event.job >= 0)
         mutations = {job.id: job for job in world.deployment.store.jobs.values() if job.function.kind == "mutation"}
         assert committed == dict.fromkeys(mutations, 1)
         outcomes.update(request.outcome for request in requests)

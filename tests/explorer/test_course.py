@@ -74,7 +74,11 @@ def test_a_server_can_die_between_an_effect_and_its_report() -> None:
 
 def test_a_server_can_die_between_the_report_and_the_end_of_the_job() -> None:
     played = course(scenario(), {3: 1}, crashes=1)
-    ends = [event.detail for event in played.history() if event.kind == "state" and event.name == "execute"]
+    ends = [
+        (event.before, event.after)
+        for event in played.history()
+        if event.kind == "state" and event.function == "execute"
+    ]
     assert (deaths(played), ends) == (
         [(1_000_000_000, "settled")],
         [("pending", "inProgress"), ("inProgress", "failed")],
@@ -89,7 +93,7 @@ def test_no_more_deaths_are_asked_than_there_may_be() -> None:
 def test_somebody_can_cancel_between_two_steps(target: str) -> None:
     given = scenario(cancel={"share": 0.5, "after": {"constant": "3s"}, "target": target})
     played = course(given, {0: 1})
-    cancels = [event.name for event in played.history() if event.kind == "cancel"]
+    cancels = [event.target for event in played.history() if event.kind == "cancel"]
     assert (what(played)[0], cancels) == ("interrupt", [target])
 
 

@@ -219,7 +219,7 @@ class TestCounterexamples:
         world = WORLDS["component, crashes"]
         broken = search(world, invariants=(*INVARIANTS, *STRICTER)).broken["effect-once"]
         course = Course(world.scenario, Bounds(**world.bounds), dict(broken.takes)).run()
-        causes = [event.name for event in course.history() if event.kind == "effect"]
+        causes = [event.effect for event in course.history() if event.kind == "effect"]
         assert causes[1:] == ["crash_after_effect"]
 
     def test_the_search_can_end_with_the_first_level_that_breaks_something(self) -> None:

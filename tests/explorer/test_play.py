@@ -199,7 +199,7 @@ def of_patient(tmp_path: Path) -> Path:
 
 
 def sleeps_ms(course: sim.explorer.Played) -> list[float]:
-    return [event.detail / 1_000_000 for event in course.history if event.kind == "sleep"]
+    return [event.duration_ns / 1_000_000 for event in course.history if event.kind == "sleep"]
 
 
 def test_a_class_takes_the_options_that_the_file_states_for_it(of_patient: Path) -> None:

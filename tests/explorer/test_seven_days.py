@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 
 import pytest
+from event_name import name_of
 
 from sim.contracts.catalogue import INVARIANTS, View, Violation, breach, invariant
 from sim.explorer.explore import Explored, explore
@@ -24,13 +25,13 @@ platform: {{retention: 7d}}
 
 def sightings(view: View, name: str, kind: str = "commit", text: str = "") -> Iterator[Violation]:
     for event in view.events:
-        if event.kind == kind and event.name == name and text in str(event.detail):
+        if event.kind == kind and name_of(event) == name and text in str(event):
             yield breach(event.request, f"{name} at {event.t_ns} ns", event)
 
 
 def reads_nothing(view: View, name: str, of: type) -> Iterator[Violation]:
     for event in view.events:
-        reads = event.detail.reads if event.kind == "commit" and event.name == name else ()
+        reads = event.reads if event.kind == "commit" and event.function == name else ()
         if any(isinstance(row, of) and value is None for row, value in reads):
             yield breach(event.request, f"{name} at {event.t_ns} ns finds nothing", event)
 
@@ -57,7 +58,7 @@ def an_attempt_reports_to_a_deleted_run(view: View) -> Iterator[Violation]:
 def the_daily_cleanup_deletes_a_run(view: View) -> Iterator[Violation]:
     """A run that completed more than seven days ago is deleted."""
     for event in view.events:
-        if event.kind == "commit" and event.name == "cleanupExpiredRuns" and event.detail.writes:
+        if event.kind == "commit" and event.function == "cleanupExpiredRuns" and event.writes:
             yield breach(-1, "a run is deleted", event)
 
 

@@ -4,7 +4,21 @@ from collections.abc import Sequence
 
 import pytest
 
-from sim.history.events import KINDS, Event, History, Raw, Recorder
+from sim.history import events
+from sim.history.events import (
+    CallbackRan,
+    CallbackThrew,
+    Committed,
+    EffectMade,
+    Event,
+    History,
+    JobStepped,
+    Noted,
+    Raw,
+    Recorder,
+    ServerDied,
+    Submitted,
+)
 
 
 def recorder(*events: Raw) -> Recorder:
@@ -19,21 +33,42 @@ SECOND: Raw = (5, "effect", 1, 1, "applied", None)
 RESTART: Raw = (7, "restart", -1, -1, "", 2)
 
 
+KINDS = [made for made in vars(events).values() if isinstance(made, type) and issubclass(made, Event) and made.kind]
+
+
 class Several:
     """The detail of a tuple that stands for two events."""
 
     def unfold(self, raw: Raw) -> Sequence[Raw]:
-        return [(raw[0], "draw", raw[2], -1, "some", 0.5), (raw[0], "commit", raw[2], raw[3], raw[4], "as of now")]
+        commit = Committed(raw[0], 0, 0, (), (), (), -1)
+        return [(raw[0], "draw", raw[2], -1, "some", 0.5), (raw[0], "commit", raw[2], raw[3], raw[4], commit)]
 
 
 def test_events_come_as_they_happened() -> None:
-    assert recorder(FIRST, SECOND).history().events == [Event(*FIRST), Event(*SECOND)]
+    assert recorder(FIRST, SECOND).history().events == [Submitted(0, 0, "helpers"), EffectMade(5, 1, 1, "applied")]
 
 
-def test_an_event_names_its_parts() -> None:
-    event = recorder(SECOND).history().events[0]
-    parts = (event.t_ns, event.kind, event.request, event.subject, event.name, event.detail)
-    assert parts == (5, "effect", 1, 1, "applied", None)
+def test_an_event_has_a_name_for_each_thing_its_tuple_says() -> None:
+    event = recorder((6, "state", 0, 3, "retry", ("pending", "success"))).history().events[0]
+    assert event == JobStepped(t_ns=6, request=0, job=3, function="retry", before="pending", after="success")
+
+
+def test_events_of_different_kinds_differ_even_if_they_say_the_same() -> None:
+    assert CallbackRan(5, 0, "success") != CallbackThrew(5, 0, "success")
+
+
+def test_every_kind_has_a_word_of_its_own() -> None:
+    words = [made.kind for made in KINDS]
+    assert len(words) == len(set(words)) == 26
+
+
+@pytest.mark.parametrize("made", KINDS, ids=lambda made: made.kind)
+def test_every_kind_says_what_happened_in_a_sentence(made: type[Event]) -> None:
+    assert (made.__doc__ or "").partition("\n")[0].endswith(".")
+
+
+def test_a_kind_that_is_not_ours_is_a_note_of_a_retrier() -> None:
+    assert recorder((5, "mood", 2, -1, "good", 7)).history().events == [Noted(5, 2, "mood", "good", 7)]
 
 
 def test_an_event_cannot_be_changed() -> None:
@@ -42,8 +77,8 @@ def test_an_event_cannot_be_changed() -> None:
 
 
 def test_a_tuple_that_stands_for_several_is_unfolded_in_its_place() -> None:
-    events = recorder(FIRST, (6, "commit", 0, 3, "retry", Several()), SECOND).history()
-    assert [event.kind for event in events] == ["submit", "draw", "commit", "effect"]
+    unfolded = recorder(FIRST, (6, "commit", 0, 3, "retry", Several()), SECOND).history()
+    assert [event.kind for event in unfolded] == ["submit", "draw", "commit", "effect"]
 
 
 def test_a_history_has_what_was_recorded_so_far() -> None:
@@ -55,7 +90,7 @@ def test_a_history_has_what_was_recorded_so_far() -> None:
 
 def test_the_history_of_a_request_has_what_concerns_it_or_nobody() -> None:
     history = recorder(FIRST, SECOND, RESTART).history().of_request(1)
-    assert history.events == [Event(*SECOND), Event(*RESTART)]
+    assert history.events == [EffectMade(5, 1, 1, "applied"), ServerDied(7, -1, "", 2)]
 
 
 def test_equal_histories_have_equal_digests() -> None:
@@ -83,7 +118,3 @@ def test_the_digest_is_the_same_in_every_version() -> None:
 
 def test_an_empty_history_is_one() -> None:
     assert (len(History([])), History([]).events) == (0, [])
-
-
-def test_kinds_are_named_once() -> None:
-    assert len(KINDS) == len(set(KINDS))

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from event_name import name_of
 
-from sim.contracts.view import Commit, Job, View
-from sim.history.events import Event
+from sim.contracts.view import View
+from sim.history.entities import Commit, Job
 from sim.history.vocabulary import Cause
 
 Sighting = Callable[[Any], bool]
@@ -23,7 +24,7 @@ def any_event(kind: str, name: str | None = None, **more: Any) -> Sighting:
     def sighted(seen: Any) -> bool:
         return any(
             event.kind == kind
-            and name in {None, event.name}
+            and name in {None, name_of(event)}
             and all(getattr(event, field) == value for field, value in more.items())
             for event in seen.view.events
         )
@@ -43,10 +44,6 @@ def any_job(wanted: Callable[[Job], bool]) -> Sighting:
     return lambda seen: any(wanted(job) for job in seen.view.jobs.values())
 
 
-def told(event: Event | None, field: str, expected: Callable[[Any], bool]) -> bool:
-    return event is not None and event.detail is not None and expected(getattr(event.detail, field))
-
-
 # What the world has in store, for every port.
 
 OUTCOMES = ("success", "fail", "ack_lost", "crash_before_effect", "crash_after_effect", "lost_contact", "hang")
@@ -54,8 +51,10 @@ WORLD: dict[str, Sighting] = {
     **{f"an attempt of outcome {name}": any_event("attempt", name) for name in OUTCOMES},
     **{f"an attempt that {how}": any_event("attempt_end", how) for how in ("returned", "threw", "died")},
     "an attempt of which sight is lost": any_event("lost"),
-    "an error that is final": any_attempt(lambda attempt: told(attempt.end, "final", bool)),
-    "an error that names a wait": any_attempt(lambda attempt: told(attempt.end, "retry_after_ns", lambda ns: ns >= 0)),
+    "an error that is final": any_attempt(lambda attempt: attempt.failure is not None and attempt.failure.final),
+    "an error that names a wait": any_attempt(
+        lambda attempt: attempt.failure is not None and attempt.failure.retry_after_ns >= 0
+    ),
     "an effect": any_event("effect", "applied"),
     "a request that succeeds": any_event("settled", "success"),
     "a request that is given up": any_event("settled", "gave_up"),
@@ -68,7 +67,7 @@ WORLD: dict[str, Sighting] = {
 
 def threw(function: str, text: str) -> Sighting:
     return lambda seen: any(
-        event.kind == "rolled_back" and event.name == function and text in event.detail for event in seen.view.events
+        event.kind == "rolled_back" and event.function == function and text in event.error for event in seen.view.events
     )
 
 
@@ -76,7 +75,7 @@ def threw(function: str, text: str) -> Sighting:
 
 
 def struck(place: str) -> Sighting:
-    return lambda seen: any(event.kind == "system_error" and event.detail == place for event in seen.view.events)
+    return lambda seen: any(event.kind == "system_error" and event.struck == place for event in seen.view.events)
 
 
 def restart_during_an_action(seen: Any) -> bool:
@@ -91,20 +90,20 @@ DEPLOYMENT: dict[str, Sighting] = {
     ),
     "an attempt that is cut off": any_event("attempt_end", "cut"),
     "a conflict of a scheduled mutation": lambda seen: any(
-        event.kind == "conflict" and event.subject >= 0 for event in seen.view.events
+        event.kind == "conflict" and event.job >= 0 for event in seen.view.events
     ),
     "a system error at the start of an action": struck("start"),
     "a system error in an execution": struck("execution"),
     "a system error at the end of an action": struck("end"),
     "a system error in a poll": lambda seen: any(
-        event.kind == "system_error" and str(event.detail).startswith("mutation") and event.subject >= 0
+        event.kind == "system_error" and str(event.struck).startswith("mutation") and event.job >= 0
         for event in seen.view.events
     ),
     "a restart while an action runs": restart_during_an_action,
     "a restart that keeps effects to come": any_event("restart", "continues"),
     "a restart that loses effects to come": any_event("restart", "lost"),
     "an effect that a restart has lost": any_attempt(
-        lambda attempt: attempt.effect_ns >= 0 and not attempt.effects and attempt.start.name != "hang"
+        lambda attempt: attempt.effect_ns >= 0 and not attempt.effects and attempt.outcome != "hang"
     ),
     "an effect after the death of its execution": any_attempt(
         lambda attempt: attempt.how == "died" and any(at > attempt.end_at for at, _ in attempt.effects)
@@ -152,9 +151,9 @@ DEPLOYMENT: dict[str, Sighting] = {
 def polls(view: View) -> Iterator[tuple[Commit, Job, str]]:
     """Yield the polls that found a job: the commit, the job of the action, and its state."""
     for commit in view.commits:
-        if commit.event.name != "retry":
+        if commit.event.function != "retry":
             continue
-        for row, value in commit.detail.reads:
+        for row, value in commit.event.reads:
             job = view.jobs.get(row) if isinstance(row, int) else None
             if job is not None and job.name == "action" and value is not None:
                 yield commit, job, value
@@ -179,7 +178,7 @@ def first_look_before_the_retried_job_starts(seen: Any) -> bool:
 
 
 def cancel_that_finds_nothing(seen: Any) -> bool:
-    return any(not commit.detail.writes for request in seen.view.requests.values() for commit in request.cancel_commits)
+    return any(not commit.event.writes for request in seen.view.requests.values() for commit in request.cancel_commits)
 
 
 POLLING: dict[str, Sighting] = {
@@ -195,7 +194,7 @@ POLLING: dict[str, Sighting] = {
 }
 HELPERS = {
     "the first poll schedules the action": lambda seen: any(
-        commit.event.name == "retry"
+        commit.event.function == "retry"
         and sorted(job.name for job in commit.created) == ["action", "retry"]
         and not any(commit is other for other, _, _ in polls(seen.view))
         for commit in seen.view.commits
@@ -208,10 +207,10 @@ HELPERS = {
 def heartbeats(view: View) -> Iterator[tuple[Commit, str, str | None, list[str]]]:
     """Yield committed heartbeats: the commit, the run's state, that of its job (gone: None), what is scheduled."""
     for commit in view.commits:
-        if commit.event.name != "heartbeat":
+        if commit.event.function != "heartbeat":
             continue
-        run: Any = next((value for row, value in commit.detail.reads if isinstance(row, str)), None)
-        looked = [value for row, value in commit.detail.reads if isinstance(row, int) and row != commit.event.subject]
+        run: Any = next((value for row, value in commit.event.reads if isinstance(row, str)), None)
+        looked = [value for row, value in commit.event.reads if isinstance(row, int) and row != commit.event.job]
         state = "gone" if run is None else run["state"]["type"]
         yield commit, state, looked[0] if looked else "not looked at", [job.name for job in commit.created]
 
@@ -235,13 +234,13 @@ def written(view: View, commit: Commit) -> list[Any]:
         event = view.events[at]
         if event.kind == "commit":
             break
-        if event.kind == "write" and event.name.startswith("runs:"):
-            found.append(event.detail)
+        if event.kind == "write" and event.document_id.startswith("runs:"):
+            found.append(event.document)
     return found
 
 
 def reports(view: View) -> Iterator[Commit]:
-    return (commit for commit in view.commits if commit.event.name == "finishExecution")
+    return (commit for commit in view.commits if commit.event.function == "finishExecution")
 
 
 def report(settles: str | None = None, *schedules: str) -> Sighting:
@@ -259,7 +258,7 @@ def report(settles: str | None = None, *schedules: str) -> Sighting:
 
 def cron(*, deletes: bool) -> Sighting:
     return lambda seen: any(
-        commit.event.name == "cleanupExpiredRuns" and bool(commit.detail.writes) is deletes
+        commit.event.function == "cleanupExpiredRuns" and bool(commit.event.writes) is deletes
         for commit in seen.view.commits
     )
 
@@ -267,7 +266,7 @@ def cron(*, deletes: bool) -> Sighting:
 def exhausted(seen: Any) -> bool:
     most = seen.scenario.platform.occ_reruns
     return any(
-        event.kind == "conflict" and event.name == "finishExecution" and event.detail > most
+        event.kind == "conflict" and event.function == "finishExecution" and event.rerun > most
         for event in seen.view.events
     )
 
@@ -284,7 +283,7 @@ def born_canceled(seen: Any) -> bool:
 
 
 def answered(answer: object) -> Sighting:
-    return lambda seen: any(event.kind == "cancel_answer" and event.detail is answer for event in seen.view.events)
+    return lambda seen: any(event.kind == "cancel_answer" and event.answer is answer for event in seen.view.events)
 
 
 COMPONENT: dict[str, Sighting] = {
@@ -296,16 +295,17 @@ COMPONENT: dict[str, Sighting] = {
     "report of a success": report("success"),
     "report of a failure that is retried": report(None, "execute"),
     "report of the last failure": report("failed"),
-    "report that is dropped": lambda seen: any(not commit.detail.writes for commit in reports(seen.view)),
+    "report that is dropped": lambda seen: any(not commit.event.writes for commit in reports(seen.view)),
     "report that is refused and made again": lambda seen: any(
-        event.kind == "conflict" and event.name == "finishExecution" for event in seen.view.events
+        event.kind == "conflict" and event.function == "finishExecution" for event in seen.view.events
     ),
     "report that has lost against others too often": exhausted,
     "report that a system error strikes": struck("mutation finishExecution"),
     "retry of an action canceled behind the back is born canceled": born_canceled,
     "onComplete runs": any_event("callback"),
     "cleanup deletes the run": lambda seen: any(
-        event.kind == "write" and event.name.startswith("runs:") and event.detail is None for event in seen.view.events
+        event.kind == "write" and event.document_id.startswith("runs:") and event.document is None
+        for event in seen.view.events
     ),
     "heartbeat finds the run gone": heartbeat("gone", "not looked at"),
     "report finds the run gone and throws": threw("finishExecution", "not found"),
@@ -328,8 +328,8 @@ UPSTREAM = {
 REPAIRED = {
     "heartbeat repairs a crash and comes again": heartbeat("inProgress", "failed", "execute", "heartbeat"),
     "report of an attempt that was given up is dropped while another runs": lambda seen: any(
-        not commit.detail.writes
-        and any(value["state"]["type"] == "inProgress" for row, value in commit.detail.reads if isinstance(row, str))
+        not commit.event.writes
+        and any(value["state"]["type"] == "inProgress" for row, value in commit.event.reads if isinstance(row, str))
         for commit in reports(seen.view)
     ),
 }

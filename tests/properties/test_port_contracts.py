@@ -44,13 +44,13 @@ def poll_canceled(name: str) -> Explains:
 
 def poll_threw(seen: Any, violation: Any) -> bool:
     threw = last_poll(seen, violation, "retry").threw
-    return any("not found" in event.detail for _, event in threw)
+    return any("not found" in event.error for _, event in threw)
 
 
 def cancel_found_nothing(seen: Any, violation: Any) -> bool:
     """Tell whether no cancel of the request has canceled a job."""
     commits = seen.view.requests[violation.request].cancel_commits
-    return all(not commit.detail.writes for commit in commits)
+    return all(not commit.event.writes for commit in commits)
 
 
 # The component.
@@ -59,9 +59,7 @@ def cancel_found_nothing(seen: Any, violation: Any) -> bool:
 def last_heartbeat_repaired(seen: Any, violation: Any) -> bool:
     """Tell whether the last heartbeat has scheduled an attempt, and no heartbeat."""
     heartbeat = last_poll(seen, violation, "heartbeat")
-    created = [
-        job.name for commit in seen.view.commits if commit.event.subject == heartbeat.id for job in commit.created
-    ]
+    created = [job.name for commit in seen.view.commits if commit.event.job == heartbeat.id for job in commit.created]
     return created == ["execute"]
 
 
@@ -70,16 +68,16 @@ def on_complete_threw(seen: Any, violation: Any) -> bool:
 
 
 def run_read(commit: Any) -> Any:
-    return next((value for row, value in commit.detail.reads if str(row).startswith("runs:")), None)
+    return next((value for row, value in commit.event.reads if str(row).startswith("runs:")), None)
 
 
 def stale_report(seen: Any, violation: Any) -> bool:
     """Tell whether the run has taken the report of an attempt that was not its newest."""
     return any(
-        commit.event.name == "finishExecution"
+        commit.event.function == "finishExecution"
         and commit.event.request == violation.request
-        and commit.detail.writes
-        and run_read(commit)["state"]["schedulerId"] != commit.detail.caller
+        and commit.event.writes
+        and run_read(commit)["state"]["schedulerId"] != commit.event.caller
         for commit in seen.view.commits
     )
 
@@ -87,9 +85,9 @@ def stale_report(seen: Any, violation: Any) -> bool:
 def row_gone(seen: Any, violation: Any) -> bool:
     """Tell whether a heartbeat has found the row of an attempt gone, that of one canceled behind the back."""
     return any(
-        commit.event.name == "heartbeat"
+        commit.event.function == "heartbeat"
         and commit.event.request == violation.request
-        and any(isinstance(row, int) and value is None for row, value in commit.detail.reads)
+        and any(isinstance(row, int) and value is None for row, value in commit.event.reads)
         for commit in seen.view.commits
     )
 
@@ -100,8 +98,8 @@ def report_lost(seen: Any, violation: Any) -> bool:
     return any(
         event.request == violation.request
         and (
-            (event.kind == "conflict" and event.name == "finishExecution" and event.detail > most)
-            or (event.kind == "system_error" and event.detail == "mutation finishExecution")
+            (event.kind == "conflict" and event.function == "finishExecution" and event.rerun > most)
+            or (event.kind == "system_error" and event.struck == "mutation finishExecution")
         )
         for event in seen.view.events
     )

@@ -1,7 +1,7 @@
 """A violation as lines for people: what is broken, the events that prove it, the story around them."""
 
 from sim.contracts.invariant import Violation
-from sim.history.events import Event, History
+from sim.history.events import Event, History, read
 from sim.history.vocabulary import Outcome
 from sim.stories.violations import MOST_QUOTED, violation_lines
 
@@ -11,7 +11,7 @@ RAW = [
     (2 * SECOND, "submit", 7, -1, "helpers", None),
     (2 * SECOND, "job", 7, 4, "retry", (3 * SECOND, "pending")),
     (3 * SECOND, "state", 7, 4, "retry", ("pending", "success")),
-    (4 * SECOND, "attempt", 7, 1, "success", (5, -1)),
+    (4 * SECOND, "attempt", 7, 1, "success", (5, -1, -1)),
     (5 * SECOND, "sleep", 7, -1, "", SECOND),
     (6 * SECOND, "restart", -1, -1, "lost", 2 * SECOND),
     (7 * SECOND, "cancel_answer", 7, -1, "request", True),
@@ -55,7 +55,7 @@ def test_what_belongs_to_no_request_has_no_story_and_times_since_the_beginning()
 
 
 def test_of_many_events_the_first_and_the_last_are_quoted() -> None:
-    events = tuple(Event(number * SECOND, "draw", 7, -1, "x", number / 10) for number in range(MOST_QUOTED + 5))
+    events = tuple(read((number * SECOND, "draw", 7, -1, "x", number / 10)) for number in range(MOST_QUOTED + 5))
     told = lines(events, request=-1)[1:]
     assert len(told) == MOST_QUOTED + 1
     assert told[MOST_QUOTED // 2].strip() == "... 5 more ..."
@@ -63,7 +63,7 @@ def test_of_many_events_the_first_and_the_last_are_quoted() -> None:
 
 
 def test_lines_are_no_wider_than_asked_for() -> None:
-    long = Event(2 * SECOND, "rolled_back", 7, 4, "retry", "x" * 300)
+    long = read((2 * SECOND, "rolled_back", 7, 4, "retry", "x" * 300))
     told = lines((long,), width=60, text="a rather long sentence about it " * 8)
     assert max(map(len, told)) <= 60
     assert told[0].startswith("a rather long sentence")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from event_name import name_of
 from fake_choices import ByStream
 
 from sim.convex.functions import MutationContext
@@ -34,11 +35,11 @@ class Played:
 
     def when(self, kind: str, name: str | None = None) -> list[float]:
         """Return the instants in ms of the events of a kind, of one name if that is given."""
-        return [event.t_ns / MS for event in self.events(kind) if name in (None, event.name)]
+        return [event.t_ns / MS for event in self.events(kind) if name in (None, name_of(event))]
 
     def due(self, name: str) -> list[float]:
         """Return the instants in ms for which jobs of a name were asked, in order of creation."""
-        return [event.detail[0] / MS for event in self.events("job") if event.name == name]
+        return [event.due_ns / MS for event in self.events("job") if event.function == name]
 
     def ran(self, name: str) -> list[float]:
         """Return the instants in ms at which mutations of a name committed."""

@@ -53,7 +53,7 @@ def test_terms_are_those_of_the_world(world: str) -> None:
 
 def test_another_retrier_takes_the_place_of_the_scenarios_own() -> None:
     (one, *_) = simulated(scenario("isolated"), Component)
-    assert (one.view.events[0].name, one.view.terms.promises.callback) == ("component", True)
+    assert (one.view.events[0].retrier, one.view.terms.promises.callback) == ("component", True)
 
 
 @invariant()
@@ -187,5 +187,5 @@ def test_a_cancel_before_the_submission_has_committed_is_not_put_to_the_retrier(
     for seed in range(8):
         written = {"retrier": "helpers", "requests": {"count": 1}, "seed": seed, **late, **EARLY}
         (one,) = simulated(from_dict(written), Watching)
-        answers |= {event.detail for event in one.view.events if event.kind == "cancel_answer"}
+        answers |= {event.answer for event in one.view.events if event.kind == "cancel_answer"}
     assert answers == {False, None}

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from event_name import name_of
 from fake_choices import ByStream
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,7 +61,7 @@ def one_attempt(  # noqa: PLR0913  # what a row of the table depends on
     clock.drain(None, 100)
     words = {"effect": "effect", "lost": "lost"}
     order = [
-        (event.t_ns, event.name if event.kind == "attempt_end" else words[event.kind])
+        (event.t_ns, event.end if event.kind == "attempt_end" else words[event.kind])
         for event in recorder.history()
         if event.kind != "attempt"
     ]
@@ -144,7 +145,7 @@ def test_without_latency_all_of_it_happens_inside_one_step(outcome: str, expecte
         recorder=recorder,
     )
     model.begin(Seen(clock, None, None), Request(0))
-    before_any_step = [event.name or event.kind for event in recorder.history() if event.kind != "attempt"]
+    before_any_step = [name_of(event) or event.kind for event in recorder.history() if event.kind != "attempt"]
     assert [name.replace("applied", "effect") for name in before_any_step] == expected
 
 
@@ -365,7 +366,7 @@ def test_a_script_goes_attempt_by_attempt_and_its_last_entry_repeats() -> None:
     )
     for _ in range(5):
         model.begin(Seen(clock, None, None), request)
-    attempts = [(event.subject, event.name) for event in recorder.history() if event.kind == "attempt"]
+    attempts = [(event.attempt, event.outcome) for event in recorder.history() if event.kind == "attempt"]
     assert attempts == [(1, "fail"), (2, "hang"), (3, "success"), (4, "success"), (5, "success")]
 
 
@@ -452,7 +453,7 @@ def told_by_errors(attempts: int = 1, *, limit_ns: int | None = None, **options:
     for _ in range(attempts):
         model.begin(Seen(clock, limit_ns, None), request)
         clock.drain(None, 100)
-    return [(event.name, event.detail) for event in recorder.history() if event.kind == "attempt_end"]
+    return [(event.end, event.failure) for event in recorder.history() if event.kind == "attempt_end"]
 
 
 FAILS = [("fail", 1.0, Constant(value_ns=5 * MS))]

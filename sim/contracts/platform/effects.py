@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sim.contracts.invariant import Violation, breach, invariant
 from sim.history.entities import NOT_YET, Attempt, when
+from sim.history.events import CommitRefused, EffectMade, FunctionThrew, ServerDied, SystemErrorStruck
 from sim.history.vocabulary import (
     ACK_LOST,
     APPLIED,
@@ -51,7 +52,7 @@ ANY = (ACK_LOST, CRASH, TIMEOUT, REPORT_LOST)
 def attempts_end_once(view: View) -> Iterator[Violation]:
     """An attempt ends at most once, and nothing is heard of attempts that never started."""
     for _, event in view.strays:
-        text = f"'{event.kind}' of attempt {event.subject} of request {event.request} {when(event)}"
+        text = f"'{event.kind}' of attempt {event.attempt} of request {event.request} {when(event)}"
         yield breach(event.request, f"{text}: it had ended or never started", event)
 
 
@@ -131,7 +132,7 @@ def _whose(attempt: Attempt) -> str:
     return f"the effect of attempt {attempt.number} of {attempt.request}"
 
 
-def _lost_in(view: View, attempt: Attempt, before_at: int) -> tuple[Event, bool] | None:
+def _lost_in(view: View, attempt: Attempt, before_at: int) -> tuple[ServerDied, bool] | None:
     """Return the restart that loses the attempt's effect, and whether that is sure; None where none does.
 
     A restart loses the effects that are ahead of the executions it kills. The execution of an attempt that has died is
@@ -143,7 +144,7 @@ def _lost_in(view: View, attempt: Attempt, before_at: int) -> tuple[Event, bool]
     for at, restart in view.restarts:
         if at > before_at or attempt.effect_ns < restart.t_ns:
             return None
-        if at < attempt.at or restart.name != LOST:
+        if at < attempt.at or restart.inflight != LOST:
             continue
         if attempt.end_at > at:
             return restart, True
@@ -165,21 +166,23 @@ def duplicates_have_causes(view: View) -> Iterator[Violation]:
         last_event: Event | None = None
         for at, event, attempt in request.effects:
             expected = _expected(view, at, event, attempt, last, last_event)
-            if event.name not in expected:
-                text = f"the effect of attempt {attempt.number} of {request} {when(event)} is '{event.name}' and should"
+            if event.effect not in expected:
+                text = (
+                    f"the effect of attempt {attempt.number} of {request} {when(event)} is '{event.effect}' and should"
+                )
                 yield breach(request.number, f"{text} be '{' or '.join(expected)}'", last_event, event)
-            if event.name != SUPPRESSED:
+            if event.effect != SUPPRESSED:
                 last, last_event = attempt, event
 
 
 def _expected(  # noqa: PLR0913, PLR0917  # an effect and the one before
-    view: View, at: int, event: Event, attempt: Attempt, last: Attempt | None, last_event: Event | None
+    view: View, at: int, event: EffectMade, attempt: Attempt, last: Attempt | None, last_event: Event | None
 ) -> tuple[str, ...]:
     if last is None or last_event is None:
         return (APPLIED,)
     window_ns = view.terms.idempotency_ns
     if window_ns is None:
-        if event.name == SUPPRESSED:
+        if event.effect == SUPPRESSED:
             return (SUPPRESSED,)
     elif event.t_ns - last_event.t_ns < window_ns:
         return (SUPPRESSED,)
@@ -190,12 +193,12 @@ def _expected(  # noqa: PLR0913, PLR0917  # an effect and the one before
 
 def _given_up(attempt: Attempt, at: int) -> bool:
     ended_badly = attempt.end_at < at and attempt.how in {DIED, CUT}
-    return ended_badly or attempt.lost_at < at or attempt.timed_out_at < at
+    return ended_badly or attempt.lost_at < at or attempt.given_up_at < at
 
 
 def _blame(view: View, attempt: Attempt, at: int) -> tuple[str, ...]:
     """Return what a duplicate may be charged to that comes at a position, behind an effect of this attempt."""
-    if attempt.lost_at < at or attempt.timed_out_at < at:
+    if attempt.lost_at < at or attempt.given_up_at < at:
         causes: tuple[str, ...] = (TIMEOUT,)
     elif attempt.how == THREW:
         causes = (ACK_LOST,)
@@ -228,7 +231,7 @@ def _blame_of_success(view: View, attempt: Attempt, at: int) -> tuple[str, ...]:
     # The job failed. What struck the report stands in its instant; else the job may have reached its time limit.
     end_ns = job.end.t_ns
     struck = any(
-        event.kind in {"conflict", "system_error", "rolled_back"}
+        isinstance(event, CommitRefused | SystemErrorStruck | FunctionThrew)
         and event.t_ns == end_ns
         and event.request == job.request.number
         for event in view.events[attempt.end_at : job.end_at]

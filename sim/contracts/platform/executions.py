@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sim.contracts.invariant import Violation, breach, invariant
 from sim.history.entities import Attempt, Job, when
+from sim.history.events import JobStepped
 from sim.history.vocabulary import CANCELED, DIED, FAILED, OF_THE_ACTION, OF_THE_POLL, RETURNED, SUCCESS
 
 if TYPE_CHECKING:
@@ -53,9 +54,9 @@ def deaths_take_all(view: View) -> Iterator[Violation]:
             if attempt.job >= 0:
                 yield from _dies_with_it(view, attempt)
     for commit in view.commits:
-        caller = view.jobs.get(commit.detail.caller)
+        caller = view.jobs.get(commit.event.caller)
         if caller is not None and view.restarted_between(caller.started_at, commit.at):
-            text = f"mutation {commit.event.name} commits {when(commit.event)}, called by {caller}, which died with"
+            text = f"mutation {commit.event.function} commits {when(commit.event)}, called by {caller}, which died with"
             yield breach(commit.event.request, f"{text} the server", caller.started, commit.event)
 
 
@@ -98,7 +99,7 @@ def starts_in_order(view: View) -> Iterator[Violation]:
 
 def _key(job: Job) -> tuple[int, int]:
     """Return by what jobs wait: the time asked for, or that of asking where it was past by then."""
-    scheduled_ns = job.created.t_ns if job.by is None else job.by.detail.begin_ns
+    scheduled_ns = job.created.t_ns if job.by is None else job.by.event.begin_ns
     return max(job.asked_ns, scheduled_ns), job.id
 
 
@@ -119,7 +120,7 @@ def _looked_too_soon(view: View, created: list[Job]) -> Iterator[Violation]:
         for other in created:
             if other.id > action.id and other.asked_ns == action.asked_ns and other.commits and not other.errors:
                 at, event = other.commits[0]
-                if (event.detail.begin_ns, at) < (action.started.t_ns, action.started_at):
+                if (event.begin_ns, at) < (action.started.t_ns, action.started_at):
                     text = f"{other} runs before {action} starts {when(action.started)}, which was scheduled before it"
                     yield breach(action.request.number, text, action.created, event, action.started)
 
@@ -130,13 +131,15 @@ def operators_cancel(view: View) -> Iterator[Violation]:
     names = {OF_THE_ACTION: view.terms.promises.action_jobs, OF_THE_POLL: view.terms.promises.poll_jobs}
     for request in view.requests.values():
         for at, cancel in request.cancels:
-            alive = [job for job in request.jobs if job.name in names.get(cancel.name, ()) and job.at < at < job.end_at]
+            alive = [
+                job for job in request.jobs if job.name in names.get(cancel.target, ()) and job.at < at < job.end_at
+            ]
             if not alive:
                 continue
             step: Event | None = view.events[at + 1] if at + 1 < len(view.events) else None
             if step is None and not view.terms.drained:
                 continue
-            done = step is not None and step.kind == "state" and step.detail[1] == CANCELED
-            if step is None or not done or step.subject != alive[-1].id:
-                text = f"an operator cancels the {cancel.name} of {request} {when(cancel)}, and {alive[-1]} is not"
+            done = isinstance(step, JobStepped) and step.after == CANCELED and step.job == alive[-1].id
+            if not done:
+                text = f"an operator cancels the {cancel.target} of {request} {when(cancel)}, and {alive[-1]} is not"
                 yield breach(request.number, text, cancel, step)

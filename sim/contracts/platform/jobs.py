@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 from bisect import bisect
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from sim.contracts.invariant import Violation, breach, invariant
 from sim.history.entities import NOT_YET, Attempt, Job, when
+from sim.history.events import RowsCollected
 from sim.history.vocabulary import ALIVE, CANCELED, FAILED, HANG, IN_PROGRESS, PENDING, SUCCESS
 from sim.kernel.durations import format_duration
 
@@ -33,19 +35,20 @@ def clock_monotone(view: View) -> Iterator[Violation]:
         before, after = view.events[at - 1] if at else None, view.events[at]
         yield breach(after.request, f"the clock goes back, to {format_duration(after.t_ns)}", before, after)
     for commit in view.commits:
-        if commit.detail.begin_ns > commit.event.t_ns:
+        if commit.event.begin_ns > commit.event.t_ns:
             event = commit.event
-            text = f"mutation {event.name} commits {when(event)}, before its snapshot"
-            yield breach(event.request, f"{text} at {format_duration(commit.detail.begin_ns)}", event)
+            text = f"mutation {event.function} commits {when(event)}, before its snapshot"
+            yield breach(event.request, f"{text} at {format_duration(commit.event.begin_ns)}", event)
 
 
 @invariant(owed_by="platform")
 def legal_job_steps(view: View) -> Iterator[Violation]:
     """A job's state goes from pending over inProgress to an end, step by step, and never leaves an end."""
     for _, event in view.strangers:
-        yield breach(event.request, f"job {event.subject} ({event.name}) changes and was never created", event)
+        yield breach(event.request, f"job {event.job} ({event.function}) changes and was never created", event)
     for job in view.jobs.values():
-        state, last = job.born, job.created
+        state = job.born
+        last: Event = job.created
         for step in job.steps:
             if step.before != state:
                 text = f"{job} goes from {step.before} to {step.after} {when(step.event)}, and was {state}"
@@ -66,7 +69,7 @@ def mutations_exactly_once(view: View) -> Iterator[Violation]:
 
 def _ran_once(view: View, job: Job) -> Iterator[Violation]:
     number = job.request.number
-    runs = sorted([*job.commits, *job.threw])
+    runs: list[tuple[int, Event]] = sorted([*job.commits, *job.threw], key=itemgetter(0))
     if len(runs) > 1:
         (_, first), (_, again) = runs[0], runs[1]
         text = f"{job} runs {when(first)} and once more {when(again)}"
@@ -85,9 +88,9 @@ def _ran_once(view: View, job: Job) -> Iterator[Violation]:
         elif ended.after == FAILED and not job.threw:
             yield breach(number, f"{job} fails {when(ended.event)} and never threw", ended.event)
     if job.threw and ended is not None and ended.after != FAILED and ended.at > job.threw[0][0]:
-        _, event = job.threw[0]
-        text = f"{job} threw {when(event)} and ends as {ended.after}"
-        yield breach(number, text, event, ended.event)
+        _, thrown = job.threw[0]
+        text = f"{job} threw {when(thrown)} and ends as {ended.after}"
+        yield breach(number, text, thrown, ended.event)
 
 
 @invariant(owed_by="platform")
@@ -125,7 +128,7 @@ def children_of_canceled(view: View) -> Iterator[Violation]:
     for commit in view.commits:
         if not commit.created:
             continue
-        caller = view.jobs.get(commit.detail.caller)
+        caller = view.jobs.get(commit.event.caller)
         cancel = None
         if caller is not None:
             cancel = next((step for step in caller.steps if step.after == CANCELED and step.at < commit.at), None)
@@ -151,8 +154,8 @@ def nothing_starts_early(view: View) -> Iterator[Violation]:
         if job.threw:
             runs.append((job.threw[0][1].t_ns, job.threw[0][1]))
         if job.commits:
-            event = job.commits[0][1]
-            runs.append((event.detail.begin_ns, event))
+            commit = job.commits[0][1]
+            runs.append((commit.begin_ns, commit))
         for start_ns, event in runs:
             if start_ns < due_ns:
                 text = f"{job} starts at {format_duration(start_ns)} and is due at {format_duration(due_ns)}"
@@ -162,21 +165,21 @@ def nothing_starts_early(view: View) -> Iterator[Violation]:
 
 
 def _while_down(view: View) -> Iterator[Violation]:
-    starts = [(commit.at, commit.event) for commit in view.commits]
-    starts += [(job.started_at, job.started) for job in view.jobs.values() if job.started is not None]
+    starts: list[tuple[int, Event, str]] = [(commit.at, commit.event, commit.event.function) for commit in view.commits]
+    starts += [(job.started_at, job.started, job.name) for job in view.jobs.values() if job.started is not None]
     starts += [
-        (attempt.at, attempt.start)
+        (attempt.at, attempt.start, attempt.outcome)
         for request in view.requests.values()
         for attempt in request.attempts
         if attempt.job >= 0
     ]
     downs = [at for at, _ in view.restarts]
     ups = [at for at, _ in view.boots]
-    for at, event in starts:
+    for at, event, name in starts:
         before = bisect(downs, at)
         # The server is up again where as many starts as deaths lie behind: it dies only while it is up.
         if before > bisect(ups, at):
-            text = f"'{event.kind}' {event.name} happens {when(event)} while the server is down"
+            text = f"'{event.kind}' {name} happens {when(event)} while the server is down"
             yield breach(event.request, text, view.restarts[before - 1][1], event)
 
 
@@ -193,9 +196,9 @@ def slots_respected(view: View) -> Iterator[Violation]:
             end = _slot_free(job)
             if end is not None:
                 changes.append((end[1].t_ns, -1, *end))
-        for at, event in job.commits:
-            if event.detail.begin_ns < event.t_ns:
-                changes += [(event.detail.begin_ns, 1, at, event), (event.t_ns, -1, at, event)]
+        for at, commit in job.commits:
+            if commit.begin_ns < commit.t_ns:
+                changes += [(commit.begin_ns, 1, at, commit), (commit.t_ns, -1, at, commit)]
     busy = 0
     for t_ns, change, _, event in sorted(changes):
         busy += change
@@ -205,7 +208,7 @@ def slots_respected(view: View) -> Iterator[Violation]:
             return
 
 
-def _slot_free(job: Job) -> Place | None:
+def _slot_free(job: Job) -> Place[Event] | None:
     """Return where the slot of an action is free again: a canceled one keeps it for as long as its attempt runs on."""
     if job.end is None:
         return None
@@ -226,13 +229,13 @@ def rows_kept(view: View) -> Iterator[Violation]:
     retention_ns = view.terms.retention_ns
     if retention_ns is None:
         return
-    collections = [event for _, event in view.ledger if event.kind == "collected"]
+    collections = [event for _, event in view.ledger if isinstance(event, RowsCollected)]
     if not collections:
         return
     ends_ns = sorted((job.end or job.created).t_ns for job in view.jobs.values() if job.end_at < NOT_YET)
     collected = 0
     for event in collections:
-        collected += event.detail
+        collected += event.count
         ripe = bisect(ends_ns, event.t_ns - retention_ns)
         if collected > ripe:
             text = f"{collected} rows have been collected {when(event)}, and {ripe} jobs had been over for"

@@ -11,6 +11,16 @@ from typing import TYPE_CHECKING
 
 from sim.contracts.invariant import Violation, breach, invariant
 from sim.history.entities import NOT_YET, Attempt, Job, when
+from sim.history.events import (
+    AttemptStarted,
+    CommitRefused,
+    JobStepped,
+    NumberDrawn,
+    RowsCollected,
+    Settled,
+    SettledAgain,
+    SleepStarted,
+)
 from sim.history.vocabulary import CANCELED, CUT, DIED, FAILED, IN_PROGRESS
 from sim.kernel.durations import format_duration
 
@@ -20,7 +30,7 @@ if TYPE_CHECKING:
     from sim.contracts.view import View
     from sim.history.events import Event
 
-OF_A_LOOP = frozenset({"attempt", "sleep", "draw", "settled", "resettled"})
+OF_A_LOOP = (AttemptStarted, SleepStarted, NumberDrawn, Settled, SettledAgain)
 """What a client's loop itself does, as far as a history tells."""
 LONG_NS = 1_000_000
 """From which most on a wait of full jitter is not 0 by chance."""
@@ -32,21 +42,22 @@ def clients_wait(view: View) -> Iterator[Violation]:
     """A client's sleeps and timeouts last as long as it asks, unless it is canceled."""
     own: dict[int, list[Event]] = {request.number: [] for request in view.requests.values() if request.sleeps}
     for event in view.events if own else ():
-        if event.kind in OF_A_LOOP and event.request in own:
+        if isinstance(event, OF_A_LOOP) and event.request in own:
             own[event.request].append(event)
     for request in view.requests.values():
         for attempt in request.attempts:
-            given_up = attempt.timed_out
-            if given_up is not None and isinstance(given_up.detail, int):
+            given_up = attempt.given_up
+            if given_up is not None and given_up.timeout_ns is not None:
                 waited_ns = given_up.t_ns - attempt.start.t_ns
-                if waited_ns != given_up.detail:
+                if waited_ns != given_up.timeout_ns:
                     text = f"attempt {attempt.number} of {request} is given up after {format_duration(waited_ns)}, and"
-                    text += f" was to be after {format_duration(given_up.detail)}"
+                    text += f" was to be after {format_duration(given_up.timeout_ns)}"
                     yield breach(request.number, text, attempt.start, given_up)
-        for event, following in pairwise(own.get(request.number, ())):
-            if event.kind == "sleep" and following.t_ns != event.t_ns + event.detail and following.name != CANCELED:
-                text = f"{request} sleeps {format_duration(event.detail)} {when(event)}, and goes on"
-                yield breach(request.number, f"{text} {when(following)}", event, following)
+        for one, following in pairwise(own.get(request.number, ())):
+            canceled = isinstance(following, Settled | SettledAgain) and following.outcome == CANCELED
+            if isinstance(one, SleepStarted) and following.t_ns != one.t_ns + one.duration_ns and not canceled:
+                text = f"{request} sleeps {format_duration(one.duration_ns)} {when(one)}, and goes on"
+                yield breach(request.number, f"{text} {when(following)}", one, following)
 
 
 @invariant(owed_by="platform")
@@ -54,9 +65,9 @@ def restarts_last(view: View) -> Iterator[Violation]:
     """The server is down for as long as the fault says."""
     for (_, restart), (_, boot) in zip(view.restarts, view.boots, strict=False):
         down_ns = boot.t_ns - restart.t_ns
-        if down_ns != restart.detail:
+        if down_ns != restart.down_ns:
             text = f"the server is down for {format_duration(down_ns)}, and was to be for"
-            yield breach(-1, f"{text} {format_duration(restart.detail)}", restart, boot)
+            yield breach(-1, f"{text} {format_duration(restart.down_ns)}", restart, boot)
 
 
 @invariant(owed_by="platform")
@@ -68,7 +79,7 @@ def reruns_in_law(view: View) -> Iterator[Violation]:
     terms = view.terms
     if terms.occ_reruns is not None:
         for at, event in view.conflicts:
-            if event.subject < 0:
+            if event.job < 0:
                 yield from _called_again(view, at, event, terms.occ_reruns)
     if terms.scheduled_occ_backoff_ns is not None:
         yield from _waits_in_law(view, terms.scheduled_occ_backoff_ns)
@@ -76,7 +87,7 @@ def reruns_in_law(view: View) -> Iterator[Violation]:
 
 def _waits_in_law(view: View, backoff_ns: tuple[int, int]) -> Iterator[Violation]:
     waits: list[tuple[int, Event]] = []
-    latest = {(event.subject, event.detail): (at, event) for at, event in view.conflicts if event.subject >= 0}
+    latest = {(event.job, event.rerun): (at, event) for at, event in view.conflicts if event.job >= 0}
     for (number, count), (at, event) in latest.items():
         job = view.jobs.get(number)
         if job is None or not job.commits or (number, count + 1) in latest:
@@ -84,37 +95,33 @@ def _waits_in_law(view: View, backoff_ns: tuple[int, int]) -> Iterator[Violation
         commit_at, commit = job.commits[0]
         if view.restarted_between(at, commit_at) or any(place > at for place, _ in job.errors):
             continue
-        wait_ns, most_ns = commit.detail.begin_ns - event.t_ns, _most_ns(backoff_ns, count - 1)
+        wait_ns, most_ns = commit.begin_ns - event.t_ns, _most_ns(backoff_ns, count - 1)
         if most_ns >= LONG_NS:
             waits.append((wait_ns, event))
         if wait_ns > most_ns:
             text = f"{job} runs again {format_duration(wait_ns)} after conflict {count}, and was to within"
             yield breach(event.request, f"{text} {format_duration(most_ns)}", event, commit)
     if len(waits) >= TWICE and view.terms.draws_differ and not any(wait_ns for wait_ns, _ in waits):
-        event = waits[-1][1]
-        yield breach(event.request, f"all {len(waits)} reruns come at once, with no wait behind a conflict", event)
+        last = waits[-1][1]
+        yield breach(last.request, f"all {len(waits)} reruns come at once, with no wait behind a conflict", last)
 
 
-def _called_again(view: View, at: int, event: Event, most: int) -> Iterator[Violation]:
-    if event.detail > most + 1:
-        text = (
-            f"{event.name} of request {event.request} loses {event.detail} times {when(event)}, and runs again at most"
-        )
-        yield breach(event.request, f"{text} {most} times", event)
+def _called_again(view: View, at: int, event: CommitRefused, most: int) -> Iterator[Violation]:
+    if event.rerun > most + 1:
+        text = f"{event.function} of request {event.request} loses {event.rerun} times {when(event)}, and runs again"
+        yield breach(event.request, f"{text} at most {most} times", event)
         return
     following = view.events[at + 1] if at + 1 < len(view.events) else None
-    if event.detail > most or following is None or following.kind != "state":
+    if event.rerun > most or not isinstance(following, JobStepped):
         return
     # Nothing but the error of a call that is given up ends a job in the very step in which it is refused.
     same = (following.t_ns, following.request) == (event.t_ns, event.request)
-    job = view.jobs.get(following.subject)
+    job = view.jobs.get(following.job)
     limit_ns = view.terms.action_time_limit_ns
     cut = job is not None and job.started is not None and job.started.t_ns + (limit_ns or 0) == event.t_ns
-    if same and following.detail == (IN_PROGRESS, FAILED) and not cut:
-        text = (
-            f"{event.name} of request {event.request} is given up {when(event)} after {event.detail} of {most} reruns"
-        )
-        yield breach(event.request, text, event, following)
+    if same and (following.before, following.after) == (IN_PROGRESS, FAILED) and not cut:
+        text = f"{event.function} of request {event.request} is given up {when(event)}"
+        yield breach(event.request, f"{text} after {event.rerun} of {most} reruns", event, following)
 
 
 def _most_ns(backoff_ns: tuple[int, int], failures: int) -> int:
@@ -145,7 +152,7 @@ def crashes_detected(view: View) -> Iterator[Violation]:
 
 
 def _excused(view: View, attempt: Attempt, job: Job, due_ns: int) -> bool:
-    if job.state == CANCELED or any(place > attempt.at for place, event in job.errors if event.detail == "end"):
+    if job.state == CANCELED or any(place > attempt.at for place, event in job.errors if event.struck == "end"):
         return True
     for _, restart in view.restarts[bisect(view.restarts, attempt.at, key=itemgetter(0)) :]:
         if restart.t_ns > due_ns:
@@ -163,7 +170,7 @@ def rows_collected(view: View) -> Iterator[Violation]:
         return
     ends = sorted((job.end or job.created).t_ns for job in view.jobs.values() if job.end_at < NOT_YET)
     ripe = bisect(ends, view.last_ns - retention_ns - 1)
-    collected = sum(event.detail for _, event in view.ledger if event.kind == "collected")
+    collected = sum(event.count for _, event in view.ledger if isinstance(event, RowsCollected))
     if collected < ripe:
         text = f"{collected} rows have been collected by {format_duration(view.last_ns)}, and {ripe} jobs had been over"
         yield breach(-1, f"{text} for more than {format_duration(retention_ns)}", view.events[-1])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.contracts.invariant import Violation, breach, invariant
 from sim.history.entities import Commit, when
+from sim.history.events import DocumentWritten, JobCreated, JobStepped, MutationCommitted, RowsCollected
 from sim.history.vocabulary import ALIVE
 
 if TYPE_CHECKING:
@@ -32,14 +33,13 @@ def atomic_commits(view: View) -> Iterator[Violation]:
     done: dict[Row, Event] = {}
     commits = iter(view.commits)
     for _, event in view.ledger:
-        kind = event.kind
-        if kind == "write":
-            done[event.name] = event
-        elif kind in {"job", "state"}:
-            done[event.subject] = event
-        elif kind == "commit":
+        if isinstance(event, DocumentWritten):
+            done[event.document_id] = event
+        elif isinstance(event, JobCreated | JobStepped):
+            done[event.job] = event
+        elif isinstance(event, MutationCommitted):
             commit = next(commits)
-            for row in commit.detail.writes:
+            for row in event.writes:
                 if done.pop(row, None) is None:
                     text = f"{_mutation(commit)} commits {when(event)} with a write of {_row(view, row)}"
                     yield breach(event.request, f"{text} that has not happened", event)
@@ -51,7 +51,7 @@ def atomic_commits(view: View) -> Iterator[Violation]:
 
 def _left_over(view: View, done: dict[Row, Event], commit: Event | None) -> Iterator[Violation]:
     for row, event in done.items():
-        if event.kind != "state":
+        if not isinstance(event, JobStepped):
             text = f"{_row(view, row)} is written {when(event)} and is part of no commit"
             yield breach(event.request, text, event, commit)
 
@@ -73,7 +73,7 @@ class _Store:
         """The state of a job before its latest step."""
         self.written: dict[Row, tuple[int, Event]] = {}
         """The timestamp and the event of the latest write of each row."""
-        self.changed: list[Event] = []
+        self.changed: list[JobStepped] = []
         """Steps of job states since the last commit."""
         self.last_ts = 0
         """At least the timestamp of the latest transaction."""
@@ -82,47 +82,46 @@ class _Store:
 
     def replay(self) -> Iterator[Violation]:
         commits = iter(self.view.commits)
-        pending: list[Event] = []
+        pending: list[DocumentWritten] = []
         for _, event in self.view.ledger:
-            kind = event.kind
-            if kind == "state":
-                self.before[event.subject] = self.states.get(event.subject, "")
-                self.states[event.subject] = event.detail[1]
+            if isinstance(event, JobStepped):
+                self.before[event.job] = self.states.get(event.job, "")
+                self.states[event.job] = event.after
                 self.changed.append(event)
-            elif kind == "job":
-                self.states[event.subject] = event.detail[1]
-            elif kind == "write":
+            elif isinstance(event, JobCreated):
+                self.states[event.job] = event.state
+            elif isinstance(event, DocumentWritten):
                 pending.append(event)
-            elif kind == "collected":
-                self.collected += event.detail
+            elif isinstance(event, RowsCollected):
+                self.collected += event.count
             else:
                 yield from self.commit(next(commits), pending)
                 pending.clear()
 
-    def commit(self, commit: Commit, pending: list[Event]) -> Iterator[Violation]:
-        event, detail = commit.event, commit.detail
+    def commit(self, commit: Commit, pending: list[DocumentWritten]) -> Iterator[Violation]:
+        event = commit.event
         if self.changed:
             self._steps_outside(commit)
         yield from self._timestamps(commit)
-        for row, value in detail.reads:
+        for row, value in event.reads:
             yield from self._read(commit, row, value)
-        for found in detail.ranges:
+        for found in event.ranges:
             yield from self._range(commit, found)
         for write in pending:
-            self.documents[write.name] = write.detail
-        if detail.commit_ts:
-            self.last_ts = max(self.last_ts, detail.commit_ts)
-            latest = (detail.commit_ts, event)
-            for row in detail.writes:
+            self.documents[write.document_id] = write.document
+        if event.commit_ts:
+            self.last_ts = max(self.last_ts, event.commit_ts)
+            latest = (event.commit_ts, event)
+            for row in event.writes:
                 self.written[row] = latest
 
     def _steps_outside(self, commit: Commit) -> None:
         """Give the steps since the last commit that are not part of this one their timestamps."""
-        own = [step.event for job in commit.detail.writes if isinstance(job, int) for step in self._steps(job, commit)]
+        own = [step.event for job in commit.event.writes if isinstance(job, int) for step in self._steps(job, commit)]
         for event in self.changed:
             if not any(event is other for other in own):
                 self.last_ts += 1
-                self.written[event.subject] = (self.last_ts, event)
+                self.written[event.job] = (self.last_ts, event)
         self.changed.clear()
 
     def _steps(self, number: int, commit: Commit) -> list[Any]:
@@ -130,17 +129,17 @@ class _Store:
         return [] if job is None else [step for step in job.steps if step.by is commit]
 
     def _timestamps(self, commit: Commit) -> Iterator[Violation]:
-        event, detail = commit.event, commit.detail
-        ts = detail.commit_ts
+        event = commit.event
+        ts = event.commit_ts
         what = f"{_mutation(commit)} commits {when(event)}"
         if ts == 0:
-            if detail.writes:
+            if event.writes:
                 yield breach(event.request, f"{what} with writes and no timestamp", event)
         elif ts <= self.last_ts:
             text = f"{what} with timestamp {ts}; the one before has {self.last_ts}"
             yield breach(event.request, text, event)
-        elif ts <= detail.begin_ts:
-            yield breach(event.request, f"{what} with timestamp {ts}; its snapshot has {detail.begin_ts}", event)
+        elif ts <= event.begin_ts:
+            yield breach(event.request, f"{what} with timestamp {ts}; its snapshot has {event.begin_ts}", event)
 
     def _read(self, commit: Commit, row: Row, value: Any) -> Iterator[Violation]:
         written = self.written.get(row)
@@ -148,11 +147,11 @@ class _Store:
             there = self.documents.get(row)
             same = value is there or value == there
         else:
-            there = self.before.get(row) if row in commit.detail.writes else self.states.get(row)
+            there = self.before.get(row) if row in commit.event.writes else self.states.get(row)
             same = value == there or (value is None and self._collected(row, there, commit.event))
             if same and value is not None and row in self.gone:
                 same, there = False, "gone"
-        if not same or (written is not None and written[0] > commit.detail.begin_ts):
+        if not same or (written is not None and written[0] > commit.event.begin_ts):
             event, view = commit.event, self.view
             text = f"{_mutation(commit)} reads {_row(view, row)} as {_value(value)}"
             text += f"; when it commits {when(event)} that is {_value(there)}"
@@ -183,7 +182,7 @@ class _Store:
             return
         for row in there:
             written = self.written.get(row)
-            if written is not None and written[0] > commit.detail.begin_ts:
+            if written is not None and written[0] > commit.event.begin_ts:
                 text = f"{what}; {row} is written {when(written[1])}, after its snapshot"
                 yield breach(event.request, text, written[1], event)
 
@@ -208,8 +207,8 @@ def _place(document: Mapping[str, Any], path: str) -> Key:
 
 def _mutation(commit: Commit) -> str:
     event = commit.event
-    name = f"mutation {event.name}" if event.name else "a call that schedules"
-    return name if event.subject < 0 else f"{name} (job {event.subject})"
+    name = f"mutation {event.function}" if event.function else "a call that schedules"
+    return name if event.job < 0 else f"{name} (job {event.job})"
 
 
 def _row(view: View, row: Row) -> str:

@@ -11,8 +11,8 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from sim.contracts.invariant import Violation, breach, invariant
-from sim.history.entities import GAVE_UP, NOT_YET, Attempt, Job, Request, when
-from sim.history.vocabulary import RETURNED, SUCCESS
+from sim.history.entities import NOT_YET, Attempt, Job, Request, when
+from sim.history.vocabulary import GAVE_UP, RETURNED, SUCCESS
 from sim.kernel.durations import NS_PER_MS, format_duration
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def attempts_within_budget(view: View) -> Iterator[Violation]:
         if len(request.attempts) > at_most:
             start = request.attempts[at_most].start
             text = f"{request} has {len(request.attempts)} attempts where at most {at_most} are promised"
-            yield breach(request.number, f"{text}: attempt {start.subject} starts {when(start)}", start)
+            yield breach(request.number, f"{text}: attempt {start.attempt} starts {when(start)}", start)
 
 
 @invariant()
@@ -44,7 +44,7 @@ def no_attempt_after_settled(view: View) -> Iterator[Violation]:
         if request.settled is not None and request.attempts and request.attempts[-1].at > request.settled_at:
             late = next(attempt for attempt in request.attempts if attempt.at > request.settled_at)
             settled = request.settled
-            text = f"{request} settled as {settled.name} {when(settled)}, and attempt {late.number} starts"
+            text = f"{request} settled as {settled.outcome} {when(settled)}, and attempt {late.number} starts"
             yield breach(request.number, f"{text} {when(late.start)}", settled, late.start)
 
 
@@ -124,7 +124,7 @@ def poll_delays(view: View, request: Request) -> Iterator[tuple[int, tuple[int, 
     for poll, waits, failure in _further_polls(view, request):
         if law is not None and poll.by is not None and not failure:
             low_ms, high_ms = law(waits, 0)
-            yield poll.asked_ns - poll.by.detail.begin_ns, (_whole_ns(low_ms), _whole_ns(high_ms))
+            yield poll.asked_ns - poll.by.event.begin_ns, (_whole_ns(low_ms), _whole_ns(high_ms))
 
 
 def _further_polls(view: View, request: Request) -> Iterator[tuple[Job, int, int]]:
@@ -144,12 +144,12 @@ def delays(view: View, request: Request) -> Iterator[tuple[int, int, tuple[int, 
     jobs = _action_jobs(view, request)
     for failure, job in enumerate(jobs[1:], 1):
         if job.by is not None:
-            yield failure, job.asked_ns - job.by.detail.begin_ns, _law_ns(view, failure, None)
+            yield failure, job.asked_ns - job.by.event.begin_ns, _law_ns(view, failure, None)
     attempts = request.attempts
     for failure, (attempt, following) in enumerate(pairwise(attempts), 1):
         sleeps = [event for at, event in request.sleeps if attempt.at < at < following.at]
         if sleeps:
-            yield failure, sum(event.detail for event in sleeps), _law_ns(view, failure, None)
+            yield failure, sum(event.duration_ns for event in sleeps), _law_ns(view, failure, None)
 
 
 @invariant()
@@ -162,9 +162,11 @@ def first_attempt_in_law(view: View) -> Iterator[Violation]:
     for request in view.requests.values():
         jobs = _action_jobs(view, request)
         if jobs and jobs[0].by is not None:
-            delay_ns, proof = jobs[0].asked_ns - jobs[0].by.detail.begin_ns, jobs[0].created
+            delay_ns = jobs[0].asked_ns - jobs[0].by.event.begin_ns
+            proof: Event = jobs[0].created
         elif request.attempts and not request.jobs:
-            delay_ns, proof = request.attempts[0].start.t_ns - request.submitted_ns, request.attempts[0].start
+            proof = request.attempts[0].start
+            delay_ns = proof.t_ns - request.submitted_ns
         else:
             continue
         if not low_ns <= delay_ns <= high_ns:
@@ -180,7 +182,7 @@ def _scheduled_delays(view: View, request: Request) -> Iterator[Violation]:
     for failure, job in enumerate(jobs[1:], 1):
         if job.by is None:
             continue
-        delay_ns = job.asked_ns - job.by.detail.begin_ns
+        delay_ns = job.asked_ns - job.by.event.begin_ns
         low_ns, high_ns = _law_ns(view, failure, attempt_in.get(jobs[failure - 1].id))
         if not low_ns <= delay_ns <= high_ns:
             yield _off_law(request, failure, delay_ns, (low_ns, high_ns), job.created, job.by.event)
@@ -200,7 +202,7 @@ def _slept_delays(view: View, request: Request) -> Iterator[Violation]:
         sleeps = [event for _, event in slept[first:last]]
         if following is None and not sleeps:
             return
-        delay_ns = sum(event.detail for event in sleeps)
+        delay_ns = sum(event.duration_ns for event in sleeps)
         low_ns, high_ns = _law_ns(view, failure, attempt)
         # A wait that no attempt has followed yet may go on.
         if delay_ns > high_ns or (following is not None and delay_ns < low_ns):
@@ -274,7 +276,7 @@ def _off_law_of_polls(request: Request, poll: Job, what: str, law_ms: tuple[floa
     if poll.by is None:
         return
     low_ns, high_ns = map(_whole_ns, law_ms)
-    delay_ns = poll.asked_ns - poll.by.detail.begin_ns
+    delay_ns = poll.asked_ns - poll.by.event.begin_ns
     # The sum of two delays is rounded twice.
     if not low_ns - 1 <= delay_ns <= high_ns + 1:
         text = f"{request} {what} after {format_duration(delay_ns)} ({poll}) where the law says"
@@ -289,7 +291,9 @@ def no_sleep_after_last_attempt(view: View) -> Iterator[Violation]:
             last_at = max(attempt.at for attempt in request.attempts if attempt.at < request.settled_at)
             for at, sleep in request.sleeps:
                 if last_at < at < request.settled_at:
-                    text = f"{request} sleeps {format_duration(sleep.detail)} after its last attempt and then settles"
+                    text = (
+                        f"{request} sleeps {format_duration(sleep.duration_ns)} after its last attempt and then settles"
+                    )
                     text += f" as {request.outcome} without another"
                     yield breach(request.number, text, view.events[last_at], sleep, request.settled)
                     break

@@ -10,12 +10,14 @@ from the submission. Timestamps of transactions and ranges of shared tables are 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from sim.contracts.invariant import Violation, breach, invariant
 from sim.history.entities import when
-from sim.history.events import Committed, Start
+from sim.history.events import AttemptStarted, DocumentWritten, MutationCommitted
+from sim.kernel.durations import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
     from sim.contracts.view import View
     from sim.history.events import Event
 
-OF_JOBS = ("job", "state", "commit", "conflict", "rolled_back", "system_error")
-"""Events whose subject is a job."""
+EXACT = frozenset({"attempt", "function", "outcome", "end", "effect", "stream", "target", "limit", "result", "retrier"})
+"""Fields that must be the same to the letter."""
 
 
 @invariant()
@@ -68,29 +70,30 @@ class _Twin:
         self._start_ns = (here[0].t_ns if here else 0, there[0].t_ns if there else 0)
 
     def same_event(self, mine: Event, other: Event) -> bool:
-        if mine.kind != other.kind or not self._same_instant(mine.t_ns, other.t_ns):
+        if type(mine) is not type(other) or not self._same_instant(mine.t_ns, other.t_ns):
             return False
-        if mine.kind in OF_JOBS:
-            same_subject = self._same_job(mine.subject, other.subject)
-        else:
-            same_subject = mine.subject == other.subject
-        written = mine.kind == "write"
-        same_name = self._same_document(mine.name, other.name) if written else mine.name == other.name
-        return same_subject and same_name and self._same_detail(mine.detail, other.detail)
-
-    def _same_detail(self, mine: Any, other: Any) -> bool:
-        if isinstance(mine, Committed) and isinstance(other, Committed):
+        if isinstance(mine, MutationCommitted) and isinstance(other, MutationCommitted):
             return self._same_commit(mine, other)
-        if isinstance(mine, Start) and isinstance(other, Start):
-            if not self._same_job(mine.job, other.job):
-                return False
+        if isinstance(mine, DocumentWritten) and isinstance(other, DocumentWritten):
+            same_id = self._same_document(mine.document_id, other.document_id)
+            return same_id and self._same(mine.document, other.document)
+        if isinstance(mine, AttemptStarted) and isinstance(other, AttemptStarted):
             due_ns = (mine.effect_ns, other.effect_ns)
-            return self._same_instant(*due_ns) if min(due_ns) >= 0 else max(due_ns) < 0
-        return self._same(mine, other)
+            same_effect = self._same_instant(*due_ns) if min(due_ns) >= 0 else max(due_ns) < 0
+            same = (mine.attempt, mine.outcome) == (other.attempt, other.outcome)
+            return same and self._same_job(mine.job, other.job) and same_effect
+        return all(self._same_field(name, getattr(mine, name), getattr(other, name)) for name in _own_fields(mine))
 
-    def _same_commit(self, mine: Committed, other: Committed) -> bool:
+    def _same_field(self, name: str, mine: Any, other: Any) -> bool:
+        if name == "job":
+            return self._same_job(mine, other)
+        return bool(mine == other) if name in EXACT else self._same(mine, other)
+
+    def _same_commit(self, mine: MutationCommitted, other: MutationCommitted) -> bool:
         return (
-            self._same_instant(mine.begin_ns, other.begin_ns)
+            self._same_job(mine.job, other.job)
+            and mine.function == other.function
+            and self._same_instant(mine.begin_ns, other.begin_ns)
             and self._same_job(mine.caller, other.caller)
             and len(mine.reads) == len(other.reads)
             and len(mine.writes) == len(other.writes)
@@ -139,6 +142,18 @@ class _Twin:
         return bool(mine == other)
 
 
+def _own_fields(event: Event) -> list[str]:
+    """Name the fields of an event besides its instant and its request."""
+    return [field.name for field in fields(event)[2:]]
+
+
 def _words(event: Event) -> str:
-    detail = "" if event.detail is None or isinstance(event.detail, Committed) else f" {event.detail}"
-    return f"'{event.kind}' {event.name}{detail} {when(event)}".replace("  ", " ")
+    told = [] if isinstance(event, MutationCommitted) else _own_fields(event)
+    said = [_value_text(name, getattr(event, name)) for name in told]
+    return " ".join([f"'{event.kind}'", *filter(None, said), when(event)])
+
+
+def _value_text(name: str, value: Any) -> str:
+    if value in (None, "", -1):
+        return ""
+    return format_duration(value) if name.endswith("_ns") else str(value)

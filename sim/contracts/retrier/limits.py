@@ -7,8 +7,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.contracts.invariant import Violation, breach, invariant
-from sim.history.entities import GAVE_UP, NOT_YET, Commit, Request, when
-from sim.history.vocabulary import CANCELED, OF_THE_ACTION, OF_THE_REQUEST
+from sim.history.entities import NOT_YET, Commit, Request, when
+from sim.history.events import JobStepped
+from sim.history.vocabulary import CANCELED, GAVE_UP, OF_THE_ACTION, OF_THE_REQUEST
 from sim.kernel.durations import NS_PER_MS, format_duration
 
 if TYPE_CHECKING:
@@ -90,11 +91,11 @@ def cancel_obeyed(view: View) -> Iterator[Violation]:
         for at, cancel in request.cancels:
             if at > request.settled_at:
                 yield from _answered_late(request, at, cancel)
-            elif cancel.name == OF_THE_REQUEST:
+            elif cancel.target == OF_THE_REQUEST:
                 yield from _obeyed(view, request, at, cancel)
-            elif cancel.name == OF_THE_ACTION:
+            elif cancel.target == OF_THE_ACTION:
                 step = view.events[at + 1] if at + 1 < len(view.events) else None
-                if step is not None and step.kind == "state" and step.detail[1] == CANCELED:
+                if isinstance(step, JobStepped) and step.after == CANCELED:
                     late = _nothing_starts(view, request, at + 1, cancel)
                     yield from (found for found in late if not _forgotten(view, at, found))
 
@@ -114,14 +115,14 @@ def _obeyed(view: View, request: Request, at: int, cancel: Event) -> Iterator[Vi
             return
         at = commit.at
         answered_at, answer = next((place for place in request.answers if place[0] > at), (NOT_YET, None))
-        if answer is not None and answer.detail is False:
+        if answer is not None and answer.answer is False:
             # What a mutation settles stands right behind its commit.
             if request.settled_at == at + 1:
                 text = f"the cancel of {request} answers false {when(answer)}, and has itself settled the request"
                 yield breach(request.number, text, cancel, request.settled, answer)
             return
         obeyed = request.outcome == CANCELED and request.settled_at < answered_at
-        if answer is not None and answer.detail is True and not obeyed:
+        if answer is not None and answer.answer is True and not obeyed:
             text = f"the cancel of {request} answers true {when(answer)}, and it has not settled as canceled"
             yield breach(request.number, text, cancel, answer)
             return
@@ -141,10 +142,10 @@ def _answered_late(request: Request, at: int, cancel: Event) -> Iterator[Violati
     """Yield a cancel that answers true although the request had settled otherwise before its snapshot."""
     commit = next((commit for commit in request.cancel_commits if commit.at > at), None)
     settled = request.settled
-    if commit is None or settled is None or request.outcome == CANCELED or settled.t_ns >= commit.detail.begin_ns:
+    if commit is None or settled is None or request.outcome == CANCELED or settled.t_ns >= commit.event.begin_ns:
         return
     answer = next((answer for place, answer in request.answers if place > commit.at), None)
-    if answer is not None and answer.detail is True:
+    if answer is not None and answer.answer is True:
         text = f"the cancel of {request} answers true {when(answer)}, and it had settled as {request.outcome}"
         yield breach(request.number, f"{text} {when(settled)}", settled, cancel, answer)
 
@@ -167,7 +168,7 @@ def _nothing_starts(view: View, request: Request, at: int, cancel: Event) -> Ite
 def _submitted_before(request: Request, cancel: Commit) -> bool:
     """Tell whether the cancel's snapshot could show anything of the request."""
     first = request.jobs[0].by if request.jobs else None
-    return first is not None and first.detail.commit_ts <= cancel.detail.begin_ts
+    return first is not None and first.event.commit_ts <= cancel.event.begin_ts
 
 
 def _under_way(view: View, request: Request, at: int, commit: Commit | None) -> bool:

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 
 from sim.contracts.invariant import Violation, breach, invariant
 from sim.history.entities import NOT_YET, Attempt, Job, when
+from sim.history.events import CommitRefused, FunctionThrew, NumberDrawn, SystemErrorStruck
 from sim.history.vocabulary import ANSWERED, CANCELED, FAILED, SUCCESS
-from sim.kernel.durations import format_duration
+from sim.kernel.durations import format_duration, ns_of_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sim.contracts.view import View
     from sim.history.entities import Commit
-    from sim.history.events import Event
 
 ENDED = (SUCCESS, FAILED, CANCELED)
-LOST_DRAWS = ("conflict", "rolled_back")
+LOST_DRAWS = (CommitRefused, FunctionThrew)
 EVERYWHERE = -1
-STRUCK = frozenset({"conflict", "system_error", "rolled_back"})
+STRUCK = (CommitRefused, SystemErrorStruck, FunctionThrew)
 """What can keep an execution from telling how its attempt ended."""
 
 
@@ -36,9 +36,9 @@ def looking_ends(view: View) -> Iterator[Violation]:
             continue
         for job in request.jobs:
             if job.at > request.settled_at and job.name in names and job.by is not None:
-                look = view.jobs.get(job.by.event.subject)
-                if look is not None and look.name in names and job.by.detail.begin_ns > settled.t_ns:
-                    text = f"{request} settled as {settled.name} {when(settled)}, and {look} schedules {job}"
+                look = view.jobs.get(job.by.event.job)
+                if look is not None and look.name in names and job.by.event.begin_ns > settled.t_ns:
+                    text = f"{request} settled as {settled.outcome} {when(settled)}, and {look} schedules {job}"
                     yield breach(request.number, f"{text} {when(job.created)}", settled, job.created)
                     break
 
@@ -73,7 +73,7 @@ def ends_acted_on(view: View) -> Iterator[Violation]:
         return
     actions: dict[int, list[Job]] = {}
     for commit in view.commits:
-        look = view.jobs.get(commit.event.subject)
+        look = view.jobs.get(commit.event.job)
         if look is None or look.name not in promises.poll_jobs:
             continue
         made = {job.name for job in commit.created}
@@ -85,7 +85,7 @@ def ends_acted_on(view: View) -> Iterator[Violation]:
                 job for job in look.request.jobs if job.name in promises.action_jobs and job.by is not None
             ]
         newest = _newest(actions[number], commit)
-        if newest is not None and (state := dict(commit.detail.reads).get(newest.id)) in ENDED:
+        if newest is not None and (state := dict(commit.event.reads).get(newest.id)) in ENDED:
             again = next(job for job in commit.created if job.name in promises.poll_jobs)
             text = f"{look} of {look.request} finds {newest} {state} {when(commit.event)}, and only looks again"
             yield breach(look.request.number, text, newest.end, commit.event, again.created)
@@ -93,8 +93,8 @@ def ends_acted_on(view: View) -> Iterator[Violation]:
 
 def _newest(jobs: list[Job], commit: Commit) -> Job | None:
     """Return the newest of some jobs that the snapshot of a mutation shows."""
-    begin_ts = commit.detail.begin_ts
-    return next((job for job in reversed(jobs) if job.by is not None and job.by.detail.commit_ts <= begin_ts), None)
+    begin_ts = commit.event.begin_ts
+    return next((job for job in reversed(jobs) if job.by is not None and job.by.event.commit_ts <= begin_ts), None)
 
 
 @invariant()
@@ -126,7 +126,7 @@ def _struck(view: View, attempt: Attempt, job: Job) -> bool:
     if job.started is None or job.end is None or (limit_ns is not None and job.end.t_ns == job.started.t_ns + limit_ns):
         return True
     between = view.events[attempt.end_at : job.end_at]
-    return any(event.kind in STRUCK and event.request == attempt.request.number for event in between)
+    return any(isinstance(event, STRUCK) and event.request == attempt.request.number for event in between)
 
 
 @invariant()
@@ -137,39 +137,35 @@ def draws_are_fresh(view: View) -> Iterator[Violation]:
     """
     if not view.terms.draws_differ:
         return
-    seen: dict[tuple[int, float], Event] = {}
+    seen: dict[tuple[int, float], NumberDrawn] = {}
     for event, job, lost in _drawn(view):
-        keys = [(EVERYWHERE, event.detail)] if not lost else []
+        keys = [(EVERYWHERE, event.value)] if not lost else []
         if job >= 0:
-            keys.append((job, event.detail))
+            keys.append((job, event.value))
         for key in keys:
             before = seen.setdefault(key, event)
             if before is not event:
-                text = f"request {event.request} draws {event.detail} ({event.name}) {when(event)}, which"
-                text += f" request {before.request} has drawn ({before.name}) {when(before)}"
+                text = f"request {event.request} draws {event.value} ({event.stream}) {when(event)}, which"
+                text += f" request {before.request} has drawn ({before.stream}) {when(before)}"
                 yield breach(event.request, text, before, event)
                 return
 
 
-def _drawn(view: View) -> Iterator[tuple[Event, int, bool]]:
+def _drawn(view: View) -> Iterator[tuple[NumberDrawn, int, bool]]:
     """Yield each draw, the job whose mutation drew it (-1: none), and whether that came to nothing."""
     events, places = view.events, [commit.at for commit in view.commits]
     for at, event in view.draws:
         following = at + 1
-        while following < len(events) and events[following].kind == "draw":
+        while following < len(events) and isinstance(events[following], NumberDrawn):
             following += 1
         after = events[following] if following < len(events) else None
-        if (
-            after is not None
-            and after.kind in LOST_DRAWS
-            and (after.request, after.t_ns) == (event.request, event.t_ns)
-        ):
-            yield event, after.subject, True
+        if isinstance(after, LOST_DRAWS) and (after.request, after.t_ns) == (event.request, event.t_ns):
+            yield event, after.job, True
             continue
         place = bisect(places, at)
         commit = view.commits[place].event if place < len(places) else None
         of_it = commit is not None and (commit.request, commit.t_ns) == (event.request, event.t_ns)
-        yield event, commit.subject if commit is not None and of_it else -1, False
+        yield event, commit.job if commit is not None and of_it else -1, False
 
 
 @invariant()
@@ -178,7 +174,7 @@ def timeouts_in_law(view: View) -> Iterator[Violation]:
     promises = view.terms.promises
     if promises.timeout_ms is None:
         return
-    timeout_ns = round(promises.timeout_ms * 1e6)
+    timeout_ns = ns_of_ms(promises.timeout_ms)
     law = f"the law says {format_duration(timeout_ns)}"
     for request in view.requests.values():
         by_ns = None if promises.deadline_ns is None else request.submitted_ns + promises.deadline_ns
@@ -187,13 +183,13 @@ def timeouts_in_law(view: View) -> Iterator[Violation]:
                 continue
             started_ns = attempt.start.t_ns
             what = f"attempt {attempt.number} of {request}"
-            if attempt.timed_out is not None:
-                waited_ns = attempt.timed_out.t_ns - started_ns
+            if attempt.given_up is not None:
+                waited_ns = attempt.given_up.t_ns - started_ns
                 # A deadline counted in ms is rounded to ns.
-                at_deadline = by_ns is not None and abs(attempt.timed_out.t_ns - by_ns) <= 1
+                at_deadline = by_ns is not None and abs(attempt.given_up.t_ns - by_ns) <= 1
                 if waited_ns != timeout_ns and not (at_deadline and waited_ns < timeout_ns):
                     text = f"{what} is given up after {format_duration(waited_ns)} where {law}"
-                    yield breach(request.number, text, attempt.start, attempt.timed_out)
+                    yield breach(request.number, text, attempt.start, attempt.given_up)
             elif attempt.end is None and view.is_past(started_ns + timeout_ns):
                 yield breach(request.number, f"{what} never ends and is not given up where {law}", attempt.start)
             elif attempt.end is not None and attempt.end.t_ns > started_ns + timeout_ns and attempt.lost is None:

@@ -7,14 +7,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.contracts.invariant import Violation, breach, invariant
-from sim.history.entities import GAVE_UP, Request, when
-from sim.history.vocabulary import CANCELED, FAILED, PENDING, RETURNED, SUCCESS
+from sim.history.entities import Request, when
+from sim.history.vocabulary import CANCELED, FAILED, GAVE_UP, PENDING, RETURNED, SUCCESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sim.contracts.view import View
-    from sim.history.events import Event
+    from sim.history.events import Event, Settled
 
 RESULT_OF = {SUCCESS: SUCCESS, FAILED: GAVE_UP, GAVE_UP: GAVE_UP, CANCELED: CANCELED}
 """What a caller is told, as an outcome."""
@@ -46,10 +46,9 @@ def result_never_changes(view: View) -> Iterator[Violation]:
     """A request that has settled never settles as something else."""
     for request in view.requests.values():
         for again in request.resettled:
-            if again.name != request.outcome:
-                text = (
-                    f"{request} settled as {request.outcome} {when(request.settled)} and as {again.name} {when(again)}"
-                )
+            if again.outcome != request.outcome:
+                text = f"{request} settled as {request.outcome} {when(request.settled)}"
+                text += f" and as {again.outcome} {when(again)}"
                 yield breach(request.number, text, request.settled, again)
 
 
@@ -58,8 +57,8 @@ def settles_once(view: View) -> Iterator[Violation]:
     """The retrier concludes once about each request: nothing of it goes on looking after that."""
     for request in view.requests.values():
         for again in request.resettled:
-            if again.name == request.outcome:
-                text = f"{request} settled as {again.name} {when(request.settled)} and once more {when(again)}"
+            if again.outcome == request.outcome:
+                text = f"{request} settled as {again.outcome} {when(request.settled)} and once more {when(again)}"
                 yield breach(request.number, text, request.settled, again)
 
 
@@ -77,7 +76,7 @@ def result_is_true(view: View) -> Iterator[Violation]:
             if not any(attempt.how == RETURNED and attempt.end_at < at for attempt in request.attempts):
                 text = f"{request} settles as success {when(settled)}, and no attempt has succeeded"
                 yield breach(request.number, text, *(attempt.end for attempt in request.attempts), settled)
-            elif settled.subject >= 0:
+            elif settled.answer >= 0:
                 yield from _answer_is_true(request, settled)
         elif request.outcome == GAVE_UP:
             for attempt in request.attempts:
@@ -89,8 +88,8 @@ def result_is_true(view: View) -> Iterator[Violation]:
             yield breach(request.number, f"{request} settles as canceled {when(settled)}; nobody canceled it", settled)
 
 
-def _answer_is_true(request: Request, settled: Event) -> Iterator[Violation]:
-    number = settled.subject
+def _answer_is_true(request: Request, settled: Settled) -> Iterator[Violation]:
+    number = settled.answer
     if not any(
         attempt.number == number and attempt.how == RETURNED and attempt.end_at < request.settled_at
         for attempt in request.attempts
@@ -129,12 +128,12 @@ def callback_once(view: View) -> Iterator[Violation]:
         if len(calls) > 1:
             text = f"the callback of {request} runs {when(calls[0])} and again {when(calls[1])}"
             yield breach(request.number, text, calls[0], calls[1])
-        if calls and request.settled is not None and RESULT_OF.get(calls[0].name, calls[0].name) != request.outcome:
-            text = f"the callback of {request} is told '{calls[0].name}' {when(calls[0])}, and it settled as"
+        if calls and request.settled is not None and RESULT_OF.get(calls[0].result, calls[0].result) != request.outcome:
+            text = f"the callback of {request} is told '{calls[0].result}' {when(calls[0])}, and it settled as"
             yield breach(request.number, f"{text} {request.outcome}", calls[0], request.settled)
         if request.callbacks_lost:
             lost = request.callbacks_lost[0]
-            text = f"the callback of {request} threw {when(lost)}; its caller is not told '{lost.name}' again"
+            text = f"the callback of {request} threw {when(lost)}; its caller is not told '{lost.result}' again"
             yield breach(request.number, text, lost)
 
 

@@ -46,7 +46,7 @@ def test_options_of_a_scenario_become_upstreams_numbers() -> None:
 
 def test_start_inserts_a_run_and_schedules_its_execution_and_a_heartbeat(play: Play) -> None:
     played = play("component", "success 50ms", heartbeat=0.25)
-    writes = [(event.name, event.detail["state"]) for event in played.events("write")][:2]
+    writes = [(event.document_id, event.document["state"]) for event in played.events("write")][:2]
     assert (writes, played.due("execute"), played.due("heartbeat")) == (
         [
             ("runs:1", {"type": "inProgress", "startTime": 0}),
@@ -81,7 +81,7 @@ def test_a_success_settles_the_run_at_its_end(play: Play) -> None:
 
 def test_a_failure_schedules_the_next_attempt_and_counts(play: Play) -> None:
     played = play("component", "fail 50ms", "success 50ms")
-    retried = played.events("write")[2].detail
+    retried = played.events("write")[2].document
     assert (retried["numFailures"], retried["state"]) == (
         1,
         {"type": "inProgress", "startTime": 550_000_000, "schedulerId": 2},
@@ -179,7 +179,7 @@ def test_a_job_canceled_behind_its_back_before_it_starts_settles_the_run_at_the_
 
 def test_its_own_cancel_settles_at_once_and_the_running_attempt_goes_on_unheard(play: Play) -> None:
     played = play("component", "success 50ms", more="cancel: {share: 1, after: {constant: 20ms}}")
-    answers = [event.detail for event in played.events("cancel_answer")]
+    answers = [event.answer for event in played.events("cancel_answer")]
     assert (played.end, played.request.effects, answers, played.jobs[0]) == (
         ("canceled", 20),
         1,
@@ -195,7 +195,7 @@ def test_canceling_between_attempts_cancels_the_next_one(play: Play) -> None:
 
 def test_canceling_a_run_that_is_over_answers_false(play: Play) -> None:
     played = play("component", "success 50ms", more="cancel: {share: 1, after: {constant: 1s}}")
-    assert (played.end, [event.detail for event in played.events("cancel_answer")]) == (("success", 50), [False])
+    assert (played.end, [event.answer for event in played.events("cancel_answer")]) == (("success", 50), [False])
 
 
 def test_canceling_a_run_that_is_gone_answers_false(play: Play) -> None:
@@ -208,7 +208,7 @@ def test_canceling_a_run_that_is_gone_answers_false(play: Play) -> None:
 
 def test_on_complete_runs_once_with_the_result(play: Play) -> None:
     played = play("{kind: component, max_failures: 1}", "fail 50ms")
-    assert [(event.t_ns / 1e6, event.name) for event in played.events("callback")] == [(600, "failed")]
+    assert [(event.t_ns / 1e6, event.result) for event in played.events("callback")] == [(600, "failed")]
 
 
 def test_without_on_complete_nothing_runs(play: Play) -> None:
@@ -312,7 +312,7 @@ def test_each_heartbeat_draws_by_the_number_of_those_scheduled_before(play: Play
 
 def test_draws_are_in_the_history(play: Play) -> None:
     played = play("component", "fail 0ms", "success 0ms", heartbeat=0.25, backoff=0.75)
-    assert [(event.name, event.detail) for event in played.events("draw")] == [("heartbeat", 0.25), ("backoff", 0.75)]
+    assert [(event.stream, event.value) for event in played.events("draw")] == [("heartbeat", 0.25), ("backoff", 0.75)]
 
 
 # What is to be measured, not mended.

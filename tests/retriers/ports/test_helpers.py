@@ -94,7 +94,7 @@ def test_draws_have_the_addresses_of_the_failure_and_of_the_poll_that_schedules(
 
 def test_draws_are_in_the_history_in_their_order(play: Play) -> None:
     played = play("helpers", "fail 0ms", "success 0ms", action_jitter=0.25, poll_jitter=[0.5, 0.75])
-    draws = [(event.name, event.detail) for event in played.events("draw")]
+    draws = [(event.stream, event.value) for event in played.events("draw")]
     assert draws == [("poll_jitter", 0.5), ("action_jitter", 0.25), ("poll_jitter", 0.75)]
 
 

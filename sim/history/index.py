@@ -1,0 +1,278 @@
+"""A history, indexed in one pass: requests with their attempts, jobs with their steps, commits with what they created.
+
+Contracts, stories and traces stand on this index: it alone says which commit created a job, which mutation made a step,
+and which attempt an effect belongs to.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from sim.history.entities import Attempt, Commit, Job, Place, Request, Step
+from sim.history.events import (
+    AttemptEnded,
+    AttemptStarted,
+    CallbackRan,
+    CallbackThrew,
+    CallGivenUp,
+    CancelAnswered,
+    CancelAsked,
+    CommitRefused,
+    ContactLost,
+    DocumentWritten,
+    EffectMade,
+    Event,
+    FunctionThrew,
+    JobCreated,
+    JobStepped,
+    MutationCommitted,
+    NumberDrawn,
+    RanAway,
+    RowsCollected,
+    ServerBooted,
+    ServerDied,
+    Settled,
+    SettledAgain,
+    SleepStarted,
+    Submitted,
+    SystemErrorStruck,
+)
+from sim.history.vocabulary import CANCEL, IN_PROGRESS, PENDING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sim.history.events import AttemptEvent, History
+
+Ledger = JobCreated | JobStepped | DocumentWritten | MutationCommitted | RowsCollected
+"""Events that change the store."""
+
+
+class Index:
+    """A history's requests, jobs and commits, and where things stand."""
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+        self.events = events = history.events
+        self.requests: dict[int, Request] = {}
+        self.jobs: dict[int, Job] = {}
+        self.commits: list[Commit] = []
+        """In their order."""
+        self.restarts: list[Place[ServerDied]] = []
+        self.boots: list[Place[ServerBooted]] = []
+        self.draws: list[Place[NumberDrawn]] = []
+        self.conflicts: list[Place[CommitRefused]] = []
+        self.ledger: list[Place[Ledger]] = []
+        """All changes of the store: jobs, their steps, writes, commits, collections."""
+        self.backwards: list[int] = []
+        """Places at which the clock went back."""
+        self.strays: list[Place[AttemptEvent]] = []
+        """Ends, losses and effects of attempts that were never started, and second ends."""
+        self.strangers: list[Place[JobStepped | MutationCommitted]] = []
+        """Steps and commits of jobs that were never created."""
+        last_ns = 0
+        for at, event in enumerate(events):
+            t_ns = event.t_ns
+            if t_ns < last_ns:
+                self.backwards.append(at)
+            last_ns = t_ns
+            take = self._takers.get(type(event))
+            if take is not None:
+                take(self, at, event)
+        self.last_ns = last_ns
+        """The instant of the last event."""
+
+    def job_text(self, number: int) -> str:
+        """Name a job."""
+        job = self.jobs.get(number)
+        return f"job {number}" if job is None else str(job)
+
+    # One method a kind of event.
+
+    def _request(self, number: int) -> Request:
+        request = self.requests.get(number)
+        if request is None:
+            request = self.requests[number] = Request(number)
+        return request
+
+    def _attempt_of(self, at: int, event: AttemptEvent) -> Attempt | None:
+        request = self.requests.get(event.request)
+        if request is not None:
+            number = event.attempt
+            attempts = request.attempts
+            # Attempts are numbered from 1 in order; anything else is found by looking.
+            if 0 < number <= len(attempts) and attempts[number - 1].number == number:
+                return attempts[number - 1]
+            for attempt in attempts:
+                if attempt.number == number:
+                    return attempt
+        self.strays.append((at, event))
+        return None
+
+    def _submitted(self, _at: int, event: Submitted) -> None:
+        self._request(event.request).submit = event
+
+    def _attempt_started(self, at: int, event: AttemptStarted) -> None:
+        request = self._request(event.request)
+        request.attempts.append(Attempt(request, at, event))
+
+    def _attempt_ended(self, at: int, event: AttemptEnded) -> None:
+        attempt = self._attempt_of(at, event)
+        if attempt is None:
+            return
+        if attempt.end is not None:
+            self.strays.append((at, event))
+            return
+        attempt.end = event
+        attempt.end_at = at
+        attempt.how = event.end
+
+    def _contact_lost(self, at: int, event: ContactLost) -> None:
+        attempt = self._attempt_of(at, event)
+        if attempt is not None and attempt.lost is None:
+            attempt.lost = event
+            attempt.lost_at = at
+
+    def _call_given_up(self, at: int, event: CallGivenUp) -> None:
+        attempt = self._attempt_of(at, event)
+        if attempt is not None and attempt.given_up is None:
+            attempt.given_up = event
+            attempt.given_up_at = at
+
+    def _effect_made(self, at: int, event: EffectMade) -> None:
+        attempt = self._attempt_of(at, event)
+        if attempt is not None:
+            attempt.effects.append((at, event))
+            attempt.request.effects.append((at, event, attempt))
+
+    def _job_created(self, at: int, event: JobCreated) -> None:
+        self.ledger.append((at, event))
+        request = self._request(event.request)
+        job = Job(request, at, event)
+        request.jobs.append(job)
+        self.jobs[job.id] = job
+
+    def _job_stepped(self, at: int, event: JobStepped) -> None:
+        self.ledger.append((at, event))
+        job = self.jobs.get(event.job)
+        if job is None:
+            self.strangers.append((at, event))
+            return
+        step = Step(at, event)
+        job.steps.append(step)
+        job.state = step.after
+        if step.after == IN_PROGRESS:
+            if job.started is None:
+                job.started = event
+                job.started_at = at
+        elif job.end is None and step.after != PENDING:
+            job.end = event
+            job.end_at = min(job.end_at, at)
+
+    def _stored(self, at: int, event: DocumentWritten | RowsCollected) -> None:
+        self.ledger.append((at, event))
+
+    def _mutation_committed(self, at: int, event: MutationCommitted) -> None:
+        self.ledger.append((at, event))
+        commits, jobs = self.commits, self.jobs
+        before_at = commits[-1].at if commits else -1
+        commit = Commit(at, event)
+        commits.append(commit)
+        for row in event.writes:
+            job = jobs.get(row) if isinstance(row, int) else None
+            if job is None:
+                continue
+            if job.at > before_at and job.by is None:
+                job.by = commit
+                commit.created.append(job)
+            if job.steps and job.steps[-1].at > before_at:
+                job.steps[-1].by = commit
+        if event.job >= 0:
+            job = jobs.get(event.job)
+            if job is None:
+                self.strangers.append((at, event))
+            else:
+                job.commits.append((at, event))
+        elif event.function == CANCEL:
+            self._request(event.request).cancel_commits.append(commit)
+
+    def _function_threw(self, at: int, event: FunctionThrew) -> None:
+        job = self.jobs.get(event.job)
+        if job is not None:
+            job.threw.append((at, event))
+
+    def _system_error_struck(self, at: int, event: SystemErrorStruck) -> None:
+        job = self.jobs.get(event.job)
+        if job is not None:
+            job.errors.append((at, event))
+
+    def _number_drawn(self, at: int, event: NumberDrawn) -> None:
+        self.draws.append((at, event))
+
+    def _commit_refused(self, at: int, event: CommitRefused) -> None:
+        self.conflicts.append((at, event))
+
+    def _sleep_started(self, at: int, event: SleepStarted) -> None:
+        self._request(event.request).sleeps.append((at, event))
+
+    def _settled(self, at: int, event: Settled) -> None:
+        request = self._request(event.request)
+        if request.settled is not None:
+            request.resettled.append(event)
+            return
+        request.settled = event
+        request.settled_at = at
+        request.outcome = event.outcome
+
+    def _settled_again(self, _at: int, event: SettledAgain) -> None:
+        self._request(event.request).resettled.append(event)
+
+    def _callback_ran(self, _at: int, event: CallbackRan) -> None:
+        self._request(event.request).callbacks.append(event)
+
+    def _callback_threw(self, _at: int, event: CallbackThrew) -> None:
+        self._request(event.request).callbacks_lost.append(event)
+
+    def _cancel_asked(self, at: int, event: CancelAsked) -> None:
+        self._request(event.request).cancels.append((at, event))
+
+    def _cancel_answered(self, at: int, event: CancelAnswered) -> None:
+        self._request(event.request).answers.append((at, event))
+
+    def _server_died(self, at: int, event: ServerDied) -> None:
+        self.restarts.append((at, event))
+
+    def _server_booted(self, at: int, event: ServerBooted) -> None:
+        self.boots.append((at, event))
+
+    def _ran_away(self, _at: int, event: RanAway) -> None:
+        self._request(event.request).runaway = event
+
+    _takers: ClassVar[dict[type[Event], Callable[..., None]]] = {
+        Submitted: _submitted,
+        AttemptStarted: _attempt_started,
+        AttemptEnded: _attempt_ended,
+        ContactLost: _contact_lost,
+        CallGivenUp: _call_given_up,
+        EffectMade: _effect_made,
+        JobCreated: _job_created,
+        JobStepped: _job_stepped,
+        DocumentWritten: _stored,
+        RowsCollected: _stored,
+        MutationCommitted: _mutation_committed,
+        FunctionThrew: _function_threw,
+        SystemErrorStruck: _system_error_struck,
+        NumberDrawn: _number_drawn,
+        CommitRefused: _commit_refused,
+        SleepStarted: _sleep_started,
+        Settled: _settled,
+        SettledAgain: _settled_again,
+        CallbackRan: _callback_ran,
+        CallbackThrew: _callback_threw,
+        CancelAsked: _cancel_asked,
+        CancelAnswered: _cancel_answered,
+        ServerDied: _server_died,
+        ServerBooted: _server_booted,
+        RanAway: _ran_away,
+    }
+    """What takes each kind of event; a note is taken by none."""
