@@ -11,12 +11,11 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from sim.history.records import Requests
+from sim.history.records import COLUMNS, FLAT_COLUMNS, Requests
 from sim.history.vocabulary import Cause
 from sim.measure.tally import Tally
 
@@ -46,23 +45,8 @@ RELATIVES: Final = {
 _NARROW = tuple(np.dtype(kind) for kind in ("u1", "u2", "u4", "u8"))
 _DUPLICATES = tuple(f"duplicates.{cause.name}" for cause in Cause)
 _COLUMNS: Final = {
-    "replication": "<i4",
-    "number": "<i8",
-    "submitted_ns": "<i8",
-    "first_effect_ns": "<i8",
-    "settled_ns": "<i8",
-    "known_attempt_end_ns": "<i8",
-    "last_attempt_end_ns": "<i8",
-    "attempts": "<i4",
-    "effects": "<i4",
-    "suppressed": "<i4",
-    "polls": "<i4",
-    "conflicts": "<i4",
-    "mutations": "<i4",
-    "actions": "<i4",
-    "action_ns": "<i8",
-    "outcome": "|u1",
-    **dict.fromkeys(_DUPLICATES, "<i4"),
+    **{name: np.dtype(COLUMNS[name].dtype).str for name in FLAT_COLUMNS},
+    **dict.fromkeys(_DUPLICATES, np.dtype(COLUMNS["duplicates"].dtype).str),
 }
 MOST_ROWS = 2**31
 """More than any part has; a wrong number is to be told, not to fill the memory."""
@@ -77,11 +61,7 @@ def encode(part: Kept) -> bytes:
     """Return the bytes of some requests or of a tally; the same give the same bytes (of one version of NumPy)."""
     if isinstance(part, Tally):
         return encode_arrays(part.to_arrays())
-    columns = {
-        field.name: np.ascontiguousarray(getattr(part, field.name))
-        for field in fields(Requests)
-        if field.name != "duplicates"
-    }
+    columns = {name: np.ascontiguousarray(getattr(part, name)) for name in FLAT_COLUMNS}
     duplicates = part.duplicates.reshape(len(part), len(Cause))
     columns |= {name: np.ascontiguousarray(duplicates[:, cause]) for cause, name in enumerate(_DUPLICATES)}
     return encode_arrays(columns, RELATIVES)

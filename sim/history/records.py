@@ -1,49 +1,70 @@
 """The per-request record: what one simulated request leaves behind, as columns of arrays.
 
-Engines fill it, `sim.analysis` reads it, and two engines agree when these columns are equal bit for bit.
+Engines fill it, `sim.measure` reads it, and two engines agree when these columns are equal bit for bit. A column is
+written down once, in `Requests`; what else needs to know its type, its unit or its name reads `COLUMNS`.
 """
 
+# ruff: noqa: RUF009  # each field is made with what is to be known of its column
+
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Self
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.history.vocabulary import NEVER, Cause
 
+Unit = Literal["number", "instant", "count", "duration", "code"]
+"""`number`: a name of the row; `instant` and `duration`: ns; `code`: of an enumeration."""
+
+
+class Column(NamedTuple):
+    """One column of `Requests`."""
+
+    dtype: type[np.generic]
+    unit: Unit
+    blank: int
+    """Its value for a request to which nothing has happened yet."""
+    width: tuple[int, ...]
+    """Its shape is (requests, *width)."""
+
+
+def _column(dtype: type[np.generic], unit: Unit, blank: int = 0, width: tuple[int, ...] = ()) -> Any:
+    return field(metadata={"column": Column(dtype, unit, blank, width)})
+
 
 @dataclass(frozen=True, slots=True)
 class Requests:
     """One row a request, in order of (replication, number); a column has shape (requests,) unless it says otherwise.
 
-    Times are ns of simulated time, `NEVER` (-1) where the thing did not happen.
+    Times are ns of simulated time, and `NEVER` (-1) if the thing did not happen.
     """
 
-    replication: NDArray[np.int32]
-    number: NDArray[np.int64]
+    replication: NDArray[np.int32] = _column(np.int32, "number")
+    number: NDArray[np.int64] = _column(np.int64, "number")
     """The request's number in its cell (isolated) or in its replication (shared), from 0."""
-    submitted_ns: NDArray[np.int64]
-    first_effect_ns: NDArray[np.int64]
-    settled_ns: NDArray[np.int64]
-    known_attempt_end_ns: NDArray[np.int64]
+    submitted_ns: NDArray[np.int64] = _column(np.int64, "instant")
+    first_effect_ns: NDArray[np.int64] = _column(np.int64, "instant", NEVER)
+    settled_ns: NDArray[np.int64] = _column(np.int64, "instant", NEVER)
+    known_attempt_end_ns: NDArray[np.int64] = _column(np.int64, "instant", NEVER)
     """Real end of the last attempt that had ended when the request settled; -1 if it has not settled or none had."""
-    last_attempt_end_ns: NDArray[np.int64]
-    attempts: NDArray[np.int32]
-    effects: NDArray[np.int32]
+    last_attempt_end_ns: NDArray[np.int64] = _column(np.int64, "instant", NEVER)
+    attempts: NDArray[np.int32] = _column(np.int32, "count")
+    effects: NDArray[np.int32] = _column(np.int32, "count")
     """Effects applied, the first included."""
-    suppressed: NDArray[np.int32]
-    """Effects that the receiver recognised by their idempotency key."""
-    polls: NDArray[np.int32]
-    conflicts: NDArray[np.int32]
-    mutations: NDArray[np.int32]
+    suppressed: NDArray[np.int32] = _column(np.int32, "count")
+    """Effects that the receiver recognized by their idempotency key."""
+    polls: NDArray[np.int32] = _column(np.int32, "count")
+    conflicts: NDArray[np.int32] = _column(np.int32, "count")
+    mutations: NDArray[np.int32] = _column(np.int32, "count")
     """Committed mutations."""
-    actions: NDArray[np.int32]
+    actions: NDArray[np.int32] = _column(np.int32, "count")
     """Started action jobs."""
-    action_ns: NDArray[np.int64]
+    action_ns: NDArray[np.int64] = _column(np.int64, "duration")
     """Time during which action executions ran."""
-    outcome: NDArray[np.uint8]
-    duplicates: NDArray[np.int32]
+    outcome: NDArray[np.uint8] = _column(np.uint8, "code")
+    duplicates: NDArray[np.int32] = _column(np.int32, "count", width=(len(Cause),))
     """Shape (requests, causes): applied effects after the first, by `Cause`."""
 
     def __len__(self) -> int:
@@ -53,42 +74,35 @@ class Requests:
     def blank(cls, numbers: range) -> Self:
         """Return records of requests to which nothing has happened yet, of replication 0 and submitted at 0."""
         count = len(numbers)
-
-        def column(dtype: type, value: int = 0, shape: tuple[int, ...] = (count,)) -> Any:
-            return np.full(shape, value, dtype=dtype) if value else np.zeros(shape, dtype=dtype)
-
-        return cls(
-            replication=column(np.int32),
-            number=np.arange(numbers.start, numbers.stop, dtype=np.int64),
-            submitted_ns=column(np.int64),
-            first_effect_ns=column(np.int64, NEVER),
-            settled_ns=column(np.int64, NEVER),
-            known_attempt_end_ns=column(np.int64, NEVER),
-            last_attempt_end_ns=column(np.int64, NEVER),
-            attempts=column(np.int32),
-            effects=column(np.int32),
-            suppressed=column(np.int32),
-            polls=column(np.int32),
-            conflicts=column(np.int32),
-            mutations=column(np.int32),
-            actions=column(np.int32),
-            action_ns=column(np.int64),
-            outcome=column(np.uint8),
-            duplicates=column(np.int32, 0, (count, len(Cause))),
-        )
+        columns: dict[str, Any] = {
+            # Zeros take no time until they are written to.
+            name: np.full((count, *of.width), of.blank, of.dtype)
+            if of.blank
+            else np.zeros((count, *of.width), of.dtype)
+            for name, of in COLUMNS.items()
+        }
+        columns["number"] = np.arange(numbers.start, numbers.stop, dtype=np.int64)
+        return cls(**columns)
 
     def select(self, rows: NDArray[np.bool_] | NDArray[np.intp] | slice) -> Self:
         """Return the chosen rows; those of a slice share their memory with these."""
-        return type(self)(*(getattr(self, field.name)[rows] for field in fields(self)))
+        return type(self)(*(getattr(self, name)[rows] for name in COLUMNS))
 
     def put(self, rows: NDArray[np.intp], others: Self) -> None:
         """Write other records over those at `rows`."""
-        for field in fields(self):
-            getattr(self, field.name)[rows] = getattr(others, field.name)
+        for name in COLUMNS:
+            getattr(self, name)[rows] = getattr(others, name)
 
     @classmethod
     def concatenate(cls, parts: Sequence[Self]) -> Self:
         """Join the rows of several tables in the given order; at least one is needed."""
         if len(parts) == 1:
             return parts[0]
-        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS))
+
+
+COLUMNS: Final[dict[str, Column]] = {one.name: one.metadata["column"] for one in fields(Requests)}
+"""Every column by its name, in their order."""
+
+FLAT_COLUMNS: Final[tuple[str, ...]] = tuple(name for name, column in COLUMNS.items() if not column.width)
+"""The columns of shape (requests,), in their order; `duplicates` has one for each cause besides."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.history.records import Requests
+from sim.history.records import COLUMNS, Requests
 from sim.history.vocabulary import NEVER, Cause, Outcome
 
 CAUSES = len(Cause)
@@ -21,29 +21,14 @@ class Request:
     """Counters and moments of one request; see `sim.history.records.Requests` for their meaning."""
 
     __slots__ = (
-        "action_ns",
-        "actions",
-        "attempts",
-        "conflicts",
-        "duplicates",
-        "effects",
+        *(name for name in COLUMNS if name != "replication"),
         "executions",
-        "first_effect_ns",
         "handle",
         "jobs",
-        "known_attempt_end_ns",
         "last_applied",
         "last_applied_ns",
-        "last_attempt_end_ns",
-        "mutations",
-        "number",
-        "outcome",
         "permanent",
-        "polls",
         "runaway",
-        "settled_ns",
-        "submitted_ns",
-        "suppressed",
         "weather",
     )
 
@@ -94,28 +79,15 @@ class Request:
 
 def table(requests: list[Request], replication: int = 0) -> Requests:
     """Turn finished requests into columns, in the given order."""
-
-    def column(name: str, dtype: type) -> Any:
-        return np.array([getattr(request, name) for request in requests], dtype=dtype)
-
+    columns = {name: [getattr(request, name) for request in requests] for name in COLUMNS if name not in _OF_THEIR_OWN}
+    columns["replication"] = [replication] * len(requests)
     none = [0] * CAUSES
-    duplicates = [none if request.duplicates is None else request.duplicates for request in requests]
-    return Requests(
-        replication=np.full(len(requests), replication, dtype=np.int32),
-        number=column("number", np.int64),
-        submitted_ns=column("submitted_ns", np.int64),
-        first_effect_ns=column("first_effect_ns", np.int64),
-        settled_ns=column("settled_ns", np.int64),
-        known_attempt_end_ns=column("known_attempt_end_ns", np.int64),
-        last_attempt_end_ns=column("last_attempt_end_ns", np.int64),
-        attempts=column("attempts", np.int32),
-        effects=column("effects", np.int32),
-        suppressed=column("suppressed", np.int32),
-        polls=column("polls", np.int32),
-        conflicts=column("conflicts", np.int32),
-        mutations=column("mutations", np.int32),
-        actions=column("actions", np.int32),
-        action_ns=column("action_ns", np.int64),
-        outcome=column("outcome", np.uint8),
-        duplicates=np.array(duplicates, dtype=np.int32).reshape(len(requests), CAUSES),
-    )
+    columns["duplicates"] = [none if request.duplicates is None else request.duplicates for request in requests]
+    arrays: dict[str, Any] = {
+        name: np.array(columns[name], of.dtype).reshape(len(requests), *of.width) for name, of in COLUMNS.items()
+    }
+    return Requests(**arrays)
+
+
+_OF_THEIR_OWN = frozenset({"replication", "duplicates"})
+"""Columns that a request does not have as they are."""

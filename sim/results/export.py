@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from sim.experiment.parts import requests_kept
-from sim.history.records import Requests
+from sim.history.records import COLUMNS, FLAT_COLUMNS, Requests
 from sim.history.vocabulary import NEVER, Cause, Outcome
 from sim.results.reading import stored_parts
 
@@ -35,10 +35,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-INSTANTS: Final = ("submitted_ns", "first_effect_ns", "settled_ns", "known_attempt_end_ns", "last_attempt_end_ns")
-COUNTS: Final = ("attempts", "effects", "suppressed", "polls", "conflicts", "mutations", "actions")
+INSTANTS: Final = tuple(name for name in FLAT_COLUMNS if COLUMNS[name].unit == "instant")
 DUPLICATES: Final = tuple(f"duplicates_{cause.name}" for cause in Cause)
-COLUMNS: Final = ("cell", "replication", "request", *INSTANTS, *COUNTS, "action_ns", "outcome", *DUPLICATES)
+HEADINGS: Final = ("cell", *("request" if name == "number" else name for name in FLAT_COLUMNS), *DUPLICATES)
 ROWS_A_GROUP: Final = 2**17
 """Of a Parquet file, at most: some megabytes."""
 
@@ -58,10 +57,10 @@ def write_csv(results: Path, file: TextIO) -> int:
     parts = _parts(results)
     first = list(islice(parts, 1))  # what cannot be read shows here, before anything is written
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(HEADINGS)
     rows = 0
     for cell, requests in chain(first, parts):
-        columns = [_listed(requests, name) for name in COLUMNS[1:]]
+        columns = [_listed(requests, name) for name in HEADINGS[1:]]
         writer.writerows(zip(repeat(cell, len(requests)), *columns, strict=False))
         rows += len(requests)
     return rows
@@ -79,11 +78,11 @@ def write_parquet(results: Path, path: Path) -> int:
         raise NoParquet(
             "Parquet needs pyarrow, which comes with the extra `data`: pip install 'retrysim[data]'"
         ) from None
-    types = {name: pa.int32() for name in ("replication", *COUNTS, *DUPLICATES)}
-    types |= {name: pa.int64() for name in ("request", *INSTANTS, "action_ns")}
+    types = {name: pa.from_numpy_dtype(COLUMNS[name].dtype) for name in FLAT_COLUMNS}
+    types |= {"request": types["number"], **dict.fromkeys(DUPLICATES, pa.int32())}
     words = pa.dictionary(pa.int8(), pa.string())
     types |= {"cell": pa.dictionary(pa.int32(), pa.string()), "outcome": words}
-    schema = pa.schema([pa.field(name, types[name], nullable=name in INSTANTS) for name in COLUMNS])
+    schema = pa.schema([pa.field(name, types[name], nullable=name in INSTANTS) for name in HEADINGS])
     rows = 0
     with parquet.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True) as writer:
         for cell, requests in _groups(results):
@@ -94,11 +93,11 @@ def write_parquet(results: Path, path: Path) -> int:
                     pa.array(requests.outcome.astype(np.int8)), pa.array(OUTCOMES, pa.string())
                 ),
             }
-            for name in COLUMNS:
+            for name in HEADINGS:
                 if name not in columns:
                     values = _column(requests, name)
                     columns[name] = pa.array(values, types[name], mask=values == NEVER if name in INSTANTS else None)
-            table = pa.table([columns[name] for name in COLUMNS], schema=schema)
+            table = pa.table([columns[name] for name in HEADINGS], schema=schema)
             writer.write_table(table, row_group_size=ROWS_A_GROUP)
             rows += count
     return rows

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sim.convex.platform import assumed
 from sim.expect.expectations import Ruling
 from sim.experiment.precision import Attained, attained, precision_summary
-from sim.history.records import Requests
+from sim.history.records import FLAT_COLUMNS, Requests
 from sim.history.vocabulary import Cause, Outcome
 from sim.pictures.sweep_levels import SweptCell, level
 from sim.results.plots import Plots
@@ -165,11 +164,7 @@ class Result:
 
         frames = []
         for found in self.cells:
-            columns = {
-                field.name: getattr(found.requests, field.name)
-                for field in fields(Requests)
-                if field.name not in {"duplicates", "outcome"}
-            }
+            columns = {name: getattr(found.requests, name) for name in FLAT_COLUMNS if name != "outcome"}
             columns["outcome"] = [Outcome(code).name for code in found.requests.outcome]
             columns |= {f"duplicates_{cause.name}": found.requests.duplicates[:, cause] for cause in Cause}
             frames.append(pd.DataFrame({"cell": found.cell.id, **columns}))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from sim.history.records import FLAT_COLUMNS
 from sim.history.vocabulary import NEVER, Cause, Outcome
 from sim.results import export
 from sim.results.reading import open_results
@@ -99,7 +100,7 @@ def test_a_folder_without_results_is_refused_with_5(folder: Path, run: Run) -> N
 
 def test_csv_has_a_row_a_request_with_units_in_its_names(saved: Path, run: Run) -> None:
     found = rows(run("export", str(saved), "--csv", "-").stdout)
-    assert tuple(found[0]) == export.COLUMNS
+    assert tuple(found[0]) == export.HEADINGS
     assert [row["cell"] for row in found] == ["article-as-it-is"] * 60 + ["component"] * 60
     assert [int(row["request"]) for row in found] == [*range(60), *range(60)]
 
@@ -111,7 +112,7 @@ def test_csv_says_what_the_records_say_and_nothing_for_what_never_was(saved: Pat
     for cell in result.cells:
         mine = [row for row in found if row["cell"] == cell.id]
         requests = cell.requests
-        for name in (*export.INSTANTS, *export.COUNTS, "action_ns"):
+        for name in (name for name in FLAT_COLUMNS if name not in {"replication", "number", "outcome"}):
             assert [int(row[name] or NEVER) for row in mine] == getattr(requests, name).tolist()
             never += sum(not row[name] for row in mine)
         assert [Outcome[row["outcome"]] for row in mine] == requests.outcome.tolist()
@@ -185,7 +186,7 @@ def test_a_damaged_page_of_parquet_is_noticed(saved: Path, run: Run) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     target = saved / "all.parquet"
     run("export", str(saved), "--parquet", str(target))
-    place = parquet.ParquetFile(target).metadata.row_group(0).column(export.COLUMNS.index("action_ns"))
+    place = parquet.ParquetFile(target).metadata.row_group(0).column(export.HEADINGS.index("action_ns"))
     data = bytearray(target.read_bytes())
     begin = place.dictionary_page_offset if place.has_dictionary_page else place.data_page_offset
     data[begin + place.total_compressed_size - 2] ^= 1

@@ -2,7 +2,19 @@
 
 from sim.history.events import Event
 
-WORDS = ("function", "outcome", "end", "effect", "stream", "document_id", "result", "target", "inflight", "limit", "retrier")
+WORDS = (
+    "function",
+    "outcome",
+    "end",
+    "effect",
+    "stream",
+    "document_id",
+    "result",
+    "target",
+    "inflight",
+    "limit",
+    "retrier",
+)
 
 
 def name_of(event: Event) -> str:

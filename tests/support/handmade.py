@@ -9,7 +9,7 @@ from sim.contracts.catalogue import INVARIANTS, Invariant, Terms, check
 from sim.contracts.promises import Promises
 from sim.expect.expectations import parse
 from sim.history.events import Committed, Failure, History, RangeRead, Raw, Start
-from sim.history.records import Requests
+from sim.history.records import COLUMNS, Requests
 from sim.history.vocabulary import NEVER, Cause, Outcome
 from sim.measure.metrics import CellMetrics, measure
 from sim.text.reported import Cell
@@ -35,20 +35,11 @@ DEFAULTS: dict[str, int] = {
     "actions": 1,
     "action_ns": 110 * MS,
 }
-DTYPES = {
-    "replication": np.int32,
-    "submitted_ns": np.int64,
-    "first_effect_ns": np.int64,
-    "settled_ns": np.int64,
-    "known_attempt_end_ns": np.int64,
-    "last_attempt_end_ns": np.int64,
-    "action_ns": np.int64,
-}
 
 
 def _requests(rows: Sequence[Row]) -> Requests:
     columns = {
-        name: np.array([row.get(name, default) for row in rows], dtype=DTYPES.get(name, np.int32))
+        name: np.array([row.get(name, default) for row in rows], dtype=COLUMNS[name].dtype)
         for name, default in DEFAULTS.items()
     }
     duplicates = np.zeros((len(rows), len(Cause)), np.int32)
