@@ -1,7 +1,8 @@
 """What the code of `sim` may use: one door to SimPy, one to chance, no wall clock, nothing that rests on hashes."""
 
 import ast
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from importlib.metadata import requires, version
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,61 @@ def test_sim_uses_no_chance_of_its_own_no_wall_clock_and_no_hashes() -> None:
         "kernel/draws.py": {"id()"},
         "cli/progress.py": {"time"},
     }
+
+
+def imported_files() -> dict[str, set[str]]:
+    """For each file of `sim`, as a dotted name, the files that it imports, those for types alone included."""
+    trees = {
+        f"sim.{name}".removesuffix(".py").replace("/", ".").removesuffix(".__init__"): tree for name, tree in modules()
+    }
+    return {name: imported_by(tree, trees.keys()) - {name} for name, tree in trees.items()}
+
+
+def imported_by(tree: ast.AST, files: Collection[str]) -> set[str]:
+    """The files that a file imports; of `from sim.room import thing` the file `thing`, if there is one."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None and node.level == 0:
+            names = {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {path if path in files else node.module for path in names.values()}
+    return found & set(files)
+
+
+def circles(arrows: dict[str, set[str]]) -> list[list[str]]:
+    """Groups of files each of which can be reached from each other."""
+    reached = {start: reachable(arrows, start) for start in arrows}
+    groups = {tuple(sorted(other for other in reached[one] if one in reached[other])) for one in arrows}
+    return sorted(list(group) for group in groups if group)
+
+
+def reachable(arrows: dict[str, set[str]], start: str) -> set[str]:
+    """The files that a file leads to; itself only if it is part of a circle."""
+    seen: set[str] = set()
+    to_do = list(arrows[start])
+    while to_do:
+        name = to_do.pop()
+        if name not in seen:
+            seen.add(name)
+            to_do += arrows[name]
+    return seen
+
+
+def test_the_search_for_circles_finds_one() -> None:
+    assert circles({"a": {"b"}, "b": {"c", "d"}, "c": {"a"}, "d": set()}) == [["a", "b", "c"]]
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    assert circles(imported_files()) == []
+
+
+def test_no_room_holds_more_than_12_percent_of_the_code() -> None:
+    lines: Counter[str] = Counter()
+    for path in SOURCE.rglob("*.py"):
+        lines[path.relative_to(SOURCE).parts[0]] += path.read_text(encoding="utf-8").count("\n")
+    whole = sum(lines.values())
+    assert {room: count / whole for room, count in lines.items() if count > 0.12 * whole} == {}
 
 
 def test_only_the_clock_imports_simpy() -> None:
