@@ -1,10 +1,9 @@
 """The two contracts, and the check of a history against them.
 
-What any retrier owes its caller, and what the platform owes whoever runs on it. An invariant sees a history and its
-terms, nothing else, so the same ones judge a simulation, a property test, an exploration and a recording.
-`STRICTER` holds what is worth asking and what no retrier can always grant.
+`RETRIER` is owed by any retrier to its caller, `PLATFORM` by the platform to its users. An invariant sees a history and
+its terms, nothing else, so the same ones judge a simulation, a property test, an exploration and a recording.
 
-Outside the bounds, with the reason of each:
+Not judged, each for its reason:
 
 - Jitter narrower than its law, since no single history can show it: `delays-reach-low` and its like, held over a whole
   property run by `sim.testing.sightings`.
@@ -12,12 +11,12 @@ Outside the bounds, with the reason of each:
   numbers did, not where they came from. A test of this project's own holds every address instead.
 - How long a called mutation waits between its runs, and how long a system error puts a job back: calls of one name are
   not told apart, and a start can be late for other reasons (slots, dispatch).
-- Order of starts where dispatch takes time: it is random there by design.
+- Order of starts if dispatch takes time: it is random by design.
 - Write skew and phantoms that no retrier provokes: reads are judged, so a bug shows only to one that reads one document
-  and writes another, or deletes from a table that somebody queries.
-- What a query answers its caller (the component's `status`), and documents that nobody reads again (`completedAt`).
-- Errors that a mutation throws behind an end that nobody waits for: they change nothing that a caller is told.
-- Rows kept too long where the collector pauses between batches, or the server was down.
+  and writes another, or deletes from a table that is queried.
+- What a query answers its caller (the component's `status`), and documents that are never read again (`completedAt`).
+- Errors that a mutation throws behind an end that no caller waits for: they change nothing that a caller is told.
+- Rows kept too long if the collector pauses between batches, or the server was down.
 - What a loop returns that is no whole number, and an answer of another request with the same number.
 """
 
@@ -113,7 +112,7 @@ PLATFORM: tuple[Invariant, ...] = (
     effects.duplicates_have_causes,
     jobs.nothing_left,
 )
-"""What the platform, and the world around it, owe whoever runs on it."""
+"""What the platform, and the world around it, owe their users."""
 
 INVARIANTS: tuple[Invariant, ...] = (*RETRIER, *PLATFORM)
 
@@ -125,7 +124,7 @@ STRICTER: tuple[Invariant, ...] = (
     stricter.polls_reach_low,
     stricter.polls_reach_high,
 )
-"""What nobody can always grant, or what few histories cannot show, to be asked for by name."""
+"""Invariants no retrier can always keep, or that need many histories. Checked only when named."""
 
 
 def check(
@@ -133,8 +132,8 @@ def check(
 ) -> list[Violation]:
     """Check a history against invariants; returns what breaks them, in their order.
 
-    Those of kind `eventually` are asked only of a history that is drained. Those of kind `sometimes` are left to
-    whoever has many histories: what they yield, `Invariant.check`, are sightings.
+    An invariant of kind `eventually` is asked only of a history that is drained. One of kind `sometimes` is not asked:
+    it needs many histories, and its `check` yields sightings.
     """
     return check_view(View(history, terms), invariants)
 

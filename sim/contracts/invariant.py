@@ -82,7 +82,7 @@ def invariant(
 ) -> Callable[[Callable[[View], Iterator[Violation]]], Invariant]:
     """Make an invariant of a generator over a `View`; its name is the function's, its claim the docstring's first line.
 
-    Raises ValueError where there is no docstring: whoever reads a violation must be told what was claimed.
+    Raises ValueError without a docstring: a violation has to say what was claimed.
     """
 
     def make(search: Callable[[View], Iterator[Violation]]) -> Invariant:

@@ -27,7 +27,7 @@ class Promises:
     first_ms: tuple[float, float] | None = None
     """[low, high] of the delay before the first attempt."""
     backoff_ms: Backoff | None = None
-    """The law of the delays: [low, high] of the wait before the retry that follows the failure of this number."""
+    """Given n, the bounds in ms of the wait after failure n."""
     polls_ms: Polls | None = None
     """The law of the delays before a retrier of the deployment looks again, from its second look on."""
     first_poll_ms: tuple[float, float] | None = None
@@ -41,7 +41,7 @@ class Promises:
     timeout_ms: float | None = None
     """After which time a client gives up on a call, unless its deadline comes first."""
     obeys_retry_after: bool = False
-    """It waits as long as the error asks, even where that is less than its own law."""
+    """It waits as long as the error asks, even if that is less than its own law."""
     deadline_ns: int | None = None
     """From submission to the conclusion, a call in flight included."""
     callback: bool = False
@@ -55,7 +55,7 @@ class Promises:
 
 
 def attempts_of(retries: float) -> int | None:
-    """Return how many attempts fit into a budget of retries, the first one included; None where it has no end.
+    """Return how many attempts fit into a budget of retries, the first one included; None if it has no end.
 
     A retrier that counts down from a fraction, or from below zero, retries while more than nothing is left.
     """

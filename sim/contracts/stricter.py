@@ -1,4 +1,4 @@
-"""What is worth asking of a retrier and what none can always grant."""
+"""Invariants that are worth asking of a retrier but that none can always keep."""
 
 # ruff: noqa: D401  # an invariant's docstring is a claim about histories, not an order
 
@@ -36,7 +36,7 @@ def no_runaway(view: View) -> Iterator[Violation]:
 def effect_once(view: View) -> Iterator[Violation]:
     """The effect of a request happens at most once.
 
-    No retrier can promise this where an action may die between its effect and its report.
+    No retrier can promise this if an action may die between its effect and its report.
     """
     for request in view.requests.values():
         applied = [(event, attempt) for _, event, attempt in request.effects if event.effect != SUPPRESSED]
@@ -96,7 +96,7 @@ def _is_near(delay_ns: int, law_ns: tuple[int, int], *, low: bool) -> bool:
 
 
 def _capped(law: Backoff, failure: int, *, low: bool) -> bool:
-    """Tell whether a cap has moved this end of the law: whoever waits that long has not shown how far jitter goes."""
+    """Tell whether a cap has moved this end of the law: a wait that long does not show how far jitter goes."""
     here, following = law(failure), law(failure + 1)
     if here[0] == here[1]:
         first = law(1)

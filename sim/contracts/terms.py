@@ -18,7 +18,7 @@ NO_PROMISES: Final = Promises()
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a history cannot say of itself: what was promised, how it came to its end, and under which limits."""
+    """What a history cannot say of itself: promises, limits, and how it came to its end."""
 
     promises: Promises = NO_PROMISES
     drained: bool = True
@@ -26,7 +26,7 @@ class Terms:
     end_ns: int | None = None
     """The instant at which it was cut, if at one: what was due then has still happened."""
     alone: Callable[[int], History] | None = None
-    """Gives what a request does alone in the same world, for whoever wants requests compared with that."""
+    """Simulates a request alone in the same world, so that its history can be compared with that."""
     idempotency_ns: int | None = None
     """For how long the receiver recognizes a repeated effect, 0 for never; None: not said, so not checked."""
     action_time_limit_ns: int | None = None
@@ -48,6 +48,6 @@ class Terms:
     outages_ns: tuple[tuple[int, int], ...] = ()
     """Intervals [from, to) in which every attempt fails that starts there."""
     in_order: bool = False
-    """Whether jobs start in the order in which they are due: where nothing delays a start but the lack of a slot."""
+    """Whether jobs start in the order in which they are due: only the lack of a slot delays a start."""
     draws_differ: bool = False
-    """Whether numbers drawn at different addresses differ: not where a script or a search gives them."""
+    """Whether numbers drawn at different addresses differ: not if a script or a search gives them."""

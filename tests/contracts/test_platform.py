@@ -73,7 +73,7 @@ def test_a_commit_before_its_snapshot(tale: type) -> None:
 @pytest.mark.parametrize(
     ("steps", "expected"),
     [
-        ([("inProgress", "success")], "job 0 (action) goes from inProgress to success at 0s, and was pending"),
+        ([("inProgress", "success")], "job 0 (action) goes from inProgress to success at 0s, but was pending"),
         ([("pending", "pending")], "job 0 (action) goes from pending to pending at 0s"),
         ([("pending", "failed"), ("failed", "pending")], "job 0 (action) goes from failed to pending at 0s"),
         (
@@ -95,7 +95,7 @@ def test_a_step_that_no_job_can_take(tale: type, steps: list[tuple[str, str]], e
 
 def test_a_step_of_a_job_that_was_never_created(tale: type) -> None:
     assert tale().step(7, "pending", "success").broken(jobs.legal_job_steps) == [
-        "job 7 () changes and was never created"
+        "job 7 () changes but was never created"
     ]
 
 
@@ -112,14 +112,14 @@ def poll(tale: type) -> Any:
             "job 1 (retry) runs at 0s and once more at 5ms",
         ),
         (lambda t: t.step(1, "pending", "success"), "job 1 (retry) succeeds at 0s without a commit"),
-        (lambda t: t.step(1, "pending", "failed"), "job 1 (retry) fails at 0s and never threw"),
+        (lambda t: t.step(1, "pending", "failed"), "job 1 (retry) fails at 0s, but never threw"),
         (
             lambda t: t.add("commit", 1, "retry", t.raw[-1][5]._replace(writes=())),
-            "job 1 (retry) commits at 0s, and its success is not part of that",
+            "job 1 (retry) commits at 0s, but its success is not part of that",
         ),
         (
             lambda t: t.add("rolled_back", 1).at(5).step(1, "pending", "canceled"),
-            "job 1 (retry) threw at 0s and ends as canceled",
+            "job 1 (retry) threw at 0s but ends as canceled",
         ),
     ],
     ids=["twice", "again", "uncommitted", "failed", "torn", "thrown"],
@@ -181,7 +181,7 @@ def test_a_grandchild_of_a_canceled_action_is_nobody_s_child(tale: type) -> None
 
 def test_a_job_that_is_born_canceled_without_a_reason(tale: type) -> None:
     assert tale().commit(jobs=[(0, "action", 0, "canceled")]).broken(jobs.children_of_canceled) == [
-        "job 0 (action) is born canceled at 0s, and no canceled action scheduled it"
+        "job 0 (action) is born canceled at 0s, but no canceled action scheduled it"
     ]
 
 
@@ -206,7 +206,7 @@ def test_a_canceled_caller_that_could_not_be_seen(tale: type, excuse: str) -> No
 )
 def test_a_job_that_starts_before_it_is_due(tale: type, story: Story) -> None:
     assert story(tale().commit(jobs=[(0, "job", 10)])).broken(jobs.nothing_starts_early) == [
-        "job 0 (job) starts at 9ms and is due at 10ms"
+        "job 0 (job) starts at 9ms but is due at 10ms"
     ]
 
 
@@ -236,7 +236,7 @@ def test_a_mutation_takes_a_slot_from_its_snapshot_to_its_commit(tale: type) -> 
 def test_rows_that_are_collected_too_early(tale: type, retention_ms: int, count: int) -> None:
     story = action(tale).at(10).starts(0).step(0, "inProgress", "failed").at(60).add("collected", detail=1, request=-1)
     found = story.broken(jobs.rows_kept, retention_ns=retention_ms * 1_000_000)
-    assert found == ["1 rows have been collected at 60ms, and 0 jobs had been over for 51ms"][:count]
+    assert found == ["1 rows have been collected at 60ms, but 0 jobs had been over for 51ms"][:count]
     assert story.broken(jobs.rows_kept) == []
 
 
@@ -523,8 +523,8 @@ def due(tale: type) -> Any:
     ("story", "expected"),
     [
         (lambda t: t.at(40).effect(1), []),
-        (lambda t: t, ["the effect of attempt 1 of request 0 is due at 40ms and never comes"]),
-        (lambda t: t.at(41).effect(1), ["the effect of attempt 1 of request 0 comes at 41ms and is due at 40ms"]),
+        (lambda t: t, ["the effect of attempt 1 of request 0 is due at 40ms but never comes"]),
+        (lambda t: t.at(41).effect(1), ["the effect of attempt 1 of request 0 comes at 41ms but is due at 40ms"]),
         (
             lambda t: t.at(40).effect(1).effect(1),
             ["the effect of attempt 1 of request 0 comes at 40ms and again at 40ms"],
@@ -579,7 +579,7 @@ def test_an_effect_that_is_lost_with_the_server(tale: type, story: Story) -> Non
 def test_an_effect_that_no_restart_loses(tale: type, story: Story) -> None:
     assert story(running(tale)).at(40).effect(1).broken(effects.effects_happen) == []
     assert story(running(tale)).broken(effects.effects_happen) == [
-        "the effect of attempt 1 of request 0 is due at 40ms and never comes"
+        "the effect of attempt 1 of request 0 is due at 40ms but never comes"
     ]
 
 
@@ -644,7 +644,7 @@ def test_a_duplicate_names_what_befell_the_attempt_before(tale: type, case: tupl
     for name in ("ack_lost", "crash_after_effect", "timeout", "report_lost", "applied"):
         told = story(first_effect(tale, outcome)).attempt(2, effect=50).at(50).effect(2, name)
         found = told.broken(effects.duplicates_have_causes)
-        expected = f"the effect of attempt 2 of request 0 at 50ms is '{name}' and should be '{cause}'"
+        expected = f"the effect of attempt 2 of request 0 at 50ms is '{name}' but should be '{cause}'"
         assert found == ([] if name == cause else [expected])
 
 
@@ -668,7 +668,7 @@ def test_a_client_that_timed_out_is_blamed_for_what_it_left_behind(tale: type) -
 
 def test_the_first_effect_is_no_duplicate(tale: type) -> None:
     assert due(tale).at(40).effect(1, "ack_lost").broken(effects.duplicates_have_causes) == [
-        "the effect of attempt 1 of request 0 at 40ms is 'ack_lost' and should be 'applied'"
+        "the effect of attempt 1 of request 0 at 40ms is 'ack_lost' but should be 'applied'"
     ]
 
 

@@ -29,7 +29,7 @@ def test_a_look_that_goes_on_after_the_end(tale: type) -> None:
     story = looked_at(tale()).at(300).commit(own=3, jobs=[(4, "retry", 400)]).settles("success")
     assert story.broken(polls.looking_ends) == []
     assert story.at(400).commit(own=4, jobs=[(5, "retry", 500)]).broken(polls.looking_ends) == [
-        "request 0 settled as success at 300ms, and job 4 (retry) schedules job 5 (retry) at 400ms"
+        "request 0 settled as success at 300ms, but job 4 (retry) schedules job 5 (retry) at 400ms"
     ]
 
 
@@ -43,7 +43,7 @@ def test_two_looks_at_once(tale: type) -> None:
     story = looked_at(tale()).at(300).commit(own=3, jobs=[(4, "retry", 400), (5, "retry", 500)])
     assert story.broken(polls.looks_one_by_one, polls_at_once=2) == []
     assert story.broken(polls.looks_one_by_one, polls_at_once=1) == [
-        "request 0 has 2 looks scheduled at 300ms where at most 1 are promised: job 4 (retry) and job 5 (retry)"
+        "request 0 has 2 looks scheduled at 300ms, but at most 1 are promised: job 4 (retry) and job 5 (retry)"
     ]
 
 
@@ -52,7 +52,7 @@ def test_a_look_that_sees_an_end_and_only_looks_again(tale: type) -> None:
     story = looked_at(tale()).at(300).commit(own=3, reads=[(2, "success")], jobs=[(4, "retry", 400)])
     assert story.broken(polls.ends_acted_on) == []
     assert story.broken(polls.ends_acted_on, acts_on_ends=True) == [
-        "job 3 (retry) of request 0 finds job 2 (action) success at 300ms, and only looks again"
+        "job 3 (retry) of request 0 finds job 2 (action) success at 300ms, but only looks again"
     ]
 
 
@@ -147,10 +147,10 @@ LAW: dict[str, Any] = {"timeout_ms": 100}
     [
         (100, 150, []),
         (None, 100, []),
-        (99, 150, ["attempt 1 of request 0 is given up after 99ms where the law says 100ms"]),
-        (101, 150, ["attempt 1 of request 0 is given up after 101ms where the law says 100ms"]),
-        (None, 101, ["attempt 1 of request 0 runs for 101ms and is not given up where the law says 100ms"]),
-        (None, None, ["attempt 1 of request 0 never ends and is not given up where the law says 100ms"]),
+        (99, 150, ["attempt 1 of request 0 is given up after 99ms, but the law says 100ms"]),
+        (101, 150, ["attempt 1 of request 0 is given up after 101ms, but the law says 100ms"]),
+        (None, 101, ["attempt 1 of request 0 runs for 101ms and is not given up, but the law says 100ms"]),
+        (None, None, ["attempt 1 of request 0 never ends and is not given up, but the law says 100ms"]),
     ],
 )
 def test_timeouts_in_and_out_of_law(tale: type, given_up: Any, ended: Any, expected: list[str]) -> None:
@@ -179,7 +179,7 @@ def test_a_cancel_that_answers_false_changes_nothing(tale: type) -> None:
     assert canceled(tale(), answer=False, settles=False).broken(limits.cancel_obeyed) == []
     assert canceled(tale(), answer=True, settles=True).broken(limits.cancel_obeyed) == []
     assert canceled(tale(), answer=False, settles=True).broken(limits.cancel_obeyed) == [
-        "the cancel of request 0 answers false at 20ms, and has itself settled the request"
+        "the cancel of request 0 answers false at 20ms, but has itself settled the request"
     ]
 
 
@@ -192,7 +192,7 @@ def test_a_cancel_of_what_has_settled_does_not_answer_true(tale: type) -> None:
     assert canceled_late(tale(), answer=False).broken(limits.cancel_obeyed) == []
     assert canceled_late(tale(), answer=True, outcome="canceled").broken(limits.cancel_obeyed) == []
     assert canceled_late(tale(), answer=True).broken(limits.cancel_obeyed) == [
-        "the cancel of request 0 answers true at 400ms, and it had settled as success at 300ms"
+        "the cancel of request 0 answers true at 400ms, but it had settled as success at 300ms"
     ]
 
 
@@ -201,8 +201,8 @@ def test_a_cancel_of_what_has_settled_does_not_answer_true(tale: type) -> None:
     [
         (-1, []),
         (2, []),
-        (1, ["the loop of request 0 returns 1 at 20ms, and no attempt of that number has succeeded"]),
-        (3, ["the loop of request 0 returns 3 at 20ms, and no attempt of that number has succeeded"]),
+        (1, ["the loop of request 0 returns 1 at 20ms, but no attempt of that number has succeeded"]),
+        (3, ["the loop of request 0 returns 3 at 20ms, but no attempt of that number has succeeded"]),
     ],
 )
 def test_a_loop_returns_the_answer_of_a_call_that_succeeded(tale: type, answer: int, expected: list[str]) -> None:

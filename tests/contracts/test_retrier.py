@@ -86,14 +86,14 @@ def test_a_third_attempt_of_two(tale: type) -> None:
     story = retried_call(tale())
     assert story.broken(attempts.attempts_within_budget, attempts_at_most=2) == []
     assert story.broken(attempts.attempts_within_budget, attempts_at_most=1) == [
-        "request 0 has 2 attempts where at most 1 are promised: attempt 2 starts at 110ms"
+        "request 0 has 2 attempts, but at most 1 are promised: attempt 2 starts at 110ms"
     ]
 
 
 def test_an_attempt_after_the_end(tale: type) -> None:
     story = retried_call(tale()).at(200).attempt(3)
     assert story.broken(attempts.no_attempt_after_settled) == [
-        "request 0 settled as success at 120ms, and attempt 3 starts at 200ms"
+        "request 0 settled as success at 120ms, but attempt 3 starts at 200ms"
     ]
 
 
@@ -176,10 +176,10 @@ def test_an_attempt_that_was_given_up_may_run_beside_the_next(tale: type, over: 
         (100, 100, []),
         (50, 100, []),
         (100, 150, []),
-        (101, 150, ["request 0 waits 100ms after failure 1 where the law says 101ms to 150ms"]),
-        (50, 99.9, ["request 0 waits 100ms after failure 1 where the law says 50ms to 99.9ms"]),
-        (200, 200, ["request 0 waits 100ms after failure 1 where the law says 200ms"]),
-        (200, float("inf"), ["request 0 waits 100ms after failure 1 where the law says 200ms or more"]),
+        (101, 150, ["request 0 waits 100ms after failure 1, but the law says 101ms to 150ms"]),
+        (50, 99.9, ["request 0 waits 100ms after failure 1, but the law says 50ms to 99.9ms"]),
+        (200, 200, ["request 0 waits 100ms after failure 1, but the law says 200ms"]),
+        (200, float("inf"), ["request 0 waits 100ms after failure 1, but the law says 200ms or more"]),
     ],
 )
 @pytest.mark.parametrize("story", [retried_call, retried_action])
@@ -192,7 +192,7 @@ def test_delays_in_and_out_of_law(tale: type, story: Story, low: float, high: fl
     [
         (None, []),
         ((0, 0), []),
-        ((5, 10), ["the first attempt of request 0 is asked for after 0s where the law says 5ms to 10ms"]),
+        ((5, 10), ["the first attempt of request 0 is asked for after 0s, but the law says 5ms to 10ms"]),
     ],
 )
 @pytest.mark.parametrize("story", [retried_call, retried_action])
@@ -245,7 +245,7 @@ def test_the_law_knows_the_number_of_the_failure(tale: type) -> None:
     story = failed_call(tale()).sleep(100).at(110).attempt(2).at(120).ends(2, "threw").sleep(100).at(220).attempt(3)
     assert story.broken(attempts.delays_in_law, backoff_ms=lambda failure: (100.0, 100.0 * failure)) == []
     assert story.broken(attempts.delays_in_law, backoff_ms=lambda failure: (100.0 * failure, 500.0)) == [
-        "request 0 waits 100ms after failure 2 where the law says 200ms to 500ms"
+        "request 0 waits 100ms after failure 2, but the law says 200ms to 500ms"
     ]
 
 
@@ -262,7 +262,7 @@ def test_sleeps_between_two_attempts_add_up(tale: type) -> None:
 def test_a_retry_without_any_sleep_is_out_of_law(tale: type) -> None:
     story = failed_call(tale()).attempt(2)
     assert story.broken(attempts.delays_in_law, backoff_ms=lambda _: (1.0, 2.0)) == [
-        "request 0 waits 0s after failure 1 where the law says 1ms to 2ms"
+        "request 0 waits 0s after failure 1, but the law says 1ms to 2ms"
     ]
 
 
@@ -299,7 +299,7 @@ def test_a_law_beyond_all_numbers_has_no_end(tale: type, law: Any) -> None:
     [
         (None, []),
         ((0, 0), []),
-        ((5, 10), ["request 0 first looks after 0s (job 1 (retry)) where the law says 5ms to 10ms"]),
+        ((5, 10), ["request 0 first looks after 0s (job 1 (retry)), but the law says 5ms to 10ms"]),
     ],
 )
 def test_a_first_poll_in_and_out_of_law(tale: type, first_ms: Any, expected: list[str]) -> None:
@@ -310,7 +310,7 @@ def test_a_first_poll_in_and_out_of_law(tale: type, first_ms: Any, expected: lis
     ("law", "expected"),
     [
         (lambda _waits, failure: (240.0, 240.0) if failure else (10.0, 10.0), []),
-        (lambda waits, _failure: (100.0, 100.0 + waits), ["request 0 looks again after 240ms (job 3 (retry)) where"]),
+        (lambda waits, _failure: (100.0, 100.0 + waits), ["request 0 looks again after 240ms (job 3 (retry)), but "]),
     ],
 )
 def test_polls_in_and_out_of_law(tale: type, law: Any, expected: list[str]) -> None:
@@ -387,19 +387,19 @@ def test_a_call_in_flight_does_not_extend_the_deadline(tale: type) -> None:
 def test_a_client_that_goes_on_after_its_cancel(tale: type) -> None:
     story = failed_call(tale()).at(20).add("cancel", name="request").at(30).attempt(2)
     assert story.broken(limits.cancel_obeyed, action_jobs=()) == [
-        "request 0 is canceled at 20ms, and attempt 2 starts at 30ms"
+        "request 0 is canceled at 20ms, but attempt 2 starts at 30ms"
     ]
 
 
 def test_a_client_that_sleeps_after_its_cancel(tale: type) -> None:
     story = failed_call(tale()).at(20).add("cancel", name="request").sleep(10)
-    assert story.broken(limits.cancel_obeyed, action_jobs=()) == ["request 0 is canceled at 20ms, and sleeps at 20ms"]
+    assert story.broken(limits.cancel_obeyed, action_jobs=()) == ["request 0 is canceled at 20ms, but sleeps at 20ms"]
 
 
 def test_a_client_that_succeeds_after_its_cancel(tale: type) -> None:
     story = tale().submit().attempt(1).at(20).add("cancel", name="request").at(30).ends(1, "returned")
     assert story.settles("success").broken(limits.cancel_obeyed, action_jobs=()) == [
-        "request 0 is canceled at 20ms, and settles as success at 30ms"
+        "request 0 is canceled at 20ms, but settles as success at 30ms"
     ]
 
 
@@ -417,16 +417,16 @@ def ignored_cancel(tale: Any) -> Any:
 
 def test_a_cancel_between_two_attempts_that_is_ignored(tale: type) -> None:
     story = ignored_cancel(tale())
-    assert story.broken(limits.cancel_obeyed) == ["request 0 is canceled at 55ms, and job 2 (action) starts at 160ms"]
+    assert story.broken(limits.cancel_obeyed) == ["request 0 is canceled at 55ms, but job 2 (action) starts at 160ms"]
     assert story.attempt(2, job=2).broken(limits.cancel_obeyed) == [
-        "request 0 is canceled at 55ms, and attempt 2 starts at 160ms"
+        "request 0 is canceled at 55ms, but attempt 2 starts at 160ms"
     ]
 
 
 def test_a_cancel_of_a_running_action_that_succeeds_all_the_same(tale: type) -> None:
     story = called_action(tale()).at(20).add("cancel", name="request").commit("cancel", reads=[(0, "inProgress")])
     story.at(50).ends(1, "returned").step(0, "inProgress", "success").at(60).commit(own=1).settles("success")
-    assert story.broken(limits.cancel_obeyed) == ["request 0 is canceled at 20ms, and settles as success at 60ms"]
+    assert story.broken(limits.cancel_obeyed) == ["request 0 is canceled at 20ms, but settles as success at 60ms"]
 
 
 def test_a_cancel_that_comes_too_late_for_a_success(tale: type) -> None:
@@ -454,7 +454,7 @@ def test_an_operator_s_cancel_of_the_action_leaves_nothing_to_retry(tale: type) 
     story = called_action(tale()).at(20).add("cancel", name="action").step(0, "inProgress", "canceled")
     assert story.broken(limits.cancel_obeyed) == []
     story.at(60).commit(own=1, reads=[(0, "canceled")], jobs=[(2, "action", 60)]).starts(2).attempt(2, job=2)
-    assert story.broken(limits.cancel_obeyed) == ["request 0 is canceled at 20ms, and attempt 2 starts at 60ms"]
+    assert story.broken(limits.cancel_obeyed) == ["request 0 is canceled at 20ms, but attempt 2 starts at 60ms"]
 
 
 def test_a_canceled_row_that_was_collected_can_be_missed(tale: type) -> None:
@@ -528,7 +528,7 @@ def test_a_result_that_comes_twice(tale: type) -> None:
 
 def test_a_success_of_which_nothing_is_true(tale: type) -> None:
     assert failed_call(tale()).settles("success").broken(results.result_is_true) == [
-        "request 0 settles as success at 10ms, and no attempt has succeeded"
+        "request 0 settles as success at 10ms, but no attempt has succeeded"
     ]
 
 
@@ -544,7 +544,7 @@ def test_giving_up_what_has_succeeded_unheard(tale: type) -> None:
 
 def test_canceled_by_nobody(tale: type) -> None:
     story = failed_call(tale()).settles("canceled")
-    assert story.broken(results.result_is_true) == ["request 0 settles as canceled at 10ms; nobody canceled it"]
+    assert story.broken(results.result_is_true) == ["request 0 settles as canceled at 10ms; no caller canceled it"]
     assert canceled_action(tale()).broken(results.result_is_true) == []
 
 
@@ -584,7 +584,7 @@ def test_a_callback_that_names_the_result(tale: type) -> None:
         ),
         (
             [("callback", "failed")],
-            ["the callback of request 0 is told 'failed' at 120ms, and it settled as success"],
+            ["the callback of request 0 is told 'failed' at 120ms, but it settled as success"],
         ),
         (
             [("callback_lost", "success")],
@@ -653,7 +653,7 @@ def test_a_delay_that_depends_on_others(tale: type) -> None:
     assert leaky(tale, backoff=200) == [
         (
             "request 1 differs at 1.01s from what it does alone:"
-            " 'job' 6 action 1.2s pending at 1.01s, and alone 'job' 1 action 100ms pending at 10ms"
+            " 'job' 6 action 1.2s pending at 1.01s, but alone 'job' 1 action 100ms pending at 10ms"
         )
     ]
 
@@ -670,7 +670,7 @@ def test_one_of_two_that_goes_on(tale: type, longer: str, *, drained: bool, coun
     story, alone = failed_call(tale()), failed_call(tale())
     (story if longer == "among" else alone).at(20).attempt(2)
     found = story.broken(leaks.no_leak, alone=lambda _: History(alone.raw), drained=drained)
-    words = "goes on where alone it ends" if longer == "among" else "ends where alone it goes on"
+    words = "goes on, but alone it ends" if longer == "among" else "ends, but alone it goes on"
     assert [words in text for text in found] == [True] * count
 
 

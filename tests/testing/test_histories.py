@@ -143,7 +143,7 @@ class Growing(LoopRetrier):
 
 def test_promises_are_those_made_before_anything_happened() -> None:
     found = never("isolated", Growing, **ALWAYS_FAILS)
-    assert found[0].text == "request 0 has 5 attempts where at most 2 are promised: attempt 3 starts at 202ms"
+    assert found[0].text == "request 0 has 5 attempts, but at most 2 are promised: attempt 3 starts at 202ms"
 
 
 class Watching(ScheduledRetrier):

@@ -1,1 +1,1 @@
-"""What the simulated platform owes: what a fault in the simulator itself would break."""
+"""What the simulated platform owes: invariants that a fault in the simulator itself would break."""

@@ -1,4 +1,4 @@
-"""What the platform and the world owe, part three: what attempts did to the outside, when, and why twice."""
+"""What the platform and the world owe: how attempts end, what they do to the outside, when, and why twice."""
 
 # ruff: noqa: D401  # an invariant's docstring is a claim about histories, not an order
 
@@ -78,7 +78,7 @@ def attempts_go_as_drawn(view: View) -> Iterator[Violation]:
 
 @invariant(owed_by="platform")
 def time_limit_holds(view: View) -> Iterator[Violation]:
-    """An attempt in the deployment is cut off at the action time limit, not later nor sooner, where one is stated."""
+    """An attempt in the deployment is cut off at the action time limit, neither later nor sooner, if there is one."""
     limit_ns = view.terms.action_time_limit_ns
     if limit_ns is None:
         return
@@ -107,7 +107,7 @@ def effects_happen(view: View) -> Iterator[Violation]:
             if attempt.effects:
                 yield from _effect_as_due(view, attempt)
             elif attempt.effect_ns >= 0 and view.is_past(attempt.effect_ns) and not _lost_in(view, attempt, NOT_YET):
-                text = f"{_whose(attempt)} is due at {format_duration(attempt.effect_ns)} and never comes"
+                text = f"{_whose(attempt)} is due at {format_duration(attempt.effect_ns)} but never comes"
                 yield breach(request.number, text, attempt.start, attempt.end)
 
 
@@ -121,7 +121,7 @@ def _effect_as_due(view: View, attempt: Attempt) -> Iterator[Violation]:
         again = attempt.effects[1][1]
         yield breach(number, f"{_whose(attempt)} comes {when(effect)} and again {when(again)}", effect, again)
     if effect.t_ns != attempt.effect_ns:
-        text = f"{_whose(attempt)} comes {when(effect)} and is due at {format_duration(attempt.effect_ns)}"
+        text = f"{_whose(attempt)} comes {when(effect)} but is due at {format_duration(attempt.effect_ns)}"
         yield breach(number, text, attempt.start, effect)
     elif view.restarts and (lost := _lost_in(view, attempt, at)) is not None and lost[1]:
         text = f"{_whose(attempt)} comes {when(effect)} although it was lost {when(lost[0])}"
@@ -133,10 +133,10 @@ def _whose(attempt: Attempt) -> str:
 
 
 def _lost_in(view: View, attempt: Attempt, before_at: int) -> tuple[ServerDied, bool] | None:
-    """Return the restart that loses the attempt's effect, and whether that is sure; None where none does.
+    """Return the restart that loses the attempt's effect, and whether that is sure; None if none does.
 
     A restart loses the effects that are ahead of the executions it kills. The execution of an attempt that has died is
-    there to be killed until the end of its job is written; of a canceled job nobody can tell when that is.
+    there to be killed until the end of its job is written; for a canceled job that instant is unknown.
     """
     job = view.jobs.get(attempt.job)
     if job is None:
@@ -158,7 +158,7 @@ def _lost_in(view: View, attempt: Attempt, before_at: int) -> tuple[ServerDied, 
 def duplicates_have_causes(view: View) -> Iterator[Violation]:
     """The first effect is applied; a later one is suppressed within the receiver's window, or names what caused it.
 
-    The cause is what became of the attempt whose effect came before; or `timeout`, where the attempt that makes the
+    The cause is what became of the attempt whose effect came before; or `timeout` if the attempt that makes the
     duplicate had been given up.
     """
     for request in view.requests.values():
@@ -168,7 +168,7 @@ def duplicates_have_causes(view: View) -> Iterator[Violation]:
             expected = _expected(view, at, event, attempt, last, last_event)
             if event.effect not in expected:
                 text = (
-                    f"the effect of attempt {attempt.number} of {request} {when(event)} is '{event.effect}' and should"
+                    f"the effect of attempt {attempt.number} of {request} {when(event)} is '{event.effect}' but should"
                 )
                 yield breach(request.number, f"{text} be '{' or '.join(expected)}'", last_event, event)
             if event.effect != SUPPRESSED:

@@ -1,4 +1,4 @@
-"""What the platform owes, part five: how executions end, in which order they start, and whom an operator cancels."""
+"""What the platform owes: how executions end, in which order they start, and whom an operator cancels."""
 
 # ruff: noqa: D401  # an invariant's docstring is a claim about histories, not an order
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from sim.history.events import Event
 
 THE_ACTION = "action"
-"""The user's own action, where its job runs nothing else."""
+"""The user's own action, if its job runs nothing else."""
 
 
 @invariant(owed_by="platform")
 def ends_as_attempted(view: View) -> Iterator[Violation]:
     """A job that runs nothing but the action succeeds exactly when its attempt returns.
 
-    Where the server dies before the end is written, the platform loses sight of the attempt or somebody cancels it, it
-    only must not succeed.
+    It may also fail, but not succeed, if the server dies before the end is written, the platform loses sight of the
+    attempt, or the job is canceled.
     """
     for request in view.requests.values():
         for attempt in request.attempts:
@@ -40,7 +40,7 @@ def ends_as_attempted(view: View) -> Iterator[Violation]:
             unseen = attempt.lost_at < job.end_at or view.restarted_between(attempt.at, job.end_at)
             if (job.state == SUCCESS) != returned and not (job.state == FAILED and unseen):
                 how = attempt.how if attempt.end_at < job.end_at else "still runs"
-                text = f"{job} ends as {job.state} {when(job.end)}, and attempt {attempt.number} {how}"
+                text = f"{job} ends as {job.state} {when(job.end)}, but attempt {attempt.number} {how}"
                 yield breach(request.number, text, attempt.end or attempt.start, job.end)
 
 
@@ -73,7 +73,7 @@ def _dies_with_it(view: View, attempt: Attempt) -> Iterator[Violation]:
 
 @invariant(owed_by="platform")
 def starts_in_order(view: View) -> Iterator[Violation]:
-    """Jobs that wait for a slot start in the order in which they are due; checked where nothing else delays starts."""
+    """Jobs that wait for a slot start in the order in which they are due; checked if nothing else delays starts."""
     if not view.terms.in_order:
         return
     started = [job for job in view.jobs.values() if job.started is not None and not job.errors]
@@ -82,7 +82,7 @@ def starts_in_order(view: View) -> Iterator[Violation]:
     waiting: list[tuple[tuple[int, int], Job]] = []
     for job in started:
         t_ns = _started_ns(job)
-        # Those that were waiting before this instant; one that starts within it is as good as first.
+        # Jobs that were waiting before this instant; one that starts within it is as good as first.
         while to_come and _waits_from_ns(to_come[-1]) < t_ns:
             other = to_come.pop()
             heappush(waiting, (_key(other), other))
@@ -98,7 +98,7 @@ def starts_in_order(view: View) -> Iterator[Violation]:
 
 
 def _key(job: Job) -> tuple[int, int]:
-    """Return by what jobs wait: the time asked for, or that of asking where it was past by then."""
+    """Return what orders waiting jobs: the time asked for, or the time of asking if that is later."""
     scheduled_ns = job.created.t_ns if job.by is None else job.by.event.begin_ns
     return max(job.asked_ns, scheduled_ns), job.id
 
@@ -127,7 +127,7 @@ def _looked_too_soon(view: View, created: list[Job]) -> Iterator[Violation]:
 
 @invariant(owed_by="platform")
 def operators_cancel(view: View) -> Iterator[Violation]:
-    """An operator's cancel ends the newest unfinished job of its target there and then, where there is one."""
+    """An operator's cancel ends the newest unfinished job of its target there and then, if there is one."""
     names = {OF_THE_ACTION: view.terms.promises.action_jobs, OF_THE_POLL: view.terms.promises.poll_jobs}
     for request in view.requests.values():
         for at, cancel in request.cancels:
@@ -141,5 +141,5 @@ def operators_cancel(view: View) -> Iterator[Violation]:
                 continue
             done = isinstance(step, JobStepped) and step.after == CANCELED and step.job == alive[-1].id
             if not done:
-                text = f"an operator cancels the {cancel.target} of {request} {when(cancel)}, and {alive[-1]} is not"
+                text = f"an operator cancels the {cancel.target} of {request} {when(cancel)}, but {alive[-1]} is not"
                 yield breach(request.number, text, cancel, step)

@@ -1,4 +1,4 @@
-"""What the platform owes, part one: time, the states of jobs, and how often a function runs."""
+"""What the platform owes: time, the states of jobs, and how often a function runs."""
 
 # ruff: noqa: D401  # an invariant's docstring is a claim about histories, not an order
 
@@ -45,13 +45,13 @@ def clock_monotone(view: View) -> Iterator[Violation]:
 def legal_job_steps(view: View) -> Iterator[Violation]:
     """A job's state goes from pending over inProgress to an end, step by step, and never leaves an end."""
     for _, event in view.strangers:
-        yield breach(event.request, f"job {event.job} ({event.function}) changes and was never created", event)
+        yield breach(event.request, f"job {event.job} ({event.function}) changes but was never created", event)
     for job in view.jobs.values():
         state = job.born
         last: Event = job.created
         for step in job.steps:
             if step.before != state:
-                text = f"{job} goes from {step.before} to {step.after} {when(step.event)}, and was {state}"
+                text = f"{job} goes from {step.before} to {step.after} {when(step.event)}, but was {state}"
                 yield breach(step.event.request, text, last, step.event)
             elif step.after not in LEGAL.get(state, ()):
                 text = f"{job} goes from {state} to {step.after} {when(step.event)}"
@@ -79,17 +79,17 @@ def _ran_once(view: View, job: Job) -> Iterator[Violation]:
     if job.commits:
         at, event = job.commits[0]
         if ended is None or ended.by is None or ended.by.at != at or ended.after != SUCCESS:
-            text = f"{job} commits {when(event)}, and its success is not part of that"
+            text = f"{job} commits {when(event)}, but its success is not part of that"
             yield breach(number, text, event, job.end)
     elif ended is not None and job.started is None:
         # A history can be cut between the steps of a mutation and its commit.
         if ended.after == SUCCESS and (view.terms.drained or (view.commits and view.commits[-1].at > ended.at)):
             yield breach(number, f"{job} succeeds {when(ended.event)} without a commit", ended.event)
         elif ended.after == FAILED and not job.threw:
-            yield breach(number, f"{job} fails {when(ended.event)} and never threw", ended.event)
+            yield breach(number, f"{job} fails {when(ended.event)}, but never threw", ended.event)
     if job.threw and ended is not None and ended.after != FAILED and ended.at > job.threw[0][0]:
         _, thrown = job.threw[0]
-        text = f"{job} threw {when(thrown)} and ends as {ended.after}"
+        text = f"{job} threw {when(thrown)} but ends as {ended.after}"
         yield breach(number, text, thrown, ended.event)
 
 
@@ -124,7 +124,7 @@ def _within_execution(view: View, attempt: Attempt) -> Iterator[Violation]:
 
 @invariant(owed_by="platform")
 def children_of_canceled(view: View) -> Iterator[Violation]:
-    """What a canceled action schedules, itself or through a mutation, is born canceled, and nothing else is."""
+    """Jobs that a canceled action schedules, itself or through a mutation, are born canceled; no others are."""
     for commit in view.commits:
         if not commit.created:
             continue
@@ -136,7 +136,7 @@ def children_of_canceled(view: View) -> Iterator[Violation]:
             if (job.born == CANCELED) == (cancel is not None):
                 continue
             if cancel is None:
-                text = f"{job} is born canceled {when(job.created)}, and no canceled action scheduled it"
+                text = f"{job} is born canceled {when(job.created)}, but no canceled action scheduled it"
                 yield breach(job.request.number, text, job.created, commit.event)
             elif cancel.by is not commit and not view.collected_between(cancel.at, commit.at):
                 text = f"{job} is born {job.born} {when(job.created)}, scheduled by the canceled {caller}"
@@ -158,7 +158,7 @@ def nothing_starts_early(view: View) -> Iterator[Violation]:
             runs.append((commit.begin_ns, commit))
         for start_ns, event in runs:
             if start_ns < due_ns:
-                text = f"{job} starts at {format_duration(start_ns)} and is due at {format_duration(due_ns)}"
+                text = f"{job} starts at {format_duration(start_ns)} but is due at {format_duration(due_ns)}"
                 yield breach(job.request.number, text, job.created, event)
     if view.restarts:
         yield from _while_down(view)
@@ -177,7 +177,7 @@ def _while_down(view: View) -> Iterator[Violation]:
     ups = [at for at, _ in view.boots]
     for at, event, name in starts:
         before = bisect(downs, at)
-        # The server is up again where as many starts as deaths lie behind: it dies only while it is up.
+        # The server is up if there were as many boots as deaths before: it dies only while it is up.
         if before > bisect(ups, at):
             text = f"'{event.kind}' {name} happens {when(event)} while the server is down"
             yield breach(event.request, text, view.restarts[before - 1][1], event)
@@ -185,7 +185,7 @@ def _while_down(view: View) -> Iterator[Violation]:
 
 @invariant(owed_by="platform")
 def slots_respected(view: View) -> Iterator[Violation]:
-    """No more jobs run at the same time than the platform has slots; checked where the terms say how many."""
+    """No more jobs run at the same time than the platform has slots; checked if the terms say how many."""
     slots = view.terms.parallelism
     if slots is None:
         return
@@ -225,7 +225,7 @@ def _slot_free(job: Job) -> Place[Event] | None:
 
 @invariant(owed_by="platform")
 def rows_kept(view: View) -> Iterator[Violation]:
-    """No row is collected before its job has been over for the retention; checked where the terms say how long."""
+    """No row is collected before its job has been over for the retention; checked if the terms say how long."""
     retention_ns = view.terms.retention_ns
     if retention_ns is None:
         return
@@ -238,7 +238,7 @@ def rows_kept(view: View) -> Iterator[Violation]:
         collected += event.count
         ripe = bisect(ends_ns, event.t_ns - retention_ns)
         if collected > ripe:
-            text = f"{collected} rows have been collected {when(event)}, and {ripe} jobs had been over for"
+            text = f"{collected} rows have been collected {when(event)}, but {ripe} jobs had been over for"
             yield breach(-1, f"{text} {format_duration(retention_ns)}", event)
             return
 

@@ -1,4 +1,4 @@
-"""What the platform and the world owe, part four: that their own numbers hold. Checked where the terms give them."""
+"""What the platform and the world owe: that their own numbers hold. Checked if the terms give them."""
 
 # ruff: noqa: D401  # an invariant's docstring is a claim about histories, not an order
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 OF_A_LOOP = (AttemptStarted, SleepStarted, NumberDrawn, Settled, SettledAgain)
 """What a client's loop itself does, as far as a history tells."""
 LONG_NS = 1_000_000
-"""From which most on a wait of full jitter is not 0 by chance."""
+"""Of a wait with full jitter up to this long or longer, 0 is no chance."""
 TWICE = 2
 
 
@@ -50,13 +50,13 @@ def clients_wait(view: View) -> Iterator[Violation]:
             if given_up is not None and given_up.timeout_ns is not None:
                 waited_ns = given_up.t_ns - attempt.start.t_ns
                 if waited_ns != given_up.timeout_ns:
-                    text = f"attempt {attempt.number} of {request} is given up after {format_duration(waited_ns)}, and"
-                    text += f" was to be after {format_duration(given_up.timeout_ns)}"
+                    text = f"attempt {attempt.number} of {request} is given up after {format_duration(waited_ns)};"
+                    text += f" expected after {format_duration(given_up.timeout_ns)}"
                     yield breach(request.number, text, attempt.start, given_up)
         for one, following in pairwise(own.get(request.number, ())):
             canceled = isinstance(following, Settled | SettledAgain) and following.outcome == CANCELED
             if isinstance(one, SleepStarted) and following.t_ns != one.t_ns + one.duration_ns and not canceled:
-                text = f"{request} sleeps {format_duration(one.duration_ns)} {when(one)}, and goes on"
+                text = f"{request} sleeps {format_duration(one.duration_ns)} {when(one)}, but goes on"
                 yield breach(request.number, f"{text} {when(following)}", one, following)
 
 
@@ -66,7 +66,7 @@ def restarts_last(view: View) -> Iterator[Violation]:
     for (_, restart), (_, boot) in zip(view.restarts, view.boots, strict=False):
         down_ns = boot.t_ns - restart.t_ns
         if down_ns != restart.down_ns:
-            text = f"the server is down for {format_duration(down_ns)}, and was to be for"
+            text = f"the server is down for {format_duration(down_ns)}; expected for"
             yield breach(-1, f"{text} {format_duration(restart.down_ns)}", restart, boot)
 
 
@@ -99,7 +99,7 @@ def _waits_in_law(view: View, backoff_ns: tuple[int, int]) -> Iterator[Violation
         if most_ns >= LONG_NS:
             waits.append((wait_ns, event))
         if wait_ns > most_ns:
-            text = f"{job} runs again {format_duration(wait_ns)} after conflict {count}, and was to within"
+            text = f"{job} runs again {format_duration(wait_ns)} after conflict {count}; expected within"
             yield breach(event.request, f"{text} {format_duration(most_ns)}", event, commit)
     if len(waits) >= TWICE and view.terms.draws_differ and not any(wait_ns for wait_ns, _ in waits):
         last = waits[-1][1]
@@ -108,7 +108,7 @@ def _waits_in_law(view: View, backoff_ns: tuple[int, int]) -> Iterator[Violation
 
 def _called_again(view: View, at: int, event: CommitRefused, most: int) -> Iterator[Violation]:
     if event.rerun > most + 1:
-        text = f"{event.function} of request {event.request} loses {event.rerun} times {when(event)}, and runs again"
+        text = f"{event.function} of request {event.request} loses {event.rerun} times {when(event)}, but runs again"
         yield breach(event.request, f"{text} at most {most} times", event)
         return
     following = view.events[at + 1] if at + 1 < len(view.events) else None
@@ -144,10 +144,10 @@ def crashes_detected(view: View) -> Iterator[Violation]:
             if _excused(view, attempt, job, due_ns):
                 continue
             if job.end is None and view.is_past(due_ns):
-                text = f"{job} is never marked failed, and was to be at {format_duration(due_ns)}"
+                text = f"{job} is never marked failed; expected at {format_duration(due_ns)}"
                 yield breach(request.number, text, attempt.end)
             elif job.end is not None and job.end.t_ns != due_ns:
-                text = f"{job} is marked {job.state} {when(job.end)}, and was to be at {format_duration(due_ns)}"
+                text = f"{job} is marked {job.state} {when(job.end)}; expected at {format_duration(due_ns)}"
                 yield breach(request.number, text, attempt.end, job.end)
 
 
@@ -164,7 +164,7 @@ def _excused(view: View, attempt: Attempt, job: Job, due_ns: int) -> bool:
 
 @invariant(owed_by="platform")
 def rows_collected(view: View) -> Iterator[Violation]:
-    """A row is collected once its job has been over for the retention, where one batch takes all there are."""
+    """A row is collected once its job has been over for the retention; checked if one batch takes all there are."""
     retention_ns, batch = view.terms.retention_ns, view.terms.collection_batch
     if retention_ns is None or batch is None or view.restarts or batch <= len(view.jobs):
         return
@@ -172,7 +172,7 @@ def rows_collected(view: View) -> Iterator[Violation]:
     ripe = bisect(ends, view.last_ns - retention_ns - 1)
     collected = sum(event.count for _, event in view.ledger if isinstance(event, RowsCollected))
     if collected < ripe:
-        text = f"{collected} rows have been collected by {format_duration(view.last_ns)}, and {ripe} jobs had been over"
+        text = f"{collected} rows have been collected by {format_duration(view.last_ns)}, but {ripe} jobs had been over"
         yield breach(-1, f"{text} for more than {format_duration(retention_ns)}", view.events[-1])
 
 
@@ -190,7 +190,7 @@ def effects_at_their_moment(view: View) -> Iterator[Violation]:
             moment_ns = attempt.start.t_ns + (latency_ns if share == 1.0 else round(share * latency_ns))
             if attempt.effect_ns >= 0 and attempt.effect_ns != moment_ns:
                 text = f"the effect of attempt {attempt.number} of {request} is due at"
-                text += f" {format_duration(attempt.effect_ns)}, and its moment is {format_duration(moment_ns)}"
+                text += f" {format_duration(attempt.effect_ns)}, but its moment is {format_duration(moment_ns)}"
                 yield breach(request.number, text, attempt.start)
             late = attempt.end is not None and attempt.end.t_ns > moment_ns
             if attempt.outcome == "crash_before_effect" and attempt.how != CUT and late:
@@ -202,7 +202,7 @@ def effects_at_their_moment(view: View) -> Iterator[Violation]:
 
 @invariant(owed_by="platform")
 def outages_strike(view: View) -> Iterator[Violation]:
-    """Every attempt that starts in a total outage fails; checked where the terms name outages."""
+    """Every attempt that starts in a total outage fails; checked if the terms name outages."""
     for request in view.requests.values():
         for attempt in request.attempts:
             t_ns = attempt.start.t_ns

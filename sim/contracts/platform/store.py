@@ -1,4 +1,4 @@
-"""What the platform owes, part two: transactions that are atomic and serializable, found from the history alone.
+"""What the platform owes: transactions that are atomic and serializable, found from the history alone.
 
 The store is rebuilt in commit order. Every value that a mutation read must be the one right before its commit, and
 must not have changed since its snapshot. Steps of job states outside mutations are transactions of their own: each
@@ -29,7 +29,7 @@ Key = tuple[Any, ...]
 
 @invariant(owed_by="platform")
 def atomic_commits(view: View) -> Iterator[Violation]:
-    """What mutations write and schedule happens in commits, all of it and nothing but it."""
+    """Writes and jobs happen in commits: all that a commit names, and nothing else."""
     done: dict[Row, Event] = {}
     commits = iter(view.commits)
     for _, event in view.ledger:

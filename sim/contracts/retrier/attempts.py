@@ -1,4 +1,4 @@
-"""What a retrier owes, part one: when it may start an attempt, and how long it waits before it does."""
+"""What a retrier owes: when it may start an attempt, and how long it waits before it does."""
 
 # ruff: noqa: D401  # an invariant's docstring is a claim about histories, not an order
 
@@ -33,7 +33,7 @@ def attempts_within_budget(view: View) -> Iterator[Violation]:
     for request in view.requests.values():
         if len(request.attempts) > at_most:
             start = request.attempts[at_most].start
-            text = f"{request} has {len(request.attempts)} attempts where at most {at_most} are promised"
+            text = f"{request} has {len(request.attempts)} attempts, but at most {at_most} are promised"
             yield breach(request.number, f"{text}: attempt {start.attempt} starts {when(start)}", start)
 
 
@@ -44,7 +44,7 @@ def no_attempt_after_settled(view: View) -> Iterator[Violation]:
         if request.settled is not None and request.attempts and request.attempts[-1].at > request.settled_at:
             late = next(attempt for attempt in request.attempts if attempt.at > request.settled_at)
             settled = request.settled
-            text = f"{request} settled as {settled.outcome} {when(settled)}, and attempt {late.number} starts"
+            text = f"{request} settled as {settled.outcome} {when(settled)}, but attempt {late.number} starts"
             yield breach(request.number, f"{text} {when(late.start)}", settled, late.start)
 
 
@@ -52,8 +52,8 @@ def no_attempt_after_settled(view: View) -> Iterator[Violation]:
 def no_retry_after_success(view: View) -> Iterator[Violation]:
     """No attempt starts after one whose success the retrier could know of.
 
-    It could not where the platform lost sight of the attempt, the caller had given it up, or the server or a system
-    error took the answer away; see `View.heard_at`.
+    It could not if the platform lost sight of the attempt, the caller had given it up, or the server or a system error
+    took the answer away; see `View.heard_at`.
     """
     for request in view.requests.values():
         if len(request.attempts) > 1:
@@ -108,8 +108,8 @@ def delays_in_law(view: View) -> Iterator[Violation]:
     """The wait before each retry lies within the promised law for the failure it follows.
 
     In the deployment: from the snapshot of the mutation that schedules the retry to the time it asks for. At a client:
-    the sleeps between two attempts, together. Where the error asks to wait longer, that wait extends the law; where it
-    asks to wait less, it does so only for a retrier that promises to obey (`obeys_retry_after`).
+    the sleeps between two attempts, together. If the error asks to wait longer, that wait extends the law; if it asks
+    to wait less, it does so only for a retrier that promises to obey (`obeys_retry_after`).
     """
     if view.terms.promises.backoff_ms is None:
         return
@@ -170,7 +170,7 @@ def first_attempt_in_law(view: View) -> Iterator[Violation]:
         else:
             continue
         if not low_ns <= delay_ns <= high_ns:
-            text = f"the first attempt of {request} is asked for after {format_duration(delay_ns)} where the law says"
+            text = f"the first attempt of {request} is asked for after {format_duration(delay_ns)}, but the law says"
             yield breach(request.number, f"{text} {_law_text(low_ns, high_ns)}", request.submit, proof)
 
 
@@ -241,7 +241,7 @@ def _whole_ns(delay_ms: float) -> int:
 
 def _off_law(request: Request, failure: int, delay_ns: int, law_ns: tuple[int, int], *events: Event) -> Violation:
     law = _law_text(*law_ns)
-    text = f"{request} waits {format_duration(delay_ns)} after failure {failure} where the law says {law}"
+    text = f"{request} waits {format_duration(delay_ns)} after failure {failure}, but the law says {law}"
     return breach(request.number, text, *events)
 
 
@@ -279,7 +279,7 @@ def _off_law_of_polls(request: Request, poll: Job, what: str, law_ms: tuple[floa
     delay_ns = poll.asked_ns - poll.by.event.begin_ns
     # The sum of two delays is rounded twice.
     if not low_ns - 1 <= delay_ns <= high_ns + 1:
-        text = f"{request} {what} after {format_duration(delay_ns)} ({poll}) where the law says"
+        text = f"{request} {what} after {format_duration(delay_ns)} ({poll}), but the law says"
         yield breach(request.number, f"{text} {_law_text(low_ns, high_ns)}", poll.created, poll.by.event)
 
 
@@ -301,7 +301,7 @@ def no_sleep_after_last_attempt(view: View) -> Iterator[Violation]:
 
 @invariant()
 def retry_after_honored(view: View) -> Iterator[Violation]:
-    """Where an error asks to wait, and the retrier could know of it, the next attempt does not start sooner."""
+    """If an error asks to wait, and the retrier could know of it, the next attempt does not start sooner."""
     for request in view.requests.values():
         for attempt, following in pairwise(request.attempts):
             says = attempt.failure
@@ -323,6 +323,6 @@ def _started_after(request: Request, at: int) -> Attempt | None:
 
 
 def _job_over_by(view: View, attempt: Attempt, at: int) -> bool:
-    """Tell whether the platform had ended the attempt's job, so that nobody waited for the attempt any more."""
+    """Tell whether the platform had ended the attempt's job, so that nothing waited for the attempt any more."""
     job = view.jobs.get(attempt.job)
     return job is not None and job.end_at < at

@@ -1,7 +1,7 @@
-"""What a retrier owes, part four: a request among others does what it does alone.
+"""What a retrier owes: a request among others does what it does alone.
 
 The two histories of the request are compared event by event. Numbers of jobs and ids of documents are given out in
-order of creation, so they differ where others create some too: they must correspond one to one. Instants are taken
+order of creation, so they differ if others create some too: they must correspond one to one. Instants are taken
 from the submission. Timestamps of transactions and ranges of shared tables are left out.
 """
 
@@ -31,7 +31,7 @@ EXACT = frozenset({"attempt", "function", "outcome", "end", "effect", "stream", 
 
 @invariant()
 def no_leak(view: View) -> Iterator[Violation]:
-    """What happens to a request does not depend on the requests around it; checked where the terms give it alone."""
+    """What happens to a request does not depend on the requests around it; checked if the terms give it alone."""
     alone = view.terms.alone
     if alone is None:
         return
@@ -47,13 +47,13 @@ def no_leak(view: View) -> Iterator[Violation]:
         for mine, other in zip_longest(here, there):
             if mine is None or other is None:
                 if view.terms.drained:
-                    text = f"{request} goes on where alone it ends: {_words(mine)}" if mine is not None else ""
-                    text = f"{request} ends where alone it goes on: {_words(other)}" if other is not None else text
+                    text = f"{request} goes on, but alone it ends: {_words(mine)}" if mine is not None else ""
+                    text = f"{request} ends, but alone it goes on: {_words(other)}" if other is not None else text
                     yield breach(request.number, text, mine, other)
                 break
             if not twin.same_event(mine, other):
                 text = (
-                    f"{request} differs {when(mine)} from what it does alone: {_words(mine)}, and alone {_words(other)}"
+                    f"{request} differs {when(mine)} from what it does alone: {_words(mine)}, but alone {_words(other)}"
                 )
                 yield breach(request.number, text, mine, other)
                 break

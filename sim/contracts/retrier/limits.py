@@ -1,4 +1,4 @@
-"""What a retrier owes, part three: the limits that its caller sets, by a budget, a deadline or a cancel."""
+"""What a retrier owes: the limits that its caller sets, by a budget, a deadline or a cancel."""
 
 # ruff: noqa: D401  # an invariant's docstring is a claim about histories, not an order
 
@@ -81,11 +81,11 @@ def deadline_holds(view: View) -> Iterator[Violation]:
 
 @invariant()
 def cancel_obeyed(view: View) -> Iterator[Violation]:
-    """Once a request is canceled no attempt of it starts, and what was still under way ends it as canceled.
+    """A canceled request starts no attempt, and what is still under way ends it as canceled.
 
-    A client is canceled at once, a retrier of the deployment when its cancel commits. One that answers False had
-    nothing to cancel and changes nothing; one that answers True has settled the request as canceled by then. An
-    operator who cancels the job of the action leaves nothing to retry either, as long as the row is there to be seen.
+    A client is canceled at once, a retrier of the deployment when its cancel commits. A cancel that answers False had
+    nothing to cancel and changes nothing; one that answers True has settled the request as canceled by then. If an
+    operator cancels the job of the action, nothing is left to retry either, as long as the row can be seen.
     """
     for request in view.requests.values():
         for at, cancel in request.cancels:
@@ -109,21 +109,21 @@ def _forgotten(view: View, at: int, found: Violation) -> bool:
 def _obeyed(view: View, request: Request, at: int, cancel: Event) -> Iterator[Violation]:
     commit: Commit | None = None
     if request.jobs or view.terms.promises.action_jobs:
-        # Of a cancel that has not committed, or was asked for before there was anything to cancel, nothing is owed.
+        # Nothing is owed if the cancel has not committed, or came before there was anything to cancel.
         commit = next((commit for commit in request.cancel_commits if commit.at > at), None)
         if commit is None or not _submitted_before(request, commit):
             return
         at = commit.at
         answered_at, answer = next((place for place in request.answers if place[0] > at), (NOT_YET, None))
         if answer is not None and answer.answer is False:
-            # What a mutation settles stands right behind its commit.
+            # A mutation's `settled` stands right behind its commit.
             if request.settled_at == at + 1:
-                text = f"the cancel of {request} answers false {when(answer)}, and has itself settled the request"
+                text = f"the cancel of {request} answers false {when(answer)}, but has itself settled the request"
                 yield breach(request.number, text, cancel, request.settled, answer)
             return
         obeyed = request.outcome == CANCELED and request.settled_at < answered_at
         if answer is not None and answer.answer is True and not obeyed:
-            text = f"the cancel of {request} answers true {when(answer)}, and it has not settled as canceled"
+            text = f"the cancel of {request} answers true {when(answer)}, but it has not settled as canceled"
             yield breach(request.number, text, cancel, answer)
             return
     late = list(_nothing_starts(view, request, at, cancel))
@@ -131,10 +131,10 @@ def _obeyed(view: View, request: Request, at: int, cancel: Event) -> Iterator[Vi
     if late:
         yield from late
     elif sleep is not None:
-        text = f"{request} is canceled {when(cancel)}, and sleeps {when(sleep)}"
+        text = f"{request} is canceled {when(cancel)}, but sleeps {when(sleep)}"
         yield breach(request.number, text, cancel, sleep)
     elif at < request.settled_at < NOT_YET and request.outcome != CANCELED and _under_way(view, request, at, commit):
-        text = f"{request} is canceled {when(view.events[at])}, and settles as {request.outcome}"
+        text = f"{request} is canceled {when(view.events[at])}, but settles as {request.outcome}"
         yield breach(request.number, f"{text} {when(request.settled)}", cancel, request.settled)
 
 
@@ -146,7 +146,7 @@ def _answered_late(request: Request, at: int, cancel: Event) -> Iterator[Violati
         return
     answer = next((answer for place, answer in request.answers if place > commit.at), None)
     if answer is not None and answer.answer is True:
-        text = f"the cancel of {request} answers true {when(answer)}, and it had settled as {request.outcome}"
+        text = f"the cancel of {request} answers true {when(answer)}, but it had settled as {request.outcome}"
         yield breach(request.number, f"{text} {when(settled)}", settled, cancel, answer)
 
 
@@ -155,13 +155,13 @@ def _nothing_starts(view: View, request: Request, at: int, cancel: Event) -> Ite
     canceled = f"{request} is canceled {when(view.events[at])}"
     late = next((attempt for attempt in request.attempts if attempt.at > at), None)
     if late is not None:
-        text = f"{canceled}, and attempt {late.number} starts {when(late.start)}"
+        text = f"{canceled}, but attempt {late.number} starts {when(late.start)}"
         yield breach(request.number, text, cancel, late.start)
         return
     names = view.terms.promises.action_jobs
     started = next((job for job in request.jobs if job.name in names and at < job.started_at < NOT_YET), None)
     if started is not None:
-        text = f"{canceled}, and {started} starts {when(started.started)}"
+        text = f"{canceled}, but {started} starts {when(started.started)}"
         yield breach(request.number, text, cancel, started.started)
 
 

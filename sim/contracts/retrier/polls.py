@@ -1,4 +1,4 @@
-"""What a retrier of the deployment owes, part five: when it looks, what it does about what it sees, and its jitter."""
+"""What a retrier owes of its polls, its draws and its timeouts: when it looks, and what it does about what it sees."""
 
 # ruff: noqa: D401  # an invariant's docstring is a claim about histories, not an order
 
@@ -38,7 +38,7 @@ def looking_ends(view: View) -> Iterator[Violation]:
             if job.at > request.settled_at and job.name in names and job.by is not None:
                 look = view.jobs.get(job.by.event.job)
                 if look is not None and look.name in names and job.by.event.begin_ns > settled.t_ns:
-                    text = f"{request} settled as {settled.outcome} {when(settled)}, and {look} schedules {job}"
+                    text = f"{request} settled as {settled.outcome} {when(settled)}, but {look} schedules {job}"
                     yield breach(request.number, f"{text} {when(job.created)}", settled, job.created)
                     break
 
@@ -59,7 +59,7 @@ def looks_one_by_one(view: View) -> Iterator[Violation]:
             if job.end_at > at:
                 alive.append(job)
             if len(alive) > promises.polls_at_once:
-                text = f"{request} has {len(alive)} looks scheduled {when(job.created)} where at most"
+                text = f"{request} has {len(alive)} looks scheduled {when(job.created)}, but at most"
                 text += f" {promises.polls_at_once} are promised: {' and '.join(map(str, alive))}"
                 yield breach(request.number, text, *(other.created for other in alive))
                 break
@@ -87,7 +87,7 @@ def ends_acted_on(view: View) -> Iterator[Violation]:
         newest = _newest(actions[number], commit)
         if newest is not None and (state := dict(commit.event.reads).get(newest.id)) in ENDED:
             again = next(job for job in commit.created if job.name in promises.poll_jobs)
-            text = f"{look} of {look.request} finds {newest} {state} {when(commit.event)}, and only looks again"
+            text = f"{look} of {look.request} finds {newest} {state} {when(commit.event)}, but only looks again"
             yield breach(look.request.number, text, newest.end, commit.event, again.created)
 
 
@@ -99,9 +99,9 @@ def _newest(jobs: list[Job], commit: Commit) -> Job | None:
 
 @invariant()
 def errors_taken(view: View) -> Iterator[Violation]:
-    """Where promised, a job that runs the action does not fail because the action did: it tells what it heard.
+    """If promised, a job that runs the action does not fail because the action did: it tells what it heard.
 
-    Nothing is asked where a conflict, a system error, an error of a mutation, a death or the time limit came between.
+    A conflict, a system error, an error of a mutation, a death or the time limit in between is an excuse.
     """
     promises = view.terms.promises
     if not promises.takes_errors:
@@ -131,9 +131,9 @@ def _struck(view: View, attempt: Attempt, job: Job) -> bool:
 
 @invariant()
 def draws_are_fresh(view: View) -> Iterator[Violation]:
-    """No number is drawn twice: every draw has an address of its own; checked where the terms say that draws differ.
+    """No number is drawn twice: every draw has an address of its own; checked if the terms say that draws differ.
 
-    What a mutation drew that was refused or threw came to nothing: only reruns of the same job must draw others.
+    Draws of a mutation that was refused or threw came to nothing: only reruns of the same job must draw others.
     """
     if not view.terms.draws_differ:
         return
@@ -188,12 +188,12 @@ def timeouts_in_law(view: View) -> Iterator[Violation]:
                 # A deadline counted in ms is rounded to ns.
                 at_deadline = by_ns is not None and abs(attempt.given_up.t_ns - by_ns) <= 1
                 if waited_ns != timeout_ns and not (at_deadline and waited_ns < timeout_ns):
-                    text = f"{what} is given up after {format_duration(waited_ns)} where {law}"
+                    text = f"{what} is given up after {format_duration(waited_ns)}, but {law}"
                     yield breach(request.number, text, attempt.start, attempt.given_up)
             elif attempt.end is None and view.is_past(started_ns + timeout_ns):
-                yield breach(request.number, f"{what} never ends and is not given up where {law}", attempt.start)
+                yield breach(request.number, f"{what} never ends and is not given up, but {law}", attempt.start)
             elif attempt.end is not None and attempt.end.t_ns > started_ns + timeout_ns and attempt.lost is None:
                 text = (
-                    f"{what} runs for {format_duration(attempt.end.t_ns - started_ns)} and is not given up where {law}"
+                    f"{what} runs for {format_duration(attempt.end.t_ns - started_ns)} and is not given up, but {law}"
                 )
                 yield breach(request.number, text, attempt.start, attempt.end)

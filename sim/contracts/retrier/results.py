@@ -1,4 +1,4 @@
-"""What a retrier owes, part two: that every request ends, how it may end, and that its caller is told."""
+"""What a retrier owes: every request ends, as it may, and its caller is told."""
 
 # ruff: noqa: D401  # an invariant's docstring is a claim about histories, not an order
 
@@ -64,7 +64,7 @@ def settles_once(view: View) -> Iterator[Violation]:
 
 @invariant()
 def result_is_true(view: View) -> Iterator[Violation]:
-    """Success needs an attempt that succeeded, giving up that no success was known, canceled that somebody canceled.
+    """Success has an attempt that succeeded, giving up knows of no success, and a canceled request was canceled.
 
     A whole number that a client's loop returns must be that of an attempt that succeeded: the answer of its call.
     """
@@ -74,7 +74,7 @@ def result_is_true(view: View) -> Iterator[Violation]:
             continue
         if request.outcome == SUCCESS:
             if not any(attempt.how == RETURNED and attempt.end_at < at for attempt in request.attempts):
-                text = f"{request} settles as success {when(settled)}, and no attempt has succeeded"
+                text = f"{request} settles as success {when(settled)}, but no attempt has succeeded"
                 yield breach(request.number, text, *(attempt.end for attempt in request.attempts), settled)
             elif settled.answer >= 0:
                 yield from _answer_is_true(request, settled)
@@ -85,7 +85,9 @@ def result_is_true(view: View) -> Iterator[Violation]:
                     yield breach(request.number, f"{text} {when(attempt.end)}", attempt.end, settled)
                     break
         elif request.outcome == CANCELED and not (request.cancels and request.cancels[0][0] < at):
-            yield breach(request.number, f"{request} settles as canceled {when(settled)}; nobody canceled it", settled)
+            yield breach(
+                request.number, f"{request} settles as canceled {when(settled)}; no caller canceled it", settled
+            )
 
 
 def _answer_is_true(request: Request, settled: Settled) -> Iterator[Violation]:
@@ -94,7 +96,7 @@ def _answer_is_true(request: Request, settled: Settled) -> Iterator[Violation]:
         attempt.number == number and attempt.how == RETURNED and attempt.end_at < request.settled_at
         for attempt in request.attempts
     ):
-        text = f"the loop of {request} returns {number} {when(settled)}, and no attempt of that number has succeeded"
+        text = f"the loop of {request} returns {number} {when(settled)}, but no attempt of that number has succeeded"
         yield breach(request.number, text, *(attempt.end for attempt in request.attempts), settled)
 
 
@@ -129,7 +131,7 @@ def callback_once(view: View) -> Iterator[Violation]:
             text = f"the callback of {request} runs {when(calls[0])} and again {when(calls[1])}"
             yield breach(request.number, text, calls[0], calls[1])
         if calls and request.settled is not None and RESULT_OF.get(calls[0].result, calls[0].result) != request.outcome:
-            text = f"the callback of {request} is told '{calls[0].result}' {when(calls[0])}, and it settled as"
+            text = f"the callback of {request} is told '{calls[0].result}' {when(calls[0])}, but it settled as"
             yield breach(request.number, f"{text} {request.outcome}", calls[0], request.settled)
         if request.callbacks_lost:
             lost = request.callbacks_lost[0]
