@@ -57,7 +57,7 @@ class Request:
         self.handle: Any = None
         """What `submit` returned: the retrier's own name for the request."""
         self.jobs: list[Any] | None = None
-        """The request's jobs in order of creation, kept only where somebody may want to cancel one."""
+        """The request's jobs in order of creation, kept only if the scenario may cancel one."""
         self.last_applied: Any = None
         """The attempt that made the last applied effect."""
         self.last_applied_ns = NEVER
@@ -67,7 +67,7 @@ class Request:
     def settle(self, outcome: Outcome, now_ns: int, attempt_end_ns: int | None = None) -> bool:
         """Note the retrier's conclusion; the first one stands, and none after a limit. Returns whether it counts.
 
-        `attempt_end_ns` is the end of the last attempt that had ended by `now_ns`, where that is not the present.
+        `attempt_end_ns` is the end of the last attempt that had ended by `now_ns`, if that is not the present.
         """
         if self.settled_ns != NEVER or self.runaway:
             return False

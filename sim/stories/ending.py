@@ -1,4 +1,4 @@
-"""How a story ended, in words: what was concluded, or who is missing and why nobody will conclude anything."""
+"""How a story ended, in words: the conclusion, or which job is missing so that there will never be one."""
 
 from __future__ import annotations
 
@@ -75,9 +75,9 @@ def _stuck(story: Story) -> str:
         return f"stuck for ever: the client waits without a timeout for {what}"
     left = {job.name for job in story.unfinished}
     missing = [job for job in _last_of_each(list(story.jobs.values())) if job.name not in left]
-    nobody = " and ".join(f"no {job.name}" for job in missing) or "nobody that could settle it"
+    none = " and ".join(f"no {job.name}" for job in missing) or "no job that could settle it"
     why = "; ".join(f"the last {job.name} {_fate(story, job)}" for job in missing)
-    sentence = f"stuck for ever: {nobody} is left: nobody will ever look again"
+    sentence = f"stuck for ever: {none} is left, so nothing will ever look again"
     return f"{sentence} ({why})" if why else sentence
 
 

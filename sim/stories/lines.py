@@ -1,6 +1,6 @@
 """One request's story for people: as lines for a terminal, and as a picture.
 
-The lines fit a terminal of 100 columns and need no colour. What happened at one instant shows its time once. Runs of
+The lines fit a terminal of 100 columns and need no color. What happened at one instant shows its time once. Runs of
 polls that find nothing new become one line, and so do runs of attempts that only fail; a story that is still long
 loses its middle, and says so.
 """
@@ -40,8 +40,8 @@ _NUMBER_AND_UNIT = re.compile(r"([0-9]) (ns|us|ms|s|y)\b")
 def timeline_lines(history: History, request: int, outcome: Outcome, *, width: int = WIDTH) -> list[str]:
     """Tell what became of a request, a line for each thing that matters, at most `width` columns wide.
 
-    Times count from the submission. The last lines say how it ended, and why. LookupError where the history has no
-    such request.
+    Times count from the submission. The last lines say how it ended, and why. LookupError if the history has no such
+    request.
     """
     story = read(history, request)
     start_ns = story.submitted_ns

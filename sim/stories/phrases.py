@@ -62,21 +62,21 @@ def when_words(delay_ns: int) -> str:
 
 
 def late_words(due_ns: int, now_ns: int) -> str:
-    """Say how late a job starts, where that is worth a word."""
+    """Say how late a job starts, if that is worth a word."""
     return f", {span_text(now_ns - due_ns)} late" if now_ns - due_ns >= LATE_NS else ""
 
 
 def effect_words(attempt: int, name: str) -> str:
-    """Say what an effect was: the first, a duplicate with its cause, or one that the receiver recognised."""
+    """Say what an effect was: the first, a duplicate with its cause, or one that the receiver recognized."""
     if name == "applied":
         return f"effect applied (attempt {attempt})"
     if name == "suppressed":
-        return f"effect suppressed: recognised as a repeat (attempt {attempt})"
+        return f"effect suppressed: recognized as a repeat (attempt {attempt})"
     return f"effect applied AGAIN (attempt {attempt}, duplicate: {name})"
 
 
 def end_words(attempt: int, outcome: str, how: str, duration_ns: int) -> str:
-    """Say how an attempt ended, and by which outcome of the scenario where that explains it."""
+    """Say how an attempt ended, and by which outcome of the scenario if that explains it."""
     after = span_text(duration_ns)
     if how == KILLED:
         return f"attempt {attempt} dies with the server, after {after}"

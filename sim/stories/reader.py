@@ -95,7 +95,7 @@ class _Reader:
         self._phrases: list[str] = []
         """What the mutation that is being read did besides scheduling."""
         self._dashboard = False
-        """Whether somebody has just canceled a job by hand; the change of its state, if any, comes next."""
+        """Whether an operator has just canceled a job; the change of its state, if any, comes next."""
         self._booted_ns = -1
         self._line: Entry | None = None
         """The entry that what follows at the same instant may add to."""
@@ -122,7 +122,7 @@ class _Reader:
             raise LookupError(f"the history has no request {story.request}")
         if self._dashboard:
             self._nothing_to_cancel()
-        # What nobody was left to notice belongs to other requests.
+        # Events after the request's last one belong to other requests.
         last_ns = story.end_ns
         story.restarts = [span for span in story.restarts if span[0] <= last_ns]
         story.entries = [entry for entry in story.entries if entry.t_ns <= last_ns]
@@ -357,7 +357,7 @@ class _Reader:
         if tried.lost_ns is not None:
             text += ", unseen"
         elif tried.given_up_ns is not None:
-            text += ", and nobody waits for it any more"
+            text += ", but no caller waits for it any more"
         plain = how == THREW and tried.outcome == "fail"
         self._say(t_ns, ACTION, text, Rank.plain if plain else Rank.telling)
 

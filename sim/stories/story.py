@@ -1,7 +1,7 @@
 """One request's story: what a person would tell of it, as records that lines and pictures are made from.
 
-A history has an event for every step of the platform; a story has an entry for every step that matters to whoever
-asks what became of a request. `sim.stories.reader` makes one from the other.
+A history has an event for every step of the platform; a story has an entry for every step that matters to a
+reader who asks what became of a request. `sim.stories.reader` makes one from the other.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Entry:
 
 @dataclass(slots=True)
 class Job:
-    """A scheduled function: when somebody asked for it, for when, and what became of it."""
+    """A scheduled function: when it was asked for, for when, and what became of it."""
 
     number: int
     name: str
@@ -60,7 +60,7 @@ class Job:
 
 @dataclass(slots=True)
 class Try:
-    """One attempt. `decided_ns` to `due_ns` is the delay before it, by whoever scheduled it."""
+    """One attempt. `decided_ns` to `due_ns` is the delay before it."""
 
     number: int
     outcome: str
@@ -109,7 +109,7 @@ class Story:
     polls: list[Poll] = field(default_factory=list)
     cancels: list[tuple[int, str]] = field(default_factory=list)
     restarts: list[tuple[int, int | None]] = field(default_factory=list)
-    """From when to when the server was down; None where it is not back."""
+    """From when to when the server was down; None if it is not back."""
     sleep: tuple[int, int] | None = None
     """The latest sleep of a client, from when to when."""
     decisions_ns: list[int] = field(default_factory=list)

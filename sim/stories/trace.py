@@ -47,7 +47,7 @@ REQUEST, JOBS, ATTEMPTS, EFFECTS, PLATFORM = 1, 100, 1_000_000, 2_000_000, 2_000
 
 
 _MOMENTS: Final[dict[type[Event], tuple[str, str]]] = {
-    CancelAsked: ("somebody cancels the {0.target}", ""),
+    CancelAsked: ("cancel of the {0.target}", ""),
     CancelAnswered: ("the cancel is answered", "answer"),
     CallbackRan: ("the caller is told: {0.result}", ""),
     CallbackThrew: ("the caller's callback throws: {0.result}", ""),

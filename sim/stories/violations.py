@@ -43,7 +43,7 @@ def violation_lines(
 ) -> list[str]:
     """Tell what is broken, quote the events that prove it, and tell the request's story, in at most `width` columns.
 
-    Times count from the request's submission, or from the beginning where the violation belongs to no request; then
+    Times count from the request's submission, or from the beginning if the violation belongs to no request; then
     there is no story, and `outcome` is None.
     """
     submitted_ns = [

@@ -114,7 +114,7 @@ def test_jobs_attempts_and_effects_are_those_of_the_history(made: list[tuple[His
         assert len([e for e in of(trace, "X") if e["name"].endswith(" waits")]) == count["job"]
         assert len([e for e in of(trace, "i") if e["name"].startswith("effect ")]) == count["effect"]
         seen |= {e["name"] for e in of(trace, "i")}
-    assert {"effect applied", "effect repeated (ack_lost)", "somebody cancels the request"} <= seen
+    assert {"effect applied", "effect repeated (ack_lost)", "cancel of the request"} <= seen
     assert {"the server goes down", "the server is back"} <= seen
 
 
