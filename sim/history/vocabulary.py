@@ -3,6 +3,7 @@
 A history holds plain strings and numbers, so these are constants and not enumerations; `Literal` types name the sets.
 """
 
+import re
 from enum import IntEnum
 from typing import Final, Literal
 
@@ -19,6 +20,7 @@ JobState = Literal["pending", "inProgress", "success", "failed", "canceled"]
 """The states of a row of `_scheduled_functions`, in the words of Convex."""
 ALIVE: Final = (PENDING, IN_PROGRESS)
 """States of a job that is not over."""
+_JOB_NOT_FOUND: Final = re.compile(r"job ([0-9]+) not found", re.ASCII)
 
 # Attempts: what the world has in store for one; success has the same word as a job's.
 FAIL: Final = "fail"
@@ -91,3 +93,14 @@ class Cause(IntEnum):
     """The attempt succeeded, but what should record that ran out of reruns or hit a system error."""
     resubmit = 4
     """The caller asked again."""
+
+
+def job_not_found(number: int) -> str:
+    """Return the error text of a poll that finds no row for its job; digests of histories cover it."""
+    return f"job {number} not found"
+
+
+def missing_job(text: str) -> int | None:
+    """Return the number of the job in a text of `job_not_found`; None for any other text."""
+    found = _JOB_NOT_FOUND.fullmatch(text)
+    return None if found is None else int(found[1])
