@@ -161,7 +161,7 @@ def polls(view: View) -> Iterator[tuple[Commit, Job, str]]:
 
 
 def poll(state: str, *schedules: str) -> Sighting:
-    """Look for a poll that sees the action's job in a state, and then schedules functions of these names."""
+    """Look for a poll that sees the action's job in a state and then schedules functions of these names."""
 
     def sighted(seen: Any) -> bool:
         return any(
@@ -206,7 +206,7 @@ HELPERS = {
 
 
 def heartbeats(view: View) -> Iterator[tuple[Commit, str, str | None, list[str]]]:
-    """Yield committed heartbeats: the commit, the run's state, that of its job (gone: None), what is scheduled."""
+    """Yield committed heartbeats: the commit, the states of the run and of its job (gone: None), new jobs' names."""
     for commit in view.commits:
         if commit.event.name != "heartbeat":
             continue

@@ -25,7 +25,7 @@ BEYOND_NS = RUNAWAY_NS + 1
 
 
 def simulate(cell: Scenario, block: Block, retrier: Article) -> None:
-    """Poll the job of each attempt, and schedule another when it has failed."""
+    """Poll the job of each attempt, and schedule another if it has failed."""
     attempts = _Attempts(cell, block, retrier)
     number = 0
     while attempts.rows.size:
@@ -51,7 +51,7 @@ class _Attempts:
         self._created_ns = np.full(block.count, BEFORE)
         """When their jobs are scheduled."""
         self._at_ns = np.zeros(block.count, dtype=np.int64)
-        """When they are due, and the first poll behind each."""
+        """When they are due, as is the first poll after each."""
         self._waited = np.zeros(block.count, dtype=np.int64)
         """How often a poll of each request has found its job running."""
 

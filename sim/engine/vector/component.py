@@ -57,7 +57,7 @@ class _Reports(Protocol):
     """Requests with attempts whose reports decide; columns of shape (requests,), places are positions in them."""
 
     end_ns: Ints
-    """When each attempt ends, and reports."""
+    """When each attempt ends and reports."""
     failed: Bools
 
     @property
@@ -121,7 +121,7 @@ class _Runs:
         if self.cancels_request and block.cancel_ns is not None:
             block.mutations[block.cancel_ns < FOREVER] += 1
         self.heartbeats.finish(block.settled_ns)
-        # One for the submission, one for each heartbeat, and the reports of all attempts but those that made none.
+        # One for the submission, each heartbeat and each attempt; `decide` has subtracted attempts without a report.
         block.mutations += 1 + block.polls + block.attempts
 
     def _round(self, number: int, coming: _Next, attempts: Attempts) -> _Next:

@@ -40,12 +40,12 @@ def _reasons(cell: Scenario) -> Iterator[str]:
     if cell.world != "isolated":
         yield "in a shared world requests wait for each other"
     if cell.until is not None:
-        yield "it follows each request to its end, and `until` cuts it off"
+        yield "it follows each request to its end, but `until` cuts requests off"
     if isinstance(retrier, NoRetry):
         return
     for name in ("mutation_latency", "commit_window", "dispatch_latency"):
         if getattr(cell.platform, name) is not None:
-            yield f"platform.{name} lets what is at one instant otherwise overlap"
+            yield f"platform.{name} lets steps overlap that otherwise share one instant"
     if isinstance(retrier, Component):
         for name, on in (
             ("clean_up_after", retrier.clean_up_after_ns is not None),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def simulate(cell: Scenario, block: Block, retrier: Helpers) -> None:
-    """Poll the job of each attempt with jitter, and schedule another when it has failed."""
+    """Poll the job of each attempt with jitter, and schedule another if it has failed."""
     _Polls(_DenseWay(cell, block), retrier).settle()
     if block.unsettled().size:
         _Polls(_LongWay(cell, block), retrier).settle()

@@ -18,7 +18,7 @@ ALL = slice(None)
 
 
 def simulate(cell: Scenario, block: Block) -> None:
-    """Call once, and take the answer for the outcome."""
+    """Call once; the answer decides the outcome."""
     ends = Attempts(cell, block, hosted=False).start(ALL, 1, np.zeros(block.count, dtype=np.int64))
     success = ends.how == RETURNED_CODE
     answered_ns = ends.visible_ns
