@@ -5,8 +5,8 @@
 Both sides simulate the same thing: the `article` retrier with its defaults, an action of 50 ms that fails twice and
 then succeeds. One is the simplest SimPy model of that polling: a process a request and a process an attempt, all
 requests in one environment, no store. The other is the whole deployment: every poll a transaction against the store,
-every job a row with its legal steps. Times are CPU time of this process; each round times all sides once, and what is
-printed are medians over the rounds. Commits a request are counted by the engine and, apart from it, in a traced run.
+every job a row with its legal steps. Times are CPU time of this process; each round times all sides once; medians over
+the rounds are printed. The engine counts the commits of a request, and so does, independently, a traced run.
 
 The ratio depends on the number of requests: one heap and one garbage collector for all of them cost the model more and
 more, while the engine simulates one world at a time.
@@ -111,7 +111,7 @@ def cpu_seconds(side: Callable[[int], int], requests: int) -> tuple[float, int]:
 
 
 def commits_per_request() -> tuple[int, int]:
-    """Return the commits of one request as the store counts them, and as a history shows them."""
+    """Return the commits of one request, first by the store's count, then by a history."""
     world = World(parse(SCENARIO))
     world.isolated([0])
     recorder = Recorder()

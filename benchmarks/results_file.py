@@ -1,9 +1,9 @@
-"""What it costs to keep requests: encode a chunk, take its digest, store it; and to read it back.
+"""How long it takes to encode a chunk of requests, to make its digest, to store it, and to read it back.
 
     python benchmarks/results_file.py [--requests 65536]
 
-Prints, for each retrier of the quickstart, the time a request takes at so many a chunk (the median of several rounds)
-and the bytes it takes in the file.
+Prints, for each retrier of the quickstart, the time a request (the median of several rounds) and the bytes a request
+takes in the file.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What it costs to keep histograms in place of requests: `python benchmarks/tallies.py [REQUESTS]`.
+"""How much time and memory histograms take in place of requests: `python benchmarks/tallies.py [REQUESTS]`.
 
 Prints the time of a tally per request (median of 20 blocks of 65,536), the time to merge two, and the peak of memory
-while so many requests (10^7 unless stated) are made up block by block, tallied, merged and measured. The requests are
-synthetic: what is measured is the keeping, not the simulating.
+while so many requests (10^7 by default) are made up block by block, tallied, merged and measured. The requests are
+synthetic, since the benchmark measures the tallies, not the simulation.
 """
 
 from __future__ import annotations
@@ -73,19 +73,19 @@ def main(count: int) -> None:
         tallies[0].merge(tallies[1])
     print(f"merge: {(time.perf_counter() - start) / ROUNDS * 1e6:.0f} us")
 
-    start, keeping_s = time.perf_counter(), 0.0
+    start, tallying_s = time.perf_counter(), 0.0
     tally = None
     for first in range(0, count, BLOCK):
         requests = block(generator, first, min(BLOCK, count - first))
         before = time.perf_counter()
         part = Tally.of(requests)
         tally = part if tally is None else tally.merge(part)
-        keeping_s += time.perf_counter() - before
+        tallying_s += time.perf_counter() - before
     assert tally is not None  # noqa: S101  # one block at least
     summary = measure(tally, shared=False).summary()
     size = sum(array.nbytes for array in tally.to_arrays().values())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{count:,} requests: {time.perf_counter() - start:.1f} s, of which keeping {keeping_s:.1f} s")
+    print(f"{count:,} requests: {time.perf_counter() - start:.1f} s, of which tallying {tallying_s:.1f} s")
     print(f"tally: {size / 1024:.0f} KiB; peak of memory: {peak:.0f} MiB; outcomes {summary['outcomes']}")
 
 

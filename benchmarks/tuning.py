@@ -1,6 +1,6 @@
 """Which way of searching parameters finds better fronts for equal numbers of simulated requests.
 
-    pip install optuna  # without it, only what needs no optimiser is compared
+    pip install optuna  # without it, only the ways without an optimizer are compared
     python benchmarks/tuning.py [--seeds N] [--requests N] [--candidates N]
 
 Compared are, each with the requests that successive halving takes:
@@ -10,10 +10,10 @@ Compared are, each with the requests that successive halving takes:
 - nsga2, nsga2/4: Optuna's NSGA-II, each trial with all requests, or with a quarter of them and four times the trials;
 - tpe, tpe/4: Optuna's multi-objective tree-structured Parzen estimator, in the same two ways.
 
-Every way hands over at most eight finalists, ranked by the project's own `best_first`. They are measured on a large
-sample that none of them has seen; those that truly keep the constraints count. What is printed is the share that each
-front dominates of the box between the best and the worst value that any way found in any seed (the hypervolume, times
-on a logarithmic scale), median over the seeds and the least of them: more is better.
+Every way returns at most eight finalists, ranked by the project's own `best_first`. They are measured on a large sample
+that none of them has seen; only finalists that truly keep the constraints count. Each front dominates a share of the
+box between the best and the worst value that any way found with any seed (the hypervolume, times on a logarithmic
+scale). The table has the median of this share over the seeds and the smallest one: more is better.
 """
 
 from __future__ import annotations
@@ -107,13 +107,13 @@ def by_optuna(sampler: str, part: int) -> Callable[[Scenario, SearchSpace, int, 
     def search(scenario: Scenario, space: SearchSpace, seed: int, candidates: int) -> list[dict[str, Any]]:
         optuna = importlib.import_module("optuna")
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        told: list[Candidate] = []
+        measured: list[Candidate] = []
 
         def objective(trial: Any) -> list[float]:
             point = {axis.key: axis.value(trial.suggest_float(axis.key, 0, 1 - 1e-12)) for axis in space.axes}
             one = candidate(scenario, point, seed)
             result = one.measure(max(FEWEST_REQUESTS, scenario.requests.count // part), EVENT)
-            told.append(one)
+            measured.append(one)
             trial.set_user_attr("off", [shortfall(verdict) for verdict in result.verdicts])
             return [_on_scale(path, result.metrics.value(path).value) for path in objectives(scenario)]
 
@@ -126,18 +126,18 @@ def by_optuna(sampler: str, part: int) -> Callable[[Scenario, SearchSpace, int, 
             made = optuna.samplers.TPESampler(seed=seed, constraints_func=off, multivariate=True)
         study = optuna.create_study(directions=["minimize"] * len(objectives(scenario)), sampler=made)
         study.optimize(objective, n_trials=part * trials(scenario, candidates))
-        return _best(told, scenario)
+        return _best(measured, scenario)
 
     return search
 
 
 def objectives(scenario: Scenario) -> Sequence[str]:
-    """Return what is searched for."""
+    """Return the objectives of the search."""
     return scenario.tune.objectives if scenario.tune else ()
 
 
 def trials(scenario: Scenario, candidates: int) -> int:
-    """Return how many candidates can be measured with all requests for what halving takes."""
+    """Return how many candidates can be measured with all requests for as many requests as halving takes."""
     count = scenario.requests.count
     return requests_of_rounds(rounds(candidates, FINALISTS, count, FEWEST_REQUESTS)) // count
 
@@ -157,7 +157,7 @@ def _on_scale(path: str, value: float | None) -> float:
 
 
 def truth(scenario: Scenario, params: dict[str, Any], known: dict[str, list[float] | None]) -> list[float] | None:
-    """Measure parameters on the large sample; None where they do not keep the constraints."""
+    """Measure parameters on the large sample; None if they do not keep the constraints."""
     if repr(params) not in known:
         one = candidate(scenario, params, TRUTH_SEED)
         larger = one.cell.scenario.requests.model_copy(update={"count": TRUTH_REQUESTS})

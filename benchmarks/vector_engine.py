@@ -4,16 +4,16 @@
 
 Three questions. Each round times every side once, as CPU time of this process and a request; medians are printed.
 
-A plain retry loop: call, and where that failed wait a while that is spread and grows, and call again, ten attempts at
-most; seven calls of ten fail. One side is the simplest SimPy model of it: a process a request, Python's own random
-numbers. The other is the vector engine with the component, which does no more than that where nothing crashes. The
-limit is what it takes to draw the same numbers and to transform them into outcomes, latencies and backoffs, and nothing
-else. Once with latencies that are lognormal, whose transform is most of the work, and once with constant ones.
+A plain retry loop: call; if the call failed, wait with jitter and a growing delay and call again, ten attempts at most;
+seven calls of ten fail. One side is the simplest SimPy model of it: a process a request, Python's own random numbers.
+The other is the vector engine with the component, which does no more than that if nothing crashes. The limit is the
+time to draw the same numbers and to transform them into outcomes, latencies and backoffs. The loop runs once with
+lognormal latencies, whose transform is most of the work, and once with constant ones.
 
-Polling: the helpers retrier, its records kept in a results file and its percentiles computed, against the simplest
-SimPy model of the same polling, which keeps nothing.
+Polling: the helpers retrier, with records in a results file and percentiles, against the simplest SimPy model of the
+same polling, which stores nothing.
 
-The whole: what the event engine takes for the same requests as the vector engine.
+The whole: the time of the event engine for the same requests as the vector engine.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ import simpy
 
 from sim.api.run import run
 from sim.engine import event, vector
+from sim.engine.vector.engine import BLOCK
 from sim.kernel.draws import Draws
 from sim.scenario.load import from_dict, parse
 
@@ -58,7 +59,6 @@ retrier: helpers
 requests: {count: 200000}
 action: {latency: {constant: 50ms}, outcomes: {fail: 0.3}}
 """)
-BLOCK = 1 << 15
 
 
 def simpy_loop(law: str, requests: int) -> float:
@@ -122,7 +122,7 @@ def simpy_polling(requests: int) -> float:
 
 
 def drawn_alone(law: str, requests: int) -> float:
-    """Draw and transform the numbers of the retry loop, and do nothing with them; returns attempts a request."""
+    """Draw and transform the numbers of the retry loop without using them; returns attempts a request."""
     latency, seed = LOOPS[law].action.latency, LOOPS[law].seed
     attempts = 0
     for first in range(0, requests, BLOCK):
@@ -142,7 +142,7 @@ def drawn_alone(law: str, requests: int) -> float:
 
 
 def in_blocks(scenario: Scenario, requests: int, of: Callable[[Requests], int]) -> float:
-    """Simulate requests with the vector engine, 65,536 at a time; returns the mean of something of them."""
+    """Simulate requests with the vector engine, 65,536 at a time; returns the mean of a count over the requests."""
     total = 0
     for first in range(0, requests, 1 << 16):
         total += of(vector.simulate(scenario, range(first, min(first + (1 << 16), requests))))
@@ -154,8 +154,8 @@ def vector_loop(law: str, requests: int) -> float:
     return in_blocks(LOOPS[law], requests, lambda found: int(found.attempts.sum()))
 
 
-def kept_polling(requests: int) -> float:
-    """Run the polling with results kept and percentiles computed; returns polls a request."""
+def stored_polling(requests: int) -> float:
+    """Run the polling with a results file and percentiles; returns polls a request."""
     scenario = from_dict({**POLLED.written, "requests": {"count": requests}})
     with tempfile.TemporaryDirectory() as folder:
         result = run(scenario, out=Path(folder) / "out")
@@ -176,7 +176,7 @@ def event_polling(requests: int) -> float:
 
 
 def cpu_ns(side: Callable[[int], float], requests: int) -> tuple[float, float]:
-    """Time one run of a side; returns its CPU time in ns a request, and what it counted."""
+    """Time one run of a side; returns its CPU time in ns a request, and its count."""
     gc.collect()
     before = time.process_time_ns()
     counted = side(requests)
@@ -199,7 +199,7 @@ def main() -> None:
     sides |= {
         "polling, SimPy": (simpy_polling, given.events),
         "polling, vector": (vector_polling, given.requests),
-        "polling, kept": (kept_polling, given.requests),
+        "polling, stored": (stored_polling, given.requests),
         "polling, event": (event_polling, given.events),
     }
     times: dict[str, list[float]] = {name: [] for name in sides}
@@ -209,8 +209,8 @@ def main() -> None:
             nanoseconds, counted[name] = cpu_ns(side, requests)
             times[name].append(nanoseconds)
     for name, found in times.items():
-        what = "attempts" if "loop" in name else "polls"
-        print(f"{name:22s} {statistics.median(found):10,.0f} ns of CPU a request, {counted[name]:.3f} {what} each")
+        unit = "attempts" if "loop" in name else "polls"
+        print(f"{name:22s} {statistics.median(found):10,.0f} ns of CPU a request, {counted[name]:.3f} {unit} each")
 
     def ratio(slow: str, fast: str) -> float:
         return statistics.median([a / b for a, b in zip(times[slow], times[fast], strict=True)])
@@ -219,7 +219,7 @@ def main() -> None:
     for law in LOOPS:
         print(f"plain retry loop, {law} latencies: {ratio(f'{law} loop, SimPy', f'{law} loop, vector'):.0f} x SimPy")
         print(f"    {ratio(f'{law} loop, limit', f'{law} loop, vector'):.2f} of the limit")
-    print(f"polling, with results kept and percentiles: {ratio('polling, SimPy', 'polling, kept'):.0f} x SimPy")
+    print(f"polling, with results file and percentiles: {ratio('polling, SimPy', 'polling, stored'):.0f} x SimPy")
     print(f"polling, the engine alone: {ratio('polling, SimPy', 'polling, vector'):.0f} x SimPy")
     print(f"    {ratio('polling, event', 'polling, vector'):.0f} x the event engine")
 

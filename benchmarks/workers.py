@@ -1,10 +1,10 @@
-"""What a second worker brings, as a ratio of elapsed times measured in one interleaved run; needs two idle cores.
+"""How much faster a second worker makes a run: a ratio of elapsed times in one interleaved run. Needs two idle cores.
 
     python benchmarks/workers.py [--rounds N] [--requests N]
 
-A sweep of eight cells is simulated with the event engine, whose work is the simulation, and with the vector engine,
-whose results one process measures and writes about as fast as they come; each with one and with two workers, results
-kept. The start of the workers is part of it.
+A sweep of eight cells is simulated with two engines, each with one and with two workers and a results file. The work of
+the event engine is the simulation; the results of the vector engine come about as fast as one process can measure and
+write them. The times include the start of the workers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sim.experiment.engines import Asked
 
 SIDES: tuple[tuple[Asked, int], ...] = (("event", 1), ("vector", 20))
-"""Engines, and how many times the requests they take."""
+"""Engines, each with the factor of the requests that it simulates."""
 
 
 def elapsed_s(engine: Asked, requests: int, workers: int) -> float:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sim.contracts.catalogue import INVARIANTS, View, check_view
 from sim.contracts.invariant import SOMETIMES
-from sim.engine.world import World
+from sim.engine.world import REPORT_EVERY, World
 from sim.experiment.cell_result import CellResult, judged
 from sim.experiment.engines import EVENT, Choice
 from sim.experiment.plan import plan, refuse_course, requests_of, weather_told
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from sim.retriers.base import Retrier
     from sim.scenario.cells import Cell
     from sim.scenario.schema import Scenario
-
-REPORT_EVERY = 256
-OWN_RETRIERS = "sim.retriers."
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,11 +237,11 @@ class _Check:
                 self.firsts[name] = self._shown(violation, view, first, finished)
 
     def _alone(self, world: World) -> Callable[[int], History] | None:
-        """Return what simulates a request of an isolated world with a new retrier, None where there is no need to.
+        """Return a function that simulates a request of an isolated world with a new retrier; None if it is not needed.
 
-        The retriers that come with this package keep nothing from one request to the next; a test says so.
+        A stateless retrier does not need it: a test says of each port that it keeps nothing between requests.
         """
-        if world.cell.world != "isolated" or type(world.retrier).__module__.startswith(OWN_RETRIERS):
+        if world.cell.world != "isolated" or world.retrier.stateless:
             return None
 
         def alone(number: int) -> History:

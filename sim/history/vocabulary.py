@@ -68,23 +68,6 @@ LOST: Final = "lost"
 Inflight = Literal["continues", "lost"]
 
 
-def job_not_found(number: int) -> str:
-    """Return the error that `article` and `helpers` throw when they look for a row that was collected."""
-    return f"job {number} not found"
-
-
-def missing_job(error: str) -> int | None:
-    """Return the number of the job that an error of `job_not_found` names, None for any other error.
-
-    A history has the text, as upstream throws it, and its digest covers the text.
-    """
-    match = _JOB_NOT_FOUND.fullmatch(error)
-    return None if match is None else int(match[1])
-
-
-_JOB_NOT_FOUND = re.compile(r"job ([0-9]+) not found")
-
-
 class Outcome(IntEnum):
     """What the retrier concluded about a request."""
 
@@ -112,3 +95,20 @@ class Cause(IntEnum):
     """The attempt succeeded, but what should record that ran out of reruns or hit a system error."""
     resubmit = 4
     """The caller asked again."""
+
+
+def job_not_found(number: int) -> str:
+    """Return the error that `article` and `helpers` throw when they look for a row that was collected."""
+    return f"job {number} not found"
+
+
+def missing_job(error: str) -> int | None:
+    """Return the number of the job that an error of `job_not_found` names, None for any other error.
+
+    A history has the text, as upstream throws it, and its digest covers the text.
+    """
+    match = _JOB_NOT_FOUND.fullmatch(error)
+    return None if match is None else int(match[1])
+
+
+_JOB_NOT_FOUND = re.compile(r"job ([0-9]+) not found")

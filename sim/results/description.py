@@ -24,7 +24,7 @@ from sim.laws.distributions import Empirical
 from sim.options.model import Options
 from sim.results.result import PACKAGES
 from sim.retriers.base import LoopRetrier, Retrier, ScheduledRetrier
-from sim.retriers.registry import PORTS
+from sim.retriers.ports import PORTS
 from sim.scenario.cells import Cell
 from sim.scenario.checks import Surroundings
 from sim.scenario.data_files import DataFiles

@@ -1,6 +1,6 @@
-"""What the two polling retriers have in common, and delays that several retriers compute the same way.
+"""Options of the two polling retriers, and delays that several retriers compute the same way.
 
-JavaScript's numbers overflow to infinity where Python raises; `power` does as JavaScript does.
+On overflow JavaScript's numbers become infinite, but Python raises; `power` does as JavaScript does.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class PollingOptions(Options):
 
 
 def jitter(delay_ms: float, uniform: float) -> float:
-    """Spread a delay over 0.5 to 1.5 times itself; `withJitter` of convex-helpers and of the component."""
+    """Spread a delay from 0.5 to 1.5 times itself, as `withJitter` of convex-helpers and of the component does."""
     return delay_ms * (0.5 + uniform)
 
 
 def power(base: float, exponent: float) -> float:
-    """Raise as `Math.pow` does: infinity instead of an overflow."""
+    """Return base ** exponent as `Math.pow` does: infinity instead of an OverflowError."""
     try:
         return math.pow(base, exponent)
     except OverflowError:

@@ -1,4 +1,4 @@
-"""The two shapes of a retrier, and the one registry through which scenarios find them.
+"""The two shapes of a retrier, in the deployment and at the client.
 
 A `ScheduledRetrier` lives inside the deployment: its handlers are mutations and actions that run against contexts, as
 in Convex. A `LoopRetrier` is a client outside: one coroutine that calls, sleeps and calls again, which is how most
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 class Fields(NamedTuple):
-    """Which fields of a retrier's arguments and documents are more than plain values, whatever they are nested in."""
+    """Which fields of a retrier's arguments and documents are more than plain values, at any depth."""
 
     jobs: tuple[str, ...] = ()
     """Numbers of jobs."""
     instants: tuple[str, ...] = ()
     """Instants in ns."""
     addresses: tuple[str, ...] = ()
-    """Counts that only serve as indexes of draws."""
+    """Counts that serve only as indexes of draws."""
 
 
 class NoOptions(Options):
@@ -36,45 +36,56 @@ class NoOptions(Options):
 
 
 class Retrier:
-    """What both shapes have in common: a name and a model of options.
+    """The base of both shapes: a name and a model of options.
 
-    `Options` is the model that a scenario fills and checks; an instance of it is handed to the constructor.
+    `Options` is the model that a scenario fills and checks; the constructor takes an instance of it.
     """
 
     kind: ClassVar[str] = ""
     Options: ClassVar[type[Options]] = NoOptions
+    stateless: ClassVar[bool] = False
+    """Whether a retrier keeps nothing from one request to the next, so that `check` need not look for leaks.
+
+    It speaks for one class alone: a subclass may keep something, so it has to say so itself.
+    """
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        """Take back what a base class says about its state."""
+        super().__init_subclass__(**more)
+        if "stateless" not in vars(cls):
+            cls.stateless = False
 
     def __init__(self, options: Any = None) -> None:
         self.options = self.Options() if options is None else options
 
     def promises(self) -> Promises:
-        """State what this retrier, with its options, promises of every request; checks hold histories against it."""
+        """State what this retrier, with its options, promises of every request; `check` compares histories with it."""
         return Promises()
 
 
 class ScheduledRetrier(Retrier):
     """A retrier made of functions of the deployment: write `bind`, `submit`, and the handlers they schedule.
 
-    A handler says how a request ended with `ctx.settle`. The names of functions let the platform count and prove:
-    an unsettled request is stuck for ever once no job or execution of a `watchers` function is left.
+    A handler says with `ctx.settle` how a request ended. From the names of functions the platform can prove that an
+    unsettled request is stuck for ever: no job or execution of a `watchers` function is left.
     """
 
     watchers: ClassVar[tuple[str, ...]] = ("retry",)
     """Functions that can still settle a request."""
     action_jobs: ClassVar[tuple[str, ...]] = ("action",)
-    """Functions whose job runs the user's action; what `cancel: {target: action}` cancels."""
+    """Functions whose job runs the user's action; `cancel: {target: action}` cancels such a job."""
     poll_jobs: ClassVar[tuple[str, ...]] = ("retry",)
-    """Functions that look whether there is something to do; what `cancel: {target: poll}` cancels."""
+    """Functions that look whether there is something to do; `cancel: {target: poll}` cancels a job of theirs."""
     fields: ClassVar[Fields | None] = None
     """Lets `retrysim explore` recognize states that differ by a shift in time or in the numbers of jobs.
 
-    To be stated only where handlers do nothing else with the clock.
+    State it only if handlers do nothing else with the clock.
     """
     tables: ClassVar[Mapping[str, Mapping[str, Sequence[str]]]] = {}
     """The retrier's own tables, each with its indexes and the fields of their keys."""
 
     def promises(self) -> Promises:
-        """State which jobs run the action and which look; a retrier that promises more overrides this."""
+        """State which jobs run the action and which poll; a retrier that promises more overrides this."""
         return Promises(action_jobs=self.action_jobs, poll_jobs=self.poll_jobs)
 
     def bind(self, action: Function) -> None:
@@ -82,7 +93,7 @@ class ScheduledRetrier(Retrier):
         raise NotImplementedError
 
     def crons(self) -> Sequence[tuple[int, Function]]:
-        """Name the mutations that run again and again: (interval in ns, function); none by default."""
+        """Return the mutations that run again and again: (interval in ns, function); none by default."""
         return ()
 
     def submit(self, ctx: MutationContext) -> Any:
@@ -92,9 +103,9 @@ class ScheduledRetrier(Retrier):
     def cancel(self, ctx: MutationContext, handle: Any) -> Any:
         """Cancel a request, given what `submit` returned.
 
-        It is not asked before the submission has committed: its caller then has no name for the request, and the
-        cancel, which finds nothing, answers False. A bool that is returned is held against what came of the cancel.
-        A retrier without a cancel of its own leaves its users the scheduler's: the newest unfinished job of the action.
+        It is not called before the submission has committed: the caller has no name for the request yet, so the cancel
+        finds nothing and answers False. If it returns a bool, `check` compares that with the effect of the cancel.
+        By default it cancels the newest unfinished job of the action, as users of such a retrier do by the scheduler.
         """
         del handle
         job = ctx.newest_job(*self.action_jobs)
@@ -108,14 +119,14 @@ class LoopRetrier(Retrier):
     async def retry(self, call: Call, ctx: ClientContext) -> Any:
         """Call until done: return for success, let `CallFailed` through for giving up.
 
-        A whole number that it returns is taken for the answer of a call, and held against what happened.
+        If it returns a whole number, `check` takes that for the answer of a call and compares it with what happened.
         `await call()` makes one attempt, `await ctx.sleep(ms)` waits, `ctx.uniform(stream, index)` draws.
         """
         raise NotImplementedError
 
 
 def promises_of(retrier: Retrier) -> Promises:
-    """Return what a retrier promises, with the names of its jobs where its own statement leaves them out."""
+    """Return the promises of a retrier; if they leave out the names of jobs, with those of its class."""
     promises = retrier.promises()
     if not isinstance(retrier, ScheduledRetrier):
         return promises

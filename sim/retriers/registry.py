@@ -1,4 +1,4 @@
-"""The retriers that a scenario can name, and how they are found."""
+"""Finds the retriers that a scenario can name. Importing this module imports none of them."""
 
 from __future__ import annotations
 
@@ -7,27 +7,19 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from sim.retriers.base import LoopRetrier, Retrier, ScheduledRetrier
+from sim.retriers.ports import PORTS
 
 GROUP = "retrysim.retriers"
 """The entry point group in which other distributions announce their retriers."""
 
 
-PORTS = {
-    "article": "sim.retriers.ports.article:Article",
-    "component": "sim.retriers.ports.component:Component",
-    "component-repaired": "sim.retriers.ports.repaired:Repaired",
-    "helpers": "sim.retriers.ports.helpers:Helpers",
-    "none": "sim.retriers.ports.none:NoRetry",
-}
-
-
 def known_kinds() -> list[str]:
-    """Name all retriers that a scenario can ask for: the built-in ones and those of other distributions."""
+    """Return the kinds that a scenario can name: of the ports, and of retriers in other distributions."""
     return sorted({*PORTS, *(point.name for point in entry_points(group=GROUP))})
 
 
 def retrier_class(kind: str) -> type[Retrier]:
-    """Find a retrier by its kind; LookupError where there is none, TypeError where it is not one."""
+    """Find a retrier by its kind; LookupError if there is none, TypeError if the kind does not lead to a retrier."""
     if kind in PORTS:
         return load(PORTS[kind])
     for point in entry_points(group=GROUP, name=kind):
@@ -36,7 +28,7 @@ def retrier_class(kind: str) -> type[Retrier]:
 
 
 def load(path: str) -> type[Retrier]:
-    """Import a retrier named `module:Class`; LookupError where it is not there, TypeError where it is not one."""
+    """Import a retrier named `module:Class`; LookupError if there is no such name, TypeError if it is no retrier."""
     module, _, name = path.partition(":")
     if not module or not name:
         raise LookupError(f"'{path}' does not name a retrier; write MODULE:CLASS")

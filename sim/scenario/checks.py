@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import PydanticUserError
 
 from sim.convex.platform import PlatformOptions
-from sim.retriers.registry import PORTS
+from sim.retriers.ports import PORTS
 from sim.scenario.data_files import DataFiles
 from sim.scenario.mistakes.idle import Tree, idle_settings, written
 from sim.scenario.mistakes.problems import Path as Keys

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.convex.functions import Function
-from sim.retriers.registry import PORTS
+from sim.retriers.ports import PORTS
 from sim.scenario.data_files import brought_along
 from sim.scenario.identity import digest, resolved_yaml
 from sim.scenario.load import load

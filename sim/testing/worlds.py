@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hypothesis import strategies as st
 
-from sim.retriers.registry import PORTS as BUILT_IN
+from sim.retriers.ports import PORTS as BUILT_IN
 from sim.testing import features as names
 
 if TYPE_CHECKING:

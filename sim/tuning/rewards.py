@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.measure.quantities import METRICS
-from sim.retriers.registry import PORTS
+from sim.retriers.ports import PORTS
 from sim.scenario.mistakes.problems import Problem, ScenarioError
 from sim.scenario.search_space import PLACE
 from sim.world.weather import OnOff, Outage

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sim.kernel.durations import NS_PER_MS, format_duration
-from sim.retriers.registry import PORTS
+from sim.retriers.ports import PORTS
 
 if TYPE_CHECKING:
     from sim.scenario.schema import Scenario

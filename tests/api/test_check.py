@@ -20,6 +20,8 @@ from sim.experiment.terms import terms_of
 from sim.history.records import Requests
 from sim.history.vocabulary import Outcome
 from sim.retriers.base import LoopRetrier
+from sim.retriers.ports import PORTS
+from sim.retriers.registry import retrier_class
 from sim.scenario.cells import cells
 from sim.scenario.load import parse
 from sim.scenario.mistakes.problems import ScenarioError
@@ -288,8 +290,8 @@ def test_what_breaks_alone_as_well_replays() -> None:
     assert first.replays
 
 
-@pytest.mark.parametrize("retrier", ["article", "helpers", "component", "none"])
-def test_our_own_retriers_keep_nothing_between_requests(retrier: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("retrier", PORTS)
+def test_the_ports_are_stateless_as_they_say(retrier: str, monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[int] = []
     whole: Callable[..., Any] = module._Check._alone  # noqa: SLF001  # to see that it is asked
 
@@ -298,7 +300,8 @@ def test_our_own_retriers_keep_nothing_between_requests(retrier: str, monkeypatc
         assert ask is not None
         return lambda number: (compared.append(number), ask(number))[1]
 
-    monkeypatch.setattr(module, "OWN_RETRIERS", "no module at all")
+    assert retrier_class(retrier).stateless
+    monkeypatch.setattr(retrier_class(retrier), "stateless", False)
     monkeypatch.setattr(module._Check, "_alone", alone)  # noqa: SLF001  # as above
     text = CRASHES.replace("component", retrier).replace("outcomes: {", "outcomes: {fail: 0.3, ")
     (cell,) = check(parse(text)).cells

@@ -163,7 +163,7 @@ def test_engines_give_the_same_and_auto_takes_the_faster(run: Run) -> None:
 
 def test_an_engine_that_cannot_do_it_says_why(run: Run) -> None:
     result = run(*few("--engine", "vector", "--set", "until=5s"))
-    reason = "the vector engine cannot simulate this: it follows each request to its end, and `until` cuts it off"
+    reason = "the vector engine cannot simulate this: it follows each request to its end, but `until` cuts requests off"
     assert (result.exit_code, reason in " ".join(result.stderr.split())) == (2, True)
 
 

@@ -1,7 +1,8 @@
-"""The worlds in which the ports are held against their contracts: simulated once, asked many questions."""
+"""The worlds in which the ports are compared with their contracts: simulated once for all questions."""
 
-from collections.abc import Callable
-from functools import cache
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from sim.contracts.catalogue import INVARIANTS, View, Violation, check_view
+from sim.retriers.ports import PORTS
 from sim.scenario.load import from_dict
 from sim.scenario.schema import Scenario
 from sim.testing import features
@@ -16,7 +18,7 @@ from sim.testing.histories import simulated
 from sim.testing.strategies import scenario_values, scenarios
 
 COUNT = 160
-"""Examples with everything in them; of each of the narrower ones there are a quarter as many."""
+"""Examples with all features; of each of the narrower strategies there are a quarter as many."""
 
 MANY = 5000
 
@@ -27,7 +29,7 @@ NARROWER = {
     "slots": ("parallelism", "latency", "script", "arrivals", "hang", "action_time_limit"),
     "system errors": ("system_error", "script", "effect_at", "commit_window", "latency"),
 }
-"""Features that are dealt with together, so that they meet more often than among all the others."""
+"""Features that are drawn together, so that they meet more often than among all the others."""
 
 
 def rare(kind: str) -> list[st.SearchStrategy[Scenario]]:
@@ -96,7 +98,7 @@ def days_apart(scenario: Scenario) -> Scenario:
 
 
 class Seen(NamedTuple):
-    """One history, where it comes from, and what it breaks."""
+    """One history, the scenario that it comes from, and what it breaks."""
 
     scenario: Scenario
     view: View
@@ -115,25 +117,38 @@ def look(strategy: st.SearchStrategy[Scenario], count: int, see: Callable[[Seen]
     simulate()
 
 
-@cache
-def worlds_of(kind: str) -> list[Seen]:
-    """Return the histories of a port."""
+class Port(NamedTuple):
+    """A port and its histories."""
+
+    kind: str
+    histories: list[Seen]
+
+
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """Leave out collections: histories stay in memory, and each collection would visit them all again."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+@pytest.fixture(scope="session", params=PORTS)
+def port(request: pytest.FixtureRequest) -> Port:
+    """Simulate the worlds of a port. All tests of one port run one after the other, so that one search serves them."""
+    kind: str = request.param
     seen: list[Seen] = []
-    look(scenarios(kind), COUNT, seen.append)
-    for narrower in NARROWER.values():
-        look(scenarios(kind, "shared", narrower), COUNT // 4, seen.append)
-    for strategy in rare(kind):
-        look(strategy, COUNT // 4, seen.append)
-    return seen
-
-
-@pytest.fixture(scope="session")
-def histories() -> Callable[[str], list[Seen]]:
-    """Return the way to all histories of a port."""
-    return worlds_of
+    with no_garbage_collection():
+        look(scenarios(kind), COUNT, seen.append)
+        for narrower in NARROWER.values():
+            look(scenarios(kind, "shared", narrower), COUNT // 4, seen.append)
+        for strategy in rare(kind):
+            look(strategy, COUNT // 4, seen.append)
+    return Port(kind, seen)
 
 
 @pytest.fixture(scope="session")
 def see_many() -> Callable[[str, Callable[[Seen], None]], None]:
-    """Return the way to show somebody far more of them, one after the other."""
+    """Return a function that calls another one with each of far more histories of a port."""
     return lambda kind, see: look(scenarios(kind), MANY, see)

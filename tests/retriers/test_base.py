@@ -1,66 +1,10 @@
-"""The registry: how scenarios find retriers, and what is said when there is none."""
+"""The two shapes of a retrier."""
 
 import pytest
 
 from sim.contracts.promises import Promises
-from sim.options.model import Options
 from sim.retriers.base import LoopRetrier, ScheduledRetrier, promises_of
-from sim.retriers.registry import PORTS, known_kinds, load, retrier_class
-
-
-def test_the_built_in_retriers_are_known() -> None:
-    assert [kind for kind in known_kinds() if kind in PORTS] == [
-        "article",
-        "component",
-        "component-repaired",
-        "helpers",
-        "none",
-    ]
-
-
-@pytest.mark.parametrize("kind", sorted(PORTS))
-def test_a_kind_leads_to_the_class_that_bears_it(kind: str) -> None:
-    found = retrier_class(kind)
-    assert (found.kind, issubclass(found, (ScheduledRetrier, LoopRetrier))) == (kind, True)
-
-
-@pytest.mark.parametrize("kind", sorted(PORTS))
-def test_options_are_closed_to_unknown_keys(kind: str) -> None:
-    options = retrier_class(kind).Options
-    assert (issubclass(options, Options), options.model_config["extra"]) == (True, "forbid")
-
-
-@pytest.mark.parametrize("kind", sorted(PORTS))
-def test_a_retrier_can_be_made_without_options(kind: str) -> None:
-    assert retrier_class(kind)().options == retrier_class(kind).Options()
-
-
-def test_an_unknown_kind_is_an_error_that_names_the_known_ones() -> None:
-    with pytest.raises(
-        LookupError,
-        match="no retrier of kind 'helper'; known are article, component, component-repaired, helpers, none",
-    ):
-        retrier_class("helper")
-
-
-@pytest.mark.parametrize(
-    ("path", "message"),
-    [
-        ("nowhere", "does not name a retrier; write MODULE:CLASS"),
-        (":Class", "does not name a retrier"),
-        ("no_such_module:Class", "no module 'no_such_module'"),
-        ("sim.retriers.ports.article:Nothing", "module 'sim.retriers.ports.article' has no 'Nothing'"),
-    ],
-)
-def test_a_path_that_leads_nowhere_is_an_error_that_says_why(path: str, message: str) -> None:
-    with pytest.raises(LookupError, match=message):
-        load(path)
-
-
-@pytest.mark.parametrize("path", ["sim.retriers.ports.article:ArticleOptions", "sim.retriers.backoff:jitter"])
-def test_what_is_no_retrier_is_refused(path: str) -> None:
-    with pytest.raises(TypeError, match="neither a ScheduledRetrier nor a LoopRetrier"):
-        load(path)
+from sim.retriers.ports.article import Article
 
 
 def test_the_two_shapes_leave_their_work_to_others() -> None:
@@ -87,3 +31,22 @@ def test_names_of_jobs_that_a_statement_leaves_out_are_those_of_the_class() -> N
 
 def test_a_loop_has_no_jobs() -> None:
     assert promises_of(LoopRetrier()) == Promises()
+
+
+class Derived(Article):
+    """A port and more, which may keep something between requests."""
+
+
+class Careful(Article):
+    """A port and more, which keeps nothing and says so."""
+
+    stateless = True
+
+
+@pytest.mark.parametrize("retrier", [LoopRetrier, ScheduledRetrier, Watcher, Derived])
+def test_a_class_that_does_not_say_so_is_not_taken_for_stateless(retrier: type[LoopRetrier | ScheduledRetrier]) -> None:
+    assert not retrier.stateless
+
+
+def test_a_class_can_say_that_it_is_stateless() -> None:
+    assert Careful.stateless

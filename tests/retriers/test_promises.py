@@ -6,11 +6,12 @@ import pytest
 
 from sim.contracts.promises import Promises
 from sim.retriers.base import LoopRetrier, ScheduledRetrier
+from sim.retriers.ports import PORTS
 from sim.retriers.ports.article import Article
 from sim.retriers.ports.component import Component
 from sim.retriers.ports.helpers import Helpers
 from sim.retriers.ports.none import NoRetry
-from sim.retriers.registry import PORTS, load
+from sim.retriers.registry import load
 
 
 @pytest.mark.parametrize(

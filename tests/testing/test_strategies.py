@@ -11,7 +11,7 @@ from sim.engine.world import World
 from sim.history.request import Request
 from sim.history.vocabulary import Outcome
 from sim.kernel.durations import parse_duration
-from sim.retriers.registry import PORTS
+from sim.retriers.ports import PORTS
 from sim.scenario.identity import digest, resolved_yaml
 from sim.scenario.load import from_dict, parse
 from sim.scenario.schema import Scenario

@@ -26,11 +26,11 @@ FAILURES = ("fail", "ack_lost", "script", "latency", "crash_before_effect")
 TOGETHER = {"world": "shared", "features": ("fail", "ack_lost", "script")}
 """Requests at the same time that have nothing to do with each other."""
 
-FAILED = '            case "failed":\n'
+FAILED = "            case vocabulary.FAILED:\n"
 SUCCEEDED = "                ctx.settle(Outcome.success)\n"
 LEFT = '                if args["maxFailures"] <= 0:'
 GAVE_UP = "                    ctx.settle(Outcome.gave_up)\n                    return\n"
-ALIVE = '            case "pending" | "inProgress":\n'
+ALIVE = "            case vocabulary.PENDING | vocabulary.IN_PROGRESS:\n"
 DROPS = '        if run["state"]["type"] != "inProgress":\n            return\n\n        options'
 CANCELS = '        self._finish_execution(ctx, {"runId": run_id, "result": {"type": "canceled"}})\n        return True'
 NOT_IF_OVER = '        if run["state"]["type"] != "inProgress":\n            return\n        try:'
@@ -189,7 +189,7 @@ BUGS: dict[str, tuple[str, str, dict[str, Any], list[Change]]] = {
         {"features": ("latency", "effect_at", "mutation_latency"), "always": ("cancel_request",)},
         [
             (FAILED, '            case "failed" | "canceled":\n'),
-            ('            case "canceled":\n                ctx.settle(Outcome.canceled)\n', ""),
+            ("            case vocabulary.CANCELED:\n                ctx.settle(Outcome.canceled)\n", ""),
         ],
     ),
     "article: gives up on what still runs": (
@@ -290,7 +290,7 @@ BUGS: dict[str, tuple[str, str, dict[str, Any], list[Change]]] = {
         "polls-in-law",
         "component-repaired",
         {},
-        [("ctx.run_at(start_ns + round(next_heartbeat_ms * NS_PER_MS), self", "ctx.run_at(start_ns, self")],
+        [("ctx.run_at(start_ns + ns_of_ms(next_heartbeat_ms), self", "ctx.run_at(start_ns, self")],
     ),
     "component: exponent off by one": (
         "delays-in-law",
@@ -308,7 +308,10 @@ BUGS: dict[str, tuple[str, str, dict[str, Any], list[Change]]] = {
         "no-overlapping-attempts",
         "component-repaired",
         {"always": ("latency",)},
-        [('case "pending" | "inProgress":', 'case "pending":'), ('case "failed":', 'case "failed" | "inProgress":')],
+        [
+            ("case vocabulary.PENDING | vocabulary.IN_PROGRESS:", "case vocabulary.PENDING:"),
+            ("case vocabulary.FAILED:", "case vocabulary.FAILED | vocabulary.IN_PROGRESS:"),
+        ],
     ),
     "component: never gives up": (
         "attempts-within-budget",

@@ -1,4 +1,4 @@
-"""Types of the vector engine's arrays, and the two instants that are none."""
+"""Types of the vector engine's arrays, and two instants outside of the clock."""
 
 from typing import Final
 
@@ -13,16 +13,16 @@ Bools = NDArray[np.bool_]
 Rows = NDArray[np.intp]
 """Positions in a block."""
 SomeRows = Rows | slice
-"""Positions in a block, or all of them as a slice, which costs no copies."""
+"""Positions in a block; all of them can be a slice, which makes no copies."""
 
 FOREVER: Final = np.int64(2**63 - 1)
-"""The instant of what never comes: behind every other; nothing may be added to it."""
+"""The instant of an event that never comes: after every other. Add nothing to it, since the sum overflows."""
 BEFORE: Final = np.int64(-1)
-"""Before the clock runs."""
+"""An instant before the clock starts."""
 
 
 def rounded_ns(delay_ms: Floats) -> Ints:
-    """Turn ms into whole ns as a deployment does; delays past 2^62 ns come out as just more than that."""
+    """Round ms to ns as `sim.kernel.durations.ns_of_ms` does; delays past 2^62 ns become 2^62 + 2^20 ns."""
     exact_ns = delay_ms * 1e6
     np.rint(exact_ns, out=exact_ns)
     np.minimum(exact_ns, 2.0**62 + 2.0**20, out=exact_ns)
@@ -30,6 +30,6 @@ def rounded_ns(delay_ms: Floats) -> Ints:
 
 
 def jittered_ns(delay_ms: Floats | float, uniforms: Floats) -> Ints:
-    """Spread delays as `sim.retriers.backoff.jitter` does, which reads arrays as well, and round them to ns."""
+    """Spread delays by `sim.retriers.backoff.jitter`, which also takes arrays, and round them to ns."""
     spread_ms: Floats = jitter(delay_ms, uniforms)  # type: ignore[arg-type,assignment]
     return rounded_ns(spread_ms)

@@ -1,7 +1,7 @@
 """`article` for arrays: `sim.retriers.ports.article`, attempt by attempt.
 
-Polls have no jitter: from the start of an attempt on they follow the table of growing waits, so the poll that sees the
-end of a job is found by a search.
+Polls have no jitter: from the start of an attempt on they follow the table of growing waits. So a search finds the poll
+that sees the end of a job, and there is no dense way beside this one.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sim.engine.vector.arrays import BEFORE
-from sim.engine.vector.polled import Polled
-from sim.kernel.durations import RUNAWAY_NS
+from sim.engine.vector.polled import Polled, count_mutations
+from sim.kernel.durations import RUNAWAY_NS, ns_of_ms
 
 if TYPE_CHECKING:
     from sim.engine.vector.arrays import Bools, Ints
@@ -21,17 +21,18 @@ if TYPE_CHECKING:
     from sim.retriers.ports.article import Article
     from sim.scenario.schema import Scenario
 
-BEYOND = RUNAWAY_NS + 1
+BEYOND_NS = RUNAWAY_NS + 1
 
 
 def simulate(cell: Scenario, block: Block, retrier: Article) -> None:
-    """Poll the job of each attempt, and schedule another when it has failed."""
+    """Poll the job of each attempt, and schedule another if it has failed."""
     attempts = _Attempts(cell, block, retrier)
     number = 0
     while attempts.rows.size:
         number += 1
         attempts.follow(number)
     attempts.polled.finish()
+    count_mutations(cell, block)
 
 
 class _Attempts:
@@ -50,7 +51,7 @@ class _Attempts:
         self._created_ns = np.full(block.count, BEFORE)
         """When their jobs are scheduled."""
         self._at_ns = np.zeros(block.count, dtype=np.int64)
-        """When they are due, and the first poll behind each."""
+        """When they are due, as is the first poll after each."""
         self._waited = np.zeros(block.count, dtype=np.int64)
         """How often a poll of each request has found its job running."""
 
@@ -66,7 +67,7 @@ class _Attempts:
             rows, poll_ns, waited, jobs = rows[looks], poll_ns[looks], waited[looks], jobs.take(looks)
         spent = np.bool_(self._max_failures - (number - 1) <= 0)
         _, again = self.polled.judge(rows, jobs, poll_ns, np.ones(len(rows), dtype=np.bool_), spent)
-        retry_ns = min(round(self._retry_ms * 1e6), BEYOND) if again.any() else 0
+        retry_ns = min(ns_of_ms(self._retry_ms), BEYOND_NS) if again.any() else 0
         self._retry_ms *= self._base
         beyond = again & (poll_ns > RUNAWAY_NS - retry_ns)
         block.leave(rows, beyond)
@@ -115,28 +116,28 @@ class _Waits:
         self._base = base
         self._sums = [0]
         self._table = np.zeros(1, dtype=np.int64)
-        self._steady_ns = round(wait_ms * 1e6) if base == 1 else None
-        """The wait, where it never grows."""
+        self._steady_ns = ns_of_ms(wait_ms) if base == 1 else None
+        """The wait, if it never grows."""
 
     def first_poll(self, at_ns: Ints, waited: Ints, sees_ns: Ints) -> tuple[Ints, Ints]:
         """Return, for polls from `at_ns` on, the waits by then and the instant of the first one not before `sees_ns`.
 
-        `waited`: how many waits there were before. Polls that would come past what the clock can hold come after it.
+        `waited`: how many waits there were before. A poll beyond the clock comes at some instant beyond it.
         """
-        after_ns = np.minimum(sees_ns, BEYOND) - at_ns
+        after_ns = np.minimum(sees_ns, BEYOND_NS) - at_ns
         if self._steady_ns is not None:
             more = -(-after_ns // self._steady_ns)
             return waited + more, at_ns + more * self._steady_ns
         self._extend(int(waited.max(initial=0)), int(after_ns.max(initial=0)))
         before_ns = self._table[waited]
         found = np.searchsorted(self._table, before_ns + after_ns, side="left").astype(np.int64)
-        return found, at_ns + np.minimum(self._table[found] - before_ns, BEYOND - at_ns)
+        return found, at_ns + np.minimum(self._table[found] - before_ns, BEYOND_NS - at_ns)
 
     def _extend(self, waited: int, after_ns: int) -> None:
-        """Let the table reach at least `after_ns` past its entry `waited`, or past what the clock can hold."""
+        """Let the table reach at least `after_ns` past its entry `waited`, or past the end of the clock."""
         sums = self._sums
         while len(sums) <= waited + 1 or sums[-1] < sums[waited] + after_ns:
-            sums.append(min(sums[-1] + min(round(self._wait_ms * 1e6), BEYOND), 2**63 - 1))
+            sums.append(min(sums[-1] + min(ns_of_ms(self._wait_ms), BEYOND_NS), 2**63 - 1))
             self._wait_ms *= self._base
         if len(sums) != len(self._table):
             self._table = np.array(sums, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""A block of requests on their way to records, and those that arrays leave to the event engine."""
+"""A block of requests on their way to records, and which of them arrays leave to the event engine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STEPS_BESIDES = 4
 
 
 class Block:
-    """The columns of consecutive requests of an isolated world, and what is known of their cancels."""
+    """The columns of consecutive requests of an isolated world, and the instants of their cancels."""
 
     def __init__(self, cell: Scenario, records: Requests) -> None:
         """Take blank records to write into."""
@@ -48,29 +48,24 @@ class Block:
         self.left = np.zeros(count, dtype=np.bool_)
         """Requests that are left to the event engine."""
         self.cancel_ns = _cancels(cell, self)
-        """The instant at which each request is canceled, FOREVER where it is not; None where none is."""
-
-    def canceling(self, rows: SomeRows) -> Ints:
-        """Return the instants of the cancels of some requests; only where there are cancels."""
-        assert self.cancel_ns is not None  # noqa: S101  # the caller has looked
-        return self.cancel_ns[rows]
+        """The instant at which each request is canceled, FOREVER if it is not; None if no request is."""
 
     def settle(self, rows: SomeRows, outcome: Outcome, at_ns: Ints, known_end_ns: Ints | int) -> None:
-        """Note what a retrier concludes about requests, and the ends of their last attempts as far as they had any."""
+        """Note the outcome of requests, when it was known, and the ends of their last attempts (NEVER: unknown)."""
         self.outcome[rows] = outcome
         self.settled_ns[rows] = at_ns
         self.known_attempt_end_ns[rows] = known_end_ns
 
     def leave(self, rows: SomeRows, those: Bools) -> None:
-        """Leave those of some requests to the event engine."""
+        """Leave some of the requests at `rows` to the event engine; `those` has shape (rows,)."""
         self.left[rows] |= those
 
     def unsettled(self) -> Rows:
-        """Return the rows of requests that nothing has been concluded about and that are not left."""
+        """Return the rows of requests without an outcome that are not left to the event engine."""
         return np.flatnonzero((self.outcome == Outcome.stuck) & ~self.left)
 
     def due(self, rows: SomeRows, at_ns: Ints) -> Bools | None:
-        """Tell what comes before the clock ends, and leave the requests of all else; None where everything does."""
+        """Return which instants the clock can reach (None: all); the other requests go to the event engine."""
         if at_ns.max(initial=0) <= RUNAWAY_NS:
             return None
         due: Bools = at_ns <= RUNAWAY_NS
@@ -78,9 +73,9 @@ class Block:
         return due
 
     def finish(self, polls_at_most: int, window_ns: int | None) -> None:
-        """Fill in what attempts and their effects come to, and find the requests that must be left after all.
+        """Fill in the sums of attempts and effects, and leave two more kinds of requests to the event engine.
 
-        Those are the ones whose world may have more timers than a world may fire, or two effects at one instant.
+        In the world of one kind more timers may fire than are allowed; in the other two effects come at one instant.
         """
         self.actions += self.attempts
         steps = polls_at_most * STEPS_PER_POLL

@@ -1,25 +1,25 @@
 """`component` for arrays: `sim.retriers.ports.component`, attempt by attempt.
 
-Most attempts report their end to the run, which concludes or schedules the next. What takes more thought is set apart
-in `_Unheard`: attempts that die, are cut off or are lost, jobs that somebody cancels, and reports of attempts that were
-given up. What comes first decides there: a report, a heartbeat, a stale report or a cancel.
-
-Heartbeats are drawn only where they can matter: the first comes five seconds after the start at the earliest.
+Most attempts report their end to the run, which concludes or schedules the next (`_Runs._follow`, for the dense and for
+the long way). `_Unreported` takes the others: attempts that die, are cut off or are lost, jobs that are canceled, and
+requests with a stale attempt, one that was given up and goes on. The first of four decides there: a report, a
+heartbeat, a stale report or a cancel.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import count
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
 from sim.engine.vector.arrays import BEFORE, FOREVER, jittered_ns
-from sim.engine.vector.attempts import DIED, RETURNED, Attempts, Started
-from sim.engine.vector.dense import settle_answered
-from sim.history.vocabulary import NEVER, Outcome
-from sim.kernel.durations import NS_PER_MS
-from sim.retriers.backoff import jitter, power
-from sim.retriers.ports.component import HEARTBEAT_INTERVAL_MS
+from sim.engine.vector.attempts import DIED_CODE, RETURNED_CODE, Attempts, Ends
+from sim.engine.vector.dense import Dense
+from sim.engine.vector.heartbeats import Heartbeats
+from sim.history.vocabulary import NEVER, OF_THE_ACTION, OF_THE_POLL, OF_THE_REQUEST, Outcome
+from sim.kernel.durations import ns_of_ms
+from sim.retriers.backoff import power
 
 if TYPE_CHECKING:
     from sim.engine.vector.arrays import Bools, Ints, Rows
@@ -31,7 +31,12 @@ if TYPE_CHECKING:
 
 def simulate(cell: Scenario, block: Block, retrier: Component) -> None:
     """Run and back off; look for crashes by heartbeat."""
-    _Runs(cell, block, retrier).simulate()
+    runs = _Runs(cell, block, retrier)
+    runs.settle_dense()
+    rows = block.unsettled()
+    if rows.size:
+        runs.settle_long(rows, Attempts(cell, block, hosted=True))
+    runs.finish()
 
 
 class _Next(NamedTuple):
@@ -43,9 +48,30 @@ class _Next(NamedTuple):
     at_ns: Ints
     """When these are due."""
 
-    def of(self, those: Bools) -> _Next:
-        """Return those of some of the requests."""
+    def take(self, those: Bools) -> _Next:
+        """Return the attempts of some of the requests."""
         return _Next(self.rows[those], self.created_ns[those], self.at_ns[those])
+
+
+class _Reports(Protocol):
+    """Requests with attempts whose reports decide; columns of shape (requests,), places are positions in them."""
+
+    end_ns: Ints
+    """When each attempt ends and reports."""
+    failed: Bools
+
+    @property
+    def draws(self) -> DrawsOf:
+        """The draws of the requests."""
+
+    def rows(self) -> Rows:
+        """Return their rows in the block."""
+
+    def settle(self, places: Rows, outcome: Outcome, attempts: int) -> None:
+        """Settle the requests at some places, of so many attempts each, by the reports."""
+
+    def keep(self, places: Rows) -> object:
+        """Go on with the requests at some places only."""
 
 
 class _Runs:
@@ -55,93 +81,97 @@ class _Runs:
         options = retrier.run_options
         self.cell = cell
         self.block = block
-        self.attempts = Attempts(cell, block, hosted=True)
         self.max_failures: int = options["maxFailures"]
         self._initial_ms: float = options["initialBackoffMs"]
         self._base: float = options["base"]
-        self.start_ns = round((options.get("runAfter") or 0) * NS_PER_MS)
+        self._start_ns = ns_of_ms(options.get("runAfter") or 0)
         target = None if cell.cancel is None else cell.cancel.target
         cancels = block.cancel_ns
-        self.cancels_ns = cancels if target in {"request", "action"} else None
+        self.cancels_ns = cancels if target in {OF_THE_REQUEST, OF_THE_ACTION} else None
         """When the request, or the job of its action, is canceled."""
-        self.cancels_request = target == "request"
-        self.heartbeats = _Heartbeats(cell, block, self.start_ns, cancels if target == "poll" else None)
+        self.cancels_request = target == OF_THE_REQUEST
+        self.heartbeats = Heartbeats(cell, block, self._start_ns, cancels if target == OF_THE_POLL else None)
         self.ended_ns = np.full(block.count, NEVER, dtype=np.int64)
-        """The latest end of the attempts before the present one, stale ones aside."""
+        """On the long way, the latest end of the attempts before the present one, without stale ones."""
         self.stale: _Stale | None = None
-        """Attempts that were given up and go on, where there have been any."""
+        """Attempts that were given up and go on, once there are any."""
 
-    def simulate(self) -> None:
-        """Fill the columns of the block."""
+    def settle_dense(self) -> None:
+        """Settle the requests whose attempts are all usual."""
+        dense = Dense(self.cell, self.block, None if self.cancels_ns is None else self.cancels_ns < FOREVER)
+        at_ns = np.full(dense.size, self._start_ns, dtype=np.int64)
+        for number in count(1):
+            if not dense.size:
+                break
+            dense.start(slice(None), number, at_ns)
+            at_ns = self._follow(number, dense)
+        dense.finish()
+
+    def settle_long(self, rows: Rows, attempts: Attempts) -> None:
+        """Settle requests of all kinds."""
+        coming = _Next(rows, np.full(len(rows), BEFORE), np.full(len(rows), self._start_ns, dtype=np.int64))
+        for number in count(1):
+            if not coming.rows.size:
+                break
+            coming = self._round(number, coming, attempts)
+
+    def finish(self) -> None:
+        """Fill in heartbeats and mutations."""
         block = self.block
-        settle_answered(
-            block,
-            Attempts(self.cell, block, hosted=True),
-            start_ns=self.start_ns,
-            attempts_at_most=self.max_failures + 1,
-            backoff_ns=self._backoff_ns,
-            apart=None if self.cancels_ns is None else self.cancels_ns < FOREVER,
-        )
-        rows = block.unsettled()
-        start_ns = np.full(len(rows), self.start_ns, dtype=np.int64)
-        coming = _Next(rows, np.full(len(rows), BEFORE), start_ns)
-        number = 0
-        while coming.rows.size:
-            number += 1
-            coming = self._round(number, coming)
         if self.cancels_request and block.cancel_ns is not None:
             block.mutations[block.cancel_ns < FOREVER] += 1
         self.heartbeats.finish(block.settled_ns)
-        # One for the submission, one for each heartbeat, and the reports of all attempts but those that made none.
+        # One for the submission, each heartbeat and each attempt; `decide` has subtracted attempts without a report.
         block.mutations += 1 + block.polls + block.attempts
 
-    def _round(self, number: int, coming: _Next) -> _Next:
+    def _round(self, number: int, coming: _Next, attempts: Attempts) -> _Next:
         """Make attempt `number` of each request that has one coming; returns the attempts that follow."""
-        apart = self._set_apart(coming)
+        disturbed = self._disturbed(coming)
         parts = []
-        if apart is not None:
-            parts.append(_Unheard(self, number, coming.of(apart)).decide())
-            coming = coming.of(~apart)
-        made = self.attempts.start(coming.rows, number, coming.at_ns)
-        unheard = made.unheard
-        if unheard is not None and unheard.any():
-            parts.append(_Unheard(self, number, coming.of(unheard), made.of(unheard)).decide())
-            coming, made = coming.of(~unheard), made.of(~unheard)
-        parts.append(self._reported(number, coming.rows, made))
-        return _joined(*parts)
+        if disturbed is not None:
+            parts.append(_Unreported(self, number, coming.take(disturbed), attempts).decide())
+            coming = coming.take(~disturbed)
+        ends = attempts.start(coming.rows, number, coming.at_ns)
+        unreported = ends.unreported
+        if unreported is not None and unreported.any():
+            parts.append(_Unreported(self, number, coming.take(unreported), attempts, ends.take(unreported)).decide())
+            coming, ends = coming.take(~unreported), ends.take(~unreported)
+        reports = _LongReports(self.block, coming.rows, ends)
+        at_ns = self._follow(number, reports)
+        self.ended_ns[reports.rows()] = reports.end_ns
+        return _joined(*parts, _Next(reports.rows(), reports.end_ns, at_ns))
 
-    def _set_apart(self, coming: _Next) -> Bools | None:
-        """Tell which requests may be canceled, or settled by a stale attempt, before this attempt has reported."""
-        apart: Bools | None = None
+    def _disturbed(self, coming: _Next) -> Bools | None:
+        """Return which requests may be canceled, or settled by a stale attempt, before this attempt has reported."""
+        disturbed: Bools | None = None
         if self.cancels_ns is not None:
-            apart = self.cancels_ns[coming.rows] < FOREVER
+            disturbed = self.cancels_ns[coming.rows] < FOREVER
         if self.stale is not None:
             stale = self.stale.end_ns[coming.rows] < FOREVER
-            apart = stale if apart is None else apart | stale
-        return apart if apart is not None and apart.any() else None
+            disturbed = stale if disturbed is None else disturbed | stale
+        return disturbed if disturbed is not None and disturbed.any() else None
 
-    def _reported(self, number: int, rows: Rows, started: Started) -> _Next:
-        """Take the reports of attempts that nothing comes before: conclude, or schedule the next."""
-        block, end_ns = self.block, started.end_ns
-        (success,) = np.nonzero(started.how == RETURNED)
-        if len(success) == len(rows):
-            block.settle(rows, Outcome.success, end_ns, end_ns)
-            return _Next(rows[:0], end_ns[:0], end_ns[:0])
-        succeeded_ns = end_ns.take(success)
-        block.settle(rows.take(success), Outcome.success, succeeded_ns, succeeded_ns)
-        (failed,) = np.nonzero(started.how != RETURNED)
-        rows, end_ns = rows.take(failed), end_ns.take(failed)
+    def _follow(self, number: int, reports: _Reports) -> Ints:
+        """Let the reports of attempts `number` conclude or schedule the next; returns when these are due."""
+        failed = np.flatnonzero(reports.failed)
+        reports.settle(np.flatnonzero(~reports.failed), Outcome.success, number)
         if number > self.max_failures:
-            block.settle(rows, Outcome.gave_up, end_ns, end_ns)
-            return _Next(rows[:0], end_ns[:0], end_ns[:0])
-        self.ended_ns[rows] = end_ns
-        return self.after_failure(number, rows, end_ns)
+            reports.settle(failed, Outcome.gave_up, number)
+            failed = failed[:0]
+        reports.keep(failed)
+        at_ns = reports.end_ns + self._backoff_ns(number, reports.draws)
+        due = self.block.due(reports.rows(), at_ns)
+        if due is not None:
+            places = np.flatnonzero(due)
+            reports.keep(places)
+            at_ns = at_ns.take(places)
+        return at_ns
 
     def after_failure(self, number: int, rows: Rows, at_ns: Ints) -> _Next:
         """Schedule the attempts that follow failure `number` at the instants when it was handled."""
         coming = _Next(rows, at_ns, at_ns + self._backoff_ns(number, self.block.draws.take(rows)))
         due = self.block.due(rows, coming.at_ns)
-        return coming if due is None else coming.of(due)
+        return coming if due is None else coming.take(due)
 
     def _backoff_ns(self, number: int, draws: DrawsOf) -> Ints:
         return jittered_ns(self._initial_ms * power(self._base, number), draws.uniforms("backoff", number))
@@ -151,6 +181,31 @@ def _joined(*parts: _Next) -> _Next:
     return parts[0] if len(parts) == 1 else _Next(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
+class _LongReports:
+    """Reports of the long way; its attempts have been counted as they started."""
+
+    def __init__(self, block: Block, rows: Rows, ends: Ends) -> None:
+        self._block = block
+        self._rows = rows
+        self.end_ns = ends.end_ns
+        self.failed: Bools = ends.how != RETURNED_CODE
+
+    @property
+    def draws(self) -> DrawsOf:
+        return self._block.draws.take(self._rows)
+
+    def rows(self) -> Rows:
+        return self._rows
+
+    def settle(self, places: Rows, outcome: Outcome, attempts: int) -> None:
+        del attempts
+        end_ns = self.end_ns.take(places)
+        self._block.settle(self._rows.take(places), outcome, end_ns, end_ns)
+
+    def keep(self, places: Rows) -> None:
+        self._rows, self.end_ns = self._rows.take(places), self.end_ns.take(places)
+
+
 class _Stale:
     """Attempts that were given up and go on, at most one for each request of a block."""
 
@@ -158,61 +213,62 @@ class _Stale:
         self.success_ns = np.full(count, FOREVER)
         """When they report success."""
         self.end_ns = np.full(count, FOREVER)
-        """When they end, having reported or not."""
+        """When they end, with or without a report."""
 
 
-class _Unheard:
-    """Requests whose present attempt may not be what decides next, with what could.
+class _Unreported:
+    """Requests about which the report of their present attempt may not decide, with all that could.
 
-    All columns have shape (rows,); an instant is FOREVER where the thing does not happen.
+    All columns have shape (rows,); an instant is FOREVER if its event does not happen.
     """
 
-    def __init__(self, runs: _Runs, number: int, coming: _Next, made: Started | None = None) -> None:
-        """Take attempts that have been made, or are to be made where nothing comes before them."""
+    def __init__(self, runs: _Runs, number: int, coming: _Next, attempts: Attempts, ends: Ends | None = None) -> None:
+        """Take attempts with their ends, or without: then they start here, unless something comes before them."""
         self._runs = runs
+        self._attempts = attempts
         self._number = number
         self._rows, self._created_ns, self._at_ns = coming
-        count = len(self._rows)
-        stale, forever = runs.stale, np.full(count, FOREVER)
+        size = len(self._rows)
+        stale, forever = runs.stale, np.full(size, FOREVER)
         self._stale_ns = forever if stale is None else stale.success_ns[self._rows]
         cancel_ns = forever if runs.cancels_ns is None else runs.cancels_ns[self._rows]
         cancel_ns = np.where(self._created_ns < cancel_ns, cancel_ns, FOREVER)
         self._request_cancel_ns = cancel_ns if runs.cancels_request else forever
         self._job_cancel_ns = forever if runs.cancels_request else cancel_ns
-        self._made = np.ones(count, dtype=np.bool_)
+        self._starts = np.ones(size, dtype=np.bool_)
         """Whether there is an attempt."""
-        if made is None:
-            made = self._start()
-        self._end_ns, self._how = made.end_ns, made.how
-        self._lost = np.zeros(count, dtype=np.bool_) if made.lost is None else made.lost
-        self._report_ns = np.where(made.how < DIED, made.end_ns, FOREVER)
-        self._visible_ns = np.where((made.how >= DIED) | self._lost, made.visible_ns, FOREVER)
+        if ends is None:
+            ends = self._start()
+        self._end_ns, self._how = ends.end_ns, ends.how
+        self._lost = np.zeros(size, dtype=np.bool_) if ends.lost is None else ends.lost
+        self._report_ns = np.where(ends.how < DIED_CODE, ends.end_ns, FOREVER)
+        self._visible_ns = np.where((ends.how >= DIED_CODE) | self._lost, ends.visible_ns, FOREVER)
 
-    def _start(self) -> Started:
-        """Make the attempts whose jobs run, and find the run still going on."""
+    def _start(self) -> Ends:
+        """Make the attempts whose jobs run and find the run in progress."""
         runs, rows, at_ns = self._runs, self._rows, self._at_ns
-        block, count = runs.block, len(rows)
+        block, size = runs.block, len(rows)
         block.leave(rows, (self._stale_ns == at_ns) & (at_ns < FOREVER))
         over = self._stale_ns < at_ns
         blocked = (self._job_cancel_ns <= at_ns) | (
             (self._request_cancel_ns <= at_ns) & ~(self._stale_ns < self._request_cancel_ns)
         )
         block.actions[rows[over & ~blocked]] += 1
-        self._made = starts = ~(over | blocked)
-        end_ns, how = np.full(count, FOREVER), np.full(count, DIED, dtype=np.int8)
-        visible_ns, lost = np.full(count, FOREVER), np.zeros(count, dtype=np.bool_)
+        self._starts = starts = ~(over | blocked)
+        end_ns, how = np.full(size, FOREVER), np.full(size, DIED_CODE, dtype=np.int8)
+        visible_ns, lost = np.full(size, FOREVER), np.zeros(size, dtype=np.bool_)
         if starts.any():
-            made = runs.attempts.start(rows[starts], self._number, at_ns[starts])
-            end_ns[starts], how[starts], visible_ns[starts] = made.end_ns, made.how, made.visible_ns
-            if made.lost is not None:
-                lost[starts] = made.lost
-        return Started(end_ns, how, visible_ns, lost, None)
+            ends = self._attempts.start(rows[starts], self._number, at_ns[starts])
+            end_ns[starts], how[starts], visible_ns[starts] = ends.end_ns, ends.how, ends.visible_ns
+            if ends.lost is not None:
+                lost[starts] = ends.lost
+        return Ends(end_ns, how, visible_ns, lost, None)
 
     def decide(self) -> _Next:
-        """Conclude, or schedule the attempts that follow, by whatever comes first."""
+        """Conclude, or schedule the attempts that follow, by the first event that decides."""
         runs, rows, block = self._runs, self._rows, self._runs.block
         reports = self._report_ns < FOREVER
-        block.mutations[rows[self._made & ~reports]] -= 1
+        block.mutations[rows[self._starts & ~reports]] -= 1
         job_end_ns = np.minimum(self._report_ns, self._visible_ns)
         job_end_ns = np.where(self._lost, self._visible_ns, job_end_ns)
         canceled_job = (self._job_cancel_ns < FOREVER) & (self._job_cancel_ns <= job_end_ns)
@@ -222,14 +278,14 @@ class _Unheard:
         beat_ns = np.full(len(rows), FOREVER)
         if looked.any():
             beat_ns[looked] = runs.heartbeats.first_at(rows[looked], trigger_ns[looked])
-            # Whatever else comes at a heartbeat's own instant, but for cancels, is told apart by the event engine.
+            # The event engine decides about all that comes at a heartbeat's own instant, except cancels.
             tie = (beat_ns == self._visible_ns) | (beat_ns == self._report_ns) | (beat_ns == self._stale_ns)
             block.leave(rows, tie & (beat_ns < FOREVER))
         block.leave(rows, (self._report_ns == self._stale_ns) & reports)
         first_ns = np.minimum(others_ns, beat_ns)
 
         nothing = first_ns == FOREVER
-        endless = nothing & ~canceled_job & (self._how > DIED) & runs.heartbeats.alive(rows)
+        endless = nothing & ~canceled_job & (self._how > DIED_CODE) & runs.heartbeats.alive(rows)
         runs.heartbeats.run_away(rows[endless])
         runs.heartbeats.end_at_cut(rows[nothing & ~endless])
         by_request = ~nothing & (self._request_cancel_ns == first_ns)
@@ -243,7 +299,7 @@ class _Unheard:
 
     def _by_report(self, those: Bools, canceled_job: Bools) -> _Next:
         runs = self._runs
-        success = self._how == RETURNED
+        success = self._how == RETURNED_CODE
         self._settle(those & success, Outcome.success, self._report_ns)
         failed = those & ~success
         if self._number > runs.max_failures:
@@ -269,7 +325,7 @@ class _Unheard:
         self._conclude(rows[by_stale], Outcome.success, stale_ns[by_stale])
 
     def _by_beat(self, those: Bools, canceled_job: Bools, beat_ns: Ints) -> _Next:
-        """Let heartbeats conclude about canceled jobs, and repair what has died."""
+        """Let heartbeats conclude about canceled jobs, and repair attempts that have died."""
         runs = self._runs
         runs.heartbeats.consume(self._rows[those])
         canceled = those & canceled_job
@@ -291,7 +347,7 @@ class _Unheard:
         return runs.after_failure(self._number, rows, beat_ns[repaired])
 
     def _settle(self, those: Bools, outcome: Outcome, at_ns: Ints, *, strictly: bool = False) -> None:
-        """Settle some of the requests; `strictly`: what ends at that instant ends after it."""
+        """Settle some of the requests; `strictly`: an attempt that ends at that instant ends after it."""
         if not those.any():
             return
         runs, rows, at_ns = self._runs, self._rows[those], at_ns[those]
@@ -299,7 +355,7 @@ class _Unheard:
         ended = end_ns < at_ns if strictly else end_ns <= at_ns
         runs.ended_ns[rows[ended]] = np.maximum(runs.ended_ns[rows[ended]], end_ns[ended])
         if not strictly:
-            # Two that end at one instant, and only one of them decides.
+            # Two attempts end at one instant, but only one of them decides.
             runs.block.leave(rows, (end_ns == at_ns) & (self._report_ns[those] != at_ns))
         self._conclude(rows, outcome, at_ns, strictly=strictly)
 
@@ -313,92 +369,3 @@ class _Unheard:
                 runs.block.leave(rows, (stale_ns == at_ns) & (runs.stale.success_ns[rows] != at_ns))
             known_ns = np.where(ended, np.maximum(known_ns, stale_ns), known_ns)
         runs.block.settle(rows, outcome, at_ns, known_ns)
-
-
-class _Heartbeats:
-    """The heartbeats of the runs of a block: one chain each, until a heartbeat does not schedule the next."""
-
-    def __init__(self, cell: Scenario, block: Block, start_ns: int, cuts_ns: Ints | None) -> None:
-        self._block = block
-        self._start_ns = start_ns
-        self._cuts_ns = cuts_ns
-        """When each chain's pending heartbeat is canceled; None where none is."""
-        self._polls_at_most = cell.limits.polls_per_request
-        self._retention_ns = cell.platform.retention
-        self._next_ns = np.full(block.count, BEFORE)
-        """The pending heartbeat: BEFORE where it has not been drawn yet, FOREVER where there is none."""
-        self._drawn = False
-        """Whether any heartbeat has been drawn."""
-        self._earliest_ns = start_ns + int(jitter(HEARTBEAT_INTERVAL_MS, 0.0) * NS_PER_MS)
-
-    def alive(self, rows: Rows) -> Bools:
-        """Tell which chains go on, if nothing cuts them."""
-        going: Bools = self._next_ns[rows] < FOREVER
-        return going if self._cuts_ns is None else going & (self._cuts_ns[rows] == FOREVER)
-
-    def first_at(self, rows: Rows, since_ns: Ints) -> Ints:
-        """Let the heartbeats before some instants pass; returns the pending ones, FOREVER where there is none."""
-        block, next_ns = self._block, self._next_ns
-        new = rows[next_ns[rows] == BEFORE]
-        if new.size:
-            self._drawn = True
-            next_ns[new] = self._start_ns + self._gaps(new, 0)
-            self._cut(new)
-        (behind,) = np.nonzero(next_ns[rows] < since_ns)
-        while behind.size:
-            those = rows[behind]
-            block.polls[those] += 1
-            next_ns[those] += self._gaps(those, block.polls[those].astype(np.int64))
-            self._cut(those)
-            spent = block.polls[those] >= self._polls_at_most
-            block.leave(those, spent)
-            next_ns[those[spent]] = FOREVER
-            behind = behind[next_ns[those] < since_ns[behind]]
-        pending_ns: Ints = next_ns[rows]
-        if self._retention_ns is not None:
-            block.leave(rows, (pending_ns < FOREVER) & (pending_ns - since_ns >= self._retention_ns))
-        return pending_ns
-
-    def consume(self, rows: Rows) -> None:
-        """Let the pending heartbeats of some requests be their last."""
-        self._block.polls[rows] += 1
-        self._next_ns[rows] = FOREVER
-
-    def run_away(self, rows: Rows) -> None:
-        """Let heartbeats go on until the limit of polls."""
-        self._block.polls[rows] = self._polls_at_most
-        self._block.outcome[rows] = Outcome.runaway
-        self._next_ns[rows] = FOREVER
-
-    def end_at_cut(self, rows: Rows) -> None:
-        """Let heartbeats that look at what never ends come until somebody cancels one."""
-        if self._cuts_ns is not None:
-            going = rows[self._next_ns[rows] < FOREVER]
-            self.first_at(going, self._cuts_ns[going])
-
-    def finish(self, settled_ns: Ints) -> None:
-        """Let the heartbeats of settled requests come to the one that finds its run completed."""
-        block = self._block
-        early = settled_ns < self._earliest_ns
-        early &= settled_ns != NEVER
-        if self._drawn:
-            early &= self._next_ns == BEFORE
-        if self._cuts_ns is not None:
-            early &= self._cuts_ns == FOREVER
-        block.polls += early
-        if early.all():
-            return
-        (rows,) = np.nonzero((self._next_ns < FOREVER) & (settled_ns != NEVER) & ~early)
-        pending_ns = self.first_at(rows, settled_ns[rows])
-        by_cancel = block.outcome[rows] == Outcome.canceled
-        block.leave(rows, (pending_ns == settled_ns[rows]) & ~by_cancel)
-        block.polls[rows[pending_ns < FOREVER]] += 1
-
-    def _gaps(self, rows: Rows, index: int | Ints) -> Ints:
-        return jittered_ns(HEARTBEAT_INTERVAL_MS, self._block.draws.uniforms("heartbeat", index, rows))
-
-    def _cut(self, rows: Rows) -> None:
-        """End the chains whose pending heartbeat is canceled before it comes."""
-        if self._cuts_ns is not None:
-            canceled = self._cuts_ns[rows] <= self._next_ns[rows]
-            self._next_ns[rows[canceled]] = FOREVER

@@ -1,7 +1,7 @@
-"""What the effects of many requests come to: first ones, suppressed ones, duplicates and their causes.
+"""Counts the effects of many requests: first ones, suppressed ones, duplicates and their causes.
 
-`sim.world.effects` for arrays. Effects are noted as attempts are made, and judged at the end in the order of their
-instants: an effect of an attempt that was given up can come behind those of the attempts after it.
+`sim.world.effects` for arrays. Effects are noted as attempts are made, but judged at the end in the order of their
+instants, since an effect of an attempt that was given up can come after those of later attempts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sim.history.records import Requests
 
 
-class _Noted(NamedTuple):
+class _Batch(NamedTuple):
     """Effects of one attempt each of different requests."""
 
     rows: Ints
@@ -27,11 +27,11 @@ class _Noted(NamedTuple):
     given_up: Bools
     """Whether the attempt had been given up by then."""
     blame: NDArray[np.uint8]
-    """What a duplicate after this effect is charged to."""
+    """The cause of a duplicate that comes after this effect."""
 
-    def of(self, those: Bools) -> _Noted:
+    def take(self, those: Bools) -> _Batch:
         """Return some of them."""
-        return _Noted(self.rows[those], self.at_ns[those], self.given_up[those], self.blame[those])
+        return _Batch(self.rows[those], self.at_ns[those], self.given_up[those], self.blame[those])
 
 
 class Effects:
@@ -40,10 +40,10 @@ class Effects:
     def __init__(self, count: int) -> None:
         self._everybody = np.arange(count)
         self._counts = np.zeros(count, dtype=np.int32)
-        self._noted: list[_Noted] = []
+        self._batches: list[_Batch] = []
 
     def note(self, rows: SomeRows, at_ns: Ints, given_up: Bools | bool, blame: NDArray[np.uint8] | Cause) -> None:  # noqa: FBT001  # one for all
-        """Note effects of one attempt each of different requests; all arrays have shape (rows,)."""
+        """Note effects, each of one attempt of another request; all arrays have shape (rows,)."""
         count = len(at_ns)
         if count == 0:
             return
@@ -51,27 +51,27 @@ class Effects:
         numbers = self._everybody[rows] if isinstance(rows, slice) else rows
         given = np.broadcast_to(np.asarray(given_up), count)
         blames = np.broadcast_to(np.asarray(blame, dtype=np.uint8), count)
-        self._noted.append(_Noted(numbers, at_ns, given, blames))
+        self._batches.append(_Batch(numbers, at_ns, given, blames))
 
     def note_only_ones(self, those: Bools) -> None:
-        """Note the effects of requests that have no other, at instants that the records have; shape (requests,)."""
+        """Note the single effects of some requests, whose instants the records have; shape (requests,)."""
         self._counts += those
 
     def judge(self, records: Requests, window_ns: int | None) -> Ints:
-        """Fill columns of blank records; returns the rows of requests in which two effects come at one instant."""
+        """Fill columns of blank records; returns the rows of requests with two effects at one instant."""
         first_effect_ns, effects = records.first_effect_ns, records.effects
         np.minimum(self._counts, 1, out=effects)
         several = self._counts > 1
         if not several.any():
-            for noted in self._noted:
-                first_effect_ns[noted.rows] = noted.at_ns
+            for batch in self._batches:
+                first_effect_ns[batch.rows] = batch.at_ns
             return np.zeros(0, dtype=np.int64)
-        parts: list[_Noted] = []
-        for noted in self._noted:
-            many = several[noted.rows]
+        parts: list[_Batch] = []
+        for batch in self._batches:
+            many = several[batch.rows]
             alone = ~many
-            first_effect_ns[noted.rows[alone]] = noted.at_ns[alone]
-            parts.append(noted.of(many))
+            first_effect_ns[batch.rows[alone]] = batch.at_ns[alone]
+            parts.append(batch.take(many))
         rows, at_ns, given_up, blame = (np.concatenate(columns) for columns in zip(*parts, strict=True))
         order = np.lexsort((at_ns, rows))
         rows, at_ns, given_up, blame = rows[order], at_ns[order], given_up[order], blame[order]
@@ -84,9 +84,9 @@ class Effects:
             (having,) = np.nonzero(lengths > rank)
             places = starts[having] + rank
             if window_ns is not None:
-                recognised = at_ns[places] - last_ns[having] < window_ns
-                records.suppressed[rows[places[recognised]]] += 1
-                having, places = having[~recognised], places[~recognised]
+                recognized = at_ns[places] - last_ns[having] < window_ns
+                records.suppressed[rows[places[recognized]]] += 1
+                having, places = having[~recognized], places[~recognized]
             causes = np.where(given_up[places], np.uint8(Cause.timeout), last_blame[having])
             records.duplicates[rows[places], causes] += 1
             effects[rows[places]] += 1

@@ -1,4 +1,4 @@
-"""The vector engine's door: what it can do, and the records of some requests of a cell."""
+"""The entrance to the vector engine: which cells it can simulate, and the records of requests of a cell."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ if TYPE_CHECKING:
 BLOCK = 1 << 15
 """Requests simulated at once: their columns stay in a processor's cache."""
 LARGE_PIECE = 30 << 20
-"""Bytes, just within what the C library takes into account."""
-PORTS = (NoRetry, Article, Helpers, Component)
+"""Bytes, just below the size from which on the C library would not adapt its threshold."""
+RETRIERS = (NoRetry, Article, Helpers, Component)
 
 
 def refusal(cell: Scenario) -> str | None:
-    """Return why the vector engine cannot simulate a cell, in one line; None where it can."""
+    """Return in one line why the vector engine cannot simulate a cell; None if it can."""
     return next(_reasons(cell), None)
 
 
 def _reasons(cell: Scenario) -> Iterator[str]:
     retrier = cell.retrier.make()
-    if type(retrier) not in PORTS:
+    if type(retrier) not in RETRIERS:
         yield f"it has no port of {cell.retrier.kind}"
     if cell.world != "isolated":
         yield "in a shared world requests wait for each other"
     if cell.until is not None:
-        yield "it follows each request to its end, and `until` cuts it off"
+        yield "it follows each request to its end, but `until` cuts requests off"
     if isinstance(retrier, NoRetry):
         return
     for name in ("mutation_latency", "commit_window", "dispatch_latency"):
         if getattr(cell.platform, name) is not None:
-            yield f"platform.{name} lets what is at one instant otherwise overlap"
+            yield f"platform.{name} lets steps overlap that otherwise share one instant"
     if isinstance(retrier, Component):
         for name, on in (
             ("clean_up_after", retrier.clean_up_after_ns is not None),
@@ -58,9 +58,9 @@ def _reasons(cell: Scenario) -> Iterator[str]:
 def simulate(
     cell: Scenario, numbers: range | None = None, *, progress: Callable[[int], None] | None = None
 ) -> Requests:
-    """Simulate consecutive requests of a cell (all by default); the same records as those of the event engine.
+    """Simulate consecutive requests of a cell (all by default); returns the records that the event engine returns.
 
-    The cell must be one that is not refused. `progress` is told now and then how many requests are done.
+    `refusal` of the cell must be None. `progress` is called now and then with the number of requests that are done.
     """
     chosen = range(cell.requests.count) if numbers is None else numbers
     _keep_freed_memory()
@@ -74,17 +74,17 @@ def simulate(
 
 @cache
 def _keep_freed_memory() -> None:
-    """Let the allocator keep what blocks free.
+    """Let the allocator keep the memory that blocks free.
 
-    The GNU C library gives freed memory back to the system beyond a threshold, which follows the largest piece that was
-    ever freed, up to 32 MiB. Blocks ask for the same memory again and again, and until a large piece has been freed the
-    system clears it each time.
+    The GNU C library returns freed memory to the system above a threshold, which follows the largest piece that was
+    ever freed, up to 32 MiB. Blocks ask for the same memory again and again, but until a large piece has been freed
+    the system clears it each time.
     """
     np.empty(LARGE_PIECE, dtype=np.uint8)
 
 
 def _simulate_block(cell: Scenario, records: Requests) -> None:
-    """Simulate the requests of blank records, and fill these."""
+    """Simulate the requests of blank records and fill the records."""
     block = Block(cell, records)
     retrier: Any = cell.retrier.make()
     if isinstance(retrier, NoRetry):

@@ -1,4 +1,4 @@
-"""What the two retriers have in common that poll the job of an action: the job as a poll sees it, and conclusions."""
+"""What `article` and `helpers` share, since both poll the job of an action: the job as a poll sees it, conclusions."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim.engine.vector.arrays import BEFORE, FOREVER, Bools, Ints, Rows, SomeRows
-from sim.engine.vector.attempts import DIED, RETURNED, Attempts
-from sim.history.vocabulary import NEVER, Outcome
+from sim.engine.vector.attempts import DIED_CODE, RETURNED_CODE, Attempts
+from sim.history.vocabulary import NEVER, OF_THE_ACTION, OF_THE_POLL, OF_THE_REQUEST, Outcome
 
 if TYPE_CHECKING:
     from sim.engine.vector.block import Block
@@ -21,37 +21,36 @@ class Jobs:
     """One job of the action for each of some requests, shape (rows,) each, with the attempt that it runs."""
 
     visible_ns: Ints
-    """The instant at which its row says success or failed; FOREVER where it never does."""
+    """The instant at which its row says success or failed; FOREVER if it never does."""
     since_ns: Ints
-    """The instant at which the timer of that was set, BEFORE where a poll of the same instant always comes later."""
+    """When the timer of that end was set; BEFORE if a poll at the same instant always runs after it."""
     success: Bools
     end_ns: Ints
-    """The real end of its attempt; FOREVER where that never comes or was never made."""
+    """The real end of its attempt; FOREVER if that never comes or there is no attempt."""
     apart: Bools | None
-    """Whether the attempt ends apart from its job (contact was lost, or its death was noticed later); None: nowhere."""
+    """Whether the attempt ends apart from its job (lost contact, a death that is noticed later); None if none does."""
     lost: Bools | None
     canceled_ns: Ints | None
-    """The instant at which somebody canceled it, FOREVER where nobody did; None where nobody cancels jobs."""
+    """The instant at which it is canceled, FOREVER if it is not; None if no job is ever canceled."""
 
-    def take(self, those: Bools) -> Jobs:
+    def take(self, those: Bools | Rows) -> Jobs:
         """Return the jobs of some of the requests."""
-        chosen: list[Any] = [None if column is None else column[those] for column in self.columns()]
+        chosen: list[Any] = [None if column is None else column[those] for column in self._columns()]
         return Jobs(*chosen)
 
-    def put(self, those: Bools, others: Jobs) -> Jobs:
-        """Return these jobs with others in the places of some; they are written over."""
+    def put(self, those: Bools | SomeRows, others: Jobs) -> Jobs:
+        """Return these jobs with others in the places of some; these are overwritten."""
         merged: list[Any] = []
-        for mine, theirs, blank in zip(self.columns(), others.columns(), _BLANKS, strict=True):
+        for mine, theirs, blank in zip(self._columns(), others._columns(), _BLANKS, strict=True):
             if mine is None and theirs is None:
                 merged.append(None)
                 continue
-            column: Any = np.full(len(those), blank) if mine is None else mine
+            column: Any = np.full(len(self.visible_ns), blank) if mine is None else mine
             column[those] = blank if theirs is None else theirs
             merged.append(column)
         return Jobs(*merged)
 
-    def columns(self) -> tuple[Ints | Bools | None, ...]:
-        """Return all columns."""
+    def _columns(self) -> tuple[Ints | Bools | None, ...]:
         return (
             self.visible_ns,
             self.since_ns,
@@ -61,6 +60,12 @@ class Jobs:
             self.lost,
             self.canceled_ns,
         )
+
+    @staticmethod
+    def none_of(count: int) -> Jobs:
+        """Return jobs that never run."""
+        never_ns, before_ns = np.full(count, FOREVER), np.full(count, BEFORE)
+        return Jobs(never_ns, before_ns, np.zeros(count, dtype=np.bool_), never_ns.copy(), None, None, None)
 
 
 _BLANKS = (FOREVER, BEFORE, False, FOREVER, False, False, FOREVER)
@@ -75,14 +80,13 @@ class Polled:
         self.retention_ns = cell.platform.retention
         target = None if cell.cancel is None else cell.cancel.target
         cancels = block.cancel_ns
-        self._job_cancels_ns = cancels if target in {"request", "action"} else None
-        self.poll_cancels_ns = cancels if target == "poll" else None
-        self._calls_cancel = target == "request"
+        self._job_cancels_ns = cancels if target in {OF_THE_REQUEST, OF_THE_ACTION} else None
+        self.poll_cancels_ns = cancels if target == OF_THE_POLL else None
         self._ended_ns = np.full(block.count, NEVER, dtype=np.int64)
         self._lost: list[tuple[Rows, Ints]] = []
 
     def start(self, rows: SomeRows, number: int | Ints, created_ns: Ints, at_ns: Ints) -> Jobs:
-        """Schedule jobs `created_ns`, due `at_ns`, that run attempt `number` of each request."""
+        """Schedule jobs at `created_ns`, due `at_ns`, that run attempt `number` of each request."""
         if self._job_cancels_ns is None:
             return self._run(rows, number, at_ns)
         cancel_ns = self._job_cancels_ns[rows]
@@ -93,41 +97,31 @@ class Polled:
         else:
             chosen = self._block.everybody[rows][runs]
             started = self._run(chosen, number[runs] if isinstance(number, np.ndarray) else number, at_ns[runs])
-            count = len(at_ns)
-            never = Jobs(
-                np.full(count, FOREVER),
-                np.full(count, BEFORE),
-                np.zeros(count, dtype=np.bool_),
-                np.full(count, FOREVER),
-                None,
-                None,
-                None,
-            )
-            jobs = never.put(runs, started)
+            jobs = Jobs.none_of(len(at_ns)).put(runs, started)
         canceled_ns = np.where(after & (cancel_ns <= jobs.visible_ns), cancel_ns, FOREVER)
         return replace(jobs, canceled_ns=canceled_ns)
 
     def _run(self, rows: SomeRows, number: int | Ints, at_ns: Ints) -> Jobs:
-        started = self._attempts.start(rows, number, at_ns)
+        ends = self._attempts.start(rows, number, at_ns)
         # Columns of their own, which `put` may write into.
-        since_ns = at_ns.copy() if started.instant is None else np.where(started.instant, BEFORE, at_ns)
-        visible_ns = started.visible_ns.copy() if started.visible_ns is started.end_ns else started.visible_ns
-        success = started.how == RETURNED
+        since_ns = at_ns.copy() if ends.instant is None else np.where(ends.instant, BEFORE, at_ns)
+        visible_ns = ends.visible_ns.copy() if ends.visible_ns is ends.end_ns else ends.visible_ns
+        success = ends.how == RETURNED_CODE
         apart = lost = None
-        if started.lost is not None:
-            lost = started.lost
+        if ends.lost is not None:
+            lost = ends.lost
             success &= ~lost
-            apart = lost | ((started.how == DIED) & (started.visible_ns != started.end_ns))
+            apart = lost | ((ends.how == DIED_CODE) & (ends.visible_ns != ends.end_ns))
             if lost.any():
-                self._lost.append((self._block.everybody[rows][lost], started.end_ns[lost]))
-        return Jobs(visible_ns, since_ns, success, started.end_ns, apart, lost, None)
+                self._lost.append((self._block.everybody[rows][lost], ends.end_ns[lost]))
+        return Jobs(visible_ns, since_ns, success, ends.end_ns, apart, lost, None)
 
     def judge(
         self, rows: Rows, jobs: Jobs, poll_ns: Ints, ended: Bools, spent: Bools | np.bool_
     ) -> tuple[Bools, Bools]:
         """Conclude, by polls at instants, about the requests whose jobs are canceled or have ended.
 
-        `ended`: whose jobs have ended, if they were not canceled; `spent`: who has no retry left. Returns which
+        `ended`: the job has ended, if it was not canceled; `spent`: the request has no retry left. Returns which
         requests are over and which are to be retried.
         """
         over = np.zeros(len(rows), dtype=np.bool_)
@@ -136,7 +130,7 @@ class Polled:
             if over.any():
                 self._conclude_canceled(rows[over], jobs.take(over), poll_ns[over])
                 ended = ended & ~over
-        self._have_ended(rows[ended], jobs.take(ended))
+        self._note_ends(rows[ended], jobs.take(ended))
         success = ended & jobs.success
         failed = ended & ~jobs.success
         gave_up = failed & spent
@@ -144,8 +138,8 @@ class Polled:
             self._block.settle(rows[those], outcome, poll_ns[those], self._ended_ns[rows[those]])
         return over | success | gave_up, failed & ~spent
 
-    def _have_ended(self, rows: Rows, jobs: Jobs) -> None:
-        """Take note of jobs that polls have seen ended."""
+    def _note_ends(self, rows: Rows, jobs: Jobs) -> None:
+        """Note the ends of the attempts of jobs that polls have seen ended."""
         ends_ns = jobs.end_ns if jobs.lost is None else np.where(jobs.lost, NEVER, jobs.end_ns)
         self._ended_ns[rows] = np.maximum(self._ended_ns[rows], ends_ns)
 
@@ -163,14 +157,18 @@ class Polled:
         self._block.outcome[rows] = Outcome.runaway
 
     def finish(self) -> None:
-        """Fill in what is left once all requests are settled, stuck or at a limit."""
+        """Fill in the ends of lost attempts, once all requests are settled, stuck or at a limit."""
         block = self._block
-        block.mutations[:] = 1 + block.polls
-        if self._calls_cancel and block.cancel_ns is not None:
-            block.mutations[block.cancel_ns < FOREVER] += 1
         for rows, ends_ns in self._lost:
             settled_ns = block.settled_ns[rows]
             block.leave(rows, ends_ns == settled_ns)
             known = ends_ns < settled_ns
             those = rows[known]
             block.known_attempt_end_ns[those] = np.maximum(block.known_attempt_end_ns[those], ends_ns[known])
+
+
+def count_mutations(cell: Scenario, block: Block) -> None:
+    """Fill in the mutations of requests: one for the submission, one for each poll, one for a cancel of the request."""
+    block.mutations[:] = 1 + block.polls
+    if cell.cancel is not None and cell.cancel.target == OF_THE_REQUEST and block.cancel_ns is not None:
+        block.mutations[block.cancel_ns < FOREVER] += 1

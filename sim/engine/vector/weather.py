@@ -1,6 +1,6 @@
 """The weather that many requests meet: `sim.world.weather` for arrays.
 
-Each request asks for later and later instants, so the interval that runs is all there is to keep.
+Each request asks for later and later instants, so only its present interval is in memory.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class WeatherOf:
 
 
 class _Turns:
-    """The interval of one on/off source that runs for each request, and which one of its epoch it is."""
+    """The present interval of one on/off source for each request, with its number in its epoch."""
 
     def __init__(self, position: int, source: OnOff, draws: DrawsOf, count: int) -> None:
         self._position = position

@@ -3,9 +3,9 @@
 Source: `JamesCowling/convex-action-retrier`, commit 3c10169, `convex/retrier.ts`. Handlers, their order and the names
 of their arguments are upstream's. No jitter anywhere: a poll every `waitBackoff`, which only grows.
 
-Where the code and its words differ: "the maximum number of times to retry" counts failures after which it retries, so
-an action is started up to `maxFailures + 1` times; `waitBackoff` is not set back for a new attempt, so that each
-attempt is noticed later than the one before.
+The code differs from its documentation in this: "the maximum number of times to retry" counts failures after which it
+retries, so an action is started up to `maxFailures + 1` times; `waitBackoff` is not reset for a new attempt, so the end
+of each attempt is noticed later than that of the one before.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sim.contracts.promises import Promises, attempts_of, growing
 from sim.convex.functions import Function, FunctionError, MutationContext, mutation
-from sim.history.vocabulary import Outcome
+from sim.history import vocabulary
+from sim.history.vocabulary import Outcome, job_not_found
 from sim.kernel.durations import NS_PER_MS
 from sim.retriers.backoff import PollingOptions, RetryBackoff, WaitBackoff
 from sim.retriers.base import Fields, ScheduledRetrier
@@ -31,9 +32,10 @@ class ArticleOptions(PollingOptions):
 
 
 class Article(ScheduledRetrier):
-    """Polls the job of the action, and schedules another when it has failed."""
+    """Polls the job of the action, and schedules another if it has failed."""
 
     kind: ClassVar[str] = "article"
+    stateless: ClassVar[bool] = True
     Options: ClassVar[type[AnyOptions]] = ArticleOptions
     watchers: ClassVar[tuple[str, ...]] = ("retry",)
     fields: ClassVar[Fields] = Fields(jobs=("job",))
@@ -76,14 +78,14 @@ class Article(ScheduledRetrier):
         job = args["job"]
         status = ctx.get_job(job)
         if status is None:
-            raise FunctionError(f"job {job} not found")
+            raise FunctionError(job_not_found(job))
 
         match status.state:
-            case "pending" | "inProgress":
+            case vocabulary.PENDING | vocabulary.IN_PROGRESS:
                 wait_backoff = args["waitBackoff"]
                 ctx.run_after(wait_backoff, self.retry, {**args, "waitBackoff": wait_backoff * args["base"]})
 
-            case "failed":
+            case vocabulary.FAILED:
                 if args["maxFailures"] <= 0:
                     ctx.settle(Outcome.gave_up)
                     return
@@ -99,7 +101,7 @@ class Article(ScheduledRetrier):
                     },
                 )
 
-            case "success":
+            case vocabulary.SUCCESS:
                 ctx.settle(Outcome.success)
-            case "canceled":
+            case vocabulary.CANCELED:
                 ctx.settle(Outcome.canceled)

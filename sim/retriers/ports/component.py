@@ -5,10 +5,11 @@ Source: `@convex-dev/action-retrier` 0.3.1, `src/component/run.ts`, `src/compone
 Handlers, their order and the names of documents' fields are upstream's. One bookkeeping argument is ours, since every
 draw has an address: `scheduled` (heartbeats scheduled before).
 
-Where the code and its words differ: the first backoff is `initialBackoffMs * base`, 500 ms with the defaults, where
-the documentation says 250 ms (the exponent is numFailures + 1). Heartbeats are said to detect crashes, but after the
-first repair none is scheduled again: a second crash of the same request is never noticed. A result carries no attempt
-number, so a stale attempt settles a newer one. An `onComplete` that throws is logged and never runs again.
+The code differs from its documentation in this: the first backoff is `initialBackoffMs * base`, 500 ms with the
+defaults, but the documentation says 250 ms (the exponent is numFailures + 1). The documentation says that heartbeats
+detect crashes, but after the first repair none is scheduled again: a second crash of the same request is never noticed.
+A result carries no attempt number, so a stale attempt settles a newer one. An `onComplete` that throws is logged, but
+never runs again.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ from sim.convex.functions import (
     action,
     mutation,
 )
+from sim.history import vocabulary
 from sim.history.vocabulary import Outcome
-from sim.kernel.durations import NS_PER_MS, NS_PER_S
+from sim.kernel.durations import NS_PER_MS, NS_PER_S, ns_of_ms
 from sim.options.model import DurationNs, Options
 from sim.retriers.backoff import jitter, power
 from sim.retriers.base import Fields, ScheduledRetrier
@@ -62,21 +64,22 @@ class ComponentOptions(Options):
     ] = False
     clean_up_after: Annotated[
         DurationNs | None,
-        Field(description="How long after being called back the caller cleans the run up; not at all unless stated."),
+        Field(description="How long after its callback the caller deletes the run; without this option, never."),
     ] = None
     daily_cleanup: Annotated[
         bool,
         Field(
-            description="Whether the cron cleanupExpiredRuns runs every 24 hours. It deletes runs completed more than "
-            "seven days ago, so no world that is over before then can tell."
+            description="Whether the cron cleanupExpiredRuns runs every 24 hours. It deletes runs that completed more "
+            "than seven days ago, so it changes nothing in a world that is over before then."
         ),
     ] = False
 
 
 class Component(ScheduledRetrier):
-    """Keeps a run document, is told of ends by `execute` itself, and looks for crashes by heartbeat."""
+    """Keeps a run document, to which `execute` reports its end, and looks for crashes by heartbeat."""
 
     kind: ClassVar[str] = "component"
+    stateless: ClassVar[bool] = True
     Options: ClassVar[type[AnyOptions]] = ComponentOptions
     watchers: ClassVar[tuple[str, ...]] = ("execute", "heartbeat")
     fields: ClassVar[Fields] = Fields(
@@ -121,7 +124,7 @@ class Component(ScheduledRetrier):
             return jitter(delay_ms, 0.0), jitter(delay_ms, 1.0)
 
         def polls_ms(_waits: int, failure: int) -> tuple[float, float]:
-            # A heartbeat that follows a repair, where there is one, may count from the start of the retry.
+            # A heartbeat that follows a repair, if there is one, may count from the start of the retry.
             backoff_at_most_ms = backoff_ms(failure)[1] if failure else 0.0
             return jitter(HEARTBEAT_INTERVAL_MS, 0.0), jitter(HEARTBEAT_INTERVAL_MS, 1.0) + backoff_at_most_ms
 
@@ -156,14 +159,14 @@ class Component(ScheduledRetrier):
         return self._start_run(ctx, self.run_options)
 
     def status(self, ctx: QueryContext, run_id: str) -> dict[str, Any]:
-        """Upstream's `status`; FunctionError where the run is gone."""
+        """Upstream's `status`; FunctionError if the run is gone."""
         state = self._load(ctx, {"runId": run_id})["state"]
         if state["type"] == "inProgress":
             return {"type": "inProgress"}
         return {"type": "completed", "result": state["result"]}
 
     def cancel(self, ctx: MutationContext, run_id: str) -> bool:
-        """Upstream's `cancel`: whether there was anything to cancel."""
+        """Upstream's `cancel`: returns whether there was anything to cancel."""
         run = ctx.get(run_id)
         if run is None:
             return False
@@ -177,7 +180,7 @@ class Component(ScheduledRetrier):
         return True
 
     def cleanup(self, ctx: MutationContext, run_id: str) -> None:
-        """Upstream's `cleanup`: delete a completed run; FunctionError for any other."""
+        """Upstream's `cleanup`: delete a completed run; FunctionError if it has not completed."""
         run = self._load(ctx, {"runId": run_id})
         if run["state"]["type"] != "completed":
             raise FunctionError(f"run {run_id} has not completed")
@@ -199,7 +202,7 @@ class Component(ScheduledRetrier):
         ctx.replace(run_id, {**run, "state": state})
 
         next_heartbeat_ms = jitter(HEARTBEAT_INTERVAL_MS, ctx.uniform("heartbeat", 0))
-        ctx.run_at(start_ns + round(next_heartbeat_ms * NS_PER_MS), self.heartbeat, {"runId": run_id, "scheduled": 1})
+        ctx.run_at(start_ns + ns_of_ms(next_heartbeat_ms), self.heartbeat, {"runId": run_id, "scheduled": 1})
         return run_id
 
     async def _execute(self, ctx: ActionContext, args: dict[str, Any]) -> None:
@@ -230,14 +233,14 @@ class Component(ScheduledRetrier):
             self._finish_execution(ctx, {"runId": args["runId"], "result": transient})
             return
         match status.state:
-            case "pending" | "inProgress":
+            case vocabulary.PENDING | vocabulary.IN_PROGRESS:
                 next_check_ms = jitter(HEARTBEAT_INTERVAL_MS, ctx.uniform("heartbeat", args["scheduled"]))
                 ctx.run_after(next_check_ms, self.heartbeat, {**args, "scheduled": args["scheduled"] + 1})
-            case "failed":
+            case vocabulary.FAILED:
                 self._finish_execution(ctx, {"runId": args["runId"], "result": transient})
-            case "success":
+            case vocabulary.SUCCESS:
                 raise FunctionError(f"invalid scheduler state for {args['runId']}")
-            case "canceled":
+            case vocabulary.CANCELED:
                 self._finish_execution(ctx, {"runId": args["runId"], "result": {"type": "canceled"}})
 
     def _load(self, ctx: QueryContext, args: dict[str, Any]) -> dict[str, Any]:

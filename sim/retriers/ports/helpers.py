@@ -4,11 +4,11 @@ Source: `convex-helpers` 0.1.124, `server/retries.ts`. Handlers, their order, th
 their arguments are upstream's. Two bookkeeping arguments are ours, since every draw has an address: `poll` (number of
 this execution of `retry`) and `failure` (number of the failure it would handle).
 
-Where the code and its words differ: the documented "initial delay before checking" is spread by jitter and has grown
-once before any failure is handled, because the first `retry` always finds its own new job pending; it is never set
-back and has no cap. After a failure the first look comes after jitter(retryBackoff + waitBackoff), drawn apart from
-the retry's own delay, so it can come before the retried job has started. A `retry` that is canceled or throws ends
-all looking.
+The code differs from its documentation in this: the "initial delay before checking" is spread by jitter and has grown
+once before any failure is handled, because the first `retry` always finds its own new job pending; it is never reset
+and has no cap. After a failure the first poll comes after jitter(retryBackoff + waitBackoff), which is drawn
+independently of the retry's own delay, so the poll can come before the retried job has started. If a `retry` is
+canceled or throws, no poll follows.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sim.contracts.promises import Promises, attempts_of, growing
 from sim.convex.functions import Function, FunctionError, MutationContext, mutation
-from sim.history.vocabulary import Outcome
+from sim.history import vocabulary
+from sim.history.vocabulary import Outcome, job_not_found
 from sim.retriers.backoff import PollingOptions, jitter
 from sim.retriers.base import Fields, ScheduledRetrier
 
@@ -30,9 +31,10 @@ class HelpersOptions(PollingOptions):
 
 
 class Helpers(ScheduledRetrier):
-    """Polls the job of the action with jitter, and schedules another when it has failed."""
+    """Polls the job of the action with jitter, and schedules another if it has failed."""
 
     kind: ClassVar[str] = "helpers"
+    stateless: ClassVar[bool] = True
     Options: ClassVar[type[AnyOptions]] = HelpersOptions
     watchers: ClassVar[tuple[str, ...]] = ("retry",)
     fields: ClassVar[Fields] = Fields(jobs=("job",), addresses=("poll", "failure"))
@@ -81,10 +83,10 @@ class Helpers(ScheduledRetrier):
             job = ctx.run_after(0, self.action)
         status = ctx.get_job(job)
         if status is None:
-            raise FunctionError(f"job {job} not found")
+            raise FunctionError(job_not_found(job))
 
         match status.state:
-            case "pending" | "inProgress":
+            case vocabulary.PENDING | vocabulary.IN_PROGRESS:
                 ctx.run_after(
                     jitter(args["waitBackoff"], ctx.uniform("poll_jitter", args["poll"])),
                     self.retry,
@@ -96,7 +98,7 @@ class Helpers(ScheduledRetrier):
                     },
                 )
 
-            case "failed":
+            case vocabulary.FAILED:
                 if args["maxFailures"] <= 0:
                     ctx.settle(Outcome.gave_up)
                     return
@@ -116,7 +118,7 @@ class Helpers(ScheduledRetrier):
                     },
                 )
 
-            case "success":
+            case vocabulary.SUCCESS:
                 ctx.settle(Outcome.success)
-            case "canceled":
+            case vocabulary.CANCELED:
                 ctx.settle(Outcome.canceled)

@@ -1,4 +1,4 @@
-"""`none`: calls once and takes what comes; the baseline against which every retrier is measured."""
+"""`none`: calls once and never retries; the baseline against which every retrier is measured."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ class NoRetry(LoopRetrier):
     """One call, no retry."""
 
     kind: ClassVar[str] = "none"
+    stateless: ClassVar[bool] = True
 
     def promises(self) -> Promises:
         """State that there is one attempt."""

@@ -1,8 +1,8 @@
 """`component-repaired`: the component with two of its faults mended, to show that these two changes are enough.
 
-Not upstream's code, but what a patch of `@convex-dev/action-retrier` 0.3.1 could be. A heartbeat that has repaired a
-crash schedules the next one, so that a second crash is noticed too. And `execute` tells `finishExecution` which attempt
-its result belongs to, so that the result of an attempt that was given up is dropped.
+This is not upstream's code, but a possible patch of `@convex-dev/action-retrier` 0.3.1. A heartbeat that has repaired a
+crash schedules the next one, so that a second crash is noticed too. And `execute` passes the number of its attempt to
+`finishExecution`, which drops the result of an attempt that was given up.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sim.convex.functions import ActionFailed
-from sim.kernel.durations import NS_PER_MS
+from sim.kernel.durations import ns_of_ms
 from sim.retriers.backoff import jitter
 from sim.retriers.ports.component import HEARTBEAT_INTERVAL_MS, Component
 
@@ -24,9 +24,10 @@ class Repaired(Component):
     """The component, with a heartbeat after each repair and numbers on results."""
 
     kind: ClassVar[str] = "component-repaired"
+    stateless: ClassVar[bool] = True
 
     def promises(self) -> Promises:
-        """State that a heartbeat behind a repair counts from the start of the retry."""
+        """State that a heartbeat after a repair counts from the start of the retry."""
         promised = super().promises()
         backoff_ms = promised.backoff_ms
 
@@ -57,7 +58,7 @@ class Repaired(Component):
             return
         if after["numFailures"] > before["numFailures"]:
             next_heartbeat_ms = jitter(HEARTBEAT_INTERVAL_MS, ctx.uniform("heartbeat", args["scheduled"]))
-            start_ns = after["state"]["startTime"] + round(next_heartbeat_ms * NS_PER_MS)
+            start_ns = after["state"]["startTime"] + ns_of_ms(next_heartbeat_ms)
             ctx.run_at(start_ns, self.heartbeat, {**args, "scheduled": args["scheduled"] + 1})
 
     def _finish_execution(self, ctx: MutationContext, args: dict[str, Any]) -> None:

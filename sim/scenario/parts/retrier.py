@@ -9,7 +9,8 @@ from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, cor
 
 from sim.options.model import Options
 from sim.retriers.base import Retrier
-from sim.retriers.registry import PORTS, known_kinds
+from sim.retriers.ports import PORTS
+from sim.retriers.registry import known_kinds
 from sim.scenario.mistakes.idle import find_retrier
 from sim.scenario.mistakes.pydantic_words import UNKNOWN_WORD
 

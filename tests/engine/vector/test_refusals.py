@@ -1,4 +1,4 @@
-"""What the vector engine refuses, and why."""
+"""Which cells the vector engine refuses, and the reasons that it gives."""
 
 import pytest
 
@@ -11,14 +11,14 @@ from sim.scenario.load import parse
     [
         ("retrier: component-repaired", "it has no port of component-repaired"),
         ("retrier: helpers\nworld: shared", "in a shared world requests wait for each other"),
-        ("retrier: none\nuntil: 5s", "it follows each request to its end, and `until` cuts it off"),
+        ("retrier: none\nuntil: 5s", "it follows each request to its end, but `until` cuts requests off"),
         (
             "retrier: helpers\nplatform: {commit_window: {constant: 1ms}}",
-            "platform.commit_window lets what is at one instant otherwise overlap",
+            "platform.commit_window lets steps overlap that otherwise share one instant",
         ),
         (
             "retrier: article\nplatform: {profile: convex}",
-            "platform.mutation_latency lets what is at one instant otherwise overlap",
+            "platform.mutation_latency lets steps overlap that otherwise share one instant",
         ),
         (
             "retrier: {kind: component, clean_up_after: 1s}",
@@ -30,7 +30,7 @@ from sim.scenario.load import parse
         ),
     ],
 )
-def test_the_reason_is_told(text: str, reason: str) -> None:
+def test_the_reason_is_given(text: str, reason: str) -> None:
     assert vector.refusal(parse(text)) == reason
 
 

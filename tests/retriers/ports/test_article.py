@@ -1,4 +1,4 @@
-"""`article`: every branch of its poll, its options, and what is to be measured and not mended."""
+"""`article`: every branch of its poll, its options, and upstream's bugs, which stay."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""`component`: its handlers branch by branch, the addresses of its draws, and what is to be measured and not mended."""
+"""`component`: its handlers branch by branch, the addresses of its draws, and upstream's bugs, which stay."""
 
 from collections.abc import Callable
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""`helpers`: every branch of its poll, the addresses of its draws, and what is to be measured and not mended."""
+"""`helpers`: every branch of its poll, the addresses of its draws, and upstream's bugs, which stay."""
 
 from collections.abc import Callable
 from typing import Any
