@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 
 from sim.explorer.course import Course
-from sim.explorer.play import Played, Takes, only_cell, play, stated_bounds
+from sim.explorer.guided import WrittenGuide
+from sim.explorer.play import Played, only_cell, play, stated_bounds
 from sim.testing.worlds import whole_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sim.contracts.invariant import Invariant
+    from sim.explorer.guided import Answers
     from sim.retriers.base import Retrier
     from sim.scenario.parts.course import Bounds
     from sim.scenario.schema import Scenario
@@ -54,8 +56,8 @@ def courses(  # noqa: PLR0913  # which courses, of what
     wishes = st.lists(st.tuples(gaps, whole_numbers(MOST_WAYS - 1)), max_size=answers_at_most)
 
     def played(wished: list[tuple[int, int]]) -> Played:
-        takes = fitted(cell, within, wished, retrier)
-        return play(cell, takes=takes, bounds=within, retrier=retrier, invariants=invariants)
+        answers = fitted(cell, within, wished, retrier)
+        return play(cell, answers=answers, bounds=within, retrier=retrier, invariants=invariants)
 
     return wishes.map(played)
 
@@ -65,18 +67,20 @@ def fitted(
     bounds: Bounds,
     wished: Sequence[tuple[int, int]],
     retrier: Callable[[], Retrier] | None = None,
-) -> Takes:
+) -> Answers:
     """Make a course of wishes: (questions to leave undisturbed before it, which of the other answers to give).
 
     Answers that a question does not have are counted round; wishes behind the last question come to nothing.
     """
-    takes: Takes = ()
+    answers: Answers = ()
     following = 0
     for gap, wish in wished:
-        course = Course(scenario, bounds, dict(takes), retrier=None if retrier is None else retrier()).run()
-        asked, number = course.guide.asked, following + gap
+        course = Course(
+            scenario, bounds, WrittenGuide(answers, bounds.values), retrier=None if retrier is None else retrier()
+        ).run()
+        asked, number = course.questions, following + gap
         if number >= len(asked):
             break
-        takes = (*takes, (number, 1 + wish % (asked[number].ways - 1)))
+        answers = (*answers, (number, 1 + wish % (asked[number].ways - 1)))
         following = number + 1
-    return takes
+    return answers

@@ -6,7 +6,7 @@ import pytest
 
 from sim.api.run import run
 from sim.explorer.course import Course
-from sim.explorer.guided import NoSuchAnswer
+from sim.explorer.guided import NoSuchAnswer, WrittenGuide
 from sim.history.vocabulary import Outcome
 from sim.scenario.load import from_dict
 from sim.scenario.parts.course import Bounds
@@ -19,8 +19,8 @@ def scenario(kind: str = "component", outcomes: dict[str, float] | None = None, 
     return from_dict({"retrier": options, "action": action, **more})
 
 
-def course(given: Scenario, takes: dict[int, int] | None = None, **bounds: Any) -> Course:
-    return Course(given, Bounds(**bounds), takes).run()
+def course(given: Scenario, answers: dict[int, int] | None = None, **bounds: Any) -> Course:
+    return Course(given, Bounds(**bounds), WrittenGuide(answers or {})).run()
 
 
 def deaths(played: Course) -> list[tuple[int, str]]:
@@ -30,7 +30,7 @@ def deaths(played: Course) -> list[tuple[int, str]]:
 
 
 def what(played: Course) -> list[str]:
-    return [question.what for question in played.guide.asked]
+    return [question.what for question in played.questions]
 
 
 def test_an_undisturbed_course_is_what_a_run_simulates() -> None:
@@ -39,8 +39,8 @@ def test_an_undisturbed_course_is_what_a_run_simulates() -> None:
 
 
 def test_the_same_answers_give_the_same_history() -> None:
-    takes = {0: 1, 2: 1}
-    digests = {course(scenario(), takes, crashes=2).history().digest() for _ in range(3)}
+    answers = {0: 1, 2: 1}
+    digests = {course(scenario(), answers, crashes=2).history().digest() for _ in range(3)}
     assert len(digests) == 1
 
 

@@ -12,7 +12,7 @@ from sim.contracts.catalogue import INVARIANTS, RETRIER, STRICTER, check
 from sim.experiment.terms import terms_of
 from sim.explorer.course import Course
 from sim.explorer.explore import Explored, explore
-from sim.explorer.guided import Question
+from sim.explorer.guided import Question, WrittenGuide
 from sim.explorer.state import States
 from sim.scenario.load import from_dict
 from sim.scenario.parts.course import Bounds
@@ -100,10 +100,10 @@ def recount(name: str) -> Recount:
     found = Recount(set(), set(), 0, defaultdict(lambda: defaultdict(set)))
     run = 0
     while courses:
-        takes = courses.pop()
+        given = courses.pop()
         run += 1
-        course = Course(world.scenario, Bounds(**world.bounds), dict(takes), listens=True)
-        states, asked = States(course), course.guide.asked
+        course = Course(world.scenario, Bounds(**world.bounds), WrittenGuide(given), listens=True)
+        states, asked = States(course), course.questions
         here = states.digest()
         found.states.add(here)
         going = True
@@ -117,9 +117,9 @@ def recount(name: str) -> Recount:
                 here = there
         course.conclude()
         found.broken.update(one.invariant for one in check(course.history(), terms_of(course.world), HELD))
-        last = takes[-1][0] if takes else -1
+        last = given[-1][0] if given else -1
         courses += [
-            (*takes, (question, answer))
+            (*given, (question, answer))
             for question in range(last + 1, len(asked))
             for answer in range(1, asked[question].ways)
         ]
@@ -127,8 +127,8 @@ def recount(name: str) -> Recount:
 
 
 def answers(course: Course, asked: list[Question], before: int) -> tuple[Any, ...]:
-    takes = course.guide.takes
-    return tuple((asked[number].what, takes.get(number, 0)) for number in range(before, len(asked)))
+    guide = course.choices.guide
+    return tuple((asked[number].what, guide.answer(number)) for number in range(before, len(asked)))
 
 
 @pytest.mark.parametrize("name", WORLDS)
@@ -177,14 +177,14 @@ def test_processes_find_the_same_counterexamples() -> None:
 class TestBounds:
     def test_what_lies_beyond_a_bound_is_told(self) -> None:
         found = search(Small(port("component", 2), {"fail": 0.1}, {"attempts": 1, "crashes": 1}))
-        assert set(found.hit) == {"attempts", "crashes"}
+        assert set(found.bounds_hit) == {"attempts", "crashes"}
 
     def test_a_bound_of_steps_is_told(self) -> None:
         found = search(Small(port("component"), {}, {"steps": 3}))
-        assert (found.hit, found.depth) == ({"steps": 1}, 3)
+        assert (found.bounds_hit, found.depth) == ({"steps": 1}, 3)
 
     def test_a_world_within_all_bounds_hits_none(self) -> None:
-        assert search(Small(port("component", 1), {"fail": 0.1}, {"attempts": 2})).hit == {}
+        assert search(Small(port("component", 1), {"fail": 0.1}, {"attempts": 2})).bounds_hit == {}
 
     def test_a_search_that_is_ended_early_is_not_complete(self) -> None:
         found = search(WORLDS["component, crashes"], states_at_most=20)
@@ -213,12 +213,12 @@ class TestCounterexamples:
     def test_the_first_to_be_found_is_a_shortest_one(self) -> None:
         found = search(Small(port("component", 2), {"fail": 0.1, "ack_lost": 0.1}, {"attempts": 3, "crashes": 2}))
         shortest = found.broken["settles"]
-        assert (len(shortest.takes), shortest.takes) == (2, ((0, 1), (1, 1)))
+        assert (len(shortest.answers), shortest.answers) == (2, ((0, 1), (1, 1)))
 
     def test_a_course_breaks_the_same_when_it_is_run_again(self) -> None:
         world = WORLDS["component, crashes"]
         broken = search(world, invariants=(*INVARIANTS, *STRICTER)).broken["effect-once"]
-        course = Course(world.scenario, Bounds(**world.bounds), dict(broken.takes)).run()
+        course = Course(world.scenario, Bounds(**world.bounds), WrittenGuide(broken.answers)).run()
         causes = [event.name for event in course.history() if event.kind == "effect"]
         assert causes[1:] == ["crash_after_effect"]
 

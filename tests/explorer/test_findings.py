@@ -88,7 +88,7 @@ def test_no_death_anywhere_breaks_what_the_platform_owes(kind: str, world: str) 
     found = explore(scenario, scenario.explore, invariants=PLATFORM, states_at_most=3000)
     assert (
         {name: broken.violation.text for name, broken in found.broken.items()},
-        found.hit.get("crashes", 0) > 0,
+        found.bounds_hit.get("crashes", 0) > 0,
     ) == (
         {},
         True,

@@ -75,8 +75,8 @@ def test_a_course_gives_what_it_breaks() -> None:
 def test_a_course_gives_its_answers_in_words() -> None:
     assert played(SECOND).course_lines(120) == [
         "the course, undisturbed but for this",
-        "  at 0 s the server dies in mid-step, right behind job #0 (execute of request 0) becoming inProgress",
-        "  at 10.5 s the server dies in mid-step, right behind job #2 (execute of request 0) becoming inProgress",
+        "  at 0 s the server dies in mid-step, right after job #0 (execute of request 0) becoming inProgress",
+        "  at 10.5 s the server dies in mid-step, right after job #2 (execute of request 0) becoming inProgress",
     ]
 
 
@@ -91,15 +91,15 @@ def test_the_same_course_gives_the_same_history() -> None:
 
 
 def test_an_invariant_can_be_broken_where_nothing_is_disturbed() -> None:
-    course = sim.explorer.play(sim.scenario.parse(LOST), takes=(), bounds=sim.explorer.Bounds(attempts=1))
-    assert (course.takes, [violation.invariant for violation in course.violations]) == ((), ["callback-once"])
+    course = sim.explorer.play(sim.scenario.parse(LOST), answers=(), bounds=sim.explorer.Bounds(attempts=1))
+    assert (course.answers, [violation.invariant for violation in course.violations]) == ((), ["callback-once"])
     assert course.course_lines() == ["the undisturbed course"]
 
 
 def test_what_a_search_finds_can_be_played() -> None:
     scenario = sim.scenario.parse(SECOND, overrides=[("course", "null"), ("explore", "{crashes: 2}")])
     found = sim.explore(scenario, scenario.explore)
-    again = sim.explorer.play(scenario, takes=found.broken["settles"].takes)
+    again = sim.explorer.play(scenario, answers=found.broken["settles"].answers)
     assert again.breaks("settles")
 
 
@@ -134,7 +134,7 @@ def test_a_mended_retrier_is_not_broken_by_the_course() -> None:
 
 
 def test_without_names_under_check_all_that_is_owed_is_asked() -> None:
-    assert {"settles", "serializable"} <= {invariant.name for invariant in played(SECOND, check="[]").held}
+    assert {"settles", "serializable"} <= {invariant.name for invariant in played(SECOND, check="[]").invariants}
 
 
 def test_other_invariants_can_be_asked(file: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_scenario_without_a_course_cannot_be_played() -> None:
 
 
 def test_a_scenario_of_several_cells_cannot_be_played() -> None:
-    with pytest.raises(ScenarioError, match="a course is one of a single cell, and this scenario has 2"):
+    with pytest.raises(ScenarioError, match="a course belongs to one cell, but this scenario has 2"):
         sim.explorer.play(sim.scenario.parse(SECOND + "sweep: {retrier.max_failures: [1, 2]}"))
 
 

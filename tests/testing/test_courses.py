@@ -34,7 +34,7 @@ def test_hypothesis_finds_a_course_and_shrinks_it_to_few_answers() -> None:
         lambda course: course.breaks("settles"),
         settings=settings(max_examples=500, database=None, derandomize=True),
     )
-    assert found.takes == SMALLEST
+    assert found.answers == SMALLEST
 
 
 def test_what_is_found_in_a_world_too_big_to_be_searched_is_as_small_when_minimized() -> None:
@@ -44,27 +44,27 @@ def test_what_is_found_in_a_world_too_big_to_be_searched_is_as_small_when_minimi
         lambda course: not course.holds,
         settings=settings(max_examples=200, database=None, derandomize=True),
     )
-    smallest = minimize(component(), bounds, found.takes, SETTLES)
-    assert (len(found.takes) <= 4, len(smallest)) == (True, 2)
+    smallest = minimize(component(), bounds, found.answers, SETTLES)
+    assert (len(found.answers) <= 4, len(smallest)) == (True, 2)
 
 
 @given(courses(component(), TWICE))
 @settings(max_examples=30)
 def test_every_course_fits_its_world(course: sim.explorer.Played) -> None:
-    again = sim.explorer.play(component(), takes=course.takes, bounds=TWICE)
-    assert (again.takes, again.history.digest()) == (course.takes, course.history.digest())
+    again = sim.explorer.play(component(), answers=course.answers, bounds=TWICE)
+    assert (again.answers, again.history.digest()) == (course.answers, course.history.digest())
 
 
 @given(courses(component(retrier={"kind": "component-repaired", "max_failures": 1}, check=["settles"]), TWICE))
 @settings(max_examples=30)
 def test_courses_are_held_against_what_the_scenario_checks(course: sim.explorer.Played) -> None:
-    assert ([invariant.name for invariant in course.held], course.holds) == (["settles"], True)
+    assert ([invariant.name for invariant in course.invariants], course.holds) == (["settles"], True)
 
 
 @given(courses(component(explore={"crashes": 1}), answers_at_most=1))
 @settings(max_examples=20)
 def test_bounds_are_the_scenarios_own_unless_given(course: sim.explorer.Played) -> None:
-    assert (course.bounds.crashes, len(course.takes) <= 1) == (1, True)
+    assert (course.bounds.crashes, len(course.answers) <= 1) == (1, True)
 
 
 def test_wishes_behind_the_last_question_come_to_nothing() -> None:
@@ -79,8 +79,8 @@ def test_answers_that_a_question_does_not_have_are_counted_round() -> None:
 # Courses made smaller.
 
 
-def smaller(takes: tuple[tuple[int, int], ...], invariant: Invariant = SETTLES, **more: Any) -> Any:
-    return minimize(component(), TWICE, takes, invariant, **more)
+def smaller(answers: tuple[tuple[int, int], ...], invariant: Invariant = SETTLES, **more: Any) -> Any:
+    return minimize(component(), TWICE, answers, invariant, **more)
 
 
 def test_a_course_loses_the_answers_that_it_does_not_need() -> None:
@@ -90,14 +90,14 @@ def test_a_course_loses_the_answers_that_it_does_not_need() -> None:
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2)), min_size=2, max_size=7))
 @settings(max_examples=30)
 def test_whatever_was_found_shrinks_to_the_known_minimum(wished: list[tuple[int, int]]) -> None:
-    course = sim.explorer.play(component(), takes=fitted(component(), TWICE, wished), bounds=TWICE)
+    course = sim.explorer.play(component(), answers=fitted(component(), TWICE, wished), bounds=TWICE)
     if course.breaks("settles"):
-        assert smaller(course.takes) == SMALLEST
+        assert smaller(course.answers) == SMALLEST
 
 
 def test_what_a_search_found_is_as_small_as_it_gets() -> None:
     found = sim.explore(component(), TWICE, states_at_most=100)
-    assert {smaller(broken.takes, NAMED[name]) == broken.takes for name, broken in found.broken.items()} == {True}
+    assert {smaller(broken.answers, NAMED[name]) == broken.answers for name, broken in found.broken.items()} == {True}
 
 
 def test_a_search_for_something_smaller_ends() -> None:
