@@ -5,7 +5,7 @@ Jobs are renumbered in order of creation and instants are relative to now, if th
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from types import FunctionType, MappingProxyType, MethodType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -218,16 +218,7 @@ class Snapshot:
 
     def _value(self, value: Any) -> Any:
         kind = type(value)
-        if kind in ATOMS:
-            return value
-        for base in kind.__mro__:
-            describe = _BY_CLASS.get(base)
-            if describe is not None:
-                return describe(self, value)
-        describe = _BY_NAME.get(kind.__name__)
-        if describe is None:
-            raise NotCanonical(f"a {kind.__name__} in a timer cannot be compared between runs")
-        return describe(self, value)
+        return value if kind in ATOMS else _describer(kind)(self, value)
 
     def _document(self, value: Any) -> Any:
         return self._plain(value)
@@ -358,6 +349,17 @@ _BY_NAME: Final[Mapping[str, Callable[[Snapshot, Any], Any]]] = MappingProxyType
     {"_Effect": Snapshot._effect, "_Connection": Snapshot._connection}
 )
 """The same for classes that are private to their modules: an effect to come, a client's call."""
+
+
+@cache
+def _describer(kind: type) -> Callable[[Snapshot, Any], Any]:
+    """Return the way to describe objects of a class. Raises NotCanonical."""
+    for base in kind.__mro__:
+        if base in _BY_CLASS:
+            return _BY_CLASS[base]
+    if kind.__name__ in _BY_NAME:
+        return _BY_NAME[kind.__name__]
+    raise NotCanonical(f"a {kind.__name__} in a timer cannot be compared between runs")
 
 
 def _context_to_commit(function: Any) -> MutationContext | None:

@@ -44,11 +44,11 @@ def test_the_same_answers_give_the_same_history() -> None:
     assert len(digests) == 1
 
 
-def test_where_nothing_can_go_otherwise_nothing_is_asked() -> None:
+def test_nothing_is_asked_if_nothing_can_go_otherwise() -> None:
     assert what(course(scenario())) == []
 
 
-def test_of_an_attempt_its_outcome_is_asked() -> None:
+def test_the_outcome_of_an_attempt_is_asked() -> None:
     assert what(course(scenario(outcomes={"fail": 0.1, "hang": 0.1}, platform={"action_time_limit": "2s"}))) == [
         "outcome"
     ]
@@ -86,7 +86,7 @@ def test_no_more_deaths_are_asked_than_there_may_be() -> None:
 
 
 @pytest.mark.parametrize("target", ["request", "action", "poll"])
-def test_somebody_can_cancel_between_two_steps(target: str) -> None:
+def test_a_request_can_be_canceled_between_two_steps(target: str) -> None:
     given = scenario(cancel={"share": 0.5, "after": {"constant": "3s"}, "target": target})
     played = course(given, {0: 1})
     cancels = [event.name for event in played.history() if event.kind == "cancel"]
@@ -109,7 +109,8 @@ def test_an_answer_to_a_question_that_is_never_asked_is_refused() -> None:
 
 def test_a_bound_of_steps_cuts_the_course() -> None:
     played = course(scenario(), steps=2)
-    assert (played.cut, played.requests[0].outcome) == (True, Outcome.runaway)
+    assert played.cut
+    assert played.requests[0].outcome == Outcome.runaway
 
 
 def test_a_course_ends_where_the_scenario_does() -> None:

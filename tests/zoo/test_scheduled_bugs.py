@@ -11,7 +11,8 @@ from sim.retriers.ports.component import Component
 from sim.retriers.ports.helpers import Helpers
 from sim.retriers.ports.repaired import Repaired
 from sim.testing import features
-from sim.testing.strategies import ALL, scenarios
+from sim.testing.features import ALL
+from sim.testing.strategies import scenarios
 
 PORTS: dict[str, type[ScheduledRetrier]] = {
     "article": Article,
@@ -388,11 +389,11 @@ WORLDS = {f"{kind} {options}": (kind, options) for _, kind, options, _ in BUGS.v
 
 
 @pytest.mark.parametrize("text", WORLDS)
-def test_the_original_is_not(zoo: Any, text: str) -> None:
+def test_the_original_breaks_nothing_in_the_same_worlds(zoo: Any, text: str) -> None:
     kind, options = WORLDS[text]
     meant = [name for name, *where, _ in BUGS.values() if where == [kind, options]]
     zoo.spares(scenarios(kind, **options), dict.fromkeys(meant), PORTS[kind])
 
 
-def test_all_of_them_are_in_the_report(zoo: Any) -> None:
+def test_every_planted_bug_is_in_the_report(zoo: Any) -> None:
     zoo.is_all_of(BUGS, "article", "helpers", "component")
