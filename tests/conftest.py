@@ -14,7 +14,7 @@ settings.load_profile("repeatable")
 # Besides pytester: fixtures of `tests/support`, for whatever room wants them.
 pytest_plugins = ["pytester", "handmade", "mixed", "played"]
 
-LONG = ("test_large_searches.py", "test_shipped_scenarios.py", "test_seven_days.py", "test_queues.py", "test_courses.py")
+LONG = ("test_large_searches.py", "test_shipped_scenarios.py", "test_seven_days.py", "test_queues.py")
 """Files with tests of many seconds, the longest first."""
 
 

@@ -5,7 +5,7 @@ Jobs are renumbered in order of creation and instants are relative to now, if th
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import partial
 from types import FunctionType, MappingProxyType, MethodType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -218,7 +218,10 @@ class Snapshot:
 
     def _value(self, value: Any) -> Any:
         kind = type(value)
-        return value if kind in ATOMS else _describer(kind)(self, value)
+        if kind in ATOMS:
+            return value
+        describe = _DESCRIBERS.get(kind) or _describer(kind)
+        return describe(self, value)
 
     def _document(self, value: Any) -> Any:
         return self._plain(value)
@@ -286,7 +289,7 @@ class Snapshot:
                 enclosed.append(self._value(inside))
         return (function.__qualname__, tuple(enclosed))
 
-    def _call(self, call: MutationCall) -> Any:
+    def _mutation(self, call: MutationCall) -> Any:
         stale = call._epoch != self._world.deployment.executor.epoch
         job, caller = call._job, call._caller
         return (
@@ -334,7 +337,7 @@ _BY_CLASS: Final[Mapping[type, Callable[[Snapshot, Any], Any]]] = MappingProxyTy
         partial: Snapshot._partial,
         Request: Snapshot._request_number,
         Execution: Snapshot._execution,
-        MutationCall: Snapshot._call,
+        MutationCall: Snapshot._mutation,
         Pending: Snapshot._pending,
         Client: Snapshot._client_number,
         **dict.fromkeys(STATIC, Snapshot._static),
@@ -351,15 +354,18 @@ _BY_NAME: Final[Mapping[str, Callable[[Snapshot, Any], Any]]] = MappingProxyType
 """The same for classes that are private to their modules: an effect to come, a client's call."""
 
 
-@cache
+_DESCRIBERS: Final[dict[type, Callable[[Snapshot, Any], Any]]] = {}
+"""A cache: the way to describe the objects of each class seen so far."""
+
+
 def _describer(kind: type) -> Callable[[Snapshot, Any], Any]:
     """Return the way to describe objects of a class. Raises NotCanonical."""
-    for base in kind.__mro__:
-        if base in _BY_CLASS:
-            return _BY_CLASS[base]
-    if kind.__name__ in _BY_NAME:
-        return _BY_NAME[kind.__name__]
-    raise NotCanonical(f"a {kind.__name__} in a timer cannot be compared between runs")
+    ways = [_BY_CLASS[base] for base in kind.__mro__ if base in _BY_CLASS]
+    ways += [_BY_NAME[kind.__name__]] if kind.__name__ in _BY_NAME else []
+    if not ways:
+        raise NotCanonical(f"a {kind.__name__} in a timer cannot be compared between runs")
+    _DESCRIBERS[kind] = ways[0]
+    return ways[0]
 
 
 def _context_to_commit(function: Any) -> MutationContext | None:
