@@ -1,6 +1,6 @@
-"""Every scenario that ships is valid and says why; each finding shows what it claims, with the numbers of README.
+"""Every shipped scenario is valid and says why; each finding shows what it claims, with the numbers of README.
 
-A finding is simulated once, so all that it claims is one test, which names the claims that do not hold.
+Each finding is simulated once, so one test has all of its claims; it names the claims that do not hold.
 """
 
 import re
@@ -68,7 +68,7 @@ def numbers_of_second_crash(result: Result, said: list[str]) -> Numbers:
     ]
 
 
-# Whoever polls learns of the end of a long action late.
+# Retriers that poll learn late of the end of a long action.
 
 
 def lengths_ns(result: Result) -> dict[tuple[str, int], CellResult]:
@@ -149,7 +149,7 @@ def numbers_of_polling_takes_slots(result: Result, _said: list[str]) -> Numbers:
     return [value(result[cell], "time_to_effect.p50") for cell in ("component", "article", "helpers")]
 
 
-# Waiting is worth something only where failures hang together.
+# Waiting pays only if failures come together.
 
 
 def of_weather(result: Result, weather: str) -> list[CellResult]:

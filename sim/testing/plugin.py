@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sim.testing.stash import TELLS_ALL
+from sim.testing.stash import FAILURE_SAYS_ALL
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -102,7 +102,7 @@ def pytest_runtest_makereport(
     """
     report = yield
     crash = getattr(report.longrepr, "reprcrash", None)
-    if item.stash.get(TELLS_ALL, False) and crash is not None:
+    if item.stash.get(FAILURE_SAYS_ALL, False) and crash is not None:
         crash.message = crash.message.partition("\n")[0].removeprefix("Failed: ")
     simulate = item.stash.get(_SIMULATE, None)
     if simulate is not None and call.when == "call" and report.failed and (line := simulate.line_again()):

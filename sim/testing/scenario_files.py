@@ -17,7 +17,7 @@ from sim.scenario.load import load
 from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.yaml.guard import read_yaml
 from sim.testing.failures import broken_lines
-from sim.testing.stash import TELLS_ALL
+from sim.testing.stash import FAILURE_SAYS_ALL
 from sim.text.sentences import verdict_text
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class ScenarioItem(pytest.Item):
         except ScenarioError as error:
             failure = str(error).splitlines()
         if failure:
-            self.stash[TELLS_ALL] = True
+            self.stash[FAILURE_SAYS_ALL] = True
             pytest.fail("\n".join(failure), pytrace=False)
 
     def _simulated(self) -> Iterator[str]:

@@ -24,7 +24,7 @@ from sim.scenario.load import load, parse
 from sim.scenario.schema import Scenario
 from sim.testing.failures import broken_lines
 from sim.testing.saved import Named, Saved, named, save
-from sim.testing.stash import TELLS_ALL
+from sim.testing.stash import FAILURE_SAYS_ALL
 
 if TYPE_CHECKING:
     from sim.contracts.invariant import Invariant
@@ -75,7 +75,7 @@ class Simulate:
         if not checked.holds:
             text = "\n".join(self._failure(run, checked))
             self._last = None
-            self._node.stash[TELLS_ALL] = True
+            self._node.stash[FAILURE_SAYS_ALL] = True
             pytest.fail(text, pytrace=False)
         return checked.result
 

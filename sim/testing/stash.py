@@ -4,5 +4,5 @@ from __future__ import annotations
 
 import pytest
 
-TELLS_ALL = pytest.StashKey[bool]()
+FAILURE_SAYS_ALL = pytest.StashKey[bool]()
 """Set on a test whose failure text says everything; its first line is the summary."""

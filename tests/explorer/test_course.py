@@ -24,7 +24,7 @@ def course(given: Scenario, answers: dict[int, int] | None = None, **bounds: Any
 
 
 def deaths(played: Course) -> list[tuple[int, str]]:
-    """Return the instants of restarts, with the kind of the event that each came right behind."""
+    """Return the instants of restarts, each with the kind of the event before it."""
     events = played.history().events
     return [(event.t_ns, events[at - 1].kind) for at, event in enumerate(events) if event.kind == "restart"]
 
@@ -59,7 +59,7 @@ def test_requests_that_come_at_once_come_in_any_order() -> None:
     assert (what(played)[0], {request.outcome for request in played.requests}) == ("order", {Outcome.success})
 
 
-def test_a_server_can_die_behind_the_start_of_an_action() -> None:
+def test_a_server_can_die_right_after_the_start_of_an_action() -> None:
     assert deaths(course(scenario(), {0: 1}, crashes=1)) == [(0, "state")]
 
 

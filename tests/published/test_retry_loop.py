@@ -2,7 +2,7 @@
 
 Attempts follow the truncated geometric law; a request succeeds with 1 - p^M and takes (1 - p^M) / (1 - p) calls
 (M. Brooker, "Fixing retries with token buckets and circuit breakers", 2022, where M is 4); the mean latency is the sum
-over the attempts of latency and backoff; duplicates are binomial given the attempts, where each attempt may lose its
+over the attempts of latency and backoff; duplicates are binomial given the attempts if each attempt may lose its
 acknowledgement. The bounds come from the laws' own variances: right numbers pass for all but one seed in ten thousand,
 and the seed is fixed.
 """

@@ -15,7 +15,7 @@ from sim.testing.courses import courses, fitted
 NAMED = {one.name: one for one in (*INVARIANTS, *STRICTER)}
 SETTLES = NAMED["settles"]
 SMALLEST = ((0, 1), (1, 1))
-"""Two deaths of the server, each right behind the start of an action."""
+"""Two deaths of the server, each right after the start of an action."""
 
 
 def component(**more: Any) -> sim.Scenario:
@@ -75,11 +75,11 @@ def test_bounds_are_the_scenarios_own_unless_given(course: sim.explorer.Played) 
     assert len(course.answers) <= 1
 
 
-def test_wishes_behind_the_last_question_come_to_nothing() -> None:
+def test_wishes_after_the_last_question_are_dropped() -> None:
     assert fitted(component(), TWICE, [(0, 0), (500, 0), (0, 0)]) == ((0, 1),)
 
 
-def test_answers_that_a_question_does_not_have_are_counted_round() -> None:
+def test_an_answer_that_a_question_does_not_have_wraps_around() -> None:
     outcomes = [fitted(component(), sim.explorer.Bounds(attempts=3), [(0, wish)]) for wish in range(3)]
     assert outcomes == [((0, 1),), ((0, 2),), ((0, 1),)]
 

@@ -1,4 +1,4 @@
-"""The pytest plugin, seen from the tests of its users: what is collected, what failures tell, that their lines work."""
+"""The pytest plugin as its users see it: which tests it collects, what failures say, and that their commands work."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ class Mine(sim.LoopRetrier):
 FLAKY = "{seed: 4, action: {outcomes: {fail: 0.5}}}"
 
 
-class Kept:
-    """Keeps what test runs inside this process import; pytester drops it, and NumPy does not survive that.
+class ImportedModules:
+    """The modules that test runs inside this process import; pytester drops them, but NumPy does not survive that.
 
-    A plugin of those runs: it sees what is imported by their ends.
+    A plugin of these runs, which sees at their ends what they have imported.
     """
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class Kept:
         self.note(str(config.rootpath))
 
     def note(self, own: str) -> None:
-        """Keep what is imported now, but for modules from the folder of the test's own."""
+        """Note what is imported now, without modules from the test's own folder."""
         for name, module in sys.modules.items():
             if not (getattr(module, "__file__", None) or own).startswith(own):
                 self.modules.setdefault(name, module)
@@ -88,23 +88,23 @@ class Kept:
 
 
 @pytest.fixture(autouse=True)
-def kept() -> Iterator[Kept]:
-    """Put modules back behind pytester, which is set up later and so taken down earlier."""
-    kept = Kept()
-    yield kept
-    kept.put_back()
+def imported() -> Iterator[ImportedModules]:
+    """Put modules back after pytester, which is set up later and so taken down earlier."""
+    imported = ImportedModules()
+    yield imported
+    imported.put_back()
 
 
 @pytest.fixture
-def run(kept: Kept, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(imported: ImportedModules, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run pytest with the plugin in a folder of its own, in this process."""
     monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setenv("CI", "true")  # where pytest repeats every failure in its summary, whole
+    monkeypatch.setenv("CI", "true")  # so pytest repeats every failure in full in its summary
     monkeypatch.delenv("PYTHONPATH", raising=False)
 
     def run(*words: str) -> pytest.RunResult:
-        result = pytester.runpytest_inprocess(*PLUGIN, "-p", "no:cacheprovider", *words, plugins=[kept])
-        kept.put_back()
+        result = pytester.runpytest_inprocess(*PLUGIN, "-p", "no:cacheprovider", *words, plugins=[imported])
+        imported.put_back()
         return result
 
     return run
@@ -137,7 +137,7 @@ def shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def here(kept: Kept, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Shell:
+def here(imported: ImportedModules, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Shell:
     """Run a printed line inside this process, which costs a tenth."""
 
     def run(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -148,7 +148,7 @@ def here(kept: Kept, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch)
             monkeypatch.syspath_prepend(folder / words.pop(0).removeprefix("PYTHONPATH="))
         assert words[0] == "retrysim"
         done = CliRunner().invoke(cli, [*words[1:], "--no-plots"])
-        kept.note(str(pytester.path))
+        imported.note(str(pytester.path))
         return subprocess.CompletedProcess(line, done.exit_code, done.stdout, done.stderr)
 
     return run
