@@ -3,6 +3,7 @@
 `pytest --hypothesis-profile=explore` draws new examples; what it finds is pinned with `@example`.
 """
 
+import pytest
 from hypothesis import settings
 
 # No deadline: a test's verdict does not depend on how busy the machine is. No database: it would make two runs differ.
@@ -12,3 +13,12 @@ settings.load_profile("repeatable")
 
 # Besides pytester: fixtures of `tests/support`, for whatever room wants them.
 pytest_plugins = ["pytester", "handmade", "mixed", "played"]
+
+LONG = ("test_large_searches.py", "test_shipped_scenarios.py", "test_seven_days.py", "test_queues.py")
+"""Files with tests of many seconds, the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the longest tests: if one of them came last, all other workers would wait for its end."""
+    ranks = {name: rank for rank, name in enumerate(LONG)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(LONG)))

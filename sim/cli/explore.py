@@ -23,9 +23,9 @@ from sim.contracts.catalogue import INVARIANTS
 from sim.experiment.plan import weather_told
 from sim.explorer.explore import Explored, explore
 from sim.explorer.files import name_of, retrier_words, save, save_test
+from sim.explorer.plain_values import NotCanonical
 from sim.explorer.play import Played, play, small_world
 from sim.explorer.shrink import minimize
-from sim.explorer.snapshot import NotCanonical
 from sim.explorer.streams import streams
 from sim.scenario.cells import cells
 from sim.scenario.parts.invariants import invariants_named
@@ -33,7 +33,7 @@ from sim.scenario.parts.invariants import invariants_named
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sim.explorer.search import Broken
+    from sim.explorer.search import Counterexample
     from sim.scenario.cells import Cell
 
 RULE = 100
@@ -130,17 +130,17 @@ def _explored(searched: Searched, options: SearchOptions, watcher: Callable[[Exp
         raise click.ClickException(str(error)) from None
 
 
-def _smallest(found: Explored) -> list[tuple[str, Broken]]:
+def _smallest(found: Explored) -> list[tuple[str, Counterexample]]:
     return sorted(found.broken.items(), key=lambda item: item[1].size)
 
 
-def _played(searched: Searched, broken: Broken) -> Played:
+def _played(searched: Searched, broken: Counterexample) -> Played:
     """Play a course that was found, or a smaller one that breaks the same."""
     world, bounds = searched.world, searched.bounds
     invariant = next(one for one in searched.held if one.name == broken.violation.invariant)
     runs = MOST_STEPS_TO_SHRINK // max(1, broken.steps)
-    takes = minimize(world, bounds, broken.takes, invariant, runs_at_most=runs)
-    return play(world, takes=takes, bounds=bounds, invariants=(invariant,))
+    answers = minimize(world, bounds, broken.answers, invariant, runs_at_most=runs)
+    return play(world, answers=answers, bounds=bounds, invariants=(invariant,))
 
 
 def _save(courses: dict[str, Played], folder: Path, retrier: str | None, *, tests: bool) -> list[str]:

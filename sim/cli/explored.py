@@ -82,7 +82,8 @@ def print_counterexamples(courses: Sequence[Played], printer: Printer) -> None:
         printer.verbatim("\nbroken as well")
     for other in others:
         violation = other.violations[0]
-        course = "by the same course" if other.takes == first.takes else f"by {_counted(len(other.takes), 'answer')}"
+        count = _counted(len(other.answers), "answer")
+        course = "by the same course" if other.answers == first.answers else f"by {count}"
         printer.sentence(f"{violation.invariant}, {course}: {violation.text}", indent="  ")
 
 
@@ -139,7 +140,7 @@ def _limits(searched: Searched, found: Explored) -> Iterator[str]:
     bounds = searched.bounds
     if not found.complete:
         yield f"not complete: ended at level {found.level}, as --first or --states-at-most asks"
-    elif "steps" in found.hit:
+    elif "steps" in found.bounds_hit:
         yield "complete but for what comes behind the bound of steps"
     else:
         yield "complete: nothing within these bounds is left out"
@@ -153,8 +154,8 @@ def _limits(searched: Searched, found: Explored) -> Iterator[str]:
         "limits": "a request ran into the scenario's limits",
     }
     for name, text in told.items():
-        if name in found.hit:
-            yield f"bound {name} hit in {_counted(found.hit[name], 'execution')}: {text}"
+        if name in found.bounds_hit:
+            yield f"bound {name} hit in {_counted(found.bounds_hit[name], 'execution')}: {text}"
 
 
 def _held(invariants: Sequence[Invariant]) -> str:

@@ -114,5 +114,5 @@ def _print_story(found: Replayed, printer: Printer) -> None:
     for violation in played.violations:
         printer.sentence(f"broken: {violation.text} ({violation.invariant})")
     if played.holds:
-        names = [one.name for one in played.held]
+        names = [one.name for one in played.invariants]
         printer.sentence(f"holds: {', '.join(names)}" if len(names) <= MOST_NAMED else f"all {len(names)} hold")

@@ -1,8 +1,8 @@
-"""One course of a small world: a run in which everything that could go otherwise is asked of a guide.
+"""One course of a small world: a run that asks a guide about everything that could go otherwise.
 
-What is asked: the outcomes of attempts, the values of every stream of numbers, the order of what is due at one
-instant, between any two steps whether the server dies or somebody cancels, and inside a step, between any two durable
-events, whether it dies there. The requests of an isolated scenario are put into one deployment too.
+It asks for the outcomes of attempts, the values of every stream of numbers, and the order of what is due at one
+instant; between any two steps, whether the server dies or a request is canceled; and inside a step, between any two
+durable events, whether the server dies there. The requests of an isolated scenario share one deployment here.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 from sim.convex.executor import UNLIMITED
 from sim.convex.jobs import Job
 from sim.engine.world import World
-from sim.explorer.guided import Guided, NoSuchAnswer
+from sim.explorer.guided import GuidedChoices, NoSuchAnswer, WrittenGuide
 from sim.history.events import History, Recorder
 from sim.history.vocabulary import NEVER
 from sim.retriers.base import ScheduledRetrier
 from sim.world.crash_points import Gaps, ServerDied
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
+    from sim.explorer.guided import Guide
     from sim.history.request import Request
     from sim.kernel.clock import Timer
     from sim.retriers.base import Retrier
@@ -33,29 +34,33 @@ INTERRUPT = "interrupt"
 
 
 class Course:
-    """A small world that is run step by step, as a guide answers."""
+    """A small world that runs step by step, as a guide answers."""
 
     def __init__(
         self,
         cell: Scenario,
         bounds: Bounds,
-        takes: Mapping[int, int] | None = None,
+        guide: Guide | None = None,
         *,
         retrier: Retrier | None = None,
         listens: bool = False,
     ) -> None:
-        """Put the world together; `listens` keeps what handlers learn, for those who compare states."""
+        """Put the world together, undisturbed if there is no guide; `listens` keeps what handlers learn, for states."""
         self.bounds = bounds
-        self.guide = Guided(takes, values=bounds.values, attempts_at_most=bounds.attempts)
+        self.choices = GuidedChoices(
+            WrittenGuide(values=bounds.values) if guide is None else guide, attempts_at_most=bounds.attempts
+        )
+        self.questions = self.choices.asked
+        """What has been asked so far."""
         self.recorder = Recorder()
-        self.world = world = World(cell, retrier=retrier, recorder=self.recorder, choices=self.guide)
+        self.world = world = World(cell, retrier=retrier, recorder=self.recorder, choices=self.choices)
         world.plans_cancels = False
         self.deployed = isinstance(world.retrier, ScheduledRetrier)
         self.crashes_left = bounds.crashes if self.deployed else 0
         self.cancels_left = [bounds.cancels if cell.cancel is not None else 0] * bounds.requests
         self.steps = 0
         self.cut = False
-        """Whether the run was ended by its bound of steps, or is not over."""
+        """Whether the bound of steps ended the run."""
         deployment = world.deployment
         deployment.listens = listens
         self._in_order = deployment.parallelism < UNLIMITED
@@ -66,7 +71,7 @@ class Course:
         self.requests: list[Request] = world.open(at_most=bounds.requests)
 
     def step(self) -> bool:
-        """Let one thing happen: an interruption, or what is due next; False where nothing is left or may happen."""
+        """Let one thing happen: an interruption, or what is due next. Return False if nothing is left or may happen."""
         clock = self.world.clock
         if clock.drained:
             return False
@@ -79,7 +84,7 @@ class Course:
         self.steps += 1
         if not self._interrupted():
             timers = self._candidates(clock.next_timers())
-            timer = timers[self.guide.pick(len(timers), ORDER) if self.bounds.orders else 0]
+            timer = timers[self.choices.pick(len(timers), ORDER) if self.bounds.orders else 0]
             self._gaps.new_step()
             try:
                 clock.fire(timer)
@@ -88,29 +93,30 @@ class Course:
         return True
 
     def run(self) -> Course:
-        """Go on to the end. Raises NoSuchAnswer where the answers do not fit the questions."""
+        """Go on to the end. Raises NoSuchAnswer if the answers do not fit the questions."""
         while self.step():
             pass
         self.conclude()
-        unused = [question for question in self.guide.takes if question >= len(self.guide.asked)]
+        asked = len(self.questions)
+        unused = [question for question in self.choices.guide.answers if question >= asked]
         if unused:
-            raise NoSuchAnswer(f"question {unused[0]} is never asked; there are {len(self.guide.asked)} questions")
+            raise NoSuchAnswer(f"question {unused[0]} is never asked; there are {asked} questions")
         return self
 
     def conclude(self) -> None:
-        """Give the requests that have not settled the outcome that the world proves; nothing may be left to happen."""
+        """Give each request that has not settled the outcome that the world proves. Call it when no step is left."""
         world = self.world
         world.drained = world.clock.drained
         world.conclude(self.requests)
 
     def history(self) -> History:
-        """Return what has happened so far."""
+        """Return the history so far."""
         return self.recorder.history()
 
     # What is asked between two steps.
 
     def _interrupted(self) -> bool:
-        """Ask whether anything comes between, and carry it out."""
+        """Ask whether an interruption comes before the next step, and carry it out."""
         interruptions: list[Callable[[], None]] = []
         if self.crashes_left and not self._death_is_idle():
             interruptions.append(self._die)
@@ -120,20 +126,20 @@ class Course:
                 for request in self.requests
                 if self.cancels_left[request.number] and request.settled_ns == NEVER
             ]
-        answer = self.guide.pick(len(interruptions) + 1, INTERRUPT)
+        answer = self.choices.pick(len(interruptions) + 1, INTERRUPT)
         if answer:
             interruptions[answer - 1]()
         return answer > 0
 
     def _death_is_idle(self) -> bool:
-        """Tell whether a death would change nothing: the server is down, or has nothing in memory alone."""
+        """Tell whether a death would change nothing: the server is down, or holds nothing in memory only."""
         executor = self.world.deployment.executor
         if executor.down:
             return True
         return self._idle_is_safe and not (executor.running or executor.unseen or executor.starting)
 
     def _dies_in_step(self) -> bool:
-        return self.crashes_left > 0 and self.guide.pick(2, DEATH) == 1
+        return self.crashes_left > 0 and self.choices.pick(2, DEATH) == 1
 
     def _die(self) -> None:
         self.crashes_left -= 1
@@ -144,7 +150,7 @@ class Course:
         self.world.cancel(request)
 
     def _candidates(self, timers: list[Timer]) -> list[Timer]:
-        """Leave out what may not go first: where slots are few, jobs start in the order in which they are due."""
+        """Leave out what may not go first: if slots are limited, jobs start in the order in which they are due."""
         if not self._in_order or len(timers) == 1:
             return timers
         first = next((timer for timer in timers if isinstance(timer[3], Job)), None)

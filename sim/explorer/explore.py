@@ -1,14 +1,14 @@
-"""Goes through all courses of a small world and says what they break.
+"""Runs all courses of a small world and says which invariants they break.
 
-A stateless search: a course is run from the start as its answers say, and from there on the undisturbed way, until a
-state comes that has been seen before; each question on the way leaves one course to be run for each other answer.
-Courses are run in order of how many answers differ from the undisturbed way, level by level, so every state is first
-reached with the fewest, and the first course found to break something is a shortest one.
+A stateless search: a course runs from the start as its answers say, then undisturbed, until it ends or comes to a
+state that has been seen before. Each question on the way adds one course to run for each other answer. Courses run
+level by level, in order of how many answers differ from the undisturbed way. So the search first reaches every state
+with the fewest such answers, and the first course that breaks something is a shortest one.
 
-The states are those of `sim.explorer.state`, taken between any two steps. A course that comes to a known state is held
-against what must always hold and goes no further: what can still happen has been seen, since a state has in it what
-invariants remember. What must hold in the end is asked of the courses that come to an end. The number of states so
-does not depend on the order of the search; with several processes it is the size of the union of what they saw.
+`sim.explorer.state` takes the states, between any two steps. A course that comes to a known state is checked for what
+must always hold, and goes no further: its future has been seen, since a state includes what invariants remember. What
+must hold in the end is checked on courses that come to an end. So the number of states does not depend on the order of
+the search; with several processes it is the size of the union of what they saw.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from sim.contracts.catalogue import INVARIANTS, Invariant
 from sim.contracts.invariant import SOMETIMES
 from sim.explorer.play import only_cell, small_world, stated_bounds
 from sim.explorer.processes import Processes
-from sim.explorer.search import Broken, Followed, Search, Takes
+from sim.explorer.search import Counterexample, Followed, Search
 from sim.scenario.parts.invariants import invariants_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from sim.explorer.guided import Answers
     from sim.retriers.base import Retrier
     from sim.scenario.parts.course import Bounds
     from sim.scenario.schema import Scenario
@@ -37,24 +38,23 @@ class Explored:
 
     bounds: Bounds
     states: int = 0
-    """Different states between steps."""
+    """How many states between steps differ."""
     executions: int = 0
-    """Courses run."""
+    """How many courses were run."""
     depth: int = 0
-    """Steps of the longest course."""
+    """The steps of the longest course."""
     level: int = 0
     """The most answers in which a course differed from the undisturbed one."""
     complete: bool = True
     """Whether nothing within the bounds was left out."""
     up_to_time: bool = True
-    """Whether states that differ by a shift in time, or in the numbers of jobs, were taken for the same."""
-    hit: dict[str, int] = field(default_factory=dict)
+    """Whether states count as the same if they differ by a shift in time or in the numbers of jobs only."""
+    bounds_hit: dict[str, int] = field(default_factory=dict)
     """For each bound that was hit: in how many courses."""
-    broken: dict[str, Broken] = field(default_factory=dict)
+    broken: dict[str, Counterexample] = field(default_factory=dict)
     """For each invariant that is broken: a shortest course that breaks it."""
-
     unseen: tuple[str, ...] = ()
-    """Invariants of kind `sometimes` that no course shows; complete searches prove that none can, within the bounds."""
+    """Invariants of kind `sometimes` that no course shows; a complete search proves that none can within the bounds."""
 
     def add(self, followed: Followed, states: int) -> None:
         """Count one course."""
@@ -62,30 +62,30 @@ class Explored:
         self.executions += 1
         self.depth = max(self.depth, followed.steps)
         self.up_to_time = followed.up_to_time
-        for bound in followed.hit:
-            self.hit[bound] = self.hit.get(bound, 0) + 1
+        for bound in followed.bounds_hit:
+            self.bounds_hit[bound] = self.bounds_hit.get(bound, 0) + 1
         self.unseen = tuple(name for name in self.unseen if name not in followed.sighted)
-        for broken in followed.broken:
-            known = self.broken.get(broken.violation.invariant)
-            if known is None or broken.size < known.size:
-                self.broken[broken.violation.invariant] = broken
+        for one in followed.counterexamples:
+            known = self.broken.get(one.violation.invariant)
+            if known is None or one.size < known.size:
+                self.broken[one.violation.invariant] = one
 
 
 class Follower(Protocol):
-    """Follows courses, alone or with others."""
+    """Runs courses, in one process or several."""
 
-    def follow_all(self, level: Sequence[Takes]) -> Iterator[Followed]:
-        """Run courses; together what comes back has every new state."""
+    def follow_all(self, level: Sequence[Answers]) -> Iterator[Followed]:
+        """Run courses; together the results have every new state."""
         ...
 
 
 class _Alone:
-    """Follows courses in this process."""
+    """Runs courses in this process."""
 
     def __init__(self, search: Search) -> None:
         self._search = search
 
-    def follow_all(self, level: Sequence[Takes]) -> Iterator[Followed]:
+    def follow_all(self, level: Sequence[Answers]) -> Iterator[Followed]:
         """Run one course after the other."""
         return map(self._search.follow, level)
 
@@ -103,11 +103,12 @@ def explore(  # noqa: PLR0913  # what to search, and how far
 ) -> Explored:
     """Search the small world of a scenario with one cell.
 
-    Bounds are those that the scenario states in `explore` unless given, and so are invariants (`check`, or all that
-    retriers and the platform owe). Raises ScenarioError where there are several cells.
-    `retrier` makes a retrier instead of the scenario's own, a new one for each course. `first` ends the search with the
-    first level that breaks something. Beyond `states_at_most` it ends at once. `workers` processes share the
-    work; what they are given must then be fit for pickling. Raises NotCanonical where states cannot be compared.
+    `bounds` default to the ones that the scenario states in `explore`, `invariants` to the ones it names under `check`,
+    or else to all that retriers and the platform owe. `retrier` makes a new retrier for each course, instead of the
+    scenario's own. `first` ends the search with the first level that breaks something; `states_at_most` ends it at
+    once when it has so many states. `workers` processes share the work; what they get must then be picklable.
+    `progress` is called after each course. Raises ScenarioError if the scenario has several cells, and NotCanonical if
+    states cannot be compared.
     """
     cell = only_cell(scenario)
     bounds = stated_bounds(cell) if bounds is None else bounds
@@ -131,9 +132,9 @@ def _by_level(
     first: bool,
 ) -> Explored:
     states = set[bytes]()
-    level: list[Takes] = [()]
+    level: list[Answers] = [()]
     while True:
-        following: list[Takes] = []
+        following: list[Answers] = []
         for followed in follower.follow_all(level):
             states.update(followed.states)
             following += followed.courses

@@ -1,8 +1,8 @@
-"""Counterexamples as files: a scenario that holds the course which breaks an invariant, and a test that plays it.
+"""Counterexamples as files: a scenario with the course that breaks an invariant, and a test that plays it.
 
 The scenario is the searched one as it was written, with as many requests as the search had, the course, and the
-invariant under `check`. What `expect` and `explore` said, and `why`, is left out: of one course it means nothing, or
-stands in the course itself. Files that the scenario names are saved beside it.
+invariant under `check`. It has a new `why`. `expect` and `explore` are left out: one course cannot meet expectations,
+and it states its bounds itself. Files that the scenario names are saved beside it.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 64
 NOT_SAVED = ("schema", "name", "why", "seed", "requests", "sweep", "variants", "explore", "course", "expect", "check")
-"""Keys that are left out of what was written, or written anew."""
+"""Keys of the written scenario that the file leaves out or replaces."""
 _UNFIT = re.compile("[^a-z0-9._-]+")
 
 
 def name_of(scenario: str, invariant: str, cell: str = "") -> str:
-    """Return what a counterexample is called, given the id of the scenario's cell where it has several."""
+    """Return the name of a counterexample; `cell` is the id of the scenario's cell if it has several."""
     base = "-".join(part for part in (scenario, cell) if part)
     base = _UNFIT.sub("-", base.lower().removesuffix(f"-{invariant}")).strip("-._") or "scenario"
     longest = LONGEST_NAME - len(invariant) - 1
@@ -47,7 +47,7 @@ def name_of(scenario: str, invariant: str, cell: str = "") -> str:
 
 
 def retrier_words(scenario: Scenario) -> list[str]:
-    """Return the options of a command line that name a scenario's retrier, where no file can."""
+    """Return the command-line options that name a scenario's retrier, if no file can."""
     if not scenario.retrier.trusted:
         return []
     options = [word for key, text in _retrier_options(scenario) for word in ("--set", f"{key}={text}")]
@@ -70,8 +70,8 @@ def save(
 ) -> list[str]:
     """Write a counterexample to a folder as `name`.yaml; return the names of all files written, that one first.
 
-    `retrier` is the class that made the retrier, where that was not the scenario's own. Raises ValueError where no
-    file says what was played, and OSError.
+    `retrier` is the class that made the retrier, if it was not the scenario's own. Raises ValueError if no file can
+    describe the scenario that was played, and OSError.
     """
     scenario = small_world(played.scenario, played.bounds)
     files: dict[str, bytes] = {}
@@ -87,16 +87,16 @@ def save(
     for file, data in files.items():
         (folder / file).write_bytes(data)
     if retrier is None:
-        _hold(text, folder, scenario)
+        _check_same(text, folder, scenario)
     (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
     return [f"{name}.yaml", *files]
 
 
 def save_test(folder: Path, name: str, invariant: str, retrier: str = "", modules: Path | None = None) -> str:
-    """Write a test that plays `name`.yaml, which lies beside it; return the name of its file.
+    """Write a test that plays `name`.yaml in the same folder; return the name of the test's file.
 
-    `retrier` is a `module:Class` of the user's own, and `modules` the folder in which Python finds it, seen from the
-    one that the test will lie in.
+    `retrier` is a `module:Class` of the user's own. `modules` is the folder in which Python finds it, relative to the
+    folder that the test will be in.
     """
     stem = f"test_{re.sub('[^a-z0-9]+', '_', name)}"
     file = f"{stem}.py"
@@ -106,7 +106,7 @@ def save_test(folder: Path, name: str, invariant: str, retrier: str = "", module
 
 def _test_lines(stem: str, name: str, invariant: str, retrier: str, modules: Path | None) -> Iterator[str]:
     module, _, name_of_class = retrier.partition(":")
-    yield f'"""A counterexample to `{invariant}` that `retrysim explore` has found; fails as long as it is one."""'
+    yield f'"""Fails as long as this course, found by `retrysim explore`, breaks `{invariant}`."""'
     yield ""
     if retrier and modules is not None:
         yield "import sys"
@@ -119,7 +119,7 @@ def _test_lines(stem: str, name: str, invariant: str, retrier: str, modules: Pat
     if retrier:
         if modules is not None:
             path = json.dumps(modules.as_posix())
-            yield f"sys.path.insert(0, str(HERE / {path}))  # where the search found the retrier"
+            yield f"sys.path.insert(0, str(HERE / {path}))  # the folder of the retrier"
         outer, _, inner = name_of_class.partition(".")
         yield ""
         yield f"from {module} import {outer}  # noqa: E402"
@@ -135,7 +135,7 @@ def _test_lines(stem: str, name: str, invariant: str, retrier: str, modules: Pat
 def _tree(
     played: Played, violation: Violation, name: str, files: dict[str, bytes], retrier: type[Retrier] | None
 ) -> dict[str, Any]:
-    """Return the plain values of the file; `files` gets those that have to lie beside it, by their names there."""
+    """Return the plain values of the file; add to `files` the content of the files to save beside it, by name."""
     cell = played.scenario
     surroundings = cell.surroundings
     if surroundings.from_file:
@@ -157,7 +157,7 @@ def _tree(
     course = course_of(played.bounds, ()).model_dump(mode="json")
     if not course["values"]:
         del course["values"]
-    answers = [{"question": one.question, "answer": one.answer, "about": one.about} for one in played.answers]
+    answers = [{"question": one.question, "answer": one.answer, "about": one.about} for one in played.disturbances]
     tree["course"] = {**course, "answers": answers}
     if violation.invariant in NAMES:
         tree["check"] = [violation.invariant]
@@ -165,14 +165,14 @@ def _tree(
 
 
 def _beside(node: Any, data_files: DataFiles, files: dict[str, bytes]) -> Any:
-    """Name the files of columns as they are called beside the counterexample."""
+    """Replace the names of column files by their names beside the counterexample; add their content to `files`."""
     if isinstance(node, Mapping):
         named = {key: _beside(value, data_files, files) for key, value in node.items()}
         file = named.get("file")
         if isinstance(file, str) and "column" in named:
             data = data_files.read(file)
             path = Path(file)
-            # No other file can be meant by this name, so that none is overwritten.
+            # The digest in the name makes sure that no other file is overwritten.
             named["file"] = f"{path.stem}-{hashlib.sha256(data).hexdigest()[:8]}{path.suffix}"
             files[named["file"]] = data
         return named
@@ -181,14 +181,14 @@ def _beside(node: Any, data_files: DataFiles, files: dict[str, bytes]) -> Any:
     return node
 
 
-def _hold(text: str, folder: Path, scenario: Scenario) -> None:
-    """Make sure that the text is the scenario. Raises ValueError, of which ScenarioError is none."""
+def _check_same(text: str, folder: Path, scenario: Scenario) -> None:
+    """Make sure that the text describes the scenario. Raises ValueError if not."""
     if scenario.retrier.trusted:
         again = parse(text, folder, _retrier_options(scenario), retrier=scenario.retrier.kind)
     else:
         again = parse(text, folder)
     if digest(again) != digest(scenario):
-        raise ValueError("no file says exactly what this scenario is")
+        raise ValueError("no file can describe exactly this scenario")
 
 
 def _path_of(retrier: type[Retrier]) -> str:

@@ -1,8 +1,8 @@
-"""One course of a scenario's small world, played again: its history, and what that breaks.
+"""One course of a scenario's small world, played again: its history, and which invariants it breaks.
 
-A course is what a search leaves behind (`retrysim explore`): a scenario with the key `course`. Played in the same
-version with the same retrier it gives the same history, event by event. Each of its answers says what it is about, and
-a world that asks something else there is not the world of the course: CourseMisfit says so, and nothing is concluded.
+A search (`retrysim explore`) saves a course as a scenario with the key `course`. In the same version, with the same
+retrier, it always gives the same history, event by event. Each of its answers says what it is about. If the world asks
+something else there, it is not the world of the course: CourseMisfit says so, and there is no result.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from sim.contracts.catalogue import INVARIANTS, check
 from sim.experiment.plan import weather_told
 from sim.experiment.terms import terms_of
 from sim.explorer.course import Course
-from sim.explorer.guided import Guided, NoSuchAnswer
-from sim.explorer.telling import Notes, Told, about, told
+from sim.explorer.guided import Answers, GuidedChoices, NoSuchAnswer
+from sim.explorer.narration import Disturbance, NotingGuide, about, disturbances
 from sim.history.request import table
 from sim.history.vocabulary import Outcome
 from sim.retriers.base import LoopRetrier, Retrier
@@ -42,14 +42,11 @@ if TYPE_CHECKING:
     from sim.history.records import Requests
     from sim.scenario.schema import Scenario
 
-Takes = tuple[tuple[int, int], ...]
-"""The answers of a course that are not 0: (question, answer), ascending."""
-
 SEARCH_AGAIN = "`retrysim explore` with this file searches its small world again"
 
 
 class CourseMisfit(ScenarioError):
-    """A course is not one of this world: it was found in another version, with another retrier or other settings."""
+    """A course does not fit its world: another version, another retrier or other settings found it."""
 
 
 @dataclass(frozen=True)
@@ -58,34 +55,34 @@ class Played:
 
     scenario: Scenario
     bounds: Bounds
-    answers: tuple[Told, ...]
-    """The answers that differ from the undisturbed way, in the order in which they were asked for."""
+    disturbances: tuple[Disturbance, ...]
+    """The answers that differ from the undisturbed way, in words, in the order in which they were asked for."""
     history: History
-    """Everything that happened, of all requests."""
+    """Everything that happened, to all requests."""
     requests: Requests
     """The records of the requests, one row each."""
-    held: tuple[Invariant, ...]
-    """The invariants that the history was held against."""
+    invariants: tuple[Invariant, ...]
+    """The invariants that were checked."""
     violations: tuple[Violation, ...]
-    """What breaks them, in their order."""
+    """What breaks them, in the order of the invariants."""
 
     def __repr__(self) -> str:
         broken = ", ".join(dict.fromkeys(violation.invariant for violation in self.violations)) or "nothing"
-        return f"<a course of {self.scenario.name} with answers {dict(self.takes)} that breaks {broken}>"
+        return f"<a course of {self.scenario.name} with answers {dict(self.answers)} that breaks {broken}>"
 
     @property
-    def takes(self) -> Takes:
-        """The answers alone."""
-        return tuple((one.question, one.answer) for one in self.answers)
+    def answers(self) -> Answers:
+        """The answers that differ from the undisturbed way: (question, answer)."""
+        return tuple((one.question, one.answer) for one in self.disturbances)
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
-        """What was concluded of each request."""
+        """The outcome of each request."""
         return tuple(Outcome(int(code)) for code in self.requests.outcome)
 
     @property
     def request(self) -> int:
-        """The request to look at: that of the first violation, or else the first."""
+        """The request to look at: the one of the first violation, otherwise the first."""
         return next((violation.request for violation in self.violations if violation.request >= 0), 0)
 
     @property
@@ -94,27 +91,27 @@ class Played:
         return not self.violations
 
     def breaks(self, invariant: str) -> bool:
-        """Tell whether it breaks the invariant of this name."""
+        """Tell whether the course breaks the invariant of this name."""
         return any(violation.invariant == invariant for violation in self.violations)
 
     def lines(self, width: int = WIDTH) -> list[str]:
-        """Tell what is broken first, by which course, and the story of the request, in at most `width` columns."""
+        """Return the first violation, the course and the story of its request, in at most `width` columns."""
         lines = []
         for violation in self.violations[:1]:
             lines += wrap(f"{violation.text} ({violation.invariant})", width, break_on_hyphens=False)
         lines += self.course_lines(width)
         if not len(self.requests):
-            return lines  # it was cut before anybody asked for anything
+            return lines  # it was cut before any request was submitted
         story = timeline_lines(self.history, self.request, self.outcomes[self.request], width=width - 2)
         return [*lines, f"the story of request {self.request}", *(f"  {line}" for line in story)]
 
     def course_lines(self, width: int = WIDTH) -> list[str]:
-        """Tell the answers that differ from the undisturbed way, in at most `width` columns."""
-        if not self.answers:
+        """Return the answers that differ from the undisturbed way, in at most `width` columns."""
+        if not self.disturbances:
             return ["the undisturbed course"]
         lines = ["the course, undisturbed but for this"]
-        for answer in self.answers:
-            lines += wrap(answer.line, width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+        for one in self.disturbances:
+            lines += wrap(one.line, width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
         return lines
 
     def report(self) -> str:
@@ -125,81 +122,84 @@ class Played:
 def play(
     source: Scenario | str | Path,
     *,
-    takes: Takes | None = None,
+    answers: Answers | None = None,
     bounds: Bounds | None = None,
     retrier: Callable[[], Retrier] | None = None,
     invariants: Sequence[Invariant] | None = None,
 ) -> Played:
     """Play the course of a scenario, or of a file that `retrysim explore` has saved.
 
-    `takes`, the answers as (question, answer), take the place of the scenario's own course, within `bounds` or else
-    those that the scenario states. `retrier` (a class, or a function that makes one) takes the place of its retrier; a
-    class gets the options that the file states for it. `invariants` are what the history is held against: unless given
-    those that the scenario names under `check`, or else all that everybody owes. Raises ScenarioError for a file that
-    is wrong, has several cells or no course, and CourseMisfit.
+    `answers`, as (question, answer), replace the scenario's own course, within `bounds` (default: the bounds that the
+    scenario states). `retrier`, a class or a function that makes one, replaces the scenario's retrier; a class gets the
+    options that the file states for it. `invariants` are checked; by default the ones that the scenario names under
+    `check`, or all that retriers and the platform owe. Raises ScenarioError if the file has mistakes, several cells or
+    no course, and CourseMisfit.
     """
     if not isinstance(source, (str, Path)):
-        return _played(only_cell(source), takes, bounds, retrier, invariants)
+        return _played(only_cell(source), answers, bounds, retrier, invariants)
     path = Path(source)
     scenario, make = (load(path), None) if retrier is None else _loaded(path, retrier)
     try:
-        return _played(only_cell(scenario), takes, bounds, make, invariants)
+        return _played(only_cell(scenario), answers, bounds, make, invariants)
     except CourseMisfit as error:
         raise located(error, path) from None
 
 
-def course_of(bounds: Bounds, takes: Takes) -> CourseOptions:
-    """Return the course within bounds that has these answers."""
-    answers = tuple(Answer(question=question, answer=answer) for question, answer in takes)
-    return CourseOptions(**{name: getattr(bounds, name) for name in Bounds.model_fields}, answers=answers)
+def course_of(bounds: Bounds, answers: Answers) -> CourseOptions:
+    """Return the course with these answers, within bounds."""
+    written = tuple(Answer(question=question, answer=answer) for question, answer in answers)
+    return CourseOptions(**{name: getattr(bounds, name) for name in Bounds.model_fields}, answers=written)
 
 
 def stated_bounds(cell: Scenario) -> Bounds:
-    """Return the bounds that a scenario states for a search, those of its course if it has one, or the usual ones."""
+    """Return the bounds that a scenario states for a search, or else the ones of its course, or the usual ones."""
     return cell.explore or (Bounds() if cell.course is None else cell.course.bounds)
 
 
 def _played(
     cell: Scenario,
-    takes: Takes | None,
+    answers: Answers | None,
     bounds: Bounds | None,
     make: Callable[[], Retrier] | None,
     invariants: Sequence[Invariant] | None,
 ) -> Played:
-    course = cell.course if takes is None else course_of(bounds or stated_bounds(cell), takes)
+    course = cell.course if answers is None else course_of(bounds or stated_bounds(cell), answers)
     if course is None:
         raise ScenarioError([Problem((), "there is no course to play; `retrysim explore` finds some")])
     with weather_told():
-        run, answers = _run(cell, course, make)
+        run, found = _run(cell, course, make)
     history = run.history()
-    held = (invariants_named(cell.check) or INVARIANTS) if invariants is None else tuple(invariants)
-    violations = tuple(check(history, terms_of(run.world), held))
-    return Played(cell, course.bounds, answers, history, table(run.requests), held, violations)
+    checked = (invariants_named(cell.check) or INVARIANTS) if invariants is None else tuple(invariants)
+    violations = tuple(check(history, terms_of(run.world), checked))
+    return Played(cell, course.bounds, found, history, table(run.requests), checked, violations)
 
 
-def _run(cell: Scenario, course: CourseOptions, make: Callable[[], Retrier] | None) -> tuple[Course, tuple[Told, ...]]:
-    """Run a course and tell its answers. Raises CourseMisfit."""
-    notes = Notes(course.takes)
+def _run(
+    cell: Scenario, course: CourseOptions, make: Callable[[], Retrier] | None
+) -> tuple[Course, tuple[Disturbance, ...]]:
+    """Run a course; return it with its answers in words. Raises CourseMisfit."""
+    bounds = course.bounds
+    guide = NotingGuide(course.answers_by_question, bounds.values)
     try:
-        run = Course(cell, course.bounds, notes, retrier=None if make is None else make())
+        run = Course(cell, bounds, guide, retrier=None if make is None else make())
     except NoSuchAnswer as error:  # of a question that comes before the first step
         raise _misfit((), str(error)) from None
-    notes.course = run
+    guide.course = run
     try:
         run.run()
     except NoSuchAnswer as error:
-        _hold(run, course.answers)
-        asked = len(run.guide.asked)
-        # It stops at the first answer that no question took: there is none such, or the question has other answers.
+        _check_about(run, course.answers)
+        asked = len(run.questions)
+        # The run stops at the first answer without a question to take it, or with one that has no such answer.
         place = min((one.question, at) for at, one in enumerate(course.answers) if one.question >= asked)[1]
         raise _misfit((place,), str(error)) from None
-    _hold(run, course.answers)
-    return run, told(run, notes)
+    _check_about(run, course.answers)
+    return run, disturbances(run, guide)
 
 
-def _hold(run: Course, answers: Sequence[Answer]) -> None:
-    """Hold what answers are about against the questions that were asked."""
-    asked = run.guide.asked
+def _check_about(run: Course, answers: Sequence[Answer]) -> None:
+    """Compare what the answers say they are about with the questions that were asked. Raises CourseMisfit."""
+    asked = run.questions
     for place, answer in enumerate(answers):
         if answer.question < len(asked) and answer.about not in ("", found := about(asked[answer.question])):
             raise _misfit((place, "about"), f"question {answer.question} is about: {found}")
@@ -212,34 +212,34 @@ def _misfit(place: tuple[int | str, ...], reason: str) -> CourseMisfit:
 
 
 def located(error: ScenarioError, path: str | Path) -> ScenarioError:
-    """Give the problems of a scenario that was read from a file their places there."""
+    """Add to the problems of a scenario their places in the file that it was read from."""
     data = Path(path).read_bytes()
     return type(error)(read_yaml(data, str(path)).places.in_order(error.problems))
 
 
 def small_world(cell: Scenario, bounds: Bounds) -> Scenario:
-    """Return the scenario whose number of requests is that of the bounds: all that a search of them ever sees.
+    """Return the scenario with as many requests as the bounds have; a search never sees more.
 
-    Raises ScenarioError where so many requests do not come.
+    Raises ScenarioError if fewer requests arrive.
     """
     requests = cell.requests.model_copy(update={"count": bounds.requests})
     try:
-        arrival_times_ns(requests, Guided())
+        arrival_times_ns(requests, GuidedChoices())
     except ValueError as error:
         raise ScenarioError([Problem(("requests", "arrivals"), str(error))]) from None
     return cell.model_copy(update={"requests": requests})
 
 
 def only_cell(scenario: Scenario) -> Scenario:
-    """Return the one cell of a scenario. Raises ScenarioError where there are several."""
+    """Return the one cell of a scenario. Raises ScenarioError if it has several."""
     found = cells(scenario)
     if len(found) > 1:
-        raise ScenarioError([Problem((), f"a course is one of a single cell, and this scenario has {len(found)}")])
+        raise ScenarioError([Problem((), f"a course belongs to one cell, but this scenario has {len(found)}")])
     return found[0].scenario
 
 
 def _loaded(path: Path, retrier: Callable[[], Retrier]) -> tuple[Scenario, Callable[[], Retrier]]:
-    """Load a scenario in which somebody stands in for a retrier that no file can name, and return what makes that."""
+    """Load a scenario with a stand-in for a retrier that no file can name; return what makes the retrier too."""
     if isinstance(retrier, type):
         outside, make = issubclass(retrier, LoopRetrier), _with_options_of(path, retrier)
     else:

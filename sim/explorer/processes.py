@@ -1,7 +1,7 @@
-"""Shares a search among processes: each follows a part of every round, and learns what the others have seen.
+"""Shares a search among processes: each runs a part of every round, and learns which states the others have seen.
 
-Within a round two processes may come to the same state; both go on from it, and it counts once. Rounds are cut the same
-way whatever the processes' speeds, so that with as many of them the same courses are run.
+Within a round two processes may come to the same state; both go on from it, but it counts once. Rounds do not depend
+on how fast the processes are, so the same number of processes always runs the same courses.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from types import TracebackType
 
-    from sim.explorer.search import Followed, Search, Takes
+    from sim.explorer.guided import Answers
+    from sim.explorer.search import Followed, Search
 
 ROUND = 512
-"""Courses that each process follows before it hears of the others."""
+"""How many courses each process runs before it learns what the others have seen."""
 
 
 class Processes:
-    """Some processes that search together; use it as a context manager."""
+    """Processes that search together; use it as a context manager."""
 
     def __init__(self, search: Search, count: int) -> None:
         context = get_context("spawn")
         self._members: list[tuple[Any, Connection]] = []
         self._news: list[list[bytes]] = [[] for _ in range(count)]
-        with _deaf_to_interrupts():
+        with _ignoring_interrupts():
             for _ in range(count):
                 here, there = context.Pipe()
                 process = context.Process(target=_serve, args=(there, search), daemon=True)
@@ -46,12 +47,12 @@ class Processes:
     ) -> None:
         del kind, error, trace
         for process, connection in self._members:
-            process.terminate()  # whatever it is at, nobody wants it any more
+            process.terminate()  # its results are not needed any more
             connection.close()
             process.join()
 
-    def follow_all(self, level: Sequence[Takes]) -> Iterator[Followed]:
-        """Run courses, round by round; raises what went wrong in a process, and ChildProcessError where one died."""
+    def follow_all(self, level: Sequence[Answers]) -> Iterator[Followed]:
+        """Run courses, round by round. Raises the error of a process, and ChildProcessError if a process died."""
         count = len(self._members)
         for start in range(0, len(level), ROUND * count):
             courses = level[start : start + ROUND * count]
@@ -74,10 +75,10 @@ class Processes:
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Let processes that are started here ignore Ctrl-C, which a terminal sends to all: who started them ends them."""
+def _ignoring_interrupts() -> Iterator[None]:
+    """Let processes that start here ignore Ctrl-C, which a terminal sends to all; the parent process ends them."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may say so
+        yield  # only the main thread may set signal handlers
         return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -87,7 +88,7 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 
 def _serve(connection: Connection, search: Search) -> None:
-    """Follow what is asked for until nobody asks any more."""
+    """Run the courses that come in until the parent closes the connection."""
     while True:
         try:
             courses, news = connection.recv()
@@ -95,6 +96,6 @@ def _serve(connection: Connection, search: Search) -> None:
             return
         search.seen.update(news)
         try:
-            connection.send([search.follow(takes) for takes in courses])
-        except Exception as error:  # noqa: BLE001  # raised again where it is wanted
+            connection.send([search.follow(answers) for answers in courses])
+        except Exception as error:  # noqa: BLE001  # raised again in the parent
             connection.send(error)

@@ -1,4 +1,4 @@
-"""The part of a search that one process does: it follows courses, and knows the states it has seen."""
+"""The part of a search that one process does: it runs courses, and remembers the states it has seen."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from sim.contracts.catalogue import INVARIANTS, Invariant, View, Violation, chec
 from sim.contracts.invariant import SOMETIMES
 from sim.experiment.terms import terms_of
 from sim.explorer.course import Course
+from sim.explorer.guided import Answers, WrittenGuide
 from sim.explorer.state import States
 
 if TYPE_CHECKING:
@@ -17,39 +18,40 @@ if TYPE_CHECKING:
     from sim.scenario.parts.course import Bounds
     from sim.scenario.schema import Scenario
 
-Takes = tuple[tuple[int, int], ...]
-"""The answers of a course that are not 0: (question, answer), ascending."""
+Size = tuple[int, int, Answers]
+"""Courses are compared by how many answers differ, by steps, and by the answers themselves."""
 
 
-class Broken(NamedTuple):
+class Counterexample(NamedTuple):
     """A course that breaks an invariant, and how."""
 
-    takes: Takes
+    answers: Answers
     steps: int
     violation: Violation
 
     @property
-    def size(self) -> tuple[int, int, Takes]:
-        """By what counterexamples are compared: the shortest is the simplest."""
-        return (len(self.takes), self.steps, self.takes)
+    def size(self) -> Size:
+        """What counterexamples are compared by: the smallest is the simplest."""
+        return (len(self.answers), self.steps, self.answers)
 
 
 class Followed(NamedTuple):
-    """What one course brought."""
+    """What one course found."""
 
     states: list[bytes]
-    courses: list[Takes]
+    """The digests of its new states."""
+    courses: list[Answers]
+    """The courses to run next: this one with one more answer."""
     steps: int
-    hit: tuple[str, ...]
-    """The bounds that it hit."""
-    broken: list[Broken]
+    bounds_hit: tuple[str, ...]
+    counterexamples: list[Counterexample]
     sighted: tuple[str, ...]
-    """Invariants of kind `sometimes` that it shows, as far as this process had not seen them."""
+    """Invariants of kind `sometimes` that it shows and that this process had not seen."""
     up_to_time: bool
 
 
 class Search:
-    """The part of a search that one process does: it follows courses, and knows the states it has seen."""
+    """The part of a search that one process does: it runs courses, and remembers the states it has seen."""
 
     def __init__(
         self,
@@ -65,12 +67,12 @@ class Search:
         self._invariants = tuple(invariants)
         self._unseen = {one.name: one for one in invariants if one.kind == SOMETIMES}
 
-    def follow(self, takes: Takes) -> Followed:
-        """Run one course as far as it goes where nobody has been."""
-        retrier = self._make()
-        course = Course(self._scenario, self._bounds, dict(takes), retrier=retrier, listens=True)
-        states, asked, seen = States(course), course.guide.asked, self.seen
-        last = takes[-1][0] if takes else -1
+    def follow(self, answers: Answers) -> Followed:
+        """Run one course until it ends or comes to a state that has been seen before."""
+        guide = WrittenGuide(answers, self._bounds.values)
+        course = Course(self._scenario, self._bounds, guide, retrier=self._make(), listens=True)
+        states, asked, seen = States(course), course.questions, self.seen
+        last = answers[-1][0] if answers else -1
         new: list[bytes] = []
         known = False
         while True:
@@ -91,16 +93,16 @@ class Search:
         for name in sighted:
             del self._unseen[name]
         courses = [
-            (*takes, (question, answer))
+            (*answers, (question, answer))
             for question in range(last + 1, len(asked))
             for answer in range(1, asked[question].ways)
         ]
-        broken = [Broken(takes, course.steps, violation) for violation in violations]
-        return Followed(new, courses, course.steps, tuple(_hit(course)), broken, sighted, states.translates)
+        found = [Counterexample(answers, course.steps, violation) for violation in violations]
+        return Followed(new, courses, course.steps, tuple(_bounds_hit(course)), found, sighted, states.up_to_time)
 
 
-def _hit(course: Course) -> Iterator[str]:
-    if course.guide.held_back:
+def _bounds_hit(course: Course) -> Iterator[str]:
+    if course.choices.attempts_bound_hit:
         yield "attempts"
     if course.cut:
         yield "steps"

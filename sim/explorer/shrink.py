@@ -1,8 +1,8 @@
 """Makes a course that breaks an invariant smaller: fewer answers that differ, fewer steps, earlier and lower answers.
 
-A greedy search among the course's neighbors: an answer is left out, lowered or moved to an earlier question, and as
-leaving one out renumbers the questions behind it, the answers behind it may move along. The result is as small as any
-of its neighbors, not the smallest of all; what the search of `sim.explorer.explore` finds is rarely made smaller.
+A greedy search among the course's neighbors: it drops an answer, lowers it or moves it to an earlier question. Dropping
+an answer renumbers the questions after it, so the later answers may move along. No neighbor of the result is smaller,
+but it need not be the smallest course of all. A course that `sim.explorer.explore` finds rarely gets smaller.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from sim.contracts.catalogue import Invariant, check
 from sim.experiment.terms import terms_of
 from sim.explorer.course import Course
-from sim.explorer.guided import NoSuchAnswer
+from sim.explorer.guided import NoSuchAnswer, WrittenGuide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sim.explorer.play import Takes
+    from sim.explorer.guided import Answers
+    from sim.explorer.search import Size
     from sim.retriers.base import Retrier
     from sim.scenario.parts.course import Bounds
     from sim.scenario.schema import Scenario
@@ -25,28 +26,25 @@ if TYPE_CHECKING:
 FARTHEST = 12
 """By how many questions answers move at most."""
 
-Size = tuple[int, int, "Takes"]
-"""By what courses are compared: answers, steps, and the answers themselves."""
-
 
 def minimize(  # noqa: PLR0913  # which course of what, and how long to try
     scenario: Scenario,
     bounds: Bounds,
-    takes: Takes,
+    answers: Answers,
     invariant: Invariant,
     *,
     retrier: Callable[[], Retrier] | None = None,
     runs_at_most: int = 2000,
-) -> Takes:
-    """Return a course that breaks the invariant, the smallest found by small changes to one that does.
+) -> Answers:
+    """Return the smallest course that small changes to this one lead to and that still breaks the invariant.
 
-    Raises ValueError where the course does not break it, and NoSuchAnswer where it is no course of this world.
+    Raises ValueError if the course does not break it, and NoSuchAnswer if it is no course of this world.
     """
     judge = _Judge(scenario, bounds, invariant, retrier)
-    best = judge.size(takes)
+    best = judge.size(answers)
     if best is None:
         raise ValueError(f"the course does not break {invariant.name}")
-    tried = {takes}
+    tried = {answers}
     improved = True
     while improved:
         improved = False
@@ -64,7 +62,7 @@ def minimize(  # noqa: PLR0913  # which course of what, and how long to try
 
 
 class _Judge:
-    """Runs courses, and tells the sizes of those that break an invariant."""
+    """Runs courses, and measures the ones that break an invariant."""
 
     def __init__(
         self, scenario: Scenario, bounds: Bounds, invariant: Invariant, make: Callable[[], Retrier] | None
@@ -74,37 +72,38 @@ class _Judge:
         self._invariant = invariant
         self._make = make
 
-    def size(self, takes: Takes) -> Size | None:
-        """Return the size of a course that breaks the invariant, None for one that does not. Raises NoSuchAnswer."""
+    def size(self, answers: Answers) -> Size | None:
+        """Return the size of a course, or None if it does not break the invariant. Raises NoSuchAnswer."""
         retrier = None if self._make is None else self._make()
-        course = Course(self._scenario, self._bounds, dict(takes), retrier=retrier).run()
+        guide = WrittenGuide(answers, self._bounds.values)
+        course = Course(self._scenario, self._bounds, guide, retrier=retrier).run()
         broken = check(course.history(), terms_of(course.world), (self._invariant,))
-        return (len(takes), course.steps, takes) if broken else None
+        return (len(answers), course.steps, answers) if broken else None
 
-    def size_if_fit(self, takes: Takes) -> Size | None:
-        """Return the size of a course that breaks the invariant, None for one that does not or is none."""
+    def size_if_fit(self, answers: Answers) -> Size | None:
+        """Return the size of a course, or None if it does not break the invariant or is no course of this world."""
         try:
-            return self.size(takes)
+            return self.size(answers)
         except NoSuchAnswer:
             return None
 
 
-def _neighbors(takes: Takes) -> Iterator[Takes]:
-    """Yield courses near one, those first that may be much smaller."""
-    count = len(takes)
+def _neighbors(answers: Answers) -> Iterator[Answers]:
+    """Yield the courses near one; the ones that may be much smaller come first."""
+    count = len(answers)
     for length in (count, count // 2, count // 4):
         if length > 1:
             for start in range(0, count, length):
-                yield takes[:start] + takes[start + length :]
+                yield answers[:start] + answers[start + length :]
     for place in range(count):
-        head, tail = takes[:place], takes[place + 1 :]
+        head, tail = answers[:place], answers[place + 1 :]
         for by in _moves():
             yield from _moved(head, tail, by)
-    for place, (question, answer) in enumerate(takes):
+    for place, (question, answer) in enumerate(answers):
         for lower in range(1, answer):
-            yield (*takes[:place], (question, lower), *takes[place + 1 :])
+            yield (*answers[:place], (question, lower), *answers[place + 1 :])
     for place in range(count):
-        head, tail = takes[:place], takes[place:]
+        head, tail = answers[:place], answers[place:]
         for by in range(-FARTHEST, 0):
             yield from _moved(head, tail, by)
             yield from ((*moved, *tail[1:]) for moved in _moved(head, tail[:1], by))
@@ -116,8 +115,8 @@ def _moves() -> Iterator[int]:
         yield from (-by, by)
 
 
-def _moved(head: Takes, tail: Takes, by: int) -> Iterator[Takes]:
-    """Yield a course whose later answers are given so many questions later, if they come behind the earlier ones."""
+def _moved(head: Answers, tail: Answers, by: int) -> Iterator[Answers]:
+    """Yield the course with the answers of `tail` so many questions later, if they still follow the ones of `head`."""
     moved = tuple((question + by, answer) for question, answer in tail)
     before = head[-1][0] if head else -1
     if not moved or moved[0][0] > before:

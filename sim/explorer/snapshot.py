@@ -1,10 +1,13 @@
-"""What a world remembers, taken apart into plain values."""
+"""One look at a world between two steps: everything that can still matter, as nested tuples of plain values.
+
+Jobs are renumbered in order of creation and instants are relative to now, if the world allows it (see `Distinctions`).
+"""
 
 from __future__ import annotations
 
 from functools import partial
 from types import FunctionType, MappingProxyType, MethodType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sim.clients.client import Client
 from sim.convex.calls import MutationCall
@@ -14,47 +17,48 @@ from sim.convex.executor import Executor
 from sim.convex.functions import Function, MutationContext
 from sim.convex.jobs import Job
 from sim.engine.world import World
+from sim.explorer.plain_values import ATOMS, NotCanonical, PlainValues, collect_jobs
 from sim.history.request import Request
 from sim.history.vocabulary import IN_PROGRESS, NEVER, PENDING
 from sim.kernel.clock import Call, Clock, Pending
 from sim.options.model import Options
-from sim.retriers.base import Fields, Retrier
+from sim.retriers.base import Retrier
 from sim.world.action_model import ActionModel
 from sim.world.attempt import Attempt
 from sim.world.weather import OnOff, WeatherPath
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from sim.explorer.course import Course
-    from sim.explorer.state import States
+    from sim.explorer.plain_values import Distinctions
 
 NEVER_SETTLED = 1 << 200
-"""Behind every instant."""
-
+"""Later than every instant."""
 
 STATIC = (World, Deployment, Executor, Clock, ActionModel, Function, Options, Retrier)
-"""What is the same in all states of a search."""
+"""Objects of these classes are the same in all states of a search."""
 
 
-class NotCanonical(TypeError):
-    """Something holds a value that cannot be compared between runs."""
+class Snapshot:
+    """One look at the world of a course."""
 
-
-class _Snapshot:
-    """One look at a world."""
-
-    def __init__(self, states: States, course: Course) -> None:
+    def __init__(self, course: Course, distinct: Distinctions, settled_ns: Mapping[int, int]) -> None:
+        """Look at the world; `settled_ns` has the instant at which each request settled."""
         self._course = course
         self._world = world = course.world
-        self._fields: Fields = states._fields
-        self._translates = states.translates
-        self._deadline = states._deadline
-        self._timeout = states._timeout
-        self._settled_ns = states._settled_ns
+        self._distinct = distinct
+        self._up_to_time = distinct.up_to_time
+        self._settled_ns = settled_ns
         self._now_ns = world.clock.now_ns
-        self._ranks: dict[int, int] = {}
+        values = PlainValues(distinct, self._now_ns)
+        self._values = values
+        self._job = values.job
+        self._plain = values.plain
         self._tasks: list[tuple[Any, Any]] = []
 
     def state(self, observed: tuple[Any, ...]) -> Any:
+        """Return the state, given what has been observed of each request. Raises NotCanonical."""
         course, world = self._course, self._world
         deployment = world.deployment
         executor, store = deployment.executor, deployment.store
@@ -68,13 +72,13 @@ class _Snapshot:
         for number, client in world.clients.items():
             self._tasks.append((client._task, ("c", number)))
         return (
-            0 if self._translates else self._now_ns,
+            0 if self._up_to_time else self._now_ns,
             course.crashes_left,
             tuple(course.cancels_left),
             observed,
             tuple(self._request(request) for request in course.requests),
             tuple((t_ns - self._now_ns, urgency, self._value(timer)) for t_ns, urgency, _, timer in timers),
-            tuple(self._row(number) for number in sorted(self._ranks)),
+            tuple(self._row(number) for number in sorted(self._values.ranks)),
             tuple((key, self._plain(document)) for key, document in documents),
             tuple(table.created for table in store.tables.values()),
             tuple(self._now_ns - job.completed_ns for job in deployment._completed),
@@ -93,32 +97,28 @@ class _Snapshot:
     # Jobs and their numbers.
 
     def _number(self, live: list[Job], executions: list[Execution], documents: Any, timers: Any) -> None:
-        """Give numbers to the jobs that can still matter: those that live, and those that somebody may ask for."""
+        """Give numbers to the jobs that can still matter: live ones, and ones that a function may still look up."""
         found = {job.id for job in live}
         found.update(execution.job_id for execution in executions)
         for *_, timer in timers:
             if isinstance(timer, Job):
                 found.add(timer.id)
-            elif isinstance(timer, Call) and (context := _held(timer.function)) is not None:
+            elif isinstance(timer, Call) and (context := _context_to_commit(timer.function)) is not None:
                 found.update(job.id for job in context.created or ())
-        names = self._fields.jobs
+        names = self._distinct.fields.jobs
         if names:
             for job in live:
-                _collect(job.args, names, found)
+                collect_jobs(job.args, names, found)
             for _, document in documents:
-                _collect(document, names, found)
+                collect_jobs(document, names, found)
         elif self._course.deployed:
             found.update(self._world.deployment.store.jobs)
-        ordered = sorted(found)
-        self._ranks = {number: rank if self._translates else number for rank, number in enumerate(ordered)}
-
-    def _job(self, number: int) -> int:
-        return self._ranks.get(number, -2)
+        self._values.number_jobs(found)
 
     def _row(self, number: int) -> Any:
         deployment = self._world.deployment
         job = deployment.store.jobs.get(number)
-        rank = self._ranks[number]
+        rank = self._values.ranks[number]
         if job is None:
             return (rank, "gone")
         if job.state in (PENDING, IN_PROGRESS):
@@ -135,8 +135,8 @@ class _Snapshot:
                 job.system_errors,
                 self._plain(job.args),
             )
-        kept_ns = 0 if deployment.retention_ns is None else self._now_ns - job.completed_ns
-        return (rank, job.function.name, job.state, kept_ns)
+        ended_for_ns = 0 if deployment.retention_ns is None else self._now_ns - job.completed_ns
+        return (rank, job.function.name, job.state, ended_for_ns)
 
     # Requests, executions, clients.
 
@@ -154,17 +154,10 @@ class _Snapshot:
             None if request.duplicates is None else tuple(request.duplicates),
             None if request.last_applied is None else self._attempt(request.last_applied),
             applied_ns,
-            waits_ns if self._names_a_wait else 0,
-            now_ns - request.submitted_ns if self._deadline else 0,
+            waits_ns if self._distinct.named_waits else 0,
+            now_ns - request.submitted_ns if self._distinct.deadline else 0,
             request.runaway,
             None if request.weather is None else self._weather(request.weather),
-        )
-
-    @property
-    def _names_a_wait(self) -> bool:
-        action = self._world.cell.action
-        return action.outcomes.fail.retry_after is not None or any(
-            step.retry_after is not None for step in action.script
         )
 
     def _attempt(self, attempt: Attempt) -> Any:
@@ -207,7 +200,7 @@ class _Snapshot:
         )
 
     def _retrier(self) -> Any:
-        """Return what the retrier itself remembers; handlers and options aside, a port remembers nothing."""
+        """Return the attributes of the retrier; a port has only handlers and options, which never change."""
         known = vars(self._world.retrier)
         return tuple(
             (name, self._plain(value))
@@ -221,77 +214,82 @@ class _Snapshot:
         turns = path._turns
         return tuple((key, turns[key]._first_down, tuple(turns[key]._ends_ns)) for key in sorted(turns))
 
-    # Timers, and whatever they hold.
+    # Timers, and the values they hold.
 
-    def _value(self, value: Any) -> Any:  # noqa: C901, PLR0911, PLR0912  # one case a type
-        if value is None or isinstance(value, (int, str, float, bytes)):
+    def _value(self, value: Any) -> Any:
+        kind = type(value)
+        if kind in ATOMS:
             return value
-        if isinstance(value, Job):
-            executor = self._world.deployment.executor
-            return (
-                "job",
-                self._job(value.id),
-                value.callbacks is executor.due_callbacks,
-                value.callbacks is executor.admitted_callbacks,
-            )
-        if isinstance(value, Call):
-            return ("call", self._value(value.function))
-        if isinstance(value, Attempt):
-            return ("attempt", self._attempt(value))
-        if isinstance(value, MethodType):
-            context = _held(value)
-            transaction = None if context is None else self._transaction(context)
-            return (value.__func__.__qualname__, self._value(value.__self__), transaction)
-        if isinstance(value, FunctionType):
-            return self._function(value)
-        if isinstance(value, partial):
-            return ("partial", self._value(value.func), self._value(value.args))
-        if isinstance(value, Request):
-            return ("request", value.number)
-        if isinstance(value, Execution):
-            return self._execution(value)
-        if isinstance(value, MutationCall):
-            return self._call(value)
-        if isinstance(value, Pending):
-            owner = next((label for task, label in self._tasks if task is value._task), None)
-            return ("pending", value.done, owner)
-        if isinstance(value, Client):
-            return ("client", value.request.number)
-        if isinstance(value, STATIC):
-            return type(value).__name__
-        if isinstance(value, WeatherPath):
-            return "weather"
-        if isinstance(value, (list, tuple)):
-            return tuple(map(self._value, value))
-        if isinstance(value, dict):
-            return self._plain(value)
-        return self._other(value)
+        describe = _DESCRIBERS.get(kind) or _describer(kind)
+        return describe(self, value)
 
-    def _other(self, value: Any) -> Any:
-        """Describe what only its own module knows: an effect to come, a client's call."""
-        kind = type(value).__name__
-        if kind == "_Effect":
-            return ("effect", self._attempt(value.attempt))
-        if kind == "_Connection":
-            attempt = None if value.attempt is None else self._attempt(value.attempt)
-            since_ns = self._now_ns - value._started_ns if self._timeout else 0
-            return ("connection", attempt, value.answer.done, value.timeout_ms is not None, since_ns)
-        raise NotCanonical(f"a {kind} in a timer cannot be compared between runs")
+    def _document(self, value: Any) -> Any:
+        return self._plain(value)
+
+    def _same(self, value: Any) -> Any:
+        return value
+
+    def _static(self, value: Any) -> Any:
+        return type(value).__name__
+
+    def _job_timer(self, job: Job) -> Any:
+        executor = self._world.deployment.executor
+        due, admitted = job.callbacks is executor.due_callbacks, job.callbacks is executor.admitted_callbacks
+        return ("job", self._job(job.id), due, admitted)
+
+    def _call_timer(self, call: Call) -> Any:
+        return ("call", self._value(call.function))
+
+    def _attempt_timer(self, attempt: Attempt) -> Any:
+        return ("attempt", self._attempt(attempt))
+
+    def _method(self, method: MethodType) -> Any:
+        context = _context_to_commit(method)
+        transaction = None if context is None else self._transaction(context)
+        return (method.__func__.__qualname__, self._value(method.__self__), transaction)
+
+    def _partial(self, value: partial[Any]) -> Any:
+        return ("partial", self._value(value.func), self._value(value.args))
+
+    def _request_number(self, request: Request) -> Any:
+        return ("request", request.number)
+
+    def _pending(self, pending: Pending) -> Any:
+        owner = next((label for task, label in self._tasks if task is pending._task), None)
+        return ("pending", pending.done, owner)
+
+    def _client_number(self, client: Client) -> Any:
+        return ("client", client.request.number)
+
+    def _weather_path(self, path: WeatherPath) -> Any:
+        del path  # the request has it
+        return "weather"
+
+    def _sequence(self, values: list[Any] | tuple[Any, ...]) -> Any:
+        return tuple(map(self._value, values))
+
+    def _effect(self, effect: Any) -> Any:
+        return ("effect", self._attempt(effect.attempt))
+
+    def _connection(self, connection: Any) -> Any:
+        attempt = None if connection.attempt is None else self._attempt(connection.attempt)
+        since_ns = self._now_ns - connection._started_ns if self._distinct.timeout else 0
+        return ("connection", attempt, connection.answer.done, connection.timeout_ms is not None, since_ns)
 
     def _function(self, function: FunctionType) -> Any:
         cells = function.__closure__ or ()
         names = function.__code__.co_freevars
         executor = self._world.deployment.executor
-        held: list[Any] = []
+        enclosed: list[Any] = []
         for name, cell in zip(names, cells, strict=True):
             inside = cell.cell_contents
             if name == "epoch":
-                held.append(inside == executor.epoch)
+                enclosed.append(inside == executor.epoch)
             elif inside is not function:
-                held.append(self._value(inside))
-        return (function.__qualname__, tuple(held))
+                enclosed.append(self._value(inside))
+        return (function.__qualname__, tuple(enclosed))
 
-    def _call(self, call: MutationCall) -> Any:
+    def _mutation(self, call: MutationCall) -> Any:
         stale = call._epoch != self._world.deployment.executor.epoch
         job, caller = call._job, call._caller
         return (
@@ -315,7 +313,7 @@ class _Snapshot:
             self._now_ns - context.now_ns,
             context.now_ns > self._settled_ns.get(context.request.number, NEVER_SETTLED),
             tuple(context.reads)
-            if not self._translates
+            if not self._up_to_time
             else tuple(self._job(read) if isinstance(read, int) else read for read in context.reads),
             tuple(self._value(tuple(read)) for read in context.ranges or ()),
             self._plain(context.writes),
@@ -327,48 +325,51 @@ class _Snapshot:
             None if context.settlement is None else int(context.settlement[0]),
         )
 
-    def _plain(self, value: Any) -> Any:
-        """Describe arguments and documents, the fields apart that hold jobs, instants and addresses."""
-        if value is None or isinstance(value, (int, str, float)):
-            return value
-        if isinstance(value, (dict, MappingProxyType)):
-            jobs, instants, addresses = self._fields
-            held = []
-            for key in sorted(value):
-                inside = value[key]
-                if key in addresses:
-                    continue
-                if key in jobs and isinstance(inside, int):
-                    held.append((key, self._job(inside)))
-                elif key in instants and isinstance(inside, int):
-                    held.append((key, inside - self._now_ns))
-                else:
-                    held.append((key, self._plain(inside)))
-            return tuple(held)
-        if isinstance(value, (list, tuple)):
-            return tuple(map(self._plain, value))
-        if isinstance(value, Request):
-            return ("request", value.number)
-        raise NotCanonical(
-            f"a {type(value).__name__} in an argument, a document or a retrier cannot be compared between runs"
-        )
+
+_BY_CLASS: Final[Mapping[type, Callable[[Snapshot, Any], Any]]] = MappingProxyType(
+    {
+        **dict.fromkeys((int, str, float, bytes), Snapshot._same),
+        Job: Snapshot._job_timer,
+        Call: Snapshot._call_timer,
+        Attempt: Snapshot._attempt_timer,
+        MethodType: Snapshot._method,
+        FunctionType: Snapshot._function,
+        partial: Snapshot._partial,
+        Request: Snapshot._request_number,
+        Execution: Snapshot._execution,
+        MutationCall: Snapshot._mutation,
+        Pending: Snapshot._pending,
+        Client: Snapshot._client_number,
+        **dict.fromkeys(STATIC, Snapshot._static),
+        WeatherPath: Snapshot._weather_path,
+        list: Snapshot._sequence,
+        tuple: Snapshot._sequence,
+        dict: Snapshot._document,
+    }
+)
+"""How to describe what a timer holds, by its class or a base of it."""
+_BY_NAME: Final[Mapping[str, Callable[[Snapshot, Any], Any]]] = MappingProxyType(
+    {"_Effect": Snapshot._effect, "_Connection": Snapshot._connection}
+)
+"""The same for classes that are private to their modules: an effect to come, a client's call."""
 
 
-def _held(function: Any) -> MutationContext | None:
-    """Return the transaction that a timer is going to commit, if that is what it does."""
+_DESCRIBERS: Final[dict[type, Callable[[Snapshot, Any], Any]]] = {}
+"""A cache: the way to describe the objects of each class seen so far."""
+
+
+def _describer(kind: type) -> Callable[[Snapshot, Any], Any]:
+    """Return the way to describe objects of a class. Raises NotCanonical."""
+    ways = [_BY_CLASS[base] for base in kind.__mro__ if base in _BY_CLASS]
+    ways += [_BY_NAME[kind.__name__]] if kind.__name__ in _BY_NAME else []
+    if not ways:
+        raise NotCanonical(f"a {kind.__name__} in a timer cannot be compared between runs")
+    _DESCRIBERS[kind] = ways[0]
+    return ways[0]
+
+
+def _context_to_commit(function: Any) -> MutationContext | None:
+    """Return the transaction that a timer is going to commit, or None if it does something else."""
     call = getattr(function, "__self__", None)
-    held = isinstance(call, MutationCall) and function.__func__ is MutationCall._commit_held
-    return call._context if held else None  # type: ignore[union-attr]  # it is one
-
-
-def _collect(value: Any, names: tuple[str, ...], found: set[int]) -> None:
-    """Add the jobs that arguments or a document name."""
-    if isinstance(value, (dict, MappingProxyType)):
-        for key, inside in value.items():
-            if key in names and isinstance(inside, int):
-                found.add(inside)
-            elif not isinstance(inside, (int, str, float)):
-                _collect(inside, names, found)
-    elif isinstance(value, (list, tuple)):
-        for inside in value:
-            _collect(inside, names, found)
+    commits = isinstance(call, MutationCall) and function.__func__ is MutationCall._commit_held
+    return call._context if commits else None  # type: ignore[union-attr]  # it is one

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.explorer.course import Course
-from sim.explorer.guided import MIDDLE
+from sim.explorer.guided import WrittenGuide
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sim.explorer.guided import Question
     from sim.retriers.base import Retrier
@@ -17,50 +17,47 @@ if TYPE_CHECKING:
 
 MOST_COURSES = 200
 MOST_STEPS = 20_000
-"""Of all courses together; the first is run to its end, which its bound of steps has."""
+"""Of all courses together. The first course always runs to its end; its own bound of steps limits it."""
 LOW, HIGH = 0.25, 0.75
 
 
-class _Two(dict[str, "Sequence[float]"]):
-    """Gives every stream two values at least, so that each draw that matters is a question; notes the streams."""
+class _DoublingGuide(WrittenGuide):
+    """Gives every stream at least two values, so that each draw that matters is a question; notes the streams."""
 
-    def __init__(self, values: dict[str, tuple[float, ...]]) -> None:
-        super().__init__(values)
-        self.streams: dict[str, None] = {}
+    def __init__(self, answers: Mapping[int, int], values: Mapping[str, Sequence[float]]) -> None:
+        super().__init__(answers, values)
+        self.streams: set[str] = set()
 
-    def __bool__(self) -> bool:
-        # Empty as it may be, it is not nothing: a guide would take no values at all instead.
-        return True
-
-    def get(self, stream: str, unless_stated: Sequence[float] = MIDDLE) -> Sequence[float]:  # type: ignore[override]
-        """Return the stream's values, or its one value and another."""
-        values = super().get(stream, unless_stated)
-        self.streams[stream] = None
+    def values(self, stream: str) -> Sequence[float]:
+        """Return the stream's values; if there is only one, add another."""
+        self.streams.add(stream)
+        values = super().values(stream)
         return values if len(values) > 1 else (*values, LOW if values[0] > LOW else HIGH)
 
 
 def streams(scenario: Scenario, bounds: Bounds, make: Callable[[], Retrier] | None = None) -> list[str]:
-    """Return the names of the streams in whose numbers it shows what they are.
+    """Return the streams whose values change what happens, in alphabetical order.
 
-    Looked at are the undisturbed course and those one answer away from it; what is only drawn farther away is missed.
-    Raises whatever the retrier raises.
+    Runs the undisturbed course and the courses one answer away from it; misses streams that are only drawn from
+    farther away. Raises whatever the retrier raises.
     """
-    values = _Two(bounds.values)
-    doubled = bounds.model_copy(update={"values": values})
+    drawn: set[str] = set()
 
-    def asked(takes: dict[int, int]) -> tuple[list[Question], int]:
-        course = Course(scenario, doubled, takes, retrier=None if make is None else make())
+    def run(answers: dict[int, int]) -> tuple[list[Question], int]:
+        guide = _DoublingGuide(answers, bounds.values)
+        course = Course(scenario, bounds, guide, retrier=None if make is None else make())
         while course.step():
             pass
-        return course.guide.asked, course.steps
+        drawn.update(guide.streams)
+        return course.questions, course.steps
 
-    questions, steps = asked({})
+    questions, steps = run({})
     found = {question.what for question in questions}
     near = [(at, answer) for at, question in enumerate(questions) for answer in range(1, question.ways)]
     for at, answer in near[:: 1 + len(near) // MOST_COURSES]:
         if steps > MOST_STEPS:
             break
-        more, taken = asked({at: answer})
+        more, taken = run({at: answer})
         found.update(question.what for question in more)
         steps += taken
-    return sorted(found & values.streams.keys())
+    return sorted(found & drawn)

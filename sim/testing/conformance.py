@@ -1,7 +1,7 @@
 """Replays a recorded case of the real libraries through the simulated deployment and the ports.
 
-A case is a plain dict in the vocabulary of the recordings (`tests/conformance/README.md`); so is what comes back, so
-that the two can be compared event by event. The conditions are those of the recordings: no latencies, unlimited
+A case is a plain dict in the vocabulary of the recordings (`tests/conformance/README.md`). The result is one too, so
+the two can be compared event by event. The conditions are the same as in the recordings: no latencies, unlimited
 parallelism, no time limit, no collection.
 """
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 OUTCOMES = {"success": SUCCESS, "fail": FAIL, "crash": CRASH_AFTER_EFFECT, "hang": HANG}
 STEPS_PER_TIMER = 3
-"""An upper bound: timers of the recordings against steps of ours, which count effects too."""
+"""An upper bound: steps of the simulation, which include effects, for each timer of the recordings."""
 UNENDING_STEPS = 100_000
 NO_HORIZON = 1 << 200
 """The recordings know no end of time."""
@@ -60,9 +60,9 @@ def mulberry32(seed: int) -> Callable[[], float]:
 
 
 def replay(case: Mapping[str, Any]) -> dict[str, Any]:
-    """Run a recorded case; returns `{"events": [...], "final": {...}}` in the vocabulary of the recordings.
+    """Run a recorded case and return `{"events": [...], "final": {...}}` in the vocabulary of the recordings.
 
-    Times are ms since the kickoff. Raises KeyError for a retrier or an outcome that the recordings do not know.
+    Times are in ms since the kickoff. Raises KeyError for a retrier or an outcome that the recordings do not know.
     """
     random = case["random"]
     script = Script(source=mulberry32(random["seed"])) if isinstance(random, dict) else Script(random)
@@ -137,7 +137,7 @@ def _retrier(case: Mapping[str, Any]) -> Article | Helpers | Component:
 
 
 def _told(event: Event, outcomes: list[str]) -> list[dict[str, Any]]:
-    """Put one event into the words of the recordings; none where these do not tell of it."""
+    """Put one event into the vocabulary of the recordings; return nothing for events that it has no word for."""
     told: dict[str, Any] = {"t": event.t_ns / 1e6}
     match event:
         case JobCreated(job=job, function=function, due_ns=due_ns):

@@ -1,4 +1,4 @@
-"""A Hypothesis strategy for the courses of a small world, for worlds too big to be searched one course after the other.
+"""A Hypothesis strategy for the courses of a small world, for worlds too big to search completely.
 
     from sim.testing.courses import courses
 
@@ -6,7 +6,7 @@
     def test_every_request_settles(played):
         assert played.holds, played.report()
 
-Each example is a course that was played, and shrinks to few answers. Needs Hypothesis (the extra `test`).
+Each example is a course that has been played; it shrinks to few answers. Needs Hypothesis (the extra `test`).
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 
 from sim.explorer.course import Course
-from sim.explorer.play import Played, Takes, only_cell, play, stated_bounds
-from sim.testing.worlds import whole_numbers
+from sim.explorer.guided import WrittenGuide
+from sim.explorer.play import Played, only_cell, play, stated_bounds
+from sim.testing.parts import whole_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sim.contracts.invariant import Invariant
+    from sim.explorer.guided import Answers
     from sim.retriers.base import Retrier
     from sim.scenario.parts.course import Bounds
     from sim.scenario.schema import Scenario
@@ -42,20 +44,21 @@ def courses(  # noqa: PLR0913  # which courses, of what
     answers_at_most: int = MOST_ANSWERS,
     longest_gap: int = LONGEST_GAP,
 ) -> st.SearchStrategy[Played]:
-    """Generate courses of a scenario with one cell, played and held against invariants as `sim.explorer.play` does.
+    """Generate courses of a scenario with one cell, played and checked as by `sim.explorer.play`.
 
-    `bounds` are the scenario's own (`explore`) unless given. `answers_at_most` answers differ from the undisturbed way,
-    `longest_gap` questions at most lie between two of them. Raises ScenarioError where there are several cells.
+    `bounds` default to the scenario's own (`explore`). At most `answers_at_most` answers differ from the undisturbed
+    way, with at most `longest_gap` questions between two of them. Raises ScenarioError if the scenario has several
+    cells.
     """
     cell = only_cell(scenario)
     within = stated_bounds(cell) if bounds is None else bounds
-    # Mishaps that come in a row are the likelier ones to be too much.
+    # Disturbances in a row are the most likely ones to break something.
     gaps = st.one_of(whole_numbers(min(NEAR, longest_gap)), whole_numbers(longest_gap))
     wishes = st.lists(st.tuples(gaps, whole_numbers(MOST_WAYS - 1)), max_size=answers_at_most)
 
     def played(wished: list[tuple[int, int]]) -> Played:
-        takes = fitted(cell, within, wished, retrier)
-        return play(cell, takes=takes, bounds=within, retrier=retrier, invariants=invariants)
+        answers = fitted(cell, within, wished, retrier)
+        return play(cell, answers=answers, bounds=within, retrier=retrier, invariants=invariants)
 
     return wishes.map(played)
 
@@ -65,18 +68,19 @@ def fitted(
     bounds: Bounds,
     wished: Sequence[tuple[int, int]],
     retrier: Callable[[], Retrier] | None = None,
-) -> Takes:
-    """Make a course of wishes: (questions to leave undisturbed before it, which of the other answers to give).
+) -> Answers:
+    """Make a course of wishes: (how many questions to leave undisturbed first, which other answer to give then).
 
-    Answers that a question does not have are counted round; wishes behind the last question come to nothing.
+    An answer that a question does not have wraps around; wishes after the last question are dropped.
     """
-    takes: Takes = ()
+    answers: Answers = ()
     following = 0
     for gap, wish in wished:
-        course = Course(scenario, bounds, dict(takes), retrier=None if retrier is None else retrier()).run()
-        asked, number = course.guide.asked, following + gap
+        guide = WrittenGuide(answers, bounds.values)
+        course = Course(scenario, bounds, guide, retrier=None if retrier is None else retrier()).run()
+        asked, number = course.questions, following + gap
         if number >= len(asked):
             break
-        takes = (*takes, (number, 1 + wish % (asked[number].ways - 1)))
+        answers = (*answers, (number, 1 + wish % (asked[number].ways - 1)))
         following = number + 1
-    return takes
+    return answers

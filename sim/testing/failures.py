@@ -1,4 +1,4 @@
-"""What a failing test tells: what is broken how often, and the first violation with its story."""
+"""The text of a failing test: which invariants are broken how often, and the first violation with its story."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 def broken_lines(cell: CheckedCell) -> Iterator[str]:
-    """Tell in the first line what is broken in a cell, and then of the first violation the story."""
+    """Yield first what is broken in a cell, in one line, then the first violation with its story."""
     if cell.broken:
-        held = ", ".join(f"{name} ({number:,})" for name, number in cell.broken.items())
+        counts = ", ".join(f"{name} ({number:,})" for name, number in cell.broken.items())
         scenario = cell.cell.scenario
-        yield f"broken: {held}, of {cell.simulated:,} requests, seed {scenario.seed}"
+        yield f"broken: {counts}, of {cell.simulated:,} requests, seed {scenario.seed}"
     for one in cell.unseen:
         yield f"never seen: {one.name}: {one.doc}"
     first = cell.first

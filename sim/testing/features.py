@@ -1,7 +1,7 @@
-"""What can be switched on and off in a generated scenario, each under the name that strategies take.
+"""The features of generated scenarios, by the names that strategies take; each can be on or off.
 
-Generated worlds vary in swarm style: each example first draws which features are on, and only those vary in it. A
-feature that is on everywhere hides what needs it off (Groce, Zhang, Eide, Chen, Regehr: "Swarm Testing", ISSTA 2012).
+Generated worlds vary in swarm style: each example first draws which features are on, and only these vary in it. A
+feature that is always on hides bugs that need it off (Groce, Zhang, Eide, Chen, Regehr: "Swarm Testing", ISSTA 2012).
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 OUTCOMES: Final = ("fail", "ack_lost", "crash_before_effect", "crash_after_effect", "lost_contact", "hang")
-"""How attempts can end besides success, one by one."""
+"""How attempts can end besides success."""
 ERRORS: Final = ("final", "retry_after")
-"""What the errors of `fail` say: that it is not worth a retry, how long to wait before one."""
+"""What the errors of `fail` can say: that a retry is pointless, and how long to wait before a retry."""
 WEATHER: Final = ("outage", "on_off")
 ACTION: Final = (
     *OUTCOMES,
     *ERRORS,
-    "script",  # the outcomes that are on come in a written order, instead of by shares
+    "script",  # the outcomes that are on come in a written order instead of by shares
     "latency",  # not always 100 ms
     "own_latencies",  # outcomes have a latency of their own
     "effect_at",  # the effect comes before the end
@@ -40,7 +40,7 @@ PLATFORM: Final = (
     "occ_reruns",
 )
 FAULTS: Final = ("restart", "lost_effects", "system_error")
-"""`lost_effects`: effects in flight at a restart never come."""
+"""`lost_effects`: effects in flight at a restart never happen."""
 CANCELS: Final = ("cancel_request", "cancel_action", "cancel_poll")
 REQUESTS: Final = ("arrivals",)
 RETRIER: Final = ("options",)
@@ -48,13 +48,13 @@ ALL: Final = (*RETRIER, *ACTION, *CANCELS, *REQUESTS, *PLATFORM, *FAULTS)
 """Every feature."""
 
 OF_DEPLOYMENTS: Final = (*PLATFORM, *FAULTS, "cancel_action", "cancel_poll")
-"""What a retrier outside of the deployment never meets."""
+"""Features without an effect on a retrier outside of the deployment."""
 OF_SHARED_WORLDS: Final = ("parallelism", *FAULTS, *REQUESTS)
-"""What no isolated world has."""
+"""Features that no isolated world has."""
 
 
 def known(features: Iterable[str]) -> tuple[str, ...]:
-    """Return the features in their own order, each once. Raises ValueError for a name that is none."""
+    """Return the features in the order of `ALL`, each once. Raises ValueError for an unknown name."""
     wanted = [features] if isinstance(features, str) else list(features)
     for name in wanted:
         if name not in ALL:
@@ -65,6 +65,6 @@ def known(features: Iterable[str]) -> tuple[str, ...]:
 
 
 def possible(features: Iterable[str], *, shared: bool, outside: bool) -> tuple[str, ...]:
-    """Return those that can matter in a world: shared or not, its retrier outside of the deployment or not."""
+    """Return the features that can matter in a world, `shared` or not, with its retrier `outside` or not."""
     idle = {*(OF_DEPLOYMENTS if outside else ()), *(() if shared else OF_SHARED_WORLDS)}
     return tuple(name for name in known(features) if name not in idle)

@@ -1,7 +1,7 @@
 """The pytest plugin: scenario files as tests, the fixture `simulate`, the marker `retrysim`.
 
-pytest loads this module in every run where the package is installed, so it imports nothing of `sim`, nor what that
-stands on, before a test asks for it.
+pytest loads this module in every run if the package is installed. So it imports nothing heavy (no other part of `sim`,
+no library but pytest) before a test asks for it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sim.testing.stash import TELLS_ALL
+from sim.testing.stash import FAILURE_SAYS_ALL
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -29,21 +29,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.getgroup("retrysim", "simulated retriers").addoption(
         "--retrysim",
         action="store_true",
-        help="collect scenario files (*.yaml) with `expect` or `check` as tests, one a cell",
+        help="collect scenario files (*.yaml) with `expect` or `check` as tests, one for each cell",
     )
-    parser.addini(
-        "retrysim_dir", "folder below the root to which scenarios that failed are written", default=".retrysim"
-    )
+    parser.addini("retrysim_dir", "folder below the root for the scenarios of failed tests", default=".retrysim")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
-    text = "retrysim(seeds=N): run the test once for each seed from 0 to N - 1, or of a list; `simulate` takes it"
+    """Register the marker."""
+    text = "retrysim(seeds=N): run the test once for each seed from 0 to N - 1, or in a list; `simulate` uses the seed"
     config.addinivalue_line("markers", text)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFile | None:
-    """Collect a scenario file, where that was asked for."""
+    """Collect a scenario file, if `--retrysim` asks for it."""
     if file_path.suffix not in {".yaml", ".yml"} or not parent.config.getoption("--retrysim"):
         return None
     from sim.testing.scenario_files import scenario_file  # noqa: PLC0415  # see above
@@ -52,13 +50,13 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFi
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Make one test a seed of what is marked."""
+    """Make one test for each seed of a marked test."""
     marker = metafunc.definition.get_closest_marker("retrysim")
     if marker is None:
         return
     seeds = _seeds(marker)
     if SEED not in metafunc.fixturenames:
-        reason = "retrysim(seeds=...) gives its seeds to the fixture `simulate`, which this test does not use"
+        reason = "retrysim(seeds=...) sets the seed of the fixture `simulate`, but this test does not use the fixture"
         pytest.fail(f"{metafunc.definition.nodeid}: {reason}", pytrace=False)
     metafunc.parametrize(SEED, seeds, indirect=True, ids=[f"seed={seed}" for seed in seeds])
 
@@ -74,17 +72,17 @@ def _seeds(marker: pytest.Mark) -> list[int]:
 
 @pytest.fixture
 def retrysim_seed(request: pytest.FixtureRequest) -> int | None:
-    """Return the seed that the marker `retrysim` gives this run of the test, None without that."""
+    """Return the seed that the marker `retrysim` gives to this run of the test, None without the marker."""
     seed: int | None = getattr(request, "param", None)
     return seed
 
 
 @pytest.fixture
 def simulate(request: pytest.FixtureRequest, retrysim_seed: int | None) -> Simulate:
-    """Simulate a scenario and hold every history against what retriers and the platform owe.
+    """Simulate a scenario and check every history for what retriers and the platform owe.
 
-    `simulate(scenario, retrier=None, requests=None, invariants=...)` returns the `sim.Result` for the test to look at,
-    and fails the test where an invariant is broken; see `sim.testing.simulate.Simulate`.
+    `simulate(scenario, retrier=None, requests=None, invariants=...)` fails the test if an invariant is broken,
+    otherwise returns the `sim.Result`; see `sim.testing.simulate.Simulate`.
     """
     from sim.testing.simulate import Simulate  # noqa: PLC0415  # see above
 
@@ -97,14 +95,14 @@ def simulate(request: pytest.FixtureRequest, retrysim_seed: int | None) -> Simul
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[Any]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add to a failure of the test's own the line that simulates again what it looked at.
+    """Add to a failure of the test's own the command that repeats its last simulation.
 
-    Where the failure tells all itself, sum it up in its first line: under `CI`, pytest repeats what it takes for the
-    summary whole, story and all.
+    If the failure text says everything, shorten its summary to the first line: under `CI`, pytest would repeat the
+    whole text there.
     """
     report = yield
     crash = getattr(report.longrepr, "reprcrash", None)
-    if item.stash.get(TELLS_ALL, False) and crash is not None:
+    if item.stash.get(FAILURE_SAYS_ALL, False) and crash is not None:
         crash.message = crash.message.partition("\n")[0].removeprefix("Failed: ")
     simulate = item.stash.get(_SIMULATE, None)
     if simulate is not None and call.when == "call" and report.failed and (line := simulate.line_again()):

@@ -1,7 +1,7 @@
-"""Scenarios written to a folder so that the command line can replay them, and the command lines that do.
+"""Saves the scenarios of tests to a folder, and makes the command lines that replay them.
 
-A retrier of the test's own is named to the command line by `--retrier MODULE:CLASS`; where that could not find it, or
-could not make it as the test did, there is no such line, and the test itself is what to run again.
+The command line gets a retrier of the test's own as `--retrier MODULE:CLASS`. If it could not find that class, or could
+not make the retrier as the test did, there is no command line; then only the test itself can run it again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A retrier as files and command lines name it: its kind, or `module:Class`, and its options as written."""
+    """How files and command lines name a retrier: by its kind or `module:Class`, and its options as written."""
 
     kind: str
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -44,12 +44,12 @@ class Named:
 
     @property
     def tree(self) -> Any:
-        """What a scenario says for it."""
+        """The value of `retrier` in a scenario."""
         return {"kind": self.kind, **self.options} if self.options else self.kind
 
 
 def named(retrier: str | type[Retrier] | Retrier) -> Named | None:
-    """Name a retrier so that a scenario finds and makes it; None where that would not be the same one."""
+    """Name a retrier so that a scenario can make it again; None if the scenario would make a different one."""
     if isinstance(retrier, str):
         return Named(retrier)
     cls = retrier if isinstance(retrier, type) else type(retrier)
@@ -69,7 +69,7 @@ def _is_made_of_its_options(retrier: Retrier) -> bool:
     try:
         ours, others = vars(retrier), vars(type(retrier)(retrier.options))
         return ours.keys() == others.keys() and all(_is_same(value, others[name]) for name, value in ours.items())
-    except Exception:  # noqa: BLE001  # whatever a constructor or a comparison of the user's own does
+    except Exception:  # noqa: BLE001  # a constructor or comparison of the user's own may do anything
         return False
 
 
@@ -81,17 +81,17 @@ def _is_same(one: Any, other: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A scenario in a file, as the command line is told of it."""
+    """A scenario in a file, as command lines name it."""
 
     path: Path
     seed: int
     retrier: Named | None
-    """A retrier that is not in the file, as this process knows it."""
+    """The retrier that replaces the one in the file, as this process knows it."""
 
     def words(self, folder: Path, roots: Sequence[Path] = ()) -> tuple[str, list[str]]:
-        """Return what goes before the command, and the words that name the scenario, for a shell in a folder.
+        """Return the text before the command and the words that name the scenario, for a shell in this folder.
 
-        `roots` are folders from which the test's modules may import besides.
+        `roots` are more folders from which the test's modules may import.
         """
         words = [_relative(self.path, folder), "--seed", str(self.seed)]
         if self.retrier is None:
@@ -109,10 +109,10 @@ class Saved:
 
 
 def save(scenario: Scenario, retrier: Named | None, directory: Path, stem: str) -> Saved | None:
-    """Write a scenario to `directory`; None where the file would not be the same scenario again.
+    """Write a scenario to `directory`; return None if the file would not describe the same scenario.
 
-    `retrier` is what the scenario says where no file can say it. Files that the scenario names are copied beside it.
-    The name of the file depends on all but the seed, so that a test of many seeds leaves one.
+    `retrier` names the scenario's retrier if no file can. Files that the scenario names are copied beside it. The
+    file's name depends on everything but the seed, so that a test with many seeds leaves one file.
     """
     surroundings = scenario.surroundings
     try:
@@ -143,7 +143,7 @@ def _overrides(retrier: Named) -> Iterator[tuple[str, str]]:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write a file whole: several processes may write the same one at once."""
+    """Replace a file in one step, since several processes may write it at once."""
     if path.exists() and path.read_bytes() == data:
         return
     beside = path.with_name(f"{path.name}.{os.getpid()}")
@@ -152,14 +152,14 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _found_at(kind: str) -> tuple[Path, str]:
-    """Return the folder from which Python would have to import a class, and `module:Class` as seen from there."""
+    """Return the folder from which Python can import a class, and its `module:Class` relative to that folder."""
     module, _, name = kind.partition(":")
     file = Path(str(sys.modules[module].__file__)).resolve()
     place = file.parent if file.name == "__init__.py" else file.with_suffix("")
     parts = module.split(".")
     if place.parts[-len(parts) :] == tuple(parts):
         return Path(*place.parts[: -len(parts)]), kind
-    # Imported under a name that does not lead to it: the folder around its package does.
+    # The module's name does not lead to its file, so start from the folder around its package.
     root = file.parent
     while (root / "__init__.py").exists():
         root = root.parent

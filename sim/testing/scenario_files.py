@@ -1,4 +1,4 @@
-"""Scenario files as tests: one a cell, failed by an expectation that is not met or an invariant that is broken."""
+"""Scenario files as tests, one for each cell: it fails if an expectation is not met or an invariant is broken."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sim.scenario.load import load
 from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.yaml.guard import read_yaml
 from sim.testing.failures import broken_lines
-from sim.testing.stash import TELLS_ALL
+from sim.testing.stash import FAILURE_SAYS_ALL
 from sim.text.sentences import verdict_text
 
 if TYPE_CHECKING:
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from sim.experiment.cell_result import CellResult
 
 _ASKS = re.compile(rb"(?m)(^|[{,])\s*(expect|check)\s*:")
-"""Cheap to look for in the many YAML files that are no scenarios."""
+"""A cheap test: most YAML files are no scenarios."""
 _OF_SCENARIOS = ("retrier", "sweep", "variants")
 
 
 def scenario_file(path: Path, parent: pytest.Collector) -> ScenarioFile | None:
-    """Return the collector of a scenario file, None for a file that is none or asks for nothing.
+    """Return the collector of a scenario file, None for other files and for scenarios with nothing to test.
 
-    One that is named on the command line is collected whatever it is, so that its mistakes are told.
+    A file that is named on the command line is always collected, so that its mistakes are reported.
     """
     if parent.session.isinitpath(path) or _is_test(path):
         made: ScenarioFile = ScenarioFile.from_parent(parent, path=path)
@@ -63,11 +63,11 @@ class ScenarioFile(pytest.File):
 
     @property
     def shown(self) -> str:
-        """The path as people see it: from where pytest was started."""
+        """The path, relative to the folder in which pytest was started."""
         return os.path.relpath(self.path, self.config.invocation_params.dir)
 
     def collect(self) -> Iterator[ScenarioItem]:
-        """Yield a test for each cell that has something to hold."""
+        """Yield a test for each cell with `expect` or `check`."""
         try:
             scenario = load(self.path)
         except ScenarioError as error:
@@ -75,7 +75,9 @@ class ScenarioFile(pytest.File):
         found = cells(scenario)
         asking = [cell for cell in found if cell.scenario.expect or cell.scenario.check]
         if not asking:
-            raise self.CollectError(f"{self.shown}: there is nothing to test: it has neither expect nor check")
+            raise self.CollectError(
+                f"{self.shown}: there is nothing to test: the scenario has neither expect nor check"
+            )
         for cell in asking:
             item: ScenarioItem = ScenarioItem.from_parent(self, name=cell.id)
             item.cell = cell
@@ -91,14 +93,14 @@ class ScenarioItem(pytest.Item):
     several: bool
 
     def runtest(self) -> None:
-        """Simulate the cell, or play its course; fail where not all of it holds."""
+        """Simulate the cell, or play its course; fail if anything in it does not hold."""
         try:
-            told = list(self._simulated() if self.cell.scenario.course is None else self._played())
+            failure = list(self._simulated() if self.cell.scenario.course is None else self._played())
         except ScenarioError as error:
-            told = str(error).splitlines()
-        if told:
-            self.stash[TELLS_ALL] = True
-            pytest.fail("\n".join(told), pytrace=False)
+            failure = str(error).splitlines()
+        if failure:
+            self.stash[FAILURE_SAYS_ALL] = True
+            pytest.fail("\n".join(failure), pytrace=False)
 
     def _simulated(self) -> Iterator[str]:
         checked = check(self.cell.scenario, invariants=())
@@ -116,7 +118,7 @@ class ScenarioItem(pytest.Item):
     def _lines(self, cell: CheckedCell, unmet: list[Verdict]) -> Iterator[str]:
         yield from map(verdict_text, unmet)
         if cell.holds:
-            yield from ("", "to see one happen", f"  {self._replay(_telling(cell.result, unmet))}")
+            yield from ("", "to see one happen", f"  {self._replay(_example(cell.result, unmet))}")
             return
         yield from broken_lines(cell)
         request = None if cell.first is None else cell.first.request
@@ -130,12 +132,12 @@ class ScenarioItem(pytest.Item):
         return shlex.join(["retrysim", "replay", path, "--request", str(request), *cell])
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
-        """Name the test in reports; not as its node id ends, in which pytest would make something else of dots."""
+        """Name the test in reports; pytest would change dots in the end of its node id."""
         return self.path, None, f"{self.parent.shown}: {self.name}"
 
 
-def _telling(result: CellResult, unmet: list[Verdict]) -> int | None:
-    """Return the request that shows best why an expectation is not met, None where there is none at all."""
+def _example(result: CellResult, unmet: list[Verdict]) -> int | None:
+    """Return the request that best shows why an expectation is not met, None if there is no example."""
     about = " ".join(verdict.expectation.metric.path for verdict in unmet)
     wanted = "duplicated" if "duplicates" in about else "slowest" if "time" in about else "stuck"
     examples = result.examples

@@ -1,4 +1,4 @@
-"""What must be seen at least once over many histories: claims that no single history can break.
+"""Claims about many histories: something must be seen at least once, so no single history can break them.
 
     from sim.testing.sightings import Sightings
 
@@ -12,8 +12,8 @@
         look()
         assert seen.unseen == ()
 
-Jitter that is narrower than its law keeps the law in every history; that it never comes near an end of it shows over
-a whole property run. Waits cut short by a cap do not count.
+Jitter that is narrower than its law keeps the law in every history. Only a whole property run shows that it never
+comes near an end of the law. Waits cut short by a cap do not count.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from sim.scenario.schema import Scenario
 
 REACHED = tuple(one for one in STRICTER if one.kind == SOMETIMES)
-"""That waits, before retries and between looks, come near both ends of their laws."""
+"""Waits before retries and between polls come near both ends of their laws."""
 
 
 class Sightings:
-    """Looks for sightings of invariants of kind `sometimes`; raises ValueError for one of another kind."""
+    """Looks for sightings of invariants of kind `sometimes`. Raises ValueError for an invariant of another kind."""
 
     def __init__(self, invariants: Iterable[Invariant] = REACHED) -> None:
         self._unseen = {one.name: one for one in invariants}
@@ -45,11 +45,11 @@ class Sightings:
 
     @property
     def unseen(self) -> tuple[str, ...]:
-        """The names of those that no history has shown so far."""
+        """The names of the invariants that no history has shown so far."""
         return tuple(self._unseen)
 
     def look(self, scenario: Scenario, retrier: Callable[[], Retrier] | None = None) -> None:
-        """Simulate a scenario and look for what is unseen; `retrier` makes one in place of its own."""
+        """Simulate a scenario and look for what is unseen; `retrier` makes a retrier that replaces its own."""
         if not self._unseen:
             return
         for one in simulated(scenario, retrier):

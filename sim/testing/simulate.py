@@ -1,4 +1,4 @@
-"""What the fixture `simulate` of the pytest plugin is: a simulation whose every history is held against contracts."""
+"""The fixture `simulate` of the pytest plugin: it simulates a scenario and checks every history."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from sim.scenario.load import load, parse
 from sim.scenario.schema import Scenario
 from sim.testing.failures import broken_lines
 from sim.testing.saved import Named, Saved, named, save
-from sim.testing.stash import TELLS_ALL
+from sim.testing.stash import FAILURE_SAYS_ALL
 
 if TYPE_CHECKING:
     from sim.contracts.invariant import Invariant
     from sim.results.result import Result
 
 FEW = 100
-"""Requests of a scenario that does not say how many."""
+"""How many requests a scenario has that does not say."""
 UNNAMED = "scenario"
 """The name of a scenario that has none."""
 
@@ -61,13 +61,13 @@ class Simulate:
         requests: int | None = None,
         invariants: Sequence[Invariant] = INVARIANTS,
     ) -> Result:
-        """Simulate a scenario; fail the test where an invariant is broken, else return what came out.
+        """Simulate a scenario. Fail the test if an invariant is broken, otherwise return the result.
 
-        `scenario` is a path (of a text: one that ends in .yaml; from the test's folder), the text of a file, its
-        values, or a `Scenario`. `retrier` takes the place of the scenario's own: a class, an instance, a kind or
-        `module:Class`; a scenario then needs none. `requests` is how many there are, by default as many as the scenario
-        says, or 100. The seed is that of the marker `retrysim`, or else the scenario's. Those invariants that the
-        scenario names itself are held too; what it expects is not judged: that is for scenario files that are tests.
+        `scenario` is a path relative to the test's folder (as text it must end in .yaml), the text of a file, its
+        values, or a `Scenario`. `retrier` replaces the scenario's own, which may then be missing: a class, an instance,
+        a kind or `module:Class`. `requests` is how many there are; the default is the scenario's own number, or 100.
+        The seed comes from the marker `retrysim`, or else from the scenario. The invariants that the scenario names
+        itself are checked too. Its expectations are not judged; scenario files as tests do that.
         """
         run = self._prepared(scenario, retrier, requests)
         self._last = run
@@ -75,12 +75,12 @@ class Simulate:
         if not checked.holds:
             text = "\n".join(self._failure(run, checked))
             self._last = None
-            self._node.stash[TELLS_ALL] = True
+            self._node.stash[FAILURE_SAYS_ALL] = True
             pytest.fail(text, pytrace=False)
         return checked.result
 
     def line_again(self) -> str | None:
-        """Return the command that simulates again what was simulated last; None where that has been told or was not."""
+        """Return the command that repeats the last simulation; None if there was none or its failure has printed it."""
         return None if self._last is None else self._command(self._last, "run")
 
     # The scenario.
@@ -118,7 +118,7 @@ class Simulate:
         )
 
     def _read(self, source: Source, retrier: str | None) -> tuple[dict[str, Any], Surroundings]:
-        """Return what a scenario says, and what it may use; `retrier` is one that a file need not name."""
+        """Return the values of a scenario and its surroundings; `retrier` is used if the file has none."""
         if isinstance(source, Mapping):
             return dict(source), Surroundings(DataFiles(self._folder), from_file=True)
         if isinstance(source, Path) or (isinstance(source, str) and re.fullmatch(r"\S+\.ya?ml", source)):
@@ -127,7 +127,7 @@ class Simulate:
             source = parse(source, self._folder, retrier=retrier)
         return dict(source.written), source.surroundings
 
-    # What a failure tells.
+    # The text of a failure.
 
     def _failure(self, run: _Run, checked: Checked) -> list[str]:
         several = len(checked.cells) > 1
@@ -150,7 +150,7 @@ class Simulate:
         return self._command(run, "replay", "--request", str(first.request), *place)
 
     def _command(self, run: _Run, command: str, *words: str) -> str:
-        """Return a command line for the scenario, or the one that runs the test again where there is none."""
+        """Return a command line for the scenario, or if there is none the one that runs the test again."""
         saved: Saved | None = None
         if run.replays:
             saved = save(run.scenario, run.retrier, self._directory, self._stem)
@@ -166,23 +166,23 @@ class _Run:
 
     scenario: Scenario
     retrier: Named | None
-    """Whom the scenario names, where no file can."""
+    """The retrier that the scenario names, if no file can."""
     make: Callable[[], Retrier] | None
-    """What makes the retrier, where the scenario does not."""
+    """Makes the retrier, if the scenario does not."""
     replays: bool
     """Whether the command line can make the same retrier."""
 
 
 def _maker(retrier: str | type[Retrier] | Retrier) -> Callable[[], Retrier]:
-    """Return what makes retriers like the one given."""
+    """Return a function that makes retriers like the given one."""
     if isinstance(retrier, type):
         return retrier
-    assert isinstance(retrier, Retrier)  # noqa: S101  # a text names one
+    assert isinstance(retrier, Retrier)  # noqa: S101  # a text is a name, which makes its own
     return lambda: copy.deepcopy(retrier)
 
 
 def _stand_in(retrier: str | type[Retrier] | Retrier) -> str:
-    """Return a retrier that the scenario says in the place of one that it cannot name, of the same shape."""
+    """Return a retrier of the same shape, for the scenario to name instead of one that it cannot name."""
     cls = retrier if isinstance(retrier, type) else type(retrier)
     return "none" if issubclass(cls, LoopRetrier) else "article"
 

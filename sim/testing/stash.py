@@ -1,8 +1,8 @@
-"""Where the plugin keeps what a test run asked for."""
+"""Keys under which the plugin notes things about a test."""
 
 from __future__ import annotations
 
 import pytest
 
-TELLS_ALL = pytest.StashKey[bool]()
-"""Set on a test whose failure is told by its text alone; the first line of that is its summary."""
+FAILURE_SAYS_ALL = pytest.StashKey[bool]()
+"""Set on a test whose failure text says everything; its first line is the summary."""

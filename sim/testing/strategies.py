@@ -1,4 +1,4 @@
-"""Hypothesis strategies for scenarios: worlds to hold a retrier, a port or the platform against its contract.
+"""Hypothesis strategies for scenarios: worlds to check the contract of a retrier, a port or the platform in.
 
     from hypothesis import given
     from sim.testing.strategies import scenarios
@@ -6,10 +6,11 @@
     @given(scenarios("helpers", world="shared"))
     def test_no_effect_comes_before_its_request(scenario): ...
 
-Every example is a scenario that a file could have: `as_yaml` writes it. In each some features are on
-(`sim.testing.features`), and only those vary; then it heals: from an instant after the last planned fault on attempts
-succeed and nothing strikes, so that every request must settle. Examples shrink to small worlds: one request, no
-features, constants, small numbers. Needs Hypothesis (the extra `test`).
+Every example is a scenario that a file could have: `as_yaml` writes it. Some features are on in it
+(`sim.testing.features`), and only these vary. Then it heals: from an instant after the last planned fault on, attempts
+succeed and nothing strikes, so every request must settle. Examples shrink to small worlds: one request, no features,
+constants, small numbers. `sim.testing.parts` has strategies for the parts of a scenario. Needs Hypothesis (the extra
+`test`).
 """
 
 from __future__ import annotations
@@ -26,21 +27,15 @@ from sim.retriers.registry import retrier_class
 from sim.scenario.load import from_dict
 from sim.testing import features as names
 from sim.testing.features import ALL
-from sim.testing.worlds import (
+from sim.testing.parts import (
     OPTIONS,
     PORTS,
     Switches,
     Values,
-    actions,
     cancels,
     draw_action,
     draw_faults,
     draw_platform,
-    faults,
-    laws,
-    platforms,
-    retriers,
-    weather,
     whole_numbers,
 )
 
@@ -49,28 +44,14 @@ if TYPE_CHECKING:
 
     from sim.scenario.schema import Scenario
 
-__all__ = [
-    "ALL",
-    "actions",
-    "as_yaml",
-    "cancels",
-    "faults",
-    "laws",
-    "platforms",
-    "retriers",
-    "scenario_values",
-    "scenarios",
-    "weather",
-]
-
 RetrierOrKinds = str | Iterable[str] | Mapping[str, Any] | None
 LIMITS: Final[Values] = {"polls_per_request": 2000, "events": 100_000}
-"""Bounds of a world: a retrier that never stops ends as `runaway`, soon."""
+"""Limits of a world: a retrier that never stops soon ends as `runaway`."""
 HEALED_AFTER_MS: Final = (10_000, 60_000, 600_000)
 """How long after the last planned fault a world heals."""
 
 
-def scenarios(  # noqa: PLR0913  # each of them fixes a part, by its name
+def scenarios(  # noqa: PLR0913  # each fixes one part, by its name
     retrier: RetrierOrKinds = None,
     world: str | None = None,
     features: Iterable[str] = ALL,
@@ -80,13 +61,14 @@ def scenarios(  # noqa: PLR0913  # each of them fixes a part, by its name
     heals: bool = True,
     limits: Mapping[str, Any] = LIMITS,
 ) -> st.SearchStrategy[Scenario]:
-    """Generate scenarios of a few requests.
+    """Generate scenarios with a few requests.
 
-    `retrier`: a kind, several of them, or kind and options as a file has them; None for the built-in ones. A retrier
-    that is handed to the engine has a stand-in of its own shape: `none` for a `LoopRetrier`, `helpers` for a
-    `ScheduledRetrier`. `world`: isolated or shared, None for either. `features` may vary, those of `always` do, where
-    they can matter. `requests`: how many at most. `heals`: whether worlds with trouble heal. `limits`: as in a file.
-    Raises ValueError for a world or a feature, LookupError for a retrier that does not exist.
+    `retrier` is a kind, several kinds, or a kind with options as a file has them; None means all built-in ones. For a
+    retrier of your own, which the engine gets as an object, name a stand-in of the same shape: `none` for a
+    `LoopRetrier`, `helpers` for a `ScheduledRetrier`. `world` is isolated or shared, None for either. `features` may be
+    on and `always` are on, as far as they can matter in the world. `requests` is the largest number of requests.
+    `heals` says whether worlds with trouble heal. `limits` are as in a file. Raises ValueError for a world or a
+    feature, LookupError for a retrier that does not exist.
     """
     values = scenario_values(retrier, world, features, always=always, requests=requests, heals=heals, limits=limits)
     return values.map(from_dict)
@@ -102,7 +84,7 @@ def scenario_values(  # noqa: PLR0913  # as above
     heals: bool = True,
     limits: Mapping[str, Any] = LIMITS,
 ) -> st.SearchStrategy[Values]:
-    """Generate what `scenarios` does, as plain values: to be changed before `from_dict` takes them."""
+    """Generate the same scenarios as plain values, to be changed before `from_dict` reads them."""
     if world not in {None, "isolated", "shared"}:
         raise ValueError(f"a world is isolated or shared, not '{world}'")
     if requests < 1:
@@ -135,10 +117,10 @@ def as_yaml(scenario: Scenario) -> str:
 
 
 class _Plain(yaml.SafeDumper):
-    """Writes equal parts out each time: a scenario has no aliases."""
+    """Writes equal parts out each time, since a scenario file has no aliases."""
 
     def ignore_aliases(self, data: object) -> bool:
-        """Say so of everything."""
+        """Ignore all of them."""
         del data
         return True
 
@@ -164,7 +146,7 @@ class _Worlds:
         self._sure = names.possible(sure, shared=shared, outside=self._outside)
 
     def draw(self, draw: st.DrawFn, counts: st.SearchStrategy[int]) -> Values:
-        """Draw all but what comes last: when the world heals, and the seed."""
+        """Draw everything but the moment at which the world heals and the seed."""
         switches = Switches(draw, self._maybe, self._sure)
         tree: Values = {"retrier": self._retrier, "requests": {"count": draw(counts)}}
         if self._shared:
@@ -194,7 +176,7 @@ _SEEDS = whole_numbers(2**16 - 1)
 
 
 def _last_trouble_ms(tree: Values) -> int | None:
-    """Return the instant of the last planned trouble in ms, 0 where it has none; None where there is no trouble."""
+    """Return the instant of the last planned trouble in ms, 0 if none is planned; None if there is no trouble."""
     action, planned = tree.get("action", {}), tree.get("faults", [])
     script = [entry for entry in action.get("script", ()) if entry["outcome"] != "success"]
     if not (script or action.keys() & {"outcomes", "weather"} or planned):

@@ -1,4 +1,4 @@
-"""Comparing a replay with a recording: both told as lines of the same story, then read side by side."""
+"""Compares a replay with a recording, line by line."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -30,7 +30,7 @@ def recording(name: str) -> Any:
 
 
 def story(events: list[dict[str, Any]]) -> Iterator[Line]:  # noqa: C901  # one case a kind of event
-    """Tell what a recording or a replay has happened, leaving out what was undone and what only the double does."""
+    """Put a recording or a replay into lines, without what was undone and what only the test double does."""
     for event in events:
         if event.get("rolled_back"):
             continue
@@ -55,7 +55,7 @@ def story(events: list[dict[str, Any]]) -> Iterator[Line]:  # noqa: C901  # one 
 
 
 def run(written: Mapping[str, Any]) -> Line:
-    """Tell what a run's document says."""
+    """Put the document of a run into a line."""
     state = written["state"]
     moment = float(state.get("startTime", state.get("completedAt", -1)))
     result = state.get("result", {}).get("type")
@@ -74,7 +74,7 @@ def last_states(events: list[dict[str, Any]]) -> dict[str, str]:
 
 
 def outlook(told: Mapping[str, Any]) -> dict[str, Any]:
-    """Tell how it all ended."""
+    """Return how the case ended."""
     final = told["final"]
     end = {"attempts": final["attempts"], "draws": final["draws"], "jobs": last_states(told["events"])}
     if final.get("run") is not None:
@@ -84,7 +84,7 @@ def outlook(told: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_close(one: Line, other: Line) -> bool:
-    """Tell whether two lines say the same, times within a thousandth of a millisecond."""
+    """Tell whether two lines are equal, times within a thousandth of a millisecond."""
     return len(one) == len(other) and all(
         abs(a - b) <= CLOSE_MS + 1e-9 * abs(a) if isinstance(a, float) and isinstance(b, float) else a == b
         for a, b in zip(one, other, strict=True)
@@ -92,7 +92,7 @@ def is_close(one: Line, other: Line) -> bool:
 
 
 def differences(recorded: Mapping[str, Any], replayed: Mapping[str, Any]) -> list[str]:
-    """Say where a replay first leaves its recording, and what is different at the end; nothing where it meets it."""
+    """Describe the first line that differs and the differences at the end; return nothing if a replay meets it all."""
     found = []
     is_cut = recorded["final"].get("truncated", False)
     told, retold = list(story(recorded["events"])), list(story(replayed["events"]))
@@ -106,26 +106,26 @@ def differences(recorded: Mapping[str, Any], replayed: Mapping[str, Any]) -> lis
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Make one test of each recording where a test asks for a `name`."""
+    """Run a test that asks for a `name` once for each recording."""
     if "name" in metafunc.fixturenames:
         metafunc.parametrize("name", names())
 
 
 @pytest.fixture(name="recording")
 def recording_of() -> Callable[[str], Any]:
-    """Return the way to read a recording."""
+    """Return the function that reads a recording."""
     return recording
 
 
 @pytest.fixture(name="differences")
 def differences_between() -> Callable[..., list[str]]:
-    """Return the comparison."""
+    """Return the function that compares a recording with a replay."""
     return differences
 
 
 @pytest.fixture
 def first_difference() -> Callable[..., str | None]:
-    """Return the search for the first recording of a retrier that its replay does not meet."""
+    """Return a function that finds the first recording of a retrier that its replay does not meet."""
 
     def search(replay: Callable[[Any], Any], retrier: str) -> str | None:
         for name in names():

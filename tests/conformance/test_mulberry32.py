@@ -24,4 +24,6 @@ def test_a_seed_counts_modulo_2_to_the_32() -> None:
 
 def test_numbers_lie_on_the_unit_interval() -> None:
     numbers = list(islice(iter(mulberry32(7), None), 10_000))
-    assert (min(numbers) >= 0, max(numbers) < 1, abs(sum(numbers) / 10_000 - 0.5) < 0.02) == (True, True, True)
+    assert min(numbers) >= 0
+    assert max(numbers) < 1
+    assert abs(sum(numbers) / 10_000 - 0.5) < 0.02

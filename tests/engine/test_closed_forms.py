@@ -9,8 +9,9 @@ from math import exp, sqrt
 
 import numpy as np
 import pytest
+from chance import DOUBT, is_near, is_share
 from numpy.typing import NDArray
-from scipy.special import chdtrc, ndtri
+from scipy.special import chdtrc
 
 from sim.engine.event import simulate
 from sim.history.records import Requests
@@ -18,7 +19,6 @@ from sim.history.vocabulary import Outcome
 from sim.kernel.draws import Draws
 from sim.scenario.load import parse
 
-DOUBT = 1e-4
 MS = 1_000_000
 PORTS = ("article", "helpers", "component")
 
@@ -29,15 +29,6 @@ def simulated(text: str) -> Requests:
 
 def known_ms(requests: Requests) -> NDArray[np.float64]:
     return (requests.settled_ns - requests.submitted_ns) / MS
-
-
-def is_near(value: float, expected: float, deviation: float, count: int) -> bool:
-    """Whether a mean of `count` values is as near as chance brings it to its expectation."""
-    return bool(abs(value - expected) <= -ndtri(DOUBT / 2) * deviation / sqrt(count))
-
-
-def is_share(hits: int, count: int, share: float) -> bool:
-    return is_near(hits / count, share, sqrt(share * (1 - share)), count)
 
 
 def fills_evenly(values: NDArray[np.float64], low: float, high: float) -> bool:

@@ -12,7 +12,7 @@ from sim.contracts.catalogue import INVARIANTS, RETRIER, STRICTER, check
 from sim.experiment.terms import terms_of
 from sim.explorer.course import Course
 from sim.explorer.explore import Explored, explore
-from sim.explorer.guided import Question
+from sim.explorer.guided import Question, WrittenGuide
 from sim.explorer.state import States
 from sim.scenario.load import from_dict
 from sim.scenario.parts.course import Bounds
@@ -100,10 +100,10 @@ def recount(name: str) -> Recount:
     found = Recount(set(), set(), 0, defaultdict(lambda: defaultdict(set)))
     run = 0
     while courses:
-        takes = courses.pop()
+        given = courses.pop()
         run += 1
-        course = Course(world.scenario, Bounds(**world.bounds), dict(takes), listens=True)
-        states, asked = States(course), course.guide.asked
+        course = Course(world.scenario, Bounds(**world.bounds), WrittenGuide(given), listens=True)
+        states, asked = States(course), course.questions
         here = states.digest()
         found.states.add(here)
         going = True
@@ -117,9 +117,9 @@ def recount(name: str) -> Recount:
                 here = there
         course.conclude()
         found.broken.update(one.invariant for one in check(course.history(), terms_of(course.world), HELD))
-        last = takes[-1][0] if takes else -1
+        last = given[-1][0] if given else -1
         courses += [
-            (*takes, (question, answer))
+            (*given, (question, answer))
             for question in range(last + 1, len(asked))
             for answer in range(1, asked[question].ways)
         ]
@@ -127,8 +127,8 @@ def recount(name: str) -> Recount:
 
 
 def answers(course: Course, asked: list[Question], before: int) -> tuple[Any, ...]:
-    takes = course.guide.takes
-    return tuple((asked[number].what, takes.get(number, 0)) for number in range(before, len(asked)))
+    guide = course.choices.guide
+    return tuple((asked[number].what, guide.answer(number)) for number in range(before, len(asked)))
 
 
 @pytest.mark.parametrize("name", WORLDS)
@@ -165,7 +165,9 @@ def test_a_search_runs_fewer_courses_than_there_are(name: str) -> None:
 def test_processes_together_see_the_states_of_one() -> None:
     world = WORLDS["article, lost answers"]
     alone, together = search(world), search(world, workers=2)
-    assert (together.states, together.level, together.complete) == (alone.states, alone.level, True)
+    assert together.states == alone.states
+    assert together.level == alone.level
+    assert together.complete
 
 
 def test_processes_find_the_same_counterexamples() -> None:
@@ -175,20 +177,21 @@ def test_processes_find_the_same_counterexamples() -> None:
 
 
 class TestBounds:
-    def test_what_lies_beyond_a_bound_is_told(self) -> None:
+    def test_a_bound_that_is_hit_is_reported(self) -> None:
         found = search(Small(port("component", 2), {"fail": 0.1}, {"attempts": 1, "crashes": 1}))
-        assert set(found.hit) == {"attempts", "crashes"}
+        assert set(found.bounds_hit) == {"attempts", "crashes"}
 
-    def test_a_bound_of_steps_is_told(self) -> None:
+    def test_a_bound_of_steps_that_is_hit_is_reported(self) -> None:
         found = search(Small(port("component"), {}, {"steps": 3}))
-        assert (found.hit, found.depth) == ({"steps": 1}, 3)
+        assert (found.bounds_hit, found.depth) == ({"steps": 1}, 3)
 
     def test_a_world_within_all_bounds_hits_none(self) -> None:
-        assert search(Small(port("component", 1), {"fail": 0.1}, {"attempts": 2})).hit == {}
+        assert search(Small(port("component", 1), {"fail": 0.1}, {"attempts": 2})).bounds_hit == {}
 
     def test_a_search_that_is_ended_early_is_not_complete(self) -> None:
         found = search(WORLDS["component, crashes"], states_at_most=20)
-        assert (found.complete, 20 <= found.states < COUNTS["component, crashes"][0]) == (False, True)
+        assert not found.complete
+        assert 20 <= found.states < COUNTS["component, crashes"][0]
 
     def test_without_orders_what_is_due_at_once_keeps_its_order(self) -> None:
         found = search(Small(port("component"), {}, {"requests": 2, "orders": False}))
@@ -200,32 +203,29 @@ class TestBounds:
 
     def test_states_are_told_apart_by_time_where_the_world_knows_the_time_of_day(self) -> None:
         outage = {"action": {**ONE_SECOND, "weather": [{"outage": {"from": "0s", "to": "5s"}}]}}
-        assert (
-            search(WORLDS["component, crashes"]).up_to_time,
-            search(Small(port("component"), {}, {}, outage)).up_to_time,
-        ) == (
-            True,
-            False,
-        )
+        assert search(WORLDS["component, crashes"]).up_to_time
+        assert not search(Small(port("component"), {}, {}, outage)).up_to_time
 
 
 class TestCounterexamples:
     def test_the_first_to_be_found_is_a_shortest_one(self) -> None:
         found = search(Small(port("component", 2), {"fail": 0.1, "ack_lost": 0.1}, {"attempts": 3, "crashes": 2}))
         shortest = found.broken["settles"]
-        assert (len(shortest.takes), shortest.takes) == (2, ((0, 1), (1, 1)))
+        assert (len(shortest.answers), shortest.answers) == (2, ((0, 1), (1, 1)))
 
     def test_a_course_breaks_the_same_when_it_is_run_again(self) -> None:
         world = WORLDS["component, crashes"]
         broken = search(world, invariants=(*INVARIANTS, *STRICTER)).broken["effect-once"]
-        course = Course(world.scenario, Bounds(**world.bounds), dict(broken.takes)).run()
+        course = Course(world.scenario, Bounds(**world.bounds), WrittenGuide(broken.answers)).run()
         causes = [event.effect for event in course.history() if event.kind == "effect"]
         assert causes[1:] == ["crash_after_effect"]
 
     def test_the_search_can_end_with_the_first_level_that_breaks_something(self) -> None:
         world = Small(port("component", 2), {"fail": 0.1}, {"attempts": 3, "crashes": 2})
         found = search(world, first=True, invariants=RETRIER)
-        assert (set(found.broken), found.level, found.complete) == ({"settles", "callback-comes"}, 2, False)
+        assert set(found.broken) == {"settles", "callback-comes"}
+        assert found.level == 2
+        assert not found.complete
 
 
 @pytest.mark.parametrize("kind", ["component", "helpers", "article", "none"])

@@ -86,7 +86,7 @@ def test_erlang_c_of_one_server_is_its_load() -> None:
 def test_every_attempt_starts_as_in_a_first_come_first_served_queue(
     retrier: str, servers: int, rate: float, mean: str
 ) -> None:
-    # Polls share the slots and the line; where the platform takes no time they delay nobody.
+    # Polls share the slots and the line; if the platform takes no time they delay no request.
     requests = simulate(queue(servers=servers, rate=rate, mean=mean, count=2500, retrier=retrier))
     service_ns = requests.last_attempt_end_ns - requests.first_effect_ns
     free_ns = [0] * servers

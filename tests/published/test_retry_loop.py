@@ -2,7 +2,7 @@
 
 Attempts follow the truncated geometric law; a request succeeds with 1 - p^M and takes (1 - p^M) / (1 - p) calls
 (M. Brooker, "Fixing retries with token buckets and circuit breakers", 2022, where M is 4); the mean latency is the sum
-over the attempts of latency and backoff; duplicates are binomial given the attempts, where each attempt may lose its
+over the attempts of latency and backoff; duplicates are binomial given the attempts if each attempt may lose its
 acknowledgement. The bounds come from the laws' own variances: right numbers pass for all but one seed in ten thousand,
 and the seed is fixed.
 """
@@ -11,28 +11,19 @@ from math import sqrt
 
 import numpy as np
 import pytest
-from scipy.special import chdtrc, ndtri
+from chance import DOUBT, is_near, is_share
+from scipy.special import chdtrc
 
 from sim.engine.event import simulate
 from sim.history.records import Requests
 from sim.history.vocabulary import Cause, Outcome
 from sim.scenario.load import parse
 
-DOUBT = 1e-4
 PORTS = ("article", "helpers", "component")
 
 
 def simulated(text: str) -> Requests:
     return simulate(parse(text))
-
-
-def is_near(value: float, expected: float, deviation: float, count: int) -> bool:
-    """Whether a mean of `count` values is as near as chance brings it to its expectation."""
-    return bool(abs(value - expected) <= -ndtri(DOUBT / 2) * deviation / sqrt(count))
-
-
-def is_share(hits: int, count: int, share: float) -> bool:
-    return is_near(hits / count, share, sqrt(share * (1 - share)), count)
 
 
 def chi_square(observed: list[int], expected: list[float]) -> float:

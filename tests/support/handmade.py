@@ -79,7 +79,7 @@ def make_cell() -> MakeCell:
 
 @pytest.fixture(scope="session")
 def stuck() -> Row:
-    """Return a request that nobody will look at again and that had no effect."""
+    """Return a request without an effect that will never settle."""
     return {"outcome": "stuck", "first_effect_ns": NEVER, "settled_ns": NEVER, "known_attempt_end_ns": NEVER}
 
 

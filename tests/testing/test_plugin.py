@@ -1,4 +1,4 @@
-"""The pytest plugin, seen from the tests of its users: what is collected, what failures tell, that their lines work."""
+"""The pytest plugin as its users see it: which tests it collects, what failures say, and that their commands work."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ class Mine(sim.LoopRetrier):
 FLAKY = "{seed: 4, action: {outcomes: {fail: 0.5}}}"
 
 
-class Kept:
-    """Keeps what test runs inside this process import; pytester drops it, and NumPy does not survive that.
+class ImportedModules:
+    """The modules that test runs inside this process import; pytester drops them, but NumPy does not survive that.
 
-    A plugin of those runs: it sees what is imported by their ends.
+    A plugin of these runs, which sees at their ends what they have imported.
     """
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class Kept:
         self.note(str(config.rootpath))
 
     def note(self, own: str) -> None:
-        """Keep what is imported now, but for modules from the folder of the test's own."""
+        """Note what is imported now, without modules from the test's own folder."""
         for name, module in sys.modules.items():
             if not (getattr(module, "__file__", None) or own).startswith(own):
                 self.modules.setdefault(name, module)
@@ -88,23 +88,23 @@ class Kept:
 
 
 @pytest.fixture(autouse=True)
-def kept() -> Iterator[Kept]:
-    """Put modules back behind pytester, which is set up later and so taken down earlier."""
-    kept = Kept()
-    yield kept
-    kept.put_back()
+def imported() -> Iterator[ImportedModules]:
+    """Put modules back after pytester, which is set up later and so taken down earlier."""
+    imported = ImportedModules()
+    yield imported
+    imported.put_back()
 
 
 @pytest.fixture
-def run(kept: Kept, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(imported: ImportedModules, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run pytest with the plugin in a folder of its own, in this process."""
     monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setenv("CI", "true")  # where pytest repeats every failure in its summary, whole
+    monkeypatch.setenv("CI", "true")  # so pytest repeats every failure in full in its summary
     monkeypatch.delenv("PYTHONPATH", raising=False)
 
     def run(*words: str) -> pytest.RunResult:
-        result = pytester.runpytest_inprocess(*PLUGIN, "-p", "no:cacheprovider", *words, plugins=[kept])
-        kept.put_back()
+        result = pytester.runpytest_inprocess(*PLUGIN, "-p", "no:cacheprovider", *words, plugins=[imported])
+        imported.put_back()
         return result
 
     return run
@@ -137,7 +137,7 @@ def shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def here(kept: Kept, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Shell:
+def here(imported: ImportedModules, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Shell:
     """Run a printed line inside this process, which costs a tenth."""
 
     def run(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -148,7 +148,7 @@ def here(kept: Kept, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch)
             monkeypatch.syspath_prepend(folder / words.pop(0).removeprefix("PYTHONPATH="))
         assert words[0] == "retrysim"
         done = CliRunner().invoke(cli, [*words[1:], "--no-plots"])
-        kept.note(str(pytester.path))
+        imported.note(str(pytester.path))
         return subprocess.CompletedProcess(line, done.exit_code, done.stdout, done.stderr)
 
     return run
@@ -218,14 +218,14 @@ def test_scenario_files_with_expect_or_check_are_tests_one_a_cell(pytester: pyte
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("{retrier: none}", "scenario.yaml: there is nothing to test: it has neither expect nor check"),
+        ("{retrier: none}", "scenario.yaml: there is nothing to test: the scenario has neither expect nor check"),
         (
             "retrier: helper\ncheck: [setles]",
             "scenario.yaml:2:9: check[0]: there is no invariant 'setles'; did you mean 'settles'?",
         ),
     ],
 )
-def test_what_is_wrong_with_a_file_is_told_with_its_places(
+def test_mistakes_in_a_file_are_reported_with_their_places(
     pytester: pytest.Pytester, run: Run, text: str, told: str
 ) -> None:
     pytester.makefile(".yaml", scenario=text)
@@ -296,7 +296,8 @@ def test_a_scenario_that_is_a_course_is_played(pytester: pytest.Pytester, run: R
     result.stdout.fnmatch_lines(["*never settles*", "the course, undisturbed but for this", "the story of request 0"])
     assert line_of(result) == "retrysim replay hangs.yaml"
     done = here(line_of(result), pytester.path)
-    assert (done.returncode, "never settles" in " ".join(done.stdout.split())) == (4, True)
+    assert done.returncode == 4
+    assert "never settles" in " ".join(done.stdout.split())
 
 
 # The fixture.
@@ -433,7 +434,8 @@ def test_a_line_works_from_where_pytest_was_started(
     result = run()
     result.assert_outcomes(failed=1)
     words = shlex.split(line_of(result))
-    assert (words[:2], words[2].startswith("../kept here/test_mine-")) == (["retrysim", "replay"], True)
+    assert words[:2] == ["retrysim", "replay"]
+    assert words[2].startswith("../kept here/test_mine-")
     assert_replays(result, below, here)
     assert sorted(path.suffix for path in pytester.path.joinpath("kept here").iterdir()) == ["", ".yaml"]
 
@@ -506,7 +508,8 @@ def test_a_leak_between_requests_is_shown_again_by_a_run(pytester: pytest.Pytest
     result = run()
     result.assert_outcomes(failed=1)
     line = line_of(result)
-    assert (shlex.split(line)[:2], "--check" in line) == (["retrysim", "run"], True)
+    assert shlex.split(line)[:2] == ["retrysim", "run"]
+    assert "--check" in line
     done = here(line, pytester.path)
     assert done.returncode == 4
     (first,) = [line for line in result.outlines if line.startswith("request ")]
@@ -545,7 +548,9 @@ def test_a_mistake_in_a_retrier_comes_with_the_line_that_makes_it_again(
     result.assert_outcomes(failed=1)
     (header,) = [line for line in result.outlines if "retrysim: to simulate it again" in line]
     done = here(result.outlines[result.outlines.index(header) + 1], pytester.path)
-    assert (done.returncode, "test_mine.py" in done.stderr, "TypeError" in done.stderr) == (3, True, True)
+    assert done.returncode == 3
+    assert "test_mine.py" in done.stderr
+    assert "TypeError" in done.stderr
 
 
 def test_the_fixture_plays_no_course(pytester: pytest.Pytester, run: Run) -> None:
@@ -632,17 +637,18 @@ def test_many_seeds_leave_one_file_and_lines_that_differ_in_the_seed(pytester: p
         ("retrysim(seeds=3, requests=4)", "write retrysim(seeds=200)"),
     ],
 )
-def test_a_marker_that_says_nothing_is_told(pytester: pytest.Pytester, run: Run, marker: str, told: str) -> None:
+def test_a_marker_without_proper_seeds_is_an_error(pytester: pytest.Pytester, run: Run, marker: str, told: str) -> None:
     pytester.makepyfile(f"import pytest\n\n@pytest.mark.{marker}\ndef test_it(simulate): pass\n")
     result = run()
-    assert (result.parseoutcomes(), told in result.stdout.str()) == ({"errors": 1}, True)
+    assert result.parseoutcomes() == {"errors": 1}
+    assert told in result.stdout.str()
 
 
-def test_a_marker_without_the_fixture_is_told(pytester: pytest.Pytester, run: Run) -> None:
+def test_a_marker_on_a_test_without_the_fixture_is_an_error(pytester: pytest.Pytester, run: Run) -> None:
     pytester.makepyfile("import pytest\n\n@pytest.mark.retrysim(seeds=2)\ndef test_it(): pass\n")
     result = run()
     assert result.parseoutcomes() == {"errors": 1}
-    assert "gives its seeds to the fixture `simulate`, which this test does not use" in result.stdout.str()
+    assert "sets the seed of the fixture `simulate`, but this test does not use the fixture" in result.stdout.str()
 
 
 # Several processes.

@@ -1,8 +1,8 @@
 """The bug zoo: bugs planted in retriers and in the platform, each to be caught by the invariant that is meant for it.
 
-A bug is a change of source text, made to the real code: `mutated` makes a class with it, `planted` puts a method with
-it in place for a while. A hunt counts the generated examples until the invariant is broken. The report of all hunts is
-`golden/report.txt`; RETRYSIM_UPDATE_GOLDEN=1 (without parallel workers) writes it anew, to be read as a diff.
+A bug is a change in the source text of the real code: `mutated` makes a changed class, `planted` puts a changed method
+in place for a while. A hunt counts the generated examples until the invariant is broken. The report of all hunts is
+`golden/report.txt`; RETRYSIM_UPDATE_GOLDEN=1 (without parallel workers) writes it anew; read the diff.
 """
 
 import __future__
@@ -37,15 +37,15 @@ SEEDS = (1, 2, 3, 4, 5)
 MOST = 200
 """Examples within which a bug must be caught."""
 LOOKS = 120
-"""Examples over which something must be seen."""
+"""Examples in which something must be seen."""
 CONTROLS = 25
-"""Examples in which the original must not be."""
+"""Examples in which the original must not be caught."""
 
 WIDTH = 62
 """Of the names of bugs in the report."""
 
 Change = tuple[str, str]
-"""What stands in the source, and what the bug makes of it."""
+"""The text in the source, and the text that makes it a bug."""
 Kind = type[Retrier]
 
 
@@ -53,13 +53,13 @@ def changed(source: str, changes: tuple[Change, ...]) -> str:
     for old, new in changes:
         count = source.count(old)
         if count != 1:
-            raise LookupError(f"the source of what is to be broken has this {count} times: {old}")
+            raise LookupError(f"the source to be changed has this text {count} times, not once: {old}")
         source = source.replace(old, new)
     return source
 
 
 def compiled(source: str, module: str, name: str, **others: Any) -> Any:
-    """Run the source of one class or function where it would have been, and return what it defines."""
+    """Run the source of one class or function in its own module's names, and return what it defines."""
     names = {**vars(sys.modules[module]), **others}
     code = compile(dedent(source), f"<broken {name}>", "exec", flags=__future__.annotations.compiler_flag)
     exec(code, names)  # noqa: S102  # the source is ours
@@ -67,7 +67,7 @@ def compiled(source: str, module: str, name: str, **others: Any) -> Any:
 
 
 def mutated(original: type, *changes: Change, **others: Any) -> type:
-    """Return a class that differs from the original by some text; `others` take the place of names that it uses."""
+    """Return a class with changed source; `others` replace names that it uses."""
     made: type = compiled(changed(getsource(original), changes), original.__module__, original.__name__, **others)
     return made
 
@@ -85,7 +85,7 @@ def planted(*places: tuple[Any, str, Change]) -> Iterator[None]:
 
 
 def maker(scenario: Scenario, retrier: Kind | None) -> Callable[[], Retrier] | None:
-    """Return what makes a retrier of this class, with the options of the scenario if they are its own."""
+    """Return a function that makes retriers of this class, with the options of the scenario if they fit."""
     if retrier is None:
         return None
     options = scenario.retrier.options
@@ -93,7 +93,7 @@ def maker(scenario: Scenario, retrier: Kind | None) -> Callable[[], Retrier] | N
 
 
 def history_alone(scenario: Scenario, retrier: Kind | None) -> Callable[[int], History]:
-    """Return the way to what a request does in an isolated world."""
+    """Return a function that gives the history of a request in an isolated world."""
     lonely = from_dict({**scenario.written, "world": "isolated"})
 
     def alone(number: int) -> History:
@@ -122,7 +122,7 @@ class Caught(Exception):
 def examples_needed(
     worlds: st.SearchStrategy[Scenario], invariants: Sequence[Invariant], retrier: Kind | None, number: int, most: int
 ) -> int | None:
-    """Return how many examples are looked at until one breaks an invariant, None where none does."""
+    """Return how many examples it takes until one breaks an invariant, None if none does."""
     looked_at: list[bool] = []
 
     @seed(number)
@@ -137,7 +137,7 @@ def examples_needed(
     )
     @given(worlds)
     def look(scenario: Scenario) -> None:
-        # What has been caught is replayed once, and that is not counted.
+        # Hypothesis replays the example that is caught once, which does not count.
         if True not in looked_at:
             looked_at.append(False)
         try:
@@ -160,15 +160,15 @@ def invariant_named(name: str) -> Invariant:
 
 
 class Zoo:
-    """Hunts bugs, and holds what it takes against the report."""
+    """Hunts bugs, and compares each hunt with its row in the report."""
 
     mutated = staticmethod(mutated)
     planted = staticmethod(planted)
 
     def hunt(self, name: str, worlds: st.SearchStrategy[Scenario], meant: str, broken: Kind | None = None) -> None:
-        """Catch a bug with each of the seeds, within the examples allowed; the report has it with this invariant.
+        """Catch a bug with each of the seeds, within the allowed examples; the report must list it with this invariant.
 
-        How many examples it takes is only reported: another version of Hypothesis draws others.
+        The number of examples is only reported, since another version of Hypothesis draws others.
         """
         invariants = [invariant_named(meant)]
         needed = [examples_needed(worlds, invariants, broken, number, MOST) for number in SEEDS]
@@ -180,13 +180,13 @@ class Zoo:
         assert self.rows().get(name, "").startswith(title), "RETRYSIM_UPDATE_GOLDEN=1 writes the report anew"
 
     def spares(self, worlds: st.SearchStrategy[Scenario], meant: Iterable[str], original: Kind | None = None) -> None:
-        """Look at the original in the same worlds: none of these invariants is broken."""
+        """Check that the original breaks none of these invariants in the same worlds."""
         invariants = [invariant_named(name) for name in meant]
         assert examples_needed(worlds, invariants, original, 0, CONTROLS) is None
 
     @staticmethod
     def unseen(worlds: st.SearchStrategy[Scenario], retrier: Kind) -> set[str]:
-        """Return which ends of its laws the waits of a retrier never come near, in some worlds."""
+        """Return the ends of its laws that the waits of a retrier never come near in these worlds."""
         sightings = Sightings()
 
         @settings(max_examples=LOOKS, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
@@ -198,7 +198,7 @@ class Zoo:
         return set(sightings.unseen)
 
     def is_all_of(self, names: Iterable[str], *families: str) -> None:
-        """Hold the report's bugs of these families against those that there are."""
+        """Check that the report has exactly these bugs of these families."""
         assert sorted(names) == sorted(name for name in self.rows() if name.partition(":")[0] in families)
 
     @staticmethod
@@ -208,7 +208,7 @@ class Zoo:
         return {line[:WIDTH].rstrip(): line for line in lines[2:]}
 
     def meant(self) -> set[str]:
-        """Return the invariants that have a bug in the report."""
+        """Return the invariants that catch a bug in the report."""
         return {row[WIDTH:].split()[0] for row in self.rows().values()}
 
     def _write(self, name: str, row: str) -> None:

@@ -264,7 +264,7 @@ WORLDS = {str(options): options for _, options, _ in (*BUGS.values(), *CLIENT_BU
 
 
 @pytest.mark.parametrize("text", WORLDS)
-def test_the_original_is_not(zoo: Any, text: str) -> None:
+def test_the_original_breaks_nothing_in_the_same_worlds(zoo: Any, text: str) -> None:
     meant = [name for name, options, _ in (*BUGS.values(), *CLIENT_BUGS.values()) if str(options) == text]
     zoo.spares(worlds(WORLDS[text]), dict.fromkeys(meant), Careful)
 
@@ -288,5 +288,5 @@ def test_jitter_narrower_than_its_law_never_comes_near_an_end(zoo: Any, jitter: 
     assert zoo.unseen(worlds(plain), retrier) == expected | OF_POLLS
 
 
-def test_all_of_them_are_in_the_report(zoo: Any) -> None:
+def test_every_planted_bug_is_in_the_report(zoo: Any) -> None:
     zoo.is_all_of([*BUGS, *CLIENT_BUGS], "loop", "client")

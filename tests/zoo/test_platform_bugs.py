@@ -12,7 +12,8 @@ from sim.convex.executor import Executor
 from sim.convex.functions import MutationContext
 from sim.convex.store import Store
 from sim.convex.transaction import Transaction
-from sim.testing.strategies import ALL, scenarios
+from sim.testing.features import ALL
+from sim.testing.strategies import scenarios
 from sim.world import action_model
 from sim.world.action_model import ActionModel
 from sim.world.attempt import Attempt
@@ -404,13 +405,13 @@ WORLDS = {f"{kinds} {options}": (kinds, options) for _, kinds, options, _ in BUG
 
 
 @pytest.mark.parametrize("text", WORLDS)
-def test_the_original_is_not(zoo: Any, text: str) -> None:
+def test_the_original_breaks_nothing_in_the_same_worlds(zoo: Any, text: str) -> None:
     kinds, options = WORLDS[text]
     meant = [name for name, *where, _ in BUGS.values() if where == [kinds, options]]
     zoo.spares(worlds(kinds, options), dict.fromkeys(meant))
 
 
-def test_all_of_them_are_in_the_report(zoo: Any) -> None:
+def test_every_planted_bug_is_in_the_report(zoo: Any) -> None:
     zoo.is_all_of(BUGS, "store", "executor", "execution", "world")
 
 

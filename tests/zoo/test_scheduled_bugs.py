@@ -11,7 +11,8 @@ from sim.retriers.ports.component import Component
 from sim.retriers.ports.helpers import Helpers
 from sim.retriers.ports.repaired import Repaired
 from sim.testing import features
-from sim.testing.strategies import ALL, scenarios
+from sim.testing.features import ALL
+from sim.testing.strategies import scenarios
 
 PORTS: dict[str, type[ScheduledRetrier]] = {
     "article": Article,
@@ -20,7 +21,7 @@ PORTS: dict[str, type[ScheduledRetrier]] = {
     "component-repaired": Repaired,
 }
 UNHARMED = tuple(name for name in ALL if name not in {"cancel_poll", "retention", "convex_profile", *features.ERRORS})
-"""Without what ends all looking for a port as it is: polls canceled, rows collected too early (by that profile too)."""
+"""Without features that end all polling of the original ports: canceled polls, and rows collected too early."""
 LATE = ("fail", "ack_lost", "script", "latency", "cancel_request", "commit_window", "lost_contact")
 FAILURES = ("fail", "ack_lost", "script", "latency", "crash_before_effect")
 TOGETHER = {"world": "shared", "features": ("fail", "ack_lost", "script")}
@@ -43,12 +44,12 @@ Change = tuple[str, str]
 
 
 def before(text: str, *lines: str) -> Change:
-    """Put lines in front of a text."""
+    """Put lines before a text."""
     return text, "\n".join([*lines, text])
 
 
 def after(text: str, *lines: str) -> Change:
-    """Put lines behind a text that ends with its line."""
+    """Put lines after a text that ends with its line."""
     return text, text + "".join(f"{line}\n" for line in lines)
 
 
@@ -372,7 +373,7 @@ BUGS: dict[str, tuple[str, str, dict[str, Any], list[Change]]] = {
 
 
 def broken(kind: str, changes: list[Change], zoo: Any) -> type[ScheduledRetrier]:
-    """Return the port with its changes, each made where the text stands: in it or in what it inherits from."""
+    """Return the port with its changes, each made in the class that has the text: the port or its base class."""
     port = PORTS[kind]
     own = [change for change in changes if change[0] in getsource(port)]
     inherited = [change for change in changes if change not in own]
@@ -391,11 +392,11 @@ WORLDS = {f"{kind} {options}": (kind, options) for _, kind, options, _ in BUGS.v
 
 
 @pytest.mark.parametrize("text", WORLDS)
-def test_the_original_is_not(zoo: Any, text: str) -> None:
+def test_the_original_breaks_nothing_in_the_same_worlds(zoo: Any, text: str) -> None:
     kind, options = WORLDS[text]
     meant = [name for name, *where, _ in BUGS.values() if where == [kind, options]]
     zoo.spares(scenarios(kind, **options), dict.fromkeys(meant), PORTS[kind])
 
 
-def test_all_of_them_are_in_the_report(zoo: Any) -> None:
+def test_every_planted_bug_is_in_the_report(zoo: Any) -> None:
     zoo.is_all_of(BUGS, "article", "helpers", "component")

@@ -61,7 +61,7 @@ class CourseOptions(Bounds):
     )
 
     @property
-    def takes(self) -> dict[int, int]:
+    def answers_by_question(self) -> dict[int, int]:
         """The answers by question."""
         return {answer.question: answer.answer for answer in self.answers}
 

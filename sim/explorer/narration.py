@@ -1,7 +1,7 @@
-"""A course for people: what each of its answers is about, and what it made happen.
+"""A course in words: what each of its answers is about, and what it makes happen.
 
-What a question is about is fixed by the question alone, so that a course that was written down can be held against the
-questions of the world that it is played in. What an answer means shows when it is played.
+The question alone decides what it is about, so a written course can be compared with the questions of the world that
+plays it. What an answer makes happen shows only when the course is played.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from sim.explorer.course import DEATH, INTERRUPT, ORDER
+from sim.explorer.guided import WrittenGuide
 from sim.history.vocabulary import CANCEL
 from sim.kernel.choices import WORLD
 from sim.stories.phrases import span_text
@@ -62,7 +63,7 @@ def about(question: Question) -> str:
     return f"{what} {question.number}{whose}"
 
 
-class Told(NamedTuple):
+class Disturbance(NamedTuple):
     """One answer of a course that differs from the undisturbed way."""
 
     question: int
@@ -71,48 +72,47 @@ class Told(NamedTuple):
     """What the question is about."""
     t_ns: int
     """When it was asked."""
-    words: str
+    effect: str
     """What the answer made happen."""
 
     @property
     def line(self) -> str:
-        """The answer as people read it: when, and what happens."""
-        return f"at {span_text(self.t_ns)} {self.words}"
+        """When it comes, and what happens."""
+        return f"at {span_text(self.t_ns)} {self.effect}"
 
 
-class Notes(dict[int, int]):
-    """The answers of a course, which note where in its history each is given."""
+class NotingGuide(WrittenGuide):
+    """A written guide that notes where in the history it gives each answer."""
 
-    def __init__(self, takes: Mapping[int, int]) -> None:
-        super().__init__(takes)
+    def __init__(self, answers: Mapping[int, int], values: Mapping[str, Sequence[float]]) -> None:
+        super().__init__(answers, values)
         self.course: Course | None = None
-        """The course under way; none while its world is put together."""
-        self.given: dict[int, tuple[int, int]] = {}
-        """For each question that was answered otherwise: the instant, and how many events had been recorded."""
+        """The course under way; None while its world is put together."""
+        self.notes: dict[int, tuple[int, int]] = {}
+        """For each answer that differs, by question: the instant in ns, and how many events had been recorded."""
 
-    def get(self, question: int, undisturbed: int | None = None) -> int | None:  # type: ignore[override]  # never None
-        """Answer a question."""
-        if question not in self:
-            return undisturbed
-        course = self.course
-        self.given[question] = (0, 0) if course is None else (course.world.clock.now_ns, len(course.recorder.raw))
-        return self[question]
+    def answer(self, question: int) -> int:
+        """Return the answer to the question of this number; note it if it differs from the undisturbed way."""
+        if question in self.answers:
+            course = self.course
+            self.notes[question] = (0, 0) if course is None else (course.world.clock.now_ns, len(course.recorder.raw))
+        return super().answer(question)
 
 
-def told(course: Course, notes: Notes) -> tuple[Told, ...]:
-    """Tell the answers of a course that was run with these notes, in the order in which they were asked for."""
-    asked, raw = course.guide.asked, course.recorder.raw
+def disturbances(course: Course, guide: NotingGuide) -> tuple[Disturbance, ...]:
+    """Put the answers of a course that followed this guide into words, in the order in which they were asked for."""
+    asked, raw = course.questions, course.recorder.raw
     found = []
-    for question, (t_ns, position) in notes.given.items():
-        if question < len(asked):
-            one, answer = asked[question], notes[question]
-            words = _Answered(one, answer, raw, position, course.bounds.values.get(one.what, ())).words()
-            found.append(Told(question, answer, about(one), t_ns, words))
+    for number, (t_ns, position) in guide.notes.items():
+        if number < len(asked):
+            question, answer = asked[number], guide.answers[number]
+            words = _Answered(question, answer, raw, position, course.bounds.values.get(question.what, ())).words()
+            found.append(Disturbance(number, answer, about(question), t_ns, words))
     return tuple(found)
 
 
 class _Answered:
-    """An answer, and the history around it."""
+    """An answer with the history before and after it."""
 
     def __init__(
         self, question: Question, answer: int, raw: Sequence[Raw], position: int, values: Sequence[float]
@@ -128,11 +128,11 @@ class _Answered:
         question, answer = self.question, self.answer
         if question.entity == WORLD:
             if question.what == DEATH:
-                return f"the server dies in mid-step{self._behind()}"
+                return f"the server dies in mid-step{self._after()}"
             if question.what == INTERRUPT:
                 return self._interruption()
             if question.what == ORDER:
-                return f"number {answer + 1} of {question.ways} things due at once goes first{self._ahead()}"
+                return f"number {answer + 1} of {question.ways} things due at once goes first{self._first()}"
         if question.what == OUTCOME:
             for _, kind, request, attempt, name, _ in self.after:
                 if (kind, request, attempt) == ("attempt", question.entity, question.number):
@@ -149,17 +149,17 @@ class _Answered:
     def _interruption(self) -> str:
         for _, kind, request, _, name, _ in self.after:
             if kind == "restart":
-                return f"the server dies{self._behind()}"
+                return f"the server dies{self._after()}"
             if kind == CANCEL:
                 what = f"request {request}" if name == "request" else f"the {name} of request {request}"
-                return f"somebody cancels {what}{self._behind()}"
+                return f"{what} is canceled{self._after()}"
             break
-        return f"interruption {self.answer} comes{self._behind()}"
+        return f"interruption {self.answer} comes{self._after()}"
 
-    def _behind(self) -> str:
-        return "" if self.before is None else f", right behind {_event(self.before)}"
+    def _after(self) -> str:
+        return "" if self.before is None else f", right after {_event(self.before)}"
 
-    def _ahead(self) -> str:
+    def _first(self) -> str:
         return f": {_event(self.after[0])}" if self.after else ""
 
 

@@ -1,8 +1,8 @@
-"""Strategies for the parts of a scenario, each as the plain values that a file would have.
+"""Hypothesis strategies for the parts of a scenario; each generates the plain values that a file would have.
 
-They shrink towards constants, few entries and small numbers. Numbers come from short lists of sizes that lie in and
-around those of the retriers (polls after 100 ms, heartbeats after 10 s): a world in which things of one size meet is
-small, quick to simulate, and has all the races. Needs Hypothesis.
+They shrink toward constants, few entries and small numbers. Numbers come from short lists of sizes near the ones of the
+retriers (polls after 100 ms, heartbeats after 10 s): if durations are of similar size, a world is small, quick to
+simulate, and has all the races.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 Values = dict[str, Any]
-"""Plain values in the words of a file."""
+"""Plain values, as a scenario file has them."""
 
 PORTS: Final = ("none", *(kind for kind in sorted(BUILT_IN) if kind != "none"))
 LAWS: Final = ("constant", "uniform", "exponential", "lognormal", "gamma", "weibull", "pareto")
 LATENCIES_MS: Final = (100, 0, 10, 1000, 12_000)
-"""Up to more than a heartbeat."""
+"""The longest is longer than a heartbeat."""
 STEPS_MS: Final = (1, 10, 100, 1000)
-"""How long a step of the platform takes."""
+"""How long steps of the platform take."""
 CANCELS_MS: Final = (0, 1, 50, 100, 500, 2000, 12_000)
 SHARES: Final = (1.0, 0.5, 0.2, 0.1, 0.05)
 DIGIT: Final = 64
 LAST_INSTANT_MS: Final = 60_000
-"""No fault is planned later."""
+"""No fault comes later."""
 
 
 @lru_cache(maxsize=64)
@@ -58,9 +58,9 @@ def _laws(means_ms: tuple[int, ...], kinds: tuple[str, ...]) -> st.SearchStrateg
 
 
 def laws(means_ms: Iterable[int] = LATENCIES_MS, kinds: Iterable[str] = LAWS) -> st.SearchStrategy[Values]:
-    """Generate laws of durations: of these kinds, and of these sizes in ms (the mean, the median or the scale).
+    """Generate laws of durations, of these kinds and sizes; a size in ms is a mean, a median or a scale.
 
-    Laws that read a file are left out. Raises ValueError for a kind that is none.
+    Laws that read a file are left out. Raises ValueError for an unknown kind.
     """
     chosen = tuple(kinds)
     if unknown := [kind for kind in chosen if kind not in LAWS]:
@@ -69,9 +69,9 @@ def laws(means_ms: Iterable[int] = LATENCIES_MS, kinds: Iterable[str] = LAWS) ->
 
 
 def whole_numbers(most: int) -> st.SearchStrategy[int]:
-    """Generate whole numbers from 0 to `most`: with the same seed the same, whatever is imported.
+    """Generate whole numbers from 0 to `most` that depend on the seed alone, not on which modules are loaded.
 
-    Into integers of a range beyond 100 Hypothesis mixes constants that it finds in the modules that are loaded.
+    If a range of integers is longer than 100, Hypothesis mixes in constants that it finds in loaded modules.
     """
     if most < DIGIT:
         return st.integers(0, most)
@@ -80,7 +80,7 @@ def whole_numbers(most: int) -> st.SearchStrategy[int]:
 
 
 class Switches:
-    """Which features are on in one example, drawn when somebody asks: each that may be, with even odds."""
+    """Which features are on in one example: all of `sure`, and each of `maybe` with even odds, drawn when asked for."""
 
     def __init__(self, draw: st.DrawFn, maybe: Iterable[str], sure: Iterable[str] = ()) -> None:
         self._draw = draw
@@ -88,7 +88,7 @@ class Switches:
         self._known = dict.fromkeys(names.known(sure), True)
 
     def on(self, name: str) -> bool:
-        """Tell whether a feature is on. Asked right before what depends on it is drawn, so that both shrink as one."""
+        """Tell whether a feature is on. Ask right before drawing what depends on it, so that both shrink together."""
         known = self._known.get(name)
         if known is None:
             known = self._known[name] = name in self._maybe and self._draw(_FLIPS)
@@ -104,12 +104,12 @@ _EVEN = ("constant", "exponential")
 
 
 def weather(features: Iterable[str] = names.WEATHER) -> st.SearchStrategy[list[Values]]:
-    """Generate sources of bad weather: at most one outage and one source that is up and down in turns."""
+    """Generate sources of bad weather: at most one outage and one source that goes up and down in turns."""
     return _part(draw_weather, features)
 
 
 def draw_weather(draw: st.DrawFn, switches: Switches) -> list[Values]:
-    """Draw what `weather` yields."""
+    """Draw an example of `weather`."""
     sources: list[Values] = []
     if switches.on("outage"):
         from_ms = draw(_INSTANTS_MS)
@@ -122,12 +122,12 @@ def draw_weather(draw: st.DrawFn, switches: Switches) -> list[Values]:
 
 
 def actions(features: Iterable[str] = names.ACTION) -> st.SearchStrategy[Values]:
-    """Generate what a scenario says of its action."""
+    """Generate the `action` of a scenario."""
     return _part(draw_action, features)
 
 
 def draw_action(draw: st.DrawFn, switches: Switches) -> Values:
-    """Draw what `actions` yields."""
+    """Draw an example of `actions`."""
     action: Values = {}
     if switches.on("effect_at"):
         action["effect_at"] = draw(st.sampled_from([0.5, 0.0, 0.9]))
@@ -142,13 +142,13 @@ def draw_action(draw: st.DrawFn, switches: Switches) -> Values:
         chances["permanent_failure"] = draw(st.sampled_from([1.0, 0.5]))
     if sources := draw_weather(draw, switches):
         chances["weather"] = sources
-    # Last, and in place of what was drawn before: an example with a script shrinks to one without.
+    # Last, and instead of the chances drawn before, so that an example with a script shrinks to one without.
     script = _draw_script(draw, switches) if switches.on("script") else []
     return action | ({"script": script} if script else chances)
 
 
 def _draw_outcomes(draw: st.DrawFn, switches: Switches) -> Values:
-    """Draw shares; what the rarer outcomes take is gone for the others, so that none depends on those behind it."""
+    """Draw shares from the rarest outcome on; each gets at most what is left, so none depends on the ones after it."""
     shares: Values = {}
     left = 1.0
     for name in reversed(names.OUTCOMES):
@@ -170,7 +170,7 @@ def _draw_outcomes(draw: st.DrawFn, switches: Switches) -> Values:
 
 
 def _draw_script(draw: st.DrawFn, switches: Switches) -> list[Values]:
-    """Draw an order for the outcomes that are on."""
+    """Draw a sequence of the outcomes that are on."""
     outcomes = ("success", *(name for name in names.OUTCOMES if switches.on(name)))
     fails = "fail" in outcomes
     final, retry_after = (fails and switches.on(name) for name in names.ERRORS)
@@ -203,12 +203,12 @@ _LATENCIES_MS = st.sampled_from(LATENCIES_MS)
 
 
 def faults(features: Iterable[str] = names.FAULTS) -> st.SearchStrategy[list[Values]]:
-    """Generate what befalls a shared deployment: restarts at up to three instants, and system errors."""
+    """Generate the faults of a shared deployment: restarts at up to three instants, and system errors."""
     return _part(draw_faults, features)
 
 
 def draw_faults(draw: st.DrawFn, switches: Switches) -> list[Values]:
-    """Draw what `faults` yields."""
+    """Draw an example of `faults`."""
     planned: list[Values] = []
     if switches.on("restart"):
         at_ms = sorted(draw(st.lists(_INSTANTS_MS, min_size=1, max_size=3, unique=True)))
@@ -224,7 +224,7 @@ def draw_faults(draw: st.DrawFn, switches: Switches) -> list[Values]:
 
 
 def cancels(targets: Iterable[str] = ("request", "action", "poll")) -> st.SearchStrategy[Values]:
-    """Generate who is canceled, and when: one of these targets."""
+    """Generate the `cancel` of a scenario, with one of these targets."""
     chosen = tuple(targets)
     return st.fixed_dictionaries(
         {
@@ -236,13 +236,13 @@ def cancels(targets: Iterable[str] = ("request", "action", "poll")) -> st.Search
 
 
 def platforms(features: Iterable[str] = names.PLATFORM, *, shared: bool = True) -> st.SearchStrategy[Values]:
-    """Generate the deployment's numbers, slots only where it is shared; the rest is that of the ideal platform."""
+    """Generate the `platform` of a scenario, with slots only if it is shared; the rest stays ideal."""
     of_world = names.possible(features, shared=shared, outside=False)
     return _part(lambda draw, switches: draw_platform(draw, switches, shared=shared), of_world)
 
 
 def draw_platform(draw: st.DrawFn, switches: Switches, *, shared: bool) -> Values:
-    """Draw what `platforms` yields."""
+    """Draw an example of `platforms`."""
     platform: Values = {}
     convex = switches.on("convex_profile")
     if convex != shared:
@@ -266,16 +266,16 @@ def draw_platform(draw: st.DrawFn, switches: Switches, *, shared: bool) -> Value
 
 
 def retriers(kinds: Iterable[str] = PORTS) -> st.SearchStrategy[Values]:
-    """Generate a retrier of one of these kinds; the options of the ports vary, others keep their defaults."""
+    """Generate a retrier of one of these kinds; ports get options, other retriers keep their defaults."""
     return st.sampled_from(tuple(kinds)).flatmap(
         lambda kind: OPTIONS[kind] if kind in OPTIONS else st.just({"kind": kind})
     )
 
 
 def _polling(kind: str) -> st.SearchStrategy[Values]:
-    """Options of a retrier that polls.
+    """Generate options of a retrier that polls.
 
-    Who polls at an even pace polls slowly here: a hang of ten minutes is not to cost thousands of polls.
+    A constant pace is slow here, so that a hang of ten minutes does not cost thousands of polls.
     """
     paces = st.sampled_from([("100ms", 2.0), ("1ms", 2.0), ("10ms", 1.5), ("1s", 2.0), ("100ms", 3.0), ("2s", 1.0)])
     return st.builds(
@@ -293,7 +293,7 @@ def _polling(kind: str) -> st.SearchStrategy[Values]:
 
 
 def _component(kind: str) -> st.SearchStrategy[Values]:
-    """Options of a retrier that is told of ends and looks for crashes."""
+    """Generate options of a retrier that attempts report to and that looks for crashes."""
     return st.fixed_dictionaries(
         {"kind": st.just(kind)},
         optional={
