@@ -23,8 +23,8 @@ from sim.cli.main import COMMANDS, cli
 from sim.convex.platform import assumed
 from sim.experiment.plan import plan
 from sim.measure.quantities import Unit
-from sim.pictures.bars import save_figures
-from sim.pictures.drawing import caption_text
+from sim.pictures.data.caption import caption_text
+from sim.pictures.run_pictures import save_figures
 from sim.results.result import Result as AnyResult
 from sim.retriers.base import LoopRetrier, ScheduledRetrier
 from sim.scenario.load import load, parse

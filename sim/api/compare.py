@@ -17,7 +17,6 @@ from sim.expect.conditions import Judged, parse_condition
 from sim.expect.expectations import Ruling
 from sim.experiment.cell_result import CellResult
 from sim.measure.differences import Difference, Differences
-from sim.pictures.comparison import plot_comparison
 from sim.scenario.identity import differing, digest
 from sim.text import comparison
 from sim.text.comparison import Pair
@@ -80,6 +79,8 @@ class Compared:
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the times to effect of both with the differences of their quantiles; the title states the finding."""
+        from sim.pictures.comparison import plot_comparison
+
         return plot_comparison(self.pair, ax)
 
     def summary(self) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from sim.expect.expectations import Ruling
 from sim.experiment.precision import Attained, attained, precision_summary
 from sim.history.records import Requests
 from sim.history.vocabulary import Cause, Outcome
-from sim.pictures.sweep_levels import SweptCell, level
-from sim.results.plots import Plots
+from sim.pictures.data.caption import caption_text
+from sim.pictures.data.levels import SweptCell, level
+from sim.results.plots import PictureData, Plots
 from sim.retriers.base import LoopRetrier
 from sim.scenario.identity import digest
 from sim.scenario.names import label
@@ -137,8 +138,11 @@ class Result:
 
     @property
     def plot(self) -> Plots:
-        """Pictures, each a function of an optional matplotlib Axes."""
-        return Plots(self.reported, self.swept)
+        """Pictures, each a function of an optional matplotlib Axes; `plot.data` has what they show."""
+        caption = caption_text(
+            self.scenario.name, self.scenario.seed, self.requests_each, self.digest, self.replications
+        )
+        return Plots(PictureData(self.reported, self.swept, caption))
 
     @property
     def swept(self) -> list[SweptCell]:

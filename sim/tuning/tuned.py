@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from sim.expect.expectations import Ruling
 from sim.measure.metrics import summary_of
 from sim.measure.quantities import METRICS
-from sim.pictures import pareto
 from sim.scenario.identity import digest
 from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.names import key_labels
@@ -229,10 +228,12 @@ class TunedPlots:
 
     def pareto(self, ax: Axes | None = None, *, x: str | None = None, y: str | None = None) -> Axes:
         """Draw the Pareto set among all candidates, one objective over another: by default the first two."""
+        from sim.pictures.pareto import plot_pareto
+
         objectives = self._tuned.options.objectives
         x = objectives[0] if x is None else x
         y = objectives[min(1, len(objectives) - 1)] if y is None else y
-        return pareto.plot_pareto(self._tuned.reported, x, y, ax)
+        return plot_pareto(self._tuned.reported, x, y, ax)
 
 
 def options_of(scenario: Scenario) -> TuneOptions:

@@ -17,7 +17,7 @@ from sim.measure.estimates import Estimate
 from sim.measure.metrics import CellMetrics, measure
 from sim.measure.quantities import METRICS, QUANTITIES, Statistic, Unit
 from sim.measure.tally import WITHIN, Examples, Tally
-from sim.pictures.bars import save_figures
+from sim.pictures.run_pictures import save_figures
 from sim.text.reported import Cell
 from sim.text.sentences import sentences, table
 
