@@ -11,4 +11,4 @@ settings.register_profile("explore", deadline=None, max_examples=2000, print_blo
 settings.load_profile("repeatable")
 
 # Besides pytester: fixtures of `tests/support`, for whatever room wants them.
-pytest_plugins = ["pytester", "handmade", "mixed", "played"]
+pytest_plugins = ["pytester", "handmade", "mixed", "played", "reported"]

@@ -1,48 +1,15 @@
-"""Comparisons as people meet them: the table, the sentences and the picture."""
+"""Comparisons as people meet them: the table and the sentences."""
 
 import io
-from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import pytest
-from matplotlib.axes import Axes
+from reported import GONE, LATER, MS, SPREAD, Groups, MakePair
 from rich.console import Console
 
 from sim.expect.conditions import parse_condition
-from sim.history.records import Requests
-from sim.history.vocabulary import NEVER
-from sim.measure.differences import Differences
-from sim.measure.metrics import measure
-from sim.pictures.comparison import DARK_RED, plot_comparison, save_comparison
-from sim.pictures.drawing import GREEN
 from sim.text.comparison import Pair, finding, judged_text, sentence, sentences, table
 
-MS = 1_000_000
 S = 1000 * MS
-Row = dict[str, object]
-Groups = Sequence[tuple[int, Row]]
-MakePair = Callable[..., Pair]
-GONE: Row = {"outcome": "stuck", "first_effect_ns": NEVER, "settled_ns": NEVER, "known_attempt_end_ns": NEVER}
-SPREAD: Groups = [
-    (1, {"first_effect_ns": (100 + number % 89) * MS, "attempts": 1 + number % 3}) for number in range(400)
-]
-LATER: Groups = [
-    (1, {"first_effect_ns": (150 + number % 97) * MS, "attempts": 1 + number % 3}) for number in range(400)
-]
-MANY_LATER: Groups = [(1, {"first_effect_ns": (100 + number % 97) * MS}) for number in range(400)]
-
-
-@pytest.fixture(scope="session")
-def make_pair(make_requests: Callable[[Sequence[Row]], Requests]) -> MakePair:
-    """Pair two cells made of (count, row) groups."""
-
-    def make(a: Groups, b: Groups, *, paired: bool = True, shared: bool = False, names: Sequence[str] = "ab") -> Pair:
-        first, second = (make_requests([row for count, row in groups for _ in range(count)]) for groups in (a, b))
-        measured = [measure(one, shared=shared) for one in (first, second)]
-        differences = Differences(*measured, (first, second) if paired else None)
-        return Pair(names[0], names[1], differences, "They are paired.", ("Careful: not the policy alone.",))
-
-    return make
 
 
 def lines_of(pair: Pair, *, complete: bool = False) -> list[str]:
@@ -219,9 +186,6 @@ def test_a_judged_condition_is_one_line(make_pair: MakePair, text: str, told: st
     assert judged_text(parse_condition(text).judge(pair.differences), pair.differences) == told
 
 
-# The picture.
-
-
 @pytest.mark.parametrize(
     ("a", "b", "title"),
     [
@@ -250,45 +214,5 @@ def test_a_judged_condition_is_one_line(make_pair: MakePair, text: str, told: st
         ),
     ],
 )
-def test_the_title_states_the_finding(make_pair: MakePair, a: Groups, b: Groups, title: str) -> None:
-    pair = make_pair(a, b)
-    assert (finding(pair), " ".join(plot_comparison(pair).get_title().split())) == (title, title)
-
-
-def arrows(ax: Axes) -> list[str]:
-    return [text.arrow_patch.get_edgecolor() for text in ax.texts if getattr(text, "arrow_patch", None) is not None]
-
-
-def test_quantiles_that_move_have_an_arrow_and_words(make_pair: MakePair) -> None:
-    ax = plot_comparison(make_pair(SPREAD, LATER))
-    assert (len(arrows(ax)), sum("worse" in text.get_text() for text in ax.texts)) == (4, 3)
-
-
-@pytest.mark.parametrize(("turned", "color"), [(False, DARK_RED), (True, GREEN)])
-def test_what_is_worse_and_what_is_better_differ_in_colour(make_pair: MakePair, color: str, *, turned: bool) -> None:
-    ax = plot_comparison(make_pair(LATER, SPREAD) if turned else make_pair(SPREAD, LATER))
-    colors = {str(text.get_color()) for text in ax.texts if text.get_text().endswith(("worse", "better"))}
-    assert colors == {color}
-
-
-TRICKY: dict[str, Groups] = {
-    "one request": [(1, {})],
-    "all infinite": [(5, GONE)],
-    "all canceled": [(5, {**GONE, "outcome": "canceled"})],
-    "all at once": [(5, {"first_effect_ns": 0, "settled_ns": 0, "known_attempt_end_ns": 0})],
-    "a century": [(5, {"first_effect_ns": 2**61}), (5, {"first_effect_ns": 1})],
-}
-
-
-@pytest.mark.parametrize("a", TRICKY.values(), ids=TRICKY)
-@pytest.mark.parametrize("b", TRICKY.values(), ids=TRICKY)
-def test_a_picture_can_be_drawn_of_anything(make_pair: MakePair, a: Groups, b: Groups) -> None:
-    ax = plot_comparison(make_pair(a, b, paired=False, names=("$_{", "_b")))
-    ax.get_figure().draw_without_rendering()  # type: ignore[union-attr]
-    assert ax.get_title() != ""
-
-
-def test_the_same_comparison_gives_the_same_bytes(make_pair: MakePair, tmp_path: Path) -> None:
-    pair = make_pair(SPREAD, LATER)
-    twice = [save_comparison(pair, "caption", tmp_path, stem, svg=True) for stem in ("one", "two")]
-    assert [path.read_bytes() for path in twice[0]] == [path.read_bytes() for path in twice[1]]
+def test_the_finding_is_one_sentence(make_pair: MakePair, a: Groups, b: Groups, title: str) -> None:
+    assert finding(make_pair(a, b)) == title
