@@ -21,6 +21,7 @@ from sim.scenario.identity import digest
 from sim.scenario.names import label
 from sim.text import sentences
 from sim.text.reported import Cell as Reported
+from sim.text.tables import table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +87,7 @@ class Result:
 
     def table(self) -> Table:
         """Return the results as a table for a terminal of 100 columns."""
-        return sentences.table(self.reported)
+        return table(self.reported)
 
     def sentences(self) -> list[str]:
         """Return three to five plain sentences: the answer, how sure it is, which assumption matters most."""

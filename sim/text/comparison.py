@@ -1,11 +1,11 @@
 """Two cells compared, for people: a table of at most 100 columns, and a plain sentence for every difference.
 
-A metric is better or worse only where its 95 % interval says so. Twenty such intervals at once leave more room for
-chance than one, which the sentences say.
+A metric is better or worse only if its 95 % interval says so. Of many such intervals some miss by chance, which the
+sentences say.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -19,6 +19,7 @@ from sim.measure.differences import Change, Difference, Differences
 from sim.measure.estimates import Estimate
 from sim.measure.quantities import METRICS, QUANTILES, Metric, Statistic, Unit
 from sim.text.numerals import amount_text, difference_text, percent_text, value_text
+from sim.text.wording import listed
 
 MAIN = (
     "success.rate",
@@ -38,10 +39,10 @@ MAIN = (
     "cost.actions",
     "cost.action_ms",
 )
-"""The metrics that are shown unless all are asked for."""
+"""The metrics that are shown unless the reader asks for all."""
 
 ALWAYS = ("success.rate", "duplicates.rate")
-"""Rates that are shown even where they are 0 in both cells."""
+"""Rates that are shown even if they are 0 in both cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +50,17 @@ class Pair:
     """Two cells set against each other."""
 
     a: str
-    """A's name."""
     b: str
+    """The names of A and of B."""
     differences: Differences
     basis: str
     """What the comparison rests on, in one sentence."""
     warnings: tuple[str, ...] = ()
-    """Why it may not be the policies alone that are compared, a sentence each."""
+    """Why the policies may not be the only difference, a sentence each."""
 
     @property
     def shown(self) -> list[Difference]:
-        """The differences that people want to read first."""
+        """The differences that people read first."""
         return [self.differences[path] for path in MAIN if path in ALWAYS or not self._is_idle(path)]
 
     def _is_idle(self, path: str) -> bool:
@@ -72,7 +73,7 @@ class Pair:
 
 
 def table(pair: Pair, *, complete: bool = False) -> Table:
-    """Return a table of at most 100 columns, a row a metric; `complete` shows every metric there is a value of."""
+    """Return a table of at most 100 columns, a row a metric; `complete` shows every metric that has a value."""
     made = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
     made.add_column("metric", no_wrap=True)
     for header in ("A", "B", "B - A"):
@@ -122,9 +123,9 @@ def _caption(pair: Pair) -> str:
 
 
 def sentences(pair: Pair, *, complete: bool = False) -> list[str]:
-    """Say what the comparison rests on and what may spoil it, then what it found: a sentence for each difference.
+    """Say what the comparison rests on, what may spoil it, and what it found: a sentence for each difference.
 
-    What is the same in both is said in one sentence together.
+    One sentence lists all metrics that are the same in both.
     """
     found = [one for one in (pair.differences if complete else pair.shown) if one.a.value is not None or one.b.value]
     by_change = {change: [one for one in found if one.change is change] for change in Change}
@@ -133,16 +134,16 @@ def sentences(pair: Pair, *, complete: bool = False) -> list[str]:
         lines += [sentence(one) for one in by_change[change]]
     if by_change[Change.same]:
         same = [f"{words(one.metric)} ({value_text(one.a.value, one.metric.unit)})" for one in by_change[Change.same]]
-        lines.append(f"Same in every request: {_listed(same)}.")
+        lines.append(f"Same in every request: {listed(same)}.")
     return lines
 
 
 def _tally(by_change: dict[Change, list[Difference]]) -> str:
     counts = [f"{len(found)} {change.value}" for change, found in by_change.items() if found]
     total = sum(map(len, by_change.values()))
-    text = f"Of {total} numbers: {_listed(counts)}"
+    text = f"Of {total} numbers: {listed(counts)}"
     judged = total - len(by_change[Change.same])
-    return f"{text}; of 20 such intervals about one misses by chance." if judged >= 10 else f"{text}."
+    return f"{text}; about 1 in 20 such intervals misses by chance." if judged >= 10 else f"{text}."
 
 
 def sentence(found: Difference) -> str:
@@ -179,7 +180,7 @@ def _two(found: Difference) -> str:
 
 
 def _between(estimate: Estimate, unit: Unit) -> str:
-    """Write the interval of a difference known to be of one sign, as amounts, the smaller first."""
+    """Write the interval of a difference whose sign is certain, as amounts, the smaller first."""
     if estimate.low is None or estimate.high is None or estimate.low == estimate.high:
         return ""
     ends = sorted((abs(estimate.low), abs(estimate.high)))
@@ -189,15 +190,15 @@ def _between(estimate: Estimate, unit: Unit) -> str:
 
 
 def _doubt(found: Difference) -> str:
-    """Say why nothing is certain."""
+    """Say why the difference is not certain."""
     estimate = found.estimate
     if found.a.value is None or found.b.value is None:
-        where = "either" if found.a.value is found.b.value else "A" if found.a.value is None else "B"
-        return f"no request counts for it in {where}"
+        cell = "either" if found.a.value is found.b.value else "A" if found.a.value is None else "B"
+        return f"no request in {cell} counts for it"
     if found.metric.statistic is Statistic.max:
         return "a maximum has no interval"
     if estimate.value is None:
-        return "what never comes in either makes no difference that could be told"
+        return "no difference can be told"
     if estimate.low is None or estimate.high is None:
         return "a single replication or request gives no interval"
     return _chance(estimate.low, estimate.high, found.metric.unit)
@@ -207,7 +208,7 @@ def _chance(low: float, high: float, unit: Unit) -> str:
     if low == high == 0:
         return "no difference is seen"
     if math.isinf(low) and math.isinf(high):
-        return "this is too little to bound the difference"
+        return "the sample is too small to bound the difference"
     first = "without a lower limit" if math.isinf(low) else difference_text(low, unit)
     second = "without an upper limit" if math.isinf(high) else difference_text(high, unit)
     joined = f"{first} to {second}" if math.isfinite(low) and math.isfinite(high) else f"{first}, {second}"
@@ -272,7 +273,7 @@ def judged_text(judged: Judged, differences: Differences) -> str:
 
 
 def _numbers(found: Difference) -> Iterator[str]:
-    """Yield the difference with its interval, and as a share of A's value."""
+    """Yield the difference with its interval, then the difference as a share of A's value."""
     unit, estimate = found.metric.unit, found.estimate
     if estimate.value is None or math.isinf(estimate.value):
         return
@@ -283,7 +284,7 @@ def _numbers(found: Difference) -> Iterator[str]:
 
 
 def finding(pair: Pair) -> str:
-    """Say in one line the most telling thing that is certain: of the time to effect, then of success, or both."""
+    """Say in one line the most telling difference that is certain: in the time to effect, in success, or in both."""
     a, b = (f"'{name}'" for name in (pair.a, pair.b))
     success = pair.differences["success.rate"]
     more = {Change.better: "more", Change.worse: "less"}.get(success.change)
@@ -311,7 +312,3 @@ def _finding_of_time(found: Difference, share: str, a: str, b: str) -> str:
     if is_better:
         return f"{b} has {share} of its effects within {times[0]}, which {a} never has"
     return f"{b} never has {share} of its effects, which {a} has within {times[1]}"
-
-
-def _listed(texts: Sequence[str]) -> str:
-    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"

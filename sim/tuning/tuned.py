@@ -18,6 +18,7 @@ from sim.scenario.names import label as label_of
 from sim.scenario.search_space import Axis, SearchSpace, changed
 from sim.text import tuning_sentences
 from sim.text.tried import Role, Tried
+from sim.text.tuning_table import table
 from sim.tuning.halving import (
     Candidate,
     Round,
@@ -152,7 +153,7 @@ class Tuned:
 
     def table(self) -> Table:
         """Return the Pareto set, or what comes closest to it, as a table for a terminal of 100 columns."""
-        return tuning_sentences.table(self.reported, self.options.objectives, self.options.constraints)
+        return table(self.reported, self.options.objectives, self.options.constraints)
 
     def sentences(self) -> list[str]:
         """Say in a few plain sentences what was found, what it cost, and how sure it is."""

@@ -109,16 +109,13 @@ def test_what_may_be_chance_is_said_so(make_pair: MakePair) -> None:
             [(400, GONE)],
             [(399, GONE), (1, {})],
             "time_to_effect.p50",
-            (
-                "Inconclusive: the p50 of the time to effect is never in both; what never comes in either makes no "
-                "difference that could be told."
-            ),
+            ("Inconclusive: the p50 of the time to effect is never in both; no difference can be told."),
         ),
         (
             [(400, {})],
             [(400, {"outcome": "canceled"})],
             "time_to_effect.p50",
-            "Inconclusive: the p50 of the time to effect is 100 ms in A; no request counts for it in B.",
+            "Inconclusive: the p50 of the time to effect is 100 ms in A; no request in B counts for it.",
         ),
         (
             [(400, {})],
@@ -131,8 +128,8 @@ def test_what_may_be_chance_is_said_so(make_pair: MakePair) -> None:
             [(20, {"first_effect_ns": S})],
             "time_to_effect.p99",
             (
-                "Inconclusive: the p99 of the time to effect is 100 ms in A and 1.00 s in B; this is too little to "
-                "bound the difference."
+                "Inconclusive: the p99 of the time to effect is 100 ms in A and 1.00 s in B; the sample is too "
+                "small to bound the difference."
             ),
         ),
         (

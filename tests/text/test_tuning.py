@@ -7,9 +7,10 @@ from reported import CONSTRAINTS, OBJECTIVES
 from rich.console import Console
 
 from sim.expect.expectations import parse
+from sim.text.tables import TABLE_WIDTH
 from sim.text.tried import Role, Tried
 from sim.text.tuning_sentences import Effort, sentences
-from sim.text.tuning_table import TABLE_WIDTH, table
+from sim.text.tuning_table import table
 
 EFFORT = Effort(64, whole_space=False, searched=100_000, fresh=45_000, each=5000, seed=1, fresh_seed=77, shared=False)
 
@@ -67,7 +68,7 @@ def test_the_table_fits_100_columns(tried: Callable[..., Tried], keys: int, obje
 
 def test_sentences_say_what_was_found_what_it_cost_and_how_sure_it_is(found: list[Tried]) -> None:
     first, written, cost, sure = sentences(found, OBJECTIVES, EFFORT)
-    assert first.startswith("Of 3 finalists 3 keep every constraint, and 2 of them are the Pareto set")
+    assert first.startswith("Of 3 finalists, 3 keep every constraint, and 2 of them are the Pareto set")
     assert "from point 1 (time_to_effect.p99 100 ms, cost.actions 3)" in first
     assert "to point 2 (time_to_effect.p99 900 ms, cost.actions 2)" in first
     assert "misses success.rate >= 99%" in written
@@ -100,4 +101,4 @@ def test_edges_of_the_space_are_named(found: list[Tried]) -> None:
 def test_what_is_closest_is_told_with_how_far_it_is(tried: Callable[..., Tried]) -> None:
     rows = [tried(Role.misses, 100, lost=40), tried(Role.as_written, 200)]
     answer = sentences(rows, OBJECTIVES, EFFORT)[0]
-    assert answer.startswith("No finalist keeps every constraint. Closest comes initial_backoff 1s, base 2: missed:")
+    assert answer.startswith("No finalist keeps every constraint. The closest is initial_backoff 1s, base 2: missed:")
