@@ -60,7 +60,7 @@ def estimate_text(estimate: Estimate, unit: Unit) -> str:
 
 
 def range_text(estimate: Estimate, unit: Unit) -> str:
-    """Write an interval for a narrow column, its unit once: `93.47-96.19 %`; empty if there is none or both ends agree."""
+    """Write an interval for a narrow column: `93.47-96.19 %`; empty if there is none or both ends agree."""
     if not estimate.has_interval or estimate.low == estimate.high:
         return ""
     low, high = value_text(estimate.low, unit), value_text(estimate.high, unit)

@@ -37,8 +37,8 @@ def shown(tried: Sequence[Tried]) -> list[Tried]:
 def table(tried: Sequence[Tried], objectives: Sequence[str], constraints: Sequence[Expectation]) -> Table:
     """Return a table of at most 100 columns: a row a point, with parameters, objectives and constrained metrics.
 
-    A metric that misses its bound is marked `!`, one that may miss it `?`. If room is short, the parameters share a
-    column; constrained metrics that are no objectives lose first their intervals, then their columns; the intervals of
+    A metric that misses its bound is marked `!`, one that may miss it `?`. If room is short, constrained metrics that
+    are no objectives lose their intervals, then their columns; then the parameters share one column. The intervals of
     objectives are the last to go.
     """
     rows = shown(tried)

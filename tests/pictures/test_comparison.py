@@ -8,7 +8,7 @@ from reported import GONE, LATER, MS, SPREAD, Groups, MakePair
 
 from sim.pictures.comparison import DARK_RED, plot_comparison, save_comparison
 from sim.pictures.drawing import GREEN
-from sim.text.comparison import finding
+from sim.text.comparison_sentences import finding
 
 S = 1000 * MS
 

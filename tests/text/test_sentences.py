@@ -17,7 +17,10 @@ SLOW: Row = {"first_effect_ns": 900 * MS, "settled_ns": 950 * MS}
 def test_one_cell_is_answered_in_five_sentences(make_cell: MakeCell, stuck: Row) -> None:
     cell = make_cell("only", (980, {}), (15, FAILED), (5, stuck))
     assert sentences([cell]) == [
-        "Of 1,000 requests, 98.00 % (96.93 % to 98.70 %) succeeded; 1.50 % were given up and 0.50 % are stuck for ever.",
+        (
+            "Of 1,000 requests, 98.00 % (96.93 % to 98.70 %) succeeded; "
+            "1.50 % were given up and 0.50 % are stuck for ever."
+        ),
         "Of all requests, half had their effect within 100 ms, but 2.00 % never had any.",
         "No effect was repeated, but anything that happens to fewer than 0.38 % of the requests may not show.",
         "How sure: 95 % intervals over 1,000 independent requests a cell.",

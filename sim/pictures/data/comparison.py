@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sim.measure.differences import Change
 from sim.measure.quantities import QUANTILES, Unit
 from sim.pictures.data.ccdf import Ccdf, time_to_effect_data
-from sim.text.comparison import finding
+from sim.text.comparison_sentences import finding
 from sim.text.numerals import difference_text
 from sim.text.reported import Cell
 
