@@ -1,4 +1,4 @@
-"""Stories of real simulations. `RETRYSIM_UPDATE_GOLDEN=1 pytest tests/analysis/test_timeline.py` rewrites the texts."""
+"""Stories of real simulations. `RETRYSIM_UPDATE_GOLDEN=1 pytest tests/stories/test_story.py` rewrites the texts."""
 
 import os
 from collections.abc import Callable
