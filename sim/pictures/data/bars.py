@@ -49,7 +49,6 @@ class AttemptBars:
     remarks: tuple[str, ...]
     """Shape (groups,): the share of a group whose bars are too low to see, in words; else empty."""
     note: str = ""
-    """Why there are no bars; else empty."""
     caption: str = ""
 
     @property
@@ -89,7 +88,6 @@ class StackedBars:
     remarks: tuple[str, ...]
     """Shape (cells,): the text behind each bar."""
     note: str = ""
-    """A sentence instead of bars; else empty."""
     caption: str = ""
 
 

@@ -64,7 +64,6 @@ class Ccdf:
     floor: float
     """The lower end of the axis of shares; the upper end is 1."""
     note: str = ""
-    """A sentence that says why there is no curve, or why the curves are straight; empty otherwise."""
     caption: str = ""
 
     @property

@@ -61,6 +61,7 @@ class HeatMap:
     fields: tuple[Field, ...]
     """In the order of the cells."""
     colors: ColorScale
+    """The color of each value."""
     caption: str = ""
 
 

@@ -36,7 +36,9 @@ class Objective:
     """One objective and its axis."""
 
     label: str
+    """What the metric is called on an axis."""
     scale: Scale
+    """Where its values stand."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,7 @@ class EffectMark:
     """An effect of an attempt."""
 
     t_ns: int
+    """When it was done."""
     name: str
     """`applied`, `suppressed` or the cause of a duplicate."""
 
@@ -70,13 +71,15 @@ class AttemptRow:
     """An attempt."""
 
     name: str
+    """What the row is called: `attempt 3`."""
     decided_ns: int
     """When the retrier scheduled the attempt; from here to `due_ns` it is delayed."""
     due_ns: int
+    """When it was to start."""
     start_ns: int
-    """When it started, which may be later than it was due."""
+    """When it started, which may be later."""
     end_ns: int | None
-    """None if it never ends."""
+    """When it ended; None if it never ends."""
     end: str
     """How it ended: one of the ends in `sim.history.vocabulary`, `killed`, or empty if it never ends."""
     unheard_ns: int | None
@@ -86,6 +89,7 @@ class AttemptRow:
     noticed_ns: int | None
     """When the retrier acts on the end; None if never, or if the attempt is not `unnoticed`."""
     effects: tuple[EffectMark, ...]
+    """Its effects, in the order of time."""
     label: str
     """How it went, in words."""
 
@@ -95,9 +99,11 @@ class WaitingRow:
     """An attempt that never started."""
 
     name: str
+    """What the row is called: `next attempt`."""
     asked_ns: int
     """When the retrier scheduled it."""
     due_ns: int
+    """When it was to start."""
     label: str
     """What became of it, in words."""
 
@@ -107,6 +113,7 @@ class GapRow:
     """The place of attempts that are left out."""
 
     name: str
+    """Empty: the row has no name."""
     text: str
     """How many attempts are left out, in words."""
 
@@ -119,6 +126,7 @@ class PollMark:
     """A poll."""
 
     t_ns: int
+    """When it committed or threw."""
     lane: int
     """Position in `lanes`, from 0."""
     how: str
@@ -131,6 +139,7 @@ class StoryPicture:
 
     title: str
     axis: TimeAxis
+    """The axis of time, along x."""
     rows: tuple[Row, ...]
     """From the top down."""
     lanes: tuple[str, ...]
@@ -150,7 +159,6 @@ class StoryPicture:
     ending: str
     """The settlement in words, or what happened instead."""
     note: str = ""
-    """That no attempt was made; else empty."""
     caption: str = ""
 
 

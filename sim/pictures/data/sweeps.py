@@ -60,10 +60,12 @@ class SweepLines:
     title: str
     y_label: str
     x: LevelAxis
+    """The swept key."""
     y: Scale
+    """Where the metric's values stand."""
     lines: tuple[Line, ...]
+    """In the order of the cells."""
     note: str = ""
-    """Why there are no lines; else empty."""
     caption: str = ""
 
 

@@ -44,6 +44,7 @@ class TimeAxis:
     """An axis of time since the submission."""
 
     label: str
+    """What stands along the axis."""
     left_ns: float
     right_ns: float
     """The ends of the axis."""
