@@ -23,8 +23,8 @@ from sim.cli.main import COMMANDS, cli
 from sim.convex.platform import assumed
 from sim.experiment.plan import plan
 from sim.measure.quantities import Unit
-from sim.pictures.bars import save_figures
-from sim.pictures.drawing import caption_text
+from sim.pictures.data.caption import caption_text
+from sim.pictures.run_pictures import save_figures
 from sim.results.result import Result as AnyResult
 from sim.retriers.base import LoopRetrier, ScheduledRetrier
 from sim.scenario.load import load, parse
@@ -268,7 +268,7 @@ def test_a_retrier_of_ones_own_runs_from_a_file_in_an_empty_folder(module: str, 
     words = shlex.split(line.replace("scenarios/", f"{ROOT}/scenarios/"))
     result = run(*words[1:], "--requests", "400", "--no-plots")
     assert (result.exit_code, result.stderr) == (0, "")
-    success = float(re.findall(r"Of 400 requests ([\d.]+) %", result.stdout)[0])
+    success = float(re.findall(r"Of 400 requests, ([\d.]+) %", result.stdout)[0])
     assert 95 < success < 100
 
 

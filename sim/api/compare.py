@@ -17,10 +17,10 @@ from sim.expect.conditions import Judged, parse_condition
 from sim.expect.expectations import Ruling
 from sim.experiment.cell_result import CellResult
 from sim.measure.differences import Difference, Differences
-from sim.pictures.comparison import plot_comparison
 from sim.scenario.identity import differing, digest
-from sim.text import comparison
 from sim.text.comparison import Pair
+from sim.text.comparison_sentences import sentences
+from sim.text.comparison_table import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -72,14 +72,16 @@ class Compared:
 
     def table(self, *, complete: bool = False) -> Table:
         """Return a table of at most 100 columns; `complete` shows every metric."""
-        return comparison.table(self.pair, complete=complete)
+        return table(self.pair, complete=complete)
 
     def sentences(self, *, complete: bool = False) -> list[str]:
         """Say what the comparison rests on, then each difference in a plain sentence."""
-        return comparison.sentences(self.pair, complete=complete)
+        return sentences(self.pair, complete=complete)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the times to effect of both with the differences of their quantiles; the title states the finding."""
+        from sim.pictures.comparison import plot_comparison
+
         return plot_comparison(self.pair, ax)
 
     def summary(self) -> dict[str, Any]:

@@ -15,10 +15,10 @@ from sim.cli.output import WIDTH, Printer, refuse_impossible, saving
 from sim.expect.conditions import Condition, parse_condition
 from sim.expect.expectations import ExpressionError, Ruling
 from sim.pictures.comparison import save_comparison
-from sim.pictures.drawing import caption_text
+from sim.pictures.data.caption import caption_text
 from sim.results.reading import open_results
 from sim.scenario.identity import digest
-from sim.text.comparison import judged_text
+from sim.text.comparison_sentences import judged_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from sim.cli.exit_codes import BROKEN
 from sim.cli.output import Printer, refuse_impossible, saving, terminal_width, whole
 from sim.cli.scenarios import Source, problems_told, scenario_options
 from sim.explorer.play import CourseMisfit, located
-from sim.pictures.drawing import caption_text
+from sim.pictures.data.caption import caption_text
 from sim.pictures.story import save_timeline
 from sim.scenario.cells import cells
 from sim.scenario.identity import digest

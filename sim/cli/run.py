@@ -23,9 +23,8 @@ from sim.experiment.executors import refuse_unknown
 from sim.experiment.plan import plan, refuse_course
 from sim.experiment.progress import Watch
 from sim.explorer.play import located
-from sim.pictures.bars import save_figures
-from sim.pictures.drawing import caption_text
-from sim.pictures.sweeps import SWEEP_PICTURES, save_sweep
+from sim.pictures.data.caption import caption_text
+from sim.pictures.run_pictures import SWEEP_PICTURES, save_figures, save_sweep
 from sim.results.folder import is_stale
 from sim.results.seal import SUFFIX
 from sim.results.tables import RESULTS

@@ -14,7 +14,7 @@ from sim.cli.progress import bar
 from sim.cli.scenarios import Source, problems_told, scenario_options
 from sim.expect.expectations import Ruling
 from sim.explorer.play import located
-from sim.pictures.drawing import caption_text
+from sim.pictures.data.caption import caption_text
 from sim.pictures.pareto import FIGURE, save_pareto
 from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.parts.tuning import MOST_FINALISTS

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from sim.explorer.play import course_of, small_world
 from sim.scenario.identity import digest
 from sim.scenario.load import parse
+from sim.scenario.names import LONGEST_NAME
 from sim.scenario.parts.invariants import NAMES
 from sim.scenario.yaml.writer import flow_text, yaml_lines
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from sim.scenario.data_files import DataFiles
     from sim.scenario.schema import Scenario
 
-LONGEST_NAME = 64
 NOT_SAVED = ("schema", "name", "why", "seed", "requests", "sweep", "variants", "explore", "course", "expect", "check")
 """Keys of the written scenario that the file leaves out or replaces."""
 _UNFIT = re.compile("[^a-z0-9._-]+")

@@ -1,82 +1,52 @@
-"""Pictures of the cells of a scenario: times as CCDFs, attempts, outcomes and duplicates as bars.
+"""Draws bars: requests by number of attempts, by outcome, and repeated effects by cause."""
 
-`plot_x(cells, ax=None) -> Axes` draws one picture, on a new figure where no axes are given. `save_figures` writes them
-all as files. What is drawn comes from `CellMetrics`; nothing is measured here.
-"""
+from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from sim.pictures.ccdf import (
-    DETECTION_LAG,
-    TIME_TO_EFFECT,
-    TIME_TO_KNOWN,
-    draw_tails,
-    named_among,
-    plot_detection_lag,
-    plot_time_to_effect,
-    plot_time_to_known,
-)
+from sim.measure.quantities import Unit
+from sim.pictures.data.bars import attempts_data, duplicates_data, outcomes_data
 from sim.pictures.drawing import (
     BLUE,
+    GRAY,
     GREEN,
-    GREY,
     ORANGE,
     PURPLE,
     SKY,
     VERMILLION,
-    add_caption,
     bar_style,
-    caption_text,
-    figure_bytes,
     label,
+    named_figure,
     new_axes,
+    new_figure,
     note,
-    settings,
     with_legend,
+    with_legend_above,
 )
-from sim.text.numerals import number_text, percent_text
-from sim.text.reported import Cell
 
-__all__ = [
-    "add_caption",
-    "caption_text",
-    "plot_attempts",
-    "plot_detection_lag",
-    "plot_duplicates",
-    "plot_outcomes",
-    "plot_time_to_effect",
-    "plot_time_to_known",
-    "save_figures",
-]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-WIDE_ENOUGH = 0.09
-"""The least share whose part of a bar holds its own text."""
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from sim.pictures.data.bars import AttemptBars, Part, StackedBars
+    from sim.text.reported import Cell
 
 _SMALL: dict[str, Any] = {"ha": "center", "va": "bottom", "fontsize": 7.5}
 _PLATE: dict[str, Any] = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}
 
-
-_OUTCOMES = MappingProxyType(
+_LOOKS = MappingProxyType(
     {
         "success": (GREEN, ""),
         "gave_up": (ORANGE, "///"),
         "stuck": (VERMILLION, "xxx"),
         "open": (SKY, "..."),
-        "canceled": (GREY, "---"),
+        "canceled": (GRAY, "---"),
         "runaway": (PURPLE, "\\\\\\"),
-    }
-)
-_CAUSES = MappingProxyType(
-    {
         "ack_lost": (BLUE, ""),
         "crash_after_effect": (ORANGE, "///"),
         "timeout": (GREEN, "..."),
@@ -84,210 +54,127 @@ _CAUSES = MappingProxyType(
         "resubmit": (PURPLE, "\\\\\\"),
     }
 )
+"""Color and hatch of the parts of bars: outcomes, then causes of repeated effects."""
 
 
 def plot_attempts(cells: Sequence[Cell], ax: Axes | None = None) -> Axes:
-    """Draw the share of requests by number of attempts, a bar a cell; many attempts share a group."""
-    ax = new_axes() if ax is None else ax
-    ax.set_title("Attempts per request")
-    counted = [(index, cell) for index, cell in enumerate(cells) if len(cell.metrics)]
-    if not counted:
-        note(ax, "No request counts.")
-        return ax
-    numbers = sorted(set[int]().union(*(cell.metrics.attempts for _, cell in counted)))
-    groups = _attempt_groups(numbers[0], numbers[-1])
-    width = 0.84 / len(counted)
-    tops = [0.0] * len(groups)
-    for place, (index, cell) in enumerate(counted):
-        shares = [_share_of_group(cell, first, last) for first, last in groups]
-        lefts = [group - 0.42 + place * width for group in range(len(groups))]
-        ax.bar(lefts, shares, width, align="edge", label=label(cell.name), **bar_style(index))
-        tops = list(map(max, tops, shares))
-    for group, top in enumerate(tops):
-        if 0 < top < 0.02 * max(tops):
-            most = "at most\n" if len(counted) > 1 else ""
-            ax.annotate(f"{most}{percent_text(top)}", (group, top), (0, 3), textcoords="offset points", **_SMALL)
-    ax.set_xticks(range(len(groups)), [str(first) if first == last else f"{first} to {last}" for first, last in groups])
-    ax.set_xlabel("attempts")
-    ax.set_ylabel("share of requests")
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
-    ax.set_ylim(0, 1.05 * max(tops))
-    return with_legend(ax, "upper right")
+    """Draw the share of requests by number of attempts, a bar a cell; many numbers of attempts share a group."""
+    return draw_attempts(attempts_data(cells), ax)
 
 
 def plot_outcomes(cells: Sequence[Cell], ax: Axes | None = None) -> Axes:
     """Draw a bar a cell, split by what the retrier concluded; shares too small to see stand beside it in words."""
-    if ax is None:
-        return _on_a_figure_of_its_own(plot_outcomes, cells)
-    ax.set_title("Outcomes")
-    rows = [{name: cell.metrics.outcomes[name] / max(1, len(cell.metrics)) for name in _OUTCOMES} for cell in cells]
-    _draw_stacks(ax, cells, rows, _OUTCOMES)
-    for place, row in enumerate(rows):
-        left, aside = 0.0, []
-        for name, share in row.items():
-            words = f"{name.replace('_', ' ')} {percent_text(share)}"
-            if share >= WIDE_ENOUGH:
-                text = percent_text(share) if share < 2 * WIDE_ENOUGH else words
-                ax.text(left + share / 2, place, text, bbox=_PLATE, **_SMALL | {"va": "center"})
-            elif share:
-                aside.append(words)
-            left += share
-        if not len(cells[place].metrics):
-            aside.append("no request counts")
-        lines = [", ".join(aside[start : start + 2]) for start in range(0, len(aside), 2)]
-        ax.text(1.01, place, "\n".join(lines), va="center", fontsize=8)
-    ax.set_xlim(0, 1)
-    ax.set_xlabel("share of requests")
-    ax.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
-    return ax
+    return draw_stacks(outcomes_data(cells), ax)
 
 
 def plot_duplicates(cells: Sequence[Cell], ax: Axes | None = None) -> Axes:
     """Draw a bar a cell: repeated effects per 1000 requests, split by cause."""
-    if ax is None:
-        return _on_a_figure_of_its_own(plot_duplicates, cells)
-    ax.set_title("Repeated effects by cause")
-    rows = [
-        {name: 1000 * count / max(1, len(cell.metrics)) for name, count in cell.metrics.duplicates.items()}
-        for cell in cells
-    ]
-    totals = [sum(row.values()) for row in rows]
-    if not any(totals):
-        counts = sum(len(cell.metrics) for cell in cells)
-        note(ax, f"No effect was repeated in any of {counts:,} requests.")
-        ax.set_axis_off()
+    return draw_stacks(duplicates_data(cells), ax)
+
+
+# Attempts.
+
+
+def draw_attempts(data: AttemptBars, ax: Axes | None = None) -> Axes:
+    """Draw a bar for each cell in each group of numbers of attempts, with a legend inside the axes."""
+    ax = new_axes() if ax is None else ax
+    _draw_groups(data, ax)
+    return ax if data.note else with_legend(ax, "upper right")
+
+
+def attempts_figure(data: AttemptBars) -> Figure:
+    """Draw the same with a legend above the axes."""
+    figure = named_figure(10, 4.4, [cell.name for cell in data.cells])
+    ax = figure.add_subplot()
+    _draw_groups(data, ax)
+    return with_legend_above(figure, ax)
+
+
+def _draw_groups(data: AttemptBars, ax: Axes) -> None:
+    ax.set_title(data.title)
+    if data.note:
+        note(ax, data.note)
+        return
+    counted = [(index, cell) for index, cell in enumerate(data.cells) if cell.shares]
+    width = 0.84 / len(counted)
+    for place, (index, cell) in enumerate(counted):
+        lefts = [group - 0.42 + place * width for group in range(len(data.groups))]
+        ax.bar(lefts, cell.shares, width, align="edge", label=label(cell.name), **bar_style(index))
+    for group, (top, remark) in enumerate(zip(data.tops, data.remarks, strict=True)):
+        if remark:
+            ax.annotate(remark, (group, top), (0, 3), textcoords="offset points", **_SMALL)
+    ax.set_xticks(range(len(data.groups)), data.groups)
+    ax.set_xlabel(data.x_label)
+    ax.set_ylabel(data.y_label)
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+    ax.set_ylim(0, 1.05 * max(data.tops))
+
+
+# Outcomes and repeated effects.
+
+
+def draw_stacks(data: StackedBars, ax: Axes | None = None) -> Axes:
+    """Draw a horizontal bar a cell, split into parts; on a new figure there is a legend above the axes."""
+    if ax is not None:
+        _draw_bars(data, ax)
         return ax
-    _draw_stacks(ax, cells, rows, _CAUSES)
-    for place, total in enumerate(totals):
-        ax.text(total, place, f" {number_text(total)}", va="center", fontsize=8)
-    ax.set_xlim(0, 1.1 * max(totals))
-    ax.set_xlabel("repeated effects per 1000 requests")
+    figure = new_figure(8, 4.6)
+    ax = figure.add_subplot()
+    _draw_bars(data, ax)
+    with_legend_above(figure, ax)
     return ax
 
 
-def save_figures(cells: Sequence[Cell], caption: str, folder: Path, *, svg: bool = False) -> list[Path]:
-    """Write every picture into `folder` as PNG, and as SVG if asked to; return the files in the order written.
-
-    Equal input gives equal bytes. Nothing is written before all pictures are drawn; the folder is made if missing.
-    """
-    kinds = ("png", "svg") if svg else ("png",)
-    files: dict[Path, bytes] = {}
-    with settings():
-        for name, draw in _FIGURES.items():
-            figure = draw(cells)
-            add_caption(figure, caption)
-            files |= {folder / f"{name}.{kind}": figure_bytes(figure, kind) for kind in kinds}
-    folder.mkdir(parents=True, exist_ok=True)
-    for path, content in files.items():
-        path.write_bytes(content)
-    return list(files)
+def stacks_figure(data: StackedBars) -> Figure:
+    """Draw the same on a figure as high as the cells need; a sentence instead of bars needs no room for them."""
+    lines = sum(max(2, label(name).count("\n") + 1) for name in data.cells)
+    figure = new_figure(10, 1.5 if data.note else 1.5 + 0.22 * lines)
+    ax = figure.add_subplot()
+    _draw_bars(data, ax)
+    return with_legend_above(figure, ax)
 
 
-# -- figures -----------------------------------------------------------------------------------------------------------
+def _draw_bars(data: StackedBars, ax: Axes) -> None:
+    ax.set_title(data.title)
+    if data.note:
+        note(ax, data.note)
+        ax.set_axis_off()
+        return
+    places = range(len(data.cells))
+    lefts = [0.0] * len(data.cells)
+    for part in data.parts:
+        color, hatch = _LOOKS[part.key]
+        ax.barh(
+            places, part.sizes, 0.62, lefts, label=part.name, color=color, hatch=hatch, edgecolor="white", linewidth=0
+        )
+        lefts = [left + size for left, size in zip(lefts, part.sizes, strict=True)]
+    ax.set_yticks(places, [label(name) for name in data.cells])
+    ax.set_ylim(len(data.cells) - 0.5, -0.5)
+    ax.set_xlabel(data.x_label)
+    if data.unit == Unit.share.value:
+        _dress_shares(data, ax)
+    else:
+        _dress_counts(data, ax)
 
 
-def _ccdf_figure(cells: Sequence[Cell]) -> Figure:
-    figure = _figure(11, 4.8, [cells[position] for position in named_among(cells)])
-    left, right = figure.subplots(1, 2)
-    draw_tails(cells, TIME_TO_EFFECT, left)
-    draw_tails(cells, TIME_TO_KNOWN, right)
-    return _with_outer_legend(figure, left)
+def _dress_shares(data: StackedBars, ax: Axes) -> None:
+    for place, remark in enumerate(data.remarks):
+        _write_within(ax, place, data.parts)
+        ax.text(1.01, place, remark, va="center", fontsize=8)
+    ax.set_xlim(0, 1)
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
 
 
-def _detection_lag_figure(cells: Sequence[Cell]) -> Figure:
-    figure = _figure(8, 4.6, [cells[position] for position in named_among(cells)])
-    return _with_outer_legend(figure, draw_tails(cells, DETECTION_LAG, figure.add_subplot()))
+def _write_within(ax: Axes, place: int, parts: Sequence[Part]) -> None:
+    left = 0.0
+    for part in parts:
+        size, text = part.sizes[place], part.texts[place]
+        if text:
+            ax.text(left + size / 2, place, text, bbox=_PLATE, **_SMALL | {"va": "center"})
+        left += size
 
 
-def _attempts_figure(cells: Sequence[Cell]) -> Figure:
-    figure = _figure(10, 4.4, cells)
-    ax = plot_attempts(cells, figure.add_subplot())
-    if (legend := ax.get_legend()) is not None:
-        legend.remove()
-    return _with_outer_legend(figure, ax)
-
-
-def _stacks_figure(plot: Callable[[Sequence[Cell], Axes], Axes]) -> Callable[[Sequence[Cell]], Figure]:
-    def draw(cells: Sequence[Cell]) -> Figure:
-        lines = sum(max(2, label(cell.name).count("\n") + 1) for cell in cells)
-        figure = Figure(figsize=(10, 1.5 + 0.22 * lines), layout="constrained")
-        ax = plot(cells, figure.add_subplot())
-        if not ax.axison:
-            figure.set_figheight(1.5)  # a sentence instead of bars needs no room for them
-        return _with_outer_legend(figure, ax)
-
-    return draw
-
-
-_FIGURES: dict[str, Callable[[Sequence[Cell]], Figure]] = {
-    "ccdf": _ccdf_figure,
-    "attempts": _attempts_figure,
-    "detection_lag": _detection_lag_figure,
-    "outcomes": _stacks_figure(plot_outcomes),
-    "duplicates": _stacks_figure(plot_duplicates),
-}
-
-
-def _figure(width: float, height: float, cells: Sequence[Cell]) -> Figure:
-    """Make a figure that grows with the lines of the legend above it."""
-    lines = sum(label(cell.name).count("\n") + 1 for cell in cells) / 2.5
-    return Figure(figsize=(width, height + 0.16 * lines), layout="constrained")
-
-
-def _on_a_figure_of_its_own(plot: Callable[[Sequence[Cell], Axes], Axes], cells: Sequence[Cell]) -> Axes:
-    """Draw on a new figure, with a legend above the axes."""
-    ax = plot(cells, new_axes())
-    if isinstance(ax.figure, Figure):
-        _with_outer_legend(ax.figure, ax)
-    return ax
-
-
-def _with_outer_legend(figure: Figure, ax: Axes) -> Figure:
-    handles, texts = ax.get_legend_handles_labels()
-    if handles:
-        longest = max(len(line) for text in texts for line in text.split("\n"))
-        most = max(1, int(figure.get_figwidth() / (0.75 + 0.06 * longest)))
-        columns = math.ceil(len(handles) / math.ceil(len(handles) / most))
-        figure.legend(handles, texts, loc="outside upper center", ncols=columns, handlelength=5)
-    return figure
-
-
-# -- bars --------------------------------------------------------------------------------------------------------------
-
-
-def _draw_stacks(
-    ax: Axes, cells: Sequence[Cell], rows: Sequence[dict[str, float]], looks: Mapping[str, tuple[str, str]]
-) -> None:
-    """Draw a horizontal bar a cell, the first on top, of parts named in `looks`; only parts that occur are named."""
-    places = range(len(cells))
-    lefts = [0.0] * len(cells)
-    for name, (color, hatch) in looks.items():
-        widths = [row[name] for row in rows]
-        if any(widths):
-            ax.barh(
-                places,
-                widths,
-                0.62,
-                lefts,
-                label=name.replace("_", " "),
-                color=color,
-                hatch=hatch,
-                edgecolor="white",
-                linewidth=0,
-            )
-        lefts = [left + width for left, width in zip(lefts, widths, strict=True)]
-    ax.set_yticks(places, [label(cell.name) for cell in cells])
-    ax.set_ylim(len(cells) - 0.5, -0.5)
-
-
-def _attempt_groups(least: int, most: int) -> list[tuple[int, int]]:
-    """Split the numbers of attempts into at most twelve groups: eight alone, then groups that double in width."""
-    if most - least < 12:
-        return [(number, number) for number in range(least, most + 1)]
-    starts = [*range(least, least + 8), least + 8, least + 16, least + 32, most + 1]
-    return [(first, min(following - 1, most)) for first, following in pairwise(starts) if first <= most]
-
-
-def _share_of_group(cell: Cell, first: int, last: int) -> float:
-    hits = sum(count for number, count in cell.metrics.attempts.items() if first <= number <= last)
-    return hits / len(cell.metrics)
+def _dress_counts(data: StackedBars, ax: Axes) -> None:
+    for place, (length, remark) in enumerate(zip(data.lengths, data.remarks, strict=True)):
+        ax.text(length, place, f" {remark}", va="center", fontsize=8)
+    ax.set_xlim(0, 1.1 * max(data.lengths))

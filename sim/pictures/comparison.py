@@ -1,55 +1,73 @@
-"""The picture of a comparison: two curves of waiting, and what became of their quantiles; the title is the finding."""
+"""Draws a comparison: two curves of waiting, and what became of their quantiles; the title is the finding."""
+
+from __future__ import annotations
 
 import math
 import textwrap
-from pathlib import Path
+from functools import partial
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from sim.measure.differences import Change
+from sim.pictures.ccdf import draw_curves
+from sim.pictures.data.comparison import comparison_data
+from sim.pictures.drawing import GRAY, GREEN, new_figure, with_legend
+from sim.pictures.saving import save
 
-from sim.measure.differences import Change, Difference
-from sim.measure.quantities import QUANTILES, Unit
-from sim.pictures.ccdf import TIME_TO_EFFECT, draw_tails
-from sim.pictures.drawing import GREEN, GREY, add_caption, figure_bytes, settings, with_legend
-from sim.text.comparison import Pair, finding
-from sim.text.numerals import difference_text
-from sim.text.reported import Cell
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from sim.pictures.data.comparison import ComparedCurves, Step
+    from sim.text.comparison import Pair
 
 TITLE_WIDTH = 90
 DARK_RED = "#A3195B"
 """For what is worse: the palette's red is that of B's curve."""
 MIDDLE = 0.5
-"""Left of this part of the axis a quantile has room for words on its right, else on its left."""
-_COLORS = MappingProxyType({Change.better: GREEN, Change.worse: DARK_RED})
-_SIGNS = MappingProxyType({Change.better: "better", Change.worse: "worse", Change.inconclusive: "may be chance"})
+"""A quantile left of this part of the axis has its words on the right, else on the left."""
+_COLORS = MappingProxyType({Change.better.value: GREEN, Change.worse.value: DARK_RED})
 
 
 def plot_comparison(pair: Pair, ax: Axes | None = None) -> Axes:
     """Draw the times to effect of A and B, and at each quantile the step from A to B; the title states the finding.
 
-    Steps are green where B is certainly better, red where it is worse, grey where neither is certain; the words at each
-    give the difference B - A with its 95 % interval.
+    Steps are green if B is certainly better, red if it is certainly worse, gray otherwise; the words at each give the
+    difference B - A with its 95 % interval.
     """
-    cells = [Cell(f"A: {pair.a}", pair.differences.a), Cell(f"B: {pair.b}", pair.differences.b)]
-    ax = draw_tails(cells, TIME_TO_EFFECT, ax)
-    ax.set_title(textwrap.fill(finding(pair).replace("$", r"\$"), TITLE_WIDTH), fontsize=11)
-    if ax.axison and ax.get_xscale() == "log" and len(ax.get_xticks()):
-        floor = ax.get_ylim()[0]
-        for point, share in QUANTILES.items():
-            if float(1 - share) >= floor:
-                _draw_step(ax, pair.differences[f"time_to_effect.{point}"], float(1 - share))
+    return draw_comparison(comparison_data(pair), ax)
+
+
+def draw_comparison(data: ComparedCurves, ax: Axes | None = None) -> Axes:
+    """Draw both curves and the steps between their quantiles."""
+    ax = draw_curves(data.curves, ax)
+    ax.set_title(textwrap.fill(data.title.replace("$", r"\$"), TITLE_WIDTH), fontsize=11)
+    for step in data.steps:
+        _draw_step(ax, step, (data.curves.low_ns, data.curves.high_ns))
     return with_legend(ax)
 
 
-def _draw_step(ax: Axes, found: Difference, height: float) -> None:
+def comparison_figure(data: ComparedCurves) -> Figure:
+    """Draw the same as it is saved."""
+    figure = new_figure(9, 5.2)
+    draw_comparison(data, figure.add_subplot())
+    return figure
+
+
+def save_comparison(pair: Pair, caption: str, folder: Path, stem: str, *, svg: bool = False) -> list[Path]:
+    """Write the picture as `stem`.png into `folder`, as `sim.pictures.saving.save` does; return the files."""
+    data = comparison_data(pair, caption)
+    return save({stem: partial(comparison_figure, data)}, caption, folder, svg=svg)
+
+
+def _draw_step(ax: Axes, step: Step, ends_ns: tuple[float, float]) -> None:
     """Draw an arrow from A's quantile to B's, and say how far it goes."""
-    if found.a.value is None or found.b.value is None:
-        return
-    left, right = ax.get_xlim()
-    ends = [min(max(value, left), right) for value in (found.a.value, found.b.value)]
-    color = _COLORS.get(found.change, GREY)
-    if ends[0] != ends[1]:
+    left_ns, right_ns = ends_ns
+    from_ns, to_ns = (min(max(value, left_ns), right_ns) for value in (step.a_ns, step.b_ns))
+    color = _COLORS.get(step.change, GRAY)
+    if from_ns != to_ns:
         arrow = {
             "arrowstyle": "-|>",
             "color": color,
@@ -58,54 +76,18 @@ def _draw_step(ax: Axes, found: Difference, height: float) -> None:
             "shrinkB": 0,
             "mutation_scale": 11,
         }
-        ax.annotate("", (ends[1], height), (ends[0], height), arrowprops=arrow, zorder=4)
+        ax.annotate("", (to_ns, step.share), (from_ns, step.share), arrowprops=arrow, zorder=4)
     else:
-        ax.plot([ends[0]], [height], "o", color=color, markersize=5, zorder=4)
-    text = _words(found)
-    places = [math.log(end / left) / math.log(right / left) for end in ends]
-    on_the_right = max(places) < MIDDLE
+        ax.plot([from_ns], [step.share], "o", color=color, markersize=5, zorder=4)
+    farthest = math.log(max(from_ns, to_ns) / left_ns) / math.log(right_ns / left_ns)
+    on_the_right = farthest < MIDDLE
     ax.annotate(
-        text,
-        (0.99 if on_the_right else 0.055, height),
+        step.text,
+        (0.99 if on_the_right else 0.055, step.share),
         (0, 2.5),
         xycoords=("axes fraction", "data"),
         textcoords="offset points",
         ha="right" if on_the_right else "left",
         fontsize=7.5,
-        color="#444444" if color == GREY else color,
+        color="#444444" if color == GRAY else color,
     )
-
-
-def _words(found: Difference) -> str:
-    if found.change is Change.same:
-        return "the same"
-    estimate = found.estimate
-    if estimate.value is None:
-        return "never in both"
-    if math.isinf(estimate.value):
-        return f"{'to' if estimate.value > 0 else 'from'} never, {_SIGNS.get(found.change, '')}"
-    size = difference_text(estimate.value, Unit.duration)
-    if estimate.low is None or estimate.high is None:
-        return f"{size}, no interval"
-    if math.isinf(estimate.low) or math.isinf(estimate.high):
-        return f"{size}, too few requests to tell"
-    low, high = (difference_text(end, Unit.duration) for end in (estimate.low, estimate.high))
-    said = _SIGNS.get(found.change, "") if estimate.value else ""
-    return f"{size} ({low} to {high}){f', {said}' if said else ''}"
-
-
-def save_comparison(pair: Pair, caption: str, folder: Path, stem: str, *, svg: bool = False) -> list[Path]:
-    """Write the picture as `stem`.png into a folder that exists, and as SVG if asked to; return the files.
-
-    Equal input gives equal bytes.
-    """
-    with settings():
-        figure = Figure(figsize=(9, 5.2), layout="constrained")
-        plot_comparison(pair, figure.add_subplot())
-        add_caption(figure, caption)
-        written = []
-        for kind in ("png", "svg") if svg else ("png",):
-            path = folder / f"{stem}.{kind}"
-            path.write_bytes(figure_bytes(figure, kind))
-            written.append(path)
-    return written

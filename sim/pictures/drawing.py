@@ -1,78 +1,36 @@
-"""How pictures look: colours and dashes, axes in time, captions, and bytes that depend on nothing but the input.
+"""How pictures look: colors and dashes, axes in time, names, legends.
 
-Colours are those of M. Okabe and K. Ito, "Color universal design" (2008), which people of every colour vision tell
-apart; yellow is left out, it fades on white. No state of pyplot is read or changed.
+Colors are those of M. Okabe and K. Ito, "Color universal design" (2008), which people of every color vision tell
+apart; yellow is left out because it fades on white.
 """
 
-import io
+from __future__ import annotations
+
 import math
 import textwrap
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import matplotlib as mpl
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from sim.kernel.durations import UNITS_NS
+from sim.pictures.data.ticks import duration_ticks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
 
 BLUE, VERMILLION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
-PURPLE, SKY, BLACK, GREY = "#CC79A7", "#56B4E9", "#000000", "#999999"
+PURPLE, SKY, BLACK, GRAY = "#CC79A7", "#56B4E9", "#000000", "#999999"
 PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (9, 3)), (0, (3, 1)))
 MARKERS = "osDv^<>PXph*"
 HATCHES = ("", "///", "...", "\\\\\\", "xxx", "---", "|||")
 FAINT = "#B8B8B8"
 
-_SETTINGS: dict[Any, Any] = {
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlesize": 11,
-    "figure.constrained_layout.h_pad": 0.09,
-    "figure.constrained_layout.w_pad": 0.09,
-    "font.size": 9,
-    "hatch.linewidth": 0.6,
-    "legend.fontsize": 8,
-    "legend.frameon": False,
-    "savefig.dpi": 130,
-    "svg.hashsalt": "retrysim",
-}
-_TICKS_NS = tuple(
-    (float(f"{number}e{exponent}") * UNITS_NS[unit], f"{number * 10**exponent} {name}")
-    for unit, name, exponents in (("ns", "ns", 3), ("us", "us", 3), ("ms", "ms", 3), ("s", "s", 1))
-    for exponent in range(exponents)
-    for number in (1, 2, 5)
-) + tuple(
-    (float(number * UNITS_NS[unit]), f"{number} {name}")
-    for unit, name, numbers in (
-        ("s", "s", (10, 20, 30)),
-        ("m", "min", (1, 2, 5, 10, 20, 30)),
-        ("h", "h", (1, 2, 5, 10)),
-        ("d", "d", (1, 2, 5, 10, 20, 50, 100, 200)),
-    )
-    for number in numbers
-)
-_TICKS_YEARS = tuple((float(years * 365 * UNITS_NS["d"]), f"{years} y") for years in (1, 2, 5, 10, 20, 50, 100))
-MOST_TICKS = 8
-MOST_FINE_TICKS = 6
-"""Ticks in steps of 1, 2 and 5 are closer to one another than decades are."""
-
-
-@contextmanager
-def settings() -> Iterator[None]:
-    """Draw with our settings over Matplotlib's own defaults, whatever a user's matplotlibrc says."""
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(_SETTINGS)
-        yield
-
 
 def line_style(index: int, count: int) -> dict[str, Any]:
-    """Return how to draw the line of cell `index` of `count`: colour and dashes, with markers above seven cells."""
+    """Return how to draw the line of cell `index` of `count`: color and dashes, with markers above seven cells."""
     turn = index // len(PALETTE)
     style: dict[str, Any] = {
         "color": PALETTE[index % len(PALETTE)],
@@ -85,7 +43,7 @@ def line_style(index: int, count: int) -> dict[str, Any]:
 
 
 def bar_style(index: int) -> dict[str, Any]:
-    """Return how to draw the bars of cell `index`: colour and hatch."""
+    """Return how to draw the bars of cell `index`: color and hatch."""
     turn = index // len(PALETTE)
     return {
         "facecolor": PALETTE[index % len(PALETTE)],
@@ -100,16 +58,6 @@ def label(name: str, width: int = 34, lines: int = 3) -> str:
     wrapped = textwrap.wrap(name, width, max_lines=lines, placeholder="...") or [name]
     text = "\n".join(wrapped).replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text
-
-
-def duration_ticks(low_ns: float, high_ns: float) -> tuple[list[float], list[str]]:
-    """Return positions and labels of at most eight ticks in round units between two positive times."""
-    inside = [tick for tick in _TICKS_NS + _TICKS_YEARS if low_ns <= tick[0] <= high_ns]
-    decades = [tick for tick in inside if tick[1].split()[0].strip("0") == "1"]
-    chosen = inside if len(inside) <= MOST_FINE_TICKS else decades
-    while len(chosen) > MOST_TICKS:
-        chosen = chosen[::2]
-    return [position for position, _ in chosen], [text for _, text in chosen]
 
 
 def set_time_axis(ax: Axes, low_ns: float, high_ns: float, zero_ns: float | None) -> None:
@@ -147,40 +95,39 @@ def spread(heights: Sequence[float], gap: float) -> list[float]:
 
 
 def note(ax: Axes, text: str) -> None:
-    """Say in words what an empty picture would not."""
+    """Write a sentence into the middle of a picture that would otherwise say nothing."""
     ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize=11)
 
 
-def caption_text(scenario: str, seed: int, requests: int, digest: str, replications: int = 1) -> str:
-    """Return the caption of a run's pictures: scenario, seed, requests of each cell, first digits of the digest."""
-    size = f"{requests:,} requests" + (f" x {replications} replications" if replications > 1 else "")
-    return f"scenario {scenario} | seed {seed} | {size} a cell | digest {digest[:12]}"
-
-
-def add_caption(figure: Figure, caption: str) -> None:
-    """Put a caption in small print at the foot of a figure."""
-    figure.supxlabel(caption.replace("$", r"\$"), x=0.01, ha="left", fontsize=7, color="#555555")
-
-
-def figure_bytes(figure: Figure, kind: str) -> bytes:
-    """Return a figure as a file of kind `png` or `svg`, the same bytes for the same figure."""
-    FigureCanvasAgg(figure)
-    buffer = io.BytesIO()
-    metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
-    with warnings.catch_warnings():
-        # A name in a script that the bundled font lacks shows as boxes; that is no reason to alarm at the terminal.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(buffer, format=kind, metadata=metadata)
-    return buffer.getvalue()
+def new_figure(width_in: float, height_in: float) -> Figure:
+    """Return an empty figure that arranges its parts by itself."""
+    return Figure(figsize=(width_in, height_in), layout="constrained")
 
 
 def new_axes() -> Axes:
     """Return the axes of a new figure."""
-    return Figure(figsize=(8, 4.6), layout="constrained").add_subplot()
+    return new_figure(8, 4.6).add_subplot()
+
+
+def named_figure(width_in: float, height_in: float, names: Sequence[str]) -> Figure:
+    """Make a figure that grows with the lines of the legend above it."""
+    lines = sum(label(name).count("\n") + 1 for name in names) / 2.5
+    return new_figure(width_in, height_in + 0.16 * lines)
 
 
 def with_legend(ax: Axes, place: Literal["lower left", "upper right"] = "lower left") -> Axes:
-    """Put a legend inside the axes if anything is labelled."""
+    """Put a legend inside the axes if anything is labeled."""
     if ax.get_legend_handles_labels()[0]:
         ax.legend(loc=place, handlelength=4, fontsize=8)
     return ax
+
+
+def with_legend_above(figure: Figure, ax: Axes) -> Figure:
+    """Put the legend of `ax` above the figure, in as few rows as it takes, if anything is labeled."""
+    handles, texts = ax.get_legend_handles_labels()
+    if handles:
+        longest = max(len(line) for text in texts for line in text.split("\n"))
+        most = max(1, int(figure.get_figwidth() / (0.75 + 0.06 * longest)))
+        columns = math.ceil(len(handles) / math.ceil(len(handles) / most))
+        figure.legend(handles, texts, loc="outside upper center", ncols=columns, handlelength=5)
+    return figure

@@ -1,4 +1,4 @@
-"""A metric over two swept keys, as a field of colors."""
+"""Draws a metric over two swept keys as a field of colors."""
 
 from __future__ import annotations
 
@@ -6,144 +6,132 @@ import math
 from typing import TYPE_CHECKING
 
 from matplotlib import colormaps
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from sim.measure.quantities import METRICS, Unit
-from sim.pictures.drawing import (
-    duration_ticks,
-    label,
-    new_axes,
-)
-from sim.pictures.metric_axes import linear_ticks, metric_words
-from sim.pictures.sweep_levels import SPAN_OF_LOG, SweptCell, _levels, _title
-from sim.text.numerals import value_text
+from sim.pictures.data.heat_map import heat_data
+from sim.pictures.data.ticks import duration_ticks
+from sim.pictures.drawing import label, new_axes, new_figure
+from sim.pictures.metric_axes import linear_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
 
+    from sim.pictures.data.heat_map import ColorScale, HeatMap, HeatMaps
+    from sim.pictures.data.levels import SweptCell
 
 MOST_WRITTEN = 12
-"""Columns of a heat map whose cells have room for their values."""
-
-
-COLOURS = "cividis"
-"""Even in lightness, and the same to every colour vision (J. R. Nunez and others, PLoS ONE 13(7), 2018)."""
-
-
+"""The fields of a heat map of more columns have no room for their values."""
+COLORS = "cividis"
+"""Even in lightness, and the same to every color vision (J. R. Nunez and others, PLoS ONE 13(7), 2018)."""
 _NEVER = "#D9D9D9"
 
 
 def plot_heat(cells: Sequence[SweptCell], path: str, x: str, y: str, ax: Axes | None = None) -> Axes:
-    """Draw a metric over two swept keys, a field for each pair of values; what is infinite is grey and says `never`.
+    """Draw a metric over two swept keys, a field for each pair of values; a field that says `never` is gray.
 
-    Raises KeyError where a key is not swept or there is no such metric, ValueError where several cells share a field.
+    Raises KeyError if a key is not swept or there is no such metric, ValueError if several cells share a field.
     """
+    return draw_heat(heat_data(cells, path, x, y), ax)
+
+
+def draw_heat(data: HeatMap, ax: Axes | None = None) -> Axes:
+    """Draw one heat map, with its scale of colors beside it."""
     ax = new_axes() if ax is None else ax
-    _draw_heat(cells, path, x, y, ax, _Colours(cells, path))
+    _draw_fields(data, ax)
+    ax.set_title(data.title)
+    figure = ax.get_figure()
+    if isinstance(figure, Figure):
+        _draw_color_bar(figure, [ax], data.colors)
     return ax
 
 
-def _heat_figure(cells: Sequence[SweptCell], keys: Sequence[str], path: str, variants: Sequence[str]) -> Figure:
-    # The last key of a sweep changes fastest: it goes along.
-    y, x = keys
-    width = 1.8 + 0.62 * max(5, len(_levels(cells, x)))
-    height = 1.5 + 0.42 * max(4, len(_levels(cells, y)))
-    across = min(3, len(variants))
-    down = math.ceil(len(variants) / across)
-    figure = Figure(figsize=(width * across + 0.8, height * down), layout="constrained")
-    colours = _Colours(cells, path)
+def heat_figure(data: HeatMaps) -> Figure:
+    """Draw a heat map for each variant, with one scale of colors beside them all."""
+    width = 1.8 + 0.62 * max(5, *(len(panel.columns) for panel in data.panels))
+    height = 1.5 + 0.42 * max(4, *(len(panel.rows) for panel in data.panels))
+    across = min(3, len(data.panels))
+    down = math.ceil(len(data.panels) / across)
+    figure = new_figure(width * across + 0.8, height * down)
     axes = figure.subplots(down, across, squeeze=False).ravel().tolist()
-    for ax, variant in zip(axes, variants, strict=False):
-        _draw_heat([cell for cell in cells if cell.variant == variant], path, x, y, ax, colours, bar=False)
-        if variant:
-            ax.set_title(label(variant), fontsize=9)
-    for ax in axes[len(variants) :]:
+    for ax, panel in zip(axes, data.panels, strict=False):
+        _draw_fields(panel, ax)
+        if panel.variant:
+            ax.set_title(label(panel.variant), fontsize=9)
+    for ax in axes[len(data.panels) :]:
         ax.set_axis_off()
-    figure.suptitle(_title(path), fontsize=11)
-    _colour_bar(figure, axes, colours)
+    figure.suptitle(data.title, fontsize=11)
+    _draw_color_bar(figure, axes, data.colors)
     return figure
 
 
-class _Colours:
-    """The colours of the values of all panels of a heat map."""
+class _Palette:
+    """The color of each value."""
 
-    def __init__(self, cells: Sequence[SweptCell], path: str) -> None:
-        values = [cell.metrics.value(path).value for cell in cells]
-        self.finite = sorted(value for value in values if value is not None and math.isfinite(value))
-        self.path = path
-        self.unit = METRICS[path].unit
-        self.map = colormaps[COLOURS]
-        low, high = (self.finite[0], self.finite[-1]) if self.finite else (0.0, 1.0)
-        self.is_log = self.unit is Unit.duration and low > 0 and high / low >= SPAN_OF_LOG
-        self.norm: Normalize = LogNorm(low, high) if self.is_log else Normalize(low, high if high > low else low + 1)
+    def __init__(self, scale: ColorScale) -> None:
+        self.map = colormaps[COLORS]
+        high = scale.high if scale.high > scale.low else scale.low + 1
+        self.norm: Normalize = LogNorm(scale.low, scale.high) if scale.log else Normalize(scale.low, high)
 
     def of(self, value: float) -> tuple[float, float, float]:
-        """Return the colour of a finite value."""
+        """Return the color of a finite value: red, green and blue from 0 to 1."""
         return to_rgb(self.map(float(self.norm(value))))
 
 
-def _draw_heat(  # noqa: PLR0913, PLR0917  # two axes, the colours, and where
-    cells: Sequence[SweptCell], path: str, x: str, y: str, ax: Axes, colours: _Colours, *, bar: bool = True
-) -> None:
-    columns, rows = _levels(cells, x), _levels(cells, y)
-    fields: dict[tuple[int, int], float | None] = {}
-    for cell in cells:
-        at = columns.index(cell.levels[x]), rows.index(cell.levels[y])
-        if at in fields:
-            raise ValueError(f"several cells have the same {x} and {y}; draw one variant, or lines")
-        fields[at] = cell.metrics.value(path).value
-    for (column, row), value in fields.items():
-        infinite = value is None or math.isinf(value)
-        colour = to_rgb(_NEVER) if value is None or infinite else colours.of(value)
+def _draw_fields(data: HeatMap, ax: Axes) -> None:
+    palette = _Palette(data.colors)
+    for field in data.fields:
+        value = math.inf if field.value is None else field.value
+        infinite = math.isinf(value)
+        color = to_rgb(_NEVER) if infinite else palette.of(value)
         ax.add_patch(
             Rectangle(
-                (column - 0.5, row - 0.5),
+                (field.column - 0.5, field.row - 0.5),
                 1,
                 1,
-                facecolor=colour,
+                facecolor=color,
                 edgecolor="white",
                 hatch="///" if infinite else None,
                 linewidth=0.8,
             )
         )
-        if len(columns) <= MOST_WRITTEN:
-            dark = 0.2126 * colour[0] + 0.7152 * colour[1] + 0.0722 * colour[2] < 0.5
-            plate = {"facecolor": _NEVER, "edgecolor": "none", "pad": 1.0} if infinite else None
-            text = "-" if value is None else value_text(value, colours.unit)
+        if len(data.columns) <= MOST_WRITTEN:
+            dark = 0.2126 * color[0] + 0.7152 * color[1] + 0.0722 * color[2] < 0.5
             ax.text(
-                column, row, text, ha="center", va="center", fontsize=7, color="white" if dark else "black", bbox=plate
+                field.column,
+                field.row,
+                field.text,
+                ha="center",
+                va="center",
+                fontsize=7,
+                color="white" if dark else "black",
+                bbox={"facecolor": _NEVER, "edgecolor": "none", "pad": 1.0} if infinite else None,
             )
-    ax.set_xlim(-0.5, len(columns) - 0.5)
-    ax.set_ylim(-0.5, len(rows) - 0.5)
-    ax.set_xticks(range(len(columns)), [label(one.text, 12) for one in columns])
-    ax.set_yticks(range(len(rows)), [label(one.text, 16) for one in rows])
+    ax.set_xlim(-0.5, len(data.columns) - 0.5)
+    ax.set_ylim(-0.5, len(data.rows) - 0.5)
+    ax.set_xticks(range(len(data.columns)), [label(text, 12) for text in data.columns])
+    ax.set_yticks(range(len(data.rows)), [label(text, 16) for text in data.rows])
     ax.tick_params(length=0)
-    ax.set_xlabel(x)
-    ax.set_ylabel(y)
+    ax.set_xlabel(data.x_label)
+    ax.set_ylabel(data.y_label)
     for side in ax.spines.values():
         side.set_visible(False)
-    if bar:
-        ax.set_title(_title(path))
-        figure = ax.get_figure()
-        if isinstance(figure, Figure):
-            _colour_bar(figure, [ax], colours)
 
 
-def _colour_bar(figure: Figure, axes: Sequence[Axes], colours: _Colours) -> None:
-    if len(set(colours.finite)) < 2:
+def _draw_color_bar(figure: Figure, axes: Sequence[Axes], scale: ColorScale) -> None:
+    if scale.low == scale.high:
         return
-    from matplotlib.cm import ScalarMappable  # noqa: PLC0415  # pyplot-free, and needed by heat maps alone
-
-    bar = figure.colorbar(ScalarMappable(colours.norm, colours.map), ax=list(axes), pad=0.02, aspect=25)
-    low, high = colours.finite[0], colours.finite[-1]
-    positions, texts = duration_ticks(low, high) if colours.is_log else linear_ticks(low, high, colours.unit)
+    palette = _Palette(scale)
+    bar = figure.colorbar(ScalarMappable(palette.norm, palette.map), ax=list(axes), pad=0.02, aspect=25)
+    ticks = duration_ticks(scale.low, scale.high) if scale.log else linear_ticks(scale.low, scale.high, scale.unit)
+    positions, texts = ticks
     bar.ax.yaxis.set_major_locator(FixedLocator(positions))
     bar.ax.set_yticklabels(texts)
     bar.ax.yaxis.set_minor_locator(NullLocator())
-    bar.set_label(metric_words(colours.path))
+    bar.set_label(scale.label)
     bar.outline.set_visible(False)

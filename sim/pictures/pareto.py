@@ -1,208 +1,191 @@
-"""The picture of a search for parameters: its Pareto set among all that was tried, with intervals.
+"""Draws a search for parameters: its Pareto set among all candidates, with intervals.
 
-`plot_pareto(tried, x, y, ax=None) -> Axes` draws one objective over another; with one objective alone (`x == y`) the
-candidates stand in rows. `save_pareto` writes the picture, a panel for each objective after the first.
+One objective goes over another; of one objective alone the candidates stand in rows.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from matplotlib.figure import Figure
-
-from sim.measure.quantities import METRICS
-from sim.pictures.drawing import (
-    BLUE,
-    FAINT,
-    GREY,
-    ORANGE,
-    VERMILLION,
-    add_caption,
-    figure_bytes,
-    new_axes,
-    settings,
-)
-from sim.pictures.metric_axes import Scale, dress, metric_words, scale_of
-from sim.text.tried import Role, Tried
+from sim.pictures.data.pareto import ROLE_WORDS, pareto_data
+from sim.pictures.drawing import BLUE, FAINT, GRAY, ORANGE, VERMILLION, new_axes, new_figure
+from sim.pictures.metric_axes import dress
+from sim.pictures.saving import save
+from sim.text.tried import Role
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from sim.measure.estimates import Estimate
+    from sim.pictures.data.pareto import Candidate, Pareto
+    from sim.pictures.data.scales import Scale
+    from sim.text.tried import Tried
 
 FIGURE = "pareto"
+"""The name of the file, without its ending."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    label: str
     marker: str
     color: str
     size: float
     hollow: bool = False
     intervals: bool = True
 
+    @property
+    def style(self) -> dict[str, Any]:
+        """How to draw the marker."""
+        return {
+            "linestyle": "none",
+            "marker": self.marker,
+            "color": self.color,
+            "markersize": self.size,
+            "markerfacecolor": "white" if self.hollow else self.color,
+        }
+
 
 _LOOKS = {
-    Role.tried: _Look("left out on the way (search sample)", ".", FAINT, 4, intervals=False),
-    Role.misses: _Look("finalist, misses a constraint", "x", VERMILLION, 6),
-    Role.unsure: _Look("finalist, not sure of a constraint", "^", ORANGE, 6, hollow=True),
-    Role.dominated: _Look("finalist, beyond doubt worse than a point", "s", GREY, 5, hollow=True),
-    Role.as_written: _Look("as written", "*", "#000000", 11),
-    Role.point: _Look("Pareto set", "o", BLUE, 7),
+    Role.tried.value: _Look(".", FAINT, 4, intervals=False),
+    Role.misses.value: _Look("x", VERMILLION, 6),
+    Role.unsure.value: _Look("^", ORANGE, 6, hollow=True),
+    Role.dominated.value: _Look("s", GRAY, 5, hollow=True),
+    Role.as_written.value: _Look("*", "#000000", 11),
+    Role.point.value: _Look("o", BLUE, 7),
 }
 """In the order in which they are drawn: later ones on top."""
 
 
 def plot_pareto(tried: Sequence[Tried], x: str, y: str, ax: Axes | None = None) -> Axes:
-    """Draw all candidates, one objective over another; points carry their numbers."""
-    ax = new_axes() if ax is None else ax
-    draw_pareto(tried, x, y, ax)
-    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, fontsize=8)
-    return ax
-
-
-def draw_pareto(tried: Sequence[Tried], x: str, y: str, ax: Axes, *, joined: bool = True) -> None:
-    """Draw as `plot_pareto` does, without a legend; `joined` says whether a line goes through the set."""
-    if x == y:
-        _draw_rows(tried, x, ax)
-        return
-    scales = {path: _scale(tried, path) for path in (x, y)}
-    members = sorted((one for one in tried if one.role is Role.point), key=lambda one: one.number)
-    if joined and len(members) > 1:
-        line = sorted((_place(one.value(x), scales[x]), _place(one.value(y), scales[y])) for one in members)
-        ax.plot(*zip(*line, strict=True), color=BLUE, linewidth=0.9, linestyle=(0, (4, 3)), zorder=2)
-    for role, look in _LOOKS.items():
-        for one in (one for one in tried if one.role is role):
-            if role is Role.tried and not (_in_view(one.value(x), scales[x]) and _in_view(one.value(y), scales[y])):
-                continue
-            _mark(ax, look, _place(one.value(x), scales[x]), _place(one.value(y), scales[y]))
-            if look.intervals:
-                _whisker(ax, look, one.value(x), scales[x], _place(one.value(y), scales[y]))
-                _whisker(ax, look, one.value(y), scales[y], _place(one.value(x), scales[x]), upright=True)
-        if any(one.role is role for one in tried):
-            ax.plot([], [], label=look.label, **_style(look))
-    for one in members:
-        ax.annotate(
-            str(one.number),
-            (_place(one.value(x), scales[x]), _place(one.value(y), scales[y])),
-            (5, 5),
-            textcoords="offset points",
-            fontsize=9,
-            fontweight="bold",
-            color=BLUE,
-            zorder=6,
-        )
-    dress(ax, "x", scales[x], metric_words(x))
-    dress(ax, "y", scales[y], metric_words(y))
-    ax.set_title(_title(tried))
+    """Draw all candidates, one objective over another, or in rows if both are the same; points carry their numbers."""
+    return draw_pareto(pareto_data(tried, [x] if x == y else [x, y]), ax)
 
 
 def save_pareto(
     tried: Sequence[Tried], objectives: Sequence[str], caption: str, folder: Path, *, svg: bool = False
 ) -> list[Path]:
-    """Write the picture into `folder` as PNG, and as SVG if asked to; return the files. Equal input, equal bytes."""
-    others = list(objectives[1:]) or [objectives[0]]
-    with settings():
-        figure = Figure(figsize=(5.4 * len(others) + 1.2, 5.2), layout="constrained")
-        axes = figure.subplots(1, len(others), squeeze=False)[0]
-        for y, ax in zip(others, axes, strict=True):
-            draw_pareto(tried, objectives[0], y, ax, joined=len(others) == 1)
-            if len(others) > 1:
-                ax.set_title("")
-        if len(others) > 1:
-            figure.suptitle(_title(tried), fontsize=11)
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=2 if len(others) == 1 else 3)
-        add_caption(figure, caption)
-        files = {
-            folder / f"{FIGURE}.{kind}": figure_bytes(figure, kind) for kind in (("png", "svg") if svg else ("png",))
-        }
-    folder.mkdir(parents=True, exist_ok=True)
-    for path, content in files.items():
-        path.write_bytes(content)
-    return list(files)
+    """Write the picture into `folder`, as `sim.pictures.saving.save` does; return the files."""
+    data = pareto_data(tried, objectives, caption)
+    return save({FIGURE: partial(pareto_figure, data)}, caption, folder, svg=svg)
 
 
-def _title(tried: Sequence[Tried]) -> str:
-    count = sum(one.role is Role.point for one in tried)
-    if not count:
-        return "No candidate is sure to keep every constraint"
-    return "One candidate is best in everything" if count == 1 else f"{count} candidates worth choosing among"
+def draw_pareto(data: Pareto, ax: Axes | None = None) -> Axes:
+    """Draw the first two objectives, or rows if there is only one, with a legend beside the axes."""
+    ax = new_axes() if ax is None else ax
+    _draw_panel(data, min(1, len(data.objectives) - 1), ax, joined=True)
+    ax.set_title(data.title)
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, fontsize=8)
+    return ax
 
 
-def _draw_rows(tried: Sequence[Tried], x: str, ax: Axes) -> None:
-    """Draw one objective: a row a finalist, what was left out below them."""
-    scale = _scale(tried, x)
-    rows = [one for one in tried if one.role is not Role.tried]
+def pareto_figure(data: Pareto) -> Figure:
+    """Draw a panel for each objective after the first, with one legend above them."""
+    panels = range(1, len(data.objectives)) or range(1)
+    figure = new_figure(5.4 * len(panels) + 1.2, 5.2)
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for y, ax in zip(panels, axes, strict=True):
+        _draw_panel(data, y, ax, joined=len(panels) == 1)
+    if len(panels) > 1:
+        figure.suptitle(data.title, fontsize=11)
+    else:
+        axes[0].set_title(data.title)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=2 if len(panels) == 1 else 3)
+    return figure
+
+
+def _draw_panel(data: Pareto, y: int, ax: Axes, *, joined: bool) -> None:
+    """Draw objective `y` over the first, or rows if it is the first; `joined` says whether a line joins the set."""
+    if y == 0:
+        _draw_rows(data, ax)
+        return
+    first, second = data.objectives[0], data.objectives[y]
+    places = {
+        one: (_place(one.estimates[0], first.scale), _place(one.estimates[y], second.scale)) for one in data.candidates
+    }
+    points = data.points
+    if joined and len(points) > 1:
+        line = sorted(places[one] for one in points)
+        ax.plot(*zip(*line, strict=True), color=BLUE, linewidth=0.9, linestyle=(0, (4, 3)), zorder=2)
+    for role, look in _LOOKS.items():
+        for one in (one for one in data.candidates if one.role == role):
+            if role == Role.tried.value and not (one.in_view[0] and one.in_view[y]):
+                continue
+            across, up = places[one]
+            _mark(ax, look, across, up)
+            if look.intervals:
+                _draw_interval(ax, look, _ends(one.estimates[0], first.scale), up)
+                _draw_interval(ax, look, _ends(one.estimates[y], second.scale), across, upright=True)
+        _name(ax, data, role)
+    for one in points:
+        _write_number(ax, one, places[one])
+    dress(ax, "x", first.scale, first.label)
+    dress(ax, "y", second.scale, second.label)
+
+
+def _draw_rows(data: Pareto, ax: Axes) -> None:
+    """Draw one objective: a row for each finalist, and below them one for the candidates left out on the way."""
+    (objective, *_) = data.objectives
+    scale = objective.scale
+    rows = [one for one in data.candidates if one.role != Role.tried.value]
     for row, one in enumerate(rows):
         look = _LOOKS[one.role]
-        _mark(ax, look, _place(one.value(x), scale), row)
-        _whisker(ax, look, one.value(x), scale, row)
-    for one in tried:
-        if one.role is Role.tried and _in_view(one.value(x), scale):
-            _mark(ax, _LOOKS[Role.tried], _place(one.value(x), scale), len(rows))
-    for role, look in _LOOKS.items():
-        if any(one.role is role for one in tried):
-            ax.plot([], [], label=look.label, **_style(look))
-    names = [one.name if one.role in (Role.point, Role.as_written) else "" for one in rows]
+        _mark(ax, look, _place(one.estimates[0], scale), row)
+        _draw_interval(ax, look, _ends(one.estimates[0], scale), row)
+    for one in data.candidates:
+        if one.role == Role.tried.value and one.in_view[0]:
+            _mark(ax, _LOOKS[one.role], _place(one.estimates[0], scale), len(rows))
+    for role in _LOOKS:
+        _name(ax, data, role)
+    names = [one.name if one.role in (Role.point.value, Role.as_written.value) else "" for one in rows]
     ax.set_yticks(range(len(rows)), names)
-    ax.set_ylim(len(rows) - (0.5 if len(rows) == len(tried) else -0.5), -0.5)
-    dress(ax, "x", scale, metric_words(x))
+    ax.set_ylim(len(rows) - (0.5 if len(rows) == len(data.candidates) else -0.5), -0.5)
+    dress(ax, "x", scale, objective.label)
     ax.set_ylabel("point")
-    ax.set_title(_title(tried))
 
 
-def _scale(tried: Sequence[Tried], path: str) -> Scale:
-    """Choose an axis on which finalists stand with their intervals, as far as those are finite, and what is written.
-
-    What was left out on the way is drawn as far as it is in view.
-    """
-    values = [one.value(path).value for one in tried if one.role is not Role.tried]
-    ends = [
-        end
-        for one in tried
-        if one.role is not Role.tried
-        for end in (one.value(path).low, one.value(path).high)
-        if end is not None and 0 < end < float("inf")
-    ]
-    return scale_of([*(value for value in values if value is not None), *ends], METRICS[path].unit)
+def _name(ax: Axes, data: Pareto, role: str) -> None:
+    """Give a role a place in the legend, if there is a candidate of it."""
+    if any(one.role == role for one in data.candidates):
+        ax.plot([], [], label=ROLE_WORDS[role], **_LOOKS[role].style)
 
 
-def _in_view(estimate: Estimate, scale: Scale) -> bool:
-    if estimate.value is None or estimate.value == float("inf"):
-        return scale.never is not None
-    return scale.low <= estimate.value <= (scale.high if scale.never is None else scale.never)
+def _write_number(ax: Axes, one: Candidate, place: tuple[float, float]) -> None:
+    ax.annotate(
+        str(one.number),
+        place,
+        (5, 5),
+        textcoords="offset points",
+        fontsize=9,
+        fontweight="bold",
+        color=BLUE,
+        zorder=6,
+    )
 
 
 def _place(estimate: Estimate, scale: Scale) -> float:
     return scale.at(float("inf") if estimate.value is None else estimate.value)
 
 
-def _style(look: _Look) -> dict[str, Any]:
-    return {
-        "linestyle": "none",
-        "marker": look.marker,
-        "color": look.color,
-        "markersize": look.size,
-        "markerfacecolor": "white" if look.hollow else look.color,
-    }
+def _ends(estimate: Estimate, scale: Scale) -> list[float]:
+    """Return the places of the ends of an interval; none if there is no interval."""
+    if estimate.low is None or estimate.high is None:
+        return []
+    return [scale.at(estimate.low), scale.at(estimate.high)]
 
 
 def _mark(ax: Axes, look: _Look, x: float, y: float) -> None:
-    ax.plot([x], [y], zorder=3 + list(_LOOKS.values()).index(look) / 10, clip_on=False, **_style(look))
+    ax.plot([x], [y], zorder=3 + list(_LOOKS.values()).index(look) / 10, clip_on=False, **look.style)
 
 
-def _whisker(  # noqa: PLR0913  # an interval, its axis, and its place on the other
-    ax: Axes, look: _Look, estimate: Estimate, scale: Scale, across: float, *, upright: bool = False
-) -> None:
-    """Draw the interval of an estimate on its axis, at a place of the other axis."""
-    if estimate.low is None or estimate.high is None:
-        return
-    along = [scale.at(estimate.low), scale.at(estimate.high)]
-    x, y = ([across, across], along) if upright else (along, [across, across])
-    ax.plot(x, y, color=look.color, linewidth=1, zorder=2.5)
+def _draw_interval(ax: Axes, look: _Look, ends: list[float], across: float, *, upright: bool = False) -> None:
+    """Draw an interval on its axis, at a place of the other axis."""
+    if ends:
+        x, y = ([across, across], ends) if upright else (ends, [across, across])
+        ax.plot(x, y, color=look.color, linewidth=1, zorder=2.5)

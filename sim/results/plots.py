@@ -1,75 +1,90 @@
-"""The pictures of a result."""
+"""The pictures of a result: `result.plot` draws them, `result.plot.data` gives what they show as numbers and text.
+
+Matplotlib is imported when the first picture is drawn.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sim.pictures import bars, ccdf, heat_map, sweeps
+from sim.pictures.data.bars import attempts_data, duplicates_data, outcomes_data
+from sim.pictures.data.ccdf import detection_lag_data, time_to_effect_data, time_to_known_data
+from sim.pictures.data.heat_map import heat_data
+from sim.pictures.data.sweeps import metric_data
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from matplotlib.axes import Axes
 
-    from sim.pictures.sweep_levels import SweptCell
-    from sim.text.reported import Cell as Reported
+    from sim.pictures.data.bars import AttemptBars, StackedBars
+    from sim.pictures.data.ccdf import Ccdf
+    from sim.pictures.data.heat_map import HeatMap
+    from sim.pictures.data.levels import SweptCell
+    from sim.pictures.data.sweeps import SweepLines
+    from sim.text.reported import Cell
 
 
-class Plots:
-    """The pictures of a result: `result.plot.time_to_effect(ax=None)` and so on, each returning its Axes."""
+class PictureData:
+    """What the pictures of a result show: `result.plot.data.time_to_effect()` and so on.
 
-    def __init__(self, cells: list[Reported], swept: list[SweptCell]) -> None:
+    Each method returns a frozen object of numbers and text, see `sim.pictures.data`.
+    """
+
+    def __init__(self, cells: Sequence[Cell], swept: Sequence[SweptCell], caption: str) -> None:
         self._cells = cells
         self._swept = swept
+        self.caption = caption
+        """Scenario, seed, requests and digest, in one line."""
 
-    def _draw(self, function: Callable[[list[Reported], Axes | None], Axes], ax: Axes | None) -> Axes:
-        return function(self._cells, ax)
+    def time_to_effect(self) -> Ccdf:
+        """Return the shares of requests without their effect after t."""
+        return time_to_effect_data(self._cells, self.caption)
 
-    def time_to_effect(self, ax: Axes | None = None) -> Axes:
-        """Share of requests without their effect after t."""
-        return self._draw(ccdf.plot_time_to_effect, ax)
+    def time_to_known(self) -> Ccdf:
+        """Return the shares of requests that the retrier has not settled after t."""
+        return time_to_known_data(self._cells, self.caption)
 
-    def time_to_known(self, ax: Axes | None = None) -> Axes:
-        """Share of requests that the retrier has not settled after t."""
-        return self._draw(ccdf.plot_time_to_known, ax)
+    def detection_lag(self) -> Ccdf:
+        """Return the shares of requests whose end the retrier learns of later than t after it."""
+        return detection_lag_data(self._cells, self.caption)
 
-    def detection_lag(self, ax: Axes | None = None) -> Axes:
-        """Share of requests whose end the retrier learns of later than t after it."""
-        return self._draw(ccdf.plot_detection_lag, ax)
+    def attempts(self) -> AttemptBars:
+        """Return the shares of requests by number of attempts."""
+        return attempts_data(self._cells, self.caption)
 
-    def attempts(self, ax: Axes | None = None) -> Axes:
-        """Share of requests by number of attempts."""
-        return self._draw(bars.plot_attempts, ax)
+    def outcomes(self) -> StackedBars:
+        """Return the shares of requests by outcome."""
+        return outcomes_data(self._cells, self.caption)
 
-    def outcomes(self, ax: Axes | None = None) -> Axes:
-        """Share of requests by outcome."""
-        return self._draw(bars.plot_outcomes, ax)
+    def duplicates(self) -> StackedBars:
+        """Return duplicates per 1000 requests by cause."""
+        return duplicates_data(self._cells, self.caption)
 
-    def duplicates(self, ax: Axes | None = None) -> Axes:
-        """Duplicates per 1000 requests by cause."""
-        return self._draw(bars.plot_duplicates, ax)
+    def metric(self, path: str, over: str | None = None) -> SweepLines:
+        """Return a metric over a swept key, with intervals; a line a variant and a combination of the other keys.
 
-    def metric(self, path: str, over: str | None = None, ax: Axes | None = None) -> Axes:
-        """Draw a metric over a swept key, with intervals; a line a variant and a combination of the other keys.
-
-        The key need not be named where one alone is swept. Raises KeyError where it is not swept.
+        The key need not be named if only one is swept. Raises KeyError if it is not swept.
         """
-        return sweeps.plot_metric(self._swept, path, self._key(over), ax)
+        return metric_data(self._swept, path, self._key(over), self.caption)
 
-    def heat(self, path: str, x: str | None = None, y: str | None = None, ax: Axes | None = None) -> Axes:
-        """Draw a metric over two swept keys, which need not be named where two are swept: the last goes along x.
+    def heat(self, path: str, x: str | None = None, y: str | None = None) -> HeatMap:
+        """Return a metric over two swept keys, which need not be named if two are swept: the last goes along x.
 
-        Raises KeyError where a key is not swept, ValueError where several cells share a field.
+        Raises KeyError if a key is not swept, ValueError if several cells share a field.
         """
         if x is None or y is None:
-            keys = list(self._swept[0].levels) if self._swept else []
-            if len(keys) != 2:
-                raise KeyError(f"name two swept keys; there are {', '.join(keys) or 'none'}")
-            y, x = keys
-        return heat_map.plot_heat(self._swept, path, self._key(x), self._key(y), ax)
+            if len(self._keys) != 2:
+                raise KeyError(f"name two swept keys; there are {', '.join(self._keys) or 'none'}")
+            y, x = self._keys
+        return heat_data(self._swept, path, self._key(x), self._key(y), self.caption)
+
+    @property
+    def _keys(self) -> list[str]:
+        return list(self._swept[0].levels) if self._swept else []
 
     def _key(self, named: str | None) -> str:
-        keys = list(self._swept[0].levels) if self._swept else []
+        keys = self._keys
         if named is None and len(keys) == 1:
             return keys[0]
         if named not in keys:
@@ -77,3 +92,68 @@ class Plots:
                 f"name a swept key{'' if named is None else f', not {named}'}; there are {', '.join(keys) or 'none'}"
             )
         return str(named)
+
+
+class Plots:
+    """The pictures of a result: `result.plot.time_to_effect(ax=None)` and so on.
+
+    Each method draws on the Matplotlib axes given, or on a new figure, and returns the axes.
+    """
+
+    def __init__(self, data: PictureData) -> None:
+        self.data = data
+        """What the pictures show, as numbers and text: a method of the same name for each."""
+
+    def time_to_effect(self, ax: Axes | None = None) -> Axes:
+        """Draw the share of requests without their effect after t."""
+        from sim.pictures.ccdf import draw_ccdf
+
+        return draw_ccdf(self.data.time_to_effect(), ax)
+
+    def time_to_known(self, ax: Axes | None = None) -> Axes:
+        """Draw the share of requests that the retrier has not settled after t."""
+        from sim.pictures.ccdf import draw_ccdf
+
+        return draw_ccdf(self.data.time_to_known(), ax)
+
+    def detection_lag(self, ax: Axes | None = None) -> Axes:
+        """Draw the share of requests whose end the retrier learns of later than t after it."""
+        from sim.pictures.ccdf import draw_ccdf
+
+        return draw_ccdf(self.data.detection_lag(), ax)
+
+    def attempts(self, ax: Axes | None = None) -> Axes:
+        """Draw the share of requests by number of attempts."""
+        from sim.pictures.bars import draw_attempts
+
+        return draw_attempts(self.data.attempts(), ax)
+
+    def outcomes(self, ax: Axes | None = None) -> Axes:
+        """Draw the share of requests by outcome."""
+        from sim.pictures.bars import draw_stacks
+
+        return draw_stacks(self.data.outcomes(), ax)
+
+    def duplicates(self, ax: Axes | None = None) -> Axes:
+        """Draw duplicates per 1000 requests by cause."""
+        from sim.pictures.bars import draw_stacks
+
+        return draw_stacks(self.data.duplicates(), ax)
+
+    def metric(self, path: str, over: str | None = None, ax: Axes | None = None) -> Axes:
+        """Draw a metric over a swept key, with intervals; a line a variant and a combination of the other keys.
+
+        The key need not be named if only one is swept. Raises KeyError if it is not swept.
+        """
+        from sim.pictures.sweeps import draw_sweep_lines
+
+        return draw_sweep_lines(self.data.metric(path, over), ax)
+
+    def heat(self, path: str, x: str | None = None, y: str | None = None, ax: Axes | None = None) -> Axes:
+        """Draw a metric over two swept keys, which need not be named if two are swept: the last goes along x.
+
+        Raises KeyError if a key is not swept, ValueError if several cells share a field.
+        """
+        from sim.pictures.heat_map import draw_heat
+
+        return draw_heat(self.data.heat(path, x, y), ax)

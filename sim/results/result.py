@@ -12,13 +12,15 @@ from sim.expect.expectations import Ruling
 from sim.experiment.precision import Attained, attained, precision_summary
 from sim.history.records import FLAT_COLUMNS, Requests
 from sim.history.vocabulary import Cause, Outcome
-from sim.pictures.sweep_levels import SweptCell, level
-from sim.results.plots import Plots
+from sim.pictures.data.caption import caption_text
+from sim.pictures.data.levels import SweptCell, level
+from sim.results.plots import PictureData, Plots
 from sim.retriers.base import LoopRetrier
 from sim.scenario.identity import digest
 from sim.scenario.names import label
 from sim.text import sentences
 from sim.text.reported import Cell as Reported
+from sim.text.tables import table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +86,7 @@ class Result:
 
     def table(self) -> Table:
         """Return the results as a table for a terminal of 100 columns."""
-        return sentences.table(self.reported)
+        return table(self.reported)
 
     def sentences(self) -> list[str]:
         """Return three to five plain sentences: the answer, how sure it is, which assumption matters most."""
@@ -136,8 +138,11 @@ class Result:
 
     @property
     def plot(self) -> Plots:
-        """Pictures, each a function of an optional matplotlib Axes."""
-        return Plots(self.reported, self.swept)
+        """Pictures, each a function of an optional matplotlib Axes; `plot.data` has what they show."""
+        caption = caption_text(
+            self.scenario.name, self.scenario.seed, self.requests_each, self.digest, self.replications
+        )
+        return Plots(PictureData(self.reported, self.swept, caption))
 
     @property
     def swept(self) -> list[SweptCell]:

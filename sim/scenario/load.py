@@ -11,6 +11,7 @@ from sim.scenario.checks import Surroundings
 from sim.scenario.data_files import DataFiles
 from sim.scenario.mistakes.problems import Path as Keys
 from sim.scenario.mistakes.problems import Place, Places, Problem, ScenarioError, whole_file
+from sim.scenario.names import LONGEST_NAME
 from sim.scenario.schema import Scenario
 from sim.scenario.search_space import check_search
 from sim.scenario.yaml.guard import MAX_BYTES, Document, read_yaml
@@ -195,4 +196,4 @@ def _name_of(path: Path) -> str:
     """Make a name out of a file's stem: small letters, digits, '.', '_' and '-'."""
     allowed = "abcdefghijklmnopqrstuvwxyz0123456789._-"
     name = "".join(letter if letter in allowed else "-" for letter in path.stem.lower())
-    return name.lstrip("._-")[:64] or "scenario"
+    return name.lstrip("._-")[:LONGEST_NAME] or "scenario"

@@ -7,7 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+LONGEST_NAME = 64
+"""Of a scenario."""
 LONGEST_ID = 80
+"""Of a cell."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9._=,-]+")
 _COMMA_IN_WORDS = re.compile(r",\s+")
 """Without the space behind it, a comma of an id stands between a variant and the keys of a sweep."""

@@ -1,24 +1,9 @@
-"""Two cells compared, for people: a table of at most 100 columns, and a plain sentence for every difference.
+"""Two cells set against each other, as tables, sentences and pictures take them."""
 
-A metric is better or worse only where its 95 % interval says so. Twenty such intervals at once leave more room for
-chance than one, which the sentences say.
-"""
-
-import math
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
-from rich import box
-from rich.table import Table
-from rich.text import Text
-
-from sim.expect.conditions import Judged
-from sim.expect.expectations import Ruling
-from sim.measure.differences import Change, Difference, Differences
-from sim.measure.estimates import Estimate
-from sim.measure.quantities import METRICS, QUANTILES, Metric, Statistic, Unit
-from sim.text.numerals import amount_text, difference_text, percent_text, value_text
+from sim.measure.differences import Difference, Differences
+from sim.measure.quantities import METRICS, QUANTILES, Statistic
 
 MAIN = (
     "success.rate",
@@ -38,10 +23,10 @@ MAIN = (
     "cost.actions",
     "cost.action_ms",
 )
-"""The metrics that are shown unless all are asked for."""
+"""The metrics that are shown unless the reader asks for all."""
 
 ALWAYS = ("success.rate", "duplicates.rate")
-"""Rates that are shown even where they are 0 in both cells."""
+"""Rates that are shown even if they are 0 in both cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,269 +34,20 @@ class Pair:
     """Two cells set against each other."""
 
     a: str
-    """A's name."""
     b: str
+    """The names of A and of B."""
     differences: Differences
     basis: str
     """What the comparison rests on, in one sentence."""
     warnings: tuple[str, ...] = ()
-    """Why it may not be the policies alone that are compared, a sentence each."""
+    """Why the policies may not be the only difference, a sentence each."""
 
     @property
     def shown(self) -> list[Difference]:
-        """The differences that people want to read first."""
+        """The differences that people read first."""
         return [self.differences[path] for path in MAIN if path in ALWAYS or not self._is_idle(path)]
 
     def _is_idle(self, path: str) -> bool:
         if METRICS[path].statistic is not Statistic.rate:
             return False
         return not self.differences.a.value(path).value and not self.differences.b.value(path).value
-
-
-# -- the table ---------------------------------------------------------------------------------------------------------
-
-
-def table(pair: Pair, *, complete: bool = False) -> Table:
-    """Return a table of at most 100 columns, a row a metric; `complete` shows every metric there is a value of."""
-    made = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
-    made.add_column("metric", no_wrap=True)
-    for header in ("A", "B", "B - A"):
-        made.add_column(header, justify="right", no_wrap=True)
-    made.add_column("95 % interval", justify="right", no_wrap=True)
-    made.add_column("verdict", no_wrap=True)
-    for found in pair.differences if complete else pair.shown:
-        if found.a.value is not None or found.b.value is not None:
-            unit = found.metric.unit
-            made.add_row(
-                found.metric.path,
-                value_text(found.a.value, unit),
-                value_text(found.b.value, unit),
-                _difference_of(found),
-                _interval_of(found.estimate, unit),
-                found.change.value,
-            )
-    made.caption = Text(_caption(pair), no_wrap=False)
-    made.caption_justify = "left"
-    return made
-
-
-def _difference_of(found: Difference) -> str:
-    value = found.estimate.value
-    if value is not None and math.isinf(value):
-        return "to never" if value > 0 else "from never"
-    return difference_text(value, found.metric.unit)
-
-
-def _interval_of(estimate: Estimate, unit: Unit) -> str:
-    low, high = estimate.low, estimate.high
-    if low is None or high is None or low == high:
-        return ""
-    if math.isinf(low) and math.isinf(high):
-        return "no limits"
-    first, second = difference_text(low, unit), difference_text(high, unit)
-    number, _, name = first.partition(" ")
-    return f"{number} to {second}" if name and second.endswith(f" {name}") else f"{first} to {second}"
-
-
-def _caption(pair: Pair) -> str:
-    points = any(found.metric.unit is Unit.share for found in pair.shown)
-    return "pp: percentage points" if points else ""
-
-
-# -- sentences ---------------------------------------------------------------------------------------------------------
-
-
-def sentences(pair: Pair, *, complete: bool = False) -> list[str]:
-    """Say what the comparison rests on and what may spoil it, then what it found: a sentence for each difference.
-
-    What is the same in both is said in one sentence together.
-    """
-    found = [one for one in (pair.differences if complete else pair.shown) if one.a.value is not None or one.b.value]
-    by_change = {change: [one for one in found if one.change is change] for change in Change}
-    lines = [pair.basis, *pair.warnings, _tally(by_change)]
-    for change in (Change.better, Change.worse, Change.differs, Change.inconclusive):
-        lines += [sentence(one) for one in by_change[change]]
-    if by_change[Change.same]:
-        same = [f"{words(one.metric)} ({value_text(one.a.value, one.metric.unit)})" for one in by_change[Change.same]]
-        lines.append(f"Same in every request: {_listed(same)}.")
-    return lines
-
-
-def _tally(by_change: dict[Change, list[Difference]]) -> str:
-    counts = [f"{len(found)} {change.value}" for change, found in by_change.items() if found]
-    total = sum(map(len, by_change.values()))
-    text = f"Of {total} numbers: {_listed(counts)}"
-    judged = total - len(by_change[Change.same])
-    return f"{text}; of 20 such intervals about one misses by chance." if judged >= 10 else f"{text}."
-
-
-def sentence(found: Difference) -> str:
-    """Say one difference in a plain sentence with its numbers."""
-    unit, estimate = found.metric.unit, found.estimate
-    name = words(found.metric)
-    a, b = value_text(found.a.value, unit), value_text(found.b.value, unit)
-    match found.change:
-        case Change.same:
-            return f"Same: {name} is {a} in both, request by request."
-        case Change.inconclusive:
-            return f"Inconclusive: {name} is {_two(found)}; {_doubt(found)}."
-    start = found.change.value.capitalize()
-    rises = estimate.low is not None and estimate.low > 0
-    moves = f"{name} {'rises' if rises else 'falls'} from {a} to {b}"
-    if estimate.value is None or math.isinf(estimate.value):
-        return f"{start}: {moves}."
-    share = ""
-    if unit is not Unit.share and found.relative is not None:
-        share = f", which is {percent_text(abs(found.relative))}" if abs(found.relative) <= 1 else ""
-    return f"{start}: {moves}, by {amount_text(estimate.value, unit)}{_between(estimate, unit)}{share}."
-
-
-def _two(found: Difference) -> str:
-    unit = found.metric.unit
-    texts = {
-        name: value_text(estimate.value, unit)
-        for name, estimate in (("A", found.a), ("B", found.b))
-        if estimate.value is not None
-    }
-    if len(texts) == 2 and texts["A"] == texts["B"]:
-        return f"{texts['A']} in both"
-    return " and ".join(f"{text} in {name}" for name, text in texts.items()) or "not known"
-
-
-def _between(estimate: Estimate, unit: Unit) -> str:
-    """Write the interval of a difference known to be of one sign, as amounts, the smaller first."""
-    if estimate.low is None or estimate.high is None or estimate.low == estimate.high:
-        return ""
-    ends = sorted((abs(estimate.low), abs(estimate.high)))
-    if math.isinf(ends[1]):
-        return f" (at least {amount_text(ends[0], unit)})"
-    return f" ({amount_text(ends[0], unit)} to {amount_text(ends[1], unit)})"
-
-
-def _doubt(found: Difference) -> str:
-    """Say why nothing is certain."""
-    estimate = found.estimate
-    if found.a.value is None or found.b.value is None:
-        where = "either" if found.a.value is found.b.value else "A" if found.a.value is None else "B"
-        return f"no request counts for it in {where}"
-    if found.metric.statistic is Statistic.max:
-        return "a maximum has no interval"
-    if estimate.value is None:
-        return "what never comes in either makes no difference that could be told"
-    if estimate.low is None or estimate.high is None:
-        return "a single replication or request gives no interval"
-    return _chance(estimate.low, estimate.high, found.metric.unit)
-
-
-def _chance(low: float, high: float, unit: Unit) -> str:
-    if low == high == 0:
-        return "no difference is seen"
-    if math.isinf(low) and math.isinf(high):
-        return "this is too little to bound the difference"
-    first = "without a lower limit" if math.isinf(low) else difference_text(low, unit)
-    second = "without an upper limit" if math.isinf(high) else difference_text(high, unit)
-    joined = f"{first} to {second}" if math.isfinite(low) and math.isfinite(high) else f"{first}, {second}"
-    return f"the difference may be chance ({joined})"
-
-
-_RATES = MappingProxyType(
-    {
-        "success.rate": "the success rate",
-        "gave_up.rate": "the share of requests given up",
-        "stuck.rate": "the share of requests stuck for ever",
-        "open.rate": "the share of requests still open at the end",
-        "canceled.rate": "the share of requests canceled",
-        "runaway.rate": "the share of requests that ran into a limit",
-        "attempts.mean": "the mean number of attempts",
-        "attempts.max": "the largest number of attempts",
-        "amplification": "the amplification",
-        "duplicates.rate": "the share of requests with a repeated effect",
-        "duplicates.effects": "the mean number of repeated effects",
-        "polls.mean": "the mean number of polls",
-        "cost.mutations": "the mean number of mutations",
-        "cost.actions": "the mean number of actions",
-        "cost.action_ms": "the mean action time",
-    }
-)
-_TIMES = MappingProxyType(
-    {
-        "time_to_effect": "time to effect",
-        "time_to_known": "time to known",
-        "detection_lag": "detection lag",
-        "time_to_known.success": "time to known of successes",
-        "time_to_known.gave_up": "time to known of requests given up",
-        "time_to_known.canceled": "time to known of requests canceled",
-    }
-)
-
-
-def words(metric: Metric) -> str:
-    """Name a metric within a sentence."""
-    if metric.path in _RATES:
-        return _RATES[metric.path]
-    time = _TIMES[metric.quantity]
-    match metric.statistic:
-        case Statistic.mean:
-            return f"the mean {time}"
-        case Statistic.max:
-            return f"the longest {time}"
-        case _:
-            return f"the {metric.path.removeprefix(f'{metric.quantity}.')} of the {time}"
-
-
-def judged_text(judged: Judged, differences: Differences) -> str:
-    """Write a judged condition as one line: `holds: time_to_effect.p99 > +10%; it goes from 4.7 s to 5.9 s, +1.2 s`."""
-    found = differences[judged.condition.metric.path]
-    unit = found.metric.unit
-    said = {Ruling.met: "holds", Ruling.missed: "does not hold", Ruling.inconclusive: "inconclusive"}[judged.ruling]
-    a, b = value_text(found.a.value, unit), value_text(found.b.value, unit)
-    numbers = ", ".join(_numbers(found))
-    moves = f"it is {a} in both" if a == b else f"it goes from {a} to {b}"
-    reason = f"; {judged.reason}" if judged.reason else ""
-    return f"{said}: {judged.condition.text}; {moves}{f', {numbers}' if numbers else ''}{reason}"
-
-
-def _numbers(found: Difference) -> Iterator[str]:
-    """Yield the difference with its interval, and as a share of A's value."""
-    unit, estimate = found.metric.unit, found.estimate
-    if estimate.value is None or math.isinf(estimate.value):
-        return
-    interval = _interval_of(estimate, unit)
-    yield f"{difference_text(estimate.value, unit)}{f' ({interval})' if interval else ''}"
-    if found.relative and unit is not Unit.share:
-        yield f"{'+' if found.relative > 0 else '-'}{percent_text(min(abs(found.relative), 9.99))}"
-
-
-def finding(pair: Pair) -> str:
-    """Say in one line the most telling thing that is certain: of the time to effect, then of success, or both."""
-    a, b = (f"'{name}'" for name in (pair.a, pair.b))
-    success = pair.differences["success.rate"]
-    more = {Change.better: "more", Change.worse: "less"}.get(success.change)
-    rates = " instead of ".join(value_text(value, Unit.share) for value in (success.b.value, success.a.value))
-    for point in ("p99", "p90", "p50", "p99.9"):
-        found = pair.differences[f"time_to_effect.{point}"]
-        if found.change in (Change.better, Change.worse):
-            text = _finding_of_time(found, f"{float(100 * QUANTILES[point]):g} %", a, b)
-            return (
-                f"{text}, but succeeds {more} often, {rates}" if more and found.change is not success.change else text
-            )
-    if more:
-        return f"{b} succeeds {more} often than {a}: {rates}"
-    if pair.differences["time_to_effect.p99"].change is Change.same:
-        return f"{b} and {a} have their effects at the same times"
-    return f"No difference in the time to effect can be told between {b} and {a}"
-
-
-def _finding_of_time(found: Difference, share: str, a: str, b: str) -> str:
-    times = [value_text(value, Unit.duration) for value in (found.b.value, found.a.value)]
-    is_better = found.change is Change.better
-    if found.estimate.value is None or not math.isinf(found.estimate.value):
-        sooner = "sooner" if is_better else "later"
-        return f"{b} has {share} of its effects {sooner} than {a}, within {times[0]} instead of {times[1]}"
-    if is_better:
-        return f"{b} has {share} of its effects within {times[0]}, which {a} never has"
-    return f"{b} never has {share} of its effects, which {a} has within {times[1]}"
-
-
-def _listed(texts: Sequence[str]) -> str:
-    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"

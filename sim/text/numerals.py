@@ -39,7 +39,7 @@ def number_text(number: float) -> str:
 
 
 def value_text(value: float | None, unit: Unit) -> str:
-    """Write a value of a metric; `-` where there is none."""
+    """Write a value of a metric; `-` if there is none."""
     if value is None:
         return "-"
     match unit:
@@ -57,6 +57,15 @@ def estimate_text(estimate: Estimate, unit: Unit) -> str:
     if not estimate.has_interval or estimate.low == estimate.high:
         return text
     return f"{text} ({value_text(estimate.low, unit)} to {value_text(estimate.high, unit)})"
+
+
+def range_text(estimate: Estimate, unit: Unit) -> str:
+    """Write an interval for a narrow column: `93.47-96.19 %`; empty if there is none or both ends agree."""
+    if not estimate.has_interval or estimate.low == estimate.high:
+        return ""
+    low, high = value_text(estimate.low, unit), value_text(estimate.high, unit)
+    number, _, name = low.partition(" ")
+    return f"{number}-{high}" if name and high.endswith(f" {name}") else f"{low}-{high}"
 
 
 def difference_text(value: float | None, unit: Unit) -> str:

@@ -1,4 +1,4 @@
-"""What is reported on: the cells of a scenario, each with its metrics and verdicts."""
+"""The cells of a scenario as tables, sentences and pictures take them: each with its metrics and verdicts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,5 +17,5 @@ class Cell:
 
 
 def lack_replications(cells: Sequence[Cell]) -> bool:
-    """Say whether some cell is one replication of a shared world, which gives no intervals."""
+    """Say whether some cell is a single replication of a shared world, which gives no intervals."""
     return any(cell.metrics.shared and cell.metrics.replications == 1 for cell in cells)

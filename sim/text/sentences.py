@@ -1,6 +1,6 @@
-"""What came out, in a few plain sentences that hold whatever the data.
+"""The answer of a run in a few plain sentences, which are true of any data.
 
-A cell is said to be ahead of another only where their 95 % intervals do not overlap, which is stricter than 95 %.
+The sentences call a cell ahead of another only if their 95 % intervals do not overlap, which is stricter than 95 %.
 """
 
 import math
@@ -10,9 +10,7 @@ from sim.expect.expectations import Ruling, Verdict
 from sim.measure.quantities import METRICS, Unit
 from sim.text.numerals import duration_text, estimate_text, percent_text, value_text
 from sim.text.reported import Cell, lack_replications
-from sim.text.tables import table
-
-__all__ = ["Cell", "duration_text", "sentences", "table", "verdict_text"]
+from sim.text.wording import counted, listed
 
 
 def sentences(cells: Sequence[Cell], assumed: Sequence[str] = ()) -> list[str]:
@@ -20,13 +18,13 @@ def sentences(cells: Sequence[Cell], assumed: Sequence[str] = ()) -> list[str]:
 
     `assumed` names the parameters whose values no source gives, the most important first.
     """
-    counted = [cell for cell in cells if len(cell.metrics)]
-    if not counted:
+    measured = [cell for cell in cells if len(cell.metrics)]
+    if not measured:
         answer = ["There is no answer: no request counts."]
-    elif len(counted) == 1:
-        answer = [_success_of_one(counted[0]), _time_of_one(counted[0]), _harm(counted)]
+    elif len(measured) == 1:
+        answer = [_success_of_one(measured[0]), _time_of_one(measured[0]), _harm(measured)]
     else:
-        answer = [_success_of_many(counted), _time_of_many(counted), _harm(counted)]
+        answer = [_success_of_many(measured), _time_of_many(measured), _harm(measured)]
     return [*answer, _certainty(cells), _ground(cells, assumed)]
 
 
@@ -60,13 +58,13 @@ def _success_of_one(cell: Cell) -> str:
     count, outcomes = len(cell.metrics), cell.metrics.outcomes
     shares = [f"{percent_text(outcomes[name] / count)} {words}" for name, words in _ENDINGS.items() if outcomes[name]]
     success = estimate_text(cell.metrics.value("success.rate"), Unit.share)
-    rest = f"; {_listed(shares)}" if shares else ""
-    return f"Of {_counted(count, 'request')} {success} succeeded{rest}."
+    rest = f"; {listed(shares)}" if shares else ""
+    return f"Of {counted(count, 'request')}, {success} succeeded{rest}."
 
 
 def _success_of_many(cells: Sequence[Cell]) -> str:
     if all(cell.metrics.outcomes["success"] == len(cell.metrics) for cell in cells):
-        return f"Every request succeeded, in {_all(cells)}."
+        return f"Every request succeeded in {_all(cells)}."
     return _ranking(cells, "success.rate", "success rate", highest=True)
 
 
@@ -74,9 +72,9 @@ def _time_of_one(cell: Cell) -> str:
     half, most = cell.metrics.value("time_to_effect.p50"), cell.metrics.value("time_to_effect.p99")
     if half.value is None or most.value is None:
         return "Every request was canceled, so there are no times."
-    start = "Of those not canceled" if cell.metrics.outcomes["canceled"] else "Of all requests"
+    start = "Of the requests not canceled," if cell.metrics.outcomes["canceled"] else "Of all requests,"
     if most.value != math.inf:
-        within = f"half had their effect within {duration_text(half.value)}, 99 % within"
+        within = f"half had their effect within {duration_text(half.value)} and 99 % within"
         return f"{start} {within} {estimate_text(most, Unit.duration)}."
     never = f"{percent_text(_share_without_effect(cell))} never had"
     if half.value != math.inf:
@@ -93,9 +91,9 @@ def _time_of_many(cells: Sequence[Cell]) -> str:
     ranked = sorted(cells, key=_share_without_effect)
     least, most = (percent_text(_share_without_effect(cell)) for cell in (ranked[0], ranked[-1]))
     if least == most:
-        return f"In no cell do 99 % of the requests have their effect: {least} never do."
-    spread = f"from {least} ({_quoted(ranked[0])}) to {most} ({_quoted(ranked[-1])}) never do"
-    return f"In no cell do 99 % of the requests have their effect: {spread}."
+        return f"In every cell more than 1 % of the requests never have their effect: {least}."
+    spread = f"from {least} ({_quoted(ranked[0])}) to {most} ({_quoted(ranked[-1])})"
+    return f"In every cell more than 1 % of the requests never have their effect: {spread}."
 
 
 def _share_without_effect(cell: Cell) -> float:
@@ -104,7 +102,7 @@ def _share_without_effect(cell: Cell) -> float:
 
 
 def _ranking(cells: Sequence[Cell], path: str, words: str, *, highest: bool) -> str:
-    """Say which cell is ahead in a metric, if any is; every cell has a value."""
+    """Say which cell is ahead in a metric, if any is; every cell must have a value."""
     unit = METRICS[path].unit
     ranked = sorted(cells, key=lambda cell: _value(cell, path), reverse=highest)
     best, worst = ranked[0].metrics.value(path), ranked[-1].metrics.value(path)
@@ -113,7 +111,7 @@ def _ranking(cells: Sequence[Cell], path: str, words: str, *, highest: bool) -> 
         return f"The {words} is {estimate_text(best, unit) if same else value_text(best.value, unit)} in {_all(cells)}."
     if not all(cell.metrics.value(path).has_interval for cell in ranked):
         spread = f"{value_text(best.value, unit)} ({_quoted(ranked[0])}) to {value_text(worst.value, unit)}"
-        return f"The {words} goes from {spread} ({_quoted(ranked[-1])}), which without intervals may be chance."
+        return f"The {words} goes from {spread} ({_quoted(ranked[-1])}); without intervals, this may be chance."
     leaders = [cell for cell in ranked if _value(cell, path) == best.value]
     others = ranked[len(leaders) :]
     rivals = [cell for cell in others if any(_overlap(cell, leader, path) for leader in leaders)]
@@ -121,12 +119,12 @@ def _ranking(cells: Sequence[Cell], path: str, words: str, *, highest: bool) -> 
     best_text = estimate_text(best, unit)
     if not rivals:
         following = estimate_text(others[0].metrics.value(path), unit)
-        return f"{have} {words}, {best_text}; next comes {_quoted(others[0])} with {following}."
+        return f"{have} {words}, {best_text}; next is {_quoted(others[0])}: {following}."
     if len(rivals) == len(others):
-        overlaps = "interval of the other overlaps" if len(rivals) == 1 else "intervals of all others overlap"
-        return f"No cell stands out in the {words}: {have}, {best_text}, but the {overlaps} with that."
-    overlaps = f"{'interval' if len(rivals) == 1 else 'intervals'} of {_names(rivals)}"
-    return f"{have} {words}, {best_text}, which overlaps with the {overlaps}; all others are clearly behind."
+        overlap = "interval of the other overlaps" if len(rivals) == 1 else "intervals of all others overlap"
+        return f"No cell stands out in the {words}: {have}, {best_text}, but the {overlap} with it."
+    overlap = f"interval of {_names(rivals)} overlaps" if len(rivals) == 1 else f"intervals of {_names(rivals)} overlap"
+    return f"{have} {words}, {best_text}, but the {overlap} with it; all others are clearly behind."
 
 
 def _value(cell: Cell, path: str) -> float:
@@ -135,7 +133,7 @@ def _value(cell: Cell, path: str) -> float:
 
 
 def _overlap(cell: Cell, other: Cell, path: str) -> bool:
-    """Say whether the intervals of two cells, which have some, overlap."""
+    """Say whether the intervals of two cells overlap; a cell without an interval overlaps with any."""
     one, two = cell.metrics.value(path), other.metrics.value(path)
     if one.low is None or one.high is None or two.low is None or two.high is None:
         return True
@@ -143,7 +141,10 @@ def _overlap(cell: Cell, other: Cell, path: str) -> bool:
 
 
 def _harm(cells: Sequence[Cell]) -> str:
-    """Say where requests are stuck for ever and where effects were repeated; of one cell the former is said already."""
+    """Name the cells with requests that are stuck for ever and with repeated effects.
+
+    Of a single cell an earlier sentence has told the stuck requests.
+    """
     found = []
     if len(cells) > 1 and (stuck := _worst(cells, "stuck.rate")):
         found.append(f"requests are stuck for ever {stuck}")
@@ -158,7 +159,7 @@ def _harm(cells: Sequence[Cell]) -> str:
     nothing = "No effect was repeated" if len(cells) == 1 else "No request is stuck for ever and no effect was repeated"
     if limit is None:
         return f"{nothing}."
-    return f"{nothing}; what happens to fewer than {percent_text(limit)} of the requests may go unseen."
+    return f"{nothing}, but anything that happens to fewer than {percent_text(limit)} of the requests may not show."
 
 
 def _worst(cells: Sequence[Cell], path: str) -> str:
@@ -174,8 +175,8 @@ def _worst(cells: Sequence[Cell], path: str) -> str:
         return f"for {share} of the requests{mostly}"
     if len(hit) == 1:
         return f"in {_quoted(worst)} ({share})"
-    where = _all(cells) if len(hit) == len(cells) else f"{len(hit)} of {len(cells)} cells"
-    return f"in {where} (up to {share}, in {_quoted(worst)})"
+    place = _all(cells) if len(hit) == len(cells) else f"{len(hit)} of {len(cells)} cells"
+    return f"in {place} (up to {share}, in {_quoted(worst)})"
 
 
 def _certainty(cells: Sequence[Cell]) -> str:
@@ -186,7 +187,7 @@ def _certainty(cells: Sequence[Cell]) -> str:
     counts = [(ruling, [pair for pair in verdicts if pair[1].ruling is ruling]) for ruling in Ruling]
     explains = not lack_replications(cells)
     shares = [f"{len(pairs)} {ruling.value}{_example(pairs, explains=explains)}" for ruling, pairs in counts if pairs]
-    return f"Of {_counted(len(verdicts), 'expectation')}: {', '.join(shares)}; how sure: {basis}."
+    return f"Of {counted(len(verdicts), 'expectation')}: {', '.join(shares)}; how sure: {basis}."
 
 
 def _example(pairs: Sequence[tuple[Cell, Verdict]], *, explains: bool) -> str:
@@ -202,7 +203,7 @@ def _basis(cells: Sequence[Cell]) -> str:
     if not any(len(cell.metrics) for cell in cells):
         return "not at all"
     if lack_replications(cells):
-        return "unknown, one replication of a shared world gives no intervals and any difference may be chance"
+        return "unknown, because one replication of a shared world gives no intervals; any difference may be chance"
     shared = any(cell.metrics.shared for cell in cells)
     sizes = sorted(cell.metrics.replications if shared else len(cell.metrics) for cell in cells)
     size = f"{sizes[0]:,}" if sizes[0] == sizes[-1] else f"{sizes[0]:,} to {sizes[-1]:,}"
@@ -210,33 +211,27 @@ def _basis(cells: Sequence[Cell]) -> str:
 
 
 def _ground(cells: Sequence[Cell], assumed: Sequence[str]) -> str:
-    alone = ""
-    if not any(cell.metrics.shared for cell in cells):
-        alone = "each request ran alone, so what requests do to one another is left out"
-    if not assumed:
-        return f"What matters most: {alone or 'no value is assumed, so all rests on the latencies and faults given'}."
-    named = _listed([*assumed[:3], *([f"{len(assumed) - 3} more"] if len(assumed) > 3 else [])])
-    besides = f"; besides, {alone}" if alone else ""
-    return f"What matters most is assumed, not measured: {named} (try other values with --set){besides}."
+    """Say on what the numbers rest: values that no source gives, and that requests do not meet."""
+    isolated = not any(cell.metrics.shared for cell in cells)
+    alone = "each request ran alone, so requests cannot disturb one another"
+    if assumed:
+        named = listed([*assumed[:3], *([f"{len(assumed) - 3} more"] if len(assumed) > 3 else [])])
+        besides = f"; besides, {alone}" if isolated else ""
+        return f"The most important values are assumed, not measured: {named} (try others with --set){besides}."
+    if isolated:
+        return f"The most important assumption: {alone}."
+    return "No value is assumed: all numbers rest on the latencies and faults given."
 
 
 def _names(cells: Sequence[Cell]) -> str:
     named = [_quoted(cell) for cell in cells[:3]]
-    return _listed([*named, f"{len(cells) - 3} more"] if len(cells) > 3 else named)
+    return listed([*named, f"{len(cells) - 3} more"] if len(cells) > 3 else named)
 
 
 def _quoted(cell: Cell) -> str:
-    # The middle goes: of the names of a sweep the ends tell most.
+    # Of a long name the middle is left out: the ends of a sweep's names tell most.
     return f"'{cell.name}'" if len(cell.name) <= 100 else f"'{cell.name[:48]}...{cell.name[-48:]}'"
 
 
 def _all(cells: Sequence[Cell]) -> str:
     return "both cells" if len(cells) == 2 else f"all {len(cells)} cells"
-
-
-def _counted(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
-
-
-def _listed(texts: Sequence[str]) -> str:
-    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"

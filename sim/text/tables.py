@@ -1,4 +1,4 @@
-"""The table of the cells, for a terminal of 100 columns, with and without colour."""
+"""The table of the cells, for a terminal of 100 columns, with and without color."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,22 +7,22 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from sim.measure.estimates import Estimate
 from sim.measure.quantities import METRICS, Unit
-from sim.text.numerals import percent_text, value_text
+from sim.text.numerals import percent_text, range_text, value_text
 from sim.text.reported import Cell, lack_replications
 
 TABLE_WIDTH = 100
+"""The most columns of a terminal that any table takes."""
 NAME_WIDTH = 16
-"""What a cell's name gets in the table at least, where it needs it."""
+"""The room that a long name has at least."""
 
 
 def table(cells: Sequence[Cell]) -> Table:
     """Return a table of at most 100 columns, a row a cell: outcomes, times, attempts, duplicates.
 
-    Of the outcomes besides success only those that occur have a column; the rarest share one when room is short.
-    Intervals stand below their values where there is room: first success, then the p99 of the times. Names that
-    would take more than two lines stand below the table, by number.
+    Success always has a column, other outcomes only if they occur; if room is short, the rarest share one. Intervals
+    stand below their values if there is room: first that of success, then those of the times' p99. A name that would
+    take more than two lines stands below the table, by number.
     """
     names, columns, gap = _layout(cells)
     least = _name_width(names)
@@ -45,7 +45,7 @@ def table(cells: Sequence[Cell]) -> Table:
 class _Column:
     header: str
     rank: int
-    """Who gets intervals first."""
+    """The column of the lowest rank is the first to show intervals."""
     values: list[str]
     intervals: list[str]
     shows_intervals: bool = False
@@ -93,7 +93,7 @@ def _column(cells: Sequence[Cell], header: str, path: str, rank: int) -> _Column
         else value_text(estimate.value, unit)
         for estimate in estimates
     ]
-    return _Column(header, rank, values, [_range_text(estimate, unit) for estimate in estimates])
+    return _Column(header, rank, values, [range_text(estimate, unit) for estimate in estimates])
 
 
 def _short_percent(share: float) -> str:
@@ -101,14 +101,6 @@ def _short_percent(share: float) -> str:
     if 0 < share < 0.00005:
         return "<0.01 %"
     return ">99.99 %" if 0.99995 < share < 1 else percent_text(share)
-
-
-def _range_text(estimate: Estimate, unit: Unit) -> str:
-    if not estimate.has_interval or estimate.low == estimate.high:
-        return ""
-    low, high = value_text(estimate.low, unit), value_text(estimate.high, unit)
-    number, _, name = low.partition(" ")
-    return f"{number}-{high}" if name and high.endswith(f" {name}") else f"{low}-{high}"
 
 
 def _layout(cells: Sequence[Cell]) -> tuple[list[str], list[_Column], int]:
@@ -141,5 +133,5 @@ def _notes(cells: Sequence[Cell], columns: Sequence[_Column]) -> list[str]:
     if lack_replications(cells):
         notes.append("no intervals: one replication of a shared world")
     if within := max((cell.metrics.within for cell in cells), default=0.0):
-        notes.append(f"percentiles within {100 * within:g} %")
+        notes.append(f"percentiles exact to within {100 * within:g} %")
     return ["; ".join(notes)] if notes else []

@@ -1,4 +1,4 @@
-"""What a search for parameters reports on: candidates, each with its parameters, metrics and verdicts."""
+"""The candidates of a search as tables, sentences and pictures take them: parameters, metrics and verdicts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ class Role(Enum):
     """What became of a candidate."""
 
     point = "point"
-    """It keeps every constraint beyond doubt, and nobody dominates it."""
+    """It keeps every constraint beyond doubt, and no other candidate dominates it."""
     dominated = "dominated"
-    """It keeps every constraint, and another dominates it."""
+    """It keeps every constraint beyond doubt, but another candidate dominates it."""
     unsure = "unsure"
     """It may keep every constraint."""
     misses = "misses"
     """It misses a constraint."""
     tried = "tried"
-    """It was left out on the way to the last round; its metrics are those of the sample that was searched on."""
+    """The search left it out before the last round; its metrics are those of the sample that the search used."""
     as_written = "as written"
-    """It is what the scenario says without the search."""
+    """The scenario as written, without the search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +32,20 @@ class Tried:
 
     role: Role
     params: Mapping[str, str]
-    """By the last part of the key, or all of it where that is not unique: the value as written."""
+    """The value as written, by the last part of the key, or by all of the key if its last part is not unique."""
     metrics: CellMetrics
     verdicts: Sequence[Verdict] = ()
     number: int = 0
-    """Of a point: its number, counted from 1."""
+    """The number of a point, from 1; else 0."""
 
     @property
     def name(self) -> str:
-        """What it is called in tables and pictures."""
+        """Its name in tables and pictures."""
         return str(self.number) if self.role is Role.point else self.role.value
 
     @property
     def ruling(self) -> Ruling:
-        """The worst verdict of its constraints; met where there are none."""
+        """The worst verdict of its constraints; met if there are none."""
         return worst(self.verdicts)
 
     def value(self, path: str) -> Estimate:

@@ -1,4 +1,4 @@
-"""The table of a search for parameters, for a terminal of 100 columns, with and without colour."""
+"""The table of a search for parameters, for a terminal of 100 columns, with and without color."""
 
 from __future__ import annotations
 
@@ -13,24 +13,22 @@ from rich.text import Text
 
 from sim.expect.expectations import Expectation, Ruling, Verdict
 from sim.measure.quantities import METRICS
-from sim.text.numerals import value_text
+from sim.text.numerals import range_text, value_text
+from sim.text.tables import TABLE_WIDTH
 from sim.text.tried import Role, Tried
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sim.measure.estimates import Estimate
-
-TABLE_WIDTH = 100
 HEADER_WIDTH = 13
 NARROWEST_PARAMS = 18
 MOST_CLOSEST = 3
-"""How many finalists are shown where none keeps the constraints."""
+"""So many finalists are shown if none keeps the constraints."""
 _MARKS = {Ruling.met: "", Ruling.inconclusive: " ?", Ruling.missed: " !"}
 
 
 def shown(tried: Sequence[Tried]) -> list[Tried]:
-    """Choose the rows: the points, or where there are none the finalists that come closest; then what is written."""
+    """Choose the rows: the points, or if there are none the closest finalists; then the scenario as written."""
     points = [one for one in tried if one.role is Role.point]
     closest = [one for one in tried if one.role in (Role.unsure, Role.misses)][:MOST_CLOSEST]
     return [*(points or closest), *(one for one in tried if one.role is Role.as_written)]
@@ -39,9 +37,9 @@ def shown(tried: Sequence[Tried]) -> list[Tried]:
 def table(tried: Sequence[Tried], objectives: Sequence[str], constraints: Sequence[Expectation]) -> Table:
     """Return a table of at most 100 columns: a row a point, with parameters, objectives and constrained metrics.
 
-    A metric that misses its bound is marked `!`, one that is not sure to keep it `?`. Where room is short, parameters
-    share a column and what else is constrained goes without its interval or altogether; the intervals of objectives
-    go last.
+    A metric that misses its bound is marked `!`, one that may miss it `?`. If room is short, constrained metrics that
+    are no objectives lose their intervals, then their columns; then the parameters share one column. The intervals of
+    objectives are the last to go.
     """
     rows = shown(tried)
     for intervals, merged, others in product((True, False), (False, True), ("with intervals", "values", "none")):
@@ -78,7 +76,7 @@ class _Column:
         return max(len(line) for text in (self.header, *self.cells) for line in text.split("\n"))
 
 
-def _columns(  # noqa: PLR0913  # what a layout says
+def _columns(
     rows: Sequence[Tried],
     objectives: Sequence[str],
     constraints: Sequence[Expectation],
@@ -87,8 +85,8 @@ def _columns(  # noqa: PLR0913  # what a layout says
     intervals: bool,
     others: str,
 ) -> list[_Column]:
-    columns = [_Column("point", [one.name if one.role is not Role.unsure else "closest" for one in rows])]
-    columns[0].cells[:] = ["closest" if one.role in (Role.unsure, Role.misses) else one.name for one in rows]
+    names = ["closest" if one.role in (Role.unsure, Role.misses) else one.name for one in rows]
+    columns = [_Column("point", names)]
     if merged:
         columns.append(
             _Column("parameters", [", ".join(f"{key}={value}" for key, value in one.params.items()) for one in rows])
@@ -117,7 +115,7 @@ def _cell(one: Tried, path: str, *, intervals: bool) -> str:
     estimate = one.value(path)
     mark = _mark([verdict for verdict in one.verdicts if verdict.expectation.metric.path == path])
     text = f"{value_text(estimate.value, unit)}{mark}"
-    between = _interval(estimate, path) if intervals else ""
+    between = range_text(estimate, unit) if intervals else ""
     return f"{text}\n{between}" if between else text
 
 
@@ -132,15 +130,6 @@ def _mark(verdicts: Sequence[Verdict]) -> str:
     )
 
 
-def _interval(estimate: Estimate, path: str) -> str:
-    if not estimate.has_interval or estimate.low == estimate.high:
-        return ""
-    unit = METRICS[path].unit
-    low, high = value_text(estimate.low, unit), value_text(estimate.high, unit)
-    number, _, name = low.partition(" ")
-    return f"{number}-{high}" if name and high.endswith(f" {name}") else f"{low}-{high}"
-
-
 def _notes(columns: Sequence[_Column], rows: Sequence[Tried]) -> list[str]:
     notes = []
     cells = [cell for column in columns[1:] for cell in column.cells]
@@ -150,7 +139,7 @@ def _notes(columns: Sequence[_Column], rows: Sequence[Tried]) -> list[str]:
     if any(cell.endswith(" !") for cell in firsts):
         notes.append("!: misses the bound")
     if any(cell.endswith(" ?") for cell in firsts):
-        notes.append("?: not sure")
+        notes.append("?: may miss the bound")
     hidden = {verdict.expectation.text for one in rows for verdict in one.verdicts}
     headers = {column.header.rpartition("\n")[2] for column in columns}
     left_out = [text for text in sorted(hidden) if not any(text.endswith(header) for header in headers)]

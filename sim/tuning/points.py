@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sim.scenario.data_files import brought_along
 from sim.scenario.identity import resolved_yaml
-from sim.scenario.names import slug
+from sim.scenario.names import LONGEST_NAME, slug
 from sim.scenario.yaml.writer import flow_text, yaml_lines
 from sim.tuning.typescript import no_code, typescript
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from sim.scenario.schema import Scenario
     from sim.tuning.tuned import Finalist, Tuned
 
-LONGEST_NAME = 64
-"""Of a scenario."""
 WIDTH = 118
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from sim.expect.expectations import Ruling
 from sim.measure.metrics import summary_of
 from sim.measure.quantities import METRICS
-from sim.pictures import pareto
 from sim.scenario.identity import digest
 from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.names import key_labels
@@ -19,6 +18,7 @@ from sim.scenario.names import label as label_of
 from sim.scenario.search_space import Axis, SearchSpace, changed
 from sim.text import tuning_sentences
 from sim.text.tried import Role, Tried
+from sim.text.tuning_table import table
 from sim.tuning.halving import (
     Candidate,
     Round,
@@ -153,7 +153,7 @@ class Tuned:
 
     def table(self) -> Table:
         """Return the Pareto set, or what comes closest to it, as a table for a terminal of 100 columns."""
-        return tuning_sentences.table(self.reported, self.options.objectives, self.options.constraints)
+        return table(self.reported, self.options.objectives, self.options.constraints)
 
     def sentences(self) -> list[str]:
         """Say in a few plain sentences what was found, what it cost, and how sure it is."""
@@ -229,10 +229,12 @@ class TunedPlots:
 
     def pareto(self, ax: Axes | None = None, *, x: str | None = None, y: str | None = None) -> Axes:
         """Draw the Pareto set among all candidates, one objective over another: by default the first two."""
+        from sim.pictures.pareto import plot_pareto
+
         objectives = self._tuned.options.objectives
         x = objectives[0] if x is None else x
         y = objectives[min(1, len(objectives) - 1)] if y is None else y
-        return pareto.plot_pareto(self._tuned.reported, x, y, ax)
+        return plot_pareto(self._tuned.reported, x, y, ax)
 
 
 def options_of(scenario: Scenario) -> TuneOptions:

@@ -77,7 +77,7 @@ def test_show_takes_the_file_as_well_and_names_requests_worth_a_look(saved: Path
 
 
 def test_show_says_that_percentiles_come_from_bins(tallied: Path, run: Run) -> None:
-    assert "percentiles within 0.1 %" in run("show", str(tallied)).stdout
+    assert "percentiles exact to within 0.1 %" in run("show", str(tallied)).stdout
 
 
 @pytest.mark.parametrize("command", [("show",), ("export", "--csv", "-")])

@@ -17,9 +17,10 @@ from sim.measure.estimates import Estimate
 from sim.measure.metrics import CellMetrics, measure
 from sim.measure.quantities import METRICS, QUANTITIES, Statistic, Unit
 from sim.measure.tally import WITHIN, Examples, Tally
-from sim.pictures.bars import save_figures
+from sim.pictures.run_pictures import save_figures
 from sim.text.reported import Cell
-from sim.text.sentences import sentences, table
+from sim.text.sentences import sentences
+from sim.text.tables import table
 
 lawful = settings(derandomize=True, deadline=None, max_examples=60)
 
@@ -225,7 +226,7 @@ def test_the_table_and_the_sentences_take_a_tally(both: list[Cell]) -> None:
     tallied = Cell(both[0].name, both[1].metrics, both[1].verdicts)
     assert sentences([tallied]) == sentences([both[0]])
     caption = table([tallied]).caption
-    assert str(caption).endswith("; percentiles within 0.1 %")
+    assert str(caption).endswith("; percentiles exact to within 0.1 %")
     assert "within" not in str(table([both[0]]).caption)
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from matplotlib.axes import Axes
 
+from sim.pictures.data.levels import SweptCell, level
 from sim.pictures.heat_map import plot_heat
-from sim.pictures.sweep_levels import SweptCell, level
-from sim.pictures.sweeps import plot_metric, save_sweep
+from sim.pictures.run_pictures import save_sweep
+from sim.pictures.sweeps import plot_metric
 from sim.text.reported import Cell
 
 MS = 1_000_000

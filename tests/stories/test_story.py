@@ -1,4 +1,4 @@
-"""Stories of real simulations. `RETRYSIM_UPDATE_GOLDEN=1 pytest tests/analysis/test_timeline.py` rewrites the texts."""
+"""Stories of real simulations. `RETRYSIM_UPDATE_GOLDEN=1 pytest tests/stories/test_story.py` rewrites the texts."""
 
 import os
 from collections.abc import Callable
@@ -15,8 +15,8 @@ from sim.history.events import History, Recorder
 from sim.history.request import Request
 from sim.history.vocabulary import NEVER, Outcome
 from sim.kernel.durations import NS_PER_MS, NS_PER_S, UNITS_NS
+from sim.pictures.data.time_axis import time_axis
 from sim.pictures.story import plot_timeline, save_timeline
-from sim.pictures.time_axis import TimeAxis
 from sim.retriers.base import LoopRetrier
 from sim.scenario.load import parse
 from sim.stories.lines import timeline_lines
@@ -348,9 +348,7 @@ class TestTimeAxis:
         ],
     )
     def test_ticks_are_round_times_in_one_unit(self, last_ns: int, texts: list[str]) -> None:
-        ax = Figure().add_subplot()
-        TimeAxis.fitting([last_ns], [last_ns], last_ns, 0.04).apply(ax)
-        assert [label.get_text() for label in ax.get_xticklabels()] == texts
+        assert [text for _, text in time_axis([last_ns], [last_ns], last_ns, 0.04).ticks] == texts
 
     def test_a_story_of_one_instant_has_no_time_to_tell(self) -> None:
         ax = CASES["none-stuck"]().ax

@@ -17,11 +17,14 @@ SLOW: Row = {"first_effect_ns": 900 * MS, "settled_ns": 950 * MS}
 def test_one_cell_is_answered_in_five_sentences(make_cell: MakeCell, stuck: Row) -> None:
     cell = make_cell("only", (980, {}), (15, FAILED), (5, stuck))
     assert sentences([cell]) == [
-        "Of 1,000 requests 98.00 % (96.93 % to 98.70 %) succeeded; 1.50 % were given up and 0.50 % are stuck for ever.",
-        "Of all requests half had their effect within 100 ms, but 2.00 % never had any.",
-        "No effect was repeated; what happens to fewer than 0.38 % of the requests may go unseen.",
+        (
+            "Of 1,000 requests, 98.00 % (96.93 % to 98.70 %) succeeded; "
+            "1.50 % were given up and 0.50 % are stuck for ever."
+        ),
+        "Of all requests, half had their effect within 100 ms, but 2.00 % never had any.",
+        "No effect was repeated, but anything that happens to fewer than 0.38 % of the requests may not show.",
         "How sure: 95 % intervals over 1,000 independent requests a cell.",
-        "What matters most: each request ran alone, so what requests do to one another is left out.",
+        "The most important assumption: each request ran alone, so requests cannot disturb one another.",
     ]
 
 
@@ -32,11 +35,11 @@ def test_a_cell_is_ahead_only_where_intervals_are_apart(make_cell: MakeCell) -> 
     assert got == [
         (
             "'good' has the highest success rate, 99.00 % (98.17 % to 99.46 %); "
-            "next comes 'bad' with 80.00 % (77.41 % to 82.36 %)."
+            "next is 'bad': 80.00 % (77.41 % to 82.36 %)."
         ),
         (
             "No cell stands out in the success rate: 'good' has the highest, 99.00 % (98.17 % to 99.46 %), "
-            "but the interval of the other overlaps with that."
+            "but the interval of the other overlaps with it."
         ),
     ]
 
@@ -48,8 +51,8 @@ def test_a_leader_that_some_cells_are_close_to_is_not_called_the_best(make_cell:
         make_cell("c", (500, {}), (500, FAILED)),
     ]
     assert sentences(cells)[0] == (
-        "'a' has the highest success rate, 99.00 % (98.17 % to 99.46 %), which overlaps with the interval of 'b'; "
-        "all others are clearly behind."
+        "'a' has the highest success rate, 99.00 % (98.17 % to 99.46 %), but the interval of 'b' overlaps "
+        "with it; all others are clearly behind."
     )
 
 
@@ -60,21 +63,19 @@ def test_cells_that_share_the_best_value_are_named_together(make_cell: MakeCell)
 
 def test_success_everywhere_is_said_plainly(make_cell: MakeCell) -> None:
     assert sentences([make_cell("a", (10, {})), make_cell("b", (10, {}))])[0] == (
-        "Every request succeeded, in both cells."
+        "Every request succeeded in both cells."
     )
 
 
 def test_the_fastest_cell_is_the_one_with_the_shortest_p99(make_cell: MakeCell) -> None:
     cells = [make_cell("slow", (1000, SLOW)), make_cell("fast", (1000, {}))]
-    assert sentences(cells)[1] == (
-        "'fast' has the shortest p99 of the time to effect, 100 ms; next comes 'slow' with 900 ms."
-    )
+    assert sentences(cells)[1] == ("'fast' has the shortest p99 of the time to effect, 100 ms; next is 'slow': 900 ms.")
 
 
 def test_where_no_p99_is_finite_the_shares_that_never_come_are_compared(make_cell: MakeCell, stuck: Row) -> None:
     cells = [make_cell("a", (90, {}), (10, stuck)), make_cell("b", (70, {}), (30, stuck))]
     assert sentences(cells)[1] == (
-        "In no cell do 99 % of the requests have their effect: from 10.00 % ('a') to 30.00 % ('b') never do."
+        "In every cell more than 1 % of the requests never have their effect: from 10.00 % ('a') to 30.00 % ('b')."
     )
 
 
@@ -100,14 +101,14 @@ def test_the_chief_cause_of_duplicates_is_named_only_if_it_makes_up_more_than_ha
     )
 
 
-def test_one_replication_of_a_shared_world_ranks_nobody(make_cell: MakeCell) -> None:
+def test_one_replication_of_a_shared_world_ranks_no_cell(make_cell: MakeCell) -> None:
     cells = [make_cell("a", (99, {}), (1, FAILED), shared=True), make_cell("b", (10, {}), (90, FAILED), shared=True)]
     told = sentences(cells)
     assert told[0] == (
-        "The success rate goes from 99.00 % ('a') to 10.00 % ('b'), which without intervals may be chance."
+        "The success rate goes from 99.00 % ('a') to 10.00 % ('b'); without intervals, this may be chance."
     )
     assert told[3] == (
-        "How sure: unknown, one replication of a shared world gives no intervals and any difference may be chance."
+        "How sure: unknown, because one replication of a shared world gives no intervals; any difference may be chance."
     )
 
 
@@ -123,7 +124,7 @@ def test_verdicts_are_counted_with_an_example_of_each_bad_kind(make_cell: MakeCe
 
 def test_assumed_parameters_are_named_the_first_three_of_them(make_cell: MakeCell) -> None:
     told = sentences([make_cell("a", (10, {}))], ["w", "x", "y", "z"])
-    assert told[-1].startswith("What matters most is assumed, not measured: w, x, y and 1 more")
+    assert told[-1].startswith("The most important values are assumed, not measured: w, x, y and 1 more")
 
 
 @pytest.mark.parametrize("shared", [False, True])

@@ -1,56 +1,18 @@
-"""The table, the sentences and the picture of a search for parameters."""
+"""The table and the sentences of a search for parameters."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import pytest
+from reported import CONSTRAINTS, OBJECTIVES
 from rich.console import Console
 
 from sim.expect.expectations import parse
-from sim.history.vocabulary import NEVER
-from sim.pictures.pareto import plot_pareto, save_pareto
-from sim.text.reported import Cell
+from sim.text.tables import TABLE_WIDTH
 from sim.text.tried import Role, Tried
 from sim.text.tuning_sentences import Effort, sentences
-from sim.text.tuning_table import TABLE_WIDTH, table
+from sim.text.tuning_table import table
 
-MS = 1_000_000
-MakeCell = Callable[..., Cell]
-OBJECTIVES = ["time_to_effect.p99", "cost.actions"]
-CONSTRAINTS = ["success.rate >= 99%", "amplification <= 3"]
 EFFORT = Effort(64, whole_space=False, searched=100_000, fresh=45_000, each=5000, seed=1, fresh_seed=77, shared=False)
-
-
-@pytest.fixture
-def tried(make_cell: MakeCell, stuck: dict[str, object]) -> Callable[..., Tried]:
-    def make(  # noqa: PLR0913  # what a candidate is
-        role: Role,
-        p99_ms: float,
-        actions: int = 1,
-        *,
-        number: int = 0,
-        lost: int = 0,
-        params: dict[str, str] | None = None,
-        expect: Sequence[str] = CONSTRAINTS,
-    ) -> Tried:
-        row = {"first_effect_ns": round(p99_ms * MS), "actions": actions, "attempts": actions}
-        cell = make_cell("x", (400 - lost, row), (lost, {**stuck, "actions": actions}), expect=expect)
-        named = {"initial_backoff": "1s", "base": "2"} if params is None else params
-        return Tried(role, named, cell.metrics, cell.verdicts, number)
-
-    return make
-
-
-@pytest.fixture
-def found(tried: Callable[..., Tried]) -> list[Tried]:
-    return [
-        tried(Role.point, 100, 3, number=1),
-        tried(Role.point, 900, 2, number=2),
-        tried(Role.dominated, 1000, 3),
-        tried(Role.as_written, 200, 1, lost=40),
-        tried(Role.tried, 500, 9),
-        tried(Role.tried, 500, 1, lost=200),
-    ]
 
 
 def text_of(
@@ -106,7 +68,7 @@ def test_the_table_fits_100_columns(tried: Callable[..., Tried], keys: int, obje
 
 def test_sentences_say_what_was_found_what_it_cost_and_how_sure_it_is(found: list[Tried]) -> None:
     first, written, cost, sure = sentences(found, OBJECTIVES, EFFORT)
-    assert first.startswith("Of 3 finalists 3 keep every constraint, and 2 of them are the Pareto set")
+    assert first.startswith("Of 3 finalists, 3 keep every constraint, and 2 of them are the Pareto set")
     assert "from point 1 (time_to_effect.p99 100 ms, cost.actions 3)" in first
     assert "to point 2 (time_to_effect.p99 900 ms, cost.actions 2)" in first
     assert "misses success.rate >= 99%" in written
@@ -139,38 +101,4 @@ def test_edges_of_the_space_are_named(found: list[Tried]) -> None:
 def test_what_is_closest_is_told_with_how_far_it_is(tried: Callable[..., Tried]) -> None:
     rows = [tried(Role.misses, 100, lost=40), tried(Role.as_written, 200)]
     answer = sentences(rows, OBJECTIVES, EFFORT)[0]
-    assert answer.startswith("No finalist keeps every constraint. Closest comes initial_backoff 1s, base 2: missed:")
-
-
-# The picture.
-
-
-def test_points_stand_at_their_values_and_carry_their_numbers(found: list[Tried]) -> None:
-    ax = plot_pareto(found, *OBJECTIVES)
-    assert [text.get_text() for text in ax.texts] == ["1", "2"]
-    assert [tuple(text.xy) for text in ax.texts] == [(100 * MS, 3.0), (900 * MS, 2.0)]  # type: ignore[attr-defined]
-    assert ax.get_xlabel() == "p99 of the time to effect"
-
-
-def test_what_never_comes_stands_at_the_end_of_its_axis(found: list[Tried]) -> None:
-    ax = plot_pareto(found, *OBJECTIVES)
-    assert ax.get_xticklabels()[-1].get_text() == "never"
-    assert ax.get_xlim()[1] > ax.get_xticks()[-1] > 900 * MS
-
-
-def test_one_objective_is_drawn_in_rows(found: list[Tried]) -> None:
-    ax = plot_pareto(found, "time_to_effect.p99", "time_to_effect.p99")
-    assert [text.get_text() for text in ax.get_yticklabels()] == ["1", "2", "", "as written"]
-
-
-def test_the_title_says_what_was_found(found: list[Tried], tried: Callable[..., Tried]) -> None:
-    assert plot_pareto(found, *OBJECTIVES).get_title() == "2 candidates worth choosing among"
-    nothing = [tried(Role.misses, NEVER), tried(Role.as_written, 3)]
-    assert plot_pareto(nothing, *OBJECTIVES).get_title() == "No candidate is sure to keep every constraint"
-
-
-@pytest.mark.parametrize("objectives", [OBJECTIVES[:1], OBJECTIVES, [*OBJECTIVES, "duplicates.rate"]])
-def test_the_picture_is_the_same_bytes_twice(found: list[Tried], tmp_path: Path, objectives: list[str]) -> None:
-    files = [save_pareto(found, objectives, "caption", tmp_path / folder, svg=True) for folder in ("one", "two")]
-    assert [path.name for path in files[0]] == ["pareto.png", "pareto.svg"]
-    assert [path.read_bytes() for path in files[0]] == [path.read_bytes() for path in files[1]]
+    assert answer.startswith("No finalist keeps every constraint. The closest is initial_backoff 1s, base 2: missed:")

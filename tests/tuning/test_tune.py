@@ -157,7 +157,7 @@ def test_where_no_candidate_keeps_a_constraint_the_closest_is_named() -> None:
     tuned = small("retrier.max_failures: [0, 1]", ", constraints: [success.rate >= 99.9%]")
     assert (tuned.ruling, tuned.points) == (Ruling.missed, ())
     assert tuned.closest.params == {"retrier.max_failures": 1}
-    assert "Closest comes max_failures 1" in tuned.sentences()[0]
+    assert "The closest is max_failures 1" in tuned.sentences()[0]
 
 
 def test_where_none_is_sure_the_verdict_is_inconclusive() -> None:

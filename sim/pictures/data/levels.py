@@ -6,15 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sim.kernel.durations import parse_duration
-from sim.pictures.metric_axes import metric_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sim.measure.metrics import CellMetrics
-
-
-SPAN_OF_LOG = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +30,12 @@ class SweptCell:
     levels: Mapping[str, Level]
     """By swept key."""
     variant: str
-    """Its variant's name, empty without variants."""
+    """Its variant's name; empty without variants."""
     metrics: CellMetrics
 
 
 def level(value: Any, text: str) -> Level:
-    """Take a value as files write it, and what it is called."""
+    """Make a level of a value as files write it, and of its name."""
     if isinstance(value, str):
         try:
             return Level(text, float(parse_duration(value)), is_duration=True)
@@ -48,15 +44,11 @@ def level(value: Any, text: str) -> Level:
     return Level(text, float(value)) if isinstance(value, int | float) and not isinstance(value, bool) else Level(text)
 
 
-def _levels(cells: Sequence[SweptCell], key: str) -> list[Level]:
-    """Return the values of a key, in the order of the sweep."""
+def levels_of(cells: Sequence[SweptCell], key: str) -> list[Level]:
+    """Return the values of a key, in the order of the sweep; raises KeyError if the key is not swept."""
     return list(dict.fromkeys(cell.levels[key] for cell in cells))
 
 
-def _title(path: str) -> str:
-    words = metric_words(path)
-    return words if words.startswith("p") and words[1:2].isdigit() else words[0].upper() + words[1:]
-
-
-def _last(key: str) -> str:
-    return key.rpartition(".")[2].replace("_", " ")
+def have_numbers(levels: Sequence[Level]) -> bool:
+    """Say whether every level is a number, so that the levels can stand on an axis."""
+    return all(one.number is not None for one in levels)

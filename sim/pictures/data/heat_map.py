@@ -1,0 +1,128 @@
+"""A metric over two swept keys: a field for each pair of values, colored by the metric."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sim.measure.quantities import METRICS, Unit
+from sim.pictures.data.levels import levels_of
+from sim.pictures.data.scales import metric_title, metric_words, wants_log
+from sim.text.numerals import value_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sim.pictures.data.levels import SweptCell
+
+
+@dataclass(frozen=True, slots=True)
+class ColorScale:
+    """From which value to which the colors of a heat map go."""
+
+    label: str
+    """What the metric is called on an axis."""
+    unit: str
+    """`duration` (values in ns), `share` (parts of 1) or `count`: a value of `Unit`."""
+    low: float
+    high: float
+    """The least and the largest finite value; equal if there are fewer than two."""
+    log: bool
+    """Whether colors follow the logarithm of the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a heat map."""
+
+    column: int
+    row: int
+    """Positions in `columns` and `rows`, from 0; row 0 is at the bottom."""
+    value: float | None
+    """The metric: `math.inf` if it never comes, None if no request counts."""
+    text: str
+    """The value in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeatMap:
+    """A metric over two swept keys."""
+
+    title: str
+    variant: str
+    """The variant whose cells these are; empty without variants."""
+    x_label: str
+    y_label: str
+    """The swept keys."""
+    columns: tuple[str, ...]
+    rows: tuple[str, ...]
+    """The keys' values, in the order of the sweep."""
+    fields: tuple[Field, ...]
+    """In the order of the cells."""
+    colors: ColorScale
+    """The color of each value."""
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HeatMaps:
+    """A heat map for each variant; all share one scale of colors."""
+
+    title: str
+    panels: tuple[HeatMap, ...]
+    """At least one."""
+    colors: ColorScale
+    """The scale that all panels share."""
+    caption: str = ""
+
+
+def heat_data(cells: Sequence[SweptCell], path: str, x: str, y: str, caption: str = "") -> HeatMap:
+    """Return a metric over two swept keys.
+
+    Raises KeyError if a key is not swept or there is no such metric, ValueError if several cells share a field.
+    """
+    return _heat_map(cells, path, (x, y), _colors(cells, path), caption)
+
+
+def heat_maps_data(cells: Sequence[SweptCell], path: str, x: str, y: str, caption: str = "") -> HeatMaps:
+    """Return a heat map for each variant; raises as `heat_data` does."""
+    colors = _colors(cells, path)
+    panels = [
+        _heat_map([cell for cell in cells if cell.variant == variant], path, (x, y), colors, caption)
+        for variant in dict.fromkeys(cell.variant for cell in cells)
+    ]
+    return HeatMaps(metric_title(path), tuple(panels), colors, caption)
+
+
+def _colors(cells: Sequence[SweptCell], path: str) -> ColorScale:
+    unit = METRICS[path].unit
+    values = [cell.metrics.value(path).value for cell in cells]
+    finite = [value for value in values if value is not None and math.isfinite(value)]
+    low, high = min(finite, default=0.0), max(finite, default=0.0)
+    return ColorScale(metric_words(path), unit.value, low, high, log=unit is Unit.duration and wants_log(low, high))
+
+
+def _heat_map(
+    cells: Sequence[SweptCell], path: str, keys: tuple[str, str], colors: ColorScale, caption: str
+) -> HeatMap:
+    x, y = keys
+    columns, rows = levels_of(cells, x), levels_of(cells, y)
+    fields: dict[tuple[int, int], Field] = {}
+    for cell in cells:
+        at = columns.index(cell.levels[x]), rows.index(cell.levels[y])
+        if at in fields:
+            raise ValueError(f"several cells have the same {x} and {y}; draw one variant, or lines")
+        value = cell.metrics.value(path).value
+        fields[at] = Field(*at, value, value_text(value, METRICS[path].unit))
+    return HeatMap(
+        title=metric_title(path),
+        variant=cells[0].variant if cells else "",
+        x_label=x,
+        y_label=y,
+        columns=tuple(one.text for one in columns),
+        rows=tuple(one.text for one in rows),
+        fields=tuple(fields.values()),
+        colors=colors,
+        caption=caption,
+    )

@@ -1,0 +1,41 @@
+"""Bars of attempts, outcomes and repeated effects."""
+
+from collections.abc import Callable
+
+from matplotlib.axes import Axes
+
+from sim.pictures.bars import plot_attempts, plot_duplicates, plot_outcomes
+from sim.text.reported import Cell
+
+Row = dict[str, object]
+MakeCell = Callable[..., Cell]
+
+
+def texts(ax: Axes) -> list[str]:
+    return [text.get_text() for text in ax.texts]
+
+
+def test_attempts_share_at_most_twelve_groups(make_cell: MakeCell) -> None:
+    ax = plot_attempts([make_cell("a", *((1, {"attempts": number}) for number in range(1, 100)))])
+    labels = [text.get_text() for text in ax.get_xticklabels()]
+    assert labels == ["1", "2", "3", "4", "5", "6", "7", "8", "9 to 16", "17 to 32", "33 to 99"]
+
+
+def test_the_bars_of_attempts_add_up_to_all_requests(make_cell: MakeCell) -> None:
+    ax = plot_attempts([make_cell("a", *((1, {"attempts": number}) for number in range(1, 100)))])
+    assert round(sum(bar.get_height() for bar in ax.patches), 9) == 1.0  # type: ignore[attr-defined]
+
+
+def test_a_small_share_of_an_outcome_is_told_in_words(make_cell: MakeCell, stuck: Row) -> None:
+    ax = plot_outcomes([make_cell("a", (996, {}), (4, stuck))])
+    assert texts(ax) == ["success 99.60 %", "stuck 0.40 %"]
+
+
+def test_no_duplicates_are_said_instead_of_drawn(make_cell: MakeCell) -> None:
+    ax = plot_duplicates([make_cell("a", (30, {})), make_cell("b", (12, {}))])
+    assert texts(ax) == ["No effect was repeated in any of 42 requests."]
+
+
+def test_duplicates_are_drawn_per_1000_requests(make_cell: MakeCell) -> None:
+    ax = plot_duplicates([make_cell("a", (98, {}), (2, {"duplicates": {"timeout": 2}}))])
+    assert [bar.get_width() for bar in ax.patches] == [40.0]  # type: ignore[attr-defined]
