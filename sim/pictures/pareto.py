@@ -85,18 +85,19 @@ def draw_pareto(data: Pareto, ax: Axes | None = None) -> Axes:
 
 
 def pareto_figure(data: Pareto) -> Figure:
-    """Draw a panel for each objective after the first, with one legend above them."""
+    """Draw a panel for each objective after the first, with one legend above them; it bears the title of several."""
     panels = range(1, len(data.objectives)) or range(1)
     figure = new_figure(5.4 * len(panels) + 1.2, 5.2)
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for y, ax in zip(panels, axes, strict=True):
         _draw_panel(data, y, ax, joined=len(panels) == 1)
+    handles, labels = axes[0].get_legend_handles_labels()
+    above = "outside upper center"
     if len(panels) > 1:
-        figure.suptitle(data.title, fontsize=11)
+        figure.legend(handles, labels, loc=above, ncols=3, title=data.title, title_fontsize=11)
     else:
         axes[0].set_title(data.title)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=2 if len(panels) == 1 else 3)
+        figure.legend(handles, labels, loc=above, ncols=2)
     return figure
 
 
