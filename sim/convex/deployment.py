@@ -1,6 +1,6 @@
 """One simulated deployment: the store, the executor, and what clients and operators do to them.
 
-Profiles and numbers come from `PlatformOptions`. Where the platform takes no time (no latencies, no system errors), a
+Profiles and numbers come from `Platform`. Where the platform takes no time (no latencies, no system errors), a
 mutation begins and commits within one step and cannot conflict; the deployment is then `immediate`.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sim.convex.execution import Execution
     from sim.convex.jobs import Job
-    from sim.convex.platform import Backoff, PlatformOptions
+    from sim.convex.platform import Backoff, Platform
     from sim.history.events import Recorder
     from sim.kernel.choices import Choices
     from sim.kernel.clock import Clock
@@ -49,7 +49,7 @@ class Deployment:
     def __init__(  # noqa: PLR0913  # the parts of a world, put together in one place
         self,
         clock: Clock,
-        platform: PlatformOptions,
+        platform: Platform,
         choices: Choices,
         *,
         recorder: Recorder | None = None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.convex.deployment import Deployment
 from sim.convex.functions import ACTION, Function, mutation
-from sim.convex.platform import PlatformOptions
+from sim.convex.platform import Platform
 from sim.history.events import Event, Recorder
 from sim.history.request import Request
 from sim.history.vocabulary import CRASH_AFTER_EFFECT, FAIL, HANG, SUCCESS
@@ -58,7 +58,7 @@ def replay(case: Mapping[str, Any]) -> dict[str, Any]:
     recorder, clock = Recorder(), Clock()
     deployment = Deployment(
         clock,
-        PlatformOptions(profile="ideal", action_time_limit=None),
+        Platform(profile="ideal", action_time_limit=None),
         script,
         recorder=recorder,
         horizon_ns=NO_HORIZON,

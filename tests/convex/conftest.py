@@ -9,7 +9,7 @@ from fake_choices import ByStream
 
 from sim.convex.deployment import Deployment
 from sim.convex.functions import ACTION, Function, FunctionError, MutationContext, mutation
-from sim.convex.platform import PlatformOptions
+from sim.convex.platform import Platform
 from sim.convex.store import Store
 from sim.engine.world import World
 from sim.history.events import Event, Recorder
@@ -41,7 +41,7 @@ class Bench:
         self.numbers = ByStream(**(numbers or {}))
         self.deployment = Deployment(
             self.clock,
-            PlatformOptions(**platform),
+            Platform(**platform),
             self.numbers,
             recorder=self.recorder,
             system_error_share=system_error_share,
