@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sim.kernel.choices import Choices
     from sim.world.action_model import ActionModel
     from sim.world.attempt import Attempt
+    from sim.world.witness import Witness
 
 
 class Loop(Protocol):
@@ -173,14 +174,17 @@ class _Connection:
 class Client:
     """One request of a `LoopRetrier`, from its submission to what the loop concludes."""
 
-    def __init__(  # noqa: PLR0913, PLR0917  # the parts of a world, put together in one place
+    def __init__(  # noqa: PLR0913  # the parts of a world, put together in one place
         self,
         clock: Clock,
         choices: Choices,
         action: ActionModel,
         loop: Loop,
         request: Request,
+        *,
         recorder: Recorder | None = None,
+        witness: Witness | None = None,
+        calls_at_most: int = RUNAWAY_NS,
     ) -> None:
         self.clock = clock
         self.choices = choices
@@ -189,10 +193,9 @@ class Client:
         self.connections: list[_Connection] = []
         self.asleep = False
         self.sleeps = 0
-        self.calls_at_most = RUNAWAY_NS
-        self.heard: list[Any] | None = None
-        """All that the loop has learned so far, where somebody wants to know: it goes on by nothing else."""
+        self.calls_at_most = calls_at_most
         self._recorder = recorder
+        self._witness = witness
         self._kind = loop.kind or type(loop).__name__
         self._task = Task(loop.retry(Call(self), ClientContext(self)), self._concluded)
 
@@ -211,9 +214,9 @@ class Client:
         self.record("runaway", limit)
 
     def hear(self, what: str, value: Any) -> None:
-        """Note what the loop learns."""
-        if self.heard is not None:
-            self.heard.append((what, value))
+        """Tell the witness what the loop learns."""
+        if self._witness is not None:
+            self._witness.learned(self, what, value)
 
     def cancel(self) -> None:
         """Stop the loop; a call in flight goes on."""

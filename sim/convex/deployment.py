@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sim.history.events import Recorder
     from sim.kernel.choices import Choices
     from sim.kernel.clock import Clock
-    from sim.world.crash_points import Gaps
+    from sim.world.witness import Witness
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ class Deployment:
         choices: Choices,
         *,
         recorder: Recorder | None = None,
+        witness: Witness | None = None,
         system_error_share: float = 0.0,
         heals_at_ns: int | None = None,
         polls_per_request: int = 1_000_000,
@@ -65,10 +66,7 @@ class Deployment:
         self.recorder = recorder
         self.new_context = MutationContext if recorder is None else TracedContext
         self.store = Store() if store is None else store
-        self.listens = False
-        """Whether executions note what their handlers learn."""
-        self.gaps: Gaps | None = None
-        """Asked where the server could die in the middle of a step."""
+        self.witness = witness
         self.system_error_share = system_error_share
         self._system_error = (system_error_share,)
         self.heals_at_ns = horizon_ns if heals_at_ns is None else heals_at_ns

@@ -29,7 +29,6 @@ class Execution:
         "attempt",
         "deadline_ns",
         "deployment",
-        "heard",
         "job",
         "job_id",
         "request",
@@ -54,8 +53,6 @@ class Execution:
         self.writes = 0
         """Writes of its end that a system error has struck so far."""
         self.attempt: Any = None
-        self.heard: list[Any] | None = [] if deployment.listens else None
-        """All that the handler has learned so far, where somebody wants to know: it goes on by nothing else."""
         self._task: Task | None = None
         self._called: Pending | None = None
 
@@ -182,6 +179,7 @@ class Execution:
         self.hear("awake", None)
 
     def hear(self, what: str, value: Any) -> None:
-        """Note what the handler learns."""
-        if self.heard is not None:
-            self.heard.append((what, value))
+        """Tell the witness what the handler learns."""
+        witness = self.deployment.witness
+        if witness is not None:
+            witness.learned(self, what, value)

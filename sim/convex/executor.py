@@ -77,13 +77,13 @@ class Executor:
         What it scheduled is timed in the order in which it asked.
         """
         deployment, request = self.deployment, context.request
-        gaps = deployment.gaps
-        if gaps is not None and (job is not None or context.caller is not None):
-            gaps.pass_by()
+        witness = deployment.witness
+        if witness is not None and (job is not None or context.caller is not None):
+            witness.before_durable()
         if not self.store.commit(context, job, held=held):
             return False
-        if gaps is not None:
-            gaps.written()
+        if witness is not None:
+            witness.durable()
         request.mutations += 1
         now_ns = self.clock.now_ns if held else context.now_ns
         if deployment.recorder is not None:
@@ -261,9 +261,9 @@ class Executor:
         request.actions += 1
         if deployment.recorder is not None:
             deployment.record("state", request.number, job.id, job.function.name, (PENDING, IN_PROGRESS))
-        if deployment.gaps is not None:
-            deployment.gaps.written()
-            deployment.gaps.pass_by()
+        if deployment.witness is not None:
+            deployment.witness.durable()
+            deployment.witness.before_durable()
         self.running[job.id] = execution = Execution(deployment, job)
         external = job.function.external
         if external is None:
@@ -282,8 +282,8 @@ class Executor:
             epoch = self.epoch
             self.clock.call_after(delay_ns, lambda: self.over(execution, state) if epoch == self.epoch else None)
             return
-        if deployment.gaps is not None:
-            deployment.gaps.pass_by()
+        if deployment.witness is not None:
+            deployment.witness.before_durable()
         del self.running[job.id]
         execution.attempt = None  # it refers to the execution, and a cycle would be left to the garbage collector
         job.request.action_ns += self.clock.now_ns - execution.started_ns

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sim.convex.functions import MutationContext
     from sim.history.events import Recorder
     from sim.scenario.schema import Scenario
+    from sim.world.witness import Witness
 
 
 STEPS_PER_POLL = 20
@@ -38,7 +39,7 @@ REPORT_EVERY = 256
 class World:
     """One scenario cell put together: ready to simulate isolated requests, or one replication of a shared world."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what may be another than the scenario says
         self,
         cell: Scenario,
         *,
@@ -46,11 +47,18 @@ class World:
         retrier: Retrier | None = None,
         recorder: Recorder | None = None,
         choices: Choices | None = None,
+        witness: Witness | None = None,
+        schedules_cancels: bool = True,
     ) -> None:
-        """Compose the world of `cell`; `retrier` and `choices` take the place of the scenario's own."""
+        """Compose the world of `cell`; `retrier` and `choices` take the place of the scenario's own.
+
+        Without `schedules_cancels` the scenario's cancels do not come at their times: the caller calls `cancel`.
+        """
         self.cell = cell
         self.replication = replication
         self.recorder = recorder
+        self._witness = witness
+        self._schedules_cancels = schedules_cancels
         self.clock = clock = Clock()
         self.choices = choices = Draws(cell.seed, replication) if choices is None else choices
         self.retrier = cell.retrier.make() if retrier is None else retrier
@@ -70,6 +78,7 @@ class World:
             script_errors=action.script_errors(),
             heals_at_ns=cell.heals_at,
             recorder=recorder,
+            witness=witness,
         )
         system_errors = [fault.share for fault in cell.faults if isinstance(fault, faults.SystemError)]
         self.deployment = Deployment(
@@ -77,6 +86,7 @@ class World:
             cell.platform,
             choices,
             recorder=recorder,
+            witness=witness,
             system_error_share=system_errors[0] if system_errors else 0.0,
             heals_at_ns=cell.heals_at,
             polls_per_request=cell.limits.polls_per_request,
@@ -90,10 +100,8 @@ class World:
         self._submitting: dict[int, None] = {}
         """Requests whose submission has not committed yet."""
         self.clients: dict[int, Client] = {}
-        self.plans_cancels = True
-        """Whether the scenario's cancels come at their times; who says otherwise calls `cancel` itself."""
         self.drained = False
-        """Whether the simulation went on until nothing but background work remained."""
+        """Whether nothing but background work remained when the requests were concluded."""
 
     def _deploy(self, retrier: ScheduledRetrier) -> None:
         retrier.bind(Function("action", ACTION, external=self.model))
@@ -199,16 +207,21 @@ class World:
             self.recorder.add((self.clock.now_ns, "submit", number, -1, self.retrier.kind, None))
         if cell.cancel is not None and self._cancel_after is not None:
             request.jobs = []
-            if self.plans_cancels and self.choices.uniform("cancel_share", number) < cell.cancel.share:
+            if self._schedules_cancels and self.choices.uniform("cancel_share", number) < cell.cancel.share:
                 if self._cancel_settles():
                     self._to_come[number] = None
                 self.clock.call_after(self._cancel_after(number, 0, 0), lambda: self.cancel(request), urgent=True)
         if isinstance(self.retrier, LoopRetrier):
-            client = Client(self.clock, self.choices, self.model, self.retrier, request, self.recorder)
-            client.calls_at_most = cell.limits.polls_per_request
-            if self.deployment.listens:
-                client.heard = []
-            self.clients[number] = client
+            self.clients[number] = client = Client(
+                self.clock,
+                self.choices,
+                self.model,
+                self.retrier,
+                request,
+                recorder=self.recorder,
+                witness=self._witness,
+                calls_at_most=cell.limits.polls_per_request,
+            )
             client.start()
         else:
             self._submitting[number] = None
@@ -261,10 +274,11 @@ class World:
         clock, limits = self.clock, self.cell.limits
         isolated = self.cell.world == "isolated"
         steps = limits.polls_per_request * STEPS_PER_POLL if isolated else limits.events
-        self.drained = clock.drain(self.until_ns, steps)
+        clock.drain(self.until_ns, steps)
 
     def conclude(self, requests: Sequence[Request]) -> None:
         """Give every request that has not settled the outcome that its world proves."""
+        self.drained = self.clock.drained
         open_ones = [request for request in requests if request.settled_ns == NEVER]
         if not open_ones:
             return

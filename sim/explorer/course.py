@@ -7,7 +7,7 @@ events, whether it dies there. The requests of an isolated scenario are put into
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sim.convex.executor import UNLIMITED
 from sim.convex.jobs import Job
@@ -16,7 +16,8 @@ from sim.explorer.guided import Guided, NoSuchAnswer
 from sim.history.events import History, Recorder
 from sim.history.vocabulary import NEVER
 from sim.retriers.base import ScheduledRetrier
-from sim.world.crash_points import Gaps, ServerDied
+from sim.world.crash_points import CrashPoints
+from sim.world.witness import ServerDied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,6 +33,24 @@ ORDER = "order"
 INTERRUPT = "interrupt"
 
 
+class CourseWitness(CrashPoints):
+    """Asks whether the server dies between two durable events; if it listens, remembers what handlers learn."""
+
+    def __init__(self, dies: Callable[[], bool], *, listens: bool) -> None:
+        super().__init__(dies)
+        self._listens = listens
+        self._learned: dict[object, list[tuple[str, Any]]] = {}
+
+    def learned(self, learner: object, what: str, value: Any) -> None:
+        """Note what an execution's handler or a client's loop learns."""
+        if self._listens:
+            self._learned.setdefault(learner, []).append((what, value))
+
+    def learned_by(self, learner: object) -> list[tuple[str, Any]]:
+        """Return all that it has learned, in order."""
+        return self._learned.get(learner, [])
+
+
 class Course:
     """A small world that is run step by step, as a guide answers."""
 
@@ -44,12 +63,19 @@ class Course:
         retrier: Retrier | None = None,
         listens: bool = False,
     ) -> None:
-        """Put the world together; `listens` keeps what handlers learn, for those who compare states."""
+        """Compose the world; `listens` remembers all that handlers and loops learn, which states are made of."""
         self.bounds = bounds
         self.guide = Guided(takes, values=bounds.values, attempts_at_most=bounds.attempts)
         self.recorder = Recorder()
-        self.world = world = World(cell, retrier=retrier, recorder=self.recorder, choices=self.guide)
-        world.plans_cancels = False
+        self.witness = CourseWitness(self._dies_in_step, listens=listens)
+        self.world = world = World(
+            cell,
+            retrier=retrier,
+            recorder=self.recorder,
+            choices=self.guide,
+            witness=self.witness,
+            schedules_cancels=False,
+        )
         self.deployed = isinstance(world.retrier, ScheduledRetrier)
         self.crashes_left = bounds.crashes if self.deployed else 0
         self.cancels_left = [bounds.cancels if cell.cancel is not None else 0] * bounds.requests
@@ -57,12 +83,8 @@ class Course:
         self.cut = False
         """Whether the run was ended by its bound of steps, or is not over."""
         deployment = world.deployment
-        deployment.listens = listens
         self._in_order = deployment.parallelism < UNLIMITED
         self._idle_is_safe = deployment.immediate and not deployment.dispatches and not bounds.down
-        self._gaps = Gaps(self._dies_in_step)
-        if self.crashes_left:
-            deployment.gaps = world.model.gaps = self._gaps
         self.requests: list[Request] = world.open(at_most=bounds.requests)
 
     def step(self) -> bool:
@@ -80,7 +102,7 @@ class Course:
         if not self._interrupted():
             timers = self._candidates(clock.next_timers())
             timer = timers[self.guide.pick(len(timers), ORDER) if self.bounds.orders else 0]
-            self._gaps.new_step()
+            self.witness.new_step()
             try:
                 clock.fire(timer)
             except ServerDied:
@@ -99,9 +121,7 @@ class Course:
 
     def conclude(self) -> None:
         """Give the requests that have not settled the outcome that the world proves; nothing may be left to happen."""
-        world = self.world
-        world.drained = world.clock.drained
-        world.conclude(self.requests)
+        self.world.conclude(self.requests)
 
     def history(self) -> History:
         """Return what has happened so far."""

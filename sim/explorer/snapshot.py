@@ -193,7 +193,7 @@ class _Snapshot:
             execution.writes,
             None if execution.attempt is None else self._attempt(execution.attempt),
             execution._called is not None,
-            self._plain(execution.heard),
+            self._plain(self._course.witness.learned_by(execution)),
         )
 
     def _client(self, client: Client) -> Any:
@@ -202,7 +202,7 @@ class _Snapshot:
             client.asleep,
             client.sleeps if client.calls_at_most < client.sleeps + client.request.attempts else 0,
             tuple(self._value(connection) for connection in client.connections),
-            self._plain(client.heard),
+            self._plain(self._course.witness.learned_by(client)),
             client._task._stopped,
         )
 

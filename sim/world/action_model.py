@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from sim.history.request import Request
     from sim.kernel.choices import Choices, DelayOf, Law
     from sim.kernel.clock import Clock
-    from sim.world.crash_points import Gaps
     from sim.world.hosts import Host
+    from sim.world.witness import Witness
 
 
 NORMAL_PRIORITY = 1
@@ -88,9 +88,9 @@ class ActionModel:
         retry_after: Law | None = None,
         heals_at_ns: int | None = None,
         recorder: Recorder | None = None,
+        witness: Witness | None = None,
     ) -> None:
-        self.gaps: Gaps | None = None
-        """Told of effects, where somebody asks whether the server dies behind them."""
+        self._witness = witness
         self._clock = clock
         self._choices = choices
         self._recorder = recorder
@@ -231,8 +231,8 @@ class ActionModel:
         if attempt._effect_dropped:  # noqa: SLF001  # one machine in two classes
             return
         attempt.effect_done = True
-        if self.gaps is not None:
-            self.gaps.written()
+        if self._witness is not None:
+            self._witness.durable()
         request, now_ns = attempt.request, self._clock.now_ns
         name = apply_effect(request, attempt, now_ns, self._window_ns)
         if self._recorder is not None:
