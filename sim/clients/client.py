@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from sim.history.vocabulary import CUT, RETURNED, THREW, Cause, Outcome
 from sim.kernel.clock import Clock, Pending, Task
-from sim.kernel.durations import NS_PER_MS, RUNAWAY_NS, format_duration
+from sim.kernel.durations import NS_PER_MS, RUNAWAY_NS, format_duration, ms_of_ns, ns_of_ms
 
 if TYPE_CHECKING:
     from sim.history.events import Recorder
@@ -68,7 +68,7 @@ class Call:
         client.connections.append(connection)
         if timeout_ms is not None and timeout_ms < inf:
             connection.timeout_ms = timeout_ms
-            client.clock.call_after(round(timeout_ms * 1e6), connection.time_out)
+            client.clock.call_after(ns_of_ms(timeout_ms), connection.time_out)
         client.action.begin(connection, client.request)
         try:
             number: int = await connection.answer
@@ -88,7 +88,7 @@ class ClientContext:
     @property
     def now_ms(self) -> float:
         """Simulated time in ms."""
-        now_ms = self._client.clock.now_ns / 1e6
+        now_ms = ms_of_ns(self._client.clock.now_ns)
         self._client.hear("now", now_ms)
         return now_ms
 
@@ -97,7 +97,7 @@ class ClientContext:
         if not 0 <= delay_ms < inf:
             raise ValueError(f"a delay must be finite and not negative, not {delay_ms} ms")
         client, awake = self._client, Pending()
-        delay_ns = round(delay_ms * 1e6)
+        delay_ns = ns_of_ms(delay_ms)
         client.record("sleep", "", delay_ns)
         client.sleeps += 1
         if client.sleeps > client.calls_at_most:
@@ -167,7 +167,7 @@ class _Connection:
             attempt.given_up = True
             attempt.blame = Cause.timeout
             client = self._client
-            client.record("timed_out", "", round((self.timeout_ms or 0) * 1e6), subject=attempt.number)
+            client.record("timed_out", "", ns_of_ms(self.timeout_ms or 0), subject=attempt.number)
             self.answer.fail(CallTimedOut("the call timed out"))
 
 

@@ -9,7 +9,7 @@ start and the action is never started again.
 from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sim.convex.calls import MutationCall, full_jitter
 from sim.convex.execution import Execution
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 UNLIMITED = 1 << 62
 NO_SLOTS = -UNLIMITED
 """While the server is down; what is given back then leaves it below zero."""
-NORMAL_PRIORITY = 1
 
 
 class Executor:
@@ -43,7 +42,6 @@ class Executor:
         self.unseen: list[Execution] = []
         """Executions that the platform has lost sight of and that go on."""
         self._at_once = deployment.immediate and not deployment.dispatches
-        self._schedule: Any = self.clock.schedule
         self.starting: dict[int, Job] = {}
         """Jobs that have a slot and are still pending: on their way to a start, or mutations to their commit."""
         self.due_callbacks = (self._due,)
@@ -67,7 +65,7 @@ class Executor:
     def time_job(self, job: Job) -> None:
         """Set the timer of a pending job."""
         job.callbacks = self.due_callbacks
-        self._schedule(job, NORMAL_PRIORITY, max(job.due_ns - self.clock.now_ns, 0))
+        self.clock.set_timer(job, max(job.due_ns - self.clock.now_ns, 0))
 
     def commit(  # noqa: C901, PLR0912  # every poll passes here, and calls cost
         self, context: MutationContext, job: Job | None = None, *, held: bool = False, name: str = ""
@@ -91,7 +89,7 @@ class Executor:
             deployment.recorder.add((now_ns, "commit", request.number, job_id, name, context))
         created = context.created
         if created is not None:
-            schedule, horizon_ns = self._schedule, deployment.horizon_ns
+            set_timer, horizon_ns = self.clock.set_timer, deployment.horizon_ns
             for new in created:
                 due_ns = new.due_ns
                 if new.state != PENDING:
@@ -101,7 +99,7 @@ class Executor:
                     deployment.run_away(request, "time")
                     continue
                 new.callbacks = self.due_callbacks
-                schedule(new, NORMAL_PRIORITY, due_ns - now_ns if due_ns > now_ns else 0)
+                set_timer(new, due_ns - now_ns if due_ns > now_ns else 0)
             if request.jobs is not None:
                 request.jobs.extend(created)
         if job is not None:
@@ -141,7 +139,7 @@ class Executor:
             if job.state == PENDING:
                 self.free -= 1
                 job.callbacks = self.admitted_callbacks
-                self.clock.schedule(job, NORMAL_PRIORITY, 0)  # type: ignore[arg-type]
+                self.clock.set_timer(job, 0)
 
     def _admitted(self, job: Job, epoch: int) -> None:
         if epoch != self.epoch:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sim.history.request import Request
-    from sim.kernel.clock import Timer
+    from sim.kernel.clock import QueueEntry
     from sim.retriers.base import Retrier
     from sim.scenario.parts.course import Bounds
     from sim.scenario.schema import Scenario
@@ -163,7 +163,7 @@ class Course:
         self.cancels_left[request.number] -= 1
         self.world.cancel(request)
 
-    def _candidates(self, timers: list[Timer]) -> list[Timer]:
+    def _candidates(self, timers: list[QueueEntry]) -> list[QueueEntry]:
         """Leave out what may not go first: where slots are few, jobs start in the order in which they are due."""
         if not self._in_order or len(timers) == 1:
             return timers

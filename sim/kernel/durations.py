@@ -45,6 +45,11 @@ def ns_of_ms(delay_ms: float) -> int:
     return round(delay_ms * 1e6)
 
 
+def ms_of_ns(duration_ns: int) -> float:
+    """Return a duration or an instant in ms, as JavaScript's `Date.now()` and its libraries count."""
+    return duration_ns / 1e6
+
+
 def parse_duration(value: object) -> int:
     """Turn a literal such as `250ms` or `1m30s` into nanoseconds; an `int` is taken as nanoseconds already.
 

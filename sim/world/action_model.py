@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from sim.world.witness import Witness
 
 
-NORMAL_PRIORITY = 1
 NEVER_HEALS = 1 << 200
 """Behind every instant."""
 
@@ -156,14 +155,14 @@ class ActionModel:
             if effect_ns == end_ns:
                 attempt._effect_at_end = True  # noqa: SLF001  # one machine in two classes
             elif effect_ns:
-                clock.schedule(_Effect(attempt, self._effect_callbacks), NORMAL_PRIORITY, effect_ns)  # type: ignore[arg-type]
+                clock.set_timer(_Effect(attempt, self._effect_callbacks), effect_ns)
             else:
                 self._apply(attempt)
         if end_ns is None:
             return
         attempt.callbacks = self._end_callbacks
         if end_ns:
-            clock.schedule(attempt, NORMAL_PRIORITY, end_ns)  # type: ignore[arg-type]
+            clock.set_timer(attempt, end_ns)
         else:
             self._end(attempt)
 
