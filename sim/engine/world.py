@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sim.clients.client import Client
 from sim.convex.deployment import Deployment
 from sim.convex.functions import ACTION, Function, mutation
+from sim.convex.server import Server
 from sim.history.request import Request
 from sim.history.vocabulary import NEVER, Outcome
 from sim.kernel.choices import WORLD, Choices
@@ -23,7 +24,7 @@ from sim.world.workload import arrival_times_ns
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sim.convex.functions import MutationContext
+    from sim.convex.contexts import MutationContext
     from sim.history.events import Recorder
     from sim.scenario.schema import Scenario
     from sim.world.witness import Witness
@@ -81,7 +82,7 @@ class World:
             witness=witness,
         )
         system_errors = [fault.share for fault in cell.faults if isinstance(fault, faults.SystemError)]
-        self.deployment = Deployment(
+        server = Server(
             clock,
             cell.platform,
             choices,
@@ -91,6 +92,7 @@ class World:
             heals_at_ns=cell.heals_at,
             polls_per_request=cell.limits.polls_per_request,
         )
+        self.deployment = Deployment(server)
         if isinstance(self.retrier, ScheduledRetrier):
             self._deploy(self.retrier)
         self.until_ns: int | None = cell.until if isinstance(cell.until, int) else None
@@ -101,7 +103,7 @@ class World:
         """Requests whose submission has not committed yet."""
         self.clients: dict[int, Client] = {}
         self.drained = False
-        """Whether nothing but background work remained when the requests were concluded."""
+        """Whether only background work remained when the simulation ended."""
 
     def _deploy(self, retrier: ScheduledRetrier) -> None:
         retrier.bind(Function("action", ACTION, external=self.model))
@@ -125,10 +127,10 @@ class World:
             self._start_crons()
             request = Request(number)
             if sources:
-                request.weather = WeatherPath(sources, self.choices, number, True)  # noqa: FBT003  # random phase
+                request.weather = WeatherPath(sources, self.choices, number, random_phase=True)
             self._start(request)
             self._run()
-            self.conclude([request])
+            self._conclude([request])
             finished.append(request)
             if progress is not None and done % REPORT_EVERY == 0:
                 progress(done)
@@ -140,7 +142,7 @@ class World:
         """Simulate one replication: all requests in one deployment (or its first few), with the faults of the plan."""
         requests = self.open(progress, at_most=at_most)
         self._run()
-        self.conclude(requests)
+        self._conclude(requests)
         return requests
 
     def open(self, progress: Callable[[int], None] | None = None, *, at_most: int | None = None) -> list[Request]:
@@ -148,13 +150,16 @@ class World:
         arrivals = arrival_times_ns(self.cell.requests, self.choices)[:at_most]
         sources = self.cell.action.weather
         alone = self.cell.world == "isolated"  # such a world can be opened too, for a few requests at once
-        weather = WeatherPath(sources, self.choices, WORLD, False) if sources and not alone else None  # noqa: FBT003
+        weather = WeatherPath(sources, self.choices, WORLD, random_phase=False) if sources and not alone else None
         requests: list[Request] = []
 
         def arrive() -> None:
             number = len(requests)
             request = Request(number, self.clock.now_ns)
-            request.weather = WeatherPath(sources, self.choices, number, True) if sources and alone else weather  # noqa: FBT003
+            if sources and alone:
+                request.weather = WeatherPath(sources, self.choices, number, random_phase=True)
+            else:
+                request.weather = weather
             requests.append(request)
             self._start(request)
             if progress is not None and number % REPORT_EVERY == 0:
@@ -178,7 +183,7 @@ class World:
         cell, clock = self.cell, self.clock
 
         def restart() -> None:
-            if self.deployment.executor.down:
+            if self.deployment.server.down:
                 return
             if cell.heals_at is None or clock.now_ns < cell.heals_at:
                 self.deployment.restart(fault.down, fault.inflight)
@@ -268,17 +273,20 @@ class World:
 
     def _canceled(self, request: Request, answer: Any) -> None:
         self._to_come.pop(request.number, None)
-        self.deployment.record("cancel_answer", request.number, -1, "request", answer)
+        self.deployment.server.record("cancel_answer", request.number, -1, "request", answer)
 
     def _run(self) -> None:
         clock, limits = self.clock, self.cell.limits
         isolated = self.cell.world == "isolated"
         steps = limits.polls_per_request * STEPS_PER_POLL if isolated else limits.events
-        clock.drain(self.until_ns, steps)
+        self.drained = clock.drain(self.until_ns, steps)
 
     def conclude(self, requests: Sequence[Request]) -> None:
-        """Give every request that has not settled the outcome that its world proves."""
+        """Give every request that has not settled the outcome that the world proves: nothing more will happen."""
         self.drained = self.clock.drained
+        self._conclude(requests)
+
+    def _conclude(self, requests: Sequence[Request]) -> None:
         open_ones = [request for request in requests if request.settled_ns == NEVER]
         if not open_ones:
             return
@@ -286,7 +294,7 @@ class World:
         out_of_time = cut and self.until_ns is None
         looked_at: set[int] = set()
         if cut and isinstance(self.retrier, ScheduledRetrier):
-            looked_at = self.deployment.watched(self.retrier.watchers) | {*self._to_come, *self._submitting}
+            looked_at = self.deployment.requests_looked_at(self.retrier.watchers) | {*self._to_come, *self._submitting}
         for request in open_ones:
             if request.runaway or out_of_time:
                 request.outcome = Outcome.runaway

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sim.convex.executor import UNLIMITED
 from sim.convex.jobs import Job
+from sim.convex.server import UNLIMITED
 from sim.engine.world import World
 from sim.explorer.guided import Guided, NoSuchAnswer
 from sim.history.events import History, Recorder
@@ -82,9 +82,9 @@ class Course:
         self.steps = 0
         self.cut = False
         """Whether the run was ended by its bound of steps, or is not over."""
-        deployment = world.deployment
-        self._in_order = deployment.parallelism < UNLIMITED
-        self._idle_is_safe = deployment.immediate and not deployment.dispatches and not bounds.down
+        server = world.deployment.server
+        self._in_order = server.parallelism < UNLIMITED
+        self._idle_is_safe = server.immediate and not server.dispatches and not bounds.down
         self.requests: list[Request] = world.open(at_most=bounds.requests)
 
     def step(self) -> bool:
@@ -147,9 +147,10 @@ class Course:
 
     def _death_is_idle(self) -> bool:
         """Tell whether a death would change nothing: the server is down, or has nothing in memory alone."""
-        executor = self.world.deployment.executor
-        if executor.down:
+        deployment = self.world.deployment
+        if deployment.server.down:
             return True
+        executor = deployment.executor
         return self._idle_is_safe and not (executor.running or executor.unseen or executor.starting)
 
     def _dies_in_step(self) -> bool:

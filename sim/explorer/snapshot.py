@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from sim.clients.client import Client
 from sim.convex.calls import MutationCall
+from sim.convex.commits import Commits
 from sim.convex.deployment import Deployment
 from sim.convex.execution import Execution
 from sim.convex.executor import Executor
-from sim.convex.functions import Function, MutationContext
+from sim.convex.functions import Function
 from sim.convex.jobs import Job
+from sim.convex.retention import Retention
+from sim.convex.server import Server
 from sim.engine.world import World
 from sim.history.request import Request
 from sim.history.vocabulary import IN_PROGRESS, NEVER, PENDING
@@ -24,6 +27,7 @@ from sim.world.attempt import Attempt
 from sim.world.weather import OnOff, WeatherPath
 
 if TYPE_CHECKING:
+    from sim.convex.contexts import MutationContext
     from sim.explorer.course import Course
     from sim.explorer.state import States
 
@@ -31,7 +35,7 @@ NEVER_SETTLED = 1 << 200
 """Behind every instant."""
 
 
-STATIC = (World, Deployment, Executor, Clock, ActionModel, Function, Options, Retrier)
+STATIC = (World, Deployment, Server, Retention, Commits, Executor, Clock, ActionModel, Function, Options, Retrier)
 """What is the same in all states of a search."""
 
 
@@ -77,13 +81,13 @@ class _Snapshot:
             tuple(self._row(number) for number in sorted(self._ranks)),
             tuple((key, self._plain(document)) for key, document in documents),
             tuple(table.created for table in store.tables.values()),
-            tuple(self._now_ns - job.completed_ns for job in deployment._completed),
-            executor.down,
+            tuple(self._now_ns - job.completed_ns for job in deployment.retention.completed_jobs),
+            deployment.server.down,
             executor.free,
             tuple(self._job(number) for _, number, _ in sorted(executor.waiting, key=lambda entry: entry[:2])),
             tuple(self._job(number) for number in executor.starting),
             tuple(self._execution(execution) for execution in executions),
-            tuple(self._value(call) for call in deployment._when_up),
+            tuple(self._value(call) for call in deployment.server._when_up),
             tuple(self._client(client) for client in world.clients.values()),
             tuple(world._to_come),
             tuple(world._submitting),
@@ -135,7 +139,7 @@ class _Snapshot:
                 job.system_errors,
                 self._plain(job.args),
             )
-        kept_ns = 0 if deployment.retention_ns is None else self._now_ns - job.completed_ns
+        kept_ns = 0 if deployment.retention.retention_ns is None else self._now_ns - job.completed_ns
         return (rank, job.function.name, job.state, kept_ns)
 
     # Requests, executions, clients.
@@ -231,7 +235,7 @@ class _Snapshot:
             return (
                 "job",
                 self._job(value.id),
-                value.callbacks is executor.due_callbacks,
+                value.callbacks is executor.commits.due_callbacks,
                 value.callbacks is executor.admitted_callbacks,
             )
         if isinstance(value, Call):
@@ -281,18 +285,18 @@ class _Snapshot:
     def _function(self, function: FunctionType) -> Any:
         cells = function.__closure__ or ()
         names = function.__code__.co_freevars
-        executor = self._world.deployment.executor
+        server = self._world.deployment.server
         held: list[Any] = []
         for name, cell in zip(names, cells, strict=True):
             inside = cell.cell_contents
             if name == "epoch":
-                held.append(inside == executor.epoch)
+                held.append(inside == server.epoch)
             elif inside is not function:
                 held.append(self._value(inside))
         return (function.__qualname__, tuple(held))
 
     def _call(self, call: MutationCall) -> Any:
-        stale = call._epoch != self._world.deployment.executor.epoch
+        stale = call._epoch != self._world.deployment.server.epoch
         job, caller = call._job, call._caller
         return (
             "mutation",

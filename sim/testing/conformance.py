@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sim.convex.deployment import Deployment
 from sim.convex.functions import ACTION, Function, mutation
 from sim.convex.platform import Platform
+from sim.convex.server import Server
 from sim.history.events import Event, Recorder
 from sim.history.request import Request
 from sim.history.vocabulary import CRASH_AFTER_EFFECT, FAIL, HANG, SUCCESS
@@ -26,7 +27,9 @@ from sim.world.action_model import ActionModel
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-OUTCOMES = {"success": SUCCESS, "fail": FAIL, "crash": CRASH_AFTER_EFFECT, "hang": HANG}
+    from sim.history.vocabulary import AttemptOutcome
+
+OUTCOMES: Mapping[str, AttemptOutcome] = {"success": SUCCESS, "fail": FAIL, "crash": CRASH_AFTER_EFFECT, "hang": HANG}
 STEPS_PER_TIMER = 3
 """An upper bound: timers of the recordings against steps of ours, which count effects too."""
 UNENDING_STEPS = 100_000
@@ -56,13 +59,8 @@ def replay(case: Mapping[str, Any]) -> dict[str, Any]:
     random = case["random"]
     script = Script(source=mulberry32(random["seed"])) if isinstance(random, dict) else Script(random)
     recorder, clock = Recorder(), Clock()
-    deployment = Deployment(
-        clock,
-        Platform(profile="ideal", action_time_limit=None),
-        script,
-        recorder=recorder,
-        horizon_ns=NO_HORIZON,
-    )
+    platform = Platform(profile="ideal", action_time_limit=None)
+    deployment = Deployment(Server(clock, platform, script, recorder=recorder, horizon_ns=NO_HORIZON))
     request = Request(0)
     request.jobs = []
     attempts = case["attempts"]
@@ -84,7 +82,7 @@ def replay(case: Mapping[str, Any]) -> dict[str, Any]:
     def cancel_request() -> None:
         function = mutation("cancel", lambda ctx, _: retrier.cancel(ctx, request.handle))
         deployment.call(
-            function, None, request, lambda value, _: deployment.record("cancel_answer", 0, -1, "request", value)
+            function, None, request, lambda value, _: deployment.server.record("cancel_answer", 0, -1, "request", value)
         )
 
     if "cancel_at_ms" in case:

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from fake_choices import ByStream
 
+from sim.convex.contexts import MutationContext
 from sim.convex.deployment import Deployment
-from sim.convex.functions import ACTION, Function, FunctionError, MutationContext, mutation
+from sim.convex.functions import ACTION, Function, FunctionError, mutation
 from sim.convex.platform import Platform
+from sim.convex.server import Server
 from sim.convex.store import Store
 from sim.engine.world import World
 from sim.history.events import Event, Recorder
@@ -39,7 +41,7 @@ class Bench:
         self.clock = Clock()
         self.recorder = Recorder()
         self.numbers = ByStream(**(numbers or {}))
-        self.deployment = Deployment(
+        self.server = Server(
             self.clock,
             Platform(**platform),
             self.numbers,
@@ -47,6 +49,7 @@ class Bench:
             system_error_share=system_error_share,
             store=Store(freeze=True) if store is None else store,
         )
+        self.deployment = Deployment(self.server)
         self.store = self.deployment.store
         self.model = ActionModel(
             self.clock,
@@ -75,6 +78,12 @@ class Bench:
         client = mutation("client", lambda ctx, _: handler(ctx))
         self.deployment.call(client, None, self.request if request is None else request, finished)
         return answers
+
+    def commit_now(self, handler: Callable[[MutationContext], Any], request: Request | None = None) -> None:
+        """Run a mutation and commit it at once, whatever latencies the platform has."""
+        context = self.deployment.commits.new_context(self.server, self.request if request is None else request)
+        handler(context)
+        assert self.deployment.commits.commit(context)
 
     def at(self, at_ms: float, function: Callable[[], Any]) -> None:
         """Do something at an instant, before whatever else is due then."""
