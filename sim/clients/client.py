@@ -1,7 +1,7 @@
-"""A client outside the deployment: where a `LoopRetrier` runs.
+"""A client outside the deployment: a `LoopRetrier` runs in it.
 
-Its calls start the user's action directly and take no slot; restarts and the platform's time limit do not reach it. A
-call that is given up after a timeout goes on where it is, and so does its effect.
+Its calls start the user's action directly and take no slot; restarts and the platform's time limit do not reach it. If
+it gives up on a call after a timeout, the call goes on, and so does its effect.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from sim.kernel.durations import NS_PER_MS, RUNAWAY_NS, format_duration, ms_of_n
 if TYPE_CHECKING:
     from sim.history.events import Recorder
     from sim.history.request import Request
+    from sim.history.vocabulary import End
     from sim.kernel.choices import Choices
     from sim.world.action_model import ActionModel
     from sim.world.attempt import Attempt
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Loop(Protocol):
-    """What a client runs: a `sim.LoopRetrier`, as far as a client knows it."""
+    """What a client needs of a `sim.LoopRetrier`."""
 
     kind: ClassVar[str]
 
@@ -32,24 +33,24 @@ class Loop(Protocol):
         ...
 
 
-class CallFailed(Exception):  # what the model does, not a mistake
-    """A call ended without success, as far as its caller can tell."""
+class CallFailed(Exception):
+    """A call ended without success, as far as its caller knows."""
 
     final: bool = False
     """Whether the error is marked as not worth a retry."""
     retry_after_ms: float | None = None
-    """How long the error asks to wait before a retry, where it does."""
+    """How long the error asks to wait before a retry; None if it does not."""
 
 
 class CallTimedOut(CallFailed):
-    """The caller gave up on a call; what it started may still happen."""
+    """The caller gave up on a call; its effect may still come."""
 
 
 class Call:
     """One request's way to call the action: `await call()` or `await call(timeout_ms=...)`.
 
-    Returns the number of the attempt, 1 first; raises `CallFailed`, or `CallTimedOut` after `timeout_ms` (None or
-    infinity: never), and ValueError for a timeout that is negative or no number.
+    Returns the number of the attempt, 1 first. Raises `CallFailed`, `CallTimedOut` after `timeout_ms` (None or
+    infinity: never), and ValueError if the timeout is negative or not a number.
     """
 
     def __init__(self, client: Client) -> None:
@@ -93,7 +94,7 @@ class ClientContext:
         return now_ms
 
     async def sleep(self, delay_ms: float) -> None:
-        """Wait; ValueError where the delay is negative or not finite."""
+        """Wait. Raises ValueError if the delay is negative or not finite."""
         if not 0 <= delay_ms < inf:
             raise ValueError(f"a delay must be finite and not negative, not {delay_ms} ms")
         client, awake = self._client, Pending()
@@ -113,7 +114,7 @@ class ClientContext:
         client.hear("awake", None)
 
     def uniform(self, stream: str, index: int = 0) -> float:
-        """Draw the number on [0, 1) that has this address for this request: stream is a name, index counts draws."""
+        """Draw the number on [0, 1) of this address for this request: stream is a name, index counts draws."""
         value = self._client.choices.uniform(stream, self._client.request.number, index)
         self._client.record("draw", stream, value)
         self._client.hear("draw", value)
@@ -134,7 +135,7 @@ class _Connection:
         self.answer = Pending()
         self.timeout_ms: float | None = None
 
-    def attempt_over(self, how: str) -> None:
+    def attempt_over(self, how: End) -> None:
         client = self._client
         client.request.action_ns += client.clock.now_ns - self._started_ns
         client.connections.remove(self)
@@ -150,7 +151,7 @@ class _Connection:
 
     @property
     def ends(self) -> bool:
-        """Whether an answer is to come: the call has an end ahead, or the caller's timeout has."""
+        """Whether an answer will come: the end of the call or the caller's timeout is still ahead."""
         attempt = self.attempt
         return (
             attempt is not None
@@ -172,7 +173,7 @@ class _Connection:
 
 
 class Client:
-    """One request of a `LoopRetrier`, from its submission to what the loop concludes."""
+    """One request of a `LoopRetrier`, from its submission to the loop's conclusion."""
 
     def __init__(  # noqa: PLR0913  # the parts of a world, put together in one place
         self,
@@ -229,7 +230,7 @@ class Client:
             error.add_note(
                 f"raised by the loop of retrier '{self._kind}' for request {self.request.number} at "
                 f"{format_duration(self.clock.now_ns)}. A loop gives up by letting CallFailed through, or by raising "
-                "an error derived from it; any other is taken for a mistake."
+                "an error derived from it; any other error counts as a mistake."
             )
             raise error
         outcome = Outcome.success if error is None else Outcome.gave_up
@@ -240,6 +241,6 @@ class Client:
             self.record("resettled", outcome.name)
 
     def record(self, kind: str, name: str, detail: Any = None, *, subject: int = -1) -> None:
-        """Add an event to the history, where one is kept."""
+        """Add an event to the history, if there is one."""
         if self._recorder is not None:
             self._recorder.add((self.clock.now_ns, kind, self.request.number, subject, name, detail))

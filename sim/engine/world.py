@@ -1,15 +1,15 @@
-"""The one place that composes a world."""
+"""The only place that composes a world: weather and action, deployment or clients, retrier, cancels and faults."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sim.clients.client import Client
 from sim.convex.deployment import Deployment
 from sim.convex.functions import ACTION, Function, mutation
 from sim.convex.server import Server
 from sim.history.request import Request
-from sim.history.vocabulary import NEVER, Outcome
+from sim.history.vocabulary import CANCEL, NEVER, OF_THE_ACTION, OF_THE_REQUEST, Outcome
 from sim.kernel.choices import WORLD, Choices
 from sim.kernel.clock import Clock
 from sim.kernel.draws import Draws
@@ -30,15 +30,16 @@ if TYPE_CHECKING:
     from sim.world.witness import Witness
 
 
-STEPS_PER_POLL = 20
-"""Timers that may fire for each poll a request may make, before it is taken to run for ever at one instant."""
+STEPS_PER_POLL: Final = 20
+"""Timers that may fire for each poll a request may make; with more it counts as running for ever at one instant."""
 
 
-REPORT_EVERY = 256
+REPORT_EVERY: Final = 256
+"""Requests from one report of progress to the next."""
 
 
 class World:
-    """One scenario cell put together: ready to simulate isolated requests, or one replication of a shared world."""
+    """One cell put together: ready to simulate isolated requests, or one replication of a shared world."""
 
     def __init__(  # noqa: PLR0913  # what may be another than the scenario says
         self,
@@ -64,7 +65,7 @@ class World:
         self.choices = choices = Draws(cell.seed, replication) if choices is None else choices
         self.retrier = cell.retrier.make() if retrier is None else retrier
         self.promises = promises_of(self.retrier)
-        """Taken before anything happens: a retrier that changes what they rest on does not change them."""
+        """Asked for before anything happens: what a retrier does to its own fields later does not change them."""
         action = cell.action
         self.model = ActionModel(
             clock,
@@ -98,7 +99,7 @@ class World:
         self.until_ns: int | None = cell.until if isinstance(cell.until, int) else None
         self._cancel_after = None if cell.cancel is None else choices.delays(cell.cancel.after, "cancel_after")
         self._to_come: dict[int, None] = {}
-        """Requests with a cancel to come that could still settle them."""
+        """Requests that a cancel to come could still settle."""
         self._submitting: dict[int, None] = {}
         """Requests whose submission has not committed yet."""
         self.clients: dict[int, Client] = {}
@@ -110,12 +111,12 @@ class World:
         for name, indexes in retrier.tables.items():
             self.deployment.store.define(name, indexes)
         self._submit = mutation("submit", lambda ctx, _: retrier.submit(ctx))
-        self._cancel = mutation("cancel", self._ask_to_cancel)
+        self._cancel = mutation(CANCEL, self._ask_to_cancel)
 
     # Isolated worlds.
 
     def isolated(self, numbers: Sequence[int], progress: Callable[[int], None] | None = None) -> list[Request]:
-        """Simulate requests each alone from t = 0; `progress` is told now and then how many are done."""
+        """Simulate requests, each alone from t = 0; `progress` hears now and then how many are done."""
         finished = []
         sources = self.cell.action.weather
         for done, number in enumerate(numbers):
@@ -139,14 +140,14 @@ class World:
     # Shared worlds.
 
     def shared(self, progress: Callable[[int], None] | None = None, *, at_most: int | None = None) -> list[Request]:
-        """Simulate one replication: all requests in one deployment (or its first few), with the faults of the plan."""
+        """Simulate one replication: all requests in one deployment (or the first few), with the scenario's faults."""
         requests = self.open(progress, at_most=at_most)
         self._run()
         self._conclude(requests)
         return requests
 
     def open(self, progress: Callable[[int], None] | None = None, *, at_most: int | None = None) -> list[Request]:
-        """Plan what is to come into one deployment: requests and faults; the list fills as requests are submitted."""
+        """Plan the requests and faults of one deployment; the list returned fills as requests are submitted."""
         arrivals = arrival_times_ns(self.cell.requests, self.choices)[:at_most]
         sources = self.cell.action.weather
         alone = self.cell.world == "isolated"  # such a world can be opened too, for a few requests at once
@@ -241,19 +242,19 @@ class World:
         request.handle = handle
 
     def _ask_to_cancel(self, ctx: MutationContext, request: Request) -> Any:
-        """Call the retrier's own cancel; before the submission has committed nobody has a name to cancel by."""
+        """Call the retrier's own cancel; False before the submission commits: the request has no name yet."""
         if request.number in self._submitting:
             return False
         assert isinstance(self.retrier, ScheduledRetrier)  # noqa: S101  # no other has mutations
         return self.retrier.cancel(ctx, request.handle)
 
     def _cancel_settles(self) -> bool:
-        """Tell whether the scenario's cancel can settle a request at which nothing else looks any more."""
+        """Tell whether the scenario's cancel can settle a request at which nothing else looks anymore."""
         retrier, cancel = self.retrier, self.cell.cancel
         if not isinstance(retrier, ScheduledRetrier):
             return True
         own = type(retrier).cancel is not ScheduledRetrier.cancel
-        return own and cancel is not None and cancel.target == "request"
+        return own and cancel is not None and cancel.target == OF_THE_REQUEST
 
     def cancel(self, request: Request) -> None:
         """Carry out the scenario's cancel of a request."""
@@ -265,15 +266,15 @@ class World:
         if isinstance(retrier, LoopRetrier):
             self._to_come.pop(number, None)
             self.clients[number].cancel()
-        elif cancel.target == "request":
+        elif cancel.target == OF_THE_REQUEST:
             self.deployment.call(self._cancel, request, request, lambda answer, _: self._canceled(request, answer))
         elif isinstance(retrier, ScheduledRetrier):
-            names = retrier.action_jobs if cancel.target == "action" else retrier.poll_jobs
+            names = retrier.action_jobs if cancel.target == OF_THE_ACTION else retrier.poll_jobs
             self.deployment.cancel_from_dashboard(request, names)
 
     def _canceled(self, request: Request, answer: Any) -> None:
         self._to_come.pop(request.number, None)
-        self.deployment.server.record("cancel_answer", request.number, -1, "request", answer)
+        self.deployment.server.record("cancel_answer", request.number, -1, OF_THE_REQUEST, answer)
 
     def _run(self) -> None:
         clock, limits = self.clock, self.cell.limits
