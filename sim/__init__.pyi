@@ -16,8 +16,8 @@ from .clients.client import Call as Call
 from .clients.client import CallFailed as CallFailed
 from .clients.client import ClientContext as ClientContext
 from .contracts.promises import Promises as Promises
+from .convex.contexts import MutationContext as MutationContext
 from .convex.functions import Function as Function
-from .convex.functions import MutationContext as MutationContext
 from .convex.functions import action as action
 from .convex.functions import mutation as mutation
 from .explorer.explore import explore as explore

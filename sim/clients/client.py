@@ -1,7 +1,7 @@
-"""A client outside the deployment: where a `LoopRetrier` runs.
+"""A client outside the deployment: a `LoopRetrier` runs in it.
 
-Its calls start the user's action directly and take no slot; restarts and the platform's time limit do not reach it. A
-call that is given up after a timeout goes on where it is, and so does its effect.
+Its calls start the user's action directly and take no slot; restarts and the platform's time limit do not reach it. If
+it gives up on a call after a timeout, the call goes on, and so does its effect.
 """
 
 from __future__ import annotations
@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from sim.history.vocabulary import CUT, RETURNED, THREW, Cause, Outcome
 from sim.kernel.clock import Clock, Pending, Task
-from sim.kernel.durations import NS_PER_MS, RUNAWAY_NS, format_duration
+from sim.kernel.durations import NS_PER_MS, RUNAWAY_NS, format_duration, ms_of_ns, ns_of_ms
 
 if TYPE_CHECKING:
     from sim.history.events import Recorder
     from sim.history.request import Request
+    from sim.history.vocabulary import End
     from sim.kernel.choices import Choices
     from sim.world.action_model import ActionModel
     from sim.world.attempt import Attempt
+    from sim.world.witness import Witness
 
 
 class Loop(Protocol):
-    """What a client runs: a `sim.LoopRetrier`, as far as a client knows it."""
+    """What a client needs of a `sim.LoopRetrier`."""
 
     kind: ClassVar[str]
 
@@ -31,24 +33,24 @@ class Loop(Protocol):
         ...
 
 
-class CallFailed(Exception):  # what the model does, not a mistake
-    """A call ended without success, as far as its caller can tell."""
+class CallFailed(Exception):
+    """A call ended without success, as far as its caller knows."""
 
     final: bool = False
     """Whether the error is marked as not worth a retry."""
     retry_after_ms: float | None = None
-    """How long the error asks to wait before a retry, where it does."""
+    """How long the error asks to wait before a retry; None if it does not."""
 
 
 class CallTimedOut(CallFailed):
-    """The caller gave up on a call; what it started may still happen."""
+    """The caller gave up on a call; its effect may still come."""
 
 
 class Call:
     """One request's way to call the action: `await call()` or `await call(timeout_ms=...)`.
 
-    Returns the number of the attempt, 1 first; raises `CallFailed`, or `CallTimedOut` after `timeout_ms` (None or
-    infinity: never), and ValueError for a timeout that is negative or no number.
+    Returns the number of the attempt, 1 first. Raises `CallFailed`, `CallTimedOut` after `timeout_ms` (None or
+    infinity: never), and ValueError if the timeout is negative or not a number.
     """
 
     def __init__(self, client: Client) -> None:
@@ -67,7 +69,7 @@ class Call:
         client.connections.append(connection)
         if timeout_ms is not None and timeout_ms < inf:
             connection.timeout_ms = timeout_ms
-            client.clock.call_after(round(timeout_ms * 1e6), connection.time_out)
+            client.clock.call_after(ns_of_ms(timeout_ms), connection.time_out)
         client.action.begin(connection, client.request)
         try:
             number: int = await connection.answer
@@ -87,16 +89,16 @@ class ClientContext:
     @property
     def now_ms(self) -> float:
         """Simulated time in ms."""
-        now_ms = self._client.clock.now_ns / 1e6
+        now_ms = ms_of_ns(self._client.clock.now_ns)
         self._client.hear("now", now_ms)
         return now_ms
 
     async def sleep(self, delay_ms: float) -> None:
-        """Wait; ValueError where the delay is negative or not finite."""
+        """Wait. Raises ValueError if the delay is negative or not finite."""
         if not 0 <= delay_ms < inf:
             raise ValueError(f"a delay must be finite and not negative, not {delay_ms} ms")
         client, awake = self._client, Pending()
-        delay_ns = round(delay_ms * 1e6)
+        delay_ns = ns_of_ms(delay_ms)
         client.record("sleep", "", delay_ns)
         client.sleeps += 1
         if client.sleeps > client.calls_at_most:
@@ -112,7 +114,7 @@ class ClientContext:
         client.hear("awake", None)
 
     def uniform(self, stream: str, index: int = 0) -> float:
-        """Draw the number on [0, 1) that has this address for this request: stream is a name, index counts draws."""
+        """Draw the number on [0, 1) of this address for this request: stream is a name, index counts draws."""
         value = self._client.choices.uniform(stream, self._client.request.number, index)
         self._client.record("draw", stream, value)
         self._client.hear("draw", value)
@@ -133,7 +135,7 @@ class _Connection:
         self.answer = Pending()
         self.timeout_ms: float | None = None
 
-    def attempt_over(self, how: str) -> None:
+    def attempt_over(self, how: End) -> None:
         client = self._client
         client.request.action_ns += client.clock.now_ns - self._started_ns
         client.connections.remove(self)
@@ -149,7 +151,7 @@ class _Connection:
 
     @property
     def ends(self) -> bool:
-        """Whether an answer is to come: the call has an end ahead, or the caller's timeout has."""
+        """Whether an answer will come: the end of the call or the caller's timeout is still ahead."""
         attempt = self.attempt
         return (
             attempt is not None
@@ -166,21 +168,24 @@ class _Connection:
             attempt.given_up = True
             attempt.blame = Cause.timeout
             client = self._client
-            client.record("timed_out", "", round((self.timeout_ms or 0) * 1e6), subject=attempt.number)
+            client.record("timed_out", "", ns_of_ms(self.timeout_ms or 0), subject=attempt.number)
             self.answer.fail(CallTimedOut("the call timed out"))
 
 
 class Client:
-    """One request of a `LoopRetrier`, from its submission to what the loop concludes."""
+    """One request of a `LoopRetrier`, from its submission to the loop's conclusion."""
 
-    def __init__(  # noqa: PLR0913, PLR0917  # the parts of a world, put together in one place
+    def __init__(  # noqa: PLR0913  # the parts of a world, put together in one place
         self,
         clock: Clock,
         choices: Choices,
         action: ActionModel,
         loop: Loop,
         request: Request,
+        *,
         recorder: Recorder | None = None,
+        witness: Witness | None = None,
+        calls_at_most: int = RUNAWAY_NS,
     ) -> None:
         self.clock = clock
         self.choices = choices
@@ -189,10 +194,9 @@ class Client:
         self.connections: list[_Connection] = []
         self.asleep = False
         self.sleeps = 0
-        self.calls_at_most = RUNAWAY_NS
-        self.heard: list[Any] | None = None
-        """All that the loop has learned so far, where somebody wants to know: it goes on by nothing else."""
+        self.calls_at_most = calls_at_most
         self._recorder = recorder
+        self._witness = witness
         self._kind = loop.kind or type(loop).__name__
         self._task = Task(loop.retry(Call(self), ClientContext(self)), self._concluded)
 
@@ -211,9 +215,9 @@ class Client:
         self.record("runaway", limit)
 
     def hear(self, what: str, value: Any) -> None:
-        """Note what the loop learns."""
-        if self.heard is not None:
-            self.heard.append((what, value))
+        """Tell the witness what the loop learns."""
+        if self._witness is not None:
+            self._witness.learned(self, what, value)
 
     def cancel(self) -> None:
         """Stop the loop; a call in flight goes on."""
@@ -226,7 +230,7 @@ class Client:
             error.add_note(
                 f"raised by the loop of retrier '{self._kind}' for request {self.request.number} at "
                 f"{format_duration(self.clock.now_ns)}. A loop gives up by letting CallFailed through, or by raising "
-                "an error derived from it; any other is taken for a mistake."
+                "an error derived from it; any other error counts as a mistake."
             )
             raise error
         outcome = Outcome.success if error is None else Outcome.gave_up
@@ -237,6 +241,6 @@ class Client:
             self.record("resettled", outcome.name)
 
     def record(self, kind: str, name: str, detail: Any = None, *, subject: int = -1) -> None:
-        """Add an event to the history, where one is kept."""
+        """Add an event to the history, if there is one."""
         if self._recorder is not None:
             self._recorder.add((self.clock.now_ns, kind, self.request.number, subject, name, detail))

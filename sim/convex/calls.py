@@ -1,44 +1,34 @@
-"""One call of a mutation from start to commit, with its reruns; and the backend's full-jitter backoff.
+"""One call of a mutation from start to commit, with its reruns.
 
 The life of a call: it takes `mutation_latency` to reach its snapshot, runs its handler there, and commits after
-`commit_window`. A commit in between that touches what it read refuses it; it then waits and takes a new snapshot. A
-caller's mutation is rerun a limited number of times, a scheduled one until it commits.
+`commit_window`. If another commit in between changes what it read, the store refuses it: it then waits and takes a new
+snapshot. A caller's mutation is rerun a limited number of times, a scheduled one until it commits.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sim.convex.functions import ConflictsExhausted, Function, FunctionError, SystemFailure, mistaken
+from sim.convex.functions import ConflictsExhausted, Function, FunctionError, SystemFailure, note_mistake
 from sim.history.vocabulary import PENDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sim.convex.deployment import Deployment, Reruns
+    from sim.convex.commits import Commits
     from sim.convex.jobs import Job
-    from sim.convex.platform import Backoff
+    from sim.convex.server import Reruns
     from sim.history.request import Request
-
-LARGEST_EXPONENT = 62
-
-
-def full_jitter(deployment: Deployment, backoff: Backoff, stream: str, request: Request, failures: int) -> int:
-    """Draw U[0,1) * min(initial * 2^k, max) in ns, k = failures so far (0 first); sync_types/src/backoff.rs."""
-    ceiling_ns = min(backoff.initial << min(failures, LARGEST_EXPONENT), backoff.max)
-    index = request.executions
-    request.executions = index + 1
-    return round(deployment.choices.uniform(stream, request.number, index, failures) * ceiling_ns)
 
 
 class MutationCall:
-    """A mutation on its way to its commit."""
+    """A mutation on its way to its commit: a scheduled `job`, or called by the action of a job or by a client."""
 
     __slots__ = (
         "_args",
         "_caller",
+        "_commits",
         "_context",
-        "_deployment",
         "_epoch",
         "_finished",
         "_function",
@@ -47,21 +37,23 @@ class MutationCall:
         "_request",
         "_rerun",
         "_reruns",
+        "_server",
         "_value",
     )
 
-    def __init__(  # noqa: PLR0913, PLR0917  # all of it is needed, and only here
+    def __init__(  # noqa: PLR0913  # all of it is needed, and only here
         self,
-        deployment: Deployment,
+        commits: Commits,
         function: Function,
         args: Any,
         request: Request,
-        caller: Job | None,
         reruns: Reruns,
         *,
+        caller: Job | None = None,
         job: Job | None = None,
     ) -> None:
-        self._deployment = deployment
+        self._commits = commits
+        self._server = commits.server
         self._function = function
         self._args = args
         self._request = request
@@ -71,27 +63,27 @@ class MutationCall:
         self._rerun = 0
         self._index = request.executions
         request.executions += 1
-        self._epoch = deployment.executor.epoch
+        self._epoch = self._server.epoch
 
     def start(self, finished: Callable[[Any, FunctionError | None], None]) -> None:
         """Begin; `finished(value, error)` is called at the commit or when the call fails for good."""
         self._finished = finished
-        deployment = self._deployment
-        if deployment.executor.down:
-            deployment.when_up(lambda: self.start(finished))
+        server = self._server
+        if server.down:
+            server.when_up(lambda: self.start(finished))
             return
-        self._epoch = deployment.executor.epoch
-        self._after(deployment.mutation_delay(self._request, self._index), self._begin)
+        self._epoch = server.epoch
+        self._after(server.mutation_delay(self._request, self._index), self._begin)
 
     def _after(self, delay_ns: int, step: Callable[[], None]) -> None:
         if delay_ns:
-            self._deployment.clock.call_after(delay_ns, step)
+            self._server.clock.call_after(delay_ns, step)
         else:
             step()
 
     def _lost(self) -> bool:
-        """Tell whether the server died since; a client outside then asks again, all else is gone with it."""
-        if self._epoch == self._deployment.executor.epoch:
+        """Tell whether the server died since. A client outside then asks again; all other calls are gone with it."""
+        if self._epoch == self._server.epoch:
             return False
         if self._job is None and self._caller is None:
             self.start(self._finished)
@@ -100,66 +92,67 @@ class MutationCall:
     def _begin(self) -> None:
         if self._lost():
             return
-        deployment, job = self._deployment, self._job
+        server, job = self._server, self._job
         if job is not None and job.state != PENDING:
             self._finished(None, None)
             return
         if self._system_error():
             self._finished(None, SystemFailure("the deployment failed before the commit"))
             return
-        self._context = context = deployment.new_context(deployment, self._request, job)
+        self._context = context = self._commits.new_context(server, self._request, job)
         if job is not None:
-            # Not counted by this call alone: one that starts anew after a death draws anew too.
+            # The job counts its runs, not this call: a call that starts anew after a death draws anew too.
             context.rerun = job.runs
             job.runs += 1
             context.get_job(job.id)
         else:
             context.rerun = self._rerun
             context.caller = self._caller
-        window_ns = deployment.commit_delay(self._request, self._index, self._rerun)
+        window_ns = server.commit_delay(self._request, self._index, self._rerun)
         try:
             self._value = self._function.handler(context, self._args)  # type: ignore[misc]  # a mutation has one
         except FunctionError as error:
-            deployment.rolled_back(context, self._function.name, error)
+            self._commits.rolled_back(context, self._function.name, error)
             self._finished(None, error)
             return
         except Exception as error:
-            mistaken(error, self._function, self._request, deployment.clock.now_ns)
+            note_mistake(error, self._function, self._request, server.clock.now_ns)
             raise
         if window_ns:
-            deployment.store.hold(context)
-            deployment.clock.call_after(window_ns, self._commit_held)
-        elif deployment.commit(context, job, name=self._function.name):
+            server.store.hold(context)
+            server.clock.call_after(window_ns, self._commit_held)
+        elif self._commits.commit(context, job, name=self._function.name):
             self._finished(self._value, None)
 
     def _commit_held(self) -> None:
-        deployment, context = self._deployment, self._context
-        if self._epoch != deployment.executor.epoch:
-            deployment.store.release(context)
+        server, context = self._server, self._context
+        if self._epoch != server.epoch:
+            server.store.release(context)
             self._lost()
-        elif deployment.commit(context, self._job, held=True, name=self._function.name):
+        elif self._commits.commit(context, self._job, held=True, name=self._function.name):
             self._finished(self._value, None)
         else:
             self._conflict()
 
     def _conflict(self) -> None:
-        deployment, request = self._deployment, self._request
-        deployment.record_draws(self._context)
+        """Run again after a backoff, or fail if the limit of reruns is reached."""
+        server, request = self._server, self._request
+        self._commits.record_draws(self._context)
         request.conflicts += 1
         self._rerun += 1
-        deployment.record(
+        server.record(
             "conflict", request.number, -1 if self._job is None else self._job.id, self._function.name, self._rerun
         )
         if self._reruns.limit is not None and self._rerun > self._reruns.limit:
             self._finished(None, ConflictsExhausted(f"{self._function.name} lost {self._rerun} times"))
             return
-        delay_ns = full_jitter(deployment, self._reruns.backoff, "occ_backoff", request, self._rerun - 1)
+        delay_ns = server.full_jitter(self._reruns.backoff, "occ_backoff", request, self._rerun - 1)
         self._after(delay_ns, self._begin)
 
     def _system_error(self) -> bool:
-        """Tell whether a system error strikes; a client outside is taken to ask again until it is served."""
-        deployment = self._deployment
+        """Tell whether a system error strikes. Calls of clients outside are spared: they ask until they are served."""
+        server = self._server
         struck = self._job or self._caller
-        if not deployment.system_error_share or struck is None or self._rerun:
+        if not server.system_error_share or struck is None or self._rerun:
             return False
-        return deployment.strikes(struck, f"mutation {self._function.name}")
+        return server.strikes(struck, f"mutation {self._function.name}")

@@ -1,63 +1,85 @@
-"""One execution of an action job: what the platform holds of it, and how it can end.
+"""One execution of an action's job: how it can end, and what an action can do.
 
 It returns or throws; it dies, alone or with the server; it is cut off at the time limit; or the platform loses sight of
-it while it goes on. The first four end its job; the last ends the job and not the execution.
+it while it goes on. The first four end its job; the last ends the job but not the execution.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sim.convex.calls import MutationCall
-from sim.convex.functions import ActionContext, ActionFailed, Function, FunctionError, mistaken
-from sim.history.vocabulary import CUT, DIED, FAILED, RETURNED, SUCCESS, THREW, Cause
+from sim.convex.contexts import QueryContext
+from sim.convex.functions import ActionFailed, Function, FunctionError, note_mistake
+from sim.history.vocabulary import ANSWERED, CUT, DIED, FAILED, RETURNED, SUCCESS, Cause
 from sim.kernel.clock import Pending, Task
+from sim.kernel.durations import ns_of_ms
 
 if TYPE_CHECKING:
-    from sim.convex.deployment import Deployment
+    from sim.convex.commits import Commits
     from sim.convex.jobs import Job
     from sim.history.request import Request
+    from sim.history.vocabulary import End, JobState
+    from sim.world.attempt import Attempt
+
+
+class Slots(Protocol):
+    """What an execution tells the executor, whose slot it holds while it is seen."""
+
+    def over(self, execution: Execution, state: JobState) -> None:
+        """Take its end, which is to be its job's."""
+        ...
+
+    def lose(self, execution: Execution) -> None:
+        """Lose sight of it: its job fails although it goes on."""
+        ...
+
+    def over_unseen(self, execution: Execution) -> None:
+        """Take the end of an execution out of sight."""
+        ...
 
 
 class Execution:
-    """One execution of an action job; it hosts the attempts made in it."""
+    """One execution of an action's job; it hosts the attempts made in it."""
 
     __slots__ = (
         "_called",
+        "_slots",
         "_task",
         "alive",
         "attempt",
+        "commits",
         "deadline_ns",
-        "deployment",
-        "heard",
         "job",
         "job_id",
         "request",
         "seen",
+        "server",
         "started_ns",
         "strike",
         "writes",
     )
 
-    def __init__(self, deployment: Deployment, job: Job) -> None:
-        self.deployment = deployment
+    def __init__(self, commits: Commits, job: Job, slots: Slots) -> None:
+        self.commits = commits
+        self.server = server = commits.server
+        self._slots = slots
         self.job = job
         self.job_id = job.id
         self.request: Request = job.request
-        self.started_ns = now_ns = deployment.clock.now_ns
-        limit_ns = deployment.action_time_limit_ns
+        self.started_ns = now_ns = server.clock.now_ns
+        limit_ns = server.action_time_limit_ns
         self.deadline_ns: int | None = None if limit_ns is None else now_ns + limit_ns
         self.alive = True
         self.seen = True
         """Whether the platform still waits for its end."""
-        self.strike: float | None = deployment.strike_of(job) if deployment.system_error_share else None
+        self.strike: float | None = server.strike_of(job) if server.system_error_share else None
         self.writes = 0
-        """Writes of its end that a system error has struck so far."""
-        self.attempt: Any = None
-        self.heard: list[Any] | None = [] if deployment.listens else None
-        """All that the handler has learned so far, where somebody wants to know: it goes on by nothing else."""
+        """How many writes of its end a system error has struck so far."""
+        self.attempt: Attempt | None = None
         self._task: Task | None = None
         self._called: Pending | None = None
+        """The answer that its handler awaits from the user's action."""
 
     @property
     def goes_on(self) -> bool:
@@ -68,57 +90,56 @@ class Execution:
     def begin(self) -> None:
         """Run the function's handler."""
         function = self.job.function
-        if self.deadline_ns is not None and not self.deployment.immediate:
-            # In the background: what there is to cut off keeps the world going, the limit itself does not.
-            self.deployment.clock.call_in_background(self.deadline_ns - self.started_ns, self._cut_off)
+        if self.deadline_ns is not None and not self.server.immediate:
+            # In the background: the limit alone does not keep the world going, what it cuts off does.
+            self.server.clock.call_in_background(self.deadline_ns - self.started_ns, self._cut_off)
         coroutine = function.handler(ActionContext(self), self.job.args)  # type: ignore[misc]  # so has an action
         self._task = Task(coroutine, self._returned)
         self._task.go_on()
 
     def _returned(self, _value: Any, error: Exception | None) -> None:
         if error is not None and not isinstance(error, FunctionError):
-            mistaken(error, self.job.function, self.request, self.deployment.clock.now_ns)
+            note_mistake(error, self.job.function, self.request, self.server.clock.now_ns)
             raise error
         self._end(SUCCESS if error is None else FAILED)
 
-    def _end(self, state: str) -> None:
+    def _end(self, state: JobState) -> None:
         self.alive = False
         if self.seen:
-            self.deployment.executor.over(self, state)
+            self._slots.over(self, state)
         else:
             self.attempt = None
-            self.request.action_ns += self.deployment.clock.now_ns - self.started_ns
-            self.deployment.executor.unseen.remove(self)
+            self.request.action_ns += self.server.clock.now_ns - self.started_ns
+            self._slots.over_unseen(self)
 
-    def kill(self, how: str = DIED) -> None:
-        """Stop where it is, dead or cut off: nothing of it runs any more, but what it did outside goes on."""
+    def kill(self, how: End = DIED) -> None:
+        """Stop where it is, dead or cut off: nothing of it runs anymore, but what it did outside goes on."""
         self.alive = False
         if self._task is not None:
             self._task.stop()
         attempt = self.attempt
         if attempt is not None:
             if not attempt.ended:
-                self.deployment.record("attempt_end", self.request.number, attempt.number, how)
+                self.server.record("attempt_end", self.request.number, attempt.number, how)
             cause = Cause.timeout if how == CUT else Cause.crash_after_effect
-            attempt.abandon(self.deployment.clock.now_ns, cause)
+            attempt.abandon(self.server.clock.now_ns, cause)
 
     def _cut_off(self) -> None:
         if self.alive:
             self.kill(CUT)
             self._end(FAILED)
 
-    def attempt_over(self, how: str) -> None:
+    def attempt_over(self, how: End) -> None:
         """Take the end of the attempt that runs in this execution."""
         called, self._called = self._called, None
         self.hear("attempt", how)
-        if how in (RETURNED, THREW):
+        if how in ANSWERED:
             if called is None:
                 self._end(SUCCESS if how == RETURNED else FAILED)
             elif how == RETURNED:
                 called.succeed()
             else:
-                failure = self.attempt.failure
-                called.fail(ActionFailed("the action failed") if failure is None else ActionFailed.saying(failure))
+                called.fail(ActionFailed.of(self.attempt.failure))  # type: ignore[union-attr]  # it is over, so it began
         elif how == CUT:
             self._cut_off()
         else:
@@ -129,22 +150,18 @@ class Execution:
         self.alive = False
         if self._task is not None:
             self._task.stop()
-        detection_ns = self.deployment.platform.crash_detection if self.seen else 0
+        server = self.server
+        detection_ns = server.platform.crash_detection if self.seen else 0
         if detection_ns:
-            executor = self.deployment.executor
-            epoch = executor.epoch
-            self.deployment.clock.call_after(
-                detection_ns, lambda: self._end(FAILED) if epoch == executor.epoch else None
-            )
+            epoch = server.epoch
+            server.clock.call_after(detection_ns, lambda: self._end(FAILED) if epoch == server.epoch else None)
         else:
             self._end(FAILED)
 
     def attempt_lost(self) -> None:
         """Let the platform mark the job failed while the execution goes on."""
         self.seen = False
-        executor = self.deployment.executor
-        executor.unseen.append(self)
-        executor.lose(self.job)
+        self._slots.lose(self)
 
     async def call_external(self, function: Function) -> Any:
         """Run the user's action inside this execution."""
@@ -154,7 +171,6 @@ class Execution:
 
     async def call_mutation(self, function: Function, args: Any) -> Any:
         """Call a mutation and wait for its commit."""
-        deployment = self.deployment
         done = Pending()
 
         def finished(value: Any, error: FunctionError | None) -> None:
@@ -166,13 +182,14 @@ class Execution:
             else:
                 done.fail(error)
 
-        MutationCall(deployment, function, args, self.request, self.job, deployment.called_reruns).start(finished)
+        reruns = self.server.called_reruns
+        MutationCall(self.commits, function, args, self.request, reruns, caller=self.job).start(finished)
         return await done
 
     async def sleep(self, delay_ms: float) -> None:
         """Wait, at most until the time limit."""
-        clock = self.deployment.clock
-        delay_ns = round(delay_ms * 1e6)
+        clock = self.server.clock
+        delay_ns = ns_of_ms(delay_ms)
         if self.deadline_ns is not None and clock.now_ns + delay_ns > self.deadline_ns:
             clock.call_after(self.deadline_ns - clock.now_ns, self._cut_off)
             await Pending()
@@ -182,6 +199,61 @@ class Execution:
         self.hear("awake", None)
 
     def hear(self, what: str, value: Any) -> None:
-        """Note what the handler learns."""
-        if self.heard is not None:
-            self.heard.append((what, value))
+        """Tell the witness what the handler learns."""
+        witness = self.server.witness
+        if witness is not None:
+            witness.learned(self, what, value)
+
+
+class ActionContext:
+    """What an action can do: call queries, mutations and the user's action one by one, schedule, sleep."""
+
+    __slots__ = ("_execution",)
+
+    def __init__(self, execution: Execution) -> None:
+        self._execution = execution
+
+    @property
+    def now_ns(self) -> int:
+        """The present instant."""
+        now_ns = self._execution.server.clock.now_ns
+        self._execution.hear("now", now_ns)
+        return now_ns
+
+    async def run_query(self, function: Function, args: Any = None) -> Any:
+        """Run a query against a snapshot of now."""
+        execution = self._execution
+        context = QueryContext(execution.server, execution.request)
+        value = function.handler(context, args)  # type: ignore[misc]  # a query has a handler
+        execution.hear("query", value)
+        return value
+
+    async def run_mutation(self, function: Function, args: Any = None) -> Any:
+        """Run a mutation in a transaction of its own. Raises the mutation's error, or `ConflictsExhausted`."""
+        return await self._execution.call_mutation(function, args)
+
+    async def run_action(self, function: Function) -> Any:
+        """Run the user's action inside this execution. Raises `ActionFailed` if it throws."""
+        return await self._execution.call_external(function)
+
+    async def run_after(self, delay_ms: float, function: Function, args: Any = None) -> int:
+        """Schedule a function, in a transaction of its own: it stays scheduled if this action throws later."""
+        execution = self._execution
+        context = execution.commits.new_context(execution.server, execution.request)
+        context.caller = execution.job
+        job_id = context.run_after(delay_ms, function, args)
+        execution.commits.commit(context)
+        execution.hear("job", job_id)
+        return job_id
+
+    async def sleep(self, delay_ms: float) -> None:
+        """Wait."""
+        await self._execution.sleep(delay_ms)
+
+    def uniform(self, stream: str, index: int = 0) -> float:
+        """Draw the number on [0, 1) of this address for this request."""
+        server, request = self._execution.server, self._execution.request
+        value = server.choices.uniform(stream, request.number, index)
+        server.record("draw", request.number, -1, stream, value)
+        self._execution.hear("draw", value)
+        return value

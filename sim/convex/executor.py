@@ -2,117 +2,70 @@
 
 Due jobs start in order of (due time, creation) while a slot is free; the rest wait. Mutations and actions share the
 slots. A mutation's job completes in the transaction of the mutation itself. An action's job first goes to inProgress,
-then the action runs, then its end is written; if the server dies in between, the job is marked failed after the next
-start and the action is never started again.
+then the action runs, then its end is written. If the server dies in between, the job is marked failed when the server
+is back, and the action never starts again.
 """
 
 from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
-from sim.convex.calls import MutationCall, full_jitter
+from sim.convex.calls import MutationCall
+from sim.convex.commits import Commits
 from sim.convex.execution import Execution
-from sim.convex.functions import MUTATION, FunctionError, MutationContext, SystemFailure, mistaken
+from sim.convex.functions import MUTATION, FunctionError, SystemFailure, note_mistake
+from sim.convex.server import UNLIMITED
 from sim.history.vocabulary import FAILED, IN_PROGRESS, PENDING
 
 if TYPE_CHECKING:
-    from sim.convex.deployment import Deployment
     from sim.convex.jobs import Job
+    from sim.convex.retention import Retention
+    from sim.convex.server import Server
     from sim.history.request import Request
+    from sim.history.vocabulary import JobState
 
-UNLIMITED = 1 << 62
-NO_SLOTS = -UNLIMITED
-"""While the server is down; what is given back then leaves it below zero."""
-NORMAL_PRIORITY = 1
+NO_SLOTS: Final = -UNLIMITED
+"""Free slots while the server is down: slots returned meanwhile cannot make it positive."""
 
 
 class Executor:
     """Starts due jobs and sees them through."""
 
-    def __init__(self, deployment: Deployment) -> None:
-        self.deployment = deployment
-        self.store = deployment.store
-        self.clock = deployment.clock
-        self.epoch = 0
-        """Grows with every restart; what began in an older epoch is gone."""
-        self.down = False
-        self.free = UNLIMITED
+    def __init__(self, server: Server, retention: Retention) -> None:
+        self.server = server
+        self.commits = commits = Commits(server, retention, due=self._due)
+        self._retention = retention
+        self._store = server.store
+        self._clock = server.clock
+        self._at_once = server.immediate and not server.dispatches
+        """Whether a mutation that finds a slot runs within this step."""
+        self._new_context = commits.new_context
+        self._commit = commits.commit
+        self.free = server.parallelism
+        """Free slots."""
         self.waiting: list[tuple[int, int, Job]] = []
-        self.running: dict[int, Execution] = {}
-        self.unseen: list[Execution] = []
-        """Executions that the platform has lost sight of and that go on."""
-        self._at_once = deployment.immediate and not deployment.dispatches
-        self._schedule: Any = self.clock.schedule
+        """Due jobs without a slot: a heap of (due ns, id, job)."""
         self.starting: dict[int, Job] = {}
         """Jobs that have a slot and are still pending: on their way to a start, or mutations to their commit."""
-        self.due_callbacks = (self._due,)
-        self._begin_epoch(0)
+        self.running: dict[int, Execution] = {}
+        self.unseen: list[Execution] = []
+        """Executions that go on although the platform has lost sight of them."""
+        self._begin_epoch()
 
-    def _begin_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
+    def _begin_epoch(self) -> None:
+        self._epoch = epoch = self.server.epoch
         self.admitted_callbacks = (lambda job: self._admitted(job, epoch),)
 
     def reset(self) -> None:
-        """Forget everything in memory."""
-        if self.epoch:
-            self._begin_epoch(0)
-        self.down = False
-        self.free = self.deployment.parallelism
+        """Forget everything in memory, after the server has been reset."""
+        if self._epoch:
+            self._begin_epoch()
+        self.free = self.server.parallelism
         self.waiting.clear()
         self.starting.clear()
         self.running.clear()
         self.unseen.clear()
-
-    def time_job(self, job: Job) -> None:
-        """Set the timer of a pending job."""
-        job.callbacks = self.due_callbacks
-        self._schedule(job, NORMAL_PRIORITY, max(job.due_ns - self.clock.now_ns, 0))
-
-    def commit(  # noqa: C901, PLR0912  # every poll passes here, and calls cost
-        self, context: MutationContext, job: Job | None = None, *, held: bool = False, name: str = ""
-    ) -> bool:
-        """Commit a mutation, with the end of its own job if it is a scheduled one; False where it was refused.
-
-        What it scheduled is timed in the order in which it asked.
-        """
-        deployment, request = self.deployment, context.request
-        gaps = deployment.gaps
-        if gaps is not None and (job is not None or context.caller is not None):
-            gaps.pass_by()
-        if not self.store.commit(context, job, held=held):
-            return False
-        if gaps is not None:
-            gaps.written()
-        request.mutations += 1
-        now_ns = self.clock.now_ns if held else context.now_ns
-        if deployment.recorder is not None:
-            job_id, name = (-1, name) if job is None else (job.id, job.function.name)
-            deployment.recorder.add((now_ns, "commit", request.number, job_id, name, context))
-        created = context.created
-        if created is not None:
-            schedule, horizon_ns = self._schedule, deployment.horizon_ns
-            for new in created:
-                due_ns = new.due_ns
-                if new.state != PENDING:
-                    deployment.canceled((new.id,))
-                    continue
-                if due_ns > horizon_ns:
-                    deployment.run_away(request, "time")
-                    continue
-                new.callbacks = self.due_callbacks
-                schedule(new, NORMAL_PRIORITY, due_ns - now_ns if due_ns > now_ns else 0)
-            if request.jobs is not None:
-                request.jobs.extend(created)
-        if job is not None:
-            job.completed_ns = now_ns
-            if deployment.retention_ns is not None:
-                deployment.completed(job)
-        if context.job_states is not None:
-            deployment.canceled(context.job_states)
-        if context.settlement is not None:
-            deployment.settle(context)
-        return True
 
     def _due(self, job: Job) -> None:
         if job.state != PENDING:
@@ -124,7 +77,7 @@ class Executor:
             self.free -= 1
             self._start(job)
         elif job.function.kind == MUTATION:
-            self._run_mutation_now(job)  # within this step, so nobody can miss the slot it takes
+            self._run_mutation_now(job)  # runs within this step, so it needs no slot
         else:
             self.free -= 1
             self._start_action(job)
@@ -132,7 +85,7 @@ class Executor:
     def release(self) -> None:
         """Give a slot back; the job that waited longest takes it, as a step of its own."""
         self.free += 1
-        if self.waiting and not self.down:
+        if self.waiting and not self.server.down:
             self._admit()
 
     def _admit(self) -> None:
@@ -141,13 +94,13 @@ class Executor:
             if job.state == PENDING:
                 self.free -= 1
                 job.callbacks = self.admitted_callbacks
-                self.clock.schedule(job, NORMAL_PRIORITY, 0)  # type: ignore[arg-type]
+                self._clock.set_timer(job, 0)
 
     def _admitted(self, job: Job, epoch: int) -> None:
-        if epoch != self.epoch:
+        if epoch != self.server.epoch:
             # The slot was lost in a restart within this instant.
             heappush(self.waiting, (job.due_ns, job.id, job))
-            if not self.down:
+            if not self.server.down:
                 self._admit()
         elif job.state != PENDING:
             self.release()
@@ -156,15 +109,15 @@ class Executor:
 
     def _start(self, job: Job) -> None:
         self.starting[job.id] = job
-        delay_ns = self.deployment.dispatch_delay(job.request)
+        delay_ns = self.server.dispatch_delay(job.request)
         if delay_ns:
-            epoch = self.epoch
-            self.clock.call_after(delay_ns, lambda: self._dispatched(job, epoch))
+            epoch = self.server.epoch
+            self._clock.call_after(delay_ns, lambda: self._dispatched(job, epoch))
         else:
             self._run(job)
 
     def _dispatched(self, job: Job, epoch: int) -> None:
-        if epoch != self.epoch:
+        if epoch != self.server.epoch:
             return
         if job.state != PENDING:
             del self.starting[job.id]
@@ -173,7 +126,7 @@ class Executor:
             self._run(job)
 
     def _run(self, job: Job) -> None:
-        if job.function.kind == MUTATION and not self.deployment.immediate:
+        if job.function.kind == MUTATION and not self.server.immediate:
             self._call_mutation(job)
             return
         del self.starting[job.id]
@@ -185,41 +138,41 @@ class Executor:
 
     def _call_mutation(self, job: Job) -> None:
         """Run a scheduled mutation that takes its time, with reruns until it commits."""
-        deployment, request = self.deployment, job.request
+        server, request = self.server, job.request
         if job.function.poll:
             request.polls += 1
-            if request.polls > deployment.polls_per_request:
+            if request.polls > server.polls_per_request:
                 del self.starting[job.id]
                 self._too_many(request)
                 self.release()
                 return
-        call = MutationCall(deployment, job.function, job.args, request, None, deployment.scheduled_reruns, job=job)
+        call = MutationCall(self.commits, job.function, job.args, request, server.scheduled_reruns, job=job)
         call.start(lambda _, error: self._mutation_over(job, error))
 
     def _too_many(self, request: Request) -> None:
         """End a request that has polled too often as runaway."""
         request.polls -= 1
-        self.deployment.run_away(request, "polls")
+        self.server.run_away(request, "polls")
 
     def _run_mutation_now(self, job: Job) -> None:
-        """Run a scheduled mutation within this step: the path of every poll where the platform takes no time."""
-        function, request, deployment = job.function, job.request, self.deployment
+        """Run a scheduled mutation within this step: the path of every poll if the platform takes no time."""
+        function, request, server = job.function, job.request, self.server
         if function.poll:
             request.polls += 1
-            if request.polls > deployment.polls_per_request:
+            if request.polls > server.polls_per_request:
                 self._too_many(request)
                 return
-        context = deployment.new_context(deployment, request, job)
+        context = self._new_context(server, request, job)
         try:
             function.handler(context, job.args)  # type: ignore[misc]  # a mutation has a handler
         except FunctionError as error:
-            deployment.rolled_back(context, function.name, error)
+            self.commits.rolled_back(context, function.name, error)
             self._complete(job, FAILED)
         except Exception as error:
-            mistaken(error, function, request, self.clock.now_ns)
+            note_mistake(error, function, request, self._clock.now_ns)
             raise
         else:
-            self.commit(context, job)
+            self._commit(context, job)
 
     def _mutation_over(self, job: Job, error: FunctionError | None) -> None:
         del self.starting[job.id]
@@ -230,93 +183,101 @@ class Executor:
         self.release()
 
     def put_back(self, job: Job) -> None:
-        """Let a pending job that met a system error run again later; its slot is given back by the caller."""
-        deployment = self.deployment
-        delay_ns = full_jitter(
-            deployment, deployment.platform.system_error_backoff, "system_backoff", job.request, job.system_errors
-        )
+        """Let a pending job that met a system error run again later; the caller gives its slot back."""
+        server = self.server
+        backoff = server.platform.system_error_backoff
+        delay_ns = server.full_jitter(backoff, "system_backoff", job.request, job.system_errors)
         job.system_errors += 1
-        self.store.reschedule(job, self.clock.now_ns + delay_ns)
-        self.time_job(job)
+        self._store.reschedule(job, self._clock.now_ns + delay_ns)
+        self.commits.time_job(job)
 
-    def _complete(self, job: Job, state: str) -> None:
+    def _complete(self, job: Job, state: JobState) -> None:
         """Write the end of a job in a transaction of its own."""
-        before = job.state
-        self.store.step(job, state)
-        deployment = self.deployment
-        job.completed_ns = self.clock.now_ns
-        if deployment.retention_ns is not None:
-            deployment.completed(job)
-        if deployment.recorder is not None:
-            deployment.record("state", job.request.number, job.id, job.function.name, (before, state))
+        before, server = job.state, self.server
+        self._store.step(job, state)
+        job.completed_ns = self._clock.now_ns
+        if self._retention.retention_ns is not None:
+            self._retention.completed(job)
+        if server.recorder is not None:
+            server.record("state", job.request.number, job.id, job.function.name, (before, state))
 
     def _start_action(self, job: Job) -> None:
-        deployment = self.deployment
-        if deployment.system_error_share and deployment.strikes(job, "start"):
+        server = self.server
+        if server.system_error_share and server.strikes(job, "start"):
             self.put_back(job)
             self.release()
             return
-        self.store.step(job, IN_PROGRESS)
+        self._store.step(job, IN_PROGRESS)
         request = job.request
         request.actions += 1
-        if deployment.recorder is not None:
-            deployment.record("state", request.number, job.id, job.function.name, (PENDING, IN_PROGRESS))
-        if deployment.gaps is not None:
-            deployment.gaps.written()
-            deployment.gaps.pass_by()
-        self.running[job.id] = execution = Execution(deployment, job)
+        if server.recorder is not None:
+            server.record("state", request.number, job.id, job.function.name, (PENDING, IN_PROGRESS))
+        if server.witness is not None:
+            server.witness.durable()
+            server.witness.before_durable()
+        self.running[job.id] = execution = Execution(self.commits, job, self)
         external = job.function.external
         if external is None:
             execution.begin()
         else:
             external.begin(execution, request)
 
-    def over(self, execution: Execution, state: str) -> None:
-        """Write the end of an action; the write is repeated until it succeeds, and the execution keeps its slot."""
-        deployment, job = self.deployment, execution.job
-        if deployment.system_error_share and deployment.strikes(job, "end"):
-            delay_ns = full_jitter(
-                deployment, deployment.platform.completion_backoff, "completion_backoff", job.request, execution.writes
-            )
+    # What executions tell.
+
+    def over(self, execution: Execution, state: JobState) -> None:
+        """Write the end of an action. The write is repeated until it succeeds; the execution keeps its slot so long."""
+        server, job = self.server, execution.job
+        if server.system_error_share and server.strikes(job, "end"):
+            backoff = server.platform.completion_backoff
+            delay_ns = server.full_jitter(backoff, "completion_backoff", job.request, execution.writes)
             execution.writes += 1
-            epoch = self.epoch
-            self.clock.call_after(delay_ns, lambda: self.over(execution, state) if epoch == self.epoch else None)
+            epoch = server.epoch
+            self._clock.call_after(delay_ns, lambda: self.over(execution, state) if epoch == server.epoch else None)
             return
-        if deployment.gaps is not None:
-            deployment.gaps.pass_by()
+        if server.witness is not None:
+            server.witness.before_durable()
         del self.running[job.id]
         execution.attempt = None  # it refers to the execution, and a cycle would be left to the garbage collector
-        job.request.action_ns += self.clock.now_ns - execution.started_ns
+        job.request.action_ns += self._clock.now_ns - execution.started_ns
         if job.state == IN_PROGRESS:
             self._complete(job, state)
-        self.free += 1
-        if self.waiting and not self.down:
-            self._admit()
+        self.release()
 
-    def lose(self, job: Job) -> None:
+    def lose(self, execution: Execution) -> None:
         """Mark a running action failed although it goes on: the platform has lost sight of it."""
+        self.unseen.append(execution)
+        job = execution.job
         del self.running[job.id]
         if job.state == IN_PROGRESS:
             self._complete(job, FAILED)
         self.release()
 
+    def over_unseen(self, execution: Execution) -> None:
+        """Forget an execution out of sight that is over."""
+        self.unseen.remove(execution)
+
+    # Restarts.
+
+    @property
+    def executions(self) -> list[Execution]:
+        """All executions, in sight and out of sight."""
+        return [*self.running.values(), *self.unseen]
+
     def stop(self) -> None:
-        """Lose everything in memory: the server dies."""
-        self._begin_epoch(self.epoch + 1)
-        self.down = True
+        """Lose everything in memory: the server has died."""
+        self._begin_epoch()
         self.free = NO_SLOTS
-        for execution in [*self.running.values(), *self.unseen]:
+        for execution in self.executions:
             execution.kill()
-            execution.job.request.action_ns += self.clock.now_ns - execution.started_ns
+            execution.job.request.action_ns += self._clock.now_ns - execution.started_ns
         self.running.clear()
         self.unseen.clear()
         self.starting.clear()
 
     def boot(self) -> None:
         """Start again from the rows: actions that were running are marked failed, then due jobs start."""
-        self.down = False
-        self.free = self.deployment.parallelism
-        rows = self.store.jobs.values()
+        self.free = self.server.parallelism
+        rows = self._store.jobs.values()
         # Timers stay where they are; a job whose timer has fired is due.
         self.waiting = [
             (job.due_ns, job.id, job)

@@ -1,12 +1,9 @@
 """Every number of the simulated platform, and the two profiles that set them.
 
-`ideal` takes no time, has no limit of parallelism and collects no rows. `convex` has the numbers of the Convex backend
-(`crates/common/src/knobs.rs`, `crates/convex/sync_types/src/backoff.rs`, August 2026). Three latencies that no source
-gives are *assumed* there; `assumed` names those in force, so that results can say what they rest on. A number that is
-given replaces that of the profile.
-
-Laws of durations belong to the world, which this layer does not see: the three latencies take anything with
-`sample_ns` here, and the form that scenarios fill (`sim.scenario.schema.Platform`) reads them from files.
+Profile `ideal` takes no time, has unlimited slots and collects no rows. Profile `convex` has the numbers of the Convex
+backend (`crates/common/src/knobs.rs`, `crates/convex/sync_types/src/backoff.rs`, August 2026). No source gives its
+three latencies: they are *assumed*, and `assumed` names those in force, so that results can say what they rest on. A
+number in a scenario replaces that of the profile.
 """
 
 from collections.abc import Mapping
@@ -19,15 +16,14 @@ from pydantic import (
     Field,
     ModelWrapValidatorHandler,
     PlainSerializer,
-    PlainValidator,
-    ValidationError,
     WithJsonSchema,
     model_validator,
 )
 
-from sim.kernel.choices import Law
 from sim.kernel.durations import format_duration
+from sim.laws.distributions import Law
 from sim.options.model import DURATION_PATTERN, DurationNs, Options
+from sim.options.shorthand import AlsoWritten
 
 ASSUMED: Final = "assumed"
 """The source of a number that no source gives."""
@@ -69,7 +65,7 @@ DurationOrNone = Annotated[DurationNs | None, *_AS_WORD_OR_DURATION]
 LimitOrNone = Annotated[Annotated[DurationNs, Field(gt=0)] | None, *_AS_WORD_OR_DURATION]
 """A duration above 0, or `none` (in memory None)."""
 
-Slots = Annotated[
+SlotCount = Annotated[
     Annotated[int, Field(ge=1, le=MOST_SLOTS)] | None,
     _word("unlimited"),
     PlainSerializer(lambda value: "unlimited" if value is None else value),
@@ -80,13 +76,8 @@ Slots = Annotated[
 """A number of slots, or `unlimited` (in memory None)."""
 
 
-def _with_samples(law: Any) -> Any:
-    if law is not None and not callable(getattr(law, "sample_ns", None)):
-        raise ValueError("a law of durations is an object with sample_ns")
-    return law
-
-
-_Latency = Annotated[Law | None, PlainValidator(_with_samples)]
+LawOrNone = Annotated[Law | None, _word("none"), AlsoWritten({"const": "none"})]
+"""A law of durations, or `none` (in memory None)."""
 
 _SHARED_NUMBERS: Final[Mapping[str, Any]] = {
     "action_time_limit": "600s",
@@ -123,7 +114,7 @@ PROFILES: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
 """Each profile's numbers, as a file would write them."""
 
 
-def number(description: str, source: str, **bounds: Any) -> Any:
+def _number(description: str, source: str, **bounds: Any) -> Any:
     """Declare a number that the profile sets, with its source."""
     # A factory, not a default: None would show in the JSON Schema as the value in force.
     return Field(
@@ -131,31 +122,31 @@ def number(description: str, source: str, **bounds: Any) -> Any:
     )
 
 
-class PlatformOptions(Options):
-    """The simulated deployment's numbers; what is not given comes from the profile."""
+class Platform(Options):
+    """The simulated deployment's numbers, with laws as files write them."""
 
     profile: Literal["ideal", "convex"] = Field(
         default="ideal",
         description="Where the numbers not given come from; a scenario of a shared world has `convex` as its default.",
     )
-    parallelism: Slots = number("Jobs that run at the same time, mutations and actions together.", KNOBS)
-    mutation_latency: _Latency = number("From a mutation's start to its snapshot.", ASSUMED)
-    commit_window: _Latency = number(
+    parallelism: SlotCount = _number("Jobs that run at the same time, mutations and actions together.", KNOBS)
+    mutation_latency: LawOrNone = _number("From a mutation's start to its snapshot.", ASSUMED)
+    commit_window: LawOrNone = _number(
         "From a mutation's snapshot to its commit, during which an overlapping commit is a conflict.", ASSUMED
     )
-    dispatch_latency: _Latency = number("From the time a job is due, with a slot free, to its start.", ASSUMED)
-    action_time_limit: LimitOrNone = number("How long an action may run (Node runtime 600s, V8 1800s).", BACKEND)
-    crash_detection: DurationNs = number("From an execution's death to its job's failed state.", EXECUTOR)
-    retention: DurationOrNone = number("How long the row of a completed job is kept.", KNOBS)
-    collection_batch: int = number("Rows collected in one transaction.", KNOBS, ge=1, le=1_000_000)
-    collection_pause: DurationNs = number("Pause after a full batch of collected rows.", KNOBS)
-    occ_reruns: int = number("Reruns of a mutation that a client or an action calls.", KNOBS, ge=0, le=1000)
-    occ_backoff: Backoff = number("Between those reruns.", BACKOFF)
-    scheduled_occ_backoff: Backoff = number(
+    dispatch_latency: LawOrNone = _number("From the time a job is due, with a slot free, to its start.", ASSUMED)
+    action_time_limit: LimitOrNone = _number("How long an action may run (Node runtime 600s, V8 1800s).", BACKEND)
+    crash_detection: DurationNs = _number("From an execution's death to its job's failed state.", EXECUTOR)
+    retention: DurationOrNone = _number("How long the row of a completed job is kept.", KNOBS)
+    collection_batch: int = _number("Rows collected in one transaction.", KNOBS, ge=1, le=1_000_000)
+    collection_pause: DurationNs = _number("Pause after a full batch of collected rows.", KNOBS)
+    occ_reruns: int = _number("Reruns of a mutation that a client or an action calls.", KNOBS, ge=0, le=1000)
+    occ_backoff: Backoff = _number("Between those reruns.", BACKOFF)
+    scheduled_occ_backoff: Backoff = _number(
         "Between the reruns of a scheduled mutation, which end with a commit.", BACKOFF
     )
-    system_error_backoff: Backoff = number("Of a job that a system error has put back.", BACKOFF)
-    completion_backoff: Backoff = number("Of the repeated write of an action's end.", BACKOFF)
+    system_error_backoff: Backoff = _number("Of a job that a system error has put back.", BACKOFF)
+    completion_backoff: Backoff = _number("Of the repeated write of an action's end.", BACKOFF)
 
     @model_validator(mode="wrap")
     @classmethod
@@ -165,7 +156,7 @@ class PlatformOptions(Options):
         profile = data.get("profile", cls.model_fields["profile"].default)
         numbers = PROFILES.get(profile, PROFILES["ideal"]) if isinstance(profile, str) else PROFILES["ideal"]
         options = handler({**numbers, **{name: _merged(numbers.get(name), value) for name, value in data.items()}})
-        # What the profile fills in was not written by anybody: the places that tell the two apart rely on it.
+        # Only the keys of the file count as set: the resolved form and the defaults of a shared world rely on it.
         options.model_fields_set.intersection_update(data)
         return options
 
@@ -177,17 +168,14 @@ def _merged(profile: Any, given: Any) -> Any:
     return given
 
 
-def assumed(platform: PlatformOptions) -> list[str]:
-    """Name the parameters in force whose numbers are the profile's assumption, as paths of a scenario."""
-    try:
-        pristine = type(platform)(profile=platform.profile)
-    except ValidationError:
-        return []  # a form that cannot read the profile's laws has been given its own
+def assumed(platform: Platform) -> list[str]:
+    """Return the numbers in force that the profile assumes, as dotted keys of a scenario."""
+    profile = Platform(profile=platform.profile)
     return [
         f"platform.{name}"
-        for name, field in type(platform).model_fields.items()
+        for name, field in Platform.model_fields.items()
         if isinstance(field.json_schema_extra, Mapping)
         and field.json_schema_extra.get("x-source") == ASSUMED
         and getattr(platform, name) is not None
-        and getattr(platform, name) == getattr(pristine, name)
+        and getattr(platform, name) == getattr(profile, name)
     ]

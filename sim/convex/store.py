@@ -1,11 +1,11 @@
 """The transactional store: snapshots, index ranges, optimistic concurrency control.
 
 A transaction reads at its begin timestamp and buffers its writes. Commit checks its read set (rows by id, and index
-ranges, so that phantoms count) against every commit since; any overlap is a conflict and nothing is kept.
+ranges, so that phantoms count) against every commit since; any overlap is a conflict, and nothing is written.
 
 User documents are plain dicts, shared by reference and never changed in place. Job rows are `Job` objects. Both are
-versioned: an older version is kept only while a snapshot that needs it is held open. A transaction that begins and
-commits within one step of the simulation is never held, and costs no version.
+versioned: an older version stays only while a held snapshot needs it. A transaction that begins and commits within one
+step of the simulation is never held, so it costs no version.
 """
 
 from __future__ import annotations
@@ -16,16 +16,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sim.convex.jobs import LEGAL, Job, JobVersion
 from sim.convex.tables import Document, Key, Range, Table
-from sim.convex.transaction import Transaction
 from sim.history.vocabulary import PENDING, SUCCESS
 from sim.kernel.errors import InternalError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from sim.convex.footprint import Footprint
+    from sim.history.vocabulary import JobState
+
 
 class Version:
-    """A document as of a commit; None where it was deleted."""
+    """A document as of a commit; None if that deleted it."""
 
     __slots__ = ("commit_ts", "document", "previous")
 
@@ -36,7 +38,7 @@ class Version:
 
 
 class Commit(NamedTuple):
-    """One commit, remembered while an older snapshot is open."""
+    """One commit, remembered while an older snapshot is held."""
 
     commit_ts: int
     ids: frozenset[int | str]
@@ -47,12 +49,10 @@ class Commit(NamedTuple):
 class Store:
     """Documents and jobs, committed one transaction after the other.
 
-    `check` switches validation off, which is how tests show what it prevents; `freeze` makes documents immutable in
-    depth, which is how tests show that nobody changes one in place.
+    `freeze` makes documents immutable in depth: with it tests show that no handler changes one in place.
     """
 
-    def __init__(self, *, check: bool = True, freeze: bool = False) -> None:
-        self.check = check
+    def __init__(self, *, freeze: bool = False) -> None:
         self.freeze = freeze
         self.last_ts = 0
         self.tables: dict[str, Table] = {}
@@ -60,7 +60,9 @@ class Store:
         self.jobs: dict[int, Job] = {}
         self.jobs_created = 0
         self._deleted_jobs: dict[int, tuple[int, JobVersion]] = {}
+        """(commit timestamp of the deletion, the row before) by id, while a held snapshot needs it."""
         self._held: dict[int, int] = {}
+        """How many held snapshots have this begin timestamp."""
         self._log: deque[Commit] = deque()
 
     def reset(self) -> None:
@@ -79,18 +81,12 @@ class Store:
         """Declare a table; `indexes` maps a name to the (dotted) fields of its key."""
         self.tables.setdefault(table, Table(table, indexes))
 
-    def begin(self) -> Transaction:
-        """Open a transaction that may commit in a later step."""
-        transaction = Transaction(self)
-        self.hold(transaction)
-        return transaction
-
-    def hold(self, transaction: Transaction) -> None:
-        """Keep what the transaction's snapshot needs until it is committed or released."""
+    def hold(self, transaction: Footprint) -> None:
+        """Keep the versions that the transaction's snapshot needs, until it is committed or released."""
         self._held[transaction.begin_ts] = self._held.get(transaction.begin_ts, 0) + 1
 
-    def release(self, transaction: Transaction) -> None:
-        """Let go of a held snapshot, and of the versions only it needed."""
+    def release(self, transaction: Footprint) -> None:
+        """Drop a held snapshot, and the versions that only it needed."""
         left = self._held[transaction.begin_ts] - 1
         if left:
             self._held[transaction.begin_ts] = left
@@ -102,15 +98,15 @@ class Store:
             self._forget(self._log.popleft())
 
     def commit(  # noqa: C901, PLR0912  # every poll passes here, and calls cost
-        self, transaction: Transaction, job: Job | None = None, *, held: bool = False
+        self, transaction: Footprint, job: Job | None = None, *, held: bool = False
     ) -> bool:
-        """Commit, or change nothing and return False where the transaction overlaps a commit since its begin.
+        """Commit, or change nothing and return False if the transaction overlaps a commit since its begin.
 
-        `job` is the mutation's own job, which succeeds in the same commit. `held` says that the transaction was held;
-        it is released either way.
+        `job` is the mutation's own job, which succeeds in the same commit. A `held` transaction is released either
+        way. Raises IllegalStep, and InternalError if a transaction that is not held spans another commit.
         """
         if held:
-            refused = transaction.begin_ts != self.last_ts and self.check and self.overlaps(transaction)
+            refused = transaction.begin_ts != self.last_ts and self.overlaps(transaction)
             self.release(transaction)
             if refused:
                 return False
@@ -120,10 +116,10 @@ class Store:
         if created is None and job is None and states is None and writes is None:
             return True
         if job is not None and job.state != PENDING:
-            job.check_step(SUCCESS)  # a mutation's job that is not pending has no step left
+            job.check_step(SUCCESS)  # of a mutation's job only a pending one has a step left
         for job_id, state in states.items() if states is not None else ():
             if job_id in self.jobs:
-                self.jobs[job_id].check_step(state)  # an illegal step changes nothing, so it is found first
+                self.jobs[job_id].check_step(state)  # before any change: an illegal step changes nothing
         transaction.commit_ts = commit_ts = self.last_ts = self.last_ts + 1
         if job is not None:
             if self._held:
@@ -147,7 +143,7 @@ class Store:
             self._log.append(Commit(commit_ts, ids, written))
         return True
 
-    def step(self, job: Job, state: str) -> None:
+    def step(self, job: Job, state: JobState) -> None:
         """Change one job's state in a transaction of its own that reads and writes only this row."""
         if (job.function.kind, job.state, state) not in LEGAL:
             job.check_step(state)
@@ -159,7 +155,7 @@ class Store:
         job.commit_ts = commit_ts
 
     def reschedule(self, job: Job, due_ns: int) -> None:
-        """Put a pending job off, in a transaction of its own."""
+        """Let a pending job run later, in a transaction of its own."""
         self.last_ts += 1
         if self._held:
             job.previous = JobVersion(job)
@@ -177,7 +173,7 @@ class Store:
         if self._held:
             self._log.append(Commit(self.last_ts, frozenset(job_ids), ()))
 
-    def _change(self, job: Job, state: str, commit_ts: int) -> None:
+    def _change(self, job: Job, state: JobState, commit_ts: int) -> None:
         job.check_step(state)
         if self._held:
             job.previous = JobVersion(job)
@@ -199,8 +195,8 @@ class Store:
             del self.documents[document_id]
         return table.name, old, document
 
-    def overlaps(self, transaction: Transaction) -> bool:
-        """Tell whether a held transaction has read what was committed since its begin."""
+    def overlaps(self, transaction: Footprint) -> bool:
+        """Tell whether a commit since its begin has changed what a held transaction read."""
         read = frozenset(transaction.reads)
         begin_ts = transaction.begin_ts
         for commit in reversed(self._log):
@@ -263,7 +259,7 @@ class Store:
         return found
 
     def _forget(self, commit: Commit) -> None:
-        """Drop the versions that a commit replaced: no snapshot older than it is open any more."""
+        """Drop the versions that a commit replaced: no snapshot older than it is held anymore."""
         for row_id in sorted(commit.ids, key=str):
             row: Any = self.jobs.get(row_id) if isinstance(row_id, int) else self.documents.get(row_id)
             while row is not None and row.commit_ts > commit.commit_ts:

@@ -15,13 +15,13 @@ Document = dict[str, Any]
 Key = tuple[Any, ...]
 
 TOP: Key = (9,)
-"""Sorts behind every value of an index key."""
+"""Sorts after every value of an index key."""
 
 BY_CREATION = "by_creation"
 
 
 def index_value(value: Any) -> Key:
-    """Give a field's value its place in an index: missing < null < numbers < booleans < text."""
+    """Return the sort key of a field's value: null < numbers < booleans < text. Raises TypeError for others."""
     match value:
         case None:
             return (1,)
@@ -45,7 +45,7 @@ def _field(document: Mapping[str, Any], path: str) -> Key:
 
 
 class Table:
-    """A table with its indexes: for each a sorted list of (key, id) of the latest documents."""
+    """A table with its indexes: each is a sorted list of (key, id) of the latest documents."""
 
     def __init__(self, name: str, indexes: Mapping[str, Sequence[str]] | None = None) -> None:
         self.name = name
@@ -54,7 +54,7 @@ class Table:
         self.created = 0
 
     def key(self, index: str, document: Mapping[str, Any]) -> Key:
-        """Return the document's place in an index; its number breaks ties."""
+        """Return the document's key in an index; its number breaks ties."""
         return (*(_field(document, path) for path in self.fields[index]), (2, int(document["_id"].rpartition(":")[2])))
 
     def clear(self) -> None:

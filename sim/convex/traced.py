@@ -1,23 +1,25 @@
-"""Mutations that tell what they did: the context of a deployment whose history is kept.
+"""The context of mutations if a history is recorded: it keeps the events of each until the commit.
 
-A mutation's events wait here until it commits, and then carry the instant of the commit. Of one that does not commit
-its draws remain: numbers are not rolled back.
+At the commit the events get its instant. If a mutation does not commit, only its draws remain: numbers are not rolled
+back.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sim.convex.functions import Function, FunctionError, MutationContext
+from sim.convex.contexts import MutationContext
+from sim.convex.functions import Function, FunctionError
 from sim.history.events import Committed, RangeRead
 from sim.history.vocabulary import PENDING, SUCCESS
 
 if TYPE_CHECKING:
-    from sim.convex.deployment import Deployment
     from sim.convex.jobs import Job, JobVersion
+    from sim.convex.server import Server
     from sim.convex.tables import Document
     from sim.history.events import Raw
     from sim.history.request import Request
+    from sim.history.vocabulary import JobState
 
 DRAW = "draw"
 NOTES = frozenset({"callback", "callback_lost"})
@@ -28,14 +30,14 @@ class TracedContext(MutationContext):
 
     __slots__ = ("_ranges_seen", "_seen", "_trace")
 
-    def __init__(self, deployment: Deployment, request: Request, job: Job | None = None) -> None:
-        super().__init__(deployment, request, job)
-        # Tuples, since a history keeps them all: the garbage collector lets go of those that hold plain values alone.
+    def __init__(self, server: Server, request: Request, job: Job | None = None) -> None:
+        super().__init__(server, request, job)
+        # Tuples, since a history keeps them all: the garbage collector does not track tuples of plain values.
         self._trace: tuple[tuple[str, int, str, Any], ...] = ()
         self._seen: tuple[tuple[int | str, Any], ...] = ()
         self._ranges_seen: tuple[RangeRead, ...] = ()
 
-    # What it reads. Its own writes are no news of the snapshot.
+    # Reading. Its own writes say nothing of the snapshot, so they do not count as seen.
 
     def get(self, document_id: str) -> Document | None:
         """Read a document."""
@@ -56,23 +58,23 @@ class TracedContext(MutationContext):
     def query(self, table: str, *args: Any, **bounds: Any) -> list[Document]:
         """Read the documents of an index range."""
         documents = super().query(table, *args, **bounds)
-        _, index_name, low, high = self.ranges[-1]  # type: ignore[index]  # the query has just left its range there
+        _, index_name, low, high = self.ranges[-1]  # type: ignore[index]  # the query has just added its range
         own = self.writes or {}
         ids = tuple(document["_id"] for document in documents if document["_id"] not in own)
         fields = self.store.tables[table].fields[index_name]
         self._ranges_seen += (RangeRead(table, fields, low, high, ids, tuple(own)),)
         return documents
 
-    # What it does.
+    # Doing.
 
-    def run_after(self, delay_ms: float, function: Function, args: Any = None, *, at_ns: int | None = None) -> int:
-        """Schedule a function."""
-        number = super().run_after(delay_ms, function, args, at_ns=at_ns)
-        job = self.created[-1]  # type: ignore[index]  # the job has just been put there
+    def run_at(self, at_ns: int, function: Function, args: Any = None) -> int:
+        """Schedule a function at an instant."""
+        number = super().run_at(at_ns, function, args)
+        job = self.created[-1]  # type: ignore[index]  # the job has just been added
         self._trace += (("job", number, function.name, (job.asked_ns, job.state)),)
         return number
 
-    def set_job_state(self, job_id: int, state: str) -> None:
+    def set_job_state(self, job_id: int, state: JobState) -> None:
         """Change a job's state at commit."""
         row = super().get_job(job_id)
         super().set_job_state(job_id, state)
@@ -80,7 +82,7 @@ class TracedContext(MutationContext):
             self._trace += (("state", job_id, row.function.name, (row.state, state)),)
 
     def run_mutation(self, function: Function, args: Any = None) -> Any:
-        """Run a mutation as a sub-transaction; of one that throws only the draws stay."""
+        """Run a mutation as a sub-transaction; if it throws, only its draws stay."""
         before = len(self._trace)
         try:
             return super().run_mutation(function, args)
@@ -96,26 +98,26 @@ class TracedContext(MutationContext):
         return value
 
     def note(self, kind: str, name: str, detail: Any = None) -> None:
-        """Leave an event in the history; rolled back with the rest."""
+        """Leave an event in the history; it is rolled back with the rest."""
         self._trace += ((kind, -1, name, detail),)
 
     def _write(self, document_id: str, document: Document | None) -> None:
         super()._write(document_id, document)
         self._trace += (("write", -1, document_id, None if self.writes is None else self.writes[document_id]),)
 
-    # What it leaves behind.
+    # The events.
 
     def noted(self) -> tuple[tuple[str, str], ...]:
-        """Return the notes that it leaves: (kind, name)."""
+        """Return its notes: (kind, name)."""
         return tuple((kind, name) for kind, subject, name, _ in self._trace if subject < 0 and kind in NOTES)
 
     def drawn(self, t_ns: int) -> list[Raw]:
-        """Return its draws, as events of an instant: what does not commit has drawn its numbers all the same."""
+        """Return its draws as events of an instant: a mutation that does not commit has drawn them all the same."""
         number = self.request.number
         return [(t_ns, kind, number, *rest) for kind, *rest in self._trace if kind == DRAW]
 
     def unfold(self, raw: Raw) -> list[Raw]:
-        """Return the events that the commit's tuple stands for: what led to it, its job's end, the commit itself."""
+        """Return the events that the commit's tuple stands for: the mutation's own, its job's end, the commit."""
         t_ns, _, request, job_id, name, _ = raw
         events: list[Raw] = [(t_ns, kind, request, *rest) for kind, *rest in self._trace]
         own: tuple[int, ...] = ()

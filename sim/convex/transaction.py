@@ -1,4 +1,4 @@
-"""One transaction: a snapshot, what was read of it, and the writes to come."""
+"""One transaction: it reads a snapshot and its own writes, which it buffers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from bisect import insort
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from sim.convex.footprint import Footprint
 from sim.convex.jobs import JobVersion
 from sim.convex.tables import BY_CREATION, TOP, Document, Range, index_value
 
@@ -14,25 +15,20 @@ if TYPE_CHECKING:
 
     from sim.convex.jobs import Job
     from sim.convex.store import Store
+    from sim.history.vocabulary import JobState
 
 
-class Transaction:
+class Transaction(Footprint):
     """A snapshot, what was read of it, and the writes to come."""
 
-    __slots__ = ("begin_ts", "commit_ts", "created", "job_states", "ranges", "reads", "store", "writes")
+    __slots__ = ("store",)
 
     def __init__(self, store: Store) -> None:
+        super().__init__(store.last_ts)
         self.store = store
-        self.begin_ts = store.last_ts
-        self.commit_ts = 0
-        self.reads: list[int | str] = []
-        self.ranges: list[Range] | None = None
-        self.writes: dict[str, Document | None] | None = None
-        self.created: list[Job] | None = None
-        self.job_states: dict[int, str] | None = None
 
     def get(self, document_id: str) -> Document | None:
-        """Read a document, or None where there is none."""
+        """Read a document, or None if there is none."""
         if self.writes is not None and document_id in self.writes:
             return self.writes[document_id]
         self.reads.append(document_id)
@@ -47,16 +43,16 @@ class Transaction:
         return document_id
 
     def replace(self, document_id: str, document: Document) -> None:
-        """Put another document in the place of one; LookupError where there is none."""
+        """Put another document in the place of one. Raises LookupError if there is none."""
         self._present(document_id)
         self._write(document_id, {**document, "_id": document_id})
 
     def patch(self, document_id: str, changes: Document) -> None:
-        """Change some fields of a document; LookupError where there is none."""
+        """Change some fields of a document. Raises LookupError if there is none."""
         self._write(document_id, {**self._present(document_id), **changes})
 
     def delete(self, document_id: str) -> None:
-        """Delete a document; LookupError where there is none."""
+        """Delete a document. Raises LookupError if there is none."""
         self._present(document_id)
         self._write(document_id, None)
 
@@ -102,7 +98,7 @@ class Transaction:
                 if document is not None and low <= (key := rows.key(index, document)) < high:
                     insort(found, (key, document), key=lambda entry: entry[0])
         if take is not None and len(found) >= take:
-            # What lies behind the last document taken was not read, so a change there is no conflict.
+            # Documents after the last one taken were not read, so a change of those is no conflict.
             found = found[:take]
             high = (*found[-1][0], TOP) if found else low
         if self.ranges is None:
@@ -111,7 +107,7 @@ class Transaction:
         return [document for _, document in found]
 
     def get_job(self, job_id: int) -> Job | JobVersion | None:
-        """Read a row of `_scheduled_functions`, or None where there is none (any more)."""
+        """Read a row of `_scheduled_functions`, or None if there is none (anymore)."""
         job = self.store.jobs.get(job_id)
         self.reads.append(job_id)
         if job is None or job.commit_ts > self.begin_ts or self.job_states is not None:
@@ -119,23 +115,23 @@ class Transaction:
         return job
 
     def _other_version(self, job_id: int) -> Job | JobVersion | None:
-        """Find the row among this transaction's own writes, or as of its snapshot."""
+        """Return the row as this transaction has written it, or else as of its snapshot."""
         own = [job for job in self.created or () if job.id == job_id]
         version = own[0] if own else self.store.job_at(job_id, self.begin_ts)
         if version is not None and self.job_states is not None and job_id in self.job_states:
-            changed = JobVersion(version)  # type: ignore[arg-type]  # a version has all that is copied
+            changed = JobVersion(version)
             changed.state = self.job_states[job_id]
             return changed
         return version
 
-    def set_job_state(self, job_id: int, state: str) -> None:
+    def set_job_state(self, job_id: int, state: JobState) -> None:
         """Change a job's state at commit."""
         if self.job_states is None:
             self.job_states = {}
         self.job_states[job_id] = state
 
     def savepoint(self) -> tuple[Any, ...]:
-        """Remember the writes so far; `restore` brings back exactly these. Reads stay read."""
+        """Return the writes so far; `restore` brings back exactly these. Reads stay read."""
         return (
             None if self.writes is None else dict(self.writes),
             None if self.created is None else list(self.created),

@@ -1,1 +1,1 @@
-"""Engines: they turn one cell of a scenario into per-request records. May import scenario and everything below it."""
+"""Engines: they turn one cell of a scenario into records of its requests. May import `scenario` and all below it."""

@@ -1,8 +1,7 @@
-"""The event engine: full fidelity, one event after the other; it runs anything a scenario can say.
+"""The event engine: one event after the other. It runs every scenario, in full.
 
-This is the only place that composes a world: weather and action, deployment or client, retrier, cancels and faults.
 Isolated requests run one world at a time on a clock that is used again: a heap of a few timers is faster than one heap
-for all requests, and gives the same numbers, since these come by address.
+for all requests, and gives the same numbers, since numbers come by address.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from sim.scenario.schema import Scenario
 
 
-def simulate(  # noqa: PLR0913  # what to simulate, and who watches
+def simulate(  # noqa: PLR0913  # what to simulate, and what records it
     cell: Scenario,
     replication: int = 0,
     numbers: Sequence[int] | None = None,
@@ -32,7 +31,7 @@ def simulate(  # noqa: PLR0913  # what to simulate, and who watches
 ) -> Requests:
     """Simulate requests of one cell and return their records, in order of number.
 
-    In an isolated world `numbers` chooses the requests (all by default); a shared world is always simulated whole, as
+    In an isolated world `numbers` chooses the requests (all by default). A shared world is always simulated whole, as
     replication number `replication`.
     """
     world = World(cell, replication=replication, retrier=retrier, recorder=recorder)

@@ -1,14 +1,15 @@
-"""The one place that composes a world."""
+"""The only place that composes a world: weather and action, deployment or clients, retrier, cancels and faults."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sim.clients.client import Client
 from sim.convex.deployment import Deployment
 from sim.convex.functions import ACTION, Function, mutation
+from sim.convex.server import Server
 from sim.history.request import Request
-from sim.history.vocabulary import NEVER, Outcome
+from sim.history.vocabulary import CANCEL, NEVER, OF_THE_ACTION, OF_THE_REQUEST, Outcome
 from sim.kernel.choices import WORLD, Choices
 from sim.kernel.clock import Clock
 from sim.kernel.draws import Draws
@@ -23,22 +24,24 @@ from sim.world.workload import arrival_times_ns
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sim.convex.functions import MutationContext
+    from sim.convex.contexts import MutationContext
     from sim.history.events import Recorder
     from sim.scenario.schema import Scenario
+    from sim.world.witness import Witness
 
 
-STEPS_PER_POLL = 20
-"""Timers that may fire for each poll a request may make, before it is taken to run for ever at one instant."""
+STEPS_PER_POLL: Final = 20
+"""Timers that may fire for each poll a request may make; with more it counts as running for ever at one instant."""
 
 
-REPORT_EVERY = 256
+REPORT_EVERY: Final = 256
+"""Requests from one report of progress to the next."""
 
 
 class World:
-    """One scenario cell put together: ready to simulate isolated requests, or one replication of a shared world."""
+    """One cell put together: ready to simulate isolated requests, or one replication of a shared world."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what may be another than the scenario says
         self,
         cell: Scenario,
         *,
@@ -46,16 +49,23 @@ class World:
         retrier: Retrier | None = None,
         recorder: Recorder | None = None,
         choices: Choices | None = None,
+        witness: Witness | None = None,
+        schedules_cancels: bool = True,
     ) -> None:
-        """Compose the world of `cell`; `retrier` and `choices` take the place of the scenario's own."""
+        """Compose the world of `cell`; `retrier` and `choices` take the place of the scenario's own.
+
+        Without `schedules_cancels` the scenario's cancels do not come at their times: the caller calls `cancel`.
+        """
         self.cell = cell
         self.replication = replication
         self.recorder = recorder
+        self._witness = witness
+        self._schedules_cancels = schedules_cancels
         self.clock = clock = Clock()
         self.choices = choices = Draws(cell.seed, replication) if choices is None else choices
         self.retrier = cell.retrier.make() if retrier is None else retrier
         self.promises = promises_of(self.retrier)
-        """Taken before anything happens: a retrier that changes what they rest on does not change them."""
+        """Asked for before anything happens: what a retrier does to its own fields later does not change them."""
         action = cell.action
         self.model = ActionModel(
             clock,
@@ -70,42 +80,43 @@ class World:
             script_errors=action.script_errors(),
             heals_at_ns=cell.heals_at,
             recorder=recorder,
+            witness=witness,
         )
         system_errors = [fault.share for fault in cell.faults if isinstance(fault, faults.SystemError)]
-        self.deployment = Deployment(
+        server = Server(
             clock,
             cell.platform,
             choices,
             recorder=recorder,
+            witness=witness,
             system_error_share=system_errors[0] if system_errors else 0.0,
             heals_at_ns=cell.heals_at,
             polls_per_request=cell.limits.polls_per_request,
         )
+        self.deployment = Deployment(server)
         if isinstance(self.retrier, ScheduledRetrier):
             self._deploy(self.retrier)
         self.until_ns: int | None = cell.until if isinstance(cell.until, int) else None
         self._cancel_after = None if cell.cancel is None else choices.delays(cell.cancel.after, "cancel_after")
         self._to_come: dict[int, None] = {}
-        """Requests with a cancel to come that could still settle them."""
+        """Requests that a cancel to come could still settle."""
         self._submitting: dict[int, None] = {}
         """Requests whose submission has not committed yet."""
         self.clients: dict[int, Client] = {}
-        self.plans_cancels = True
-        """Whether the scenario's cancels come at their times; who says otherwise calls `cancel` itself."""
         self.drained = False
-        """Whether the simulation went on until nothing but background work remained."""
+        """Whether only background work remained when the simulation ended."""
 
     def _deploy(self, retrier: ScheduledRetrier) -> None:
         retrier.bind(Function("action", ACTION, external=self.model))
         for name, indexes in retrier.tables.items():
             self.deployment.store.define(name, indexes)
         self._submit = mutation("submit", lambda ctx, _: retrier.submit(ctx))
-        self._cancel = mutation("cancel", self._ask_to_cancel)
+        self._cancel = mutation(CANCEL, self._ask_to_cancel)
 
     # Isolated worlds.
 
     def isolated(self, numbers: Sequence[int], progress: Callable[[int], None] | None = None) -> list[Request]:
-        """Simulate requests each alone from t = 0; `progress` is told now and then how many are done."""
+        """Simulate requests, each alone from t = 0; `progress` hears now and then how many are done."""
         finished = []
         sources = self.cell.action.weather
         for done, number in enumerate(numbers):
@@ -117,10 +128,10 @@ class World:
             self._start_crons()
             request = Request(number)
             if sources:
-                request.weather = WeatherPath(sources, self.choices, number, True)  # noqa: FBT003  # random phase
+                request.weather = WeatherPath(sources, self.choices, number, random_phase=True)
             self._start(request)
             self._run()
-            self.conclude([request])
+            self._conclude([request])
             finished.append(request)
             if progress is not None and done % REPORT_EVERY == 0:
                 progress(done)
@@ -129,24 +140,27 @@ class World:
     # Shared worlds.
 
     def shared(self, progress: Callable[[int], None] | None = None, *, at_most: int | None = None) -> list[Request]:
-        """Simulate one replication: all requests in one deployment (or its first few), with the faults of the plan."""
+        """Simulate one replication: all requests in one deployment (or the first few), with the scenario's faults."""
         requests = self.open(progress, at_most=at_most)
         self._run()
-        self.conclude(requests)
+        self._conclude(requests)
         return requests
 
     def open(self, progress: Callable[[int], None] | None = None, *, at_most: int | None = None) -> list[Request]:
-        """Plan what is to come into one deployment: requests and faults; the list fills as requests are submitted."""
+        """Plan the requests and faults of one deployment; the list returned fills as requests are submitted."""
         arrivals = arrival_times_ns(self.cell.requests, self.choices)[:at_most]
         sources = self.cell.action.weather
         alone = self.cell.world == "isolated"  # such a world can be opened too, for a few requests at once
-        weather = WeatherPath(sources, self.choices, WORLD, False) if sources and not alone else None  # noqa: FBT003
+        weather = WeatherPath(sources, self.choices, WORLD, random_phase=False) if sources and not alone else None
         requests: list[Request] = []
 
         def arrive() -> None:
             number = len(requests)
             request = Request(number, self.clock.now_ns)
-            request.weather = WeatherPath(sources, self.choices, number, True) if sources and alone else weather  # noqa: FBT003
+            if sources and alone:
+                request.weather = WeatherPath(sources, self.choices, number, random_phase=True)
+            else:
+                request.weather = weather
             requests.append(request)
             self._start(request)
             if progress is not None and number % REPORT_EVERY == 0:
@@ -170,7 +184,7 @@ class World:
         cell, clock = self.cell, self.clock
 
         def restart() -> None:
-            if self.deployment.executor.down:
+            if self.deployment.server.down:
                 return
             if cell.heals_at is None or clock.now_ns < cell.heals_at:
                 self.deployment.restart(fault.down, fault.inflight)
@@ -199,16 +213,21 @@ class World:
             self.recorder.add((self.clock.now_ns, "submit", number, -1, self.retrier.kind, None))
         if cell.cancel is not None and self._cancel_after is not None:
             request.jobs = []
-            if self.plans_cancels and self.choices.uniform("cancel_share", number) < cell.cancel.share:
+            if self._schedules_cancels and self.choices.uniform("cancel_share", number) < cell.cancel.share:
                 if self._cancel_settles():
                     self._to_come[number] = None
                 self.clock.call_after(self._cancel_after(number, 0, 0), lambda: self.cancel(request), urgent=True)
         if isinstance(self.retrier, LoopRetrier):
-            client = Client(self.clock, self.choices, self.model, self.retrier, request, self.recorder)
-            client.calls_at_most = cell.limits.polls_per_request
-            if self.deployment.listens:
-                client.heard = []
-            self.clients[number] = client
+            self.clients[number] = client = Client(
+                self.clock,
+                self.choices,
+                self.model,
+                self.retrier,
+                request,
+                recorder=self.recorder,
+                witness=self._witness,
+                calls_at_most=cell.limits.polls_per_request,
+            )
             client.start()
         else:
             self._submitting[number] = None
@@ -223,19 +242,19 @@ class World:
         request.handle = handle
 
     def _ask_to_cancel(self, ctx: MutationContext, request: Request) -> Any:
-        """Call the retrier's own cancel; before the submission has committed nobody has a name to cancel by."""
+        """Call the retrier's own cancel; False before the submission commits: the request has no name yet."""
         if request.number in self._submitting:
             return False
         assert isinstance(self.retrier, ScheduledRetrier)  # noqa: S101  # no other has mutations
         return self.retrier.cancel(ctx, request.handle)
 
     def _cancel_settles(self) -> bool:
-        """Tell whether the scenario's cancel can settle a request at which nothing else looks any more."""
+        """Tell whether the scenario's cancel can settle a request at which nothing else looks anymore."""
         retrier, cancel = self.retrier, self.cell.cancel
         if not isinstance(retrier, ScheduledRetrier):
             return True
         own = type(retrier).cancel is not ScheduledRetrier.cancel
-        return own and cancel is not None and cancel.target == "request"
+        return own and cancel is not None and cancel.target == OF_THE_REQUEST
 
     def cancel(self, request: Request) -> None:
         """Carry out the scenario's cancel of a request."""
@@ -247,15 +266,15 @@ class World:
         if isinstance(retrier, LoopRetrier):
             self._to_come.pop(number, None)
             self.clients[number].cancel()
-        elif cancel.target == "request":
+        elif cancel.target == OF_THE_REQUEST:
             self.deployment.call(self._cancel, request, request, lambda answer, _: self._canceled(request, answer))
         elif isinstance(retrier, ScheduledRetrier):
-            names = retrier.action_jobs if cancel.target == "action" else retrier.poll_jobs
+            names = retrier.action_jobs if cancel.target == OF_THE_ACTION else retrier.poll_jobs
             self.deployment.cancel_from_dashboard(request, names)
 
     def _canceled(self, request: Request, answer: Any) -> None:
         self._to_come.pop(request.number, None)
-        self.deployment.record("cancel_answer", request.number, -1, "request", answer)
+        self.deployment.server.record("cancel_answer", request.number, -1, OF_THE_REQUEST, answer)
 
     def _run(self) -> None:
         clock, limits = self.clock, self.cell.limits
@@ -264,7 +283,11 @@ class World:
         self.drained = clock.drain(self.until_ns, steps)
 
     def conclude(self, requests: Sequence[Request]) -> None:
-        """Give every request that has not settled the outcome that its world proves."""
+        """Give every request that has not settled the outcome that the world proves: nothing more will happen."""
+        self.drained = self.clock.drained
+        self._conclude(requests)
+
+    def _conclude(self, requests: Sequence[Request]) -> None:
         open_ones = [request for request in requests if request.settled_ns == NEVER]
         if not open_ones:
             return
@@ -272,7 +295,7 @@ class World:
         out_of_time = cut and self.until_ns is None
         looked_at: set[int] = set()
         if cut and isinstance(self.retrier, ScheduledRetrier):
-            looked_at = self.deployment.watched(self.retrier.watchers) | {*self._to_come, *self._submitting}
+            looked_at = self.deployment.requests_looked_at(self.retrier.watchers) | {*self._to_come, *self._submitting}
         for request in open_ones:
             if request.runaway or out_of_time:
                 request.outcome = Outcome.runaway

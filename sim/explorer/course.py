@@ -7,23 +7,24 @@ durable events, whether the server dies there. The requests of an isolated scena
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sim.convex.executor import UNLIMITED
 from sim.convex.jobs import Job
+from sim.convex.server import UNLIMITED
 from sim.engine.world import World
 from sim.explorer.guided import GuidedChoices, NoSuchAnswer, WrittenGuide
 from sim.history.events import History, Recorder
 from sim.history.vocabulary import NEVER
 from sim.retriers.base import ScheduledRetrier
-from sim.world.crash_points import Gaps, ServerDied
+from sim.world.crash_points import CrashPoints
+from sim.world.witness import ServerDied
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sim.explorer.guided import Guide
     from sim.history.request import Request
-    from sim.kernel.clock import Timer
+    from sim.kernel.clock import QueueEntry
     from sim.retriers.base import Retrier
     from sim.scenario.parts.course import Bounds
     from sim.scenario.schema import Scenario
@@ -31,6 +32,24 @@ if TYPE_CHECKING:
 DEATH = "death"
 ORDER = "order"
 INTERRUPT = "interrupt"
+
+
+class CourseWitness(CrashPoints):
+    """Asks whether the server dies between two durable events; if it listens, remembers what handlers learn."""
+
+    def __init__(self, dies: Callable[[], bool], *, listens: bool) -> None:
+        super().__init__(dies)
+        self._listens = listens
+        self._learned: dict[object, list[tuple[str, Any]]] = {}
+
+    def learned(self, learner: object, what: str, value: Any) -> None:
+        """Note what an execution's handler or a client's loop learns."""
+        if self._listens:
+            self._learned.setdefault(learner, []).append((what, value))
+
+    def learned_by(self, learner: object) -> list[tuple[str, Any]]:
+        """Return all that it has learned, in order."""
+        return self._learned.get(learner, [])
 
 
 class Course:
@@ -53,21 +72,24 @@ class Course:
         self.questions = self.choices.asked
         """What has been asked so far."""
         self.recorder = Recorder()
-        self.world = world = World(cell, retrier=retrier, recorder=self.recorder, choices=self.choices)
-        world.plans_cancels = False
+        self.witness = CourseWitness(self._dies_in_step, listens=listens)
+        self.world = world = World(
+            cell,
+            retrier=retrier,
+            recorder=self.recorder,
+            choices=self.choices,
+            witness=self.witness,
+            schedules_cancels=False,
+        )
         self.deployed = isinstance(world.retrier, ScheduledRetrier)
         self.crashes_left = bounds.crashes if self.deployed else 0
         self.cancels_left = [bounds.cancels if cell.cancel is not None else 0] * bounds.requests
         self.steps = 0
         self.cut = False
         """Whether the bound of steps ended the run."""
-        deployment = world.deployment
-        deployment.listens = listens
-        self._in_order = deployment.parallelism < UNLIMITED
-        self._idle_is_safe = deployment.immediate and not deployment.dispatches and not bounds.down
-        self._gaps = Gaps(self._dies_in_step)
-        if self.crashes_left:
-            deployment.gaps = world.model.gaps = self._gaps
+        server = world.deployment.server
+        self._in_order = server.parallelism < UNLIMITED
+        self._idle_is_safe = server.immediate and not server.dispatches and not bounds.down
         self.requests: list[Request] = world.open(at_most=bounds.requests)
 
     def step(self) -> bool:
@@ -85,7 +107,7 @@ class Course:
         if not self._interrupted():
             timers = self._candidates(clock.next_timers())
             timer = timers[self.choices.pick(len(timers), ORDER) if self.bounds.orders else 0]
-            self._gaps.new_step()
+            self.witness.new_step()
             try:
                 clock.fire(timer)
             except ServerDied:
@@ -105,9 +127,7 @@ class Course:
 
     def conclude(self) -> None:
         """Give each request that has not settled the outcome that the world proves. Call it when no step is left."""
-        world = self.world
-        world.drained = world.clock.drained
-        world.conclude(self.requests)
+        self.world.conclude(self.requests)
 
     def history(self) -> History:
         """Return the history so far."""
@@ -133,9 +153,10 @@ class Course:
 
     def _death_is_idle(self) -> bool:
         """Tell whether a death would change nothing: the server is down, or holds nothing in memory only."""
-        executor = self.world.deployment.executor
-        if executor.down:
+        deployment = self.world.deployment
+        if deployment.server.down:
             return True
+        executor = deployment.executor
         return self._idle_is_safe and not (executor.running or executor.unseen or executor.starting)
 
     def _dies_in_step(self) -> bool:
@@ -149,7 +170,7 @@ class Course:
         self.cancels_left[request.number] -= 1
         self.world.cancel(request)
 
-    def _candidates(self, timers: list[Timer]) -> list[Timer]:
+    def _candidates(self, timers: list[QueueEntry]) -> list[QueueEntry]:
         """Leave out what may not go first: if slots are limited, jobs start in the order in which they are due."""
         if not self._in_order or len(timers) == 1:
             return timers

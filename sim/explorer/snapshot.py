@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sim.clients.client import Client
 from sim.convex.calls import MutationCall
+from sim.convex.commits import Commits
 from sim.convex.deployment import Deployment
 from sim.convex.execution import Execution
 from sim.convex.executor import Executor
-from sim.convex.functions import Function, MutationContext
+from sim.convex.functions import Function
 from sim.convex.jobs import Job
+from sim.convex.retention import Retention
+from sim.convex.server import Server
 from sim.engine.world import World
 from sim.explorer.plain_values import ATOMS, NotCanonical, PlainValues, collect_jobs
 from sim.history.request import Request
@@ -30,13 +33,14 @@ from sim.world.weather import OnOff, WeatherPath
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from sim.convex.contexts import MutationContext
     from sim.explorer.course import Course
     from sim.explorer.plain_values import Distinctions
 
 NEVER_SETTLED = 1 << 200
 """Later than every instant."""
 
-STATIC = (World, Deployment, Executor, Clock, ActionModel, Function, Options, Retrier)
+STATIC = (World, Deployment, Server, Retention, Commits, Executor, Clock, ActionModel, Function, Options, Retrier)
 """Objects of these classes are the same in all states of a search."""
 
 
@@ -81,13 +85,13 @@ class Snapshot:
             tuple(self._row(number) for number in sorted(self._values.ranks)),
             tuple((key, self._plain(document)) for key, document in documents),
             tuple(table.created for table in store.tables.values()),
-            tuple(self._now_ns - job.completed_ns for job in deployment._completed),
-            executor.down,
+            tuple(self._now_ns - job.completed_ns for job in deployment.retention.completed_jobs),
+            deployment.server.down,
             executor.free,
             tuple(self._job(number) for _, number, _ in sorted(executor.waiting, key=lambda entry: entry[:2])),
             tuple(self._job(number) for number in executor.starting),
             tuple(self._execution(execution) for execution in executions),
-            tuple(self._value(call) for call in deployment._when_up),
+            tuple(self._value(call) for call in deployment.server._when_up),
             tuple(self._client(client) for client in world.clients.values()),
             tuple(world._to_come),
             tuple(world._submitting),
@@ -135,7 +139,7 @@ class Snapshot:
                 job.system_errors,
                 self._plain(job.args),
             )
-        ended_for_ns = 0 if deployment.retention_ns is None else self._now_ns - job.completed_ns
+        ended_for_ns = 0 if deployment.retention.retention_ns is None else self._now_ns - job.completed_ns
         return (rank, job.function.name, job.state, ended_for_ns)
 
     # Requests, executions, clients.
@@ -186,7 +190,7 @@ class Snapshot:
             execution.writes,
             None if execution.attempt is None else self._attempt(execution.attempt),
             execution._called is not None,
-            self._plain(execution.heard),
+            self._plain(self._course.witness.learned_by(execution)),
         )
 
     def _client(self, client: Client) -> Any:
@@ -195,7 +199,7 @@ class Snapshot:
             client.asleep,
             client.sleeps if client.calls_at_most < client.sleeps + client.request.attempts else 0,
             tuple(self._value(connection) for connection in client.connections),
-            self._plain(client.heard),
+            self._plain(self._course.witness.learned_by(client)),
             client._task._stopped,
         )
 
@@ -234,7 +238,7 @@ class Snapshot:
 
     def _job_timer(self, job: Job) -> Any:
         executor = self._world.deployment.executor
-        due, admitted = job.callbacks is executor.due_callbacks, job.callbacks is executor.admitted_callbacks
+        due, admitted = job.callbacks is executor.commits.due_callbacks, job.callbacks is executor.admitted_callbacks
         return ("job", self._job(job.id), due, admitted)
 
     def _call_timer(self, call: Call) -> Any:
@@ -279,18 +283,18 @@ class Snapshot:
     def _function(self, function: FunctionType) -> Any:
         cells = function.__closure__ or ()
         names = function.__code__.co_freevars
-        executor = self._world.deployment.executor
+        server = self._world.deployment.server
         enclosed: list[Any] = []
         for name, cell in zip(names, cells, strict=True):
             inside = cell.cell_contents
             if name == "epoch":
-                enclosed.append(inside == executor.epoch)
+                enclosed.append(inside == server.epoch)
             elif inside is not function:
                 enclosed.append(self._value(inside))
         return (function.__qualname__, tuple(enclosed))
 
     def _mutation(self, call: MutationCall) -> Any:
-        stale = call._epoch != self._world.deployment.executor.epoch
+        stale = call._epoch != self._world.deployment.server.epoch
         job, caller = call._job, call._caller
         return (
             "mutation",

@@ -1,13 +1,12 @@
-"""The one door for everything that could go otherwise.
+"""The one door for everything that a scenario does not determine.
 
-Whatever is not determined by a scenario is asked of a `Choices`: `Draws` (random numbers by address,
-`sim.kernel.draws`) in simulations, `Script` (a recorded sequence) in replays of real libraries and of
-counterexamples. A port or a model never holds a generator of its own.
+It is asked of a `Choices`: `Draws` (random numbers by address, `sim.kernel.draws`) in simulations, `Script` (a recorded
+sequence) in replays of real libraries and of counterexamples. A port or a model never holds a generator of its own.
 
-An address is (stream, entity, index, rerun): what the number is for, whose it is (the request's number in the whole
-cell), which one of its kind, and how often the transaction that draws it was rerun. The seed and the
-replication belong to the `Choices` itself. Two runs with the same seed therefore meet the same weather and the same
-latencies whatever the retrier does in between.
+An address is (stream, entity, index, rerun): what the number is for; whose it is (the request's number in the whole
+cell); which one of its kind; and how often the transaction that draws it was rerun. The seed and the replication belong
+to the `Choices` itself. So two runs with the same seed meet the same weather and the same latencies, whatever the
+retrier does in between.
 """
 
 from bisect import bisect_right
@@ -25,7 +24,7 @@ DelayOf = Callable[[int, int, int], int]
 
 
 class Law(Protocol):
-    """What a `Choices` needs of a distribution: uniforms in, whole nanoseconds out (`sim.laws.distributions`)."""
+    """What a `Choices` needs of a law of durations: uniforms in, whole nanoseconds out (`sim.laws.distributions`)."""
 
     def sample_ns(self, uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
         """Transform uniforms on [0, 1), shape (n,), into delays in ns, shape (n,)."""
@@ -48,7 +47,7 @@ class Choices(Protocol):
         ...
 
     def pick(self, ways: int, what: str, entity: int = WORLD, index: int = 0) -> int:
-        """Pick one of `ways` orders or moments; 0 is what happens by itself."""
+        """Pick one of `ways` orders or moments; 0 is the one without interference."""
         ...
 
 
@@ -93,7 +92,7 @@ class Script:
         return bisect_right(cumulative, self.uniform(stream, entity, index))
 
     def pick(self, ways: int, what: str, entity: int = WORLD, index: int = 0) -> int:
-        """Leave orders and moments as they are."""
+        """Return 0: a recording has neither other orders nor deaths."""
         del ways, what, entity, index
         return 0
 

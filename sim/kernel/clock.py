@@ -1,13 +1,13 @@
 """Simulated time: the one module that knows SimPy.
 
-Time is a whole number of nanoseconds from 0. What happens at one instant happens in order of creation of its timers,
-except that urgent timers (scripted cancels, restarts) precede all others of their instant.
+Time is a whole number of nanoseconds from 0. The timers of one instant fire in the order in which they were set, but
+urgent ones (scripted cancels, restarts) precede all others of their instant.
 
-Two ways to wait. A *timer* is any object with the attributes `callbacks` and `_ok`; it is its own SimPy event, so
-that scheduling it costs one heap entry and nothing else (jobs and attempts are such objects); SimPy sets `callbacks`
-to None when it fires, and who schedules it again sets it again. A *task* runs a coroutine. Tasks are not SimPy
-processes: a process resumes in an event of its own, behind whatever else is due at the instant, while the recorded
-libraries go on inside the step that completed what they waited for.
+There are two ways to wait. A *timer* is any object with the attributes `callbacks` and `_ok`: it is its own SimPy
+event, so that setting it costs one heap entry and nothing else. Jobs and attempts are such objects. SimPy sets
+`callbacks` to None when a timer fires, so they are set again before the timer is. A *task* runs a coroutine. Tasks are
+not SimPy processes: a process resumes in an event of its own, after all else that is due at the instant, but the
+recorded libraries go on inside the step that completed what they waited for.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 from heapq import heapify, heappush
 from itertools import count, repeat
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from simpy.core import Environment
 from simpy.events import NORMAL, URGENT
@@ -24,19 +24,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
 
 
-Timer = tuple[Any, Any, Any, Any]
-"""An entry of SimPy's queue: instant, urgency, number, and the event itself."""
+QueueEntry = tuple[Any, Any, Any, Any]
+"""An entry of SimPy's queue: instant, urgency, number, and the timer itself."""
 
 FIRST = -1
-"""A number that no timer has: before all others of an instant."""
+"""A number that no entry has: it sorts before all others of an instant."""
+
+
+class Timer(Protocol):
+    """What the clock can fire: it calls `callbacks`, each with the timer, and sets them to None."""
+
+    callbacks: Any
+    _ok: bool
 
 
 class Clock(Environment):
-    """A SimPy environment in whole nanoseconds that can be used again for the next world."""
+    """A SimPy environment in whole nanoseconds; `reset` makes it new for the next world."""
 
     def __init__(self) -> None:
         super().__init__(initial_time=0)
         self.background = 0
+        """How many timers of background work are set."""
 
     now_ns: int = property(attrgetter("_now"), doc="The present instant.")  # type: ignore[assignment]
 
@@ -47,12 +55,17 @@ class Clock(Environment):
         self._eid = count()
         self.background = 0
 
+    def set_timer(self, timer: Timer, delay_ns: int) -> None:
+        """Let a timer fire `delay_ns` from now, after the other timers of that instant that are set by now."""
+        # The work of SimPy's `schedule`, without asking for a priority: every job and every attempt passes here.
+        heappush(self._queue, (self._now + delay_ns, NORMAL, next(self._eid), timer))  # type: ignore[misc]  # SimPy asks for its own class
+
     def call_after(self, delay_ns: int, function: Callable[[], None], *, urgent: bool = False) -> None:
-        """Call `function` `delay_ns` from now; once asked for, it cannot be taken back."""
+        """Call `function` `delay_ns` from now; there is no way to call that off."""
         self.schedule(Call(function), URGENT if urgent else NORMAL, delay_ns)  # type: ignore[arg-type]
 
     def call_in_background(self, delay_ns: int, function: Callable[[], None]) -> None:
-        """Call `function` `delay_ns` from now if anything else keeps the world going until then."""
+        """Call `function` `delay_ns` from now, if anything else keeps the world going until then."""
 
         def fire() -> None:
             self.background -= 1
@@ -66,28 +79,28 @@ class Clock(Environment):
         """Whether nothing but background work remains."""
         return len(self._queue) <= self.background
 
-    def next_timers(self) -> list[Timer]:
-        """Return the timers that are due next, of one instant and urgency, in order of creation: (t, _, _, timer)."""
+    def next_timers(self) -> list[QueueEntry]:
+        """Return the timers that are due next, all of one instant and urgency, in the order in which they were set."""
         first = self._queue[0]
         return sorted(entry for entry in self._queue if entry[:2] == first[:2])
 
-    def timers(self) -> list[Timer]:
+    def timers(self) -> list[QueueEntry]:
         """Return all timers in the order in which they fire."""
         return sorted(self._queue)
 
-    def fire(self, timer: Timer) -> None:
+    def fire(self, entry: QueueEntry) -> None:
         """Let one of `next_timers` fire before the others of its instant."""
         queue = self._queue
-        if queue[0] is not timer:
-            queue.remove(timer)
+        if queue[0] is not entry:
+            queue.remove(entry)
             heapify(queue)
-            heappush(queue, (timer[0], timer[1], FIRST, timer[3]))
+            heappush(queue, (entry[0], entry[1], FIRST, entry[3]))
         self.step()
 
     def drain(self, end_ns: int | None, steps: int) -> bool:
         """Go on until only background work remains, or `end_ns` is past, or `steps` timers have fired.
 
-        What is due at `end_ns` itself still happens. Returns whether nothing but background work remains.
+        Timers due at `end_ns` itself still fire. Returns whether nothing but background work remains.
         """
         queue, step = self._queue, self.step
         if end_ns is None:
@@ -123,8 +136,8 @@ class Call:
 class Pending:
     """Something a task can await: it completes once, with a value or an error.
 
-    What completes it goes on with the awaiting task inside the same step. A pending that never completes leaves its
-    task where it is, which is how the death of a machine looks from inside.
+    The awaiting task goes on inside the step that completes it. If it never completes, the task stays where it is: that
+    is how the death of a machine looks from inside.
     """
 
     __slots__ = ("_done", "_error", "_task", "_value")
@@ -183,7 +196,7 @@ class Task:
         self._stopped = False
 
     def go_on(self) -> None:
-        """Run until the next thing that is not there yet."""
+        """Run the coroutine until it awaits something that has not completed."""
         if self._stopped:
             return
         self._running = True
@@ -192,7 +205,7 @@ class Task:
         except StopIteration as stop:
             self._stopped = True
             self._finished(stop.value, None)
-        except Exception as error:  # noqa: BLE001  # whoever started the task judges its errors
+        except Exception as error:  # noqa: BLE001  # `finished` judges the error
             self._stopped = True
             self._finished(None, error)
         else:
@@ -203,7 +216,7 @@ class Task:
                 awaited.resume_when_done(self)
 
     def stop(self) -> None:
-        """Never run again; the coroutine is closed, at once or where it next waits."""
+        """Never run again; the coroutine is closed, at once or at its next await."""
         if not self._stopped:
             self._stopped = True
             if not self._running:

@@ -1,12 +1,12 @@
-"""Random numbers by address: the same question gets the same answer, whoever asks and whatever was asked before.
+"""Random numbers by address: the same question gets the same answer, no matter what was asked before.
 
 A number is a function of (seed, replication, stream, entity, index, rerun) alone. Each part but the entity goes through
-a bijective finaliser before the next is mixed in, so that no two addresses meet by arithmetic on their parts; along
+a bijective finalizer before the next is mixed in, so that no two addresses meet by arithmetic on their parts; along
 the entities the numbers of one (stream, index, rerun) are a SplitMix64 sequence (Steele, Lea, Flood: "Fast splittable
-pseudorandom number generators", OOPSLA 2014; the finaliser's constants are Stafford's variant 13).
+pseudorandom number generators", OOPSLA 2014; the finalizer's constants are Stafford's variant 13).
 
 Simulations walk entities in order, so numbers are made 4096 entities at a time and served from lists. Single numbers
-take the same path through NumPy's functions of contiguous arrays and are the same bits.
+take the same path through NumPy's functions of contiguous arrays, so they have the same bits.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from sim.kernel.choices import WORLD, DelayOf, Law
 BLOCK_BITS = 12
 BLOCK = 1 << BLOCK_BITS
 BLOCKS_MAX = 256
-"""How many blocks one `Draws` holds, each some 150 kB; the oldest goes first."""
+"""How many blocks one `Draws` holds, each some 150 kB; the oldest is dropped first."""
 
 INDEX_MAX = 64
 """From this index on numbers are made one at a time: few entities get there."""
@@ -31,12 +31,12 @@ INDEX_MAX = 64
 PATIENCE = 16
 """Numbers made one at a time before their block is filled.
 
-Filling a block costs as much as 10 to 50 single numbers, by law. Waiting about that long bounds what is lost both by
-blocks that few entities use and by blocks that are evicted too early, at about the cost of the better choice.
+Filling a block costs as much as 10 to 50 single numbers, by law. Waiting about that long loses at most about the cost
+of the better choice, both for blocks that few entities use and for blocks that are evicted too early.
 """
 
 MISSES_MAX = 1 << 16
-"""How many blocks wait to be filled before all of them start waiting anew."""
+"""If more blocks than this wait to be filled, all of them start waiting anew."""
 
 _OFFSET = BLOCK - 1
 _MASK = 2**64 - 1
@@ -49,7 +49,7 @@ _TO_UNIT = 2.0**-53
 class Draws:
     """Independent uniform numbers and delays for one replication of a cell.
 
-    `seed` lies in [0, 2^64). Raises ValueError for another one and for a negative replication.
+    `seed` lies in [0, 2^64). Raises ValueError for any other seed and for a negative replication.
     """
 
     def __init__(self, seed: int, replication: int = 0) -> None:
@@ -80,7 +80,7 @@ class Draws:
         return bisect_right(cumulative, self.uniform(stream, entity, index))
 
     def pick(self, ways: int, what: str, entity: int = WORLD, index: int = 0) -> int:
-        """Leave orders and moments as they are: ties are decided by rules, and deaths are planned by a scenario."""
+        """Return 0: in a simulation rules break ties and the scenario plans deaths."""
         del ways, what, entity, index
         return 0
 
@@ -117,7 +117,7 @@ class Draws:
                     return self._fill(key, delays_ns)[entity & _OFFSET]  # type: ignore[no-any-return]
             return int(law.sample_ns(np.array([self._single(stream, entity, index, rerun)]))[0])
 
-        # The law is kept with its function: as long as it lives no other object has its id.
+        # The law is held with its function: as long as it lives, no other object has its id.
         self._bound[id(law), stream] = (law, delay)
         return delay
 
@@ -150,17 +150,17 @@ class Draws:
         return (_absorb(self.base(stream, index, rerun), entity) >> 11) * _TO_UNIT
 
     def base(self, stream: str, index: int, rerun: int) -> int:
-        """Return what addresses have in common that differ in the entity alone."""
+        """Return the state that all entities of one stream, index and rerun start from."""
         return _absorb(_absorb(self._of_stream(stream), index), rerun)
 
     def bases(self, stream: str, indexes: NDArray[np.int64]) -> NDArray[np.uint64]:
-        """Return what `base` does for each of many indexes, of the first run."""
+        """Return `base` for each of many indexes, of the first run."""
         gamma = np.uint64(_GAMMA)
         bits = (indexes.astype(np.uint64) + np.uint64(1)) * gamma
         bits += np.uint64(self._of_stream(stream))
-        _finalise(bits)
+        _finalize(bits)
         bits += gamma
-        _finalise(bits)
+        _finalize(bits)
         return bits
 
     def _of_stream(self, stream: str) -> int:
@@ -174,7 +174,7 @@ class DrawsOf:
     """The draws of many entities at once: the same numbers as one by one."""
 
     def __init__(self, draws: Draws, steps: NDArray[np.uint64]) -> None:
-        """Take the entities by their steps along the sequences: made by `Draws.of`."""
+        """Take the entities by their steps along the sequences; `Draws.of` makes these."""
         self._draws = draws
         self._steps = steps
 
@@ -195,7 +195,7 @@ class DrawsOf:
 
 
 def stream_key(stream: str) -> int:
-    """Return the number that stands for a stream: the first eight bytes of the SHA-256 of its name."""
+    """Return the number of a stream: the first eight bytes of the SHA-256 of its name."""
     return int.from_bytes(hashlib.sha256(stream.encode()).digest()[:8], "big")
 
 
@@ -204,8 +204,8 @@ def _steps(entities: NDArray[np.int64] | NDArray[np.uint64]) -> NDArray[np.uint6
 
 
 def _to_unit(bits: NDArray[np.uint64]) -> NDArray[np.float64]:
-    """Finalise mixed addresses, in place, and return them as numbers on [0, 1)."""
-    _finalise(bits)
+    """Finalize mixed addresses, in place, and return them as numbers on [0, 1)."""
+    _finalize(bits)
     bits >>= np.uint64(11)
     numbers = bits.view(np.int64).astype(np.float64)
     numbers *= _TO_UNIT
@@ -219,7 +219,7 @@ def _absorb(state: int, part: int) -> int:
     return bits ^ (bits >> 31)
 
 
-def _finalise(bits: NDArray[np.uint64]) -> None:
+def _finalize(bits: NDArray[np.uint64]) -> None:
     """Do to an array, in place, what `_absorb` does to a number in its last three lines."""
     shifted = bits >> np.uint64(30)
     bits ^= shifted

@@ -39,10 +39,15 @@ _RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?)/(s|m|h)")
 def ns_of_ms(delay_ms: float) -> int:
     """Round a delay in ms to whole nanoseconds.
 
-    An instant is now plus one rounded delay; a sum in ms that is rounded last drifts from it. Raises OverflowError for
-    an infinity and ValueError for a NaN, as `round` does.
+    Every instant is now plus one rounded delay: summing in ms and rounding last would drift from it. Raises
+    OverflowError for an infinity and ValueError for a NaN, as `round` does.
     """
     return round(delay_ms * 1e6)
+
+
+def ms_of_ns(duration_ns: int) -> float:
+    """Return a duration or an instant in ms, as JavaScript's `Date.now()` and its libraries count."""
+    return duration_ns / 1e6
 
 
 def parse_duration(value: object) -> int:
@@ -66,7 +71,7 @@ def parse_duration(value: object) -> int:
             raise ValueError("the units of a combined duration go from large to small, each once, as in 1m30s")
         total_ns = round(sum(Fraction(number) * size for (number, _), size in zip(parts, sizes, strict=True)))
     else:
-        raise ValueError("a duration needs a unit, such as 250ms, 1.5s or 1m30s")  # noqa: TRY004  # pydantic gathers these
+        raise ValueError("a duration needs a unit, such as 250ms, 1.5s or 1m30s")  # noqa: TRY004  # pydantic gathers ValueErrors
     if total_ns > LONGEST_NS:
         raise ValueError("a duration is at most 100 years")
     return total_ns

@@ -1,6 +1,6 @@
 """The error that is always our own mistake.
 
-What the model does is a value, and what the user got wrong is a `ScenarioError`.
+An event of the model is a value, and a mistake of the user is a `ScenarioError`.
 """
 
 

@@ -92,12 +92,11 @@ def pareto_figure(data: Pareto) -> Figure:
     for y, ax in zip(panels, axes, strict=True):
         _draw_panel(data, y, ax, joined=len(panels) == 1)
     handles, labels = axes[0].get_legend_handles_labels()
-    above = "outside upper center"
     if len(panels) > 1:
-        figure.legend(handles, labels, loc=above, ncols=3, title=data.title, title_fontsize=11)
+        figure.legend(handles, labels, loc="outside upper center", ncols=3, title=data.title, title_fontsize=11)
     else:
         axes[0].set_title(data.title)
-        figure.legend(handles, labels, loc=above, ncols=2)
+        figure.legend(handles, labels, loc="outside upper center", ncols=2)
     return figure
 
 

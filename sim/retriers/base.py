@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sim.clients.client import Call, ClientContext
-    from sim.convex.functions import Function, MutationContext
+    from sim.convex.contexts import MutationContext
+    from sim.convex.functions import Function
 
 
 class Fields(NamedTuple):

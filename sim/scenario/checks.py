@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import PydanticUserError
 
-from sim.convex.platform import PlatformOptions
+from sim.convex.platform import Platform
 from sim.retriers.ports import PORTS
 from sim.scenario.data_files import DataFiles
 from sim.scenario.mistakes.idle import Tree, idle_settings, written
@@ -75,7 +75,7 @@ def with_defaults(filled: Mapping[str, Any], tree: Tree) -> dict[str, Any]:
     """Fill what defaults depend on other settings: the platform's profile, and the retrier of a scenario of cells."""
     values = dict(filled)
     platform = values.get("platform", {})
-    if isinstance(platform, PlatformOptions):
+    if isinstance(platform, Platform):
         platform = platform.model_dump(exclude_unset=True)
     if tree.get("world") == "shared" and isinstance(platform, Mapping) and "profile" not in platform:
         values["platform"] = {**platform, "profile": "convex"}

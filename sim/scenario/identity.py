@@ -14,11 +14,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sim.convex.platform import assumed
+from sim.convex.platform import Platform, assumed
 from sim.scenario.cells import cells
 from sim.scenario.mistakes.idle import idle_settings, without
 from sim.scenario.names import slug
-from sim.scenario.schema import Platform, Scenario
+from sim.scenario.schema import Scenario
 from sim.scenario.yaml.writer import yaml_lines
 
 NOT_IDENTITY = ("name", "why", "expect", "check", "explore", "course", "tune")

@@ -22,9 +22,8 @@ from pydantic import (
     model_validator,
 )
 
-from sim.convex.platform import ASSUMED, PlatformOptions, number
+from sim.convex.platform import Platform
 from sim.kernel.durations import format_duration
-from sim.laws.distributions import Law
 from sim.options.model import DURATION_PATTERN, DurationNs, Options
 from sim.options.shorthand import AlsoWritten
 from sim.scenario.checks import (
@@ -77,22 +76,6 @@ class Limits(Options):
     events: int = Field(
         default=10**9, ge=1, le=10**12, description="A run that is estimated to have more is refused before it starts."
     )
-
-
-LawOrNone = Annotated[
-    Law | None, BeforeValidator(lambda value: None if value == "none" else value), AlsoWritten({"const": "none"})
-]
-"""A law, or `none` (in memory None)."""
-
-
-class Platform(PlatformOptions):
-    """The simulated deployment's numbers, with laws as files write them."""
-
-    mutation_latency: LawOrNone = number("From a mutation's start to its snapshot.", ASSUMED)
-    commit_window: LawOrNone = number(
-        "From a mutation's snapshot to its commit, during which an overlapping commit is a conflict.", ASSUMED
-    )
-    dispatch_latency: LawOrNone = number("From the time a job is due, with a slot free, to its start.", ASSUMED)
 
 
 def _checked_name(name: str) -> str:

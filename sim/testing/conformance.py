@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from sim.convex.deployment import Deployment
 from sim.convex.functions import ACTION, Function, mutation
-from sim.convex.platform import PlatformOptions
+from sim.convex.platform import Platform
+from sim.convex.server import Server
 from sim.history.events import (
     AttemptEnded,
     AttemptStarted,
@@ -37,7 +38,9 @@ from sim.world.action_model import ActionModel
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-OUTCOMES = {"success": SUCCESS, "fail": FAIL, "crash": CRASH_AFTER_EFFECT, "hang": HANG}
+    from sim.history.vocabulary import AttemptOutcome
+
+OUTCOMES: Mapping[str, AttemptOutcome] = {"success": SUCCESS, "fail": FAIL, "crash": CRASH_AFTER_EFFECT, "hang": HANG}
 STEPS_PER_TIMER = 3
 """An upper bound: steps of the simulation, which include effects, for each timer of the recordings."""
 UNENDING_STEPS = 100_000
@@ -67,13 +70,8 @@ def replay(case: Mapping[str, Any]) -> dict[str, Any]:
     random = case["random"]
     script = Script(source=mulberry32(random["seed"])) if isinstance(random, dict) else Script(random)
     recorder, clock = Recorder(), Clock()
-    deployment = Deployment(
-        clock,
-        PlatformOptions(profile="ideal", action_time_limit=None),
-        script,
-        recorder=recorder,
-        horizon_ns=NO_HORIZON,
-    )
+    platform = Platform(profile="ideal", action_time_limit=None)
+    deployment = Deployment(Server(clock, platform, script, recorder=recorder, horizon_ns=NO_HORIZON))
     request = Request(0)
     request.jobs = []
     attempts = case["attempts"]
@@ -95,7 +93,7 @@ def replay(case: Mapping[str, Any]) -> dict[str, Any]:
     def cancel_request() -> None:
         function = mutation("cancel", lambda ctx, _: retrier.cancel(ctx, request.handle))
         deployment.call(
-            function, None, request, lambda value, _: deployment.record("cancel_answer", 0, -1, "request", value)
+            function, None, request, lambda value, _: deployment.server.record("cancel_answer", 0, -1, "request", value)
         )
 
     if "cancel_at_ms" in case:

@@ -1,1 +1,4 @@
-"""The outside world: how long things take, what goes wrong when, and who asks for what. May import `sim.kernel`."""
+"""The outside world: how attempts of the user's action go, their effects, the weather, and when requests come.
+
+May import `laws`, `history`, `options` and `kernel`.
+"""

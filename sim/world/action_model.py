@@ -1,8 +1,8 @@
-"""Attempts: what one start of the user's action does, and when.
+"""The user's action as the world plays it: what each attempt does, and when.
 
 With L the drawn latency and E = effect_at * L the moment of the effect:
 
-| outcome | effect | the execution | what its host is told |
+| outcome | effect | the execution | its host learns |
 | --- | --- | --- | --- |
 | success | at E | returns at L | returned |
 | fail | none | throws at L | threw |
@@ -13,7 +13,7 @@ With L the drawn latency and E = effect_at * L the moment of the effect:
 | hang | none | never ends | cut, at the time limit |
 | (L over the time limit) | at E all the same | is cut off at the limit | cut |
 
-An attempt is its own end timer. Giving up on one never erases an effect that is still to come.
+An attempt is its own end timer. Giving up an attempt never erases an effect that is still to come.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ if TYPE_CHECKING:
 
     from sim.history.events import Recorder
     from sim.history.request import Request
+    from sim.history.vocabulary import AttemptOutcome
     from sim.kernel.choices import Choices, DelayOf, Law
     from sim.kernel.clock import Clock
-    from sim.world.crash_points import Gaps
     from sim.world.hosts import Host
+    from sim.world.witness import Witness
 
 
-NORMAL_PRIORITY = 1
 NEVER_HEALS = 1 << 200
-"""Behind every instant."""
+"""After every instant."""
 
 
 class _Effect:
@@ -65,12 +65,13 @@ class _Effect:
 
 
 class ActionModel:
-    """The user's action as the world plays it: draws outcomes and latencies, applies effects, tells the host.
+    """Draws outcomes and latencies of attempts, applies their effects, and tells their hosts.
 
     `outcomes` lists (outcome, share, law of its latency); success takes the rest, with `latency`. `script` replaces
-    both: (outcome, law) for one attempt after the other, the last repeats. `window_ns` is the idempotency window.
-    Of the failures `final_share` are marked as not worth a retry, and all name a wait from `retry_after`, where given;
-    `script_errors` says so for each attempt of a script. From `heals_at_ns` on attempts succeed.
+    both: (outcome, law) for one attempt after the other; the last repeats. `window_ns` is the idempotency window, None
+    if the receiver recognizes nothing. `final_share` of the failures are marked as not worth a retry, and with
+    `retry_after` each names a wait; `script_errors` says both for each attempt of a script. From `heals_at_ns` on
+    attempts succeed.
     """
 
     def __init__(  # noqa: PLR0913  # the options of an action, taken apart
@@ -79,8 +80,8 @@ class ActionModel:
         choices: Choices,
         *,
         latency: Law,
-        outcomes: Sequence[tuple[str, float, Law]] = (),
-        script: Sequence[tuple[str, Law]] = (),
+        outcomes: Sequence[tuple[AttemptOutcome, float, Law]] = (),
+        script: Sequence[tuple[AttemptOutcome, Law]] = (),
         script_errors: Sequence[Failure | None] = (),
         effect_at: float = 1.0,
         window_ns: int | None = None,
@@ -88,9 +89,9 @@ class ActionModel:
         retry_after: Law | None = None,
         heals_at_ns: int | None = None,
         recorder: Recorder | None = None,
+        witness: Witness | None = None,
     ) -> None:
-        self.gaps: Gaps | None = None
-        """Told of effects, where somebody asks whether the server dies behind them."""
+        self._witness = witness
         self._clock = clock
         self._choices = choices
         self._recorder = recorder
@@ -101,7 +102,7 @@ class ActionModel:
         self._script_errors = script_errors
         self._heals_at_ns = NEVER_HEALS if heals_at_ns is None else heals_at_ns
         self._cumulative: list[float] = []
-        self._branches: list[tuple[str, DelayOf]] = []
+        self._branches: list[tuple[AttemptOutcome, DelayOf]] = []
         total = 0.0
         for outcome, share, law in outcomes:
             if share:
@@ -110,7 +111,7 @@ class ActionModel:
                 self._branches.append((outcome, choices.delays(law, "latency")))
         self._branches.append((SUCCESS, choices.delays(latency, "latency")))
         fails = [law for outcome, _, law in outcomes if outcome == FAIL]
-        self._failed = (FAIL, choices.delays(fails[0] if fails else latency, "latency"))
+        self._failed: tuple[AttemptOutcome, DelayOf] = (FAIL, choices.delays(fails[0] if fails else latency, "latency"))
         self._script = [(outcome, choices.delays(law, "latency")) for outcome, law in script]
         self._end_callbacks = (self._end,)
         self._effect_callbacks = (self._effect,)
@@ -156,19 +157,19 @@ class ActionModel:
             if effect_ns == end_ns:
                 attempt._effect_at_end = True  # noqa: SLF001  # one machine in two classes
             elif effect_ns:
-                clock.schedule(_Effect(attempt, self._effect_callbacks), NORMAL_PRIORITY, effect_ns)  # type: ignore[arg-type]
+                clock.set_timer(_Effect(attempt, self._effect_callbacks), effect_ns)
             else:
                 self._apply(attempt)
         if end_ns is None:
             return
         attempt.callbacks = self._end_callbacks
         if end_ns:
-            clock.schedule(attempt, NORMAL_PRIORITY, end_ns)  # type: ignore[arg-type]
+            clock.set_timer(attempt, end_ns)
         else:
             self._end(attempt)
 
-    def _draw(self, request: Request, number: int) -> tuple[str, DelayOf]:
-        """Choose how this attempt goes: by script, by what hangs over the request, by the weather, by shares."""
+    def _draw(self, request: Request, number: int) -> tuple[AttemptOutcome, DelayOf]:
+        """Choose how this attempt goes: by the script, by a permanent failure, by the weather, or by shares."""
         healed = self._clock.now_ns >= self._heals_at_ns
         script = self._script
         if script:
@@ -184,13 +185,13 @@ class ActionModel:
         if request.weather is not None:
             share = request.weather.fail_share(self._clock.now_ns)
             if share:
-                # The weather fails its share of all attempts; the rest go as on any other day.
+                # The weather fails its share of all attempts; the shares of outcomes divide the rest.
                 cumulative = [share, *(share + (1.0 - share) * fair for fair in cumulative)]
                 branches = [self._failed, *branches]
         return branches[self._choices.choose(cumulative, "outcome", request.number, number)]
 
     def _failure(self, request: Request, number: int) -> Failure | None:
-        """Draw what the error of a failing attempt says, where it says anything."""
+        """Draw what the error of a failing attempt says; None if it says nothing."""
         if self._script_errors:
             errors = self._script_errors
             return errors[number - 1] if number < len(errors) else errors[-1]
@@ -200,8 +201,10 @@ class ActionModel:
         wait_ns = NEVER if self._retry_after is None else self._retry_after(request.number, number, 0)
         return Failure(final, wait_ns)
 
-    def _unusual(self, attempt: Attempt, outcome: str, latency_ns: int, effect_ns: int) -> tuple[int, int | None]:
-        """Work out the end and the effect of the rarer outcomes, as delays from now."""
+    def _unusual(
+        self, attempt: Attempt, outcome: AttemptOutcome, latency_ns: int, effect_ns: int
+    ) -> tuple[int, int | None]:
+        """Return the end and the effect (None: none) of the rarer outcomes, as delays from now."""
         if outcome == ACK_LOST:
             attempt.how = THREW
             return latency_ns, effect_ns
@@ -216,6 +219,7 @@ class ActionModel:
         return latency_ns, effect_ns
 
     def _lose(self, attempt: Attempt) -> None:
+        """Lose contact with an attempt that goes on."""
         if attempt.ended:
             return
         attempt.given_up = True
@@ -231,8 +235,8 @@ class ActionModel:
         if attempt._effect_dropped:  # noqa: SLF001  # one machine in two classes
             return
         attempt.effect_done = True
-        if self.gaps is not None:
-            self.gaps.written()
+        if self._witness is not None:
+            self._witness.durable()
         request, now_ns = attempt.request, self._clock.now_ns
         name = apply_effect(request, attempt, now_ns, self._window_ns)
         if self._recorder is not None:

@@ -1,10 +1,10 @@
-"""The user's action as a scenario describes it: how long an attempt takes and how it ends.
+"""The options of the user's action: how long an attempt takes and how it ends.
 
-These are the options only; `sim.world.action_model` plays them. The outcomes and their moments are those of its table.
+`sim.world.action_model` plays them; its table has the outcomes and their moments.
 """
 
 from math import fsum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self, get_args
 
 from pydantic import (
     BeforeValidator,
@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from sim.history.events import Failure
-from sim.history.vocabulary import NEVER
+from sim.history.vocabulary import FAIL, HANG, NEVER, SUCCESS, AttemptOutcome
 from sim.kernel.durations import NS_PER_MS
 from sim.laws.distributions import Constant, Law
 from sim.options.model import DurationNs, Options, Share
@@ -29,18 +29,13 @@ MOST_SOURCES = 100
 SHARE_TOLERANCE = 1e-9
 """Shares that sum to 1 in decimals may exceed it by rounding."""
 
-ScriptedOutcome = Literal[
-    "success", "fail", "ack_lost", "crash_before_effect", "crash_after_effect", "lost_contact", "hang"
-]
-"""What an attempt can do."""
-
 
 class OutcomeOptions(Options):
     """How often an attempt ends in one way, and how long it then takes."""
 
     share: Share
     latency: Law | None = None
-    """None: that of the action."""
+    """None: the latency of the action."""
 
 
 class FailOptions(OutcomeOptions):
@@ -88,31 +83,31 @@ class OutcomesOptions(Options):
             raise ValueError("a latency of hang cannot matter: a hang never ends")
         return self
 
-    def by_name(self) -> dict[str, OutcomeOptions]:
-        """Return the outcomes by their names, in the order in which an attempt's number is held against them."""
-        return {name: getattr(self, name) for name in type(self).model_fields}
+    def by_name(self) -> dict[AttemptOutcome, OutcomeOptions]:
+        """Return the outcomes by their names; in this order their shares divide the uniform number of an attempt."""
+        return {name: getattr(self, name) for name in get_args(AttemptOutcome) if name != SUCCESS}
 
 
 class ScriptedAttempt(Options):
     """One attempt of a script."""
 
-    outcome: ScriptedOutcome
+    outcome: AttemptOutcome
     latency: DurationNs = 100 * NS_PER_MS
     final: bool = Field(default=False, description="Whether the error of a `fail` is marked as not worth a retry.")
     retry_after: DurationNs | None = Field(default=None, description="How long it asks to wait before a retry.")
 
     @model_validator(mode="after")
     def _says_nothing_idle(self) -> Self:
-        if self.outcome == "hang" and "latency" in self.model_fields_set:
+        if self.outcome == HANG and "latency" in self.model_fields_set:
             raise ValueError("the latency of a hang cannot matter: a hang never ends")
-        if self.outcome != "fail" and self.model_fields_set & {"final", "retry_after"}:
+        if self.outcome != FAIL and self.model_fields_set & {"final", "retry_after"}:
             raise ValueError(f"final and retry_after are what the error of a fail says, and a {self.outcome} has none")
         return self
 
     @model_serializer(mode="wrap")
     def _without_idle_fields(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = handler(self)
-        if self.outcome == "hang":
+        if self.outcome == HANG:
             fields.pop("latency", None)
         if not self.final:
             fields.pop("final", None)
@@ -120,7 +115,7 @@ class ScriptedAttempt(Options):
 
     @property
     def failure(self) -> Failure | None:
-        """What its error says, None where it says nothing."""
+        """What its error says; None if it says nothing."""
         if not self.final and self.retry_after is None:
             return None
         return Failure(self.final, NEVER if self.retry_after is None else self.retry_after)
@@ -164,22 +159,22 @@ class ActionOptions(Options):
         default=(), description="Instead of latency and outcomes: one attempt after the other, the last repeats."
     )
 
-    def branches(self) -> list[tuple[str, float, Law]]:
+    def branches(self) -> list[tuple[AttemptOutcome, float, Law]]:
         """Return (outcome, share, law of its latency) for all but success, which has the rest and `latency`."""
         return [
             (name, options.share, self.latency if options.latency is None else options.latency)
             for name, options in self.outcomes.by_name().items()
         ]
 
-    def scripted(self) -> list[tuple[str, Law]]:
-        """Return (outcome, law of its latency) of the script, empty where there is none."""
+    def scripted(self) -> list[tuple[AttemptOutcome, Law]]:
+        """Return (outcome, law of its latency) of each attempt of the script; empty if there is none."""
         return [(attempt.outcome, Constant(value_ns=attempt.latency)) for attempt in self.script]
 
     def script_errors(self) -> list[Failure | None]:
-        """Return what the error of each attempt of the script says."""
+        """Return for each attempt of the script what its error says."""
         return [attempt.failure for attempt in self.script]
 
     @property
     def window_ns(self) -> int | None:
-        """The idempotency window in ns, None where no effect is ever recognized."""
+        """The idempotency window in ns; None if no effect is ever recognized."""
         return None if self.idempotency is None else self.idempotency.window

@@ -1,4 +1,4 @@
-"""One attempt of the user's action: its moments, and what it tells its host."""
+"""One attempt of the user's action: its state, and how it is given up."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ from sim.history.vocabulary import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sim.history.events import Failure
     from sim.history.request import Request
+    from sim.history.vocabulary import AttemptOutcome, End
     from sim.world.hosts import Host
 
 
-BLAME: Final = {
+BLAME: Final[Mapping[AttemptOutcome, Cause]] = {
     SUCCESS: Cause.report_lost,
     ACK_LOST: Cause.ack_lost,
     CRASH_AFTER_EFFECT: Cause.crash_after_effect,
@@ -31,11 +34,11 @@ BLAME: Final = {
     CRASH_BEFORE_EFFECT: Cause.timeout,
     HANG: Cause.timeout,
 }
-"""What a duplicate is charged to when the attempt before it had this outcome and its effect, if it has one."""
+"""The cause of a duplicate if the attempt before it had this outcome, and its effect if it has one."""
 
 
 class Attempt:
-    """One start of the user's action."""
+    """One start of the user's action; it is its own end timer."""
 
     __slots__ = (
         "_effect_at_end",
@@ -53,25 +56,27 @@ class Attempt:
     )
     _ok = True
 
-    def __init__(self, request: Request, number: int, host: Host, outcome: str) -> None:
+    def __init__(self, request: Request, number: int, host: Host, outcome: AttemptOutcome) -> None:
         self.request = request
         self.number = number
         self.host = host
-        self.how = RETURNED
+        self.how: End = RETURNED
+        """How it ends, known from its start."""
         self.blame = BLAME[outcome]
+        """The cause of a duplicate of its effect."""
         self.ended = False
         self.given_up = False
         self.effect_done = False
         self.failure: Failure | None = None
-        """What the error says that it is going to throw."""
+        """What the error that it is going to throw says."""
         self.callbacks: Any = None
         self._effect_at_end = False
         self._effect_dropped = False
 
     def abandon(self, now_ns: int, cause: Cause) -> None:
-        """Give the attempt up where it is, or its report if it has ended; an effect still ahead comes at its moment.
+        """Give the attempt up, or only its report if it has ended; an effect still ahead comes at its moment.
 
-        A later duplicate of an effect done by now is charged to `cause`, unless the attempt itself was at fault.
+        `cause` is that of a later duplicate of an effect done by now, unless the attempt itself was at fault.
         """
         if not self.given_up and (not self.ended or self.blame is Cause.report_lost):
             self.blame = cause if self.effect_done else Cause.timeout
@@ -81,5 +86,5 @@ class Attempt:
             self.request.last_attempt_end_ns = now_ns
 
     def drop_effect(self) -> None:
-        """Let an effect that is still ahead never come."""
+        """Drop an effect that is still ahead: it never comes."""
         self._effect_dropped = True

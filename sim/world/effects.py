@@ -1,7 +1,7 @@
-"""What attempts do to the outside: the ledger of effects, idempotency windows, and the causes of duplicates.
+"""Effects of attempts on the outside: idempotency windows, and the causes of duplicates.
 
-The key of an effect is its request. An effect within the window of the last *applied* one is recognised and
-suppressed; it does not renew the window, and its attempt succeeds all the same.
+The key of an effect is its request. The receiver recognizes and suppresses an effect within the window of the last
+*applied* one; it does not renew the window, and its attempt succeeds all the same.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def apply_effect(request: Request, attempt: Attempt, now_ns: int, window_ns: int | None) -> str:
-    """Let an effect arrive; returns `applied`, `suppressed` or the cause of the duplicate that it is.
+    """Let an effect arrive and count it. Returns `applied`, `suppressed` or, for a duplicate, the name of its cause.
 
-    A duplicate is charged to what became of the attempt that made the effect before it; one that arrives after its
-    own attempt was given up is charged to `timeout`. `window_ns` is None where the receiver recognises nothing.
+    The cause of a duplicate is how the attempt of the effect before it went; but if the duplicate's own attempt was
+    given up before, the cause is `timeout`. `window_ns` is None if the receiver recognizes nothing.
     """
     name = APPLIED
     if request.first_effect_ns == NEVER:

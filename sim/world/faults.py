@@ -1,10 +1,11 @@
-"""What befalls a whole deployment, as a scenario plans it: restarts and system errors."""
+"""The options of faults, which strike the whole deployment: restarts and system errors."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 from typing_extensions import TypeAliasType
 
+from sim.history.vocabulary import CONTINUES, Inflight
 from sim.options.model import DurationNs, Options, Rate, Share
 from sim.options.single_key import SingleKey
 
@@ -19,8 +20,8 @@ class Restart(Options):
     )
     rate: Rate | None = Field(default=None, description="Or how often they come, as a Poisson process.")
     down: DurationNs = Field(default=0, description="How long nothing runs.")
-    inflight: Literal["continues", "lost"] = Field(
-        default="continues", description="Whether effects that were still ahead of running actions come all the same."
+    inflight: Inflight = Field(
+        default=CONTINUES, description="Whether effects that were still ahead of running actions come all the same."
     )
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
-"""Where the platform and the world meet without knowing each other: an action, and the host it runs in.
+"""An action and the host it runs in: here the world and the platform meet without knowing each other.
 
-The world plays the user's action (`sim.world.action_model`); an execution of the deployment or a client outside hosts
+The world plays the user's action (`sim.world.action_model`). An execution of the deployment, or a client outside, hosts
 it.
 """
 
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from sim.history.request import Request
+    from sim.history.vocabulary import End
 
 
 class Host(Protocol):
-    """Where an attempt runs: an action's execution in the deployment, or a client outside."""
+    """What an attempt runs in: an action's execution in the deployment, or a client outside."""
 
     deadline_ns: int | None
     """The instant at which the attempt is cut off, or None."""
@@ -24,12 +25,12 @@ class Host(Protocol):
     attempt: Any
     """The latest attempt made here."""
 
-    def attempt_over(self, how: str) -> None:
-        """Take the end of the attempt: returned, threw, died or cut."""
+    def attempt_over(self, how: End) -> None:
+        """Take the end of the attempt."""
         ...
 
     def attempt_lost(self) -> None:
-        """Take that contact with the running attempt is lost."""
+        """Lose contact with the running attempt."""
         ...
 
 

@@ -1,21 +1,21 @@
 """Weather: failures that hang together in time, the reason to wait before a retry at all.
 
-A source of bad weather is down during some intervals [from, to); an attempt that starts while it is down fails with the
-source's share, whatever else could befall it. An outage has its interval from the scenario. An on/off source alternates
-between intervals up and down whose lengths follow two laws.
+A source of bad weather is down during some intervals [from, to). An attempt that starts while the source is down fails
+with the source's share, before any other outcome is drawn. An outage has its interval from the scenario. An on/off
+source alternates between intervals up and down whose lengths follow two laws.
 
 In an isolated world each request meets an on/off source at a random phase, as if it had run for ever: it is down with
 the share of time that it spends down, the interval that runs at 0 has the length-biased law, and 0 lies anywhere in it
 (the stationary alternating renewal process; Cox, "Renewal Theory", chapters 5 and 7). In a shared world it starts up.
 
-A poll can come years after a request began. So that nobody has to live through all the weather in between, time is
-cut into epochs of `EPOCH_CYCLES` mean cycles, and every epoch but the first begins anew at a random phase: the law
-stays the same, only what hangs together across the seam is lost.
+A poll can come years after a request began. To skip the weather in between, time is cut into epochs of `EPOCH_CYCLES`
+mean cycles, and every epoch but the first begins anew at a random phase: the law stays the same, but intervals do not
+go on from one epoch to the next.
 
 Addresses, for the source at position i of the list: stream `weather.i`, index the number of the interval, 0 the first,
-plus `EPOCH_INTERVALS` for each epoch before; at a random phase that interval comes from stream `phase` instead: index
-3i its state, 3i + 1 its length, 3i + 2 how much of it has passed, plus `EPOCH_PHASES` for each epoch before. The same
-request so meets the same weather whatever the policy does.
+plus `EPOCH_INTERVALS` for each epoch before. At a random phase the first interval comes from stream `phase` instead:
+index 3i its state, 3i + 1 its length, 3i + 2 how much of it has passed, plus `EPOCH_PHASES` for each epoch before. So
+the same request meets the same weather whatever the policy does.
 """
 
 import math
@@ -49,7 +49,7 @@ class Outage(Options):
     to_ns: DurationNs = Field(validation_alias="to", serialization_alias="to")
     """The first instant at which it is over."""
     fail: Share = 1.0
-    """Share of the attempts started meanwhile that fail."""
+    """Share that fails of the attempts started meanwhile."""
 
     @field_validator("to_ns")
     @classmethod
@@ -65,7 +65,7 @@ class OnOff(Options):
     up: Law
     down: Law
     fail: Share = 1.0
-    """Share of the attempts started while it is down that fail."""
+    """Share that fails of the attempts started while it is down."""
 
     @field_validator("up", "down")
     @classmethod
@@ -106,14 +106,14 @@ Weather = TypeAliasType(
 
 
 class WeatherPath:
-    """The weather that one request of an isolated world meets, or that a whole shared world does (entity `WORLD`).
+    """The weather that one request of an isolated world meets, or a whole shared world (entity `WORLD`).
 
-    Nothing is drawn before somebody asks, and a later question for an earlier instant gets the same answer.
+    Numbers are drawn only when they are asked for; a later question for an earlier instant gets the same answer.
     """
 
     __slots__ = ("_choices", "_entity", "_random_phase", "_sources", "_turns")
 
-    def __init__(self, sources: Sequence[Weather], choices: Choices, entity: int, random_phase: bool) -> None:  # noqa: FBT001  # part of every call
+    def __init__(self, sources: Sequence[Weather], choices: Choices, entity: int, *, random_phase: bool) -> None:
         self._sources = sources
         self._choices = choices
         self._entity = entity
@@ -121,7 +121,7 @@ class WeatherPath:
         self._turns: dict[tuple[int, int], _Turns] = {}
 
     def fail_share(self, at_ns: int) -> float:
-        """Return the share of the attempts starting at an instant that the weather fails: 1 - prod(1 - fail).
+        """Return which share of the attempts that start at an instant the weather fails: 1 - prod(1 - fail).
 
         Raises WeatherTooFine.
         """
@@ -137,7 +137,7 @@ class WeatherPath:
         return share
 
     def intervals(self, until_ns: int) -> list[tuple[int, int, float]]:
-        """Return (from ns, to ns, fail) of what is down before an instant, each source on its own, in order.
+        """Return (from ns, to ns, fail) of each interval down before an instant, in order; sources can overlap.
 
         Raises WeatherTooFine.
         """
@@ -164,11 +164,11 @@ class WeatherPath:
 
 
 class _Turns:
-    """The intervals of one on/off source in one epoch, made as far as somebody has asked."""
+    """The intervals of one on/off source in one epoch, drawn as far as they were asked for."""
 
     __slots__ = ("_delays", "_end_ns", "_ends_ns", "_entity", "_first_down", "_first_index", "_start_ns")
 
-    def __init__(  # noqa: PLR0913  # an address, and what is drawn there
+    def __init__(  # noqa: PLR0913  # the parts of an address, and the laws
         self, position: int, source: OnOff, epoch: int, choices: Choices, entity: int, *, random_phase: bool
     ) -> None:
         stream = f"weather.{position}"

@@ -1,12 +1,13 @@
-"""Who asks for what, when: the number of requests, their arrival times, and who cancels them."""
+"""The options of requests: how many there are, when they arrive, and which of them are canceled."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from typing_extensions import TypeAliasType
 
+from sim.history.vocabulary import OF_THE_REQUEST, CancelTarget
 from sim.kernel.choices import Choices
 from sim.kernel.draws import Draws
 from sim.kernel.durations import LONGEST_NS, NS_PER_S, RUNAWAY_NS
@@ -58,7 +59,7 @@ class RequestsOptions(Options):
 
     count: int = Field(default=10_000, ge=1, le=REQUESTS_MAX)
     arrivals: Arrivals | None = None
-    """Only in shared worlds, and there `at_once` unless stated."""
+    """Only in shared worlds; `at_once` unless stated."""
 
     @model_validator(mode="after")
     def _arrive_in_time(self) -> Self:
@@ -71,20 +72,20 @@ class RequestsOptions(Options):
 
 
 class CancelOptions(Options):
-    """Somebody cancels some of the requests, once each."""
+    """Some of the requests are canceled, once each."""
 
     share: Share
     after: Law
     """From the request's submission."""
-    target: Literal["request", "action", "poll"] = "request"
-    """What is canceled: the request as its retrier can, or behind its back the job of its action or of its poll."""
+    target: CancelTarget = OF_THE_REQUEST
+    """The request, by its retrier; or the job of its action or of its poll, by an operator."""
 
 
 def arrival_times_ns(options: RequestsOptions, choices: Choices) -> list[int]:
     """Return the submission times in ns, ascending, one for each request.
 
-    Poisson gaps come from stream `arrival`, entity the request's number. Raises ValueError where the last request
-    comes later than `RUNAWAY_NS`, and where a file of arrivals has not enough values.
+    Poisson gaps come from stream `arrival`, entity the request's number. Raises ValueError if the last request comes
+    later than `RUNAWAY_NS`, and if a file of arrivals has too few values.
     """
     arrivals, count = options.arrivals, options.count
     match arrivals:

@@ -197,7 +197,7 @@ def test_a_retrier_of_ones_own_is_found_in_the_current_folder(run: Run) -> None:
             [
                 "ValueError: a delay must be finite and not negative, not -1 ms",
                 "  raised by the loop of retrier 'Mine' for request 0 at 0s. A loop gives up by letting CallFailed",
-                "  through, or by raising an error derived from it; any other is taken for a mistake.",
+                "  through, or by raising an error derived from it; any other error counts as a mistake.",
                 "  {name}.py:4, in retry: await ctx.sleep(-1)",
             ],
         ),

@@ -325,5 +325,5 @@ def test_an_error_of_the_loops_own_says_where_it_was_raised_and_how_to_give_up(p
     (note,) = caught.value.__notes__
     assert note == (
         "raised by the loop of retrier 'loop' for request 0 at 50ms. A loop gives up by letting CallFailed through, or "
-        "by raising an error derived from it; any other is taken for a mistake."
+        "by raising an error derived from it; any other error counts as a mistake."
     )

@@ -8,9 +8,11 @@ import pytest
 from event_name import name_of
 from fake_choices import ByStream
 
+from sim.convex.contexts import MutationContext
 from sim.convex.deployment import Deployment
-from sim.convex.functions import ACTION, Function, FunctionError, MutationContext, mutation
-from sim.convex.platform import PlatformOptions
+from sim.convex.functions import ACTION, Function, FunctionError, mutation
+from sim.convex.platform import Platform
+from sim.convex.server import Server
 from sim.convex.store import Store
 from sim.engine.world import World
 from sim.history.events import Event, Recorder
@@ -40,14 +42,15 @@ class Bench:
         self.clock = Clock()
         self.recorder = Recorder()
         self.numbers = ByStream(**(numbers or {}))
-        self.deployment = Deployment(
+        self.server = Server(
             self.clock,
-            PlatformOptions(**platform),
+            Platform(**platform),
             self.numbers,
             recorder=self.recorder,
             system_error_share=system_error_share,
             store=Store(freeze=True) if store is None else store,
         )
+        self.deployment = Deployment(self.server)
         self.store = self.deployment.store
         self.model = ActionModel(
             self.clock,
@@ -76,6 +79,12 @@ class Bench:
         client = mutation("client", lambda ctx, _: handler(ctx))
         self.deployment.call(client, None, self.request if request is None else request, finished)
         return answers
+
+    def commit_now(self, handler: Callable[[MutationContext], Any], request: Request | None = None) -> None:
+        """Run a mutation and commit it at once, whatever latencies the platform has."""
+        context = self.deployment.commits.new_context(self.server, self.request if request is None else request)
+        handler(context)
+        assert self.deployment.commits.commit(context)
 
     def at(self, at_ms: float, function: Callable[[], Any]) -> None:
         """Do something at an instant, before whatever else is due then."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sim.convex.calls import full_jitter
-from sim.convex.functions import ConflictsExhausted, FunctionError, MutationContext, action, mutation
+from sim.convex.contexts import MutationContext
+from sim.convex.functions import ConflictsExhausted, FunctionError, action, mutation
 from sim.convex.platform import Backoff
 from sim.history.vocabulary import Cause
 from sim.laws.distributions import Constant, Uniform
@@ -42,9 +42,7 @@ def disturb(b: Any, *at_ms: float) -> None:
     """Let the platform itself add to the counter, at once, at these instants."""
 
     def now() -> None:
-        other = b.deployment.new_context(b.deployment, b.new_request(9))
-        add(other)
-        b.deployment.commit(other)
+        b.commit_now(add, b.new_request(9))
 
     for instant in at_ms:
         b.at(instant, now)
@@ -220,7 +218,7 @@ def test_two_scheduled_mutations_at_the_same_instant_both_count(bench: MakeBench
 def test_backoff_is_full_jitter(bench: MakeBench, failures: int, ceiling_ms: int, uniform: float) -> None:
     b = bench(numbers={"backoff": uniform})
     backoff = Backoff(initial=100 * MS, max=2000 * MS)
-    assert full_jitter(b.deployment, backoff, "backoff", b.request, failures) == round(uniform * ceiling_ms * MS)
+    assert b.server.full_jitter(backoff, "backoff", b.request, failures) == round(uniform * ceiling_ms * MS)
 
 
 @pytest.mark.parametrize(
@@ -277,9 +275,7 @@ def lose_the_report(b: Any) -> None:
     """Touch the run in each window of its first finishExecution: 50 ms of action from 4 ms on, then 5 snapshots."""
 
     def touch() -> None:
-        other = b.deployment.new_context(b.deployment, b.new_request(9))
-        other.patch("runs:1", {"touched": True})
-        b.deployment.commit(other)
+        b.commit_now(lambda ctx: ctx.patch("runs:1", {"touched": True}), b.new_request(9))
 
     for at_ms in (55, 59, 63, 67, 71):
         b.at(at_ms, touch)

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from sim.convex.functions import FunctionError, MutationContext, action, mutation
+from sim.convex.contexts import MutationContext
+from sim.convex.functions import FunctionError, action, mutation
 from sim.history.vocabulary import NEVER, Outcome
 from sim.laws.distributions import Constant
 

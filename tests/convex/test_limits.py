@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from sim.convex.functions import FunctionError, MutationContext, action, mutation
+from sim.convex.contexts import MutationContext
+from sim.convex.functions import FunctionError, action, mutation
 from sim.history.vocabulary import Cause
 from sim.laws.distributions import Constant
 from sim.retriers.ports.article import Article
@@ -61,7 +62,7 @@ def test_a_hang_fails_at_the_limit_and_has_no_effect(bench: MakeBench) -> None:
 
 def test_without_a_limit_a_hang_never_ends(bench: MakeBench) -> None:
     b = run_job(bench(script=[("hang", 0)], action_time_limit=None))
-    assert (b.states(), b.deployment.watched(["action"])) == (["inProgress"], set())
+    assert (b.states(), b.deployment.requests_looked_at(["action"])) == (["inProgress"], set())
 
 
 @pytest.mark.parametrize("platform", [{}, SLOW], ids=["ideal", "slow"])

@@ -3,27 +3,23 @@
 import pytest
 from pydantic import ValidationError
 
-from sim.convex.platform import ASSUMED, PROFILES, Backoff, PlatformOptions, assumed
+from sim.convex.platform import ASSUMED, PROFILES, Backoff, Platform, assumed
 from sim.kernel.durations import NS_PER_MS, NS_PER_S
+from sim.laws.distributions import Constant
 
-
-class Law:
-    def sample_ns(self, uniforms: object) -> object:
-        return uniforms
-
-
-LAWS = {"mutation_latency": Law(), "commit_window": Law(), "dispatch_latency": Law()}
+FIXED = Constant(value_ns=NS_PER_MS)
+LAWS = {"mutation_latency": FIXED, "commit_window": FIXED, "dispatch_latency": FIXED}
 
 
 def test_ideal_takes_no_time_and_keeps_everything() -> None:
-    ideal = PlatformOptions()
+    ideal = Platform()
     got = (ideal.parallelism, ideal.retention, ideal.mutation_latency, ideal.commit_window, ideal.dispatch_latency)
     assert got == (None, None, None, None, None)
     assert ideal.action_time_limit == 600 * NS_PER_S
 
 
 def test_convex_has_the_numbers_of_the_backend() -> None:
-    convex = PlatformOptions(profile="convex", **LAWS)
+    convex = Platform(profile="convex", **LAWS)
     assert convex.model_dump(exclude={"profile", *LAWS}) == {
         "parallelism": 8,
         "action_time_limit": "10m",
@@ -40,31 +36,31 @@ def test_convex_has_the_numbers_of_the_backend() -> None:
 
 
 def test_profiles_set_every_number() -> None:
-    numbers = set(PlatformOptions.model_fields) - {"profile"}
+    numbers = set(Platform.model_fields) - {"profile"}
     assert {name: set(profile) for name, profile in PROFILES.items()} == {"ideal": numbers, "convex": numbers}
 
 
 def test_every_number_names_its_source() -> None:
-    fields = {name: field for name, field in PlatformOptions.model_fields.items() if name != "profile"}
+    fields = {name: field for name, field in Platform.model_fields.items() if name != "profile"}
     sources = {name: field.json_schema_extra["x-source"] for name, field in fields.items()}
     assert [name for name, source in sources.items() if source == ASSUMED] == list(LAWS)
     assert all("August 2026" in source for source in sources.values() if source != ASSUMED)
 
 
 def test_what_is_given_replaces_the_profile() -> None:
-    options = PlatformOptions.model_validate({"parallelism": 2, "retention": "1d", "occ_backoff": {"initial": "1s"}})
+    options = Platform.model_validate({"parallelism": 2, "retention": "1d", "occ_backoff": {"initial": "1s"}})
     assert (options.parallelism, options.retention) == (2, 86_400 * NS_PER_S)
     assert options.occ_backoff == Backoff(initial=NS_PER_S, max=2 * NS_PER_S)
 
 
 def test_only_what_is_given_counts_as_set() -> None:
-    assert PlatformOptions().model_fields_set == set()
-    assert PlatformOptions(parallelism=2).model_fields_set == {"parallelism"}
+    assert Platform().model_fields_set == set()
+    assert Platform(parallelism=2).model_fields_set == {"parallelism"}
 
 
 @pytest.mark.parametrize("value", ["none", None])
 def test_limits_can_be_switched_off(value: str | None) -> None:
-    options = PlatformOptions.model_validate({"action_time_limit": value, "retention": value, "parallelism": None})
+    options = Platform.model_validate({"action_time_limit": value, "retention": value, "parallelism": None})
     assert (options.action_time_limit, options.retention, options.parallelism) == (None, None, None)
     assert options.model_dump()["action_time_limit"] == "none"
     assert options.model_dump()["parallelism"] == "unlimited"
@@ -83,19 +79,24 @@ def test_limits_can_be_switched_off(value: str | None) -> None:
         {"occ_reruns": -1},
         {"occ_backoff": {"initial": "3s"}},
         {"occ_backoff": {"initial": "0s", "max": "1s"}},
-        {"mutation_latency": {"constant": "5ms"}},
+        {"mutation_latency": {"constant": "-5ms"}},
+        {"mutation_latency": "fast"},
         {"unknown": 1},
     ],
 )
 def test_numbers_out_of_bounds_are_refused(numbers: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        PlatformOptions.model_validate(numbers)
+        Platform.model_validate(numbers)
 
 
 def test_nothing_is_assumed_in_an_ideal_world() -> None:
-    assert assumed(PlatformOptions()) == []
+    assert assumed(Platform()) == []
+
+
+def test_the_latencies_of_the_convex_profile_are_assumed() -> None:
+    assert assumed(Platform(profile="convex")) == [f"platform.{name}" for name in LAWS]
 
 
 def test_what_is_given_is_not_assumed() -> None:
-    assert assumed(PlatformOptions(mutation_latency=Law(), crash_detection=NS_PER_MS)) == []
-    assert assumed(PlatformOptions(profile="convex", **LAWS)) == []
+    assert assumed(Platform(mutation_latency=FIXED, crash_detection=NS_PER_MS)) == []
+    assert assumed(Platform(profile="convex", **LAWS)) == []

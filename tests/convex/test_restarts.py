@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from sim.convex.functions import MutationContext, action, mutation
+from sim.convex.contexts import MutationContext
+from sim.convex.functions import action, mutation
 from sim.history.vocabulary import Cause
 from sim.laws.distributions import Constant
 from sim.retriers.ports.component import Component
@@ -139,9 +140,7 @@ def test_a_mutation_waiting_between_reruns_starts_anew_after_the_boot(bench: Mak
         ctx.get("items:1")
 
     def disturb() -> None:
-        other = b.deployment.new_context(b.deployment, b.new_request(9))
-        other.insert("items", {})
-        b.deployment.commit(other)
+        b.commit_now(lambda ctx: ctx.insert("items", {}), b.new_request(9))
 
     b.call(lambda ctx: ctx.run_after(10, mutation("look", handler)))
     b.at(12, disturb)  # refused at 14, so it would look again at 114

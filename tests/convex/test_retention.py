@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from sim.convex.functions import MutationContext, mutation
+from sim.convex.contexts import MutationContext
+from sim.convex.functions import mutation
 from sim.retriers.ports.article import Article
 from sim.retriers.ports.component import Component
 from sim.retriers.ports.helpers import Helpers

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from sim.convex.functions import Function, FunctionError, MutationContext, action, mutation
+from sim.convex.contexts import MutationContext
+from sim.convex.functions import Function, FunctionError, action, mutation
 from sim.laws.distributions import Constant
 
 MS = 1_000_000

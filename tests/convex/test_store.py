@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from stores import Unchecked, opened
 
 from sim.convex.functions import Function
 from sim.convex.jobs import Job
@@ -17,15 +18,15 @@ from sim.kernel.errors import InternalError
 TICK = Function("tick", "mutation")
 
 
-def new_store(*, check: bool = True, freeze: bool = True) -> Store:
-    store = Store(check=check, freeze=freeze)
+def new_store(make: type[Store] = Store, *, freeze: bool = True) -> Store:
+    store = make(freeze=freeze)
     store.define("items", {"by_n": ["n"], "by_kind": ["kind.type", "n"]})
     store.define("others")
     return store
 
 
-def filled(*numbers: int, check: bool = True) -> Store:
-    store = new_store(check=check)
+def filled(*numbers: int, make: type[Store] = Store) -> Store:
+    store = new_store(make)
     transaction = Transaction(store)
     for number in numbers:
         transaction.insert("items", {"n": number})
@@ -102,7 +103,7 @@ def test_a_restored_savepoint_drops_the_writes_since() -> None:
 
 def test_what_was_read_before_a_restored_savepoint_counts_all_the_same() -> None:
     store = filled(1, 2)
-    transaction = store.begin()
+    transaction = opened(store)
     savepoint = transaction.savepoint()
     transaction.get("items:1")
     transaction.restore(savepoint)
@@ -164,7 +165,7 @@ def test_a_value_that_cannot_be_indexed_is_an_error() -> None:
 
 def test_a_snapshot_sees_no_later_commit() -> None:
     store = filled(1, 2)
-    snapshot = store.begin()
+    snapshot = opened(store)
     change(store, "items:1", n=9)
     deletion = Transaction(store)
     deletion.delete("items:2")
@@ -179,7 +180,7 @@ def test_a_snapshot_sees_no_later_commit() -> None:
 def test_a_snapshot_sees_the_states_that_jobs_had() -> None:
     store = new_store()
     job = schedule(store)
-    snapshot = store.begin()
+    snapshot = opened(store)
     store.step(job, CANCELED)
     row, present = snapshot.get_job(job.id), Transaction(store).get_job(job.id)
     assert (row and row.state, present and present.state) == (PENDING, CANCELED)
@@ -187,14 +188,14 @@ def test_a_snapshot_sees_the_states_that_jobs_had() -> None:
 
 def test_a_snapshot_sees_no_job_that_was_created_later() -> None:
     store = new_store()
-    snapshot = store.begin()
+    snapshot = opened(store)
     assert snapshot.get_job(schedule(store).id) is None
 
 
 def test_a_snapshot_sees_when_a_job_was_due_before_it_was_put_off() -> None:
     store = new_store()
     job = schedule(store)
-    snapshot = store.begin()
+    snapshot = opened(store)
     store.reschedule(job, 70)
     row = snapshot.get_job(job.id)
     assert (row and row.due_ns, job.due_ns) == (0, 70)
@@ -204,7 +205,7 @@ def test_a_snapshot_sees_rows_that_were_deleted_later() -> None:
     store = new_store()
     job = schedule(store)
     store.step(job, SUCCESS)
-    snapshot = store.begin()
+    snapshot = opened(store)
     store.delete_jobs([job.id])
     row = snapshot.get_job(job.id)
     assert (row and row.state, Transaction(store).get_job(job.id)) == (SUCCESS, None)
@@ -213,9 +214,9 @@ def test_a_snapshot_sees_rows_that_were_deleted_later() -> None:
 def test_a_deleted_row_stays_for_a_snapshot_when_an_older_one_is_let_go() -> None:
     store = new_store()
     job = schedule(store)
-    older = store.begin()
+    older = opened(store)
     store.step(job, SUCCESS)
-    snapshot = store.begin()
+    snapshot = opened(store)
     store.delete_jobs([job.id])
     store.release(older)
     row = snapshot.get_job(job.id)
@@ -223,12 +224,12 @@ def test_a_deleted_row_stays_for_a_snapshot_when_an_older_one_is_let_go() -> Non
     assert row.state == SUCCESS
 
 
-# Conflicts: refused, and shown to happen where nobody checks.
+# Conflicts: refused, and shown to happen in a store that does not check.
 
 
 def lost_update(store: Store) -> tuple[bool, bool, Any]:
     """Let two transactions add one to the same number, both from the same snapshot."""
-    first, second = store.begin(), store.begin()
+    first, second = opened(store), opened(store)
     for transaction in (first, second):
         document = transaction.get("items:1")
         assert document is not None
@@ -241,13 +242,13 @@ def test_a_lost_update_is_refused() -> None:
     assert lost_update(filled(0)) == (True, False, [1])
 
 
-def test_a_lost_update_happens_where_nobody_checks() -> None:
-    assert lost_update(filled(0, check=False)) == (True, True, [1])
+def test_a_lost_update_happens_without_the_check() -> None:
+    assert lost_update(filled(0, make=Unchecked)) == (True, True, [1])
 
 
 def write_skew(store: Store) -> tuple[bool, bool, Any]:
     """Let two transactions each take one of two on call off, each because the other one stays."""
-    first, second = store.begin(), store.begin()
+    first, second = opened(store), opened(store)
     for transaction, mine in ((first, "items:1"), (second, "items:2")):
         both = [transaction.get("items:1"), transaction.get("items:2")]
         if sum(document["n"] for document in both if document is not None) == 2:
@@ -260,13 +261,13 @@ def test_a_write_skew_is_refused() -> None:
     assert write_skew(filled(1, 1)) == (True, False, [0, 1])
 
 
-def test_a_write_skew_happens_where_nobody_checks() -> None:
-    assert write_skew(filled(1, 1, check=False)) == (True, True, [0, 0])
+def test_a_write_skew_happens_without_the_check() -> None:
+    assert write_skew(filled(1, 1, make=Unchecked)) == (True, True, [0, 0])
 
 
 def phantom(store: Store) -> tuple[bool, bool, Any]:
     """Let two transactions each insert a document unless the range has one."""
-    first, second = store.begin(), store.begin()
+    first, second = opened(store), opened(store)
     for transaction in (first, second):
         if not transaction.query("items", "by_n", at_least=5):
             transaction.insert("items", {"n": 5})
@@ -278,13 +279,13 @@ def test_a_phantom_is_refused() -> None:
     assert phantom(filled(1)) == (True, False, [1, 5])
 
 
-def test_a_phantom_happens_where_nobody_checks() -> None:
-    assert phantom(filled(1, check=False)) == (True, True, [1, 5, 5])
+def test_a_phantom_happens_without_the_check() -> None:
+    assert phantom(filled(1, make=Unchecked)) == (True, True, [1, 5, 5])
 
 
 def test_a_document_that_leaves_a_range_is_a_conflict() -> None:
     store = filled(1, 5)
-    transaction = store.begin()
+    transaction = opened(store)
     transaction.query("items", "by_n", at_least=5)
     transaction.insert("items", {"n": 2})
     change(store, "items:2", n=0)
@@ -293,7 +294,7 @@ def test_a_document_that_leaves_a_range_is_a_conflict() -> None:
 
 def test_a_change_outside_of_what_was_read_is_no_conflict() -> None:
     store = filled(1, 5)
-    transaction = store.begin()
+    transaction = opened(store)
     transaction.query("items", "by_n", at_least=5)
     transaction.insert("others", {"n": 7})
     change(store, "items:1", n=2)
@@ -302,7 +303,7 @@ def test_a_change_outside_of_what_was_read_is_no_conflict() -> None:
 
 def test_a_query_that_takes_some_does_not_conflict_behind_the_last_one_taken() -> None:
     store = filled(1, 2, 3)
-    transaction = store.begin()
+    transaction = opened(store)
     transaction.query("items", "by_n", take=2)
     transaction.insert("items", {"n": 7})
     change(store, "items:3", n=9)
@@ -311,7 +312,7 @@ def test_a_query_that_takes_some_does_not_conflict_behind_the_last_one_taken() -
 
 def test_a_query_that_takes_some_conflicts_before_the_last_one_taken() -> None:
     store = filled(1, 2, 3)
-    transaction = store.begin()
+    transaction = opened(store)
     transaction.query("items", "by_n", take=2)
     transaction.insert("items", {"n": 7})
     change(store, "items:3", n=0)
@@ -320,7 +321,7 @@ def test_a_query_that_takes_some_conflicts_before_the_last_one_taken() -> None:
 
 def test_reading_a_missing_document_conflicts_with_its_creation() -> None:
     store = new_store()
-    transaction = store.begin()
+    transaction = opened(store)
     assert transaction.get("items:1") is None
     transaction.insert("others", {})
     other = Transaction(store)
@@ -332,7 +333,7 @@ def test_reading_a_missing_document_conflicts_with_its_creation() -> None:
 def test_a_step_of_a_job_conflicts_with_having_read_it() -> None:
     store = new_store()
     job = schedule(store)
-    transaction = store.begin()
+    transaction = opened(store)
     transaction.get_job(job.id)
     transaction.insert("items", {"n": 1})
     store.step(job, CANCELED)
@@ -343,7 +344,7 @@ def test_a_step_of_a_job_conflicts_with_having_read_it() -> None:
 def test_the_platforms_own_writes_of_a_row_conflict_with_having_read_it(end: str) -> None:
     store = new_store()
     job = schedule(store)
-    transaction = store.begin()
+    transaction = opened(store)
     transaction.get_job(job.id)
     transaction.insert("items", {"n": 1})
     if end == "collected":
@@ -355,7 +356,7 @@ def test_the_platforms_own_writes_of_a_row_conflict_with_having_read_it(end: str
 
 def test_a_refused_transaction_leaves_nothing() -> None:
     store = filled(0)
-    transaction = store.begin()
+    transaction = opened(store)
     transaction.get("items:1")
     transaction.insert("items", {"n": 3})
     change(store, "items:1", n=1)
@@ -366,7 +367,7 @@ def test_a_refused_transaction_leaves_nothing() -> None:
 
 def test_a_transaction_that_only_read_is_validated_too() -> None:
     store = filled(1)
-    transaction = store.begin()
+    transaction = opened(store)
     transaction.get("items:1")
     change(store, "items:1", n=2)
     assert not store.commit(transaction, held=True)
@@ -403,7 +404,7 @@ def test_without_an_older_snapshot_no_version_is_kept() -> None:
 
 def test_versions_are_kept_while_a_snapshot_needs_them_and_forgotten_then() -> None:
     store = filled(0)
-    snapshot = store.begin()
+    snapshot = opened(store)
     for number in range(10):
         change(store, "items:1", n=number)
     held = versions_of(store)
@@ -413,10 +414,10 @@ def test_versions_are_kept_while_a_snapshot_needs_them_and_forgotten_then() -> N
 
 def test_a_younger_snapshot_does_not_keep_what_only_an_older_one_needed() -> None:
     store = filled(0)
-    older = store.begin()
+    older = opened(store)
     for number in range(10):
         change(store, "items:1", n=number)
-    younger = store.begin()
+    younger = opened(store)
     change(store, "items:1", n=77)
     store.release(older)
     assert (versions_of(store), numbers_of(younger.query("items"))) == (2, [9])
@@ -424,7 +425,7 @@ def test_a_younger_snapshot_does_not_keep_what_only_an_older_one_needed() -> Non
 
 def test_a_deleted_document_is_forgotten_with_the_last_snapshot_that_saw_it() -> None:
     store = filled(0)
-    snapshot = store.begin()
+    snapshot = opened(store)
     deletion = Transaction(store)
     deletion.delete("items:1")
     store.commit(deletion)
@@ -435,7 +436,7 @@ def test_a_deleted_document_is_forgotten_with_the_last_snapshot_that_saw_it() ->
 def test_a_jobs_older_states_are_forgotten_with_the_snapshot_that_needed_them() -> None:
     store = new_store()
     job = schedule(store)
-    snapshot = store.begin()
+    snapshot = opened(store)
     store.step(job, CANCELED)
     kept = job.previous is not None
     store.release(snapshot)
@@ -478,7 +479,7 @@ def test_documents_are_shared_by_reference_where_they_are_not_frozen() -> None:
 def test_a_reset_store_is_a_new_one_with_the_same_tables() -> None:
     store = filled(1, 2)
     schedule(store)
-    store.begin()
+    opened(store)
     store.reset()
     transaction = Transaction(store)
     assert (transaction.insert("items", {"n": 5}), store.last_ts, store.jobs, store.jobs_created) == (

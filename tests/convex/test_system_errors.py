@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from sim.convex.functions import MutationContext, SystemFailure, action, mutation
+from sim.convex.contexts import MutationContext
+from sim.convex.functions import SystemFailure, action, mutation
 from sim.history.vocabulary import Cause
 from sim.retriers.ports.component import Component
 
@@ -196,7 +197,7 @@ def test_without_a_share_nothing_is_asked(bench: MakeBench) -> None:
 def test_nothing_is_struck_from_the_healing_on(bench: MakeBench, heals_at_ms: int, struck_at_ms: list[float]) -> None:
     # Steps at 0 (start) and, put off by nothing, at 0 again (execution) and 50 ms (end).
     b = struck(bench, STRIKES, PASSES, PASSES, STRIKES, numbers={"system_backoff": 0.0})
-    b.deployment.heals_at_ns = heals_at_ms * MS
+    b.server.heals_at_ns = heals_at_ms * MS
     run_action(b)
     assert [at_ms for at_ms, _ in places(b)] == struck_at_ms
 

@@ -208,7 +208,7 @@ def expected_number(address: Address) -> float:
     return (state >> 11) * 2.0**-53
 
 
-def test_the_finaliser_is_the_published_one() -> None:
+def test_the_finalizer_is_the_published_one() -> None:
     state, got = 1234567, []
     for _ in range(3):
         got.append(splitmix64(state))

@@ -7,7 +7,7 @@ import pytest
 from event_name import name_of
 from fake_choices import ByStream
 
-from sim.convex.functions import MutationContext
+from sim.convex.contexts import MutationContext
 from sim.engine.world import World
 from sim.history.events import Event, Recorder
 from sim.history.vocabulary import Cause
@@ -72,9 +72,9 @@ class Played:
     def mutate(self, handler: Callable[[MutationContext], Any]) -> Any:
         """Run a mutation after the end; returns what it returns."""
         deployment = self.world.deployment
-        context = deployment.new_context(deployment, self.request)
+        context = deployment.commits.new_context(deployment.server, self.request)
         value = handler(context)
-        self.world.deployment.commit(context)
+        deployment.commits.commit(context)
         return value
 
 

@@ -2,39 +2,40 @@ from collections.abc import Iterator
 
 import pytest
 
-from sim.world.crash_points import Gaps, ServerDied
+from sim.world.crash_points import CrashPoints
+from sim.world.witness import ServerDied
 
 
-def gaps(*, dies: bool) -> tuple[Gaps, Iterator[bool]]:
+def crash_points(*, dies: bool) -> tuple[CrashPoints, Iterator[bool]]:
     left = iter([dies])
-    return Gaps(lambda: next(left)), left
+    return CrashPoints(lambda: next(left)), left
 
 
 def test_before_the_first_durable_event_of_a_step_nobody_dies() -> None:
-    asked, left = gaps(dies=True)
-    asked.pass_by()
+    asked, left = crash_points(dies=True)
+    asked.before_durable()
     assert list(left) == [True]
 
 
 def test_between_two_durable_events_the_server_can_die() -> None:
-    asked, _ = gaps(dies=True)
-    asked.written()
+    asked, _ = crash_points(dies=True)
+    asked.durable()
     with pytest.raises(ServerDied):
-        asked.pass_by()
+        asked.before_durable()
 
 
 def test_it_can_live_on() -> None:
-    asked, left = gaps(dies=False)
-    asked.written()
-    asked.pass_by()
+    asked, left = crash_points(dies=False)
+    asked.durable()
+    asked.before_durable()
     assert list(left) == []
 
 
-def test_a_new_step_begins_without_a_gap() -> None:
-    asked, left = gaps(dies=True)
-    asked.written()
+def test_a_new_step_begins_with_nothing_durable() -> None:
+    asked, left = crash_points(dies=True)
+    asked.durable()
     asked.new_step()
-    asked.pass_by()
+    asked.before_durable()
     assert list(left) == [True]
 
 

@@ -8,6 +8,7 @@ in place for a while. A hunt counts the generated examples until the invariant i
 import __future__
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -49,13 +50,23 @@ Change = tuple[str, str]
 Kind = type[Retrier]
 
 
-def changed(source: str, changes: tuple[Change, ...]) -> str:
+def changed(source: str, changes: tuple[Change, ...], where: str) -> str:
+    """Return the source with each change made; the text that a change looks for must stand there once."""
     for old, new in changes:
         count = source.count(old)
         if count != 1:
-            raise LookupError(f"the source to be changed has this text {count} times, not once: {old}")
+            raise moved(f"{where} has this text {count} times, not once", old)
         source = source.replace(old, new)
     return source
+
+
+def moved(what: str, text: str) -> LookupError:
+    """Make the error of a bug whose source text a refactoring has moved or reworded."""
+    longest = max(text.splitlines(), key=len).strip()
+    return LookupError(
+        f"{what}: {text!r}. A refactoring moved or reworded the source that this planted bug changes; "
+        f"`git log -S{shlex.quote(longest)} -- sim` names its commit. Give the bug's row its new place."
+    )
 
 
 def compiled(source: str, module: str, name: str, **others: Any) -> Any:
@@ -67,8 +78,9 @@ def compiled(source: str, module: str, name: str, **others: Any) -> Any:
 
 
 def mutated(original: type, *changes: Change, **others: Any) -> type:
-    """Return a class with changed source; `others` replace names that it uses."""
-    made: type = compiled(changed(getsource(original), changes), original.__module__, original.__name__, **others)
+    """Return a class that differs from the original by some text; `others` take the place of names that it uses."""
+    source = changed(getsource(original), changes, original.__name__)
+    made: type = compiled(source, original.__module__, original.__name__, **others)
     return made
 
 
@@ -77,8 +89,11 @@ def planted(*places: tuple[Any, str, Change]) -> Iterator[None]:
     """Change functions, each (class or module, name, change), until the end of the block."""
     with ExitStack() as stack:
         for owner, name, change in places:
-            original = vars(owner)[name]
-            function = compiled(changed(getsource(original), (change,)), original.__module__, name)
+            where = f"{owner.__name__}.{name}"
+            original = vars(owner).get(name)
+            if original is None:
+                raise moved(f"{where} is gone, which had this text", change[0])
+            function = compiled(changed(getsource(original), (change,), where), original.__module__, name)
             setattr(owner, name, function)
             stack.callback(setattr, owner, name, original)
         yield

@@ -225,8 +225,8 @@ CLIENT_BUGS: dict[str, tuple[str, dict[str, Any], tuple[Any, str, Change]]] = {
             Call,
             "__call__",
             (
-                "call_after(round(timeout_ms * 1e6), ",
-                "call_after(max(round(timeout_ms * 1e6) - client.clock.now_ns + client.request.submitted_ns, 0), ",
+                "call_after(ns_of_ms(timeout_ms), ",
+                "call_after(max(ns_of_ms(timeout_ms) - client.clock.now_ns + client.request.submitted_ns, 0), ",
             ),
         ),
     ),

@@ -6,10 +6,12 @@ import pytest
 
 from sim.contracts.catalogue import INVARIANTS
 from sim.convex.calls import MutationCall
+from sim.convex.commits import Commits
+from sim.convex.contexts import MutationContext
 from sim.convex.deployment import Deployment
 from sim.convex.execution import Execution
 from sim.convex.executor import Executor
-from sim.convex.functions import MutationContext
+from sim.convex.retention import Retention
 from sim.convex.store import Store
 from sim.convex.transaction import Transaction
 from sim.testing.features import ALL
@@ -23,9 +25,9 @@ COUNTING = {"kind": "component", "on_complete_counts": True}
 UNCANCELED = tuple(name for name in ALL if not name.startswith("cancel_"))
 KEPT = tuple(name for name in ALL if name != "retention")
 OVERLAPS = {"features": UNCANCELED, "always": ("commit_window",)}
-STOPS = """        for execution in [*self.running.values(), *self.unseen]:
+STOPS = """        for execution in self.executions:
             execution.kill()
-            execution.job.request.action_ns += self.clock.now_ns - execution.started_ns
+            execution.job.request.action_ns += self._clock.now_ns - execution.started_ns
         self.running.clear()
         self.unseen.clear()
 """
@@ -46,7 +48,7 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
         "serializable",
         DEPLOYED,
         OVERLAPS,
-        [(Store, "commit", ("self.check and self.overlaps(transaction)", "False"))],
+        [(Store, "commit", ("self.overlaps(transaction)", "False"))],
     ),
     "store: does not see phantoms": (
         "serializable",
@@ -101,14 +103,14 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
         {"always": ("commit_window",)},
         [
             (
-                Executor,
+                Commits,
                 "commit",
                 after(
-                    "        if not self.store.commit(context, job, held=held):\n",
+                    "        if not self._store.commit(context, job, held=held):\n",
                     "            for new in context.created or ():",
-                    "                self.store.jobs[new.id] = new",
+                    "                self._store.jobs[new.id] = new",
                     "                asked = (new.asked_ns, new.state)",
-                    "                deployment.record('job', request.number, new.id, new.function.name, asked)",
+                    "                self.server.record('job', request.number, new.id, new.function.name, asked)",
                     "                self.time_job(new)",
                 ),
             )
@@ -135,9 +137,9 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
                 Executor,
                 "boot",
                 after(
-                    "        rows = self.store.jobs.values()\n",
+                    "        rows = self._store.jobs.values()\n",
                     "        for row in rows:",
-                    "            late = row.completed_ns > self.clock.now_ns - 10**9",
+                    "            late = row.completed_ns > self._clock.now_ns - 10**9",
                     "            if row.function.kind == MUTATION and row.state == 'success' and late:",
                     "                row.state = PENDING",
                 ),
@@ -175,13 +177,13 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
         "children-of-canceled",
         "component",
         {"features": ("script", "latency", "permanent_failure", "outage"), "always": ("cancel_action", "fail")},
-        [(MutationContext, "run_after", ("if self.caller is not None:", "if False:"))],
+        [(MutationContext, "run_at", ("if self.caller is not None:", "if False:"))],
     ),
     "executor: commits bear the instant of their begin": (
         "clock-monotone",
         DEPLOYED,
         {"always": ("commit_window",)},
-        [(Executor, "commit", ('add((now_ns, "commit"', 'add((context.now_ns, "commit"'))],
+        [(Commits, "commit", ('add((now_ns, "commit"', 'add((context.now_ns, "commit"'))],
     ),
     "executor: one slot too many": (
         "slots-respected",
@@ -199,7 +201,7 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
         "nothing-starts-early",
         DEPLOYED,
         {},
-        [(Executor, "commit", ("due_ns - now_ns if", "(due_ns - now_ns) // 2 if"))],
+        [(Commits, "commit", ("due_ns - now_ns if", "(due_ns - now_ns) // 2 if"))],
     ),
     "executor: actions start while the server is down": (
         "nothing-starts-early",
@@ -209,7 +211,7 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
             (
                 Executor,
                 "_due",
-                ("self.free <= 0", "self.free <= 0 and not (self.down and job.function.kind != MUTATION)"),
+                ("self.free <= 0", "self.free <= 0 and not (self.server.down and job.function.kind != MUTATION)"),
             )
         ],
     ),
@@ -226,19 +228,19 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
         "cancel-obeyed",
         "article",
         {"features": ("latency", "effect_at", "dispatch_latency"), "always": ("cancel_request",)},
-        [(MutationContext, "cancel", ("row.state not in (PENDING, IN_PROGRESS)", "row.state != IN_PROGRESS"))],
+        [(MutationContext, "cancel", ("row.state not in ALIVE", "row.state != 'inProgress'"))],
     ),
     "executor: rows are collected as soon as the collector looks": (
         "rows-kept",
         DEPLOYED,
         {"always": ("retention",)},
-        [(Deployment, "_collect", ("self._completed[0].completed_ns + retention_ns <= now_ns", "True"))],
+        [(Retention, "_collect", ("jobs[0].completed_ns + retention_ns <= now_ns", "True"))],
     ),
     "executor: rows are never collected": (
         "rows-collected",
         DEPLOYED,
         {"always": ("retention", "fail")},
-        [(Deployment, "completed", ("if self.retention_ns is None:", "if True:"))],
+        [(Retention, "completed", ("if self.retention_ns is None:", "if True:"))],
     ),
     "executor: actions that died have succeeded": (
         "ends-as-attempted",
@@ -256,7 +258,9 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
                 "stop",
                 (
                     STOPS,
-                    STOPS.replace(", *self.unseen]", "]").replace("        self.unseen.clear()\n", ""),
+                    STOPS.replace("self.executions", "list(self.running.values())").replace(
+                        "        self.unseen.clear()\n", ""
+                    ),
                 ),
             )
         ],
@@ -277,7 +281,13 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
         "restarts-last",
         DEPLOYED,
         RESTARTS,
-        [(Deployment, "restart", ("self.clock.call_after(down_ns, boot", "self.clock.call_after(2 * down_ns, boot"))],
+        [
+            (
+                Deployment,
+                "restart",
+                ("server.clock.call_after(down_ns, boot", "server.clock.call_after(2 * down_ns, boot"),
+            )
+        ],
     ),
     "executor: reruns wait a hundred times too long": (
         "reruns-in-law",
@@ -307,7 +317,7 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
         "crashes-detected",
         DEPLOYED,
         {"always": ("crash_detection", "crash_after_effect")},
-        [(Execution, "_die", ("self.deployment.platform.crash_detection if self.seen else 0", "0"))],
+        [(Execution, "_die", ("server.platform.crash_detection if self.seen else 0", "0"))],
     ),
     "execution: the end of an attempt that has ended": (
         "attempts-end-once",
@@ -413,6 +423,12 @@ def test_the_original_breaks_nothing_in_the_same_worlds(zoo: Any, text: str) -> 
 
 def test_every_planted_bug_is_in_the_report(zoo: Any) -> None:
     zoo.is_all_of(BUGS, "store", "executor", "execution", "world")
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_each_bug_finds_its_source_text(zoo: Any, name: str) -> None:
+    with zoo.planted(*BUGS[name][-1]):
+        pass
 
 
 def test_each_invariant_has_a_bug_that_it_is_meant_for(zoo: Any) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sim.contracts.promises import Promises, attempts_of, growing
-from sim.convex.functions import Function, FunctionError, MutationContext, mutation
+from sim.convex.functions import Function, FunctionError, mutation
 from sim.history import vocabulary
 from sim.history.vocabulary import Outcome, job_not_found
 from sim.kernel.durations import NS_PER_MS
@@ -21,6 +21,7 @@ from sim.retriers.backoff import PollingOptions, RetryBackoff, WaitBackoff
 from sim.retriers.base import Fields, ScheduledRetrier
 
 if TYPE_CHECKING:
+    from sim.convex.contexts import MutationContext
     from sim.options.model import Options as AnyOptions
 
 

@@ -19,16 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import Field
 
 from sim.contracts.promises import Promises, attempts_of
-from sim.convex.functions import (
-    ActionContext,
-    ActionFailed,
-    Function,
-    FunctionError,
-    MutationContext,
-    QueryContext,
-    action,
-    mutation,
-)
+from sim.convex.functions import ActionFailed, Function, FunctionError, action, mutation
 from sim.history import vocabulary
 from sim.history.vocabulary import Outcome
 from sim.kernel.durations import NS_PER_MS, NS_PER_S, ns_of_ms
@@ -39,6 +30,8 @@ from sim.retriers.base import Fields, ScheduledRetrier
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sim.convex.contexts import MutationContext, QueryContext
+    from sim.convex.execution import ActionContext
     from sim.options.model import Options as AnyOptions
 
 HEARTBEAT_INTERVAL_MS = 10_000

@@ -16,13 +16,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sim.contracts.promises import Promises, attempts_of, growing
-from sim.convex.functions import Function, FunctionError, MutationContext, mutation
+from sim.convex.functions import Function, FunctionError, mutation
 from sim.history import vocabulary
 from sim.history.vocabulary import Outcome, job_not_found
 from sim.retriers.backoff import PollingOptions, jitter
 from sim.retriers.base import Fields, ScheduledRetrier
 
 if TYPE_CHECKING:
+    from sim.convex.contexts import MutationContext
     from sim.options.model import Options as AnyOptions
 
 

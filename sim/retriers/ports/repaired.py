@@ -17,7 +17,8 @@ from sim.retriers.ports.component import HEARTBEAT_INTERVAL_MS, Component
 
 if TYPE_CHECKING:
     from sim.contracts.promises import Promises
-    from sim.convex.functions import ActionContext, MutationContext
+    from sim.convex.contexts import MutationContext
+    from sim.convex.execution import ActionContext
 
 
 class Repaired(Component):

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from sim.convex.functions import FunctionError, MutationContext
+from sim.convex.contexts import MutationContext
+from sim.convex.functions import FunctionError
 from sim.retriers.ports.component import MAX_CLEANUP_BATCH, Component, ComponentOptions
 
 Play = Callable[..., Any]

@@ -1,0 +1,175 @@
+"""The server: the ground that all parts of a deployment stand on.
+
+It holds the clock, chance, the platform's numbers, the store and the history, and knows whether it is up. It draws the
+platform's own delays and system errors. Whatever began in an older epoch died with the server.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sim.convex.store import Store
+from sim.kernel.durations import RUNAWAY_NS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sim.convex.jobs import Job
+    from sim.convex.platform import Backoff, Platform
+    from sim.history.events import Recorder
+    from sim.history.request import Request
+    from sim.kernel.choices import Choices, DelayOf, Law
+    from sim.kernel.clock import Clock
+    from sim.world.witness import Witness
+
+UNLIMITED: Final = 1 << 62
+"""The slots of a platform without a limit."""
+LARGEST_EXPONENT: Final = 62
+
+
+@dataclass(frozen=True, slots=True)
+class Reruns:
+    """How often a refused mutation runs again (None: until it commits), and the backoff before each rerun."""
+
+    limit: int | None
+    backoff: Backoff
+
+
+class Server:
+    """What the parts of a deployment have in common; `reset` makes it new for the next world.
+
+    If the platform takes no time (no latencies, no system errors), a mutation begins and commits within one step and
+    cannot conflict: the server is then `immediate`. From `heals_at_ns` on no system error strikes.
+    """
+
+    def __init__(  # noqa: PLR0913  # the parts of a world, put together in one place
+        self,
+        clock: Clock,
+        platform: Platform,
+        choices: Choices,
+        *,
+        recorder: Recorder | None = None,
+        witness: Witness | None = None,
+        system_error_share: float = 0.0,
+        heals_at_ns: int | None = None,
+        polls_per_request: int = 1_000_000,
+        horizon_ns: int = RUNAWAY_NS,
+        store: Store | None = None,
+    ) -> None:
+        self.clock = clock
+        self.platform = platform
+        self.choices = choices
+        self.recorder = recorder
+        self.witness = witness
+        self.store = Store() if store is None else store
+        """Outlives every restart."""
+        self.system_error_share = system_error_share
+        self._system_error = (system_error_share,)
+        self.heals_at_ns = horizon_ns if heals_at_ns is None else heals_at_ns
+        self.polls_per_request = polls_per_request
+        self.horizon_ns = horizon_ns
+        """A job that is due later is never timed: its request runs away."""
+        self.parallelism = UNLIMITED if platform.parallelism is None else platform.parallelism
+        self.action_time_limit_ns: int | None = platform.action_time_limit
+        self.called_reruns = Reruns(platform.occ_reruns, platform.occ_backoff)
+        """Of mutations that clients and actions call."""
+        self.scheduled_reruns = Reruns(None, platform.scheduled_occ_backoff)
+        """Of scheduled mutations."""
+        self.immediate = platform.mutation_latency is None and platform.commit_window is None and not system_error_share
+        self.dispatches = platform.dispatch_latency is not None
+        """Whether a job takes time from its slot to its start."""
+        self._mutation_latency = self._bind(platform.mutation_latency, "mutation_latency")
+        self._commit_window = self._bind(platform.commit_window, "commit_window")
+        self._dispatch_latency = self._bind(platform.dispatch_latency, "dispatch_latency")
+        self.epoch = 0
+        """Grows with every restart; what began in an older epoch is gone."""
+        self.down = False
+        self._when_up: list[Callable[[], None]] = []
+
+    def _bind(self, law: Law | None, stream: str) -> DelayOf | None:
+        return None if law is None else self.choices.delays(law, stream)
+
+    def reset(self) -> None:
+        """Forget everything but the tables."""
+        self.store.reset()
+        self.epoch = 0
+        self.down = False
+        self._when_up.clear()
+
+    # Up and down.
+
+    def go_down(self) -> None:
+        """End the epoch: the server dies."""
+        self.epoch += 1
+        self.down = True
+
+    def come_up(self) -> None:
+        """Start again."""
+        self.down = False
+
+    def when_up(self, call: Callable[[], None]) -> None:
+        """Call when the server is back."""
+        self._when_up.append(call)
+
+    def call_waiting(self) -> None:
+        """Make the calls that have waited for the server."""
+        waiting, self._when_up = self._when_up, []
+        for call in waiting:
+            call()
+
+    # The history.
+
+    def record(self, kind: str, request: int, subject: int, name: str, detail: Any = None) -> None:
+        """Add an event to the history, if there is one."""
+        if self.recorder is not None:
+            self.recorder.add((self.clock.now_ns, kind, request, subject, name, detail))
+
+    def run_away(self, request: Request, limit: str) -> None:
+        """Note that a request ran into a limit: none of its pending jobs runs anymore."""
+        if not request.runaway:
+            request.runaway = limit
+            self.record("runaway", request.number, -1, limit)
+
+    # Delays.
+
+    def mutation_delay(self, request: Request, index: int) -> int:
+        """Draw the time from a mutation's start to its snapshot, in ns."""
+        return 0 if self._mutation_latency is None else self._mutation_latency(request.number, index, 0)
+
+    def commit_delay(self, request: Request, index: int, rerun: int) -> int:
+        """Draw the time from a mutation's snapshot to its commit, in ns."""
+        return 0 if self._commit_window is None else self._commit_window(request.number, index, rerun)
+
+    def dispatch_delay(self, request: Request) -> int:
+        """Draw the time from a job's admission to its start, in ns."""
+        if self._dispatch_latency is None:
+            return 0
+        request.executions += 1
+        return self._dispatch_latency(request.number, request.executions - 1, 0)
+
+    def full_jitter(self, backoff: Backoff, stream: str, request: Request, failures: int) -> int:
+        """Draw U[0,1) * min(initial * 2^k, max) in ns, k = failures so far (0 first); sync_types/src/backoff.rs."""
+        ceiling_ns = min(backoff.initial << min(failures, LARGEST_EXPONENT), backoff.max)
+        index = request.executions
+        request.executions = index + 1
+        return round(self.choices.uniform(stream, request.number, index, failures) * ceiling_ns)
+
+    # System errors.
+
+    def strikes(self, job: Job, what: str) -> bool:
+        """Draw whether a system error strikes this step of a job."""
+        request = job.request
+        request.executions += 1
+        if self.clock.now_ns >= self.heals_at_ns:
+            return False
+        if self.choices.choose(self._system_error, "system_error", request.number, request.executions - 1):
+            return False
+        self.record("system_error", request.number, job.id, job.function.name, what)
+        return True
+
+    def strike_of(self, job: Job) -> float | None:
+        """Draw whether a system error kills an action's execution: the share of the attempt after which, or None."""
+        if not self.strikes(job, "execution"):
+            return None
+        return self.choices.uniform("system_error_moment", job.request.number, job.request.executions)
