@@ -73,7 +73,7 @@ def test_ctrl_c_later_keeps_what_is_done_and_says_how_to_go_on(process: Process,
     (folder / "interrupting.py").write_text(INTERRUPTING)
     words = ("run", "smallest.yaml", "--requests", "1000", "--retrier", "interrupting:Retrier", "--out", "out")
     done = process(*words, env={"MOMENT": "plots"})
-    said = "interrupted; 1 of 1 chunks are kept in 'out', and the same command goes on from there"
+    said = "interrupted; 1 of 1 chunks are saved in 'out', and the same command resumes from there"
     assert (done.returncode, done.stderr.strip()) == (130, said)
     assert names(folder / "out") == ["unfinished.sqlite"]
     again = process(*words, env={"MOMENT": "never"})
@@ -126,7 +126,7 @@ def test_a_full_disk_behind_stdout_is_told_without_a_traceback(process: Process)
         pytest.skip("this system has no /dev/full")
     with full.open("w") as stdout:
         done = process("schema", stdout=stdout)
-    said = "Error: cannot write what there is to say: No space left on device\n"
+    said = "Error: cannot write the output: No space left on device\n"
     assert (done.returncode, done.stderr) == (1, said)
 
 

@@ -21,7 +21,7 @@ Process = Callable[..., subprocess.CompletedProcess[str]]
 ROOT = Path(__file__).parents[2]
 WORDS = ("run", "smallest.yaml", "--requests", "100", "--no-plots", "--out", "out")
 STOPPED = (
-    *("run", "smallest.yaml", "--requests", "400", "--retrier", "kept_stopping:Stopping"),
+    *("run", "smallest.yaml", "--requests", "400", "--retrier", "stopping_retrier:Stopping"),
     *("--no-plots", "--out", "out"),
 )
 SHOWN = "nothing to simulate: 'out/results.sqlite' has the results already\n"
@@ -62,8 +62,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def stopped(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run a scenario that is interrupted in its third chunk."""
-    Path("kept_stopping.py").write_text(STOPPING)
-    monkeypatch.delitem(sys.modules, "kept_stopping", raising=False)
+    Path("stopping_retrier.py").write_text(STOPPING)
+    monkeypatch.delitem(sys.modules, "stopping_retrier", raising=False)
     assert run(*STOPPED).exit_code == 1
     monkeypatch.setenv("GO_ON", "1")
 
@@ -179,9 +179,9 @@ def test_two_processes_in_one_folder_exclude_each_other(process: Process, folder
     program = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from sim.results.journal import Journal\n"
+        "from sim.results.checkpoint import Checkpoint\n"
         "Path('out').mkdir()\n"
-        "with Journal(Path('out/unfinished.sqlite')):\n"
+        "with Checkpoint(Path('out/unfinished.sqlite')):\n"
         "    print('open', flush=True)\n"
         "    sys.stdin.read()\n"
     )
@@ -206,7 +206,7 @@ def workers_of(pid: int) -> list[str]:
     ("moment", "said"),
     [
         ("starting", "interrupted; nothing was written"),
-        ("at work", r"interrupted; \d+ of 400 chunks are kept in 'out', and the same command goes on from there"),
+        ("at work", r"interrupted; \d+ of 400 chunks are saved in 'out', and the same command resumes from there"),
     ],
 )
 def test_ctrl_c_on_a_terminal_ends_workers_too_and_keeps_what_is_done(folder: Path, moment: str, said: str) -> None:
