@@ -39,7 +39,7 @@ MOST_NAMED = 4
 """Settings that differ, named in a warning; of more only the number is given."""
 
 
-class NotComparable(ValueError):  # what was asked for, not a failure
+class NotComparable(ValueError):  # a wrong question, not a failure
     """Two cells or results cannot be compared."""
 
 

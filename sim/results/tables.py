@@ -82,7 +82,7 @@ class Tables:
         )
         found = Description(tuple(meta.items()), tuple(cells), tuple(data))
         if found.checksum() != checksum:
-            raise damaged(self.path, "the description of its run is not what was written")
+            raise damaged(self.path, "the description of its run has changed since it was written")
         return found
 
     def plan(self, description: Description) -> Plan:
@@ -117,10 +117,10 @@ class Tables:
         return int(count)
 
     def verify(self, identity: str) -> None:
-        """Raise CorruptResults if a chunk is not what was stored."""
+        """Raise CorruptResults if a chunk has changed since it was stored."""
         for cell, number, digest, data in self.connection.execute("SELECT cell, chunk, digest, payload FROM chunks"):
             if not _is_undamaged(identity, cell, number, digest, data):
-                raise damaged(self.path, f"chunk {number} of cell {cell} is not what was stored")
+                raise damaged(self.path, f"chunk {number} of cell {cell} has changed since it was stored")
 
     def parts(
         self, identity: str, cell: int, chunks: int, known: MutableMapping[tuple[int, int], Part] | None = None
@@ -142,7 +142,7 @@ class Tables:
             "SELECT digest, payload FROM chunks WHERE cell = ? AND chunk = ?", (cell, number)
         ).fetchone()
         if row is None or not _is_undamaged(identity, cell, number, *row):
-            raise damaged(self.path, f"chunk {number} of cell {cell} is not what was stored")
+            raise damaged(self.path, f"chunk {number} of cell {cell} has changed since it was stored")
         try:
             return payload.decode(row[1])
         except payload.BadPayload as error:

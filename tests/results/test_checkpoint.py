@@ -161,11 +161,11 @@ def test_another_database_is_refused(tmp_path: Path) -> None:
     [
         (
             "UPDATE chunks SET payload = CAST(payload || x'00' AS BLOB) WHERE chunk = 2",
-            "chunk 2 of cell 0 is not what was stored",
+            "chunk 2 of cell 0 has changed since it was stored",
         ),
-        ("UPDATE chunks SET payload = 7 WHERE chunk = 2", "chunk 2 of cell 0 is not what was stored"),
-        ("UPDATE chunks SET chunk = 8 WHERE chunk = 2", "chunk 8 of cell 0 is not what was stored"),
-        ("UPDATE chunks SET digest = x'00' WHERE chunk = 2", "chunk 2 of cell 0 is not what was stored"),
+        ("UPDATE chunks SET payload = 7 WHERE chunk = 2", "chunk 2 of cell 0 has changed since it was stored"),
+        ("UPDATE chunks SET chunk = 8 WHERE chunk = 2", "chunk 8 of cell 0 has changed since it was stored"),
+        ("UPDATE chunks SET digest = x'00' WHERE chunk = 2", "chunk 2 of cell 0 has changed since it was stored"),
     ],
 )
 def test_a_row_that_was_changed_is_found(
@@ -183,7 +183,7 @@ def test_a_change_of_its_description_is_found(
 ) -> None:
     with filled(tmp_path / "j", description, performed) as checkpoint:
         checkpoint.tables.connection.execute(change)
-        with pytest.raises(CorruptResults, match="the description of its run is not what was written"):
+        with pytest.raises(CorruptResults, match="the description of its run has changed since it was written"):
             checkpoint.description()
 
 

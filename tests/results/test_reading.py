@@ -149,7 +149,10 @@ def changed(path: Path, statement: str) -> None:
     [
         ("DELETE FROM chunks WHERE cell = 1 AND chunk = 2", "5 chunks are there, not 6"),
         ("UPDATE chunks SET cell = 9 WHERE cell = 1 AND chunk = 2", "cell 1 has 2 chunks of 3"),
-        ("UPDATE chunks SET payload = CAST(payload || x'00' AS BLOB)", "chunk 0 of cell 0 is not what was stored"),
+        (
+            "UPDATE chunks SET payload = CAST(payload || x'00' AS BLOB)",
+            "chunk 0 of cell 0 has changed since it was stored",
+        ),
         ("UPDATE meta SET value = 'event' WHERE name = 'engine'", "the description of its run"),
         ("UPDATE cells SET scenario = '{}'", "the description of its run"),
         ("DROP TABLE data", "is a database, but no results file"),
