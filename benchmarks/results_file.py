@@ -16,11 +16,10 @@ from pathlib import Path
 from statistics import median
 
 from sim.experiment import payload
-from sim.experiment.chunks import Chunk, Done, chunk_digest, identity_of, simulate_chunk
-from sim.experiment.engines import choose
+from sim.experiment.chunks import Chunk, PackedPart, chunk_digest, simulate_chunk
+from sim.experiment.plan import plan
+from sim.results.checkpoint import Checkpoint
 from sim.results.description import describe
-from sim.results.journal import Journal
-from sim.scenario.cells import cells
 from sim.scenario.load import load
 
 QUICKSTART = Path(__file__).parents[1] / "scenarios" / "quickstart.yaml"
@@ -32,16 +31,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=65_536, help="Requests of a chunk.")
     count = parser.parse_args().requests
-    scenario = load(QUICKSTART, requests=count)
-    found = cells(scenario)
-    choice = choose(found)
-    identity = identity_of(scenario, choice)
+    planned = plan(load(QUICKSTART, requests=count))
+    identity = planned.identity
     print(f"{count:,} requests a chunk; microseconds a request (median of {ROUNDS})")
     print(f"{'retrier':<20}{'encode':>8}{'digest':>8}{'store':>8}{'all':>8}{'read':>8}{'bytes':>8}")
-    with tempfile.TemporaryDirectory() as folder, Journal(Path(folder) / "journal") as journal:
-        journal.begin(describe(scenario, found, choice))
-        for position, cell in enumerate(found):
-            part = simulate_chunk(cell.scenario, Chunk(position, 0, 0, count), choice.engine)
+    with tempfile.TemporaryDirectory() as folder, Checkpoint(Path(folder) / "checkpoint") as checkpoint:
+        checkpoint.begin(describe(planned))
+        for position, cell in enumerate(planned.cells):
+            part = simulate_chunk(cell.scenario, Chunk(position, 0, 0, count), planned.engine)
             rounds = []
             for number in range(ROUNDS):
                 times = [time.perf_counter()]
@@ -49,7 +46,7 @@ def main() -> None:
                 times.append(time.perf_counter())
                 digest = chunk_digest(identity, position, number, data)
                 times.append(time.perf_counter())
-                journal.store(identity, Chunk(position, number, 0, count), Done(digest, data))
+                checkpoint.store(identity, Chunk(position, number, 0, count), PackedPart(digest, data), verify=False)
                 times.append(time.perf_counter())
                 payload.decode(data)
                 times.append(time.perf_counter())

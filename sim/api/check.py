@@ -1,8 +1,8 @@
-"""Runs a scenario and holds the history of every request against what its retrier and the platform owe.
+"""Checks a scenario: `check(scenario)` runs it, and checks the history of every request against invariants.
 
-An isolated world is checked request by request, a shared one replication by replication, so that no more than one
-world's history is in memory at a time; those of the first violations are kept, to be shown. What is simulated is what
-`sim.api.run` simulates: the results come along.
+Invariants are what a retrier and the platform owe. An isolated world is checked request by request, a shared one
+replication by replication, so that only one world's history is in memory at a time, besides those of the first
+violations, which can be shown. The simulation is that of `sim.api.run`, and its results come along.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from sim.contracts.catalogue import INVARIANTS, View, check_view
 from sim.contracts.invariant import SOMETIMES
 from sim.engine.world import REPORT_EVERY, World
-from sim.experiment.cell_result import CellResult, judged
+from sim.experiment.cell_result import CellResult, evaluate
 from sim.experiment.engines import EVENT, Choice
-from sim.experiment.plan import plan, refuse_course, requests_of, weather_told
+from sim.experiment.plan import plan, refuse_course, request_count, weather_problems
 from sim.experiment.terms import terms_of
 from sim.history.events import History, Recorder
 from sim.history.records import Requests
@@ -27,8 +27,8 @@ from sim.scenario.parts.invariants import invariants_named
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from sim.api.run import Progress
     from sim.contracts.invariant import Invariant, Violation
+    from sim.experiment.progress import Progress
     from sim.history.request import Request
     from sim.history.vocabulary import Outcome
     from sim.retriers.base import Retrier
@@ -38,38 +38,38 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The first request of a cell that breaks an invariant, and all that it takes to show it."""
+    """The first request of a cell that breaks an invariant, with all that is needed to show it."""
 
     cell: Cell
     request: int
-    """The number that `replay` takes; of a violation that belongs to no request, the first of its world."""
+    """The number that `replay` takes; if the violation belongs to no request, that of the first in its world."""
     violation: Violation
     history: History
-    """What concerns the request, and what concerns all; the whole world's where it belongs to no request."""
+    """The events that concern the request or all requests; if the violation belongs to no request, all events."""
     outcome: Outcome | None
-    """What became of the request, None where it belongs to none."""
+    """The outcome of the request; None if the violation belongs to no request."""
     replays: bool = True
-    """Whether the request does the same when it is simulated again without those before it, as `replay` does."""
+    """Whether the request does the same if it is simulated without the requests before it, as `replay` does."""
 
 
 @dataclass(frozen=True)
 class CheckedCell:
-    """One cell: what came out of it, and how many of its requests break which invariant."""
+    """One cell: its result, and how many of its requests break which invariant."""
 
     result: CellResult
     held: tuple[Invariant, ...]
-    """The invariants that its histories were held against."""
+    """The invariants that its histories were checked against."""
     simulated: int
-    """How many requests there were, those outside of the measuring window too."""
+    """How many requests were simulated, including those outside the measuring window."""
     histories: int
     """How many worlds were checked: one a request, or one a replication."""
     events: int
     broken: dict[str, int]
-    """By the invariant's name, in the order of `held`: the number of requests that break it, if any does."""
+    """By the name of each invariant that is broken, in the order of `held`: the number of requests that break it."""
     firsts: dict[str, Broken]
-    """By the invariant's name: the first of them."""
+    """By the name of each invariant that is broken: the first request that breaks it."""
     unseen: tuple[Invariant, ...]
-    """Those of kind `sometimes` that no history shows."""
+    """The invariants of kind `sometimes` that no history shows."""
 
     @property
     def cell(self) -> Cell:
@@ -78,7 +78,7 @@ class CheckedCell:
 
     @property
     def first(self) -> Broken | None:
-        """Of all violations that of the lowest request, None where there is none."""
+        """The violation of the request with the lowest number; None if there is no violation."""
         return min(self.firsts.values(), key=lambda broken: broken.request, default=None)
 
     @property
@@ -92,12 +92,12 @@ class Checked:
     """All cells of a checked run, in the order of the scenario."""
 
     result: Result
-    """What came out, as of any run."""
+    """The result, as of any run."""
     cells: tuple[CheckedCell, ...]
 
     @property
     def first(self) -> Broken | None:
-        """The first violation of the first cell that has one, None where there is none."""
+        """The first violation of the first cell that has one; None if there is none."""
         return next((cell.first for cell in self.cells if cell.first is not None), None)
 
     @property
@@ -114,34 +114,34 @@ def check(
     progress: Progress | None = None,
     at_most: int | None = None,
 ) -> Checked:
-    """Simulate every cell of a scenario, and hold every history against invariants.
+    """Simulate every cell of a scenario, and check every history against invariants.
 
-    Those that a cell asks for itself (`check` in the scenario) join `invariants`; a cell with neither is simulated and
-    not recorded. `retrier` makes a retrier that takes the place of the scenario's own. `at_most` bounds the requests of
-    each world: the first so many are simulated. `progress` is told now and then how far the run is. Raises
-    ScenarioError where the run is beyond the scenario's limits. Same scenario and seed, same result.
+    The invariants that a cell names itself (`check` in the scenario) are added to `invariants`; a cell without any is
+    simulated but not recorded. `retrier` makes a retrier that replaces the scenario's own. `at_most` bounds the number
+    of requests of each world; the first ones are simulated. `progress` is called now and then with the progress of the
+    run.
+    Raises ScenarioError if the run is estimated above the scenario's limits. Same scenario and seed, same result.
     """
     refuse_course(scenario)
     if scenario.precision is not None:
-        reason = "a run whose histories are checked has a fixed size; leave out this, or `check` and --check"
+        reason = "a run whose histories are checked has a fixed size; leave out `precision`, or `check` and --check"
         raise ScenarioError([Problem(("precision",), reason, at_key=True)])
-    planned = plan(scenario)
+    planned = plan(scenario, Choice(EVENT, "histories are kept by it alone"))
     total, before = planned.requests, 0
     cells = []
     for cell in planned.cells:
 
-        def told(done: int, before: int = before, name: str = cell.name) -> None:
+        def report(done: int, before: int = before, name: str = cell.name) -> None:
             if progress is not None:
                 progress(before + done, total, name)
 
         own = [one for one in invariants_named(cell.scenario.check) if one not in invariants]
         held = (*invariants, *own)
-        with weather_told():
-            cells.append(_Check(cell, held, retrier, at_most).run(told))
-        before += requests_of(cell.scenario)
-        told(0, before)
-    choice = Choice(EVENT, "histories are kept by it alone")
-    return Checked(Result(scenario, [cell.result for cell in cells], choice), tuple(cells))
+        with weather_problems():
+            cells.append(_Check(cell, held, retrier, at_most).run(report))
+        before += request_count(cell.scenario)
+        report(0, before)
+    return Checked(Result(planned, [cell.result for cell in cells]), tuple(cells))
 
 
 class _Check:
@@ -164,15 +164,15 @@ class _Check:
         self.firsts: dict[str, Broken] = {}
         self.unseen = {one.name: one for one in held if one.kind == SOMETIMES}
 
-    def run(self, told: Callable[[int], None]) -> CheckedCell:
-        """Simulate and check everything; `told` is told how many requests are done."""
+    def run(self, report: Callable[[int], None]) -> CheckedCell:
+        """Simulate and check everything; `report` is called with how many requests are done."""
         if self.cell.scenario.world == "isolated":
-            requests = self._isolated(told)
+            requests = self._isolated(report)
         else:
-            requests = Requests.concatenate(list(self._shared(told)))
+            requests = Requests.concatenate(list(self._shared(report)))
         names = [one.name for one in self.held if one.name in self.broken]
         return CheckedCell(
-            judged(self.cell, requests),
+            evaluate(self.cell, requests),
             self.held,
             len(requests),
             self.histories,
@@ -182,32 +182,32 @@ class _Check:
             tuple(self.unseen.values()),
         )
 
-    def _isolated(self, told: Callable[[int], None]) -> Requests:
+    def _isolated(self, report: Callable[[int], None]) -> Requests:
         world, recorder = self._world()
         count = self._count()
         if recorder is None:
-            return table(world.isolated(range(count), told))
+            return table(world.isolated(range(count), report))
         finished: list[Request] = []
         for number in range(count):
             recorder.raw.clear()
             finished += world.isolated([number])
-            self._hold(world, recorder.history(), 0, finished[-1:])
+            self._check_history(world, recorder.history(), 0, finished[-1:])
             if number % REPORT_EVERY == 0:
-                told(number)
+                report(number)
         return table(finished)
 
-    def _shared(self, told: Callable[[int], None]) -> Iterator[Requests]:
+    def _shared(self, report: Callable[[int], None]) -> Iterator[Requests]:
         scenario = self.cell.scenario
         for replication in range(scenario.replications):
             first = replication * scenario.requests.count
 
-            def told_of_all(done: int, first: int = first) -> None:
-                told(first + done)
+            def report_all(done: int, first: int = first) -> None:
+                report(first + done)
 
             world, recorder = self._world(replication)
-            finished = world.shared(told_of_all, at_most=self._count())
+            finished = world.shared(report_all, at_most=self._count())
             if recorder is not None:
-                self._hold(world, recorder.history(), first, finished)
+                self._check_history(world, recorder.history(), first, finished)
             yield table(finished, replication)
 
     def _world(self, replication: int = 0) -> tuple[World, Recorder | None]:
@@ -219,8 +219,8 @@ class _Check:
         count = self.cell.scenario.requests.count
         return count if self.at_most is None else min(count, self.at_most)
 
-    def _hold(self, world: World, history: History, first: int, finished: Sequence[Request]) -> None:
-        """Hold what a world left behind against the invariants; its requests are numbered from `first` on."""
+    def _check_history(self, world: World, history: History, first: int, finished: Sequence[Request]) -> None:
+        """Check the history of a world against the invariants; its requests are numbered from `first` on."""
         self.histories += 1
         self.events += len(history)
         view = View(history, terms_of(world, self._alone(world)))

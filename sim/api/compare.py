@@ -1,8 +1,8 @@
-"""Compares cells of equal requests: `compare(a, b)`, what pairs them, and what else differs between them.
+"""Compares cells: `compare(a, b)` pairs their requests, and says in which settings they differ.
 
 Cells of one seed meet the same weather and the same latencies, request by request (isolated worlds) or replication by
 replication (shared ones), since random numbers come by address. Their differences are then those of the policies, and
-the intervals are narrower than those of two independent cells by what chance does to both alike.
+the intervals are narrower than those of two independent cells: chance that strikes both alike cancels out.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from sim.expect.conditions import Judged, parse_condition
 from sim.expect.expectations import Ruling
 from sim.experiment.cell_result import CellResult
+from sim.experiment.versions import SUMMARY_SCHEMA
 from sim.measure.differences import Difference, Differences
 from sim.scenario.identity import differing, digest
 from sim.text.comparison import Pair
@@ -31,26 +32,25 @@ if TYPE_CHECKING:
     from sim.history.records import Requests
     from sim.results.result import Result
 
-SUMMARY_SCHEMA = 1
-SAID = frozenset({"retrier", "seed", "requests.count", "replications", "precision", "keep"})
-"""What is compared, and what the sentence about the pairing tells."""
+NO_WARNING = frozenset({"retrier", "seed", "requests.count", "replications", "precision", "keep"})
+"""Settings that need no warning if they differ: the compared one, and those that the sentence on the pairing names."""
 LONGEST_VALUE = 40
 MOST_NAMED = 4
-"""Of more settings that differ only these are named in a sentence."""
+"""Settings that differ, named in a warning; of more only the number is given."""
 
 
-class NotComparable(ValueError):  # what was asked for, not a failure
-    """Two cells or results between which no difference can be told."""
+class NotComparable(ValueError):  # a wrong question, not a failure
+    """Two cells or results cannot be compared."""
 
 
 @dataclass(frozen=True)
 class Compared:
-    """Cell B set against cell A."""
+    """Cell B compared with cell A."""
 
     a: CellResult
     b: CellResult
     pair: Pair
-    """The same for tables, sentences and pictures."""
+    """The comparison in the form that tables, sentences and pictures take."""
 
     @property
     def differences(self) -> Differences:
@@ -75,11 +75,11 @@ class Compared:
         return table(self.pair, complete=complete)
 
     def sentences(self, *, complete: bool = False) -> list[str]:
-        """Say what the comparison rests on, then each difference in a plain sentence."""
+        """Say in plain sentences how the cells are paired, then each difference."""
         return sentences(self.pair, complete=complete)
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the times to effect of both with the differences of their quantiles; the title states the finding."""
+        """Draw the times to effect of both cells and the differences of their quantiles; its title is the finding."""
         from sim.pictures.comparison import plot_comparison
 
         return plot_comparison(self.pair, ax)
@@ -97,7 +97,7 @@ class Compared:
 
 
 class Comparison:
-    """One or several cells of B, each set against the cell of A that it answers to."""
+    """One or several cells of B, each compared with the cell of A that has the same id."""
 
     def __init__(self, cells: list[Compared]) -> None:
         self.cells = tuple(cells)
@@ -109,7 +109,7 @@ class Comparison:
         return len(self.cells)
 
     def __getitem__(self, metric: str) -> Difference:
-        """Return the difference of a metric, where there is only one pair of cells; KeyError otherwise."""
+        """Return the difference of a metric if there is only one pair of cells; raises KeyError otherwise."""
         return self._only[metric]
 
     @property
@@ -131,7 +131,7 @@ class Comparison:
         return self._only.plot(ax)
 
     def judge(self, condition: str) -> Ruling:
-        """Judge a condition over all pairs: met where it certainly holds in one, missed where in none."""
+        """Judge a condition over all pairs: met if it certainly holds in one, missed if it certainly holds in none."""
         rulings = {cell.judge(condition).ruling for cell in self.cells}
         return next(ruling for ruling in (Ruling.met, Ruling.inconclusive, Ruling.missed) if ruling in rulings)
 
@@ -145,10 +145,10 @@ class Comparison:
 
 
 def compare(a: CellResult | Result, b: CellResult | Result, *, names: tuple[str, str] | None = None) -> Comparison:
-    """Set B against A: two cells, or two results with one cell each or with cells of the same ids.
+    """Compare B with A: two cells, or two results that have one cell each or cells of the same ids.
 
-    `names` are what tables, sentences and pictures call A and B; by default their cells' own names. Differences are
-    B - A. Raises NotComparable where no difference can be told.
+    `names` stand for A and B in tables, sentences and pictures; by default they are the names of the cells. Differences
+    are B - A. Raises NotComparable if the two cannot be compared.
     """
     return Comparison([_compared(*pair, names) for pair in _pairs(a, b)])
 
@@ -168,8 +168,8 @@ def _compared(a: CellResult, b: CellResult, names: tuple[str, str] | None) -> Co
     one, other = a.cell.scenario, b.cell.scenario
     if one.world != other.world:
         raise NotComparable(
-            f"A is a world of kind {one.world} and B one of kind {other.world}: "
-            "requests that meet one another and requests that do not have nothing to compare"
+            f"A is a world of kind {one.world}, but B one of kind {other.world}: "
+            "requests that meet one another cannot be compared with requests that do not"
         )
     for name, cell in (("A", a), ("B", b)):
         if not len(cell.metrics):
@@ -190,8 +190,8 @@ def _compared(a: CellResult, b: CellResult, names: tuple[str, str] | None) -> Co
 
 
 def _requests_of(a: CellResult, b: CellResult) -> tuple[Requests, Requests] | None:
-    """Return the requests of two paired cells where row n of both is the same request; some may not count in one."""
-    one, other = a.requests, b.requests  # those of histograms are gone, but they are no pairs
+    """Return the requests of two paired cells; None if other requests count in one, so that rows do not correspond."""
+    one, other = a.requests, b.requests  # cells of histograms have none, but they are never paired
     same = np.array_equal(one.number, other.number) and np.array_equal(one.replication, other.replication)
     return (one, other) if same else None
 
@@ -202,7 +202,7 @@ def _names(a: CellResult, b: CellResult) -> tuple[str, str]:
 
 
 def _why_unpaired(a: CellResult, b: CellResult, changed: Mapping[str, tuple[Any, Any]]) -> str:
-    """Say why requests of equal number did not meet the same chance; nothing where they did."""
+    """Say why requests of equal number did not meet the same chance; empty if they did."""
     one, other = a.cell.scenario, b.cell.scenario
     if one.seed != other.seed:
         return f"their seeds differ ({one.seed} and {other.seed})"
@@ -239,14 +239,15 @@ def _basis(a: CellResult, unpaired: str, *, determined: bool) -> str:
 
 
 def _warnings(changed: Mapping[str, tuple[Any, Any]]) -> Iterator[str]:
-    others = [f"{key} ({_said(one)} | {_said(other)})" for key, (one, other) in changed.items() if key not in SAID]
+    warned = {key: pair for key, pair in changed.items() if key not in NO_WARNING}
+    others = [f"{key} ({_text(one)} | {_text(other)})" for key, (one, other) in warned.items()]
     if others:
         named = others[:MOST_NAMED] + ([f"{len(others) - MOST_NAMED} more"] if len(others) > MOST_NAMED else [])
-        yield f"Careful: it is not the policy alone that is compared, these differ too (A | B): {', '.join(named)}."
+        yield f"Careful: not only the policies differ, but also (A | B): {', '.join(named)}."
 
 
-def _said(value: Any) -> str:
-    """Write a setting's value short."""
+def _text(value: Any) -> str:
+    """Write the value of a setting, cut if it is long."""
     text = "none" if value is None else value if isinstance(value, str) else json.dumps(value).replace('"', "")
     return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
 

@@ -1,4 +1,4 @@
-"""Simulates one request again, with its history; of a scenario that holds a course, that course."""
+"""Replays a request: simulates it again, with its history. If the scenario holds a course, the course is played."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sim.engine.world import World
-from sim.experiment.plan import most_requests_of, weather_told
+from sim.experiment.plan import most_requests, weather_problems
 from sim.explorer.play import Played, play
 from sim.history.events import History, Recorder
 from sim.history.request import table
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 MOST_NAMED = 20
 
 
-class NotInScenario(LookupError):  # what was asked for, not a failure
-    """A request or a cell was asked for that the scenario does not have."""
+class NotInScenario(LookupError):  # a wrong question, not a failure
+    """The scenario does not have the request or the cell that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +36,15 @@ class Replayed:
     number: int
     """The request's number in its world, as the history names it."""
     history: History
-    """What concerns the request, and what concerns all (restarts)."""
+    """The events that concern the request, and those that concern all (restarts)."""
     requests: Requests
     """The request's record: one row."""
     played: Played | None = None
-    """The course that was played, where the scenario holds one."""
+    """The course that was played, if the scenario holds one."""
 
     @property
     def outcome(self) -> Outcome:
-        """What the retrier concluded."""
+        """How the request ended, as the retrier sees it."""
         return Outcome(int(self.requests.outcome[0]))
 
 
@@ -56,31 +56,31 @@ def replay(scenario: Scenario, request: int | None = None, cell: str | None = No
 def replayed(scenario: Scenario, request: int | None = None, cell: str | None = None) -> Replayed:
     """Simulate one request again: the same as in the whole run, with its history and its record.
 
-    `request` counts from 0; in a shared world those of replication r begin at r * requests.count, and the whole
-    replication is simulated. `cell` is the id or the name of a cell, and need not be given where there is only one.
-    Of a scenario that holds a course, that course is played, and `request` need not be given: it is then the one that
-    breaks what the scenario checks, or else the first. Raises NotInScenario where there is no such request or cell, and
-    CourseMisfit where the course is none of the scenario.
+    `request` counts from 0; in a shared world the requests of replication r begin at r * requests.count, and the whole
+    replication is simulated. `cell` is the id or the name of a cell; if there is only one it need not be given. If the
+    scenario holds a course, the course is played, and `request` need not be given: it is then the request that breaks
+    an invariant, or else the first. Raises NotInScenario if there is no such request or cell, and CourseMisfit if the
+    course does not fit the scenario.
     """
     chosen = chosen_cell(scenario, cell)
     one = chosen.scenario
     if one.course is not None:
         return _of_course(chosen, request)
     if request is None:
-        raise NotInScenario("which request? They are numbered from 0")
-    last = most_requests_of(one) - 1
+        raise NotInScenario("which request? Requests are numbered from 0")
+    last = most_requests(one) - 1
     if not 0 <= request <= last:
         raise NotInScenario(f"there is no request {request}; they are numbered from 0 to {last}")
     recorder = Recorder()
     if one.world == "isolated":
-        with weather_told():
+        with weather_problems():
             requests = World(one, recorder=recorder).isolated([request])
         return Replayed(chosen, request, recorder.history(), table(requests))
     replication, number = divmod(request, one.requests.count)
-    with weather_told():
+    with weather_problems():
         finished = table(World(one, replication=replication, recorder=recorder).shared(), replication)
     if number >= len(finished):
-        raise NotInScenario(f"request {request} was never submitted: the simulation ended before it came")
+        raise NotInScenario(f"request {request} was never submitted: the simulation ended before")
     history = recorder.history().of_request(number)
     return Replayed(chosen, number, history, finished.select(np.array([number])))
 
@@ -95,7 +95,7 @@ def _of_course(cell: Cell, request: int | None) -> Replayed:
 
 
 def chosen_cell(scenario: Scenario, cell: str | None) -> Cell:
-    """Return the cell of this id or name, or the only one. Raises NotInScenario."""
+    """Return the cell with this id or name; without one, the only cell. Raises NotInScenario."""
     found = cells(scenario)
     if cell is None and len(found) == 1:
         return found[0]

@@ -1,4 +1,4 @@
-"""`retrysim compare`: set one cell against another, and fail where one is worse by too much."""
+"""`retrysim compare`: compare one cell with another, and fail if one is worse by too much."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from sim.api.compare import Compared, Comparison, NotComparable, compare
+from sim.cli.errors import results_errors
 from sim.cli.exit_codes import INCONCLUSIVE, MISSED
-from sim.cli.kept import told
-from sim.cli.output import WIDTH, Printer, refuse_impossible, saving
+from sim.cli.files import refuse_unwritable, saving
+from sim.cli.terminal import WIDTH, Printer
 from sim.expect.conditions import Condition, parse_condition
 from sim.expect.expectations import ExpressionError, Ruling
 from sim.pictures.comparison import save_comparison
@@ -32,14 +33,14 @@ MOST_NAMED = 20
 
 
 class Place(NamedTuple):
-    """A folder of results, and the cell that is meant, if one is named."""
+    """A folder of results, and the cell in it, if one is named."""
 
     folder: Path
     cell: str | None
 
 
 def _conditions(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) -> tuple[Condition, ...]:
-    """Read conditions of the command line, or say what is wrong where."""
+    """Read the conditions of the command line; raises BadParameter with the column of a mistake."""
     try:
         return tuple(map(parse_condition, texts))
     except ExpressionError as error:
@@ -58,10 +59,12 @@ def _conditions(ctx: click.Context, param: click.Parameter, texts: tuple[str, ..
     callback=_conditions,
     metavar="EXPR",
     multiple=True,
-    help="Exit with 99 where this holds of B - A, such as 'time_to_effect.p99 > +10%'; may be given again.",
+    help="Exit with 99 if this holds of B - A, such as 'time_to_effect.p99 > +10%'; may be repeated.",
 )
 @click.option("--all", "complete", is_flag=True, help="Show every metric.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Save picture and comparison.json here.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the picture and comparison.json."
+)
 @click.option("--no-plots", is_flag=True, help="Save no picture.")
 @click.option("--svg", is_flag=True, help="Save the picture as SVG as well.")
 def command(  # noqa: PLR0913  # one parameter an option
@@ -75,23 +78,23 @@ def command(  # noqa: PLR0913  # one parameter an option
     no_plots: bool,
     svg: bool,
 ) -> None:
-    """Compare results B with results A: what is better, what is worse, and what may be chance.
+    """Compare results B with results A: which metrics are better or worse, and which may differ by chance.
 
-    A and B are folders that `retrysim run` has left, or FOLDER:CELL for one cell of such a folder. Two folders are
-    compared cell by cell where their cells have the same ids; one folder needs --cells.
+    A and B are folders of finished runs, or FOLDER:CELL for one cell of such a folder. Two folders are compared cell by
+    cell if their cells have the same ids; one folder needs --cells.
 
     Requests of one seed met the same weather and the same latencies, so they are compared in pairs. A condition of
-    --fail-if is METRIC OPERATOR DIFFERENCE: an amount of B - A (+500ms, +0.1% of a rate is a tenth of a percentage
-    point), a share of A's value (+10% of a time or a count) or a multiple of it (x1.1).
+    --fail-if is METRIC OPERATOR DIFFERENCE. The difference is an amount of B - A (+500ms; for a rate +0.1% is a tenth
+    of a percentage point), a share of A's value (+10% of a time or a count), or a multiple of it (x1.1).
 
-    Exits with 99 where a condition certainly holds, and with 98 where one may.
+    Exits with 99 if a condition certainly holds, and with 98 if one may hold.
     """
     if out is None and (no_plots or svg):
-        raise click.UsageError("without --out nothing is saved, so --no-plots and --svg mean nothing")
+        raise click.UsageError("without --out nothing is saved, so --no-plots and --svg have no effect")
     if no_plots and svg:
-        raise click.UsageError("--svg asks for a picture and --no-plots for none")
+        raise click.UsageError("--svg asks for a picture, but --no-plots for none")
     if out is not None:
-        refuse_impossible(out)
+        refuse_unwritable(out)
     compared, headers = _compared(a, b, cells)
     printer = Printer()
     for number, (one, header) in enumerate(zip(compared, headers, strict=True)):
@@ -107,9 +110,9 @@ def command(  # noqa: PLR0913  # one parameter an option
 
 
 def _compared(a: str, b: str | None, cells: tuple[str, str] | None) -> tuple[Comparison, list[tuple[str, str]]]:
-    """Compare what is named; also return how A and B are called on top of each table."""
+    """Compare what the command line names; also return the two lines above each table, which describe A and B."""
     first, second = _places(a, b, cells)
-    with told(None):
+    with results_errors():
         results = [open_results(first.folder)]
         results.append(results[0] if second.folder == first.folder else open_results(second.folder))
     sides = [_side(result, place) for result, place in zip(results, (first, second), strict=True)]
@@ -127,12 +130,12 @@ def _places(a: str, b: str | None, cells: tuple[str, str] | None) -> tuple[Place
             raise click.UsageError("--cells chooses two cells of one folder: name that folder alone")
         return Place(first.folder, cells[0]), Place(first.folder, cells[1])
     if b is None:
-        raise click.UsageError("with what? Name a second folder, or two cells of this one with --cells A B")
+        raise click.UsageError("name a second folder to compare with, or two cells of this one with --cells A B")
     return first, _place(b)
 
 
 def _place(text: str) -> Place:
-    """Read FOLDER or FOLDER:CELL; a folder whose name has a colon is taken as it is."""
+    """Read FOLDER or FOLDER:CELL; if a folder has this very name, colon included, it is that folder."""
     folder, colon, cell = text.rpartition(":")
     if colon and folder and not Path(text).exists():
         return Place(Path(folder), cell)
@@ -165,7 +168,7 @@ def _print(one: Compared, header: tuple[str, str], printer: Printer, *, complete
 
 
 def _judge(compared: Comparison, conditions: Sequence[Condition], printer: Printer) -> Ruling | None:
-    """Print what became of the conditions, and return the worst of it."""
+    """Print the ruling on each condition, and return the worst one."""
     if not conditions:
         return None
     printer.verbatim("\nfail if")
@@ -191,7 +194,7 @@ def _save(compared: Comparison, folder: Path, *, pictures: bool, svg: bool) -> l
 
 
 def _caption(one: Compared) -> str:
-    """Return the caption of a picture: that of B, and what it is compared with."""
+    """Return the caption of a picture: the captions of A and of B."""
     found = [
         caption_text(
             cell.cell.scenario.name,

@@ -10,9 +10,12 @@ INVALID_SCENARIO = 3
 BROKEN = 4
 """An invariant is broken."""
 CORRUPT = 5
-"""A results file is damaged, or not one of ours."""
+"""A results file is damaged, or not one of retrysim's."""
 INCONCLUSIVE = 98
 """The numbers cannot tell whether an expectation is met."""
 MISSED = 99
 """An expectation is missed."""
 INTERRUPTED = 130
+
+OF_RULING = {"missed": MISSED, "inconclusive": INCONCLUSIVE}
+"""By the value of the worst ruling on expectations or constraints."""

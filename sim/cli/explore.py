@@ -1,4 +1,4 @@
-"""`retrysim explore`: go through all courses of a small world, and save those that break something."""
+"""`retrysim explore`: search all courses of a small world, and save those that break something."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from sim.api.replay import NotInScenario, chosen_cell
+from sim.cli.errors import scenario_errors
 from sim.cli.exit_codes import BROKEN, INVALID_SCENARIO
-from sim.cli.explored import Searched, print_counterexamples, print_searched, progress_text
+from sim.cli.files import refuse_unwritable, saving
 from sim.cli.interrupts import interrupts
-from sim.cli.output import Printer, refuse_impossible, saving
-from sim.cli.scenarios import Source, problems_told, scenario_options
+from sim.cli.print_search import Search, print_counterexamples, print_search, progress_text
+from sim.cli.scenario_options import Source, scenario_options
 from sim.cli.search_options import SearchOptions, search_options
+from sim.cli.terminal import Printer
 from sim.contracts.catalogue import INVARIANTS
-from sim.experiment.plan import weather_told
+from sim.experiment.plan import weather_problems
 from sim.explorer.explore import Explored, explore
 from sim.explorer.files import name_of, retrier_words, save, save_test
 from sim.explorer.plain_values import NotCanonical
@@ -37,34 +39,34 @@ if TYPE_CHECKING:
     from sim.scenario.cells import Cell
 
 RULE = 100
-"""How long the line between two cells is."""
+"""The length of the line between two cells."""
 MOST_STEPS_TO_SHRINK = 30_000
-"""Of all the courses together that are tried to make one counterexample smaller."""
+"""Of all courses together that are tried to make one counterexample smaller."""
 
 
 @click.command("explore")
 @scenario_options
 @search_options
-@click.option("--cell", help="Search one cell alone, by its id or name, where the scenario has several.")
+@click.option("--cell", help="Search only this cell, by its id or name, if the scenario has several.")
 @click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), help="Where counterexamples go (results/NAME)."
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of the counterexamples (results/NAME)."
 )
 @click.option("--pytest", "tests", is_flag=True, help="Save a test beside each counterexample.")
 def command(source: Source, options: SearchOptions, cell: str | None, out: Path | None, *, tests: bool) -> None:
     """Search the small world of SCENARIO: every outcome, order, cancel and death.
 
-    Courses of events are gone through in order of how much differs from the undisturbed one, so what is found first is
-    shortest. Bounds come from the scenario's `explore`, options change them. Each invariant that is broken is saved
-    with a course that breaks it, for `retrysim replay`. Exits with 4 where one is.
+    The search tries courses of events in order of how much they differ from the undisturbed one, so the first one that
+    it finds is a shortest one. The bounds come from the scenario's `explore`; options change them. For each invariant
+    that is broken, a course that breaks it is saved, for `retrysim replay`. Exits with 4 if one is broken.
     """
-    with problems_told(source):
+    with scenario_errors(source):
         scenario = source.load()
         try:
             chosen = cells(scenario) if cell is None else [chosen_cell(scenario, cell)]
         except NotInScenario as error:
             raise click.UsageError(str(error)) from None
         folder = Path("results") / scenario.name if out is None else out
-        refuse_impossible(folder)
+        refuse_unwritable(folder)
     printer = Printer()
     holds = []
     for position, one in enumerate(chosen):
@@ -75,20 +77,20 @@ def command(source: Source, options: SearchOptions, cell: str | None, out: Path 
         raise click.exceptions.Exit(BROKEN)
 
 
-def _search_cell(  # noqa: PLR0913  # what to search, how, and where the results go
+def _search_cell(  # noqa: PLR0913  # what to search, how, and where counterexamples go
     source: Source, options: SearchOptions, chosen: Cell, folder: Path, printer: Printer, *, tests: bool
 ) -> bool:
-    """Search one cell, print and save what was found; return whether everything holds in it."""
-    with problems_told(source), weather_told():
+    """Search one cell, print and save what breaks; return whether everything holds in it."""
+    with scenario_errors(source), weather_problems():
         bounds = options.bounds(chosen.scenario, source.requests)
         world = small_world(chosen.scenario, bounds)
-        held = options.invariants or invariants_named(world.check) or INVARIANTS
-        searched = Searched(chosen, world, bounds, held, streams(world, bounds))
+        invariants = options.invariants or invariants_named(world.check) or INVARIANTS
+        search = Search(chosen, world, bounds, invariants, streams(world, bounds))
         with _progress() as watcher:
-            found = _explored(searched, options, watcher)
+            found = _explored(search, options, watcher)
         several = chosen.id if chosen.name != world.name else ""
-        courses = {name_of(world.name, name, several): _played(searched, broken) for name, broken in _smallest(found)}
-    print_searched(searched, found, printer)
+        courses = {name_of(world.name, name, several): _played(search, broken) for name, broken in _smallest(found)}
+    print_search(search, found, printer)
     if courses:
         words = retrier_words(world)
         files = _save(courses, folder, source.retrier if words else "", tests=tests)
@@ -102,7 +104,7 @@ def _search_cell(  # noqa: PLR0913  # what to search, how, and where the results
     return not (found.broken or found.unseen)
 
 
-def _explored(searched: Searched, options: SearchOptions, watcher: Callable[[Explored], None]) -> Explored:
+def _explored(search: Search, options: SearchOptions, watcher: Callable[[Explored], None]) -> Explored:
     so_far: list[Explored] = []
 
     def progress(found: Explored) -> None:
@@ -111,9 +113,9 @@ def _explored(searched: Searched, options: SearchOptions, watcher: Callable[[Exp
 
     try:
         return explore(
-            searched.world,
-            searched.bounds,
-            invariants=searched.held,
+            search.world,
+            search.bounds,
+            invariants=search.invariants,
             workers=options.workers,
             states_at_most=options.states_at_most,
             first=options.first,
@@ -124,7 +126,7 @@ def _explored(searched: Searched, options: SearchOptions, watcher: Callable[[Exp
             click.echo(f"so far: {progress_text(found)}", err=True)
         raise
     except NotCanonical as error:
-        click.echo(f"{searched.name}: its states cannot be compared: {error}", err=True)
+        click.echo(f"{search.name}: its states cannot be compared: {error}", err=True)
         raise click.exceptions.Exit(INVALID_SCENARIO) from None
     except ChildProcessError as error:
         raise click.ClickException(str(error)) from None
@@ -134,17 +136,17 @@ def _smallest(found: Explored) -> list[tuple[str, Counterexample]]:
     return sorted(found.broken.items(), key=lambda item: item[1].size)
 
 
-def _played(searched: Searched, broken: Counterexample) -> Played:
-    """Play a course that was found, or a smaller one that breaks the same."""
-    world, bounds = searched.world, searched.bounds
-    invariant = next(one for one in searched.held if one.name == broken.violation.invariant)
+def _played(search: Search, broken: Counterexample) -> Played:
+    """Play the course that was found, or a smaller one that breaks the same invariant."""
+    world, bounds = search.world, search.bounds
+    invariant = next(one for one in search.invariants if one.name == broken.violation.invariant)
     runs = MOST_STEPS_TO_SHRINK // max(1, broken.steps)
     answers = minimize(world, bounds, broken.answers, invariant, runs_at_most=runs)
     return play(world, answers=answers, bounds=bounds, invariants=(invariant,))
 
 
 def _save(courses: dict[str, Played], folder: Path, retrier: str | None, *, tests: bool) -> list[str]:
-    """Save counterexamples by their names; return the names of the files, each once."""
+    """Save the counterexamples, given by name; return the names of the files, each once."""
     names: list[str] = []
     with saving(folder, ()) as beside:
         for name, played in courses.items():
@@ -158,7 +160,7 @@ def _save(courses: dict[str, Played], folder: Path, retrier: str | None, *, test
 
 @contextmanager
 def _progress() -> Iterator[Callable[[Explored], None]]:
-    """Show how far a search is on stderr, if that is a terminal."""
+    """Show the progress of a search on stderr if that is a terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda _: interrupts.check()

@@ -1,4 +1,4 @@
-"""Ctrl-C: when it may strike, and what is said of the work that was done."""
+"""Ctrl-C: when it may interrupt, and the message about the work that was done."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ NOTHING = "nothing was written"
 class Interrupts:
     """The handler of Ctrl-C: raises KeyboardInterrupt, and remembers.
 
-    Extension modules that are being imported swallow the exception, make an ImportError of it or leave Python unable to
-    end. So it is held back while commands are imported, and what takes long asks again with `check`.
+    Extension modules that are being imported swallow the exception, turn it into an ImportError or leave Python unable
+    to end. So it is held back while commands are imported, and long work asks again with `check`.
     """
 
     def __init__(self) -> None:
         self.asked = False
-        self.kept = NOTHING
-        """What is to be said of the work that was done, where a command is interrupted."""
+        """Whether Ctrl-C was pressed."""
+        self.saved = NOTHING
+        """How much work is saved: the message of a command that is interrupted ends with it."""
         self._holds = False
 
     def __call__(self, signal_number: int, frame: FrameType | None) -> None:
@@ -45,12 +46,12 @@ class Interrupts:
         self.check()
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt where one has been lost."""
+        """Raise KeyboardInterrupt if Ctrl-C was pressed, in case the first one was lost."""
         if self.asked:
             raise KeyboardInterrupt
 
     def stop(self) -> None:
-        """Ignore Ctrl-C from here on, as what is left takes no time; does nothing where `main` does not run."""
+        """Ignore Ctrl-C from here on, as the rest takes no time; does nothing outside of `main`."""
         if signal.getsignal(signal.SIGINT) is self:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 

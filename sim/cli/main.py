@@ -1,4 +1,4 @@
-"""The command `retrysim`: finds and runs a command, and turns what went wrong into words and an exit code."""
+"""The command `retrysim`: finds and runs a command, and turns an error into a message and an exit code."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from sim.cli.interrupts import interrupts
 from sim.cli.stdout import mute_stdout, reader_may_leave
 
 COMMANDS = {
-    "run": "Simulate a scenario; print and save what comes out.",
+    "run": "Simulate a scenario; print and save the results.",
     "validate": "Check scenario files, or show one with nothing left to guess.",
-    "show": "Print the answer of saved results again.",
+    "show": "Print saved results again.",
     "export": "Write the requests of saved results as CSV or Parquet.",
     "replay": "Simulate one request again and tell its story.",
-    "compare": "Say what is better, what is worse and what may be chance.",
-    "tune": "Search the parameters of a scenario for those worth choosing among.",
-    "explore": "Search a small world for courses that break something.",
+    "compare": "Compare two results: better, worse, or possibly chance.",
+    "tune": "Search the parameters of a scenario for the best trade-offs.",
+    "explore": "Search a small world for courses of events that break something.",
     "schema": "Print the JSON Schema of scenario files.",
 }
 
 
 class Commands(click.Group):
-    """Commands by name; listing them imports none of them."""
+    """The commands by name; a list of them imports none."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name all commands, in the order in which people meet them."""
+        """Return the names of all commands, in the order in which people need them."""
         del ctx
         return list(COMMANDS)
 
@@ -68,7 +68,7 @@ def cli() -> None:
     """If I retry like this, what happens?
 
     Simulates retriers, the ones of Convex and your own, against actions that fail, crash and hang, and measures how
-    long things take, how often they are tried, how often they happen twice, and what is stuck for ever.
+    long things take, how often they are tried, how often they happen twice, and which are stuck for ever.
     """  # noqa: D400  # a question
 
 
@@ -77,29 +77,29 @@ def main() -> NoReturn:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, interrupts)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A name that the terminal's encoding cannot say is spelled out.
+        # Characters that the terminal's encoding does not have are written as escapes.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = cli.main(prog_name="retrysim", standalone_mode=False)
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # `_told` raises again what it has no words for
-        code = _told(error)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # `_report` raises an internal error again
+        code = _report(error)
     interrupts.stop()
     sys.exit(code if isinstance(code, int) else OK)
 
 
-def _told(error: BaseException) -> int:
-    """Say on stderr why a command did not end well, and return the exit code; raises what is a mistake of ours."""
+def _report(error: BaseException) -> int:
+    """Say on stderr why a command failed, and return the exit code; raises an internal error again."""
     if interrupts.asked or isinstance(error, (KeyboardInterrupt, click.Abort)):
         interrupts.stop()
         warnings.filterwarnings("ignore", "coroutine .* was never awaited")
-        click.echo(f"interrupted; {interrupts.kept}", err=True)
+        click.echo(f"interrupted; {interrupts.saved}", err=True)
         return INTERRUPTED
     if isinstance(error, click.ClickException):
         error.show()
         return error.exit_code
     if isinstance(error, OSError):
-        # Scenarios and results have words of their own for this; what is left is stdout.
+        # Errors of scenario and results files have their own messages; this one is of stdout.
         mute_stdout()
-        click.echo(f"Error: cannot write what there is to say: {error.strerror or error}", err=True)
+        click.echo(f"Error: cannot write the output: {error.strerror or error}", err=True)
         return INTERNAL_ERROR
     raise error

@@ -1,8 +1,8 @@
-"""How far a run is and how long it will take: on stderr, and only where that is a terminal."""
+"""The progress bar and the estimated cost of a run: on stderr, and only if that is a terminal."""
 
 from __future__ import annotations
 
-import time  # noqa: TID251  # how long people wait; no result knows it
+import time  # noqa: TID251  # measures how long people wait; no result depends on it
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from sim.cli.interrupts import interrupts
 from sim.engine.world import World
 from sim.experiment.chunks import CHUNK_REQUESTS
 from sim.experiment.engines import Engine, simulate
-from sim.experiment.plan import events_of, weather_told
+from sim.experiment.plan import events_of, weather_problems
 from sim.history.request import table
 from sim.kernel.durations import NS_PER_S, format_duration
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from rich.progress import Task
 
     from sim.experiment.plan import Plan
-    from sim.experiment.progress import Progress as Watcher
+    from sim.experiment.progress import Progress as Report
     from sim.history.records import Requests
     from sim.scenario.schema import Scenario
 
 LONG_EVENTS = 3_000_000
-"""From so many events on the cost is told before the start: some ten seconds of the event engine."""
+"""A run of so many events prints its cost before it starts: some ten seconds of the event engine."""
 PILOT_CELLS = 3
 PILOT_SHARE = 16
-"""The pilot simulates this part of a chunk."""
+"""The pilot simulates one part in so many of a chunk."""
 
 
 class Rate(ProgressColumn):
-    """How many requests a second are done."""
+    """The requests a second."""
 
     def render(self, task: Task) -> Text:
         """Return what the bar shows."""
@@ -45,8 +45,8 @@ class Rate(ProgressColumn):
 
 
 @contextmanager
-def bar() -> Iterator[Watcher]:
-    """Show a bar on stderr, if that is a terminal."""
+def progress_bar() -> Iterator[Report]:
+    """Show a bar on stderr if that is a terminal; yield the function that updates it."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda *_: interrupts.check()
@@ -69,18 +69,18 @@ def bar() -> Iterator[Watcher]:
         yield show
 
 
-def tell_cost(planned: Plan, engine: Engine, workers: int, left: float) -> None:
-    """Say how much work is to be done and how long it may take; `left` is the share that is not done yet."""
+def print_cost(planned: Plan, workers: int, missing: float) -> None:
+    """Print how much work there is and how long it may take; `missing` is the share that is not done yet."""
     console = Console(stderr=True)
-    events = round(sum(planned.events) * left)
+    events = round(sum(planned.events) * missing)
     if not console.is_terminal or events < LONG_EVENTS:
         return
-    seconds = events * _seconds_an_event(planned, engine) / workers
+    seconds = events * _seconds_an_event(planned) / workers
     console.print(cost_text(events, seconds, workers), highlight=False, soft_wrap=True)
 
 
 def cost_text(events: int, seconds: float, workers: int) -> str:
-    """Return what is said of the cost: both numbers with one or two digits that count."""
+    """Return the line about the cost; both numbers are rounded to one or two digits."""
     shown = events - events % 10 ** max(0, len(str(events)) - 2)
     unit = 1 if seconds < 10 else 10 if seconds < 600 else 60
     long = format_duration(max(1, round(seconds / unit) * unit) * NS_PER_S)
@@ -88,14 +88,14 @@ def cost_text(events: int, seconds: float, workers: int) -> str:
     return f"estimated: {shown:,} events, about {long}{who}"
 
 
-def _seconds_an_event(planned: Plan, engine: Engine) -> float:
-    """Time the first requests of some cells."""
+def _seconds_an_event(planned: Plan) -> float:
+    """Measure the time of the first requests of some cells."""
     events, start = 0, time.perf_counter()
     step = max(1, len(planned.cells) // PILOT_CELLS)
     for cell in planned.cells[::step][:PILOT_CELLS]:
         interrupts.check()
-        with weather_told():
-            events += int(events_of(_pilot(cell.scenario, engine)).sum())
+        with weather_problems():
+            events += int(events_of(_pilot(cell.scenario, planned.engine)).sum())
     return (time.perf_counter() - start) / max(1, events)
 
 

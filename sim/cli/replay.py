@@ -1,4 +1,4 @@
-"""`retrysim replay`: simulate one request again, or a course that a search has found; tell its story and draw it."""
+"""`retrysim replay`: simulate one request again, or a course that a search has found; print and draw its story."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from sim.api.replay import NotInScenario, Replayed, replayed
+from sim.cli.errors import scenario_errors
 from sim.cli.exit_codes import BROKEN
-from sim.cli.output import Printer, refuse_impossible, saving, terminal_width, whole
-from sim.cli.scenarios import Source, problems_told, scenario_options
+from sim.cli.files import refuse_unwritable, replacing, saving
+from sim.cli.scenario_options import Source, scenario_options
+from sim.cli.terminal import Printer, terminal_width
 from sim.explorer.play import CourseMisfit, located
 from sim.pictures.data.caption import caption_text
 from sim.pictures.story import save_timeline
@@ -23,14 +25,14 @@ if TYPE_CHECKING:
     from sim.scenario.schema import Scenario
 
 MOST_NAMED = 5
-"""Of more invariants that hold only the number is printed."""
+"""If more invariants hold, only their number is printed."""
 
 
 @click.command("replay")
 @scenario_options
-@click.option("--request", type=click.IntRange(0), help="The request's number, from 0; of a course it may be left out.")
-@click.option("--cell", help="The cell's id or name, where the scenario has several.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where the picture goes (results/NAME).")
+@click.option("--request", type=click.IntRange(0), help="Number of the request, from 0; not needed for a course.")
+@click.option("--cell", help="Id or name of the cell, if the scenario has several.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of the picture (results/NAME).")
 @click.option("--no-plots", is_flag=True, help="Save no picture.")
 @click.option("--svg", is_flag=True, help="Save the picture as SVG as well.")
 @click.option(
@@ -54,16 +56,16 @@ def command(  # noqa: PLR0913  # one parameter an option
     The request is the same as in the whole run. In a shared world the whole replication is simulated; the requests of
     replication r begin at r times the number of requests.
 
-    A SCENARIO with a course, as `retrysim explore` saves them, is played as the course says. Exits with 4 where that
-    breaks what the scenario names under `check` (or anything that is owed, where it names nothing).
+    If SCENARIO has a course, such as one saved by `retrysim explore`, the course is played. Exits with 4 if that breaks
+    an invariant that the scenario names under `check`, or, if it names none, one that retriers and the platform owe.
     """
     if no_plots and svg:
-        raise click.UsageError("--svg asks for a picture and --no-plots for none")
-    with problems_told(source):
+        raise click.UsageError("--svg asks for a picture, but --no-plots for none")
+    with scenario_errors(source):
         scenario = source.load()
         folder = Path("results") / scenario.name if out is None else out
         if not no_plots:
-            refuse_impossible(folder)
+            refuse_unwritable(folder)
         found = _replayed(scenario, request, cell, source)
     number = found.number if request is None else request
     printer = Printer()
@@ -82,7 +84,7 @@ def command(  # noqa: PLR0913  # one parameter an option
             printer.verbatim(f"saved {folder / name}")
     if trace is not None:
         text = trace_json(found.history, found.number, f"{scenario.name}, {found.cell.name}: request {number}")
-        with whole(trace) as beside:
+        with replacing(trace) as beside:
             beside.write_text(text, encoding="utf-8")
         printer.verbatim(f"saved {trace}")
     if found.played is not None and not found.played.holds:
@@ -101,7 +103,7 @@ def _replayed(scenario: Scenario, request: int | None, cell: str | None, source:
 
 
 def _print_story(found: Replayed, printer: Printer) -> None:
-    """Print what happened; of a course also what it is, what it breaks, and the digest to compare histories by."""
+    """Print the story; of a course also its events, the invariants it breaks, and the digest of the history."""
     played, width = found.played, terminal_width()
     if played is not None:
         for line in played.course_lines(width):

@@ -1,44 +1,45 @@
-"""`retrysim run`: simulate a scenario, print the answer, save the numbers and the pictures."""
+"""`retrysim run`: simulate a scenario, print the results, save them with pictures."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sim.api.check import Checked, check
-from sim.cli.answer import print_answer
-from sim.cli.exit_codes import BROKEN, INCONCLUSIVE, MISSED
-from sim.cli.kept import BESIDE, kept, told
-from sim.cli.output import Printer, refuse_impossible, saving
-from sim.cli.progress import bar, tell_cost
-from sim.cli.scenarios import Source, problems_told, scenario_options
-from sim.cli.violations import print_checked
+from sim.cli.errors import results_errors, scenario_errors
+from sim.cli.exit_codes import BROKEN, OF_RULING
+from sim.cli.files import refuse_unwritable, saving
+from sim.cli.print_check import print_check
+from sim.cli.print_result import print_result
+from sim.cli.progress import print_cost, progress_bar
+from sim.cli.run_folder import TEMPORARY, open_run_folder
+from sim.cli.scenario_options import Source, scenario_options
+from sim.cli.terminal import Printer
 from sim.contracts.catalogue import INVARIANTS
-from sim.expect.expectations import Ruling
-from sim.experiment.engines import VECTOR, Choice, EngineRefused, choose
-from sim.experiment.executors import refuse_unknown
-from sim.experiment.plan import plan, refuse_course
-from sim.experiment.progress import Watch
+from sim.experiment.engines import VECTOR, EngineRefused
+from sim.experiment.executors import Workers
+from sim.experiment.plan import Plan, plan, refuse_course
+from sim.experiment.progress import ProgressCounter
 from sim.explorer.play import located
 from sim.pictures.data.caption import caption_text
 from sim.pictures.run_pictures import SWEEP_PICTURES, save_figures, save_sweep
+from sim.results.checksum import SUFFIX
 from sim.results.folder import is_stale
-from sim.results.seal import SUFFIX
 from sim.results.tables import RESULTS
 from sim.scenario.cells import cells
+from sim.scenario.identity import digest
 from sim.scenario.mistakes.problems import ScenarioError
 
 if TYPE_CHECKING:
     from sim.experiment.engines import Asked
-    from sim.experiment.plan import Plan
-    from sim.results.folder import Keeping
+    from sim.results.folder import RunFolder
     from sim.results.result import Result
     from sim.scenario.schema import Scenario
 
-EXIT_CODES = {Ruling.missed: MISSED, Ruling.inconclusive: INCONCLUSIVE}
 EXAMPLES = {"stuck": "a stuck request", "duplicated": "a repeated effect", "slowest": "the slowest request"}
 PICTURES = ("attempts", "ccdf", "detection_lag", "duplicates", "outcomes")
 RESULT_FILES = (RESULTS, f"{RESULTS}{SUFFIX}")
@@ -46,121 +47,135 @@ SWEPT = tuple(f"{name}.{kind}" for name in SWEEP_PICTURES for kind in ("png", "s
 """Pictures of scenarios that sweep one or two keys."""
 MADE_OF_RESULTS = ("summary.json", *(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")))
 FILES = (*RESULT_FILES, *MADE_OF_RESULTS)
-"""What any run leaves in its folder; SVG where it is asked for."""
-"""What a run may leave in its folder, all else there is somebody else's."""
+"""The files of any run in its folder, SVG only if it is asked for; all other files there are the user's."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """The options of `retrysim run`, besides those of the scenario."""
+
+    out: Path | None
+    engine: Asked
+    workers: int
+    executor: str | None
+    fresh: bool
+    checks_all: bool
+    no_plots: bool
+    svg: bool
+
+    def processes(self) -> Workers:
+        """Return the processes that simulate; raises BadParameter for an unknown executor."""
+        try:
+            return Workers(self.executor, self.workers)
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="'--executor'") from None
 
 
 @click.command("run")
 @scenario_options
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where results go (results/NAME).")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of the results (results/NAME).")
 @click.option(
     "--engine",
     type=click.Choice(["auto", "event", "vector"]),
     default="auto",
-    help="How to simulate: event by event, or many requests at once; auto takes the fastest that can.",
+    help="Simulate event by event, or many requests at once; auto takes the fastest that can simulate all cells.",
 )
 @click.option("--workers", type=click.IntRange(1, 1024), default=1, metavar="N", help="Simulate in N processes.")
-@click.option("--executor", metavar="dask[://HOST:PORT]", help="Let a Dask cluster simulate, or N local workers of it.")
-@click.option("--fresh", is_flag=True, help="Start anew and replace the results that are there, whatever they are.")
 @click.option(
-    "--check", "checks_all", is_flag=True, help="Hold every history against what retriers and the platform owe."
+    "--executor", metavar="dask[://HOST:PORT]", help="Simulate on a Dask cluster, or in N local Dask workers."
+)
+@click.option("--fresh", is_flag=True, help="Start anew, and replace the results that are there, whatever they are.")
+@click.option(
+    "--check", "checks_all", is_flag=True, help="Check every history against all that retriers and the platform owe."
 )
 @click.option("--no-plots", is_flag=True, help="Save no pictures.")
 @click.option("--svg", is_flag=True, help="Save pictures as SVG as well.")
-def command(  # noqa: PLR0913  # one parameter an option
-    source: Source,
-    out: Path | None,
-    engine: Asked,
-    workers: int,
-    executor: str | None,
-    *,
-    fresh: bool,
-    checks_all: bool,
-    no_plots: bool,
-    svg: bool,
-) -> None:
-    """Simulate SCENARIO: print what comes out, save results, summary.json and pictures.
+def command(source: Source, **options: Any) -> None:
+    """Simulate SCENARIO: print the results, save them with summary.json and pictures.
 
-    What is done is kept at once: a run that was stopped, however it was, goes on when the same command is given again,
-    and one that has finished is shown again. Results of an earlier version of the scenario are replaced.
+    Each part of the work is saved as soon as it is done: if a run is stopped in any way, the same command resumes it.
+    If the run has finished, the same command shows its results again. Results of an earlier version of the scenario are
+    replaced.
 
-    Exits with 4 where an invariant is broken (--check, or the scenario's own `check`), with 5 where results that are
-    there are damaged or of another scenario, with 98 where an expectation of the scenario is inconclusive and with 99
-    where one is missed.
+    Exits with 4 if an invariant is broken (--check, or the scenario's own `check`), with 5 if the results that are
+    there are damaged or of another scenario, with 98 if an expectation of the scenario is inconclusive and with 99 if
+    one is missed.
     """
-    if no_plots and svg:
-        raise click.UsageError("--svg asks for pictures and --no-plots for none")
-    try:
-        refuse_unknown(executor)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="'--executor'") from None
+    _run(source, RunOptions(**options))
+
+
+def _run(source: Source, options: RunOptions) -> None:
+    if options.no_plots and options.svg:
+        raise click.UsageError("--svg asks for pictures, but --no-plots for none")
+    processes = options.processes()
+    printer = Printer()
+    checked = None
     with ExitStack() as stack:
-        with problems_told(source):
-            scenario = source.load()
-            try:
-                refuse_course(scenario)
-            except ScenarioError as error:
-                raise located(error, source.path) from None
-            folder = Path("results") / scenario.name if out is None else out
-            refuse_impossible(folder)
-            keeping = checked = None
-            if checks_all or any(cell.scenario.check for cell in cells(scenario)):
-                if workers > 1 or executor is not None:
-                    raise click.UsageError("histories are checked in this process: no --workers, no --executor")
-                if engine == VECTOR:
-                    raise click.UsageError(
-                        "histories are checked by the event engine, which keeps them: no --engine vector"
-                    )
-                own, checked = _checked(scenario, folder, checks_all=checks_all)
+        with scenario_errors(source):
+            scenario = _load(source)
+            path = Path("results") / scenario.name if options.out is None else options.out
+            refuse_unwritable(path)
+            if options.checks_all or any(cell.scenario.check for cell in cells(scenario)):
+                folder, own, checked = None, *_check(scenario, path, options)
                 result = checked.result
             else:
-                own, planned = MADE_OF_RESULTS, plan(scenario)
-                choice = _chosen(planned, engine)
-                keeping = stack.enter_context(kept(folder, scenario, planned.cells, choice, fresh=fresh))
-                result = _simulated(keeping, planned, workers, executor)
-        printer = Printer()
-        _print_results(result, source, printer)
+                own, planned = MADE_OF_RESULTS, _plan(scenario, options)
+                folder = stack.enter_context(open_run_folder(path, planned, fresh=options.fresh))
+                result = _simulate(folder, planned, processes)
+        _print_result(result, source, printer)
         if checked is not None:
-            print_checked(checked, printer, source)
-        files = _save(result, folder, own, keeping, pictures=not no_plots, svg=svg)
+            print_check(checked, printer, source)
+        files = _save(result, path, own, folder, pictures=not options.no_plots, svg=options.svg)
         printer.verbatim("")
-        printer.sentence(f"saved in {folder}: {', '.join(files)}")
+        printer.sentence(f"saved in {path}: {', '.join(files)}")
     if checked is not None and not checked.holds:
         raise click.exceptions.Exit(BROKEN)
-    if result.ruling in EXIT_CODES:
-        raise click.exceptions.Exit(EXIT_CODES[result.ruling])
+    if result.ruling is not None and result.ruling.value in OF_RULING:
+        raise click.exceptions.Exit(OF_RULING[result.ruling.value])
 
 
-def _chosen(planned: Plan, engine: Asked) -> Choice:
+def _load(source: Source) -> Scenario:
+    scenario = source.load()
     try:
-        return choose(planned.cells, engine)
+        refuse_course(scenario)
+    except ScenarioError as error:
+        raise located(error, source.path) from None
+    return scenario
+
+
+def _plan(scenario: Scenario, options: RunOptions) -> Plan:
+    try:
+        return plan(scenario, options.engine)
     except EngineRefused as error:
         raise click.UsageError(str(error)) from None
 
 
-def _simulated(keeping: Keeping, planned: Plan, workers: int, executor: str | None) -> Result:
-    """Simulate what is not there yet."""
-    with told(keeping):
-        if keeping.journal is None:
-            return keeping.result()
-        if keeping.found < len(keeping.chunks) and keeping.scenario.precision is None:  # with it nobody knows
-            tell_cost(planned, keeping.choice.engine, workers, 1 - keeping.found / len(keeping.chunks))
-        with bar() as watcher:
-            return keeping.run(executor, workers, Watch(planned.cells, watcher))
+def _simulate(folder: RunFolder, planned: Plan, processes: Workers) -> Result:
+    """Simulate the chunks that are missing; print the cost before, if it is known."""
+    if folder.checkpoint is None:
+        return folder.result()
+    missing = 1 - folder.resumed / len(folder.chunks)
+    if missing and planned.scenario.precision is None:  # which makes a run as long as it takes
+        print_cost(planned, processes.count, missing)
+    with progress_bar() as progress:
+        return folder.run(processes, ProgressCounter(planned, progress))
 
 
-def _checked(scenario: Scenario, folder: Path, *, checks_all: bool) -> tuple[tuple[str, ...], Checked]:
-    """Run a scenario and hold its histories against what is owed; also name the files that are to be replaced."""
-    with told(None):
-        found = cells(scenario)
-        stale = is_stale(folder, scenario, found, choose(found))
-    with bar() as watcher:
-        checked = check(scenario, invariants=INVARIANTS if checks_all else (), progress=watcher)
+def _check(scenario: Scenario, path: Path, options: RunOptions) -> tuple[tuple[str, ...], Checked]:
+    """Run a scenario and check its histories; also return the names of the files that it replaces or removes."""
+    if options.workers > 1 or options.executor is not None:
+        raise click.UsageError("histories are checked in this process: no --workers, no --executor")
+    if options.engine == VECTOR:
+        raise click.UsageError("histories are checked by the event engine, which keeps them: no --engine vector")
+    with results_errors():
+        stale = is_stale(path, scenario, digest(scenario))
+    with progress_bar() as progress:
+        checked = check(scenario, invariants=INVARIANTS if options.checks_all else (), progress=progress)
     return FILES if stale else MADE_OF_RESULTS, checked
 
 
-def _print_results(result: Result, source: Source, printer: Printer) -> None:
-    print_answer(result, printer)
+def _print_result(result: Result, source: Source, printer: Printer) -> None:
+    print_result(result, printer)
     examples = _examples(result, source)
     if examples:
         printer.verbatim("\nto see one happen")
@@ -169,7 +184,7 @@ def _print_results(result: Result, source: Source, printer: Printer) -> None:
 
 
 def _examples(result: Result, source: Source) -> list[tuple[str, str]]:
-    """Return a replay line for one stuck, one duplicated and the slowest request of the run, where there are such."""
+    """Return the lines that replay a stuck, a duplicated and the slowest request of the run, if there are such."""
     lines = []
     for kind, what in EXAMPLES.items():
         having = [cell for cell in result.cells if kind in cell.examples]
@@ -182,12 +197,12 @@ def _examples(result: Result, source: Source) -> list[tuple[str, str]]:
 
 
 def _save(  # noqa: PLR0913  # what, where and in which forms
-    result: Result, folder: Path, own: tuple[str, ...], keeping: Keeping | None, *, pictures: bool, svg: bool
+    result: Result, path: Path, own: tuple[str, ...], folder: RunFolder | None, *, pictures: bool, svg: bool
 ) -> list[str]:
-    """Save everything; results take their place behind what is made of them."""
-    if keeping is not None:
-        keeping.finish()
-    with saving(folder, (*own, *SWEPT), BESIDE) as beside:
+    """Save everything; the results take their place last, after the files that are made of them."""
+    if folder is not None:
+        folder.write_results()
+    with saving(path, (*own, *SWEPT), TEMPORARY) as beside:
         (beside / "summary.json").write_text(result.summary_json(), encoding="utf-8")
         if pictures:
             scenario = result.scenario
@@ -197,7 +212,7 @@ def _save(  # noqa: PLR0913  # what, where and in which forms
             save_figures(result.reported, caption, beside, svg=svg)
             save_sweep(result.swept, caption, beside, svg=svg)
         names = sorted(path.name for path in beside.iterdir())
-    if keeping is None:
+    if folder is None:
         return names
-    keeping.publish()
+    folder.publish()
     return sorted([*names, *RESULT_FILES])

@@ -1,4 +1,4 @@
-"""The options of `retrysim explore` that say how far a search reaches, and what for."""
+"""The options of `retrysim explore` that bound a search and choose its invariants."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ DEATH_ONLY = ("down", "inflight")
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """What the command line says about a search."""
+    """The options of a search."""
 
     given: Mapping[str, Any]
-    """Bounds by their names."""
+    """The bounds that are given, by name."""
     values: Mapping[str, tuple[float, ...]]
     invariants: tuple[Invariant, ...]
     workers: int
@@ -39,7 +39,7 @@ class SearchOptions:
     first: bool
 
     def bounds(self, cell: Scenario, requests: int | None) -> Bounds:
-        """Return the bounds in force: those of the cell, changed. Raises UsageError for what cannot be or matter."""
+        """Return the bounds of the cell, changed by the options; raises UsageError for one that is wrong or idle."""
         own = stated_bounds(cell)
         given = {**self.given} if requests is None else {**self.given, "requests": requests}
         values = {name: getattr(own, name) for name in Bounds.model_fields}
@@ -51,21 +51,23 @@ class SearchOptions:
             raise click.UsageError(
                 "; ".join(f"--{one.path.replace('.', ' ')}: {one.reason}" for one in found)
             ) from None
-        return self._that_matter(bounds, cell)
+        return self._without_idle(bounds, cell)
 
-    def _that_matter(self, bounds: Bounds, cell: Scenario) -> Bounds:
+    def _without_idle(self, bounds: Bounds, cell: Scenario) -> Bounds:
         outside = isinstance(cell.retrier.make(), LoopRetrier)
         if outside and self.given.get("crashes"):
-            raise click.UsageError("--crashes: this retrier runs outside of the deployment, whose deaths are explored")
+            raise click.UsageError(
+                "--crashes: this retrier runs outside of the deployment, so deaths of the server cannot strike it"
+            )
         if outside:
             bounds = bounds.model_copy(update={"crashes": 0})
         if cell.cancel is None and self.given.get("cancels"):
-            raise click.UsageError("--cancels: nobody cancels; `cancel` in the scenario says what somebody cancels")
+            raise click.UsageError("--cancels: the scenario cancels nothing; add `cancel` to it")
         if cell.cancel is None:
             bounds = bounds.model_copy(update={"cancels": 0})
         for name in DEATH_ONLY:
             if name in self.given and not bounds.crashes:
-                raise click.UsageError(f"--{name}: cannot matter where the server does not die; see --crashes")
+                raise click.UsageError(f"--{name}: cannot matter if the server never dies; see --crashes")
         return bounds
 
 
@@ -101,40 +103,42 @@ OPTIONS = (
         "--attempts",
         type=click.IntRange(0),
         metavar="N",
-        help="Attempts of a request whose outcome is free; later ones succeed. How many a retrier makes is an option "
-        "of the scenario (--set retrier.max_failures=2).",
+        help="The first N attempts of each request can have any outcome; later ones succeed. How many a "
+        "retrier makes is a setting of the scenario (--set retrier.max_failures=2).",
     ),
-    click.option("--crashes", type=click.IntRange(0), metavar="N", help="Deaths of the server, at any point."),
-    click.option("--cancels", type=click.IntRange(0), metavar="N", help="Cancels of a request, at any point."),
+    click.option("--crashes", type=click.IntRange(0), metavar="N", help="The server dies up to N times, at any point."),
+    click.option(
+        "--cancels", type=click.IntRange(0), metavar="N", help="Each request is canceled up to N times, at any point."
+    ),
     click.option("--down", metavar="DURATION", callback=_duration, help="How long the server is down after a death."),
     click.option(
         "--inflight",
         type=click.Choice(["continues", "lost"]),
-        help="What becomes of effects still ahead when the server dies.",
+        help="What becomes of effects in flight when the server dies.",
     ),
-    click.option("--steps", type=click.IntRange(1), metavar="N", help="Steps of one course; there it is cut."),
+    click.option("--steps", type=click.IntRange(1), metavar="N", help="Cut each course after N steps."),
     click.option(
         "--values",
         multiple=True,
         metavar="STREAM=U,U,...",
         callback=_values,
-        help="The numbers on [0, 1) that a stream takes, such as backoff=0,0.5,0.9; 0.5 alone unless stated. May be "
+        help="The numbers in [0, 1) that a stream can draw, such as backoff=0,0.5,0.9; by default only 0.5. May be "
         "repeated.",
     ),
-    click.option("--no-orders", is_flag=True, help="Keep what is due at one instant in the simulator's order."),
-    click.option("--workers", type=click.IntRange(1), default=1, metavar="N", help="Processes that share the work."),
+    click.option("--no-orders", is_flag=True, help="Events due at one instant happen in their usual order."),
+    click.option("--workers", type=click.IntRange(1), default=1, metavar="N", help="Search in N processes."),
     click.option(
-        "--states-at-most", type=click.IntRange(1), metavar="N", help="Begin no further level beyond so many states."
+        "--states-at-most", type=click.IntRange(1), metavar="N", help="Begin no further level after N states."
     ),
-    click.option("--first", is_flag=True, help="End with the first level that breaks something."),
+    click.option("--first", is_flag=True, help="End with the first level that breaks an invariant."),
     click.option(
         "--invariant",
         "invariants",
         multiple=True,
         metavar="NAME",
         callback=_invariants,
-        help="Look for what breaks this one; may be repeated. Unless given: what the scenario's `check` names, or else "
-        "all that retriers and the platform owe.",
+        help="Search for courses that break this invariant; may be repeated. By default: those that the scenario's "
+        "`check` names, or else all that retriers and the platform owe.",
     ),
 )
 

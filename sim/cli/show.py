@@ -1,4 +1,4 @@
-"""`retrysim show`: print the answer of saved results again."""
+"""`retrysim show`: print saved results again."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from sim.cli.answer import print_answer
-from sim.cli.kept import told
-from sim.cli.output import Printer
+from sim.cli.errors import results_errors
+from sim.cli.print_result import print_result
+from sim.cli.terminal import Printer
 from sim.results.reading import open_results
 
 EXAMPLES = {"stuck": "stuck", "duplicated": "most effects repeated", "slowest": "slowest"}
@@ -17,15 +17,15 @@ EXAMPLES = {"stuck": "stuck", "duplicated": "most effects repeated", "slowest": 
 @click.command("show")
 @click.argument("results", metavar="DIR", type=click.Path(exists=True, path_type=Path))
 def command(results: Path) -> None:
-    """Print the answer of saved results again: the table, the sentences and the verdicts. Nothing is simulated.
+    """Print saved results again: the table, the sentences and the verdicts. Nothing is simulated.
 
-    DIR is the folder of a finished run, or its file results.sqlite. Exits with 5 where the results are damaged, not
-    complete or no results; what was expected and is missed changes no exit code here.
+    DIR is the folder of a finished run, or its file results.sqlite. Exits with 5 if the results are damaged, unfinished
+    or missing; a missed expectation does not change the exit code here.
     """
-    with told(None):
+    with results_errors():
         result = open_results(results)
     printer = Printer()
-    print_answer(result, printer)
+    print_result(result, printer)
     lines = [
         f"{f'{cell.cell.name}: ' if len(result.cells) > 1 else ''}"
         + ", ".join(f"{what} {cell.examples[kind]}" for kind, what in EXAMPLES.items() if kind in cell.examples)

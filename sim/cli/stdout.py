@@ -1,4 +1,4 @@
-"""Standard output whose reader may leave (`| head`)."""
+"""Standard output, if its reader leaves (`| head`)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def reader_may_leave() -> Iterator[None]:
-    """End well where nobody reads any more what a command prints (`| head`); Click would call that an error."""
+    """End with success if the reader of the output has left (`| head`); Click would call that an error."""
     try:
         yield
     except BrokenPipeError:
@@ -26,5 +26,5 @@ def reader_may_leave() -> Iterator[None]:
 
 
 def mute_stdout() -> None:
-    """Let what is still to be printed go nowhere, which Python would otherwise try to flush when it ends."""
+    """Discard all further output, which Python would otherwise try to flush when it ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

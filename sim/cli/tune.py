@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sim.cli.exit_codes import INCONCLUSIVE, MISSED
-from sim.cli.output import Printer, refuse_impossible, saving
-from sim.cli.progress import bar
-from sim.cli.scenarios import Source, problems_told, scenario_options
-from sim.expect.expectations import Ruling
+from sim.cli.errors import scenario_errors
+from sim.cli.exit_codes import OF_RULING
+from sim.cli.files import refuse_unwritable, saving
+from sim.cli.progress import progress_bar
+from sim.cli.scenario_options import Source, scenario_options
+from sim.cli.terminal import Printer
 from sim.explorer.play import located
 from sim.pictures.data.caption import caption_text
 from sim.pictures.pareto import FIGURE, save_pareto
@@ -27,37 +28,38 @@ if TYPE_CHECKING:
 
     from sim.tuning.tuned import Tuned
 
-EXIT_CODES = {Ruling.missed: MISSED, Ruling.inconclusive: INCONCLUSIVE}
 SUMMARY = "tune.json"
 FILES = (
     SUMMARY,
     *(f"{FIGURE}.{kind}" for kind in ("png", "svg")),
     *(f"point-{number}.{kind}" for number in range(1, MOST_FINALISTS + 1) for kind in ("yaml", "ts")),
 )
-"""What a search may leave in its folder, all else there is somebody else's."""
+"""The files of a search in its folder; all other files there are the user's."""
 
 
 @click.command("tune")
 @scenario_options
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where results go (results/NAME-tuned).")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of the results (results/NAME-tuned)."
+)
 @click.option("--no-plots", is_flag=True, help="Save no picture.")
 @click.option("--svg", is_flag=True, help="Save the picture as SVG as well.")
 def command(source: Source, out: Path | None, *, no_plots: bool, svg: bool) -> None:
     """Search parameters of SCENARIO, as its `tune` block says.
 
-    Prints the Pareto set of the objectives, and saves each point of it as a scenario and as TypeScript. --requests says
-    how many requests a finalist is measured with. Exits with 98 where no candidate is sure to keep the constraints and
-    with 99 where none keeps them.
+    Prints the Pareto set of the objectives, and saves each of its points as a scenario and as TypeScript. --requests
+    sets how many requests measure a finalist. Exits with 98 if no candidate is certain to keep the constraints, and
+    with 99 if all finalists miss them.
     """
     if no_plots and svg:
-        raise click.UsageError("--svg asks for pictures and --no-plots for none")
-    with problems_told(source):
+        raise click.UsageError("--svg asks for a picture, but --no-plots for none")
+    with scenario_errors(source):
         scenario = source.load()
         folder = Path("results") / f"{scenario.name}-tuned" if out is None else out
-        refuse_impossible(folder)
+        refuse_unwritable(folder)
         try:
-            with bar() as watcher:
-                tuned = tune(scenario, progress=watcher)
+            with progress_bar() as progress:
+                tuned = tune(scenario, progress=progress)
         except ScenarioError as error:
             raise located(error, source.path) from None
     printer = Printer()
@@ -67,12 +69,12 @@ def command(source: Source, out: Path | None, *, no_plots: bool, svg: bool) -> N
     if tuned.points:
         line = shlex.join(["retrysim", "run", str(folder / "point-1.yaml")])
         printer.verbatim(f"\nto run a point\n  {line}")
-    if tuned.ruling in EXIT_CODES:
-        raise click.exceptions.Exit(EXIT_CODES[tuned.ruling])
+    if tuned.ruling.value in OF_RULING:
+        raise click.exceptions.Exit(OF_RULING[tuned.ruling.value])
 
 
 def _listed(files: Sequence[str]) -> str:
-    """Name files, of the points' the first and the last."""
+    """Name the files; of those of the points only the first and the last."""
     points = [name for name in files if name.startswith("point-")]
     kinds = dict.fromkeys(name.rpartition(".")[2] for name in points)
     last = max((int(name.removeprefix("point-").partition(".")[0]) for name in points), default=0)

@@ -1,1 +1,1 @@
-"""How a run is planned, cut into chunks and shared out among processes. May import `engine` and below."""
+"""How a run is planned, cut into chunks, simulated in processes, and measured. May import `engine` and below."""

@@ -1,4 +1,4 @@
-"""One cell of a run: its scenario, the requests that count, and what they come to."""
+"""One cell of a run: its scenario, the requests that count, their metrics, and the verdicts on what is expected."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim.experiment.parts import kept_of, requests_kept
+from sim.experiment.parts import part_to_keep, requests_in
 from sim.history.records import Requests
 from sim.measure.metrics import CellMetrics, measure
 from sim.measure.tally import Examples, Tally
 
 if TYPE_CHECKING:
     from sim.expect.expectations import Verdict
-    from sim.experiment.parts import Kept
+    from sim.experiment.parts import Part
     from sim.scenario.cells import Cell
     from sim.scenario.schema import Scenario
 
 
 @dataclass(frozen=True)
 class CellResult:
-    """One cell: its scenario, the requests that count, and what they come to."""
+    """One cell: its scenario, the requests that count, their metrics and verdicts."""
 
     cell: Cell
-    kept: Kept
+    part: Part
     """The requests that count, or a tally of them."""
     metrics: CellMetrics
     verdicts: tuple[Verdict, ...]
@@ -37,30 +37,30 @@ class CellResult:
 
     @property
     def requests(self) -> Requests:
-        """The requests submitted in the measuring window; all of them where there is none.
+        """The requests submitted in the measuring window; all of them if there is no window.
 
-        Raises `sim.experiment.parts.RequestsNotKept` where only histograms are kept.
+        Raises `sim.experiment.parts.RequestsNotKept` if only histograms are kept.
         """
-        return requests_kept(self.cell, self.kept)
+        return requests_in(self.cell, self.part)
 
     @property
     def examples(self) -> dict[str, int]:
         """Requests worth a replay, as `--request` numbers: one stuck, the most duplicated, the slowest to be known.
 
-        Those that there are; the first where several qualify.
+        A kind of which there is no request is left out; of several the first is taken.
         """
         return self._examples.named()
 
     @property
     def slowest_ns(self) -> int:
-        """The longest time until a request was known to have ended, however it did; -1 where none is."""
+        """The longest time in ns until a request was known to have ended, whatever its outcome; -1 if none is known."""
         return self._examples.slowest_ns
 
     @cached_property
     def _examples(self) -> Examples:
-        if isinstance(self.kept, Tally):
-            return self.kept.examples
-        requests = self.kept
+        if isinstance(self.part, Tally):
+            return self.part.examples
+        requests = self.part
         return Examples.of(
             requests, requests.replication * np.int64(self.cell.scenario.requests.count) + requests.number
         )
@@ -77,19 +77,19 @@ class CellResult:
         }
 
 
-def counted(cell: Scenario, kept: Kept) -> Kept:
-    """Return those of some requests of a cell that count: that were submitted in the measuring window."""
-    if cell.measure is None or not isinstance(kept, Requests):
-        return kept
-    inside = kept.submitted_ns >= cell.measure.from_ns
+def in_window(cell: Scenario, part: Part) -> Part:
+    """Return the requests that count: those submitted in the measuring window. A tally has no others."""
+    if cell.measure is None or not isinstance(part, Requests):
+        return part
+    inside = part.submitted_ns >= cell.measure.from_ns
     if cell.measure.to_ns is not None:
-        inside &= kept.submitted_ns < cell.measure.to_ns
-    return kept.select(inside)
+        inside &= part.submitted_ns < cell.measure.to_ns
+    return part.select(inside)
 
 
-def judged(cell: Cell, kept: Kept) -> CellResult:
-    """Measure a cell's requests, or what is kept of them, and judge what its scenario expects."""
+def evaluate(cell: Cell, part: Part) -> CellResult:
+    """Measure all requests of a cell, or the tally of them, and judge what its scenario expects."""
     scenario = cell.scenario
-    kept = kept_of(scenario, counted(scenario, kept))
-    metrics = measure(kept, shared=scenario.world == "shared")
-    return CellResult(cell, kept, metrics, tuple(expected.judge(metrics) for expected in scenario.expect))
+    part = part_to_keep(scenario, in_window(scenario, part))
+    metrics = measure(part, shared=scenario.world == "shared")
+    return CellResult(cell, part, metrics, tuple(expected.judge(metrics) for expected in scenario.expect))

@@ -1,8 +1,8 @@
 """Which engine simulates a run, and the one door through which a part of a cell is simulated.
 
 `event` runs anything, one event after the other. `vector` runs many requests of an isolated world at once, for the
-retriers it has ports of, and gives the same records bit for bit. What it cannot do it refuses with the reason; `auto`
-takes it where it can do every cell, and says why or why not.
+retriers it has ports of, and gives the same records bit for bit. It refuses a cell that it cannot simulate, with the
+reason; `auto` takes it if it can simulate every cell, and says why or why not.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ AUTO: Final = "auto"
 Engine = Literal["event", "vector"]
 Asked = Literal["auto", "event", "vector"]
 VERSIONS: Final = {EVENT: 2, VECTOR: 2}
-"""Grows whenever an engine gives other numbers than before: results of different versions are not mixed."""
+"""Grows whenever an engine gives other numbers than before, so that results of different versions are not mixed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,12 @@ class Choice:
         return VERSIONS[self.engine]
 
 
-class EngineRefused(ValueError):  # named for what it is
-    """An engine was asked for that cannot simulate one of the cells."""
+class EngineRefused(ValueError):
+    """The engine that was asked for cannot simulate one of the cells."""
 
 
 def choose(cells: Sequence[Cell], asked: Asked = AUTO) -> Choice:
-    """Choose the engine of a run of these cells; raises EngineRefused where the one that is asked for cannot."""
+    """Choose the engine of a run of these cells; raises EngineRefused if the one that is asked for cannot do them."""
     if asked == EVENT:
         return Choice(EVENT, "as asked")
     for cell in cells:
@@ -71,7 +71,7 @@ def simulate(
 ) -> Requests:
     """Simulate some requests of an isolated cell (all by default), or a replication of a shared one.
 
-    `progress` is told now and then how many requests are done. The numbers do not depend on how a cell is cut up.
+    `progress` is called now and then with how many requests are done. The numbers do not depend on how a cell is cut.
     """
     if engine == VECTOR:
         return vector.simulate(cell, requests, progress=progress)

@@ -1,7 +1,7 @@
-"""What is kept of a cell: its requests, or a tally of them where the scenario keeps histograms.
+"""A part of a cell's results: some of its requests, or a tally of them if the scenario keeps histograms.
 
-Parts of either are put together here as they come, so that of a cell of histograms never more than one block of
-requests is in memory, whoever simulates it.
+Parts are put together here as they come. So a cell of histograms never has more than one block of requests in memory,
+in whatever process it is simulated.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sim.scenario.cells import Cell
     from sim.scenario.schema import Scenario
 
-Kept = Requests | Tally
+Part = Requests | Tally
 
 HISTOGRAM: Final = "histogram"
 BLOCKS_A_TALLY: Final = 16
@@ -29,16 +29,16 @@ class RequestsNotKept(LookupError):
 
 
 def keeps_histogram(cell: Scenario) -> bool:
-    """Tell whether histograms are kept of a cell, and no requests."""
+    """Tell whether a cell keeps histograms and no requests."""
     return cell.keeps == HISTOGRAM
 
 
-def kept_of(cell: Scenario, part: Kept) -> Kept:
-    """Return what is kept of some requests of a cell."""
+def part_to_keep(cell: Scenario, part: Part) -> Part:
+    """Return some requests of a cell in the form that its scenario keeps: tallied, or as they are."""
     return Tally.of(part) if keeps_histogram(cell) and isinstance(part, Requests) else part
 
 
-def joined(parts: Iterable[Kept]) -> Kept:
+def join(parts: Iterable[Part]) -> Part:
     """Put the parts of a cell together, in order; at least one is needed. Tallies are merged as they come."""
     requests: list[Requests] = []
     tally: Tally | None = None
@@ -50,34 +50,40 @@ def joined(parts: Iterable[Kept]) -> Kept:
     return Requests.concatenate(requests) if tally is None else tally
 
 
-class Gathered:
-    """The parts of a cell of which some are there, in whatever order they came."""
+class CellParts:
+    """The parts of one cell that have come so far, in any order."""
 
     def __init__(self) -> None:
         self.count = 0
+        """How many parts have come."""
         self._requests: dict[int, Requests] = {}
         self._tally: Tally | None = None
 
-    def add(self, number: int, part: Kept) -> None:
-        """Take the part of a number, from 0; each comes once."""
+    def add(self, number: int, part: Part) -> None:
+        """Add the part of this number, from 0; each comes once."""
         self.count += 1
         if isinstance(part, Requests):
             self._requests[number] = part
         else:
             self._tally = part if self._tally is None else self._tally.merge(part)
 
-    def all(self) -> Kept:
-        """Return what all parts are together; they are there."""
+    def join(self) -> Part:
+        """Put all parts together; no part may be missing."""
         if self._tally is not None:
             return self._tally
         return Requests.concatenate([self._requests[number] for number in range(self.count)])
 
+    def free(self) -> None:
+        """Free the memory of the parts; `count` stays."""
+        self._requests.clear()
+        self._tally = None
 
-def requests_kept(cell: Cell, kept: Kept) -> Requests:
-    """Return the requests of a cell; raises RequestsNotKept where there are none."""
-    if isinstance(kept, Requests):
-        return kept
+
+def requests_in(cell: Cell, part: Part) -> Requests:
+    """Return the requests in a part of a cell; raises RequestsNotKept if it is a tally."""
+    if isinstance(part, Requests):
+        return part
     raise RequestsNotKept(
-        f"of cell '{cell.id}' only histograms of its requests are kept (`keep: histogram`); to read the "
-        "requests themselves run it with `keep: requests`"
+        f"cell '{cell.id}' keeps only histograms of its requests (`keep: histogram`); to read the requests themselves, "
+        "run it with `keep: requests`"
     )

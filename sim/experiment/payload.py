@@ -1,9 +1,9 @@
-"""The bytes in which a part of a result is kept and sent: small, the same every time, and refused where they are wrong.
+"""The bytes in which a part of a result is stored and sent: small, the same every time, and refused if they are wrong.
 
 The container is NumPy's `.npz` (zip members with fixed dates and a checksum each), read without pickle. A column of
-integers is kept as differences from its smallest value, in the narrowest type that holds them; a column of times may be
-kept relative to another one, where that is narrower; a column that is constant, or counts upwards, has no array at all.
-A manifest, the first member, says how each comes back: with the type it had.
+integers is stored as differences from its smallest value, in the narrowest type that holds them. A column of times may
+be stored relative to another one if that is narrower. A column that is constant, or counts upwards, has no array. A
+manifest, the first member, says how each column comes back, with the type it had.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sim.experiment.parts import Kept
+    from sim.experiment.parts import Part
 
     Array = NDArray[Any]
     Entry = dict[str, Any]
@@ -49,15 +49,15 @@ _COLUMNS: Final = {
     **dict.fromkeys(_DUPLICATES, np.dtype(COLUMNS["duplicates"].dtype).str),
 }
 MOST_ROWS = 2**31
-"""More than any part has; a wrong number is to be told, not to fill the memory."""
+"""More than any part has, so that a wrong number is refused and does not fill the memory."""
 _MASK = 2**64 - 1
 
 
 class BadPayload(ValueError):
-    """Bytes that no `encode` of this version has made."""
+    """Bytes that `encode` of this version has not made."""
 
 
-def encode(part: Kept) -> bytes:
+def encode(part: Part) -> bytes:
     """Return the bytes of some requests or of a tally; the same give the same bytes (of one version of NumPy)."""
     if isinstance(part, Tally):
         return encode_arrays(part.to_arrays())
@@ -67,8 +67,8 @@ def encode(part: Kept) -> bytes:
     return encode_arrays(columns, RELATIVES)
 
 
-def decode(data: bytes) -> Kept:
-    """Return the requests of some bytes, every column with the type it had, or the tally. Raises BadPayload."""
+def decode(data: bytes) -> Part:
+    """Return the requests or the tally of some bytes, every column with the type it had. Raises BadPayload."""
     columns = decode_arrays(data)
     if "sizes" in columns:
         try:
@@ -85,13 +85,13 @@ def decode(data: bytes) -> Kept:
 def encode_arrays(arrays: Mapping[str, Array], relatives: Mapping[str, str] | None = None) -> bytes:
     """Return the bytes of named arrays of numbers; the same arrays in the same order give the same bytes.
 
-    `relatives` names arrays of int64 that are kept relative to another one wherever that takes less room.
+    `relatives` names arrays of int64 that are stored relative to another one if that takes less room.
     """
     manifest: dict[str, Entry] = {}
     members: dict[str, Array] = {}
     for name, values in arrays.items():
         if values.dtype.hasobject or name == MANIFEST:
-            raise TypeError(f"'{name}' is no array of numbers that can be kept")
+            raise TypeError(f"'{name}' is no array of numbers that can be stored")
         entry, member = _packed(values)
         other = (relatives or {}).get(name)
         if other is not None and _size(member) > 1:

@@ -1,20 +1,24 @@
-"""What a run consists of, and how much work it is, before it starts.
+"""A run before it starts: `plan(scenario)` makes the one `Plan` that all of a run takes.
 
 Work is estimated by a pilot: the first few requests of every cell, simulated with few polls allowed. A run whose
-estimate is beyond `limits.events` is refused.
+estimate is above `limits.events` is refused.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sim.engine.world import World
+from sim.experiment.engines import AUTO, Asked, Choice, Engine, choose
+from sim.experiment.versions import package_versions
 from sim.history.request import table
 from sim.scenario.cells import Cell, cells
+from sim.scenario.identity import digest
 from sim.scenario.mistakes.problems import Problem, ScenarioError
 from sim.scenario.schema import Limits, Scenario
 from sim.world.weather import WeatherTooFine
@@ -31,49 +35,76 @@ PILOT_REQUESTS = 8
 PILOT_POLLS = 2_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
-    """The cells of a scenario, and the events that simulating each is estimated to take at most."""
+    """A run before it starts: its scenario, its cells, its engine, and the identity of its numbers."""
 
+    scenario: Scenario
     cells: tuple[Cell, ...]
-    events: tuple[int, ...]
+    choice: Choice
+    """The engine, and why it was chosen."""
+    events: tuple[int, ...] = ()
+    """The estimated events of each cell, at most; empty if the plan comes from a results file."""
+    known_digest: str | None = None
+    """The scenario's digest as a results file states it; None: it is computed when it is first needed."""
+    versions: dict[str, str] = field(default_factory=package_versions)
+    """The versions of the packages that make the numbers."""
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that simulates."""
+        return self.choice.engine
+
+    @cached_property
+    def digest(self) -> str:
+        """The identity of the scenario."""
+        return digest(self.scenario) if self.known_digest is None else self.known_digest
+
+    @property
+    def identity(self) -> str:
+        """All that the numbers depend on: the scenario's digest, the engine, and the engine's version."""
+        return f"{self.digest} {self.choice.engine} {self.choice.version}"
 
     @property
     def requests(self) -> int:
         """How many requests there are in all cells and replications, in the first round of `precision`."""
-        return sum(requests_of(cell.scenario) for cell in self.cells)
+        return sum(request_count(cell.scenario) for cell in self.cells)
 
 
-def plan(scenario: Scenario) -> Plan:
-    """Plan a run; raises ScenarioError where it is beyond the scenario's limits."""
+def plan(scenario: Scenario, engine: Asked | Choice = AUTO) -> Plan:
+    """Plan a run with the engine that is asked for, or with a choice that is made already.
+
+    Raises ScenarioError if the run is estimated above the scenario's limits, and EngineRefused if the engine that is
+    asked for cannot simulate one of the cells.
+    """
     found = tuple(cells(scenario))
-    estimates = tuple(_estimated_events(cell.scenario) for cell in found)
+    events = tuple(_estimated_events(cell.scenario) for cell in found)
     limit = scenario.limits.events
-    if sum(estimates) > limit:
+    if sum(events) > limit:
         reason = (
-            f"this run is estimated at {_round(sum(estimates))} events, more than limits.events ({limit:,}); "
+            f"this run is estimated at {_round(sum(events))} events, more than limits.events ({limit:,}); "
             "ask for fewer requests, replications or cells, or raise the limit"
         )
         raise ScenarioError([Problem(("limits", "events"), reason)])
-    return Plan(found, estimates)
+    return Plan(scenario, found, engine if isinstance(engine, Choice) else choose(found, engine), events)
 
 
 def refuse_course(scenario: Scenario) -> None:
-    """Raise ScenarioError for a scenario that holds a course, which is played: a run would leave it out."""
+    """Raise ScenarioError for a scenario that holds a course: a replay plays the course, but a run would ignore it."""
     if scenario.course is not None:
         reason = "this is one course of events, which `retrysim replay` plays"
         raise ScenarioError([Problem(("course",), reason, at_key=True)])
 
 
-def requests_of(cell: Scenario) -> int:
-    """Return how many requests a cell has in all its replications."""
+def request_count(cell: Scenario) -> int:
+    """Return how many requests a cell has in all its replications, in the first round of `precision`."""
     return cell.requests.count * (cell.replications if cell.world == "shared" else 1)
 
 
-def most_requests_of(cell: Scenario) -> int:
-    """Return how many requests a cell has at most: as many as `precision` allows, where a scenario has it."""
+def most_requests(cell: Scenario) -> int:
+    """Return how many requests a cell has at most: with `precision`, as many as that allows."""
     if cell.precision is None:
-        return requests_of(cell)
+        return request_count(cell)
     if cell.world == "shared":
         return cell.requests.count * max(cell.replications, cell.precision.replications_at_most)
     return max(cell.requests.count, cell.precision.requests_at_most)
@@ -86,8 +117,8 @@ def events_of(requests: Requests) -> NDArray[np.int64]:
 
 
 @contextmanager
-def weather_told() -> Iterator[None]:
-    """Turn weather that changes too often to be simulated, which only shows on the way, into a ScenarioError."""
+def weather_problems() -> Iterator[None]:
+    """Turn weather that changes too often to be simulated into a ScenarioError; only simulating finds that out."""
     try:
         yield
     except WeatherTooFine as error:
@@ -104,13 +135,13 @@ def _estimated_events(cell: Scenario) -> int:
             arrival_times_ns(cell.requests, world.choices)
         except ValueError as error:
             raise ScenarioError([Problem(("requests", "arrivals"), str(error))]) from None
-    with weather_told():
+    with weather_problems():
         requests = table(world.shared(at_most=few) if cell.world == "shared" else world.isolated(range(few)))
-    # None has come where `until` is before the first arrival.
+    # There are none if `until` is before the first arrival.
     each = int(events_of(requests).sum()) / max(1, len(requests))
     if ((requests.polls >= few_polls) | (requests.attempts >= few_polls)).any():
         each *= cell.limits.polls_per_request / few_polls
-    return round(each * most_requests_of(cell))
+    return round(each * most_requests(cell))
 
 
 def _round(number: int) -> str:

@@ -1,8 +1,9 @@
 """How far a run with `precision:` goes: rounds that double its size, until every named interval is narrow enough.
 
-Where it may stop depends on the scenario alone (`requests.count` or `replications`, twice that, four times that, ...,
-the limit), and where it does stop on the numbers that came out, which depend on nothing else either: same scenario,
-same seed, same size. All cells grow together, so that their requests stay pairs.
+The sizes at which a run may stop depend on the scenario alone (`requests.count` or `replications`, twice that, four
+times that, ..., the limit). The size at which it does stop depends on the numbers that came out, and these depend on
+nothing but scenario and seed: same scenario, same seed, same size. All cells grow together, so that their requests stay
+pairs.
 
 A run that stops when its interval is narrow stops a little too often when chance has made the spread look small. As
 the widths go to 0 the intervals are right all the same (Y. S. Chow and H. Robbins, "On the asymptotic theory of
@@ -33,18 +34,18 @@ LEAST_REQUESTS = 1_000
 LEAST_REPLICATIONS = 10
 
 Sizes = tuple[int, ...]
-"""Of each cell how many requests it has, in shared worlds how many replications."""
+"""Of each cell the number of requests, in shared worlds of replications."""
 
 
 @dataclass(frozen=True, slots=True)
-class Attained:
-    """How narrow one named interval of one cell has become."""
+class TargetStatus:
+    """How narrow one named interval of one cell is, and whether that is narrow enough."""
 
     cell: str
     """The cell's name."""
     target: Target
     half_width: float
-    """In the unit of the metric (ns for durations); infinite where there is no interval."""
+    """In the unit of the metric (ns for durations); infinite if there is no interval."""
     reached: bool
 
 
@@ -63,9 +64,9 @@ def size_in_round(cell: Scenario, number: int) -> int:
 
 
 def next_sizes(results: Sequence[CellResult], number: int) -> Sizes | None:
-    """Return the sizes of the round that follows round `number`, whose results these are; None where it was the last.
+    """Return the sizes of the round after round `number`, whose results these are; None if that was the last round.
 
-    It was where every named interval of every cell is narrow enough, and where no cell may grow.
+    It was the last if every named interval of every cell is narrow enough, or if no cell may grow.
     """
     cells = [found.cell.scenario for found in results]
     sizes = [size_in_round(cell, number) for cell in cells]
@@ -76,27 +77,27 @@ def next_sizes(results: Sequence[CellResult], number: int) -> Sizes | None:
         cell.precision is not None and size < (LEAST_REPLICATIONS if cell.world == "shared" else LEAST_REQUESTS)
         for cell, size in zip(cells, sizes, strict=True)
     )
-    if not small and all(one.reached for one in attained(results)):
+    if not small and all(one.reached for one in target_statuses(results)):
         return None
     return following
 
 
-def attained(results: Sequence[CellResult]) -> list[Attained]:
-    """Say of every cell how narrow the intervals are that its `precision` names."""
+def target_statuses(results: Sequence[CellResult]) -> list[TargetStatus]:
+    """Return, cell by cell, how narrow the intervals are that its `precision` names."""
     found = []
     for result in results:
         precision = result.cell.scenario.precision
         for target in precision.intervals if precision is not None else ():
             estimate = result.metrics.value(target.metric.path)
-            found.append(Attained(result.cell.name, target, half_width(estimate), target.is_reached(estimate)))
+            found.append(TargetStatus(result.cell.name, target, half_width(estimate), target.is_reached(estimate)))
     return found
 
 
-def precision_lines(attained_by: Sequence[Attained], size: str) -> list[str]:
-    """Say of each target, in one line, whether it is reached in every cell; `size` is what that took."""
+def precision_lines(statuses: Sequence[TargetStatus], size: str) -> list[str]:
+    """Say of each target, in one line, whether it is reached in every cell; `size` is the size of a cell in words."""
     lines = []
-    for target in dict.fromkeys(one.target for one in attained_by):
-        ours = [one for one in attained_by if one.target == target]
+    for target in dict.fromkeys(one.target for one in statuses):
+        ours = [one for one in statuses if one.target == target]
         worst = max(ours, key=lambda one: one.half_width if not one.reached else -1)
         missing = [one for one in ours if not one.reached]
         if not missing:
@@ -111,8 +112,8 @@ def precision_lines(attained_by: Sequence[Attained], size: str) -> list[str]:
     return lines
 
 
-def precision_summary(attained_by: Sequence[Attained]) -> list[dict[str, object]]:
-    """Return what `summary.json` says of it; durations in ms, `"inf"` where there is no interval."""
+def precision_summary(statuses: Sequence[TargetStatus]) -> list[dict[str, object]]:
+    """Return the statuses for `summary.json`; durations in ms, `"inf"` if there is no interval."""
     return [
         {
             "cell": one.cell,
@@ -120,5 +121,5 @@ def precision_summary(attained_by: Sequence[Attained]) -> list[dict[str, object]
             "half_width": summary_of(Estimate(one.half_width), one.target.metric.unit)["value"],
             "reached": one.reached,
         }
-        for one in attained_by
+        for one in statuses
     ]

@@ -1,50 +1,46 @@
-"""Tells somebody how far a run is, whoever simulates its chunks and in whatever order they come."""
+"""Progress of a run: counts the requests that are done, in whatever process and order, and reports them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from sim.experiment.plan import requests_of
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sim.experiment.chunks import Chunk
-    from sim.scenario.cells import Cell
+    from sim.experiment.plan import Plan
 
 
 class Progress(Protocol):
-    """Somebody who watches a run."""
+    """A function that a run calls now and then to report its progress."""
 
     def __call__(self, done: int, total: int, cell: str) -> None:
-        """Take how many requests of how many are done, and the name of the cell at work."""
+        """Take how many requests of how many are done, and the name of the cell that is being simulated."""
         ...
 
 
-class Watch:
-    """Counts the requests that are done."""
+class ProgressCounter:
+    """Counts the requests of a run that are done, and reports them."""
 
-    def __init__(self, cells: Sequence[Cell], progress: Progress | None = None) -> None:
-        self.cells = cells
-        self.total = sum(requests_of(cell.scenario) for cell in cells)
+    def __init__(self, plan: Plan, report: Progress | None = None) -> None:
+        self.cells = plan.cells
+        self.total = plan.requests
         self.done = 0
-        self.progress = progress
+        self._report = report
 
-    def begin(self, done: int, total: int) -> None:
-        """Take how many requests were done before, and how many there are so far as is known."""
+    def start(self, done: int, total: int) -> None:
+        """Set how many requests are done already, and how many there are as far as is known."""
         self.done = done
         self.total = total
-        self._tell(done, 0)
+        self._send(done, 0)
 
-    def at_work(self, chunk: Chunk, done: int) -> None:
-        """Take how many requests of a chunk are done."""
-        self._tell(self.done + done, chunk.cell)
+    def working(self, chunk: Chunk, done: int) -> None:
+        """Report how many requests of a chunk are done."""
+        self._send(self.done + done, chunk.cell)
 
     def finished(self, chunk: Chunk) -> None:
-        """Take that a chunk is done."""
+        """Count the requests of a finished chunk."""
         self.done += chunk.count
-        self._tell(self.done, chunk.cell)
+        self._send(self.done, chunk.cell)
 
-    def _tell(self, done: int, cell: int) -> None:
-        if self.progress is not None:
-            self.progress(done, self.total, self.cells[cell].name)
+    def _send(self, done: int, cell: int) -> None:
+        if self._report is not None:
+            self._report(done, self.total, self.cells[cell].name)

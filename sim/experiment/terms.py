@@ -1,4 +1,4 @@
-"""What the history of a simulated world cannot say of itself."""
+"""The terms of a simulated world: facts that a check needs but that the history does not contain."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def terms_of(world: World, alone: Callable[[int], History] | None = None) -> Terms:
-    """Return what the history of a world that has been simulated cannot say of itself; see `Terms` for `alone`."""
+    """Return the terms of a world that has been simulated; see `Terms` for `alone`."""
     cell = world.cell
     drawn = isinstance(world.choices, Draws)
     return Terms(
@@ -41,7 +41,7 @@ def terms_of(world: World, alone: Callable[[int], History] | None = None) -> Ter
 
 
 def _total_outages(cell: Scenario) -> Iterator[tuple[int, int]]:
-    """Yield the intervals in which nothing but the weather says how attempts go, as far as the world has not healed."""
+    """Yield the intervals in which the weather fails every attempt, up to the instant at which the world heals."""
     for source in () if cell.action.script else cell.action.weather:
         if isinstance(source, Outage) and source.fail == 1.0:
             to_ns = source.to_ns if cell.heals_at is None else min(source.to_ns, cell.heals_at)

@@ -1,1 +1,1 @@
-"""What came out of a run, in memory and in a file. May import `experiment` and below."""
+"""The results of a run: in memory, in a checkpoint, and in a file. May import `experiment` and below."""

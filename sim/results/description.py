@@ -1,7 +1,7 @@
-"""All that a results file says besides numbers: scenario, cells and their data, so that no other file is needed.
+"""The description of a run in its results file: scenario, cells and the data of files, so that no other file is needed.
 
-Reading results never imports code: a retrier that does not come with this package is a stand-in there, which has a
-kind and options and cannot be run.
+`describe` makes it of a plan, `plan_of` makes a plan of it again. Reading results never imports code: a retrier that
+does not come with this package is replaced by a stand-in, which has its kind and options but cannot be run.
 """
 
 from __future__ import annotations
@@ -10,25 +10,24 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from pydantic import ConfigDict
 
-from sim.experiment.chunks import chunk_count
+from sim.experiment.chunks import chunk_counts
 from sim.experiment.engines import Choice
+from sim.experiment.plan import Plan
 from sim.laws.columns import Column
 from sim.laws.distributions import Empirical
 from sim.options.model import Options
-from sim.results.result import PACKAGES
 from sim.retriers.base import LoopRetrier, Retrier, ScheduledRetrier
 from sim.retriers.ports import PORTS
 from sim.scenario.cells import Cell
 from sim.scenario.checks import Surroundings
 from sim.scenario.data_files import DataFiles
-from sim.scenario.identity import digest, resolved
+from sim.scenario.identity import resolved
 from sim.scenario.parts.retrier import RetrierChoice
 from sim.scenario.schema import Scenario
 from sim.world.workload import Recorded
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FORMAT: Final = "1"
-"""Of results files; grows when an older retrysim cannot read them any more."""
+"""Of results files; grows if an older retrysim cannot read them any more."""
 _COLUMNS: Final[dict[str, type[Column]]] = {"empirical": Empirical, "file": Recorded}
 
 Row = tuple[Any, ...]
@@ -49,17 +48,17 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """Rows of three tables, equal where two runs are the same in all that people can see but the numbers."""
+    """Rows of three tables; two runs have equal rows if nothing but their numbers may differ."""
 
     meta: tuple[tuple[str, str], ...]
     """Names and values, in order of name."""
     cells: tuple[Row, ...]
-    """Position, id, name, params as JSON, chunks, scenario as JSON."""
+    """Position, id, name, params as JSON, number of chunks, scenario as JSON."""
     data: tuple[Row, ...]
     """Columns of files: kind, file, column, digest, rows, values in ns as little-endian int64."""
 
-    def seal(self) -> str:
-        """Return a digest of all rows."""
+    def checksum(self) -> str:
+        """Return the SHA-256 of all rows, in hexadecimal."""
         made = hashlib.sha256()
         for row in (*self.meta, *self.cells, *self.data):
             for value in row:
@@ -70,7 +69,7 @@ class Description:
         return made.hexdigest()
 
     def value(self, name: str) -> str:
-        """Return one value of the metadata; Unreadable where there is none."""
+        """Return one value of the metadata; raises Unreadable if there is none."""
         for key, value in self.meta:
             if key == name:
                 return value
@@ -78,56 +77,49 @@ class Description:
 
     @property
     def identity(self) -> str:
-        """What the numbers depend on, as `identity_of` names it."""
+        """All that the numbers depend on, as `Plan.identity` gives it."""
         return f"{self.value('digest')} {self.value('engine')} {self.value('engine version')}"
 
-    def made_by(self, other: Description) -> Description:
-        """Return this description with the versions of another one."""
-        meta = tuple((key, other.value(key) if key == "versions" else value) for key, value in self.meta)
-        return replace(self, meta=meta)
+    @property
+    def versions(self) -> dict[str, str]:
+        """The versions of the packages that made the numbers."""
+        return dict(json.loads(self.value("versions")))
 
     @property
     def chunks(self) -> list[int]:
         """How many chunks each cell has."""
         return [int(row[4]) for row in self.cells]
 
+    def with_chunks(self, counts: Sequence[int]) -> Description:
+        """Return this description of a run whose cells have these numbers of chunks."""
+        cells = tuple((*row[:4], count, *row[5:]) for row, count in zip(self.cells, counts, strict=True))
+        return replace(self, cells=cells)
 
-@dataclass(frozen=True, slots=True)
-class Rebuilt:
-    """A run as its description tells it."""
-
-    scenario: Scenario
-    cells: tuple[Cell, ...]
-    choice: Choice
-    digest: str
-    versions: dict[str, str]
+    def with_versions_of(self, other: Description) -> Description:
+        """Return this description with the versions of packages that another one states."""
+        meta = tuple((key, other.value(key) if key == "versions" else value) for key, value in self.meta)
+        return replace(self, meta=meta)
 
 
-def describe(scenario: Scenario, cells: Sequence[Cell], choice: Choice, rounds: int = 1) -> Description:
-    """Describe the first rounds of a run; only with `precision` are there several."""
+def describe(plan: Plan) -> Description:
+    """Describe a run, with the chunks of its first round."""
+    scenario = plan.scenario
     meta = {
         "format": FORMAT,
-        "digest": digest(scenario),
-        "engine": choice.engine,
-        "engine version": str(choice.version),
-        "versions": _json({name: version(name) for name in PACKAGES}),
+        "digest": plan.digest,
+        "engine": plan.choice.engine,
+        "engine version": str(plan.choice.version),
+        "versions": _json(plan.versions),
         "name": scenario.name,
         "seed": str(scenario.seed),
-        "scenario": _json(_told(scenario, resolved(scenario))),
+        "scenario": _json(_tree(scenario)),
     }
     rows = tuple(
-        (
-            position,
-            cell.id,
-            cell.name,
-            _json(cell.params),
-            chunk_count(cell.scenario, choice.engine, rounds),
-            _json(_told(cell.scenario, resolved(cell.scenario))),
-        )
-        for position, cell in enumerate(cells)
+        (position, cell.id, cell.name, _json(cell.params), chunks, _json(_tree(cell.scenario)))
+        for position, (cell, chunks) in enumerate(zip(plan.cells, chunk_counts(plan), strict=True))
     )
     found: dict[Row, Row] = {}
-    for cell in cells:
+    for cell in plan.cells:
         for column in _columns(cell.scenario):
             key = (_kind(column), column.file, column.column, column.sha256, column.rows)
             if key not in found:
@@ -135,11 +127,11 @@ def describe(scenario: Scenario, cells: Sequence[Cell], choice: Choice, rounds: 
     return Description(tuple(sorted(meta.items())), rows, tuple(found[key] for key in sorted(found)))
 
 
-def rebuild(description: Description) -> Rebuilt:
-    """Make a run's scenario and cells out of its description. Raises Unreadable."""
+def plan_of(description: Description) -> Plan:
+    """Make the plan that a description describes. Raises Unreadable."""
     if description.value("format") != FORMAT:
         theirs = description.value("format")
-        raise Unreadable(f"its format is {theirs}, and this version of retrysim reads format {FORMAT}")
+        raise Unreadable(f"its format is {theirs}, but this version of retrysim reads format {FORMAT}")
     try:
         files = DataFiles(Path())
         for kind, file, column, sha256, rows, values in description.data:
@@ -156,30 +148,30 @@ def rebuild(description: Description) -> Rebuilt:
         else:
             scenario = cells[0].scenario
         engine: Any = description.value("engine")
-        return Rebuilt(
+        return Plan(
             scenario,
             tuple(cells),
             Choice(engine, "as these results were made"),
-            description.value("digest"),
-            json.loads(description.value("versions")),
+            known_digest=description.value("digest"),
+            versions=description.versions,
         )
     except Unreadable:
         raise
     except Exception as error:  # whatever a scenario of another version stumbles on
-        raise Unreadable(f"its scenario is none that this version of retrysim can read ({error})") from error
+        raise Unreadable(f"this version of retrysim cannot read its scenario ({error})") from error
 
 
 class RecordedOptions(Options):
-    """Options of a retrier that is not there: whatever they were."""
+    """Options of a retrier whose code is not there; any are allowed."""
 
     model_config = ConfigDict(extra="allow")
 
 
 class RecordedChoice(RetrierChoice):
-    """Stands for a retrier whose code is not read with its results."""
+    """A stand-in for a retrier whose code is not there."""
 
     outside: bool
-    """Whether it ran outside of the deployment."""
+    """Whether the retrier ran outside of the deployment."""
 
     def make(self) -> Retrier:
         """Return a retrier of the same shape that does nothing."""
@@ -189,8 +181,9 @@ class RecordedChoice(RetrierChoice):
 _OUTSIDE = "outside"
 
 
-def _told(scenario: Scenario, tree: dict[str, Any]) -> dict[str, Any]:
-    """Add to a resolved form what cannot be known without the retrier's code."""
+def _tree(scenario: Scenario) -> dict[str, Any]:
+    """Return the resolved form of a scenario, with a fact that only the code of its retrier knows."""
+    tree = resolved(scenario)
     choice = scenario.retrier
     if choice.kind in PORTS:
         return tree
@@ -199,6 +192,7 @@ def _told(scenario: Scenario, tree: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read(tree: dict[str, Any], surroundings: Surroundings) -> Scenario:
+    """Make a scenario of what `_tree` returned."""
     outside = tree.pop(_OUTSIDE, None)
     if outside is not None:
         kind, options = tree["retrier"]["kind"], {**tree["retrier"]}

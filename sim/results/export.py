@@ -11,8 +11,8 @@ A row a request, in the order of the results, with these columns:
     outcome                                     open success gave_up canceled stuck runaway
     duplicates_CAUSE                            effects after the first, by cause
 
-What did not happen has no instant: null in Parquet, nothing between the commas in CSV. The rows come chunk by chunk
-from the results file, so that results of any size take little memory.
+An event that did not happen has no instant: null in Parquet, nothing between the commas in CSV. The rows come chunk by
+chunk from the results file, so that results of any size take little memory.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from sim.experiment.parts import requests_kept
+from sim.experiment.parts import requests_in
 from sim.history.records import COLUMNS, FLAT_COLUMNS, Requests
 from sim.history.vocabulary import NEVER, Cause, Outcome
-from sim.results.reading import stored_parts
+from sim.results.reading import read_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,17 +45,17 @@ OUTCOMES: Final = tuple(outcome.name for outcome in Outcome)
 
 
 class NoParquet(ImportError):
-    """Parquet was asked for and pyarrow is not installed."""
+    """Parquet was asked for but pyarrow is not installed."""
 
 
 def write_csv(results: Path, file: TextIO) -> int:
-    """Write the requests of saved results as CSV with a line of names; return how many rows that were.
+    """Write the requests of saved results as CSV with a line of names; return the number of rows.
 
-    Raises `CorruptResults`, and `RequestsNotKept` where of some cell only histograms are kept, before anything of that
-    cell is written.
+    Raises `CorruptResults`, and `RequestsNotKept` if a cell keeps only histograms, before anything of that cell is
+    written.
     """
     parts = _parts(results)
-    first = list(islice(parts, 1))  # what cannot be read shows here, before anything is written
+    first = list(islice(parts, 1))  # errors of reading show here, before anything is written
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(HEADINGS)
     rows = 0
@@ -67,9 +67,9 @@ def write_csv(results: Path, file: TextIO) -> int:
 
 
 def write_parquet(results: Path, path: Path) -> int:
-    """Write the requests of saved results as a Parquet file; return how many rows that were.
+    """Write the requests of saved results as a Parquet file; return the number of rows.
 
-    Raises NoParquet where pyarrow is not installed, and what `write_csv` raises.
+    Raises NoParquet if pyarrow is not installed, and the errors of `write_csv`.
     """
     try:
         import pyarrow as pa  # type: ignore[import-untyped,import-not-found,unused-ignore]  # noqa: PLC0415  # optional
@@ -104,12 +104,12 @@ def write_parquet(results: Path, path: Path) -> int:
 
 
 def _parts(results: Path) -> Iterator[tuple[str, Requests]]:
-    for cell, part in stored_parts(results):
-        yield cell.id, requests_kept(cell, part)
+    for cell, part in read_parts(results):
+        yield cell.id, requests_in(cell, part)
 
 
 def _groups(results: Path) -> Iterator[tuple[str, Requests]]:
-    """Yield requests of one cell each, as many as make a group of rows."""
+    """Yield requests of one cell at a time, as many as make a group of rows."""
     held: list[Requests] = []
     of = ""
     for cell, requests in _parts(results):
@@ -123,7 +123,7 @@ def _groups(results: Path) -> Iterator[tuple[str, Requests]]:
 
 
 def _listed(requests: Requests, name: str) -> list[Any]:
-    """Return a column as CSV takes it: outcomes as words, nothing for an instant that never was."""
+    """Return a column as CSV takes it: outcomes as words, None for an instant that never came."""
     values = _column(requests, name)
     if name == "outcome":
         return [OUTCOMES[code] for code in values.tolist()]

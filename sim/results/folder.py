@@ -1,258 +1,244 @@
-"""A run whose chunks are kept in a folder: whether it is new, goes on, is there already, or must not touch what is.
+"""The folder of a run: finds out whether the run is new, resumes, or is there already, and what it must not replace.
 
-While the run goes on, its journal is `unfinished.sqlite`; as long as that file is there it has the say. When all chunks
-are there they are written in order into a new file, which then takes the name `results.sqlite`, and the journal goes.
-So the bytes of results do not depend on who simulated which chunk when, and a process that is killed at any moment
-leaves either the old results or the new ones, or a journal to go on from.
+While the run goes on, its checkpoint is `unfinished.sqlite`; as long as that file is there, it alone counts. When all
+chunks are there they are written in order into a new file, which then takes the name `results.sqlite`, and the
+checkpoint is removed. So the bytes of results do not depend on when and in which process a chunk was simulated. A
+process that is killed at any moment leaves either the old results or the new ones, or a checkpoint to resume from.
 
-What is there already and is not the same run:
+If the folder has something other than this run:
 
 - results of another version of the scenario of the same name are replaced when the new ones are complete;
-- results of a scenario of another name, files of others and damaged files are refused;
-- a journal with chunks of another run is refused.
+- results of a scenario of another name, files of other programs and damaged files are refused;
+- a checkpoint with chunks of another run is refused.
 
 `fresh` replaces all of them.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
-from sim.experiment.chunks import Tasks, chunks_of, rounds_of
-from sim.experiment.executors import runner
+from sim.experiment.chunks import PackedPart, chunk_counts, chunks_of, pack, rounds_with
 from sim.experiment.precision import next_sizes
-from sim.experiment.progress import Watch
+from sim.experiment.progress import ProgressCounter
+from sim.results.checkpoint import Checkpoint
+from sim.results.checksum import checksum_path, open_verified, write_checksum
 from sim.results.description import Description, describe
-from sim.results.journal import Journal
+from sim.results.errors import CorruptResults, NotStored, damaged, foreign, sqlite_errors, system_errors
 from sim.results.reading import read_cells
 from sim.results.result import Result
-from sim.results.seal import opened, seal, seal_path
-from sim.results.tables import (
-    RESULTS,
-    UNFINISHED,
-    CorruptResults,
-    NotStored,
-    damaged,
-    errors_told,
-    foreign,
-)
+from sim.results.tables import RESULTS, UNFINISHED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from concurrent.futures import Executor
     from pathlib import Path
     from types import TracebackType
 
-    from sim.experiment.engines import Choice
-    from sim.experiment.parts import Kept
-    from sim.scenario.cells import Cell
+    from sim.experiment.executors import Workers
+    from sim.experiment.parts import Part
+    from sim.experiment.plan import Plan
     from sim.scenario.schema import Scenario
 
 NEW = f"{RESULTS}.new"
-NAMED = 12
-"""Digits of a digest that are told."""
+DIGITS = 12
+"""Of a digest, in messages."""
 
 
-class Keeping:
-    """A run in a folder; use it as a context manager, which holds the folder against other processes.
+class RunFolder:
+    """A run and its folder; use it as a context manager, which locks the folder against other processes.
 
-    Raises CorruptResults where the folder has something that this run must not replace, RunInProgress where another
-    process writes there, NotStored where it cannot be written.
+    Raises CorruptResults if the folder has something that this run must not replace, RunInProgress if another process
+    writes there, NotStored if it cannot be written.
     """
 
-    def __init__(
-        self, folder: Path, scenario: Scenario, cells: Sequence[Cell], choice: Choice, *, fresh: bool = False
-    ) -> None:
+    def __init__(self, folder: Path, plan: Plan, *, fresh: bool = False) -> None:
         self.folder = folder
+        self.plan = plan
         self.results = folder / RESULTS
-        """Where the results are when all is done."""
-        self.scenario = scenario
-        self.cells = cells
-        self.choice = choice
+        """The file of the results when all is done."""
         self.rounds = 1
         """How many rounds of `precision` there are so far; one without it."""
-        self.description = describe(scenario, cells, choice)
-        self.chunks = list(chunks_of(cells, choice.engine))
-        self._simulated: dict[tuple[int, int], Kept] = {}
-        """Chunks, by cell and number, that need not be read from the journal."""
-        self.journal: Journal | None = None
-        """None where the results are there already, and nothing has to be simulated or written."""
-        self.replaced: Description | None = None
-        """What the results say of themselves that are there and that this run replaces."""
+        self.description = describe(plan)
+        self.chunks = list(chunks_of(plan))
+        self.checkpoint: Checkpoint | None = None
+        """None if the results are there already, so that nothing has to be simulated or written."""
+        self.replaces: Description | None = None
+        """The description of results that are there and that this run replaces."""
+        self._parts: dict[tuple[int, int], Part] = {}
+        """Parts simulated in this process, by cell and number of the chunk, which need not be read from a file."""
         self._new_folders = [path for path in (folder, *folder.parents) if not path.exists()]
         try:
-            with _system_errors(folder):
+            with system_errors(folder):
                 folder.mkdir(parents=True, exist_ok=True)
-                self._find(fresh=fresh)
+                self._open(fresh=fresh)
         except BaseException:
             self.close()
             raise
-        self.found = self.stored
-        """How many chunks were there when this began."""
+        self.resumed = self.stored
+        """How many chunks were there already when the folder was opened."""
 
     @property
     def stored(self) -> int:
-        """How many chunks are kept."""
-        return len(self.chunks) if self.journal is None else self.journal.count()
+        """How many chunks are stored."""
+        return len(self.chunks) if self.checkpoint is None else self.checkpoint.count()
 
-    # What is there.
+    # What is there already.
 
-    def _find(self, *, fresh: bool) -> None:
+    def _open(self, *, fresh: bool) -> None:
         unfinished = self.folder / UNFINISHED
         if fresh:
             _discard(unfinished)
         elif unfinished.exists():
-            self._go_on(Journal(unfinished))
+            self._resume(Checkpoint(unfinished))
             return
         elif self.results.exists():
-            theirs = replaceable(self.results, self.scenario)
-            if self._is_same(theirs):
-                self.description = self.description.made_by(theirs)
-                if theirs != self.description:  # the same numbers, of which something else is said or expected
+            theirs = replaceable(self.results, self.plan.scenario)
+            if self._is_same_run(theirs):
+                self.description = self.description.with_versions_of(theirs)
+                if theirs != self.description:  # the numbers are the same, but not what is said or expected of them
                     copy = unfinished.with_name(NEW)
                     shutil.copyfile(self.results, copy)
                     copy.replace(unfinished)
-                    self._begin(Journal(unfinished))
+                    self._begin(Checkpoint(unfinished))
                 return
-            self.replaced = theirs
-        self._begin(Journal(unfinished))
+            self.replaces = theirs
+        self._begin(Checkpoint(unfinished))
 
-    def _begin(self, journal: Journal) -> None:
-        self.journal = journal
-        journal.begin(self.description)
+    def _begin(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint = checkpoint
+        checkpoint.begin(self.description)
 
-    def _go_on(self, journal: Journal) -> None:
-        """Take over a journal, if it is one of this run or has nothing in it."""
-        self.journal = journal
-        count = 0 if journal.is_new else journal.count()
+    def _resume(self, checkpoint: Checkpoint) -> None:
+        """Resume from a checkpoint, if it is one of this run or has no chunk."""
+        self.checkpoint = checkpoint
+        count = 0 if checkpoint.is_new else checkpoint.count()
         if count:
-            theirs = journal.description()
-            if not self._is_same(theirs):
-                raise foreign(journal.path, f"has {count} of {sum(theirs.chunks)} chunks of {self._another(theirs)}")
-            journal.verify(self.description.identity)
-            if not journal.keys() <= {(chunk.cell, chunk.number) for chunk in self.chunks}:
-                raise damaged(journal.path, "it has chunks that no run has")
-            self.description = self.description.made_by(theirs)
+            theirs = checkpoint.description()
+            if not self._is_same_run(theirs):
+                raise foreign(checkpoint.path, f"has {count} of {sum(theirs.chunks)} chunks of {self._other(theirs)}")
+            checkpoint.verify(self.description.identity)
+            if not checkpoint.keys() <= {chunk.key for chunk in self.chunks}:
+                raise damaged(checkpoint.path, "it has chunks that no run has")
+            self.description = self.description.with_versions_of(theirs)
         if count < len(self.chunks) and self.results.exists():
-            # Where all chunks are there, the run may have been stopped while it replaced the results.
-            self.replaced = replaceable(self.results, self.scenario)
-        journal.begin(self.description)
+            # With all chunks in the checkpoint, the run may have been stopped while it replaced the results.
+            self.replaces = replaceable(self.results, self.plan.scenario)
+        checkpoint.begin(self.description)
 
-    def _set_rounds(self, rounds: int) -> None:
-        self.rounds = rounds
-        self.description = describe(self.scenario, self.cells, self.choice, rounds)
-        self.chunks = list(chunks_of(self.cells, self.choice.engine, rounds))
-
-    def _is_same(self, theirs: Description) -> bool:
-        """Tell whether this is the same run; if so, go on from as many rounds as it has."""
-        rounds = rounds_of(self.cells, self.choice.engine, theirs.chunks)
+    def _is_same_run(self, theirs: Description) -> bool:
+        """Tell whether a description is of this run; if so, take over its number of rounds."""
+        rounds = rounds_with(self.plan, theirs.chunks)
         if theirs.identity != self.description.identity or rounds is None:
             return False
         self._set_rounds(rounds)
         return True
 
-    def _another(self, theirs: Description) -> str:
-        if theirs.value("digest") != self.description.value("digest"):
-            digest = theirs.value("digest")[:NAMED]
+    def _set_rounds(self, rounds: int) -> None:
+        self.rounds = rounds
+        self.description = self.description.with_chunks(chunk_counts(self.plan, rounds))
+        self.chunks = list(chunks_of(self.plan, rounds))
+
+    def _other(self, theirs: Description) -> str:
+        if theirs.value("digest") != self.plan.digest:
+            digest = theirs.value("digest")[:DIGITS]
             return f"an unfinished run of another scenario, or of this one before it was changed (digest {digest})"
         return f"an unfinished run with engine {theirs.value('engine')} {theirs.value('engine version')}"
 
-    # What is to be done.
+    # What is still to do.
 
-    def run(self, executor: Executor | str | None = None, workers: int = 1, watch: Watch | None = None) -> Result:
-        """Simulate what is not there, round by round where there is `precision`, and return the results."""
-        self.simulate(executor, workers, watch)
+    def run(self, workers: Workers, progress: ProgressCounter | None = None) -> Result:
+        """Simulate the chunks that are missing, round by round with `precision`, and return the results."""
+        progress = ProgressCounter(self.plan) if progress is None else progress
+        self.simulate_missing(workers, progress)
         result = self.result()
-        while self._grow(result):
-            self.simulate(executor, workers, watch)
+        while self._add_round(result):
+            self.simulate_missing(workers, progress)
             result = self.result()
         return result
 
-    def simulate(self, executor: Executor | str | None = None, workers: int = 1, watch: Watch | None = None) -> None:
-        """Simulate the chunks that are not there, and keep each when it is done."""
-        if self.journal is None:
+    def simulate_missing(self, workers: Workers, progress: ProgressCounter) -> None:
+        """Simulate the chunks that are not in the checkpoint, and store each as soon as it is done."""
+        if self.checkpoint is None:
             return
-        watch = Watch(self.cells) if watch is None else watch
-        there = self.journal.keys()
-        missing = [chunk for chunk in self.chunks if (chunk.cell, chunk.number) not in there]
-        kept = sum(chunk.count for chunk in self.chunks if (chunk.cell, chunk.number) in there)
-        watch.begin(kept, sum(chunk.count for chunk in self.chunks))
-        identity = self.description.identity
-        tasks = Tasks(self.cells, self.choice, identity)
+        stored = self.checkpoint.keys()
+        missing = [chunk for chunk in self.chunks if chunk.key not in stored]
+        total = sum(chunk.count for chunk in self.chunks)
+        progress.start(total - sum(chunk.count for chunk in missing), total)
         if not missing:
             return
-        with runner(executor, workers, watch.at_work) as made:
-            for chunk, done in made.results(map(tasks.task, missing)):
-                self.journal.store(identity, chunk, done)
-                if done.part is not None:
-                    self._simulated[chunk.cell, chunk.number] = done.part
-                watch.finished(chunk)
+        identity = self.plan.identity
+        with workers.start(progress.working) as runner:
+            for chunk, part in runner.simulate(self.plan, missing):
+                if isinstance(part, PackedPart):
+                    self.checkpoint.store(identity, chunk, part)
+                else:
+                    self.checkpoint.store(identity, chunk, pack(identity, chunk, part), verify=False)
+                    self._parts[chunk.key] = part
+                progress.finished(chunk)
 
-    def _grow(self, result: Result) -> bool:
-        """Add a round where `precision` asks for one after these results; say whether it did."""
-        if self.journal is None or next_sizes(result.cells, self.rounds - 1) is None:
+    def _add_round(self, result: Result) -> bool:
+        """Add a round if `precision` asks for one after these results; say whether it did."""
+        if self.checkpoint is None or next_sizes(result.cells, self.rounds - 1) is None:
             return False
-        before = self.description
         self._set_rounds(self.rounds + 1)
-        self.description = self.description.made_by(before)
-        self.journal.begin(self.description)
+        self.checkpoint.begin(self.description)
         return True
 
     def result(self) -> Result:
-        """Return the results; all chunks must be there. Raises CorruptResults."""
-        if self.journal is None:
-            with opened(self.results) as stored:
-                cells = read_cells(stored, self.description, self.cells)
+        """Return the results; no chunk may be missing. Raises CorruptResults."""
+        if self.checkpoint is None:
+            with open_verified(self.results) as tables:
+                cells = read_cells(tables, self.description, self.plan.cells)
         else:
-            with errors_told(self.journal.path):
-                cells = read_cells(self.journal.stored, self.description, self.cells, self._simulated)
-        versions = json.loads(self.description.value("versions"))
-        return Result(self.scenario, cells, self.choice, versions=versions)
+            with sqlite_errors(self.checkpoint.path):
+                cells = read_cells(self.checkpoint.tables, self.description, self.plan.cells, self._parts)
+        return Result(replace(self.plan, known_digest=self.plan.digest, versions=self.description.versions), cells)
 
-    def finish(self) -> None:
-        """Write the results beside their place, where `publish` takes them from. Raises NotStored."""
-        if self.journal is None:
+    # The end.
+
+    def write_results(self) -> None:
+        """Write the results into a new file beside their place; `publish` puts it there. Raises NotStored."""
+        if self.checkpoint is None:
             return
         new = self.folder / NEW
         try:
-            with _system_errors(self.folder):
+            with system_errors(self.folder):
                 new.unlink(missing_ok=True)
-                self.journal.copy_to(new, self.description)
-                seal(new, RESULTS)
+                self.checkpoint.copy_to(new, self.description)
+                write_checksum(new, RESULTS)
         except BaseException:
-            _remove(new, seal_path(new))
+            _remove(new, checksum_path(new))
             raise
 
     def publish(self) -> None:
-        """Let the results take their place; the journal goes."""
-        if self.journal is None:
+        """Put the new results in their place, and remove the checkpoint."""
+        if self.checkpoint is None:
             return
         new = self.folder / NEW
-        with _system_errors(self.folder):
-            seal_path(new).replace(seal_path(self.results))
+        with system_errors(self.folder):
+            checksum_path(new).replace(checksum_path(self.results))
             new.replace(self.results)
-            _see_to_disk(self.folder)
-            self.journal.remove()
-        self.journal = None
+            _sync(self.folder)
+            self.checkpoint.remove()
+        self.checkpoint = None
 
     def close(self) -> None:
-        """Let go of the folder; a journal without any chunk goes, as do folders that were made for it alone."""
-        journal, self.journal = self.journal, None
-        if journal is not None:
+        """Unlock the folder; a checkpoint without chunks is removed, as are folders that were made for it alone."""
+        checkpoint, self.checkpoint = self.checkpoint, None
+        if checkpoint is not None:
             new = self.folder / NEW
-            _remove(new, seal_path(new))
+            _remove(new, checksum_path(new))
             try:
-                empty = journal.count() == 0
+                empty = checkpoint.count() == 0
             except (CorruptResults, NotStored):
                 empty = False
             if empty:
-                journal.remove()
+                checkpoint.remove()
             else:
-                journal.close()
+                checkpoint.close()
         for path in self._new_folders:
             with suppress(OSError):
                 path.rmdir()
@@ -267,30 +253,30 @@ class Keeping:
         self.close()
 
 
-def is_stale(folder: Path, scenario: Scenario, cells: Sequence[Cell], choice: Choice) -> bool:
-    """Tell whether a folder has results of another version of a scenario; CorruptResults where they are to stay."""
+def is_stale(folder: Path, scenario: Scenario, digest: str) -> bool:
+    """Tell whether a folder has results of another version of a scenario, whose digest this is.
+
+    Raises CorruptResults if the results are damaged or of another scenario.
+    """
     results = folder / RESULTS
-    if not results.exists():
-        return False
-    theirs = replaceable(results, scenario)
-    return theirs.value("digest") != describe(scenario, cells, choice).value("digest")
+    return results.exists() and replaceable(results, scenario).value("digest") != digest
 
 
 def replaceable(results: Path, scenario: Scenario) -> Description:
-    """Return what results say of themselves that are there. Raises CorruptResults where they are to stay."""
-    with opened(results) as stored:
-        theirs = stored.description()
+    """Return the description of results that a run may replace. Raises CorruptResults if it must not."""
+    with open_verified(results) as tables:
+        theirs = tables.description()
     if theirs.value("name") != scenario.name:
         raise foreign(results, f"has the results of another scenario, '{theirs.value('name')}'")
     return theirs
 
 
 def _discard(unfinished: Path) -> None:
-    """Remove a journal, whatever it is, unless another process writes it."""
+    """Remove a file in the place of the checkpoint, whatever it is, unless another process writes it."""
     if not unfinished.exists():
         return
     try:
-        Journal(unfinished).remove()
+        Checkpoint(unfinished).remove()
     except CorruptResults:
         _remove(unfinished, *(unfinished.with_name(unfinished.name + suffix) for suffix in ("-wal", "-shm")))
 
@@ -301,22 +287,11 @@ def _remove(*paths: Path) -> None:
             path.unlink()
 
 
-def _see_to_disk(folder: Path) -> None:
-    """Let the names in a folder survive a power failure, where the system can."""
+def _sync(folder: Path) -> None:
+    """Make the names in a folder survive a power failure, if the system can."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-@contextmanager
-def _system_errors(folder: Path) -> Iterator[None]:
-    """Turn what the system refuses into NotStored."""
-    try:
-        yield
-    except NotStored:
-        raise
-    except OSError as error:
-        raise NotStored(error.errno, error.strerror or str(error), str(folder)) from None

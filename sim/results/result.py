@@ -1,22 +1,20 @@
-"""What a run found: per cell the records of its requests, its metrics, and the verdicts on what was expected."""
+"""The result of a run: for each cell its requests, its metrics, and the verdicts on what was expected."""
 
 from __future__ import annotations
 
 import json
-from functools import cached_property
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from sim.convex.platform import assumed
 from sim.expect.expectations import Ruling
-from sim.experiment.precision import Attained, attained, precision_summary
+from sim.experiment.precision import TargetStatus, precision_summary, target_statuses
+from sim.experiment.versions import SUMMARY_SCHEMA
 from sim.history.records import FLAT_COLUMNS, Requests
 from sim.history.vocabulary import Cause, Outcome
 from sim.pictures.data.caption import caption_text
 from sim.pictures.data.levels import SweptCell, level
 from sim.results.plots import PictureData, Plots
 from sim.retriers.base import LoopRetrier
-from sim.scenario.identity import digest
 from sim.scenario.names import label
 from sim.text import sentences
 from sim.text.reported import Cell as Reported
@@ -28,43 +26,33 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from sim.experiment.cell_result import CellResult
-    from sim.experiment.engines import Choice
-    from sim.scenario.schema import Scenario
-
-SUMMARY_SCHEMA = 1
-PACKAGES = ("retrysim", "numpy", "scipy", "simpy")
+    from sim.experiment.plan import Plan
 
 
 class Result:
     """All cells of a run, in the order of the scenario."""
 
-    def __init__(
-        self,
-        scenario: Scenario,
-        cells: Sequence[CellResult],
-        choice: Choice,
-        *,
-        digest: str | None = None,
-        versions: dict[str, str] | None = None,
-    ) -> None:
-        """Put a result together; `digest` and `versions` are those of a run that was kept, by default of this one."""
-        self.scenario = scenario
-        self._digest = digest
-        self.versions = {name: version(name) for name in PACKAGES} if versions is None else versions
-        """Of the packages that the numbers were made with."""
+    def __init__(self, plan: Plan, cells: Sequence[CellResult]) -> None:
+        self.plan = plan
         self.cells = tuple(cells)
-        self.choice = choice
+        self.scenario = plan.scenario
+        self.choice = plan.choice
         """The engine, and why it was chosen."""
 
+    @property
+    def digest(self) -> str:
+        """The identity of the scenario."""
+        return self.plan.digest
+
     def __getitem__(self, cell: str) -> CellResult:
-        """Return a cell by id or name; KeyError where there is none."""
+        """Return a cell by id or name; raises KeyError if there is none."""
         for found in self.cells:
             if cell in (found.cell.id, found.cell.name):
                 return found
         raise KeyError(f"no cell '{cell}'; there are {', '.join(found.id for found in self.cells)}")
 
     def requests(self, cell: str | None = None) -> Requests:
-        """Return the per-request records of one cell; it need not be named where there is only one.
+        """Return the requests of one cell, a row each; if there is only one cell it need not be named.
 
         Raises KeyError for an unknown cell, and `sim.experiment.parts.RequestsNotKept` if only histograms are kept.
         """
@@ -73,11 +61,6 @@ class Result:
                 raise KeyError(f"which cell? There are {', '.join(found.id for found in self.cells)}")
             return self.cells[0].requests
         return self[cell].requests
-
-    @cached_property
-    def digest(self) -> str:
-        """The identity of the scenario."""
-        return digest(self.scenario) if self._digest is None else self._digest
 
     @property
     def reported(self) -> list[Reported]:
@@ -89,12 +72,12 @@ class Result:
         return table(self.reported)
 
     def sentences(self) -> list[str]:
-        """Return three to five plain sentences: the answer, how sure it is, which assumption matters most."""
+        """Return three to five plain sentences: the answer, how sure it is, and which assumption matters most."""
         return sentences.sentences(self.reported, self.assumed)
 
     @property
     def assumed(self) -> list[str]:
-        """Name the parameters in force whose numbers no source gives."""
+        """The parameters in force whose numbers no source gives."""
         named = {
             name: None
             for found in self.cells
@@ -105,18 +88,18 @@ class Result:
 
     @property
     def ruling(self) -> Ruling | None:
-        """The worst verdict: missed before inconclusive before met; None where nothing was expected."""
+        """The worst verdict: missed before inconclusive before met; None if nothing was expected."""
         rulings = {verdict.ruling for found in self.cells for verdict in found.verdicts}
         return next((one for one in (Ruling.missed, Ruling.inconclusive, Ruling.met) if one in rulings), None)
 
     @property
-    def attained(self) -> list[Attained]:
-        """How narrow the intervals have become that `precision` names, by cell; empty where it names none."""
-        return attained(self.cells)
+    def precision(self) -> list[TargetStatus]:
+        """How narrow the intervals are that `precision` names, cell by cell; empty if it names none."""
+        return target_statuses(self.cells)
 
     @property
     def requests_each(self) -> int:
-        """How many requests a cell has, in a shared world each replication; `precision` adds some to isolated ones."""
+        """How many requests a cell has, in a shared world a replication; in isolated worlds `precision` adds some."""
         count = self.scenario.requests.count
         if self.scenario.precision is None or self.scenario.world == "shared":
             return count
@@ -132,7 +115,7 @@ class Result:
 
     @property
     def size(self) -> str:
-        """The size of a cell in words: `20,000 requests`, `1,000 requests x 8 replications`."""
+        """The size of a cell in words, such as `20,000 requests` or `1,000 requests x 8 replications`."""
         text = f"{self.requests_each:,} requests"
         return f"{text} x {self.replications} replications" if self.scenario.world == "shared" else text
 
@@ -163,7 +146,7 @@ class Result:
     def to_pandas(self) -> Any:
         """Return all requests as a pandas DataFrame with a column `cell`.
 
-        Raises ImportError if pandas is not installed, and `sim.experiment.parts.RequestsNotKept`, as `requests` does.
+        Raises ImportError if pandas is not installed, and `sim.experiment.parts.RequestsNotKept` as `requests` does.
         """
         import pandas as pd  # type: ignore[import-untyped,import-not-found,unused-ignore]  # noqa: PLC0415  # optional
 
@@ -176,15 +159,15 @@ class Result:
         return pd.concat(frames, ignore_index=True)
 
     def summary(self) -> dict[str, Any]:
-        """Return the contents of `summary.json`: no paths, times, hosts or worker counts."""
+        """Return the contents of `summary.json`: no paths, times, hosts or numbers of workers."""
         return {
             "schema": SUMMARY_SCHEMA,
             "scenario": self.scenario.name,
             "digest": self.digest,
             "seed": self.scenario.seed,
             "engine": self.choice.engine,
-            "versions": self.versions,
-            **({"precision": precision_summary(self.attained)} if self.attained else {}),
+            "versions": self.plan.versions,
+            **({"precision": precision_summary(self.precision)} if self.precision else {}),
             "cells": [found.summary() for found in self.cells],
         }
 

@@ -1,10 +1,11 @@
-"""Successive halving: few requests for many candidates, more for the better half of them, all for the finalists.
+"""Successive halving: many candidates get few requests, the better half of them more, and the finalists all.
 
 After K. Jamieson and A. Talwalkar, "Non-stochastic best arm identification and hyperparameter optimization" (AISTATS
 2016; for noisy arms Z. Karnin, T. Koren and O. Somekh, "Almost optimal exploration in multi-armed bandits", ICML 2013).
 For several objectives the better half is that of a non-dominated sorting, as in R. Schmucker and others,
 "Multi-objective asynchronous successive halving" (2021). All candidates meet the same requests in the same weather
-(random numbers come by address), and who goes on keeps what was simulated: a round costs the requests that it adds.
+(random numbers come by address). A candidate that goes on keeps its simulated requests: a round costs only the requests
+that it adds.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sim.expect.expectations import Ruling
-from sim.experiment.cell_result import CellResult, judged
+from sim.experiment.cell_result import CellResult, evaluate
 from sim.experiment.engines import Engine, simulate
-from sim.experiment.plan import weather_told
+from sim.experiment.plan import weather_problems
 from sim.history.records import Requests
 from sim.measure.dominance import cost_of, ranked
 from sim.measure.quantities import Unit
@@ -30,12 +31,12 @@ if TYPE_CHECKING:
 
 FEWEST_REQUESTS = 100
 FEWEST_REPLICATIONS = 2
-"""The least that a round measures a candidate with, where the scenario has as many."""
+"""The least with which a round measures a candidate, if the scenario has as many."""
 
 
 @dataclass(slots=True)
 class Candidate:
-    """One point of the search space, and what is known of it so far."""
+    """One point of the search space, and its simulated requests so far."""
 
     cell: Cell
     parts: list[Requests] = field(default_factory=list)
@@ -44,10 +45,10 @@ class Candidate:
     result: CellResult | None = None
 
     def measure(self, upto: int, engine: Engine, progress: Callable[[int], None] | None = None) -> CellResult:
-        """Simulate up to so many requests, or in a shared world replications, of which the first are there already."""
+        """Simulate up to so many requests, in a shared world replications; those done already are not repeated."""
         scenario = self.cell.scenario
         if upto > self.done:
-            with weather_told():
+            with weather_problems():
                 if scenario.world == "isolated":
                     self.parts.append(simulate(scenario, engine, requests=range(self.done, upto), progress=progress))
                 else:
@@ -57,20 +58,20 @@ class Candidate:
                             progress((number + 1 - self.done) * scenario.requests.count)
             self.parts = [Requests.concatenate(self.parts)]
             self.done = upto
-        self.result = judged(self.cell, self.parts[0])
+        self.result = evaluate(self.cell, self.parts[0])
         return self.result
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """So many candidates, each measured with so many requests, or in a shared world replications."""
+    """A number of candidates, and the number of requests (in a shared world replications) that measure each."""
 
     candidates: int
     upto: int
 
 
 def rounds(candidates: int, finalists: int, whole: int, fewest: int) -> list[Round]:
-    """Plan the rounds: `whole` is what a finalist is measured with, `fewest` what any candidate is."""
+    """Plan rounds: a finalist is measured with `whole` requests or replications, the others with `fewest` or more."""
     sizes = [candidates]
     while sizes[-1] > finalists:
         sizes.append(max(finalists, math.ceil(sizes[-1] / 2)))
@@ -84,11 +85,11 @@ def halve(
     plan: Sequence[Round],
     objectives: Sequence[str],
     engine: Engine,
-    told: Callable[[int], None],
+    report: Callable[[int], None],
 ) -> list[Candidate]:
     """Go through the rounds and return the finalists, the best first.
 
-    `told` is told how many requests have been simulated so far.
+    `report` is called with how many requests have been simulated so far.
     """
     left = list(candidates)
     before = 0
@@ -97,11 +98,11 @@ def halve(
             sofar = candidate.done
 
             def progress(done: int, before: int = before) -> None:
-                told(before + done)
+                report(before + done)
 
             candidate.measure(one.upto, engine, progress)
             before += (one.upto - sofar) * requests_each(candidate.cell.scenario)
-            told(before)
+            report(before)
         order = best_first([candidate.result for candidate in left if candidate.result is not None], objectives)
         keep = plan[number + 1].candidates if number + 1 < len(plan) else len(left)
         left = [left[position] for position in order[:keep]]
@@ -109,7 +110,7 @@ def halve(
 
 
 def requests_each(scenario: Scenario) -> int:
-    """Return how many requests a unit of `Round.upto` is: one, or in a shared world those of a replication."""
+    """Return how many requests a unit of `Round.upto` has: one, or in a shared world those of a replication."""
     return 1 if scenario.world == "isolated" else scenario.requests.count
 
 
@@ -125,8 +126,9 @@ def requests_of_rounds(plan: Sequence[Round], each: int = 1) -> int:
 def best_first(results: Sequence[CellResult], objectives: Sequence[str]) -> list[int]:
     """Rank results: those whose values keep the constraints, then those that may keep them, then those that do not.
 
-    The first are ranked by their objectives and by how far their intervals reach beyond the bounds of constraints that
-    are not sure yet, so that the safer ones are not all lost to the cheaper; the others by how far off they are.
+    The first kind is ranked by its objectives, and by how far its intervals reach beyond the bounds of constraints that
+    are not certain yet, so that the cheaper ones do not push out all the safer ones. The other kinds are ranked by how
+    far they are off the bounds.
     """
     tiers: dict[int, list[int]] = {0: [], 1: [], 2: []}
     for position, result in enumerate(results):
@@ -149,15 +151,15 @@ def _costs(result: CellResult, objectives: Sequence[str]) -> list[float]:
 
 
 def distance(verdicts: Sequence[Verdict]) -> float:
-    """Say how far values are off the bounds of all constraints together; 0 where all keep them."""
+    """Return how far values are off the bounds of all constraints together; 0 if all keep them."""
     return sum(shortfall(verdict) for verdict in verdicts)
 
 
 def shortfall(verdict: Verdict, *, at_worst: bool = False) -> float:
-    """Say how far a value, or the worse end of its interval, is off the bound, relative to what the bound leaves.
+    """Return how far a value, or the worse end of its interval, is off the bound, relative to the room of the bound.
 
-    What a bound leaves is itself, or where it is a rate of success and the like (a lower bound of a share) what is
-    missing to 100 %: from 99.9 % to 99.8 % is as far as from 0.1 % to 0.2 %.
+    The room of a bound is the bound itself. For a lower bound of a share, such as a rate of success, it is the distance
+    to 100 %: from 99.9 % to 99.8 % is as far as from 0.1 % to 0.2 %.
     """
     expectation, estimate = verdict.expectation, verdict.estimate
     if estimate.value is None:

@@ -19,10 +19,10 @@ WIDTH = 118
 
 
 def point_files(tuned: Tuned) -> dict[str, bytes]:
-    """Return the files of all points by name, and of the data that they need.
+    """Return by name the files of all points, and the files of data that they need.
 
-    `point-N.yaml`, run as it is, gives the numbers reported of point N: it has the fresh seed, and expects the
-    constraints. `point-N.ts` is there where the retrier has code in TypeScript.
+    `point-N.yaml`, run as it is, gives the numbers that are reported of point N: it has the fresh seed, and expects the
+    constraints. There is a `point-N.ts` if the retrier has code in TypeScript.
     """
     files: dict[str, bytes] = {}
     for point in tuned.points:

@@ -1,9 +1,9 @@
-"""Whether anything in a scenario rewards waiting: where nothing does, the best backoff is none, without a search.
+"""Whether anything in a scenario rewards waiting: if nothing does, the best backoff is none, without a search.
 
-A retry succeeds after a wait more often than at once only where failures hang together in time. Where each attempt
-fails by a draw of its own, a longer backoff changes nothing but how long everything takes, whatever the other options
-are. Refused is only what is certain: a retrier of somebody's own, for which nothing says which of its options are
-waits, is searched as asked.
+A retry succeeds after a wait more often than at once only if failures hang together in time. If each attempt fails by a
+draw of its own, a longer backoff changes nothing but how long everything takes, whatever the other options are. Only
+certain cases are refused: a retrier of the user's own is searched as asked, since nothing says which of its options are
+waits.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 BACKOFFS = ("retrier.initial_backoff", "retrier.retry_backoff")
 """How long a retry waits."""
 WAITS = (*BACKOFFS, "retrier.wait_backoff", "retrier.base")
-"""How long something waits: a retry, or a look whether the attempt has ended."""
+"""How long something waits: a retry, or a poll."""
 POLLING = ("article", "helpers")
 OF_POLLS = ("polls", "mutations")
-"""Quantities of which longer waits between looks take away."""
+"""Quantities that longer waits between polls make smaller."""
 
 
 def refuse_pointless(scenario: Scenario) -> None:
-    """Raise ScenarioError where a search is over waits and nothing in the scenario rewards waiting."""
+    """Raise ScenarioError if waits are searched but nothing in the scenario rewards waiting."""
     tune = scenario.tune
     if tune is None or scenario.retrier.kind not in PORTS or "retrier" in tune.search:
         return
@@ -47,18 +47,18 @@ def refuse_pointless(scenario: Scenario) -> None:
         return
     reason = (
         f"nothing in this scenario rewards waiting: {_why_not(scenario)}; the best wait is then always the shortest, "
-        "whatever the other parameters; leave this key out, or give the action `weather`, failures that hang together "
+        "whatever the other parameters; leave this key out, or give the action `weather`: failures that hang together "
         "in time"
     )
     raise ScenarioError([Problem((*PLACE, key), reason, at_key=True) for key in searched])
 
 
 def rewards_waiting(scenario: Scenario) -> bool:
-    """Say whether some wait above the shortest may be better than it, by what the scenario's `tune` block asks for."""
+    """Tell whether a longer wait may be better than the shortest, by the objectives and constraints of `tune`."""
     if scenario.world == "shared":
         return True  # requests wait for one another, and faults strike the deployment at some time
     if scenario.until is not None or scenario.cancel is not None:
-        return True  # a request that waits when it is cut off or canceled has cost fewer attempts
+        return True  # a request that is waiting when it is cut off or canceled has cost fewer attempts
     if _can_fail(scenario) and scenario.heals_at is not None:
         return True
     if any(map(_is_felt, scenario.action.weather)):
@@ -79,7 +79,7 @@ def _why_not(scenario: Scenario) -> str:
 
 
 def _can_fail(scenario: Scenario) -> bool:
-    """Say whether an attempt of a request that can succeed may fail to."""
+    """Tell whether an attempt may fail, of a request that can succeed."""
     action = scenario.action
     if action.script:
         return any(attempt.outcome != "success" for attempt in action.script)
@@ -93,7 +93,7 @@ def _some_never_succeed(scenario: Scenario) -> bool:
 
 
 def _is_felt(source: Weather) -> bool:
-    """Say whether a source of weather ever fails an attempt."""
+    """Tell whether a source of weather ever fails an attempt."""
     if isinstance(source, Outage):
         return source.fail > 0
     assert isinstance(source, OnOff)  # noqa: S101  # the only other kind

@@ -1,14 +1,16 @@
 """Searches the parameters of a scenario: `tune(scenario) -> Tuned`, the Pareto set of its objectives under constraints.
 
-Two samples, so that the winner's numbers are not those of a winner's luck. All candidates are searched on one, the
-scenario's own seed; the finalists are then simulated again with a fresh seed, and everything reported of them, who
-keeps the constraints and who is in the set included, comes from that second sample alone. (Choosing among the few
-finalists is a choice too, but an inclusive one: only who is beyond doubt worse, or not beyond doubt within the
-constraints, is left out.) Each point is a scenario that gives the same numbers when it is run.
+There are two samples, so that the winner's numbers are not those of a winner's luck. All candidates are searched on
+one, with the scenario's own seed. The finalists are then simulated again with a fresh seed. Every number that is
+reported comes from this second sample alone, and so does the choice of the finalists that keep the constraints and are
+in the set.
+(Choosing among the few finalists is a choice too, but an inclusive one: it leaves out only finalists that are certainly
+worse, or that do not certainly keep the constraints.) Each point is a scenario that gives the same numbers when it is
+run.
 
-The search is quasi-random with successive halving (`sim.tuning.halving`), not an optimiser. For equal numbers of
+The search is quasi-random with successive halving (`sim.tuning.halving`), not an optimizer. For equal numbers of
 simulated requests (16,000 a search, 5 seeds; `python benchmarks/tuning.py --requests 800`) the fronts found dominate,
-in the median over the seeds, of what could be dominated:
+in the median over the seeds, this share of the volume that could be dominated:
 
                                   three parameters   four parameters
     halving                             0.982             0.921
@@ -16,10 +18,10 @@ in the median over the seeds, of what could be dominated:
     Optuna 5.0, NSGA-II                 0.973 / 0.977     0.912 / 0.930
     Optuna 5.0, TPE                     0.974 / 0.981     0.913 / 0.933
 
-The two numbers of an optimiser are for all requests a trial and for a quarter of them. Halving is the best of them in
-the first scenario and a hundredth behind in the second: too little to pay for with an optimiser's dependencies (a
-database layer), with numbers that are not drawn by address, and with trials that wait for one another, where a round
-of halving can go to as many workers as there are. Trying half of the candidates about the best of the others did not
+The two numbers of an optimizer are for all requests a trial and for a quarter of them. Halving is the best of them in
+the first scenario and a hundredth behind in the second. That is too little gain for an optimizer's price: dependencies
+(a database layer), numbers that are not drawn by address, and trials that wait for one another, whereas a round of
+halving can be shared among any number of workers. Trying half of the candidates about the best of the others did not
 help either (it was no better in the median and worse in the worst seed).
 
 Same scenario, same result: the points of the space and the fresh seed are drawn by address from the scenario's seed.
@@ -68,12 +70,13 @@ if TYPE_CHECKING:
 def tune(scenario: Scenario, *, engine: Asked = AUTO, progress: Progress | None = None) -> Tuned:
     """Search the parameters that a scenario's `tune` block names.
 
-    `engine` is the one to simulate with, by default the fastest that can do all candidates. `progress` is told now and
-    then how far the search is. Raises ScenarioError where there is no such block, where the scenario has several cells,
-    where nothing in it rewards waiting though waits are searched, or where the work is beyond its limits.
+    `engine` is the one that simulates, by default the fastest that can simulate all candidates. `progress` is called
+    now and then with the progress of the search. Raises ScenarioError if there is no such block, if the scenario has
+    several cells, if waits are searched but nothing in the scenario rewards waiting, or if the work is estimated above
+    its limits.
     """
     refuse_course(scenario)
-    _refuse_what_cannot_be_told(scenario)
+    _refuse_unsearchable(scenario)
     space = search_space(scenario)
     refuse_pointless(scenario)
     options = options_of(scenario)
@@ -91,15 +94,15 @@ def tune(scenario: Scenario, *, engine: Asked = AUTO, progress: Progress | None 
     searched = requests_of_rounds(planned, requests_each(scenario))
     fresh = (planned[-1].candidates + 1) * planned[-1].upto * requests_each(scenario)
 
-    def told(done: int, what: str = "search") -> None:
+    def report(done: int, what: str = "search") -> None:
         if progress is not None:
             progress(done, searched + fresh, what)
 
-    last = halve(candidates, planned, options.objectives, choice.engine, told)
+    last = halve(candidates, planned, options.objectives, choice.engine, report)
     seed = fresh_seed_of(scenario.seed)
     measured = [Candidate(_cell(scenario, one.cell.params, seed, number)) for number, one in enumerate(last)]
     as_written = Candidate(_cell(scenario, {}, seed, len(last)))
-    results = list(_measured([*measured, as_written], planned[-1].upto, choice.engine, searched, told))
+    results = list(_measured([*measured, as_written], planned[-1].upto, choice.engine, searched, report))
     written = {axis.key: _short(written_value(scenario, axis.key)) for axis in space.axes}
     return Tuned(
         scenario,
@@ -113,26 +116,26 @@ def tune(scenario: Scenario, *, engine: Asked = AUTO, progress: Progress | None 
 
 
 def _short(value: Any) -> Any:
-    """Write a whole number as one, whatever its model makes of it."""
+    """Write a whole number without a point, even if its model has made a float of it."""
     return int(value) if isinstance(value, float) and value == int(value) else value
 
 
 def _measured(
-    candidates: Sequence[Candidate], upto: int, engine: Engine, before: int, told: Callable[[int, str], None]
+    candidates: Sequence[Candidate], upto: int, engine: Engine, before: int, report: Callable[[int, str], None]
 ) -> Iterator[CellResult]:
-    """Measure each on the fresh sample; `told` is told how many requests are done, those `before` included."""
+    """Measure each candidate on the fresh sample; `report` gets how many requests are done, those `before` included."""
     for candidate in candidates:
 
-        def told_more(done: int, before: int = before) -> None:
-            told(before + done, "fresh sample")
+        def report_more(done: int, before: int = before) -> None:
+            report(before + done, "fresh sample")
 
-        yield candidate.measure(upto, engine, told_more)
+        yield candidate.measure(upto, engine, report_more)
         before += upto * requests_each(candidate.cell.scenario)
-        told(before, "fresh sample")
+        report(before, "fresh sample")
 
 
 def fresh_seed_of(seed: int) -> int:
-    """Return the seed of the second sample, short enough to be read."""
+    """Return the seed of the fresh sample, short enough to read."""
     return int(Draws(seed).uniform("tune.fresh", 0) * 2**31)
 
 
@@ -147,7 +150,7 @@ def _cell(scenario: Scenario, params: Mapping[str, Any], seed: int, number: int)
 def _finalists(
     results: Sequence[CellResult], searched: Sequence[CellResult | None], options: TuneOptions
 ) -> list[Finalist]:
-    """Say what became of each finalist, and bring them into order."""
+    """Give each finalist its role, and bring the finalists into order."""
     rulings = [worst(result.verdicts) for result in results]
     sure = [position for position, ruling in enumerate(rulings) if ruling is Ruling.met]
     costs = [[cost_of(result.metrics.value(path), path) for path in options.objectives] for result in results]
@@ -170,7 +173,7 @@ def _finalists(
 
 
 def _seen(results: Sequence[CellResult], objectives: Sequence[str]) -> Callable[[int, int], list[Change]]:
-    """Return what says what one result is, seen from another: all met the same weather and the same latencies."""
+    """Return a function that compares two results, paired: all met the same weather and the same latencies."""
 
     def seen(one: int, other: int) -> list[Change]:
         mine, theirs = results[one], results[other]
@@ -183,12 +186,12 @@ def _seen(results: Sequence[CellResult], objectives: Sequence[str]) -> Callable[
 # -- refusals ----------------------------------------------------------------------------------------------------------
 
 
-def _refuse_what_cannot_be_told(scenario: Scenario) -> None:
+def _refuse_unsearchable(scenario: Scenario) -> None:
     if (key := several_cells(scenario.written)) is not None:
         reason = f"a search starts from one cell, and {key} makes several; leave {key} out, as with --set {key}={{}}"
         raise ScenarioError([Problem((key,), reason, at_key=True)])
     if scenario.world == "shared" and scenario.replications < 2:
-        reason = "one replication of a shared world gives no intervals, so that no candidate could be told from another"
+        reason = "one replication of a shared world gives no intervals, so no two candidates could be told apart"
         raise ScenarioError([Problem(("replications",), f"{reason}; at least 2 are needed")])
     if scenario.world == "isolated" and scenario.requests.count < 2:
         raise ScenarioError([Problem(("requests", "count"), "one request gives no interval; at least 2 are needed")])

@@ -1,14 +1,14 @@
-"""What a search for parameters found."""
+"""The result of a search for parameters: the finalists, the Pareto set among them, and what they cost."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from sim.expect.expectations import Ruling
+from sim.experiment.versions import SUMMARY_SCHEMA, package_versions
 from sim.measure.metrics import summary_of
 from sim.measure.quantities import METRICS
 from sim.scenario.identity import digest
@@ -38,11 +38,8 @@ if TYPE_CHECKING:
     from sim.scenario.schema import Scenario
 
 
-SUMMARY_SCHEMA = 1
-
-
 WIDER = 0.1
-"""How far beyond the end of a range, as a share of it, there must be a valid value for it to be called an edge."""
+"""The end of a range is called an edge if a value so far beyond it, as a share of the range, is valid."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +48,13 @@ class Finalist:
 
     role: Role
     number: int
-    """Of a point of the Pareto set: its number, from 1 in the order of the first objective; else 0."""
+    """For a point of the Pareto set its number, from 1 in the order of the first objective; otherwise 0."""
     params: Mapping[str, Any]
-    """By dotted key the value as written."""
+    """Values as written, by dotted key."""
     result: CellResult
-    """What came out on the fresh sample."""
+    """The result on the fresh sample."""
     searched: CellResult | None
-    """What came out on the sample that was searched on, which flatters winners; None of what was not searched."""
+    """The result on the sample of the search, which flatters winners; None if it was not searched."""
 
     @property
     def scenario(self) -> Scenario:
@@ -66,7 +63,7 @@ class Finalist:
 
 
 class Tuned:
-    """What a search found."""
+    """The result of a search."""
 
     def __init__(  # noqa: PLR0913  # what a search consists of
         self,
@@ -84,36 +81,36 @@ class Tuned:
         self.space = space
         self.rounds = tuple(plan)
         self.finalists = tuple(finalists)
-        """Those of the Pareto set first, in the order of their numbers; then those that came closest."""
+        """The Pareto set first, in the order of its numbers; then the others, the closest first."""
         self.as_written = as_written
-        """What the scenario says without the search, on the fresh sample."""
+        """The scenario as written, measured on the fresh sample."""
         self._candidates = tuple(candidates)
 
     @property
     def options(self) -> TuneOptions:
-        """What was searched for."""
+        """The scenario's `tune` block."""
         return options_of(self.scenario)
 
     @property
     def points(self) -> tuple[Finalist, ...]:
-        """The Pareto set, in the order of the first objective; empty where no candidate is sure of the constraints."""
+        """The Pareto set, in order of the first objective; empty if no finalist certainly keeps the constraints."""
         return tuple(one for one in self.finalists if one.role is Role.point)
 
     @property
     def closest(self) -> Finalist:
-        """The first point, or where there is none the finalist that comes closest to the constraints."""
+        """The first point, or if there is none the finalist that comes closest to the constraints."""
         return self.finalists[0]
 
     @property
     def ruling(self) -> Ruling:
-        """Met where there is a point; missed where every finalist misses a constraint; inconclusive otherwise."""
+        """Met if there is a point; missed if every finalist misses a constraint; inconclusive otherwise."""
         if self.points:
             return Ruling.met
         return Ruling.inconclusive if any(one.role is Role.unsure for one in self.finalists) else Ruling.missed
 
     @property
     def fresh_seed(self) -> int:
-        """The seed of the sample that finalists are measured on."""
+        """The seed of the fresh sample, which measures the finalists."""
         return self.as_written.scenario.seed
 
     @property
@@ -123,7 +120,7 @@ class Tuned:
 
     @property
     def requests_fresh(self) -> int:
-        """How many requests the fresh sample took, what is written included."""
+        """How many requests the fresh sample took, those of the scenario as written included."""
         return (len(self.finalists) + 1) * self.rounds[-1].upto * requests_each(self.scenario)
 
     @cached_property
@@ -133,7 +130,7 @@ class Tuned:
 
     @cached_property
     def reported(self) -> list[Tried]:
-        """The candidates in the form that tables, words and pictures take: finalists, as written, those left out."""
+        """The candidates in the form that tables, sentences and pictures take: finalists, as written, the others."""
         finalists = [one.params for one in self.finalists]
         labels = key_labels([axis.key for axis in self.space.axes])
 
@@ -152,11 +149,11 @@ class Tuned:
         ]
 
     def table(self) -> Table:
-        """Return the Pareto set, or what comes closest to it, as a table for a terminal of 100 columns."""
+        """Return the Pareto set, or the finalists that come closest, as a table for a terminal of 100 columns."""
         return table(self.reported, self.options.objectives, self.options.constraints)
 
     def sentences(self) -> list[str]:
-        """Say in a few plain sentences what was found, what it cost, and how sure it is."""
+        """Say in a few plain sentences what the search found, what it cost, and how sure it is."""
         effort = tuning_sentences.Effort(
             candidates=len(self._candidates),
             whole_space=self.space.size is not None and self.space.size <= len(self._candidates),
@@ -171,7 +168,7 @@ class Tuned:
         return tuning_sentences.sentences(self.reported, self.options.objectives, effort)
 
     def _edges(self) -> list[str]:
-        """Name the keys of which a point lies in the outermost twentieth of a range that could go on there."""
+        """Name the keys whose range ends too early: a point is in its last twentieth, but values beyond are valid."""
         found = []
         labels = key_labels([axis.key for axis in self.space.axes])
         for axis in self.space.axes:
@@ -185,7 +182,7 @@ class Tuned:
         return found
 
     def _goes_on(self, axis: Axis, place: float) -> bool:
-        """Say whether a range may be wider: whether the scenario is valid with a value beyond its end."""
+        """Tell whether a range could be wider: whether the scenario is valid with a value beyond its end."""
         try:
             changed(self.scenario, {axis.key: axis.value(place)})
         except (ScenarioError, ValueError, OverflowError):
@@ -198,7 +195,7 @@ class Tuned:
         return TunedPlots(self)
 
     def summary(self) -> dict[str, Any]:
-        """Return the contents of `tune.json`: no paths, times, hosts or worker counts."""
+        """Return the contents of `tune.json`: no paths, times, hosts or numbers of workers."""
         options = self.options
         return {
             "schema": SUMMARY_SCHEMA,
@@ -207,7 +204,7 @@ class Tuned:
             "seed": self.scenario.seed,
             "fresh_seed": self.fresh_seed,
             "engine": self.choice.engine,
-            "versions": {name: version(name) for name in ("retrysim", "numpy", "scipy", "simpy")},
+            "versions": package_versions(),
             "tune": options.model_dump(mode="json", by_alias=True),
             "rounds": [{"candidates": one.candidates, "upto": one.upto} for one in self.rounds],
             "requests": {"searched": self.requests_searched, "fresh": self.requests_fresh},
@@ -238,7 +235,7 @@ class TunedPlots:
 
 
 def options_of(scenario: Scenario) -> TuneOptions:
-    """Return a scenario's `tune` block, which it has."""
+    """Return the `tune` block of a scenario that has one."""
     assert scenario.tune is not None  # noqa: S101  # `search_space` refuses a scenario without one
     return scenario.tune
 

@@ -4,8 +4,8 @@
 - `helpers`: `convex-helpers` 0.1.124, `server/retries`, the options of `makeActionRetrier`.
 - `article`: `JamesCowling/convex-action-retrier`, the arguments of the mutation `runAction`.
 
-Numbers are upstream's own: the component's first backoff is `initialBackoffMs * base`, and `initialBackoffMs` is what
-stands here.
+Numbers are upstream's own: the component's first backoff is `initialBackoffMs * base`, and the file has
+`initialBackoffMs`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NO_CODE = {
 
 
 def no_code(scenario: Scenario) -> str:
-    """Say why there is no code for a scenario's retrier; empty where there is."""
+    """Say why there is no code for a scenario's retrier; empty if there is code."""
     kind = scenario.retrier.kind
     if kind in _WRITERS:
         return ""
@@ -33,7 +33,7 @@ def no_code(scenario: Scenario) -> str:
 
 
 def typescript(scenario: Scenario, about: str) -> str:
-    """Return the code for a scenario's retrier, headed by a comment `about` it; ValueError where there is none."""
+    """Return the code for a scenario's retrier, headed by the comment `about`; raises ValueError if there is none."""
     reason = no_code(scenario)
     if reason:
         raise ValueError(reason)
@@ -42,7 +42,7 @@ def typescript(scenario: Scenario, about: str) -> str:
 
 
 def code_lines(text: str) -> list[str]:
-    """Return the lines of TypeScript that are neither comments nor imports nor empty: what the parameters stand in."""
+    """Return the lines of TypeScript that hold the parameters: no comments, imports or empty lines."""
     return [line for line in text.splitlines() if line and not line.startswith(("//", "import "))]
 
 
@@ -62,7 +62,7 @@ def _component(options: Any) -> list[str]:
     ]
     if options.run_after:
         delay = _number(options.run_after / NS_PER_MS)
-        lines.append(f"// To be started with: await retrier.runAfter(ctx, {delay}, action, args);")
+        lines.append(f"// Start it with: await retrier.runAfter(ctx, {delay}, action, args);")
     return lines
 
 
@@ -102,7 +102,7 @@ assert set(_WRITERS) <= set(PORTS)  # noqa: S101  # a writer for a port that is 
 
 
 def _number(number: float) -> str:
-    """Write a number as JavaScript reads it back to the same one."""
+    """Write a number so that JavaScript reads the same number."""
     return str(int(number)) if number == int(number) else repr(float(number))
 
 

@@ -79,10 +79,7 @@ def test_results_of_other_cells_are_refused_with_their_cells(made: Make) -> None
 def test_another_action_is_warned_of(made: Make) -> None:
     (cell,) = compare(made()["once"], made(action__outcomes__fail=0.2)["once"])
     assert cell.pair.warnings == (
-        (
-            "Careful: it is not the policy alone that is compared, these differ too (A | B): action.outcomes.fail "
-            "(0.3 | 0.2)."
-        ),
+        "Careful: not only the policies differ, but also (A | B): action.outcomes.fail (0.3 | 0.2).",
     )
 
 
@@ -136,7 +133,7 @@ def test_shared_worlds_with_other_requests_are_not_paired(made: Make) -> None:
 
 
 def test_a_shared_world_and_an_isolated_one_have_nothing_to_compare(made: Make) -> None:
-    with pytest.raises(NotComparable, match="A is a world of kind isolated and B one of kind shared"):
+    with pytest.raises(NotComparable, match="A is a world of kind isolated, but B one of kind shared"):
         compare(made()["once"], made(BASE + SHARED))
 
 

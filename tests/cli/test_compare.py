@@ -58,7 +58,7 @@ def test_cells_are_named_by_id_or_by_name_with_the_folder_or_alone(run: Run) -> 
 def test_two_folders_are_compared_cell_by_cell(run: Run) -> None:
     other = again(run, "other", "--set", "action.outcomes.fail=0.2")
     told = run("compare", RESULTS, other).stdout
-    assert (told.count("Paired by request"), told.count("Careful: it is not the policy alone")) == (2, 2)
+    assert (told.count("Paired by request"), told.count("Careful: not only the policies differ")) == (2, 2)
 
 
 def test_the_same_results_fail_no_condition(run: Run) -> None:
@@ -69,7 +69,7 @@ def test_the_same_results_fail_no_condition(run: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ((RESULTS,), "with what? Name a second folder, or two cells of this one with --cells A B"),
+        ((RESULTS,), "name a second folder to compare with, or two cells of this one with --cells A B"),
         ((RESULTS, RESULTS, *CELLS), "--cells chooses two cells of one folder: name that folder alone"),
         ((f"{RESULTS}:as-shipped", *CELLS), "--cells chooses two cells of one folder: name that folder alone"),
         (
@@ -78,7 +78,7 @@ def test_the_same_results_fail_no_condition(run: Run) -> None:
         ),
         ((f"{RESULTS}:as-shipped", RESULTS), "choose one of each: A has as-shipped; B has never-again, as-shipped"),
         ((RESULTS, *CELLS, "--svg"), "without --out nothing is saved"),
-        ((RESULTS, *CELLS, "--out", "x", "--svg", "--no-plots"), "--svg asks for a picture and --no-plots for none"),
+        ((RESULTS, *CELLS, "--out", "x", "--svg", "--no-plots"), "--svg asks for a picture, but --no-plots for none"),
         (
             (RESULTS, *CELLS, "--fail-if", "success.rat > +1%"),
             "unknown metric 'success.rat'; did you mean 'success.rate'? (at column 1 of 'success.rat > +1%')",

@@ -156,16 +156,16 @@ def test_a_search_from_what_it_saved_finds_and_saves_the_same(run: Run) -> None:
 
 def test_a_search_may_end_before_it_has_seen_everything(run: Run) -> None:
     result = run("explore", "second.yaml", "--states-at-most", "10", "--invariant", "settles")
-    assert (result.exit_code, "not complete: ended at level 1" in result.stdout) == (0, True)
+    assert (result.exit_code, "ended the search at level 1" in result.stdout) == (0, True)
     first = run("explore", "second.yaml", "--first", "--invariant", "settles")
-    assert (first.exit_code, "not complete: ended at level 2" in first.stdout) == (4, True)
+    assert (first.exit_code, "ended the search at level 2" in first.stdout) == (4, True)
 
 
 def test_streams_of_numbers_take_the_values_that_they_are_given(run: Run) -> None:
     result = run("explore", "second.yaml", "--crashes", "0", "--values", "backoff=0,0.9", "--values", "hartbeat=0.1")
     said = " ".join(result.stdout.split())
-    assert "; backoff takes 0 or 0.9 on [0, 1); heartbeat takes 0.5 alone on [0, 1); " in said
-    assert "note: nothing seems to draw from a stream 'hartbeat'; did you mean 'heartbeat'?" in said
+    assert "; backoff draws 0 or 0.9 from [0, 1); heartbeat draws only 0.5 from [0, 1); " in said
+    assert "note: nothing seems to draw from the stream 'hartbeat'; did you mean 'heartbeat'?" in said
 
 
 def test_one_of_several_cells_is_named(run: Run) -> None:
@@ -249,12 +249,12 @@ def test_a_mended_retrier_is_no_longer_broken_by_the_course(run: Run) -> None:
         (("--values", "backoff"), "'backoff' is not STREAM=NUMBER,NUMBER,..."),
         (("--values", "backoff=a"), "'backoff=a' is not STREAM=NUMBER,NUMBER,..."),
         (("--down", "1", "--crashes", "1"), "not a duration; write a number with a unit"),
-        (("--down", "1s", "--crashes", "0"), "--down: cannot matter where the server does not die; see --crashes"),
-        (("--inflight", "lost", "--crashes", "0"), "--inflight: cannot matter where the server does not die"),
+        (("--down", "1s", "--crashes", "0"), "--down: cannot matter if the server never dies; see --crashes"),
+        (("--inflight", "lost", "--crashes", "0"), "--inflight: cannot matter if the server never dies"),
         (("--invariant", "setles"), "there is no invariant 'setles'; did you mean 'settles'?"),
         (("--invariant", "x"), "there is no invariant 'x'; known are attempts-within-budget,"),
         (("--crashes", "1", "--retrier", "none"), "--crashes: this retrier runs outside of the deployment"),
-        (("--cancels", "1", "--set", "cancel=null"), "--cancels: nobody cancels"),
+        (("--cancels", "1", "--set", "cancel=null"), "--cancels: the scenario cancels nothing"),
         (("--cell", "x"), "there is no cell 'x'; there is only one, 'all'"),
         (("--workers", "0"), "0 is not in the range"),
         (("--out", "second.yaml/x"), "is a file, not a folder"),
@@ -280,9 +280,10 @@ def test_an_invalid_scenario_exits_with_3(run: Run) -> None:
 def test_weather_and_a_client_outside_are_searched_too(run: Run) -> None:
     weather = "[{on_off: {up: {exponential: {mean: 5m}}, down: {exponential: {mean: 10s}}}}]"
     result = run("explore", "second.yaml", "--set", f"action.weather={weather}", "--set", "cancel=null", "--crashes=0")
-    assert "states count as different at different times, for weather knows the time" in " ".join(result.stdout.split())
+    said = " ".join(result.stdout.split())
+    assert "states at different times count as different, because weather knows the time" in said
     outside = run("explore", "second.yaml", "--retrier", "none")
-    assert "no deaths of the server, for the retrier runs outside of it" in " ".join(outside.stdout.split())
+    assert "the server never dies, since the retrier runs outside of it" in " ".join(outside.stdout.split())
 
 
 # Retriers of the user's own.

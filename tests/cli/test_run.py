@@ -5,14 +5,16 @@ import json
 import os
 import re
 import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-from click.testing import Result
+from click.testing import CliRunner, Result
 
 from sim.api.run import run as simulate
+from sim.cli.main import cli
 from sim.cli.run import FILES, PICTURES, RESULT_FILES, SWEPT
 from sim.scenario.load import load
 from sim.stories.phrases import span_text
@@ -92,7 +94,7 @@ def test_an_invalid_scenario_is_told_on_stderr_alone_and_exits_with_3(run: Run, 
         (("smallest.yaml", "--seed", "one"), "'one' is not a valid integer"),
         (("smallest.yaml", "--set", "seed"), "'seed' is not KEY=VALUE"),
         (("smallest.yaml", "--engine", "fast"), "'fast' is not one of"),
-        (("smallest.yaml", "--svg", "--no-plots"), "--svg asks for pictures and --no-plots for none"),
+        (("smallest.yaml", "--svg", "--no-plots"), "--svg asks for pictures, but --no-plots for none"),
         (("smallest.yaml", "--out", "smallest.yaml"), "is a file"),
         (("smallest.yaml", "--out", "smallest.yaml/x"), "'smallest.yaml' is a file, not a folder"),
     ],
@@ -232,11 +234,21 @@ def test_out_is_where_results_go(run: Run) -> None:
     assert (files(Path("deep/er")), Path("results").exists()) == (RESULTS, False)
 
 
-def test_svg_adds_pictures_and_the_next_run_removes_what_it_does_not_write(run: Run) -> None:
-    words = ("run", "smallest.yaml", "--requests", "20", "--out", "out")
-    seen = []
-    for more in (("--svg",), (), ("--no-plots",)):
-        run(*words, *more)
+@pytest.fixture(scope="module")
+def with_svg(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of a run with all pictures, which tests copy before they change it."""
+    out = tmp_path_factory.mktemp("with-svg")
+    path = Path(__file__).with_name("scenarios") / "smallest.yaml"
+    result = CliRunner().invoke(cli, ["run", str(path), "--requests", "20", "--svg", "--out", str(out)])
+    assert result.exit_code == 0
+    return out
+
+
+def test_svg_adds_pictures_and_the_next_run_removes_what_it_does_not_write(run: Run, with_svg: Path) -> None:
+    shutil.copytree(with_svg, "out")
+    seen = [files(Path("out"))]
+    for more in ((), ("--no-plots",)):
+        run("run", "smallest.yaml", "--requests", "20", "--out", "out", *more)
         seen.append(files(Path("out")))
     assert seen == [RESULTS | PNGS | SVGS, RESULTS | PNGS, RESULTS]
 
@@ -250,9 +262,8 @@ def test_files_of_other_people_stay(run: Run) -> None:
     assert files(Path("out")) == RESULTS | PNGS | mine
 
 
-def test_stale_files_are_known_by_the_names_that_pictures_have(run: Run) -> None:
-    run("run", "smallest.yaml", "--requests", "20", "--svg", "--out", "out")
-    assert files(Path("out")) == set(FILES)
+def test_stale_files_are_known_by_the_names_that_pictures_have(with_svg: Path) -> None:
+    assert files(with_svg) == set(FILES)
 
 
 def test_a_sweep_has_pictures_of_its_own_which_a_later_run_without_it_takes_away(run: Run) -> None:

@@ -151,7 +151,7 @@ def test_histograms_have_no_rows_and_the_file_that_was_there_stays(tallied: Path
     target.write_text("old")
     refused = run("export", str(tallied), "--csv", str(target))
     assert refused.exit_code == 1
-    assert "of cell 'article-as-it-is' only histograms of its requests are kept" in refused.stderr
+    assert "cell 'article-as-it-is' keeps only histograms of its requests" in refused.stderr
     assert target.read_text() == "old"
     assert [path.name for path in tallied.iterdir() if path.name.startswith(".")] == []
 

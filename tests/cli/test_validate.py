@@ -61,7 +61,7 @@ def test_resolved_says_every_default(run: Run) -> None:
 
 def test_resolved_shows_one_file(run: Run) -> None:
     result = run("validate", "--resolved", "smallest.yaml", "shared.yaml")
-    assert (result.exit_code, "--resolved shows one file" in result.stderr) == (2, True)
+    assert (result.exit_code, "--resolved prints one file" in result.stderr) == (2, True)
 
 
 def test_a_bad_file_has_no_resolved_form(run: Run) -> None:

@@ -1,7 +1,8 @@
-"""Simulates ten scenarios and prints a digest of each as JSON: `python tests/determinism/digests.py`.
+"""Simulates ten scenarios and prints a digest of each as JSON: `python tests/determinism/digests.py [FILE...]`.
 
-A digest covers every event of the histories and every bit of the per-request arrays of all cells and replications. The
-tests run this file in processes that differ in everything that must not matter.
+A digest covers every event of the histories and every bit of the per-request arrays of all cells and replications. Of
+scenario files that are named, the summaries are printed too. The tests run this file in processes that differ in
+everything that must not matter.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sim.api.run import run
 from sim.clients.client import Call, CallFailed, ClientContext
 from sim.engine.event import simulate
 from sim.history.events import Recorder
@@ -115,5 +117,10 @@ def found_simd() -> list[str]:
 
 
 if __name__ == "__main__":
-    digests = {name: digest(name) for name in names()}
-    json.dump({"numpy": np.__version__, "simd": found_simd(), "digests": digests}, sys.stdout)
+    report = {
+        "numpy": np.__version__,
+        "simd": found_simd(),
+        "digests": {name: digest(name) for name in names()},
+        "summaries": [run(load(path)).summary_json() for path in sys.argv[1:]],
+    }
+    json.dump(report, sys.stdout)

@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mixed import ISOLATED, SHARED
 
+from sim.api.run import run
 from sim.history.vocabulary import Cause, Outcome
+from sim.scenario.load import parse
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -41,7 +44,9 @@ def here() -> dict[str, dict[str, str]]:
     return {name: names["digest"](name) for name in names["names"]()}
 
 
-def start(hash_seed: str = "random", *, disabled: list[str] | None = None, path: str = "") -> subprocess.Popen[str]:
+def start(
+    hash_seed: str = "random", *files: Path, disabled: list[str] | None = None, path: str = ""
+) -> subprocess.Popen[str]:
     """Start a process of its own; `disabled` features of the processor, and a folder to import from first."""
     environment = {
         **{key: value for key, value in os.environ.items() if not key.startswith("NPY_")},
@@ -50,7 +55,7 @@ def start(hash_seed: str = "random", *, disabled: list[str] | None = None, path:
         **({"NPY_DISABLE_CPU_FEATURES": " ".join(disabled)} if disabled else {}),
     }
     return subprocess.Popen(  # noqa: S603  # this interpreter
-        [sys.executable, "-W", "error", str(PROGRAM)],
+        [sys.executable, "-W", "error", str(PROGRAM), *map(str, files)],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -109,9 +114,23 @@ def test_the_scenarios_have_every_retrier_law_outcome_and_fault() -> None:
 # The same everywhere.
 
 
-def test_digests_are_equal_over_hash_seeds_and_processes() -> None:
-    processes = [start(hash_seed) for hash_seed in ("0", "1", "random")]
-    assert [told(process)["digests"] for process in processes] == [here()] * 3
+@cache
+def summaries_here() -> list[str]:
+    """The summaries of the mixed scenarios that this process finds."""
+    return [run(parse(text)).summary_json() for text in (ISOLATED, SHARED)]
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "1", "random"])
+def test_digests_and_summaries_are_the_same_in_processes_of_any_hash_seed(tmp_path: Path, hash_seed: str) -> None:
+    """One process shows both: most of its time is its start."""
+    files = [tmp_path / "isolated.yaml", tmp_path / "shared.yaml"]
+    for path, text in zip(files, (ISOLATED, SHARED), strict=True):
+        path.write_text(text)
+    process = start(hash_seed, *files)
+    digests, summaries = here(), summaries_here()  # found while the other process looks for them too
+    report = told(process)
+    assert report["digests"] == digests
+    assert report["summaries"] == summaries
 
 
 @pytest.mark.slow

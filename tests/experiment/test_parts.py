@@ -10,11 +10,11 @@ from sim.experiment import chunks, engines
 from sim.experiment.chunks import chunks_of
 from sim.experiment.parts import RequestsNotKept
 from sim.experiment.payload import BadPayload, decode, encode, encode_arrays
+from sim.experiment.plan import plan
 from sim.history.records import Requests
 from sim.measure.tally import Tally
 from sim.results.reading import open_results
 from sim.results.result import Result
-from sim.scenario.cells import cells
 from sim.scenario.load import parse
 from sim.scenario.schema import Scenario
 
@@ -77,7 +77,7 @@ def test_all_that_is_counted_is_the_same_and_percentiles_are_within_a_thousandth
 
 
 def test_requests_are_refused_with_the_reason(histogram: Result) -> None:
-    reason = r"of cell 'article' only histograms of its requests are kept \(`keep: histogram`\)"
+    reason = r"cell 'article' keeps only histograms of its requests \(`keep: histogram`\)"
     for ask in (lambda: histogram.requests("article"), lambda: histogram.cells[0].requests):
         with pytest.raises(RequestsNotKept, match=reason):
             ask()
@@ -95,7 +95,7 @@ def test_a_cell_is_simulated_block_by_block_and_comes_out_the_same(small_blocks:
 def test_a_chunk_of_histograms_is_many_blocks(small_blocks: list[int]) -> None:
     del small_blocks
     found = {
-        keep: [chunk.count for chunk in chunks_of(cells(scenario(keep)), "event") if chunk.cell == 0]
+        keep: [chunk.count for chunk in chunks_of(plan(scenario(keep), "event")) if chunk.cell == 0]
         for keep in ("requests", "histogram")
     }
     assert found == {"requests": [32] * 21 + [28], "histogram": [512, 188]}
@@ -106,7 +106,7 @@ def test_results_in_a_folder_are_those_in_memory(small_blocks: list[int], histog
     kept = run(scenario("histogram"), out=str(tmp_path))
     opened = open_results(str(tmp_path))
     assert kept.summary_json() == opened.summary_json() == histogram.summary_json()
-    assert isinstance(opened.cells[0].kept, Tally)
+    assert isinstance(opened.cells[0].part, Tally)
 
 
 def test_workers_give_the_same(histogram: Result) -> None:
@@ -120,7 +120,7 @@ def test_what_is_checked_is_kept_alike(histogram: Result) -> None:
 
 
 def test_a_tally_survives_its_bytes_and_damaged_ones_are_refused(histogram: Result) -> None:
-    tally = histogram.cells[0].kept
+    tally = histogram.cells[0].part
     assert isinstance(tally, Tally)
     data = encode(tally)
     again = decode(data)

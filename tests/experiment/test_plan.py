@@ -5,7 +5,7 @@ import re
 import pytest
 
 from sim.api.run import run
-from sim.experiment.plan import plan, requests_of
+from sim.experiment.plan import plan, request_count
 from sim.history.records import Requests
 from sim.scenario.load import parse
 from sim.scenario.mistakes.problems import ScenarioError
@@ -88,4 +88,4 @@ def test_a_request_that_polls_to_its_limit_is_estimated_by_that_limit() -> None:
 def test_a_plan_keeps_the_order_of_the_cells() -> None:
     planned = plan(parse("{retrier: none, variants: {b: {seed: 1}, a: {seed: 2}}, requests: {count: 10}}"))
     assert [cell.id for cell in planned.cells] == ["b", "a"]
-    assert [requests_of(cell.scenario) for cell in planned.cells] == [10, 10]
+    assert [request_count(cell.scenario) for cell in planned.cells] == [10, 10]

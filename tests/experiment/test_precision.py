@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,11 @@ from sim.api.check import check
 from sim.api.replay import replayed
 from sim.api.run import run
 from sim.expect.targets import parse_target
-from sim.experiment.chunks import chunk_count, chunks_of, rounds_of
+from sim.experiment.chunks import chunk_counts, chunks_of, rounds_with
 from sim.experiment.plan import plan
 from sim.experiment.precision import next_sizes, precision_lines, size_in_round
 from sim.measure.estimates import Sample, mean
 from sim.results.reading import open_results
-from sim.scenario.cells import cells
 from sim.scenario.load import parse
 from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.schema import Scenario
@@ -48,7 +48,7 @@ def scenario(text: str, *intervals: str, **limits: int) -> Scenario:
 def test_a_run_goes_on_until_every_interval_of_every_cell_is_narrow_enough() -> None:
     result = run(scenario(TWO, "time_to_known.mean +- 4%"))
     sizes = [len(cell.requests) for cell in result.cells]
-    assert (sizes, [one.reached for one in result.attained]) == ([4000, 4000], [True, True])
+    assert (sizes, [one.reached for one in result.precision]) == ([4000, 4000], [True, True])
 
 
 def test_one_round_earlier_they_were_not() -> None:
@@ -65,7 +65,7 @@ def test_what_comes_out_is_what_a_run_of_that_size_gives() -> None:
 def test_the_limit_ends_a_run_and_is_told() -> None:
     result = run(scenario(TWO, "success.rate +- 0.01%", requests_at_most=700))
     assert {len(cell.requests) for cell in result.cells} == {700}
-    assert precision_lines(result.attained, result.size) == [
+    assert precision_lines(result.precision, result.size) == [
         (
             "not reached with 700 requests a cell, the limit: success.rate +- 0.01%; "
             "the interval is +- 2.34 pp in 'once' (and 1 more)"
@@ -100,18 +100,18 @@ def test_sizes_double_up_to_the_limit() -> None:
 
 def test_without_precision_there_is_one_round() -> None:
     result = run(parse(TWO))
-    assert (next_sizes(result.cells, 0), result.attained, "precision" in result.summary()) == (None, [], False)
+    assert (next_sizes(result.cells, 0), result.precision, "precision" in result.summary()) == (None, [], False)
 
 
 def test_what_no_request_counts_for_is_never_known_well_enough() -> None:
     result = run(scenario(TWO, "time_to_known.canceled.p50 +- 5%", requests_at_most=300))
-    assert [(one.half_width, one.reached) for one in result.attained] == [(math.inf, False)] * 2
-    assert precision_lines(result.attained, result.size)[0].endswith(
+    assert [(one.half_width, one.reached) for one in result.precision] == [(math.inf, False)] * 2
+    assert precision_lines(result.precision, result.size)[0].endswith(
         "there is no interval, or one without an upper limit, in 'once' (and 1 more)"
     )
 
 
-def test_the_summary_tells_what_was_attained() -> None:
+def test_the_summary_says_how_narrow_the_intervals_are() -> None:
     told = run(scenario(TWO, "success.rate +- 50%", "time_to_effect.p50 +- 200ms")).summary()["precision"]
     assert [(one["cell"], one["target"], one["reached"]) for one in told] == [
         ("once", "success.rate +- 50%", True),
@@ -195,8 +195,9 @@ def test_workers_change_no_byte(tmp_path: Path) -> None:
 
 
 def test_a_chunk_is_the_same_however_many_rounds_there_are() -> None:
-    (cell, _) = cells(scenario(TWO, "success.rate +- 1%", requests_at_most=9000))
-    found = [list(chunks_of([cell], "event", rounds)) for rounds in range(1, 8)]
+    both = plan(scenario(TWO, "success.rate +- 1%", requests_at_most=9000), "event")
+    planned = replace(both, cells=both.cells[:1])
+    found = [list(chunks_of(planned, rounds)) for rounds in range(1, 8)]
     assert [len(chunks) for chunks in found] == [1, 2, 3, 4, 5, 6, 7]
     assert all(later[: len(chunks)] == chunks for chunks, later in itertools.pairwise(found))
     assert [(chunk.first, chunk.count) for chunk in found[-1]][-2:] == [(4000, 4000), (8000, 1000)]
@@ -205,10 +206,10 @@ def test_a_chunk_is_the_same_however_many_rounds_there_are() -> None:
 @pytest.mark.parametrize("text", [TWO, SHARED])
 def test_the_number_of_rounds_is_known_from_that_of_the_chunks(text: str) -> None:
     limits = {"requests_at_most": 60_000} if text is TWO else {"replications_at_most": 50}
-    found = cells(scenario(text, "success.rate +- 1%", **limits))
-    counted = [[chunk_count(cell.scenario, "event", rounds) for cell in found] for rounds in range(1, 6)]
-    assert [rounds_of(found, "event", counts) for counts in counted] == [1, 2, 3, 4, 5]
-    assert rounds_of(found, "event", [0, *counted[-1][1:]]) is None
+    planned = plan(scenario(text, "success.rate +- 1%", **limits), "event")
+    counted = [chunk_counts(planned, rounds) for rounds in range(1, 6)]
+    assert [rounds_with(planned, counts) for counts in counted] == [1, 2, 3, 4, 5]
+    assert rounds_with(planned, [0, *counted[-1][1:]]) is None
 
 
 def test_a_run_is_refused_where_its_limit_would_be_too_much() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from sim.experiment.engines import choose
-from sim.results.description import Unreadable, describe, rebuild
+from sim.experiment.plan import Plan, plan
+from sim.results.description import Unreadable, describe, plan_of
 from sim.scenario.cells import cells
 from sim.scenario.identity import digest, resolved
 from sim.scenario.load import load, parse
@@ -33,16 +34,16 @@ class Inside(ScheduledRetrier):
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_a_run_is_rebuilt_from_its_description(path: Path) -> None:
     scenario = load(path)
-    found = cells(scenario)
-    description = describe(scenario, found, choose(found))
-    again = rebuild(description)
+    planned = plan(scenario)
+    description = describe(planned)
+    again = plan_of(description)
     assert again.digest == digest(again.scenario) == digest(scenario)
     assert resolved(again.scenario) == resolved(scenario)
     assert [(cell.id, cell.name, cell.params) for cell in again.cells] == [
-        (cell.id, cell.name, cell.params) for cell in found
+        (cell.id, cell.name, cell.params) for cell in planned.cells
     ]
-    assert [resolved(cell.scenario) for cell in again.cells] == [resolved(cell.scenario) for cell in found]
-    assert describe(again.scenario, again.cells, choose(found)) == description
+    assert [resolved(cell.scenario) for cell in again.cells] == [resolved(cell.scenario) for cell in planned.cells]
+    assert describe(again) == description
 
 
 def test_data_of_files_come_along(tmp_path: Path) -> None:
@@ -52,9 +53,9 @@ def test_data_of_files_come_along(tmp_path: Path) -> None:
         "action: {latency: {empirical: {file: data.csv, column: latency_ms}}}}",
         tmp_path,
     )
-    description = describe(scenario, cells(scenario), choose(cells(scenario)))
+    description = describe(plan(scenario))
     (tmp_path / "data.csv").unlink()
-    again = rebuild(description).scenario
+    again = plan_of(description).scenario
     assert again.action.latency.values_ns == (1_000_000, 3_000_000, 7_000_000)
     assert again.requests.arrivals.values_ns == (1_000_000_000, 2_000_000_000, 3_000_000_000)
 
@@ -67,27 +68,28 @@ def test_a_retrier_of_ones_own_is_named_and_not_imported(
     monkeypatch.syspath_prepend(tmp_path)
     scenario = parse("{requests: {count: 3}}", retrier=f"described_mine:{name}")
     own, identity = type(scenario.retrier.make()), digest(scenario)
-    description = describe(scenario, cells(scenario), choose(cells(scenario)))
+    found = tuple(cells(scenario))
+    description = describe(Plan(scenario, found, choose(found)))
     (tmp_path / "described_mine.py").unlink()
     del sys.modules["described_mine"]
-    again = rebuild(description)
+    again = plan_of(description)
     assert again.digest == identity
     assert resolved(again.scenario)["retrier"] == resolved(scenario)["retrier"]
     assert (type(again.scenario.retrier.make()), "described_mine" in sys.modules) == (own.__base__, False)
 
 
-def test_the_seal_is_of_every_value(isolated: str) -> None:
+def test_the_checksum_is_of_every_value(isolated: str) -> None:
     scenario = parse(isolated)
-    description = describe(scenario, cells(scenario), choose(cells(scenario)))
+    description = describe(plan(scenario))
     other = parse(isolated.replace("success.rate >= 50%", "success.rate >= 51%"))
-    changed = describe(other, cells(other), choose(cells(other)))
+    changed = describe(plan(other))
     assert changed.identity == description.identity
-    assert changed.seal() != description.seal()
+    assert changed.checksum() != description.checksum()
 
 
 def test_a_description_of_another_format_is_refused() -> None:
     scenario = parse("retrier: none")
-    description = describe(scenario, cells(scenario), choose(cells(scenario)))
+    description = describe(plan(scenario))
     meta = tuple((name, "2" if name == "format" else value) for name, value in description.meta)
-    with pytest.raises(Unreadable, match="its format is 2, and this version of retrysim reads format 1"):
-        rebuild(type(description)(meta, description.cells, description.data))
+    with pytest.raises(Unreadable, match="its format is 2, but this version of retrysim reads format 1"):
+        plan_of(type(description)(meta, description.cells, description.data))

@@ -11,7 +11,7 @@ import pytest
 from sim.api.run import run
 from sim.experiment import chunks
 from sim.experiment.engines import VECTOR, VERSIONS
-from sim.results.journal import CorruptResults, NotStored, UnfinishedResults
+from sim.results.errors import CorruptResults, NotStored, UnfinishedResults
 from sim.results.reading import open_results
 from sim.scenario.load import parse
 
@@ -64,7 +64,7 @@ def test_a_run_leaves_its_results_and_nothing_else(tmp_path: Path) -> None:
     assert result.summary_json() == run(parse(TEXT)).summary_json()
 
 
-def test_a_run_that_was_stopped_leaves_its_journal_alone(tmp_path: Path) -> None:
+def test_a_run_that_was_stopped_leaves_its_checkpoint_alone(tmp_path: Path) -> None:
     stopped(tmp_path)
     assert sorted(files(tmp_path)) == ["unfinished.sqlite"]
     with pytest.raises(UnfinishedResults, match="goes on from where it stopped"):
@@ -189,7 +189,7 @@ def test_a_fresh_start_simulates_everything_whatever_is_there(tmp_path: Path, te
     assert open_results(tmp_path).scenario.name == parse(text).name
 
 
-@pytest.mark.parametrize("moment", ["seal", "results"])
+@pytest.mark.parametrize("moment", ["checksum", "results"])
 def test_a_run_that_is_killed_while_results_take_their_place_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
@@ -198,7 +198,7 @@ def test_a_run_that_is_killed_while_results_take_their_place_goes_on(
 
     def replace(self: Path, target: Path) -> Path:
         moved = move(self, target)
-        if self.name == {"seal": "results.sqlite.new.sha256", "results": "results.sqlite.new"}[moment]:
+        if self.name == {"checksum": "results.sqlite.new.sha256", "results": "results.sqlite.new"}[moment]:
             raise Stop
         return moved
 
@@ -213,8 +213,8 @@ def test_a_run_that_is_killed_while_results_take_their_place_goes_on(
     assert not (tmp_path / "unfinished.sqlite").exists()
 
 
-def damaged_journals(tmp_path: Path, places: int) -> list[str]:
-    """Flip bits of a journal, one at a time, and go on; return what became of each."""
+def damaged_checkpoints(tmp_path: Path, places: int) -> list[str]:
+    """Flip bits of a checkpoint, one at a time, and go on; return what became of each."""
     stopped(tmp_path / "stopped")
     data = (tmp_path / "stopped" / "unfinished.sqlite").read_bytes()
     run(parse(TEXT), out=tmp_path / "whole")
@@ -237,20 +237,20 @@ def damaged_journals(tmp_path: Path, places: int) -> list[str]:
     return found
 
 
-def test_a_flipped_bit_in_a_journal_is_noticed_or_does_no_harm(tmp_path: Path) -> None:
-    assert set(damaged_journals(tmp_path, 20)) == {"refused", "harmless"}
+def test_a_flipped_bit_in_a_checkpoint_is_noticed_or_does_no_harm(tmp_path: Path) -> None:
+    assert set(damaged_checkpoints(tmp_path, 20)) == {"refused", "harmless"}
 
 
 @pytest.mark.slow
-def test_hundreds_of_flipped_bits_in_a_journal_are_noticed_or_do_no_harm(tmp_path: Path) -> None:
-    assert set(damaged_journals(tmp_path, 400)) == {"refused", "harmless"}
+def test_hundreds_of_flipped_bits_in_a_checkpoint_are_noticed_or_do_no_harm(tmp_path: Path) -> None:
+    assert set(damaged_checkpoints(tmp_path, 400)) == {"refused", "harmless"}
 
 
 def test_a_disk_that_is_full_at_the_end_keeps_all_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("sim.results.folder.seal", full)
+    monkeypatch.setattr("sim.results.folder.write_checksum", full)
     with pytest.raises(NotStored, match="No space left on device"):
         run(parse(TEXT), out=tmp_path)
     assert sorted(files(tmp_path)) == ["unfinished.sqlite"]

@@ -13,7 +13,7 @@ import pytest
 from sim.api.run import run
 from sim.experiment import chunks
 from sim.experiment.engines import EVENT
-from sim.results.journal import Journal
+from sim.results.checkpoint import Checkpoint
 from sim.scenario.load import parse
 
 ROOT = Path(__file__).parents[2]
@@ -79,8 +79,8 @@ class Running:
 
 def there(folder: Path) -> set[tuple[int, int]]:
     """Return the chunks that a killed run has left."""
-    with Journal(folder / "unfinished.sqlite") as journal:
-        return journal.stored.keys()
+    with Checkpoint(folder / "unfinished.sqlite") as checkpoint:
+        return checkpoint.keys()
 
 
 def undisturbed(folder: Path, text: str, size: int) -> dict[str, bytes]:

@@ -1,9 +1,11 @@
 """Results that are opened are those of the run, or are refused: not a byte of them may change."""
 
+import gzip
 import hashlib
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
+from io import StringIO
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,8 +16,10 @@ import sim
 from sim.experiment import chunks
 from sim.experiment.engines import VECTOR
 from sim.history.records import Requests
-from sim.results.journal import CorruptResults, UnfinishedResults
-from sim.results.seal import seal
+from sim.results.checksum import write_checksum
+from sim.results.errors import CorruptResults, UnfinishedResults
+from sim.results.export import write_csv
+from sim.scenario.identity import digest
 
 TEXT = """
 name: opened
@@ -27,6 +31,9 @@ variants:
   helpers: {retrier: {kind: helpers, max_failures: 2}}
 expect: [success.rate >= 50%]
 """
+
+REQUESTS_OF_FORMAT_1 = "a6161177b624e5b9c91f564966a97f2a839a8f5bd8489539d1b8e16703999dcd"
+"""Of the CSV that the version which wrote `format-1.sqlite.gz` exported from it."""
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +83,7 @@ def test_opening_results_of_ones_own_retrier_imports_no_code(tmp_path: Path, mon
     assert (opened.summary_json(), opened.assumed, "opened_mine" in sys.modules) == (summary, [], False)
 
 
-def test_the_digest_beside_is_one_that_sha256sum_checks(whole: Path) -> None:
+def test_the_checksum_beside_is_one_that_sha256sum_checks(whole: Path) -> None:
     digest = hashlib.sha256((whole / "results.sqlite").read_bytes()).hexdigest()
     assert (whole / "results.sqlite.sha256").read_text() == f"{digest}  results.sqlite\n"
 
@@ -126,7 +133,7 @@ def test_a_file_that_was_cut_off_is_noticed(whole: Path, tmp_path: Path, share: 
 def test_a_byte_more_is_noticed(whole: Path, tmp_path: Path) -> None:
     path = copied(whole, tmp_path)
     path.write_bytes(path.read_bytes() + b"\0")
-    with pytest.raises(CorruptResults, match="its bytes are not those that were sealed"):
+    with pytest.raises(CorruptResults, match="its bytes have changed"):
         sim.open_results(path)
 
 
@@ -134,7 +141,7 @@ def changed(path: Path, statement: str) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute(statement)
     connection.close()
-    seal(path, path.name)
+    write_checksum(path, path.name)
 
 
 @pytest.mark.parametrize(
@@ -142,14 +149,17 @@ def changed(path: Path, statement: str) -> None:
     [
         ("DELETE FROM chunks WHERE cell = 1 AND chunk = 2", "5 chunks are there, not 6"),
         ("UPDATE chunks SET cell = 9 WHERE cell = 1 AND chunk = 2", "cell 1 has 2 chunks of 3"),
-        ("UPDATE chunks SET payload = CAST(payload || x'00' AS BLOB)", "chunk 0 of cell 0 is not what was stored"),
-        ("UPDATE meta SET value = 'event' WHERE name = 'engine'", "what it says of its run"),
-        ("UPDATE cells SET scenario = '{}'", "what it says of its run"),
+        (
+            "UPDATE chunks SET payload = CAST(payload || x'00' AS BLOB)",
+            "chunk 0 of cell 0 has changed since it was stored",
+        ),
+        ("UPDATE meta SET value = 'event' WHERE name = 'engine'", "the description of its run"),
+        ("UPDATE cells SET scenario = '{}'", "the description of its run"),
         ("DROP TABLE data", "is a database, but no results file"),
         ("PRAGMA application_id = 0", "is a database, but no results file"),
     ],
 )
-def test_contents_that_do_not_fit_are_refused_even_where_they_are_sealed(
+def test_contents_that_do_not_fit_are_refused_even_where_their_checksum_fits(
     whole: Path, tmp_path: Path, statement: str, told: str
 ) -> None:
     changed(copied(whole, tmp_path), statement)
@@ -161,8 +171,8 @@ def test_contents_that_do_not_fit_are_refused_even_where_they_are_sealed(
     ("name", "text", "told"),
     [
         ("results.sqlite", "hello", "is no results file, or its beginning is damaged"),
-        ("results.sqlite.sha256", "hello", "the file with its digest, 'results.sqlite.sha256', is damaged"),
-        ("results.sqlite.sha256", None, "the file with its digest, 'results.sqlite.sha256', is missing"),
+        ("results.sqlite.sha256", "hello", "its checksum, 'results.sqlite.sha256', is damaged"),
+        ("results.sqlite.sha256", None, "its checksum, 'results.sqlite.sha256', is missing"),
         ("results.sqlite", None, "there are no results at"),
     ],
 )
@@ -177,8 +187,21 @@ def test_what_is_wrong_with_the_files_is_told(
         sim.open_results(tmp_path)
 
 
-def test_a_journal_is_no_results_file(whole: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_is_no_results_file(whole: Path, tmp_path: Path) -> None:
     path = copied(whole, tmp_path).rename(tmp_path / "unfinished.sqlite")
     for asked in (path, tmp_path):
         with pytest.raises(UnfinishedResults, match="the same `retrysim run` goes on"):
             sim.open_results(asked)
+
+
+def test_results_of_the_first_version_open_with_the_same_requests(tmp_path: Path) -> None:
+    """The file was written before the classes of `sim` moved to where they are now; it must name none of them."""
+    path = tmp_path / "results.sqlite"
+    path.write_bytes(gzip.decompress(Path(__file__).with_name("format-1.sqlite.gz").read_bytes()))
+    write_checksum(path, path.name)
+    opened = sim.open_results(tmp_path)
+    text = StringIO()
+    assert write_csv(tmp_path, text) == 120
+    assert hashlib.sha256(text.getvalue().encode()).hexdigest() == REQUESTS_OF_FORMAT_1
+    assert [cell.id for cell in opened.cells] == ["helpers", "component"]
+    assert opened.digest == digest(opened.scenario)

@@ -1,4 +1,4 @@
-"""What `run` prints of a check: what is broken, how often, the first violation, and the line that replays it."""
+"""Prints a check: which invariants are broken, how often, the first violation, and the line that replays it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.table import Table
 
-from sim.cli.output import terminal_width
+from sim.cli.terminal import terminal_width
 from sim.stories.violations import violation_lines
 
 if TYPE_CHECKING:
     from sim.api.check import Broken, Checked
-    from sim.cli.output import Printer
-    from sim.cli.scenarios import Source
+    from sim.cli.scenario_options import Source
+    from sim.cli.terminal import Printer
 
 
-def print_checked(checked: Checked, printer: Printer, source: Source) -> None:
-    """Print what was checked, what is broken, and how to see it again; `source` is what was checked."""
+def print_check(checked: Checked, printer: Printer, source: Source) -> None:
+    """Print how much was checked, what is broken, and how to see it again; `source` is the scenario."""
     held = {invariant.name for cell in checked.cells for invariant in cell.held}
     broken = {name for cell in checked.cells for name in cell.broken}
     histories = sum(cell.histories for cell in checked.cells)
@@ -42,7 +42,7 @@ def print_checked(checked: Checked, printer: Printer, source: Source) -> None:
 
 
 def _line(first: Broken, source: Source, *, several: bool) -> str:
-    """Return the command that shows it again: a replay, or a run where it takes the requests before it."""
+    """Return the command that shows it again: a replay, or a run if the requests before it are needed."""
     if first.replays:
         return source.replay_line(first.request, first.cell.id if several else None)
     return shlex.join(["retrysim", "run", *replace(source, requests=first.request + 1).words(), "--check"])

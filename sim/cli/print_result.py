@@ -1,4 +1,4 @@
-"""What a run found, in words: printed when it ends, and when saved results are shown again."""
+"""Prints the result of a run: when it ends, and when saved results are shown again."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from sim.experiment.precision import precision_lines
 from sim.text.sentences import verdict_text
 
 if TYPE_CHECKING:
-    from sim.cli.output import Printer
+    from sim.cli.terminal import Printer
     from sim.results.result import Result
 
 
-def print_answer(result: Result, printer: Printer) -> None:
-    """Print what the results are of, their table, sentences and verdicts."""
+def print_result(result: Result, printer: Printer) -> None:
+    """Print which run the result is of, then its table, sentences and verdicts."""
     scenario = result.scenario
     printer.sentence(
         f"{scenario.name}: {scenario.world} world, {result.size} a cell, seed {scenario.seed}, schema 1, "
@@ -23,9 +23,9 @@ def print_answer(result: Result, printer: Printer) -> None:
     printer.print(result.table())
     for sentence in result.sentences():
         printer.sentence(sentence)
-    if result.attained:
+    if result.precision:
         printer.verbatim("\nprecision")
-    for line in precision_lines(result.attained, result.size):
+    for line in precision_lines(result.precision, result.size):
         printer.sentence(line, indent="  ")
     verdicts = [(cell, verdict) for cell in result.cells for verdict in cell.verdicts]
     if verdicts:

@@ -1,11 +1,11 @@
-"""What `explore` prints: how far the search reached, what it went through, and what is broken."""
+"""Prints a search: how far it reached, how many states and executions it saw, and what is broken."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sim.cli.output import terminal_width
+from sim.cli.terminal import terminal_width
 from sim.contracts.catalogue import INVARIANTS
 from sim.retriers.base import LoopRetrier
 from sim.scenario.mistakes.problems import did_you_mean
@@ -14,7 +14,7 @@ from sim.stories.phrases import span_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sim.cli.output import Printer
+    from sim.cli.terminal import Printer
     from sim.contracts.invariant import Invariant
     from sim.explorer.explore import Explored
     from sim.explorer.play import Played
@@ -23,51 +23,51 @@ if TYPE_CHECKING:
     from sim.scenario.schema import Scenario
 
 MOST_NAMED = 5
-"""Of more invariants only the number is printed."""
+"""If there are more invariants only their number is printed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Searched:
-    """What was searched: a cell, as a small world, within bounds, for what breaks invariants."""
+class Search:
+    """What a search searches: a cell as a small world, within bounds, for courses that break invariants."""
 
     cell: Cell
     world: Scenario
     bounds: Bounds
-    held: tuple[Invariant, ...]
+    invariants: tuple[Invariant, ...]
     streams: list[str]
-    """The streams of numbers that are drawn from."""
+    """The streams of random numbers that the world draws from."""
 
     @property
     def name(self) -> str:
-        """The scenario, and the cell where it has another name."""
+        """The name of the scenario, and of the cell if that differs."""
         name = self.world.name
         return name if self.cell.name == name else f"{name}, {self.cell.name}"
 
 
 def progress_text(found: Explored) -> str:
-    """Say in a line how far a search is."""
+    """Return the progress of a search in one line."""
     broken = f", {_counted(len(found.broken), 'invariant')} broken" if found.broken else ""
     return f"level {found.level}: {found.states:,} states, {found.executions:,} executions{broken}"
 
 
-def print_searched(searched: Searched, found: Explored, printer: Printer) -> None:
-    """Print the bounds in force, the counts, which bounds were hit, and how many invariants are broken."""
-    reach = "; ".join(_reach(searched, found))
-    printer.sentence(f"{searched.name}: {reach}")
-    for stream in sorted(searched.bounds.values.keys() - set(searched.streams)):
-        known = f"; drawn from are {_listed(searched.streams)}" if searched.streams else ""
-        hint = did_you_mean(stream, searched.streams) or known
-        printer.sentence(f"note: nothing seems to draw from a stream '{stream}'{hint}")
+def print_search(search: Search, found: Explored, printer: Printer) -> None:
+    """Print the bounds in force, the counts, the bounds that were hit, and the invariants that are broken."""
+    reach = "; ".join(_reach(search, found))
+    printer.sentence(f"{search.name}: {reach}")
+    for stream in sorted(search.bounds.values.keys() - set(search.streams)):
+        known = f"; the streams are {_listed(search.streams)}" if search.streams else ""
+        hint = did_you_mean(stream, search.streams) or known
+        printer.sentence(f"note: nothing seems to draw from the stream '{stream}'{hint}")
     printer.verbatim("")
     printer.sentence(
         f"{_counted(found.states, 'state')}, {_counted(found.executions, 'execution')}, "
-        f"depth {found.depth:,} ({'step' if found.depth == 1 else 'steps'} of the longest), "
-        f"level {found.level} (most answers that differ from the undisturbed course)"
+        f"depth {found.depth:,} ({'step' if found.depth == 1 else 'steps'} of the longest course), "
+        f"level {found.level} (most answers in which a course differs from the undisturbed one)"
     )
-    for sentence in _limits(searched, found):
+    for sentence in _limits(search, found):
         printer.sentence(sentence)
     verdict = f"broken: {', '.join(found.broken)}" if found.broken else "nothing is broken"
-    printer.sentence(f"held against {_held(searched.held)}; {verdict}")
+    printer.sentence(f"checked against {_invariants(search.invariants)}; {verdict}")
     if found.unseen:
         printer.sentence(f"never seen: {', '.join(found.unseen)}")
 
@@ -87,44 +87,44 @@ def print_counterexamples(courses: Sequence[Played], printer: Printer) -> None:
         printer.sentence(f"{violation.invariant}, {course}: {violation.text}", indent="  ")
 
 
-def _reach(searched: Searched, found: Explored) -> Iterator[str]:
-    """Say how far the search reaches, in parts of a sentence."""
-    bounds, world = searched.bounds, searched.world
+def _reach(search: Search, found: Explored) -> Iterator[str]:
+    """Yield the bounds of the search as parts of a sentence."""
+    bounds, world = search.bounds, search.world
     yield _counted(bounds.requests, "request")
     if bounds.attempts:
         attempts = "attempt" if bounds.attempts == 1 else f"{bounds.attempts} attempts"
-        yield f"outcomes are free of the first {attempts} of each"
+        yield f"the first {attempts} of each can have any outcome"
     else:
-        yield "no outcome is free"
+        yield "every attempt succeeds"
     if bounds.crashes:
         down = f"is down for {span_text(bounds.down)}" if bounds.down else "is back at once"
         effects = "go on" if bounds.inflight == "continues" else "are lost"
         yield f"the server dies at most {_times(bounds.crashes)}, at any point, and {down}; effects in flight {effects}"
     elif isinstance(world.retrier.make(), LoopRetrier):
-        yield "no deaths of the server, for the retrier runs outside of it"
+        yield "the server never dies, since the retrier runs outside of it"
     else:
-        yield "no deaths of the server"
+        yield "the server never dies"
     if world.cancel is not None and bounds.cancels:
         target = "" if world.cancel.target == "request" else f" (its {world.cancel.target})"
         yield f"each request is canceled{target} at most {_times(bounds.cancels)}, at any point"
-    yield f"what is due at one instant goes in {'any' if bounds.orders else 'its usual'} order"
-    yield from _values(searched)
-    yield _recognized(searched, up_to_time=found.up_to_time)
+    yield f"events due at one instant happen in {'any' if bounds.orders else 'their usual'} order"
+    yield from _values(search)
+    yield _recognized(search, up_to_time=found.up_to_time)
 
 
-def _values(searched: Searched) -> Iterator[str]:
-    stated = {stream: values for stream, values in searched.bounds.values.items() if stream in searched.streams}
+def _values(search: Search) -> Iterator[str]:
+    stated = {stream: values for stream, values in search.bounds.values.items() if stream in search.streams}
     for stream, values in stated.items():
-        yield f"{stream} takes {_listed([f'{value:g}' for value in values], 'or')} on [0, 1)"
-    rest = [stream for stream in searched.streams if stream not in stated]
+        yield f"{stream} draws {_listed([f'{value:g}' for value in values], 'or')} from [0, 1)"
+    rest = [stream for stream in search.streams if stream not in stated]
     if rest:
-        yield f"{_listed(rest)} {'takes' if len(rest) == 1 else 'take'} {'0.5'} alone on [0, 1)"
+        yield f"{_listed(rest)} {'draws' if len(rest) == 1 else 'draw'} only 0.5 from [0, 1)"
 
 
-def _recognized(searched: Searched, *, up_to_time: bool) -> str:
+def _recognized(search: Search, *, up_to_time: bool) -> str:
     if up_to_time:
-        return "states are recognized up to time and numbers of jobs"
-    world = searched.world
+        return "states that differ only in time or in numbers of jobs count as one"
+    world = search.world
     reasons = {
         "weather": bool(world.action.weather),
         "`until`": world.until is not None,
@@ -132,33 +132,33 @@ def _recognized(searched: Searched, *, up_to_time: bool) -> str:
     }
     known = [name for name, known in reasons.items() if known]
     why = f"{_listed(known)} knows the time" if known else "the retrier does not say what its fields mean (`fields`)"
-    return f"states count as different at different times, for {why}"
+    return f"states at different times count as different, because {why}"
 
 
-def _limits(searched: Searched, found: Explored) -> Iterator[str]:
-    """Say whether anything was left out, and which bounds were hit."""
-    bounds = searched.bounds
+def _limits(search: Search, found: Explored) -> Iterator[str]:
+    """Yield sentences: whether anything was left out, and which bounds were hit."""
+    bounds = search.bounds
     if not found.complete:
-        yield f"not complete: ended at level {found.level}, as --first or --states-at-most asks"
+        yield f"not complete: --first or --states-at-most ended the search at level {found.level}"
     elif "steps" in found.bounds_hit:
-        yield "complete but for what comes behind the bound of steps"
+        yield "complete, except for what comes after the bound of steps"
     else:
         yield "complete: nothing within these bounds is left out"
-    budget = searched.world.retrier.make().promises().attempts_at_most
+    budget = search.world.retrier.make().promises().attempts_at_most
     of_budget = f" (this retrier makes up to {budget})" if budget is not None and budget > bounds.attempts else ""
-    beyond = f"a request was attempted more than {_times(bounds.attempts)}, then" if bounds.attempts else "attempts end"
-    told = {
-        "attempts": f"{beyond} with success{of_budget}",
-        "crashes": f"the server died {_times(bounds.crashes)}, more often it was not tried",
+    beyond = f"a request was attempted more than {_times(bounds.attempts)}; later" if bounds.attempts else "all"
+    texts = {
+        "attempts": f"{beyond} attempts succeeded{of_budget}",
+        "crashes": f"the server died {_times(bounds.crashes)}; more deaths were not tried",
         "steps": f"the course was cut after {_counted(bounds.steps, 'step')}",
         "limits": "a request ran into the scenario's limits",
     }
-    for name, text in told.items():
+    for name, text in texts.items():
         if name in found.bounds_hit:
             yield f"bound {name} hit in {_counted(found.bounds_hit[name], 'execution')}: {text}"
 
 
-def _held(invariants: Sequence[Invariant]) -> str:
+def _invariants(invariants: Sequence[Invariant]) -> str:
     if tuple(invariants) == INVARIANTS:
         return "all that retriers and the platform owe"
     if len(invariants) <= MOST_NAMED:

@@ -1,0 +1,92 @@
+"""Errors of scenarios, retriers, results and workers: printed on stderr, each with the right exit code."""
+
+from __future__ import annotations
+
+import sysconfig
+import traceback
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+import click
+
+from sim.cli.exit_codes import CORRUPT, INVALID_SCENARIO
+from sim.cli.terminal import WIDTH
+from sim.experiment.executors import NoDask
+from sim.experiment.pool import WorkersDie
+from sim.kernel.errors import InternalError
+from sim.results.errors import CorruptResults, NotStored, RunInProgress
+from sim.scenario.mistakes.problems import ScenarioError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sim.cli.scenario_options import Source
+
+
+@contextmanager
+def scenario_errors(source: Source) -> Iterator[None]:
+    """Print what is wrong with a scenario, or with the user's retrier, and exit with 3."""
+    try:
+        yield
+    except ScenarioError as error:
+        print_problems(error, source.path)
+        raise click.exceptions.Exit(INVALID_SCENARIO) from None
+    except (click.ClickException, click.exceptions.Exit, InternalError):
+        raise
+    except Exception as error:
+        if not source.has_own_retrier:
+            raise
+        for line in _retrier_error(error):
+            click.echo(f"--retrier {source.retrier}: {line}" if line[0] != " " else line, err=True)
+        raise click.exceptions.Exit(INVALID_SCENARIO) from None
+
+
+def print_problems(error: ScenarioError, path: str) -> None:
+    """Print every problem of a scenario on stderr, each with its place; `path` is its file."""
+    for problem in error.problems:
+        click.echo(str(problem if problem.file else replace(problem, file=path)), err=True)
+
+
+@contextmanager
+def results_errors(what_is_saved: Callable[[], str] = lambda: "") -> Iterator[None]:
+    """Print what is wrong with results or with workers, and exit: with 5 if files are damaged or foreign.
+
+    `what_is_saved` says how much of the work is saved; it ends the message if the run can go on later.
+    """
+    try:
+        yield
+    except CorruptResults as error:
+        click.echo(f"Error: {error}", err=True)
+        raise click.exceptions.Exit(CORRUPT) from None
+    except NoDask as error:
+        raise click.UsageError(str(error)) from None
+    except (RunInProgress, WorkersDie) as error:
+        raise _with_saved(str(error), what_is_saved()) from None
+    except NotStored as error:
+        raise _with_saved(f"'{error.filename}' cannot be written: {error.strerror}", what_is_saved()) from None
+
+
+def _with_saved(message: str, saved: str) -> click.ClickException:
+    return click.ClickException(f"{message}; {saved}" if saved else message)
+
+
+def _retrier_error(error: Exception) -> Iterator[str]:
+    """Say what went wrong in the user's retrier, with the lines of its own code alone."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, NotImplementedError) and not error.args:
+        yield f"it does not define '{frames[-1].name}'"
+        return
+    notes = [line for note in getattr(error, "__notes__", ()) for line in note.splitlines()]
+    yield "".join(traceback.format_exception_only(error)).splitlines()[-1 - len(notes)]
+    for note in notes:
+        yield from wrap(note, WIDTH, initial_indent="  ", subsequent_indent="  ")
+    if isinstance(error, SyntaxError) and error.filename:
+        yield f"  {Path(error.filename).name}:{error.lineno}: {(error.text or '').strip()}"
+    others = [Path(__file__).parents[1], *(Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib"))]
+    for frame in frames:
+        path = Path(frame.filename)
+        if path.is_file() and not any(path.is_relative_to(folder) for folder in others):
+            yield f"  {path.name}:{frame.lineno}, in {frame.name}: {frame.line}"

@@ -1,0 +1,107 @@
+"""The argument SCENARIO and the options that change it, which all commands on scenarios have."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sim.scenario.load import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sim.scenario.schema import Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A scenario file, and the changes to it on the command line."""
+
+    path: str
+    seed: int | None
+    requests: int | None
+    overrides: tuple[tuple[str, str], ...]
+    retrier: str | None
+
+    @property
+    def has_own_retrier(self) -> bool:
+        """Whether the command line names a retrier that is the user's own code."""
+        return self.retrier is not None and ":" in self.retrier
+
+    def load(self) -> Scenario:
+        """Load the scenario; raises ScenarioError."""
+        if self.has_own_retrier:
+            # The user's retrier is imported from the current folder, as `python -m` does.
+            sys.path.insert(0, str(Path.cwd()))
+        return load(self.path, self.overrides, seed=self.seed, requests=self.requests, retrier=self.retrier)
+
+    def words(self) -> list[str]:
+        """Return the words of a command line that name this scenario again."""
+        words = [self.path]
+        if self.seed is not None:
+            words += ["--seed", str(self.seed)]
+        if self.requests is not None:
+            words += ["--requests", str(self.requests)]
+        for key, text in self.overrides:
+            words += ["--set", f"{key}={text}"]
+        if self.retrier is not None:
+            words += ["--retrier", self.retrier]
+        return words
+
+    def replay_line(self, request: int, cell: str | None) -> str:
+        """Return the command that replays one request."""
+        words = ["retrysim", "replay", *self.words(), "--request", str(request)]
+        return shlex.join([*words, "--cell", cell] if cell is not None else words)
+
+
+def _pairs(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    pairs = []
+    for value in values:
+        key, equals, text = value.partition("=")
+        if not equals or not key:
+            raise click.BadParameter(f"'{value}' is not KEY=VALUE, such as action.outcomes.fail=0.3")
+        pairs.append((key, text))
+    return tuple(pairs)
+
+
+OPTIONS = (
+    click.argument("scenario", metavar="SCENARIO"),
+    click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", help="Use another seed."),
+    click.option("--requests", type=click.IntRange(1), metavar="N", help="Simulate another number of requests."),
+    click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="KEY=VALUE",
+        callback=_pairs,
+        help="Change a setting, such as action.outcomes.fail=0.3; may be repeated.",
+    ),
+    click.option("--retrier", metavar="KIND|MODULE:CLASS", help="Use another retrier, or your own from a module."),
+)
+
+
+def scenario_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the argument SCENARIO and the options that change it; they reach the command as one Source."""
+
+    def command(
+        scenario: str,
+        seed: int | None,
+        requests: int | None,
+        overrides: tuple[tuple[str, str], ...],
+        retrier: str | None,
+        **rest: Any,
+    ) -> None:
+        function(Source(scenario, seed, requests, overrides, retrier), **rest)
+
+    command.__doc__ = function.__doc__
+    command.__name__ = function.__name__
+    for option in reversed(OPTIONS):
+        command = option(command)
+    params = getattr(function, "__click_params__", [])
+    command.__click_params__ = [*params, *command.__click_params__]  # type: ignore[attr-defined]
+    return command
