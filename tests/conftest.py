@@ -3,6 +3,8 @@
 `pytest --hypothesis-profile=explore` draws new examples; what it finds is pinned with `@example`.
 """
 
+import gc
+
 import pytest
 from hypothesis import settings
 
@@ -22,3 +24,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with the longest tests: if one of them came last, all other workers would wait for its end."""
     ranks = {name: rank for rank, name in enumerate(LONG)}
     items.sort(key=lambda item: ranks.get(item.path.name, len(LONG)))
+
+
+# Imports and collection make hundreds of thousands of objects that all stay: the garbage collector would only look at
+# them again and again.
+gc.disable()
+YOUNG = 3000
+"""New objects between two garbage collections: a simulated world alone is made of more than Python's 700."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    """Turn the garbage collector on for the tests, without what there is before them."""
+    gc.freeze()
+    gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
+    gc.enable()
