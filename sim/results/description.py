@@ -25,6 +25,7 @@ from sim.options.model import Options
 from sim.results.result import PACKAGES
 from sim.retriers.base import LoopRetrier, Retrier, ScheduledRetrier
 from sim.retriers.registry import PORTS
+from sim.options.model import as_written
 from sim.scenario.cells import Cell
 from sim.scenario.checks import Surroundings
 from sim.scenario.data_files import DataFiles
@@ -205,7 +206,7 @@ def _read(tree: dict[str, Any], surroundings: Surroundings) -> Scenario:
         del options["kind"]
         made = RecordedOptions.model_validate(options)
         tree["retrier"] = RecordedChoice(kind=kind, options=made, trusted=True, outside=outside)
-    return Scenario.model_validate(tree, context=surroundings)
+    return Scenario.model_validate(tree, **as_written(surroundings))
 
 
 def _columns(node: Any) -> Iterator[Column]:

@@ -6,9 +6,10 @@ from itertools import product
 from math import prod
 from typing import Any
 
+from sim.options.model import as_written
 from sim.scenario.changes import Change, apply, follow
 from sim.scenario.checks import Surroundings, without_cells
-from sim.scenario.mistakes.idle import Idle, Tree, idle_settings, without, written
+from sim.scenario.mistakes.without_effect import Idle, Tree, settings_without_effect, without, written
 from sim.scenario.mistakes.problems import Path, Problem, ScenarioError
 from sim.scenario.mistakes.pydantic_words import IS_MISSING
 from sim.scenario.names import LONGEST_ID, canonical, key_labels, label, slug, unique
@@ -65,7 +66,7 @@ def check_cells(
         changed, impossible = apply(base, plan.by_depth())
         problems += [replace(problem, keys=_key_of(problem.keys)) for problem in impossible]
         trees.append(changed)
-    idle = [list(idle_settings(changed, surroundings.trusted)) for changed in trees]
+    idle = [list(settings_without_effect(changed, surroundings.trusted)) for changed in trees]
     problems += _idle_everywhere(plans, trees, idle)
     made = []
     told = {(problem.keys, problem.reason) for problem in known}
@@ -74,7 +75,7 @@ def check_cells(
         for setting in parts:
             pruned = without(pruned, setting.part)
         try:
-            scenario = Scenario.model_validate(pruned, context=surroundings)
+            scenario = Scenario.model_validate(pruned, **as_written(surroundings))
         except ScenarioError as error:
             problems += [
                 _at_its_origin(problem, plan)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sim.scenario.mistakes.idle import Tree
+from sim.scenario.mistakes.without_effect import Tree
 from sim.scenario.mistakes.problems import Path, Problem
 
 MAX_STEPS = 16

@@ -16,7 +16,7 @@ from typing import Any
 
 from sim.convex.platform import assumed
 from sim.scenario.cells import cells
-from sim.scenario.mistakes.idle import idle_settings, without
+from sim.scenario.mistakes.without_effect import settings_without_effect, without
 from sim.scenario.names import slug
 from sim.scenario.schema import Platform, Scenario
 from sim.scenario.yaml.writer import yaml_lines
@@ -50,7 +50,7 @@ def _resolved_alone(scenario: Scenario) -> dict[str, Any]:
     tree["keep"] = scenario.keeps if scenario.world == "isolated" else None
     # In the platform's numbers, nothing is a number too: no latency. A profile would fill the gap.
     tree = {**_without_none(tree), "platform": tree["platform"]}
-    for idle in list(idle_settings(tree, scenario.surroundings.trusted)):
+    for idle in list(settings_without_effect(tree, scenario.surroundings.trusted)):
         tree = without(tree, idle.part)
     return tree
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sim.options.model import as_written
 from sim.scenario.cells import check_cells
 from sim.scenario.changes import Change, apply
 from sim.scenario.checks import Surroundings
@@ -67,7 +68,7 @@ def _build(tree: Mapping[str, Any], surroundings: Surroundings) -> tuple[Scenari
     problems: list[Problem] = []
     scenario = None
     try:
-        scenario = Scenario.model_validate(tree, context=surroundings)
+        scenario = Scenario.model_validate(tree, **as_written(surroundings))
     except ScenarioError as error:
         problems = list(error.problems)
     made, more = check_cells(tree, surroundings, problems)

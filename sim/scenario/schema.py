@@ -5,7 +5,8 @@ exists has no mistakes in it: making one raises `ScenarioError` with all of them
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -30,13 +31,14 @@ from sim.options.shorthand import AlsoWritten
 from sim.scenario.checks import (
     Surroundings,
     allowed_keys,
-    first_each,
     problems_of_settings,
-    with_defaults,
+    retrier_of_first_cell,
+    with_profile,
     without_cells,
 )
 from sim.scenario.data_files import attach
-from sim.scenario.mistakes.idle import Tree
+from sim.scenario.mistakes.without_effect import Tree
+from sim.scenario.mistakes.problems import Path as Keys
 from sim.scenario.mistakes.problems import Problem, ScenarioError
 from sim.scenario.mistakes.pydantic_words import problems_of
 from sim.scenario.parts.course import Bounds, CourseOptions
@@ -210,22 +212,27 @@ class Scenario(Options):
         if not isinstance(data, Mapping):
             raise ScenarioError([Problem((), "a scenario is a mapping of keys, such as `retrier: helpers`")])
         surroundings = info.context if isinstance(info.context, Surroundings) else Surroundings()
-        tree = _by_alias(cls, data)
+        tree = {str(key): value for key, value in data.items()} if surroundings.from_file else _by_alias(cls, data)
         problems = problems_of_settings(tree, surroundings)
-        cells = {key: value for key, value in tree.items() if key in {"sweep", "variants"}}
-        filled, file_problems = attach(without_cells(tree), surroundings.files)
+        whole, of_first_cell = tree, retrier_of_first_cell(tree)
+        if of_first_cell is not None:
+            whole = {**tree, "retrier": of_first_cell[1]}
+        filled, file_problems = attach(without_cells(whole), surroundings.files)
         problems += file_problems
+        cells = {key: value for key, value in tree.items() if key in {"sweep", "variants"}}
         try:
-            scenario = handler({**with_defaults(filled, tree), **cells})
+            scenario = handler({**with_profile(filled), **cells})
         except ValidationError as error:
-            found = problems_of(error, tree, lambda path: allowed_keys(tree, path, surroundings))
-            raise ScenarioError(first_each([*problems, *found])) from None
+            found = problems_of(error, whole, lambda path: allowed_keys(whole, path, surroundings))
+            if of_first_cell is not None:
+                found = [_below(problem, "retrier", of_first_cell[0]) for problem in found]
+            raise ScenarioError(_first_each([*found, *problems])) from None
         problems += _limits_below_start(scenario)
         if scenario.world == "shared" and scenario.requests.count > MOST_KEPT:
             reason = f"at most {MOST_KEPT:,} in a shared world, whose requests are all kept and simulated in one piece"
             problems.append(Problem(("requests", "count"), reason))
         if problems:
-            raise ScenarioError(first_each(problems))
+            raise ScenarioError(_first_each(problems))
         scenario._written = tree  # noqa: SLF001  # an instance of its own class
         scenario._surroundings = surroundings  # noqa: SLF001  # as above
         return scenario
@@ -252,6 +259,17 @@ class Scenario(Options):
     def cells_found(self) -> list[Any]:
         """The cells, once `sim.scenario.cells` has made them."""
         return self._cells_found
+
+
+def _first_each(problems: Sequence[Problem]) -> list[Problem]:
+    """Keep the first problem of each place: a value of the wrong type need not be told that it cannot matter, too."""
+    first = {problem.keys: problem for problem in reversed(problems)}
+    return [problem for problem in problems if first[problem.keys] is problem]
+
+
+def _below(problem: Problem, key: str, place: Keys) -> Problem:
+    """Return the problem of a value below a key as one of the value that is written at another place."""
+    return replace(problem, keys=(*place, *problem.keys[1:])) if problem.keys[:1] == (key,) else problem
 
 
 def _limits_below_start(scenario: Scenario) -> list[Problem]:

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sim.kernel.draws import Draws
 from sim.kernel.durations import format_duration, parse_duration
+from sim.options.model import as_written
 from sim.scenario.cells import with_whole_key
 from sim.scenario.changes import Change, apply, follow
-from sim.scenario.mistakes.idle import written
+from sim.scenario.mistakes.without_effect import written
 from sim.scenario.mistakes.problems import Path, Problem, ScenarioError
 from sim.scenario.parts.tuning import Range, Values, searched_values
 from sim.scenario.schema import Scenario
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from sim.scenario.checks import Surroundings
-    from sim.scenario.mistakes.idle import Tree
+    from sim.scenario.mistakes.without_effect import Tree
 
 CHOSEN = ("retrier", "platform", "action.idempotency")
 """What somebody who runs a service can choose."""
@@ -181,7 +182,7 @@ def changed(scenario: Scenario, values: Mapping[str, Any], **others: Any) -> Sce
     if problems:
         raise ScenarioError(problems)
     try:
-        return Scenario.model_validate(tree, context=scenario.surroundings)
+        return Scenario.model_validate(tree, **as_written(scenario.surroundings))
     except ScenarioError as error:
         with_values = ", ".join(f"{key} {value}" for key, value in values.items())
         raise ScenarioError(
@@ -278,7 +279,7 @@ class _Trial:
         if problems:
             return None, [replace(problem, keys=change.origin[:3]) for problem in problems]
         try:
-            return Scenario.model_validate(tree, context=self.surroundings), []
+            return Scenario.model_validate(tree, **as_written(self.surroundings)), []
         except ScenarioError as error:
             new = [problem for problem in error.problems if (problem.keys, problem.reason) not in self.told]
             return None, list(_at_the_search(new, change))

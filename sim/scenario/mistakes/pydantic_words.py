@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from sim.expect.expectations import ExpressionError
 from sim.kernel.durations import format_duration, parse_duration
+from sim.options.shorthand import NEITHER_FORM
 from sim.options.single_key import UNKNOWN_KEY
 from sim.scenario.mistakes.problems import Path, Problem, did_you_mean, shorten
 
@@ -142,6 +143,7 @@ _SENTENCES: Mapping[str, Callable[[Mapping[str, Any]], str]] = MappingProxyType(
         "literal_error": _other_word,
         "enum": _other_word,
         UNKNOWN_WORD: _unknown_word,
+        NEITHER_FORM: lambda context: expected(f"{context['short']} or {context['long']}", context["value"]),
         "value_error": lambda context: str(context["error"]),
         "string_too_short": _wrong_length,
         "string_too_long": _wrong_length,

@@ -2,17 +2,13 @@
 
 from typing import Annotated, Any
 
-from pydantic import (
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    WithJsonSchema,
-    field_validator,
-)
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, field_validator
+from pydantic_core import PydanticCustomError
 
 from sim.expect.expectations import LONGEST_TEXT
 from sim.expect.targets import Target, parse_target
 from sim.options.model import Options
+from sim.scenario.mistakes.pydantic_words import expected
 from sim.world.workload import REQUESTS_MAX
 
 MOST_EXPECTATIONS = 100
@@ -25,7 +21,7 @@ def _parsed_target(value: Any) -> Target:
     if isinstance(value, Target):
         return value
     if not isinstance(value, str):
-        raise ValueError("a target is a text such as time_to_effect.p99 +- 5%")  # noqa: TRY004  # for pydantic
+        raise PydanticCustomError("target", "{reason}", {"reason": expected("a text such as time_to_effect.p99 +- 5%", value)})
     return parse_target(value)
 
 

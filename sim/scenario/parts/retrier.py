@@ -7,10 +7,10 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SerializationIn
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
-from sim.options.model import Options
+from sim.options.model import Options, as_written
 from sim.retriers.base import Retrier
 from sim.retriers.registry import PORTS, known_kinds
-from sim.scenario.mistakes.idle import find_retrier
+from sim.scenario.mistakes.without_effect import find_retrier
 from sim.scenario.mistakes.pydantic_words import UNKNOWN_WORD
 
 
@@ -80,7 +80,7 @@ def _validate(value: Any, info: ValidationInfo) -> RetrierChoice:
             raise _refused(kind, _unknown(kind)) from None
         reason = PydanticCustomError("retrier", "{reason}", {"reason": str(error)})
         raise _refused(kind, reason) from None
-    return RetrierChoice(kind=kind, options=found.Options.model_validate(options), trusted=kind in trusted)
+    return RetrierChoice(kind=kind, options=found.Options.model_validate(options, **as_written(info.context)), trusted=kind in trusted)
 
 
 def _unknown(kind: str) -> PydanticCustomError:

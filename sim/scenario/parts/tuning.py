@@ -23,8 +23,8 @@ from pydantic_core import PydanticCustomError
 from sim.expect.expectations import LONGEST_TEXT, Expectation, parse
 from sim.measure.differences import NEITHER_IS_BETTER
 from sim.measure.quantities import METRICS, Statistic
-from sim.options.model import Options
-from sim.scenario.mistakes.pydantic_words import UNKNOWN_WORD
+from sim.options.model import Options, as_written
+from sim.scenario.mistakes.pydantic_words import UNKNOWN_WORD, expected
 
 MOST_CANDIDATES = 1000
 MOST_FINALISTS = 32
@@ -39,7 +39,7 @@ def parsed_expectation(value: Any) -> Expectation:
     if isinstance(value, Expectation):
         return value
     if not isinstance(value, str):
-        raise ValueError("an expectation is a text such as success.rate >= 99.9%")  # noqa: TRY004  # for pydantic
+        raise PydanticCustomError("expectation", "{reason}", {"reason": expected("a text such as success.rate >= 99.9%", value)})
     return parse(value)
 
 
@@ -70,17 +70,16 @@ class Values(Options):
     values: Annotated[tuple[AnyValue, ...], Field(strict=False, min_length=1, max_length=MOST_VALUES)]
 
 
-def searched_values(value: Any) -> Range | Values:
-    """Read a range or a list; raises ValueError where it is neither."""
+def searched_values(value: Any, context: Any = None) -> Range | Values:
+    """Read a range or a list; raises ValueError if it is neither. `context` is that of the validation."""
     if isinstance(value, Range | Values):
         return value
     if isinstance(value, Mapping):
-        return Range.model_validate(value)
-    if isinstance(value, list | tuple) and value:
+        return Range.model_validate(value, **as_written(context))
+    if isinstance(value, list | tuple):
         return Values(values=tuple(value))
-    raise PydanticCustomError(
-        "search", "{reason}", {"reason": "write a range {from: 10ms, to: 60s} or a list of values"}
-    )
+    forms = expected("a range such as {from: 10ms, to: 60s} or a list of values", value)
+    raise PydanticCustomError("search", "{reason}", {"reason": forms})
 
 
 def _written(searched: Range | Values) -> Any:
@@ -91,7 +90,7 @@ def _written(searched: Range | Values) -> Any:
 
 Searched = Annotated[
     Range | Values,
-    PlainValidator(searched_values),
+    PlainValidator(lambda value, info: searched_values(value, info.context)),
     PlainSerializer(_written),
     WithJsonSchema(
         {

@@ -43,7 +43,7 @@ def written(tree: Any, *keys: str) -> Any:
     return tree
 
 
-def idle_settings(tree: Tree, trusted: Sequence[str] = ()) -> Iterator[Idle]:
+def settings_without_effect(tree: Tree, trusted: Sequence[str] = ()) -> Iterator[Idle]:
     """Yield what is written and cannot matter."""
     if written(tree, "world") in (None, "isolated"):
         yield from _idle_when_isolated(tree)
