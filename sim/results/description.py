@@ -25,13 +25,12 @@ from sim.options.model import Options
 from sim.results.result import PACKAGES
 from sim.retriers.base import LoopRetrier, Retrier, ScheduledRetrier
 from sim.retriers.registry import PORTS
-from sim.options.model import as_written
 from sim.scenario.cells import Cell
 from sim.scenario.checks import Surroundings
 from sim.scenario.data_files import DataFiles
 from sim.scenario.identity import digest, resolved
 from sim.scenario.parts.retrier import RetrierChoice
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import Scenario, scenario_of
 from sim.world.workload import Recorded
 
 if TYPE_CHECKING:
@@ -152,9 +151,7 @@ def rebuild(description: Description) -> Rebuilt:
             cells.append(Cell(cell_id, name, json.loads(params), _read(json.loads(tree), surroundings)))
         tree = json.loads(description.value("scenario"))
         scenario = _read(tree, surroundings)
-        if tree.get("variants"):
-            scenario.cells_found.extend(cells)
-        else:
+        if not tree.get("variants"):
             scenario = cells[0].scenario
         engine: Any = description.value("engine")
         return Rebuilt(
@@ -206,7 +203,7 @@ def _read(tree: dict[str, Any], surroundings: Surroundings) -> Scenario:
         del options["kind"]
         made = RecordedOptions.model_validate(options)
         tree["retrier"] = RecordedChoice(kind=kind, options=made, trusted=True, outside=outside)
-    return Scenario.model_validate(tree, **as_written(surroundings))
+    return scenario_of(tree, surroundings)
 
 
 def _columns(node: Any) -> Iterator[Column]:

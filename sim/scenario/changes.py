@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sim.scenario.mistakes.without_effect import Tree
 from sim.scenario.mistakes.problems import Path, Problem
+from sim.scenario.mistakes.without_effect import Tree
 
 MAX_STEPS = 16
 
@@ -94,6 +94,21 @@ def follow(path: Path, changes: Iterable[Change]) -> tuple[Path, bool] | None:
         if _typed(change.steps)[: len(path)] == _typed(path):
             return change.origin, True
     return None
+
+
+def by_depth(changes: Iterable[Change]) -> list[Change]:
+    """Put a change of a whole before one of its parts, whichever was written first."""
+    return sorted(changes, key=lambda change: len(change.steps))
+
+
+def with_whole_key(problem: Problem, key: str) -> str:
+    """Return the reason; if one part of a dotted key was wrong it suggests the whole key."""
+    head, found, near = problem.reason.rpartition("; did you mean '")
+    if not found or not problem.keys:
+        return problem.reason
+    steps = key.split(".")
+    steps[len(problem.keys) - 1] = near.removesuffix("'?")
+    return f"{head}{found}{'.'.join(steps)}'?"
 
 
 def _typed(path: Iterable[str | int]) -> tuple[str, ...]:

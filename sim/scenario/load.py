@@ -5,14 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sim.options.model import as_written
-from sim.scenario.cells import check_cells
+from sim.scenario.cells import cells, check_cells
 from sim.scenario.changes import Change, apply
 from sim.scenario.checks import Surroundings
 from sim.scenario.data_files import DataFiles
 from sim.scenario.mistakes.problems import Path as Keys
 from sim.scenario.mistakes.problems import Place, Places, Problem, ScenarioError, whole_file
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import Scenario, scenario_of
 from sim.scenario.search_space import check_search
 from sim.scenario.yaml.guard import MAX_BYTES, Document, read_yaml
 
@@ -68,14 +67,14 @@ def _build(tree: Mapping[str, Any], surroundings: Surroundings) -> tuple[Scenari
     problems: list[Problem] = []
     scenario = None
     try:
-        scenario = Scenario.model_validate(tree, **as_written(surroundings))
+        scenario = scenario_of(tree, surroundings)
+        cells(scenario)
     except ScenarioError as error:
-        problems = list(error.problems)
-    made, more = check_cells(tree, surroundings, problems)
-    if scenario is not None and not more:
-        scenario.cells_found.extend(made)
-    more += check_search(tree, surroundings, problems)
-    return scenario, [*problems, *more]
+        problems += error.problems
+    if scenario is None:
+        problems += check_cells(tree, surroundings, problems)[1]
+    problems += check_search(tree, surroundings, problems)
+    return scenario, list(dict.fromkeys(problems))
 
 
 def _checked(

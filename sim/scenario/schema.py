@@ -5,9 +5,10 @@ exists has no mistakes in it: making one raises `ScenarioError` with all of them
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, Literal, Self
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -26,7 +27,7 @@ from pydantic import (
 from sim.convex.platform import ASSUMED, PlatformOptions, number
 from sim.kernel.durations import format_duration
 from sim.laws.distributions import Law
-from sim.options.model import DURATION_PATTERN, DurationNs, Options
+from sim.options.model import DURATION_PATTERN, DurationNs, Options, as_written
 from sim.options.shorthand import AlsoWritten
 from sim.scenario.checks import (
     Surroundings,
@@ -37,10 +38,10 @@ from sim.scenario.checks import (
     without_cells,
 )
 from sim.scenario.data_files import attach
-from sim.scenario.mistakes.without_effect import Tree
 from sim.scenario.mistakes.problems import Path as Keys
 from sim.scenario.mistakes.problems import Problem, ScenarioError
 from sim.scenario.mistakes.pydantic_words import problems_of
+from sim.scenario.mistakes.without_effect import Tree
 from sim.scenario.parts.course import Bounds, CourseOptions
 from sim.scenario.parts.invariants import InvariantChoice
 from sim.scenario.parts.precision import MOST_EXPECTATIONS, MOST_REPLICATIONS, Precision
@@ -49,6 +50,8 @@ from sim.scenario.parts.tuning import AnyValue, Expect, TuneOptions
 from sim.world.actions import ActionOptions
 from sim.world.faults import Fault, SystemError  # noqa: A004  # the platform's own word
 from sim.world.workload import CancelOptions, RequestsOptions
+
+T = TypeVar("T")
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 SEED_MAX = 2**63 - 1
@@ -202,7 +205,6 @@ class Scenario(Options):
 
     _written: dict[str, Any] = PrivateAttr(default_factory=dict)
     _surroundings: Surroundings = PrivateAttr(default_factory=Surroundings)
-    _cells_found: list[Any] = PrivateAttr(default_factory=list)
 
     @model_validator(mode="wrap")
     @classmethod
@@ -255,10 +257,24 @@ class Scenario(Options):
         """What the scenario may use besides its own text."""
         return self._surroundings
 
-    @property
-    def cells_found(self) -> list[Any]:
-        """The cells, once `sim.scenario.cells` has made them."""
-        return self._cells_found
+    @cached_property
+    def _computed(self) -> dict[Callable[..., Any], Any]:
+        return {}
+
+    def once(self, function: Callable[[Self], T]) -> T:
+        """Return what a function makes of this scenario, computed at the first call only: a scenario never changes.
+
+        This is a cached property of modules above this one, such as the cells.
+        """
+        if function not in self._computed:
+            self._computed[function] = function(self)
+        found: T = self._computed[function]
+        return found
+
+
+def scenario_of(tree: Mapping[str, Any], surroundings: Surroundings) -> Scenario:
+    """Make the scenario that plain values write; raises ScenarioError with every mistake outside of its cells."""
+    return Scenario.model_validate(tree, **as_written(surroundings))
 
 
 def _first_each(problems: Sequence[Problem]) -> list[Problem]:

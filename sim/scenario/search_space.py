@@ -1,29 +1,24 @@
-"""The space that a search goes through: one axis a key, and points of it as changes to a scenario.
+"""From a scenario's `tune` block to the axes of its search, and from points of these to scenarios again.
 
-Only what somebody can choose is searched: the retrier and its options, the platform's numbers, the idempotency window.
-The action, its weather and the load are the world in which candidates are compared. Which kind of axis a range makes
-(durations, whole numbers, numbers) follows from the model of what it sets.
+A search goes over settings that a user can choose: the retrier and its options, the platform's numbers, the idempotency
+window. The action, its weather and the load are the world in which candidates are compared. Which kind of axis a range
+makes (durations, whole numbers, numbers) follows from the model of the setting.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import product
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from sim.kernel.draws import Draws
-from sim.kernel.durations import format_duration, parse_duration
-from sim.options.model import as_written
-from sim.scenario.cells import with_whole_key
-from sim.scenario.changes import Change, apply, follow
-from sim.scenario.mistakes.without_effect import written
+from sim.kernel.durations import parse_duration
+from sim.scenario.axes import Axis, Kind, SearchSpace
+from sim.scenario.changes import Change, apply, by_depth, follow, with_whole_key
 from sim.scenario.mistakes.problems import Path, Problem, ScenarioError
+from sim.scenario.mistakes.without_effect import written
 from sim.scenario.parts.tuning import Range, Values, searched_values
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import Scenario, scenario_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,111 +28,8 @@ if TYPE_CHECKING:
     from sim.scenario.mistakes.without_effect import Tree
 
 CHOSEN = ("retrier", "platform", "action.idempotency")
-"""What somebody who runs a service can choose."""
+"""The settings that a user who runs a service can choose."""
 PLACE = ("tune", "search")
-DIGITS_LOG, DIGITS_LINEAR = 2, 3
-"""Significant digits of the values tried: on a logarithmic scale neighbours differ by 1 to 10 %."""
-MOST_TRIES = 64
-"""Points of the sequence looked at for each candidate wanted, where many fall on the same rounded values."""
-
-Kind = Literal["duration", "whole", "number", "listed"]
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One searched key."""
-
-    key: str
-    kind: Kind
-    low: float = 0
-    high: float = 0
-    """The ends of a range, durations in ns."""
-    log: bool = False
-    values: tuple[Any, ...] = ()
-    """The values of a list."""
-
-    @property
-    def size(self) -> int | None:
-        """How many values there are; None where that is without end, or nearly so."""
-        if self.kind == "listed":
-            return len(self.values)
-        return int(self.high - self.low) + 1 if self.kind == "whole" and not self.log else None
-
-    def value(self, at: float) -> Any:
-        """Return the value, as files write it, at a place on [0, 1) of the axis; of a range also beyond its ends."""
-        if self.kind == "listed":
-            return self.values[int(at * len(self.values))]
-        if self.kind == "whole" and not self.log:
-            return int(self.low) + int(at * (self.high - self.low + 1))
-        if self.log:
-            found = math.exp(math.log(self.low) + at * (math.log(self.high) - math.log(self.low)))
-        else:
-            found = self.low + at * (self.high - self.low)
-        found = float(f"{found:.{(DIGITS_LOG if self.log else DIGITS_LINEAR) - 1}e}")
-        if 0 <= at <= 1:
-            found = min(max(found, self.low), self.high)
-        if self.kind == "duration":
-            return format_duration(round(found)) if found >= 0 else f"{found:g}"
-        return round(found) if self.kind == "whole" or found == round(found) else found
-
-    def place(self, value: Any) -> float | None:
-        """Return where on [0, 1] a value of a range lies; None for one of a list."""
-        if self.kind == "listed":
-            return None
-        number = float(parse_duration(value)) if self.kind == "duration" else float(value)
-        if self.high == self.low:
-            return None
-        if self.log:
-            return math.log(number / self.low) / math.log(self.high / self.low)
-        return (number - self.low) / (self.high - self.low)
-
-
-@dataclass(frozen=True)
-class SearchSpace:
-    """All axes of a search."""
-
-    axes: tuple[Axis, ...]
-
-    @cached_property
-    def size(self) -> int | None:
-        """How many points there are; None where that is without end."""
-        sizes = [axis.size for axis in self.axes]
-        return None if None in sizes else math.prod(size for size in sizes if size is not None)
-
-    def points(self, wanted: int, seed: int) -> list[dict[str, Any]]:
-        """Return so many different points, or all where there are no more: by key the value as files write it.
-
-        The additive recurrence of M. Roberts ("The unreasonable effectiveness of quasirandom sequences", 2018): the
-        n-th point is frac(shift + n / phi^k) on axis k = 1, 2, ..., with phi the root of x^(d + 1) = x + 1; the shift
-        is drawn for each axis (P. Shirley and others call that a Cranley-Patterson rotation).
-        """
-        if self.size is not None and self.size <= wanted:
-            every = [
-                [axis.value((number + 0.5) / int(axis.size or 1)) for number in range(int(axis.size or 1))]
-                for axis in self.axes
-            ]
-            return [self._named(values) for values in product(*every)]
-        draws, phi = Draws(seed), _golden(len(self.axes))
-        shifts = [draws.uniform("tune.shift", entity) for entity in range(len(self.axes))]
-        found: dict[str, dict[str, Any]] = {}
-        for number in range(1, wanted * MOST_TRIES + 1):
-            places = [math.modf(shift + number / phi ** (axis + 1))[0] for axis, shift in enumerate(shifts)]
-            point = self._named([axis.value(place) for axis, place in zip(self.axes, places, strict=True)])
-            found.setdefault(repr(point), point)
-            if len(found) == wanted:
-                break
-        return list(found.values())
-
-    def _named(self, values: Sequence[Any]) -> dict[str, Any]:
-        return {axis.key: value for axis, value in zip(self.axes, values, strict=True)}
-
-
-def _golden(axes: int) -> float:
-    """Return the root above 1 of x^(axes + 1) = x + 1; for one axis the golden ratio."""
-    root = 2.0
-    for _ in range(64):
-        root = (1 + root) ** (1 / (axes + 1))
-    return root
 
 
 def search_space(scenario: Scenario) -> SearchSpace:
@@ -176,13 +68,13 @@ def changed(scenario: Scenario, values: Mapping[str, Any], **others: Any) -> Sce
     """
     tree = {key: value for key, value in scenario.written.items() if key != "tune"}
     changes = [Change(key, value, (*PLACE, key)) for key, value in values.items()]
-    tree, problems = apply(tree, sorted(changes, key=lambda change: len(change.steps)))
+    tree, problems = apply(tree, by_depth(changes))
     tree |= others
     tree = {key: value for key, value in tree.items() if value is not None or key not in others}
     if problems:
         raise ScenarioError(problems)
     try:
-        return Scenario.model_validate(tree, **as_written(scenario.surroundings))
+        return scenario_of(tree, scenario.surroundings)
     except ScenarioError as error:
         with_values = ", ".join(f"{key} {value}" for key, value in values.items())
         raise ScenarioError(
@@ -279,7 +171,7 @@ class _Trial:
         if problems:
             return None, [replace(problem, keys=change.origin[:3]) for problem in problems]
         try:
-            return Scenario.model_validate(tree, **as_written(self.surroundings)), []
+            return scenario_of(tree, self.surroundings), []
         except ScenarioError as error:
             new = [problem for problem in error.problems if (problem.keys, problem.reason) not in self.told]
             return None, list(_at_the_search(new, change))

@@ -21,7 +21,9 @@ def _parsed_target(value: Any) -> Target:
     if isinstance(value, Target):
         return value
     if not isinstance(value, str):
-        raise PydanticCustomError("target", "{reason}", {"reason": expected("a text such as time_to_effect.p99 +- 5%", value)})
+        raise PydanticCustomError(
+            "target", "{reason}", {"reason": expected("a text such as time_to_effect.p99 +- 5%", value)}
+        )
     return parse_target(value)
 
 

@@ -10,8 +10,8 @@ from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, cor
 from sim.options.model import Options, as_written
 from sim.retriers.base import Retrier
 from sim.retriers.registry import PORTS, known_kinds
-from sim.scenario.mistakes.without_effect import find_retrier
 from sim.scenario.mistakes.pydantic_words import UNKNOWN_WORD
+from sim.scenario.mistakes.without_effect import find_retrier
 
 
 class RetrierChoice(Options):
@@ -80,7 +80,9 @@ def _validate(value: Any, info: ValidationInfo) -> RetrierChoice:
             raise _refused(kind, _unknown(kind)) from None
         reason = PydanticCustomError("retrier", "{reason}", {"reason": str(error)})
         raise _refused(kind, reason) from None
-    return RetrierChoice(kind=kind, options=found.Options.model_validate(options, **as_written(info.context)), trusted=kind in trusted)
+    return RetrierChoice(
+        kind=kind, options=found.Options.model_validate(options, **as_written(info.context)), trusted=kind in trusted
+    )
 
 
 def _unknown(kind: str) -> PydanticCustomError:

@@ -39,7 +39,9 @@ def parsed_expectation(value: Any) -> Expectation:
     if isinstance(value, Expectation):
         return value
     if not isinstance(value, str):
-        raise PydanticCustomError("expectation", "{reason}", {"reason": expected("a text such as success.rate >= 99.9%", value)})
+        raise PydanticCustomError(
+            "expectation", "{reason}", {"reason": expected("a text such as success.rate >= 99.9%", value)}
+        )
     return parse(value)
 
 

@@ -67,7 +67,7 @@ def test_the_limit_has_a_default() -> None:
         ),
         (
             f"{PLAIN}precision: {{intervals: [5]}}",
-            "scenario:3:25: precision.intervals[0]: expected a text, got 5",
+            "scenario:3:25: precision.intervals[0]: expected a text such as time_to_effect.p99 +- 5%, got 5",
         ),
     ],
 )
