@@ -37,15 +37,12 @@ def from_file(info: ValidationInfo) -> bool:
 
 
 def as_written(context: Any) -> dict[str, Any]:
-    """Return the arguments of `model_validate` by which values from a file obey its rules, and others those of Python.
-
-    `context` is that of the validation.
-    """
+    """Return arguments of `model_validate` by which values obey the rules of files if the context is that of one."""
     return {"context": context, "by_alias": True, "by_name": not getattr(context, "from_file", False)}
 
 
 def _duration(value: object, info: ValidationInfo) -> int:
-    # Without its unit a number is no duration, which is what is said of anything that is neither text nor number.
+    # To a file a number without a unit is no duration, like anything else that is not a text.
     return parse_duration(None if from_file(info) and isinstance(value, int) else value)
 
 

@@ -144,7 +144,7 @@ def rebuild(description: Description) -> Rebuilt:
         files = DataFiles(Path())
         for kind, file, column, sha256, rows, values in description.data:
             empty = _COLUMNS[kind](file=file, column=column, sha256=sha256, rows=rows)
-            files.keep(empty.with_values(np.frombuffer(values, "<i8").tolist(), sha256))
+            files.add(empty.with_values(np.frombuffer(values, "<i8").tolist(), sha256))
         surroundings = Surroundings(files)
         cells = []
         for _, cell_id, name, params, _, tree in description.cells:

@@ -33,13 +33,13 @@ class Axis:
 
     @property
     def size(self) -> int | None:
-        """How many values there are; None where that is without end, or nearly so."""
+        """How many values there are; None if there is no end of them, or nearly so."""
         if self.kind == "listed":
             return len(self.values)
         return int(self.high - self.low) + 1 if self.kind == "whole" and not self.log else None
 
     def value(self, at: float) -> Any:
-        """Return the value, as files write it, at a place on [0, 1) of the axis; of a range also beyond its ends."""
+        """Return the value, as files write it, at a place on [0, 1) of the axis; ranges also go beyond their ends."""
         if self.kind == "listed":
             return self.values[int(at * len(self.values))]
         if self.kind == "whole" and not self.log:
@@ -56,7 +56,7 @@ class Axis:
         return round(found) if self.kind == "whole" or found == round(found) else found
 
     def place(self, value: Any) -> float | None:
-        """Return where on [0, 1] a value of a range lies; None for one of a list."""
+        """Return where on [0, 1] a value of a range lies; None for a value of a list."""
         if self.kind == "listed":
             return None
         number = float(parse_duration(value)) if self.kind == "duration" else float(value)
@@ -75,12 +75,12 @@ class SearchSpace:
 
     @cached_property
     def size(self) -> int | None:
-        """How many points there are; None where that is without end."""
+        """How many points there are; None if there is no end of them."""
         sizes = [axis.size for axis in self.axes]
         return None if None in sizes else math.prod(size for size in sizes if size is not None)
 
     def points(self, wanted: int, seed: int) -> list[dict[str, Any]]:
-        """Return so many different points, or all where there are no more: by key the value as files write it.
+        """Return so many different points, or all if there are fewer: by key the value as files write it.
 
         The additive recurrence of M. Roberts ("The unreasonable effectiveness of quasirandom sequences", 2018): the
         n-th point is frac(shift + n / phi^k) on axis k = 1, 2, ..., with phi the root of x^(d + 1) = x + 1; the shift

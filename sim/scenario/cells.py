@@ -10,7 +10,7 @@ from sim.scenario.changes import Change, apply, by_depth, follow, with_whole_key
 from sim.scenario.checks import Surroundings, without_cells
 from sim.scenario.mistakes.problems import Path, Problem, ScenarioError
 from sim.scenario.mistakes.pydantic_words import IS_MISSING
-from sim.scenario.mistakes.without_effect import Idle, Tree, settings_without_effect, without, written
+from sim.scenario.mistakes.without_effect import NoEffect, Tree, settings_without_effect, without, written
 from sim.scenario.names import LONGEST_ID, canonical, key_labels, label, slug, unique
 from sim.scenario.schema import Scenario, scenario_of
 
@@ -71,11 +71,11 @@ def check_cells(
         changed, impossible = apply(base, plan.by_depth())
         problems += [replace(problem, keys=_key_of(problem.keys)) for problem in impossible]
         trees.append(changed)
-    idle = [list(settings_without_effect(changed, surroundings.trusted)) for changed in trees]
-    problems += _idle_everywhere(plans, trees, idle)
+    unneeded = [list(settings_without_effect(changed, surroundings.trusted)) for changed in trees]
+    problems += _without_effect_everywhere(plans, trees, unneeded)
     made = []
     told = {(problem.keys, problem.reason) for problem in known}
-    for plan, changed, parts in zip(plans, trees, idle, strict=True):
+    for plan, changed, parts in zip(plans, trees, unneeded, strict=True):
         pruned = changed
         for setting in parts:
             pruned = without(pruned, setting.part)
@@ -122,7 +122,7 @@ class _Plan:
 
 
 def _plans(tree: Tree) -> tuple[list[_Plan], list[Problem]]:
-    """List the cells' changes; what is not even a list of values or a mapping of changes is left to the models."""
+    """List the cells' changes; the models find anything that is not even a list of values or a mapping of changes."""
     variants, problems = _variants(tree.get("variants"))
     sweep, more = _sweep(tree.get("sweep"))
     problems += more
@@ -155,7 +155,7 @@ def _variants(variants: Any) -> tuple[list[tuple[str, tuple[Change, ...]]], list
     problems: list[Problem] = []
     for name, values in _entries(variants):
         if not name.strip() or len(name) > LONGEST_ID:
-            reason = f"the name of a variant has 1 to {LONGEST_ID} characters"
+            reason = f"the name of a variant must have 1 to {LONGEST_ID} characters"
             problems.append(Problem(("variants", name), reason, at_key=True))
         made = tuple(Change(key, value, ("variants", name, key)) for key, value in _entries(values))
         problems += [problem for change in made for problem in _fixed(change.key, change.origin)]
@@ -181,17 +181,19 @@ def _sweep(sweep: Any) -> tuple[list[tuple[str, list[Change]]], list[Problem]]:
 
 
 def _entries(node: Any) -> list[tuple[str, Any]]:
-    """List what is a mapping's and goes by a text; the models complain about the rest."""
+    """List the entries of a mapping whose keys are texts; the models find the rest."""
     return [(key, value) for key, value in node.items() if isinstance(key, str)] if isinstance(node, Mapping) else []
 
 
 def _fixed(key: str, origin: Path) -> Iterator[Problem]:
     first = key.partition(".")[0]
     if first in FIXED_KEYS:
-        yield Problem(origin, f"{first} is the same in all cells", at_key=True)
+        yield Problem(origin, f"{first} is the same in all cells, so a cell cannot set it", at_key=True)
 
 
-def _idle_everywhere(plans: Sequence[_Plan], trees: Sequence[Tree], idle: Sequence[Sequence[Idle]]) -> list[Problem]:
+def _without_effect_everywhere(
+    plans: Sequence[_Plan], trees: Sequence[Tree], unneeded: Sequence[Sequence[NoEffect]]
+) -> list[Problem]:
     """Find settings that cannot matter in any of the cells in which the same text sets them."""
 
     def origin(path: Path, plan: _Plan) -> Path:
@@ -200,14 +202,14 @@ def _idle_everywhere(plans: Sequence[_Plan], trees: Sequence[Tree], idle: Sequen
 
     used: set[Path] = set()
     unused: dict[Path, Problem] = {}
-    paths = dict.fromkeys(setting.path for settings in idle for setting in settings)
-    for plan, tree, settings in zip(plans, trees, idle, strict=True):
+    paths = dict.fromkeys(setting.path for settings in unneeded for setting in settings)
+    for plan, tree, settings in zip(plans, trees, unneeded, strict=True):
         reasons = {setting.path: setting.reason for setting in settings}
         for path in paths:
             if written(tree, *map(str, path)) is None:
                 continue
             place = origin(path, plan)
-            # Values of a sweep stand and fall together: each is written for the cells that have a use for it.
+            # The values of a sweep are judged together: each is written for the cells that have a use for it.
             place = _key_of(place)
             if path in reasons:
                 suffix = "" if place[:1] == ("variants",) else " (in every cell)"

@@ -28,12 +28,12 @@ class Change:
         return tuple(self.key.split("."))
 
 
-class ImpossibleChange(ValueError):  # named for what it is
+class ImpossibleChange(ValueError):
     """A dotted key leads nowhere."""
 
 
 def apply(tree: Tree, changes: Iterable[Change]) -> tuple[dict[str, Any], list[Problem]]:
-    """Return a tree with changes applied in their order, and those that could not be; the original stays as it is."""
+    """Return a tree with the changes made in their order, and a problem for each that is impossible."""
     changed = dict(tree)
     problems = []
     for change in changes:
@@ -71,7 +71,7 @@ def _no_entry(path: tuple[str, ...], step: str, entries: int) -> str:
 
 
 def _written_out(node: Any, path: tuple[str, ...]) -> Any:
-    """Return the mapping for which a shorthand stands: a retrier's name, the share of an outcome."""
+    """Return the long form of a short one: of a retrier's name, of the share of an outcome."""
     if node is None:
         return {}
     if path == ("retrier",) and isinstance(node, str):
@@ -84,7 +84,7 @@ def _written_out(node: Any, path: tuple[str, ...]) -> Any:
 def follow(path: Path, changes: Iterable[Change]) -> tuple[Path, bool] | None:
     """Return where the value at a path of a changed tree is written, and whether the change's own key is meant.
 
-    None where none of the changes touches it.
+    None if none of the changes touches it.
     """
     for change in reversed(list(changes)):
         steps = _typed(change.steps)

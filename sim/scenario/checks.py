@@ -1,4 +1,4 @@
-"""What is checked and filled in around the models: the part of a scenario's rules that needs more than one model."""
+"""The rules of a scenario that need more than one model: checks around the models, defaults that depend on others."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ class Surroundings:
 
 
 def without_cells(tree: Tree) -> dict[str, Any]:
-    """Return what is common to all cells."""
+    """Return the settings that all cells have in common."""
     return {key: value for key, value in tree.items() if key not in {"sweep", "variants"}}
 
 

@@ -1,4 +1,4 @@
-"""From a file, a text or plain values to a `Scenario`, or to every mistake in it with its place."""
+"""Make a `Scenario` of a file, a text or plain values, or name every mistake in it with its place."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -38,7 +38,7 @@ def load(
     return _checked(document, path.parent, _name_of(path), overrides, given)
 
 
-def parse(  # noqa: PLR0913  # what the command line says, each by its name
+def parse(  # noqa: PLR0913  # the options of the command line, each by its name
     text: str | bytes,
     folder: str | Path = ".",
     overrides: Overrides = (),
@@ -104,12 +104,12 @@ def _checked(
 
 
 def _is_explained(problem: Problem, refused: Iterable[Problem]) -> bool:
-    """Whether the guards have refused the value in which the problem lies; what stands for it now is not the user's."""
+    """Whether the guards have refused the value in which the problem lies: the user did not write what is there now."""
     return any(guard.keys and not guard.at_key and problem.keys[: len(guard.keys)] == guard.keys for guard in refused)
 
 
 class _Changes:
-    """Applies what the command line says, each part with a place of its own."""
+    """The changes that the command line makes, each with a place of its own."""
 
     def __init__(self, places: Places, tree: Mapping[str, Any]) -> None:
         self.tree = dict(tree)
@@ -142,7 +142,7 @@ class _Changes:
         self.problems += [replace(problem, file=source, keys=change.steps) for problem in impossible]
         path = tuple(int(step) if step.isdecimal() and len(step) < 7 else step for step in change.steps)
         for depth in range(1, len(path)):
-            # A key on the way that only the override has made: mistakes there are the override's.
+            # If only the override has made a key on the way, mistakes there are its own.
             if path[:depth] not in self._places.values:
                 self._places.keys[path[:depth]] = self._places.values[path[:depth]] = Place(source)
         self._places.replace_below(path, Place(source), values, keys)
@@ -150,7 +150,7 @@ class _Changes:
 
 
 def _without_effect(tree: Mapping[str, Any], made: Sequence[tuple[str, Change]]) -> list[Problem]:
-    """Find overrides that every cell replaces again."""
+    """Find overrides that every cell sets again."""
     sweep, variants = tree.get("sweep"), tree.get("variants")
     swept = list(sweep) if isinstance(sweep, Mapping) else []
     varied = [
@@ -192,7 +192,7 @@ def _bytes_of(path: Path) -> bytes:
 
 
 def _name_of(path: Path) -> str:
-    """Make a name out of a file's stem: small letters, digits, '.', '_' and '-'."""
+    """Make a name of a file's stem: lowercase letters, digits, '.', '_' and '-'."""
     allowed = "abcdefghijklmnopqrstuvwxyz0123456789._-"
     name = "".join(letter if letter in allowed else "-" for letter in path.stem.lower())
     return name.lstrip("._-")[:64] or "scenario"

@@ -33,9 +33,9 @@ PLACE = ("tune", "search")
 
 
 def search_space(scenario: Scenario) -> SearchSpace:
-    """Return the space that a scenario's `tune` block spans; raises ScenarioError where a key or a value is wrong."""
+    """Return the space that a scenario's `tune` block spans; raises ScenarioError if a key or a value is wrong."""
     if scenario.tune is None:
-        reason = "is missing: `tune` says what to search, such as {search: {retrier.max_failures: {from: 0, to: 16}}}"
+        reason = "is missing: write what to search, such as {search: {retrier.max_failures: {from: 0, to: 16}}}"
         raise ScenarioError([Problem(("tune",), reason)])
     axes, problems = _axes(scenario.written, scenario.surroundings, scenario.tune.search)
     if problems:
@@ -50,21 +50,21 @@ def check_search(tree: Tree, surroundings: Surroundings, known: Sequence[Problem
         return []
     read: dict[str, Range | Values] = {}
     for key, value in search.items():
-        with suppress(ValueError):  # what is no range and no list is known by now
+        with suppress(ValueError):  # a value that is neither a range nor a list is a known problem by now
             read[str(key)] = searched_values(value)
     told = {(problem.keys, problem.reason) for problem in known}
     return _axes(tree, surroundings, read, told)[1]
 
 
 def several_cells(tree: Tree) -> str | None:
-    """Return the key that makes several cells of a scenario, None where there is one cell."""
+    """Return the key that makes several cells of a scenario; None if there is one cell."""
     return next((key for key in ("variants", "sweep") if tree.get(key)), None)
 
 
 def changed(scenario: Scenario, values: Mapping[str, Any], **others: Any) -> Scenario:
     """Return a scenario with dotted keys set, and whole `others` replaced (None: left out), without its `tune` block.
 
-    Raises ScenarioError where that is none, at `tune.search`.
+    Raises ScenarioError, at `tune.search`, if the result is not a valid scenario.
     """
     tree = {key: value for key, value in scenario.written.items() if key != "tune"}
     changes = [Change(key, value, (*PLACE, key)) for key, value in values.items()]
@@ -86,7 +86,7 @@ _Told = tuple[Path, str]
 
 
 def written_value(scenario: Scenario, key: str) -> Any:
-    """Return the value at a dotted key as files write it, defaults included; None where there is none."""
+    """Return the value at a dotted key as files write it, defaults included; None if there is none."""
     node: Any = scenario.model_dump(mode="json", by_alias=True, exclude={"tune"})
     for step in key.split("."):
         if isinstance(node, list):
@@ -116,7 +116,7 @@ def _axes(
 def _axis(trial: _Trial, key: str, searched: Range | Values) -> tuple[Axis | None, list[Problem]]:
     place: Path = (*PLACE, key)
     if not any(key == chosen or key.startswith(f"{chosen}.") for chosen in CHOSEN):
-        reason = f"is not yours to choose; a search goes over keys of {', '.join(CHOSEN)}"
+        reason = f"is part of the world, not a choice; a search goes over keys of {', '.join(CHOSEN)}"
         return None, [Problem(place, reason, at_key=True)]
     if isinstance(searched, Values):
         return _list_axis(trial, key, searched.values)
@@ -147,12 +147,12 @@ def _range_axis(
     place: Path = (*PLACE, key)
     kinds = {low[0], high[0]}
     if "listed" in kinds or len(kinds) > 1:
-        return None, [Problem(place, "a range goes between numbers or durations; list the values to try instead")]
+        return None, [Problem(place, "only numbers and durations have ranges; list the values to try instead")]
     if low[1] >= high[1]:
-        return None, [Problem((*place, "to"), "a range must end above where it begins")]
+        return None, [Problem((*place, "to"), "a range must end above its beginning")]
     log = searched.scale == "log" or (searched.scale is None and low[0] == "duration")
     if log and low[1] <= 0:
-        reason = "a logarithmic scale begins above 0; write scale: linear, or begin with a small value"
+        reason = "a logarithmic scale must begin above 0; write `scale: linear`, or begin with a small value"
         return None, [Problem((*place, "from"), reason)]
     return Axis(key, low[0], low[1], high[1], log), []
 
@@ -166,7 +166,7 @@ class _Trial:
     told: AbstractSet[_Told]
 
     def of(self, change: Change) -> tuple[Scenario | None, list[Problem]]:
-        """Make the scenario with a change; of what is wrong with it, return what the change has brought about."""
+        """Make the scenario with a change, or return the problems that come from the change."""
         tree, problems = apply({key: value for key, value in self.tree.items() if key != "tune"}, [change])
         if problems:
             return None, [replace(problem, keys=change.origin[:3]) for problem in problems]
@@ -189,7 +189,7 @@ def _at_the_search(problems: Sequence[Problem], change: Change) -> Iterator[Prob
 
 
 def _number_at(scenario: Scenario, key: str) -> tuple[Kind, float]:
-    """Return the value at a dotted key as a number, durations in ns; kind `listed` where it is none."""
+    """Return the value at a dotted key as a number, durations in ns; kind `listed` if it is none."""
     match node := written_value(scenario, key):
         case bool():
             return "listed", 0

@@ -1,7 +1,7 @@
-"""Rules between settings: which of those written cannot matter, given the others, and why.
+"""Settings without effect: those that cannot matter beside the others, such as arrivals in an isolated world.
 
-Only what is written is judged, never a default. A cell of a sweep may make a setting idle that others need, so an idle
-one is a mistake only when no cell has a use for it; in the cells where it has none it is left out.
+Only written settings are judged, never a default. A setting may have no effect in one cell of a sweep but be needed by
+another, so it is a mistake only if no cell has a use for it; a cell that has none leaves it out.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,8 +17,8 @@ Tree = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Idle:
-    """A setting that cannot matter; leaving out `part` leaves out what would mean nothing without it."""
+class NoEffect:
+    """A setting that cannot matter; leaving out `part` also leaves out whatever means nothing without it."""
 
     path: Path
     reason: str
@@ -26,7 +26,7 @@ class Idle:
 
 
 def find_retrier(kind: str, trusted: Sequence[str] = ()) -> type[Retrier]:
-    """Find a retrier by its kind, or by `module:Class` where that is trusted, which no file can make it.
+    """Find a retrier by its kind, or by `module:Class` if that is trusted, which a file cannot bring about.
 
     Raises LookupError, TypeError or ImportError.
     """
@@ -34,7 +34,7 @@ def find_retrier(kind: str, trusted: Sequence[str] = ()) -> type[Retrier]:
 
 
 def written(tree: Any, *keys: str) -> Any:
-    """Return what is written below these keys, None where nothing is."""
+    """Return the value written below these keys; None if there is none."""
     for key in keys:
         if isinstance(tree, Options):
             tree = getattr(tree, key, None) if key in tree.model_fields_set else None
@@ -43,58 +43,64 @@ def written(tree: Any, *keys: str) -> Any:
     return tree
 
 
-def settings_without_effect(tree: Tree, trusted: Sequence[str] = ()) -> Iterator[Idle]:
-    """Yield what is written and cannot matter."""
+def settings_without_effect(tree: Tree, trusted: Sequence[str] = ()) -> Iterator[NoEffect]:
+    """Yield the written settings that cannot matter."""
     if written(tree, "world") in (None, "isolated"):
-        yield from _idle_when_isolated(tree)
+        yield from _no_effect_if_isolated(tree)
     elif written(tree, "world") == "shared":
-        yield from _idle_when_shared(tree)
+        yield from _no_effect_if_shared(tree)
     script = written(tree, "action", "script")
     if isinstance(script, list | tuple) and script:
-        yield from _idle_when_scripted(tree)
+        yield from _no_effect_if_scripted(tree)
     if _runs_outside(tree, trusted):
-        yield from _idle_when_outside(tree)
+        yield from _no_effect_if_outside(tree)
 
 
-def _idle(tree: Tree, reason: str, *path: str, neutral: Any = None) -> Iterator[Idle]:
+def _no_effect(tree: Tree, reason: str, *path: str, neutral: Any = None) -> Iterator[NoEffect]:
     value = written(tree, *path)
     if value is not None and value not in (neutral, (), []):
-        yield Idle(path, f"cannot matter {reason}", path)
+        yield NoEffect(path, f"cannot matter {reason}", path)
 
 
-def _idle_when_isolated(tree: Tree) -> Iterator[Idle]:
-    alone = "in an isolated world, where each request is alone"
-    yield from _idle(tree, f"{alone} and submitted at 0; arrivals need `world: shared`", "requests", "arrivals")
-    yield from _idle(tree, f"{alone} and all count; a window needs `world: shared`", "measure")
-    yield from _idle(tree, f"{alone} and all are independent; raise requests.count", "replications", neutral=1)
-    yield from _idle(tree, f"{alone}; faults befall a deployment that requests share: `world: shared`", "faults")
-    single = "in an isolated world, where requests are added: `requests_at_most`"
-    yield from _idle(tree, single, "precision", "replications_at_most")
-    yield from _idle(tree, f"{alone} and waits for no slot; slots need `world: shared`", "platform", "parallelism")
+def _no_effect_if_isolated(tree: Tree) -> Iterator[NoEffect]:
+    alone = "in an isolated world: each request is alone"
+    yield from _no_effect(tree, f"{alone} and submitted at 0; arrivals need `world: shared`", "requests", "arrivals")
+    yield from _no_effect(tree, f"{alone} and all count; a window needs `world: shared`", "measure")
+    yield from _no_effect(tree, f"{alone} and all are independent; raise requests.count", "replications", neutral=1)
+    yield from _no_effect(
+        tree, f"{alone}; faults strike a deployment that requests share: write `world: shared`", "faults"
+    )
+    single = "in an isolated world, which adds requests; write `requests_at_most`"
+    yield from _no_effect(tree, single, "precision", "replications_at_most")
+    yield from _no_effect(
+        tree, f"{alone} and never waits for a slot; slots need `world: shared`", "platform", "parallelism"
+    )
 
 
-def _idle_when_shared(tree: Tree) -> Iterator[Idle]:
-    reason = "has no use in a shared world, whose intervals come from the requests of its replications: all are kept"
-    added = "in a shared world, where replications are added: `replications_at_most`"
-    yield from _idle(tree, added, "precision", "requests_at_most")
+def _no_effect_if_shared(tree: Tree) -> Iterator[NoEffect]:
+    reason = "has no use in a shared world, which keeps all requests: its intervals come from those of the replications"
+    added = "in a shared world, which adds replications; write `replications_at_most`"
+    yield from _no_effect(tree, added, "precision", "requests_at_most")
     if written(tree, "keep") == "histogram":
-        yield Idle(("keep",), f"'histogram' {reason}", ("keep",))
+        yield NoEffect(("keep",), f"'histogram' {reason}", ("keep",))
 
 
-def _idle_when_scripted(tree: Tree) -> Iterator[Idle]:
-    scripted = "next to action.script, which says how each attempt goes"
+def _no_effect_if_scripted(tree: Tree) -> Iterator[NoEffect]:
+    scripted = "beside action.script, which says how each attempt goes"
     for key, neutral in (("latency", None), ("outcomes", {}), ("weather", []), ("permanent_failure", 0)):
-        yield from _idle(tree, scripted, "action", key, neutral=neutral)
+        yield from _no_effect(tree, scripted, "action", key, neutral=neutral)
 
 
-def _idle_when_outside(tree: Tree) -> Iterator[Idle]:
+def _no_effect_if_outside(tree: Tree) -> Iterator[NoEffect]:
     outside = "for a retrier that runs outside of the deployment: its calls start the action directly"
     for key in ("platform", "faults"):
-        yield from _idle(tree, outside, key, neutral={})
+        yield from _no_effect(tree, outside, key, neutral={})
     target = written(tree, "cancel", "target")
     if target in ("action", "poll"):
         path = ("cancel", "target")
-        yield Idle(path, "cannot matter for a retrier that runs outside of the deployment: it has no jobs", path[:1])
+        yield NoEffect(
+            path, "cannot matter for a retrier that runs outside of the deployment: it has no jobs", path[:1]
+        )
 
 
 def _runs_outside(tree: Tree, trusted: Sequence[str]) -> bool:
@@ -109,7 +115,7 @@ def _runs_outside(tree: Tree, trusted: Sequence[str]) -> bool:
 
 
 def without(tree: Tree, path: Path) -> dict[str, Any]:
-    """Return a tree without what stands at a path; the original stays as it is."""
+    """Return a tree without the value at a path; the original stays as it is."""
     key, *rest = path
     if rest:
         below = tree[str(key)]

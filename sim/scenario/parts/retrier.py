@@ -21,7 +21,7 @@ class RetrierChoice(Options):
     options: Any
     """An instance of the retrier's own `Options`."""
     trusted: bool = False
-    """Whether `kind` is a `module:Class` that somebody named outside of a file."""
+    """Whether `kind` is a `module:Class` that was named outside of a file."""
 
     def make(self) -> Retrier:
         """Return a fresh retrier with these options."""
