@@ -27,7 +27,8 @@ from sim.measure.quantities import METRICS, Metric, Statistic, Unit
 POWER_Z = 0.8416212335729143
 """The normal quantile at 0.8: `requests_needed` settles an expectation four times in five if the value seen is true."""
 
-MOST_REPLICATIONS = 10**9
+MOST_NEEDED = 10**9
+"""Up to so many replications are searched for the number that an expectation needs."""
 LONGEST_TEXT = 200
 _ABOVE_0, _BELOW_1 = math.nextafter(0, 1), math.nextafter(1, 0)
 _TEXT = re.compile(r"\s*(?P<metric>[^\s<>=!+\u00b1]*)\s*(?P<operator>[<>=!]*)\s*(?P<bound>.*?)\s*", re.DOTALL)
@@ -335,5 +336,5 @@ def _replications_needed(estimate: Estimate, values: list[float], bound: float) 
     def is_enough(replications: int) -> bool:
         return (t_quantile(replications - 1) + POWER_Z) * spread / math.sqrt(replications) < distance
 
-    found = bisect_left(range(MOST_REPLICATIONS), 1, lo=len(values) + 1, key=lambda number: int(is_enough(number)))
-    return found if found < MOST_REPLICATIONS else None
+    found = bisect_left(range(MOST_NEEDED), 1, lo=len(values) + 1, key=lambda number: int(is_enough(number)))
+    return found if found < MOST_NEEDED else None

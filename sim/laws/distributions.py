@@ -26,7 +26,8 @@ from typing_extensions import TypeAliasType
 
 from sim.laws import elementary
 from sim.laws.columns import Column
-from sim.laws.law import Distribution, Floats, Nanoseconds
+from sim.laws.elementary import Floats
+from sim.laws.law import Distribution, Nanoseconds
 from sim.laws.normal import normal_quantile
 from sim.options.model import DurationNs
 from sim.options.single_key import SingleKey

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict
 
 from sim.kernel.durations import RUNAWAY_NS
+from sim.laws.elementary import Floats
 from sim.options.model import Options
 
-Floats = NDArray[np.float64]
 Nanoseconds = NDArray[np.int64]
 
 _AT_ONCE = 1 << 13

@@ -12,11 +12,10 @@ from enum import Enum
 import numpy as np
 
 from sim.history.records import Requests
-from sim.kernel.durations import NS_PER_MS
 from sim.measure import contrasts
 from sim.measure.contrasts import Column, Moments
 from sim.measure.estimates import NOTHING, AnySample, Estimate, hull
-from sim.measure.metrics import CellMetrics
+from sim.measure.metrics import CellMetrics, json_number
 from sim.measure.quantities import METRICS, QUANTITIES, Metric, Statistic, Unit
 
 
@@ -83,7 +82,7 @@ class Difference:
             "high": estimate.high,
         }
         return {
-            **{name: _number(value, unit) for name, value in numbers.items()},
+            **{name: json_number(value, unit) for name, value in numbers.items()},
             "relative": self.relative if self.relative is None or math.isfinite(self.relative) else "inf",
             "verdict": self.change.value,
         }
@@ -232,11 +231,3 @@ def _pooled(a: float | None, b: float | None, factor: float) -> float | None:
     if a is None or b is None or (math.isinf(a) and math.isinf(b)):
         return None
     return b - factor * a
-
-
-def _number(value: float | None, unit: Unit) -> float | str | None:
-    if value is None:
-        return None
-    if math.isinf(value):
-        return "inf" if value > 0 else "-inf"
-    return round(value / NS_PER_MS, 6) if unit is Unit.duration else value

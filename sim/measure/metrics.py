@@ -317,15 +317,16 @@ def _statistic(metric: Metric, sample: AnySample) -> Estimate:
 def summary_of(estimate: Estimate, unit: Unit) -> dict[str, object]:
     """Return an estimate for JSON: `{value, low, high}`, durations in ms to the nanosecond, `"inf"` and `null`."""
     return {
-        "value": _number(estimate.value, unit),
-        "low": _number(estimate.low, unit),
-        "high": _number(estimate.high, unit),
+        "value": json_number(estimate.value, unit),
+        "low": json_number(estimate.low, unit),
+        "high": json_number(estimate.high, unit),
     }
 
 
-def _number(value: float | None, unit: Unit) -> float | str | None:
+def json_number(value: float | None, unit: Unit) -> float | str | None:
+    """Return a number for JSON: durations in ms, infinities as `"inf"` and `"-inf"`."""
     if value is None:
         return None
-    if value == math.inf:
-        return "inf"
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
     return round(value / NS_PER_MS, 6) if unit is Unit.duration else value

@@ -4,7 +4,7 @@ A model that a scenario file can fill inherits from `Options`; the errors of all
 `sim.scenario.load`, which gives them their place in the file.
 
 Python may say more than a file: there a duration is also a whole number of nanoseconds, a rate also a float, and a
-field also goes by its own name. `as_written` gives Pydantic the settings for values from a file.
+field also goes by its own name. `file_rules` gives Pydantic the settings for values from a file.
 """
 
 from typing import Annotated, Any
@@ -31,23 +31,26 @@ DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h|d))+$"
 RATE_PATTERN = r"^[0-9]+(\.[0-9]+)?/(s|m|h)$"
 
 
-def from_file(info: ValidationInfo) -> bool:
-    """Whether the values come from a file; the context of the validation says so with an attribute `from_file`."""
-    return getattr(info.context, "from_file", False)
+def file_rules(context: Any) -> dict[str, Any]:
+    """Return the arguments of `model_validate` for this context, of a file if its `from_file` is true.
+
+    Values of a file must obey its rules, all others those of Python.
+    """
+    return {"context": context, "by_alias": True, "by_name": not is_of_file(context)}
 
 
-def as_written(context: Any) -> dict[str, Any]:
-    """Return arguments of `model_validate` by which values obey the rules of files if the context is that of one."""
-    return {"context": context, "by_alias": True, "by_name": not getattr(context, "from_file", False)}
+def is_of_file(context: Any) -> bool:
+    """Whether the values validated in this context come from a file."""
+    return getattr(context, "from_file", False)
 
 
 def _duration(value: object, info: ValidationInfo) -> int:
-    # To a file a number without a unit is no duration, like anything else that is not a text.
-    return parse_duration(None if from_file(info) and isinstance(value, int) else value)
+    # In a file a number without a unit is no duration, like anything else that is not a text.
+    return parse_duration(None if is_of_file(info.context) and isinstance(value, int) else value)
 
 
 def _rate(value: object, info: ValidationInfo) -> float:
-    return parse_rate(None if from_file(info) and isinstance(value, float) else value)
+    return parse_rate(None if is_of_file(info.context) and isinstance(value, float) else value)
 
 
 def _text_of_duration(value: object) -> object:

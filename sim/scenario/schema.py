@@ -25,9 +25,9 @@ from pydantic import (
 )
 
 from sim.convex.platform import ASSUMED, PlatformOptions, number
-from sim.kernel.durations import format_duration
+from sim.kernel.durations import format_duration, parse_duration
 from sim.laws.distributions import Law
-from sim.options.model import DURATION_PATTERN, DurationNs, Options, as_written
+from sim.options.model import DURATION_PATTERN, DurationNs, Options, file_rules, is_of_file
 from sim.options.shorthand import AlsoWritten
 from sim.scenario.checks import (
     Surroundings,
@@ -100,6 +100,10 @@ class Platform(PlatformOptions):
     dispatch_latency: LawOrNone = number("From the time a job is due, with a slot free, to its start.", ASSUMED)
 
 
+def _not_true(value: Any) -> Any:
+    return repr(value) if isinstance(value, bool) else value  # since True == 1, Literal[1] would take it
+
+
 def _checked_name(name: str) -> str:
     if not NAME.fullmatch(name):
         raise ValueError(
@@ -108,9 +112,15 @@ def _checked_name(name: str) -> str:
     return name
 
 
+def _until(value: Any, info: ValidationInfo) -> Any:
+    if value == "drained":
+        return None
+    return parse_duration(None) if value is None and is_of_file(info.context) else value
+
+
 Until = Annotated[
     Annotated[DurationNs, Field(gt=0)] | None,
-    BeforeValidator(lambda value: None if value == "drained" else value),
+    BeforeValidator(_until),
     PlainSerializer(lambda value: "drained" if value is None else format_duration(value), return_type=str),
     WithJsonSchema({"anyOf": [{"const": "drained"}, {"type": "string", "pattern": DURATION_PATTERN}]}),
 ]
@@ -139,7 +149,9 @@ class Scenario(Options):
     `load`, `parse` and `from_dict` of `sim.scenario` take what files say; the constructor takes models.
     """
 
-    schema_version: Literal[1] = Field(default=1, alias="schema", description="Version of this format.")
+    schema_version: Annotated[Literal[1], BeforeValidator(_not_true)] = Field(
+        default=1, alias="schema", description="Version of this format."
+    )
     name: Annotated[str, AfterValidator(_checked_name), Field(json_schema_extra={"pattern": f"^{NAME.pattern}$"})] = (
         Field(default="scenario", description="Names the results; by default the name of the file.")
     )
@@ -285,7 +297,7 @@ class Scenario(Options):
 
 def scenario_of(tree: Mapping[str, Any], surroundings: Surroundings) -> Scenario:
     """Make the scenario that plain values write; raises ScenarioError with every mistake outside of its cells."""
-    return Scenario.model_validate(tree, **as_written(surroundings))
+    return Scenario.model_validate(tree, **file_rules(surroundings))
 
 
 def _first_each(problems: Sequence[Problem]) -> list[Problem]:

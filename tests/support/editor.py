@@ -1,6 +1,7 @@
 """What an editor with the shipped JSON Schema marks as wrong: keys that may not stand where they do, wrong types."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from sim.scenario.json_schema import json_schema
@@ -10,7 +11,12 @@ from sim.scenario.mistakes.problems import Path
 
 def marked(tree: Any) -> list[Path]:
     """Return the places in a tree of plain values that the schema does not allow; not those out of range."""
-    return list(_Editor(json_schema()).marks(tree))
+    return list(_editor().marks(tree))
+
+
+@cache
+def _editor() -> "_Editor":
+    return _Editor(json_schema())
 
 
 class _Editor(KnownKeys):

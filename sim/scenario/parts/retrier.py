@@ -7,7 +7,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SerializationIn
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
-from sim.options.model import Options, as_written
+from sim.options.model import Options, file_rules
 from sim.retriers.base import Retrier
 from sim.retriers.registry import PORTS, known_kinds
 from sim.scenario.mistakes.pydantic_words import UNKNOWN_WORD
@@ -81,7 +81,7 @@ def _validate(value: Any, info: ValidationInfo) -> RetrierChoice:
         reason = PydanticCustomError("retrier", "{reason}", {"reason": str(error)})
         raise _refused(kind, reason) from None
     return RetrierChoice(
-        kind=kind, options=found.Options.model_validate(options, **as_written(info.context)), trusted=kind in trusted
+        kind=kind, options=found.Options.model_validate(options, **file_rules(info.context)), trusted=kind in trusted
     )
 
 

@@ -23,7 +23,7 @@ from pydantic_core import PydanticCustomError
 from sim.expect.expectations import LONGEST_TEXT, Expectation, parse
 from sim.measure.differences import NEITHER_IS_BETTER
 from sim.measure.quantities import METRICS, Statistic
-from sim.options.model import Options, as_written
+from sim.options.model import Options, file_rules
 from sim.scenario.mistakes.pydantic_words import UNKNOWN_WORD, expected
 
 MOST_CANDIDATES = 1000
@@ -77,7 +77,7 @@ def searched_values(value: Any, context: Any = None) -> Range | Values:
     if isinstance(value, Range | Values):
         return value
     if isinstance(value, Mapping):
-        return Range.model_validate(value, **as_written(context))
+        return Range.model_validate(value, **file_rules(context))
     if isinstance(value, list | tuple):
         return Values(values=tuple(value))
     forms = expected("a range such as {from: 10ms, to: 60s} or a list of values", value)
