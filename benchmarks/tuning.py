@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from sim.experiment.engines import EVENT
 from sim.scenario.cells import Cell
 from sim.scenario.load import parse
-from sim.scenario.search_space import SearchSpace, changed, search_space
+from sim.scenario.search_space import changed, search_space
 from sim.tuning.halving import (
     FEWEST_REQUESTS,
     Candidate,
@@ -42,6 +42,7 @@ from sim.tuning.halving import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sim.scenario.axes import SearchSpace
     from sim.scenario.schema import Scenario
 
 FINALISTS = 8

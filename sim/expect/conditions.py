@@ -1,15 +1,15 @@
 """Conditions on a difference, such as `time_to_effect.p99 > +10%`, in the grammar of `sim.expect.expectations`.
 
     condition  = metric operator difference
-    difference = ("+" | "-") amount     B less A: an amount of what the metric is measured in, or a share of A's value
+    difference = ("+" | "-") amount     B less A: an amount in the unit of the metric, or a share of A's value
                | "x" number             B as a multiple of A
     amount     = of a duration:  a duration with its unit (+500ms, -1m30s), or % of A's value (+10%)
                  of a rate:      percentage points (+0.1% or +0.1pp), or a plain number (+0.001)
                  of a count:     a plain number (+0.5), or % of A's value (+10%)
 
 The unit of a rate is per cent, so `+0.1%` of a rate means from 1 % to 1.1 %; twice the rate is `x2`. Shares and
-multiples are judged as B - factor * A, which needs no division by what may be 0. As expectations, conditions are judged
-by the 95 % interval: `met` or `missed` for certain, else `inconclusive`.
+multiples are judged as B - factor * A, which needs no division by a value that may be 0. Like expectations,
+conditions are judged by the 95 % interval: `met` or `missed` for certain, else `inconclusive`.
 """
 
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Judged:
     ruling: Ruling
     """Whether it holds."""
     reason: str = ""
-    """What the interval alone does not tell, for people."""
+    """For users, what the interval alone does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Condition:
     """In the unit of the metric (ns for durations)."""
 
     def judge(self, differences: Differences) -> Judged:
-        """Judge by the interval of B - factor * A; of maxima, which have none, by what was seen."""
+        """Judge by the interval of B - factor * A; maxima, which have none, by the values seen."""
         found = differences.contrast(self.metric.path, self.factor)
         if self.metric.statistic is Statistic.max and found.value is not None:
             seen = ruling_of(self.operator, found.value, found.value, self.amount)
@@ -108,7 +108,7 @@ def _difference(parts: Parts) -> tuple[Fraction, Fraction]:
     if written.endswith("%") and metric.unit is not Unit.share:
         share = sign * _number(metric, text, written.removesuffix("%"))
         if share < -100:
-            raise ValueError("nothing falls by more than 100%")
+            raise ValueError("a value cannot fall by more than 100%")
         return 1 + share / 100, Fraction(0)
     return Fraction(1), sign * _amount(metric, text, written)
 

@@ -5,8 +5,8 @@
     operator    = "<=" | "<" | ">=" | ">" | "=="
     bound       = a duration with its unit (250ms, 1m30s) | a rate as a number or in % (0.999, 99.9%) | a plain number
 
-which of the three bounds is needed follows from the metric's unit. A verdict is passed on the 95 % interval, not on
-the value: `met` or `missed` when the whole interval is on one side of the bound, else `inconclusive`.
+The unit of the metric decides which of the three bounds is needed. A verdict rests on the 95 % interval, not on the
+value: `met` or `missed` if the whole interval is on one side of the bound, else `inconclusive`.
 """
 
 import math
@@ -27,7 +27,8 @@ from sim.measure.quantities import METRICS, Metric, Statistic, Unit
 POWER_Z = 0.8416212335729143
 """The normal quantile at 0.8: `requests_needed` settles an expectation four times in five if the value seen is true."""
 
-MOST_REPLICATIONS = 10**9
+MOST_NEEDED = 10**9
+"""Up to so many replications are searched for the number that an expectation needs."""
 LONGEST_TEXT = 200
 _ABOVE_0, _BELOW_1 = math.nextafter(0, 1), math.nextafter(1, 0)
 _TEXT = re.compile(r"\s*(?P<metric>[^\s<>=!+\u00b1]*)\s*(?P<operator>[<>=!]*)\s*(?P<bound>.*?)\s*", re.DOTALL)
@@ -53,7 +54,7 @@ class ExpressionError(ValueError):
 
 
 class Ruling(Enum):
-    """What the interval says about an expectation."""
+    """The verdict of the interval on an expectation."""
 
     met = "met"
     missed = "missed"
@@ -73,7 +74,7 @@ class Verdict:
     replications_needed: int | None = None
     """When inconclusive in a shared world: how many replications these are."""
     reason: str = ""
-    """What the interval alone does not tell, for people; empty where it tells everything."""
+    """For users, what the interval alone does not tell; empty if it tells everything."""
 
     def summary(self) -> dict[str, object]:
         """Return the verdict's part of `summary.json`; durations in ms."""
@@ -110,7 +111,7 @@ class Expectation:
             return self._without_interval(estimate, metrics)
         low, high = estimate.low, estimate.high
         if self.metric.statistic is not Statistic.quantile:
-            # One stuck request proves that the share is not 0, whatever an interval clipped at 0 leaves open.
+            # One stuck request proves that the share is not 0, even if the interval is clipped at 0.
             low = max(low, _ABOVE_0) if estimate.value > 0 else low
             high = min(high, _BELOW_1) if self.metric.unit is Unit.share and estimate.value < 1 else high
         ruling = ruling_of(self.operator, low, high, self.bound)
@@ -132,9 +133,9 @@ class Expectation:
         if self.metric.unit is Unit.share and self.bound in (0, 1):
             reason = f"no number of requests tells a rate of {self.bound:.0%} from one near it: allow a small share"
         elif metrics.shared and math.inf in metrics.replication_values(self.metric.path):
-            reason = "it never comes in some replications and does in others"
+            reason = "in some replications it never comes, but in others it does"
         else:
-            reason = "what was seen lies on the bound: no number of requests is known to settle it"
+            reason = "the value seen lies on the bound: no number of requests is known to settle it"
         return Verdict(self, Ruling.inconclusive, estimate, reason=reason)
 
 
@@ -145,14 +146,14 @@ class Parts:
     text: str
     metric: Metric
     operator: str
-    """Empty where none is written."""
+    """Empty if none is written."""
     bound: str
     operator_column: int
     bound_column: int
 
 
 def take_apart(text: str, what: str, example: str) -> Parts:
-    """Read the metric of an expression and find its other parts; `what` and `example` are for people.
+    """Read the metric of an expression and find its other parts; `what` and `example` appear in messages.
 
     Raises `ExpressionError`.
     """
@@ -169,7 +170,7 @@ def take_apart(text: str, what: str, example: str) -> Parts:
 
 
 def checked_operator(parts: Parts) -> str:
-    """Return the operator of an expression that has to have one; raises `ExpressionError`."""
+    """Return the operator of an expression that must have one; raises `ExpressionError`."""
     if parts.operator not in _SIDES:
         raise ExpressionError(parts.text, parts.operator_column, _unknown_operator(parts.operator))
     return parts.operator
@@ -204,12 +205,12 @@ def _bound(metric: Metric, text: str) -> float:
 
 
 def number_of(digits: str) -> Fraction | None:
-    """Read a plain number without a sign; None where it is none."""
+    """Read a plain number without a sign; None if the text is none."""
     return Fraction(digits) if _NUMBER.fullmatch(digits) else None
 
 
 def _unknown_metric(name: str) -> str:
-    # Twice: the names people guess differ from ours by a word ("success") or by a slip ("sucess.rate").
+    # Two ways: a guessed name differs from ours by a missing word ("success") or by a slip ("sucess.rate").
     close = get_close_matches(name.lower(), METRICS, n=1, cutoff=0.7) or [
         path for path in METRICS if path.startswith(name)
     ]
@@ -219,7 +220,7 @@ def _unknown_metric(name: str) -> str:
 
 
 def _families() -> str:
-    """List all metrics, those that differ in the statistic only together: `detection_lag.{mean,p50,...}`."""
+    """List all metrics; write together those that differ in the statistic only: `detection_lag.{mean,p50,...}`."""
     families: dict[str, list[str]] = {}
     for path, metric in METRICS.items():
         family = f"{metric.quantity}." if path.startswith(f"{metric.quantity}.") else path
@@ -238,7 +239,7 @@ def _unknown_operator(operator: str) -> str:
 
 
 def short(text: str) -> str:
-    """Return a text on one line of at most 60 characters, to be quoted."""
+    """Return a text on one line of at most 60 characters, for a quotation."""
     line = " ".join(text.split())
     return line if len(line) <= 60 else f"{line[:57]}..."
 
@@ -254,11 +255,11 @@ _SIDES: Mapping[str, tuple[Callable[[float, float, float], bool], Callable[[floa
         }
     )
 )
-"""For each operator: is it met, is it missed, of (low, high, bound)."""
+"""By operator, two functions of (low, high, bound): whether it is met, whether it is missed."""
 
 
 def ruling_of(operator: str, low: float, high: float, bound: float) -> Ruling:
-    """Rule whether all between `low` and `high` stands so to `bound`, none of it, or some."""
+    """Rule whether the relation to `bound` holds for all values from `low` to `high`, for none, or for some."""
     is_met, is_missed = _SIDES[operator]
     if is_met(low, high, bound):
         return Ruling.met
@@ -268,7 +269,7 @@ def ruling_of(operator: str, low: float, high: float, bound: float) -> Ruling:
 def _needed(expectation: Expectation, estimate: Estimate, metrics: CellMetrics) -> tuple[int | None, int | None]:
     """Estimate how many requests and, in shared worlds, replications move the interval off the bound.
 
-    Taken is what was seen so far: the value stays, the interval shrinks.
+    This supposes that the value stays as it was seen and the interval shrinks.
     """
     seen = len(metrics.sample(expectation.metric.path))
     independent = _independent_needed(expectation, estimate, metrics, seen)
@@ -284,7 +285,7 @@ def _needed(expectation: Expectation, estimate: Estimate, metrics: CellMetrics) 
 
 
 def _of_the_cell(needed: int | None, seen: int, requests: int) -> int | None:
-    """Scale a number of requests that count for a metric to one of all requests of the cell; always more than now."""
+    """Scale a number of requests that count for a metric to one of all requests, more than there are now."""
     return None if needed is None else max(requests + 1, math.ceil(needed * requests / seen))
 
 
@@ -295,7 +296,7 @@ def _independent_needed(expectation: Expectation, estimate: Estimate, metrics: C
     if metric.statistic is Statistic.rate:
         return _trials_needed(estimate.value, bound)
     if metric.statistic is Statistic.quantile:
-        # A quantile lies below the bound when enough of the values do: that is a rate again.
+        # A quantile lies below the bound if enough of the values do: that is a rate again.
         sample = metrics.sample(metric.path)
         sides = [
             _trials_needed(sample.share_up_to(bound, inclusive=side), float(metric.share))
@@ -309,7 +310,7 @@ def _independent_needed(expectation: Expectation, estimate: Estimate, metrics: C
 
 
 def _sides_that_matter(operator: str, value: float, bound: float) -> tuple[bool, ...]:
-    """Say which shares decide about a quantile: of the values <= bound (True), < bound (False), or both."""
+    """Return which shares decide about a quantile: of the values <= bound (True), < bound (False), or both."""
     if operator == "==" and value == bound:
         return (False, True)
     return (operator in ("<=", ">") or (operator == "==" and value > bound),)
@@ -335,5 +336,5 @@ def _replications_needed(estimate: Estimate, values: list[float], bound: float) 
     def is_enough(replications: int) -> bool:
         return (t_quantile(replications - 1) + POWER_Z) * spread / math.sqrt(replications) < distance
 
-    found = bisect_left(range(MOST_REPLICATIONS), 1, lo=len(values) + 1, key=lambda number: int(is_enough(number)))
-    return found if found < MOST_REPLICATIONS else None
+    found = bisect_left(range(MOST_NEEDED), 1, lo=len(values) + 1, key=lambda number: int(is_enough(number)))
+    return found if found < MOST_NEEDED else None

@@ -1,4 +1,4 @@
-"""How narrow an interval has to be, such as `time_to_effect.p99 +- 5%`, in the grammar of `sim.expect.expectations`.
+"""Targets for the width of intervals, such as `time_to_effect.p99 +- 5%`, in the grammar of `sim.expect.expectations`.
 
     target = metric "+-" width
     width  = of a duration:  a duration with its unit (20ms), or % of the value (5%)
@@ -34,7 +34,7 @@ class Target:
     text: str
     metric: Metric
     width: float
-    """In the unit of the metric (ns for durations), or where `relative` as a share of the value."""
+    """In the unit of the metric (ns for durations), or if `relative` as a share of the value."""
     relative: bool
 
     def is_reached(self, estimate: Estimate) -> bool:
@@ -46,7 +46,7 @@ class Target:
 
 
 def half_width(estimate: Estimate) -> float:
-    """Return how far the further end of an interval lies from the value; infinity where there is none."""
+    """Return how far the further end of an interval lies from the value; infinity if there is none."""
     value, low, high = estimate.value, estimate.low, estimate.high
     if value is None or low is None or high is None:
         return math.inf
@@ -60,7 +60,7 @@ def parse_target(text: str) -> Target:
     parts = take_apart(text, "a target", EXAMPLE)
     metric = parts.metric
     if metric.statistic is Statistic.max:
-        raise ExpressionError(text, text.index(metric.path) + 1, "a maximum has no interval that could be narrow")
+        raise ExpressionError(text, text.index(metric.path) + 1, "a maximum has no interval")
     sign = _SIGN.match(parts.bound)
     if parts.operator or sign is None:
         column = parts.operator_column if parts.operator else parts.bound_column

@@ -104,7 +104,9 @@ def encode_arrays(arrays: Mapping[str, Array], relatives: Mapping[str, str] | No
             members[name] = member
     text = json.dumps(manifest, separators=(",", ":")).encode("ascii")
     file = io.BytesIO()
-    np.savez(file, allow_pickle=False, **{MANIFEST: np.frombuffer(text, np.uint8), **members})
+    named: dict[str, Any] = {MANIFEST: np.frombuffer(text, np.uint8), **members}
+    # Without `allow_pickle`, which NumPy before 2.2 takes for the name of an array; integers are never pickled.
+    np.savez(file, **named)
     return file.getvalue()
 
 

@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,2})?")
 
 
 def unit_ns_of(column: str) -> int:
-    """Return how many ns one unit of a column is, by its name's ending; raises ValueError where that names none."""
+    """Return how many ns one unit of a column is, by its name's ending; raises ValueError if that names none."""
     _, separator, unit = column.rpartition("_")
     if not separator or unit not in COLUMN_UNITS:
         raise ValueError("the name of the column must end in its unit: _ns, _us, _ms or _s")
@@ -33,7 +33,7 @@ def read_column(text: str, column: str) -> tuple[int, ...]:
     """Return the durations of one column of a CSV text with a header, in ns and in the file's order.
 
     Raises ValueError for a column that is missing or has no unit, for the first bad row (counted from 1 behind the
-    header; its line in the file is given too), and where no row is left. Empty lines are skipped.
+    header; its line in the file is given too), and if no row is left. Empty lines are skipped.
     """
     unit_ns = unit_ns_of(column)
     lines = _cells(text.removeprefix("\ufeff"))
@@ -45,7 +45,7 @@ def read_column(text: str, column: str) -> tuple[int, ...]:
     values = []
     for row, (line, cells) in enumerate(lines, start=1):
         if len(cells) != len(header):
-            raise ValueError(f"row {row} (line {line}) has {len(cells)} cells where the header has {len(header)}")
+            raise ValueError(f"row {row} (line {line}) has {len(cells)} cells, but the header has {len(header)}")
         try:
             values.append(_duration_ns(cells[position].strip(), unit_ns))
         except ValueError as error:
@@ -79,13 +79,13 @@ def _with_unit(column: str) -> str:
 
 
 class Column(Options):
-    """A column of a file; without values until `with_values` has given it some."""
+    """A column of a file; `with_values` gives it its values."""
 
     file: str = Field(min_length=1, max_length=1024)
     """Relative to the scenario's folder."""
     column: Annotated[str, Field(max_length=256), AfterValidator(_with_unit)]
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
-    """Digest of the file's contents; where a scenario states it, other contents are refused."""
+    """Digest of the file's contents; if a scenario states it, other contents are refused."""
     rows: int | None = Field(default=None, ge=1)
     _values_ns: tuple[int, ...] = PrivateAttr(default=())
 
@@ -97,7 +97,7 @@ class Column(Options):
     def with_values(self, values_ns: Sequence[int], sha256: str) -> Self:
         """Return the same options with the values of the file; `sha256` is the hexadecimal digest of its contents.
 
-        Raises ValueError where there is no value or the options state another digest or number of rows.
+        Raises ValueError if there is no value or the options state another digest or number of rows.
         """
         if not values_ns:
             raise ValueError("the file has no rows")

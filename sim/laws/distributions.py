@@ -1,14 +1,10 @@
-"""Laws of durations, as a scenario writes them and as arrays of whole nanoseconds.
+"""The laws of durations that a scenario can write: option models that turn uniforms into nanoseconds.
 
-Every law turns uniforms into durations by its inverse distribution function, so that one number of an address is one
-duration and, but for the last bits, a larger number gives a longer one. The transforms work on contiguous float64
-arrays only: NumPy's functions of whole arrays and `math`'s of single numbers differ in their last bits, and two engines
-must agree in all of them.
+Every law uses its inverse distribution function, so that one number of an address is one duration and, but for the last
+bits, a larger number gives a longer one. The transforms work on contiguous float64 arrays only: NumPy's functions of
+whole arrays and `math`'s of single numbers differ in their last bits, but two engines must agree in all of them.
 Gamma functions come from `scipy.special`, imported when a law needs them because that takes as long as a small run.
-
-The length-biased law of X has density x f(x) / E[X]: it is the length of the interval that a random instant falls
-into when intervals of law X follow each other (the inspection paradox; Feller, "An Introduction to Probability
-Theory and Its Applications" II, VI.8).
+`sim.laws.law` has the base of all laws.
 """
 
 import math
@@ -18,6 +14,7 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 from pydantic import (
+    AfterValidator,
     Field,
     SerializerFunctionWrapHandler,
     ValidationInfo,
@@ -28,35 +25,25 @@ from pydantic import (
 from typing_extensions import TypeAliasType
 
 from sim.laws import elementary
-from sim.laws.columns import Column, read_column
-from sim.laws.law import Distribution, Floats, LengthBiased, Nanoseconds, PositiveNs
+from sim.laws.columns import Column
+from sim.laws.elementary import Floats
+from sim.laws.law import Distribution, Nanoseconds
 from sim.laws.normal import normal_quantile
 from sim.options.model import DurationNs
 from sim.options.single_key import SingleKey
-
-__all__ = [
-    "Constant",
-    "Distribution",
-    "Empirical",
-    "Exponential",
-    "Gamma",
-    "Law",
-    "LengthBiased",
-    "LogNormal",
-    "Pareto",
-    "PositiveNs",
-    "Uniform",
-    "Weibull",
-    "exponential_ns",
-    "read_column",
-]
-
 
 SIGMA_MAX = 10.0
 _OVERFLOW = 709.78
 """Just below the logarithm of the largest float."""
 
 
+def _above_zero(duration_ns: int) -> int:
+    if duration_ns <= 0:
+        raise ValueError("must be longer than 0")
+    return duration_ns
+
+
+PositiveNs = Annotated[DurationNs, AfterValidator(_above_zero)]
 Shape = Annotated[float, Field(ge=1e-6, le=1e6)]
 
 
@@ -85,7 +72,7 @@ class Constant(Distribution):
         return self.quantile_ns(uniforms)
 
     def sample_ns(self, uniforms: Floats) -> Nanoseconds:
-        """Return the duration everywhere, exact where a float would not be."""
+        """Return the duration everywhere, exact even if a float would not be."""
         return np.full(uniforms.shape, self.value_ns, dtype=np.int64)
 
 
@@ -118,7 +105,7 @@ class Uniform(Distribution):
 
 
 class Exponential(Distribution):
-    """Without memory: what remains does not depend on what has passed."""
+    """Without memory: the time that remains does not depend on the time that has passed."""
 
     mean_ns: PositiveNs
 
@@ -185,13 +172,13 @@ class LogNormal(Distribution):
 
 
 class Gamma(Distribution):
-    """A sum of `shape` exponential stages (Erlang where the shape is a whole number)."""
+    """A sum of `shape` exponential stages (Erlang if the shape is a whole number)."""
 
     shape: Shape
     mean_ns: PositiveNs
 
     def quantile_ns(self, uniforms: Floats) -> Floats:
-        """Invert the regularised lower incomplete gamma function."""
+        """Invert the regularized lower incomplete gamma function."""
         return _gamma_quantile(self.shape, uniforms) * (self.mean_ns / self.shape)
 
     def length_biased_ns(self, uniforms: Floats) -> Floats:
@@ -207,7 +194,7 @@ class Weibull(Distribution):
 
     @cached_property
     def mean_ns(self) -> float:
-        """The scale times gamma(1 + 1 / shape); infinite where no float can hold that."""
+        """The scale times gamma(1 + 1 / shape); infinite if no float can hold that."""
         from scipy.special import gammaln  # noqa: PLC0415  # see above
 
         logarithm = float(gammaln(1.0 + 1.0 / self.shape)) + _one(elementary.log, self.scale_ns)
@@ -264,7 +251,7 @@ class Empirical(Column, Distribution):
         return self.sample_ns(uniforms).astype(np.float64)
 
     def length_biased_ns(self, uniforms: Floats) -> Floats:
-        """Weigh each value by itself; raises ValueError where all are 0."""
+        """Weigh each value by itself; raises ValueError if all are 0."""
         table = self.table
         if not table.cumulative[-1] > 0:
             raise ValueError("values that are all 0 have no length-biased law")

@@ -1,14 +1,14 @@
 """Logarithm, exponential and powers of arrays, the same bits on every machine.
 
 NumPy has several compiled forms of these functions, and the processor decides which of them runs: with AVX-512 it is
-other code than without, and a share of all results (of exponentials about one in twenty) differs in the last bit. What
-stands here is made of additions, multiplications, divisions and scalings by powers of two alone, each an operation of
-its own on whole arrays, for which IEEE 754 leaves no choice. Results are within three units in the last place, powers
+other code than without, and a share of all results (of exponentials about one in twenty) differs in the last bit. The
+functions here only add, multiply, divide and scale by powers of two, each in an operation of its own on whole arrays,
+for which IEEE 754 leaves no choice. Results are within three units in the last place, powers
 within as many relative to the logarithm of the result.
 
 The logarithm is 2 artanh((m - 1) / (m + 1)) of the mantissa m in [sqrt(1/2), sqrt(2)), the exponential a Taylor sum of
-what the nearest multiple of ln 2 / 256 leaves, times a root of two from a table; each has as many terms as count in a
-float.
+the distance to the nearest multiple of ln 2 / 256, times a root of two from a table; each has as many terms as count in
+a float.
 """
 
 import math
@@ -27,7 +27,7 @@ _LN2_LOW: Final = float.fromhex("0x1.a39ef35793c76p-33")
 """The rest of ln 2, rounded."""
 _STEP_BITS: Final = 8
 _STEPS: Final = 1 << _STEP_BITS
-"""Into which the exponential divides a doubling."""
+"""The number of steps into which the exponential divides a doubling."""
 _STEPS_PER_LN2: Final = _STEPS / (_LN2_HIGH + _LN2_LOW)
 _STEP_HIGH: Final = _LN2_HIGH / _STEPS
 _STEP_LOW: Final = _LN2_LOW / _STEPS

@@ -1,49 +1,35 @@
-"""What every law of durations has in common."""
+"""The base of all laws of durations: rounding to whole nanoseconds, and the length-biased companion of a law.
+
+The laws themselves are in `sim.laws.distributions`. The length-biased law of X has density x f(x) / E[X]: it is the
+length of the interval that a random instant falls into when intervals of law X follow each other (the inspection
+paradox; Feller, "An Introduction to Probability Theory and Its Applications" II, VI.8).
+"""
 
 import math
 from abc import abstractmethod
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import (
-    AfterValidator,
-    ConfigDict,
-)
+from pydantic import ConfigDict
 
 from sim.kernel.durations import RUNAWAY_NS
-from sim.options.model import DurationNs, Options
-
-Floats = NDArray[np.float64]
-
+from sim.laws.elementary import Floats
+from sim.options.model import Options
 
 Nanoseconds = NDArray[np.int64]
 
-
 _AT_ONCE = 1 << 13
-"""Uniforms transformed at once: what is made of them on the way stays in a processor's nearest cache."""
-
-
-def _without_unit(name: str) -> str:
-    # In a file the value carries the unit.
-    return name.removesuffix("_ns")
-
-
-def _above_zero(duration_ns: int) -> int:
-    if duration_ns <= 0:
-        raise ValueError("must be longer than 0")
-    return duration_ns
-
-
-PositiveNs = Annotated[DurationNs, AfterValidator(_above_zero)]
+"""Uniforms transformed at once: the intermediate arrays then stay in a processor's nearest cache."""
 
 
 class Distribution(Options):
-    """What all laws share: the rounding of quantiles to durations."""
+    """A law of durations, with the rounding of its quantiles to durations."""
 
-    model_config = ConfigDict(alias_generator=_without_unit, validate_by_name=True, serialize_by_alias=True)
+    # In a file the value carries the unit, not the name of the option.
+    model_config = ConfigDict(alias_generator=lambda name: name.removesuffix("_ns"), validate_by_name=True)
 
     if TYPE_CHECKING:  # some laws have it as an option
 
@@ -57,11 +43,11 @@ class Distribution(Options):
 
     @abstractmethod
     def length_biased_ns(self, uniforms: Floats) -> Floats:
-        """Return quantiles of the law with density x f(x) / E[X]; raises ValueError where the mean is infinite."""
+        """Return quantiles of the law with density x f(x) / E[X]; raises ValueError if the mean is infinite."""
 
     def sample_ns(self, uniforms: Floats) -> Nanoseconds:
         """Transform uniforms on [0, 1), shape (n,), into durations in ns from 0 to `RUNAWAY_NS`."""
-        return _whole(self.quantile_ns, uniforms)
+        return _rounded(self.quantile_ns, uniforms)
 
     @cached_property
     def length_biased(self) -> "LengthBiased":
@@ -70,7 +56,7 @@ class Distribution(Options):
 
 
 class LengthBiased:
-    """The length-biased companion of a law; raises ValueError where it does not exist."""
+    """The length-biased companion of a law; raises ValueError if it does not exist."""
 
     def __init__(self, law: Distribution) -> None:
         if not law.mean_ns < math.inf:
@@ -79,10 +65,11 @@ class LengthBiased:
 
     def sample_ns(self, uniforms: Floats) -> Nanoseconds:
         """Transform uniforms on [0, 1), shape (n,), into durations in ns from 0 to `RUNAWAY_NS`."""
-        return _whole(self._law.length_biased_ns, uniforms)
+        return _rounded(self._law.length_biased_ns, uniforms)
 
 
-def _whole(quantile_ns: Callable[[Floats], Floats], uniforms: Floats) -> Nanoseconds:
+def _rounded(quantile_ns: Callable[[Floats], Floats], uniforms: Floats) -> Nanoseconds:
+    """Return quantiles rounded to whole nanoseconds, at most `RUNAWAY_NS`."""
     durations_ns = np.empty(uniforms.shape, dtype=np.int64)
     with np.errstate(over="ignore"):  # heavy tails overflow to infinity, which the bound then catches
         for start in range(0, len(uniforms), _AT_ONCE):

@@ -1,8 +1,8 @@
 """The quantile function of the normal distribution, for arrays.
 
 The truth is M. J. Wichura, "Algorithm AS 241: The percentage points of the normal distribution", Applied Statistics 37
-(1988), routine PPND16: rational functions in three regions, accurate to about one part in 1e16. It is asked once, when
-the first quantile is wanted, for the nodes of a table: each octave of the smaller tail, down to the least uniform, is
+(1988), routine PPND16: rational functions in three regions, accurate to about one part in 1e16. It is computed once, at
+the first quantile, for the nodes of a table: each octave of the smaller tail, down to the least uniform, is
 cut into equal pieces with a polynomial each, which takes fewer passes over an array than the rational functions do.
 """
 
@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 
 from sim.laws import elementary
 
-_SPLIT_CENTRE = 0.425
-_CENTRE_SQUARED = 0.180625
+_SPLIT_CENTER = 0.425
+_CENTER_SQUARED = 0.180625
 _SPLIT_TAIL = 5.0
 _SHIFT_NEAR = 1.6
 
 LEAST_UNIFORM = 2.0**-54
-"""What a uniform of exactly 0 counts as: half the smallest other one that `Draws` makes."""
+"""Stands for a uniform of exactly 0: half the smallest other one that `Draws` makes."""
 
-_CENTRE = (
+_CENTER = (
     (
         3.3871328727963666080e0,
         1.3314166789178437745e2,
@@ -109,7 +109,7 @@ class _Pieces(NamedTuple):
 
     ends: NDArray[np.float64]
     coefficients: tuple[NDArray[np.float64], ...]
-    """That of the highest power first."""
+    """The coefficients of the highest power first."""
 
 
 def normal_quantile(uniforms: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -156,12 +156,12 @@ def _pieces() -> _Pieces:
 
 def _size_by_as_241(tail: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the sizes of the quantiles of numbers from `LEAST_UNIFORM` to 1/2."""
-    off_centre = 0.5 - tail
+    off_center = 0.5 - tail
     depth = np.sqrt(-elementary.log(tail))
     near = _ratio(_NEAR_TAIL, depth - _SHIFT_NEAR)
     far = _ratio(_FAR_TAIL, depth - _SPLIT_TAIL)
-    centre = off_centre * _ratio(_CENTRE, _CENTRE_SQUARED - off_centre * off_centre)
-    return np.where(off_centre <= _SPLIT_CENTRE, centre, np.where(depth <= _SPLIT_TAIL, near, far))
+    center = off_center * _ratio(_CENTER, _CENTER_SQUARED - off_center * off_center)
+    return np.where(off_center <= _SPLIT_CENTER, center, np.where(depth <= _SPLIT_TAIL, near, far))
 
 
 def _ratio(rational: tuple[Sequence[float], Sequence[float]], x: NDArray[np.float64]) -> NDArray[np.float64]:

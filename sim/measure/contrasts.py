@@ -1,12 +1,12 @@
 """How much a number of one cell differs from that of another: estimates of B - factor * A with 95 % intervals.
 
 `factor` is 1 for the plain difference; 1.1 asks whether B exceeds A by more than 10 %, without dividing by anything
-that may be 0. Pairs are requests of equal number, which met the same weather and the same latencies: what both owe to
-chance alone cancels. Without pairs the two cells count as independent.
+that may be 0. Pairs are requests of equal number, which met the same weather and the same latencies, so that shared
+chance cancels. Without pairs the two cells count as independent.
 
-- means: Student's t over the pairs' own differences; where not every request counts in both cells, over their
-  linearised ones (the delta method for ratio means: W. G. Cochran, Sampling Techniques, 3rd ed., Wiley 1977, sections
-  2.11 and 6.4), which are the plain ones where all do. Without pairs: B. L. Welch, "The generalization of Student's
+- means: Student's t over the pairs' own differences; if not every request counts in both cells, over their
+  linearized ones (the delta method for ratio means: W. G. Cochran, Sampling Techniques, 3rd ed., Wiley 1977, sections
+  2.11 and 6.4), which are the plain ones if all do. Without pairs: B. L. Welch, "The generalization of Student's
   problem when several different population variances are involved", Biometrika 34, 1947.
 - rates: Wilson's interval of each, put together by squaring and adding: method 10 of R. G. Newcombe, "Improved
   confidence intervals for the difference between binomial proportions based on paired data", Statistics in Medicine
@@ -25,7 +25,7 @@ chance alone cancels. Without pairs the two cells count as independent.
 - shared worlds: t over the differences of paired replications about the pooled one, as `estimates` does; Welch's
   without pairs.
 
-Differences of times may be infinite; infinity less infinity is no difference, said as None.
+Differences of times may be infinite; infinity less infinity is no difference, so it is None.
 """
 
 import math
@@ -58,7 +58,7 @@ Counts = tuple[int, int]
 """Hits, and trials."""
 
 REACH = 9
-"""Ranks further from their mean than so many standard deviations are not looked at."""
+"""Ranks more than this many standard deviations from their mean are ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """What a difference of means needs to know of one cell."""
+    """Count, mean and variance of one cell, from which a difference of means is estimated."""
 
     count: int
     mean: float
@@ -97,7 +97,7 @@ class Moments:
         """Take the moments of finite values, at least one."""
         count = len(sample)
         total, squares = sample.sums()
-        # Of whole numbers, so it is exact: 0 where all values are equal.
+        # Sums of whole numbers are exact, so this is 0 if all values are equal.
         return cls(count, total / count, (count * squares - total**2) / (count * max(1, count - 1)))
 
 
@@ -138,8 +138,8 @@ def independent_means(a: Moments, b: Moments, *, factor: float = 1.0) -> Estimat
 def of_infinite_means(never: Estimate, *, a: bool, b: bool) -> Estimate:
     """Estimate a difference of means one or both of which are infinite (`a`, `b`).
 
-    One infinite value makes a sample's mean infinite, but that the other cell had none may be luck: the difference is
-    certain only where that of the shares of infinite values, `never`, is.
+    One infinite value makes a sample's mean infinite, but the other cell may have none by luck: the difference is
+    certain only if that of the shares of infinite values, `never`, is.
     """
     if a and b:
         return Estimate(None)
@@ -174,8 +174,8 @@ def correlation_of(
 ) -> float:
     """Return the correlation of two shares, of `a` among `counted_a` and of `b` among `counted_b`, over pairs.
 
-    It is that of the pairs' indicators, made smaller where few pairs tell (Newcombe's correction for continuity, his
-    method 10), and where not every request counts in both cells.
+    It is that of the pairs' indicators, made smaller if there are few pairs (Newcombe's correction for continuity, his
+    method 10) and if not every request counts in both cells.
     """
     both = counted_a & counted_b
     pairs = int(both.sum())
@@ -201,9 +201,9 @@ def quantiles(  # noqa: PLR0913  # two samples, and how they are related
 ) -> Estimate:
     """Estimate the difference of a quantile in two samples of non-negative values, some perhaps infinite.
 
-    `correlation` is that of the indicators of lying below the quantile. Where a sample is too small to bound its
-    quantile, the difference is not bounded either. Values may be off by `within` of themselves, as those of histograms
-    are; the interval makes room for that.
+    `correlation` is that of the indicators of lying below the quantile. If a sample is too small to bound its quantile,
+    the difference is not bounded either. Values may be off by a share `within` of themselves, as in histograms; the
+    interval makes room for that.
     """
     if not len(a) or not len(b):
         return NOTHING

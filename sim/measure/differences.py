@@ -1,7 +1,7 @@
-"""Two cells set against each other: for every metric the difference B - A, its interval, and what that says.
+"""Two cells compared: for every metric the difference B - A, its interval, and what that says.
 
 `Differences(a, b, ...)` computes each when it is first asked for. How the intervals are made is in
-`sim.measure.contrasts`; what a metric means in `sim.measure.quantities`.
+`sim.measure.contrasts`; the meaning of each metric in `sim.measure.quantities`.
 """
 
 import math
@@ -12,11 +12,10 @@ from enum import Enum
 import numpy as np
 
 from sim.history.records import Requests
-from sim.kernel.durations import NS_PER_MS
 from sim.measure import contrasts
 from sim.measure.contrasts import Column, Moments
 from sim.measure.estimates import NOTHING, AnySample, Estimate, hull
-from sim.measure.metrics import CellMetrics
+from sim.measure.metrics import CellMetrics, json_number
 from sim.measure.quantities import METRICS, QUANTITIES, Metric, Statistic, Unit
 
 
@@ -26,7 +25,7 @@ class Change(Enum):
     better = "better"
     worse = "worse"
     differs = "differs"
-    """For certain, but neither way is better."""
+    """Certainly, but neither direction is better."""
     same = "same"
     """Every request has the same value in both."""
     inconclusive = "inconclusive"
@@ -34,7 +33,7 @@ class Change(Enum):
 
 HIGHER_IS_BETTER = frozenset({"success.rate"})
 NEITHER_IS_BETTER = frozenset({"canceled.rate"})
-"""Whoever cancels decides how many are; a retrier only has more or less time before."""
+"""The scenario decides how many requests are canceled; a retrier only has more or less time before that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class Difference:
     a: Estimate
     b: Estimate
     estimate: Estimate
-    """B - A in the unit of the metric (ns for durations); its value is None where nothing counts in A or in B, and
+    """B - A in the unit of the metric (ns for durations); its value is None if nothing counts in A or in B, and
     between two infinities."""
     identical: bool
     """Whether every request has the same value in both."""
@@ -64,7 +63,7 @@ class Difference:
 
     @property
     def relative(self) -> float | None:
-        """The difference as a share of A's value; None where A's is 0, missing or infinite."""
+        """The difference as a share of A's value; None if A's is 0, missing or infinite."""
         if self.estimate.value is None or not self.a.value or math.isinf(self.a.value):
             return None
         return self.estimate.value / self.a.value
@@ -83,7 +82,7 @@ class Difference:
             "high": estimate.high,
         }
         return {
-            **{name: _number(value, unit) for name, value in numbers.items()},
+            **{name: json_number(value, unit) for name, value in numbers.items()},
             "relative": self.relative if self.relative is None or math.isfinite(self.relative) else "inf",
             "verdict": self.change.value,
         }
@@ -92,10 +91,10 @@ class Difference:
 class Differences:
     """All differences between two cells.
 
-    `requests` are those of A and of B where requests of equal number met the same chance; without them the cells are
+    `requests` are those of A and of B if requests of equal number met the same chance; without them the cells are
     compared as independent ones, from their metrics alone. In shared worlds `paired` says that replications of equal
-    number met the same chance. `determined` says that both are the very same simulation, so that what they have in
-    common is no matter of chance.
+    number met the same chance. `determined` says that both are the very same simulation, so that
+    equal values are no matter of chance.
     """
 
     def __init__(
@@ -140,7 +139,7 @@ class Differences:
         if not self.shared:
             return independent
         between = self._of_replications(metric, independent.value, factor)
-        # As for the metrics themselves: replications never leave less doubt than as many independent requests would.
+        # As for the metrics themselves: at least the interval of as many independent requests.
         return between if metric.statistic is Statistic.mean else hull(between, independent)
 
     def _of_requests(self, metric: Metric, factor: float) -> Estimate:
@@ -232,11 +231,3 @@ def _pooled(a: float | None, b: float | None, factor: float) -> float | None:
     if a is None or b is None or (math.isinf(a) and math.isinf(b)):
         return None
     return b - factor * a
-
-
-def _number(value: float | None, unit: Unit) -> float | str | None:
-    if value is None:
-        return None
-    if math.isinf(value):
-        return "inf" if value > 0 else "-inf"
-    return round(value / NS_PER_MS, 6) if unit is Unit.duration else value

@@ -1,12 +1,13 @@
-"""Which of several candidates are worth choosing among: dominance on estimates, which are never quite sure.
+"""The Pareto set of candidates whose objectives are estimates, so that one dominates another only beyond doubt.
 
-A candidate *dominates* another when it is better beyond doubt in at least one objective and worse beyond doubt in none.
-What is beyond doubt the 95 % intervals of the differences say (`sim.measure.differences`), which use that all
-candidates met the same weather and latencies. The Pareto set are those that nobody dominates: what cannot be told apart
-stays side by side, but nobody stays for a shadow of an advantage. Such a relation may run in circles, if rarely, where
-there are three objectives or more; where that would leave nobody, only a candidate whose values are no worse dominates.
+A candidate *dominates* another if it is better beyond doubt in at least one objective and worse beyond doubt in none. A
+difference is beyond doubt if its 95 % interval excludes 0 (`sim.measure.differences`); all candidates met the same
+weather and latencies, and the intervals use that. The Pareto set has the candidates that no other dominates: candidates
+that cannot be told apart stay side by side, but an uncertain advantage keeps none of them. With three objectives or
+more such a relation may, rarely, run in circles; if no candidate were left, only one whose values are no worse can
+dominate.
 
-Between rounds of a search, where a choice must be made whatever the doubt, candidates are ranked by values alone: the
+Between rounds of a search a choice must be made in spite of doubt, so candidates are ranked by values alone: the
 non-dominated sorting of K. Deb and others, "A fast and elitist multiobjective genetic algorithm: NSGA-II", IEEE
 Transactions on Evolutionary Computation 6(2), 2002, with ties broken by their crowding distance, here over places
 among all candidates, so that it needs no scale and takes infinite values.
@@ -20,23 +21,23 @@ from sim.measure.differences import HIGHER_IS_BETTER, Change
 from sim.measure.estimates import Estimate
 
 Seen = Callable[[int, int], Sequence[Change]]
-"""What the first candidate is, seen from the second, objective by objective."""
+"""Given two candidates, the change from the second to the first, objective by objective."""
 
 
 def cost_of(estimate: Estimate, path: str) -> float:
-    """Return the value of a metric turned such that less is better; what has no value is infinitely bad."""
+    """Return the value of a metric with the sign by which less is better; a metric without value is infinitely bad."""
     if estimate.value is None:
         return math.inf
     return -estimate.value if path in HIGHER_IS_BETTER else estimate.value
 
 
 def dominates(changes: Sequence[Change]) -> bool:
-    """Say whether a candidate, of which another sees these changes, dominates that one."""
+    """Say whether a candidate dominates another, given the changes from that one to it."""
     return Change.better in changes and Change.worse not in changes
 
 
 def pareto_set(costs: Sequence[Sequence[float]], seen: Seen) -> list[int]:
-    """Return the positions of the candidates that no other dominates, in their order; some, where there are any.
+    """Return the positions of the candidates that no other dominates, in their order; at least one if there is any.
 
     `costs` are the values of their objectives, less is better.
     """
@@ -83,7 +84,7 @@ def _is_below(one: Sequence[float], other: Sequence[float]) -> bool:
 
 
 def _crowding(front: Sequence[Sequence[int]]) -> list[float]:
-    """Return how far apart the neighbours of each are, summed over the objectives; infinite at the ends."""
+    """Return how far apart the neighbors of each are, summed over the objectives; infinite at the ends."""
     distances = [0.0] * len(front)
     for objective in range(len(front[0])):
         order = sorted(range(len(front)), key=lambda at: front[at][objective])

@@ -1,18 +1,18 @@
 """Estimates with 95 % intervals: quantiles, rates and means of independent requests, and of replications.
 
-Every interval here is two-sided with 2.5 % on each side. Times may be infinite (things that never come), which
-order statistics take in their stride and means do not:
+Every interval here is two-sided with 2.5 % on each side. Times may be infinite (an event that never comes):
+order statistics can deal with that, means cannot:
 
 - quantile: the smallest x with F(x) >= q, estimated by the order statistic ceil(q * n) (type 1 of R. J. Hyndman and
   Y. Fan, "Sample quantiles in statistical packages", The American Statistician 50(4), 1996). Its interval goes between
   two order statistics whose ranks come from the exact binomial law (W. R. Thompson, "On confidence ranges for the
-  median ...", Annals of Mathematical Statistics 7(3), 1936); it holds for any law, with jumps too, where it covers
-  more than 95 % (H. Scheffe and J. W. Tukey, "Non-parametric estimation", ibid. 16(2), 1945).
+  median ...", Annals of Mathematical Statistics 7(3), 1936); it holds for any law, and covers more than
+  95 % of one with jumps (H. Scheffe and J. W. Tukey, "Non-parametric estimation", ibid. 16(2), 1945).
 - rate: the score interval of E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
   JASA 22(158), 1927; never empty, also for 0 of n and n of n (compared with others by L. D. Brown, T. T. Cai and
   A. DasGupta, "Interval estimation for a binomial proportion", Statistical Science 16(2), 2001).
 - mean: the interval of Student, "The probable error of a mean", Biometrika 6(1), 1908.
-- shared worlds: t over the replications, centred on the pooled estimate ("sectioning": S. Asmussen and P. W. Glynn,
+- shared worlds: t over the replications, centered on the pooled estimate ("sectioning": S. Asmussen and P. W. Glynn,
   Stochastic Simulation, Springer 2007, section III.5a).
 """
 
@@ -42,10 +42,10 @@ class Estimate:
     """A number and its 95 % interval, in the unit of its metric (ns for durations, a share of 1 for shares)."""
 
     value: float | None
-    """None where there is nothing to measure; `math.inf` for what never comes."""
+    """None if there is nothing to measure; `math.inf` for an event that never comes."""
     low: float | None = None
     high: float | None = None
-    """Both None where no interval can be given; `math.inf` where the sample bounds the value from below only."""
+    """Both None if no interval can be given; `math.inf` if the sample bounds the value from below only."""
 
     @property
     def has_interval(self) -> bool:
@@ -58,7 +58,7 @@ NOTHING = Estimate(None)
 
 
 class AnySample(Protocol):
-    """What estimates need to know of non-negative values: each of them, as `Sample` does, or their histogram."""
+    """Non-negative values as estimates need them: each one (`Sample`), or their histogram."""
 
     @property
     def infinite(self) -> int:
@@ -137,7 +137,7 @@ def quantile_rank(count: int, share: Fraction) -> int:
 def interval_ranks(count: int, share: Fraction) -> tuple[int, int]:
     """Return the ranks, from 1, of the two order statistics that enclose a quantile with at least 95 %.
 
-    The lower rank is 0, or the upper one count + 1, where the sample is too small to bound the quantile on that side:
+    The lower rank is 0, or the upper one count + 1, if the sample is too small to bound the quantile on that side:
     with N ~ Binomial(count, share), lower = the largest r with P(N < r) <= 2.5 %, upper = the smallest with
     P(N >= r) <= 2.5 %.
     """
@@ -152,9 +152,9 @@ def interval_ranks(count: int, share: Fraction) -> tuple[int, int]:
 def quantile(sample: AnySample, share: Fraction) -> Estimate:
     """Estimate a quantile of non-negative values, some perhaps infinite.
 
-    Where the sample is too small for a lower bound it is 0, for an upper one infinity: the values are times, and
-    nothing in the sample says how much longer a rarer one takes (p99 needs 368 requests for an upper bound). Of a
-    histogram the interval goes from bin to bin, so that it holds that of the values themselves.
+    If the sample is too small for a lower bound that is 0; if it is too small for an upper one that is infinity: the
+    values are times, and nothing in the sample says how much longer a rarer one takes (p99 needs 368 requests for an
+    upper bound). For a histogram the interval goes from bin to bin, so that it contains that of the values themselves.
     """
     count = len(sample)
     if count == 0:
@@ -185,8 +185,8 @@ def rate(hits: int, trials: int) -> Estimate:
 def mean(sample: AnySample) -> Estimate:
     """Estimate the mean of independent non-negative values, with a t-interval that does not go below 0.
 
-    One infinite value is proof of an infinite mean, so then the interval is infinity alone. A sample of finite values
-    is taken as one of a finite mean. One value alone gives no interval, equal values one of width zero.
+    One infinite value proves an infinite mean, so the interval is then infinity alone. A sample of finite values counts
+    as one of a finite mean. One value alone gives no interval, equal values give one of width zero.
     """
     count = len(sample)
     if count == 0:
@@ -197,7 +197,7 @@ def mean(sample: AnySample) -> Estimate:
     middle = total / count
     if count == 1:
         return Estimate(middle)
-    # Of whole numbers, so it is exact: 0 where all values are equal, and the same in whatever order they came.
+    # Sums of whole numbers are exact, so this is 0 if all values are equal, and the same for any order of them.
     spread = count * squares - total**2
     if spread == 0:
         return Estimate(middle, middle, middle)
@@ -209,7 +209,7 @@ def over_replications(pooled: float | None, values: Sequence[float], *, highest:
     """Give the estimate `pooled` over all requests its interval from the replications' own `values`.
 
     Fewer than two replications give none. The deviations are taken from the pooled value, as sectioning does, and the
-    interval is clipped to [0, highest]. Where only some replications are infinite nothing can be said: [0, inf].
+    interval is clipped to [0, highest]. If only some replications are infinite it is [0, inf]: nothing is known.
     """
     if pooled is None or len(values) < 2:
         return Estimate(pooled)
@@ -227,7 +227,7 @@ def deviation(pooled: float, values: Sequence[float]) -> float:
 
 
 def hull(one: Estimate, other: Estimate) -> Estimate:
-    """Return the first estimate with its interval widened to hold the other's too; without an interval, as it is."""
+    """Return the first estimate with its interval widened to contain the other's; without an interval, as it is."""
     if one.low is None or one.high is None or other.low is None or other.high is None:
         return one
     return Estimate(one.value, min(one.low, other.low), max(one.high, other.high))

@@ -1,15 +1,15 @@
-"""Histograms that can be merged: what is left of a quantity's values when the values themselves are not kept.
+"""Histograms that can be merged: they stand for a quantity's values if the values themselves are not kept.
 
 Times go into log-linear bins, 1024 an octave (as in G. Tene's HdrHistogram, 2012): below 2^11 each whole number has a
-bin of its own, above that a bin is at most 1/1024 of its values wide. What is small (attempts, polls) is counted value
-by value. How many there are, how many are infinite, the sum, the sum of squares, the least and the greatest are exact,
-so that neither the order nor the way in which values are split into parts leaves a trace.
+bin of its own, above that a bin is at most 1/1024 of its values wide. Small numbers (attempts, polls) are counted
+value by value. The number of values, the number of infinite ones, the sum, the sum of squares, the least and the
+greatest are exact, so that neither the order of values nor their split into parts leaves a trace.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -22,14 +22,14 @@ BITS = 10
 """An octave has 2^BITS bins."""
 
 WIDTH = 1 / 2**BITS
-"""The most that a bin is wide, as a share of the least value in it."""
+"""The greatest width of a bin, as a share of the least value in it."""
 
 _SHIFT = 52 - BITS
 _FIRST = 1023 << BITS
 """The leading bits of 1.0: sign and exponent, and the first `BITS` of the fraction."""
 _EXACT_FLOAT = 2**53
 _MOST_DENSE = 2**16
-"""So many keys, which is more than there are bins, are counted in an array with a place for each."""
+"""Up to so many keys, which is more than there are bins, are counted in an array with a place for each."""
 
 Ints = NDArray[np.int64]
 
@@ -37,7 +37,7 @@ Ints = NDArray[np.int64]
 def bins_of(values: Ints) -> Ints:
     """Return the numbers of the log-linear bins of values, shape (n,), from 0 up to 2^62; 0 has bin 0.
 
-    The bins are those that the leading bits of a double make: its exponent and the first ten bits of its fraction.
+    The bin of a value is given by the leading bits of a double: its exponent and the first ten bits of its fraction.
     """
     if len(values) and values.max() >= _EXACT_FLOAT:
         # A double has 53 bits: without the lowest nine, which no bin depends on, a longer number is not rounded up.
@@ -63,20 +63,20 @@ def _starts(bins: Ints) -> NDArray[np.float64]:
 class Histogram:
     """How often values of each bin occur; a sample, as `sim.measure.estimates` takes it."""
 
-    is_exact: bool
-    """Whether `keys` are the values themselves; if not they are log-linear bins."""
     keys: Ints
     """Shape (bins,), ascending: the bins in which values lie."""
     counts: Ints
     """Shape (bins,): how many values, at least one."""
     infinite: int
     least: int
-    """The least finite value; -1 where there is none."""
+    """The least finite value; -1 if there is none."""
     greatest: int
-    """The greatest finite value; -1 where there is none."""
+    """The greatest finite value; -1 if there is none."""
     total: int
     squares: int
     """The sums of the finite values and of their squares."""
+    is_exact: bool = field(kw_only=True)
+    """Whether `keys` are the values themselves, not log-linear bins."""
 
     @classmethod
     def of(cls, values: Ints, *, exact: bool = False) -> Histogram:
@@ -88,31 +88,29 @@ class Histogram:
             return cls._empty(infinite, exact=exact)
         ends = int(finite.min()), int(finite.max())
         if not exact:
-            return cls(False, *_counted(bins_of(finite)), infinite, *ends, *exact_sums(finite))  # noqa: FBT003  # a field
+            return cls(*_counted(bins_of(finite)), infinite, *ends, *exact_sums(finite), is_exact=False)
         keys, counts = _counted(finite)
-        sums = _sums_of_counted(keys, counts)
-        return cls(True, keys, counts, infinite, *ends, *sums)  # noqa: FBT003  # a field
+        return cls(keys, counts, infinite, *ends, *_sums_of_counted(keys, counts), is_exact=True)
 
     @classmethod
     def of_counts(cls, values: list[int], counts: list[int]) -> Histogram:
-        """Make an exact histogram of how often each of some ascending values occurs; those that do not are left out."""
+        """Make an exact histogram of ascending values and how often each occurs; it leaves out those that never do."""
         kept = [(value, count) for value, count in zip(values, counts, strict=True) if count]
         if not kept:
             return cls._empty(0, exact=True)
         keys, numbers = (np.array(column, dtype=np.int64) for column in zip(*kept, strict=True))
-        return cls(True, keys, numbers, 0, kept[0][0], kept[-1][0], *_sums_of_counted(keys, numbers))  # noqa: FBT003
+        return cls(keys, numbers, 0, kept[0][0], kept[-1][0], *_sums_of_counted(keys, numbers), is_exact=True)
 
     @classmethod
     def _empty(cls, infinite: int, *, exact: bool) -> Histogram:
         nothing = np.zeros(0, dtype=np.int64)
-        return cls(exact, nothing, nothing, infinite, NEVER, NEVER, 0, 0)
+        return cls(nothing, nothing, infinite, NEVER, NEVER, 0, 0, is_exact=exact)
 
     def merge(self, other: Histogram) -> Histogram:
         """Return the histogram of the values of both, which are binned alike."""
         keys, counts = _added(self, other)
         ends = [end for part in (self, other) if len(part.keys) for end in (part.least, part.greatest)]
         return Histogram(
-            self.is_exact,
             keys,
             counts,
             self.infinite + other.infinite,
@@ -120,6 +118,7 @@ class Histogram:
             max(ends, default=NEVER),
             self.total + other.total,
             self.squares + other.squares,
+            is_exact=self.is_exact,
         )
 
     def __len__(self) -> int:
@@ -172,7 +171,7 @@ class Histogram:
 
     @cached_property
     def middles(self) -> Ints:
-        """The middle of each bin, shape (bins,): what its values are taken for."""
+        """The middle of each bin, shape (bins,), which stands for all its values."""
         lowest, highest = self.ends
         return lowest + (highest - lowest) // 2
 

@@ -1,6 +1,6 @@
-"""The numbers of one cell, each with its interval: `measure(requests, shared=...)`, or of a tally of its requests.
+"""The metrics of one cell, each with its interval: `measure(requests, shared=...)`, also of a tally of the requests.
 
-What each number means is in `sim.measure.quantities`, how its interval is made in `sim.measure.estimates`.
+`sim.measure.quantities` has the meaning of each metric, `sim.measure.estimates` the making of its interval.
 """
 
 import math
@@ -41,7 +41,7 @@ from sim.measure.tally import WITHIN, Tally
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """The share of requests that takes longer than t: CCDF(t), thinned to what a picture can show."""
+    """The share of requests that takes longer than t, CCDF(t), in as few points as a picture can show."""
 
     times_ns: NDArray[np.float64]
     """Shape (points,), ascending, finite."""
@@ -56,7 +56,7 @@ class Tail:
 
 
 def measure(kept: Requests | Tally, *, shared: bool) -> "CellMetrics":
-    """Measure what is kept of one cell; `shared` says that the requests of a replication met one another.
+    """Measure one cell by its requests or their tally; `shared` says that requests of a replication met one another.
 
     Raises ValueError for a tally of a shared world, whose intervals come from its requests.
     """
@@ -87,7 +87,7 @@ class CellMetrics:
 
     @property
     def within(self) -> float:
-        """By what share of themselves quantiles of times may be off: 0 but where only histograms were kept."""
+        """The share of themselves by which quantiles of times may be off: 0 unless only histograms were kept."""
         return self._kept.within
 
     @cached_property
@@ -132,7 +132,7 @@ class CellMetrics:
             return Tail(empty, empty, 1.0 if count else 0.0, 0.0, count)
         from_the_top = np.rint(np.geomspace(1, finite, points)).astype(np.int64)
         evenly = np.rint(np.linspace(1, finite, points)).astype(np.int64)
-        # Of equal times only the last rank tells the share above them.
+        # Among equal times only the last rank gives the share above them.
         times_ns = np.unique(sample.at(np.union1d(finite + 1 - from_the_top, evenly)))
         above = count - sample.counts_up_to(times_ns)
         zero = int(sample.counts_up_to(np.zeros(1, dtype=np.int64))[0])
@@ -141,10 +141,10 @@ class CellMetrics:
     def summary(self) -> dict[str, object]:
         """Return the cell's part of `summary.json`.
 
-        A metric is `{value, low, high}`, durations in ms; `null` where there is nothing, `"inf"` where it is infinite.
-        What counts requests or events of the whole cell is an integer: `requests`, `outcomes`, `attempts.histogram`,
+        A metric is `{value, low, high}`, durations in ms; `null` if there is nothing, `"inf"` if it is infinite.
+        Counts of requests or events of the whole cell are integers: `requests`, `outcomes`, `attempts.histogram`,
         `duplicates.requests`, `duplicates.by_cause`, `suppressed`, `conflicts`. `cost` is per request. Quantiles of
-        times are exact to the share of themselves that `percentiles_within` says.
+        times are exact to a share of themselves, `percentiles_within`.
         """
         known = {
             **self._summaries("time_to_known"),
@@ -192,8 +192,7 @@ class CellMetrics:
         between = over_replications(estimate.value, self.replication_values(metric.path), highest=highest)
         if metric.statistic is Statistic.mean:
             return between
-        # Replications that all show the same share or order statistic seem to leave no doubt, but never less of it
-        # than as many independent requests would.
+        # If all replications agree the spread is 0; widen to at least the interval of as many independent requests.
         return hull(between, estimate)
 
     def _samples_of(self, quantity: str) -> list[AnySample]:
@@ -204,7 +203,7 @@ class CellMetrics:
 
 
 class _Kept(Protocol):
-    """What is kept of a cell, as far as its metrics need it."""
+    """The requests of a cell or their tally, as far as metrics need them."""
 
     @property
     def within(self) -> float: ...
@@ -228,7 +227,7 @@ class _Kept(Protocol):
 
 
 class _Records:
-    """All requests."""
+    """All requests of a cell."""
 
     within = 0.0
 
@@ -318,15 +317,16 @@ def _statistic(metric: Metric, sample: AnySample) -> Estimate:
 def summary_of(estimate: Estimate, unit: Unit) -> dict[str, object]:
     """Return an estimate for JSON: `{value, low, high}`, durations in ms to the nanosecond, `"inf"` and `null`."""
     return {
-        "value": _number(estimate.value, unit),
-        "low": _number(estimate.low, unit),
-        "high": _number(estimate.high, unit),
+        "value": json_number(estimate.value, unit),
+        "low": json_number(estimate.low, unit),
+        "high": json_number(estimate.high, unit),
     }
 
 
-def _number(value: float | None, unit: Unit) -> float | str | None:
+def json_number(value: float | None, unit: Unit) -> float | str | None:
+    """Return a number for JSON: durations in ms, infinities as `"inf"` and `"-inf"`."""
     if value is None:
         return None
-    if value == math.inf:
-        return "inf"
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
     return round(value / NS_PER_MS, 6) if unit is Unit.duration else value

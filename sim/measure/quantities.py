@@ -1,13 +1,13 @@
-"""The quantities that every request has, and the metrics made of them: what an expression can name.
+"""The quantities that every request has, and the metrics made of them, which expressions can name.
 
 Definitions (times of one request in ns; `sim.history.records.Requests` has the columns):
 
 - time_to_effect = first effect - submitted: what the outside sees. time_to_known = settled - submitted: when the
-  retrier knows. Both over all requests that were not canceled; what never comes counts as infinite. With an outcome
-  behind it (`time_to_known.success`) over the requests of that outcome only.
+  retrier knows. Both over all requests that were not canceled; an event that never comes counts as infinite. With
+  an outcome behind it (`time_to_known.success`) over the requests of that outcome only.
 - detection_lag = settled - real end of the last attempt that had ended by then, over requests that have both.
 - rates of outcomes, attempts, polls, costs: over all requests, canceled ones too. amplification = attempts per
-  request, which is attempts.mean under the name that those who carry the load use.
+  request: attempts.mean, under the name that operators of a loaded service use.
 - duplicates.rate = share of requests with at least one duplicate; duplicates.effects = duplicates per request.
 """
 
@@ -25,7 +25,7 @@ from sim.history.vocabulary import NEVER, Outcome
 
 
 class Unit(Enum):
-    """What a metric's number means."""
+    """The unit of a metric."""
 
     duration = "duration"
     """Nanoseconds; in `summary.json` milliseconds."""
@@ -35,7 +35,7 @@ class Unit(Enum):
 
 
 class Statistic(Enum):
-    """What is made of the requests' values."""
+    """How the values of requests become one number."""
 
     mean = "mean"
     quantile = "quantile"
@@ -121,7 +121,7 @@ RATED_OUTCOMES = (
     Outcome.canceled,
     Outcome.runaway,
 )
-"""In the order in which people want to read them."""
+"""In the order in which reports show them."""
 
 _TIMES: Mapping[str, Quantity] = {
     "time_to_effect": _time_to_effect,

@@ -1,4 +1,4 @@
-"""Exact sums of whole numbers, so that they do not depend on order: of parts or of the whole, they are the same."""
+"""Exact sums of whole numbers, which depend neither on the order of these nor on their split into parts."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,9 +1,9 @@
-"""All that is measured of a cell of an isolated world, without its requests: `Tally.of(requests)`, and `merge`.
+"""All measurements of a cell of an isolated world, without its requests: `Tally.of(requests)`, and `merge`.
 
-A tally is some hundred kilobytes whatever the number of requests. Those of the parts of a cell, merged in any order,
-are the tally of the whole, number by number. Counts, rates, means with their intervals, least and greatest values come
-out as from the requests themselves, quantiles within `WITHIN`. Shared worlds need their requests: their intervals come
-from the replications.
+A tally takes some hundred kilobytes for any number of requests. Merging the tallies of a cell's parts, in any order,
+gives exactly the tally of the cell. Counts, rates, means with their intervals, least and greatest values are those of
+the requests themselves, quantiles are within `WITHIN`. Shared worlds need their requests: their intervals come from the
+replications.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _SUM_LIMBS, _SQUARES_LIMBS = 4, 6
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Requests worth a replay, by number; of several that qualify the first. -1 where there is none."""
+    """Requests worth a replay, by number; the first if several qualify. -1 if there is none."""
 
     stuck: int = NEVER
     duplicated: int = NEVER
@@ -47,7 +47,7 @@ class Examples:
     duplicates: int = 0
     """How many it has."""
     slowest: int = NEVER
-    """The one that was known to have ended the longest time after its submission."""
+    """The one whose end became known the longest time after its submission."""
     slowest_ns: int = NEVER
 
     @classmethod
@@ -83,14 +83,14 @@ class Examples:
         )
 
     def named(self) -> dict[str, int]:
-        """Return the numbers by kind, those that there are."""
+        """Return the numbers by kind, without kinds that no request is of."""
         found = {"stuck": self.stuck, "duplicated": self.duplicated, "slowest": self.slowest}
         return {kind: number for kind, number in found.items() if number != NEVER}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tally:
-    """What requests of one cell of an isolated world come to."""
+    """Histograms and counts of the requests of one cell of an isolated world."""
 
     histograms: Mapping[str, Histogram]
     """One for each of `sim.measure.quantities.QUANTITIES`, in that order."""
@@ -160,9 +160,9 @@ class Tally:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.int64]]) -> Tally:
-        """Return the tally that gave these arrays; raises ValueError where no tally of this version did."""
+        """Return the tally that gave these arrays; raises ValueError if no tally of this version did."""
         if len(arrays["sizes"]) != len(QUANTITIES):
-            raise ValueError(f"a tally of {len(arrays['sizes'])} quantities, where there are {len(QUANTITIES)}")
+            raise ValueError(f"a tally of {len(arrays['sizes'])} quantities, but there are {len(QUANTITIES)}")
         bins_in_all = (int(arrays["sizes"].sum()),)
         shapes = {
             "sizes": (len(QUANTITIES),),
@@ -184,7 +184,9 @@ class Tally:
             infinite, least, greatest = arrays["ends"][at].tolist()
             total, squares = _from_limbs(arrays["sums"][at])
             exact = name not in TIMES
-            histograms[name] = Histogram(exact, bins[at], counts[at], infinite, least, greatest, total, squares)
+            histograms[name] = Histogram(
+                bins[at], counts[at], infinite, least, greatest, total, squares, is_exact=exact
+            )
         suppressed, conflicts = arrays["events"].tolist()
         examples = Examples(*arrays["examples"].tolist())
         return cls(MappingProxyType(histograms), arrays["causes"], suppressed, conflicts, examples)

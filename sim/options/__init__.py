@@ -1,4 +1,4 @@
-"""How files fill option models: what every model of options has in common, and the short forms files may use.
+"""How files fill option models: the base of these models, units, unions by one key, and short forms.
 
 May import `kernel`.
 """

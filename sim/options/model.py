@@ -2,11 +2,14 @@
 
 A model that a scenario file can fill inherits from `Options`; the errors of all of them are gathered by
 `sim.scenario.load`, which gives them their place in the file.
+
+Python may say more than a file: there a duration is also a whole number of nanoseconds, a rate also a float, and a
+field also goes by its own name. `file_rules` gives Pydantic the settings for values from a file.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationInfo, WithJsonSchema
 
 from sim.kernel.durations import format_duration, format_rate, parse_duration, parse_rate
 
@@ -18,14 +21,36 @@ class Options(BaseModel):
         frozen=True,
         extra="forbid",
         allow_inf_nan=False,
-        populate_by_name=True,
+        validate_by_name=True,
+        serialize_by_alias=True,
         strict=True,
-        validate_default=True,
     )
 
 
 DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h|d))+$"
 RATE_PATTERN = r"^[0-9]+(\.[0-9]+)?/(s|m|h)$"
+
+
+def file_rules(context: Any) -> dict[str, Any]:
+    """Return the arguments of `model_validate` for this context, of a file if its `from_file` is true.
+
+    Values of a file must obey its rules, all others those of Python.
+    """
+    return {"context": context, "by_alias": True, "by_name": not is_of_file(context)}
+
+
+def is_of_file(context: Any) -> bool:
+    """Whether the values validated in this context come from a file."""
+    return getattr(context, "from_file", False)
+
+
+def _duration(value: object, info: ValidationInfo) -> int:
+    # In a file a number without a unit is no duration, like anything else that is not a text.
+    return parse_duration(None if is_of_file(info.context) and isinstance(value, int) else value)
+
+
+def _rate(value: object, info: ValidationInfo) -> float:
+    return parse_rate(None if is_of_file(info.context) and isinstance(value, float) else value)
 
 
 def _text_of_duration(value: object) -> object:
@@ -34,7 +59,7 @@ def _text_of_duration(value: object) -> object:
 
 DurationNs = Annotated[
     int,
-    BeforeValidator(parse_duration),
+    BeforeValidator(_duration),
     PlainSerializer(_text_of_duration, return_type=str),
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
 ]
@@ -42,7 +67,7 @@ DurationNs = Annotated[
 
 Rate = Annotated[
     float,
-    BeforeValidator(parse_rate),
+    BeforeValidator(_rate),
     PlainSerializer(format_rate, return_type=str),
     WithJsonSchema({"type": "string", "pattern": RATE_PATTERN}),
 ]

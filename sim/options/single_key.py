@@ -1,8 +1,8 @@
-"""Options written as a mapping with one key, the key naming the kind: `{exponential: {mean: 5s}}`.
+"""Options written as a mapping with one key, which names the kind: `{exponential: {mean: 5s}}`.
 
 Laws, weather, arrivals and faults are written this way. Pydantic's own union reports a mistake once for every member,
-and its tagged union puts the tag twice into the place of an error; here a mistake is one error whose place is the path
-in the file. An unknown kind is an error of type `unknown_key` at that key, with the known ones as a list in
+and its tagged union puts the tag twice into the place of an error; here a mistake is one error, and its place is the
+path in the file. An unknown kind is an error of type `unknown_key` at that key, with the known ones as a list in
 `ctx["allowed"]`, from which the loader makes its suggestion.
 """
 

@@ -29,7 +29,7 @@ from sim.scenario.checks import Surroundings
 from sim.scenario.data_files import DataFiles
 from sim.scenario.identity import resolved
 from sim.scenario.parts.retrier import RetrierChoice
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import Scenario, scenario_of
 from sim.world.workload import Recorded
 
 if TYPE_CHECKING:
@@ -136,16 +136,14 @@ def plan_of(description: Description) -> Plan:
         files = DataFiles(Path())
         for kind, file, column, sha256, rows, values in description.data:
             empty = _COLUMNS[kind](file=file, column=column, sha256=sha256, rows=rows)
-            files.keep(empty.with_values(np.frombuffer(values, "<i8").tolist(), sha256))
+            files.add(empty.with_values(np.frombuffer(values, "<i8").tolist(), sha256))
         surroundings = Surroundings(files)
         cells = []
         for _, cell_id, name, params, _, tree in description.cells:
             cells.append(Cell(cell_id, name, json.loads(params), _read(json.loads(tree), surroundings)))
         tree = json.loads(description.value("scenario"))
         scenario = _read(tree, surroundings)
-        if tree.get("variants"):
-            scenario.cells_found.extend(cells)
-        else:
+        if not tree.get("variants"):
             scenario = cells[0].scenario
         engine: Any = description.value("engine")
         return Plan(
@@ -199,7 +197,7 @@ def _read(tree: dict[str, Any], surroundings: Surroundings) -> Scenario:
         del options["kind"]
         made = RecordedOptions.model_validate(options)
         tree["retrier"] = RecordedChoice(kind=kind, options=made, trusted=True, outside=outside)
-    return Scenario.model_validate(tree, context=surroundings)
+    return scenario_of(tree, surroundings)
 
 
 def _columns(node: Any) -> Iterator[Column]:

@@ -130,17 +130,14 @@ class Result:
     @property
     def swept(self) -> list[SweptCell]:
         """The cells in the form that pictures of sweeps take; none where nothing is swept."""
-        keys, variants = list(self.scenario.sweep), list(self.scenario.variants) or [""]
-        if not keys:
-            return []
-        each = len(self.cells) // len(variants)  # the cells of a variant follow one another
         return [
             SweptCell(
-                {key: level(found.cell.params[key], label("retrier", found.cell.params[key])) for key in keys},
-                variants[position // each],
+                {key: level(value, label("retrier", value)) for key, value in found.cell.levels.items()},
+                found.cell.variant,
                 found.metrics,
             )
-            for position, found in enumerate(self.cells)
+            for found in self.cells
+            if found.cell.levels
         ]
 
     def to_pandas(self) -> Any:

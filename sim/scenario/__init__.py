@@ -1,7 +1,6 @@
 """Scenario files: YAML in, a frozen and fully checked `Scenario` out, every mistake with its place.
 
-`load` is the way in; `schema` composes the options that stand beside the things they belong to. May import everything
-below the engines, and of `analysis` the grammar of expectations.
+`load` is the way in; `schema` composes the options, each of which stands beside the thing that it belongs to.
 """
 
 from sim.scenario.load import from_dict, load, parse

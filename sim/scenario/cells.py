@@ -1,18 +1,18 @@
 """The cells of a scenario: `variants` times `sweep`, each a scenario of its own."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
 from typing import Any
 
-from sim.scenario.changes import Change, apply, follow
+from sim.scenario.changes import Change, apply, by_depth, follow, with_whole_key
 from sim.scenario.checks import Surroundings, without_cells
-from sim.scenario.mistakes.idle import Idle, Tree, idle_settings, without, written
 from sim.scenario.mistakes.problems import Path, Problem, ScenarioError
 from sim.scenario.mistakes.pydantic_words import IS_MISSING
+from sim.scenario.mistakes.without_effect import NoEffect, Tree, settings_without_effect, without, written
 from sim.scenario.names import LONGEST_ID, canonical, key_labels, label, slug, unique
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import Scenario, scenario_of
 
 MOST_CELLS = 1000
 ONLY_CELL = "all"
@@ -30,29 +30,35 @@ class Cell:
     name: str
     """For legends and tables."""
     params: dict[str, Any]
-    """What sets the cell apart: dotted keys and their values as written."""
+    """What sets the cell apart, `levels` included: dotted keys and their values as written."""
     scenario: Scenario
+    variant: str = ""
+    """The name of its variant; empty without variants."""
+    levels: Mapping[str, Any] = field(default_factory=dict)
+    """By key of the sweep, in the order of the sweep: the value that the cell has, as written; empty without sweep."""
 
 
 def cells(scenario: Scenario) -> list[Cell]:
     """Return the cells in the order of the file: variants first, then the sweep with its last key fastest.
 
-    Raises ScenarioError where one of them is not a valid scenario; a scenario that was loaded has only valid ones.
+    Raises ScenarioError if one of them is not a valid scenario; a scenario that was loaded has only valid ones.
     """
     if not (scenario.written.get("sweep") or scenario.written.get("variants")):
         return [Cell(ONLY_CELL, scenario.name, {}, scenario)]
-    if not scenario.cells_found:
-        found, problems = check_cells(scenario.written, scenario.surroundings)
-        if problems:
-            raise ScenarioError(problems)
-        scenario.cells_found.extend(found)
-    return list(scenario.cells_found)
+    return list(scenario.once(_several_cells))
+
+
+def _several_cells(scenario: Scenario) -> tuple[Cell, ...]:
+    found, problems = check_cells(scenario.written, scenario.surroundings)
+    if problems:
+        raise ScenarioError(problems)
+    return tuple(found)
 
 
 def check_cells(
     tree: Tree, surroundings: Surroundings, known: Sequence[Problem] = ()
 ) -> tuple[list[Cell], list[Problem]]:
-    """Make the cells of what is written, as far as they can be made, and find the mistakes in them.
+    """Make the cells that values write, as far as they can be made, and find the mistakes in them.
 
     `known` are the mistakes of the scenario outside of its cells, which are not told again.
     """
@@ -65,16 +71,16 @@ def check_cells(
         changed, impossible = apply(base, plan.by_depth())
         problems += [replace(problem, keys=_key_of(problem.keys)) for problem in impossible]
         trees.append(changed)
-    idle = [list(idle_settings(changed, surroundings.trusted)) for changed in trees]
-    problems += _idle_everywhere(plans, trees, idle)
+    unneeded = [list(settings_without_effect(changed, surroundings.trusted)) for changed in trees]
+    problems += _without_effect_everywhere(plans, trees, unneeded)
     made = []
     told = {(problem.keys, problem.reason) for problem in known}
-    for plan, changed, parts in zip(plans, trees, idle, strict=True):
+    for plan, changed, parts in zip(plans, trees, unneeded, strict=True):
         pruned = changed
         for setting in parts:
             pruned = without(pruned, setting.part)
         try:
-            scenario = Scenario.model_validate(pruned, context=surroundings)
+            scenario = scenario_of(pruned, surroundings)
         except ScenarioError as error:
             problems += [
                 _at_its_origin(problem, plan)
@@ -82,7 +88,7 @@ def check_cells(
                 if (problem.keys, problem.reason) not in told
             ]
         else:
-            made.append(Cell(plan.id, plan.name, plan.params, scenario))
+            made.append(Cell(plan.id, plan.name, plan.params, scenario, plan.variant or "", plan.levels))
     return made, list(dict.fromkeys(problems))
 
 
@@ -92,21 +98,31 @@ class _Plan:
 
     id: str
     name: str
-    changes: tuple[Change, ...]
-    origin: Path
-    """Where the cell itself is written: its variant, or else the sweep."""
+    variant: str | None
+    varied: tuple[Change, ...]
+    """The changes of its variant."""
+    swept: tuple[Change, ...]
+    """The changes of the sweep."""
+
+    @property
+    def origin(self) -> Path:
+        """Where the cell itself is written: its variant, or else the sweep."""
+        return ("sweep",) if self.variant is None else ("variants", self.variant)
 
     @property
     def params(self) -> dict[str, Any]:
-        return {change.key: change.value for change in self.changes}
+        return {change.key: change.value for change in (*self.varied, *self.swept)}
+
+    @property
+    def levels(self) -> dict[str, Any]:
+        return {change.key: change.value for change in self.swept}
 
     def by_depth(self) -> list[Change]:
-        """Put a change of a whole before one of its parts, whichever was written first."""
-        return sorted(self.changes, key=lambda change: len(change.steps))
+        return by_depth((*self.varied, *self.swept))
 
 
 def _plans(tree: Tree) -> tuple[list[_Plan], list[Problem]]:
-    """List the cells' changes; what is not even a list of values or a mapping of changes is left to the models."""
+    """List the cells' changes; the models find anything that is not even a list of values or a mapping of changes."""
     variants, problems = _variants(tree.get("variants"))
     sweep, more = _sweep(tree.get("sweep"))
     problems += more
@@ -128,9 +144,8 @@ def _plans(tree: Tree) -> tuple[list[_Plan], list[Problem]]:
         for values in product(*(values for _, values in sweep)):
             names = [name] if name is not None else []
             names += [label(labels[change.key], change.value) for change in values]
-            origin = ("sweep",) if name is None else ("variants", name)
             cell_id = slug(",".join(map(slug, names)))
-            plans.append(_Plan(cell_id, ", ".join(names), (*changes, *values), origin))
+            plans.append(_Plan(cell_id, ", ".join(names), name, changes, values))
     ids = unique([(plan.id, plan.name + canonical(plan.params)) for plan in plans])
     return [replace(plan, id=cell_id) for plan, cell_id in zip(plans, ids, strict=True)], problems
 
@@ -140,7 +155,7 @@ def _variants(variants: Any) -> tuple[list[tuple[str, tuple[Change, ...]]], list
     problems: list[Problem] = []
     for name, values in _entries(variants):
         if not name.strip() or len(name) > LONGEST_ID:
-            reason = f"the name of a variant has 1 to {LONGEST_ID} characters"
+            reason = f"the name of a variant must have 1 to {LONGEST_ID} characters"
             problems.append(Problem(("variants", name), reason, at_key=True))
         made = tuple(Change(key, value, ("variants", name, key)) for key, value in _entries(values))
         problems += [problem for change in made for problem in _fixed(change.key, change.origin)]
@@ -166,17 +181,19 @@ def _sweep(sweep: Any) -> tuple[list[tuple[str, list[Change]]], list[Problem]]:
 
 
 def _entries(node: Any) -> list[tuple[str, Any]]:
-    """List what is a mapping's and goes by a text; the models complain about the rest."""
+    """List the entries of a mapping whose keys are texts; the models find the rest."""
     return [(key, value) for key, value in node.items() if isinstance(key, str)] if isinstance(node, Mapping) else []
 
 
 def _fixed(key: str, origin: Path) -> Iterator[Problem]:
     first = key.partition(".")[0]
     if first in FIXED_KEYS:
-        yield Problem(origin, f"{first} is the same in all cells", at_key=True)
+        yield Problem(origin, f"{first} is the same in all cells, so a cell cannot set it", at_key=True)
 
 
-def _idle_everywhere(plans: Sequence[_Plan], trees: Sequence[Tree], idle: Sequence[Sequence[Idle]]) -> list[Problem]:
+def _without_effect_everywhere(
+    plans: Sequence[_Plan], trees: Sequence[Tree], unneeded: Sequence[Sequence[NoEffect]]
+) -> list[Problem]:
     """Find settings that cannot matter in any of the cells in which the same text sets them."""
 
     def origin(path: Path, plan: _Plan) -> Path:
@@ -185,14 +202,14 @@ def _idle_everywhere(plans: Sequence[_Plan], trees: Sequence[Tree], idle: Sequen
 
     used: set[Path] = set()
     unused: dict[Path, Problem] = {}
-    paths = dict.fromkeys(setting.path for settings in idle for setting in settings)
-    for plan, tree, settings in zip(plans, trees, idle, strict=True):
+    paths = dict.fromkeys(setting.path for settings in unneeded for setting in settings)
+    for plan, tree, settings in zip(plans, trees, unneeded, strict=True):
         reasons = {setting.path: setting.reason for setting in settings}
         for path in paths:
             if written(tree, *map(str, path)) is None:
                 continue
             place = origin(path, plan)
-            # Values of a sweep stand and fall together: each is written for the cells that have a use for it.
+            # The values of a sweep are judged together: each is written for the cells that have a use for it.
             place = _key_of(place)
             if path in reasons:
                 suffix = "" if place[:1] == ("variants",) else " (in every cell)"
@@ -212,20 +229,9 @@ def _at_its_origin(problem: Problem, plan: _Plan) -> Problem:
     if not (problem.at_key and whole):
         return replace(problem, keys=place, at_key=problem.at_key and not whole)
     place = _key_of(place)
-    key = str(place[-1])
-    return replace(problem, keys=place, reason=with_whole_key(problem, key))
+    return replace(problem, keys=place, reason=with_whole_key(problem, str(place[-1])))
 
 
 def _key_of(origin: Path) -> Path:
     """Return the path of the dotted key whose value is written at `origin`."""
     return origin[:2] if origin[:1] == ("sweep",) else origin
-
-
-def with_whole_key(problem: Problem, key: str) -> str:
-    """Return the reason, which suggests the whole dotted key where one of its parts was wrong."""
-    head, found, near = problem.reason.rpartition("; did you mean '")
-    if not found or not problem.keys:
-        return problem.reason
-    steps = key.split(".")
-    steps[len(problem.keys) - 1] = near.removesuffix("'?")
-    return f"{head}{found}{'.'.join(steps)}'?"

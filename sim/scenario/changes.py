@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sim.scenario.mistakes.idle import Tree
 from sim.scenario.mistakes.problems import Path, Problem
+from sim.scenario.mistakes.without_effect import Tree
 
 MAX_STEPS = 16
 
@@ -28,12 +28,12 @@ class Change:
         return tuple(self.key.split("."))
 
 
-class ImpossibleChange(ValueError):  # named for what it is
+class ImpossibleChange(ValueError):
     """A dotted key leads nowhere."""
 
 
 def apply(tree: Tree, changes: Iterable[Change]) -> tuple[dict[str, Any], list[Problem]]:
-    """Return a tree with changes applied in their order, and those that could not be; the original stays as it is."""
+    """Return a tree with the changes made in their order, and a problem for each that is impossible."""
     changed = dict(tree)
     problems = []
     for change in changes:
@@ -71,7 +71,7 @@ def _no_entry(path: tuple[str, ...], step: str, entries: int) -> str:
 
 
 def _written_out(node: Any, path: tuple[str, ...]) -> Any:
-    """Return the mapping for which a shorthand stands: a retrier's name, the share of an outcome."""
+    """Return the long form of a short one: of a retrier's name, of the share of an outcome."""
     if node is None:
         return {}
     if path == ("retrier",) and isinstance(node, str):
@@ -84,7 +84,7 @@ def _written_out(node: Any, path: tuple[str, ...]) -> Any:
 def follow(path: Path, changes: Iterable[Change]) -> tuple[Path, bool] | None:
     """Return where the value at a path of a changed tree is written, and whether the change's own key is meant.
 
-    None where none of the changes touches it.
+    None if none of the changes touches it.
     """
     for change in reversed(list(changes)):
         steps = _typed(change.steps)
@@ -94,6 +94,21 @@ def follow(path: Path, changes: Iterable[Change]) -> tuple[Path, bool] | None:
         if _typed(change.steps)[: len(path)] == _typed(path):
             return change.origin, True
     return None
+
+
+def by_depth(changes: Iterable[Change]) -> list[Change]:
+    """Put a change of a whole before one of its parts, whichever was written first."""
+    return sorted(changes, key=lambda change: len(change.steps))
+
+
+def with_whole_key(problem: Problem, key: str) -> str:
+    """Return the reason; if one part of a dotted key was wrong it suggests the whole key."""
+    head, found, near = problem.reason.rpartition("; did you mean '")
+    if not found or not problem.keys:
+        return problem.reason
+    steps = key.split(".")
+    steps[len(problem.keys) - 1] = near.removesuffix("'?")
+    return f"{head}{found}{'.'.join(steps)}'?"
 
 
 def _typed(path: Iterable[str | int]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Files that a scenario names: found inside its folder only, read once, handed to the options that wait for them."""
+"""Files that a scenario names: they lie inside its folder, are read once and handed to the options that name them."""
 
 import errno
 import hashlib
@@ -21,19 +21,19 @@ COLUMN_KINDS = ("empirical", "file")
 
 @dataclass(frozen=True)
 class DataFiles:
-    """The files of one scenario's folder; what has been read is kept."""
+    """The files of one scenario's folder; each column is read once."""
 
     folder: Path
     _columns: dict[tuple[type[Column], str, str, str | None, int | None], Column] = field(
         default_factory=dict, compare=False, repr=False
     )
 
-    def keep(self, column: Column) -> None:
-        """Keep a column that has its values, as if it had been read."""
+    def add(self, column: Column) -> None:
+        """Add a column that has its values, as if it had been read."""
         self._columns[self._key(column)] = column
 
     def fill(self, column: Column) -> Column:
-        """Return a column with its values. Raises ValueError where the file cannot be read as one."""
+        """Return a column with its values. Raises ValueError if the file cannot be read as one."""
         key = self._key(column)
         if key not in self._columns:
             data = self.read(column.file)
@@ -54,9 +54,9 @@ class DataFiles:
         return type(column), column.file, column.column, column.sha256, column.rows
 
     def read(self, name: str) -> bytes:
-        """Read a file of the folder. Raises ValueError where there is none, or it lies outside, or is too large."""
+        """Read a file of the folder. Raises ValueError if there is none, it lies outside, or it is too large."""
         if Path(name).is_absolute():
-            raise ValueError("a file is named relative to the scenario's folder, not from the root")
+            raise ValueError("a path must be relative to the scenario's folder, not start at the root")
         if "\0" in name:
             raise ValueError("no file can have this name")
         try:
@@ -84,9 +84,9 @@ class DataFiles:
 
 
 def brought_along(node: Any, files: DataFiles) -> tuple[Any, dict[str, bytes]]:
-    """Return plain values with the files that columns come from under names fit for one folder, and those files.
+    """Return plain values that name their files in one folder, and by these names the contents of the files.
 
-    So a scenario that is written elsewhere finds them beside itself. Raises ValueError where one cannot be read.
+    So a scenario that is written elsewhere finds them beside itself. Raises ValueError if one cannot be read.
     """
     found: dict[str, bytes] = {}
 
@@ -104,9 +104,9 @@ def brought_along(node: Any, files: DataFiles) -> tuple[Any, dict[str, bytes]]:
 
 
 def attach(tree: Any, files: DataFiles) -> tuple[Any, list[Problem]]:
-    """Return a copy of a scenario's plain values with the columns of files read in, and what was wrong with them.
+    """Return a copy of a scenario's plain values with the columns of files read in, and the problems of these files.
 
-    Whatever does not look like a column stays as it is, for the models to complain about.
+    A value that does not look like a column stays as it is; the models find the mistake.
     """
     problems: list[Problem] = []
 
@@ -146,7 +146,7 @@ def _column_model(path: Keys) -> type[Column] | None:
 
 
 def _unwrapped(node: Any) -> Any:
-    """Let a column with values stand for the mapping that names its kind, which would validate it anew without them."""
+    """Put each column with values in place of the mapping that names its kind: validated again it would lose them."""
     if isinstance(node, Mapping):
         for kind in COLUMN_KINDS:
             if len(node) == 1 and isinstance(node.get(kind), Column):

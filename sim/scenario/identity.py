@@ -1,12 +1,12 @@
-"""What a scenario comes down to: its resolved form, and the digest that is its identity.
+"""The identity of a scenario: its resolved form, and the digest of that.
 
 The resolved form has every default, override and profile written out, and the digest and number of rows of every file;
-what cannot matter is left out. As YAML it is a scenario again, with the same digest.
+settings without effect are left out. Its YAML is a scenario again, with the same digest.
 
-The digest says which numbers come out: of each cell its id and its resolved form. `name`, `why`, `expect`, `tune` and
-`check` do not belong to it (they change what is said about the numbers, not the numbers), nor do the names of files
-(their contents do). `keep` belongs to it where that is histograms, as they round percentiles. So expectations can be
-mended after a long run without making its results foreign.
+The digest stands for the numbers that come out. It covers the id and the resolved form of each cell, but not `name`,
+`why`, `expect`, `tune` and `check`, which change what is said about the numbers, and not the names of files, whose
+contents it covers. It covers `keep` only if that is `histogram`, which rounds percentiles. So expectations can be
+mended after a long run without making its results those of another scenario.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from typing import Any
 
 from sim.convex.platform import Platform, assumed
 from sim.scenario.cells import cells
-from sim.scenario.mistakes.idle import idle_settings, without
+from sim.scenario.mistakes.without_effect import settings_without_effect, without
 from sim.scenario.names import slug
 from sim.scenario.schema import Scenario
 from sim.scenario.yaml.writer import yaml_lines
@@ -26,9 +26,9 @@ OPTIONAL_PARTS = ("measure", "cancel", "heals_at", "explore", "course", "precisi
 
 
 def resolved(scenario: Scenario) -> dict[str, Any]:
-    """Return the scenario with nothing left to guess, in the words of a file: text, numbers, lists and mappings.
+    """Return the scenario with all defaults, in the words of a file: text, numbers, lists and mappings.
 
-    Of several cells the first is written out, and all become variants of it: what each sets, resolved as well.
+    If there are several cells the first is written out, and all become variants with their differences from it.
     """
     made = cells(scenario)
     if made[0].scenario is scenario:
@@ -36,7 +36,7 @@ def resolved(scenario: Scenario) -> dict[str, Any]:
     trees = [_resolved_alone(cell.scenario) for cell in made]
     base = dict(trees[0])
     for tree in trees[1:]:
-        # What is idle in the first cell and in others is not.
+        # Settings without effect in the first cell may have one in others.
         base |= {key: value for key, value in tree.items() if key not in base and key not in OPTIONAL_PARTS}
     names = [cell.name if slug(cell.name) == cell.id else cell.id for cell in made]
     return {
@@ -48,18 +48,18 @@ def resolved(scenario: Scenario) -> dict[str, Any]:
 def _resolved_alone(scenario: Scenario) -> dict[str, Any]:
     tree = scenario.model_dump(mode="json", by_alias=True, exclude={"sweep", "variants"})
     tree["keep"] = scenario.keeps if scenario.world == "isolated" else None
-    # In the platform's numbers, nothing is a number too: no latency. A profile would fill the gap.
+    # In the platform's numbers None means something: no latency. If it were left out, a profile would fill the gap.
     tree = {**_without_none(tree), "platform": tree["platform"]}
-    for idle in list(idle_settings(tree, scenario.surroundings.trusted)):
-        tree = without(tree, idle.part)
+    for setting in list(settings_without_effect(tree, scenario.surroundings.trusted)):
+        tree = without(tree, setting.part)
     return tree
 
 
 def _differences(base: Mapping[str, Any], tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the dotted keys in which a cell differs from the base, with the cell's values.
 
-    Mappings with the same keys are taken apart. A part that the base has and the cell has not is idle in the cell, but
-    for the optional ones, which are taken away.
+    Mappings with the same keys are compared key by key. If the base has a part that the cell lacks, the part has no
+    effect in the cell and is no difference; but an optional part is taken away.
     """
     for key in dict.fromkeys([*base, *tree]):
         ours, theirs = base.get(key), tree.get(key)
@@ -74,8 +74,8 @@ def _differences(base: Mapping[str, Any], tree: Mapping[str, Any], above: str = 
 def differing(one: Scenario, other: Scenario) -> dict[str, tuple[Any, Any]]:
     """Return the settings in which two cells differ: dotted keys, and both values in the words of a file, resolved.
 
-    The retrier is one setting, `retrier`. Left out is what changes no number, and what only one of them has a use for.
-    None stands for an optional part that one of them does not have.
+    The retrier is one setting, `retrier`. Settings that change no number, or that only one of them has a use for, are
+    left out. None stands for an optional part that one of them does not have.
     """
     trees = [_essence(_resolved_alone(cell)) for cell in (one, other)]
     found: dict[str, tuple[Any, Any]] = {}
@@ -121,7 +121,7 @@ def _without_none(node: Any) -> Any:
 
 
 def _essence(node: Any, key: str = "") -> Any:
-    """Leave out what changes no number."""
+    """Leave out the settings that change no number."""
     if isinstance(node, Mapping):
         dropped = NOT_IDENTITY if not key else ("file",) if "sha256" in node else ()
         if not key and node.get("keep") == "requests":

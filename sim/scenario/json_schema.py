@@ -1,6 +1,6 @@
-"""The JSON Schema of scenario files, for editors and for `sim.scenario.mistakes.shape`.
+"""The JSON Schema of scenario files, for editors and for `sim.scenario.mistakes.known_keys`.
 
-It is shipped as `scenario.schema.json` beside this module; a test holds the file equal to what the models say.
+It is shipped as `scenario.schema.json` beside this module; a test compares the file with the models.
 """
 
 from typing import Any
@@ -15,21 +15,21 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of scenario files."""
     schema = Scenario.model_json_schema(by_alias=True, mode="validation")
-    # Where there are cells, each may bring its own retrier.
+    # If there are cells, each may bring its own retrier.
     del schema["required"]
     celled = {"anyOf": [{"required": ["variants"]}, {"required": ["sweep"]}]}
     return {
         "$schema": DIALECT,
         **_for_people(schema),
         "title": "A retrysim scenario",
-        "description": "One experiment: a world, an action, a retrier, and what is expected of them.",
+        "description": "One experiment: a world, an action, a retrier, and expectations.",
         "if": {"not": celled},
         "then": {"required": ["retrier"]},
     }
 
 
 def _for_people(node: Any) -> Any:
-    """Write defaults as files do; leave out those that stand for the absence of a part or repeat those of its keys."""
+    """Write defaults as files do; leave out a default that means the absence of a part or repeats those of its keys."""
     if isinstance(node, list):
         return [_for_people(value) for value in node]
     if not isinstance(node, dict):

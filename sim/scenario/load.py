@@ -1,18 +1,18 @@
-"""From a file, a text or plain values to a `Scenario`, or to every mistake in it with its place."""
+"""Make a `Scenario` of a file, a text or plain values, or name every mistake in it with its place."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sim.scenario.cells import check_cells
+from sim.scenario.cells import cells, check_cells
 from sim.scenario.changes import Change, apply
 from sim.scenario.checks import Surroundings
 from sim.scenario.data_files import DataFiles
 from sim.scenario.mistakes.problems import Path as Keys
 from sim.scenario.mistakes.problems import Place, Places, Problem, ScenarioError, whole_file
 from sim.scenario.names import LONGEST_NAME
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import Scenario, scenario_of
 from sim.scenario.search_space import check_search
 from sim.scenario.yaml.guard import MAX_BYTES, Document, read_yaml
 
@@ -39,7 +39,7 @@ def load(
     return _checked(document, path.parent, _name_of(path), overrides, given)
 
 
-def parse(  # noqa: PLR0913  # what the command line says, each by its name
+def parse(  # noqa: PLR0913  # the options of the command line, each by its name
     text: str | bytes,
     folder: str | Path = ".",
     overrides: Overrides = (),
@@ -68,14 +68,14 @@ def _build(tree: Mapping[str, Any], surroundings: Surroundings) -> tuple[Scenari
     problems: list[Problem] = []
     scenario = None
     try:
-        scenario = Scenario.model_validate(tree, context=surroundings)
+        scenario = scenario_of(tree, surroundings)
+        cells(scenario)
     except ScenarioError as error:
-        problems = list(error.problems)
-    made, more = check_cells(tree, surroundings, problems)
-    if scenario is not None and not more:
-        scenario.cells_found.extend(made)
-    more += check_search(tree, surroundings, problems)
-    return scenario, [*problems, *more]
+        problems += error.problems
+    if scenario is None:
+        problems += check_cells(tree, surroundings, problems)[1]
+    problems += check_search(tree, surroundings, problems)
+    return scenario, list(dict.fromkeys(problems))
 
 
 def _checked(
@@ -105,12 +105,12 @@ def _checked(
 
 
 def _is_explained(problem: Problem, refused: Iterable[Problem]) -> bool:
-    """Whether the guards have refused the value in which the problem lies; what stands for it now is not the user's."""
+    """Whether the guards have refused the value in which the problem lies: the user did not write what is there now."""
     return any(guard.keys and not guard.at_key and problem.keys[: len(guard.keys)] == guard.keys for guard in refused)
 
 
 class _Changes:
-    """Applies what the command line says, each part with a place of its own."""
+    """The changes that the command line makes, each with a place of its own."""
 
     def __init__(self, places: Places, tree: Mapping[str, Any]) -> None:
         self.tree = dict(tree)
@@ -143,7 +143,7 @@ class _Changes:
         self.problems += [replace(problem, file=source, keys=change.steps) for problem in impossible]
         path = tuple(int(step) if step.isdecimal() and len(step) < 7 else step for step in change.steps)
         for depth in range(1, len(path)):
-            # A key on the way that only the override has made: mistakes there are the override's.
+            # If only the override has made a key on the way, mistakes there are its own.
             if path[:depth] not in self._places.values:
                 self._places.keys[path[:depth]] = self._places.values[path[:depth]] = Place(source)
         self._places.replace_below(path, Place(source), values, keys)
@@ -151,7 +151,7 @@ class _Changes:
 
 
 def _without_effect(tree: Mapping[str, Any], made: Sequence[tuple[str, Change]]) -> list[Problem]:
-    """Find overrides that every cell replaces again."""
+    """Find overrides that every cell sets again."""
     sweep, variants = tree.get("sweep"), tree.get("variants")
     swept = list(sweep) if isinstance(sweep, Mapping) else []
     varied = [
@@ -193,7 +193,7 @@ def _bytes_of(path: Path) -> bytes:
 
 
 def _name_of(path: Path) -> str:
-    """Make a name out of a file's stem: small letters, digits, '.', '_' and '-'."""
+    """Make a name of a file's stem: lowercase letters, digits, '.', '_' and '-'."""
     allowed = "abcdefghijklmnopqrstuvwxyz0123456789._-"
     name = "".join(letter if letter in allowed else "-" for letter in path.stem.lower())
     return name.lstrip("._-")[:LONGEST_NAME] or "scenario"

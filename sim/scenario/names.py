@@ -1,4 +1,4 @@
-"""What cells are called: ids fit for files, and names fit for legends."""
+"""Ids of cells, fit for files, and names of cells, fit for legends."""
 
 import hashlib
 import json
@@ -13,11 +13,11 @@ LONGEST_ID = 80
 """Of a cell."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9._=,-]+")
 _COMMA_IN_WORDS = re.compile(r",\s+")
-"""Without the space behind it, a comma of an id stands between a variant and the keys of a sweep."""
+"""In an id a comma without a space behind it stands between a variant and the keys of a sweep."""
 
 
 def key_labels(keys: Sequence[str]) -> dict[str, str]:
-    """Shorten dotted keys to their last parts, where those differ."""
+    """Shorten dotted keys to their last parts if those differ."""
     lasts = {key: key.rpartition(".")[2] for key in keys}
     counts = Counter(lasts.values())
     return {key: last if counts[last] == 1 else key for key, last in lasts.items()}
@@ -59,7 +59,7 @@ def slug(text: str) -> str:
 
 
 def unique(ids: Sequence[tuple[str, str]]) -> list[str]:
-    """Tell apart ids that some file system would take for the same, by a digest of the text given with each."""
+    """Add to ids that a file system may take for the same a digest of the text given with each."""
     counts = Counter(one.lower() for one, _ in ids)
     return [
         one if counts[one.lower()] == 1 else f"{one[: LONGEST_ID - 9]}-{_short_digest(told_by)}" for one, told_by in ids

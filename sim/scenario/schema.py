@@ -1,12 +1,14 @@
 """`Scenario`: the options of every part, composed as one file writes them.
 
-Each part's options stand beside the part; here are the few that belong to the scenario as a whole. A `Scenario` that
-exists has no mistakes in it: making one raises `ScenarioError` with all of them.
+The options of each part stand beside the part; here are the few that belong to the scenario as a whole. A `Scenario`
+that exists has no mistakes outside of its cells: making one raises `ScenarioError` with all of them.
 """
 
 import re
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -23,21 +25,22 @@ from pydantic import (
 )
 
 from sim.convex.platform import Platform
-from sim.kernel.durations import format_duration
-from sim.options.model import DURATION_PATTERN, DurationNs, Options
+from sim.kernel.durations import format_duration, parse_duration
+from sim.options.model import DURATION_PATTERN, DurationNs, Options, file_rules, is_of_file
 from sim.options.shorthand import AlsoWritten
 from sim.scenario.checks import (
     Surroundings,
     allowed_keys,
-    first_each,
     problems_of_settings,
-    with_defaults,
+    retrier_of_first_cell,
+    with_profile,
     without_cells,
 )
 from sim.scenario.data_files import attach
-from sim.scenario.mistakes.idle import Tree
+from sim.scenario.mistakes.problems import Path as Keys
 from sim.scenario.mistakes.problems import Problem, ScenarioError
 from sim.scenario.mistakes.pydantic_words import problems_of
+from sim.scenario.mistakes.without_effect import Tree
 from sim.scenario.parts.course import Bounds, CourseOptions
 from sim.scenario.parts.invariants import InvariantChoice
 from sim.scenario.parts.precision import MOST_EXPECTATIONS, MOST_REPLICATIONS, Precision
@@ -47,23 +50,25 @@ from sim.world.actions import ActionOptions
 from sim.world.faults import Fault, SystemError  # noqa: A004  # the platform's own word
 from sim.world.workload import CancelOptions, RequestsOptions
 
+T = TypeVar("T")
+
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 SEED_MAX = 2**63 - 1
 MOST_FAULTS = 100
 MOST_KEPT = 10_000_000
-"""Requests of a cell that are kept unless the scenario says otherwise, and the most that a shared world may have."""
+"""The most requests of a cell that are kept one by one by default, and the most that a shared world may have."""
 
 
 class Measure(Options):
-    """The window of submission whose requests count: the warm-up before it and the end behind it are cut."""
+    """Only requests submitted in this window count: it cuts the warm-up and the end."""
 
     from_ns: DurationNs = Field(default=0, alias="from")
-    to_ns: DurationNs | None = Field(default=None, alias="to", description="The first instant that is out.")
+    to_ns: DurationNs | None = Field(default=None, alias="to", description="The first instant after the window.")
 
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> Self:
         if self.to_ns is not None and self.to_ns <= self.from_ns:
-            raise ValueError("the window must end after it begins: from must lie below to")
+            raise ValueError("the window must end after it begins: `from` must be less than `to`")
         return self
 
 
@@ -74,25 +79,35 @@ class Limits(Options):
         default=1_000_000, ge=1, le=10**9, description="A request with more polls ends as `runaway`."
     )
     events: int = Field(
-        default=10**9, ge=1, le=10**12, description="A run that is estimated to have more is refused before it starts."
+        default=10**9, ge=1, le=10**12, description="A run with a higher estimate is refused before it starts."
     )
+
+
+def _not_true(value: Any) -> Any:
+    return repr(value) if isinstance(value, bool) else value  # since True == 1, Literal[1] would take it
 
 
 def _checked_name(name: str) -> str:
     if not NAME.fullmatch(name):
         raise ValueError(
-            "a name has up to 64 small letters, digits, '.', '_' and '-', and starts with a letter or a digit"
+            "a name has up to 64 lowercase letters, digits, '.', '_' and '-', and starts with a letter or a digit"
         )
     return name
 
 
+def _until(value: Any, info: ValidationInfo) -> Any:
+    if value == "drained":
+        return None
+    return parse_duration(None) if value is None and is_of_file(info.context) else value
+
+
 Until = Annotated[
     Annotated[DurationNs, Field(gt=0)] | None,
-    BeforeValidator(lambda value: None if value == "drained" else value),
+    BeforeValidator(_until),
     PlainSerializer(lambda value: "drained" if value is None else format_duration(value), return_type=str),
     WithJsonSchema({"anyOf": [{"const": "drained"}, {"type": "string", "pattern": DURATION_PATTERN}]}),
 ]
-"""A duration, or `drained` (in memory None): when no job, execution, effect to come or cancel remains."""
+"""A duration, or `drained` (in memory None): the end comes when no job, execution, effect or cancel is left."""
 
 
 _EMPTY = BeforeValidator(lambda value: {} if value is None else value)
@@ -108,23 +123,27 @@ Variants = Annotated[
     _EMPTY,
     AlsoWritten({"type": "null"}),
 ]
-"""Names and what each sets: dotted keys and their values."""
+"""By name of a variant, the values of dotted keys."""
 
 
 class Scenario(Options):
-    """One experiment: a world, an action, a retrier, and what is expected of them.
+    """One experiment: a world, an action, a retrier, and expectations.
 
     `load`, `parse` and `from_dict` of `sim.scenario` take what files say; the constructor takes models.
     """
 
-    schema_version: Literal[1] = Field(default=1, alias="schema", description="Version of this format.")
+    schema_version: Annotated[Literal[1], BeforeValidator(_not_true)] = Field(
+        default=1, alias="schema", description="Version of this format."
+    )
     name: Annotated[str, AfterValidator(_checked_name), Field(json_schema_extra={"pattern": f"^{NAME.pattern}$"})] = (
-        Field(default="scenario", description="Names the results; the file's stem unless stated.")
+        Field(default="scenario", description="Names the results; by default the name of the file.")
     )
     why: str = Field(default="", max_length=10_000, description="What the scenario shows.")
-    seed: int = Field(default=0, ge=0, le=SEED_MAX, description="Same scenario, same seed, same bytes.")
+    seed: int = Field(
+        default=0, ge=0, le=SEED_MAX, description="The same scenario with the same seed gives the same bytes."
+    )
     world: Literal["isolated", "shared"] = Field(
-        default="isolated", description="Each request alone, from t = 0; or one deployment for all."
+        default="isolated", description="`isolated`: each request alone, from t = 0; `shared`: one deployment for all."
     )
     requests: RequestsOptions = Field(default=RequestsOptions(), description="How many, and when they come.")
     replications: int = Field(
@@ -132,13 +151,13 @@ class Scenario(Options):
     )
     keep: Literal["requests", "histogram"] | None = Field(
         default=None,
-        description="Isolated worlds: what is kept of a cell, every request or histograms (percentiles within 0.1 %). "
-        "Unless stated requests up to 10 million, above that histograms.",
+        description="Isolated worlds: whether a cell keeps every request or histograms (percentiles within 0.1 %). By "
+        "default it keeps up to 10 million requests, and histograms of more.",
     )
     measure: Measure | None = Field(default=None, description="Shared worlds: which requests count.")
     action: ActionOptions = Field(default=ActionOptions(), description="What is retried.")
     faults: Annotated[tuple[Fault, ...], Field(strict=False, max_length=MOST_FAULTS)] = Field(
-        default=(), description="Shared worlds: what befalls the deployment."
+        default=(), description="Shared worlds: faults of the deployment."
     )
     platform: Platform = Field(
         default=Platform(),
@@ -146,32 +165,39 @@ class Scenario(Options):
     )
     heals_at: DurationNs | None = Field(
         default=None,
-        description="From this instant on attempts succeed whatever the weather (those of requests that fail "
-        "permanently aside), and no fault befalls the deployment.",
+        description="From this instant on every attempt succeeds and no fault strikes; requests that fail permanently "
+        "still fail.",
     )
-    retrier: Annotated[RetrierChoice, RetrierField()] = Field(description="Who retries: a name, or kind and options.")
-    cancel: CancelOptions | None = Field(default=None, description="Somebody cancels some of the requests.")
-    until: Until = Field(default=None, description="When the simulation ends; what is not settled then is `open`.")
-    limits: Limits = Field(default=Limits(), description="How much work a run may be.")
+    retrier: Annotated[RetrierChoice, RetrierField()] = Field(
+        description="The retrier: a name, or a kind and its options."
+    )
+    cancel: CancelOptions | None = Field(default=None, description="Cancels of some of the requests.")
+    until: Until = Field(
+        default=None, description="When the simulation ends; requests that are not settled by then are `open`."
+    )
+    limits: Limits = Field(default=Limits(), description="How much work a run may take.")
     sweep: Sweep = Field(
-        default={}, description="Cells: the product of the values of dotted keys; the last key changes fastest."
+        default={},
+        description="Cells: one for each combination of values of dotted keys; the last changes fastest.",
     )
-    variants: Variants = Field(default={}, description="Cells: named changes, each of dotted keys.")
+    variants: Variants = Field(default={}, description="Cells: by name, the values of dotted keys.")
     explore: Bounds | None = Field(
-        default=None, description="How far `retrysim explore` searches this scenario's small world."
+        default=None, description="How far `retrysim explore` searches the small world of this scenario."
     )
     course: CourseOptions | None = Field(
-        default=None, description="One course of events of the small world; `retrysim replay` replays it."
+        default=None, description="One course of events of the small world, which `retrysim replay` replays."
     )
-    tune: TuneOptions | None = Field(default=None, description="What `retrysim tune` searches for.")
+    tune: TuneOptions | None = Field(default=None, description="What `retrysim tune` searches.")
     expect: Annotated[tuple[Expect, ...], Field(strict=False, max_length=MOST_EXPECTATIONS)] = Field(
-        default=(), description="What should hold, such as `success.rate >= 99.9%`."
+        default=(), description="Expectations, such as `success.rate >= 99.9%`."
     )
     precision: Precision | None = Field(
-        default=None, description="Run until the named intervals are narrow enough in every cell, or the limit."
+        default=None,
+        description="Run until the named intervals are narrow enough in every cell, or to the limit.",
     )
     check: InvariantChoice = Field(
-        default=(), description="Invariants that every history is held against, by name, or `all` that everybody owes."
+        default=(),
+        description="Names of the invariants that every history must keep, or `all` for those that every retrier owes.",
     )
 
     @field_validator("faults")
@@ -183,7 +209,6 @@ class Scenario(Options):
 
     _written: dict[str, Any] = PrivateAttr(default_factory=dict)
     _surroundings: Surroundings = PrivateAttr(default_factory=Surroundings)
-    _cells_found: list[Any] = PrivateAttr(default_factory=list)
 
     @model_validator(mode="wrap")
     @classmethod
@@ -193,29 +218,36 @@ class Scenario(Options):
         if not isinstance(data, Mapping):
             raise ScenarioError([Problem((), "a scenario is a mapping of keys, such as `retrier: helpers`")])
         surroundings = info.context if isinstance(info.context, Surroundings) else Surroundings()
-        tree = _by_alias(cls, data)
+        tree = {str(key): value for key, value in data.items()} if surroundings.from_file else _by_alias(cls, data)
         problems = problems_of_settings(tree, surroundings)
-        cells = {key: value for key, value in tree.items() if key in {"sweep", "variants"}}
-        filled, file_problems = attach(without_cells(tree), surroundings.files)
+        whole, of_first_cell = tree, retrier_of_first_cell(tree)
+        if of_first_cell is not None:
+            whole = {**tree, "retrier": of_first_cell[1]}
+        filled, file_problems = attach(without_cells(whole), surroundings.files)
         problems += file_problems
+        cells = {key: value for key, value in tree.items() if key in {"sweep", "variants"}}
         try:
-            scenario = handler({**with_defaults(filled, tree), **cells})
+            scenario = handler({**with_profile(filled), **cells})
         except ValidationError as error:
-            found = problems_of(error, tree, lambda path: allowed_keys(tree, path, surroundings))
-            raise ScenarioError(first_each([*problems, *found])) from None
+            found = problems_of(error, whole, lambda path: allowed_keys(whole, path, surroundings))
+            if of_first_cell is not None:
+                found = [_below(problem, "retrier", of_first_cell[0]) for problem in found]
+            raise ScenarioError(_first_each([*found, *problems])) from None
         problems += _limits_below_start(scenario)
         if scenario.world == "shared" and scenario.requests.count > MOST_KEPT:
-            reason = f"at most {MOST_KEPT:,} in a shared world, whose requests are all kept and simulated in one piece"
+            reason = (
+                f"at most {MOST_KEPT:,} in a shared world, which keeps all requests and simulates them in one piece"
+            )
             problems.append(Problem(("requests", "count"), reason))
         if problems:
-            raise ScenarioError(first_each(problems))
+            raise ScenarioError(_first_each(problems))
         scenario._written = tree  # noqa: SLF001  # an instance of its own class
         scenario._surroundings = surroundings  # noqa: SLF001  # as above
         return scenario
 
     @property
     def keeps(self) -> Literal["requests", "histogram"]:
-        """What is kept of a cell, where nothing is stated too."""
+        """Whether a cell keeps requests or histograms, with the default filled in."""
         if self.world == "shared":
             return "requests"
         most = self.requests.count if self.precision is None else self.precision.requests_at_most
@@ -223,22 +255,47 @@ class Scenario(Options):
 
     @property
     def written(self) -> Tree:
-        """What was written, as plain values: without defaults, with sweep and variants."""
+        """The plain values as they were written: without defaults, with sweep and variants."""
         return self._written
 
     @property
     def surroundings(self) -> Surroundings:
-        """What the scenario may use besides its own text."""
+        """The files and retriers that the scenario may use besides its own text."""
         return self._surroundings
 
-    @property
-    def cells_found(self) -> list[Any]:
-        """The cells, once `sim.scenario.cells` has made them."""
-        return self._cells_found
+    @cached_property
+    def _computed(self) -> dict[Callable[..., Any], Any]:
+        return {}
+
+    def once(self, function: Callable[[Self], T]) -> T:
+        """Return what a function makes of this scenario, computed at the first call only: a scenario never changes.
+
+        This is a cached property of modules above this one, such as the cells.
+        """
+        if function not in self._computed:
+            self._computed[function] = function(self)
+        found: T = self._computed[function]
+        return found
+
+
+def scenario_of(tree: Mapping[str, Any], surroundings: Surroundings) -> Scenario:
+    """Make the scenario that plain values write; raises ScenarioError with every mistake outside of its cells."""
+    return Scenario.model_validate(tree, **file_rules(surroundings))
+
+
+def _first_each(problems: Sequence[Problem]) -> list[Problem]:
+    """Keep the first problem of each place: a value of the wrong type need not be told that it cannot matter, too."""
+    first = {problem.keys: problem for problem in reversed(problems)}
+    return [problem for problem in problems if first[problem.keys] is problem]
+
+
+def _below(problem: Problem, key: str, place: Keys) -> Problem:
+    """Return the problem of a value below a key as one of the value that is written at another place."""
+    return replace(problem, keys=(*place, *problem.keys[1:])) if problem.keys[:1] == (key,) else problem
 
 
 def _limits_below_start(scenario: Scenario) -> list[Problem]:
-    """Find limits of `precision` that are written and lie below what its first round has."""
+    """Find written limits of `precision` that are lower than the size of its first round."""
     if scenario.precision is None:
         return []
     limit, key, start = ("requests_at_most", "requests.count", scenario.requests.count)
@@ -247,7 +304,9 @@ def _limits_below_start(scenario: Scenario) -> list[Problem]:
     most = getattr(scenario.precision, limit)
     if limit not in scenario.precision.model_fields_set or most >= start:
         return []
-    return [Problem(("precision", limit), f"the first round has {start:,} already ({key}): this must be at least that")]
+    return [
+        Problem(("precision", limit), f"the first round already has {start:,} ({key}): the limit must be at least that")
+    ]
 
 
 def _by_alias(model: type[Options], data: Mapping[Any, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from sim.retriers.base import LoopRetrier, Retrier
 from sim.scenario.checks import Surroundings
 from sim.scenario.data_files import DataFiles
 from sim.scenario.load import load, parse
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import Scenario, scenario_of
 from sim.testing.failures import broken_lines
 from sim.testing.saved import Named, Saved, named, save
 from sim.testing.stash import FAILURE_SAYS_ALL
@@ -108,7 +108,7 @@ class Simulate:
             tree["requests"] = _with_count(tree.get("requests"), FEW if requests is None else requests)
         if tree.get("name", UNNAMED) == UNNAMED:
             tree["name"] = self._stem
-        scenario = Scenario.model_validate(tree, context=surroundings)
+        scenario = scenario_of(tree, surroundings)
         refuse_course(scenario)
         return _Run(
             scenario,

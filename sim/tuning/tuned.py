@@ -15,7 +15,7 @@ from sim.scenario.identity import digest
 from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.names import key_labels
 from sim.scenario.names import label as label_of
-from sim.scenario.search_space import Axis, SearchSpace, changed
+from sim.scenario.search_space import changed
 from sim.text import tuning_sentences
 from sim.text.tried import Role, Tried
 from sim.text.tuning_table import table
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from sim.experiment.cell_result import CellResult
     from sim.experiment.engines import Choice
+    from sim.scenario.axes import Axis, SearchSpace
     from sim.scenario.parts.tuning import TuneOptions
     from sim.scenario.schema import Scenario
 

@@ -46,7 +46,7 @@ class FailOptions(OutcomeOptions):
 
 
 def _with_share(value: Any) -> Any:
-    return {"share": value} if isinstance(value, int | float | str) and not isinstance(value, bool) else value
+    return {"share": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def _as_share(outcome: OutcomeOptions, handler: SerializerFunctionWrapHandler) -> Any:

@@ -59,7 +59,7 @@ def test_a_difference_is_an_amount_a_share_or_a_multiple(text: str, factor: floa
             22,
             "not a duration; write a number with a unit, such as 250ms, 1.5s or 1m30s",
         ),
-        ("time_to_effect.p99 > -110%", 22, "nothing falls by more than 100%"),
+        ("time_to_effect.p99 > -110%", 22, "a value cannot fall by more than 100%"),
         ("time_to_effect.p99 > x-2", 22, "'x-2' is not a multiple: write it as in x1.1"),
         ("duplicates.rate > +110%", 19, "two rates differ by at most 100%"),
         (

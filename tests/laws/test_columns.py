@@ -76,7 +76,7 @@ def test_a_bad_row_is_named_by_its_number_and_line(cell: str, reason: str) -> No
 
 
 def test_a_row_of_another_length_is_bad() -> None:
-    with pytest.raises(ValueError, match=r"^row 2 \(line 3\) has 1 cells where the header has 2$"):
+    with pytest.raises(ValueError, match=r"^row 2 \(line 3\) has 1 cells, but the header has 2$"):
         read_column("a,x_ms\n1,5\n2\n", "x_ms")
 
 

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from sim.kernel.draws import BLOCK, Draws
 from sim.kernel.durations import LONGEST_NS, RUNAWAY_NS
+from sim.laws.columns import read_column
 from sim.laws.distributions import (
     Constant,
     Empirical,
@@ -23,7 +24,6 @@ from sim.laws.distributions import (
     Pareto,
     Uniform,
     Weibull,
-    read_column,
 )
 from sim.laws.law import Distribution, LengthBiased
 

@@ -207,13 +207,9 @@ def test_b_against_a_is_a_against_b_turned_around(
     first, second = (measure(requests, shared=False) for requests in (one, other))
     forth = Differences(first, second, (one, other) if paired else None)
     back = Differences(second, first, (other, one) if paired else None)
+    both = {path: (forth[path].estimate, back[path].estimate) for path in METRICS}
     unequal = [
-        path
-        for path in METRICS
-        if not close(
-            (forth[path].estimate.value, forth[path].estimate.low, forth[path].estimate.high),
-            turned(back[path].estimate),
-        )
+        path for path, (there, here) in both.items() if not close((there.value, there.low, there.high), turned(here))
     ]
     assert unequal == []
 

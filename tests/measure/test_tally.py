@@ -146,7 +146,7 @@ def test_arrays_are_named_int64_columns_whatever_was_tallied(make_requests: Make
 
 def test_arrays_of_other_quantities_are_refused(make_requests: MakeRequests) -> None:
     arrays = Tally.of(make_requests([{}])).to_arrays()
-    with pytest.raises(ValueError, match="a tally of 3 quantities, where there are"):
+    with pytest.raises(ValueError, match="a tally of 3 quantities, but there are"):
         Tally.from_arrays({**arrays, "sizes": arrays["sizes"][:3]})
 
 

@@ -1,16 +1,20 @@
-"""No input whatsoever raises anything but `ScenarioError`."""
+"""Any input becomes a scenario or raises `ScenarioError` with places and plain words; it raises nothing else."""
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+from editor import marked
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.scenario.identity import digest
 from sim.scenario.load import from_dict, parse
 from sim.scenario.mistakes.problems import ScenarioError
+from sim.scenario.schema import Scenario
 
 GOOD = Path(__file__).parent / "good"
 FULL = yaml.safe_load((GOOD / "full.yaml").read_text())
@@ -29,35 +33,38 @@ values = st.recursive(
 )
 
 
-def try_to_load(text: str | bytes) -> None:
+def is_loaded_or_refused_in_plain_words(text: str | bytes) -> bool:
+    """Whether a text is a scenario with a digest, or every line about it has a place and no words of Pydantic."""
     try:
         scenario = parse(text, GOOD)
     except ScenarioError as error:
-        assert error.problems  # noqa: PT017  # either way out is fine
-        for line in str(error).split("\n"):
-            assert line.startswith("scenario:")
-            assert "Input" not in line
-    else:
-        assert len(digest(scenario)) == 64
+        return all(line.startswith("scenario:") and "Input" not in line for line in str(error).split("\n"))
+    return len(digest(scenario)) == 64
+
+
+def is_made_or_refused(make: Callable[[], Scenario]) -> bool:
+    """Whether a scenario comes out, or a `ScenarioError` with a problem."""
+    try:
+        make()
+    except ScenarioError as error:
+        return bool(error.problems)
+    return True
 
 
 @given(st.binary(max_size=200))
-def test_bytes(data: bytes) -> None:
-    try_to_load(data)
+def test_any_bytes_are_loaded_or_refused_in_plain_words(data: bytes) -> None:
+    assert is_loaded_or_refused_in_plain_words(data)
 
 
 @given(st.text(max_size=100))
-def test_text(text: str) -> None:
-    try_to_load(text)
+def test_any_text_is_loaded_or_refused_in_plain_words(text: str) -> None:
+    assert is_loaded_or_refused_in_plain_words(text)
 
 
 @given(st.dictionaries(st.sampled_from(sorted(FULL)) | keys, values, max_size=6))
-def test_mappings_of_known_and_unknown_keys(tree: dict[str, Any]) -> None:
-    try_to_load(yaml.safe_dump(tree, allow_unicode=True))
-    try:
-        from_dict(tree, GOOD)
-    except ScenarioError as error:
-        assert error.problems  # noqa: PT017  # either way out is fine
+def test_any_mapping_of_known_and_unknown_keys_is_loaded_or_refused_in_plain_words(tree: dict[str, Any]) -> None:
+    assert is_loaded_or_refused_in_plain_words(yaml.safe_dump(tree, allow_unicode=True))
+    assert is_made_or_refused(lambda: from_dict(tree, GOOD))
 
 
 def places(tree: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -87,21 +94,35 @@ def damaged(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @given(damaged())
-def test_good_files_with_some_damage(tree: dict[str, Any]) -> None:
-    try_to_load(yaml.safe_dump(tree, allow_unicode=True, sort_keys=False))
+def test_a_good_file_with_some_damage_is_loaded_or_refused_in_plain_words(tree: dict[str, Any]) -> None:
+    assert is_loaded_or_refused_in_plain_words(yaml.safe_dump(tree, allow_unicode=True, sort_keys=False))
+
+
+@given(damaged())
+def test_an_editor_marks_nothing_in_a_file_that_is_loaded(tree: dict[str, Any]) -> None:
+    try:
+        from_dict(tree, GOOD)
+    except ScenarioError:
+        return
+    assert marked(tree) == []
 
 
 @given(st.data())
-def test_good_files_with_a_few_other_characters(data: st.DataObject) -> None:
+def test_a_good_file_with_a_few_other_characters_is_loaded_or_refused_in_plain_words(data: st.DataObject) -> None:
     text = (GOOD / "measured.yaml").read_text()
     start = data.draw(st.integers(0, len(text)))
     put = data.draw(st.text("{}[]:,-?&*!|>'\"%@`#ab \n\t0.~", max_size=3))
-    try_to_load(text[:start] + put + text[start + data.draw(st.integers(0, 5)) :])
+    changed = text[:start] + put + text[start + data.draw(st.integers(0, 5)) :]
+    assert is_loaded_or_refused_in_plain_words(changed)
 
 
 @given(st.lists(st.tuples(keys | st.text(max_size=10), st.text(max_size=10) | st.just("{constant: 5ms}")), max_size=3))
-def test_overrides(overrides: list[tuple[str, str]]) -> None:
-    try:
-        parse("retrier: helpers", ".", overrides)
-    except ScenarioError as error:
-        assert error.problems  # noqa: PT017  # either way out is fine
+def test_any_override_is_taken_or_refused(overrides: list[tuple[str, str]]) -> None:
+    assert is_made_or_refused(lambda: parse("retrier: helpers", ".", overrides))
+
+
+def test_an_unknown_key_in_the_retrier_of_the_first_cell_is_told_where_it_stands() -> None:
+    text = "variants: {a: {retrier: {kind: helpers, x: 1}}}"
+    with pytest.raises(ScenarioError) as refused:
+        parse(text)
+    assert str(refused.value).startswith("scenario:1:41: variants.a.retrier.x: unknown key 'x'")

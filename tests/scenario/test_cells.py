@@ -142,7 +142,7 @@ def test_a_contradiction_of_one_cell_names_the_cell() -> None:
     with pytest.raises(ScenarioError) as error:
         parse(text, source="s")
     assert [str(problem) for problem in error.value.problems] == [
-        "s:4:37: variants.b['measure.from']: the window must end after it begins: from must lie below to"
+        "s:4:37: variants.b['measure.from']: the window must end after it begins: `from` must be less than `to`"
     ]
 
 
@@ -154,7 +154,7 @@ def test_ids_are_unique_short_and_fit_for_files(seeds: dict[str, int]) -> None:
     try:
         found = cells(from_dict({"retrier": "none", "variants": {name: {"seed": seeds[name]} for name in seeds}}))
     except ScenarioError as error:
-        assert "the name of a variant has 1 to 80 characters" in str(error)  # noqa: PT017  # no other mistake is made
+        assert "the name of a variant must have 1 to 80 characters" in str(error)  # noqa: PT017  # no other mistake is made
         return
     assert [cell.name for cell in found] == list(seeds)
     assert len({cell.id.lower() for cell in found}) == len(seeds)

@@ -209,8 +209,7 @@ def test_good_scenarios_resolve_to_themselves(values: dict[str, object]) -> None
     scenario = from_dict(values, GOOD)
     text = resolved_yaml(scenario)
     again = parse(text, GOOD)
-    assert digest(again) == digest(scenario)
-    assert resolved_yaml(again) == text
+    assert resolved_yaml(again) == text  # the digest is its first line
     ours, theirs = ([written_out(cell.scenario) for cell in cells(one)] for one in (again, scenario))
     assert ours == theirs
 

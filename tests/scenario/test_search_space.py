@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.kernel.durations import parse_duration
+from sim.scenario.axes import Axis
 from sim.scenario.identity import digest, resolved_yaml
 from sim.scenario.load import parse
 from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.schema import Scenario
-from sim.scenario.search_space import Axis, changed, search_space, written_value
+from sim.scenario.search_space import changed, search_space, written_value
 
 
 def scenario(search: str, rest: str = "retrier: component") -> Scenario:

@@ -157,6 +157,6 @@ def test_a_verdict_reads_as_one_line(make_cell: MakeCell) -> None:
         "met: attempts.max <= 1; it is 1; judged by the largest value seen: a maximum has no interval",
         (
             "inconclusive: success.rate == 95%; it is 95.00 % (93.47 % to 96.19 %); "
-            "what was seen lies on the bound: no number of requests is known to settle it"
+            "the value seen lies on the bound: no number of requests is known to settle it"
         ),
     ]

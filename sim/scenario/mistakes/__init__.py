@@ -1,1 +1,1 @@
-"""What is wrong with a scenario: where it stands in the file, and how it is said."""
+"""Mistakes in a scenario: their places in the file, and the words for them."""

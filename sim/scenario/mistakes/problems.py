@@ -1,4 +1,4 @@
-"""What is wrong with a scenario, and where: the one error that users of scenarios meet."""
+"""`ScenarioError`, the one error that users of scenarios meet: problems, each with its place."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -39,7 +39,7 @@ class Problem:
 
     @property
     def path(self) -> str:
-        """The path as people write it: `action.script[2].latency`; empty for the file as a whole."""
+        """The path as users write it: `action.script[2].latency`; empty for the file as a whole."""
         return format_path(self.keys)
 
     def __str__(self) -> str:
@@ -65,7 +65,7 @@ def whole_file(source: str, reason: str, line: int = 1, column: int = 1) -> Prob
 
 @dataclass(slots=True)
 class Places:
-    """Where the keys and values of a scenario are written; `sources` in the order in which people should read them."""
+    """Where the keys and values of a scenario are written; `sources` are in the order in which to read them."""
 
     sources: list[str]
     keys: dict[Path, Place] = field(default_factory=dict)
@@ -81,7 +81,7 @@ class Places:
         self.values |= {path + below: place for below, place in values.items()}
 
     def locate(self, problem: Problem) -> Problem:
-        """Give a problem the place of its key or value, or of the nearest one around it; 1:1 where there is none."""
+        """Give a problem the place of its key or value, or of the nearest one around it; 1:1 if there is none."""
         if problem.file:
             return problem
         place = self._place(problem)
@@ -103,7 +103,7 @@ class Places:
         return Place(self.sources[0])
 
     def in_order(self, problems: Iterable[Problem]) -> list[Problem]:
-        """Locate problems, drop what is said twice, and sort by place; after `MOST_PROBLEMS` only their number."""
+        """Locate problems, drop repeated ones, and sort by place; after `MOST_PROBLEMS` give only the number."""
         order = {source: position for position, source in enumerate(self.sources)}
         located = sorted(
             dict.fromkeys(map(self.locate, problems)),
@@ -119,7 +119,7 @@ class Places:
 
 
 def format_path(path: Sequence[str | int]) -> str:
-    """Write a path the way people do: `faults[0].restart`, `sweep["retrier.base"]`."""
+    """Write a path as users do: `faults[0].restart`, `sweep["retrier.base"]`."""
     return "".join(_steps(path))
 
 

@@ -1,4 +1,4 @@
-"""What pydantic found wrong, in words for people who have not read our models."""
+"""Words for Pydantic's errors, for users who have not read our models."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -10,18 +10,19 @@ from pydantic_core import ErrorDetails
 
 from sim.expect.expectations import ExpressionError
 from sim.kernel.durations import format_duration, parse_duration
+from sim.options.shorthand import NEITHER_FORM
 from sim.options.single_key import UNKNOWN_KEY
 from sim.scenario.mistakes.problems import Path, Problem, did_you_mean, shorten
 
 UNKNOWN_WORD = "unknown_word"
-"""The type of the error for a word that is none of those in `ctx["allowed"]`; `ctx["what"]` says what it should be."""
+"""The type of the error for a word that is not in `ctx["allowed"]`; `ctx["what"]` says what the words name."""
 
 IS_MISSING = "is missing"
 MOST_LISTED = 12
 _QUOTED = re.compile(r"'([^']*)'")
 
 AllowedKeys = Callable[[Path], Sequence[str]]
-"""Of the mapping at a path, the keys that may stand in it."""
+"""Given a path, the keys that may stand in the mapping there."""
 
 
 def problems_of(error: ValidationError, tree: Any, allowed_keys: AllowedKeys) -> list[Problem]:
@@ -46,10 +47,10 @@ def _problem(details: ErrorDetails, tree: Any, allowed_keys: AllowedKeys) -> Pro
 
 
 def unknown_key(path: Path, allowed: Sequence[str]) -> Problem:
-    """Return the problem of a key that means nothing where it stands."""
+    """Return the problem of an unknown key."""
     key = str(path[-1])
     if path == ("action", "outcomes", "success"):
-        return Problem(path, "success takes the share that the other outcomes leave; leave it out", at_key=True)
+        return Problem(path, "success has no share of its own but takes the rest; leave it out", at_key=True)
     return Problem(path, f"unknown key '{shorten(key)}'{did_you_mean(key, allowed) or _list(allowed)}", at_key=True)
 
 
@@ -60,7 +61,7 @@ def _list(allowed: Sequence[str]) -> str:
 def _follow(tree: Any, loc: tuple[int | str, ...]) -> tuple[Path, Any]:
     """Return the path in `tree` that pydantic's place means, and the value there.
 
-    Steps that are no keys of the tree (a field filled from a shorthand, a key that is missing) are left out.
+    Steps that are not keys of the tree (a field filled from a short form, a missing key) are left out.
     """
     path: list[str | int] = []
     for step in loc:
@@ -109,7 +110,7 @@ def _reason(kind: str, context: Mapping[str, Any], value: Any, message: str) -> 
         return f"must be {relation} {_bound(context[key], value)}, got {_shown(value)}"
     if kind in _SENTENCES:
         return _SENTENCES[kind]({**context, "value": value})
-    # Of our own validators the message is for people already.
+    # The messages of our own validators are for users already.
     return message[:1].lower() + message[1:].replace("Input should be", "must be")
 
 
@@ -142,6 +143,7 @@ _SENTENCES: Mapping[str, Callable[[Mapping[str, Any]], str]] = MappingProxyType(
         "literal_error": _other_word,
         "enum": _other_word,
         UNKNOWN_WORD: _unknown_word,
+        NEITHER_FORM: lambda context: expected(f"{context['short']} or {context['long']}", context["value"]),
         "value_error": lambda context: str(context["error"]),
         "string_too_short": _wrong_length,
         "string_too_long": _wrong_length,
@@ -155,7 +157,7 @@ _SENTENCES: Mapping[str, Callable[[Mapping[str, Any]], str]] = MappingProxyType(
 
 
 def expected(what: str, value: Any) -> str:
-    """Say that something else stands where `what` should."""
+    """Say that another value was expected than the one that is there."""
     return f"expected {what}, got {describe(value)}"
 
 
@@ -182,7 +184,7 @@ def _shown(value: Any) -> str:
 
 
 def _bound(bound: Any, value: Any) -> str:
-    """Write a bound in the way its value is written: bounds of durations are known in ns."""
+    """Write a bound as its value is written: those of durations are in ns."""
     if isinstance(value, str) and isinstance(bound, int):
         try:
             parse_duration(value)

@@ -1,7 +1,7 @@
-"""Small worlds gone through systematically: how far a search reaches, and one course of events written down.
+"""The search of a small world: how far it reaches, and one course of events written down.
 
-A course is the answers to the questions that a run of a small world asks (`sim.explorer.guided`); all that are not
-written are 0, the undisturbed way. It is saved with its scenario, and replayed bit for bit.
+A course is the answers to the questions that a run of a small world asks (`sim.explorer.guided`); an answer that is not
+written is 0, the undisturbed way. A course is saved with its scenario and replayed bit for bit.
 """
 
 from typing import Annotated, Literal
@@ -18,7 +18,7 @@ LARGEST_UNIFORM = 1 - 2**-53
 _Uniform = Annotated[float, Field(ge=0, le=LARGEST_UNIFORM)]
 _Values = Annotated[tuple[_Uniform, ...], Field(strict=False, min_length=1, max_length=MOST_VALUES)]
 StreamValues = Annotated[dict[str, _Values], Field(max_length=MOST_VALUES)]
-"""For each stream the numbers on [0, 1) that it may take."""
+"""By stream, the numbers on [0, 1) that it may take."""
 
 
 class Bounds(Options):
@@ -26,19 +26,20 @@ class Bounds(Options):
 
     requests: int = Field(default=1, ge=1, le=MOST_REQUESTS, description="Requests submitted.")
     attempts: int = Field(
-        default=3, ge=0, le=1000, description="Attempts of a request whose outcome is free; later ones succeed."
+        default=3, ge=0, le=1000, description="Attempts of a request that may end in any way; later ones succeed."
     )
     crashes: int = Field(default=0, ge=0, le=100, description="Deaths of the server, at any point of any step.")
     cancels: int = Field(
-        default=1, ge=0, le=100, description="Cancels of a request at any point, where the scenario has `cancel`."
+        default=1, ge=0, le=100, description="Cancels of a request at any point, if the scenario has `cancel`."
     )
     down: DurationNs = Field(default=0, description="How long nothing runs after a death.")
     inflight: Literal["continues", "lost"] = Field(
-        default="continues", description="What becomes of effects that are still ahead when the server dies."
+        default="continues",
+        description="Whether effects still to come at the server's death come anyway or are lost.",
     )
-    orders: bool = Field(default=True, description="Whether what is due at one instant goes in any order.")
+    orders: bool = Field(default=True, description="Whether steps due at the same instant happen in any order.")
     values: StreamValues = Field(
-        default={}, description="The numbers on [0, 1) that a stream may take; 0.5 alone unless stated."
+        default={}, description="By stream, the numbers on [0, 1) that it may take; by default 0.5 alone."
     )
     steps: int = Field(default=10_000, ge=1, le=10**9, description="Steps of one run.")
 
@@ -47,14 +48,16 @@ class Answer(Options):
     """The answer to one question."""
 
     question: int = Field(
-        ge=0, le=MOST_QUESTIONS, description="Its number, in the order in which questions are asked; 0 the first."
+        ge=0, le=MOST_QUESTIONS, description="Its number, in the order in which questions are asked; the first is 0."
     )
-    answer: int = Field(ge=1, le=MOST_QUESTIONS, description="Which way it goes; 0 would be the undisturbed one.")
-    about: str = Field(default="", max_length=1000, description="What is asked; held against the question if stated.")
+    answer: int = Field(ge=1, le=MOST_QUESTIONS, description="The way it goes; 0 would be the undisturbed one.")
+    about: str = Field(
+        default="", max_length=1000, description="The question in words; if stated, it must be the one that is asked."
+    )
 
 
 class CourseOptions(Bounds):
-    """One course of a small world: the bounds that shape its questions, and the answers that are not 0."""
+    """One course of a small world: the bounds that shape its questions, and the answers other than 0."""
 
     answers: Annotated[tuple[Answer, ...], Field(strict=False, max_length=10_000)] = Field(
         default=(), description="The answers that differ from the undisturbed way."

@@ -1,4 +1,4 @@
-"""The invariants that a scenario asks to be held against: their names, or `all` for what retriers and platform owe."""
+"""The invariants that a scenario asks to check: their names, or `all` for those that retriers and platform owe."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
@@ -24,7 +24,7 @@ def _known(name: str) -> str:
 
 def _all_or_names(value: Any) -> Any:
     if isinstance(value, str) and value != ALL:
-        raise ValueError(f"expected all or a list of names, got the text '{shorten(value)}'")
+        raise ValueError(f"expected `all` or a list of names, got the text '{shorten(value)}'")
     return (ALL,) if value == ALL else value
 
 
@@ -39,5 +39,5 @@ InvariantChoice = Annotated[
 
 
 def invariants_named(names: Sequence[str]) -> tuple[Invariant, ...]:
-    """Return the invariants of these names in their own order; `all` are those that everybody owes."""
+    """Return the invariants of these names in their own order; `all` are those that every retrier owes."""
     return tuple(one for one in (*INVARIANTS, *STRICTER) if one.name in names or (ALL in names and one not in STRICTER))

@@ -2,22 +2,16 @@
 
 from typing import Annotated, Any
 
-from pydantic import (
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    WithJsonSchema,
-    field_validator,
-)
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, field_validator
+from pydantic_core import PydanticCustomError
 
 from sim.expect.expectations import LONGEST_TEXT
 from sim.expect.targets import Target, parse_target
 from sim.options.model import Options
+from sim.scenario.mistakes.pydantic_words import expected
 from sim.world.workload import REQUESTS_MAX
 
 MOST_EXPECTATIONS = 100
-
-
 MOST_REPLICATIONS = 10_000
 
 
@@ -25,7 +19,9 @@ def _parsed_target(value: Any) -> Target:
     if isinstance(value, Target):
         return value
     if not isinstance(value, str):
-        raise ValueError("a target is a text such as time_to_effect.p99 +- 5%")  # noqa: TRY004  # for pydantic
+        raise PydanticCustomError(
+            "target", "{reason}", {"reason": expected("a text such as time_to_effect.p99 +- 5%", value)}
+        )
     return parse_target(value)
 
 
@@ -35,7 +31,7 @@ TargetText = Annotated[
     PlainSerializer(lambda target: target.text, return_type=str),
     WithJsonSchema({"type": "string", "maxLength": LONGEST_TEXT}),
 ]
-"""How narrow an interval has to be, in a file its text."""
+"""How narrow an interval has to be; in a file a text."""
 
 
 class Precision(Options):
@@ -45,7 +41,8 @@ class Precision(Options):
     """
 
     intervals: Annotated[tuple[TargetText, ...], Field(strict=False, max_length=MOST_EXPECTATIONS)] = Field(
-        description="What has to be how narrow, such as `time_to_effect.p99 +- 5%`.", json_schema_extra={"minItems": 1}
+        description="Metrics and how narrow their intervals must be, such as `time_to_effect.p99 +- 5%`.",
+        json_schema_extra={"minItems": 1},
     )
     requests_at_most: int = Field(
         default=1_000_000, ge=1, le=REQUESTS_MAX, description="Isolated worlds: the most requests of a cell."
@@ -56,8 +53,8 @@ class Precision(Options):
 
     @field_validator("intervals")
     @classmethod
-    def _names_some(cls, intervals: tuple[Target, ...]) -> tuple[Target, ...]:
-        # Not `min_length`, which would count without those that are wrong.
+    def _not_empty(cls, intervals: tuple[Target, ...]) -> tuple[Target, ...]:
+        # `min_length` would not count the wrong ones, and complain about a number besides them.
         if not intervals:
             raise ValueError("name at least one interval, such as success.rate +- 0.1%")
         return intervals

@@ -7,12 +7,12 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SerializationIn
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
-from sim.options.model import Options
+from sim.options.model import Options, file_rules
 from sim.retriers.base import Retrier
 from sim.retriers.ports import PORTS
 from sim.retriers.registry import known_kinds
-from sim.scenario.mistakes.idle import find_retrier
 from sim.scenario.mistakes.pydantic_words import UNKNOWN_WORD
+from sim.scenario.mistakes.without_effect import find_retrier
 
 
 class RetrierChoice(Options):
@@ -22,7 +22,7 @@ class RetrierChoice(Options):
     options: Any
     """An instance of the retrier's own `Options`."""
     trusted: bool = False
-    """Whether `kind` is a `module:Class` that somebody named outside of a file."""
+    """Whether `kind` is a `module:Class` that was named outside of a file."""
 
     def make(self) -> Retrier:
         """Return a fresh retrier with these options."""
@@ -81,7 +81,9 @@ def _validate(value: Any, info: ValidationInfo) -> RetrierChoice:
             raise _refused(kind, _unknown(kind)) from None
         reason = PydanticCustomError("retrier", "{reason}", {"reason": str(error)})
         raise _refused(kind, reason) from None
-    return RetrierChoice(kind=kind, options=found.Options.model_validate(options), trusted=kind in trusted)
+    return RetrierChoice(
+        kind=kind, options=found.Options.model_validate(options, **file_rules(info.context)), trusted=kind in trusted
+    )
 
 
 def _unknown(kind: str) -> PydanticCustomError:

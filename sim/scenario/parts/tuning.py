@@ -1,4 +1,4 @@
-"""What `retrysim tune` searches: the ranges of some keys, what must hold, what should be small, and how far to go.
+"""The search of `retrysim tune`: the ranges of some keys, the constraints, the objectives, and how far to go.
 
     tune:
       search:
@@ -9,9 +9,9 @@
       objectives: [time_to_effect.p99, cost.actions]
       budget: {candidates: 64, finalists: 8}
 
-The block changes nothing of what `run` simulates, and the digest does not know it. How many requests a finalist is
-measured with is `requests.count`, as everywhere. The keys and values of a search are checked against the models of what
-they set (`sim.scenario.search_space`).
+The block changes nothing that `run` simulates, and the digest does not cover it. A finalist is measured with
+`requests.count` requests, as everywhere. The keys and values of a search are checked against the models of the settings
+(`sim.scenario.search_space`).
 """
 
 from collections.abc import Mapping
@@ -23,8 +23,8 @@ from pydantic_core import PydanticCustomError
 from sim.expect.expectations import LONGEST_TEXT, Expectation, parse
 from sim.measure.differences import NEITHER_IS_BETTER
 from sim.measure.quantities import METRICS, Statistic
-from sim.options.model import Options
-from sim.scenario.mistakes.pydantic_words import UNKNOWN_WORD
+from sim.options.model import Options, file_rules
+from sim.scenario.mistakes.pydantic_words import UNKNOWN_WORD, expected
 
 MOST_CANDIDATES = 1000
 MOST_FINALISTS = 32
@@ -39,7 +39,9 @@ def parsed_expectation(value: Any) -> Expectation:
     if isinstance(value, Expectation):
         return value
     if not isinstance(value, str):
-        raise ValueError("an expectation is a text such as success.rate >= 99.9%")  # noqa: TRY004  # for pydantic
+        raise PydanticCustomError(
+            "expectation", "{reason}", {"reason": expected("a text such as success.rate >= 99.9%", value)}
+        )
     return parse(value)
 
 
@@ -49,7 +51,7 @@ Expect = Annotated[
     PlainSerializer(lambda expectation: expectation.text, return_type=str),
     WithJsonSchema({"type": "string", "maxLength": LONGEST_TEXT}),
 ]
-"""An expectation, in a file its text."""
+"""An expectation; in a file a text."""
 
 AnyValue = Annotated[Any, WithJsonSchema({})]
 
@@ -60,7 +62,7 @@ class Range(Options):
     low: AnyValue = Field(alias="from")
     high: AnyValue = Field(alias="to")
     scale: Literal["linear", "log"] | None = Field(
-        default=None, description="How candidates spread over the range: log for durations, else linear, unless stated."
+        default=None, description="How candidates spread over the range; by default log for durations, else linear."
     )
 
 
@@ -70,17 +72,16 @@ class Values(Options):
     values: Annotated[tuple[AnyValue, ...], Field(strict=False, min_length=1, max_length=MOST_VALUES)]
 
 
-def searched_values(value: Any) -> Range | Values:
-    """Read a range or a list; raises ValueError where it is neither."""
+def searched_values(value: Any, context: Any = None) -> Range | Values:
+    """Read a range or a list; raises ValueError if it is neither. `context` is that of the validation."""
     if isinstance(value, Range | Values):
         return value
     if isinstance(value, Mapping):
-        return Range.model_validate(value)
-    if isinstance(value, list | tuple) and value:
+        return Range.model_validate(value, **file_rules(context))
+    if isinstance(value, list | tuple):
         return Values(values=tuple(value))
-    raise PydanticCustomError(
-        "search", "{reason}", {"reason": "write a range {from: 10ms, to: 60s} or a list of values"}
-    )
+    forms = expected("a range such as {from: 10ms, to: 60s} or a list of values", value)
+    raise PydanticCustomError("search", "{reason}", {"reason": forms})
 
 
 def _written(searched: Range | Values) -> Any:
@@ -91,7 +92,7 @@ def _written(searched: Range | Values) -> Any:
 
 Searched = Annotated[
     Range | Values,
-    PlainValidator(searched_values),
+    PlainValidator(lambda value, info: searched_values(value, info.context)),
     PlainSerializer(_written),
     WithJsonSchema(
         {
@@ -104,7 +105,7 @@ Searched = Annotated[
                         "to": {"description": "The greatest value."},
                         "scale": {
                             "enum": ["linear", "log"],
-                            "description": "How candidates spread: log for durations, else linear, unless stated.",
+                            "description": "How candidates spread; by default log for durations, else linear.",
                         },
                     },
                     "required": ["from", "to"],
@@ -123,11 +124,11 @@ def _objective(path: str) -> str:
     if METRICS[path].statistic is Statistic.max:
         raise ValueError("a maximum has no interval and grows with the number of requests; take a quantile")
     if path in NEITHER_IS_BETTER:
-        raise ValueError("neither more nor less of it is better, so it is no objective")
+        raise ValueError("neither more nor less of it is better, so it cannot be an objective")
     return path
 
 
-def _told_once(objectives: tuple[str, ...]) -> tuple[str, ...]:
+def _each_once(objectives: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(objectives)) < len(objectives):
         raise ValueError("the same objective again")
     return objectives
@@ -166,14 +167,14 @@ class TuneOptions(Options):
         description="Dotted keys, each with the values it may take."
     )
     constraints: Annotated[tuple[Expect, ...], Field(strict=False, max_length=MOST_CONSTRAINTS)] = Field(
-        default=(), description="What must hold, such as `success.rate >= 99.9%`."
+        default=(), description="Constraints that must hold, such as `success.rate >= 99.9%`."
     )
     objectives: Annotated[
         tuple[Annotated[str, AfterValidator(_objective), WithJsonSchema({"enum": list(METRICS)})], ...],
         Field(strict=False, min_length=1, max_length=MOST_OBJECTIVES),
-        AfterValidator(_told_once),
+        AfterValidator(_each_once),
     ] = Field(
         default=("time_to_effect.p99", "cost.actions"),
-        description="Metrics that should be small (success.rate: large); the first orders what is found.",
+        description="Metrics that should be small (success.rate: large); the first orders the candidates found.",
     )
     budget: Budget = Field(default=Budget(), description="How far the search goes.")

@@ -30,9 +30,9 @@ _LINE = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file's plain values (mappings with text keys, lists, scalars), their places, and what the guards refused.
+    """A file's plain values (mappings with text keys, lists, scalars), their places, and the problems found by guards.
 
-    A value that was refused stands as None; a problem of the guards makes any other about that value pointless.
+    None stands for a refused value; any other problem of that value would be pointless.
     """
 
     values: Any
@@ -43,8 +43,8 @@ class Document:
 def read_yaml(data: bytes, source: str) -> Document:
     """Read one document from UTF-8 bytes; `source` names them in problems.
 
-    Raises ScenarioError where nothing can be read on: not UTF-8, control characters, too large, broken syntax, more
-    than one document, none at all.
+    Raises ScenarioError if the reading must stop: not UTF-8, control characters, too large, broken syntax, more than
+    one document, none at all.
     """
     text = decode(data, source)
     composer = _Composer(source)
@@ -59,7 +59,7 @@ def read_yaml(data: bytes, source: str) -> Document:
 
 
 def decode(data: bytes, source: str) -> str:
-    """Return the text of a file; a byte order mark goes. Raises ScenarioError with the place of the first bad byte."""
+    """Return the text of a file, without byte order mark. Raises ScenarioError with the place of the first bad byte."""
     if len(data) > MAX_BYTES:
         raise ScenarioError([whole_file(source, "the file is larger than 1 MiB")])
     if b"\0" in data:
@@ -82,7 +82,7 @@ def _line_and_column(before: str) -> tuple[int, int]:
     return len(lines), len(lines[-1]) + 1
 
 
-class _Stop(Exception):  # ends the reading, is never seen outside
+class _Stop(Exception):  # ends the reading; never leaves this file
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
 
@@ -185,7 +185,7 @@ class _Composer:
         if isinstance(top.container, list):
             return (*top.path, len(top.container))
         if top.skipping:
-            # What a refused key holds is read, for its syntax and size, and kept nowhere.
+            # The value of a refused key is read, for its syntax and size, but kept nowhere.
             return (*top.path, str(top.key), -1)
         return (*top.path, str(top.key))
 

@@ -21,7 +21,7 @@ Scalar = str | int | float | bool | None
 
 
 def resolve(word: str) -> Scalar:
-    """Turn a plain (unquoted) scalar into what it stands for.
+    """Turn a plain (unquoted) scalar into its value.
 
     Raises ValueError for `.nan` and `.inf`, and for numbers too large for a float or longer than `MAX_DIGITS`.
     """

@@ -1,4 +1,4 @@
-"""PyYAML's complaints about syntax, in words for people who do not know how a YAML parser works."""
+"""Words for PyYAML's syntax errors, for users who do not know how a YAML parser works."""
 
 import re
 
@@ -33,7 +33,7 @@ _COMPILED = tuple((re.compile(pattern), words) for pattern, words in _WORDS)
 
 
 def in_words(error: MarkedYAMLError) -> str:
-    """Say what is wrong with the syntax; where no words are prepared, PyYAML's own."""
+    """Say what is wrong with the syntax, if need be in PyYAML's own words."""
     problem = error.problem or ""
     opened = error.context_mark or error.problem_mark
     line = opened.line + 1 if opened else 1

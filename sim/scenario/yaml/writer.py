@@ -40,7 +40,7 @@ def flow_text(value: Any) -> str:
 
 
 def _word(text: str) -> str:
-    """Write a text so that it is read back as that text: bare where it cannot be taken for anything else."""
+    """Write a text so that it is read back as that text: without quotes if it cannot be taken for anything else."""
     if _PLAIN_WORD.fullmatch(text) and len(text) <= LONGEST_FLOW:
         try:
             if resolve(text) == text:

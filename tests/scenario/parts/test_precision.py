@@ -47,27 +47,27 @@ def test_the_limit_has_a_default() -> None:
         (
             f"{PLAIN}precision: {{intervals: [success.rate +- 1%], requests_at_most: 100}}",
             (
-                "scenario:3:64: precision.requests_at_most: the first round has 500 already (requests.count): this "
-                "must be at least that"
+                "scenario:3:64: precision.requests_at_most: the first round already has 500 (requests.count): the "
+                "limit must be at least that"
             ),
         ),
         (
             f"{PLAIN}precision: {{intervals: [success.rate +- 1%], replications_at_most: 100}}",
             (
-                "scenario:3:46: precision.replications_at_most: cannot matter in an isolated world, where requests are "
-                "added: `requests_at_most`"
+                "scenario:3:46: precision.replications_at_most: cannot matter in an isolated world, which adds "
+                "requests; write `requests_at_most`"
             ),
         ),
         (
             f"world: shared\n{PLAIN}precision: {{intervals: [success.rate +- 1%], requests_at_most: 1000}}",
             (
-                "scenario:4:46: precision.requests_at_most: cannot matter in a shared world, where replications are "
-                "added: `replications_at_most`"
+                "scenario:4:46: precision.requests_at_most: cannot matter in a shared world, which adds "
+                "replications; write `replications_at_most`"
             ),
         ),
         (
             f"{PLAIN}precision: {{intervals: [5]}}",
-            "scenario:3:25: precision.intervals[0]: expected a text, got 5",
+            "scenario:3:25: precision.intervals[0]: expected a text such as time_to_effect.p99 +- 5%, got 5",
         ),
     ],
 )
@@ -80,7 +80,7 @@ def test_mistakes_are_told_with_their_place(text: str, told: str) -> None:
 def test_the_limit_is_held_against_each_cells_own_size() -> None:
     precise = f"{PLAIN}precision: {{intervals: [success.rate +- 1%], requests_at_most: 600}}"
     swept = f"{precise}\nsweep: {{requests.count: [500, 700]}}"
-    with pytest.raises(ScenarioError, match="the first round has 700 already"):
+    with pytest.raises(ScenarioError, match="the first round already has 700"):
         parse(swept)
 
 

@@ -1,0 +1,123 @@
+"""Settings without effect: those that cannot matter beside the others, such as arrivals in an isolated world.
+
+Only written settings are judged, never a default. A setting may have no effect in one cell of a sweep but be needed by
+another, so it is a mistake only if no cell has a use for it; a cell that has none leaves it out.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sim.options.model import Options
+from sim.retriers.base import LoopRetrier, Retrier
+from sim.retriers.registry import load, retrier_class
+from sim.scenario.mistakes.problems import Path
+
+Tree = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NoEffect:
+    """A setting that cannot matter; leaving out `part` also leaves out whatever means nothing without it."""
+
+    path: Path
+    reason: str
+    part: Path
+
+
+def find_retrier(kind: str, trusted: Sequence[str] = ()) -> type[Retrier]:
+    """Find a retrier by its kind, or by `module:Class` if that is trusted, which a file cannot bring about.
+
+    Raises LookupError, TypeError or ImportError.
+    """
+    return load(kind) if kind in trusted else retrier_class(kind)
+
+
+def written(tree: Any, *keys: str) -> Any:
+    """Return the value written below these keys; None if there is none."""
+    for key in keys:
+        if isinstance(tree, Options):
+            tree = getattr(tree, key, None) if key in tree.model_fields_set else None
+        else:
+            tree = tree.get(key) if isinstance(tree, Mapping) else None
+    return tree
+
+
+def settings_without_effect(tree: Tree, trusted: Sequence[str] = ()) -> Iterator[NoEffect]:
+    """Yield the written settings that cannot matter."""
+    if written(tree, "world") in (None, "isolated"):
+        yield from _no_effect_if_isolated(tree)
+    elif written(tree, "world") == "shared":
+        yield from _no_effect_if_shared(tree)
+    script = written(tree, "action", "script")
+    if isinstance(script, list | tuple) and script:
+        yield from _no_effect_if_scripted(tree)
+    if _runs_outside(tree, trusted):
+        yield from _no_effect_if_outside(tree)
+
+
+def _no_effect(tree: Tree, reason: str, *path: str, neutral: Any = None) -> Iterator[NoEffect]:
+    value = written(tree, *path)
+    if value is not None and value not in (neutral, (), []):
+        yield NoEffect(path, f"cannot matter {reason}", path)
+
+
+def _no_effect_if_isolated(tree: Tree) -> Iterator[NoEffect]:
+    alone = "in an isolated world: each request is alone"
+    yield from _no_effect(tree, f"{alone} and submitted at 0; arrivals need `world: shared`", "requests", "arrivals")
+    yield from _no_effect(tree, f"{alone} and all count; a window needs `world: shared`", "measure")
+    yield from _no_effect(tree, f"{alone} and all are independent; raise requests.count", "replications", neutral=1)
+    yield from _no_effect(
+        tree, f"{alone}; faults strike a deployment that requests share: write `world: shared`", "faults"
+    )
+    single = "in an isolated world, which adds requests; write `requests_at_most`"
+    yield from _no_effect(tree, single, "precision", "replications_at_most")
+    yield from _no_effect(
+        tree, f"{alone} and never waits for a slot; slots need `world: shared`", "platform", "parallelism"
+    )
+
+
+def _no_effect_if_shared(tree: Tree) -> Iterator[NoEffect]:
+    reason = "has no use in a shared world, which keeps all requests: its intervals come from those of the replications"
+    added = "in a shared world, which adds replications; write `replications_at_most`"
+    yield from _no_effect(tree, added, "precision", "requests_at_most")
+    if written(tree, "keep") == "histogram":
+        yield NoEffect(("keep",), f"'histogram' {reason}", ("keep",))
+
+
+def _no_effect_if_scripted(tree: Tree) -> Iterator[NoEffect]:
+    scripted = "beside action.script, which says how each attempt goes"
+    for key, neutral in (("latency", None), ("outcomes", {}), ("weather", []), ("permanent_failure", 0)):
+        yield from _no_effect(tree, scripted, "action", key, neutral=neutral)
+
+
+def _no_effect_if_outside(tree: Tree) -> Iterator[NoEffect]:
+    outside = "for a retrier that runs outside of the deployment: its calls start the action directly"
+    for key in ("platform", "faults"):
+        yield from _no_effect(tree, outside, key, neutral={})
+    target = written(tree, "cancel", "target")
+    if target in ("action", "poll"):
+        path = ("cancel", "target")
+        yield NoEffect(
+            path, "cannot matter for a retrier that runs outside of the deployment: it has no jobs", path[:1]
+        )
+
+
+def _runs_outside(tree: Tree, trusted: Sequence[str]) -> bool:
+    retrier = tree.get("retrier")
+    kind = retrier if isinstance(retrier, str) else written(retrier, "kind")
+    if not isinstance(kind, str):
+        return False
+    try:
+        return issubclass(find_retrier(kind, trusted), LoopRetrier)
+    except (LookupError, TypeError, ImportError, AttributeError):
+        return False
+
+
+def without(tree: Tree, path: Path) -> dict[str, Any]:
+    """Return a tree without the value at a path; the original stays as it is."""
+    key, *rest = path
+    if rest:
+        below = tree[str(key)]
+        return {**tree, str(key): without(below, tuple(rest))} if isinstance(below, Mapping) else dict(tree)
+    return {name: value for name, value in tree.items() if name != key}
