@@ -117,9 +117,10 @@ class Store:
             return True
         if job is not None and job.state != PENDING:
             job.check_step(SUCCESS)  # of a mutation's job only a pending one has a step left
-        for job_id, state in states.items() if states is not None else ():
-            if job_id in self.jobs:
-                self.jobs[job_id].check_step(state)  # before any change: an illegal step changes nothing
+        if states is not None:
+            for job_id, state in states.items():
+                if job_id in self.jobs:
+                    self.jobs[job_id].check_step(state)  # before any change: an illegal step changes nothing
         transaction.commit_ts = commit_ts = self.last_ts = self.last_ts + 1
         if job is not None:
             if self._held:
