@@ -107,7 +107,6 @@ class SingleKey:
         kind = self._kinds[type(value)]  # type: ignore[index]
         options = value.model_dump(
             mode=info.mode,
-            by_alias=True,
             exclude_unset=info.exclude_unset,
             exclude_defaults=info.exclude_defaults,
             exclude_none=info.exclude_none,

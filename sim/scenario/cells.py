@@ -10,9 +10,10 @@ from sim.scenario.changes import Change, apply, by_depth, follow, with_whole_key
 from sim.scenario.checks import Surroundings, without_cells
 from sim.scenario.mistakes.problems import Path, Problem, ScenarioError
 from sim.scenario.mistakes.pydantic_words import IS_MISSING
-from sim.scenario.mistakes.without_effect import NoEffect, Tree, settings_without_effect, without, written
+from sim.scenario.mistakes.without_effect import NoEffect, settings_without_effect
 from sim.scenario.names import LONGEST_ID, canonical, key_labels, label, slug, unique
 from sim.scenario.schema import Scenario, scenario_of
+from sim.scenario.tree import Tree, without, written
 
 MOST_CELLS = 1000
 ONLY_CELL = "all"

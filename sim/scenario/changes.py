@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sim.scenario.mistakes.problems import Path, Problem
-from sim.scenario.mistakes.without_effect import Tree
+from sim.scenario.tree import Tree
 
 MAX_STEPS = 16
 

@@ -13,8 +13,9 @@ from sim.scenario.data_files import DataFiles
 from sim.scenario.mistakes.known_keys import KnownKeys
 from sim.scenario.mistakes.problems import Path as Keys
 from sim.scenario.mistakes.problems import Problem
-from sim.scenario.mistakes.without_effect import Tree, settings_without_effect, written
+from sim.scenario.mistakes.without_effect import settings_without_effect
 from sim.scenario.parts.retrier import options_schema
+from sim.scenario.tree import Tree, written
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,10 @@ from typing import Any
 
 from sim.convex.platform import Platform, assumed
 from sim.scenario.cells import cells
-from sim.scenario.mistakes.without_effect import settings_without_effect, without
+from sim.scenario.mistakes.without_effect import settings_without_effect
 from sim.scenario.names import slug
 from sim.scenario.schema import Scenario
+from sim.scenario.tree import without
 from sim.scenario.yaml.writer import yaml_lines
 
 NOT_IDENTITY = ("name", "why", "expect", "check", "explore", "course", "tune")
@@ -46,7 +47,7 @@ def resolved(scenario: Scenario) -> dict[str, Any]:
 
 
 def _resolved_alone(scenario: Scenario) -> dict[str, Any]:
-    tree = scenario.model_dump(mode="json", by_alias=True, exclude={"sweep", "variants"})
+    tree = scenario.model_dump(mode="json", exclude={"sweep", "variants"})
     tree["keep"] = scenario.keeps if scenario.world == "isolated" else None
     # In the platform's numbers None means something: no latency. If it were left out, a profile would fill the gap.
     tree = {**_without_none(tree), "platform": tree["platform"]}

@@ -14,7 +14,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of scenario files."""
-    schema = Scenario.model_json_schema(by_alias=True, mode="validation")
+    schema = Scenario.model_json_schema(mode="validation")
     # If there are cells, each may bring its own retrier.
     del schema["required"]
     celled = {"anyOf": [{"required": ["variants"]}, {"required": ["sweep"]}]}

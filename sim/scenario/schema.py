@@ -40,12 +40,12 @@ from sim.scenario.data_files import attach
 from sim.scenario.mistakes.problems import Path as Keys
 from sim.scenario.mistakes.problems import Problem, ScenarioError
 from sim.scenario.mistakes.pydantic_words import problems_of
-from sim.scenario.mistakes.without_effect import Tree
 from sim.scenario.parts.course import Bounds, CourseOptions
 from sim.scenario.parts.invariants import InvariantChoice
 from sim.scenario.parts.precision import MOST_EXPECTATIONS, MOST_REPLICATIONS, Precision
 from sim.scenario.parts.retrier import RetrierChoice, RetrierField
 from sim.scenario.parts.tuning import AnyValue, Expect, TuneOptions
+from sim.scenario.tree import Tree
 from sim.world.actions import ActionOptions
 from sim.world.faults import Fault, SystemError  # noqa: A004  # the platform's own word
 from sim.world.workload import CancelOptions, RequestsOptions

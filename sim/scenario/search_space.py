@@ -16,16 +16,16 @@ from sim.kernel.durations import parse_duration
 from sim.scenario.axes import Axis, Kind, SearchSpace
 from sim.scenario.changes import Change, apply, by_depth, follow, with_whole_key
 from sim.scenario.mistakes.problems import Path, Problem, ScenarioError
-from sim.scenario.mistakes.without_effect import written
 from sim.scenario.parts.tuning import Range, Values, searched_values
 from sim.scenario.schema import Scenario, scenario_of
+from sim.scenario.tree import written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
     from sim.scenario.checks import Surroundings
-    from sim.scenario.mistakes.without_effect import Tree
+    from sim.scenario.tree import Tree
 
 CHOSEN = ("retrier", "platform", "action.idempotency")
 """The settings that a user who runs a service can choose."""
@@ -87,7 +87,7 @@ _Told = tuple[Path, str]
 
 def written_value(scenario: Scenario, key: str) -> Any:
     """Return the value at a dotted key as files write it, defaults included; None if there is none."""
-    node: Any = scenario.model_dump(mode="json", by_alias=True, exclude={"tune"})
+    node: Any = scenario.model_dump(mode="json", exclude={"tune"})
     for step in key.split("."):
         if isinstance(node, list):
             node = node[int(step)] if step.isdecimal() and int(step) < len(node) else None

@@ -4,16 +4,14 @@ Only written settings are judged, never a default. A setting may have no effect 
 another, so it is a mistake only if no cell has a use for it; a cell that has none leaves it out.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sim.options.model import Options
-from sim.retriers.base import LoopRetrier, Retrier
-from sim.retriers.registry import load, retrier_class
+from sim.retriers.base import LoopRetrier
 from sim.scenario.mistakes.problems import Path
-
-Tree = Mapping[str, Any]
+from sim.scenario.parts.retrier import find_retrier
+from sim.scenario.tree import Tree, written
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,24 +21,6 @@ class NoEffect:
     path: Path
     reason: str
     part: Path
-
-
-def find_retrier(kind: str, trusted: Sequence[str] = ()) -> type[Retrier]:
-    """Find a retrier by its kind, or by `module:Class` if that is trusted, which a file cannot bring about.
-
-    Raises LookupError, TypeError or ImportError.
-    """
-    return load(kind) if kind in trusted else retrier_class(kind)
-
-
-def written(tree: Any, *keys: str) -> Any:
-    """Return the value written below these keys; None if there is none."""
-    for key in keys:
-        if isinstance(tree, Options):
-            tree = getattr(tree, key, None) if key in tree.model_fields_set else None
-        else:
-            tree = tree.get(key) if isinstance(tree, Mapping) else None
-    return tree
 
 
 def settings_without_effect(tree: Tree, trusted: Sequence[str] = ()) -> Iterator[NoEffect]:
@@ -112,12 +92,3 @@ def _runs_outside(tree: Tree, trusted: Sequence[str]) -> bool:
         return issubclass(find_retrier(kind, trusted), LoopRetrier)
     except (LookupError, TypeError, ImportError, AttributeError):
         return False
-
-
-def without(tree: Tree, path: Path) -> dict[str, Any]:
-    """Return a tree without the value at a path; the original stays as it is."""
-    key, *rest = path
-    if rest:
-        below = tree[str(key)]
-        return {**tree, str(key): without(below, tuple(rest))} if isinstance(below, Mapping) else dict(tree)
-    return {name: value for name, value in tree.items() if name != key}

@@ -1,6 +1,6 @@
 """The retrier of a scenario: a name, or a name and the options of that retrier."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SerializationInfo, ValidationError, ValidationInfo
@@ -10,9 +10,16 @@ from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, cor
 from sim.options.model import Options, file_rules
 from sim.retriers.base import Retrier
 from sim.retriers.ports import PORTS
-from sim.retriers.registry import known_kinds
+from sim.retriers.registry import known_kinds, load, retrier_class
 from sim.scenario.mistakes.pydantic_words import UNKNOWN_WORD
-from sim.scenario.mistakes.without_effect import find_retrier
+
+
+def find_retrier(kind: str, trusted: Sequence[str] = ()) -> type[Retrier]:
+    """Find a retrier by its kind, or by `module:Class` if that is trusted, which a file cannot bring about.
+
+    Raises LookupError, TypeError or ImportError.
+    """
+    return load(kind) if kind in trusted else retrier_class(kind)
 
 
 class RetrierChoice(Options):
@@ -99,5 +106,5 @@ def _refused(kind: str, reason: PydanticCustomError) -> ValidationError:
 
 
 def _serialize(choice: RetrierChoice, info: SerializationInfo) -> dict[str, Any]:
-    options = choice.options.model_dump(mode=info.mode, by_alias=True, exclude_unset=info.exclude_unset)
+    options = choice.options.model_dump(mode=info.mode, exclude_unset=info.exclude_unset)
     return {"kind": choice.kind, **options}
