@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 SCENARIOS = ROOT / "scenarios"
 STATES_AT_MOST = "20000"
 PATH = re.compile(r"\S*/\S+")
-NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 
 
 def answers(retrysim: str) -> dict[str, Any]:
@@ -46,13 +46,13 @@ def run(retrysim: str, path: Path) -> dict[str, Any]:
     """Run a scenario, or search its parameters if it asks for that."""
     with tempfile.TemporaryDirectory() as folder:
         if "\ntune:" in path.read_text(encoding="utf-8"):
-            told(retrysim, "tune", str(path), "--out", folder, "--no-plots")
-            return {"summary": summary(Path(folder))}
+            told(retrysim, "tune", str(path), "--out", folder)
+            return {"summary": summary(Path(folder, "tune.json"))}
         told(retrysim, "run", str(path), "--out", folder, "--no-plots")
         told(retrysim, "export", folder, "--csv", f"{folder}/requests.csv")
         checked = told(retrysim, "run", str(path), "--check", "--requests", "200", "--no-plots", "--out", f"{folder}/2")
         return {
-            "summary": summary(Path(folder)),
+            "summary": summary(Path(folder, "summary.json")),
             "requests": sha256(Path(folder, "requests.csv").read_bytes()),
             "checked": numbers(checked),
         }
@@ -75,11 +75,10 @@ def numbers(text: bytes) -> list[str]:
     return NUMBER.findall(PATH.sub("", text.decode()))
 
 
-def summary(folder: Path) -> dict[str, Any]:
-    """Return `summary.json` without the versions of packages."""
-    (path,) = folder.glob("summary.json")
+def summary(path: Path) -> dict[str, Any]:
+    """Return `summary.json` or `tune.json` without the versions of packages."""
     contents: dict[str, Any] = json.loads(path.read_bytes())
-    del contents["versions"]
+    contents.pop("versions", None)
     return contents
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sim.scenario.schema import Scenario
 
 
-def run(  # noqa: PLR0913  # each by its name
+def run(
     scenario: Scenario,
     *,
     engine: Asked = AUTO,

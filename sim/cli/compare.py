@@ -67,7 +67,7 @@ def _conditions(ctx: click.Context, param: click.Parameter, texts: tuple[str, ..
 )
 @click.option("--no-plots", is_flag=True, help="Save no picture.")
 @click.option("--svg", is_flag=True, help="Save the picture as SVG as well.")
-def command(  # noqa: PLR0913  # one parameter an option
+def command(
     a: str,
     b: str | None,
     cells: tuple[str, str] | None,

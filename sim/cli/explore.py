@@ -77,7 +77,7 @@ def command(source: Source, options: SearchOptions, cell: str | None, out: Path 
         raise click.exceptions.Exit(BROKEN)
 
 
-def _search_cell(  # noqa: PLR0913  # what to search, how, and where counterexamples go
+def _search_cell(
     source: Source, options: SearchOptions, chosen: Cell, folder: Path, printer: Printer, *, tests: bool
 ) -> bool:
     """Search one cell, print and save what breaks; return whether everything holds in it."""

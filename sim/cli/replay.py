@@ -41,7 +41,7 @@ MOST_NAMED = 5
     metavar="FILE",
     help="Save the history for ui.perfetto.dev or chrome://tracing.",
 )
-def command(  # noqa: PLR0913  # one parameter an option
+def command(
     source: Source,
     request: int | None,
     cell: str | None,

@@ -196,7 +196,7 @@ def _examples(result: Result, source: Source) -> list[tuple[str, str]]:
     return lines
 
 
-def _save(  # noqa: PLR0913  # what, where and in which forms
+def _save(
     result: Result, path: Path, own: tuple[str, ...], folder: RunFolder | None, *, pictures: bool, svg: bool
 ) -> list[str]:
     """Save everything; the results take their place last, after the files that are made of them."""

@@ -147,7 +147,7 @@ def search_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of a search; they reach the command as `options`."""
 
     @wraps(function)
-    def command(  # noqa: PLR0913  # one parameter an option
+    def command(
         *args: Any,
         values: dict[str, tuple[float, ...]],
         invariants: tuple[Invariant, ...],

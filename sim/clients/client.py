@@ -175,7 +175,7 @@ class _Connection:
 class Client:
     """One request of a `LoopRetrier`, from its submission to the loop's conclusion."""
 
-    def __init__(  # noqa: PLR0913  # the parts of a world, put together in one place
+    def __init__(
         self,
         clock: Clock,
         choices: Choices,

@@ -1,7 +1,5 @@
 """Invariants that are worth asking of a retrier but that none can always keep."""
 
-# ruff: noqa: D401  # an invariant's docstring is a claim about histories, not an order
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

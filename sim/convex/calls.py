@@ -41,7 +41,7 @@ class MutationCall:
         "_value",
     )
 
-    def __init__(  # noqa: PLR0913  # all of it is needed, and only here
+    def __init__(
         self,
         commits: Commits,
         function: Function,

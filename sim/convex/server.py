@@ -43,7 +43,7 @@ class Server:
     cannot conflict: the server is then `immediate`. From `heals_at_ns` on no system error strikes.
     """
 
-    def __init__(  # noqa: PLR0913  # the parts of a world, put together in one place
+    def __init__(
         self,
         clock: Clock,
         platform: Platform,

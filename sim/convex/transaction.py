@@ -67,7 +67,7 @@ class Transaction(Footprint):
             self.writes = {}
         self.writes[document_id] = _frozen(document) if self.store.freeze and document is not None else document
 
-    def query(  # noqa: PLR0913  # the bounds of a range, as in Convex's index builder
+    def query(
         self,
         table: str,
         index: str = BY_CREATION,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sim.scenario.schema import Scenario
 
 
-def simulate(  # noqa: PLR0913  # what to simulate, and what records it
+def simulate(
     cell: Scenario,
     replication: int = 0,
     numbers: Sequence[int] | None = None,

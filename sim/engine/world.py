@@ -41,7 +41,7 @@ REPORT_EVERY: Final = 256
 class World:
     """One cell put together: ready to simulate isolated requests, or one replication of a shared world."""
 
-    def __init__(  # noqa: PLR0913  # what may be another than the scenario says
+    def __init__(
         self,
         cell: Scenario,
         *,

@@ -90,7 +90,7 @@ class _Alone:
         return map(self._search.follow, level)
 
 
-def explore(  # noqa: PLR0913  # what to search, and how far
+def explore(
     scenario: Scenario,
     bounds: Bounds | None = None,
     *,

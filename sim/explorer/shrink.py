@@ -27,7 +27,7 @@ FARTHEST = 12
 """By how many questions answers move at most."""
 
 
-def minimize(  # noqa: PLR0913  # which course of what, and how long to try
+def minimize(
     scenario: Scenario,
     bounds: Bounds,
     answers: Answers,

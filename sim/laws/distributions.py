@@ -195,7 +195,7 @@ class Weibull(Distribution):
     @cached_property
     def mean_ns(self) -> float:
         """The scale times gamma(1 + 1 / shape); infinite if no float can hold that."""
-        from scipy.special import gammaln  # noqa: PLC0415  # see above
+        from scipy.special import gammaln
 
         logarithm = float(gammaln(1.0 + 1.0 / self.shape)) + _one(elementary.log, self.scale_ns)
         return _one(elementary.exp, logarithm) if logarithm < _OVERFLOW else math.inf
@@ -278,7 +278,7 @@ def _one(function: Callable[[Floats], Floats], x: float) -> float:
 
 
 def _gamma_quantile(shape: float, uniforms: Floats) -> Floats:
-    from scipy.special import gammaincinv  # noqa: PLC0415  # see above
+    from scipy.special import gammaincinv
 
     return np.asarray(gammaincinv(shape, uniforms), dtype=np.float64)
 

@@ -196,7 +196,7 @@ def correlation_of(
 # -- quantiles ---------------------------------------------------------------------------------------------------------
 
 
-def quantiles(  # noqa: PLR0913  # two samples, and how they are related
+def quantiles(
     a: AnySample, b: AnySample, share: Fraction, *, factor: float = 1.0, correlation: float = 0.0, within: float = 0.0
 ) -> Estimate:
     """Estimate the difference of a quantile in two samples of non-negative values, some perhaps infinite.
@@ -254,7 +254,7 @@ def _lattice() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
     Mirrored about the first axis, so that A and B change places without changing anything.
     """
-    from scipy.special import ndtri  # noqa: PLC0415  # as in `estimates`
+    from scipy.special import ndtri
 
     points, step = LATTICE
     numbers = np.arange(points)
@@ -265,7 +265,7 @@ def _lattice() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 def _counts(normal: NDArray[np.float64], count: int, share: Fraction) -> NDArray[np.int64]:
     """Turn standard normal numbers into binomial ones of the same probability."""
-    from scipy.special import ndtr  # noqa: PLC0415  # as in `estimates`
+    from scipy.special import ndtr
 
     first, cumulative = _binomial(count, share)
     return first + np.searchsorted(cumulative, ndtr(normal))
@@ -274,7 +274,7 @@ def _counts(normal: NDArray[np.float64], count: int, share: Fraction) -> NDArray
 @lru_cache(maxsize=64)
 def _binomial(count: int, share: Fraction) -> tuple[int, NDArray[np.float64]]:
     """Return P(N <= n) of Binomial(count, share) for n around the mean, and the first of these n."""
-    from scipy.special import bdtr  # noqa: PLC0415  # as in `estimates`
+    from scipy.special import bdtr
 
     mean = float(share) * count
     reach = REACH * math.sqrt(mean * (1 - float(share))) + REACH

@@ -141,7 +141,7 @@ def interval_ranks(count: int, share: Fraction) -> tuple[int, int]:
     with N ~ Binomial(count, share), lower = the largest r with P(N < r) <= 2.5 %, upper = the smallest with
     P(N >= r) <= 2.5 %.
     """
-    from scipy.special import bdtr, bdtrc  # noqa: PLC0415 - a quarter of a second that other commands need not pay
+    from scipy.special import bdtr, bdtrc
 
     chance = float(share)
     lower = bisect_left(range(count + 1), 1, key=lambda below: int(bdtr(below, count, chance) > TAIL))
@@ -236,6 +236,6 @@ def hull(one: Estimate, other: Estimate) -> Estimate:
 @lru_cache(maxsize=1024)
 def t_quantile(freedom: int) -> float:
     """Return the quantile at 1 - TAIL of Student's t with `freedom` degrees of freedom."""
-    from scipy.special import stdtrit  # noqa: PLC0415 - as above
+    from scipy.special import stdtrit
 
     return float(stdtrit(freedom, 1 - TAIL))

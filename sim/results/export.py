@@ -72,8 +72,8 @@ def write_parquet(results: Path, path: Path) -> int:
     Raises NoParquet if pyarrow is not installed, and the errors of `write_csv`.
     """
     try:
-        import pyarrow as pa  # type: ignore[import-untyped,import-not-found,unused-ignore]  # noqa: PLC0415  # optional
-        from pyarrow import parquet  # noqa: PLC0415  # as above
+        import pyarrow as pa
+        from pyarrow import parquet
     except ImportError:
         raise NoParquet(
             "Parquet needs pyarrow, which comes with the extra `data`: pip install 'retrysim[data]'"

@@ -39,7 +39,7 @@ def load(
     return _checked(document, path.parent, _name_of(path), overrides, given)
 
 
-def parse(  # noqa: PLR0913  # the options of the command line, each by its name
+def parse(
     text: str | bytes,
     folder: str | Path = ".",
     overrides: Overrides = (),

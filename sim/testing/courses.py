@@ -35,7 +35,7 @@ MOST_WAYS = 16
 MOST_ANSWERS = 12
 
 
-def courses(  # noqa: PLR0913  # which courses, of what
+def courses(
     scenario: Scenario,
     bounds: Bounds | None = None,
     *,

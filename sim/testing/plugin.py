@@ -44,7 +44,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFi
     """Collect a scenario file, if `--retrysim` asks for it."""
     if file_path.suffix not in {".yaml", ".yml"} or not parent.config.getoption("--retrysim"):
         return None
-    from sim.testing.scenario_files import scenario_file  # noqa: PLC0415  # see above
+    from sim.testing.scenario_files import scenario_file
 
     return scenario_file(file_path, parent)
 
@@ -84,7 +84,7 @@ def simulate(request: pytest.FixtureRequest, retrysim_seed: int | None) -> Simul
     `simulate(scenario, retrier=None, requests=None, invariants=...)` fails the test if an invariant is broken,
     otherwise returns the `sim.Result`; see `sim.testing.simulate.Simulate`.
     """
-    from sim.testing.simulate import Simulate  # noqa: PLC0415  # see above
+    from sim.testing.simulate import Simulate
 
     simulate = Simulate(request.node, retrysim_seed)
     request.node.stash[_SIMULATE] = simulate

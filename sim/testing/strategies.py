@@ -51,7 +51,7 @@ HEALED_AFTER_MS: Final = (10_000, 60_000, 600_000)
 """How long after the last planned fault a world heals."""
 
 
-def scenarios(  # noqa: PLR0913  # each fixes one part, by its name
+def scenarios(
     retrier: RetrierOrKinds = None,
     world: str | None = None,
     features: Iterable[str] = ALL,
@@ -74,7 +74,7 @@ def scenarios(  # noqa: PLR0913  # each fixes one part, by its name
     return values.map(from_dict)
 
 
-def scenario_values(  # noqa: PLR0913  # as above
+def scenario_values(
     retrier: RetrierOrKinds = None,
     world: str | None = None,
     features: Iterable[str] = ALL,

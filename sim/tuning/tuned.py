@@ -66,7 +66,7 @@ class Finalist:
 class Tuned:
     """The result of a search."""
 
-    def __init__(  # noqa: PLR0913  # what a search consists of
+    def __init__(
         self,
         scenario: Scenario,
         *,

@@ -74,7 +74,7 @@ class ActionModel:
     attempts succeed.
     """
 
-    def __init__(  # noqa: PLR0913  # the options of an action, taken apart
+    def __init__(
         self,
         clock: Clock,
         choices: Choices,

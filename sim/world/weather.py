@@ -168,7 +168,7 @@ class _Turns:
 
     __slots__ = ("_delays", "_end_ns", "_ends_ns", "_entity", "_first_down", "_first_index", "_start_ns")
 
-    def __init__(  # noqa: PLR0913  # the parts of an address, and the laws
+    def __init__(
         self, position: int, source: OnOff, epoch: int, choices: Choices, entity: int, *, random_phase: bool
     ) -> None:
         stream = f"weather.{position}"

@@ -618,9 +618,7 @@ def among(tale: Any, **change: Any) -> Any:
     return one_request(tale.at(1000), 1, 5, "runs:2", **change)
 
 
-def one_request(  # noqa: PLR0913  # its numbers, and what can go otherwise
-    tale: Any, request: int, job: int, run: str, *, backoff: float = 100, failures: int = 1
-) -> Any:
+def one_request(tale: Any, request: int, job: int, run: str, *, backoff: float = 100, failures: int = 1) -> Any:
     start_ms = tale.t_ns / 1e6
     tale.submit(request)
     tale.commit(jobs=[(job, "action", start_ms)], writes={run: {"_id": run, "job": job, "n": 0}}, request=request)

@@ -48,7 +48,7 @@ def test_the_chi_square_of_this_file_rejects_a_law_that_is_a_little_off() -> Non
 # Time to known.
 
 
-def article_known_ns(  # noqa: PLR0913, PLR0917  # the numbers of the article
+def article_known_ns(  # noqa: PLR0917  # the numbers of the article
     failures: int, most: int, latency_ns: int, wait_ns: int, retry_ns: int, base: int
 ) -> tuple[int, int]:
     """When the article knows, and when the last attempt ended, after so many failures; `most` of them are retried.

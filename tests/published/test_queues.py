@@ -31,7 +31,7 @@ MS = 1_000_000
 SECOND = 1_000 * MS
 
 
-def queue(  # noqa: PLR0913  # the numbers of a queue
+def queue(
     *,
     servers: int,
     rate: float,

@@ -134,7 +134,7 @@ def test_sentences_are_three_to_five(result: Result) -> None:
     "name", ["time_to_effect", "time_to_known", "detection_lag", "attempts", "outcomes", "duplicates"]
 )
 def test_every_picture_draws_into_axes_of_its_own_or_given_ones(name: str, result: Result) -> None:
-    from matplotlib.figure import Figure  # noqa: PLC0415  # only these tests need it
+    from matplotlib.figure import Figure
 
     given = Figure().subplots()
     assert getattr(result.plot, name)(given) is given

@@ -145,7 +145,7 @@ class Tale:
     def starts(self, number: int) -> "Tale":
         return self.step(number, "pending", "inProgress")
 
-    def commit(  # noqa: PLR0913  # all that a mutation can do
+    def commit(
         self,
         name: str = "call",
         own: int = -1,

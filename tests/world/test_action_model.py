@@ -40,7 +40,7 @@ class Seen:
         self.told.append((self._clock.now_ns, "lost"))
 
 
-def one_attempt(  # noqa: PLR0913  # what a row of the table depends on
+def one_attempt(
     outcome: str,
     latency_ns: int = 100 * MS,
     *,

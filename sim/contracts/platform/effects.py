@@ -1,7 +1,5 @@
 """What the platform and the world owe: how attempts end, what they do to the outside, when, and why twice."""
 
-# ruff: noqa: D401  # an invariant's docstring is a claim about histories, not an order
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -175,7 +173,7 @@ def duplicates_have_causes(view: View) -> Iterator[Violation]:
                 last, last_event = attempt, event
 
 
-def _expected(  # noqa: PLR0913, PLR0917  # an effect and the one before
+def _expected(  # noqa: PLR0917  # an effect and the one before
     view: View, at: int, event: EffectMade, attempt: Attempt, last: Attempt | None, last_event: Event | None
 ) -> tuple[str, ...]:
     if last is None or last_event is None:

@@ -1,7 +1,5 @@
 """What the platform owes: how executions end, in which order they start, and whom an operator cancels."""
 
-# ruff: noqa: D401  # an invariant's docstring is a claim about histories, not an order
-
 from __future__ import annotations
 
 from bisect import bisect

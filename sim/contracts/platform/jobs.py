@@ -1,7 +1,5 @@
 """What the platform owes: time, the states of jobs, and how often a function runs."""
 
-# ruff: noqa: D401  # an invariant's docstring is a claim about histories, not an order
-
 from __future__ import annotations
 
 from bisect import bisect

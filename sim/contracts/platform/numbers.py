@@ -1,7 +1,5 @@
 """What the platform and the world owe: that their own numbers hold. Checked if the terms give them."""
 
-# ruff: noqa: D401  # an invariant's docstring is a claim about histories, not an order
-
 from __future__ import annotations
 
 from bisect import bisect

@@ -5,8 +5,6 @@ must not have changed since its snapshot. Steps of job states outside mutations 
 takes a timestamp between those of the commits around it.
 """
 
-# ruff: noqa: D401  # an invariant's docstring is a claim about histories, not an order
-
 from __future__ import annotations
 
 from collections.abc import Mapping

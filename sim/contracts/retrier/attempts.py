@@ -1,7 +1,5 @@
 """What a retrier owes: when it may start an attempt, and how long it waits before it does."""
 
-# ruff: noqa: D401  # an invariant's docstring is a claim about histories, not an order
-
 from __future__ import annotations
 
 from bisect import bisect

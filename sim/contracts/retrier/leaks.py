@@ -5,8 +5,6 @@ order of creation, so they differ if others create some too: they must correspon
 from the submission. Timestamps of transactions and ranges of shared tables are left out.
 """
 
-# ruff: noqa: D401  # an invariant's docstring is a claim about histories, not an order
-
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """What a retrier owes: the limits that its caller sets, by a budget, a deadline or a cancel."""
 
-# ruff: noqa: D401  # an invariant's docstring is a claim about histories, not an order
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

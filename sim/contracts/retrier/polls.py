@@ -1,7 +1,5 @@
 """What a retrier owes of its polls, its draws and its timeouts: when it looks, and what it does about what it sees."""
 
-# ruff: noqa: D401  # an invariant's docstring is a claim about histories, not an order
-
 from __future__ import annotations
 
 from bisect import bisect

@@ -1,7 +1,5 @@
 """What a retrier owes: every request ends, as it may, and its caller is told."""
 
-# ruff: noqa: D401  # an invariant's docstring is a claim about histories, not an order
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

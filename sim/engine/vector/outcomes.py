@@ -131,7 +131,7 @@ class Outcomes:
             return (uniforms < self._cumulative[0]).view(np.int8)
         return self._codes[_count_up_to(self._cumulative, uniforms)]
 
-    def _fail_by_weather(  # noqa: PLR0913, PLR0917  # the attempts, and the weather that they meet
+    def _fail_by_weather(  # noqa: PLR0917  # the attempts, and the weather that they meet
         self,
         weather: WeatherOf,
         codes: Codes,
