@@ -72,7 +72,7 @@ def write_parquet(results: Path, path: Path) -> int:
     Raises NoParquet if pyarrow is not installed, and the errors of `write_csv`.
     """
     try:
-        import pyarrow as pa
+        import pyarrow as pa  # type: ignore[import-untyped,import-not-found,unused-ignore]  # optional
         from pyarrow import parquet
     except ImportError:
         raise NoParquet(

@@ -145,7 +145,7 @@ class Result:
 
         Raises ImportError if pandas is not installed, and `sim.experiment.parts.RequestsNotKept` as `requests` does.
         """
-        import pandas as pd
+        import pandas as pd  # type: ignore[import-untyped,import-not-found,unused-ignore]  # optional
 
         frames = []
         for found in self.cells:
