@@ -12,7 +12,8 @@ from typing import Any
 
 import matplotlib.image
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from commands import run_command
 from matplotlib.axes import Axes
 
 import sim
@@ -58,13 +59,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     for module in (*RETRIERS, "patient", "impatient"):
         monkeypatch.delitem(sys.modules, module, raising=False)
 
-    def run(*words: str) -> Result:
-        result = CliRunner().invoke(cli, words, prog_name="retrysim")
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result
-
-    return run
+    return run_command
 
 
 # The first commands.

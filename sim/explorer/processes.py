@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import signal
 import threading
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from multiprocessing import get_context
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from multiprocessing.connection import Connection
-    from types import TracebackType
 
     from sim.explorer.guided import Answers
     from sim.explorer.search import Followed, Search
@@ -24,7 +23,7 @@ ROUND = 512
 """How many courses each process runs before it learns what the others have seen."""
 
 
-class Processes:
+class Processes(AbstractContextManager["Processes"]):
     """Processes that search together; use it as a context manager."""
 
     def __init__(self, search: Search, count: int) -> None:
@@ -39,13 +38,7 @@ class Processes:
                 there.close()
                 self._members.append((process, here))
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        del kind, error, trace
+    def __exit__(self, *_: object) -> None:
         for process, connection in self._members:
             process.terminate()  # its results are not needed any more
             connection.close()

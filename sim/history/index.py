@@ -8,35 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from sim.history import events
 from sim.history.entities import Attempt, Commit, Job, Place, Request, Step
-from sim.history.events import (
-    AttemptEnded,
-    AttemptStarted,
-    CallbackRan,
-    CallbackThrew,
-    CallGivenUp,
-    CancelAnswered,
-    CancelAsked,
-    CommitRefused,
-    ContactLost,
-    DocumentWritten,
-    EffectMade,
-    Event,
-    FunctionThrew,
-    JobCreated,
-    JobStepped,
-    MutationCommitted,
-    NumberDrawn,
-    RanAway,
-    RowsCollected,
-    ServerBooted,
-    ServerDied,
-    Settled,
-    SettledAgain,
-    SleepStarted,
-    Submitted,
-    SystemErrorStruck,
-)
 from sim.history.vocabulary import CANCEL, IN_PROGRESS, PENDING
 
 if TYPE_CHECKING:
@@ -44,7 +17,9 @@ if TYPE_CHECKING:
 
     from sim.history.events import AttemptEvent, History
 
-Ledger = JobCreated | JobStepped | DocumentWritten | MutationCommitted | RowsCollected
+Ledger = (
+    events.JobCreated | events.JobStepped | events.DocumentWritten | events.MutationCommitted | events.RowsCollected
+)
 """Events that change the store."""
 
 
@@ -53,25 +28,25 @@ class Index:
 
     def __init__(self, history: History) -> None:
         self.history = history
-        self.events = events = history.events
+        self.events = history.events
         self.requests: dict[int, Request] = {}
         self.jobs: dict[int, Job] = {}
         self.commits: list[Commit] = []
         """In their order."""
-        self.restarts: list[Place[ServerDied]] = []
-        self.boots: list[Place[ServerBooted]] = []
-        self.draws: list[Place[NumberDrawn]] = []
-        self.conflicts: list[Place[CommitRefused]] = []
+        self.restarts: list[Place[events.ServerDied]] = []
+        self.boots: list[Place[events.ServerBooted]] = []
+        self.draws: list[Place[events.NumberDrawn]] = []
+        self.conflicts: list[Place[events.CommitRefused]] = []
         self.ledger: list[Place[Ledger]] = []
         """All changes of the store: jobs, their steps, writes, commits, collections."""
         self.backwards: list[int] = []
         """Places at which the clock went back."""
         self.strays: list[Place[AttemptEvent]] = []
         """Ends, losses and effects of attempts that were never started, and second ends."""
-        self.strangers: list[Place[JobStepped | MutationCommitted]] = []
+        self.strangers: list[Place[events.JobStepped | events.MutationCommitted]] = []
         """Steps and commits of jobs that were never created."""
         last_ns = 0
-        for at, event in enumerate(events):
+        for at, event in enumerate(self.events):
             t_ns = event.t_ns
             if t_ns < last_ns:
                 self.backwards.append(at)
@@ -109,14 +84,14 @@ class Index:
         self.strays.append((at, event))
         return None
 
-    def _submitted(self, _at: int, event: Submitted) -> None:
+    def _submitted(self, _at: int, event: events.Submitted) -> None:
         self._request(event.request).submit = event
 
-    def _attempt_started(self, at: int, event: AttemptStarted) -> None:
+    def _attempt_started(self, at: int, event: events.AttemptStarted) -> None:
         request = self._request(event.request)
         request.attempts.append(Attempt(request, at, event))
 
-    def _attempt_ended(self, at: int, event: AttemptEnded) -> None:
+    def _attempt_ended(self, at: int, event: events.AttemptEnded) -> None:
         attempt = self._attempt_of(at, event)
         if attempt is None:
             return
@@ -127,32 +102,32 @@ class Index:
         attempt.end_at = at
         attempt.how = event.end
 
-    def _contact_lost(self, at: int, event: ContactLost) -> None:
+    def _contact_lost(self, at: int, event: events.ContactLost) -> None:
         attempt = self._attempt_of(at, event)
         if attempt is not None and attempt.lost is None:
             attempt.lost = event
             attempt.lost_at = at
 
-    def _call_given_up(self, at: int, event: CallGivenUp) -> None:
+    def _call_given_up(self, at: int, event: events.CallGivenUp) -> None:
         attempt = self._attempt_of(at, event)
         if attempt is not None and attempt.given_up is None:
             attempt.given_up = event
             attempt.given_up_at = at
 
-    def _effect_made(self, at: int, event: EffectMade) -> None:
+    def _effect_made(self, at: int, event: events.EffectMade) -> None:
         attempt = self._attempt_of(at, event)
         if attempt is not None:
             attempt.effects.append((at, event))
             attempt.request.effects.append((at, event, attempt))
 
-    def _job_created(self, at: int, event: JobCreated) -> None:
+    def _job_created(self, at: int, event: events.JobCreated) -> None:
         self.ledger.append((at, event))
         request = self._request(event.request)
         job = Job(request, at, event)
         request.jobs.append(job)
         self.jobs[job.id] = job
 
-    def _job_stepped(self, at: int, event: JobStepped) -> None:
+    def _job_stepped(self, at: int, event: events.JobStepped) -> None:
         self.ledger.append((at, event))
         job = self.jobs.get(event.job)
         if job is None:
@@ -169,10 +144,10 @@ class Index:
             job.end = event
             job.end_at = min(job.end_at, at)
 
-    def _stored(self, at: int, event: DocumentWritten | RowsCollected) -> None:
+    def _stored(self, at: int, event: events.DocumentWritten | events.RowsCollected) -> None:
         self.ledger.append((at, event))
 
-    def _mutation_committed(self, at: int, event: MutationCommitted) -> None:
+    def _mutation_committed(self, at: int, event: events.MutationCommitted) -> None:
         self.ledger.append((at, event))
         commits, jobs = self.commits, self.jobs
         before_at = commits[-1].at if commits else -1
@@ -196,26 +171,26 @@ class Index:
         elif event.function == CANCEL:
             self._request(event.request).cancel_commits.append(commit)
 
-    def _function_threw(self, at: int, event: FunctionThrew) -> None:
+    def _function_threw(self, at: int, event: events.FunctionThrew) -> None:
         job = self.jobs.get(event.job)
         if job is not None:
             job.threw.append((at, event))
 
-    def _system_error_struck(self, at: int, event: SystemErrorStruck) -> None:
+    def _system_error_struck(self, at: int, event: events.SystemErrorStruck) -> None:
         job = self.jobs.get(event.job)
         if job is not None:
             job.errors.append((at, event))
 
-    def _number_drawn(self, at: int, event: NumberDrawn) -> None:
+    def _number_drawn(self, at: int, event: events.NumberDrawn) -> None:
         self.draws.append((at, event))
 
-    def _commit_refused(self, at: int, event: CommitRefused) -> None:
+    def _commit_refused(self, at: int, event: events.CommitRefused) -> None:
         self.conflicts.append((at, event))
 
-    def _sleep_started(self, at: int, event: SleepStarted) -> None:
+    def _sleep_started(self, at: int, event: events.SleepStarted) -> None:
         self._request(event.request).sleeps.append((at, event))
 
-    def _settled(self, at: int, event: Settled) -> None:
+    def _settled(self, at: int, event: events.Settled) -> None:
         request = self._request(event.request)
         if request.settled is not None:
             request.resettled.append(event)
@@ -224,55 +199,55 @@ class Index:
         request.settled_at = at
         request.outcome = event.outcome
 
-    def _settled_again(self, _at: int, event: SettledAgain) -> None:
+    def _settled_again(self, _at: int, event: events.SettledAgain) -> None:
         self._request(event.request).resettled.append(event)
 
-    def _callback_ran(self, _at: int, event: CallbackRan) -> None:
+    def _callback_ran(self, _at: int, event: events.CallbackRan) -> None:
         self._request(event.request).callbacks.append(event)
 
-    def _callback_threw(self, _at: int, event: CallbackThrew) -> None:
+    def _callback_threw(self, _at: int, event: events.CallbackThrew) -> None:
         self._request(event.request).callbacks_lost.append(event)
 
-    def _cancel_asked(self, at: int, event: CancelAsked) -> None:
+    def _cancel_asked(self, at: int, event: events.CancelAsked) -> None:
         self._request(event.request).cancels.append((at, event))
 
-    def _cancel_answered(self, at: int, event: CancelAnswered) -> None:
+    def _cancel_answered(self, at: int, event: events.CancelAnswered) -> None:
         self._request(event.request).answers.append((at, event))
 
-    def _server_died(self, at: int, event: ServerDied) -> None:
+    def _server_died(self, at: int, event: events.ServerDied) -> None:
         self.restarts.append((at, event))
 
-    def _server_booted(self, at: int, event: ServerBooted) -> None:
+    def _server_booted(self, at: int, event: events.ServerBooted) -> None:
         self.boots.append((at, event))
 
-    def _ran_away(self, _at: int, event: RanAway) -> None:
+    def _ran_away(self, _at: int, event: events.RanAway) -> None:
         self._request(event.request).runaway = event
 
-    _takers: ClassVar[dict[type[Event], Callable[..., None]]] = {
-        Submitted: _submitted,
-        AttemptStarted: _attempt_started,
-        AttemptEnded: _attempt_ended,
-        ContactLost: _contact_lost,
-        CallGivenUp: _call_given_up,
-        EffectMade: _effect_made,
-        JobCreated: _job_created,
-        JobStepped: _job_stepped,
-        DocumentWritten: _stored,
-        RowsCollected: _stored,
-        MutationCommitted: _mutation_committed,
-        FunctionThrew: _function_threw,
-        SystemErrorStruck: _system_error_struck,
-        NumberDrawn: _number_drawn,
-        CommitRefused: _commit_refused,
-        SleepStarted: _sleep_started,
-        Settled: _settled,
-        SettledAgain: _settled_again,
-        CallbackRan: _callback_ran,
-        CallbackThrew: _callback_threw,
-        CancelAsked: _cancel_asked,
-        CancelAnswered: _cancel_answered,
-        ServerDied: _server_died,
-        ServerBooted: _server_booted,
-        RanAway: _ran_away,
+    _takers: ClassVar[dict[type[events.Event], Callable[..., None]]] = {
+        events.Submitted: _submitted,
+        events.AttemptStarted: _attempt_started,
+        events.AttemptEnded: _attempt_ended,
+        events.ContactLost: _contact_lost,
+        events.CallGivenUp: _call_given_up,
+        events.EffectMade: _effect_made,
+        events.JobCreated: _job_created,
+        events.JobStepped: _job_stepped,
+        events.DocumentWritten: _stored,
+        events.RowsCollected: _stored,
+        events.MutationCommitted: _mutation_committed,
+        events.FunctionThrew: _function_threw,
+        events.SystemErrorStruck: _system_error_struck,
+        events.NumberDrawn: _number_drawn,
+        events.CommitRefused: _commit_refused,
+        events.SleepStarted: _sleep_started,
+        events.Settled: _settled,
+        events.SettledAgain: _settled_again,
+        events.CallbackRan: _callback_ran,
+        events.CallbackThrew: _callback_threw,
+        events.CancelAsked: _cancel_asked,
+        events.CancelAnswered: _cancel_answered,
+        events.ServerDied: _server_died,
+        events.ServerBooted: _server_booted,
+        events.RanAway: _ran_away,
     }
     """What takes each kind of event; a note is taken by none."""

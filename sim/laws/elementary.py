@@ -12,6 +12,7 @@ a float.
 """
 
 import math
+from collections.abc import Sequence
 from decimal import Context, Decimal
 from fractions import Fraction
 from typing import Final
@@ -47,7 +48,7 @@ def log(x: Floats) -> Floats:
     mantissa = np.where(small, mantissa + mantissa, mantissa)
     exponent = (exponent - small).astype(np.float64)
     ratio = (mantissa - 1.0) / (mantissa + 1.0)
-    series = _polynomial(_ARTANH, ratio * ratio) * ratio
+    series = polynomial(_ARTANH, ratio * ratio) * ratio
     return np.where(x > 0.0, exponent * _LN2_HIGH + (exponent * _LN2_LOW + series), -np.inf)
 
 
@@ -62,7 +63,7 @@ def exp(x: Floats) -> Floats:
     rest -= product
     steps *= _STEP_LOW
     rest -= steps
-    value = _polynomial(_TAYLOR, rest)
+    value = polynomial(_TAYLOR, rest)
     value *= rest
     power_of_step = _POWERS_OF_STEP.take(whole & (_STEPS - 1))
     value *= power_of_step
@@ -77,7 +78,8 @@ def power(x: Floats, exponent: float) -> Floats:
     return exp(log(x) * exponent)
 
 
-def _polynomial(coefficients: tuple[float, ...], x: Floats) -> Floats:
+def polynomial(coefficients: Sequence[float], x: Floats) -> Floats:
+    """Return the values of a polynomial, shape (n,), by Horner's scheme; the first coefficient is the constant."""
     value = x * coefficients[-1]
     for coefficient in coefficients[-2:0:-1]:
         value += coefficient

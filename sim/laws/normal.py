@@ -166,13 +166,4 @@ def _size_by_as_241(tail: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _ratio(rational: tuple[Sequence[float], Sequence[float]], x: NDArray[np.float64]) -> NDArray[np.float64]:
     above, below = rational
-    return _polynomial(above, x) / _polynomial(below, x)
-
-
-def _polynomial(coefficients: Sequence[float], x: NDArray[np.float64]) -> NDArray[np.float64]:
-    value = x * coefficients[-1]
-    for coefficient in coefficients[-2:0:-1]:
-        value += coefficient
-        value *= x
-    value += coefficients[0]
-    return value
+    return elementary.polynomial(above, x) / elementary.polynomial(below, x)

@@ -9,8 +9,8 @@ payload.
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Final, Self
+from contextlib import AbstractContextManager, closing, suppress
+from typing import TYPE_CHECKING, Final
 
 from sim.experiment.chunks import Chunk, PackedPart, chunk_digest
 from sim.results.errors import damaged, foreign, in_progress, sqlite_errors
@@ -19,7 +19,6 @@ from sim.results.tables import APPLICATION_ID, PAGE_BYTES, TABLES, Tables, looks
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-    from types import TracebackType
 
     from sim.results.description import Description
 
@@ -31,7 +30,7 @@ _open: set[Path] = set()
 takes all its locks on that file away, those of SQLite too."""
 
 
-class Checkpoint:
+class Checkpoint(AbstractContextManager["Checkpoint"]):
     """An open checkpoint, which no other process can open meanwhile. Use it as a context manager.
 
     Opening raises RunInProgress if another process has it open, CorruptResults if the file is damaged or not one of
@@ -165,13 +164,7 @@ class Checkpoint:
         with sqlite_errors(self.path):
             self.tables.connection.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        del kind, error, trace
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

@@ -18,9 +18,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from sim.experiment.chunks import PackedPart, chunk_counts, chunks_of, pack, rounds_with
 from sim.experiment.precision import next_sizes
@@ -35,7 +35,6 @@ from sim.results.tables import RESULTS, UNFINISHED
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
     from sim.experiment.executors import Workers
     from sim.experiment.parts import Part
@@ -47,7 +46,7 @@ DIGITS = 12
 """Of a digest, in messages."""
 
 
-class RunFolder:
+class RunFolder(AbstractContextManager["RunFolder"]):
     """A run and its folder; use it as a context manager, which locks the folder against other processes.
 
     Raises CorruptResults if the folder has something that this run must not replace, RunInProgress if another process
@@ -243,13 +242,7 @@ class RunFolder:
             with suppress(OSError):
                 path.rmdir()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        del kind, error, trace
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

@@ -9,30 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, ClassVar
 
-from sim.history.events import (
-    AttemptEnded,
-    AttemptStarted,
-    CallbackRan,
-    CallbackThrew,
-    CallGivenUp,
-    CancelAnswered,
-    CancelAsked,
-    CommitRefused,
-    ContactLost,
-    EffectMade,
-    Event,
-    FunctionThrew,
-    JobCreated,
-    JobStepped,
-    MutationCommitted,
-    RanAway,
-    ServerBooted,
-    ServerDied,
-    Settled,
-    SleepStarted,
-    Submitted,
-    SystemErrorStruck,
-)
+from sim.history import events
 from sim.history.index import Index
 from sim.history.vocabulary import (
     CANCELED,
@@ -102,13 +79,13 @@ class _Reader:
         self._refused: Entry | None = None
         """The latest conflict of a mutation that an action called."""
 
-    def take(self, at: int, event: Event) -> None:
+    def take(self, at: int, event: events.Event) -> None:
         """Take the next event."""
-        if event.request < 0 and not isinstance(event, ServerDied | ServerBooted):
+        if event.request < 0 and not isinstance(event, events.ServerDied | events.ServerBooted):
             return
-        if self._dashboard and not (isinstance(event, JobStepped) and event.after == CANCELED):
+        if self._dashboard and not (isinstance(event, events.JobStepped) and event.after == CANCELED):
             self._nothing_to_cancel()
-        if isinstance(event, MutationCommitted):
+        if isinstance(event, events.MutationCommitted):
             self._commit(self._commits[at])
         elif (tell := self._tells.get(type(event))) is not None:
             tell(self, event)
@@ -145,7 +122,7 @@ class _Reader:
 
     # Mutations.
 
-    def _submit(self, event: Submitted) -> None:
+    def _submit(self, event: events.Submitted) -> None:
         self._submitted = True
         story = self.story
         story.retrier, story.submitted_ns = event.retrier, event.t_ns
@@ -153,7 +130,7 @@ class _Reader:
         into = f", {span_text(event.t_ns)} into the run" if event.t_ns else ""
         self._say(event.t_ns, CALLER, f"submits request {event.request} to {event.retrier}{into}")
 
-    def _job(self, event: JobCreated) -> None:
+    def _job(self, event: events.JobCreated) -> None:
         due_ns, worked = max(event.due_ns, event.t_ns), event.function in self._actions
         by = self.index.jobs[event.job].by
         asked_ns = event.t_ns if by is None else by.event.t_ns
@@ -165,10 +142,10 @@ class _Reader:
             self._open[job.name] += 1
         self.story.jobs[job.number] = job
 
-    def _callback(self, event: CallbackRan) -> None:
+    def _callback(self, event: events.CallbackRan) -> None:
         self._phrases.append(f"onComplete is told {event.result}")
 
-    def _callback_lost(self, event: CallbackThrew) -> None:
+    def _callback_lost(self, event: events.CallbackThrew) -> None:
         self._phrases.append(f"onComplete throws when told {event.result}, and is not told again")
 
     def _commit(self, commit: Commit) -> None:
@@ -198,7 +175,7 @@ class _Reader:
         """Say who calls a mutation that no job runs: the caller, or the action that runs."""
         return CALLER if self._running is None or name in {"submit", "cancel"} else self._running.name
 
-    def _polled(self, event: MutationCommitted, created: list[Job], phrases: list[str]) -> None:
+    def _polled(self, event: events.MutationCommitted, created: list[Job], phrases: list[str]) -> None:
         """Tell what one execution of a scheduled mutation saw and did."""
         story, t_ns, name = self.story, event.t_ns, event.function
         own = self._finish_job(event.job, SUCCESS, t_ns)
@@ -239,7 +216,7 @@ class _Reader:
                 phrases.append(f"{'first ' if first else ''}{job.name} {when}")
         return phrases
 
-    def _settled(self, event: Settled) -> None:
+    def _settled(self, event: events.Settled) -> None:
         story = self.story
         # A retrier may write down an earlier moment than that of its commit; the event then says which.
         story.settled = (event.t_ns if event.since_ns is None else event.since_ns, event.outcome)
@@ -254,7 +231,7 @@ class _Reader:
                 self._waits_no_more(tried, event.t_ns)
             self._say(event.t_ns, CLIENT, words)
 
-    def _conflict(self, event: CommitRefused) -> None:
+    def _conflict(self, event: events.CommitRefused) -> None:
         self.story.conflicts += 1
         function = event.function
         who = function if event.job >= 0 else self._called_by(function)
@@ -263,7 +240,7 @@ class _Reader:
         if event.job < 0:
             self._refused = entry
 
-    def _threw(self, event: FunctionThrew) -> None:
+    def _threw(self, event: events.FunctionThrew) -> None:
         self._phrases = []
         if event.job < 0:
             self._say(event.t_ns, self._called_by(event.function), f"{event.function} throws: {event.error}")
@@ -288,7 +265,7 @@ class _Reader:
         job.state, job.ended_ns = state, t_ns
         return job
 
-    def _state(self, event: JobStepped) -> None:
+    def _state(self, event: events.JobStepped) -> None:
         before, after = event.before, event.after
         job = self.story.jobs.get(event.job)
         if job is None:
@@ -334,7 +311,7 @@ class _Reader:
 
     # Attempts.
 
-    def _attempt(self, event: AttemptStarted) -> None:
+    def _attempt(self, event: events.AttemptStarted) -> None:
         story, t_ns, job = self.story, event.t_ns, self.story.jobs.get(event.job)
         decided_ns = due_ns = t_ns
         text = f"attempt {event.attempt} starts"
@@ -347,7 +324,7 @@ class _Reader:
         story.tries.append(Try(event.attempt, event.outcome, t_ns, job, decided_ns, due_ns))
         self._say(t_ns, ACTION, text, Rank.plain).starts = event.attempt
 
-    def _attempt_end(self, event: AttemptEnded) -> None:
+    def _attempt_end(self, event: events.AttemptEnded) -> None:
         story, t_ns, how = self.story, event.t_ns, str(event.end)
         tried = story.tries[event.attempt - 1]
         if how == DIED and story.restarts and story.restarts[-1] == (t_ns, None):
@@ -361,13 +338,13 @@ class _Reader:
         plain = how == THREW and tried.outcome == "fail"
         self._say(t_ns, ACTION, text, Rank.plain if plain else Rank.telling)
 
-    def _lost(self, event: ContactLost) -> None:
+    def _lost(self, event: events.ContactLost) -> None:
         tried = self.story.tries[event.attempt - 1]
         tried.lost_ns = event.t_ns
         if tried.given_up_ns is None:
             self._say(event.t_ns, self._host(), f"contact with attempt {event.attempt} is lost; it goes on")
 
-    def _effect(self, event: EffectMade) -> None:
+    def _effect(self, event: events.EffectMade) -> None:
         tried = self.story.tries[event.attempt - 1]
         self.story.effects.append(Effect(event.t_ns, event.attempt, event.effect))
         text = effect_words(event.attempt, event.effect)
@@ -375,7 +352,7 @@ class _Reader:
             text += f", {span_text(event.t_ns - tried.end_ns)} after the attempt's end"
         self._say(event.t_ns, WORLD, text, Rank.telling)
 
-    def _given_up(self, event: CallGivenUp) -> None:
+    def _given_up(self, event: events.CallGivenUp) -> None:
         self._waits_no_more(self.story.tries[event.attempt - 1], event.t_ns)
 
     def _waits_no_more(self, tried: Try, t_ns: int) -> None:
@@ -392,7 +369,7 @@ class _Reader:
     def _host(self) -> str:
         return PLATFORM if self.story.jobs else CLIENT
 
-    def _cancel(self, event: CancelAsked) -> None:
+    def _cancel(self, event: events.CancelAsked) -> None:
         self.story.cancels.append((event.t_ns, event.target))
         self._dashboard = event.target != OF_THE_REQUEST and bool(self.story.jobs)
         self._say(event.t_ns, CALLER, CANCELS[event.target])
@@ -402,15 +379,15 @@ class _Reader:
         if self._line is not None:
             self._line.text += "; nothing to cancel"
 
-    def _cancel_answer(self, event: CancelAnswered) -> None:
+    def _cancel_answer(self, event: events.CancelAnswered) -> None:
         if event.answer is not None:
             self._add(event.t_ns, CALLER, f"cancel answers {str(event.answer).lower()}")
 
-    def _sleep(self, event: SleepStarted) -> None:
+    def _sleep(self, event: events.SleepStarted) -> None:
         self.story.sleep = (event.t_ns, event.t_ns + event.duration_ns)
         self._say(event.t_ns, CLIENT, f"sleeps {span_text(event.duration_ns)}", Rank.plain)
 
-    def _system_error(self, event: SystemErrorStruck) -> None:
+    def _system_error(self, event: events.SystemErrorStruck) -> None:
         job = f"job #{event.job} {event.function}"
         what = {
             "start": f"{job} is put back and runs later",
@@ -420,42 +397,42 @@ class _Reader:
         }.get(event.struck, f"{event.struck.removeprefix('mutation ')} by {job} is lost")
         self._say(event.t_ns, PLATFORM, f"system error: {what}", Rank.telling)
 
-    def _restart(self, event: ServerDied) -> None:
+    def _restart(self, event: events.ServerDied) -> None:
         story = self.story
         story.restarts.append((event.t_ns, None))
         if self._submitted and story.jobs:
             self._say(event.t_ns, PLATFORM, f"restart: down for {span_text(event.down_ns)}")
 
-    def _boot(self, event: ServerBooted) -> None:
+    def _boot(self, event: events.ServerBooted) -> None:
         story = self.story
         from_ns = story.restarts.pop()[0] if story.restarts else event.t_ns
         story.restarts.append((from_ns, event.t_ns))
         self._booted_ns = event.t_ns
 
-    def _runaway(self, event: RanAway) -> None:
+    def _runaway(self, event: events.RanAway) -> None:
         self.story.runaway = event.limit
         self._say(event.t_ns, PLATFORM, f"runs into the limit of {event.limit}")
 
-    _tells: ClassVar[dict[type[Event], Callable[..., None]]] = {
-        Submitted: _submit,
-        JobCreated: _job,
-        JobStepped: _state,
-        CallbackRan: _callback,
-        CallbackThrew: _callback_lost,
-        Settled: _settled,
-        CommitRefused: _conflict,
-        FunctionThrew: _threw,
-        AttemptStarted: _attempt,
-        AttemptEnded: _attempt_end,
-        CallGivenUp: _given_up,
-        ContactLost: _lost,
-        EffectMade: _effect,
-        CancelAsked: _cancel,
-        CancelAnswered: _cancel_answer,
-        SleepStarted: _sleep,
-        SystemErrorStruck: _system_error,
-        ServerDied: _restart,
-        ServerBooted: _boot,
-        RanAway: _runaway,
+    _tells: ClassVar[dict[type[events.Event], Callable[..., None]]] = {
+        events.Submitted: _submit,
+        events.JobCreated: _job,
+        events.JobStepped: _state,
+        events.CallbackRan: _callback,
+        events.CallbackThrew: _callback_lost,
+        events.Settled: _settled,
+        events.CommitRefused: _conflict,
+        events.FunctionThrew: _threw,
+        events.AttemptStarted: _attempt,
+        events.AttemptEnded: _attempt_end,
+        events.CallGivenUp: _given_up,
+        events.ContactLost: _lost,
+        events.EffectMade: _effect,
+        events.CancelAsked: _cancel,
+        events.CancelAnswered: _cancel_answer,
+        events.SleepStarted: _sleep,
+        events.SystemErrorStruck: _system_error,
+        events.ServerDied: _restart,
+        events.ServerBooted: _boot,
+        events.RanAway: _runaway,
     }
     """What tells each kind of event besides a commit; draws, writes and notes have no place of their own."""

@@ -12,9 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
-
-from sim.cli.main import cli
+from click.testing import Result
+from commands import run_command
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -40,13 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run() -> Run:
     """Run a command line in this process; internal errors come out as they are."""
 
-    def run(*words: str) -> Result:
-        result = CliRunner().invoke(cli, words, prog_name="retrysim")
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result
-
-    return run
+    return run_command
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from started import started
 
 from sim.convex.contexts import MutationContext
 from sim.convex.functions import FunctionError, action, mutation
@@ -17,15 +18,6 @@ S = 1000
 MakeBench = Callable[..., Any]
 
 SLOW = {"mutation_latency": Constant(value_ns=MS), "commit_window": Constant(value_ns=MS)}
-
-
-def started(b: Any, retrier: Any) -> Any:
-    retrier.bind(b.action)
-    for name, indexes in retrier.tables.items():
-        b.store.define(name, indexes)
-    b.call(retrier.submit)
-    b.run()
-    return b
 
 
 def run_job(b: Any, function: Any = None) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from started import started
 
 from sim.convex.contexts import MutationContext
 from sim.convex.functions import action, mutation
@@ -27,15 +28,6 @@ def noting(ran: list[Any]) -> Any:
 
 def duplicates(b: Any) -> dict[str, int]:
     return {Cause(cause).name: n for cause, n in enumerate(b.request.duplicates or ()) if n}
-
-
-def started(b: Any, retrier: Any) -> Any:
-    retrier.bind(b.action)
-    for name, indexes in retrier.tables.items():
-        b.store.define(name, indexes)
-    b.call(retrier.submit)
-    b.run()
-    return b
 
 
 # Actions: at most once.

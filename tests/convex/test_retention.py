@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from started import started
 
 from sim.convex.contexts import MutationContext
 from sim.convex.functions import mutation
@@ -90,15 +91,6 @@ def test_collection_alone_does_not_keep_a_world_going(bench: MakeBench) -> None:
 
 
 # What the retriers make of it.
-
-
-def started(b: Any, retrier: Any) -> Any:
-    retrier.bind(b.action)
-    for name, indexes in retrier.tables.items():
-        b.store.define(name, indexes)
-    b.call(retrier.submit)
-    b.run()
-    return b
 
 
 @pytest.mark.parametrize("make", [Article, Helpers])

@@ -7,7 +7,6 @@ times that never end are `math.inf`.
 Durations and instants are ns, shares are parts of 1. Text is as people wrote it: not wrapped, not escaped. Fields of
 these names mean the same in every object:
 
-- `title`, `x_label`, `y_label`: what stands above the picture and along its axes.
-- `note`: a sentence that stands in the picture, mostly because it has nothing to show; empty otherwise.
-- `caption`: which simulation the picture shows, for small print; empty if the caller gave none.
+- `title`, `note`, `caption`: the words around the picture (`Picture`).
+- `x_label`, `y_label`: what stands along its axes.
 """

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sim.measure.quantities import Unit
+from sim.pictures.data.picture import Picture
 from sim.text.numerals import number_text, percent_text
 
 if TYPE_CHECKING:
@@ -35,11 +36,10 @@ class CellBars:
     """Shape (groups,): the share of the cell's requests in each group; empty if no request of the cell counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptBars:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptBars(Picture):
     """The share of requests by number of attempts."""
 
-    title: str
     x_label: str
     y_label: str
     groups: tuple[str, ...]
@@ -48,8 +48,6 @@ class AttemptBars:
     """All cells, in their order."""
     remarks: tuple[str, ...]
     """Shape (groups,): the share of a group whose bars are too low to see, in words; else empty."""
-    note: str = ""
-    caption: str = ""
 
     @property
     def tops(self) -> tuple[float, ...]:
@@ -71,11 +69,10 @@ class Part:
     """Shape (cells,): the text within the part; empty if the part is too small for text."""
 
 
-@dataclass(frozen=True, slots=True)
-class StackedBars:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackedBars(Picture):
     """A bar a cell, each split into parts."""
 
-    title: str
     x_label: str
     unit: str
     """`share` (parts of 1) or `count` (repeated effects per 1000 requests): a value of `Unit`."""
@@ -87,8 +84,6 @@ class StackedBars:
     """Shape (cells,): the length of each bar."""
     remarks: tuple[str, ...]
     """Shape (cells,): the text behind each bar."""
-    note: str = ""
-    caption: str = ""
 
 
 def attempts_data(cells: Sequence[Cell], caption: str = "") -> AttemptBars:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sim.measure.quantities import QUANTILES
+from sim.pictures.data.picture import Picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,11 +46,10 @@ class Curve:
     """How many requests the curve counts; without any, its other numbers say nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ccdf:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ccdf(Picture):
     """The curves of all cells, and the axes they stand on."""
 
-    title: str
     x_label: str
     y_label: str
     curves: tuple[Curve, ...]
@@ -63,8 +63,6 @@ class Ccdf:
     """The place on that axis that stands for 0; None if no request waited for 0."""
     floor: float
     """The lower end of the axis of shares; the upper end is 1."""
-    note: str = ""
-    caption: str = ""
 
     @property
     def is_empty(self) -> bool:

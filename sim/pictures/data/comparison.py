@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sim.measure.differences import Change
 from sim.measure.quantities import QUANTILES, Unit
 from sim.pictures.data.ccdf import Ccdf, time_to_effect_data
+from sim.pictures.data.picture import Picture
 from sim.text.comparison_sentences import finding
 from sim.text.numerals import difference_text
 from sim.text.reported import Cell
@@ -38,17 +39,14 @@ class Step:
     """The difference B - A in words, with its 95 % interval."""
 
 
-@dataclass(frozen=True, slots=True)
-class ComparedCurves:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedCurves(Picture):
     """The times to effect of A and B."""
 
-    title: str
-    """The finding, in one sentence."""
     curves: Ccdf
     """Two curves: A, B."""
     steps: tuple[Step, ...]
     """One a quantile that both cells have; none if there are no curves with an end."""
-    caption: str = ""
 
 
 def comparison_data(pair: Pair, caption: str = "") -> ComparedCurves:

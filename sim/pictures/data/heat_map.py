@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sim.measure.quantities import METRICS, Unit
 from sim.pictures.data.levels import levels_of
+from sim.pictures.data.picture import Picture
 from sim.pictures.data.scales import metric_title, metric_words, wants_log
 from sim.text.numerals import value_text
 
@@ -45,11 +46,10 @@ class Field:
     """The value in words."""
 
 
-@dataclass(frozen=True, slots=True)
-class HeatMap:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatMap(Picture):
     """A metric over two swept keys."""
 
-    title: str
     variant: str
     """The variant whose cells these are; empty without variants."""
     x_label: str
@@ -62,19 +62,16 @@ class HeatMap:
     """In the order of the cells."""
     colors: ColorScale
     """The color of each value."""
-    caption: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class HeatMaps:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatMaps(Picture):
     """A heat map for each variant; all share one scale of colors."""
 
-    title: str
     panels: tuple[HeatMap, ...]
     """At least one."""
     colors: ColorScale
     """The scale that all panels share."""
-    caption: str = ""
 
 
 def heat_data(cells: Sequence[SweptCell], path: str, x: str, y: str, caption: str = "") -> HeatMap:
@@ -92,7 +89,7 @@ def heat_maps_data(cells: Sequence[SweptCell], path: str, x: str, y: str, captio
         _heat_map([cell for cell in cells if cell.variant == variant], path, (x, y), colors, caption)
         for variant in dict.fromkeys(cell.variant for cell in cells)
     ]
-    return HeatMaps(metric_title(path), tuple(panels), colors, caption)
+    return HeatMaps(title=metric_title(path), panels=tuple(panels), colors=colors, caption=caption)
 
 
 def _colors(cells: Sequence[SweptCell], path: str) -> ColorScale:

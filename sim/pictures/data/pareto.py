@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from sim.measure.quantities import METRICS
+from sim.pictures.data.picture import Picture
 from sim.pictures.data.scales import Scale, metric_words, scale_of
 from sim.text.tried import Role
 
@@ -57,16 +58,14 @@ class Candidate:
     """Shape (objectives,): whether the value lies on the axis; a candidate of the search sample may lie outside."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pareto:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pareto(Picture):
     """All candidates by their objectives."""
 
-    title: str
     objectives: tuple[Objective, ...]
     """At least one: a picture has a panel for each objective after the first, or rows if there is only one."""
     candidates: tuple[Candidate, ...]
     """Finalists first."""
-    caption: str = ""
 
     @property
     def points(self) -> list[Candidate]:

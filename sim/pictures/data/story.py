@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from sim.history.vocabulary import CANCELED, CUT, DIED, PENDING, RETURNED, THREW
+from sim.pictures.data.picture import Picture
 from sim.pictures.data.time_axis import TimeAxis, time_axis
 from sim.stories.ending import tally
 from sim.stories.phrases import CANCELS, KILLED, span_text
@@ -133,11 +134,10 @@ class PollMark:
     """`looked` (nothing new), `acted` (acts or ends) or `threw`."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoryPicture:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoryPicture(Picture):
     """What became of one request."""
 
-    title: str
     axis: TimeAxis
     """The axis of time, along x."""
     rows: tuple[Row, ...]
@@ -158,8 +158,6 @@ class StoryPicture:
     """The request's outcome as results write it, such as `gave_up`."""
     ending: str
     """The settlement in words, or what happened instead."""
-    note: str = ""
-    caption: str = ""
 
 
 def timeline_data(history: History, request: int, outcome: Outcome, caption: str = "") -> StoryPicture:

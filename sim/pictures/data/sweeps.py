@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sim.measure.quantities import METRICS, Unit
 from sim.pictures.data.levels import have_numbers, levels_of
+from sim.pictures.data.picture import Picture
 from sim.pictures.data.scales import Scale, metric_title, metric_words, scale_of, wants_log
 
 if TYPE_CHECKING:
@@ -53,11 +54,10 @@ class Line:
     """By place, ascending; cells in which no request counts are left out."""
 
 
-@dataclass(frozen=True, slots=True)
-class SweepLines:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepLines(Picture):
     """A metric over one swept key, a line for each variant and each combination of the other keys' values."""
 
-    title: str
     y_label: str
     x: LevelAxis
     """The swept key."""
@@ -65,8 +65,6 @@ class SweepLines:
     """Where the metric's values stand."""
     lines: tuple[Line, ...]
     """In the order of the cells."""
-    note: str = ""
-    caption: str = ""
 
 
 def metric_data(cells: Sequence[SweptCell], path: str, over: str, caption: str = "") -> SweepLines:

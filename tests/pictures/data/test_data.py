@@ -18,6 +18,7 @@ from sim.pictures.data.comparison import comparison_data
 from sim.pictures.data.heat_map import heat_data
 from sim.pictures.data.levels import Level, SweptCell, level
 from sim.pictures.data.pareto import pareto_data
+from sim.pictures.data.picture import Picture
 from sim.pictures.data.run import run_data, sweep_data
 from sim.pictures.data.story import timeline_data
 from sim.pictures.data.sweeps import metric_data
@@ -26,8 +27,8 @@ from sim.text.reported import Cell
 from sim.text.tried import Tried
 
 MODULES = sorted(path.stem for path in Path(room.__path__[0]).glob("*.py") if path.stem != "__init__")
-TAKEN = {Level, SweptCell}
-"""What the data is made from: the cells of a sweep."""
+TAKEN = {Picture, Level, SweptCell}
+"""Not data of a picture, but what it is made from and what all have in common."""
 RESTARTED = """
 retrier: component
 world: shared
