@@ -13,6 +13,8 @@ from sim.history.index import Index
 from sim.history.vocabulary import ANSWERED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sim.history.entities import Attempt
     from sim.history.events import History
 
@@ -25,6 +27,11 @@ class View(Index):
     def __init__(self, history: History, terms: Terms | None = None) -> None:
         super().__init__(history)
         self.terms = Terms() if terms is None else terms
+
+    def attempts(self) -> Iterator[Attempt]:
+        """Yield all attempts, request by request."""
+        for request in self.requests.values():
+            yield from request.attempts
 
     def is_past(self, t_ns: int) -> bool:
         """Tell whether all that is due at an instant has happened by the end of this history."""

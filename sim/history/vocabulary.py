@@ -35,6 +35,16 @@ AttemptOutcome = Literal[
     "success", "fail", "ack_lost", "crash_before_effect", "crash_after_effect", "lost_contact", "hang"
 ]
 """What an attempt can do."""
+ATTEMPT_OUTCOMES: Final[tuple[AttemptOutcome, ...]] = (
+    SUCCESS,
+    FAIL,
+    ACK_LOST,
+    CRASH_BEFORE_EFFECT,
+    CRASH_AFTER_EFFECT,
+    LOST_CONTACT,
+    HANG,
+)
+"""All of them: success, then as an attempt's number is held against their shares."""
 
 # Attempts: how one ends.
 RETURNED: Final = "returned"

@@ -4,17 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sim.history.vocabulary import (
-    ACK_LOST,
-    CRASH_AFTER_EFFECT,
-    CRASH_BEFORE_EFFECT,
-    FAIL,
-    HANG,
-    LOST_CONTACT,
-    RETURNED,
-    SUCCESS,
-    Cause,
-)
+from sim.history.vocabulary import ACK_LOST, ATTEMPT_OUTCOMES, CRASH_AFTER_EFFECT, RETURNED, SUCCESS, Cause
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,13 +16,10 @@ if TYPE_CHECKING:
 
 
 BLAME: Final[Mapping[AttemptOutcome, Cause]] = {
+    **dict.fromkeys(ATTEMPT_OUTCOMES, Cause.timeout),
     SUCCESS: Cause.report_lost,
     ACK_LOST: Cause.ack_lost,
     CRASH_AFTER_EFFECT: Cause.crash_after_effect,
-    LOST_CONTACT: Cause.timeout,
-    FAIL: Cause.timeout,
-    CRASH_BEFORE_EFFECT: Cause.timeout,
-    HANG: Cause.timeout,
 }
 """The cause of a duplicate if the attempt before it had this outcome, and its effect if it has one."""
 

@@ -57,21 +57,21 @@ def attempts_end_once(view: View) -> Iterator[Violation]:
 @invariant(owed_by="platform")
 def attempts_go_as_drawn(view: View) -> Iterator[Violation]:
     """An attempt ends as its outcome says, unless it dies or is cut off, and only some outcomes have an effect."""
-    for request in view.requests.values():
-        for attempt in request.attempts:
-            ends = ENDS.get(attempt.outcome)
-            if ends is None:
-                continue
-            wrong = ""
-            if attempt.end is not None and attempt.how not in ends:
-                wrong = f"{attempt.how} {when(attempt.end)}"
-            elif attempt.lost is not None and attempt.outcome != LOST_CONTACT:
-                wrong = f"is lost {when(attempt.lost)}"
-            elif (attempt.effect_ns >= 0) != (attempt.outcome in WITH_EFFECT):
-                wrong = "is to have an effect" if attempt.effect_ns >= 0 else "is to have no effect"
-            if wrong:
-                text = f"attempt {attempt.number} of {request}, with '{attempt.outcome}' in store, {wrong}"
-                yield breach(request.number, text, attempt.start, attempt.lost, attempt.end)
+    for attempt in view.attempts():
+        request = attempt.request
+        ends = ENDS.get(attempt.outcome)
+        if ends is None:
+            continue
+        wrong = ""
+        if attempt.end is not None and attempt.how not in ends:
+            wrong = f"{attempt.how} {when(attempt.end)}"
+        elif attempt.lost is not None and attempt.outcome != LOST_CONTACT:
+            wrong = f"is lost {when(attempt.lost)}"
+        elif (attempt.effect_ns >= 0) != (attempt.outcome in WITH_EFFECT):
+            wrong = "is to have an effect" if attempt.effect_ns >= 0 else "is to have no effect"
+        if wrong:
+            text = f"attempt {attempt.number} of {request}, with '{attempt.outcome}' in store, {wrong}"
+            yield breach(request.number, text, attempt.start, attempt.lost, attempt.end)
 
 
 @invariant(owed_by="platform")
@@ -80,33 +80,31 @@ def time_limit_holds(view: View) -> Iterator[Violation]:
     limit_ns = view.terms.action_time_limit_ns
     if limit_ns is None:
         return
-    for request in view.requests.values():
-        for attempt in request.attempts:
-            job = view.jobs.get(attempt.job)
-            if job is None or job.started is None:
-                continue
-            by_ns = job.started.t_ns + limit_ns
-            if (attempt.end is None and view.is_past(by_ns)) or (attempt.end is not None and attempt.end.t_ns > by_ns):
-                text = (
-                    f"attempt {attempt.number} of {request} runs on after {format_duration(by_ns)}, the time limit of"
-                )
-                yield breach(request.number, f"{text} {job}", job.started, attempt.start, attempt.end)
-            elif attempt.end is not None and attempt.how == CUT and attempt.end.t_ns < by_ns:
-                text = f"attempt {attempt.number} of {request} is cut off {when(attempt.end)}, before"
-                text += f" {format_duration(by_ns)}, the time limit of {job}"
-                yield breach(request.number, text, job.started, attempt.start, attempt.end)
+    for attempt in view.attempts():
+        request = attempt.request
+        job = view.jobs.get(attempt.job)
+        if job is None or job.started is None:
+            continue
+        by_ns = job.started.t_ns + limit_ns
+        if (attempt.end is None and view.is_past(by_ns)) or (attempt.end is not None and attempt.end.t_ns > by_ns):
+            text = f"attempt {attempt.number} of {request} runs on after {format_duration(by_ns)}, the time limit of"
+            yield breach(request.number, f"{text} {job}", job.started, attempt.start, attempt.end)
+        elif attempt.end is not None and attempt.how == CUT and attempt.end.t_ns < by_ns:
+            text = f"attempt {attempt.number} of {request} is cut off {when(attempt.end)}, before"
+            text += f" {format_duration(by_ns)}, the time limit of {job}"
+            yield breach(request.number, text, job.started, attempt.start, attempt.end)
 
 
 @invariant(owed_by="platform")
 def effects_happen(view: View) -> Iterator[Violation]:
     """Every attempt has its effect at the instant it is due, once, unless a restart loses it, and none otherwise."""
-    for request in view.requests.values():
-        for attempt in request.attempts:
-            if attempt.effects:
-                yield from _effect_as_due(view, attempt)
-            elif attempt.effect_ns >= 0 and view.is_past(attempt.effect_ns) and not _lost_in(view, attempt, NOT_YET):
-                text = f"{_whose(attempt)} is due at {format_duration(attempt.effect_ns)} but never comes"
-                yield breach(request.number, text, attempt.start, attempt.end)
+    for attempt in view.attempts():
+        request = attempt.request
+        if attempt.effects:
+            yield from _effect_as_due(view, attempt)
+        elif attempt.effect_ns >= 0 and view.is_past(attempt.effect_ns) and not _lost_in(view, attempt, NOT_YET):
+            text = f"{_whose(attempt)} is due at {format_duration(attempt.effect_ns)} but never comes"
+            yield breach(request.number, text, attempt.start, attempt.end)
 
 
 def _effect_as_due(view: View, attempt: Attempt) -> Iterator[Violation]:

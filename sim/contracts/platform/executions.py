@@ -29,17 +29,17 @@ def ends_as_attempted(view: View) -> Iterator[Violation]:
     It may also fail, but not succeed, if the server dies before the end is written, the platform loses sight of the
     attempt, or the job is canceled.
     """
-    for request in view.requests.values():
-        for attempt in request.attempts:
-            job = view.jobs.get(attempt.job)
-            if job is None or job.name != THE_ACTION or job.end is None or job.state == CANCELED:
-                continue
-            returned = attempt.how == RETURNED and attempt.end_at < job.end_at
-            unseen = attempt.lost_at < job.end_at or view.restarted_between(attempt.at, job.end_at)
-            if (job.state == SUCCESS) != returned and not (job.state == FAILED and unseen):
-                how = attempt.how if attempt.end_at < job.end_at else "still runs"
-                text = f"{job} ends as {job.state} {when(job.end)}, but attempt {attempt.number} {how}"
-                yield breach(request.number, text, attempt.end or attempt.start, job.end)
+    for attempt in view.attempts():
+        request = attempt.request
+        job = view.jobs.get(attempt.job)
+        if job is None or job.name != THE_ACTION or job.end is None or job.state == CANCELED:
+            continue
+        returned = attempt.how == RETURNED and attempt.end_at < job.end_at
+        unseen = attempt.lost_at < job.end_at or view.restarted_between(attempt.at, job.end_at)
+        if (job.state == SUCCESS) != returned and not (job.state == FAILED and unseen):
+            how = attempt.how if attempt.end_at < job.end_at else "still runs"
+            text = f"{job} ends as {job.state} {when(job.end)}, but attempt {attempt.number} {how}"
+            yield breach(request.number, text, attempt.end or attempt.start, job.end)
 
 
 @invariant(owed_by="platform")
@@ -47,10 +47,9 @@ def deaths_take_all(view: View) -> Iterator[Violation]:
     """An attempt in the deployment dies with the server, in its instant, and nothing that it called commits after."""
     if not view.restarts:
         return
-    for request in view.requests.values():
-        for attempt in request.attempts:
-            if attempt.job >= 0:
-                yield from _dies_with_it(view, attempt)
+    for attempt in view.attempts():
+        if attempt.job >= 0:
+            yield from _dies_with_it(view, attempt)
     for commit in view.commits:
         caller = view.jobs.get(commit.event.caller)
         if caller is not None and view.restarted_between(caller.started_at, commit.at):

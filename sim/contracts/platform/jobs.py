@@ -100,10 +100,9 @@ def actions_at_most_once(view: View) -> Iterator[Violation]:
             if len(starts) > 1:
                 text = f"{job} starts {when(starts[0])} and again {when(starts[1])}"
                 yield breach(job.request.number, text, starts[0], starts[1])
-    for request in view.requests.values():
-        for attempt in request.attempts:
-            if attempt.job >= 0:
-                yield from _within_execution(view, attempt)
+    for attempt in view.attempts():
+        if attempt.job >= 0:
+            yield from _within_execution(view, attempt)
 
 
 def _within_execution(view: View, attempt: Attempt) -> Iterator[Violation]:
@@ -248,15 +247,15 @@ def nothing_left(view: View) -> Iterator[Violation]:
     Hangs that no time limit cuts keep their slots, so what waits for a slot then may wait for ever.
     """
     hanging: dict[int, Attempt] = {}
-    for request in view.requests.values():
-        for attempt in request.attempts:
-            if attempt.end is not None:
-                continue
-            if attempt.outcome == HANG:
-                hanging[attempt.job] = attempt
-            else:
-                text = f"attempt {attempt.number} of {request}, started {when(attempt.start)}, never ends"
-                yield breach(request.number, text, attempt.start)
+    for attempt in view.attempts():
+        request = attempt.request
+        if attempt.end is not None:
+            continue
+        if attempt.outcome == HANG:
+            hanging[attempt.job] = attempt
+        else:
+            text = f"attempt {attempt.number} of {request}, started {when(attempt.start)}, never ends"
+            yield breach(request.number, text, attempt.start)
     slots_held = sum(job >= 0 for job in hanging)
     starved = slots_held >= (view.terms.parallelism or 1)
     for job in view.jobs.values():

@@ -133,20 +133,20 @@ def crashes_detected(view: View) -> Iterator[Violation]:
     detection_ns = view.terms.crash_detection_ns
     if detection_ns is None:
         return
-    for request in view.requests.values():
-        for attempt in request.attempts:
-            job = view.jobs.get(attempt.job)
-            if attempt.how != DIED or attempt.end is None or job is None or attempt.lost is not None:
-                continue
-            due_ns = attempt.end.t_ns + detection_ns
-            if _excused(view, attempt, job, due_ns):
-                continue
-            if job.end is None and view.is_past(due_ns):
-                text = f"{job} is never marked failed; expected at {format_duration(due_ns)}"
-                yield breach(request.number, text, attempt.end)
-            elif job.end is not None and job.end.t_ns != due_ns:
-                text = f"{job} is marked {job.state} {when(job.end)}; expected at {format_duration(due_ns)}"
-                yield breach(request.number, text, attempt.end, job.end)
+    for attempt in view.attempts():
+        request = attempt.request
+        job = view.jobs.get(attempt.job)
+        if attempt.how != DIED or attempt.end is None or job is None or attempt.lost is not None:
+            continue
+        due_ns = attempt.end.t_ns + detection_ns
+        if _excused(view, attempt, job, due_ns):
+            continue
+        if job.end is None and view.is_past(due_ns):
+            text = f"{job} is never marked failed; expected at {format_duration(due_ns)}"
+            yield breach(request.number, text, attempt.end)
+        elif job.end is not None and job.end.t_ns != due_ns:
+            text = f"{job} is marked {job.state} {when(job.end)}; expected at {format_duration(due_ns)}"
+            yield breach(request.number, text, attempt.end, job.end)
 
 
 def _excused(view: View, attempt: Attempt, job: Job, due_ns: int) -> bool:
@@ -180,34 +180,30 @@ def effects_at_their_moment(view: View) -> Iterator[Violation]:
     share = view.terms.effect_at
     if share is None:
         return
-    for request in view.requests.values():
-        for attempt in request.attempts:
-            latency_ns = attempt.latency_ns
-            if latency_ns < 0:
-                continue
-            moment_ns = attempt.start.t_ns + (latency_ns if share == 1.0 else round(share * latency_ns))
-            if attempt.effect_ns >= 0 and attempt.effect_ns != moment_ns:
-                text = f"the effect of attempt {attempt.number} of {request} is due at"
-                text += f" {format_duration(attempt.effect_ns)}, but its moment is {format_duration(moment_ns)}"
-                yield breach(request.number, text, attempt.start)
-            late = attempt.end is not None and attempt.end.t_ns > moment_ns
-            if attempt.outcome == "crash_before_effect" and attempt.how != CUT and late:
-                text = (
-                    f"attempt {attempt.number} of {request} dies {when(attempt.end)}, behind the moment of its effect"
-                )
-                yield breach(request.number, f"{text} at {format_duration(moment_ns)}", attempt.start, attempt.end)
+    for attempt in view.attempts():
+        request = attempt.request
+        latency_ns = attempt.latency_ns
+        if latency_ns < 0:
+            continue
+        moment_ns = attempt.start.t_ns + (latency_ns if share == 1.0 else round(share * latency_ns))
+        if attempt.effect_ns >= 0 and attempt.effect_ns != moment_ns:
+            text = f"the effect of attempt {attempt.number} of {request} is due at"
+            text += f" {format_duration(attempt.effect_ns)}, but its moment is {format_duration(moment_ns)}"
+            yield breach(request.number, text, attempt.start)
+        late = attempt.end is not None and attempt.end.t_ns > moment_ns
+        if attempt.outcome == "crash_before_effect" and attempt.how != CUT and late:
+            text = f"attempt {attempt.number} of {request} dies {when(attempt.end)}, behind the moment of its effect"
+            yield breach(request.number, f"{text} at {format_duration(moment_ns)}", attempt.start, attempt.end)
 
 
 @invariant(owed_by="platform")
 def outages_strike(view: View) -> Iterator[Violation]:
     """Every attempt that starts in a total outage fails; checked if the terms name outages."""
-    for request in view.requests.values():
-        for attempt in request.attempts:
-            t_ns = attempt.start.t_ns
-            for from_ns, to_ns in view.terms.outages_ns:
-                if from_ns <= t_ns < to_ns and attempt.outcome != "fail":
-                    text = (
-                        f"attempt {attempt.number} of {request} has '{attempt.outcome}' in store {when(attempt.start)},"
-                    )
-                    text += f" in the outage from {format_duration(from_ns)} to {format_duration(to_ns)}"
-                    yield breach(request.number, text, attempt.start)
+    for attempt in view.attempts():
+        request = attempt.request
+        t_ns = attempt.start.t_ns
+        for from_ns, to_ns in view.terms.outages_ns:
+            if from_ns <= t_ns < to_ns and attempt.outcome != "fail":
+                text = f"attempt {attempt.number} of {request} has '{attempt.outcome}' in store {when(attempt.start)},"
+                text += f" in the outage from {format_duration(from_ns)} to {format_duration(to_ns)}"
+                yield breach(request.number, text, attempt.start)

@@ -14,7 +14,7 @@ from sim.history.vocabulary import GAVE_UP, RETURNED, SUCCESS
 from sim.kernel.durations import NS_PER_MS, format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sim.contracts.view import View
     from sim.history.events import Event
@@ -53,32 +53,31 @@ def no_retry_after_success(view: View) -> Iterator[Violation]:
     It could not if the platform lost sight of the attempt, the caller had given it up, or the server or a system error
     took the answer away; see `View.heard_at`.
     """
-    for request in view.requests.values():
-        if len(request.attempts) > 1:
-            for attempt in request.attempts[:-1]:
-                if attempt.how == RETURNED:
-                    late = _started_after(request, view.heard_at(attempt))
-                    if late is not None:
-                        text = f"{request} is tried again {when(late.start)} (attempt {late.number}) although"
-                        text += f" attempt {attempt.number} succeeded {when(attempt.end)}"
-                        yield breach(request.number, text, attempt.end, late.start)
-                        break
+    yield from _tried_again(view, lambda attempt: "succeeded" if attempt.how == RETURNED else "")
 
 
 @invariant()
 def no_retry_of_final_error(view: View) -> Iterator[Violation]:
     """No attempt starts after one that threw an error marked as final, if the retrier could know of it."""
+    yield from _tried_again(
+        view,
+        lambda attempt: (
+            "threw an error marked as final" if attempt.failure is not None and attempt.failure.final else ""
+        ),
+    )
+
+
+def _tried_again(view: View, reason: Callable[[Attempt], str]) -> Iterator[Violation]:
+    """Yield the first attempt of each request that starts although the retrier could know of a reason against it."""
     for request in view.requests.values():
-        if len(request.attempts) > 1:
-            for attempt in request.attempts[:-1]:
-                failure = attempt.failure
-                if failure is not None and failure.final:
-                    late = _started_after(request, view.heard_at(attempt))
-                    if late is not None:
-                        text = f"{request} is tried again {when(late.start)} (attempt {late.number}) although"
-                        text += f" attempt {attempt.number} threw an error marked as final {when(attempt.end)}"
-                        yield breach(request.number, text, attempt.end, late.start)
-                        break
+        for attempt in request.attempts[:-1]:
+            why = reason(attempt)
+            late = _started_after(request, view.heard_at(attempt)) if why else None
+            if late is not None:
+                text = f"{request} is tried again {when(late.start)} (attempt {late.number}) although"
+                text += f" attempt {attempt.number} {why} {when(attempt.end)}"
+                yield breach(request.number, text, attempt.end, late.start)
+                break
 
 
 @invariant()

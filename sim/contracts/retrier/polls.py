@@ -104,19 +104,14 @@ def errors_taken(view: View) -> Iterator[Violation]:
     promises = view.terms.promises
     if not promises.takes_errors:
         return
-    for request in view.requests.values():
-        for attempt in request.attempts:
-            job = view.jobs.get(attempt.job)
-            if (
-                job is None
-                or job.state != FAILED
-                or job.name not in promises.action_jobs
-                or attempt.how not in ANSWERED
-            ):
-                continue
-            if view.heard_at(attempt) < NOT_YET and not _struck(view, attempt, job):
-                text = f"{job} of {request} fails {when(job.end)}, since attempt {attempt.number} {attempt.how}"
-                yield breach(request.number, f"{text} {when(attempt.end)}", attempt.end, job.end)
+    for attempt in view.attempts():
+        request = attempt.request
+        job = view.jobs.get(attempt.job)
+        if job is None or job.state != FAILED or job.name not in promises.action_jobs or attempt.how not in ANSWERED:
+            continue
+        if view.heard_at(attempt) < NOT_YET and not _struck(view, attempt, job):
+            text = f"{job} of {request} fails {when(job.end)}, since attempt {attempt.number} {attempt.how}"
+            yield breach(request.number, f"{text} {when(attempt.end)}", attempt.end, job.end)
 
 
 def _struck(view: View, attempt: Attempt, job: Job) -> bool:

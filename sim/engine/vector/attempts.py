@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from sim.engine.vector.arrays import FOREVER
-from sim.engine.vector.outcomes import CODES, OUTCOMES, Codes, Outcomes
+from sim.engine.vector.outcomes import CODES, Codes, Outcomes
 from sim.history.vocabulary import (
     ACK_LOST,
+    ATTEMPT_OUTCOMES,
     CRASH_AFTER_EFFECT,
     CRASH_BEFORE_EFFECT,
     FAIL,
@@ -36,10 +37,10 @@ CUT_CODE: Final = 3
 ENDLESS_CODE: Final = 4
 """How attempts end. From DIED_CODE on they do not answer."""
 
-_BLAMES: Final = np.array([BLAME[name] for name in OUTCOMES], dtype=np.uint8)
-_THROWS: Final = np.array([name in {FAIL, ACK_LOST} for name in OUTCOMES])
-_DIES: Final = np.array([name in {CRASH_BEFORE_EFFECT, CRASH_AFTER_EFFECT} for name in OUTCOMES])
-_ACTS: Final = np.array([name not in {FAIL, CRASH_BEFORE_EFFECT, HANG} for name in OUTCOMES])
+_BLAMES: Final = np.array([BLAME[name] for name in ATTEMPT_OUTCOMES], dtype=np.uint8)
+_THROWS: Final = np.array([name in {FAIL, ACK_LOST} for name in ATTEMPT_OUTCOMES])
+_DIES: Final = np.array([name in {CRASH_BEFORE_EFFECT, CRASH_AFTER_EFFECT} for name in ATTEMPT_OUTCOMES])
+_ACTS: Final = np.array([name not in {FAIL, CRASH_BEFORE_EFFECT, HANG} for name in ATTEMPT_OUTCOMES])
 
 
 @dataclass(frozen=True, slots=True)

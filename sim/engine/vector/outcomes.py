@@ -14,12 +14,8 @@ from numpy.typing import NDArray
 
 from sim.engine.vector.weather import WeatherOf
 from sim.history.vocabulary import (
-    ACK_LOST,
-    CRASH_AFTER_EFFECT,
-    CRASH_BEFORE_EFFECT,
+    ATTEMPT_OUTCOMES,
     FAIL,
-    HANG,
-    LOST_CONTACT,
     SUCCESS,
 )
 from sim.kernel.durations import RUNAWAY_NS
@@ -35,10 +31,9 @@ if TYPE_CHECKING:
     from sim.scenario.schema import Scenario
 
 Codes = NDArray[np.int8]
-"""Outcomes of attempts by their positions in OUTCOMES."""
+"""Outcomes of attempts by their positions in ATTEMPT_OUTCOMES."""
 
-OUTCOMES: Final = (SUCCESS, FAIL, ACK_LOST, CRASH_BEFORE_EFFECT, CRASH_AFTER_EFFECT, LOST_CONTACT, HANG)
-CODES: Final = {name: code for code, name in enumerate(OUTCOMES)}
+CODES: Final = {name: code for code, name in enumerate(ATTEMPT_OUTCOMES)}
 SUCCESS_CODE: Final = CODES[SUCCESS]
 FAIL_CODE: Final = CODES[FAIL]
 FIRST_RARE_CODE: Final = 2
@@ -62,7 +57,7 @@ class Outcomes:
         self._codes = np.array([*(CODES[name] for name, _, _ in shares), SUCCESS_CODE], dtype=np.int8)
         laws: dict[str, Distribution] = {SUCCESS: action.latency, FAIL: action.latency}
         laws |= {name: law for name, _, law in action.branches()}
-        self._laws = [laws[name] for name in OUTCOMES]
+        self._laws = [laws[name] for name in ATTEMPT_OUTCOMES]
         same = all(laws[name] is action.latency for name in (FAIL, *(name for name, _, _ in shares)))
         self._one_law = action.latency if same else None
         """The law of all latencies, if there is only one."""
