@@ -1,6 +1,8 @@
 """What the code of `sim` may use: one door to SimPy, one to chance, no wall clock, nothing that rests on hashes."""
 
 import ast
+import re
+import tomllib
 from collections import Counter
 from collections.abc import Collection, Iterator
 from importlib.metadata import requires, version
@@ -208,3 +210,32 @@ def test_at_one_instant_simpy_fires_urgent_timers_first_and_others_in_order_of_c
     clock.call_after(2, lambda: clock.call_after(1, lambda: fired.append("third")))
     assert clock.drain(None, 100)
     assert fired == ["urgent", "first", "second", "third"]
+
+
+ARCHITECTURE = (SOURCE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+LAYERS = tomllib.loads((SOURCE.parent / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+    "contracts"
+][0]["layers"]
+
+
+@pytest.mark.parametrize("place", sorted(set(re.findall(r"`(sim/[\w/]+\.py:[\w.]+)`", ARCHITECTURE))))
+def test_the_architecture_page_names_places_that_are_there(place: str) -> None:
+    file, _, path = place.partition(":")
+    names = {""}
+    for node in ast.parse((SOURCE.parent / file).read_text(encoding="utf-8")).body:
+        for target in [node, *getattr(node, "targets", []), getattr(node, "target", node)]:
+            name = getattr(target, "name", getattr(target, "id", ""))
+            names |= {name, *(f"{name}.{getattr(member, 'name', '')}" for member in getattr(node, "body", []))}
+    assert path in names
+
+
+def test_the_picture_of_the_house_has_its_layers_in_their_order() -> None:
+    (picture,) = re.findall(r"```text\n(.*?)```", ARCHITECTURE, re.DOTALL)
+    rooms = {room for layer in LAYERS for room in layer.split(" | ")}
+    cells = [re.split(r" {3,}", line.strip()) for line in picture.splitlines()]
+    assert [cell for row in cells for cell in row if set(cell.split(" | ")) <= rooms] == LAYERS
+
+
+@pytest.mark.parametrize("room", sorted(path.name for path in SOURCE.iterdir() if (path / "__init__.py").exists()))
+def test_the_architecture_page_tells_of_every_room(room: str) -> None:
+    assert f"**`{room}`**" in ARCHITECTURE
