@@ -1,6 +1,6 @@
 """What a retrier promises of every request, in numbers that a history can be held against.
 
-A retrier states them (`promises()` in `sim.retriers.base`), the invariants of `sim.analysis` check them.
+A retrier states them (`promises()` in `sim.retriers.base`), the invariants of `sim.contracts` check them.
 """
 
 from __future__ import annotations
