@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING
 import simpy
 
 from sim.engine.world import World
-from sim.history.events import JobStepped, Recorder
+from sim.history.events import JobStepped
+from sim.history.recorder import Recorder
 from sim.scenario.load import parse
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from .convex.functions import Function as Function
 from .convex.functions import action as action
 from .convex.functions import mutation as mutation
 from .explorer.explore import explore as explore
-from .history.events import History as History
+from .history.recorder import History as History
 from .history.records import Requests as Requests
 from .history.vocabulary import Outcome as Outcome
 from .kernel.errors import InternalError as InternalError

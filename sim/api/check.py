@@ -17,7 +17,7 @@ from sim.experiment.cell_result import CellResult, evaluate
 from sim.experiment.engines import EVENT, Choice
 from sim.experiment.plan import plan, refuse_course, request_count, weather_problems
 from sim.experiment.terms import terms_of
-from sim.history.events import History, Recorder
+from sim.history.recorder import History, Recorder
 from sim.history.records import Requests
 from sim.history.request import table
 from sim.results.result import Result

@@ -10,7 +10,7 @@ import numpy as np
 from sim.engine.world import World
 from sim.experiment.plan import most_requests, weather_problems
 from sim.explorer.play import Played, play
-from sim.history.events import History, Recorder
+from sim.history.recorder import History, Recorder
 from sim.history.request import table
 from sim.history.vocabulary import Outcome
 from sim.scenario.cells import Cell, cells

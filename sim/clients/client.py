@@ -14,7 +14,7 @@ from sim.kernel.clock import Clock, Pending, Task
 from sim.kernel.durations import NS_PER_MS, RUNAWAY_NS, format_duration, ms_of_ns, ns_of_ms
 
 if TYPE_CHECKING:
-    from sim.history.events import Recorder
+    from sim.history.recorder import Recorder
     from sim.history.request import Request
     from sim.history.vocabulary import End
     from sim.kernel.choices import Choices

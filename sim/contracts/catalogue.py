@@ -34,7 +34,7 @@ from sim.contracts.view import View
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sim.history.events import History
+    from sim.history.recorder import History
 
 __all__ = [
     "INVARIANTS",

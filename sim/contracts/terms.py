@@ -10,7 +10,7 @@ from sim.contracts.promises import Promises
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sim.history.events import History
+    from sim.history.recorder import History
 
 
 NO_PROMISES: Final = Promises()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sim.history.entities import Attempt
-    from sim.history.events import History
+    from sim.history.recorder import History
 
 _place = itemgetter(0)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sim.convex.jobs import Job
     from sim.convex.platform import Backoff, Platform
-    from sim.history.events import Recorder
+    from sim.history.recorder import Recorder
     from sim.history.request import Request
     from sim.kernel.choices import Choices, DelayOf, Law
     from sim.kernel.clock import Clock

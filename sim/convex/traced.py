@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from sim.convex.contexts import MutationContext
 from sim.convex.functions import Function, FunctionError
-from sim.history.events import Committed, RangeRead
+from sim.history.events import RangeRead
+from sim.history.recorder import Committed
 from sim.history.vocabulary import PENDING, SUCCESS
 
 if TYPE_CHECKING:
     from sim.convex.jobs import Job, JobVersion
     from sim.convex.server import Server
     from sim.convex.tables import Document
-    from sim.history.events import Raw
+    from sim.history.recorder import Raw
     from sim.history.request import Request
     from sim.history.vocabulary import JobState
 

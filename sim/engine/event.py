@@ -14,7 +14,7 @@ from sim.history.request import table
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sim.history.events import Recorder
+    from sim.history.recorder import Recorder
     from sim.history.records import Requests
     from sim.retriers.base import Retrier
     from sim.scenario.schema import Scenario

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sim.convex.contexts import MutationContext
-    from sim.history.events import Recorder
+    from sim.history.recorder import Recorder
     from sim.scenario.schema import Scenario
     from sim.world.witness import Witness
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sim.engine.world import World
-    from sim.history.events import History
+    from sim.history.recorder import History
     from sim.scenario.schema import Scenario
 
 

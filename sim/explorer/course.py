@@ -13,7 +13,7 @@ from sim.convex.jobs import Job
 from sim.convex.server import UNLIMITED
 from sim.engine.world import World
 from sim.explorer.guided import GuidedChoices, NoSuchAnswer, WrittenGuide
-from sim.history.events import History, Recorder
+from sim.history.recorder import History, Recorder
 from sim.history.vocabulary import NEVER
 from sim.retriers.base import ScheduledRetrier
 from sim.world.crash_points import CrashPoints

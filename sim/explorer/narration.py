@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sim.explorer.course import Course
     from sim.explorer.guided import Question
-    from sim.history.events import Raw
+    from sim.history.recorder import Raw
 
 OUTCOME = "outcome"
 _OF_THE_WORLD = MappingProxyType(

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sim.contracts.invariant import Invariant, Violation
-    from sim.history.events import History
+    from sim.history.recorder import History
     from sim.history.records import Requests
     from sim.scenario.schema import Scenario
 

@@ -22,7 +22,7 @@ from sim.explorer.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from sim.explorer.course import Course
-    from sim.history.events import Raw
+    from sim.history.recorder import Raw
 
 MARSHAL_VERSION = 0
 """The version without references and interning: equal values give equal bytes."""

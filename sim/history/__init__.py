@@ -4,7 +4,8 @@ The waist of the house: everything below makes facts, everything above judges, c
 `kernel`.
 """
 
-from sim.history.events import Event, History
+from sim.history.events import Event
+from sim.history.recorder import History
 from sim.history.records import Requests
 from sim.history.vocabulary import Cause, Outcome
 

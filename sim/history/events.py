@@ -1,28 +1,18 @@
-"""What happened, in order: one class an event kind, the recorder that gathers them, and a digest to compare runs by.
-
-A model records plain tuples, `Raw`: (instant in ns, kind, request, subject, name, detail). Recording costs one tuple,
-and the digest of a history is taken of the tuples. Where nothing is recorded a model holds None instead of a recorder,
-so the test for None is the whole cost. `History.events` reads the tuples: each kind has a class here, with a field for
-each thing that its tuple says. `_FIELDS` says which part of a tuple each field is.
+"""What happened: one frozen class an event kind, with a field for each thing that is known of it.
 
 The events of a mutation carry the instant of its commit and stand together, right before the commit itself.
+`sim.history.recorder` reads them from the tuples that models record.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping
 
     from sim.history.vocabulary import AttemptOutcome, CancelTarget, End, Inflight, JobState
-
-Raw = tuple[int, str, int, int, str, Any]
-"""(instant in ns, kind, request or -1, job or attempt or -1, name, detail)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +314,7 @@ class Noted(Event):
     detail: Any
 
 
-# What the tuples have as their detail. A digest covers the names of these classes and of their fields.
+# Parts of events. A digest covers their names and those of their fields.
 
 
 class RangeRead(NamedTuple):
@@ -340,14 +330,6 @@ class RangeRead(NamedTuple):
     """The documents that the transaction had written by then."""
 
 
-class Start(NamedTuple):
-    """How an attempt was started; see `AttemptStarted`."""
-
-    job: int
-    effect_ns: int
-    latency_ns: int = -1
-
-
 class Failure(NamedTuple):
     """What the error that an attempt threw says."""
 
@@ -355,117 +337,3 @@ class Failure(NamedTuple):
     """Whether it is marked as not worth a retry."""
     retry_after_ns: int
     """How long it asks to wait before a retry, or -1."""
-
-
-class Committed(NamedTuple):
-    """What a transaction was; see `MutationCommitted`."""
-
-    begin_ns: int
-    begin_ts: int
-    commit_ts: int
-    reads: tuple[tuple[int | str, Any], ...]
-    ranges: tuple[RangeRead, ...]
-    writes: tuple[int | str, ...]
-    caller: int
-
-
-_FIELDS: Final[dict[type[Event], str]] = {
-    Submitted: "name",
-    Settled: "subject name detail",
-    SettledAgain: "name",
-    CallbackRan: "name",
-    CallbackThrew: "name",
-    CancelAsked: "name",
-    CancelAnswered: "name detail",
-    NumberDrawn: "name detail",
-    SleepStarted: "detail",
-    RanAway: "name",
-    AttemptStarted: "subject name *detail",
-    AttemptEnded: "subject name detail",
-    CallGivenUp: "subject detail",
-    ContactLost: "subject",
-    EffectMade: "subject name",
-    JobCreated: "subject name *detail",
-    JobStepped: "subject name *detail",
-    MutationCommitted: "subject name *detail",
-    CommitRefused: "subject name detail",
-    FunctionThrew: "subject name detail",
-    SystemErrorStruck: "subject name detail",
-    DocumentWritten: "name detail",
-    RowsCollected: "detail",
-    ServerDied: "name detail",
-    ServerBooted: "",
-}
-"""Which parts of its tuple are the fields of an event, behind the instant and the request."""
-
-Read = Callable[[int, str, int, int, str, Any], Event]
-"""From the parts of a tuple to its event."""
-_SHAPES: Final[dict[str, Callable[[Callable[..., Event]], Read]]] = {
-    "": lambda make: lambda t_ns, _, request, __, ___, ____: make(t_ns, request),
-    "subject": lambda make: lambda t_ns, _, request, subject, __, ___: make(t_ns, request, subject),
-    "name": lambda make: lambda t_ns, _, request, __, name, ___: make(t_ns, request, name),
-    "detail": lambda make: lambda t_ns, _, request, __, ___, detail: make(t_ns, request, detail),
-    "subject name": lambda make: lambda t_ns, _, request, subject, name, __: make(t_ns, request, subject, name),
-    "subject detail": lambda make: lambda t_ns, _, request, subject, __, detail: make(t_ns, request, subject, detail),
-    "name detail": lambda make: lambda t_ns, _, request, __, name, detail: make(t_ns, request, name, detail),
-    "subject name detail": lambda make: (
-        lambda t_ns, _, request, subject, name, detail: make(t_ns, request, subject, name, detail)
-    ),
-    "subject name *detail": lambda make: (
-        lambda t_ns, _, request, subject, name, detail: make(t_ns, request, subject, name, *detail)
-    ),
-}
-_READ: Final[dict[str, Read]] = {event.kind: _SHAPES[parts](event) for event, parts in _FIELDS.items()}
-
-
-def read(raw: Raw) -> Event:
-    """Read a tuple; one of a kind that is not ours is what a retrier has noted."""
-    reader = _READ.get(raw[1])
-    if reader is None:
-        t_ns, kind, request, _, name, detail = raw
-        return Noted(t_ns, request, kind, name, detail)
-    return reader(*raw)
-
-
-class History:
-    """The events of one simulation, in the order in which they happened."""
-
-    def __init__(self, raw: Sequence[Raw]) -> None:
-        self._raw = raw
-
-    @cached_property
-    def events(self) -> list[Event]:
-        """All events."""
-        return [read(raw) for raw in self._raw]
-
-    def __iter__(self) -> Iterator[Event]:
-        return iter(self.events)
-
-    def __len__(self) -> int:
-        return len(self._raw)
-
-    def of_request(self, request: int) -> History:
-        """Return the events of one request, and those that belong to none (deaths of the server)."""
-        return History([raw for raw in self._raw if raw[2] in (request, -1)])
-
-    def digest(self) -> str:
-        """Return the SHA-256 of all tuples, in hexadecimal."""
-        sha = hashlib.sha256()
-        for raw in self._raw:
-            sha.update(repr(raw).encode())
-            sha.update(b"\n")
-        return sha.hexdigest()
-
-
-class Recorder:
-    """Gathers tuples; `add` is the `append` of a list, so recording costs one tuple."""
-
-    __slots__ = ("add", "raw")
-
-    def __init__(self) -> None:
-        self.raw: list[Raw] = []
-        self.add = self.raw.append
-
-    def history(self) -> History:
-        """Return what was recorded so far; the tuple of a commit unfolds into the events that it stands for."""
-        return History([plain for raw in self.raw for plain in (raw[5].unfold(raw) if raw[1] == "commit" else (raw,))])

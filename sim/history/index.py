@@ -15,7 +15,8 @@ from sim.history.vocabulary import CANCEL, IN_PROGRESS, PENDING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sim.history.events import AttemptEvent, History
+    from sim.history.events import AttemptEvent
+    from sim.history.recorder import History
 
 Ledger = (
     events.JobCreated | events.JobStepped | events.DocumentWritten | events.MutationCommitted | events.RowsCollected

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from sim.history.events import History
+    from sim.history.recorder import History
     from sim.history.vocabulary import Outcome
     from sim.pictures.data.story import Row, StoryPicture, WaitingRow
     from sim.pictures.data.time_axis import TimeAxis

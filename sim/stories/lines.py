@@ -20,7 +20,7 @@ from sim.stories.story import Entry, Rank
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sim.history.events import History
+    from sim.history.recorder import History
     from sim.history.vocabulary import Outcome
 
 WIDTH = 100

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sim.history.entities import Commit
-    from sim.history.events import History
+    from sim.history.recorder import History
 
 
 def read(history: History, request: int) -> Story:

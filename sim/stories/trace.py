@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sim.history.entities import Attempt, Job
-    from sim.history.events import History, MutationCommitted
+    from sim.history.events import MutationCommitted
+    from sim.history.recorder import History
 
 Traced = dict[str, Any]
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sim.contracts.invariant import Violation
-    from sim.history.events import Event, History
+    from sim.history.events import Event
+    from sim.history.recorder import History
     from sim.history.vocabulary import Outcome
 
 MOST_QUOTED = 20

@@ -23,8 +23,8 @@ from sim.history.events import (
     JobCreated,
     JobStepped,
     NumberDrawn,
-    Recorder,
 )
+from sim.history.recorder import Recorder
 from sim.history.request import Request
 from sim.history.vocabulary import CRASH_AFTER_EFFECT, FAIL, HANG, SUCCESS
 from sim.kernel.choices import Script

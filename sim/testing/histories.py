@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sim.contracts.view import View
 from sim.engine.world import World
 from sim.experiment.terms import terms_of
-from sim.history.events import Recorder
+from sim.history.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

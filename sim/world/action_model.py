@@ -20,7 +20,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sim.history.events import Failure, Start
+from sim.history.events import Failure
+from sim.history.recorder import Start
 from sim.history.vocabulary import (
     ACK_LOST,
     CRASH_AFTER_EFFECT,
@@ -40,7 +41,7 @@ from sim.world.effects import apply_effect
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sim.history.events import Recorder
+    from sim.history.recorder import Recorder
     from sim.history.request import Request
     from sim.history.vocabulary import AttemptOutcome
     from sim.kernel.choices import Choices, DelayOf, Law

@@ -10,7 +10,7 @@ from sim.api.replay import NotInScenario, replay, replayed
 from sim.api.run import run
 from sim.engine.event import simulate
 from sim.engine.world import World
-from sim.history.events import Recorder
+from sim.history.recorder import Recorder
 from sim.history.records import Requests
 from sim.history.vocabulary import Outcome
 from sim.scenario.cells import cells

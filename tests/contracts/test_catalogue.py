@@ -21,7 +21,8 @@ from sim.contracts.catalogue import (
     invariant,
 )
 from sim.contracts.promises import Promises
-from sim.history.events import History, Submitted
+from sim.history.events import Submitted
+from sim.history.recorder import History
 
 Told = Callable[[], Any]
 

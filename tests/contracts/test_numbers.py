@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sim.contracts.platform import effects, executions, jobs, numbers
-from sim.history.events import Start
+from sim.history.recorder import Start
 
 MS = 1_000_000
 Story = Callable[[Any], Any]

@@ -9,7 +9,8 @@ from sim.contracts import stricter
 from sim.contracts.catalogue import RETRIER, STRICTER, Terms, View, check
 from sim.contracts.promises import Promises
 from sim.contracts.retrier import attempts, leaks, limits, results
-from sim.history.events import Failure, History
+from sim.history.events import Failure
+from sim.history.recorder import History
 
 Story = Callable[[Any], Any]
 

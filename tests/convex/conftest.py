@@ -15,7 +15,8 @@ from sim.convex.platform import Platform
 from sim.convex.server import Server
 from sim.convex.store import Store
 from sim.engine.world import World
-from sim.history.events import Event, Recorder
+from sim.history.events import Event
+from sim.history.recorder import Recorder
 from sim.history.request import Request
 from sim.history.vocabulary import NEVER, Outcome
 from sim.kernel.clock import Clock

@@ -19,7 +19,7 @@ import numpy as np
 from sim.api.run import run
 from sim.clients.client import Call, CallFailed, ClientContext
 from sim.engine.event import simulate
-from sim.history.events import Recorder
+from sim.history.recorder import Recorder
 from sim.retriers.base import LoopRetrier
 from sim.scenario.cells import cells
 from sim.scenario.load import load

@@ -15,7 +15,8 @@ import pytest
 from sim.api.run import run
 from sim.engine.event import simulate
 from sim.engine.world import World
-from sim.history.events import AttemptEnded, AttemptStarted, Recorder
+from sim.history.events import AttemptEnded, AttemptStarted
+from sim.history.recorder import Recorder
 from sim.history.records import Requests
 from sim.history.request import table
 from sim.results.result import Result

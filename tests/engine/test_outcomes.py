@@ -13,7 +13,8 @@ import pytest
 from sim.convex.functions import mutation
 from sim.engine.event import simulate
 from sim.engine.world import World
-from sim.history.events import Noted, Recorder
+from sim.history.events import Noted
+from sim.history.recorder import Recorder
 from sim.history.records import Requests
 from sim.history.vocabulary import NEVER, Cause, Outcome
 from sim.retriers.base import LoopRetrier, Retrier, ScheduledRetrier

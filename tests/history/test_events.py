@@ -8,17 +8,14 @@ from sim.history import events
 from sim.history.events import (
     CallbackRan,
     CallbackThrew,
-    Committed,
     EffectMade,
     Event,
-    History,
     JobStepped,
     Noted,
-    Raw,
-    Recorder,
     ServerDied,
     Submitted,
 )
+from sim.history.recorder import Committed, History, Raw, Recorder
 
 
 def recorder(*events: Raw) -> Recorder:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from sim.clients.client import Call, CallFailed, ClientContext
 from sim.engine.world import World
-from sim.history.events import History, Recorder
+from sim.history.recorder import History, Recorder
 from sim.history.request import Request
 from sim.history.vocabulary import NEVER, Outcome
 from sim.kernel.durations import NS_PER_MS, NS_PER_S, UNITS_NS

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sim.api.replay import replay
-from sim.history.events import History
+from sim.history.recorder import History
 from sim.scenario.load import parse
 from sim.stories.trace import trace_events, trace_json
 

@@ -1,7 +1,8 @@
 """A violation as lines for people: what is broken, the events that prove it, the story around them."""
 
 from sim.contracts.invariant import Violation
-from sim.history.events import Event, History, read
+from sim.history.events import Event
+from sim.history.recorder import History, read
 from sim.history.vocabulary import Outcome
 from sim.stories.violations import MOST_QUOTED, violation_lines
 

@@ -9,7 +9,8 @@ from fake_choices import ByStream
 
 from sim.convex.contexts import MutationContext
 from sim.engine.world import World
-from sim.history.events import Event, Recorder
+from sim.history.events import Event
+from sim.history.recorder import Recorder
 from sim.history.vocabulary import Cause
 from sim.retriers.base import Retrier
 from sim.scenario.load import parse

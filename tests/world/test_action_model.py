@@ -10,7 +10,8 @@ from fake_choices import ByStream
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.history.events import Failure, Recorder
+from sim.history.events import Failure
+from sim.history.recorder import Recorder
 from sim.history.request import Request
 from sim.history.vocabulary import Cause
 from sim.kernel.choices import Law

@@ -26,7 +26,7 @@ from sim.contracts.catalogue import INVARIANTS, check_view
 from sim.contracts.invariant import Invariant
 from sim.convex.jobs import IllegalStep
 from sim.engine.world import World
-from sim.history.events import History, Recorder
+from sim.history.recorder import History, Recorder
 from sim.retriers.base import Retrier
 from sim.scenario.load import from_dict
 from sim.scenario.schema import Scenario

@@ -21,7 +21,7 @@ from sim.stories.story import ACTED, LOOKED, Try
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sim.history.events import History
+    from sim.history.recorder import History
     from sim.history.vocabulary import Outcome
     from sim.stories.story import Job, Story
 

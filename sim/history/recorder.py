@@ -1,0 +1,152 @@
+"""How a history is recorded and read, and a digest to compare histories by.
+
+A model records plain tuples, `Raw`: (instant in ns, kind, request, subject, name, detail). Recording costs one tuple,
+and the digest of a history is taken of the tuples. If nothing is recorded, a model holds None instead of a recorder,
+so the test for None is the whole cost. `History.events` reads the tuples into the classes of `sim.history.events`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from sim.history import events
+from sim.history.events import Event, RangeRead
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+Raw = tuple[int, str, int, int, str, Any]
+"""(instant in ns, kind, request or -1, job or attempt or -1, name, detail)."""
+
+
+# Details of tuples. A digest covers the names of these classes and of their fields.
+
+
+class Start(NamedTuple):
+    """How an attempt was started; see `AttemptStarted`."""
+
+    job: int
+    effect_ns: int
+    latency_ns: int = -1
+
+
+class Committed(NamedTuple):
+    """What a transaction was; see `MutationCommitted`."""
+
+    begin_ns: int
+    begin_ts: int
+    commit_ts: int
+    reads: tuple[tuple[int | str, Any], ...]
+    ranges: tuple[RangeRead, ...]
+    writes: tuple[int | str, ...]
+    caller: int
+
+
+_FIELDS: Final[dict[type[Event], str]] = {
+    events.Submitted: "name",
+    events.Settled: "subject name detail",
+    events.SettledAgain: "name",
+    events.CallbackRan: "name",
+    events.CallbackThrew: "name",
+    events.CancelAsked: "name",
+    events.CancelAnswered: "name detail",
+    events.NumberDrawn: "name detail",
+    events.SleepStarted: "detail",
+    events.RanAway: "name",
+    events.AttemptStarted: "subject name *detail",
+    events.AttemptEnded: "subject name detail",
+    events.CallGivenUp: "subject detail",
+    events.ContactLost: "subject",
+    events.EffectMade: "subject name",
+    events.JobCreated: "subject name *detail",
+    events.JobStepped: "subject name *detail",
+    events.MutationCommitted: "subject name *detail",
+    events.CommitRefused: "subject name detail",
+    events.FunctionThrew: "subject name detail",
+    events.SystemErrorStruck: "subject name detail",
+    events.DocumentWritten: "name detail",
+    events.RowsCollected: "detail",
+    events.ServerDied: "name detail",
+    events.ServerBooted: "",
+}
+"""Which parts of its tuple are the fields of an event, behind the instant and the request."""
+
+
+Read = Callable[[int, str, int, int, str, Any], Event]
+"""From the parts of a tuple to its event."""
+
+
+_SHAPES: Final[dict[str, Callable[[Callable[..., Event]], Read]]] = {
+    "": lambda make: lambda t_ns, _, request, __, ___, ____: make(t_ns, request),
+    "subject": lambda make: lambda t_ns, _, request, subject, __, ___: make(t_ns, request, subject),
+    "name": lambda make: lambda t_ns, _, request, __, name, ___: make(t_ns, request, name),
+    "detail": lambda make: lambda t_ns, _, request, __, ___, detail: make(t_ns, request, detail),
+    "subject name": lambda make: lambda t_ns, _, request, subject, name, __: make(t_ns, request, subject, name),
+    "subject detail": lambda make: lambda t_ns, _, request, subject, __, detail: make(t_ns, request, subject, detail),
+    "name detail": lambda make: lambda t_ns, _, request, __, name, detail: make(t_ns, request, name, detail),
+    "subject name detail": lambda make: (
+        lambda t_ns, _, request, subject, name, detail: make(t_ns, request, subject, name, detail)
+    ),
+    "subject name *detail": lambda make: (
+        lambda t_ns, _, request, subject, name, detail: make(t_ns, request, subject, name, *detail)
+    ),
+}
+
+
+_READ: Final[dict[str, Read]] = {event.kind: _SHAPES[parts](event) for event, parts in _FIELDS.items()}
+
+
+def read(raw: Raw) -> Event:
+    """Read a tuple; one of a kind that is not ours is what a retrier has noted."""
+    reader = _READ.get(raw[1])
+    if reader is None:
+        t_ns, kind, request, _, name, detail = raw
+        return events.Noted(t_ns, request, kind, name, detail)
+    return reader(*raw)
+
+
+class History:
+    """The events of one simulation, in the order in which they happened."""
+
+    def __init__(self, raw: Sequence[Raw]) -> None:
+        self._raw = raw
+
+    @cached_property
+    def events(self) -> list[Event]:
+        """All events."""
+        return [read(raw) for raw in self._raw]
+
+    def __iter__(self) -> Iterator[Event]:
+        return iter(self.events)
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+    def of_request(self, request: int) -> History:
+        """Return the events of one request, and those that belong to none (deaths of the server)."""
+        return History([raw for raw in self._raw if raw[2] in (request, -1)])
+
+    def digest(self) -> str:
+        """Return the SHA-256 of all tuples, in hexadecimal."""
+        sha = hashlib.sha256()
+        for raw in self._raw:
+            sha.update(repr(raw).encode())
+            sha.update(b"\n")
+        return sha.hexdigest()
+
+
+class Recorder:
+    """Gathers tuples; `add` is the `append` of a list, so recording costs one tuple."""
+
+    __slots__ = ("add", "raw")
+
+    def __init__(self) -> None:
+        self.raw: list[Raw] = []
+        self.add = self.raw.append
+
+    def history(self) -> History:
+        """Return what was recorded so far; the tuple of a commit unfolds into the events that it stands for."""
+        return History([plain for raw in self.raw for plain in (raw[5].unfold(raw) if raw[1] == "commit" else (raw,))])

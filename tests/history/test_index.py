@@ -1,0 +1,58 @@
+"""The index of a history: who created what, what an attempt came to, and what belongs to nothing."""
+
+from sim.history.index import Index
+from sim.history.recorder import History
+
+
+def index(told) -> Index:  # noqa: ANN001  # a `Tale`, which fixtures bring
+    return Index(History(told.raw))
+
+
+def test_a_job_knows_the_commit_that_created_it(tale: type) -> None:
+    found = index(tale().submit().commit("submit", jobs=[(0, "action")]).at(5).commit("retry", jobs=[(1, "action")]))
+    first, second = found.commits
+    assert (found.jobs[0].by, found.jobs[1].by) == (first, second)
+    assert [job.id for job in second.created] == [1]
+
+
+def test_a_step_knows_the_mutation_that_made_it_and_others_are_the_platforms_own(tale: type) -> None:
+    told = tale().submit().commit("submit", jobs=[(0, "action"), (1, "retry")]).starts(0)
+    found = index(told.at(5).commit("cancel", cancels=[(1, "pending")]))
+    assert found.jobs[0].steps[0].by is None
+    assert found.jobs[1].steps[0].by is found.commits[1]
+
+
+def test_a_job_had_a_state_before_each_place(tale: type) -> None:
+    job = index(tale().submit().commit("submit", jobs=[(0, "action")]).starts(0).step(0, "inProgress", "failed")).jobs[
+        0
+    ]
+    assert [job.state_before(step.at) for step in job.steps] == ["pending", "inProgress"]
+    assert job.state == "failed"
+
+
+def test_a_job_that_is_born_canceled_ends_as_it_is_created(tale: type) -> None:
+    found = index(tale().at(7).submit().commit("submit", jobs=[(0, "action", 0, "canceled")]))
+    assert found.jobs[0].ended_ns == 7_000_000
+
+
+def test_an_action_began_when_it_started_and_a_mutation_at_its_snapshot(tale: type) -> None:
+    told = tale().submit().commit("submit", jobs=[(0, "action"), (1, "retry")]).at(3).starts(0)
+    found = index(told.at(9).commit("retry", own=1, begin=8))
+    assert [found.jobs[number].began_ns for number in (0, 1)] == [3_000_000, 8_000_000]
+
+
+def test_an_attempt_is_over_once_it_ended_was_lost_or_was_given_up(tale: type) -> None:
+    told = tale().submit().attempt(1).ends(1, "threw").attempt(2).lost(2).attempt(3).timed_out(3).attempt(4)
+    attempts = index(told).requests[0].attempts
+    assert [attempt.over_by(len(told.raw)) for attempt in attempts] == [True, True, True, False]
+
+
+def test_an_effect_belongs_to_its_attempt_and_its_request(tale: type) -> None:
+    request = index(tale().submit().attempt(1, effect=5).at(5).effect(1)).requests[0]
+    assert [effect for _, effect in request.attempts[0].effects] == [effect for _, effect, _ in request.effects]
+
+
+def test_what_belongs_to_no_attempt_and_no_job_is_set_apart(tale: type) -> None:
+    found = index(tale().submit().ends(1, "threw").step(7, "pending", "failed"))
+    assert [event.attempt for _, event in found.strays] == [1]
+    assert [event.job for _, event in found.strangers] == [7]
