@@ -7,12 +7,19 @@ The events of a mutation carry the instant of its commit and stand together, rig
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sim.history.vocabulary import AttemptOutcome, CancelTarget, End, Inflight, JobState
+
+
+_WORDS: Final = (
+    *("retrier", "function", "outcome", "end", "effect", "result"),
+    *("target", "stream", "document_id", "inflight", "limit", "name"),
+)
+"""Fields that are the word of an event; no event has two of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +32,11 @@ class Event:
     """The instant."""
     request: int
     """The request's number, or -1 for an event that belongs to none."""
+
+    @property
+    def word(self) -> str:
+        """The one word that says most of it: a function, an outcome, an effect, a target; empty if there is none."""
+        return next((str(getattr(self, name)) for name in _WORDS if hasattr(self, name)), "")
 
 
 # Requests, as their callers and their retrier see them.

@@ -32,11 +32,6 @@ if TYPE_CHECKING:
 MOST_QUOTED = 20
 """Of more events the first and the last are quoted."""
 INDENT = "  "
-_NAMES = (
-    *("retrier", "function", "outcome", "end", "effect", "result"),
-    *("target", "stream", "document_id", "inflight", "limit"),
-)
-"""Fields whose word says all that there is to say."""
 
 
 def violation_lines(
@@ -70,7 +65,8 @@ def _quoted(events: tuple[Event, ...], since_ns: int) -> list[str]:
 
 def _words(event: Event, since_ns: int) -> Iterator[str]:
     yield event.kind.replace("_", " ")
-    yield from (str(getattr(event, name)) for name in _NAMES if getattr(event, name, ""))
+    if event.word:
+        yield event.word
     match event:
         case JobEvent(job=number) if number >= 0:
             yield f"(job #{number})"

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
-from event_name import name_of
 from fake_choices import ByStream
 
 from sim.convex.contexts import MutationContext
@@ -107,7 +106,7 @@ class Bench:
 
     def when(self, kind: str, name: str | None = None) -> list[float]:
         """Return the instants in ms of the events of a kind, of one name if that is given."""
-        return [event.t_ns / MS for event in self.events(kind) if name in (None, name_of(event))]
+        return [event.t_ns / MS for event in self.events(kind) if name in (None, event.word)]
 
     def steps(self, job: int) -> list[tuple[float, str]]:
         """Return the steps of a job's state, with their instants in ms."""

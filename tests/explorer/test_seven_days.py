@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from functools import cache
 
 import pytest
-from event_name import name_of
 
 from sim.contracts.catalogue import INVARIANTS, View, Violation, breach, invariant
 from sim.explorer.explore import Explored, explore
@@ -25,7 +24,7 @@ platform: {{retention: 7d}}
 
 def sightings(view: View, name: str, kind: str = "commit", text: str = "") -> Iterator[Violation]:
     for event in view.events:
-        if event.kind == kind and name_of(event) == name and text in str(event):
+        if event.kind == kind and event.word == name and text in str(event):
             yield breach(event.request, f"{name} at {event.t_ns} ns", event)
 
 

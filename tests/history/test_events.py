@@ -115,3 +115,19 @@ def test_the_digest_is_the_same_in_every_version() -> None:
 
 def test_an_empty_history_is_one() -> None:
     assert (len(History([])), History([]).events) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("raw", "word"),
+    [
+        ((1, "submit", 0, -1, "helpers", None), "helpers"),
+        ((1, "state", 0, 3, "retry", ("pending", "success")), "retry"),
+        ((1, "attempt", 0, 1, "fail", (-1, -1, 5)), "fail"),
+        ((1, "attempt_end", 0, 1, "threw", None), "threw"),
+        ((1, "cancel", 0, -1, "request", None), "request"),
+        ((1, "mood", 0, -1, "good", None), "good"),
+        ((1, "sleep", 0, -1, "", 5), ""),
+    ],
+)
+def test_an_event_has_one_word_that_says_most(raw: Raw, word: str) -> None:
+    assert recorder(raw).history().events[0].word == word

@@ -7,8 +7,6 @@ strategies have lost it, or it cannot happen any more.
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from event_name import name_of
-
 from sim.contracts.view import View
 from sim.history.entities import Commit, Job
 from sim.history.vocabulary import Cause
@@ -23,7 +21,7 @@ def any_event(kind: str, name: str | None = None, **more: Any) -> Sighting:
     def sighted(seen: Any) -> bool:
         return any(
             event.kind == kind
-            and name in {None, name_of(event)}
+            and name in {None, event.word}
             and all(getattr(event, field) == value for field, value in more.items())
             for event in seen.view.events
         )

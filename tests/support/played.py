@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from event_name import name_of
 from fake_choices import ByStream
 
 from sim.convex.contexts import MutationContext
@@ -36,7 +35,7 @@ class Played:
 
     def when(self, kind: str, name: str | None = None) -> list[float]:
         """Return the instants in ms of the events of a kind, of one name if that is given."""
-        return [event.t_ns / MS for event in self.events(kind) if name in (None, name_of(event))]
+        return [event.t_ns / MS for event in self.events(kind) if name in (None, event.word)]
 
     def due(self, name: str) -> list[float]:
         """Return the instants in ms for which jobs of a name were asked, in order of creation."""

@@ -5,7 +5,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from event_name import name_of
 from fake_choices import ByStream
 from hypothesis import given
 from hypothesis import strategies as st
@@ -146,7 +145,7 @@ def test_without_latency_all_of_it_happens_inside_one_step(outcome: str, expecte
         recorder=recorder,
     )
     model.begin(Seen(clock, None, None), Request(0))
-    before_any_step = [name_of(event) or event.kind for event in recorder.history() if event.kind != "attempt"]
+    before_any_step = [event.word or event.kind for event in recorder.history() if event.kind != "attempt"]
     assert [name.replace("applied", "effect") for name in before_any_step] == expected
 
 
