@@ -1,4 +1,4 @@
-"""Standard output, if its reader leaves (`| head`)."""
+"""What happens if the reader of standard output closes it (`| head`)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""What retriers and the platform owe: invariants over a history, and the terms they are held against.
+"""What retriers and the platform owe: invariants over a history, and the terms they are checked with.
 
-`catalogue` lists all invariants, `retrier/` and `platform/` hold them by who owes them. May import `history`.
+`catalogue` lists all invariants, `retrier/` and `platform/` hold them by who owes them. May import `history`
+and `kernel`.
 """
 
 from sim.contracts.catalogue import INVARIANTS

@@ -1,4 +1,4 @@
-"""What a retrier promises of every request, in numbers that a history can be held against.
+"""What a retrier promises of every request, in numbers that a history can be checked against.
 
 A retrier states them (`promises()` in `sim.retriers.base`), the invariants of `sim.contracts` check them.
 """

@@ -1,4 +1,4 @@
-"""An indexed history with its terms: what an invariant is a function of."""
+"""An indexed history with its terms: the argument of every invariant."""
 
 from __future__ import annotations
 

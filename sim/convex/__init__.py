@@ -1,7 +1,7 @@
 """The simulated Convex deployment: its store, its scheduled functions, its executor, and the contexts of functions.
 
 May import `world`, `laws`, `history`, `options` and `kernel`. The modules form a ladder: to read one, know only those
-above it in this list.
+before it in this list.
 
     platform      every number of the platform, and its two profiles
     functions     mutations, actions, and how they fail

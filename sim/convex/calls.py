@@ -82,7 +82,7 @@ class MutationCall:
             step()
 
     def _lost(self) -> bool:
-        """Tell whether the server died since. A client outside then asks again; all other calls are gone with it."""
+        """Whether the server has died since the call began. A client outside then calls again; any other call is lost."""
         if self._epoch == self._server.epoch:
             return False
         if self._job is None and self._caller is None:

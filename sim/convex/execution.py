@@ -27,7 +27,7 @@ class Slots(Protocol):
     """What an execution tells the executor, whose slot it holds while it is seen."""
 
     def over(self, execution: Execution, state: JobState) -> None:
-        """Take its end, which is to be its job's."""
+        """Record the end of the execution as the end of its job."""
         ...
 
     def lose(self, execution: Execution) -> None:
@@ -35,7 +35,7 @@ class Slots(Protocol):
         ...
 
     def over_unseen(self, execution: Execution) -> None:
-        """Take the end of an execution out of sight."""
+        """Note that an execution out of sight has ended."""
         ...
 
 

@@ -116,7 +116,7 @@ class World:
     # Isolated worlds.
 
     def isolated(self, numbers: Sequence[int], progress: Callable[[int], None] | None = None) -> list[Request]:
-        """Simulate requests, each alone from t = 0; `progress` hears now and then how many are done."""
+        """Simulate requests, each alone from t = 0; `progress` is called now and then with how many are done."""
         finished = []
         sources = self.cell.action.weather
         for done, number in enumerate(numbers):

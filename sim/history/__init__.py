@@ -1,7 +1,7 @@
 """What a simulation leaves behind: its words, its events, the record of each request, and an index of all.
 
-The waist of the house: everything below makes facts, everything above judges, counts, tells and draws them. May import
-`kernel`.
+The waist of the house: some rooms write it (they make facts), others read it (they judge, count, tell and draw). May
+import `kernel`.
 """
 
 from sim.history.events import Event

@@ -1,7 +1,7 @@
 """What an indexed history is made of: requests with their attempts, jobs with their steps, commits.
 
-A place is a position in the history. The place of what did not happen is `NOT_YET`, behind all others, so "before" is
-one comparison. An entity holds the events that it is made of, each with its place (`..._at`).
+A place is a position in the history. An event that did not happen has the place `NOT_YET`, behind all others, so
+"before" is one comparison. An entity holds the events that it is made of, each with its place (`..._at`).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from sim.history.vocabulary import AttemptOutcome, JobState
 
 NOT_YET: Final = 1 << 62
-"""The place of what the history does not have."""
+"""The place of an event that did not happen."""
 
 E = TypeVar("E", bound="Event")
 Place = tuple[int, E]

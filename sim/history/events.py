@@ -78,7 +78,7 @@ class CallbackRan(Event):
 
     kind: ClassVar[str] = "callback"
     result: str
-    """The result it was told."""
+    """The result that it was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class CallbackThrew(Event):
 
     kind: ClassVar[str] = "callback_lost"
     result: str
-    """The result it was told."""
+    """The result that it was given."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,4 +251,4 @@ class Index:
         events.ServerBooted: _server_booted,
         events.RanAway: _ran_away,
     }
-    """What takes each kind of event; a note is taken by none."""
+    """The method for each kind of event; notes have none."""

@@ -1,8 +1,8 @@
 """How a history is recorded and read, and a digest to compare histories by.
 
 A model records plain tuples, `Raw`: (instant in ns, kind, request, subject, name, detail). Recording costs one tuple,
-and the digest of a history is taken of the tuples. If nothing is recorded, a model holds None instead of a recorder,
-so the test for None is the whole cost. `History.events` reads the tuples into the classes of `sim.history.events`.
+and the digest of a history is taken of the tuples. If nothing is recorded, a model has None instead of a recorder,
+and the test for None is the whole cost. `History.events` reads the tuples into the classes of `sim.history.events`.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Engines fill it, `sim.measure` reads it, and two engines agree when these column
 written down once, in `Requests`; what else needs to know its type, its unit or its name reads `COLUMNS`.
 """
 
-# ruff: noqa: RUF009  # each field is made with what is to be known of its column
+# ruff: noqa: RUF009  # each field carries the description of its column
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields

@@ -90,4 +90,4 @@ def table(requests: list[Request], replication: int = 0) -> Requests:
 
 
 _OF_THEIR_OWN = frozenset({"replication", "duplicates"})
-"""Columns that a request does not have as they are."""
+"""Columns that `table` fills in itself, not from an attribute of the same name."""

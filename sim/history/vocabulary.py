@@ -44,7 +44,7 @@ ATTEMPT_OUTCOMES: Final[tuple[AttemptOutcome, ...]] = (
     LOST_CONTACT,
     HANG,
 )
-"""All of them: success, then as an attempt's number is held against their shares."""
+"""All of them: success first, then in the order in which a drawn number is compared with their shares."""
 
 # Attempts: how one ends.
 RETURNED: Final = "returned"
@@ -79,7 +79,7 @@ Inflight = Literal["continues", "lost"]
 
 
 class Outcome(IntEnum):
-    """What the retrier concluded about a request."""
+    """How a request ended: what the retrier concluded, or why it never concluded."""
 
     open = 0
     """`until` cut it off."""

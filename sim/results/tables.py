@@ -35,7 +35,7 @@ _COLUMNS: Final = {
         PRIMARY KEY (cell, chunk)""",
 }
 TABLES: Final = tuple(f"CREATE TABLE {{}}{name} ({columns}) WITHOUT ROWID" for name, columns in _COLUMNS.items())
-"""`{}` is the schema. Without rowids, rows lie in the order of their keys, in whatever order they were inserted."""
+"""`{}` is the schema. Without rowids, rows are stored in the order of their keys, not in the order of insertion."""
 NAMES: Final = tuple(sorted(_COLUMNS))
 CHECKSUM: Final = "seal"
 """The name, in `meta`, of the checksum of all that the file says of its run."""

@@ -61,7 +61,7 @@ def check_cells(
 ) -> tuple[list[Cell], list[Problem]]:
     """Make the cells that values write, as far as they can be made, and find the mistakes in them.
 
-    `known` are the mistakes of the scenario outside of its cells, which are not told again.
+    `known` are the mistakes of the scenario outside of its cells, which are not reported again.
     """
     if not (written(tree, "variants") or written(tree, "sweep")):
         return [], []

@@ -197,7 +197,8 @@ class Scenario(Options):
     )
     check: InvariantChoice = Field(
         default=(),
-        description="Names of the invariants that every history must keep, or `all` for those that every retrier owes.",
+        description="Names of the invariants that every history must keep, "
+        "or `all` for those that retriers and the platform owe.",
     )
 
     @field_validator("faults")

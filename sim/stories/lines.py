@@ -1,4 +1,4 @@
-"""One request's story for people: as lines for a terminal, and as a picture.
+"""One request's story as lines for a terminal.
 
 The lines fit a terminal of 100 columns and need no color. What happened at one instant shows its time once. Runs of
 polls that find nothing new become one line, and so do runs of attempts that only fail; a story that is still long

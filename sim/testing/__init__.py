@@ -1,1 +1,4 @@
-"""For tests: strategies of scenarios, the explorer, the pytest plugin. May import all of `sim` but the command line."""
+"""For tests: the pytest plugin, Hypothesis strategies for scenarios and courses, and the replay of recordings.
+
+May import all of `sim` but the command line.
+"""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sim.results.result import Result
 
 FEW = 100
-"""How many requests a scenario has that does not say."""
+"""The number of requests if the scenario does not say."""
 UNNAMED = "scenario"
 """The name of a scenario that has none."""
 

@@ -41,7 +41,7 @@ def clock_monotone(view: View) -> Iterator[Violation]:
 
 @invariant(owed_by="platform")
 def legal_job_steps(view: View) -> Iterator[Violation]:
-    """A job's state goes from pending over inProgress to an end, step by step, and never leaves an end."""
+    """A job's state goes from pending, through inProgress or not, to an end, step by step, and never leaves an end."""
     for _, event in view.strangers:
         yield breach(event.request, f"job {event.job} ({event.function}) changes but was never created", event)
     for job in view.jobs.values():

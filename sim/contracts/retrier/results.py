@@ -1,4 +1,4 @@
-"""What a retrier owes: every request ends, as it may, and its caller is told."""
+"""What a retrier owes: every request ends in a way it may, and its caller learns of it."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 WIDE_ENOUGH = 0.09
 """The least share whose part of a bar holds its own text."""
 LOW = 0.02
-"""A bar lower than this part of the highest is told in words as well."""
+"""A bar lower than this part of the highest is also written in words."""
 
 OUTCOMES = ("success", "gave_up", "stuck", "open", "canceled", "runaway")
 """The parts of a bar of outcomes, from left to right."""

@@ -1,4 +1,4 @@
-"""Which pictures show a run: the same five of every run, and of a sweep the few that say most."""
+"""The pictures of a run: the same five for every run, and for a sweep the few that say most."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SWEEP_METRICS = ("success.rate", "time_to_effect.p99", "duplicates.rate", "amplification")
 """The metrics that are drawn of every sweep, if they differ between cells."""
 MOST_KEYS = 2
-"""Of a sweep of more keys no picture is chosen."""
+"""A sweep of more keys gets no picture."""
 MOST_LINES = 14
 MOST_PANELS = 6
 LEAST_OF_HEAT = 3

@@ -119,7 +119,7 @@ class Places:
 
 
 def format_path(path: Sequence[str | int]) -> str:
-    """Write a path as users do: `faults[0].restart`, `sweep["retrier.base"]`."""
+    """Write a path as users do: `faults[0].restart`, `sweep['retrier.base']`."""
     return "".join(_steps(path))
 
 

@@ -39,5 +39,5 @@ InvariantChoice = Annotated[
 
 
 def invariants_named(names: Sequence[str]) -> tuple[Invariant, ...]:
-    """Return the invariants of these names in their own order; `all` are those that every retrier owes."""
+    """Return the invariants of these names in their own order; `all` are those that retriers and the platform owe."""
     return tuple(one for one in (*INVARIANTS, *STRICTER) if one.name in names or (ALL in names and one not in STRICTER))

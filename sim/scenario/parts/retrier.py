@@ -15,7 +15,7 @@ from sim.scenario.mistakes.pydantic_words import UNKNOWN_WORD
 
 
 def find_retrier(kind: str, trusted: Sequence[str] = ()) -> type[Retrier]:
-    """Find a retrier by its kind, or by `module:Class` if that is trusted, which a file cannot bring about.
+    """Find a retrier by its kind, or by `module:Class` if that is trusted; a file cannot make it so.
 
     Raises LookupError, TypeError or ImportError.
     """
