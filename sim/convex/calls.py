@@ -82,7 +82,7 @@ class MutationCall:
             step()
 
     def _lost(self) -> bool:
-        """Whether the server has died since the call began. A client outside then calls again; any other call is lost."""
+        """Whether the server has died since the call began. A client outside then calls again; other calls are lost."""
         if self._epoch == self._server.epoch:
             return False
         if self._job is None and self._caller is None:

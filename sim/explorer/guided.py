@@ -39,7 +39,7 @@ class Question(NamedTuple):
 
 
 class NoSuchAnswer(LookupError):
-    """A course does not fit its world: it answers a question that is not asked, or gives an answer that there is not."""
+    """A course does not fit its world: it answers a question that is not asked, or with an answer out of range."""
 
 
 class Guide(Protocol):

@@ -80,7 +80,7 @@ def whole_numbers(most: int) -> st.SearchStrategy[int]:
 
 
 class Switches:
-    """Which features are on in one example: all of `sure`, and each of `maybe` with even odds, drawn when first needed."""
+    """Which features are on in one example: all of `sure`, each of `maybe` with even odds, drawn when first needed."""
 
     def __init__(self, draw: st.DrawFn, maybe: Iterable[str], sure: Iterable[str] = ()) -> None:
         self._draw = draw

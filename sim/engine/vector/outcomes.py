@@ -70,7 +70,7 @@ class Outcomes:
     def draw(
         self, rows: SomeRows, draws: DrawsOf, number: int | Ints, at_ns: Ints
     ) -> tuple[Codes | None, Ints | np.int64]:
-        """Draw outcomes (None: all succeed) and latencies in ns (a single number if all are equal) of attempts at instants.
+        """Draw outcomes (None: all succeed) and latencies in ns (one number if all are equal) of attempts at instants.
 
         `draws` are those of the requests at `rows`. The latency of a hang means nothing.
         """
