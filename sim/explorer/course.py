@@ -171,7 +171,7 @@ class Course:
         self.world.cancel(request)
 
     def _candidates(self, timers: list[QueueEntry]) -> list[QueueEntry]:
-        """Drop the timers that must not fire first: if slots are limited, jobs start in the order of their due times."""
+        """Drop the timers that must not fire first: if slots are limited, jobs start as they are due."""
         if not self._in_order or len(timers) == 1:
             return timers
         first = next((timer for timer in timers if isinstance(timer[3], Job)), None)

@@ -65,7 +65,7 @@ class Block:
         return np.flatnonzero((self.outcome == Outcome.stuck) & ~self.left)
 
     def due(self, rows: SomeRows, at_ns: Ints) -> Bools | None:
-        """Return a mask of the instants that the clock can reach, None for all; other requests go to the event engine."""
+        """Return a mask of instants that the clock can reach, None for all; the event engine gets other requests."""
         if at_ns.max(initial=0) <= RUNAWAY_NS:
             return None
         due: Bools = at_ns <= RUNAWAY_NS
