@@ -172,10 +172,6 @@ class Job:
             return self.started.t_ns
         return self.commits[0][1].begin_ns if self.commits else None
 
-    def state_before(self, at: int) -> JobState:
-        """Return the state that it had right before a place."""
-        return next((step.after for step in reversed(self.steps) if step.at < at), self.born)
-
     def __str__(self) -> str:
         return f"job {self.id} ({self.name})"
 

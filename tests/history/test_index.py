@@ -22,14 +22,6 @@ def test_a_step_knows_the_mutation_that_made_it_and_others_are_the_platforms_own
     assert found.jobs[1].steps[0].by is found.commits[1]
 
 
-def test_a_job_had_a_state_before_each_place(tale: type) -> None:
-    job = index(tale().submit().commit("submit", jobs=[(0, "action")]).starts(0).step(0, "inProgress", "failed")).jobs[
-        0
-    ]
-    assert [job.state_before(step.at) for step in job.steps] == ["pending", "inProgress"]
-    assert job.state == "failed"
-
-
 def test_a_job_that_is_born_canceled_ends_as_it_is_created(tale: type) -> None:
     found = index(tale().at(7).submit().commit("submit", jobs=[(0, "action", 0, "canceled")]))
     assert found.jobs[0].ended_ns == 7_000_000
