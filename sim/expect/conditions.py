@@ -72,6 +72,8 @@ class Condition:
 
 
 def _why_not(found: Estimate, differences: Differences) -> str:
+    if found.reason:
+        return found.reason
     if found.value is not None and differences.shared:
         return "one replication of a shared world gives no interval: at least 2 replications are needed"
     if found.value is not None:

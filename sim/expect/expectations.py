@@ -12,7 +12,7 @@ value: `met` or `missed` if the whole interval is on one side of the bound, else
 import math
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
@@ -20,8 +20,9 @@ from fractions import Fraction
 from types import MappingProxyType
 
 from sim.kernel.durations import parse_duration
-from sim.measure.estimates import Estimate, Z, deviation, t_quantile
+from sim.measure.estimates import TAIL, Estimate, Z, t_quantile
 from sim.measure.metrics import CellMetrics, summary_of
+from sim.measure.possible import SHARE, Bounds
 from sim.measure.quantities import METRICS, Metric, Statistic, Unit
 
 POWER_Z = 0.8416212335729143
@@ -120,6 +121,8 @@ class Expectation:
         return self._inconclusive(estimate, metrics)
 
     def _without_interval(self, estimate: Estimate, metrics: CellMetrics) -> Verdict:
+        if estimate.reason:
+            return Verdict(self, Ruling.inconclusive, estimate, reason=estimate.reason)
         if metrics.shared:
             reason = "one replication of a shared world gives no interval: at least 2 replications are needed"
             return Verdict(self, Ruling.inconclusive, estimate, 2 * len(metrics), 2, reason)
@@ -132,6 +135,8 @@ class Expectation:
             return Verdict(self, Ruling.inconclusive, estimate, needed, replications)
         if self.metric.unit is Unit.share and self.bound in (0, 1):
             reason = f"no number of requests tells a rate of {self.bound:.0%} from one near it: allow a small share"
+        elif metrics.few_turns:
+            reason = metrics.few_turns
         elif metrics.shared and math.inf in metrics.replication_values(self.metric.path):
             reason = "in some replications it never comes, but in others it does"
         else:
@@ -271,17 +276,14 @@ def _needed(expectation: Expectation, estimate: Estimate, metrics: CellMetrics) 
 
     This supposes that the value stays as it was seen and the interval shrinks.
     """
+    if metrics.shared:
+        replications = _replications_needed(expectation, estimate, metrics)
+        if replications is None:
+            return None, None
+        seen = len(metrics.replication_values(expectation.metric.path))
+        return math.ceil(len(metrics) * replications / seen), replications
     seen = len(metrics.sample(expectation.metric.path))
-    independent = _independent_needed(expectation, estimate, metrics, seen)
-    if not metrics.shared:
-        return _of_the_cell(independent, seen, len(metrics)), None
-    values = metrics.replication_values(expectation.metric.path)
-    replications = _replications_needed(estimate, values, expectation.bound)
-    if independent is None or replications is None:
-        return None, None
-    if expectation.metric.statistic is not Statistic.mean:
-        replications = max(replications, math.ceil(independent * len(values) / seen))
-    return math.ceil(len(metrics) * replications / len(values)), replications
+    return _of_the_cell(_independent_needed(expectation, estimate, metrics, seen), seen, len(metrics)), None
 
 
 def _of_the_cell(needed: int | None, seen: int, requests: int) -> int | None:
@@ -291,13 +293,13 @@ def _of_the_cell(needed: int | None, seen: int, requests: int) -> int | None:
 
 def _independent_needed(expectation: Expectation, estimate: Estimate, metrics: CellMetrics, seen: int) -> int | None:
     metric, bound = expectation.metric, expectation.bound
-    if estimate.value is None or estimate.high is None:
+    if estimate.value is None or estimate.high is None or estimate.low is None:
         return None
     if metric.statistic is Statistic.rate:
         return _trials_needed(estimate.value, bound)
+    sample = metrics.sample(metric.path)
     if metric.statistic is Statistic.quantile:
         # A quantile lies below the bound if enough of the values do: that is a rate again.
-        sample = metrics.sample(metric.path)
         sides = [
             _trials_needed(sample.share_up_to(bound, inclusive=side), float(metric.share))
             for side in _sides_that_matter(expectation.operator, estimate.value, bound)
@@ -306,7 +308,10 @@ def _independent_needed(expectation: Expectation, estimate: Estimate, metrics: C
     distance = abs(estimate.value - bound)
     if distance == 0 or not math.isfinite(distance):
         return None
-    return math.ceil(seen * ((estimate.high - estimate.value) * (1 + POWER_Z / Z) / distance) ** 2)
+    reach = estimate.high - estimate.value if bound > estimate.value else estimate.value - estimate.low
+    if sample.ordered(1) == sample.ordered(len(sample)):
+        return math.ceil(seen * reach / distance)  # of what is not seen the limit shrinks as 1/n
+    return math.ceil(seen * (reach * (1 + POWER_Z / Z) / distance) ** 2)
 
 
 def _sides_that_matter(operator: str, value: float, bound: float) -> tuple[bool, ...]:
@@ -322,19 +327,46 @@ def _trials_needed(seen_share: float, bound: float) -> int | None:
     if distance == 0:
         return None
     spread = Z * math.sqrt(bound * (1 - bound)) + POWER_Z * math.sqrt(seen_share * (1 - seen_share))
-    return math.ceil((spread / distance) ** 2)
+    needed = math.ceil((spread / distance) ** 2)
+    # If none or all were seen, the exact limit is 1 - 0.025^(1/n).
+    return max(needed, _agreeing_needed(distance)) if seen_share in (0, 1) else needed
 
 
-def _replications_needed(estimate: Estimate, values: list[float], bound: float) -> int | None:
-    if estimate.value is None or not all(map(math.isfinite, (estimate.value, bound, *values))):
+def _agreeing_needed(distance: float) -> int:
+    """Return how many values that all agree leave less than a share of `distance` to those that differ."""
+    return math.ceil(math.log(TAIL) / math.log1p(-distance)) if distance < 1 else 1
+
+
+def _replications_needed(expectation: Expectation, estimate: Estimate, metrics: CellMetrics) -> int | None:
+    metric, bound = expectation.metric, expectation.bound
+    if estimate.value is None or metrics.few_turns:
         return None
-    distance = abs(estimate.value - bound)
+    if metric.statistic is not Statistic.quantile:
+        values, bounds = metrics.replication_values(metric.path), metrics.possible.bounds(metric)
+        return _replications_apart(estimate.value, bound, values, bounds)
+    # As for requests: a quantile lies below the bound if enough of the values of each replication do.
+    samples, needed = metrics.replication_samples(metric.path), []
+    for side in _sides_that_matter(expectation.operator, estimate.value, bound):
+        shares = [one.share_up_to(bound, inclusive=side) for one in samples]
+        of_all = metrics.sample(metric.path).share_up_to(bound, inclusive=side)
+        needed.append(_replications_apart(of_all, float(metric.share), shares, SHARE))
+    return None if None in needed else max(one for one in needed if one is not None)
+
+
+def _replications_apart(value: float, bound: float, values: Sequence[float], bounds: Bounds) -> int | None:
+    """Return how many replications tell a value from a bound if their own `values` go on to spread as they do."""
+    if not all(map(math.isfinite, (value, bound, *values))):
+        return None
+    distance = abs(value - bound)
     if distance == 0:
         return None
-    spread = deviation(estimate.value, values)
+    spread = math.sqrt(sum((one - value) ** 2 for one in values) / (len(values) - 1))
+    if spread == 0:
+        room = bounds.most - value if bound > value else value - bounds.least
+        return max(len(values) + 1, _agreeing_needed(distance / room)) if 0 < room < math.inf else None
 
     def is_enough(replications: int) -> bool:
-        return (t_quantile(replications - 1) + POWER_Z) * spread / math.sqrt(replications) < distance
+        return bool((t_quantile(replications - 1) + POWER_Z) * spread / math.sqrt(replications) < distance)
 
     found = bisect_left(range(MOST_NEEDED), 1, lo=len(values) + 1, key=lambda number: int(is_enough(number)))
     return found if found < MOST_NEEDED else None

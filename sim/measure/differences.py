@@ -1,7 +1,7 @@
 """Two cells compared: for every metric the difference B - A, its interval, and what that says.
 
 `Differences(a, b, ...)` computes each when it is first asked for. How the intervals are made is in
-`sim.measure.contrasts`; the meaning of each metric in `sim.measure.quantities`.
+`sim.measure.contrasts` and `quantile_contrasts`; the meaning of each metric in `sim.measure.quantities`.
 """
 
 import math
@@ -12,9 +12,9 @@ from enum import Enum
 import numpy as np
 
 from sim.history.records import Requests
-from sim.measure import contrasts
-from sim.measure.contrasts import Column, Moments
-from sim.measure.estimates import NOTHING, AnySample, Estimate, hull
+from sim.measure import contrasts, quantile_contrasts
+from sim.measure.contrasts import Column
+from sim.measure.estimates import NOTHING, AnySample, Estimate
 from sim.measure.metrics import CellMetrics, json_number
 from sim.measure.quantities import METRICS, QUANTITIES, Metric, Statistic, Unit
 
@@ -135,12 +135,7 @@ class Differences:
         if metric.statistic is Statistic.max:
             a, b = (metrics.value(path).value for metrics in self._metrics)
             return Estimate(_pooled(a, b, factor))
-        independent = self._of_requests(metric, factor)
-        if not self.shared:
-            return independent
-        between = self._of_replications(metric, independent.value, factor)
-        # As for the metrics themselves: at least the interval of as many independent requests.
-        return between if metric.statistic is Statistic.mean else hull(between, independent)
+        return self._of_replications(metric, factor) if self.shared else self._of_requests(metric, factor)
 
     def _of_requests(self, metric: Metric, factor: float) -> Estimate:
         a, b = (metrics.sample(metric.path) for metrics in self._metrics)
@@ -151,7 +146,7 @@ class Differences:
                 correlation = self._correlation_of_rate(metric)
                 return contrasts.rates(_hits(a), _hits(b), factor=factor, correlation=correlation)
             case _:
-                return contrasts.quantiles(
+                return quantile_contrasts.quantiles(
                     a,
                     b,
                     metric.share,
@@ -167,15 +162,24 @@ class Differences:
             correlation = self._correlation_of_never(metric)
             never = contrasts.rates((a.infinite, len(a)), (b.infinite, len(b)), correlation=correlation)
             return contrasts.of_infinite_means(never, a=bool(a.infinite), b=bool(b.infinite))
-        if self._requests is not None:
+        if self._requests is not None and not (self.a.is_certain and self.b.is_certain):
             return contrasts.paired_means(*self._columns_of(metric.quantity), factor=factor)
-        return contrasts.independent_means(Moments.of(a), Moments.of(b), factor=factor)
+        return contrasts.independent(*(metrics.value(metric.path) for metrics in self._metrics), factor=factor)
 
-    def _of_replications(self, metric: Metric, pooled: float | None, factor: float) -> Estimate:
+    def _of_replications(self, metric: Metric, factor: float) -> Estimate:
+        a, b = (metrics.value(metric.path) for metrics in self._metrics)
+        pooled = _pooled(a.value, b.value, factor)
         values_a, values_b = (metrics.replication_values(metric.path) for metrics in self._metrics)
-        if self.paired and len(values_a) == len(values_b):
-            return contrasts.paired_replications(pooled, values_a, values_b, factor=factor)
-        return contrasts.independent_replications(pooled, values_a, values_b, factor=factor)
+        if not self.paired or len(values_a) != len(values_b):
+            return contrasts.independent_replications(pooled, a, b, factor=factor)
+        return contrasts.paired_replications(
+            pooled,
+            values_a,
+            values_b,
+            factor=factor,
+            is_share=metric.unit is Unit.share,
+            few_turns=self.a.few_turns or self.b.few_turns,
+        )
 
     def _correlation_of_rate(self, metric: Metric) -> float:
         if self._requests is None:
@@ -194,11 +198,7 @@ class Differences:
             return 0.0
         if metric.path not in self._correlations:
             a, b = self._columns_of(metric.quantity)
-            below_a, below_b = (
-                contrasts.below_quantile(column, metrics.sample(metric.path), metric.share)
-                for column, metrics in zip((a, b), self._metrics, strict=True)
-            )
-            self._correlations[metric.path] = contrasts.correlation_of(below_a, a.counted, below_b, b.counted)
+            self._correlations[metric.path] = quantile_contrasts.correlation_near(a, b, metric.share)
         return self._correlations[metric.path]
 
     def _identical(self, metric: Metric) -> bool:

@@ -1,6 +1,7 @@
 """The metrics of one cell, each with its interval: `measure(requests, shared=...)`, also of a tally of the requests.
 
-`sim.measure.quantities` has the meaning of each metric, `sim.measure.estimates` the making of its interval.
+`sim.measure.quantities` has the meaning of each metric; the intervals are made in `sim.measure.estimates` (quantiles
+and rates), `means` and, for shared worlds, `replications`.
 """
 
 import math
@@ -13,19 +14,10 @@ from numpy.typing import NDArray
 
 from sim.history.records import Requests
 from sim.history.vocabulary import Cause, Outcome
-from sim.kernel.durations import NS_PER_MS
-from sim.measure.estimates import (
-    NOTHING,
-    AnySample,
-    Estimate,
-    Sample,
-    hull,
-    largest,
-    mean,
-    over_replications,
-    quantile,
-    rate,
-)
+from sim.kernel.durations import NS_PER_MS, format_duration
+from sim.measure.estimates import AnySample, Estimate, Sample, largest, quantile, quantile_rank, rate
+from sim.measure.means import mean
+from sim.measure.possible import NOTHING_KNOWN, Possible
 from sim.measure.quantities import (
     METRICS,
     QUANTILES,
@@ -36,6 +28,7 @@ from sim.measure.quantities import (
     Statistic,
     Unit,
 )
+from sim.measure.replications import FEW_TURNS, over_replications, quantile_over_replications
 from sim.measure.tally import WITHIN, Tally
 
 
@@ -55,23 +48,25 @@ class Tail:
     """How many requests count; without any the shares are 0."""
 
 
-def measure(kept: Requests | Tally, *, shared: bool) -> "CellMetrics":
+def measure(kept: Requests | Tally, *, shared: bool, possible: Possible = NOTHING_KNOWN) -> "CellMetrics":
     """Measure one cell by its requests or their tally; `shared` says that requests of a replication met one another.
 
+    `possible` is what is known of the cell beforehand; without it some intervals of means cannot be given.
     Raises ValueError for a tally of a shared world, whose intervals come from its requests.
     """
     if not isinstance(kept, Tally):
-        return CellMetrics(_Records(kept, shared=shared), shared=shared)
+        return CellMetrics(_Records(kept, shared=shared), shared=shared, possible=possible)
     if shared:
         raise ValueError("a tally does not tell replications apart, from which intervals in a shared world come")
-    return CellMetrics(_Tallied(kept), shared=False)
+    return CellMetrics(_Tallied(kept), shared=False, possible=possible)
 
 
 class CellMetrics:
     """The metrics of one cell, each computed when first asked for."""
 
-    def __init__(self, kept: "_Kept", *, shared: bool) -> None:
+    def __init__(self, kept: "_Kept", *, shared: bool, possible: Possible = NOTHING_KNOWN) -> None:
         self.shared = shared
+        self.possible = possible
         self._kept = kept
         self._samples: dict[str, list[AnySample]] = {}
         self._estimates: dict[str, Estimate] = {}
@@ -116,10 +111,14 @@ class CellMetrics:
         """Return the values behind a metric, over all replications."""
         return self._samples_of(METRICS[path].quantity)[0]
 
+    def replication_samples(self, path: str) -> list[AnySample]:
+        """Return the values behind a metric of each replication that has any, in the order of the replications."""
+        return self._samples_of(METRICS[path].quantity)[1:]
+
     def replication_values(self, path: str) -> list[float]:
         """Return the metric of each replication that has values, in the order of the replications."""
         metric = METRICS[path]
-        values = [_statistic(metric, sample).value for sample in self._samples_of(metric.quantity)[1:]]
+        values = [_value(metric, sample) for sample in self.replication_samples(path)]
         return [value for value in values if value is not None]
 
     def tail(self, quantity: str, points: int = 600) -> Tail:
@@ -184,16 +183,49 @@ class CellMetrics:
     def _summary(self, path: str) -> dict[str, object]:
         return summary_of(self.value(path), METRICS[path].unit)
 
+    @cached_property
+    def few_turns(self) -> str:
+        """Why replications of a shared world cannot show its weather or its restarts; empty if they can."""
+        turn_ns, span_ns = self.possible.turn_ns, self._kept.span_ns
+        if not self.shared or math.isinf(turn_ns) or span_ns >= FEW_TURNS * turn_ns:
+            return ""
+        return (
+            f"the weather turns, or the server restarts, once in {format_duration(round(turn_ns))} on average, but all "
+            f"replications together see {format_duration(span_ns)}: too little to judge by"
+        )
+
     def _estimate(self, metric: Metric) -> Estimate:
-        estimate = _statistic(metric, self._samples_of(metric.quantity)[0])
-        if not self.shared or metric.statistic is Statistic.max:
-            return estimate
-        highest = 1.0 if metric.unit is Unit.share else math.inf
-        between = over_replications(estimate.value, self.replication_values(metric.path), highest=highest)
-        if metric.statistic is Statistic.mean:
-            return between
-        # If all replications agree the spread is 0; widen to at least the interval of as many independent requests.
-        return hull(between, estimate)
+        pooled, *replications = self._samples_of(metric.quantity)
+        if metric.statistic is Statistic.max:
+            return largest(pooled)
+        if not self.shared:
+            return self._of_requests(metric, pooled)
+        if metric.statistic is Statistic.quantile:
+            return quantile_over_replications(pooled, replications, metric.share, few_turns=self.few_turns)
+        values, bounds = self.replication_values(metric.path), self.possible.bounds(metric)
+        return over_replications(_value(metric, pooled), values, bounds, few_turns=self.few_turns)
+
+    def _of_requests(self, metric: Metric, sample: AnySample) -> Estimate:
+        match metric.statistic:
+            case Statistic.mean:
+                found = mean(sample, self.possible.bounds(metric), certain=self.is_certain)
+                reason = self.possible.no_interval(metric)
+                return Estimate(found.value, reason=reason) if reason and found.value != math.inf else found
+            case Statistic.quantile:
+                return quantile(sample, metric.share)
+            case Statistic.max:
+                return largest(sample)
+            case Statistic.rate:
+                return rate(sample.sums()[0], len(sample))
+
+    @cached_property
+    def is_certain(self) -> bool:
+        """Whether nothing was left to chance: neither by the scenario nor by the retrier, as all requests agree."""
+        return self.possible.certain and all(
+            (sample := self._samples_of(name)[0]).infinite in (0, len(sample))
+            and (not len(sample) or sample.ordered(1) == sample.ordered(len(sample)))
+            for name in QUANTITIES
+        )
 
     def _samples_of(self, quantity: str) -> list[AnySample]:
         """Return the sample of all replications and, of a shared world, then that of each."""
@@ -210,6 +242,10 @@ class _Kept(Protocol):
 
     @property
     def replications(self) -> int: ...
+
+    @property
+    def span_ns(self) -> int:
+        """How long all replications together went on, in ns."""
 
     def __len__(self) -> int: ...
 
@@ -241,6 +277,15 @@ class _Records:
     @cached_property
     def replications(self) -> int:
         return len(np.unique(self._requests.replication))
+
+    @cached_property
+    def span_ns(self) -> int:
+        requests = self._requests
+        if not len(requests):
+            return 0
+        last_ns = np.maximum(requests.submitted_ns, np.maximum(requests.settled_ns, requests.last_attempt_end_ns))
+        starts = np.flatnonzero(np.diff(requests.replication, prepend=requests.replication[0] - 1))
+        return int(np.maximum.reduceat(last_ns, starts).sum())
 
     def outcomes(self) -> dict[str, int]:
         counts = np.bincount(self._requests.outcome, minlength=len(Outcome))
@@ -285,6 +330,10 @@ class _Tallied:
     def replications(self) -> int:
         return min(1, len(self))
 
+    @property
+    def span_ns(self) -> int:
+        return 0
+
     def outcomes(self) -> dict[str, int]:
         return {outcome.name: self._tally.histograms[outcome.name].total for outcome in RATED_OUTCOMES}
 
@@ -302,16 +351,14 @@ class _Tallied:
         return [self._tally.histograms[quantity]]
 
 
-def _statistic(metric: Metric, sample: AnySample) -> Estimate:
-    match metric.statistic:
-        case Statistic.mean:
-            return mean(sample)
-        case Statistic.quantile:
-            return quantile(sample, metric.share)
-        case Statistic.max:
-            return largest(sample)
-        case Statistic.rate:
-            return rate(sample.sums()[0], len(sample)) if len(sample) else NOTHING
+def _value(metric: Metric, sample: AnySample) -> float | None:
+    """Return a mean, a rate or a quantile, without its interval; None of nothing."""
+    count = len(sample)
+    if count == 0:
+        return None
+    if metric.statistic is Statistic.quantile:
+        return sample.ordered(quantile_rank(count, metric.share))
+    return math.inf if sample.infinite else sample.sums()[0] / count
 
 
 def summary_of(estimate: Estimate, unit: Unit) -> dict[str, object]:

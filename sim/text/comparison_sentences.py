@@ -97,6 +97,8 @@ def _doubt(found: Difference) -> str:
     if estimate.value is None:
         return "no difference can be told"
     if estimate.low is None or estimate.high is None:
+        if estimate.reason:
+            return estimate.reason
         return "a single replication or request gives no interval"
     return _chance(estimate.low, estimate.high, found.metric.unit)
 

@@ -159,6 +159,10 @@ def _harm(cells: Sequence[Cell]) -> str:
     nothing = "No effect was repeated" if len(cells) == 1 else "No request is stuck for ever and no effect was repeated"
     if limit is None:
         return f"{nothing}."
+    if cells[0].metrics.shared:
+        return (
+            f"{nothing}, but so few replications cannot tell whether it is so in general (up to {percent_text(limit)})."
+        )
     return f"{nothing}, but anything that happens to fewer than {percent_text(limit)} of the requests may not show."
 
 

@@ -18,7 +18,8 @@ from sim.expect.targets import parse_target
 from sim.experiment.chunks import chunk_counts, chunks_of, rounds_with
 from sim.experiment.plan import plan
 from sim.experiment.precision import next_sizes, precision_lines, size_in_round
-from sim.measure.estimates import Sample, mean
+from sim.measure.estimates import Sample
+from sim.measure.means import mean
 from sim.results.reading import open_results
 from sim.scenario.load import parse
 from sim.scenario.mistakes.problems import ScenarioError
@@ -68,7 +69,7 @@ def test_the_limit_ends_a_run_and_is_told() -> None:
     assert precision_lines(result.precision, result.size) == [
         (
             "not reached with 700 requests a cell, the limit: success.rate +- 0.01%; "
-            "the interval is +- 2.34 pp in 'once' (and 1 more)"
+            "the interval is +- 2.35 pp in 'once' (and 1 more)"
         )
     ]
 

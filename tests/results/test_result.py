@@ -218,7 +218,7 @@ def test_verdicts_of_all_cells_count() -> None:
 def test_a_single_replication_of_a_shared_world_settles_nothing() -> None:
     text = "{{world: shared, replications: {}, retrier: none, requests: {{count: 400}}, expect: [success.rate >= 50%]}}"
     assert run(parse(text.format(1))).ruling == Ruling.inconclusive
-    assert run(parse(text.format(3))).ruling == Ruling.met
+    assert run(parse(text.format(6))).ruling == Ruling.met
 
 
 # What matters most.

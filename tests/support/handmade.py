@@ -13,6 +13,7 @@ from sim.history.recorder import Committed, History, Raw, Start
 from sim.history.records import COLUMNS, Requests
 from sim.history.vocabulary import NEVER, Cause, Outcome
 from sim.measure.metrics import CellMetrics, measure
+from sim.measure.possible import NOTHING_KNOWN, Possible
 from sim.text.reported import Cell
 
 MS = 1_000_000
@@ -61,8 +62,8 @@ def make_requests() -> MakeRequests:
 def make_metrics() -> Callable[..., CellMetrics]:
     """Measure rows as above."""
 
-    def make(rows: Sequence[Row], *, shared: bool = False) -> CellMetrics:
-        return measure(_requests(rows), shared=shared)
+    def make(rows: Sequence[Row], *, shared: bool = False, possible: Possible = NOTHING_KNOWN) -> CellMetrics:
+        return measure(_requests(rows), shared=shared, possible=possible)
 
     return make
 

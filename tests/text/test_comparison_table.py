@@ -28,7 +28,7 @@ def row_of(pair: Pair, metric: str) -> list[str]:
 def test_a_row_has_both_values_the_difference_its_interval_and_the_verdict(make_pair: MakePair) -> None:
     pair = make_pair([(400, {"attempts": 1})], [(200, {"attempts": 1}), (200, {"attempts": 3})])
     parts = [part.strip() for part in row_of(pair, "attempts.mean") if part.strip()]
-    assert parts == ["1", "2", "+1", "+0.902 to +1.10", "worse"]
+    assert parts == ["1", "2", "+1", "+0.898 to +1.10", "worse"]
 
 
 def test_rates_move_by_percentage_points(make_pair: MakePair) -> None:

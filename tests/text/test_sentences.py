@@ -18,11 +18,11 @@ def test_one_cell_is_answered_in_five_sentences(make_cell: MakeCell, stuck: Row)
     cell = make_cell("only", (980, {}), (15, FAILED), (5, stuck))
     assert sentences([cell]) == [
         (
-            "Of 1,000 requests, 98.00 % (96.93 % to 98.70 %) succeeded; "
+            "Of 1,000 requests, 98.00 % (96.93 % to 98.77 %) succeeded; "
             "1.50 % were given up and 0.50 % are stuck for ever."
         ),
         "Of all requests, half had their effect within 100 ms, but 2.00 % never had any.",
-        "No effect was repeated, but anything that happens to fewer than 0.38 % of the requests may not show.",
+        "No effect was repeated, but anything that happens to fewer than 0.37 % of the requests may not show.",
         "How sure: 95 % intervals over 1,000 independent requests a cell.",
         "The most important assumption: each request ran alone, so requests cannot disturb one another.",
     ]
@@ -34,11 +34,11 @@ def test_a_cell_is_ahead_only_where_intervals_are_apart(make_cell: MakeCell) -> 
     got = [sentences(cells)[0] for cells in (apart, near)]
     assert got == [
         (
-            "'good' has the highest success rate, 99.00 % (98.17 % to 99.46 %); "
-            "next is 'bad': 80.00 % (77.41 % to 82.36 %)."
+            "'good' has the highest success rate, 99.00 % (98.17 % to 99.52 %); "
+            "next is 'bad': 80.00 % (77.38 % to 82.44 %)."
         ),
         (
-            "No cell stands out in the success rate: 'good' has the highest, 99.00 % (98.17 % to 99.46 %), "
+            "No cell stands out in the success rate: 'good' has the highest, 99.00 % (98.17 % to 99.52 %), "
             "but the interval of the other overlaps with it."
         ),
     ]
@@ -51,7 +51,7 @@ def test_a_leader_that_some_cells_are_close_to_is_not_called_the_best(make_cell:
         make_cell("c", (500, {}), (500, FAILED)),
     ]
     assert sentences(cells)[0] == (
-        "'a' has the highest success rate, 99.00 % (98.17 % to 99.46 %), but the interval of 'b' overlaps "
+        "'a' has the highest success rate, 99.00 % (98.17 % to 99.52 %), but the interval of 'b' overlaps "
         "with it; all others are clearly behind."
     )
 
@@ -152,11 +152,11 @@ def test_a_verdict_reads_as_one_line(make_cell: MakeCell) -> None:
         for text in ("success.rate >= 99.9%", "success.rate >= 94%", "attempts.max <= 1", "success.rate == 95%")
     ]
     assert got == [
-        "missed: success.rate >= 99.9%; it is 95.00 % (93.47 % to 96.19 %)",
-        "inconclusive: success.rate >= 94%; it is 95.00 % (93.47 % to 96.19 %); about 4,300 requests would settle it",
+        "missed: success.rate >= 99.9%; it is 95.00 % (93.46 % to 96.27 %)",
+        "inconclusive: success.rate >= 94%; it is 95.00 % (93.46 % to 96.27 %); about 4,300 requests would settle it",
         "met: attempts.max <= 1; it is 1; judged by the largest value seen: a maximum has no interval",
         (
-            "inconclusive: success.rate == 95%; it is 95.00 % (93.47 % to 96.19 %); "
+            "inconclusive: success.rate == 95%; it is 95.00 % (93.46 % to 96.27 %); "
             "the value seen lies on the bound: no number of requests is known to settle it"
         ),
     ]

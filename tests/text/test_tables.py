@@ -67,7 +67,7 @@ def test_what_never_comes_reads_never(make_cell: MakeCell, stuck: Row) -> None:
 def test_intervals_stand_below_their_values_and_are_explained(make_cell: MakeCell) -> None:
     lines = lines_of([make_cell("a", (95, {}), (5, {"outcome": "gave_up"}))])
     below = lines[next(place for place, line in enumerate(lines) if line.startswith("a")) + 1]
-    assert below.split()[0] == "88.82-97.85"
+    assert below.split()[0] == "88.72-98.36"
     assert lines[-1] == "below a value: its 95 % interval"
 
 

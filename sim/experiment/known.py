@@ -1,0 +1,94 @@
+"""What is known of a cell before it is simulated: what its scenario and its retrier's promises make possible.
+
+Intervals rest on it (`sim.measure.possible`) where a sample alone says nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from sim.laws.distributions import Constant, Pareto
+from sim.measure.possible import Bounds, Possible
+from sim.retriers.base import promises_of
+from sim.retriers.ports import PORTS
+from sim.world.faults import Restart  # the platform's own word
+from sim.world.weather import OnOff
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sim.laws.distributions import Law
+    from sim.scenario.schema import Scenario
+
+LEAST_SHAPE: Final = 2.0
+"""A Pareto law of this shape or a smaller one has no variance."""
+SECOND_NS: Final = 1_000_000_000
+
+
+def known_of(cell: Scenario) -> Possible:
+    """Return what is known of a cell beforehand."""
+    return Possible(
+        bounds_of=_bounds(cell),
+        certain=_is_certain(cell),
+        no_variance=next(map(_no_variance, _laws_without_variance(cell)), ""),
+        turn_ns=_turn_ns(cell),
+    )
+
+
+def _bounds(cell: Scenario) -> dict[str, Bounds]:
+    most = promises_of(cell.retrier.make()).attempts_at_most
+    # A request that is canceled, lost or cut off may have had no attempt yet.
+    least = 0.0 if cell.cancel is not None or cell.faults or cell.until is not None else 1.0
+    attempts = Bounds(least, math.inf if most is None else float(most))
+    # An attempt has at most one effect, and the first of a request is no duplicate.
+    found = {"attempts": attempts, "duplicates": Bounds(0.0, max(0.0, attempts.most - 1))}
+    if not cell.faults:
+        found["actions"] = attempts  # an attempt starts one action, and only faults start one again
+    return found
+
+
+def _is_certain(cell: Scenario) -> bool:
+    """Tell whether a scenario leaves nothing to chance; whether its retrier does, only its requests show."""
+    action = cell.action
+    shares = [share for _, share, _ in action.branches()] + [action.permanent_failure, action.outcomes.fail.final]
+    shares += [source.fail for source in action.weather]
+    return (
+        cell.retrier.kind in PORTS
+        and cell.world == "isolated"
+        and cell.cancel is None
+        and not cell.faults
+        and not any(isinstance(source, OnOff) for source in action.weather)
+        and all(share in (0, 1) for share in shares)
+        and all(isinstance(law, Constant) for law in _laws(cell))
+    )
+
+
+def _laws(cell: Scenario) -> Iterator[Law]:
+    """Yield the laws that an attempt's time, or its platform's, may follow."""
+    action, platform = cell.action, cell.platform
+    if not action.script:
+        yield action.latency
+        yield from (law for _, share, law in action.branches() if share)
+        if action.outcomes.fail.share and action.outcomes.fail.retry_after is not None:
+            yield action.outcomes.fail.retry_after
+    yield from filter(None, (platform.mutation_latency, platform.commit_window, platform.dispatch_latency))
+
+
+def _laws_without_variance(cell: Scenario) -> Iterator[Pareto]:
+    return (law for law in _laws(cell) if isinstance(law, Pareto) and law.shape <= LEAST_SHAPE)
+
+
+def _no_variance(law: Pareto) -> str:
+    what = "mean" if law.shape <= 1 else "variance"
+    return f"a Pareto law of shape {law.shape:g} has no {what}, so no sample bounds the mean of times it is part of"
+
+
+def _turn_ns(cell: Scenario) -> float:
+    """Return the mean time between two turns of what all requests of a replication share, the rarest; inf if none."""
+    if cell.world != "shared":
+        return math.inf
+    turns = [source.up.mean_ns + source.down.mean_ns for source in cell.action.weather if isinstance(source, OnOff)]
+    rates = [fault.rate for fault in cell.faults if isinstance(fault, Restart) and fault.rate is not None]
+    turns += [SECOND_NS / rate for rate in rates if rate]
+    return max(turns, default=math.inf)
