@@ -122,7 +122,8 @@ class Expectation:
 
     def _without_interval(self, estimate: Estimate, metrics: CellMetrics) -> Verdict:
         if estimate.reason:
-            return Verdict(self, Ruling.inconclusive, estimate, reason=estimate.reason)
+            needed = _for_turns(metrics) if estimate.reason == metrics.few_turns else (None, None)
+            return Verdict(self, Ruling.inconclusive, estimate, *needed, estimate.reason)
         if metrics.shared:
             reason = "one replication of a shared world gives no interval: at least 2 replications are needed"
             return Verdict(self, Ruling.inconclusive, estimate, 2 * len(metrics), 2, reason)
@@ -130,13 +131,13 @@ class Expectation:
         return Verdict(self, Ruling.inconclusive, estimate, 2 * len(metrics), None, reason)
 
     def _inconclusive(self, estimate: Estimate, metrics: CellMetrics) -> Verdict:
+        if metrics.few_turns:
+            return Verdict(self, Ruling.inconclusive, estimate, *_for_turns(metrics), metrics.few_turns)
         needed, replications = _needed(self, estimate, metrics)
         if needed is not None:
             return Verdict(self, Ruling.inconclusive, estimate, needed, replications)
         if self.metric.unit is Unit.share and self.bound in (0, 1):
             reason = f"no number of requests tells a rate of {self.bound:.0%} from one near it: allow a small share"
-        elif metrics.few_turns:
-            reason = metrics.few_turns
         elif metrics.shared and math.inf in metrics.replication_values(self.metric.path):
             reason = "in some replications it never comes, but in others it does"
         else:
@@ -286,6 +287,14 @@ def _needed(expectation: Expectation, estimate: Estimate, metrics: CellMetrics) 
     return _of_the_cell(_independent_needed(expectation, estimate, metrics, seen), seen, len(metrics)), None
 
 
+def _for_turns(metrics: CellMetrics) -> tuple[int | None, int | None]:
+    """Return about how many requests, and replications, would see the weather turn often enough to judge at all."""
+    replications = metrics.replications_needed
+    if replications is None:
+        return None, None
+    return math.ceil(len(metrics) * replications / metrics.replications), replications
+
+
 def _of_the_cell(needed: int | None, seen: int, requests: int) -> int | None:
     """Scale a number of requests that count for a metric to one of all requests, more than there are now."""
     return None if needed is None else max(requests + 1, math.ceil(needed * requests / seen))
@@ -339,7 +348,7 @@ def _agreeing_needed(distance: float) -> int:
 
 def _replications_needed(expectation: Expectation, estimate: Estimate, metrics: CellMetrics) -> int | None:
     metric, bound = expectation.metric, expectation.bound
-    if estimate.value is None or metrics.few_turns:
+    if estimate.value is None:
         return None
     if metric.statistic is not Statistic.quantile:
         values, bounds = metrics.replication_values(metric.path), metrics.possible.bounds(metric)

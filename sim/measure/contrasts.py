@@ -9,8 +9,9 @@ chance cancels. Without pairs the two cells count as independent. Quantiles are 
   the two have since a difference is never both (G. Y. Zou and A. Donner, "Construction of confidence limits about
   effect measures", Statistics in Medicine 27(10), 2008). If no pair differs upward, a rarer one may by as much as the
   largest difference downward; if none differs at all, by the largest value. If not every request counts in both, the
-  differences are linearized ones (the delta method for ratio means: W. G. Cochran, Sampling Techniques, 3rd ed., Wiley 1977, sections
-  2.11 and 6.4), which are the plain ones if all do. Without pairs: the two intervals, put together in the same way.
+  differences are linearized ones (the delta method for ratio means: W. G. Cochran, Sampling Techniques, 3rd ed., Wiley
+  1977, sections 2.11 and 6.4), which are the plain ones if all do. Without pairs: the two intervals, put together in
+  the same way.
 - rates: the interval of E. B. Wilson ("Probable inference, the law of succession, and statistical inference", JASA
   22(158), 1927) of each, put together by squaring and adding: method 10 of R. G. Newcombe, "Improved confidence
   intervals for the difference between binomial proportions based on paired data", Statistics in Medicine 17(22), 1998,

@@ -9,8 +9,8 @@ of few events, and if none is seen its spread is 0. What is needed depends on th
   Without a bound there is no interval: R. R. Bahadur and L. J. Savage, "The nonexistence of certain statistical
   procedures in nonparametric problems", Annals of Mathematical Statistics 27(4), 1956.
 - Two values: a share of requests has the one, so the exact interval of a share: C. J. Clopper and E. S. Pearson, "The
-  use of confidence or fiducial limits illustrated in the case of the binomial", Biometrika 26(4), 1934. If a rarer value
-  may be larger than both, the interval is at least the following one too.
+  use of confidence or fiducial limits illustrated in the case of the binomial", Biometrika 26(4), 1934. If a rarer
+  value may be larger than both, the interval is at least the following one too.
 - Else: the excess over the least value is a sum of many small and of some large parts. Its limits are those of a gamma
   law with the same mean and variance, the upper ones with one more part of the largest size: M. P. Fay and E. J. Feuer,
   "Confidence intervals for directly standardized rates: a method based on the gamma distribution", Statistics in

@@ -189,10 +189,21 @@ class CellMetrics:
         turn_ns, span_ns = self.possible.turn_ns, self._kept.span_ns
         if not self.shared or math.isinf(turn_ns) or span_ns >= FEW_TURNS * turn_ns:
             return ""
+        needed = self._replications_to_see(turn_ns)
+        enough = "" if needed is None else f"; about {needed:,} replications are needed"
         return (
             f"the weather turns, or the server restarts, once in {format_duration(round(turn_ns))} on average, but all "
-            f"replications together see {format_duration(span_ns)}: too little to judge by"
+            f"replications together see {format_duration(span_ns)}{enough}"
         )
+
+    @property
+    def replications_needed(self) -> int | None:
+        """About how many replications would see enough turns of the weather; None if these do, or if none would."""
+        return self._replications_to_see(self.possible.turn_ns) if self.few_turns else None
+
+    def _replications_to_see(self, turn_ns: float) -> int | None:
+        span_ns = self._kept.span_ns
+        return math.ceil(self.replications * FEW_TURNS * turn_ns / span_ns) if span_ns else None
 
     def _estimate(self, metric: Metric) -> Estimate:
         pooled, *replications = self._samples_of(metric.quantity)

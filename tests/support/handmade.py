@@ -13,7 +13,7 @@ from sim.history.recorder import Committed, History, Raw, Start
 from sim.history.records import COLUMNS, Requests
 from sim.history.vocabulary import NEVER, Cause, Outcome
 from sim.measure.metrics import CellMetrics, measure
-from sim.measure.possible import NOTHING_KNOWN, Possible
+from sim.measure.possible import NOTHING_KNOWN, Bounds, Possible
 from sim.text.reported import Cell
 
 MS = 1_000_000
@@ -58,6 +58,9 @@ def make_requests() -> MakeRequests:
     return _requests
 
 
+SIXTEEN_ATTEMPTS = Possible({"attempts": Bounds(0.0, 16.0), "duplicates": Bounds(0.0, 15.0)})
+
+
 @pytest.fixture(scope="session")
 def make_metrics() -> Callable[..., CellMetrics]:
     """Measure rows as above."""
@@ -73,7 +76,8 @@ def make_cell() -> MakeCell:
     """Build a cell from (count, row) groups and the expectations it is judged by."""
 
     def make(name: str, *groups: tuple[int, Row], shared: bool = False, expect: Sequence[str] = ()) -> Cell:
-        metrics = measure(_requests([row for count, row in groups for _ in range(count)]), shared=shared)
+        requests = _requests([row for count, row in groups for _ in range(count)])
+        metrics = measure(requests, shared=shared, possible=SIXTEEN_ATTEMPTS)
         return Cell(name, metrics, tuple(parse(text).judge(metrics) for text in expect))
 
     return make
