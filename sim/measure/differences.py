@@ -12,10 +12,11 @@ from enum import Enum
 import numpy as np
 
 from sim.history.records import Requests
-from sim.measure import contrasts, quantile_contrasts
+from sim.measure import contrasts
 from sim.measure.contrasts import Column
 from sim.measure.estimates import NOTHING, AnySample, Estimate
 from sim.measure.metrics import CellMetrics, json_number
+from sim.measure.quantile_contrasts import PairRanks, quantiles
 from sim.measure.quantities import METRICS, QUANTITIES, Metric, Statistic, Unit
 
 
@@ -114,7 +115,7 @@ class Differences:
         self._requests = requests
         self._metrics = (a, b)
         self._columns: dict[str, tuple[Column, Column]] = {}
-        self._correlations: dict[str, float] = {}
+        self._ranks: dict[str, PairRanks] = {}
 
     def __getitem__(self, path: str) -> Difference:
         """Return the difference of a metric of `METRICS`; raises KeyError for another path."""
@@ -146,7 +147,7 @@ class Differences:
                 correlation = self._correlation_of_rate(metric)
                 return contrasts.rates(_hits(a), _hits(b), factor=factor, correlation=correlation)
             case _:
-                return quantile_contrasts.quantiles(
+                return quantiles(
                     a,
                     b,
                     metric.share,
@@ -196,10 +197,10 @@ class Differences:
     def _correlation_of_quantile(self, metric: Metric) -> float:
         if self._requests is None:
             return 0.0
-        if metric.path not in self._correlations:
-            a, b = self._columns_of(metric.quantity)
-            self._correlations[metric.path] = quantile_contrasts.correlation_near(a, b, metric.share)
-        return self._correlations[metric.path]
+        if metric.quantity not in self._ranks:
+            # One at a time, as columns.
+            self._ranks = {metric.quantity: PairRanks.of(*self._columns_of(metric.quantity))}
+        return self._ranks[metric.quantity].correlation(metric.share)
 
     def _identical(self, metric: Metric) -> bool:
         if self.determined:

@@ -17,8 +17,10 @@ taken together; cells that are independent get the wider combinations.
 """
 
 import math
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,27 +82,47 @@ def quantiles(
     return Estimate(None if math.isnan(value) else float(value), low, high)
 
 
-def correlation_near(a: Column, b: Column, share: Fraction) -> float:
-    """Return the correlation, over pairs, of not lying above the quantile of a share in A and in B.
+@dataclass(frozen=True, slots=True)
+class PairRanks:
+    """Of each pair, how many values lie below it in each cell; enough to correlate any quantile of the two."""
 
-    Over pairs that count in both; made smaller if not every request does.
-    """
-    both = a.counted & b.counted
-    pairs = int(both.sum())
-    if pairs < 2:
-        return 0.0
-    below = [_before(column.values[both]) for column in (a, b)]
-    rank = quantile_rank(pairs, share)
-    reach = math.sqrt(pairs * float(share) * (1 - float(share)))
-    places = np.unique(np.clip(np.rint(np.linspace(rank - reach, rank + reach, PLACES)), 1, pairs - 1))
-    # A value does not lie above that of a rank if fewer values than the rank lie below it.
-    in_a, in_b, in_both = (
-        float(np.searchsorted(np.sort(one), places, side="left").mean()) for one in (*below, np.maximum(*below))
-    )
-    only_a, only_b, neither = in_a - in_both + UNSEEN, in_b - in_both + UNSEEN, pairs - in_a - in_b + in_both
-    margins = (in_both + only_a) * (only_b + neither) * (in_both + only_b) * (only_a + neither)
-    found = (in_both * neither - only_a * only_b) / math.sqrt(margins) if margins > 0 else 0.0
-    return found * pairs / math.sqrt(float(a.counted.sum()) * float(b.counted.sum()))
+    below_a: NDArray[np.int64]
+    """Shape (pairs,), ascending: of each request, how many values of A lie below its own."""
+    below_b: NDArray[np.int64]
+    below_both: NDArray[np.int64]
+    """Shape (pairs,), ascending: the larger of the two numbers of each pair."""
+    share_of_pairs: float
+    """Pairs over the geometric mean of the numbers of requests that count in A and in B."""
+
+    @classmethod
+    def of(cls, a: Column, b: Column) -> Self:
+        """Rank the pairs that count in both cells."""
+        both = a.counted & b.counted
+        below = [_before(column.values[both]) for column in (a, b)]
+        sizes = float(a.counted.sum()) * float(b.counted.sum())
+        share = int(both.sum()) / math.sqrt(sizes) if sizes else 0.0
+        return cls(np.sort(below[0]), np.sort(below[1]), np.sort(np.maximum(*below)), share)
+
+    def correlation(self, share: Fraction) -> float:
+        """Return the correlation, over pairs, of not lying above the quantile of a share in A and in B.
+
+        It is smaller if not every request counts in both cells.
+        """
+        pairs = len(self.below_a)
+        if pairs < 2:
+            return 0.0
+        rank = quantile_rank(pairs, share)
+        reach = math.sqrt(pairs * float(share) * (1 - float(share)))
+        places = np.unique(np.clip(np.rint(np.linspace(rank - reach, rank + reach, PLACES)), 1, pairs - 1))
+        # A value does not lie above that of a rank if fewer values than the rank lie below it.
+        in_a, in_b, in_both = (
+            float(np.searchsorted(ascending, places, side="left").mean())
+            for ascending in (self.below_a, self.below_b, self.below_both)
+        )
+        only_a, only_b, neither = in_a - in_both + UNSEEN, in_b - in_both + UNSEEN, pairs - in_a - in_b + in_both
+        margins = (in_both + only_a) * (only_b + neither) * (in_both + only_b) * (only_a + neither)
+        found = (in_both * neither - only_a * only_b) / math.sqrt(margins) if margins > 0 else 0.0
+        return found * self.share_of_pairs
 
 
 def _before(values: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from pydantic import ConfigDict
 
+from sim.contracts.promises import Promises
 from sim.experiment.chunks import chunk_counts
 from sim.experiment.engines import Choice
 from sim.experiment.plan import Plan
@@ -170,33 +171,41 @@ class RecordedChoice(RetrierChoice):
 
     outside: bool
     """Whether the retrier ran outside of the deployment."""
+    attempts_at_most: int | None = None
+    """What it promised, on which intervals of means rest; None in results of earlier versions."""
 
     def make(self) -> Retrier:
-        """Return a retrier of the same shape that does nothing."""
-        return LoopRetrier() if self.outside else ScheduledRetrier()
+        """Return a retrier of the same shape that does nothing and promises the same number of attempts."""
+        promised = Promises(attempts_at_most=self.attempts_at_most)
+        shape: type[Retrier] = LoopRetrier if self.outside else ScheduledRetrier
+        made: Retrier = type("Recorded", (shape,), {"promises": lambda _: promised})()
+        return made
 
 
 _OUTSIDE = "outside"
+_AT_MOST = "attempts_at_most"
 
 
 def _tree(scenario: Scenario) -> dict[str, Any]:
-    """Return the resolved form of a scenario, with a fact that only the code of its retrier knows."""
+    """Return the resolved form of a scenario, with facts that only the code of its retrier knows."""
     tree = resolved(scenario)
     choice = scenario.retrier
     if choice.kind in PORTS:
         return tree
-    outside = choice.outside if isinstance(choice, RecordedChoice) else isinstance(choice.make(), LoopRetrier)
-    return {**tree, _OUTSIDE: outside}
+    retrier = choice.make()
+    return {**tree, _OUTSIDE: isinstance(retrier, LoopRetrier), _AT_MOST: retrier.promises().attempts_at_most}
 
 
 def _read(tree: dict[str, Any], surroundings: Surroundings) -> Scenario:
     """Make a scenario of what `_tree` returned."""
-    outside = tree.pop(_OUTSIDE, None)
+    outside, at_most = tree.pop(_OUTSIDE, None), tree.pop(_AT_MOST, None)
     if outside is not None:
         kind, options = tree["retrier"]["kind"], {**tree["retrier"]}
         del options["kind"]
         made = RecordedOptions.model_validate(options)
-        tree["retrier"] = RecordedChoice(kind=kind, options=made, trusted=True, outside=outside)
+        tree["retrier"] = RecordedChoice(
+            kind=kind, options=made, trusted=True, outside=outside, attempts_at_most=at_most
+        )
     return scenario_of(tree, surroundings)
 
 

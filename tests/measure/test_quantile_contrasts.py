@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sim.history.vocabulary import NEVER
 from sim.measure.contrasts import Column
 from sim.measure.estimates import Estimate, Sample, quantile
-from sim.measure.quantile_contrasts import correlation_near, quantiles
+from sim.measure.quantile_contrasts import PairRanks, quantiles
 
 lawful = settings(derandomize=True, deadline=None, max_examples=40)
 HALF, P90, P99 = Fraction(1, 2), Fraction(9, 10), Fraction(99, 100)
@@ -107,7 +107,7 @@ def in_ns(values: np.ndarray) -> np.ndarray:
 
 def estimated(a: np.ndarray, b: np.ndarray, share: Fraction) -> Estimate:
     columns = [Column(values, np.ones(len(values), np.bool_)) for values in (a, b)]
-    found = correlation_near(*columns, share)
+    found = PairRanks.of(*columns).correlation(share)
     return quantiles(Sample.of(a), Sample.of(b), share, correlation=found)
 
 
@@ -147,7 +147,7 @@ def test_related_cells_are_not_covered_more_often_than_promised(share: Fraction)
 def test_cells_that_differ_by_a_constant_differ_by_little_else() -> None:
     a = in_ns(np.exp(np.random.default_rng(1).normal(size=2000)))
     columns = [Column(values, np.ones(2000, np.bool_)) for values in (a, a + 10**5)]
-    assert correlation_near(*columns, HALF) > 0.998
+    assert PairRanks.of(*columns).correlation(HALF) > 0.998
 
 
 def test_a_pairing_that_is_not_there_would_be_found_out() -> None:

@@ -75,7 +75,7 @@ def test_a_retrier_of_ones_own_is_named_and_not_imported(
     again = plan_of(description)
     assert again.digest == identity
     assert resolved(again.scenario)["retrier"] == resolved(scenario)["retrier"]
-    assert (type(again.scenario.retrier.make()), "described_mine" in sys.modules) == (own.__base__, False)
+    assert (isinstance(again.scenario.retrier.make(), own.__base__), "described_mine" in sys.modules) == (True, False)
 
 
 def test_the_checksum_is_of_every_value(isolated: str) -> None:

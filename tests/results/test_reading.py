@@ -73,6 +73,7 @@ def test_opened_results_of_a_shared_world_are_those_of_the_run(tmp_path: Path, s
 
 def test_opening_results_of_ones_own_retrier_imports_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = "import sim\nclass Mine(sim.LoopRetrier):\n    async def retry(self, call, ctx):\n        await call()\n"
+    code += "    def promises(self):\n        return sim.contracts.Promises(attempts_at_most=3)\n"
     (tmp_path / "opened_mine.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
     result = sim.run(sim.scenario.parse("requests: {count: 9}", retrier="opened_mine:Mine"), out=tmp_path / "out")
