@@ -139,6 +139,8 @@ class _Connection:
         client = self._client
         client.request.action_ns += client.clock.now_ns - self._started_ns
         client.connections.remove(self)
+        if self.attempt is not None:
+            self.attempt.over(reported=True)
         if how == RETURNED:
             self.answer.succeed(self.attempt.number)  # type: ignore[union-attr]  # it is over, so it began
         else:

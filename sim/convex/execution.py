@@ -52,6 +52,7 @@ class Execution:
         "deadline_ns",
         "job",
         "job_id",
+        "refused",
         "request",
         "seen",
         "server",
@@ -77,6 +78,8 @@ class Execution:
         self.writes = 0
         """How many writes of its end a system error has struck so far."""
         self.attempt: Attempt | None = None
+        self.refused = False
+        """Whether the last mutation that its handler called has failed."""
         self._task: Task | None = None
         self._called: Pending | None = None
         """The answer that its handler awaits from the user's action."""
@@ -177,6 +180,7 @@ class Execution:
             if not self.alive:
                 return
             self.hear("mutation", value if error is None else str(error))
+            self.refused = error is not None
             if error is None:
                 done.succeed(value)
             else:

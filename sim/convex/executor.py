@@ -16,7 +16,7 @@ from sim.convex.commits import Commits
 from sim.convex.execution import Execution
 from sim.convex.functions import MUTATION, FunctionError, SystemFailure, note_mistake
 from sim.convex.server import UNLIMITED
-from sim.history.vocabulary import FAILED, IN_PROGRESS, PENDING
+from sim.history.vocabulary import FAILED, IN_PROGRESS, PENDING, SUCCESS
 
 if TYPE_CHECKING:
     from sim.convex.jobs import Job
@@ -237,6 +237,9 @@ class Executor:
         if server.witness is not None:
             server.witness.before_durable()
         del self.running[job.id]
+        attempt = execution.attempt
+        if attempt is not None:
+            attempt.over(reported=state == SUCCESS and job.state == IN_PROGRESS and not execution.refused)
         execution.attempt = None  # it refers to the execution, and a cycle would be left to the garbage collector
         job.request.action_ns += self._clock.now_ns - execution.started_ns
         if job.state == IN_PROGRESS:

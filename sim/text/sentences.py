@@ -45,6 +45,8 @@ def _settled_by(verdict: Verdict) -> str:
     return f"about {-(-needed // unit) * unit:,} {things} would settle it"
 
 
+CAUSE_WORDS = {"repeated": "attempts after a success"}
+"""The causes of repeated effects whose names are no good words in a sentence."""
 _ENDINGS = {
     "gave_up": "were given up",
     "stuck": "are stuck for ever",
@@ -171,7 +173,8 @@ def _worst(cells: Sequence[Cell], path: str) -> str:
     if len(cells) == 1:
         causes = worst.metrics.duplicates
         chief = max(causes, key=lambda cause: causes[cause])
-        mostly = f", mostly by {chief.replace('_', ' ')}" if 2 * causes[chief] > sum(causes.values()) else ""
+        words = CAUSE_WORDS.get(chief, chief.replace("_", " "))
+        mostly = f", mostly by {words}" if 2 * causes[chief] > sum(causes.values()) else ""
         return f"for {share} of the requests{mostly}"
     if len(hit) == 1:
         return f"in {_quoted(worst)} ({share})"
