@@ -128,16 +128,18 @@ class _Connection:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._started_ns = client.clock.now_ns
+        self.started_ns = client.clock.now_ns
         self.deadline_ns: int | None = None
         self.strike: float | None = None
         self.attempt: Attempt | None = None
         self.answer = Pending()
         self.timeout_ms: float | None = None
+        self.given_up_ns: int | None = None
+        """When its caller gave up on it."""
 
     def attempt_over(self, how: End) -> None:
         client = self._client
-        client.request.action_ns += client.clock.now_ns - self._started_ns
+        client.request.action_ns += client.clock.now_ns - self.started_ns
         client.connections.remove(self)
         if self.attempt is not None:
             self.attempt.over(reported=True)
@@ -170,6 +172,7 @@ class _Connection:
             attempt.given_up = True
             attempt.blame = Cause.timeout
             client = self._client
+            self.given_up_ns = client.clock.now_ns
             client.record("timed_out", "", ns_of_ms(self.timeout_ms or 0), subject=attempt.number)
             self.answer.fail(CallTimedOut("the call timed out"))
 

@@ -8,6 +8,7 @@ from sim.clients.client import Client
 from sim.convex.deployment import Deployment
 from sim.convex.functions import ACTION, Function, mutation
 from sim.convex.server import Server
+from sim.engine.unended import count_unended, end_of_observation
 from sim.history.request import Request
 from sim.history.vocabulary import CANCEL, NEVER, OF_THE_ACTION, OF_THE_REQUEST, Outcome
 from sim.kernel.choices import WORLD, Choices
@@ -132,6 +133,7 @@ class World:
             self._start(request)
             self._run()
             self._conclude([request])
+            self._count_unended()
             finished.append(request)
             if progress is not None and done % REPORT_EVERY == 0:
                 progress(done)
@@ -144,6 +146,7 @@ class World:
         requests = self.open(progress, at_most=at_most)
         self._run()
         self._conclude(requests)
+        self._count_unended()
         return requests
 
     def open(self, progress: Callable[[int], None] | None = None, *, at_most: int | None = None) -> list[Request]:
@@ -286,6 +289,11 @@ class World:
         """Give every request that has not settled the outcome that the world proves: nothing more will happen."""
         self.drained = self.clock.drained
         self._conclude(requests)
+        self._count_unended()
+
+    def _count_unended(self) -> None:
+        end_ns = end_of_observation(self.clock, self.until_ns)
+        count_unended(self.deployment.executor, self.clients.values(), end_ns)
 
     def _conclude(self, requests: Sequence[Request]) -> None:
         open_ones = [request for request in requests if request.settled_ns == NEVER]
