@@ -60,6 +60,8 @@ class World:
         self.cell = cell
         self.replication = replication
         self.recorder = recorder
+        if recorder is not None and recorder.polls is None:
+            recorder.polls = set()
         self._witness = witness
         self._schedules_cancels = schedules_cancels
         self.clock = clock = Clock()

@@ -56,6 +56,7 @@ class Requests:
     suppressed: NDArray[np.int32] = _column(np.int32, "count")
     """Effects that the receiver recognized by their idempotency key."""
     polls: NDArray[np.int32] = _column(np.int32, "count")
+    """Executions of functions that poll (`sim.convex.functions.Function.poll`) that committed or threw."""
     conflicts: NDArray[np.int32] = _column(np.int32, "count")
     mutations: NDArray[np.int32] = _column(np.int32, "count")
     """Committed mutations."""
