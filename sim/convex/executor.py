@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from sim.convex.jobs import Job
     from sim.convex.retention import Retention
     from sim.convex.server import Server
-    from sim.history.request import Request
     from sim.history.vocabulary import JobState
 
 NO_SLOTS: Final = -UNLIMITED

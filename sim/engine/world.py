@@ -135,7 +135,7 @@ class World:
             self._start(request)
             self._run()
             self._conclude([request])
-            self._count_unended()
+            self._end()
             finished.append(request)
             if progress is not None and done % REPORT_EVERY == 0:
                 progress(done)
@@ -148,7 +148,7 @@ class World:
         requests = self.open(progress, at_most=at_most)
         self._run()
         self._conclude(requests)
-        self._count_unended()
+        self._end()
         return requests
 
     def open(self, progress: Callable[[int], None] | None = None, *, at_most: int | None = None) -> list[Request]:
@@ -291,11 +291,18 @@ class World:
         """Give every request that has not settled the outcome that the world proves: nothing more will happen."""
         self.drained = self.clock.drained
         self._conclude(requests)
-        self._count_unended()
+        self._end()
 
-    def _count_unended(self) -> None:
+    def _end(self) -> None:
+        """Count the time of what still runs, and stop it: nothing of it may go on in the next world."""
         end_ns = end_of_observation(self.clock, self.until_ns)
-        count_unended(self.deployment.executor, self.clients.values(), end_ns)
+        executor = self.deployment.executor
+        count_unended(executor, self.clients.values(), end_ns)
+        for client in self.clients.values():
+            client.stop()
+        if executor.running or executor.unseen:
+            for execution in executor.executions:
+                execution.stop()
 
     def _conclude(self, requests: Sequence[Request]) -> None:
         open_ones = [request for request in requests if request.settled_ns == NEVER]
