@@ -190,7 +190,7 @@ def test_what_is_wrong_with_the_files_is_told(
 def test_a_checkpoint_is_no_results_file(whole: Path, tmp_path: Path) -> None:
     path = copied(whole, tmp_path).rename(tmp_path / "unfinished.sqlite")
     for asked in (path, tmp_path):
-        with pytest.raises(UnfinishedResults, match="the same `retrysim run` goes on"):
+        with pytest.raises(UnfinishedResults, match="the command that began it goes on"):
             sim.open_results(asked)
 
 
