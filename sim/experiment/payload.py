@@ -73,7 +73,7 @@ def decode(data: bytes) -> Part:
     """Return the requests or the tally of some bytes, every column with the type it had. Raises BadPayload."""
     columns = decode_arrays(data)
     if "sizes" in columns:
-        if columns["causes"].shape == (LATER.start,):
+        if "causes" in columns and columns["causes"].shape == (LATER.start,):
             columns["causes"] = np.pad(columns["causes"], (0, len(LATER)))
         try:
             return Tally.from_arrays(columns)
