@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from sim.api.compare import Compared, Comparison, NotComparable, compare
-from sim.cli.errors import results_errors
+from sim.cli.errors import READS, results_errors
 from sim.cli.exit_codes import INCONCLUSIVE, MISSED
 from sim.cli.files import refuse_unwritable, saving
 from sim.cli.terminal import WIDTH, Printer
@@ -112,7 +112,7 @@ def command(
 def _compared(a: str, b: str | None, cells: tuple[str, str] | None) -> tuple[Comparison, list[tuple[str, str]]]:
     """Compare what the command line names; also return the two lines above each table, which describe A and B."""
     first, second = _places(a, b, cells)
-    with results_errors():
+    with results_errors(advice=READS):
         results = [open_results(first.folder)]
         results.append(results[0] if second.folder == first.folder else open_results(second.folder))
     sides = [_side(result, place) for result, place in zip(results, (first, second), strict=True)]

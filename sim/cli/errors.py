@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -17,11 +17,17 @@ from sim.cli.terminal import WIDTH
 from sim.experiment.executors import NoDask
 from sim.experiment.pool import WorkersDie
 from sim.kernel.errors import InternalError
-from sim.results.errors import CorruptResults, NotStored, RunInProgress
+from sim.results.errors import (
+    CorruptResults,
+    DamagedResults,
+    ForeignResults,
+    NotStored,
+    RunInProgress,
+)
 from sim.scenario.mistakes.problems import ScenarioError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from sim.cli.scenario_options import Source
 
@@ -50,16 +56,32 @@ def print_problems(error: ScenarioError, path: str) -> None:
         click.echo(str(problem if problem.file else replace(problem, file=path)), err=True)
 
 
+WRITES: Final = {
+    DamagedResults: "Put back a good copy, or start anew: the same command with --fresh replaces it",
+    ForeignResults: "Give this run another folder with --out, or replace the file: the same command with --fresh",
+}
+"""What helps a command that simulates, by what is wrong with the results in its folder."""
+READS: Final = {
+    DamagedResults: "Put back a good copy, or simulate its scenario again",
+    ForeignResults: "Name the folder of a finished run, or its file results.sqlite",
+}
+"""What helps a command that only reads results."""
+
+
 @contextmanager
-def results_errors(what_is_saved: Callable[[], str] = lambda: "") -> Iterator[None]:
+def results_errors(
+    what_is_saved: Callable[[], str] = lambda: "", *, advice: Mapping[type[CorruptResults], str] = WRITES
+) -> Iterator[None]:
     """Print what is wrong with results or with workers, and exit: with 5 if files are damaged or foreign.
 
-    `what_is_saved` says how much of the work is saved; it ends the message if the run can go on later.
+    `what_is_saved` says how much of the work is saved; it ends the message if the run can go on later. `advice` is what
+    helps with this command.
     """
     try:
         yield
     except CorruptResults as error:
-        click.echo(f"Error: {error}", err=True)
+        helps = advice.get(type(error))
+        click.echo(f"Error: {error}. {helps}" if helps else f"Error: {error}", err=True)
         raise click.exceptions.Exit(CORRUPT) from None
     except NoDask as error:
         raise click.UsageError(str(error)) from None

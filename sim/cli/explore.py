@@ -20,6 +20,7 @@ from sim.cli.interrupts import interrupts
 from sim.cli.print_search import Search, print_counterexamples, print_search, progress_text
 from sim.cli.scenario_options import Source, scenario_options
 from sim.cli.search_options import SearchOptions, search_options
+from sim.cli.source_file import refuse_foreign
 from sim.cli.terminal import Printer
 from sim.contracts.catalogue import INVARIANTS
 from sim.experiment.plan import weather_problems
@@ -67,6 +68,8 @@ def command(source: Source, options: SearchOptions, cell: str | None, out: Path 
             raise click.UsageError(str(error)) from None
         folder = Path("results") / scenario.name if out is None else out
         refuse_unwritable(folder)
+        if out is None:
+            refuse_foreign(folder, source)
     printer = Printer()
     holds = []
     for position, one in enumerate(chosen):

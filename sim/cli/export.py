@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from sim.cli.errors import results_errors
+from sim.cli.errors import READS, results_errors
 from sim.cli.files import replacing
 from sim.experiment.parts import RequestsNotKept
 from sim.results.export import NoParquet, write_csv, write_parquet
@@ -31,7 +31,7 @@ def command(results: Path, csv_file: Path | None, parquet_file: Path | None) -> 
         raise click.UsageError("name a file: --csv FILE (or -), --parquet FILE, or both")
     if parquet_file == STDOUT:
         raise click.UsageError("Parquet cannot go to stdout: --parquet FILE")
-    with results_errors():
+    with results_errors(advice=READS):
         try:
             if csv_file == STDOUT:
                 write_csv(results, sys.stdout)

@@ -13,13 +13,18 @@ from sim.cli.terminal import terminal_width
 from sim.stories.violations import violation_lines
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sim.api.check import Broken, Checked
     from sim.cli.scenario_options import Source
     from sim.cli.terminal import Printer
 
 
-def print_check(checked: Checked, printer: Printer, source: Source) -> None:
-    """Print how much was checked, what is broken, and how to see it again; `source` is the scenario."""
+def print_check(checked: Checked, printer: Printer, source: Source, folder: Path, out: Path | None) -> None:
+    """Print how much was checked, what is broken, and how to see it again.
+
+    `source` is the scenario, `folder` that of the results; `out` is the same if the command line names it.
+    """
     held = {invariant.name for cell in checked.cells for invariant in cell.held}
     broken = {name for cell in checked.cells for name in cell.broken}
     histories = sum(cell.histories for cell in checked.cells)
@@ -38,14 +43,17 @@ def print_check(checked: Checked, printer: Printer, source: Source) -> None:
     printer.sentence(f"the first: {_where(first, several=len(checked.cells) > 1)}")
     for line in violation_lines(first.violation, first.history, first.outcome, width=terminal_width()):
         printer.verbatim(line)
-    printer.verbatim(f"\nto see it again\n  {_line(first, source, several=len(checked.cells) > 1)}")
-
-
-def _line(first: Broken, source: Source, *, several: bool) -> str:
-    """Return the command that shows it again: a replay, or a run if the requests before it are needed."""
     if first.replays:
-        return source.replay_line(first.request, first.cell.id if several else None)
-    return shlex.join(["retrysim", "run", *replace(source, requests=first.request + 1).words(), "--check"])
+        line = source.replay_line(first.request, first.cell.id if len(checked.cells) > 1 else None, out)
+    else:
+        line = _line_of_run(first, source, folder)
+    printer.verbatim(f"\nto see it again\n  {line}")
+
+
+def _line_of_run(first: Broken, source: Source, folder: Path) -> str:
+    """Return the command that runs it again with the requests before it; its results leave those of all alone."""
+    fewer = source if first.cell.scenario.world == "shared" else replace(source, requests=first.request + 1)
+    return shlex.join(["retrysim", "run", *fewer.words(), "--check", "--out", f"{folder}-check"])
 
 
 def _where(first: Broken, *, several: bool) -> str:

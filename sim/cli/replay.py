@@ -12,6 +12,7 @@ from sim.cli.errors import scenario_errors
 from sim.cli.exit_codes import BROKEN
 from sim.cli.files import refuse_unwritable, replacing, saving
 from sim.cli.scenario_options import Source, scenario_options
+from sim.cli.source_file import refuse_foreign
 from sim.cli.terminal import Printer, terminal_width
 from sim.explorer.play import CourseMisfit, located
 from sim.pictures.data.caption import caption_text
@@ -41,6 +42,7 @@ MOST_NAMED = 5
     metavar="FILE",
     help="Save the history for ui.perfetto.dev or chrome://tracing.",
 )
+@click.option("--digest", "known", metavar="HEX", help="Refuse the scenario unless its digest begins so.")
 def command(
     source: Source,
     request: int | None,
@@ -48,6 +50,7 @@ def command(
     out: Path | None,
     trace: Path | None,
     *,
+    known: str | None,
     no_plots: bool,
     svg: bool,
 ) -> None:
@@ -63,9 +66,17 @@ def command(
         raise click.UsageError("--svg asks for a picture, but --no-plots for none")
     with scenario_errors(source):
         scenario = source.load()
+        if known is not None and not digest(scenario).startswith(known.lower()):
+            now = digest(scenario)[: max(len(known), 1)]
+            raise click.UsageError(
+                f"'{source.path}', with these options, has the digest {now}, not {known}: it has changed since, and so "
+                "have its requests"
+            )
         folder = Path("results") / scenario.name if out is None else out
         if not no_plots:
             refuse_unwritable(folder)
+            if out is None:
+                refuse_foreign(folder, source)
         found = _replayed(scenario, request, cell, source)
     number = found.number if request is None else request
     printer = Printer()

@@ -14,10 +14,12 @@ from sim.cli.errors import results_errors, scenario_errors
 from sim.cli.exit_codes import BROKEN, OF_RULING
 from sim.cli.files import refuse_unwritable, saving
 from sim.cli.print_check import print_check
-from sim.cli.print_result import print_result
+from sim.cli.print_result import print_examples, print_result
 from sim.cli.progress import print_cost, progress_bar
 from sim.cli.run_folder import TEMPORARY, open_run_folder
 from sim.cli.scenario_options import Source, scenario_options
+from sim.cli.source_file import FILE as SOURCE_FILE
+from sim.cli.source_file import claimed
 from sim.cli.terminal import Printer
 from sim.contracts.catalogue import INVARIANTS
 from sim.experiment.engines import VECTOR, EngineRefused
@@ -40,13 +42,12 @@ if TYPE_CHECKING:
     from sim.results.result import Result
     from sim.scenario.schema import Scenario
 
-EXAMPLES = {"stuck": "a stuck request", "duplicated": "a repeated effect", "slowest": "the slowest request"}
 PICTURES = ("attempts", "ccdf", "detection_lag", "duplicates", "outcomes")
 RESULT_FILES = (RESULTS, f"{RESULTS}{SUFFIX}")
 SWEPT = tuple(f"{name}.{kind}" for name in SWEEP_PICTURES for kind in ("png", "svg"))
 """Pictures of scenarios that sweep one or two keys."""
 MADE_OF_RESULTS = ("summary.json", *(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")))
-FILES = (*RESULT_FILES, *MADE_OF_RESULTS)
+FILES = (*RESULT_FILES, *MADE_OF_RESULTS, SOURCE_FILE)
 """The files of any run in its folder, SVG only if it is asked for; all other files there are the user's."""
 
 
@@ -95,7 +96,7 @@ def command(source: Source, **options: Any) -> None:
 
     Each part of the work is saved as soon as it is done: if a run is stopped in any way, the same command resumes it.
     If the run has finished, the same command shows its results again. Results of an earlier version of the scenario are
-    replaced.
+    replaced; those of another file of the same name, or of another --retrier, are refused (--out gives them a folder).
 
     Exits with 4 if an invariant is broken (--check, or the scenario's own `check`), with 5 if the results that are
     there are damaged or of another scenario, with 98 if an expectation of the scenario is inconclusive and with 99 if
@@ -115,16 +116,20 @@ def _run(source: Source, options: RunOptions) -> None:
             scenario = _load(source)
             path = Path("results") / scenario.name if options.out is None else options.out
             refuse_unwritable(path)
+            claim = stack.enter_context(claimed(path, source, scenario, fresh=options.fresh))
             if options.checks_all or any(cell.scenario.check for cell in cells(scenario)):
                 folder, own, checked = None, *_check(scenario, path, options)
                 result = checked.result
             else:
                 own, planned = MADE_OF_RESULTS, _plan(scenario, options)
                 folder = stack.enter_context(open_run_folder(path, planned, fresh=options.fresh))
+                claim.opened = True
                 result = _simulate(folder, planned, processes)
-        _print_result(result, source, printer)
+        print_result(result, printer)
+        print_examples(result, printer, lambda number, cell: source.replay_line(number, cell, options.out))
         if checked is not None:
-            print_check(checked, printer, source)
+            print_check(checked, printer, source, path, options.out)
+        claim.save(result.digest)
         files = _save(result, path, own, folder, pictures=not options.no_plots, svg=options.svg)
         printer.verbatim("")
         printer.sentence(f"saved in {path}: {', '.join(files)}")
@@ -171,29 +176,7 @@ def _check(scenario: Scenario, path: Path, options: RunOptions) -> tuple[tuple[s
         stale = is_stale(path, scenario, digest(scenario))
     with progress_bar() as progress:
         checked = check(scenario, invariants=INVARIANTS if options.checks_all else (), progress=progress)
-    return FILES if stale else MADE_OF_RESULTS, checked
-
-
-def _print_result(result: Result, source: Source, printer: Printer) -> None:
-    print_result(result, printer)
-    examples = _examples(result, source)
-    if examples:
-        printer.verbatim("\nto see one happen")
-        for what, line in examples:
-            printer.verbatim(f"  {what}:\n    {line}")
-
-
-def _examples(result: Result, source: Source) -> list[tuple[str, str]]:
-    """Return the lines that replay a stuck, a duplicated and the slowest request of the run, if there are such."""
-    lines = []
-    for kind, what in EXAMPLES.items():
-        having = [cell for cell in result.cells if kind in cell.examples]
-        if kind == "slowest":
-            having.sort(key=lambda cell: -cell.slowest_ns)
-        if having:
-            name = having[0].id if len(result.cells) > 1 else None
-            lines.append((what, source.replay_line(having[0].examples[kind], name)))
-    return lines
+    return (*RESULT_FILES, *MADE_OF_RESULTS) if stale else MADE_OF_RESULTS, checked
 
 
 def _save(

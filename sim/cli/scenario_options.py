@@ -42,7 +42,8 @@ class Source:
 
     def words(self) -> list[str]:
         """Return the words of a command line that name this scenario again."""
-        words = [self.path]
+        # A name that begins with a dash would be read as an option.
+        words = [f"./{self.path}" if self.path.startswith("-") else self.path]
         if self.seed is not None:
             words += ["--seed", str(self.seed)]
         if self.requests is not None:
@@ -53,10 +54,15 @@ class Source:
             words += ["--retrier", self.retrier]
         return words
 
-    def replay_line(self, request: int, cell: str | None) -> str:
-        """Return the command that replays one request."""
+    def replay_line(self, request: int, cell: str | None, out: Path | None = None, digest: str | None = None) -> str:
+        """Return the command that replays one request; `out` is its folder, if it is not that of the scenario's name.
+
+        With `digest` the command refuses a scenario that has another one.
+        """
         words = ["retrysim", "replay", *self.words(), "--request", str(request)]
-        return shlex.join([*words, "--cell", cell] if cell is not None else words)
+        words += ["--cell", cell] if cell is not None else []
+        words += ["--out", str(out)] if out is not None else []
+        return shlex.join([*words, "--digest", digest] if digest is not None else words)
 
 
 def _pairs(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from sim.cli.errors import results_errors
-from sim.cli.print_result import print_result
+from sim.cli.errors import READS, results_errors
+from sim.cli.print_result import print_examples, print_result
+from sim.cli.source_file import read_origin
 from sim.cli.terminal import Printer
 from sim.results.reading import open_results
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DIGITS = 12
+"""Of a digest, in a command."""
 EXAMPLES = {"stuck": "stuck", "duplicated": "most effects repeated", "slowest": "slowest"}
 
 
@@ -22,7 +31,7 @@ def command(results: Path) -> None:
     DIR is the folder of a finished run, or its file results.sqlite. Exits with 5 if the results are damaged, unfinished
     or missing; a missed expectation does not change the exit code here.
     """
-    with results_errors():
+    with results_errors(advice=READS):
         result = open_results(results)
     printer = Printer()
     print_result(result, printer)
@@ -33,6 +42,29 @@ def command(results: Path) -> None:
         if cell.examples
     ]
     if lines:
-        printer.verbatim("\nworth a look with `retrysim replay SCENARIO --request N`")
+        printer.verbatim("\nrequests worth a replay")
         for line in lines:
             printer.sentence(line, indent="  ")
+    replay_line = _replay_line(results if results.is_dir() else results.parent, result.digest)
+    if replay_line is not None:
+        print_examples(result, printer, replay_line)
+
+
+def _replay_line(folder: Path, digest: str) -> Callable[[int, str | None], str] | None:
+    """Return what makes the commands that replay requests; None if it is not known where the results come from.
+
+    A command refuses the scenario if that has changed since.
+    """
+    origin = read_origin(folder)
+    if origin is None or origin.digest != digest:
+        return None
+    start, called_in = Path(os.path.realpath(Path.cwd())), Path(os.path.realpath(folder / origin.called_in))
+    before, out = "", folder
+    if origin.retrier is not None and ":" in origin.retrier and called_in != start:
+        # Python finds the retrier from where it was found before.
+        before = f"cd {shlex.quote(os.path.relpath(called_in))} && "
+        start, out = called_in, Path(os.path.relpath(os.path.realpath(folder), called_in))
+    source = origin.source(folder, start)
+    if not (start / source.path).is_file():
+        return None
+    return lambda number, cell: before + source.replay_line(number, cell, out, digest[:DIGITS])

@@ -13,13 +13,14 @@ from sim.cli.exit_codes import OF_RULING
 from sim.cli.files import refuse_unwritable, saving
 from sim.cli.progress import progress_bar
 from sim.cli.scenario_options import Source, scenario_options
+from sim.cli.source_file import claimed
 from sim.cli.terminal import Printer
 from sim.explorer.play import located
 from sim.pictures.data.caption import caption_text
 from sim.pictures.pareto import FIGURE, save_pareto
 from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.parts.tuning import MOST_FINALISTS
-from sim.tuning.points import point_files
+from sim.tuning.points import own_retrier_words, point_files
 from sim.tuning.tune import tune
 from sim.tuning.typescript import code_lines, no_code, typescript
 
@@ -57,17 +58,20 @@ def command(source: Source, out: Path | None, *, no_plots: bool, svg: bool) -> N
         scenario = source.load()
         folder = Path("results") / f"{scenario.name}-tuned" if out is None else out
         refuse_unwritable(folder)
-        try:
-            with progress_bar() as progress:
-                tuned = tune(scenario, progress=progress)
-        except ScenarioError as error:
-            raise located(error, source.path) from None
-    printer = Printer()
-    _print(tuned, printer)
-    files = _save(tuned, folder, pictures=not no_plots, svg=svg)
+        with claimed(folder, source, scenario) as claim:
+            try:
+                with progress_bar() as progress:
+                    tuned = tune(scenario, progress=progress)
+            except ScenarioError as error:
+                raise located(error, source.path) from None
+            printer = Printer()
+            _print(tuned, printer)
+            claim.save(tuned.digest)
+            files = _save(tuned, folder, pictures=not no_plots, svg=svg)
     printer.verbatim(f"\nsaved in {folder}: {_listed(files)}")
     if tuned.points:
-        line = shlex.join(["retrysim", "run", str(folder / "point-1.yaml")])
+        words = own_retrier_words(tuned.points[0].scenario)
+        line = shlex.join(["retrysim", "run", str(folder / "point-1.yaml"), *words])
         printer.verbatim(f"\nto run a point\n  {line}")
     if tuned.ruling.value in OF_RULING:
         raise click.exceptions.Exit(OF_RULING[tuned.ruling.value])

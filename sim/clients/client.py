@@ -7,11 +7,12 @@ it gives up on a call after a timeout, the call goes on, and so does its effect.
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from sim.history.vocabulary import CUT, RETURNED, THREW, Cause, Outcome
 from sim.kernel.clock import Clock, Pending, Task
 from sim.kernel.durations import NS_PER_MS, RUNAWAY_NS, format_duration, ms_of_ns, ns_of_ms
+from sim.kernel.foreign import HOW_TO_WAIT, is_foreign
 
 if TYPE_CHECKING:
     from sim.history.recorder import Recorder
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from sim.world.action_model import ActionModel
     from sim.world.attempt import Attempt
     from sim.world.witness import Witness
+
+
+MOST_REFUSALS: Final = 100
+"""Of awaits of a loop that is stopped; one that goes on even then would go on for ever."""
 
 
 class Loop(Protocol):
@@ -61,6 +66,8 @@ class Call:
         if timeout_ms is not None and not timeout_ms >= 0:
             raise ValueError(f"a timeout must not be negative, not {timeout_ms} ms")
         client = self._client
+        if client.stopped:
+            await client.refuse()
         if client.request.attempts >= client.calls_at_most:
             client.run_away("calls")
             await Pending()
@@ -76,12 +83,18 @@ class Call:
         except CallFailed as error:
             client.hear("failed", (type(error).__name__, error.final, error.retry_after_ms))
             raise
+        except GeneratorExit:
+            client.stopped = True
+            raise
         client.hear("answered", number)
         return number
 
 
 class ClientContext:
-    """What a `LoopRetrier` can do besides calling: sleep, draw numbers, read the clock."""
+    """What a `LoopRetrier` can do besides calling: sleep, draw numbers, read the clock.
+
+    Once the request is canceled, or the simulation over, nothing that the loop still asks for takes place.
+    """
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -98,6 +111,8 @@ class ClientContext:
         if not 0 <= delay_ms < inf:
             raise ValueError(f"a delay must be finite and not negative, not {delay_ms} ms")
         client, awake = self._client, Pending()
+        if client.stopped:
+            await client.refuse()
         delay_ns = ns_of_ms(delay_ms)
         client.record("sleep", "", delay_ns)
         client.sleeps += 1
@@ -109,12 +124,18 @@ class ClientContext:
             await Pending()
         client.asleep = True
         client.clock.call_after(delay_ns, awake.succeed)
-        await awake
+        try:
+            await awake
+        except GeneratorExit:
+            client.stopped = True
+            raise
         client.asleep = False
         client.hear("awake", None)
 
     def uniform(self, stream: str, index: int = 0) -> float:
         """Draw the number on [0, 1) of this address for this request: stream is a name, index counts draws."""
+        if self._client.stopped:
+            raise GeneratorExit
         value = self._client.choices.uniform(stream, self._client.request.number, index)
         self._client.record("draw", stream, value)
         self._client.hear("draw", value)
@@ -128,17 +149,21 @@ class _Connection:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._started_ns = client.clock.now_ns
+        self.started_ns = client.clock.now_ns
         self.deadline_ns: int | None = None
         self.strike: float | None = None
         self.attempt: Attempt | None = None
         self.answer = Pending()
         self.timeout_ms: float | None = None
+        self.given_up_ns: int | None = None
+        """When its caller gave up on it."""
 
     def attempt_over(self, how: End) -> None:
         client = self._client
-        client.request.action_ns += client.clock.now_ns - self._started_ns
+        client.request.action_ns += client.clock.now_ns - self.started_ns
         client.connections.remove(self)
+        if self.attempt is not None:
+            self.attempt.over(reported=True)
         if how == RETURNED:
             self.answer.succeed(self.attempt.number)  # type: ignore[union-attr]  # it is over, so it began
         else:
@@ -168,6 +193,7 @@ class _Connection:
             attempt.given_up = True
             attempt.blame = Cause.timeout
             client = self._client
+            self.given_up_ns = client.clock.now_ns
             client.record("timed_out", "", ns_of_ms(self.timeout_ms or 0), subject=attempt.number)
             self.answer.fail(CallTimedOut("the call timed out"))
 
@@ -195,6 +221,9 @@ class Client:
         self.asleep = False
         self.sleeps = 0
         self.calls_at_most = calls_at_most
+        self.stopped = False
+        """Whether the loop is over although it has not concluded: it was canceled, or the simulation is over."""
+        self._refusals = 0
         self._recorder = recorder
         self._witness = witness
         self._kind = loop.kind or type(loop).__name__
@@ -222,17 +251,49 @@ class Client:
     def cancel(self) -> None:
         """Stop the loop; a call in flight goes on."""
         if self.request.settle(Outcome.canceled, self.clock.now_ns):
-            self._task.stop()
+            self.stop()
             self.record("settled", Outcome.canceled.name, self.clock.now_ns)
+
+    def stop(self) -> None:
+        """Stop the loop where it waits: GeneratorExit is raised there, and again by whatever it awaits then.
+
+        So `finally` can tidy up, but not wait: as in a canceled scope of trio, no await takes place any more.
+        """
+        self.stopped = True
+        error = self._task.stop()
+        if error is None or isinstance(error, CallFailed):
+            return
+        if self._refusals > MOST_REFUSALS or "ignored GeneratorExit" in str(error):
+            error = RuntimeError(
+                "the loop goes on although it is canceled: what it awaits now never takes place. Let GeneratorExit "
+                "through, as `except Exception` and `finally` do, and await nothing but `call` and `ctx`"
+            )
+        raise self._noted(error)
+
+    async def refuse(self) -> None:
+        """End what a loop that is stopped awaits; a loop that catches even that is left waiting."""
+        self._refusals += 1
+        if self._refusals > MOST_REFUSALS:
+            await Pending()
+        raise GeneratorExit
+
+    def _noted(self, error: Exception) -> Exception:
+        """Add to a mistake in a loop where in the model it was raised, and how to do better."""
+        what = (
+            f"{HOW_TO_WAIT}; to limit a call, `await call(timeout_ms=ms)` in place of asyncio.wait_for."
+            if is_foreign(error)
+            else "A loop gives up by letting CallFailed through, or by raising an error derived from it; any other "
+            "error counts as a mistake."
+        )
+        error.add_note(
+            f"raised by the loop of retrier '{self._kind}' for request {self.request.number} at "
+            f"{format_duration(self.clock.now_ns)}. {what}"
+        )
+        return error
 
     def _concluded(self, value: Any, error: Exception | None) -> None:
         if error is not None and not isinstance(error, CallFailed):
-            error.add_note(
-                f"raised by the loop of retrier '{self._kind}' for request {self.request.number} at "
-                f"{format_duration(self.clock.now_ns)}. A loop gives up by letting CallFailed through, or by raising "
-                "an error derived from it; any other error counts as a mistake."
-            )
-            raise error
+            raise self._noted(error)
         outcome = Outcome.success if error is None else Outcome.gave_up
         answer = value if isinstance(value, int) and not isinstance(value, bool) else -1
         if self.request.settle(outcome, self.clock.now_ns):

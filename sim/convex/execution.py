@@ -52,6 +52,7 @@ class Execution:
         "deadline_ns",
         "job",
         "job_id",
+        "refused",
         "request",
         "seen",
         "server",
@@ -77,6 +78,8 @@ class Execution:
         self.writes = 0
         """How many writes of its end a system error has struck so far."""
         self.attempt: Attempt | None = None
+        self.refused = False
+        """Whether the last mutation that its handler called has failed."""
         self._task: Task | None = None
         self._called: Pending | None = None
         """The answer that its handler awaits from the user's action."""
@@ -114,15 +117,21 @@ class Execution:
 
     def kill(self, how: End = DIED) -> None:
         """Stop where it is, dead or cut off: nothing of it runs anymore, but what it did outside goes on."""
-        self.alive = False
-        if self._task is not None:
-            self._task.stop()
+        self.stop()
         attempt = self.attempt
         if attempt is not None:
             if not attempt.ended:
                 self.server.record("attempt_end", self.request.number, attempt.number, how)
             cause = Cause.timeout if how == CUT else Cause.crash_after_effect
             attempt.abandon(self.server.clock.now_ns, cause)
+
+    def stop(self) -> None:
+        """Let its handler go no further: GeneratorExit is raised where it waits, and by whatever it asks for then."""
+        self.alive = False
+        error = None if self._task is None else self._task.stop()
+        if error is not None and not isinstance(error, FunctionError):
+            note_mistake(error, self.job.function, self.request, self.server.clock.now_ns)
+            raise error
 
     def _cut_off(self) -> None:
         if self.alive:
@@ -147,9 +156,7 @@ class Execution:
 
     def _die(self) -> None:
         """Stop without a word; the platform finds out later."""
-        self.alive = False
-        if self._task is not None:
-            self._task.stop()
+        self.stop()
         server = self.server
         detection_ns = server.platform.crash_detection if self.seen else 0
         if detection_ns:
@@ -167,7 +174,15 @@ class Execution:
         """Run the user's action inside this execution."""
         self._called = called = Pending()
         function.external.begin(self, self.request)  # type: ignore[union-attr]  # so has the user's action
-        return await called
+        return await self._answer(called)
+
+    async def _answer(self, pending: Pending) -> Any:
+        """Wait; a handler that is closed meanwhile is dead, whoever closes it."""
+        try:
+            return await pending
+        except GeneratorExit:
+            self.alive = False
+            raise
 
     async def call_mutation(self, function: Function, args: Any) -> Any:
         """Call a mutation and wait for its commit."""
@@ -177,6 +192,7 @@ class Execution:
             if not self.alive:
                 return
             self.hear("mutation", value if error is None else str(error))
+            self.refused = error is not None
             if error is None:
                 done.succeed(value)
             else:
@@ -184,7 +200,7 @@ class Execution:
 
         reruns = self.server.called_reruns
         MutationCall(self.commits, function, args, self.request, reruns, caller=self.job).start(finished)
-        return await done
+        return await self._answer(done)
 
     async def sleep(self, delay_ms: float) -> None:
         """Wait, at most until the time limit."""
@@ -195,7 +211,7 @@ class Execution:
             await Pending()
         awake = Pending()
         clock.call_after(delay_ns, lambda: awake.succeed() if self.alive else None)
-        await awake
+        await self._answer(awake)
         self.hear("awake", None)
 
     def hear(self, what: str, value: Any) -> None:
@@ -208,10 +224,17 @@ class Execution:
 class ActionContext:
     """What an action can do: call queries, mutations and the user's action one by one, schedule, sleep."""
 
-    __slots__ = ("_execution",)
+    __slots__ = ("_of",)
 
     def __init__(self, execution: Execution) -> None:
-        self._execution = execution
+        self._of = execution
+
+    @property
+    def _execution(self) -> Execution:
+        """The execution; raises GeneratorExit if it is dead: nothing that a dead handler asks for takes place."""
+        if not self._of.alive:
+            raise GeneratorExit
+        return self._of
 
     @property
     def now_ns(self) -> int:

@@ -16,13 +16,12 @@ from sim.convex.commits import Commits
 from sim.convex.execution import Execution
 from sim.convex.functions import MUTATION, FunctionError, SystemFailure, note_mistake
 from sim.convex.server import UNLIMITED
-from sim.history.vocabulary import FAILED, IN_PROGRESS, PENDING
+from sim.history.vocabulary import FAILED, IN_PROGRESS, PENDING, SUCCESS
 
 if TYPE_CHECKING:
     from sim.convex.jobs import Job
     from sim.convex.retention import Retention
     from sim.convex.server import Server
-    from sim.history.request import Request
     from sim.history.vocabulary import JobState
 
 NO_SLOTS: Final = -UNLIMITED
@@ -139,29 +138,29 @@ class Executor:
     def _call_mutation(self, job: Job) -> None:
         """Run a scheduled mutation that takes its time, with reruns until it commits."""
         server, request = self.server, job.request
-        if job.function.poll:
-            request.polls += 1
-            if request.polls > server.polls_per_request:
-                del self.starting[job.id]
-                self._too_many(request)
-                self.release()
-                return
+        if job.function.poll and request.polls >= server.polls_per_request:
+            del self.starting[job.id]
+            server.run_away(request, "polls")
+            self.release()
+            return
         call = MutationCall(self.commits, job.function, job.args, request, server.scheduled_reruns, job=job)
         call.start(lambda _, error: self._mutation_over(job, error))
 
-    def _too_many(self, request: Request) -> None:
-        """End a request that has polled too often as runaway."""
-        request.polls -= 1
-        self.server.run_away(request, "polls")
+    def _count_poll(self, job: Job) -> None:
+        """Count an execution of a function that polls, once it has committed or thrown."""
+        job.request.polls += 1
+        recorder = self.server.recorder
+        if recorder is not None and recorder.polls is not None:
+            recorder.polls.add(job.function.name)
 
     def _run_mutation_now(self, job: Job) -> None:
         """Run a scheduled mutation within this step: the path of every poll if the platform takes no time."""
         function, request, server = job.function, job.request, self.server
         if function.poll:
-            request.polls += 1
-            if request.polls > server.polls_per_request:
-                self._too_many(request)
+            if request.polls >= server.polls_per_request:
+                server.run_away(request, "polls")
                 return
+            self._count_poll(job)
         context = self._new_context(server, request, job)
         try:
             function.handler(context, job.args)  # type: ignore[misc]  # a mutation has a handler
@@ -178,8 +177,13 @@ class Executor:
         del self.starting[job.id]
         if isinstance(error, SystemFailure) and job.state == PENDING:
             self.put_back(job)
-        elif error is not None and job.state == PENDING:
-            self._complete(job, FAILED)
+        elif error is not None:
+            if job.function.poll:
+                self._count_poll(job)
+            if job.state == PENDING:
+                self._complete(job, FAILED)
+        elif job.state == SUCCESS and job.function.poll:
+            self._count_poll(job)
         self.release()
 
     def put_back(self, job: Job) -> None:
@@ -237,6 +241,9 @@ class Executor:
         if server.witness is not None:
             server.witness.before_durable()
         del self.running[job.id]
+        attempt = execution.attempt
+        if attempt is not None:
+            attempt.over(reported=state == SUCCESS and job.state == IN_PROGRESS and not execution.refused)
         execution.attempt = None  # it refers to the execution, and a cycle would be left to the garbage collector
         job.request.action_ns += self._clock.now_ns - execution.started_ns
         if job.state == IN_PROGRESS:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sim.kernel.durations import format_duration, ms_of_ns
+from sim.kernel.foreign import HOW_TO_WAIT, is_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,6 +80,8 @@ def action(name: str, handler: Callable[..., Any]) -> Function:
 def note_mistake(error: Exception, function: Function, request: Request, now_ns: int) -> None:
     """Add to a handler's exception where in the model it was raised, and its most frequent cause."""
     error.add_note(f"raised by '{function.name}' for request {request.number} at {format_duration(now_ns)}")
+    if is_foreign(error):
+        error.add_note(f"{HOW_TO_WAIT}.")
     if isinstance(error, AttributeError) and error.obj is None and error.name == "state":
         error.add_note(
             "ctx.get_job(...) returns None for a row that is gone: the platform collects the rows of jobs that have "

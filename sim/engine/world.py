@@ -8,6 +8,7 @@ from sim.clients.client import Client
 from sim.convex.deployment import Deployment
 from sim.convex.functions import ACTION, Function, mutation
 from sim.convex.server import Server
+from sim.engine.unended import count_unended, end_of_observation
 from sim.history.request import Request
 from sim.history.vocabulary import CANCEL, NEVER, OF_THE_ACTION, OF_THE_REQUEST, Outcome
 from sim.kernel.choices import WORLD, Choices
@@ -59,6 +60,8 @@ class World:
         self.cell = cell
         self.replication = replication
         self.recorder = recorder
+        if recorder is not None and recorder.polls is None:
+            recorder.polls = set()
         self._witness = witness
         self._schedules_cancels = schedules_cancels
         self.clock = clock = Clock()
@@ -132,6 +135,7 @@ class World:
             self._start(request)
             self._run()
             self._conclude([request])
+            self._end()
             finished.append(request)
             if progress is not None and done % REPORT_EVERY == 0:
                 progress(done)
@@ -144,6 +148,7 @@ class World:
         requests = self.open(progress, at_most=at_most)
         self._run()
         self._conclude(requests)
+        self._end()
         return requests
 
     def open(self, progress: Callable[[int], None] | None = None, *, at_most: int | None = None) -> list[Request]:
@@ -286,6 +291,18 @@ class World:
         """Give every request that has not settled the outcome that the world proves: nothing more will happen."""
         self.drained = self.clock.drained
         self._conclude(requests)
+        self._end()
+
+    def _end(self) -> None:
+        """Count the time of what still runs, and stop it: nothing of it may go on in the next world."""
+        end_ns = end_of_observation(self.clock, self.until_ns)
+        executor = self.deployment.executor
+        count_unended(executor, self.clients.values(), end_ns)
+        for client in self.clients.values():
+            client.stop()
+        if executor.running or executor.unseen:
+            for execution in executor.executions:
+                execution.stop()
 
     def _conclude(self, requests: Sequence[Request]) -> None:
         open_ones = [request for request in requests if request.settled_ns == NEVER]

@@ -48,6 +48,8 @@ _COLUMNS: Final = {
     **{name: np.dtype(COLUMNS[name].dtype).str for name in FLAT_COLUMNS},
     **dict.fromkeys(_DUPLICATES, np.dtype(COLUMNS["duplicates"].dtype).str),
 }
+LATER: Final = range(Cause.repeated, len(Cause))
+"""Causes that parts of format 1 do not have: nothing was charged to them."""
 MOST_ROWS = 2**31
 """More than any part has, so that a wrong number is refused and does not fill the memory."""
 _MASK = 2**64 - 1
@@ -71,10 +73,15 @@ def decode(data: bytes) -> Part:
     """Return the requests or the tally of some bytes, every column with the type it had. Raises BadPayload."""
     columns = decode_arrays(data)
     if "sizes" in columns:
+        if "causes" in columns and columns["causes"].shape == (LATER.start,):
+            columns["causes"] = np.pad(columns["causes"], (0, len(LATER)))
         try:
             return Tally.from_arrays(columns)
         except ValueError as error:
             raise BadPayload(f"this is no part of a result: {error}") from None
+    if _DUPLICATES[LATER.start] not in columns and columns:
+        rows = len(next(iter(columns.values())))
+        columns |= {_DUPLICATES[cause]: np.zeros(rows, COLUMNS["duplicates"].dtype) for cause in LATER}
     found = {name: values.dtype.str for name, values in columns.items()}
     if found != _COLUMNS or len({values.shape for values in columns.values()}) != 1:
         raise BadPayload("these are not the columns of requests")

@@ -17,17 +17,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sim.expect.targets import Target, half_width
 from sim.measure.estimates import Estimate
 from sim.measure.metrics import summary_of
-from sim.text.numerals import amount_text
+from sim.text.numerals import amount_text, digits_apart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sim.experiment.cell_result import CellResult
+    from sim.measure.quantities import Unit
     from sim.scenario.schema import Scenario
 
 LEAST_REQUESTS = 1_000
@@ -103,13 +105,20 @@ def precision_lines(statuses: Sequence[TargetStatus], size: str) -> list[str]:
         if not missing:
             lines.append(f"reached with {size} a cell: {target.text}")
             continue
-        how = f"the interval is +- {amount_text(worst.half_width, target.metric.unit)}"
+        unit = target.metric.unit
+        bound = None if target.relative else target.width
+        digits = digits_apart([(worst.half_width, bound)], partial(_written, unit))
+        how = f"the interval is +- {amount_text(worst.half_width, unit, digits)}"
         if math.isinf(worst.half_width):
             how = "there is no interval, or one without an upper limit,"
         where = f" in '{worst.cell}'" if len(ours) > 1 else ""
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         lines.append(f"not reached with {size} a cell, the limit: {target.text}; {how}{where}{more}")
     return lines
+
+
+def _written(unit: Unit, width: float, more: int) -> str:
+    return amount_text(width, unit, more)
 
 
 def precision_summary(statuses: Sequence[TargetStatus]) -> list[dict[str, object]]:

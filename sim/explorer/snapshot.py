@@ -277,7 +277,7 @@ class Snapshot:
 
     def _connection(self, connection: Any) -> Any:
         attempt = None if connection.attempt is None else self._attempt(connection.attempt)
-        since_ns = self._now_ns - connection._started_ns if self._distinct.timeout else 0
+        since_ns = self._now_ns - connection.started_ns if self._distinct.timeout else 0
         return ("connection", attempt, connection.answer.done, connection.timeout_ms is not None, since_ns)
 
     def _function(self, function: FunctionType) -> Any:

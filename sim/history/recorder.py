@@ -111,8 +111,10 @@ def read(raw: Raw) -> Event:
 class History:
     """The events of one simulation, in the order in which they happened."""
 
-    def __init__(self, raw: Sequence[Raw]) -> None:
+    def __init__(self, raw: Sequence[Raw], polls: frozenset[str] | None = None) -> None:
+        """Take tuples, and the functions whose executions count as polls (None: it is not known which)."""
         self._raw = raw
+        self.polls = polls
 
     @cached_property
     def events(self) -> list[Event]:
@@ -127,7 +129,7 @@ class History:
 
     def of_request(self, request: int) -> History:
         """Return the events of one request, and those that belong to none (deaths of the server)."""
-        return History([raw for raw in self._raw if raw[2] in (request, -1)])
+        return History([raw for raw in self._raw if raw[2] in (request, -1)], self.polls)
 
     def digest(self) -> str:
         """Return the SHA-256 of all tuples, in hexadecimal."""
@@ -141,12 +143,15 @@ class History:
 class Recorder:
     """Gathers tuples; `add` is the `append` of a list, so recording costs one tuple."""
 
-    __slots__ = ("add", "raw")
+    __slots__ = ("add", "polls", "raw")
 
     def __init__(self) -> None:
         self.raw: list[Raw] = []
         self.add = self.raw.append
+        self.polls: set[str] | None = None
+        """The functions whose executions have been counted as polls; None if no world says so."""
 
     def history(self) -> History:
         """Return what was recorded so far; the tuple of a commit unfolds into the events that it stands for."""
-        return History([plain for raw in self.raw for plain in (raw[5].unfold(raw) if raw[1] == "commit" else (raw,))])
+        plain = [plain for raw in self.raw for plain in (raw[5].unfold(raw) if raw[1] == "commit" else (raw,))]
+        return History(plain, None if self.polls is None else frozenset(self.polls))

@@ -56,13 +56,19 @@ class Requests:
     suppressed: NDArray[np.int32] = _column(np.int32, "count")
     """Effects that the receiver recognized by their idempotency key."""
     polls: NDArray[np.int32] = _column(np.int32, "count")
+    """Executions of functions that poll (`sim.convex.functions.Function.poll`) that committed or threw."""
     conflicts: NDArray[np.int32] = _column(np.int32, "count")
     mutations: NDArray[np.int32] = _column(np.int32, "count")
     """Committed mutations."""
     actions: NDArray[np.int32] = _column(np.int32, "count")
     """Started action jobs."""
     action_ns: NDArray[np.int64] = _column(np.int64, "duration")
-    """Time during which action executions ran."""
+    """Time during which executions of its action, or a client's calls of it, ran: each from its start to its end.
+
+    An attempt that was given up counts all the same, until it really ends or is cut off; if it dies, until its job is
+    marked failed. If it has not ended it counts up to `until`. A hang that no time limit cuts off has no end of its
+    own: it counts until its client gives up on it, its request settles, or `until`; not at all if none of these comes.
+    """
     outcome: NDArray[np.uint8] = _column(np.uint8, "code")
     duplicates: NDArray[np.int32] = _column(np.int32, "count", width=(len(Cause),))
     """Shape (requests, causes): applied effects after the first, by `Cause`."""

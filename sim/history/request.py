@@ -27,6 +27,7 @@ class Request:
         "jobs",
         "last_applied",
         "last_applied_ns",
+        "last_attempt",
         "permanent",
         "runaway",
         "weather",
@@ -61,6 +62,8 @@ class Request:
         self.last_applied: Any = None
         """The attempt that made the last applied effect."""
         self.last_applied_ns = NEVER
+        self.last_attempt: Any = None
+        """The attempt that was begun last."""
         self.runaway = ""
         """The limit that the request ran into."""
 

@@ -100,11 +100,13 @@ class Cause(IntEnum):
     crash_after_effect = 1
     """The execution died after the effect, before its end was recorded."""
     timeout = 2
-    """The attempt had been given up, its work went on."""
+    """The attempt had been given up, or another was made before it was over; its work went on."""
     report_lost = 3
     """The attempt succeeded, but what should record that ran out of reruns or hit a system error."""
     resubmit = 4
     """The caller asked again."""
+    repeated = 5
+    """The attempt had succeeded, and nothing of that was lost: another was made all the same."""
 
 
 def job_not_found(number: int) -> str:

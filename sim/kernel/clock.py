@@ -12,6 +12,7 @@ recorded libraries go on inside the step that completed what they waited for.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from heapq import heapify, heappush
 from itertools import count, repeat
 from operator import attrgetter
@@ -19,6 +20,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from simpy.core import Environment
 from simpy.events import NORMAL, URGENT
+
+from sim.kernel.foreign import ForeignAwait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
@@ -212,12 +215,32 @@ class Task:
             self._running = False
             if self._stopped:
                 self._coroutine.close()
-            else:
+            elif isinstance(awaited, Pending):
                 awaited.resume_when_done(self)
+            else:
+                self._refuse(awaited)
 
-    def stop(self) -> None:
-        """Never run again; the coroutine is closed, at once or at its next await."""
+    def _refuse(self, awaited: object) -> None:
+        """End with an error, raised where the coroutine awaits what is none of ours, whatever it does about that."""
+        self._stopped = True
+        error = ForeignAwait(awaited)
+        with suppress(Exception, GeneratorExit):
+            self._coroutine.throw(error)
+        with suppress(Exception):
+            self._coroutine.close()
+        self._finished(None, error)
+
+    def stop(self) -> Exception | None:
+        """Never run again; the coroutine is closed, at once or at its next await.
+
+        GeneratorExit is raised where it waits. Returns the error with which it answers that, if it does; a RuntimeError
+        if it goes on waiting.
+        """
         if not self._stopped:
             self._stopped = True
             if not self._running:
-                self._coroutine.close()
+                try:
+                    self._coroutine.close()
+                except Exception as error:  # noqa: BLE001  # the caller judges the error
+                    return error
+        return None

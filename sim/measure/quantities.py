@@ -8,6 +8,8 @@ Definitions (times of one request in ns; `sim.history.records.Requests` has the 
 - detection_lag = settled - real end of the last attempt that had ended by then, over requests that have both.
 - rates of outcomes, attempts, polls, costs: over all requests, canceled ones too. amplification = attempts per
   request: attempts.mean, under the name that operators of a loaded service use.
+- cost.action_ms = mean time that the executions of the action took a request; those that have not ended count up to
+  `until`, and hangs for as long as anyone waits for them (`Requests.action_ns`).
 - duplicates.rate = share of requests with at least one duplicate; duplicates.effects = duplicates per request.
 """
 

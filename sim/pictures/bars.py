@@ -52,6 +52,7 @@ _LOOKS = MappingProxyType(
         "timeout": (GREEN, "..."),
         "report_lost": (VERMILLION, "xxx"),
         "resubmit": (PURPLE, "\\\\\\"),
+        "repeated": (SKY, "---"),
     }
 )
 """Color and hatch of the parts of bars: outcomes, then causes of repeated effects."""

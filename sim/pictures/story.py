@@ -16,8 +16,17 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
 from sim.history.vocabulary import CUT, DIED, RETURNED, THREW
-from sim.pictures.data.story import DUPLICATE, EFFECT_WORDS, END_WORDS, POLL_WORDS, AttemptRow, GapRow, timeline_data
-from sim.pictures.drawing import BLACK, GRAY, GREEN, ORANGE, PURPLE, SKY, VERMILLION, label, new_figure, note
+from sim.pictures.data.story import (
+    DUPLICATE,
+    EFFECT_WORDS,
+    END_WORDS,
+    POLL_WORDS,
+    RAN,
+    AttemptRow,
+    GapRow,
+    timeline_data,
+)
+from sim.pictures.drawing import BLACK, BLUE, GRAY, GREEN, ORANGE, PURPLE, SKY, VERMILLION, label, new_figure, note
 from sim.pictures.saving import save
 from sim.stories.phrases import KILLED
 from sim.stories.story import ACTED, LOOKED
@@ -54,7 +63,9 @@ _EFFECTS = MappingProxyType({"applied": ("o", BLACK), "suppressed": ("o", "white
 _DUPLICATE = ("D", "#F0E442")
 """Marker and color of an effect."""
 
-_POLLS = MappingProxyType({LOOKED: ("|", GRAY, 9), ACTED: ("|", BLACK, 15), THREW: ("X", VERMILLION, 9)})
+_POLLS = MappingProxyType(
+    {LOOKED: ("|", GRAY, 9), ACTED: ("|", BLACK, 15), THREW: ("X", VERMILLION, 9), RAN: ("|", BLUE, 12)}
+)
 """Marker, color and size of a poll, by what it did."""
 
 _CONCLUSIONS = MappingProxyType({"stuck": (VERMILLION, "//"), "open": (GRAY, ".."), "runaway": (PURPLE, "\\\\")})

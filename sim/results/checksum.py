@@ -83,14 +83,14 @@ def _missing(path: Path) -> CorruptResults:
         return foreign(path, "is a folder, not a results file")
     if path.with_name(UNFINISHED).exists():
         return UnfinishedResults(
-            f"the run in '{path.parent}' has not finished; the same `retrysim run` goes on from where it stopped"
+            f"the run in '{path.parent}' has not finished; the command that began it goes on from where it stopped"
         )
-    return CorruptResults(f"there are no results at '{path}'; `retrysim run` makes some")
+    return CorruptResults(f"there are no results at '{path}'; name the folder of a finished run")
 
 
 def _wrong(path: Path, what: str) -> CorruptResults:
     if path.with_name(UNFINISHED).exists():
         return UnfinishedResults(
-            f"the run in '{path.parent}' was stopped at its very end; the same `retrysim run` completes it"
+            f"the run in '{path.parent}' was stopped at its very end; the command that began it completes it"
         )
     return damaged(path, what)

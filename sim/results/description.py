@@ -36,8 +36,10 @@ from sim.world.workload import Recorded
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FORMAT: Final = "1"
+FORMAT: Final = "2"
 """Of results files; grows if an older retrysim cannot read them any more."""
+READ: Final = ("1", FORMAT)
+"""The formats that can be read; in 1 no duplicate is charged to `repeated`."""
 _COLUMNS: Final[dict[str, type[Column]]] = {"empirical": Empirical, "file": Recorded}
 
 Row = tuple[Any, ...]
@@ -130,9 +132,9 @@ def describe(plan: Plan) -> Description:
 
 def plan_of(description: Description) -> Plan:
     """Make the plan that a description describes. Raises Unreadable."""
-    if description.value("format") != FORMAT:
+    if description.value("format") not in READ:
         theirs = description.value("format")
-        raise Unreadable(f"its format is {theirs}, but this version of retrysim reads format {FORMAT}")
+        raise Unreadable(f"its format is {theirs}, but this version of retrysim reads formats up to {FORMAT}")
     try:
         files = DataFiles(Path())
         for kind, file, column, sha256, rows, values in description.data:

@@ -26,6 +26,14 @@ class CorruptResults(Exception):
     """A results file is damaged, or not one of retrysim's, or of another run: its numbers must not be used."""
 
 
+class DamagedResults(CorruptResults):
+    """A results file has changed since it was written."""
+
+
+class ForeignResults(CorruptResults):
+    """A file in the place of results is none, or of another run."""
+
+
 class UnfinishedResults(CorruptResults):
     """The run has not finished: only some of its results are there."""
 
@@ -73,14 +81,10 @@ def in_progress(path: Path) -> RunInProgress:
 
 
 def damaged(path: Path, what: str) -> CorruptResults:
-    """Say that a file is damaged, and how to go on; `what` is a sentence."""
-    return CorruptResults(
-        f"'{path}' is damaged: {what}. Put back a good copy, or simulate again: `retrysim run --fresh` replaces it"
-    )
+    """Say that a file is damaged; `what` is a sentence."""
+    return DamagedResults(f"'{path}' is damaged: {what}")
 
 
 def foreign(path: Path, what: str) -> CorruptResults:
-    """Say that a file is not a results file of this run, and how to go on; `what` has the file as its subject."""
-    return CorruptResults(
-        f"'{path}' {what}. Give this run another folder with --out, or replace the file: `retrysim run --fresh`"
-    )
+    """Say that a file is not a results file of this run; `what` has the file as its subject."""
+    return ForeignResults(f"'{path}' {what}")

@@ -7,7 +7,7 @@ A row a request, in the order of the results, with these columns:
     submitted_ns first_effect_ns settled_ns     instants of simulated time
     known_attempt_end_ns last_attempt_end_ns    end of the last attempt that had ended on settling, and of the last one
     attempts effects suppressed polls conflicts mutations actions     counts
-    action_ns                                   time during which its action ran
+    action_ns                                   time during which its action ran, so far if it had not ended
     outcome                                     open success gave_up canceled stuck runaway
     duplicates_CAUSE                            effects after the first, by cause
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from sim.experiment import payload
 from sim.experiment.chunks import chunk_digest
 from sim.results.description import Description, Unreadable, plan_of
-from sim.results.errors import NotStored, damaged, foreign
+from sim.results.errors import CorruptResults, NotStored, damaged
 
 if TYPE_CHECKING:
     import sqlite3
@@ -90,7 +90,7 @@ class Tables:
         try:
             return plan_of(description)
         except Unreadable as error:
-            raise foreign(self.path, f"cannot be read: {error}") from None
+            raise CorruptResults(f"'{self.path}' cannot be read: {error}") from None
 
     def write(self, description: Description, schema: str = "") -> None:
         """Write a description in place of the one that is there."""

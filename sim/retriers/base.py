@@ -121,7 +121,9 @@ class LoopRetrier(Retrier):
         """Call until done: return for success, let `CallFailed` through for giving up.
 
         If it returns a whole number, `check` takes that for the answer of a call and compares it with what happened.
-        `await call()` makes one attempt, `await ctx.sleep(ms)` waits, `ctx.uniform(stream, index)` draws.
+        `await call()` makes one attempt, `await ctx.sleep(ms)` waits, `ctx.uniform(stream, index)` draws. Nothing else
+        can be awaited: time is simulated, without asyncio. If the request is canceled, or the simulation ends,
+        GeneratorExit is raised where the loop waits, and by whatever it awaits then: `finally` can tidy up, not wait.
         """
         raise NotImplementedError
 

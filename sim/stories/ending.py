@@ -37,7 +37,7 @@ def ending(story: Story, outcome: Outcome) -> list[str]:
 
 
 def tally(story: Story) -> str:
-    """Count what there was: `2 attempts, 2 effects (1 duplicate), 1 poll`."""
+    """Count what there was, as the records do: `2 attempts, 2 effects (1 duplicate), 1 poll`."""
     applied = [effect for effect in story.effects if effect.name != "suppressed"]
     duplicates = len(applied) - 1
     suppressed = len(story.effects) - len(applied)
@@ -48,7 +48,10 @@ def tally(story: Story) -> str:
     if suppressed:
         parts.append(f"{suppressed} suppressed")
     if story.jobs:
-        parts.append(_count(len(story.polls), "poll"))
+        polls = sum(poll.counts for poll in story.polls)
+        parts.append(_count(polls, "poll"))
+        if others := len(story.polls) - polls:
+            parts.append(_count(others, "other scheduled mutation"))
     if story.conflicts:
         parts.append(_count(story.conflicts, "conflict"))
     return ", ".join(parts)

@@ -81,8 +81,10 @@ def _fold_polls(entries: Sequence[Entry], zero_ns: int) -> list[Entry]:
             folded += run
             continue
         first, last = run[0], run[-1]
-        text = f"{len(run):,} polls, {quiet} ({_range(first, last, zero_ns)}); {last.again}"
-        folded.append(Entry(first.t_ns, who, text, rank=Rank.plain, looks=len(run)))
+        text = (
+            f"{len(run):,} {'polls' if first.looks else 'runs'}, {quiet} ({_range(first, last, zero_ns)}); {last.again}"
+        )
+        folded.append(Entry(first.t_ns, who, text, rank=Rank.plain, looks=sum(entry.looks for entry in run)))
     return folded
 
 

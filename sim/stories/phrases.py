@@ -1,11 +1,17 @@
 """The plain words in which a story is told."""
 
+from __future__ import annotations
+
 import re
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from sim.history.vocabulary import CUT, DIED, IN_PROGRESS, PENDING, RETURNED, SUCCESS, THREW, Outcome
 from sim.kernel.durations import UNITS_NS
 from sim.text.numerals import duration_text
+
+if TYPE_CHECKING:
+    from sim.history.events import Failure
 
 CALLER, CLIENT, PLATFORM, WORLD, ACTION = "caller", "client", "platform", "world", "action"
 """Who does things, besides the functions of the retrier."""
@@ -75,8 +81,18 @@ def effect_words(attempt: int, name: str) -> str:
     return f"effect applied AGAIN (attempt {attempt}, duplicate: {name})"
 
 
-def end_words(attempt: int, outcome: str, how: str, duration_ns: int) -> str:
-    """Say how an attempt ended, and by which outcome of the scenario if that explains it."""
+def failure_words(failure: Failure | None) -> str:
+    """Say what an error tells its caller: `final error, retry after 2 s`; empty if it tells nothing."""
+    if failure is None:
+        return ""
+    told = ["final error"] if failure.final else []
+    if failure.retry_after_ns >= 0:
+        told.append(f"retry after {span_text(failure.retry_after_ns)}")
+    return ", ".join(told)
+
+
+def end_words(attempt: int, outcome: str, how: str, duration_ns: int, failure: Failure | None = None) -> str:
+    """Say how an attempt ended, and by which outcome of the scenario or with what error if that explains it."""
     after = span_text(duration_ns)
     if how == KILLED:
         return f"attempt {attempt} dies with the server, after {after}"
@@ -85,4 +101,5 @@ def end_words(attempt: int, outcome: str, how: str, duration_ns: int) -> str:
         reason = "system error"
     if how == CUT:
         reason = "time limit"
+    reason = "; ".join(filter(None, (reason, failure_words(failure))))
     return f"attempt {attempt} {_ENDS.get(how, how)} after {after}" + (f" ({reason})" if reason else "")

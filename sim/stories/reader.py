@@ -188,17 +188,23 @@ class _Reader:
         again = all(job.name == name for job in created)
         quiet = saw if created and again and not phrases else ""
         phrases = [*phrases, *self._schedules(created, t_ns, name)]
-        text = f"looks{late_words(own.due_ns, t_ns)}" + (f": {saw}" if saw else "")
+        polls = self._counts(name)
+        text = f"{'looks' if polls else 'runs'}{late_words(own.due_ns, t_ns)}" + (f": {saw}" if saw else "")
         entry = self._say(t_ns, name, text, Rank.plain)
-        entry.looks, entry.quiet = 1, quiet
+        entry.looks, entry.quiet = int(polls), quiet
         if quiet:
             entry.again = phrases[-1]
         if phrases:
             entry.text += f"{'; ' if saw else ': '}{', '.join(phrases)}"
         if created and not self._open[name]:
-            entry.text += ", looks no more"
+            entry.text += f", {'looks' if polls else 'runs'} no more"
             entry.rank = Rank.notable
-        story.polls.append(Poll(t_ns, name, LOOKED if quiet else ACTED))
+        story.polls.append(Poll(t_ns, name, LOOKED if quiet else ACTED, polls))
+
+    def _counts(self, function: str) -> bool:
+        """Tell whether the executions of a scheduled mutation count as polls; if that is unknown, all do."""
+        polls = self.index.history.polls
+        return polls is None or function in polls
 
     def _schedules(self, created: list[Job], t_ns: int, by: str) -> list[str]:
         """Say what a mutation scheduled."""
@@ -208,7 +214,7 @@ class _Reader:
             if job.state == CANCELED:
                 continue
             if job.name == by:
-                phrases.append(f"looks again {when}")
+                phrases.append(f"{'looks' if self._counts(by) else 'runs'} again {when}")
             elif job.name in self._actions:
                 phrases.append(f"{'next' if self.story.tries else 'first'} attempt {when}")
             else:
@@ -246,7 +252,7 @@ class _Reader:
             self._say(event.t_ns, self._called_by(event.function), f"{event.function} throws: {event.error}")
             return
         self._finish_job(event.job, FAILED, event.t_ns)
-        self.story.polls.append(Poll(event.t_ns, event.function, THREW))
+        self.story.polls.append(Poll(event.t_ns, event.function, THREW, self._counts(event.function)))
         why, number = event.error, missing_job(event.error)
         gone = None if number is None else self.story.jobs.get(number)
         if gone is not None and gone.ended_ns is not None:
@@ -329,13 +335,13 @@ class _Reader:
         tried = story.tries[event.attempt - 1]
         if how == DIED and story.restarts and story.restarts[-1] == (t_ns, None):
             how = KILLED
-        tried.end_ns, tried.how = t_ns, how
-        text = end_words(tried.number, tried.outcome, how, t_ns - tried.start_ns)
+        tried.end_ns, tried.how, tried.failure = t_ns, how, event.failure
+        text = end_words(tried.number, tried.outcome, how, t_ns - tried.start_ns, event.failure)
         if tried.lost_ns is not None:
             text += ", unseen"
         elif tried.given_up_ns is not None:
             text += ", but no caller waits for it any more"
-        plain = how == THREW and tried.outcome == "fail"
+        plain = how == THREW and tried.outcome == "fail" and not (event.failure is not None and event.failure.final)
         self._say(t_ns, ACTION, text, Rank.plain if plain else Rank.telling)
 
     def _lost(self, event: events.ContactLost) -> None:

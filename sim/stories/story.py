@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sim.history.vocabulary import PENDING
+
+if TYPE_CHECKING:
+    from sim.history.events import Failure
 
 LOOKED: Final = "looked"
 ACTED: Final = "acted"
@@ -70,6 +73,8 @@ class Try:
     due_ns: int
     end_ns: int | None = None
     how: str = ""
+    failure: Failure | None = None
+    """What the error that it threw says, if it says anything."""
     lost_ns: int | None = None
     given_up_ns: int | None = None
     """When a client stopped waiting for it."""
@@ -91,6 +96,8 @@ class Poll:
     t_ns: int
     name: str
     how: str
+    counts: bool = True
+    """Whether it counts as a poll."""
 
 
 @dataclass(slots=True)

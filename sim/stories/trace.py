@@ -32,6 +32,7 @@ from sim.history.events import (
 )
 from sim.history.index import Index
 from sim.history.vocabulary import APPLIED, SUPPRESSED
+from sim.stories.phrases import failure_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -179,6 +180,8 @@ class _Trace:
         end_ns, how = (self.end_ns, "not over") if attempt.end is None else (attempt.end.t_ns, attempt.how)
         thread = self._lane(ATTEMPTS, "attempts", start_ns, end_ns)
         args = {"attempt": attempt.number, "in_store": attempt.outcome, "ended": how, "job": attempt.job}
+        if attempt.failure is not None:
+            args["error"] = failure_words(attempt.failure)
         self._slice(thread, "attempt", (start_ns, end_ns), f"attempt {attempt.number}: {how}", args)
         if attempt.job in threads:
             self._flow(threads[attempt.job], start_ns, thread, start_ns, "runs")

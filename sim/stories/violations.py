@@ -6,6 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from sim.history.events import (
+    AttemptEnded,
     AttemptEvent,
     CancelAnswered,
     FunctionThrew,
@@ -19,7 +20,7 @@ from sim.history.events import (
     SystemErrorStruck,
 )
 from sim.stories.lines import WIDTH, timeline_lines
-from sim.stories.phrases import span_text
+from sim.stories.phrases import failure_words, span_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,6 +82,8 @@ def _words(event: Event, since_ns: int) -> Iterator[str]:
             yield f"for {span_text(for_ns)}"
         case FunctionThrew(error=detail) | SystemErrorStruck(struck=detail):
             yield detail
+        case AttemptEnded(failure=failure) if failure is not None:
+            yield f"({failure_words(failure)})"
         case NumberDrawn(value=value) | CancelAnswered(answer=value) if value is not None:
             yield str(value)
 

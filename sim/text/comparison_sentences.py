@@ -8,14 +8,21 @@ import math
 from collections.abc import Iterator
 from types import MappingProxyType
 
-from sim.expect.conditions import Judged
+from sim.expect.conditions import Condition, Judged
 from sim.expect.expectations import Ruling
 from sim.measure.differences import Change, Difference, Differences
 from sim.measure.estimates import Estimate
 from sim.measure.quantities import QUANTILES, Metric, Statistic, Unit
 from sim.text.comparison import Pair
 from sim.text.comparison_table import difference_interval
-from sim.text.numerals import amount_text, difference_text, percent_text, value_text
+from sim.text.numerals import (
+    amount_text,
+    difference_text,
+    digits_apart,
+    growth_text,
+    value_text,
+    value_texts,
+)
 from sim.text.wording import listed
 
 
@@ -47,7 +54,7 @@ def sentence(found: Difference) -> str:
     """Say one difference in a plain sentence with its numbers."""
     unit, estimate = found.metric.unit, found.estimate
     name = words(found.metric)
-    a, b = value_text(found.a.value, unit), value_text(found.b.value, unit)
+    a, b = value_texts((found.a.value, found.b.value), unit)
     match found.change:
         case Change.same:
             return f"Same: {name} is {a} in both, request by request."
@@ -60,15 +67,16 @@ def sentence(found: Difference) -> str:
         return f"{start}: {moves}."
     share = ""
     if unit is not Unit.share and found.relative is not None:
-        share = f", which is {percent_text(abs(found.relative))}" if abs(found.relative) <= 1 else ""
+        share = f", which is {growth_text(found.relative).lstrip('+-')}"
     return f"{start}: {moves}, by {amount_text(estimate.value, unit)}{_between(estimate, unit)}{share}."
 
 
 def _two(found: Difference) -> str:
     unit = found.metric.unit
+    written = value_texts((found.a.value, found.b.value), unit)
     texts = {
-        name: value_text(estimate.value, unit)
-        for name, estimate in (("A", found.a), ("B", found.b))
+        name: text
+        for name, estimate, text in zip("AB", (found.a, found.b), written, strict=True)
         if estimate.value is not None
     }
     if len(texts) == 2 and texts["A"] == texts["B"]:
@@ -83,7 +91,8 @@ def _between(estimate: Estimate, unit: Unit) -> str:
     ends = sorted((abs(estimate.low), abs(estimate.high)))
     if math.isinf(ends[1]):
         return f" (at least {amount_text(ends[0], unit)})"
-    return f" ({amount_text(ends[0], unit)} to {amount_text(ends[1], unit)})"
+    more = digits_apart([(ends[0], ends[1])], lambda value, more: amount_text(value, unit, more))
+    return f" ({amount_text(ends[0], unit, more)} to {amount_text(ends[1], unit, more)})"
 
 
 def _doubt(found: Difference) -> str:
@@ -108,8 +117,9 @@ def _chance(low: float, high: float, unit: Unit) -> str:
         return "no difference is seen"
     if math.isinf(low) and math.isinf(high):
         return "the sample is too small to bound the difference"
-    first = "without a lower limit" if math.isinf(low) else difference_text(low, unit)
-    second = "without an upper limit" if math.isinf(high) else difference_text(high, unit)
+    more = digits_apart([(low, high)], lambda value, more: difference_text(value, unit, more))
+    first = "without a lower limit" if math.isinf(low) else difference_text(low, unit, more)
+    second = "without an upper limit" if math.isinf(high) else difference_text(high, unit, more)
     joined = f"{first} to {second}" if math.isfinite(low) and math.isfinite(high) else f"{first}, {second}"
     return f"the difference may be chance ({joined})"
 
@@ -164,22 +174,25 @@ def judged_text(judged: Judged, differences: Differences) -> str:
     found = differences[judged.condition.metric.path]
     unit = found.metric.unit
     said = {Ruling.met: "holds", Ruling.missed: "does not hold", Ruling.inconclusive: "inconclusive"}[judged.ruling]
-    a, b = value_text(found.a.value, unit), value_text(found.b.value, unit)
-    numbers = ", ".join(_numbers(found))
+    a, b = value_texts((found.a.value, found.b.value), unit)
+    numbers = ", ".join(_numbers(found, judged.condition))
     moves = f"it is {a} in both" if a == b else f"it goes from {a} to {b}"
     reason = f"; {judged.reason}" if judged.reason else ""
     return f"{said}: {judged.condition.text}; {moves}{f', {numbers}' if numbers else ''}{reason}"
 
 
-def _numbers(found: Difference) -> Iterator[str]:
-    """Yield the difference with its interval, then the difference as a share of A's value."""
+def _numbers(found: Difference, condition: Condition) -> Iterator[str]:
+    """Yield the difference with its interval, then the difference as a share of A's value; told from the bound."""
     unit, estimate = found.metric.unit, found.estimate
     if estimate.value is None or math.isinf(estimate.value):
         return
-    interval = difference_interval(estimate, unit)
-    yield f"{difference_text(estimate.value, unit)}{f' ({interval})' if interval else ''}"
+    bound = condition.amount if condition.factor == 1 else None
+    interval = difference_interval(estimate, unit, bound)
+    more = digits_apart([(estimate.value, bound)], lambda value, more: difference_text(value, unit, more))
+    yield f"{difference_text(estimate.value, unit, more)}{f' ({interval})' if interval else ''}"
     if found.relative and unit is not Unit.share:
-        yield f"{'+' if found.relative > 0 else '-'}{percent_text(min(abs(found.relative), 9.99))}"
+        share = condition.factor - 1 if condition.factor != 1 else None
+        yield growth_text(found.relative, digits_apart([(found.relative, share)], growth_text))
 
 
 def finding(pair: Pair) -> str:
@@ -187,7 +200,7 @@ def finding(pair: Pair) -> str:
     a, b = (f"'{name}'" for name in (pair.a, pair.b))
     success = pair.differences["success.rate"]
     more = {Change.better: "more", Change.worse: "less"}.get(success.change)
-    rates = " instead of ".join(value_text(value, Unit.share) for value in (success.b.value, success.a.value))
+    rates = " instead of ".join(value_texts((success.b.value, success.a.value), Unit.share))
     for point in ("p99", "p90", "p50", "p99.9"):
         found = pair.differences[f"time_to_effect.{point}"]
         if found.change in (Change.better, Change.worse):
@@ -203,7 +216,7 @@ def finding(pair: Pair) -> str:
 
 
 def _finding_of_time(found: Difference, share: str, a: str, b: str) -> str:
-    times = [value_text(value, Unit.duration) for value in (found.b.value, found.a.value)]
+    times = value_texts((found.b.value, found.a.value), Unit.duration)
     is_better = found.change is Change.better
     if found.estimate.value is None or not math.isinf(found.estimate.value):
         sooner = "sooner" if is_better else "later"

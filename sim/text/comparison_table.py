@@ -10,7 +10,7 @@ from sim.measure.differences import Difference
 from sim.measure.estimates import Estimate
 from sim.measure.quantities import Unit
 from sim.text.comparison import Pair
-from sim.text.numerals import difference_text, value_text
+from sim.text.numerals import difference_text, digits_apart, value_texts
 
 
 def table(pair: Pair, *, complete: bool = False) -> Table:
@@ -26,8 +26,7 @@ def table(pair: Pair, *, complete: bool = False) -> Table:
             unit = found.metric.unit
             made.add_row(
                 found.metric.path,
-                value_text(found.a.value, unit),
-                value_text(found.b.value, unit),
+                *value_texts((found.a.value, found.b.value), unit),
                 _difference_of(found),
                 difference_interval(found.estimate, unit),
                 found.change.value,
@@ -44,14 +43,20 @@ def _difference_of(found: Difference) -> str:
     return difference_text(value, found.metric.unit)
 
 
-def difference_interval(estimate: Estimate, unit: Unit) -> str:
-    """Write the interval of a difference, its unit once: `+2.41 to +6.70 pp`; empty if there is none."""
+def difference_interval(estimate: Estimate, unit: Unit, bound: float | None = None) -> str:
+    """Write the interval of a difference, its unit once: `+2.41 to +6.70 pp`; empty if there is none.
+
+    It has as many digits as tell its ends from each other and from a `bound`.
+    """
     low, high = estimate.low, estimate.high
     if low is None or high is None or low == high:
         return ""
     if math.isinf(low) and math.isinf(high):
         return "no limits"
-    first, second = difference_text(low, unit), difference_text(high, unit)
+    more = digits_apart(
+        [(low, high), (low, bound), (high, bound)], lambda value, more: difference_text(value, unit, more)
+    )
+    first, second = difference_text(low, unit, more), difference_text(high, unit, more)
     number, _, name = first.partition(" ")
     return f"{number} to {second}" if name and second.endswith(f" {name}") else f"{first} to {second}"
 

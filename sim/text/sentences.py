@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from sim.expect.expectations import Ruling, Verdict
 from sim.measure.quantities import METRICS, Unit
-from sim.text.numerals import duration_text, estimate_text, percent_text, value_text
+from sim.text.numerals import estimate_text, percent_text, value_text, value_texts
 from sim.text.reported import Cell, lack_replications
 from sim.text.wording import counted, listed
 
@@ -30,7 +30,7 @@ def sentences(cells: Sequence[Cell], assumed: Sequence[str] = ()) -> list[str]:
 
 def verdict_text(verdict: Verdict) -> str:
     """Write a verdict as one line: `missed: success.rate >= 99.9%; it is 99.5 % (99.3 % to 99.7 %)`."""
-    found = estimate_text(verdict.estimate, verdict.expectation.metric.unit)
+    found = estimate_text(verdict.estimate, verdict.expectation.metric.unit, verdict.expectation.bound)
     more = verdict.reason or _settled_by(verdict)
     return f"{verdict.ruling.value}: {verdict.expectation.text}; it is {found}{f'; {more}' if more else ''}"
 
@@ -45,6 +45,8 @@ def _settled_by(verdict: Verdict) -> str:
     return f"about {-(-needed // unit) * unit:,} {things} would settle it"
 
 
+CAUSE_WORDS = {"repeated": "attempts after a success"}
+"""The causes of repeated effects whose names are no good words in a sentence."""
 _ENDINGS = {
     "gave_up": "were given up",
     "stuck": "are stuck for ever",
@@ -74,7 +76,8 @@ def _time_of_one(cell: Cell) -> str:
         return "Every request was canceled, so there are no times."
     start = "Of the requests not canceled," if cell.metrics.outcomes["canceled"] else "Of all requests,"
     if most.value != math.inf:
-        within = f"half had their effect within {duration_text(half.value)} and 99 % within"
+        first = value_texts((half.value, most.value), Unit.duration)[0]
+        within = f"half had their effect within {first} and 99 % within"
         return f"{start} {within} {estimate_text(most, Unit.duration)}."
     never = f"{percent_text(_share_without_effect(cell))} never had"
     if half.value != math.inf:
@@ -89,7 +92,7 @@ def _time_of_many(cells: Sequence[Cell]) -> str:
     if any(cell.metrics.value("time_to_effect.p99").value != math.inf for cell in cells):
         return _ranking(cells, "time_to_effect.p99", "p99 of the time to effect", highest=False)
     ranked = sorted(cells, key=_share_without_effect)
-    least, most = (percent_text(_share_without_effect(cell)) for cell in (ranked[0], ranked[-1]))
+    least, most = value_texts([_share_without_effect(cell) for cell in (ranked[0], ranked[-1])], Unit.share)
     if least == most:
         return f"In every cell more than 1 % of the requests never have their effect: {least}."
     spread = f"from {least} ({_quoted(ranked[0])}) to {most} ({_quoted(ranked[-1])})"
@@ -110,15 +113,17 @@ def _ranking(cells: Sequence[Cell], path: str, words: str, *, highest: bool) -> 
         same = len({cell.metrics.value(path) for cell in cells}) == 1
         return f"The {words} is {estimate_text(best, unit) if same else value_text(best.value, unit)} in {_all(cells)}."
     if not all(cell.metrics.value(path).has_interval for cell in ranked):
-        spread = f"{value_text(best.value, unit)} ({_quoted(ranked[0])}) to {value_text(worst.value, unit)}"
+        first, last = value_texts((best.value, worst.value), unit)
+        spread = f"{first} ({_quoted(ranked[0])}) to {last}"
         return f"The {words} goes from {spread} ({_quoted(ranked[-1])}); without intervals, this may be chance."
     leaders = [cell for cell in ranked if _value(cell, path) == best.value]
     others = ranked[len(leaders) :]
     rivals = [cell for cell in others if any(_overlap(cell, leader, path) for leader in leaders)]
     have = f"{_names(leaders)} {'has' if len(leaders) == 1 else 'have'} the {'highest' if highest else 'shortest'}"
-    best_text = estimate_text(best, unit)
+    second = others[0].metrics.value(path)
+    best_text = estimate_text(best, unit, second.value)
     if not rivals:
-        following = estimate_text(others[0].metrics.value(path), unit)
+        following = estimate_text(second, unit, best.value)
         return f"{have} {words}, {best_text}; next is {_quoted(others[0])}: {following}."
     if len(rivals) == len(others):
         overlap = "interval of the other overlaps" if len(rivals) == 1 else "intervals of all others overlap"
@@ -175,7 +180,8 @@ def _worst(cells: Sequence[Cell], path: str) -> str:
     if len(cells) == 1:
         causes = worst.metrics.duplicates
         chief = max(causes, key=lambda cause: causes[cause])
-        mostly = f", mostly by {chief.replace('_', ' ')}" if 2 * causes[chief] > sum(causes.values()) else ""
+        words = CAUSE_WORDS.get(chief, chief.replace("_", " "))
+        mostly = f", mostly by {words}" if 2 * causes[chief] > sum(causes.values()) else ""
         return f"for {share} of the requests{mostly}"
     if len(hit) == 1:
         return f"in {_quoted(worst)} ({share})"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sim.expect.expectations import Ruling
 from sim.measure.quantities import METRICS
-from sim.text.numerals import estimate_text, value_text
+from sim.text.numerals import estimate_text, value_texts
 from sim.text.sentences import verdict_text
 from sim.text.tried import Role, Tried
 from sim.text.wording import counted, listed
@@ -103,7 +103,9 @@ def _as_written(points: Sequence[Tried], written: Tried, objectives: Sequence[st
         return [f"{start}, but is not sure to keep {' and '.join(unsure)}."]
     better = [one for one in points if _is_clearly_better(one, written, objectives[0])]
     if better:
-        value = value_text(better[0].value(objectives[0]).value, METRICS[objectives[0]].unit)
+        value = value_texts(
+            (better[0].value(objectives[0]).value, written.value(objectives[0]).value), METRICS[objectives[0]].unit
+        )[0]
         return [f"{start}; point {better[0].number} has {objectives[0]} {value}, beyond doubt better."]
     return [f"{start}; no point is beyond doubt better in {objectives[0]}."]
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from sim.expect.expectations import Expectation, Ruling, Verdict
 from sim.measure.quantities import METRICS
-from sim.text.numerals import range_text, value_text
+from sim.text.numerals import digits_apart, range_text, value_text
 from sim.text.tables import TABLE_WIDTH
 from sim.text.tried import Role, Tried
 
@@ -113,8 +113,10 @@ def _header(words: str) -> str:
 def _cell(one: Tried, path: str, *, intervals: bool) -> str:
     unit = METRICS[path].unit
     estimate = one.value(path)
-    mark = _mark([verdict for verdict in one.verdicts if verdict.expectation.metric.path == path])
-    text = f"{value_text(estimate.value, unit)}{mark}"
+    held = [verdict for verdict in one.verdicts if verdict.expectation.metric.path == path]
+    bounds = [(estimate.value, verdict.expectation.bound) for verdict in held]
+    more = digits_apart(bounds, lambda value, more: value_text(value, unit, more))
+    text = f"{value_text(estimate.value, unit, more)}{_mark(held)}"
     between = range_text(estimate, unit) if intervals else ""
     return f"{text}\n{between}" if between else text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,7 @@ def _scenario_files(tuned: Tuned, point: Finalist) -> dict[str, bytes]:
         tree, data = brought_along({**scenario.written, "name": name}, scenario.surroundings.files)
         if scenario.retrier.trusted:
             del tree["retrier"]
-            comments.append(f"Run it with {_own_retrier(scenario)}: a file does not import code.")
+            comments.append(f"Run it with {shlex.join(own_retrier_words(scenario))}: a file does not import code.")
         text = "".join(f"{line}\n" for line in yaml_lines(tree, {}))
     else:
         text = resolved_yaml(scenario)
@@ -64,11 +65,12 @@ def _about(tuned: Tuned, point: Finalist) -> str:
     )
 
 
-def _own_retrier(scenario: Scenario) -> str:
+def own_retrier_words(scenario: Scenario) -> list[str]:
+    """Return the words of a command line that give a point the user's own retrier; empty if it has none."""
+    if not scenario.retrier.trusted:
+        return []
     options = scenario.retrier.options.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    return " ".join(
-        [
-            f"--retrier {scenario.retrier.kind}",
-            *(f"--set retrier.{key}={flow_text(value)}" for key, value in options.items()),
-        ]
-    )
+    words = ["--retrier", scenario.retrier.kind]
+    for key, value in options.items():
+        words += ["--set", f"retrier.{key}={flow_text(value)}"]
+    return words

@@ -122,7 +122,9 @@ class ActionModel:
         clock = self._clock
         request.attempts = number = request.attempts + 1
         outcome, delay_of = self._draw(request, number)
-        host.attempt = attempt = Attempt(request, number, host, outcome)
+        if request.last_attempt is not None:
+            request.last_attempt.overtaken(host)
+        request.last_attempt = host.attempt = attempt = Attempt(request, number, host, outcome)
 
         end_ns: int | None = None
         effect_ns: int | None = None

@@ -21,7 +21,10 @@ BLAME: Final[Mapping[AttemptOutcome, Cause]] = {
     ACK_LOST: Cause.ack_lost,
     CRASH_AFTER_EFFECT: Cause.crash_after_effect,
 }
-"""The cause of a duplicate if the attempt before it had this outcome, and its effect if it has one."""
+"""The cause of a duplicate if the attempt before it had this outcome, and its effect if it has one.
+
+A success is to blame only if its report is lost; once the report is there, see `Attempt.reported`.
+"""
 
 
 class Attempt:
@@ -30,6 +33,7 @@ class Attempt:
     __slots__ = (
         "_effect_at_end",
         "_effect_dropped",
+        "_is_over",
         "blame",
         "callbacks",
         "effect_done",
@@ -59,6 +63,7 @@ class Attempt:
         self.callbacks: Any = None
         self._effect_at_end = False
         self._effect_dropped = False
+        self._is_over = False
 
     def abandon(self, now_ns: int, cause: Cause) -> None:
         """Give the attempt up, or only its report if it has ended; an effect still ahead comes at its moment.
@@ -71,6 +76,26 @@ class Attempt:
         if not self.ended:
             self.ended = True
             self.request.last_attempt_end_ns = now_ns
+
+    def over(self, *, reported: bool) -> None:
+        """Note that its host is done with it; `reported`: the retrier can see how it ended."""
+        self._is_over = True
+        if reported and self.blame is Cause.report_lost:
+            self.blame = Cause.repeated
+
+    def overtaken(self, host: Host) -> None:
+        """Note that another attempt of the request begins, in `host`.
+
+        The retrier has given up an attempt that it overtakes while that runs, or while its report is under way. A
+        handler that calls the action again has heard of a success itself.
+        """
+        if self.ended and (self._is_over or self.blame is not Cause.report_lost):
+            return
+        if self.ended and host is self.host:
+            self.blame = Cause.repeated
+        else:
+            self.given_up = True
+            self.blame = Cause.timeout
 
     def drop_effect(self) -> None:
         """Drop an effect that is still ahead: it never comes."""

@@ -87,7 +87,7 @@ def test_ctrl_c_later_keeps_what_is_done_and_says_how_to_go_on(process: Process,
     done = process(*words, env={"MOMENT": "plots"})
     said = "interrupted; 1 of 1 chunks are saved in 'out', and the same command resumes from there"
     assert (done.returncode, done.stderr.strip()) == (130, said)
-    assert names(folder / "out") == ["unfinished.sqlite"]
+    assert names(folder / "out") == ["source.json", "unfinished.sqlite"]
     (folder / "interrupting.py").write_text(UNDISTURBED)
     again = run(*words, "--no-plots")
     assert (again.exit_code, again.stderr.strip()) == (0, "resuming: 1 of 1 chunks are there")

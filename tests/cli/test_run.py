@@ -21,7 +21,7 @@ from sim.stories.phrases import span_text
 
 Run = Callable[..., Result]
 PNGS = {f"{name}.png" for name in PICTURES}
-RESULTS = {"summary.json", *RESULT_FILES}
+RESULTS = {"source.json", "summary.json", *RESULT_FILES}
 SVGS = {f"{name}.svg" for name in PICTURES}
 
 

@@ -115,7 +115,7 @@ def test_damaged_results_exit_with_5_say_what_to_do_and_stay(run: Run, name: str
     result = run(*WORDS)
     assert (result.exit_code, result.stdout, files() == before) == (5, "", True)
     assert result.stderr.startswith("Error: 'out/results.sqlite' is damaged: ")
-    assert "`retrysim run --fresh`" in result.stderr
+    assert "the same command with --fresh replaces it" in result.stderr
     assert run(*WORDS, "--fresh").exit_code == 0
     assert run(*WORDS).stderr == SHOWN
 
@@ -145,15 +145,15 @@ def test_an_unfinished_run_of_a_changed_scenario_exits_with_5_and_names_fresh(
     result = run(*STOPPED, "--seed", "5")
     assert result.exit_code == 5
     assert "has 3 of 7 chunks of an unfinished run of another scenario, or of this one" in result.stderr
-    assert set(files()) == {"unfinished.sqlite"}
+    assert set(files()) == {"source.json", "unfinished.sqlite"}
 
 
 def test_checking_keeps_results_of_the_same_run_and_removes_those_of_an_earlier_version(run: Run) -> None:
     run(*WORDS)
     run(*WORDS, "--check")
-    assert set(files()) == {"summary.json", *RESULT_FILES}
+    assert set(files()) == {"source.json", "summary.json", *RESULT_FILES}
     run(*WORDS, "--check", "--seed", "9")
-    assert set(files()) == {"summary.json"}
+    assert set(files()) == {"source.json", "summary.json"}
 
 
 @pytest.mark.parametrize(

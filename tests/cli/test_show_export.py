@@ -73,7 +73,7 @@ def test_show_takes_the_file_as_well_and_names_requests_worth_a_look(saved: Path
     slowest = open_results(saved).cells[0].examples["slowest"]
     line = next(line for line in shown.splitlines() if line.startswith("  article, as it is: most effects repeated"))
     assert line.endswith(f", slowest {slowest}")
-    assert max(map(len, shown.splitlines())) <= 100
+    assert max(len(told) for told in shown.splitlines() if not told.startswith("    retrysim ")) <= 100
 
 
 def test_show_says_that_percentiles_come_from_bins(tallied: Path, run: Run) -> None:
@@ -88,6 +88,25 @@ def test_damaged_results_are_refused_with_5(saved: Path, run: Run, command: tupl
     refused = run(*command, str(saved))
     assert (refused.exit_code, refused.stdout) == (5, "")
     assert "results.sqlite' is damaged" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("show", "mine.json"), ("export", "mine.json", "--csv", "-"), ("compare", "mine.json", "out")]
+)
+def test_a_file_that_is_no_results_file_is_told_what_helps(saved: Path, run: Run, words: tuple[str, ...]) -> None:
+    saved.with_name("mine.json").write_text("{}")
+    refused = run(*words)
+    assert (refused.exit_code, refused.stdout) == (5, "")
+    assert "Name the folder of a finished run, or its file results.sqlite" in refused.stderr
+    assert ("--fresh" in refused.stderr, "--out" in refused.stderr) == (False, False)
+
+
+def test_damaged_results_are_told_what_helps(saved: Path, run: Run) -> None:
+    (saved / "results.sqlite.sha256").write_text("x")
+    for words in (("show", "out"), ("compare", "out", "out")):
+        refused = run(*words).stderr
+        assert "Put back a good copy, or simulate its scenario again" in refused
+        assert "--fresh" not in refused
 
 
 def test_a_folder_without_results_is_refused_with_5(folder: Path, run: Run) -> None:
@@ -142,6 +161,7 @@ def test_a_csv_file_is_the_same_as_stdout_and_replaces_what_was_there(saved: Pat
         "all.csv",
         "results.sqlite",
         "results.sqlite.sha256",
+        "source.json",
         "summary.json",
     ]
 

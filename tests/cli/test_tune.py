@@ -51,7 +51,7 @@ def test_a_refusal_stands_at_the_key_in_the_file(run: Run) -> None:
 def test_everything_saved_is_known_by_name(run: Run) -> None:
     run("tune", "tune.yaml", "--svg")
     saved = files(TUNED)
-    assert saved <= set(FILES)
+    assert saved <= {*FILES, "source.json"}
     assert {"tune.json", "pareto.png", "pareto.svg", "point-1.yaml", "point-1.ts"} <= saved
 
 
@@ -59,7 +59,7 @@ def test_points_of_an_earlier_search_go(run: Run) -> None:
     run("tune", "tune.yaml", "--no-plots")
     (TUNED / "mine.txt").write_text("kept")
     run("tune", "tune.yaml", "--no-plots", "--set", "tune.constraints=[amplification <= 1]")
-    assert files(TUNED) == {"tune.json", "mine.txt"}
+    assert files(TUNED) == {"source.json", "tune.json", "mine.txt"}
 
 
 def test_two_searches_give_the_same_bytes(run: Run) -> None:

@@ -89,6 +89,17 @@ def test_calls_take_no_slot_and_no_mutation(play: Play) -> None:
     assert (request.actions, request.mutations, request.polls, request.action_ns) == (2, 0, 0, 100_000_000)
 
 
+async def twice(call: Any, _ctx: Any, noted: list[Any]) -> None:
+    noted.append(await call())
+    noted.append(await call())
+
+
+@pytest.mark.parametrize("latency", ["0ms", "50ms"])
+def test_a_call_after_a_success_repeats_an_effect_of_which_nothing_was_lost(play: Play, latency: str) -> None:
+    played, noted = looped(play, twice, f"success {latency}", f"success {latency}")
+    assert (noted, played.causes) == ([1, 2], {"repeated": 1})
+
+
 def test_without_latency_a_loop_needs_no_step_at_all(play: Play) -> None:
     async def thousand(call: Any, _ctx: Any, _noted: list[Any]) -> None:
         for _ in range(1000):

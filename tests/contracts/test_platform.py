@@ -633,16 +633,17 @@ CAUSES: dict[str, tuple[str, Story, str]] = {
     "retried all the same": (
         "success",
         lambda t: t.ends(1, "returned").step(0, "inProgress", "success"),
-        "report_lost",
+        "repeated",
     ),
-    "still running": ("success", lambda t: t.at(90).ends(1, "returned").at(20), "report_lost"),
+    "still running": ("success", lambda t: t.at(90).ends(1, "returned").at(20), "timeout"),
+    "still reporting": ("success", lambda t: t.ends(1, "returned"), "timeout"),
 }
 
 
 @pytest.mark.parametrize("case", CAUSES.values(), ids=CAUSES)
 def test_a_duplicate_names_what_befell_the_attempt_before(tale: type, case: tuple[str, Story, str]) -> None:
     outcome, story, cause = case
-    for name in ("ack_lost", "crash_after_effect", "timeout", "report_lost", "applied"):
+    for name in ("ack_lost", "crash_after_effect", "timeout", "report_lost", "repeated", "applied"):
         told = story(first_effect(tale, outcome)).attempt(2, effect=50).at(50).effect(2, name)
         found = told.broken(effects.duplicates_have_causes)
         expected = f"the effect of attempt 2 of request 0 at 50ms is '{name}' but should be '{cause}'"
@@ -665,6 +666,18 @@ def test_an_effect_of_an_attempt_that_was_given_up_is_a_timeout(tale: type, give
 def test_a_client_that_timed_out_is_blamed_for_what_it_left_behind(tale: type) -> None:
     story = first_effect(tale, job=False).timed_out(1).at(30).ends(1, "returned").attempt(2, effect=50).at(50)
     assert story.effect(2, "timeout").broken(effects.duplicates_have_causes) == []
+
+
+def test_a_client_that_calls_again_after_a_success_has_lost_nothing(tale: type) -> None:
+    story = first_effect(tale, job=False).ends(1, "returned").attempt(2, effect=50).at(50)
+    assert story.effect(2, "report_lost").broken(effects.duplicates_have_causes) == [
+        "the effect of attempt 2 of request 0 at 50ms is 'report_lost' but should be 'repeated'"
+    ]
+
+
+def test_a_handler_that_runs_the_action_twice_has_lost_nothing(tale: type) -> None:
+    story = first_effect(tale).ends(1, "returned").attempt(2, job=0, effect=50).at(50)
+    assert story.effect(2, "repeated").broken(effects.duplicates_have_causes) == []
 
 
 def test_the_first_effect_is_no_duplicate(tale: type) -> None:

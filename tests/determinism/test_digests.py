@@ -108,7 +108,7 @@ def test_the_scenarios_have_every_retrier_law_outcome_and_fault() -> None:
     assert attempts == set(ATTEMPTS)
     assert {"restart", "system_error", "conflict", "cancel", "collected", "lost", "sleep", "draw"} - kinds == set()
     assert [outcome.name for outcome in Outcome if not outcomes[outcome.name]] == []
-    assert [cause.name for cause in Cause if not causes[cause.name]] == ["resubmit"]
+    assert [cause.name for cause in Cause if not causes[cause.name]] == ["resubmit", "repeated"]
 
 
 # The same everywhere.

@@ -13,6 +13,8 @@ from sim.engine.event import simulate
 from sim.experiment import payload
 from sim.experiment.payload import BadPayload
 from sim.history.records import Requests
+from sim.history.vocabulary import Cause
+from sim.measure.tally import Tally
 from sim.scenario.cells import cells
 from sim.scenario.load import parse
 
@@ -125,3 +127,11 @@ def test_objects_are_not_kept() -> None:
 
 
 SOME = some("{retrier: helpers, action: {outcomes: {fail: 0.3, ack_lost: 0.1}}}", 40)
+
+
+def test_a_tally_of_format_1_has_nothing_charged_to_later_causes() -> None:
+    arrays = Tally.of(Requests.blank(range(3))).to_arrays()
+    older = {name: array[: Cause.repeated] if name == "causes" else array for name, array in arrays.items()}
+    read = payload.decode(payload.encode_arrays(older))
+    assert isinstance(read, Tally)
+    assert read.causes.tolist() == [0] * len(Cause)

@@ -71,7 +71,7 @@ def test_rates_of_outcomes_are_over_all_requests_with_wilsons_interval(make_metr
 def test_duplicates_are_counted_by_request_by_effect_and_by_cause(make_metrics: MakeMetrics, stuck: Row) -> None:
     metrics = make_metrics(four(stuck))
     got = (metrics.value("duplicates.rate").value, metrics.value("duplicates.effects").value, metrics.duplicates)
-    causes = {"ack_lost": 1, "crash_after_effect": 0, "timeout": 1, "report_lost": 0, "resubmit": 0}
+    causes = {"ack_lost": 1, "crash_after_effect": 0, "timeout": 1, "report_lost": 0, "resubmit": 0, "repeated": 0}
     assert got == (0.25, 0.5, causes)
 
 

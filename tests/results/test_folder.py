@@ -129,7 +129,7 @@ def test_results_of_an_earlier_engine_are_replaced(tmp_path: Path, monkeypatch: 
 def test_results_of_another_scenario_are_refused_and_stay(tmp_path: Path) -> None:
     run(parse(TEXT), out=tmp_path)
     before = files(tmp_path)
-    with pytest.raises(CorruptResults, match=r"has the results of another scenario, 'kept'.* --out, .* --fresh"):
+    with pytest.raises(CorruptResults, match=r"has the results of another scenario, 'kept'"):
         run(parse(TEXT.replace("kept", "other")), out=tmp_path)
     assert files(tmp_path) == before
 

@@ -191,7 +191,7 @@ def test_what_is_wrong_with_the_files_is_told(
 def test_a_checkpoint_is_no_results_file(whole: Path, tmp_path: Path) -> None:
     path = copied(whole, tmp_path).rename(tmp_path / "unfinished.sqlite")
     for asked in (path, tmp_path):
-        with pytest.raises(UnfinishedResults, match="the same `retrysim run` goes on"):
+        with pytest.raises(UnfinishedResults, match="the command that began it goes on"):
             sim.open_results(asked)
 
 
@@ -203,6 +203,9 @@ def test_results_of_the_first_version_open_with_the_same_requests(tmp_path: Path
     opened = sim.open_results(tmp_path)
     text = StringIO()
     assert write_csv(tmp_path, text) == 120
-    assert hashlib.sha256(text.getvalue().encode()).hexdigest() == REQUESTS_OF_FORMAT_1
+    heading, *rows = text.getvalue().splitlines()
+    assert [heading.rpartition(",")[2], *{row.rpartition(",")[2] for row in rows}] == ["duplicates_repeated", "0"]
+    older = "".join(f"{row.rpartition(',')[0]}\n" for row in (heading, *rows))
+    assert hashlib.sha256(older.encode()).hexdigest() == REQUESTS_OF_FORMAT_1
     assert [cell.id for cell in opened.cells] == ["helpers", "component"]
     assert opened.digest == digest(opened.scenario)

@@ -1,7 +1,7 @@
 """A violation as lines for people: what is broken, the events that prove it, the story around them."""
 
 from sim.contracts.invariant import Violation
-from sim.history.events import Event
+from sim.history.events import Event, Failure
 from sim.history.recorder import History, read
 from sim.history.vocabulary import Outcome
 from sim.stories.violations import MOST_QUOTED, violation_lines
@@ -42,6 +42,11 @@ def test_events_are_quoted_with_times_since_the_submission() -> None:
         "  +6 s  rolled back retry (job #4) it threw",
         "  +7 s  settled success",
     ]
+
+
+def test_a_quoted_end_of_an_attempt_says_what_its_error_says() -> None:
+    event = read((6 * SECOND, "attempt_end", 7, 1, "threw", Failure(final=True, retry_after_ns=2 * SECOND)))
+    assert lines((event,), request=-1)[1:] == ["  +6 s  attempt end threw (attempt 1) (final error, retry after 2 s)"]
 
 
 def test_the_story_of_the_request_follows() -> None:

@@ -201,7 +201,7 @@ CLIENT_BUGS: dict[str, tuple[str, dict[str, Any], tuple[Any, str, Change]]] = {
     "client: a cancel does not stop the loop": (
         "cancel-obeyed",
         {"features": ("fail", "latency", "script"), "always": ("cancel_request",)},
-        (Client, "cancel", ("self._task.stop()", "pass")),
+        (Client, "cancel", ("self.stop()", "pass")),
     ),
     "client: a timeout erases the effect": (
         "effects-happen",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 CRASH = "crash_after_effect"
 TIMEOUT = "timeout"
 REPORT_LOST = "report_lost"
+REPEATED = "repeated"
 WITH_EFFECT = ("success", ACK_LOST, CRASH, LOST_CONTACT)
 ENDS = {
     "success": (RETURNED, DIED, CUT),
@@ -42,8 +43,6 @@ ENDS = {
     "hang": (DIED, CUT),
 }
 """How an attempt can end, by what it has in store; any can die with its server or reach the time limit."""
-BY_OUTCOME = {"success": (REPORT_LOST,), LOST_CONTACT: (TIMEOUT,)}
-ANY = (ACK_LOST, CRASH, TIMEOUT, REPORT_LOST)
 
 
 @invariant(owed_by="platform")
@@ -155,7 +154,7 @@ def duplicates_have_causes(view: View) -> Iterator[Violation]:
     """The first effect is applied; a later one is suppressed within the receiver's window, or names what caused it.
 
     The cause is what became of the attempt whose effect came before; or `timeout` if the attempt that makes the
-    duplicate had been given up.
+    duplicate had been given up. An attempt is given up, too, if another one begins before it is over.
     """
     for request in view.requests.values():
         last: Attempt | None = None
@@ -182,25 +181,39 @@ def _expected(  # noqa: PLR0917  # an effect and the one before
             return (SUPPRESSED,)
     elif event.t_ns - last_event.t_ns < window_ns:
         return (SUPPRESSED,)
-    if _given_up(attempt, at):
+    if _given_up(view, attempt, at):
         return (TIMEOUT,)
     return _blame(view, last, at)
 
 
-def _given_up(attempt: Attempt, at: int) -> bool:
+def _given_up(view: View, attempt: Attempt, at: int) -> bool:
     ended_badly = attempt.end_at < at and attempt.how in {DIED, CUT}
-    return ended_badly or attempt.lost_at < at or attempt.given_up_at < at
+    return ended_badly or attempt.lost_at < at or attempt.given_up_at < at or _overtaken(view, attempt, at)
+
+
+def _following(attempt: Attempt, at: int) -> Attempt | None:
+    """Return the next attempt of the request, if that has begun by this place."""
+    return next((one for one in attempt.request.attempts if attempt.at < one.at < at), None)
+
+
+def _overtaken(view: View, attempt: Attempt, at: int) -> bool:
+    """Tell whether, by this place, another attempt began while this one ran, or before its success was reported."""
+    following = _following(attempt, at)
+    if following is None or attempt.end_at > following.at:
+        return following is not None
+    job = view.jobs.get(attempt.job)
+    if job is None or attempt.outcome != "success" or attempt.how != RETURNED or following.job == attempt.job:
+        return False
+    unreported = job.end_at > following.at and job.state != CANCELED
+    return unreported and not view.restarted_between(attempt.end_at, following.at)
 
 
 def _blame(view: View, attempt: Attempt, at: int) -> tuple[str, ...]:
     """Return what a duplicate may be charged to that comes at a position, behind an effect of this attempt."""
-    if attempt.lost_at < at or attempt.given_up_at < at:
+    if attempt.lost_at < at or attempt.given_up_at < at or _overtaken(view, attempt, at):
         causes: tuple[str, ...] = (TIMEOUT,)
     elif attempt.how == THREW:
         causes = (ACK_LOST,)
-    elif attempt.end_at > at:
-        # It still runs, and is judged by what it is to become.
-        causes = BY_OUTCOME.get(attempt.outcome, (TIMEOUT,)) if attempt.how == RETURNED else ANY
     elif attempt.how == CUT:
         causes = (TIMEOUT,)
     elif attempt.how == DIED:
@@ -211,25 +224,28 @@ def _blame(view: View, attempt: Attempt, at: int) -> tuple[str, ...]:
 
 
 def _blame_of_success(view: View, attempt: Attempt, at: int) -> tuple[str, ...]:
-    """Return the same for an attempt that returned: its report was lost, or its execution ended before it was made."""
+    """Return the same for an attempt that returned.
+
+    Its report was lost, or its execution ended before it was made, or the success was there to be seen.
+    """
     job = view.jobs.get(attempt.job)
+    following = _following(attempt, at)
     if attempt.outcome == LOST_CONTACT:
         # It was over before contact could be lost; its outcome may be blamed all the same.
         return (TIMEOUT, REPORT_LOST, CRASH)
-    if job is None or job.started is None:
-        return (REPORT_LOST,)
+    if job is None or job.started is None or (following is not None and following.job == attempt.job):
+        return (REPEATED,)
     if job.state == CANCELED:
         return (REPORT_LOST, CRASH, TIMEOUT)
     if view.restarted_between(attempt.end_at, min(job.end_at, at)):
         return (CRASH,)
+    struck = [
+        event.t_ns
+        for event in view.events[attempt.end_at : min(job.end_at, at)]
+        if isinstance(event, CommitRefused | SystemErrorStruck | FunctionThrew) and event.request == job.request.number
+    ]
     if job.state != FAILED or job.end is None:
-        return (REPORT_LOST,)
+        # A handler that catches the error of its report returns all the same.
+        return (REPEATED, REPORT_LOST) if struck else (REPEATED,)
     # The job failed. What struck the report stands in its instant; else the job may have reached its time limit.
-    end_ns = job.end.t_ns
-    struck = any(
-        isinstance(event, CommitRefused | SystemErrorStruck | FunctionThrew)
-        and event.t_ns == end_ns
-        and event.request == job.request.number
-        for event in view.events[attempt.end_at : job.end_at]
-    )
-    return (REPORT_LOST,) if struck else (REPORT_LOST, TIMEOUT)
+    return (REPORT_LOST,) if job.end.t_ns in struck else (REPORT_LOST, TIMEOUT)

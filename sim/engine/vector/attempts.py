@@ -103,6 +103,8 @@ class Attempts:
             endless = ends.how == ENDLESS_CODE
             ends_ns = np.where(endless, NEVER, ends.end_ns)
             ran_ns = np.where(endless, 0, ends.end_ns - at_ns)
+            if endless.any():
+                block.note_endless(_chosen(rows, endless), at_ns[endless])
             if self._detection_ns:
                 ran_ns += np.where((ends.how == DIED_CODE) & ~lost, self._detection_ns, 0)
             in_order = False

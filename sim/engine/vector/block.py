@@ -9,7 +9,7 @@ import numpy as np
 from sim.engine.vector.arrays import FOREVER
 from sim.engine.vector.effects import Effects
 from sim.engine.world import STEPS_PER_POLL
-from sim.history.vocabulary import Outcome
+from sim.history.vocabulary import NEVER, Outcome
 from sim.kernel.draws import Draws
 from sim.kernel.durations import RUNAWAY_NS
 
@@ -49,12 +49,18 @@ class Block:
         """Requests that are left to the event engine."""
         self.cancel_ns = _cancels(cell, self)
         """The instant at which each request is canceled, FOREVER if it is not; None if no request is."""
+        self._endless: list[tuple[Rows, Ints]] = []
+        """Attempts that nothing ends: their requests, and when they started."""
 
     def settle(self, rows: SomeRows, outcome: Outcome, at_ns: Ints, known_end_ns: Ints | int) -> None:
         """Note the outcome of requests, when it was known, and the ends of their last attempts (NEVER: unknown)."""
         self.outcome[rows] = outcome
         self.settled_ns[rows] = at_ns
         self.known_attempt_end_ns[rows] = known_end_ns
+
+    def note_endless(self, rows: Rows, started_ns: Ints) -> None:
+        """Note attempts that nothing ends, each of another request; they count until their request settles."""
+        self._endless.append((rows, started_ns))
 
     def leave(self, rows: SomeRows, those: Bools) -> None:
         """Leave some of the requests at `rows` to the event engine; `those` has shape (rows,)."""
@@ -73,10 +79,13 @@ class Block:
         return due
 
     def finish(self, polls_at_most: int, window_ns: int | None) -> None:
-        """Fill in the sums of attempts and effects, and leave two more kinds of requests to the event engine.
+        """Fill in what sums up attempts, effects and hangs, and leave two more kinds of requests to the event engine.
 
         In the world of one kind more timers may fire than are allowed; in the other two effects come at one instant.
         """
+        for rows, started_ns in self._endless:
+            settled_ns = self.settled_ns[rows]
+            self.action_ns[rows] += np.where(settled_ns == NEVER, 0, np.maximum(settled_ns - started_ns, 0))
         self.actions += self.attempts
         steps = polls_at_most * STEPS_PER_POLL
         if int(self.polls.max(initial=0)) + STEPS_PER_ACTION * int(self.actions.max(initial=0)) + STEPS_BESIDES > steps:

@@ -22,7 +22,7 @@ LOW = 0.02
 
 OUTCOMES = ("success", "gave_up", "stuck", "open", "canceled", "runaway")
 """The parts of a bar of outcomes, from left to right."""
-CAUSES = ("ack_lost", "crash_after_effect", "timeout", "report_lost", "resubmit")
+CAUSES = ("ack_lost", "crash_after_effect", "timeout", "report_lost", "resubmit", "repeated")
 """The parts of a bar of repeated effects, from left to right."""
 
 

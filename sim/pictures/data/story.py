@@ -14,7 +14,7 @@ from sim.history.vocabulary import CANCELED, CUT, DIED, PENDING, RETURNED, THREW
 from sim.pictures.data.picture import Picture
 from sim.pictures.data.time_axis import TimeAxis, time_axis
 from sim.stories.ending import tally
-from sim.stories.phrases import CANCELS, KILLED, span_text
+from sim.stories.phrases import CANCELS, KILLED, failure_words, span_text
 from sim.stories.reader import read
 from sim.stories.story import ACTED, LOOKED, Try
 
@@ -44,7 +44,15 @@ EFFECT_WORDS = MappingProxyType({"applied": "first effect", "suppressed": "suppr
 """Legend: an effect, by `EffectMark.name`; all other names are `DUPLICATE`."""
 DUPLICATE = "duplicate effect"
 
-POLL_WORDS = MappingProxyType({LOOKED: "poll: nothing new", ACTED: "poll that acts or ends", THREW: "poll that throws"})
+RAN = "ran"
+POLL_WORDS = MappingProxyType(
+    {
+        LOOKED: "poll: nothing new",
+        ACTED: "poll that acts or ends",
+        THREW: "poll that throws",
+        RAN: "other scheduled mutation",
+    }
+)
 """Legend: a poll, by `PollMark.how`."""
 
 _CONCLUSIONS = MappingProxyType(
@@ -131,7 +139,7 @@ class PollMark:
     lane: int
     """Position in `lanes`, from 0."""
     how: str
-    """`looked` (nothing new), `acted` (acts or ends) or `threw`."""
+    """`looked` (nothing new), `acted` (acts or ends) or `threw`; `ran` for a mutation that does not count as a poll."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +151,7 @@ class StoryPicture(Picture):
     rows: tuple[Row, ...]
     """From the top down."""
     lanes: tuple[str, ...]
-    """The functions that poll: a lane each, below the rows."""
+    """The scheduled mutations: a lane each, below the rows."""
     polls: tuple[PollMark, ...]
     """Polls that lie on the axis."""
     downs: tuple[tuple[int, int | None], ...]
@@ -179,7 +187,9 @@ def story_data(story: Story, outcome: Outcome, caption: str = "") -> StoryPictur
         axis=axis,
         rows=tuple(rows),
         lanes=tuple(lanes),
-        polls=tuple(PollMark(poll.t_ns - zero_ns, lanes.index(poll.name), poll.how) for poll in polls),
+        polls=tuple(
+            PollMark(poll.t_ns - zero_ns, lanes.index(poll.name), poll.how if poll.counts else RAN) for poll in polls
+        ),
         downs=tuple(
             (down_ns - zero_ns, None if up_ns is None else up_ns - zero_ns)
             for down_ns, up_ns in (story.restarts if story.jobs else ())
@@ -297,4 +307,6 @@ def _label_of(tried: Try) -> str:
     words = {KILLED: "dies with the server", CUT: "cut off"}.get(tried.how, tried.outcome)
     if tried.how == DIED and not tried.outcome.startswith("crash"):
         words = "system error"
-    return words if tried.end_ns is None else f"{words}, {span_text(tried.end_ns - tried.start_ns)}"
+    if tried.end_ns is None:
+        return words
+    return ", ".join(filter(None, (words, span_text(tried.end_ns - tried.start_ns), failure_words(tried.failure))))

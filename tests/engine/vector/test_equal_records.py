@@ -85,6 +85,12 @@ DEPLOYED = {
     "platform: {action_time_limit: 4s, crash_detection: 3s}",
     "no time limit": "action: {latency: {constant: 1s}, outcomes: {fail: 0.3, hang: 0.1}}\n"
     "platform: {action_time_limit: none}\nlimits: {polls_per_request: 60}",
+    **{
+        f"no time limit, canceled {target}": "action: {latency: {constant: 1s}, outcomes: {fail: 0.3, hang: 0.4}}\n"
+        "platform: {action_time_limit: none}\nlimits: {polls_per_request: 60}\n"
+        f"cancel: {{share: 0.7, after: {{uniform: {{low: 0s, high: 20s}}}}, target: {target}}}"
+        for target in ("request", "action", "poll")
+    },
     "few polls": f"action: {{latency: {SLOW}, outcomes: {HARM}}}\nlimits: {{polls_per_request: 3}}",
     "rows collected early": f"action: {{latency: {SLOW}, outcomes: {HARM}}}\nplatform: {{retention: 2s}}",
 }
