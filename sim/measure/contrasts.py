@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 
 from sim.history.vocabulary import NEVER
 from sim.measure.estimates import NOTHING, Estimate, Z, share_limits
-from sim.measure.means import Shape, interval
+from sim.measure.means import NEVER_DIFFERS, Shape, interval
 from sim.measure.possible import Bounds
 
 Counts = tuple[int, int]
@@ -66,8 +66,11 @@ class Column:
 # -- means -------------------------------------------------------------------------------------------------------------
 
 
-def paired_means(a: Column, b: Column, *, factor: float = 1.0) -> Estimate:
-    """Estimate the difference of two means over pairs; the values that count are finite."""
+def paired_means(a: Column, b: Column, *, factor: float = 1.0, least_step: float = 0.0) -> Estimate:
+    """Estimate the difference of two means over pairs; the values that count are finite.
+
+    `least_step` is by how much a value that is not 0 differs from it at least: 1 for counts.
+    """
     in_a, in_b = int(a.counted.sum()), int(b.counted.sum())
     if not in_a or not in_b:
         return NOTHING
@@ -83,7 +86,7 @@ def paired_means(a: Column, b: Column, *, factor: float = 1.0) -> Estimate:
         parts = (b.values - mean_b) * b.counted * (requests / in_b)
         parts -= (a.values - mean_a) * a.counted * (factor * requests / in_a)
         parts += value
-    largest = max(float(b.values[b.counted].max()), factor * float(a.values[a.counted].max()))
+    largest = max(least_step, float(b.values[b.counted].max()), factor * float(a.values[a.counted].max()))
     return signed_mean(value, np.asarray(parts, dtype=np.float64), largest)
 
 
@@ -91,9 +94,11 @@ def signed_mean(value: float, differences: NDArray[np.float64], largest: float) 
     """Give a mean `value` of at least two differences of either sign its interval.
 
     A pair rarer than all seen may differ by as much as the largest difference seen, either way; if there is none, by
-    `largest`.
+    `largest`; if that is 0 too, nothing can be said.
     """
     largest = float(np.abs(differences).max()) or largest
+    if largest == 0:
+        return Estimate(value, reason=NEVER_DIFFERS)
     if (differences == differences[0]).all():
         unseen = share_limits(0, len(differences))[1]
         return Estimate(value, value - unseen * (largest + value), value + unseen * (largest - value))

@@ -16,7 +16,8 @@ from sim.measure import contrasts
 from sim.measure.contrasts import Column
 from sim.measure.estimates import NOTHING, AnySample, Estimate
 from sim.measure.metrics import CellMetrics, json_number
-from sim.measure.quantile_contrasts import PairRanks, quantiles
+from sim.measure.pair_ranks import PairRanks
+from sim.measure.quantile_contrasts import quantiles
 from sim.measure.quantities import METRICS, QUANTITIES, Metric, Statistic, Unit
 
 
@@ -164,7 +165,9 @@ class Differences:
             never = contrasts.rates((a.infinite, len(a)), (b.infinite, len(b)), correlation=correlation)
             return contrasts.of_infinite_means(never, a=bool(a.infinite), b=bool(b.infinite))
         if self._requests is not None and not (self.a.is_certain and self.b.is_certain):
-            return contrasts.paired_means(*self._columns_of(metric.quantity), factor=factor)
+            least_step = 1.0 if metric.unit is Unit.count else 0.0
+            columns = self._columns_of(metric.quantity)
+            return contrasts.paired_means(*columns, factor=factor, least_step=least_step)
         return contrasts.independent(*(metrics.value(metric.path) for metrics in self._metrics), factor=factor)
 
     def _of_replications(self, metric: Metric, factor: float) -> Estimate:

@@ -10,23 +10,22 @@ joint law of the ranks. That needs no density, knows jumps and infinity, and wit
 To the first order it is the percentile interval of a bootstrap over pairs, computed instead of resampled. The joint law
 is taken as normal in rank (a Gaussian copula of exact binomials).
 
-What pairs share is used twice. The correlation is measured not at the quantile alone, where few pairs disagree, but
-at `PLACES` places within a standard deviation of the rank, with `UNSEEN` pairs added that disagree either way. And the
-true quantiles of a pair lie in the same gap between two successive values of each cell, so both ends of the gap are
-taken together; cells that are independent get the wider combinations.
+What pairs share is used three times. `PairRanks` measures their correlation at several places. The true quantiles of
+a pair lie in the same gap between two successive values of each cell, so both ends of the gap are taken together; cells
+that are independent get the wider combinations. And where both cells are smooth about the quantile, a parabola takes
+the place of the values: these wander about their law, each cell in its own way, by more than the difference of two
+related quantiles varies, so that intervals between the values themselves cover 99 % and more.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache
-from typing import Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.history.vocabulary import NEVER
-from sim.measure.contrasts import Column
 from sim.measure.estimates import NOTHING, TAIL, AnySample, Estimate, quantile_rank
 
 LATTICE = (10_946, 6_765)
@@ -36,8 +35,15 @@ LATTICE = (10_946, 6_765)
 REACH = 9
 """Ranks more than this many standard deviations from their mean are ignored."""
 
-PLACES = 17
-UNSEEN = 0.25
+WINDOW = 2
+"""A parabola is laid through the values within so many standard deviations of the rank."""
+LEAST_WINDOW = 5
+"""So many ranks on either side at least."""
+SMOOTH = (1.5, 0.05)
+"""Values are smooth if none is further from the parabola than (first / root of their number + second) of their range.
+Steps and jumps are not."""
+
+Floats = NDArray[np.floating[Any]]
 
 
 def quantiles(
@@ -60,8 +66,27 @@ def quantiles(
     along, across = math.sqrt((1 + correlation) / 2), math.sqrt((1 - correlation) / 2)
     below_a = _counts(along * x + across * y, len(a), share)
     below_b = _counts(along * x - across * y, len(b), share)
+    curves = [_parabola(one, share) for one in (a, b)] if correlation and not within else [None]
+    if None not in curves:
+        of_a, of_b = (
+            curve(below - float(share) * len(one))
+            for curve, below, one in zip(curves, (below_a, below_b), (a, b), strict=True)
+            if curve is not None
+        )
+        low, high = _percentiles(of_b - factor * of_a, of_b - factor * of_a)
+        return Estimate(float(value), min(low, float(value)), max(high, float(value)))
     # The true quantile lies between the last value below it and the next.
     less, more = 1 - within, 1 + within
+    curves = [_parabola(one, share) for one in (a, b)] if correlation and not within else []
+    if curves and None not in curves:
+        smooth_a, smooth_b = (
+            curve(below - float(share) * len(one))
+            for curve, below, one in zip(curves, (below_a, below_b), (a, b), strict=True)
+            if curve is not None
+        )
+        lows = highs = smooth_b - factor * smooth_a
+        low, high = _percentiles(lows, highs)
+        return Estimate(float(value), min(low, float(value)), max(high, float(value)))
     ends_a, ends_b = ([_ordered(one, below + end) for end in (0, 1)] for one, below in ((a, below_a), (b, below_b)))
     if correlation:
         lows, highs = (
@@ -77,58 +102,37 @@ def quantiles(
     else:
         lows = _less(less * ends_b[0], factor * more * ends_a[1], undefined=-math.inf)
         highs = _less(more * ends_b[1], factor * less * ends_a[0], undefined=math.inf)
+    return Estimate(None if math.isnan(value) else float(value), *_percentiles(lows, highs))
+
+
+def _percentiles(lows: Floats, highs: Floats) -> tuple[float, float]:
+    """Return the point that 2.5 % of `lows` are below, and that which 2.5 % of `highs` are above."""
     out = math.floor(TAIL * len(lows))
-    low, high = float(np.partition(lows, out)[out]), float(np.partition(highs, len(highs) - 1 - out)[-1 - out])
-    return Estimate(None if math.isnan(value) else float(value), low, high)
+    return float(np.partition(lows, out)[out]), float(np.partition(highs, len(highs) - 1 - out)[-1 - out])
 
 
-@dataclass(frozen=True, slots=True)
-class PairRanks:
-    """Of each pair, how many values lie below it in each cell; enough to correlate any quantile of the two."""
+def _parabola(sample: AnySample, share: Fraction) -> Callable[[Floats], Floats] | None:
+    """Return the values about a quantile as a smooth function of the distance in ranks; None if they are not smooth."""
+    rank = quantile_rank(len(sample), share)
+    reach = math.ceil(WINDOW * math.sqrt(len(sample) * float(share) * (1 - float(share))))
+    if reach < LEAST_WINDOW or rank - reach < 1 or rank + reach > len(sample) - sample.infinite:
+        return None
+    values = sample.at(np.arange(rank - reach, rank + reach + 1)).astype(np.float64)
+    at = np.arange(-reach, reach + 1) / reach
+    # On a symmetric grid 1, x, and x^2 less its mean are orthogonal.
+    squares = at**2
+    center, constant = float(squares.mean()), float(values.mean())
+    slope = float((at * values).sum() / squares.sum())
+    bend = float(((squares - center) * values).sum() / np.square(squares - center).sum())
 
-    below_a: NDArray[np.int64]
-    """Shape (pairs,), ascending: of each request, how many values of A lie below its own."""
-    below_b: NDArray[np.int64]
-    below_both: NDArray[np.int64]
-    """Shape (pairs,), ascending: the larger of the two numbers of each pair."""
-    share_of_pairs: float
-    """Pairs over the geometric mean of the numbers of requests that count in A and in B."""
+    def curve(distance: Floats) -> Floats:
+        place = distance / reach
+        smoothed: Floats = constant + slope * place + bend * (place**2 - center)
+        return smoothed
 
-    @classmethod
-    def of(cls, a: Column, b: Column) -> Self:
-        """Rank the pairs that count in both cells."""
-        both = a.counted & b.counted
-        below = [_before(column.values[both]) for column in (a, b)]
-        sizes = float(a.counted.sum()) * float(b.counted.sum())
-        share = int(both.sum()) / math.sqrt(sizes) if sizes else 0.0
-        return cls(np.sort(below[0]), np.sort(below[1]), np.sort(np.maximum(*below)), share)
-
-    def correlation(self, share: Fraction) -> float:
-        """Return the correlation, over pairs, of not lying above the quantile of a share in A and in B.
-
-        It is smaller if not every request counts in both cells.
-        """
-        pairs = len(self.below_a)
-        if pairs < 2:
-            return 0.0
-        rank = quantile_rank(pairs, share)
-        reach = math.sqrt(pairs * float(share) * (1 - float(share)))
-        places = np.unique(np.clip(np.rint(np.linspace(rank - reach, rank + reach, PLACES)), 1, pairs - 1))
-        # A value does not lie above that of a rank if fewer values than the rank lie below it.
-        in_a, in_b, in_both = (
-            float(np.searchsorted(ascending, places, side="left").mean())
-            for ascending in (self.below_a, self.below_b, self.below_both)
-        )
-        only_a, only_b, neither = in_a - in_both + UNSEEN, in_b - in_both + UNSEEN, pairs - in_a - in_b + in_both
-        margins = (in_both + only_a) * (only_b + neither) * (in_both + only_b) * (only_a + neither)
-        found = (in_both * neither - only_a * only_b) / math.sqrt(margins) if margins > 0 else 0.0
-        return found * self.share_of_pairs
-
-
-def _before(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return for each value how many are below it; `NEVER` is above all others."""
-    numbers = np.where(values == NEVER, np.iinfo(np.int64).max, values)
-    return np.searchsorted(np.sort(numbers), numbers, side="left")
+    first, second = SMOOTH
+    most = (first / math.sqrt(len(values)) + second) * float(values[-1] - values[0])
+    return curve if float(np.abs(values - curve(at * reach)).max()) < most else None
 
 
 def _less(b: NDArray[np.float64], a: NDArray[np.float64], *, undefined: float) -> NDArray[np.float64]:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sim.history.vocabulary import NEVER
 from sim.measure.contrasts import Column
 from sim.measure.estimates import Estimate, Sample, quantile
-from sim.measure.quantile_contrasts import PairRanks, quantiles
+from sim.measure.pair_ranks import PairRanks
+from sim.measure.quantile_contrasts import quantiles
 
 lawful = settings(derandomize=True, deadline=None, max_examples=40)
 HALF, P90, P99 = Fraction(1, 2), Fraction(9, 10), Fraction(99, 100)
