@@ -18,8 +18,8 @@ from sim.measure.estimates import interval_ranks
 from sim.measure.quantities import METRICS, Statistic, Unit
 
 SAMPLES = 1000
-NOISE = 3 * math.sqrt(0.05 * 0.95 / SAMPLES)
-"""Three standard deviations of a share of 95 % in a thousand samples."""
+NOISE = 3 * math.sqrt(0.02 * 0.98 / SAMPLES)
+"""Three standard deviations of a share of 98 % in a thousand samples."""
 
 pytestmark = pytest.mark.slow
 each_world = pytest.mark.parametrize("truth", TRUTHS, ids=lambda truth: truth.name)

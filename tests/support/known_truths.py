@@ -22,6 +22,8 @@ from sim.scenario.load import from_dict
 MS = 1e6
 MOST_REPLICATIONS = 10_000
 """Of one run."""
+LEAST_SEEN = 1_000
+"""Of fewer values beyond a quantile in the long run, or of fewer in all, the truth is not known well enough."""
 Tree = Mapping[str, Any]
 
 
@@ -210,6 +212,9 @@ def coverage(truth: Truth, samples: int, seed: int = 1) -> dict[str, Coverage]:
         if true is None and None not in values:
             true = values[0] if len(values) == 1 else _less(values[1], values[0])
         if true is None or not math.isfinite(true) or metric.statistic is Statistic.max:
+            continue
+        rarest = float(1 - metric.share) if metric.statistic is Statistic.quantile else 1.0
+        if min(len(one.sample(path)) for one in long_runs) * rarest < LEAST_SEEN:
             continue
         found[path] = Coverage(true, is_discrete=truth.is_discrete or metric.unit is not Unit.duration)
     for parts in zip(*cut, strict=True):

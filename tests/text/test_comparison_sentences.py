@@ -32,7 +32,7 @@ def test_what_may_be_chance_is_said_so(make_pair: MakePair) -> None:
     pair = make_pair(SPREAD, [(1, {"first_effect_ns": (100 + number * 7 % 89) * MS}) for number in range(400)])
     assert said(pair, "time_to_effect.p50") == (
         "Inconclusive: the p50 of the time to effect is 139 ms in A and 143 ms in B; the difference may be "
-        "chance (-2.00 ms to +10.0 ms)."
+        "chance (-1.91 ms to +9.78 ms)."
     )
 
 
@@ -110,7 +110,7 @@ def test_what_is_the_same_is_said_at_once(make_pair: MakePair) -> None:
     [
         (
             "time_to_effect.p50 > +10%",
-            "holds: time_to_effect.p50 > +10%; it goes from 139 ms to 196 ms, +57.0 ms (+51.0 to +63.0 ms), +41.01 %",
+            "holds: time_to_effect.p50 > +10%; it goes from 139 ms to 196 ms, +57.0 ms (+51.4 to +62.6 ms), +41.01 %",
         ),
         (
             "attempts.mean > +10%",
