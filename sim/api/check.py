@@ -15,7 +15,7 @@ from sim.contracts.invariant import SOMETIMES
 from sim.engine.world import REPORT_EVERY, World
 from sim.experiment.cell_result import CellResult, evaluate
 from sim.experiment.engines import EVENT, Choice
-from sim.experiment.plan import plan, refuse_course, request_count, weather_problems
+from sim.experiment.plan import PILOT_REQUESTS, plan, refuse_course, request_count, weather_problems
 from sim.experiment.terms import terms_of
 from sim.history.recorder import History, Recorder
 from sim.history.records import Requests
@@ -50,6 +50,11 @@ class Broken:
     """The outcome of the request; None if the violation belongs to no request."""
     replays: bool = True
     """Whether the request does the same if it is simulated without the requests before it, as `replay` does."""
+
+    @property
+    def requests_needed(self) -> int:
+        """How many requests a run needs to show it again, if it does not replay: those of the pilot came before."""
+        return min(max(self.request + 1, PILOT_REQUESTS), self.cell.scenario.requests.count)
 
 
 @dataclass(frozen=True)
@@ -156,7 +161,7 @@ class _Check:
     ) -> None:
         self.cell = cell
         self.held = held
-        self.make = cell.scenario.retrier.make if retrier is None else retrier
+        self.make = cell.scenario.retrier.maker() if retrier is None else retrier
         self.at_most = at_most
         self.histories = 0
         self.events = 0
@@ -212,7 +217,7 @@ class _Check:
 
     def _world(self, replication: int = 0) -> tuple[World, Recorder | None]:
         recorder = Recorder() if self.held else None
-        made = World(self.cell.scenario, replication=replication, retrier=self.make(), recorder=recorder)
+        made = World(self.cell.scenario, replication=replication, retrier=self.make, recorder=recorder)
         return made, recorder
 
     def _count(self) -> int:
@@ -246,7 +251,7 @@ class _Check:
 
         def alone(number: int) -> History:
             recorder = Recorder()
-            another = World(world.cell, retrier=self.make(), recorder=recorder, choices=world.choices)
+            another = World(world.cell, retrier=self.make, recorder=recorder, choices=world.choices)
             another.isolated([number])
             return recorder.history()
 

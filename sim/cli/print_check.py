@@ -45,7 +45,7 @@ def _line(first: Broken, source: Source, *, several: bool) -> str:
     """Return the command that shows it again: a replay, or a run if the requests before it are needed."""
     if first.replays:
         return source.replay_line(first.request, first.cell.id if several else None)
-    return shlex.join(["retrysim", "run", *replace(source, requests=first.request + 1).words(), "--check"])
+    return shlex.join(["retrysim", "run", *replace(source, requests=first.requests_needed).words(), "--check"])
 
 
 def _where(first: Broken, *, several: bool) -> str:

@@ -197,6 +197,7 @@ class Client:
         self.calls_at_most = calls_at_most
         self._recorder = recorder
         self._witness = witness
+        self.loop = loop
         self._kind = loop.kind or type(loop).__name__
         self._task = Task(loop.retry(Call(self), ClientContext(self)), self._concluded)
 

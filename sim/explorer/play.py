@@ -181,7 +181,7 @@ def _run(
     bounds = course.bounds
     guide = NotingGuide(course.answers_by_question, bounds.values)
     try:
-        run = Course(cell, bounds, guide, retrier=None if make is None else make())
+        run = Course(cell, bounds, guide, retrier=make)
     except NoSuchAnswer as error:  # of a question that comes before the first step
         raise _misfit((), str(error)) from None
     guide.course = run

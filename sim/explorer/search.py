@@ -63,14 +63,14 @@ class Search:
         self.seen: set[bytes] = set()
         self._scenario = scenario
         self._bounds = bounds
-        self._make = scenario.retrier.make if make is None else make
+        self._make = make
         self._invariants = tuple(invariants)
         self._unseen = {one.name: one for one in invariants if one.kind == SOMETIMES}
 
     def follow(self, answers: Answers) -> Followed:
         """Run one course until it ends or comes to a state that has been seen before."""
         guide = WrittenGuide(answers, self._bounds.values)
-        course = Course(self._scenario, self._bounds, guide, retrier=self._make(), listens=True)
+        course = Course(self._scenario, self._bounds, guide, retrier=self._make, listens=True)
         states, asked, seen = States(course), course.questions, self.seen
         last = answers[-1][0] if answers else -1
         new: list[bytes] = []

@@ -74,9 +74,8 @@ class _Judge:
 
     def size(self, answers: Answers) -> Size | None:
         """Return the size of a course, or None if it does not break the invariant. Raises NoSuchAnswer."""
-        retrier = None if self._make is None else self._make()
         guide = WrittenGuide(answers, self._bounds.values)
-        course = Course(self._scenario, self._bounds, guide, retrier=retrier).run()
+        course = Course(self._scenario, self._bounds, guide, retrier=self._make).run()
         broken = check(course.history(), terms_of(course.world), (self._invariant,))
         return (len(answers), course.steps, answers) if broken else None
 

@@ -45,7 +45,7 @@ def streams(scenario: Scenario, bounds: Bounds, make: Callable[[], Retrier] | No
 
     def run(answers: dict[int, int]) -> tuple[list[Question], int]:
         guide = _DoublingGuide(answers, bounds.values)
-        course = Course(scenario, bounds, guide, retrier=None if make is None else make())
+        course = Course(scenario, bounds, guide, retrier=make)
         while course.step():
             pass
         drawn.update(guide.streams)

@@ -77,7 +77,7 @@ def fitted(
     following = 0
     for gap, wish in wished:
         guide = WrittenGuide(answers, bounds.values)
-        course = Course(scenario, bounds, guide, retrier=None if retrier is None else retrier()).run()
+        course = Course(scenario, bounds, guide, retrier=retrier).run()
         asked, number = course.questions, following + gap
         if number >= len(asked):
             break

@@ -499,7 +499,7 @@ def test_a_leak_between_requests_is_shown_again_by_a_run(pytester: pytest.Pytest
         MINE.replace("for tried in range(self.options.tries + 1):", "while True:")
         .replace(
             "if tried == self.options.tries:",
-            "self.failed += 1\n                if self.failed % 7 == 0:",
+            "Mine.failed += 1\n                if Mine.failed % 7 == 0:",
         )
         .replace('kind = "mine"', 'kind = "mine"\n    failed = 0')
         .replace("attempts_at_most=self.options.tries", "")
