@@ -12,7 +12,11 @@ client has a `LoopRetrier` of its own.
 
 Nothing may outlive that: no class attribute, no global of a module, no object that several retriers hold. Nothing may
 come from outside either: not the module `random`, no clock, no process number. Draw with `ctx.uniform`, ask
-`ctx.now_ms` for the time. Otherwise a request depends on the requests simulated before it, and no replay shows it again.
+`ctx.now_ms` for the time. Otherwise a request depends on the ones simulated before it, and no replay shows it again.
+A cache of what is the same every time does no harm.
+
+`run` simulates some requests again and says so if one does something else, `run --check` some more, and `explore` runs
+some courses twice and refuses to go on; all of them then exit with 4.
 """
 
 from __future__ import annotations

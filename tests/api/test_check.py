@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -305,3 +306,39 @@ def test_the_ports_are_stateless_as_they_say(retrier: str, monkeypatch: pytest.M
     (cell,) = check(parse(text)).cells
     assert "no-leak" not in cell.broken
     assert sorted(set(compared)) == list(range(120))
+
+
+# Retriers whose requests depend on more than scenario and seed.
+
+OWN = "{retrier: none, seed: 5, requests: {count: 300}, action: {outcomes: {fail: 0.4}}}"
+REPLICATIONS = """
+{world: shared, retrier: none, replications: 4, action: {outcomes: {fail: 0.4}},
+ requests: {count: 300, arrivals: {constant: {rate: 2/s}}}}
+"""
+ONE_REPLICATION = REPLICATIONS.replace("replications: 4", "replications: 1")
+
+
+@pytest.mark.parametrize("text", [OWN, REPLICATIONS, ONE_REPLICATION], ids=["isolated", "shared", "one"])
+@pytest.mark.parametrize("kind", ["GlobalChance", "SystemChance", "Clock", "ClassBudget", "ModuleBudget"])
+def test_nothing_holds_if_requests_do_not_repeat(leaking: ModuleType, text: str, kind: str) -> None:
+    checked = check(parse(text), invariants=(), retrier=getattr(leaking, kind))
+    assert not checked.holds
+    assert not checked.result.repeats
+
+
+@pytest.mark.parametrize("text", [OWN, REPLICATIONS, ONE_REPLICATION], ids=["isolated", "shared", "one"])
+@pytest.mark.parametrize("kind", ["Steady", "Remembers"])
+def test_what_is_the_same_every_time_holds(leaking: ModuleType, text: str, kind: str) -> None:
+    assert check(parse(text), retrier=getattr(leaking, kind)).holds
+
+
+def test_a_retrier_that_wrongly_says_that_it_keeps_nothing_is_found(leaking: ModuleType) -> None:
+    checked = check(parse(OWN), retrier=leaking.SaysItKeepsNothing)
+    assert (checked.holds, checked.cells[0].broken) == (False, {})
+    assert checked.result.cells[0].unrepeated
+
+
+def test_a_leak_from_one_replication_into_a_later_one_is_found(leaking: ModuleType) -> None:
+    leaking.Tires.requests = 997  # so that the last replication alone has a tired retrier
+    found = check(parse(REPLICATIONS), invariants=(), retrier=leaking.Tires).result.cells[0].unrepeated
+    assert {one.request // 300 for one in found} == {0}
