@@ -148,13 +148,19 @@ def repeat_replications(cell: Scenario, replications: Sequence[Requests], make: 
     return sorted(found)
 
 
+def maker_anew(cell: Scenario) -> Make | None:
+    """Return what makes a cell's retrier with its module run anew; None if the cell does not name a `module:Class`."""
+    kind = load_anew(cell.retrier.kind) if cell.retrier.trusted else None
+    return None if kind is None else lambda: kind(cell.retrier.options)
+
+
 def _by_new_code(cell: Scenario, make: Make | None, look: Callable[[Make], list[Unrepeated]]) -> list[Unrepeated]:
     """Look at requests with the retrier's module run anew: what it holds is as at the start of a process."""
-    kind = load_anew(cell.retrier.kind) if make is None and cell.retrier.trusted else None
-    if kind is None:
+    anew = maker_anew(cell) if make is None else None
+    if anew is None:
         return []
     try:
-        return look(lambda: kind(cell.retrier.options))
+        return look(anew)
     except Exception:  # noqa: BLE001  # code that was not written to be there twice may fail in any way
         return []
 

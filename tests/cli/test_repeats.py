@@ -71,3 +71,42 @@ def test_a_search_of_parameters_ends_with_the_same_code(run: Run, leaking: Modul
     )
     assert (leaky.exit_code, "NOT REPEATABLE" in leaky.stdout) == (4, True)
     assert steady.exit_code == 0
+
+
+# Courses.
+
+SMALL = ("smallest.yaml", "--set", "action.outcomes.fail=0.1", "--attempts", "3")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_search_of_courses_refuses_and_says_what_was_asked(run: Run, workers: str) -> None:
+    result = run("explore", *SMALL, "--retrier", "leaking:GlobalChance", "--workers", workers)
+    told = " ".join(result.stderr.split())
+    assert (result.exit_code, "nothing is broken" in result.stdout) == (4, False)
+    assert told.startswith("NOT REPEATABLE: the same course asked ")
+    assert all(len(line) <= 100 for line in result.stderr.splitlines())
+    assert not Path("results").exists()
+
+
+def test_state_in_a_class_is_refused_in_words(run: Run) -> None:
+    result = run("explore", *SMALL, "--retrier", "leaking:ClassBudget")
+    assert (result.exit_code, "Traceback" in result.stderr, "NoSuchAnswer" in result.stderr) == (4, False, False)
+
+
+def test_a_steady_retrier_is_searched(run: Run) -> None:
+    assert run("explore", *SMALL, "--retrier", "leaking:Steady").exit_code == 0
+
+
+def test_a_saved_course_that_goes_another_way_is_not_told_as_if_it_were_one_story(run: Run) -> None:
+    course = "course={requests: 1, attempts: 3, crashes: 0, answers: [{question: 0, answer: 1}]}"
+    words = ("smallest.yaml", "--set", "action.outcomes.fail=0.1", "--set", course, "--no-plots")
+    leaky, steady = (run("replay", *words, "--retrier", f"leaking:{kind}") for kind in ("GlobalChance", "Steady"))
+    assert (leaky.exit_code, leaky.stderr.startswith("NOT REPEATABLE")) == (4, True)
+    assert steady.exit_code == 0
+
+
+def test_a_replay_says_that_it_is_only_one_way_it_can_go(run: Run) -> None:
+    words = ("replay", "smallest.yaml", "--request", "3", "--set", "action.outcomes.fail=0.9", "--no-plots")
+    leaky, steady = (run(*words, "--retrier", f"leaking:{kind}") for kind in ("GlobalChance", "Steady"))
+    assert (leaky.exit_code, "NOT REPEATABLE: request 3 " in leaky.stdout) == (4, True)
+    assert (steady.exit_code, "NOT REPEATABLE" in steady.stdout) == (0, False)
