@@ -166,6 +166,7 @@ class _Check:
         self.cell = cell
         self.pilot = pilot if retrier is None else None  # it ran with the scenario's own
         self.held = held
+        self.own = retrier
         self.make = cell.scenario.retrier.maker() if retrier is None else retrier
         self.at_most = at_most
         self.histories = 0
@@ -179,11 +180,11 @@ class _Check:
         scenario = self.cell.scenario
         if scenario.world == "isolated":
             requests = self._isolated(report)
-            unrepeated = repeat_isolated(scenario, requests, self.pilot, self.make)
+            unrepeated = repeat_isolated(scenario, requests, self.pilot, self.own)
         else:
             replications = list(self._shared(report))
             requests = Requests.concatenate(replications)
-            unrepeated = repeat_replications(scenario, replications, self.make, self._count())
+            unrepeated = repeat_replications(scenario, replications, self.own, self._count())
         names = [one.name for one in self.held if one.name in self.broken]
         return CheckedCell(
             evaluate(self.cell, requests, unrepeated),

@@ -129,7 +129,9 @@ def _few(requests: Requests, share: float, least: int) -> int:
     return min(few, max(least, round(count * share / TIMES)))
 
 
-def repeat_replications(cell: Scenario, replications: Sequence[Requests], make: Make, at_most: int) -> list[Unrepeated]:
+def repeat_replications(
+    cell: Scenario, replications: Sequence[Requests], make: Make | None, at_most: int
+) -> list[Unrepeated]:
     """Simulate a quarter of the replications again, the first one after the last; return the requests that differ.
 
     Of each replication they are at most a few; of a single one only the first requests are simulated again. `at_most`
