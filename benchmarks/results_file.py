@@ -38,7 +38,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, Checkpoint(Path(folder) / "checkpoint") as checkpoint:
         checkpoint.begin(describe(planned))
         for position, cell in enumerate(planned.cells):
-            part = simulate_chunk(cell.scenario, Chunk(position, 0, 0, count), planned.engine)
+            part = simulate_chunk(cell.scenario, Chunk(position, 0, 0, count), planned.engine).part
             rounds = []
             for number in range(ROUNDS):
                 times = [time.perf_counter()]

@@ -15,7 +15,8 @@ from sim.contracts.invariant import SOMETIMES
 from sim.engine.world import REPORT_EVERY, World
 from sim.experiment.cell_result import CellResult, evaluate
 from sim.experiment.engines import EVENT, Choice
-from sim.experiment.plan import plan, refuse_course, request_count, weather_problems
+from sim.experiment.plan import PILOT_REQUESTS, plan, refuse_course, request_count, weather_problems
+from sim.experiment.repeats import repeat_isolated, repeat_replications
 from sim.experiment.terms import terms_of
 from sim.history.recorder import History, Recorder
 from sim.history.records import Requests
@@ -51,6 +52,11 @@ class Broken:
     replays: bool = True
     """Whether the request does the same if it is simulated without the requests before it, as `replay` does."""
 
+    @property
+    def requests_needed(self) -> int:
+        """How many requests a run needs to show it again, if it does not replay: those of the pilot came before."""
+        return min(max(self.request + 1, PILOT_REQUESTS), self.cell.scenario.requests.count)
+
 
 @dataclass(frozen=True)
 class CheckedCell:
@@ -83,8 +89,8 @@ class CheckedCell:
 
     @property
     def holds(self) -> bool:
-        """Whether everything holds in this cell."""
-        return not (self.broken or self.unseen)
+        """Whether everything holds in this cell, and every request that was simulated again did the same."""
+        return not (self.broken or self.unseen or self.result.unrepeated)
 
 
 @dataclass(frozen=True)
@@ -120,6 +126,8 @@ def check(
     simulated but not recorded. `retrier` makes a retrier that replaces the scenario's own. `at_most` bounds the number
     of requests of each world; the first ones are simulated. `progress` is called now and then with the progress of the
     run.
+    With a retrier of one's own some requests of an isolated world are simulated again, as `run` does, and all
+    replications of a shared one, in another order: nothing holds if a request then does something else.
     Raises ScenarioError if the run is estimated above the scenario's limits. Same scenario and seed, same result.
     """
     refuse_course(scenario)
@@ -129,7 +137,7 @@ def check(
     planned = plan(scenario, Choice(EVENT, "histories are kept by it alone"))
     total, before = planned.requests, 0
     cells = []
-    for cell in planned.cells:
+    for position, cell in enumerate(planned.cells):
 
         def report(done: int, before: int = before, name: str = cell.name) -> None:
             if progress is not None:
@@ -138,7 +146,7 @@ def check(
         own = [one for one in invariants_named(cell.scenario.check) if one not in invariants]
         held = (*invariants, *own)
         with weather_problems():
-            cells.append(_Check(cell, held, retrier, at_most).run(report))
+            cells.append(_Check(cell, held, retrier, at_most, planned.pilot_of(position)).run(report))
         before += request_count(cell.scenario)
         report(0, before)
     return Checked(Result(planned, [cell.result for cell in cells]), tuple(cells))
@@ -153,10 +161,13 @@ class _Check:
         held: tuple[Invariant, ...],
         retrier: Callable[[], Retrier] | None,
         at_most: int | None,
+        pilot: Requests | None,
     ) -> None:
         self.cell = cell
+        self.pilot = pilot if retrier is None else None  # it ran with the scenario's own
         self.held = held
-        self.make = cell.scenario.retrier.make if retrier is None else retrier
+        self.own = retrier
+        self.make = cell.scenario.retrier.maker() if retrier is None else retrier
         self.at_most = at_most
         self.histories = 0
         self.events = 0
@@ -166,13 +177,17 @@ class _Check:
 
     def run(self, report: Callable[[int], None]) -> CheckedCell:
         """Simulate and check everything; `report` is called with how many requests are done."""
-        if self.cell.scenario.world == "isolated":
+        scenario = self.cell.scenario
+        if scenario.world == "isolated":
             requests = self._isolated(report)
+            unrepeated = repeat_isolated(scenario, requests, self.pilot, self.own)
         else:
-            requests = Requests.concatenate(list(self._shared(report)))
+            replications = list(self._shared(report))
+            requests = Requests.concatenate(replications)
+            unrepeated = repeat_replications(scenario, replications, self.own, self._count())
         names = [one.name for one in self.held if one.name in self.broken]
         return CheckedCell(
-            evaluate(self.cell, requests),
+            evaluate(self.cell, requests, unrepeated),
             self.held,
             len(requests),
             self.histories,
@@ -212,7 +227,7 @@ class _Check:
 
     def _world(self, replication: int = 0) -> tuple[World, Recorder | None]:
         recorder = Recorder() if self.held else None
-        made = World(self.cell.scenario, replication=replication, retrier=self.make(), recorder=recorder)
+        made = World(self.cell.scenario, replication=replication, retrier=self.make, recorder=recorder)
         return made, recorder
 
     def _count(self) -> int:
@@ -246,7 +261,7 @@ class _Check:
 
         def alone(number: int) -> History:
             recorder = Recorder()
-            another = World(world.cell, retrier=self.make(), recorder=recorder, choices=world.choices)
+            another = World(world.cell, retrier=self.make, recorder=recorder, choices=world.choices)
             another.isolated([number])
             return recorder.history()
 

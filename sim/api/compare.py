@@ -22,6 +22,7 @@ from sim.scenario.identity import differing, digest
 from sim.text.comparison import Pair
 from sim.text.comparison_sentences import sentences
 from sim.text.comparison_table import table
+from sim.text.repeats import repeat_sentences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,6 +62,11 @@ class Compared:
     def paired(self) -> bool:
         """Whether requests or replications of equal number met the same chance."""
         return self.differences.paired
+
+    @property
+    def repeats(self) -> bool:
+        """Whether all requests of both cells that were simulated again did the same."""
+        return not (self.a.unrepeated or self.b.unrepeated)
 
     def __getitem__(self, metric: str) -> Difference:
         """Return the difference of a metric, such as `time_to_effect.p99`; KeyError for another name."""
@@ -117,6 +123,11 @@ class Comparison:
         if len(self.cells) != 1:
             raise KeyError(f"{len(self.cells)} pairs of cells were compared: choose one of `.cells`")
         return self.cells[0]
+
+    @property
+    def repeats(self) -> bool:
+        """Whether all requests of all cells that were simulated again did the same."""
+        return all(cell.repeats for cell in self.cells)
 
     def table(self, *, complete: bool = False) -> Table:
         """Return the table of the only pair."""
@@ -185,7 +196,8 @@ def _compared(a: CellResult, b: CellResult, names: tuple[str, str] | None) -> Co
         determined=determined,
     )
     first, second = names or _names(a, b)
-    pair = Pair(first, second, differences, _basis(a, unpaired, determined=determined), tuple(_warnings(changed)))
+    warnings = (*_unrepeated((a, first), (b, second)), *_warnings(changed))
+    pair = Pair(first, second, differences, _basis(a, unpaired, determined=determined), warnings)
     return Compared(a, b, pair)
 
 
@@ -236,6 +248,11 @@ def _basis(a: CellResult, unpaired: str, *, determined: bool) -> str:
         f"Paired by request: both ran {len(a.metrics):,} requests of seed {seed}, "
         "and request n of both met the same weather and the same latencies."
     )
+
+
+def _unrepeated(*sides: tuple[CellResult, str]) -> Iterator[str]:
+    """Warn if requests of one side did something else when they were simulated again."""
+    yield from repeat_sentences([(name, cell.unrepeated) for cell, name in sides])
 
 
 def _warnings(changed: Mapping[str, tuple[Any, Any]]) -> Iterator[str]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from sim.engine.world import World
 from sim.experiment.plan import most_requests, weather_problems
+from sim.experiment.repeats import repeat_few_of_shared, repeat_isolated
 from sim.explorer.play import Played, play
 from sim.history.recorder import History, Recorder
 from sim.history.request import table
@@ -18,6 +19,7 @@ from sim.scenario.mistakes.problems import did_you_mean
 
 if TYPE_CHECKING:
     from sim.history.records import Requests
+    from sim.history.repeats import Unrepeated
     from sim.scenario.schema import Scenario
 
 
@@ -41,6 +43,8 @@ class Replayed:
     """The request's record: one row."""
     played: Played | None = None
     """The course that was played, if the scenario holds one."""
+    unrepeated: tuple[Unrepeated, ...] = ()
+    """Requests that did something else when they were simulated once more: then this is only one way it can go."""
 
     @property
     def outcome(self) -> Outcome:
@@ -59,8 +63,8 @@ def replayed(scenario: Scenario, request: int | None = None, cell: str | None = 
     `request` counts from 0; in a shared world the requests of replication r begin at r * requests.count, and the whole
     replication is simulated. `cell` is the id or the name of a cell; if there is only one it need not be given. If the
     scenario holds a course, the course is played, and `request` need not be given: it is then the request that breaks
-    an invariant, or else the first. Raises NotInScenario if there is no such request or cell, and CourseMisfit if the
-    course does not fit the scenario.
+    an invariant, or else the first. Raises NotInScenario if there is no such request or cell, CourseMisfit if the
+    course does not fit the scenario, and NotRepeatable if it goes another way when it is run again.
     """
     chosen = chosen_cell(scenario, cell)
     one = chosen.scenario
@@ -74,15 +78,17 @@ def replayed(scenario: Scenario, request: int | None = None, cell: str | None = 
     recorder = Recorder()
     if one.world == "isolated":
         with weather_problems():
-            requests = World(one, recorder=recorder).isolated([request])
-        return Replayed(chosen, request, recorder.history(), table(requests))
+            requests = table(World(one, recorder=recorder).isolated([request]))
+            unrepeated = repeat_isolated(one, requests)
+        return Replayed(chosen, request, recorder.history(), requests, unrepeated=tuple(unrepeated))
     replication, number = divmod(request, one.requests.count)
     with weather_problems():
         finished = table(World(one, replication=replication, recorder=recorder).shared(), replication)
+        unrepeated = repeat_few_of_shared(one, finished, replication)
     if number >= len(finished):
         raise NotInScenario(f"request {request} was never submitted: the simulation ended before")
     history = recorder.history().of_request(number)
-    return Replayed(chosen, number, history, finished.select(np.array([number])))
+    return Replayed(chosen, number, history, finished.select(np.array([number])), unrepeated=tuple(unrepeated))
 
 
 def _of_course(cell: Cell, request: int | None) -> Replayed:

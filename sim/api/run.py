@@ -51,6 +51,10 @@ def run(
     stopped. When all is done the folder has `results.sqlite`, which `open_results` reads; a run that finds it simulates
     nothing. `fresh` replaces anything that is there.
 
+    A run with a retrier of one's own simulates some of its requests again, alone and in another order. Those that do
+    something else are in `unrepeated` of their cells, and the sentences of the result begin with them: then its numbers
+    depend on more than scenario and seed (`sim.experiment.repeats`).
+
     Raises ScenarioError if the run is estimated above the scenario's limits, ValueError for an unknown executor, and
     `sim.experiment.pool.WorkersDie` if workers end again and again; with `out` also CorruptResults, RunInProgress and
     NotStored of `sim.results.errors`.
@@ -82,9 +86,10 @@ def _in_memory(planned: Plan, workers: Workers, progress: ProgressCounter) -> Re
             for chunk, part in runner.simulate(planned, missing):
                 progress.finished(chunk)
                 of_cell, cell = parts[chunk.cell], planned.cells[chunk.cell]
-                of_cell.add(chunk.number, payload.decode(part.payload) if isinstance(part, PackedPart) else part)
+                simulated = payload.decode_simulated(part.payload) if isinstance(part, PackedPart) else part
+                of_cell.add(chunk.number, simulated)
                 if of_cell.count == counts[chunk.cell]:
-                    results[chunk.cell] = evaluate(cell, of_cell.join())
+                    results[chunk.cell] = evaluate(cell, of_cell.join(), of_cell.unrepeated)
                     if cell.scenario.precision is None:  # no round adds to it
                         of_cell.free()
         found = [results[position] for position in range(len(planned.cells))]

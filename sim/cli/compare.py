@@ -10,7 +10,7 @@ import click
 
 from sim.api.compare import Compared, Comparison, NotComparable, compare
 from sim.cli.errors import READS, results_errors
-from sim.cli.exit_codes import INCONCLUSIVE, MISSED
+from sim.cli.exit_codes import BROKEN, INCONCLUSIVE, MISSED
 from sim.cli.files import refuse_unwritable, saving
 from sim.cli.terminal import WIDTH, Printer
 from sim.expect.conditions import Condition, parse_condition
@@ -87,7 +87,8 @@ def command(
     --fail-if is METRIC OPERATOR DIFFERENCE. The difference is an amount of B - A (+500ms; for a rate +0.1% is a tenth
     of a percentage point), a share of A's value (+10% of a time or a count), or a multiple of it (x1.1).
 
-    Exits with 99 if a condition certainly holds, and with 98 if one may hold.
+    Exits with 99 if a condition certainly holds, with 98 if one may hold, and with 4 if requests of A or B did
+    something else when they were simulated again.
     """
     if out is None and (no_plots or svg):
         raise click.UsageError("without --out nothing is saved, so --no-plots and --svg have no effect")
@@ -105,6 +106,8 @@ def command(
     if out is not None:
         files = _save(compared, out, pictures=not no_plots, svg=svg)
         printer.verbatim(f"\nsaved in {out}: {', '.join(files)}")
+    if not compared.repeats:
+        raise click.exceptions.Exit(BROKEN)
     if ruling in (Ruling.met, Ruling.inconclusive):
         raise click.exceptions.Exit(MISSED if ruling is Ruling.met else INCONCLUSIVE)
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from sim.cli.exit_codes import CORRUPT, INVALID_SCENARIO
+from sim.cli.exit_codes import BROKEN, CORRUPT, INVALID_SCENARIO
 from sim.cli.terminal import WIDTH
 from sim.experiment.executors import NoDask
 from sim.experiment.pool import WorkersDie
+from sim.explorer.repeats import NotRepeatable
 from sim.kernel.errors import InternalError
 from sim.results.errors import (
     CorruptResults,
@@ -34,9 +35,15 @@ if TYPE_CHECKING:
 
 @contextmanager
 def scenario_errors(source: Source) -> Iterator[None]:
-    """Print what is wrong with a scenario, or with the user's retrier, and exit with 3."""
+    """Print what is wrong with a scenario, or with the user's retrier, and exit with 3.
+
+    If the same course goes another way, exit with 4.
+    """
     try:
         yield
+    except NotRepeatable as error:
+        click.echo("\n".join(wrap(str(error), WIDTH, break_on_hyphens=False)), err=True)
+        raise click.exceptions.Exit(BROKEN) from None
     except ScenarioError as error:
         print_problems(error, source.path)
         raise click.exceptions.Exit(INVALID_SCENARIO) from None

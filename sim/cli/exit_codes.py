@@ -1,6 +1,9 @@
 """Exit codes of the command line.
 
 If several apply, a broken invariant comes first, then a missed expectation, then an inconclusive one.
+
+A request that does something else when it is simulated again counts as a broken invariant: that a request depends on
+scenario and seed alone is the one that every run checks.
 """
 
 OK = 0
@@ -8,7 +11,7 @@ INTERNAL_ERROR = 1
 USAGE = 2
 INVALID_SCENARIO = 3
 BROKEN = 4
-"""An invariant is broken."""
+"""An invariant is broken, or a request did something else when it was simulated again."""
 CORRUPT = 5
 """A results file is damaged, or not one of retrysim's."""
 INCONCLUSIVE = 98

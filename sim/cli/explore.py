@@ -26,9 +26,11 @@ from sim.contracts.catalogue import INVARIANTS
 from sim.experiment.plan import weather_problems
 from sim.explorer.explore import Explored, explore
 from sim.explorer.files import name_of, retrier_words, save, save_test
+from sim.explorer.guided import NoSuchAnswer
 from sim.explorer.plain_values import NotCanonical
 from sim.explorer.play import Played, play, small_world
-from sim.explorer.shrink import minimize
+from sim.explorer.repeats import not_repeatable
+from sim.explorer.shrink import DoesNotBreak, minimize
 from sim.explorer.streams import streams
 from sim.scenario.cells import cells
 from sim.scenario.parts.invariants import invariants_named
@@ -58,7 +60,8 @@ def command(source: Source, options: SearchOptions, cell: str | None, out: Path 
 
     The search tries courses of events in order of how much they differ from the undisturbed one, so the first one that
     it finds is a shortest one. The bounds come from the scenario's `explore`; options change them. For each invariant
-    that is broken, a course that breaks it is saved, for `retrysim replay`. Exits with 4 if one is broken.
+    that is broken, a course that breaks it is saved, for `retrysim replay`. Exits with 4 if one is broken, and also if
+    the same course goes another way when it is run again, which ends the search.
     """
     with scenario_errors(source):
         scenario = source.load()
@@ -144,8 +147,14 @@ def _played(search: Search, broken: Counterexample) -> Played:
     world, bounds = search.world, search.bounds
     invariant = next(one for one in search.invariants if one.name == broken.violation.invariant)
     runs = MOST_STEPS_TO_SHRINK // max(1, broken.steps)
-    answers = minimize(world, bounds, broken.answers, invariant, runs_at_most=runs)
-    return play(world, answers=answers, bounds=bounds, invariants=(invariant,))
+    try:
+        answers = minimize(world, bounds, broken.answers, invariant, runs_at_most=runs)
+        played = play(world, answers=answers, bounds=bounds, invariants=(invariant,))
+    except (DoesNotBreak, NoSuchAnswer):  # it did break it when it was found
+        raise not_repeatable(f"broke '{invariant.name}' when it was found, but now it does not") from None
+    if played.holds:
+        raise not_repeatable(f"broke '{invariant.name}' when it was made smaller, but now it does not")
+    return played
 
 
 def _save(courses: dict[str, Played], folder: Path, retrier: str | None, *, tests: bool) -> list[str]:

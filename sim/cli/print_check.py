@@ -52,7 +52,7 @@ def print_check(checked: Checked, printer: Printer, source: Source, folder: Path
 
 def _line_of_run(first: Broken, source: Source, folder: Path) -> str:
     """Return the command that runs it again with the requests before it; its results leave those of all alone."""
-    fewer = source if first.cell.scenario.world == "shared" else replace(source, requests=first.request + 1)
+    fewer = replace(source, requests=first.requests_needed)
     return shlex.join(["retrysim", "run", *fewer.words(), "--check", "--out", f"{folder}-check"])
 
 

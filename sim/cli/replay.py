@@ -21,6 +21,7 @@ from sim.scenario.cells import cells
 from sim.scenario.identity import digest
 from sim.stories.lines import timeline_lines
 from sim.stories.trace import trace_json
+from sim.text.repeats import repeat_sentences
 
 if TYPE_CHECKING:
     from sim.scenario.schema import Scenario
@@ -61,6 +62,7 @@ def command(
 
     If SCENARIO has a course, such as one saved by `retrysim explore`, the course is played. Exits with 4 if that breaks
     an invariant that the scenario names under `check`, or, if it names none, one that retriers and the platform owe.
+    Exits with 4 also if the request or the course goes another way when it is simulated once more.
     """
     if no_plots and svg:
         raise click.UsageError("--svg asks for a picture, but --no-plots for none")
@@ -81,6 +83,8 @@ def command(
     number = found.number if request is None else request
     printer = Printer()
     printer.sentence(f"{scenario.name}, {found.cell.name}: request {number}, seed {scenario.seed}")
+    for sentence in repeat_sentences([(found.cell.name, found.unrepeated)]):
+        printer.sentence(sentence)
     _print_story(found, printer)
     if not no_plots:
         caption = caption_text(
@@ -98,7 +102,7 @@ def command(
         with replacing(trace) as beside:
             beside.write_text(text, encoding="utf-8")
         printer.verbatim(f"saved {trace}")
-    if found.played is not None and not found.played.holds:
+    if found.unrepeated or (found.played is not None and not found.played.holds):
         raise click.exceptions.Exit(BROKEN)
 
 

@@ -98,9 +98,9 @@ def command(source: Source, **options: Any) -> None:
     If the run has finished, the same command shows its results again. Results of an earlier version of the scenario are
     replaced; those of another file of the same name, or of another --retrier, are refused (--out gives them a folder).
 
-    Exits with 4 if an invariant is broken (--check, or the scenario's own `check`), with 5 if the results that are
-    there are damaged or of another scenario, with 98 if an expectation of the scenario is inconclusive and with 99 if
-    one is missed.
+    Exits with 4 if an invariant is broken (--check, or the scenario's own `check`) or if requests of your own retrier
+    did something else when they were simulated again, with 5 if the results that are there are damaged or of another
+    scenario, with 98 if an expectation of the scenario is inconclusive and with 99 if one is missed.
     """
     _run(source, RunOptions(**options))
 
@@ -133,7 +133,7 @@ def _run(source: Source, options: RunOptions) -> None:
         files = _save(result, path, own, folder, pictures=not options.no_plots, svg=options.svg)
         printer.verbatim("")
         printer.sentence(f"saved in {path}: {', '.join(files)}")
-    if checked is not None and not checked.holds:
+    if not result.repeats or (checked is not None and not checked.holds):
         raise click.exceptions.Exit(BROKEN)
     if result.ruling is not None and result.ruling.value in OF_RULING:
         raise click.exceptions.Exit(OF_RULING[result.ruling.value])

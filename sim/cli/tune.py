@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sim.cli.errors import scenario_errors
-from sim.cli.exit_codes import OF_RULING
+from sim.cli.exit_codes import BROKEN, OF_RULING
 from sim.cli.files import refuse_unwritable, saving
 from sim.cli.progress import progress_bar
 from sim.cli.scenario_options import Source, scenario_options
@@ -50,7 +50,8 @@ def command(source: Source, out: Path | None, *, no_plots: bool, svg: bool) -> N
 
     Prints the Pareto set of the objectives, and saves each of its points as a scenario and as TypeScript. --requests
     sets how many requests measure a finalist. Exits with 98 if no candidate is certain to keep the constraints, and
-    with 99 if all finalists miss them.
+    with 99 if all finalists miss them. Exits with 4 if requests of your own retrier did something else when they were
+    simulated again.
     """
     if no_plots and svg:
         raise click.UsageError("--svg asks for a picture, but --no-plots for none")
@@ -73,6 +74,8 @@ def command(source: Source, out: Path | None, *, no_plots: bool, svg: bool) -> N
         words = own_retrier_words(tuned.points[0].scenario)
         line = shlex.join(["retrysim", "run", str(folder / "point-1.yaml"), *words])
         printer.verbatim(f"\nto run a point\n  {line}")
+    if not tuned.repeats:
+        raise click.exceptions.Exit(BROKEN)
     if tuned.ruling.value in OF_RULING:
         raise click.exceptions.Exit(OF_RULING[tuned.ruling.value])
 

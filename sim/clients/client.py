@@ -226,6 +226,7 @@ class Client:
         self._refusals = 0
         self._recorder = recorder
         self._witness = witness
+        self.loop = loop
         self._kind = loop.kind or type(loop).__name__
         self._task = Task(loop.retry(Call(self), ClientContext(self)), self._concluded)
 

@@ -25,14 +25,14 @@ def simulate(
     replication: int = 0,
     numbers: Sequence[int] | None = None,
     *,
-    retrier: Retrier | None = None,
+    retrier: Callable[[], Retrier] | Retrier | None = None,
     recorder: Recorder | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Requests:
     """Simulate requests of one cell and return their records, in order of number.
 
     In an isolated world `numbers` chooses the requests (all by default). A shared world is always simulated whole, as
-    replication number `replication`.
+    replication number `replication`. `retrier` replaces the scenario's own; see `World`.
     """
     world = World(cell, replication=replication, retrier=retrier, recorder=recorder)
     if cell.world == "shared":

@@ -47,7 +47,7 @@ class World:
         cell: Scenario,
         *,
         replication: int = 0,
-        retrier: Retrier | None = None,
+        retrier: Callable[[], Retrier] | Retrier | None = None,
         recorder: Recorder | None = None,
         choices: Choices | None = None,
         witness: Witness | None = None,
@@ -55,6 +55,8 @@ class World:
     ) -> None:
         """Compose the world of `cell`; `retrier` and `choices` take the place of the scenario's own.
 
+        `retrier` makes retriers: a deployment has one, so each isolated request gets a new one, and a shared world one
+        for all its requests. A retrier itself, given in place of what makes it, serves all requests of any world.
         Without `schedules_cancels` the scenario's cancels do not come at their times: the caller calls `cancel`.
         """
         self.cell = cell
@@ -66,7 +68,12 @@ class World:
         self._schedules_cancels = schedules_cancels
         self.clock = clock = Clock()
         self.choices = choices = Draws(cell.seed, replication) if choices is None else choices
-        self.retrier = cell.retrier.make() if retrier is None else retrier
+        self._make = cell.retrier.maker() if retrier is None else retrier
+        self.retrier = self._make if isinstance(self._make, Retrier) else self._make()
+        """The retrier of the request at hand; in a shared world of all."""
+        self._renews = cell.world == "isolated" and not (isinstance(self._make, Retrier) or self.retrier.stateless)
+        self._is_used = False
+        """Whether a request has met the present retrier."""
         self.promises = promises_of(self.retrier)
         """Asked for before anything happens: what a retrier does to its own fields later does not change them."""
         action = cell.action
@@ -97,6 +104,7 @@ class World:
             polls_per_request=cell.limits.polls_per_request,
         )
         self.deployment = Deployment(server)
+        self._action = Function("action", ACTION, external=self.model)
         if isinstance(self.retrier, ScheduledRetrier):
             self._deploy(self.retrier)
         self.until_ns: int | None = cell.until if isinstance(cell.until, int) else None
@@ -110,11 +118,20 @@ class World:
         """Whether only background work remained when the simulation ended."""
 
     def _deploy(self, retrier: ScheduledRetrier) -> None:
-        retrier.bind(Function("action", ACTION, external=self.model))
+        retrier.bind(self._action)
         for name, indexes in retrier.tables.items():
             self.deployment.store.define(name, indexes)
-        self._submit = mutation("submit", lambda ctx, _: retrier.submit(ctx))
+        self._submit = mutation("submit", self._ask_to_submit)
         self._cancel = mutation(CANCEL, self._ask_to_cancel)
+
+    def _renew(self) -> None:
+        """Make the retrier of the next request, unless the present one is new or keeps nothing between requests."""
+        if self._renews and self._is_used:
+            assert not isinstance(self._make, Retrier)  # noqa: S101  # such a one is never renewed
+            self.retrier = retrier = self._make()
+            if isinstance(retrier, ScheduledRetrier):
+                retrier.bind(self._action)
+        self._is_used = True
 
     # Isolated worlds.
 
@@ -128,6 +145,7 @@ class World:
             self._to_come.clear()
             self._submitting.clear()
             self.clients.clear()
+            self._renew()
             self._start_crons()
             request = Request(number)
             if sources:
@@ -167,6 +185,8 @@ class World:
             else:
                 request.weather = weather
             requests.append(request)
+            if isinstance(self.retrier, LoopRetrier):
+                self._renew()  # a client stands alone even if the deployment is one for all
             self._start(request)
             if progress is not None and number % REPORT_EVERY == 0:
                 progress(number)
@@ -245,6 +265,10 @@ class World:
             raise error
         del self._submitting[request.number]
         request.handle = handle
+
+    def _ask_to_submit(self, ctx: MutationContext, _: Any) -> Any:
+        assert isinstance(self.retrier, ScheduledRetrier)  # noqa: S101  # no other has mutations
+        return self.retrier.submit(ctx)
 
     def _ask_to_cancel(self, ctx: MutationContext, request: Request) -> Any:
         """Call the retrier's own cancel; False before the submission commits: the request has no name yet."""

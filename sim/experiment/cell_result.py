@@ -15,8 +15,11 @@ from sim.measure.metrics import CellMetrics, measure
 from sim.measure.tally import Examples, Tally
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sim.expect.expectations import Verdict
     from sim.experiment.parts import Part
+    from sim.history.repeats import Unrepeated
     from sim.scenario.cells import Cell
     from sim.scenario.schema import Scenario
 
@@ -30,6 +33,8 @@ class CellResult:
     """The requests that count, or a tally of them."""
     metrics: CellMetrics
     verdicts: tuple[Verdict, ...]
+    unrepeated: tuple[Unrepeated, ...] = ()
+    """Requests that did something else when they were simulated again, the first few of each chunk, by number."""
 
     @property
     def id(self) -> str:
@@ -75,7 +80,16 @@ class CellResult:
             **self.metrics.summary(),
             "expect": [verdict.summary() for verdict in self.verdicts],
             "examples": self.examples,
+            **({"unrepeated": unrepeated_summary(self.unrepeated)} if self.unrepeated else {}),
         }
+
+
+def unrepeated_summary(unrepeated: Iterable[Unrepeated]) -> list[dict[str, Any]]:
+    """Return requests that did something else when they were simulated again, for JSON: each with both values."""
+    return [
+        {"request": one.request, "differs": {name: [first, again] for name, first, again in one.columns}}
+        for one in unrepeated
+    ]
 
 
 def in_window(cell: Scenario, part: Part) -> Part:
@@ -88,9 +102,13 @@ def in_window(cell: Scenario, part: Part) -> Part:
     return part.select(inside)
 
 
-def evaluate(cell: Cell, part: Part) -> CellResult:
-    """Measure all requests of a cell, or the tally of them, and judge what its scenario expects."""
+def evaluate(cell: Cell, part: Part, unrepeated: Iterable[Unrepeated] = ()) -> CellResult:
+    """Measure all requests of a cell, or the tally of them, and judge what its scenario expects.
+
+    `unrepeated` are requests that did something else when they were simulated again.
+    """
     scenario = cell.scenario
     part = part_to_keep(scenario, in_window(scenario, part))
     metrics = measure(part, shared=scenario.world == "shared", possible=known_of(scenario))
-    return CellResult(cell, part, metrics, tuple(expected.judge(metrics) for expected in scenario.expect))
+    verdicts = tuple(expected.judge(metrics) for expected in scenario.expect)
+    return CellResult(cell, part, metrics, verdicts, tuple(sorted(unrepeated)))

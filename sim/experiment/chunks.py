@@ -18,20 +18,23 @@ from typing import TYPE_CHECKING, Final
 
 from sim.experiment import payload
 from sim.experiment.engines import EVENT, VECTOR, VERSIONS, Engine, simulate
-from sim.experiment.parts import BLOCKS_A_TALLY, join, keeps_histogram, part_to_keep
+from sim.experiment.parts import BLOCKS_A_TALLY, SimulatedPart, join, keeps_histogram, part_to_keep
 from sim.experiment.plan import weather_problems
 from sim.experiment.precision import size_in_round
+from sim.experiment.repeats import first_of, repeat_few_of_shared, repeat_isolated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from sim.experiment.parts import Part
     from sim.experiment.plan import Plan
+    from sim.history.records import Requests
+    from sim.history.repeats import Unrepeated
     from sim.scenario.schema import Scenario
 
 CHUNK_REQUESTS: Final = {EVENT: 4096, VECTOR: 65_536}
 """Requests of an isolated world that an engine simulates at a time: some hundredths or tenths of a second."""
-TASK_FORMAT: Final = 2
+TASK_FORMAT: Final = 3
 """Grows whenever a class that is pickled into a task moves or changes, so that workers of an older source refuse it."""
 MOST_REMEMBERED = 4
 """Cells that a worker remembers: chunks come in order, so only a few cells are simulated at a time."""
@@ -127,15 +130,35 @@ def _split(numbers: range, most: int) -> Iterator[range]:
 # How a chunk is simulated.
 
 
-def simulate_chunk(cell: Scenario, chunk: Chunk, engine: Engine, progress: Callable[[int], None] | None = None) -> Part:
-    """Simulate one chunk; `progress` is called now and then with how many of its requests are done."""
+def simulate_chunk(
+    cell: Scenario,
+    chunk: Chunk,
+    engine: Engine,
+    progress: Callable[[int], None] | None = None,
+    *,
+    pilot: Requests | None = None,
+) -> SimulatedPart:
+    """Simulate one chunk, and a few of its requests again; `progress` is called now and then with how many are done.
+
+    `pilot` has records of the cell's first requests, to compare with; see `Plan.pilots`.
+    """
     with weather_problems():
         if cell.world == "shared":
-            return simulate(cell, engine, replication=chunk.number, progress=progress)
-        return join(_blocks(cell, chunk, engine, progress))
+            requests = simulate(cell, engine, replication=chunk.number, progress=progress)
+            return SimulatedPart(requests, tuple(repeat_few_of_shared(cell, requests, chunk.number)))
+        unrepeated: list[Unrepeated] = []
+
+        def kept() -> Iterator[Part]:
+            for requests in _blocks(cell, chunk, engine, progress):
+                if engine == EVENT:  # the other one simulates no retrier but its own
+                    unrepeated.extend(repeat_isolated(cell, requests, pilot))
+                yield part_to_keep(cell, requests)
+
+        part = join(kept())
+        return SimulatedPart(part, tuple(first_of(unrepeated)))
 
 
-def _blocks(cell: Scenario, chunk: Chunk, engine: Engine, progress: Callable[[int], None] | None) -> Iterator[Part]:
+def _blocks(cell: Scenario, chunk: Chunk, engine: Engine, progress: Callable[[int], None] | None) -> Iterator[Requests]:
     """Simulate a chunk of an isolated world in as many requests at a time as the engine takes."""
     for block in _split(range(chunk.first, chunk.first + chunk.count), CHUNK_REQUESTS[engine]):
 
@@ -143,7 +166,7 @@ def _blocks(cell: Scenario, chunk: Chunk, engine: Engine, progress: Callable[[in
             if progress is not None:
                 progress(before + done)
 
-        yield part_to_keep(cell, simulate(cell, engine, requests=block, progress=report))
+        yield simulate(cell, engine, requests=block, progress=report)
 
 
 # How a chunk travels to a worker and back, and into a file.
@@ -158,9 +181,9 @@ class PackedPart:
     payload: bytes
 
 
-def pack(identity: str, chunk: Chunk, part: Part) -> PackedPart:
+def pack(identity: str, chunk: Chunk, simulated: SimulatedPart) -> PackedPart:
     """Encode the part of a chunk; `identity` is the plan's."""
-    data = payload.encode(part)
+    data = payload.encode(*simulated)
     return PackedPart(chunk_digest(identity, chunk.cell, chunk.number, data), data)
 
 
@@ -185,6 +208,8 @@ class Task:
     """The sender's version of retrysim, with its TASK_FORMAT."""
     identity: str
     """All that the run's numbers depend on; see `Plan.identity`."""
+    pilot: Requests | None = None
+    """See `simulate_chunk`."""
 
 
 class Tasks:
@@ -200,7 +225,8 @@ class Tasks:
         if self._pickled[0] != chunk.cell:
             self._pickled = (chunk.cell, pickle.dumps(self.plan.cells[chunk.cell].scenario))
         choice = self.plan.choice
-        return Task(chunk, self._pickled[1], choice.engine, choice.version, _own_version(), self.identity)
+        pilot = self.plan.pilot_of(chunk.cell) if chunk.number == 0 else None
+        return Task(chunk, self._pickled[1], choice.engine, choice.version, _own_version(), self.identity, pilot)
 
 
 def perform(task: Task) -> PackedPart:
@@ -209,7 +235,8 @@ def perform(task: Task) -> PackedPart:
         here = f"retrysim {_own_version()} (engine {task.engine} {VERSIONS[task.engine]})"
         there = f"retrysim {task.retrysim} (engine {task.engine} {task.version})"
         raise OtherVersion(f"a worker has {here}, but the run has {there}; install the same version on both")
-    return pack(task.identity, task.chunk, simulate_chunk(_unpickled(task.cell), task.chunk, task.engine))
+    simulated = simulate_chunk(_unpickled(task.cell), task.chunk, task.engine, pilot=task.pilot)
+    return pack(task.identity, task.chunk, simulated)
 
 
 @cache

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
 
-    from sim.experiment.parts import Part
+    from sim.experiment.parts import SimulatedPart
     from sim.experiment.plan import Plan
 
 DASK: Final = "dask"
@@ -33,7 +33,7 @@ class NoDask(ImportError):
 class Runner(Protocol):
     """Simulates chunks."""
 
-    def simulate(self, plan: Plan, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, Part | PackedPart]]:
+    def simulate(self, plan: Plan, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, SimulatedPart | PackedPart]]:
         """Yield each chunk when it is done, in any order; its part is packed if another process simulated it.
 
         Raises what goes wrong in a chunk.
@@ -81,14 +81,15 @@ class _ThisProcess:
     def __init__(self, progress: Callable[[Chunk, int], None] | None) -> None:
         self.progress = progress
 
-    def simulate(self, plan: Plan, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, Part]]:
+    def simulate(self, plan: Plan, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, SimulatedPart]]:
         for chunk in chunks:
 
             def report(done: int, chunk: Chunk = chunk) -> None:
                 if self.progress is not None:
                     self.progress(chunk, done)
 
-            yield chunk, simulate_chunk(plan.cells[chunk.cell].scenario, chunk, plan.engine, report)
+            cell, pilot = plan.cells[chunk.cell].scenario, plan.pilot_of(chunk.cell)
+            yield chunk, simulate_chunk(cell, chunk, plan.engine, report, pilot=pilot)
 
 
 class ExecutorRunner:

@@ -6,7 +6,7 @@ in whatever process it is simulated.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sim.history.records import Requests
 from sim.measure.tally import Tally
@@ -14,6 +14,7 @@ from sim.measure.tally import Tally
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sim.history.repeats import Unrepeated
     from sim.scenario.cells import Cell
     from sim.scenario.schema import Scenario
 
@@ -22,6 +23,14 @@ Part = Requests | Tally
 HISTOGRAM: Final = "histogram"
 BLOCKS_A_TALLY: Final = 16
 """So many blocks of an engine are tallied together: the tally of many requests is hardly larger than that of a few."""
+
+
+class SimulatedPart(NamedTuple):
+    """What a chunk came to."""
+
+    part: Part
+    unrepeated: tuple[Unrepeated, ...] = ()
+    """Requests of it that did something else when they were simulated again; see `sim.experiment.repeats`."""
 
 
 class RequestsNotKept(LookupError):
@@ -56,12 +65,16 @@ class CellParts:
     def __init__(self) -> None:
         self.count = 0
         """How many parts have come."""
+        self.unrepeated: list[Unrepeated] = []
+        """Requests that did something else when they were simulated again, in any order."""
         self._requests: dict[int, Requests] = {}
         self._tally: Tally | None = None
 
-    def add(self, number: int, part: Part) -> None:
+    def add(self, number: int, simulated: SimulatedPart) -> None:
         """Add the part of this number, from 0; each comes once."""
+        part = simulated.part
         self.count += 1
+        self.unrepeated += simulated.unrepeated
         if isinstance(part, Requests):
             self._requests[number] = part
         else:

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from sim.experiment.parts import SimulatedPart
 from sim.history.records import COLUMNS, FLAT_COLUMNS, Requests
+from sim.history.repeats import Unrepeated
 from sim.history.vocabulary import Cause
 from sim.measure.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     Entry = dict[str, Any]
 
 MANIFEST: Final = "manifest"
+UNREPEATED: Final = "unrepeated"
+"""The bytes of a JSON text: of requests that did something else when they were simulated again, if there are any."""
 AS_IS: Final = "array"
 CONSTANT: Final = "constant"
 COUNTING: Final = "counting"
@@ -59,19 +63,45 @@ class BadPayload(ValueError):
     """Bytes that `encode` of this version has not made."""
 
 
-def encode(part: Part) -> bytes:
-    """Return the bytes of some requests or of a tally; the same give the same bytes (of one version of NumPy)."""
+def encode(part: Part, unrepeated: Sequence[Unrepeated] = ()) -> bytes:
+    """Return the bytes of some requests or of a tally; the same give the same bytes (of one version of NumPy).
+
+    `unrepeated` are those of its requests that did something else when they were simulated again.
+    """
+    said: dict[str, Array] = {}
+    if unrepeated:
+        said[UNREPEATED] = np.frombuffer(json.dumps(unrepeated, separators=(",", ":")).encode("ascii"), np.uint8)
     if isinstance(part, Tally):
-        return encode_arrays(part.to_arrays())
+        return encode_arrays({**part.to_arrays(), **said})
     columns = {name: np.ascontiguousarray(getattr(part, name)) for name in FLAT_COLUMNS}
     duplicates = part.duplicates.reshape(len(part), len(Cause))
     columns |= {name: np.ascontiguousarray(duplicates[:, cause]) for cause, name in enumerate(_DUPLICATES)}
-    return encode_arrays(columns, RELATIVES)
+    return encode_arrays({**columns, **said}, RELATIVES)
 
 
 def decode(data: bytes) -> Part:
     """Return the requests or the tally of some bytes, every column with the type it had. Raises BadPayload."""
+    return decode_simulated(data).part
+
+
+def decode_simulated(data: bytes) -> SimulatedPart:
+    """Return what `decode` does, with the requests that did something else when they were simulated again."""
     columns = decode_arrays(data)
+    said = columns.pop(UNREPEATED, None)
+    return SimulatedPart(_part(columns), () if said is None else _unrepeated(said))
+
+
+def _unrepeated(said: Array) -> tuple[Unrepeated, ...]:
+    try:
+        return tuple(
+            Unrepeated(int(request), tuple((str(name), int(first), int(again)) for name, first, again in columns))
+            for request, columns in json.loads(said.tobytes())
+        )
+    except (ValueError, TypeError) as error:
+        raise BadPayload(f"this is no part of a result: {error}") from None
+
+
+def _part(columns: dict[str, Array]) -> Part:
     if "sizes" in columns:
         if "causes" in columns and columns["causes"].shape == (LATER.start,):
             columns["causes"] = np.pad(columns["causes"], (0, len(LATER)))

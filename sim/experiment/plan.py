@@ -47,6 +47,8 @@ class Plan:
     """The estimated events of each cell, at most; empty if the plan comes from a results file."""
     known_digest: str | None = None
     """The scenario's digest as a results file states it; None: it is computed when it is first needed."""
+    pilots: tuple[Requests, ...] = ()
+    """Of each cell the records of its first few requests, simulated with few polls allowed to estimate the events."""
     versions: dict[str, str] = field(default_factory=package_versions)
     """The versions of the packages that make the numbers."""
 
@@ -65,6 +67,11 @@ class Plan:
         """All that the numbers depend on: the scenario's digest, the engine, and the engine's version."""
         return f"{self.digest} {self.choice.engine} {self.choice.version}"
 
+    def pilot_of(self, position: int) -> Requests | None:
+        """Return the records of a cell's first requests, to compare with those of the run; None in a shared world."""
+        cell = self.cells[position].scenario
+        return self.pilots[position] if self.pilots and cell.world == "isolated" else None
+
     @property
     def requests(self) -> int:
         """How many requests there are in all cells and replications, in the first round of `precision`."""
@@ -78,7 +85,8 @@ def plan(scenario: Scenario, engine: Asked | Choice = AUTO) -> Plan:
     asked for cannot simulate one of the cells.
     """
     found = tuple(cells(scenario))
-    events = tuple(_estimated_events(cell.scenario) for cell in found)
+    pilots = tuple(_pilot(cell.scenario) for cell in found)
+    events = tuple(_estimated_events(cell.scenario, pilot) for cell, pilot in zip(found, pilots, strict=True))
     limit = scenario.limits.events
     if sum(events) > limit:
         reason = (
@@ -86,7 +94,8 @@ def plan(scenario: Scenario, engine: Asked | Choice = AUTO) -> Plan:
             "ask for fewer requests, replications or cells, or raise the limit"
         )
         raise ScenarioError([Problem(("limits", "events"), reason)])
-    return Plan(scenario, found, engine if isinstance(engine, Choice) else choose(found, engine), events)
+    choice = engine if isinstance(engine, Choice) else choose(found, engine)
+    return Plan(scenario, found, choice, events, pilots=pilots)
 
 
 def refuse_course(scenario: Scenario) -> None:
@@ -125,7 +134,7 @@ def weather_problems() -> Iterator[None]:
         raise ScenarioError([Problem(("action", "weather"), str(error))]) from None
 
 
-def _estimated_events(cell: Scenario) -> int:
+def _pilot(cell: Scenario) -> Requests:
     few_polls = min(PILOT_POLLS, cell.limits.polls_per_request)
     pilot = cell.model_copy(update={"limits": Limits(polls_per_request=few_polls, events=PILOT_POLLS * PILOT_REQUESTS)})
     world = World(pilot)
@@ -136,7 +145,11 @@ def _estimated_events(cell: Scenario) -> int:
         except ValueError as error:
             raise ScenarioError([Problem(("requests", "arrivals"), str(error))]) from None
     with weather_problems():
-        requests = table(world.shared(at_most=few) if cell.world == "shared" else world.isolated(range(few)))
+        return table(world.shared(at_most=few) if cell.world == "shared" else world.isolated(range(few)))
+
+
+def _estimated_events(cell: Scenario, requests: Requests) -> int:
+    few_polls = min(PILOT_POLLS, cell.limits.polls_per_request)
     # There are none if `until` is before the first arrival.
     each = int(events_of(requests).sum()) / max(1, len(requests))
     if ((requests.polls >= few_polls) | (requests.attempts >= few_polls)).any():

@@ -2,6 +2,7 @@
 
 from sim.explorer.explore import Explored, explore
 from sim.explorer.play import CourseMisfit, Played, play
+from sim.explorer.repeats import NotRepeatable
 from sim.scenario.parts.course import Bounds
 
-__all__ = ["Bounds", "CourseMisfit", "Explored", "Played", "explore", "play"]
+__all__ = ["Bounds", "CourseMisfit", "Explored", "NotRepeatable", "Played", "explore", "play"]

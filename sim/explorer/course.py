@@ -2,7 +2,8 @@
 
 It asks for the outcomes of attempts, the values of every stream of numbers, and the order of what is due at one
 instant; between any two steps, whether the server dies or a request is canceled; and inside a step, between any two
-durable events, whether the server dies there. The requests of an isolated scenario share one deployment here.
+durable events, whether the server dies there. The requests of an isolated scenario share one deployment here, and with
+it its retrier; clients outside of it have a retrier each.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Course:
         bounds: Bounds,
         guide: Guide | None = None,
         *,
-        retrier: Retrier | None = None,
+        retrier: Callable[[], Retrier] | Retrier | None = None,
         listens: bool = False,
     ) -> None:
         """Put the world together, undisturbed if there is no guide; `listens` keeps what handlers learn, for states."""

@@ -20,13 +20,12 @@ from sim.contracts.catalogue import INVARIANTS, Invariant
 from sim.contracts.invariant import SOMETIMES
 from sim.explorer.play import only_cell, small_world, stated_bounds
 from sim.explorer.processes import Processes
-from sim.explorer.search import Counterexample, Followed, Search
+from sim.explorer.search import Counterexample, Departure, Followed, Search
 from sim.scenario.parts.invariants import invariants_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from sim.explorer.guided import Answers
     from sim.retriers.base import Retrier
     from sim.scenario.parts.course import Bounds
     from sim.scenario.schema import Scenario
@@ -74,7 +73,7 @@ class Explored:
 class Follower(Protocol):
     """Runs courses, in one process or several."""
 
-    def follow_all(self, level: Sequence[Answers]) -> Iterator[Followed]:
+    def follow_all(self, level: Sequence[Departure]) -> Iterator[Followed]:
         """Run courses; together the results have every new state."""
         ...
 
@@ -85,7 +84,7 @@ class _Alone:
     def __init__(self, search: Search) -> None:
         self._search = search
 
-    def follow_all(self, level: Sequence[Answers]) -> Iterator[Followed]:
+    def follow_all(self, level: Sequence[Departure]) -> Iterator[Followed]:
         """Run one course after the other."""
         return map(self._search.follow, level)
 
@@ -107,8 +106,8 @@ def explore(
     or else to all that retriers and the platform owe. `retrier` makes a new retrier for each course, instead of the
     scenario's own. `first` ends the search with the first level that breaks something; `states_at_most` ends it at
     once when it has so many states. `workers` processes share the work; what they get must then be picklable.
-    `progress` is called after each course. Raises ScenarioError if the scenario has several cells, and NotCanonical if
-    states cannot be compared.
+    `progress` is called after each course. Raises ScenarioError if the scenario has several cells, NotCanonical if
+    states cannot be compared, and `sim.explorer.NotRepeatable` if the same course goes another way.
     """
     cell = only_cell(scenario)
     bounds = stated_bounds(cell) if bounds is None else bounds
@@ -132,9 +131,9 @@ def _by_level(
     first: bool,
 ) -> Explored:
     states = set[bytes]()
-    level: list[Answers] = [()]
+    level = [Departure(())]
     while True:
-        following: list[Answers] = []
+        following: list[Departure] = []
         for followed in follower.follow_all(level):
             states.update(followed.states)
             following += followed.courses

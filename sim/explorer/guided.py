@@ -41,6 +41,9 @@ class Question(NamedTuple):
 class NoSuchAnswer(LookupError):
     """A course does not fit its world: it answers a question that is not asked, or with an answer out of range."""
 
+    asked: Question | None = None
+    """The question that has no such answer; None if it is not asked."""
+
 
 class Guide(Protocol):
     """Says which way a course goes."""
@@ -99,7 +102,9 @@ class GuidedChoices:
         asked = self.asked
         answer = self.guide.answer(len(asked))
         if not 0 <= answer < ways:
-            raise NoSuchAnswer(f"question {len(asked)} ({what}) has answers 0 to {ways - 1}, not {answer}")
+            error = NoSuchAnswer(f"question {len(asked)} ({what}) has answers 0 to {ways - 1}, not {answer}")
+            error.asked = Question(ways, what, entity, index)
+            raise error
         asked.append(Question(ways, what, entity, index))
         return answer
 

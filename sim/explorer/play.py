@@ -21,6 +21,7 @@ from sim.experiment.terms import terms_of
 from sim.explorer.course import Course
 from sim.explorer.guided import Answers, GuidedChoices, NoSuchAnswer
 from sim.explorer.narration import Disturbance, NotingGuide, about, disturbances
+from sim.explorer.repeats import Repeater
 from sim.history.request import table
 from sim.history.vocabulary import Outcome
 from sim.retriers.base import LoopRetrier, Retrier
@@ -133,7 +134,7 @@ def play(
     scenario states). `retrier`, a class or a function that makes one, replaces the scenario's retrier; a class gets the
     options that the file states for it. `invariants` are checked; by default the ones that the scenario names under
     `check`, or all that retriers and the platform owe. Raises ScenarioError if the file has mistakes, several cells or
-    no course, and CourseMisfit.
+    no course, CourseMisfit, and NotRepeatable if the course goes another way when it is run again.
     """
     if not isinstance(source, (str, Path)):
         return _played(only_cell(source), answers, bounds, retrier, invariants)
@@ -177,22 +178,26 @@ def _played(
 def _run(
     cell: Scenario, course: CourseOptions, make: Callable[[], Retrier] | None
 ) -> tuple[Course, tuple[Disturbance, ...]]:
-    """Run a course; return it with its answers in words. Raises CourseMisfit."""
+    """Run a course; return it with its answers in words. Raises CourseMisfit and NotRepeatable."""
     bounds = course.bounds
     guide = NotingGuide(course.answers_by_question, bounds.values)
     try:
-        run = Course(cell, bounds, guide, retrier=None if make is None else make())
+        run = Course(cell, bounds, guide, retrier=make)
     except NoSuchAnswer as error:  # of a question that comes before the first step
         raise _misfit((), str(error)) from None
     guide.course = run
+    repeater = Repeater(cell, bounds, make)
+    written = tuple((one.question, one.answer) for one in course.answers)
     try:
         run.run()
     except NoSuchAnswer as error:
+        repeater.hold(run, written, failed=True)
         _check_about(run, course.answers)
         asked = len(run.questions)
         # The run stops at the first answer without a question to take it, or with one that has no such answer.
         place = min((one.question, at) for at, one in enumerate(course.answers) if one.question >= asked)[1]
         raise _misfit((place,), str(error)) from None
+    repeater.hold(run, written)
     _check_about(run, course.answers)
     return run, disturbances(run, guide)
 

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from multiprocessing.connection import Connection
 
-    from sim.explorer.guided import Answers
-    from sim.explorer.search import Followed, Search
+    from sim.explorer.search import Departure, Followed, Search
 
 ROUND = 512
 """How many courses each process runs before it learns what the others have seen."""
@@ -44,7 +43,7 @@ class Processes(AbstractContextManager["Processes"]):
             connection.close()
             process.join()
 
-    def follow_all(self, level: Sequence[Answers]) -> Iterator[Followed]:
+    def follow_all(self, level: Sequence[Departure]) -> Iterator[Followed]:
         """Run courses, round by round. Raises the error of a process, and ChildProcessError if a process died."""
         count = len(self._members)
         for start in range(0, len(level), ROUND * count):
@@ -89,6 +88,6 @@ def _serve(connection: Connection, search: Search) -> None:
             return
         search.seen.update(news)
         try:
-            connection.send([search.follow(answers) for answers in courses])
+            connection.send([search.follow(course) for course in courses])
         except Exception as error:  # noqa: BLE001  # raised again in the parent
             connection.send(error)

@@ -8,12 +8,14 @@ from sim.contracts.catalogue import INVARIANTS, Invariant, View, Violation, chec
 from sim.contracts.invariant import SOMETIMES
 from sim.experiment.terms import terms_of
 from sim.explorer.course import Course
-from sim.explorer.guided import Answers, WrittenGuide
+from sim.explorer.guided import Answers, NoSuchAnswer, WrittenGuide
+from sim.explorer.repeats import Repeater, another_question
 from sim.explorer.state import States
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from sim.explorer.guided import Question
     from sim.retriers.base import Retrier
     from sim.scenario.parts.course import Bounds
     from sim.scenario.schema import Scenario
@@ -35,12 +37,20 @@ class Counterexample(NamedTuple):
         return (len(self.answers), self.steps, self.answers)
 
 
+class Departure(NamedTuple):
+    """A course to run."""
+
+    answers: Answers
+    expected: Question | None = None
+    """The question to which the last answer belongs, if the retrier is one that is tried; see `Repeater`."""
+
+
 class Followed(NamedTuple):
     """What one course found."""
 
     states: list[bytes]
     """The digests of its new states."""
-    courses: list[Answers]
+    courses: list[Departure]
     """The courses to run next: this one with one more answer."""
     steps: int
     bounds_hit: tuple[str, ...]
@@ -63,28 +73,35 @@ class Search:
         self.seen: set[bytes] = set()
         self._scenario = scenario
         self._bounds = bounds
-        self._make = scenario.retrier.make if make is None else make
+        self._make = make
         self._invariants = tuple(invariants)
         self._unseen = {one.name: one for one in invariants if one.kind == SOMETIMES}
+        self._repeater = Repeater(scenario, bounds, make)
 
-    def follow(self, answers: Answers) -> Followed:
-        """Run one course until it ends or comes to a state that has been seen before."""
+    def follow(self, departure: Departure) -> Followed:
+        """Run one course until it ends or comes to a state that has been seen before. Raises NotRepeatable."""
+        answers, expected = departure
         guide = WrittenGuide(answers, self._bounds.values)
-        course = Course(self._scenario, self._bounds, guide, retrier=self._make(), listens=True)
+        course = Course(self._scenario, self._bounds, guide, retrier=self._make, listens=True)
         states, asked, seen = States(course), course.questions, self.seen
         last = answers[-1][0] if answers else -1
         new: list[bytes] = []
         known = False
-        while True:
-            if len(asked) > last:
-                digest = states.digest()
-                if digest in seen:
-                    known = True
+        try:
+            while True:
+                if len(asked) > last:
+                    digest = states.digest()
+                    if digest in seen:
+                        known = True
+                        break
+                    seen.add(digest)
+                    new.append(digest)
+                if not course.step():
                     break
-                seen.add(digest)
-                new.append(digest)
-            if not course.step():
-                break
+        except NoSuchAnswer as error:  # the course that it departs from has asked a question with this answer
+            raise another_question(course.steps, len(asked), expected, error.asked) from None
+        self._repeater.hold_fork(course, last, expected)
+        self._repeater.hold_some(course, answers)
         if not known:
             course.conclude()
         view = View(course.history(), terms_of(course.world))
@@ -93,7 +110,7 @@ class Search:
         for name in sighted:
             del self._unseen[name]
         courses = [
-            (*answers, (question, answer))
+            Departure((*answers, (question, answer)), asked[question] if self._repeater.is_tried else None)
             for question in range(last + 1, len(asked))
             for answer in range(1, asked[question].ways)
         ]

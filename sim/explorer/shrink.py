@@ -13,6 +13,7 @@ from sim.contracts.catalogue import Invariant, check
 from sim.experiment.terms import terms_of
 from sim.explorer.course import Course
 from sim.explorer.guided import NoSuchAnswer, WrittenGuide
+from sim.explorer.repeats import Repeater
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,6 +28,10 @@ FARTHEST = 12
 """By how many questions answers move at most."""
 
 
+class DoesNotBreak(ValueError):  # a wrong question, not a failure
+    """A course is to be made smaller that does not break the invariant."""
+
+
 def minimize(
     scenario: Scenario,
     bounds: Bounds,
@@ -38,12 +43,13 @@ def minimize(
 ) -> Answers:
     """Return the smallest course that small changes to this one lead to and that still breaks the invariant.
 
-    Raises ValueError if the course does not break it, and NoSuchAnswer if it is no course of this world.
+    Raises DoesNotBreak if the course does not break it, NoSuchAnswer if it is no course of this world, and
+    NotRepeatable if the same course goes another way.
     """
     judge = _Judge(scenario, bounds, invariant, retrier)
     best = judge.size(answers)
     if best is None:
-        raise ValueError(f"the course does not break {invariant.name}")
+        raise DoesNotBreak(f"the course does not break {invariant.name}")
     tried = {answers}
     improved = True
     while improved:
@@ -71,12 +77,21 @@ class _Judge:
         self._bounds = bounds
         self._invariant = invariant
         self._make = make
+        self._repeater = Repeater(scenario, bounds, make)
 
     def size(self, answers: Answers) -> Size | None:
-        """Return the size of a course, or None if it does not break the invariant. Raises NoSuchAnswer."""
-        retrier = None if self._make is None else self._make()
+        """Return the size of a course, or None if it does not break the invariant.
+
+        Raises NoSuchAnswer and NotRepeatable.
+        """
         guide = WrittenGuide(answers, self._bounds.values)
-        course = Course(self._scenario, self._bounds, guide, retrier=retrier).run()
+        course = Course(self._scenario, self._bounds, guide, retrier=self._make)
+        try:
+            course.run()
+        except NoSuchAnswer:
+            self._repeater.hold(course, answers, failed=True)
+            raise
+        self._repeater.hold_some(course, answers)
         broken = check(course.history(), terms_of(course.world), (self._invariant,))
         return (len(answers), course.steps, answers) if broken else None
 

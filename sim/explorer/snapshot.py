@@ -95,7 +95,7 @@ class Snapshot:
             tuple(self._client(client) for client in world.clients.values()),
             tuple(world._to_come),
             tuple(world._submitting),
-            self._retrier(),
+            self._attributes(world.retrier) if course.deployed else (),
         )
 
     # Jobs and their numbers.
@@ -201,11 +201,12 @@ class Snapshot:
             tuple(self._value(connection) for connection in client.connections),
             self._plain(self._course.witness.learned_by(client)),
             client._task._stopped,
+            self._attributes(client.loop),
         )
 
-    def _retrier(self) -> Any:
-        """Return the attributes of the retrier; a port has only handlers and options, which never change."""
-        known = vars(self._world.retrier)
+    def _attributes(self, retrier: Any) -> Any:
+        """Return the attributes of a retrier; a port has only handlers and options, which never change."""
+        known = vars(retrier)
         return tuple(
             (name, self._plain(value))
             for name, value in known.items()

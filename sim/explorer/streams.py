@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.explorer.course import Course
-from sim.explorer.guided import WrittenGuide
+from sim.explorer.guided import NoSuchAnswer, WrittenGuide
+from sim.explorer.repeats import Repeater, another_question
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 MOST_COURSES = 200
 MOST_STEPS = 20_000
 """Of all courses together. The first course always runs to its end; its own bound of steps limits it."""
+MOST_TRIED = 8
+"""Courses that are run twice."""
 LOW, HIGH = 0.25, 0.75
 
 
@@ -39,15 +42,26 @@ def streams(scenario: Scenario, bounds: Bounds, make: Callable[[], Retrier] | No
     """Return the streams whose values change what happens, in alphabetical order.
 
     Runs the undisturbed course and the courses one answer away from it; misses streams that are only drawn from
-    farther away. Raises whatever the retrier raises.
+    farther away. Raises whatever the retrier raises, and NotRepeatable if the same course goes another way.
     """
     drawn: set[str] = set()
+    repeater = Repeater(scenario, bounds, make)
+    tried = 0
 
-    def run(answers: dict[int, int]) -> tuple[list[Question], int]:
+    def run(answers: dict[int, int], expected: Question | None = None) -> tuple[list[Question], int]:
+        nonlocal tried
         guide = _DoublingGuide(answers, bounds.values)
-        course = Course(scenario, bounds, guide, retrier=None if make is None else make())
-        while course.step():
-            pass
+        course = Course(scenario, bounds, guide, retrier=make)
+        try:
+            while course.step():
+                pass
+        except NoSuchAnswer as error:  # the undisturbed course has asked a question with this answer
+            raise another_question(course.steps, len(course.questions), expected, error.asked) from None
+        for question in answers if repeater.is_tried else ():
+            repeater.hold_fork(course, question, expected)
+        if tried < MOST_TRIED:
+            tried += 1
+            repeater.hold_against(course, lambda: _DoublingGuide(answers, bounds.values))
         drawn.update(guide.streams)
         return course.questions, course.steps
 
@@ -57,7 +71,7 @@ def streams(scenario: Scenario, bounds: Bounds, make: Callable[[], Retrier] | No
     for at, answer in near[:: 1 + len(near) // MOST_COURSES]:
         if steps > MOST_STEPS:
             break
-        more, taken = run({at: answer})
+        more, taken = run({at: answer}, questions[at])
         found.update(question.what for question in more)
         steps += taken
     return sorted(found & drawn)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sim.experiment.executors import Workers
-    from sim.experiment.parts import Part
+    from sim.experiment.parts import SimulatedPart
     from sim.experiment.plan import Plan
     from sim.scenario.schema import Scenario
 
@@ -66,7 +66,7 @@ class RunFolder(AbstractContextManager["RunFolder"]):
         """None if the results are there already, so that nothing has to be simulated or written."""
         self.replaces: Description | None = None
         """The description of results that are there and that this run replaces."""
-        self._parts: dict[tuple[int, int], Part] = {}
+        self._parts: dict[tuple[int, int], SimulatedPart] = {}
         """Parts simulated in this process, by cell and number of the chunk, which need not be read from a file."""
         self._new_folders = [path for path in (folder, *folder.parents) if not path.exists()]
         try:

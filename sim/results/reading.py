@@ -13,10 +13,11 @@ from sim.results.result import Result
 from sim.results.tables import RESULTS, Tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, MutableMapping, Sequence
+    from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 
     from sim.experiment.cell_result import CellResult
-    from sim.experiment.parts import Part
+    from sim.experiment.parts import Part, SimulatedPart
+    from sim.history.repeats import Unrepeated
     from sim.results.description import Description
     from sim.scenario.cells import Cell
 
@@ -42,14 +43,14 @@ def read_parts(path: str | Path) -> Iterator[tuple[Cell, Part]]:
         description = tables.description()
         for position, cell in enumerate(tables.plan(description).cells):
             for part in tables.parts(description.identity, position, description.chunks[position]):
-                yield cell, in_window(cell.scenario, part)
+                yield cell, in_window(cell.scenario, part.part)
 
 
 def read_cells(
     tables: Tables,
     description: Description,
     cells: Sequence[Cell],
-    known: MutableMapping[tuple[int, int], Part] | None = None,
+    known: MutableMapping[tuple[int, int], SimulatedPart] | None = None,
 ) -> list[CellResult]:
     """Read all parts of the cells, and evaluate the cells. Raises CorruptResults.
 
@@ -59,9 +60,21 @@ def read_cells(
     if tables.count() != sum(chunks) or len(chunks) != len(cells):
         raise damaged(tables.path, f"{tables.count()} chunks are there, not {sum(chunks)}")
     return [
-        evaluate(cell, join(tables.parts(description.identity, position, chunks[position], known)))
+        _evaluated(cell, tables.parts(description.identity, position, chunks[position], known))
         for position, cell in enumerate(cells)
     ]
+
+
+def _evaluated(cell: Cell, parts: Iterable[SimulatedPart]) -> CellResult:
+    """Evaluate a cell; its parts are taken one by one."""
+    unrepeated: list[Unrepeated] = []
+
+    def noted() -> Iterator[Part]:
+        for part in parts:
+            unrepeated.extend(part.unrepeated)
+            yield part.part
+
+    return evaluate(cell, join(noted()), unrepeated)
 
 
 def _file(path: str | Path) -> Path:

@@ -17,6 +17,7 @@ from sim.results.plots import PictureData, Plots
 from sim.retriers.base import LoopRetrier
 from sim.scenario.names import label
 from sim.text import sentences
+from sim.text.repeats import repeat_sentences
 from sim.text.reported import Cell as Reported
 from sim.text.tables import table
 
@@ -72,8 +73,17 @@ class Result:
         return table(self.reported)
 
     def sentences(self) -> list[str]:
-        """Return three to five plain sentences: the answer, how sure it is, and which assumption matters most."""
-        return sentences.sentences(self.reported, self.assumed)
+        """Return three to five plain sentences: the answer, how sure it is, and which assumption matters most.
+
+        If requests did something else when they were simulated again, they come first, with the usual causes.
+        """
+        warnings = repeat_sentences([(found.cell.name, found.unrepeated) for found in self.cells])
+        return [*warnings, *sentences.sentences(self.reported, self.assumed)]
+
+    @property
+    def repeats(self) -> bool:
+        """Whether all requests that were simulated again did the same, so that scenario and seed decide the numbers."""
+        return not any(found.unrepeated for found in self.cells)
 
     @property
     def assumed(self) -> list[str]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
     from pathlib import Path
 
-    from sim.experiment.parts import Part
+    from sim.experiment.parts import SimulatedPart
     from sim.experiment.plan import Plan
 
 RESULTS: Final = "results.sqlite"
@@ -123,8 +123,8 @@ class Tables:
                 raise damaged(self.path, f"chunk {number} of cell {cell} has changed since it was stored")
 
     def parts(
-        self, identity: str, cell: int, chunks: int, known: MutableMapping[tuple[int, int], Part] | None = None
-    ) -> Iterator[Part]:
+        self, identity: str, cell: int, chunks: int, known: MutableMapping[tuple[int, int], SimulatedPart] | None = None
+    ) -> Iterator[SimulatedPart]:
         """Yield the parts of a cell, which has so many chunks, one after the other. Raises CorruptResults.
 
         `known` has parts, by cell and number, that need not be read; they are taken out of it.
@@ -137,14 +137,14 @@ class Tables:
             part = known.pop((cell, number), None)
             yield self._read(identity, cell, number) if part is None else part
 
-    def _read(self, identity: str, cell: int, number: int) -> Part:
+    def _read(self, identity: str, cell: int, number: int) -> SimulatedPart:
         row = self.connection.execute(
             "SELECT digest, payload FROM chunks WHERE cell = ? AND chunk = ?", (cell, number)
         ).fetchone()
         if row is None or not _is_undamaged(identity, cell, number, *row):
             raise damaged(self.path, f"chunk {number} of cell {cell} has changed since it was stored")
         try:
-            return payload.decode(row[1])
+            return payload.decode_simulated(row[1])
         except payload.BadPayload as error:
             raise damaged(self.path, f"chunk {number} of cell {cell}: {error}") from None
 

@@ -3,6 +3,20 @@
 A `ScheduledRetrier` lives inside the deployment: its handlers are mutations and actions that run against contexts, as
 in Convex. A `LoopRetrier` is a client outside: one coroutine that calls, sleeps and calls again, which is how most
 retry libraries work.
+
+What a retrier may keep: anything in `self`, for as long as its deployment lives. Each request of an isolated world has
+a deployment, and so a retrier, of its own; in a shared world one retrier serves all requests of a replication, and each
+replication gets a new one. A budget in `self` is thus one request's in an isolated world, and all requests' in a shared
+one. `explore` puts the requests of an isolated scenario into one deployment: they share a `ScheduledRetrier`, but each
+client has a `LoopRetrier` of its own.
+
+Nothing may outlive that: no class attribute, no global of a module, no object that several retriers hold. Nothing may
+come from outside either: not the module `random`, no clock, no process number. Draw with `ctx.uniform`, ask
+`ctx.now_ms` for the time. Otherwise a request depends on the ones simulated before it, and no replay shows it again.
+A cache of what is the same every time does no harm.
+
+`run` simulates some requests again and says so if one does something else, `run --check` some more, and `explore` runs
+some courses twice and refuses to go on; all of them then exit with 4.
 """
 
 from __future__ import annotations
@@ -45,7 +59,7 @@ class Retrier:
     kind: ClassVar[str] = ""
     Options: ClassVar[type[Options]] = NoOptions
     stateless: ClassVar[bool] = False
-    """Whether a retrier keeps nothing from one request to the next, so that `check` need not look for leaks.
+    """Whether a retrier keeps nothing from one request to the next, so that one may serve all isolated requests.
 
     It speaks for one class alone: a subclass may keep something, so it has to say so itself.
     """

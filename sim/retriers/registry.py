@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stderr, redirect_stdout
 from importlib import import_module
+from importlib.abc import SourceLoader
 from importlib.metadata import entry_points
+from importlib.util import module_from_spec
+from io import StringIO
 from typing import Any
 
 from sim.retriers.base import LoopRetrier, Retrier, ScheduledRetrier
@@ -39,6 +44,25 @@ def load(path: str) -> type[Retrier]:
     except AttributeError as error:
         raise LookupError(f"module '{module}' has no '{name}'") from error
     return _checked(found, path)
+
+
+def load_anew(path: str) -> type[Retrier] | None:
+    """Run the module of a retrier that is imported already once more, beside it, and return the class of that name.
+
+    Its class attributes and globals are then those that a new process has. What the module prints is left out. None
+    if the module has no source of its own, as a notebook, or if it does not run twice.
+    """
+    module, _, name = path.partition(":")
+    spec = getattr(sys.modules.get(module), "__spec__", None)
+    if spec is None or not isinstance(spec.loader, SourceLoader):
+        return None
+    anew = module_from_spec(spec)
+    try:
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            spec.loader.exec_module(anew)
+        return _checked(getattr(anew, name), path)
+    except Exception:  # noqa: BLE001  # whatever a module does that was not written to run twice
+        return None
 
 
 def _checked(found: Any, path: str) -> type[Retrier]:

@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 
 from sim.explorer.course import Course
-from sim.explorer.guided import WrittenGuide
+from sim.explorer.guided import NoSuchAnswer, WrittenGuide
 from sim.explorer.play import Played, only_cell, play, stated_bounds
+from sim.explorer.repeats import Repeater, another_question
 from sim.testing.parts import whole_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sim.contracts.invariant import Invariant
-    from sim.explorer.guided import Answers
+    from sim.explorer.guided import Answers, Question
     from sim.retriers.base import Retrier
     from sim.scenario.parts.course import Bounds
     from sim.scenario.schema import Scenario
@@ -71,13 +72,24 @@ def fitted(
 ) -> Answers:
     """Make a course of wishes: (how many questions to leave undisturbed first, which other answer to give then).
 
-    An answer that a question does not have wraps around; wishes after the last question are dropped.
+    An answer that a question does not have wraps around; wishes after the last question are dropped. Raises
+    NotRepeatable.
     """
     answers: Answers = ()
+    asked: list[Question] = []
     following = 0
+    repeater = Repeater(scenario, bounds, retrier)
     for gap, wish in wished:
         guide = WrittenGuide(answers, bounds.values)
-        course = Course(scenario, bounds, guide, retrier=None if retrier is None else retrier()).run()
+        course = Course(scenario, bounds, guide, retrier=retrier)
+        try:
+            course.run()
+        except NoSuchAnswer as error:  # each answer was made for a question that was asked
+            number = len(course.questions)
+            expected = asked[number] if number < len(asked) else None
+            raise another_question(course.steps, number, expected, error.asked) from None
+        for number in range(following if repeater.is_tried else 0):
+            repeater.hold_fork(course, number, asked[number])
         asked, number = course.questions, following + gap
         if number >= len(asked):
             break

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.stories.violations import violation_lines
+from sim.text.repeats import repeat_sentences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,7 @@ def broken_lines(cell: CheckedCell) -> Iterator[str]:
         yield f"broken: {counts}, of {cell.simulated:,} requests, seed {scenario.seed}"
     for one in cell.unseen:
         yield f"never seen: {one.name}: {one.doc}"
+    yield from repeat_sentences([(cell.cell.name, cell.result.unrepeated)])
     first = cell.first
     if first is not None:
         yield ""

@@ -32,10 +32,10 @@ class Simulated(NamedTuple):
 def simulated(scenario: Scenario, retrier: Callable[[], Retrier] | None = None) -> Iterator[Simulated]:
     """Simulate a scenario (its first replication) and yield every history.
 
-    `retrier` makes a retrier that replaces the scenario's own; all requests share it.
+    `retrier` makes the retriers that replace the scenario's own: one for each isolated request, or for a shared world.
     """
     recorder = Recorder()
-    world = World(scenario, retrier=None if retrier is None else retrier(), recorder=recorder)
+    world = World(scenario, retrier=retrier, recorder=recorder)
     if scenario.world == "shared":
         requests = world.shared()
         yield Simulated(View(recorder.history(), terms_of(world)), requests)

@@ -12,6 +12,7 @@ import pytest
 from sim.api.check import check
 from sim.expect.expectations import Ruling
 from sim.explorer.play import play
+from sim.explorer.repeats import NotRepeatable
 from sim.scenario.cells import Cell, cells
 from sim.scenario.load import load
 from sim.scenario.mistakes.problems import ScenarioError
@@ -96,7 +97,7 @@ class ScenarioItem(pytest.Item):
         """Simulate the cell, or play its course; fail if anything in it does not hold."""
         try:
             failure = list(self._simulated() if self.cell.scenario.course is None else self._played())
-        except ScenarioError as error:
+        except (ScenarioError, NotRepeatable) as error:
             failure = str(error).splitlines()
         if failure:
             self.stash[FAILURE_SAYS_ALL] = True

@@ -145,7 +145,7 @@ class Simulate:
         if first is None:
             return self._command(run, "run")
         if not first.replays:
-            return self._command(run, "run", "--requests", str(first.request + 1), "--check")
+            return self._command(run, "run", "--requests", str(first.requests_needed), "--check")
         place = ["--cell", cell.cell.id] if several else []
         return self._command(run, "replay", "--request", str(first.request), *place)
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from sim.expect.expectations import Ruling
 from sim.experiment.cell_result import CellResult, evaluate
-from sim.experiment.engines import Engine, simulate
+from sim.experiment.engines import EVENT, Engine, simulate
 from sim.experiment.plan import weather_problems
+from sim.experiment.repeats import repeat_few_of_shared, repeat_isolated
 from sim.history.records import Requests
 from sim.measure.dominance import cost_of, ranked
 from sim.measure.quantities import Unit
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sim.expect.expectations import Verdict
+    from sim.history.repeats import Unrepeated
     from sim.scenario.cells import Cell
     from sim.scenario.schema import Scenario
 
@@ -43,6 +45,10 @@ class Candidate:
     done: int = 0
     """Requests simulated; in a shared world replications."""
     result: CellResult | None = None
+    pilot: Requests | None = None
+    """Records of the first requests, if they were simulated before."""
+    unrepeated: list[Unrepeated] = field(default_factory=list)
+    """Requests that did something else when they were simulated again."""
 
     def measure(self, upto: int, engine: Engine, progress: Callable[[int], None] | None = None) -> CellResult:
         """Simulate up to so many requests, in a shared world replications; those done already are not repeated."""
@@ -51,14 +57,17 @@ class Candidate:
             with weather_problems():
                 if scenario.world == "isolated":
                     self.parts.append(simulate(scenario, engine, requests=range(self.done, upto), progress=progress))
+                    if engine == EVENT:
+                        self.unrepeated += repeat_isolated(scenario, self.parts[-1], self.pilot)
                 else:
                     for number in range(self.done, upto):
                         self.parts.append(simulate(scenario, engine, replication=number))
+                        self.unrepeated += repeat_few_of_shared(scenario, self.parts[-1], number)
                         if progress is not None:
                             progress((number + 1 - self.done) * scenario.requests.count)
             self.parts = [Requests.concatenate(self.parts)]
             self.done = upto
-        self.result = evaluate(self.cell, self.parts[0])
+        self.result = evaluate(self.cell, self.parts[0], self.unrepeated)
         return self.result
 
 

@@ -199,7 +199,10 @@ def _refuse_unsearchable(scenario: Scenario) -> None:
 
 def _refuse_too_much(scenario: Scenario, candidates: Sequence[Candidate], planned: Sequence[Round]) -> None:
     events, before = 0.0, 0
-    each = sum(plan(one.cell.scenario).events[0] for one in candidates) / len(candidates)
+    plans = [plan(one.cell.scenario) for one in candidates]
+    for candidate, planned_run in zip(candidates, plans, strict=True):
+        candidate.pilot = planned_run.pilot_of(0)
+    each = sum(one.events[0] for one in plans) / len(plans)
     for one in planned:
         events += each * one.candidates * (one.upto - before) / planned[-1].upto
         before = one.upto

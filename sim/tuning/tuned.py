@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sim.expect.expectations import Ruling
+from sim.experiment.cell_result import unrepeated_summary
 from sim.experiment.versions import SUMMARY_SCHEMA, package_versions
 from sim.measure.metrics import summary_of
 from sim.measure.quantities import METRICS
@@ -17,6 +18,7 @@ from sim.scenario.names import key_labels
 from sim.scenario.names import label as label_of
 from sim.scenario.search_space import changed
 from sim.text import tuning_sentences
+from sim.text.repeats import repeat_sentences
 from sim.text.tried import Role, Tried
 from sim.text.tuning_table import table
 from sim.tuning.halving import (
@@ -166,7 +168,18 @@ class Tuned:
             shared=self.scenario.world == "shared",
             edges=self._edges(),
         )
-        return tuning_sentences.sentences(self.reported, self.options.objectives, effort)
+        warnings = repeat_sentences([(cell.cell.name, cell.unrepeated) for cell in self._results()])
+        return [*warnings, *tuning_sentences.sentences(self.reported, self.options.objectives, effort)]
+
+    @property
+    def repeats(self) -> bool:
+        """Whether all requests that were simulated again did the same, so that scenario and seed decide the numbers."""
+        return not any(cell.unrepeated for cell in self._results())
+
+    def _results(self) -> list[CellResult]:
+        """Return all results of the search and of the fresh sample."""
+        fresh = [*(one.result for one in self.finalists), self.as_written.result]
+        return [*fresh, *(one.result for one in self._candidates if one.result is not None)]
 
     def _edges(self) -> list[str]:
         """Name the keys whose range ends too early: a point is in its last twentieth, but values beyond are valid."""
@@ -212,7 +225,15 @@ class Tuned:
             "verdict": self.ruling.value,
             "finalists": [_summary(one, options) for one in self.finalists],
             "as_written": _summary(self.as_written, options),
+            **({} if self.repeats else {"unrepeated": self._unrepeated()}),
         }
+
+    def _unrepeated(self) -> list[dict[str, Any]]:
+        return [
+            {"params": cell.cell.params, "seed": cell.cell.scenario.seed, **one}
+            for cell in self._results()
+            for one in unrepeated_summary(cell.unrepeated)
+        ]
 
     def summary_json(self) -> str:
         """Return the text of `tune.json`; the same scenario gives the same text."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -46,23 +47,28 @@ FLAKY = "{retrier: none, seed: 5, requests: {count: 60}, action: {outcomes: {fai
 
 
 class Forgetful(LoopRetrier):
-    """Counts its tries over all requests instead of each."""
+    """Counts its failures over all requests, and gives up after every fifth."""
 
     kind = "forgetful"
 
-    def __init__(self, options: Any = None) -> None:
-        super().__init__(options)
-        self.left = 5
+    def __init__(self, tries: list[None]) -> None:
+        super().__init__()
+        self.tries = tries
 
     async def retry(self, call: Call, ctx: ClientContext) -> Any:
         while True:
             try:
                 return await call()
             except CallFailed:
-                self.left -= 1
-                if self.left <= 0:
+                self.tries.append(None)
+                if len(self.tries) % 5 == 0:
                     raise
                 await ctx.sleep(100)
+
+
+def forgetful() -> Callable[[], Forgetful]:
+    tries: list[None] = []
+    return lambda: Forgetful(tries)
 
 
 @invariant()
@@ -156,15 +162,8 @@ def test_a_run_beyond_its_limit_is_refused() -> None:
 
 
 def test_another_retrier_takes_the_place_of_the_scenarios_own() -> None:
-    made = []
-
-    def make() -> Forgetful:
-        made.append(Forgetful())
-        return made[-1]
-
-    checked = check(parse(FLAKY), invariants=(), retrier=make, at_most=3)
+    checked = check(parse(FLAKY), invariants=(), retrier=forgetful(), at_most=3)
     assert checked.result.requests().attempts.max() > 1
-    assert len(made) == 1
 
 
 # What it is held against.
@@ -276,11 +275,11 @@ def test_what_belongs_to_no_request_is_found_too() -> None:
 # State that leaks from request to request.
 
 
-def test_a_retrier_that_keeps_something_between_requests_is_found_and_does_not_replay() -> None:
+def test_what_retriers_share_is_found_and_does_not_replay() -> None:
     scenario = parse(FLAKY)
-    first = check(scenario, retrier=Forgetful).cells[0].firsts["no-leak"]
-    assert (first.request > 0, first.replays) == (True, False)
-    again = check(scenario, retrier=Forgetful, at_most=first.request + 1).cells[0].firsts["no-leak"]
+    first = check(scenario, retrier=forgetful()).cells[0].firsts["no-leak"]
+    assert not first.replays
+    again = check(scenario, retrier=forgetful(), at_most=first.requests_needed).cells[0].firsts["no-leak"]
     assert again.violation == first.violation
 
 
@@ -307,3 +306,39 @@ def test_the_ports_are_stateless_as_they_say(retrier: str, monkeypatch: pytest.M
     (cell,) = check(parse(text)).cells
     assert "no-leak" not in cell.broken
     assert sorted(set(compared)) == list(range(120))
+
+
+# Retriers whose requests depend on more than scenario and seed.
+
+OWN = "{retrier: none, seed: 5, requests: {count: 300}, action: {outcomes: {fail: 0.4}}}"
+REPLICATIONS = """
+{world: shared, retrier: none, replications: 4, action: {outcomes: {fail: 0.4}},
+ requests: {count: 300, arrivals: {constant: {rate: 2/s}}}}
+"""
+ONE_REPLICATION = REPLICATIONS.replace("replications: 4", "replications: 1")
+
+
+@pytest.mark.parametrize("text", [OWN, REPLICATIONS, ONE_REPLICATION], ids=["isolated", "shared", "one"])
+@pytest.mark.parametrize("kind", ["GlobalChance", "SystemChance", "Clock", "ClassBudget", "ModuleBudget"])
+def test_nothing_holds_if_requests_do_not_repeat(leaking: ModuleType, text: str, kind: str) -> None:
+    checked = check(parse(text), invariants=(), retrier=getattr(leaking, kind))
+    assert not checked.holds
+    assert not checked.result.repeats
+
+
+@pytest.mark.parametrize("text", [OWN, REPLICATIONS, ONE_REPLICATION], ids=["isolated", "shared", "one"])
+@pytest.mark.parametrize("kind", ["Steady", "Remembers"])
+def test_what_is_the_same_every_time_holds(leaking: ModuleType, text: str, kind: str) -> None:
+    assert check(parse(text), retrier=getattr(leaking, kind)).holds
+
+
+def test_a_retrier_that_wrongly_says_that_it_keeps_nothing_is_found(leaking: ModuleType) -> None:
+    checked = check(parse(OWN), retrier=leaking.SaysItKeepsNothing)
+    assert (checked.holds, checked.cells[0].broken) == (False, {})
+    assert checked.result.cells[0].unrepeated
+
+
+def test_a_leak_from_one_replication_into_a_later_one_is_found(leaking: ModuleType) -> None:
+    leaking.Tires.requests = 997  # so that the last replication alone has a tired retrier
+    found = check(parse(REPLICATIONS), invariants=(), retrier=leaking.Tires).result.cells[0].unrepeated
+    assert {one.request // 300 for one in found} == {0}

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from types import ModuleType
 
 import pytest
 
@@ -186,3 +187,13 @@ def test_the_same_results_give_the_same_json() -> None:
         True,
         "better",
     )
+
+
+def test_requests_that_did_not_repeat_are_a_warning(leaking: ModuleType) -> None:
+    text = BASE + "retrier: none\n"
+    steady, leaky = (run(parse(text, retrier=leaking.named(kind))) for kind in (leaking.Steady, leaking.GlobalChance))
+    assert compare(steady, steady).repeats
+    found = compare(steady, leaky)
+    assert not found.repeats
+    assert "NOT REPEATABLE" in " ".join(found.sentences())
+    assert "NOT REPEATABLE" in found.summary_json()

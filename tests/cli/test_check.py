@@ -1,6 +1,7 @@
 """`retrysim run --check`, and scenarios that ask to be checked: what is told, exit code 4, the line that replays it."""
 
 import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,15 +15,15 @@ import sim
 
 class Forgetful(sim.LoopRetrier):
     kind = "forgetful"
-    left = 5
+    failed = 0
 
     async def retry(self, call, ctx):
         while True:
             try:
                 return await call()
             except sim.CallFailed:
-                self.left -= 1
-                if self.left <= 0:
+                Forgetful.failed += 1
+                if Forgetful.failed % 5 == 0:
                     raise
                 await ctx.sleep(100)
 """
@@ -100,12 +101,15 @@ def test_the_line_that_is_printed_shows_the_violation_again(run: Run, cells: tup
     assert [line.strip() for line in story.stdout.splitlines()[1:]] == told
 
 
-def test_what_takes_the_requests_before_it_is_shown_again_by_a_run(run: Run, folder: Path) -> None:
+def test_what_takes_the_requests_before_it_is_shown_again_by_a_run(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (folder / "forgetful.py").write_text(FORGETFUL)
     words = ("run", "smallest.yaml", "--no-plots", "--requests", "50", "--set", "action.outcomes.fail=0.4")
     lines = checked(run(*words, "--retrier", "forgetful:Forgetful", "--check"))
     line = line_after(lines, "to see it again")
     assert shlex.split(line)[:2] == ["retrysim", "run"]
+    monkeypatch.delitem(sys.modules, "forgetful")  # as in a new process
     again = run(*shlex.split(line)[1:], "--no-plots")
     assert again.exit_code == 4
     start = lines.index(next(line for line in lines if line.startswith("the first: ")))

@@ -27,7 +27,7 @@ STOPPED = (
 )
 SHOWN = "nothing to simulate: 'out/results.sqlite' has the results already\n"
 
-# A retrier whose call number 260 interrupts the whole process, as Ctrl-C does.
+# A retrier whose request number 250 interrupts the whole process, as Ctrl-C does.
 STOPPING = """
 import os
 import signal
@@ -36,11 +36,8 @@ import sim
 
 
 class Stopping(sim.LoopRetrier):
-    calls = 0
-
     async def retry(self, call, ctx):
-        Stopping.calls += 1
-        if Stopping.calls == 260 and "GO_ON" not in os.environ:
+        if ctx._client.request.number == 250 and "GO_ON" not in os.environ:
             os.kill(os.getpid(), signal.SIGINT)
         return await call()
 """
@@ -62,7 +59,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def stopped(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run a scenario that is interrupted in its third chunk."""
+    """Run a scenario that is interrupted in its fourth chunk."""
     Path("stopping_retrier.py").write_text(STOPPING)
     monkeypatch.delitem(sys.modules, "stopping_retrier", raising=False)
     assert run(*STOPPED).exit_code == 1

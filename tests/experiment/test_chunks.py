@@ -55,7 +55,7 @@ def test_a_chunk_of_a_shared_world_is_a_replication(shared: str) -> None:
 @pytest.mark.usefixtures("small")
 def test_the_chunks_of_a_cell_are_the_cell(mixed: str, columns: Columns) -> None:
     planned = first_cells(plan(parse(mixed), EVENT), 2)
-    parts = [simulate_chunk(planned.cells[chunk.cell].scenario, chunk, EVENT) for chunk in chunks_of(planned)]
+    parts = [simulate_chunk(planned.cells[chunk.cell].scenario, chunk, EVENT).part for chunk in chunks_of(planned)]
     whole = []
     for cell in planned.cells:
         shared = cell.scenario.world == "shared"
@@ -70,7 +70,7 @@ def test_what_comes_back_from_a_worker_is_what_is_simulated_here(mixed: str, col
     tasks = Tasks(planned)
     for chunk in list(chunks_of(planned))[::3]:
         done = perform(pickle.loads(pickle.dumps(tasks.task(chunk))))  # noqa: S301  # as it travels
-        here = simulate_chunk(planned.cells[chunk.cell].scenario, chunk, planned.engine)
+        here = simulate_chunk(planned.cells[chunk.cell].scenario, chunk, planned.engine).part
         assert columns(payload.decode(done.payload)) == columns(here)
         assert done.digest == chunk_digest(planned.identity, chunk.cell, chunk.number, done.payload)
 

@@ -4,13 +4,14 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from sim.api.run import run
 from sim.experiment import chunks
-from sim.experiment.engines import VECTOR, VERSIONS
+from sim.experiment.engines import EVENT, VECTOR, VERSIONS
 from sim.results.errors import CorruptResults, NotStored, UnfinishedResults
 from sim.results.reading import open_results
 from sim.scenario.load import parse
@@ -258,3 +259,39 @@ def test_a_disk_that_is_full_at_the_end_keeps_all_chunks(tmp_path: Path, monkeyp
     monkeypatch.setitem(chunks.CHUNK_REQUESTS, VECTOR, 8)
     assert simulated(TEXT, tmp_path) == 0
     assert sorted(files(tmp_path)) == ["results.sqlite", "results.sqlite.sha256"]
+
+
+# Requests that did something else when they were simulated again.
+
+LEAKY = "{name: leaky, retrier: none, requests: {count: 40}, action: {outcomes: {fail: 0.5}}}"
+
+
+def test_what_did_not_repeat_is_said_whenever_results_are_opened(leaking: ModuleType, tmp_path: Path) -> None:
+    result = run(parse(LEAKY, retrier=leaking.named(leaking.GlobalChance)), out=tmp_path)
+    assert not result.repeats
+    assert open_results(tmp_path).cells[0].unrepeated == result.cells[0].unrepeated
+    assert open_results(tmp_path).sentences()[0].startswith("NOT REPEATABLE")
+
+
+@pytest.mark.parametrize("more", ["", "keep: histogram, "])
+def test_what_did_not_repeat_before_a_stop_is_said_after_it(
+    leaking: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str
+) -> None:
+    monkeypatch.setitem(chunks.CHUNK_REQUESTS, EVENT, 10)
+    monkeypatch.setattr(chunks, "BLOCKS_A_TALLY", 1)
+    scenario = parse(LEAKY.replace("requests", f"{more}requests", 1), retrier=leaking.named(leaking.GlobalChance))
+    with pytest.raises(Stop):
+        run(scenario, out=tmp_path, progress=stopping(20))
+    monkeypatch.setattr(leaking.GlobalChance, "wait_ms", leaking.Steady.wait_ms)  # from here on nothing leaks
+    found = run(scenario, out=tmp_path).cells[0].unrepeated
+    assert {one.request // 10 for one in found} == {0, 1}
+
+
+def test_results_of_retriers_that_repeat_have_the_bytes_that_they_always_had(
+    leaking: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario = parse(LEAKY, retrier=leaking.named(leaking.Steady))
+    run(scenario, out=tmp_path / "tried")
+    monkeypatch.setattr(chunks, "repeat_isolated", lambda *_: [])
+    run(scenario, out=tmp_path / "untried")
+    assert files(tmp_path / "tried") == files(tmp_path / "untried")

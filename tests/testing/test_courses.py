@@ -1,5 +1,6 @@
 """Courses as Hypothesis generates them, and courses made smaller."""
 
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 import sim
 from sim.contracts.catalogue import INVARIANTS, STRICTER, Invariant
 from sim.explorer.guided import NoSuchAnswer
+from sim.explorer.repeats import NotRepeatable
 from sim.explorer.shrink import minimize
 from sim.testing.courses import courses, fitted
 
@@ -120,3 +122,19 @@ def test_a_course_that_breaks_nothing_cannot_be_made_smaller() -> None:
 def test_a_course_of_another_world_cannot_be_made_smaller() -> None:
     with pytest.raises(NoSuchAnswer):
         smaller(((0, 9),))
+
+
+def test_courses_of_a_retrier_that_leaks_fail(leaking: ModuleType) -> None:
+    action = {"latency": {"constant": "1s"}, "outcomes": {"fail": 0.5}}
+    world = sim.scenario.from_dict({"retrier": "none", "action": action})
+    bounds = sim.explorer.Bounds(attempts=3)
+    with pytest.raises(NotRepeatable):
+        find(courses(world, bounds, retrier=leaking.GlobalChance), lambda _: False, settings=calm(20))
+
+
+def test_wishes_are_not_fitted_to_a_world_that_changes(leaking: ModuleType) -> None:
+    action = {"latency": {"constant": "1s"}, "outcomes": {"fail": 0.5}}
+    world = sim.scenario.from_dict({"retrier": "none", "action": action})
+    leaking.ClassBudget.left = 3
+    with pytest.raises(NotRepeatable):
+        fitted(world, sim.explorer.Bounds(attempts=5), [(0, 0)] * 4, leaking.ClassBudget)

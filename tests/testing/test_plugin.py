@@ -499,7 +499,7 @@ def test_a_leak_between_requests_is_shown_again_by_a_run(pytester: pytest.Pytest
         MINE.replace("for tried in range(self.options.tries + 1):", "while True:")
         .replace(
             "if tried == self.options.tries:",
-            "self.failed += 1\n                if self.failed % 7 == 0:",
+            "Mine.failed += 1\n                if Mine.failed % 7 == 0:",
         )
         .replace('kind = "mine"', 'kind = "mine"\n    failed = 0')
         .replace("attempts_at_most=self.options.tries", "")
@@ -671,3 +671,17 @@ def test_seeds_cells_and_lines_are_the_same_over_several_processes(pytester: pyt
         f"retrysim replay .retrysim/{saved.name} --seed {seed} --retrier test_mine:Mine --request" for seed in range(6)
     ]
     assert sorted(line.rpartition(" ")[0] for line in lines if "--seed" in line) == expected
+
+
+def test_a_retrier_that_draws_from_the_global_generator_fails_the_test(pytester: pytest.Pytester, run: Run) -> None:
+    shared = {
+        "world": "shared",
+        "requests": {"count": 40, "arrivals": {"constant": {"rate": "2/s"}}},
+        "action": {"outcomes": {"fail": 0.5}},
+    }
+    mine = MINE.replace("await ctx.sleep(", "await ctx.sleep(random.random() + ")
+    call = f"simulate({shared!r}, retrier=Mine, invariants=())"
+    pytester.makepyfile(test_mine=f"import random\n{mine}\ndef test_mine(simulate):\n    {call}\n")
+    result = run()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["NOT REPEATABLE: request *"])

@@ -3,6 +3,7 @@
 import json
 from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import given, settings
@@ -232,3 +233,21 @@ def test_what_cannot_be_searched_is_refused_with_the_reason(text: str, path: str
     with pytest.raises(ScenarioError, match=said) as error:
         tune(parse(text))
     assert [problem.path for problem in error.value.problems] == [path]
+
+
+def test_a_search_says_that_requests_did_not_repeat(leaking: ModuleType) -> None:
+    text = """
+name: leaky
+requests: {count: 60}
+action: {outcomes: {fail: 0.5}}
+retrier: none
+tune:
+  search: {retrier.gap_ms: {from: 10, to: 1000}}
+  objectives: [time_to_effect.p90]
+  budget: {candidates: 4, finalists: 2}
+"""
+    assert tune(parse(text, retrier=leaking.named(leaking.Steady))).repeats
+    tuned = tune(parse(text, retrier=leaking.named(leaking.GlobalChance)))
+    assert not tuned.repeats
+    assert tuned.sentences()[0].startswith("NOT REPEATABLE")
+    assert json.loads(tuned.summary_json())["unrepeated"][0]["differs"]

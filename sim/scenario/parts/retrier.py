@@ -1,6 +1,6 @@
 """The retrier of a scenario: a name, or a name and the options of that retrier."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SerializationInfo, ValidationError, ValidationInfo
@@ -33,7 +33,12 @@ class RetrierChoice(Options):
 
     def make(self) -> Retrier:
         """Return a fresh retrier with these options."""
-        return find_retrier(self.kind, (self.kind,) if self.trusted else ())(self.options)
+        return self.maker()()
+
+    def maker(self) -> Callable[[], Retrier]:
+        """Return a function that makes fresh retriers with these options: it looks for the class only once."""
+        found, options = find_retrier(self.kind, (self.kind,) if self.trusted else ()), self.options
+        return lambda: found(options)
 
 
 class RetrierField:
