@@ -10,6 +10,7 @@ from rich import box
 from rich.table import Table
 
 from sim.cli.terminal import terminal_width
+from sim.contracts.run.overall import LEVEL
 from sim.stories.violations import violation_lines
 
 if TYPE_CHECKING:
@@ -30,6 +31,14 @@ def print_check(checked: Checked, printer: Printer, source: Source) -> None:
     for cell in checked.cells:
         for one in cell.unseen:
             printer.sentence(f"{cell.cell.name}: never seen: {one.doc} ({one.name})")
+    tests = sum(cell.tests for cell in checked.cells)
+    if tests:
+        draws = sum(cell.draws for cell in checked.cells)
+        struck = any(broken.overall for cell in checked.cells for broken in cell.firsts.values())
+        text = (
+            f"{draws:,} draws were held against their laws in {tests:,} tests, at a level of {LEVEL:g} for all of them"
+        )
+        printer.sentence(f"{text}: {'not all stand' if struck else 'they stand'}")
     first = checked.first
     if first is None:
         return
@@ -42,7 +51,9 @@ def print_check(checked: Checked, printer: Printer, source: Source) -> None:
 
 
 def _line(first: Broken, source: Source, *, several: bool) -> str:
-    """Return the command that shows it again: a replay, or a run if the requests before it are needed."""
+    """Return the command that shows it again: a replay, or a run if other requests are needed."""
+    if first.overall:
+        return shlex.join(["retrysim", "run", *source.words(), "--check"])
     if first.replays:
         return source.replay_line(first.request, first.cell.id if several else None)
     return shlex.join(["retrysim", "run", *replace(source, requests=first.request + 1).words(), "--check"])
@@ -50,6 +61,8 @@ def _line(first: Broken, source: Source, *, several: bool) -> str:
 
 def _where(first: Broken, *, several: bool) -> str:
     whose = f"request {first.request}" if first.violation.request >= 0 else "no single request"
+    if first.overall:
+        whose = "all requests together"
     return f"{first.cell.name}, {whose}" if several else whose
 
 
@@ -66,5 +79,7 @@ def _table(checked: Checked) -> Table:
         owed_by = {invariant.name: invariant.owed_by for invariant in cell.held}
         for name, count in cell.broken.items():
             where = [cell.cell.name] if several else []
-            made.add_row(name, owed_by[name], *where, f"{count:,}", str(cell.firsts[name].request))
+            broken = cell.firsts[name]
+            one = "" if broken.overall else str(broken.request)
+            made.add_row(name, owed_by[name], *where, f"{count:,}", one)
     return made
