@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 
 from sim.cli.terminal import terminal_width
-from sim.contracts.run.overall import LEVEL
+from sim.contracts.run.overall import LEVEL_TEXT
 from sim.stories.violations import violation_lines
 
 if TYPE_CHECKING:
@@ -35,10 +35,9 @@ def print_check(checked: Checked, printer: Printer, source: Source) -> None:
     if tests:
         draws = sum(cell.draws for cell in checked.cells)
         struck = any(broken.overall for cell in checked.cells for broken in cell.firsts.values())
-        text = (
-            f"{draws:,} draws were held against their laws in {tests:,} tests, at a level of {LEVEL:g} for all of them"
-        )
-        printer.sentence(f"{text}: {'not all stand' if struck else 'they stand'}")
+        did = "were put to" if struck else "stood"
+        text = f"{draws:,} draws {did} {tests:,} tests of their laws, at a level of {LEVEL_TEXT} for all tests together"
+        printer.sentence(f"{text}; not all of them stand" if struck else text)
     first = checked.first
     if first is None:
         return

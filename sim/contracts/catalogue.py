@@ -5,12 +5,14 @@ its terms, nothing else, so the same ones judge a simulation, a property test, a
 
 Not judged, each for its reason:
 
-- Jitter narrower than its law, since no single history can show it: `delays-reach-low` and its like, held over a whole
-  property run by `sim.testing.sightings`.
-- Whose address a number of the platform or the world was drawn at (latencies, outcomes): histories hold what the
-  numbers did, not where they came from. A test of this project's own holds every address instead.
-- How long a called mutation waits between its runs, and how long a system error puts a job back: calls of one name are
-  not told apart, and a start can be late for other reasons (slots, dispatch).
+- Jitter of a retrier that promises bounds and no law (`sim.contracts.waits`), since any wait between them will do:
+  `delays-reach-low` and its like, held over a whole property run by `sim.testing.sightings`.
+- At which address a number of the platform or the world was drawn: histories hold what the numbers did. Numbers used
+  twice show as draws that depend on each other, in a run with enough of them; a test of this project's own holds every
+  address besides.
+- How long a mutation takes to its snapshot and its commit, and a job from its slot to its start: longer ones are
+  refused and cut off more often, so those that are seen do not follow the law.
+- How long weather lasts: histories hold what it did.
 - Order of starts if dispatch takes time: it is random by design.
 - Write skew and phantoms that no retrier provokes: reads are judged, so a bug shows only to one that reads one document
   and writes another, or deletes from a table that is queried.

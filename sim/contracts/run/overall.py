@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LEVEL: Final = 1e-6
 """How likely all tests of a run together are to blame one in which all is right."""
+LEVEL_TEXT: Final = "1e-6"
 
 
 class Gatherer(Protocol):
