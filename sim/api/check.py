@@ -2,7 +2,8 @@
 
 Invariants are what a retrier and the platform owe. An isolated world is checked request by request, a shared one
 replication by replication, so that only one world's history is in memory at a time, besides those of the first
-violations, which can be shown. The simulation is that of `sim.api.run`, and its results come along.
+violations, which can be shown. Laws of chance are put to the test over all histories of a cell, at one level for the
+whole run (`sim.contracts.run`). The simulation is that of `sim.api.run`, and its results come along.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sim.contracts.catalogue import INVARIANTS, View, check_view
-from sim.contracts.invariant import SOMETIMES
+from sim.contracts.invariant import OVERALL, SOMETIMES
+from sim.contracts.run.evidence import Evidence
+from sim.contracts.run.overall import gatherers, struck
 from sim.engine.world import REPORT_EVERY, World
 from sim.experiment.cell_result import CellResult, evaluate
 from sim.experiment.engines import EVENT, Choice
 from sim.experiment.plan import PILOT_REQUESTS, plan, refuse_course, request_count, weather_problems
 from sim.experiment.repeats import repeat_isolated, repeat_replications
-from sim.experiment.terms import terms_of
+from sim.experiment.terms import stated_of, terms_of
 from sim.history.recorder import History, Recorder
 from sim.history.records import Requests
 from sim.history.request import table
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from sim.contracts.invariant import Invariant, Violation
+    from sim.contracts.run.evidence import Trial
     from sim.experiment.progress import Progress
     from sim.history.request import Request
     from sim.history.vocabulary import Outcome
@@ -51,6 +55,8 @@ class Broken:
     """The outcome of the request; None if the violation belongs to no request."""
     replays: bool = True
     """Whether the request does the same if it is simulated without the requests before it, as `replay` does."""
+    overall: bool = False
+    """Whether no single history breaks it, but all of the cell together."""
 
     @property
     def requests_needed(self) -> int:
@@ -76,6 +82,10 @@ class CheckedCell:
     """By the name of each invariant that is broken: the first request that breaks it."""
     unseen: tuple[Invariant, ...]
     """The invariants of kind `sometimes` that no history shows."""
+    draws: int
+    """How many draws stood the tests of the invariants of kind `overall`, each counted once."""
+    tests: int
+    """How many tests there were."""
 
     @property
     def cell(self) -> Cell:
@@ -84,8 +94,8 @@ class CheckedCell:
 
     @property
     def first(self) -> Broken | None:
-        """The violation of the request with the lowest number; None if there is no violation."""
-        return min(self.firsts.values(), key=lambda broken: broken.request, default=None)
+        """The violation of the request with the lowest number, else one of all together; None if there is none."""
+        return min(self.firsts.values(), key=lambda broken: (broken.overall, broken.request), default=None)
 
     @property
     def holds(self) -> bool:
@@ -146,10 +156,14 @@ def check(
         own = [one for one in invariants_named(cell.scenario.check) if one not in invariants]
         held = (*invariants, *own)
         with weather_problems():
-            cells.append(_Check(cell, held, retrier, at_most, planned.pilot_of(position)).run(report))
+            one = _Check(cell, held, retrier, at_most, planned.pilot_of(position))
+            one.run(report)
+            cells.append(one)
         before += request_count(cell.scenario)
         report(0, before)
-    return Checked(Result(planned, [cell.result for cell in cells]), tuple(cells))
+    tests = sum(len(one.trials) for one in cells)
+    checked = tuple(one.checked(tests) for one in cells)
+    return Checked(Result(planned, [cell.result for cell in checked]), checked)
 
 
 class _Check:
@@ -173,10 +187,16 @@ class _Check:
         self.events = 0
         self.broken: dict[str, int] = {}
         self.firsts: dict[str, Broken] = {}
+        self.each = tuple(one for one in held if one.kind not in {SOMETIMES, OVERALL})
+        """The invariants that each history is held to by itself."""
         self.unseen = {one.name: one for one in held if one.kind == SOMETIMES}
+        self.gatherers = gatherers(held, stated_of(cell.scenario))
+        self.evidence = Evidence()
+        self.trials: list[Trial] = []
+        """The tests of the invariants of kind `overall`."""
 
-    def run(self, report: Callable[[int], None]) -> CheckedCell:
-        """Simulate and check everything; `report` is called with how many requests are done."""
+    def run(self, report: Callable[[int], None]) -> None:
+        """Simulate and check every history; `report` is called with how many requests are done."""
         scenario = self.cell.scenario
         if scenario.world == "isolated":
             requests = self._isolated(report)
@@ -185,16 +205,29 @@ class _Check:
             replications = list(self._shared(report))
             requests = Requests.concatenate(replications)
             unrepeated = repeat_replications(scenario, replications, self.own, self._count())
+        self.result, self.simulated = evaluate(self.cell, requests, unrepeated), len(requests)
+        for gatherer in self.gatherers:
+            gatherer.close(self.evidence)
+        asked = {one.name for one in self.held if one.kind == OVERALL}
+        self.trials = [trial for trial in self.evidence.trials() if trial.invariant in asked]
+
+    def checked(self, tests: int) -> CheckedCell:
+        """Rule over the histories together too, by one level for so many tests of the whole run."""
+        for name, violation in struck(self.trials, tests).items():
+            self.broken[name] = self.simulated
+            self.firsts[name] = Broken(self.cell, 0, violation, History([]), None, overall=True)
         names = [one.name for one in self.held if one.name in self.broken]
         return CheckedCell(
-            evaluate(self.cell, requests, unrepeated),
+            self.result,
             self.held,
-            len(requests),
+            self.simulated,
             self.histories,
             self.events,
             {name: self.broken[name] for name in names},
             {name: self.firsts[name] for name in names},
             tuple(self.unseen.values()),
+            self.evidence.draws,
+            len(self.trials),
         )
 
     def _isolated(self, report: Callable[[int], None]) -> Requests:
@@ -239,10 +272,12 @@ class _Check:
         self.histories += 1
         self.events += len(history)
         view = View(history, terms_of(world, self._alone(world)))
+        for gatherer in self.gatherers:
+            gatherer.look(view)
         for name in [name for name, one in self.unseen.items() if any(True for _ in one.check(view))]:
             del self.unseen[name]
         known: set[tuple[str, int]] = set()
-        for violation in sorted(check_view(view, self.held), key=lambda found: found.request):
+        for violation in sorted(check_view(view, self.each), key=lambda found: found.request):
             name, number = violation.invariant, violation.request
             if (name, number) in known:
                 continue

@@ -10,6 +10,7 @@ from rich import box
 from rich.table import Table
 
 from sim.cli.terminal import terminal_width
+from sim.contracts.run.overall import LEVEL_TEXT
 from sim.stories.violations import violation_lines
 
 if TYPE_CHECKING:
@@ -35,6 +36,13 @@ def print_check(checked: Checked, printer: Printer, source: Source, folder: Path
     for cell in checked.cells:
         for one in cell.unseen:
             printer.sentence(f"{cell.cell.name}: never seen: {one.doc} ({one.name})")
+    tests = sum(cell.tests for cell in checked.cells)
+    if tests:
+        draws = sum(cell.draws for cell in checked.cells)
+        struck = any(broken.overall for cell in checked.cells for broken in cell.firsts.values())
+        did = "were put to" if struck else "stood"
+        text = f"{draws:,} draws {did} {tests:,} tests of their laws, at a level of {LEVEL_TEXT} for all tests together"
+        printer.sentence(f"{text}; not all of them stand" if struck else text)
     first = checked.first
     if first is None:
         return
@@ -43,7 +51,7 @@ def print_check(checked: Checked, printer: Printer, source: Source, folder: Path
     printer.sentence(f"the first: {_where(first, several=len(checked.cells) > 1)}")
     for line in violation_lines(first.violation, first.history, first.outcome, width=terminal_width()):
         printer.verbatim(line)
-    if first.replays:
+    if first.replays and not first.overall:
         line = source.replay_line(first.request, first.cell.id if len(checked.cells) > 1 else None, out)
     else:
         line = _line_of_run(first, source, folder)
@@ -51,13 +59,15 @@ def print_check(checked: Checked, printer: Printer, source: Source, folder: Path
 
 
 def _line_of_run(first: Broken, source: Source, folder: Path) -> str:
-    """Return the command that runs it again with the requests before it; its results leave those of all alone."""
-    fewer = replace(source, requests=first.requests_needed)
+    """Return the command that runs it again with the requests it needs; its results leave those of all alone."""
+    fewer = source if first.overall else replace(source, requests=first.requests_needed)
     return shlex.join(["retrysim", "run", *fewer.words(), "--check", "--out", f"{folder}-check"])
 
 
 def _where(first: Broken, *, several: bool) -> str:
     whose = f"request {first.request}" if first.violation.request >= 0 else "no single request"
+    if first.overall:
+        whose = "all requests together"
     return f"{first.cell.name}, {whose}" if several else whose
 
 
@@ -74,5 +84,7 @@ def _table(checked: Checked) -> Table:
         owed_by = {invariant.name: invariant.owed_by for invariant in cell.held}
         for name, count in cell.broken.items():
             where = [cell.cell.name] if several else []
-            made.add_row(name, owed_by[name], *where, f"{count:,}", str(cell.firsts[name].request))
+            broken = cell.firsts[name]
+            one = "" if broken.overall else str(broken.request)
+            made.add_row(name, owed_by[name], *where, f"{count:,}", one)
     return made

@@ -10,6 +10,7 @@ import click
 from pydantic import ValidationError
 
 from sim.contracts.catalogue import INVARIANTS, STRICTER, Invariant
+from sim.contracts.invariant import OVERALL
 from sim.explorer.play import stated_bounds
 from sim.kernel.durations import parse_duration
 from sim.retriers.base import LoopRetrier
@@ -95,6 +96,9 @@ def _invariants(_ctx: click.Context, _param: click.Parameter, names: tuple[str, 
         if name not in KNOWN:
             hint = did_you_mean(name, KNOWN) or f"; known are {', '.join(KNOWN)}"
             raise click.BadParameter(f"there is no invariant '{name}'{hint}")
+        if KNOWN[name].kind == OVERALL:
+            reason = "is a law of chance, and a search leaves nothing to chance; `retrysim run --check` tests it"
+            raise click.BadParameter(f"'{name}' {reason}")
     return tuple(one for name, one in KNOWN.items() if name in names)
 
 

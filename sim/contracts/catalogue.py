@@ -5,12 +5,14 @@ its terms, nothing else, so the same ones judge a simulation, a property test, a
 
 Not judged, each for its reason:
 
-- Jitter narrower than its law, since no single history can show it: `delays-reach-low` and its like, held over a whole
-  property run by `sim.testing.sightings`.
-- Whose address a number of the platform or the world was drawn at (latencies, outcomes): histories hold what the
-  numbers did, not where they came from. A test of this project's own holds every address instead.
-- How long a called mutation waits between its runs, and how long a system error puts a job back: calls of one name are
-  not told apart, and a start can be late for other reasons (slots, dispatch).
+- Jitter of a retrier that promises bounds and no law (`sim.contracts.waits`), since any wait between them will do:
+  `delays-reach-low` and its like, held over a whole property run by `sim.testing.sightings`.
+- At which address a number of the platform or the world was drawn: histories hold what the numbers did. Numbers used
+  twice show as draws that depend on each other, in a run with enough of them; a test of this project's own holds every
+  address besides.
+- How long a mutation takes to its snapshot and its commit, and a job from its slot to its start: longer ones are
+  refused and cut off more often, so those that are seen do not follow the law.
+- How long weather lasts: histories hold what it did.
 - Order of starts if dispatch takes time: it is random by design.
 - Write skew and phantoms that no retrier provokes: reads are judged, so a bug shows only to one that reads one document
   and writes another, or deletes from a table that is queried.
@@ -25,9 +27,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.contracts import stricter
-from sim.contracts.invariant import EVENTUALLY, SOMETIMES, Invariant, Kind, Violation, breach, invariant
-from sim.contracts.platform import effects, executions, jobs, numbers, store
+from sim.contracts.invariant import EVENTUALLY, OVERALL, SOMETIMES, Invariant, Kind, Violation, breach, invariant
+from sim.contracts.platform import backoffs, effects, executions, jobs, numbers, store
 from sim.contracts.retrier import attempts, leaks, limits, polls, results
+from sim.contracts.run import attempts as run_attempts
+from sim.contracts.run import backoffs as run_backoffs
+from sim.contracts.run import waits as run_waits
 from sim.contracts.terms import Terms
 from sim.contracts.view import View
 
@@ -78,6 +83,8 @@ RETRIER: tuple[Invariant, ...] = (
     results.settles_once,
     results.callback_once,
     leaks.no_leak,
+    run_waits.waits_follow_law,
+    run_waits.waits_drawn_anew,
     results.settles,
     results.callback_comes,
 )
@@ -110,6 +117,15 @@ PLATFORM: tuple[Invariant, ...] = (
     numbers.effects_at_their_moment,
     numbers.outages_strike,
     effects.duplicates_have_causes,
+    backoffs.backoffs_come,
+    backoffs.backoffs_last,
+    run_backoffs.backoffs_follow_law,
+    run_attempts.outcomes_as_stated,
+    run_attempts.latencies_as_stated,
+    run_attempts.streams_apart,
+    run_attempts.weather_apart,
+    run_attempts.replications_differ,
+    backoffs.reports_come,
     jobs.nothing_left,
 )
 """What the platform, and the world around it, owe their users."""
@@ -132,8 +148,8 @@ def check(
 ) -> list[Violation]:
     """Check a history against invariants; returns what breaks them, in their order.
 
-    An invariant of kind `eventually` is asked only of a history that is drained. One of kind `sometimes` is not asked:
-    it needs many histories, and its `check` yields sightings.
+    An invariant of kind `eventually` is asked only of a history that is drained. One of kind `sometimes` or `overall`
+    needs many histories and is not asked; the `check` of a `sometimes` yields sightings.
     """
     return check_view(View(history, terms), invariants)
 
@@ -143,7 +159,7 @@ def check_view(view: View, invariants: Iterable[Invariant] = INVARIANTS) -> list
     drained = view.terms.drained
     found: list[Violation] = []
     for one in invariants:
-        if one.kind == SOMETIMES or (one.kind == EVENTUALLY and not drained):
+        if one.kind in {SOMETIMES, OVERALL} or (one.kind == EVENTUALLY and not drained):
             continue
         found += [violation._replace(invariant=one.name) for violation in one.search(view)]
     return found

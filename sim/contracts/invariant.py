@@ -7,9 +7,10 @@
             if len(request.attempts) > 2:
                 yield breach(request.number, f"{request} is attempted a third time", request.attempts[2].start)
 
-Three kinds. `always`: nothing bad has happened so far; holds on a history cut anywhere. `eventually`: something good
+Four kinds. `always`: nothing bad has happened so far; holds on a history cut anywhere. `eventually`: something good
 has happened by the end; asked only of a history with nothing left to happen. `sometimes`: over many histories the
-thing is seen at least once; its generator yields sightings, and one that is never seen has failed.
+thing is seen at least once; its generator yields sightings, and one that is never seen has failed. `overall`: a law of
+chance that a whole run follows (`sim.contracts.run`).
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 ALWAYS: Final = "always"
 EVENTUALLY: Final = "eventually"
 SOMETIMES: Final = "sometimes"
-Kind = Literal["always", "eventually", "sometimes"]
+OVERALL: Final = "overall"
+Kind = Literal["always", "eventually", "sometimes", "overall"]
 Party = Literal["retrier", "platform"]
 """Who owes an invariant."""
 
@@ -67,10 +69,11 @@ class Invariant:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Its function is found under the name that it has itself: pickle goes there, so that processes can share it.
-        return _find, (self.search.__module__, self.search.__qualname__)
+        return find, (self.search.__module__, self.search.__qualname__)
 
 
-def _find(module: str, name: str) -> Any:
+def find(module: str, name: str) -> Any:
+    """Return what has this name in a module."""
     found: Any = import_module(module)
     for part in name.split("."):
         found = getattr(found, part)

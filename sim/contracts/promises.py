@@ -5,17 +5,20 @@ A retrier states them (`promises()` in `sim.retriers.base`), the invariants of `
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
-from math import ceil, isinf
+from math import ceil, inf, isinf, isnan
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Backoff = Callable[[int], tuple[float, float]]
-    """Number of the failure handled, 1 first -> least and most ms before the retry, both included."""
-    Polls = Callable[[int, int], tuple[float, float]]
-    """Waits before this one, number of the failure just handled (0 none) -> least and most ms before the next look."""
+    Bounds = tuple[float, float]
+    """Least and most ms, both included; a `Wait` (`sim.contracts.waits`) says besides how likely each wait is."""
+    Backoff = Callable[[int], Bounds]
+    """Number of the failure handled, 1 first -> the wait before the retry."""
+    Polls = Callable[[int, int], Bounds]
+    """Waits before this one, number of the failure just handled (0 none) -> the wait before the next look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,18 +27,25 @@ class Promises:
 
     attempts_at_most: int | None = None
     """Attempts a request has at most; one that gives up has had them all."""
-    first_ms: tuple[float, float] | None = None
-    """[low, high] of the delay before the first attempt."""
+    first_ms: Bounds | None = None
+    """The delay before the first attempt."""
     backoff_ms: Backoff | None = None
-    """Given n, the bounds in ms of the wait after failure n."""
+    """Given n, the bounds in ms of the wait after failure n, or its law.
+
+    In the deployment the wait counts from the snapshot of the mutation that first knows of the failure, through all
+    mutations that it schedules, to the instant for which the retry is asked: what the retrier decides, and not how late
+    the platform is.
+    """
     polls_ms: Polls | None = None
     """The law of the delays before a retrier of the deployment looks again, from its second look on."""
-    first_poll_ms: tuple[float, float] | None = None
-    """[low, high] of the delay before it looks for the first time."""
+    first_poll_ms: Bounds | None = None
+    """The delay before it looks for the first time."""
     polls_at_once: int | None = None
     """Looks of one request that are scheduled at the same time, at most."""
     acts_on_ends: bool = False
     """A look that finds the newest job of the action over retries or concludes in the same mutation."""
+    reports_ends: bool = False
+    """The job that runs the action calls a mutation after each end of the action, to report it."""
     takes_errors: bool = False
     """The job that runs the action takes its error: it does not fail because the action did."""
     timeout_ms: float | None = None
@@ -63,17 +73,64 @@ def attempts_of(retries: float) -> int | None:
 
 
 def growing(first_ms: float, base: float, *, low: float = 1.0, high: float = 1.0) -> Backoff:
-    """Return the law of a delay that starts at `first_ms` and is multiplied by `base` after each failure.
+    """Return the bounds of a delay that starts at `first_ms` and is multiplied by `base` after each failure.
 
     It lies between `low` and `high` times that. Powers are repeated products, as in retriers that hand the grown delay
-    on from one failure to the next.
+    on from one failure to the next. `sim.contracts.waits.spread` says besides that it is spread evenly.
     """
     grown_ms = [float(first_ms)]
 
-    def backoff_ms(failure: int) -> tuple[float, float]:
+    def backoff_ms(failure: int) -> Bounds:
         while len(grown_ms) < failure:
             grown_ms.append(grown_ms[-1] * base)
         delay_ms = grown_ms[failure - 1]
-        return delay_ms * low, delay_ms * high
+        return (delay_ms * low if low else 0.0), (delay_ms * high if high else 0.0)
 
     return backoff_ms
+
+
+def bounds_after(law: Backoff, failure: int) -> Bounds:
+    """Return what a law says of the wait after a failure, also if its formula overflows there.
+
+    A law whose numbers no float can hold stays what it was for the last failure for which they could be computed: at
+    its cap if it has one, and otherwise at a wait that never ends. A bound that is no number is no bound.
+    """
+    try:
+        return _numbers(law(failure))
+    except OverflowError:
+        last = _last_computed(law, failure)
+        return _numbers(law(last)) if last else (0.0, inf)
+
+
+def poll_bounds_after(law: Polls, waits: int, failure: int) -> Bounds:
+    """Return what a law says of the wait before the next look, also if its formula overflows there.
+
+    It then stays what it was after fewer waits, or if it has overflown without any, after an earlier failure.
+    """
+    try:
+        return _numbers(law(waits, failure))
+    except OverflowError:
+        last = _last_computed(lambda number: law(number - 1, failure), waits + 1)
+        if last:
+            return _numbers(law(last - 1, failure))
+        return bounds_after(lambda number: law(0, number - 1), failure + 1)
+
+
+def _numbers(bounds: Bounds) -> Bounds:
+    low_ms, high_ms = bounds
+    if isnan(low_ms) or isnan(high_ms):
+        return (0.0 if isnan(low_ms) else low_ms), (inf if isnan(high_ms) else high_ms)
+    return bounds
+
+
+def _last_computed(law: Backoff, failure: int) -> int:
+    """Return the last failure before this one for which a law does not overflow, 0 if there is none."""
+
+    def overflows(number: int) -> bool:
+        try:
+            law(number)
+        except OverflowError:
+            return True
+        return False
+
+    return bisect_left(range(1, failure), 1, key=overflows)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.contracts.invariant import Violation, breach, invariant
-from sim.contracts.retrier.attempts import delays, poll_delays
+from sim.contracts.promises import bounds_after, poll_bounds_after
+from sim.contracts.retrier.waits import is_between, looks, retries
 from sim.history.entities import when
 from sim.history.vocabulary import SUPPRESSED
-from sim.kernel.durations import format_duration
+from sim.kernel.durations import NS_PER_MS, format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sim.contracts.promises import Backoff
+    from sim.contracts.promises import Backoff, Bounds
     from sim.contracts.view import View
 
 FAR = 0.25
@@ -72,32 +73,37 @@ def _near(view: View, *, low: bool) -> Iterator[Violation]:
     law = view.terms.promises.backoff_ms
     if law is None:
         return
-    for request in view.requests.values():
-        for failure, delay_ns, law_ns in delays(view, request):
-            if not _capped(law, failure, low=low) and _is_near(delay_ns, law_ns, low=low):
-                yield breach(request.number, f"{request} waits {format_duration(delay_ns)}")
+    for retry in retries(view):
+        wait_ns = retry.waits_ns[-1]
+        capped = not retry.whole or _capped(law, retry.failure, low=low)
+        if not capped and _is_near(wait_ns, bounds_after(law, retry.failure), low=low):
+            yield breach(retry.request.number, f"{retry.request} waits {format_duration(wait_ns)}")
 
 
 def _near_of_polls(view: View, *, low: bool) -> Iterator[Violation]:
-    for request in view.requests.values():
-        for delay_ns, law_ns in poll_delays(view, request):
-            if _is_near(delay_ns, law_ns, low=low):
-                yield breach(request.number, f"{request} looks again after {format_duration(delay_ns)}")
+    law = view.terms.promises.polls_ms
+    if law is None:
+        return
+    for look in looks(view):
+        if not look.failure and _is_near(look.wait_ns, poll_bounds_after(law, look.waits, 0), low=low):
+            yield breach(look.request.number, f"{look.request} looks again after {format_duration(look.wait_ns)}")
 
 
-def _is_near(delay_ns: int, law_ns: tuple[int, int], *, low: bool) -> bool:
-    low_ns, high_ns = law_ns
-    if not low_ns <= delay_ns <= high_ns:
+def _is_near(wait_ns: int, bounds_ms: Bounds, *, low: bool) -> bool:
+    if not is_between(wait_ns, bounds_ms):
         return False  # an error has asked for another wait
-    share = (delay_ns - low_ns) / (high_ns - low_ns) if high_ns > low_ns else (0.0 if low else 1.0)
+    low_ms, high_ms = bounds_ms
+    if high_ms == low_ms:
+        return True
+    share = (wait_ns / NS_PER_MS - low_ms) / (high_ms - low_ms)
     return share <= FAR if low else share >= 1 - FAR
 
 
 def _capped(law: Backoff, failure: int, *, low: bool) -> bool:
     """Tell whether a cap has moved this end of the law: a wait that long does not show how far jitter goes."""
-    here, following = law(failure), law(failure + 1)
+    here, following = bounds_after(law, failure), bounds_after(law, failure + 1)
     if here[0] == here[1]:
-        first = law(1)
+        first = bounds_after(law, 1)
         return first[0] != first[1]
     end = 0 if low else 1
     return here[end] == following[end] and here[1 - end] != following[1 - end]

@@ -49,5 +49,7 @@ class Terms:
     """Intervals [from, to) in which every attempt fails that starts there."""
     in_order: bool = False
     """Whether jobs start in the order in which they are due: only the lack of a slot delays a start."""
+    tells_backoffs: bool = False
+    """Whether the history says when the platform backs off."""
     draws_differ: bool = False
     """Whether numbers drawn at different addresses differ: not if a script or a search gives them."""

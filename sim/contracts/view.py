@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sim.contracts.terms import Terms
 from sim.history.entities import NOT_YET
@@ -27,6 +27,8 @@ class View(Index):
     def __init__(self, history: History, terms: Terms | None = None) -> None:
         super().__init__(history)
         self.terms = Terms() if terms is None else terms
+        self.known: dict[str, Any] = {}
+        """What several invariants ask for, computed once."""
 
     def attempts(self) -> Iterator[Attempt]:
         """Yield all attempts, request by request."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sim.convex.functions import ConflictsExhausted, Function, FunctionError, SystemFailure, note_mistake
-from sim.history.vocabulary import PENDING
+from sim.history.vocabulary import OCC_BACKOFF, PENDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,13 +140,14 @@ class MutationCall:
         self._commits.record_draws(self._context)
         request.conflicts += 1
         self._rerun += 1
-        server.record(
-            "conflict", request.number, -1 if self._job is None else self._job.id, self._function.name, self._rerun
-        )
+        job_id, name = -1 if self._job is None else self._job.id, self._function.name
+        server.record("conflict", request.number, job_id, name, self._rerun)
         if self._reruns.limit is not None and self._rerun > self._reruns.limit:
             self._finished(None, ConflictsExhausted(f"{self._function.name} lost {self._rerun} times"))
             return
-        delay_ns = server.full_jitter(self._reruns.backoff, "occ_backoff", request, self._rerun - 1)
+        delay_ns = server.full_jitter(
+            self._reruns.backoff, OCC_BACKOFF, request, self._rerun - 1, job_id=job_id, name=name
+        )
         self._after(delay_ns, self._begin)
 
     def _system_error(self) -> bool:

@@ -16,7 +16,7 @@ from sim.convex.commits import Commits
 from sim.convex.execution import Execution
 from sim.convex.functions import MUTATION, FunctionError, SystemFailure, note_mistake
 from sim.convex.server import UNLIMITED
-from sim.history.vocabulary import FAILED, IN_PROGRESS, PENDING, SUCCESS
+from sim.history.vocabulary import COMPLETION_BACKOFF, FAILED, IN_PROGRESS, PENDING, SUCCESS, SYSTEM_BACKOFF
 
 if TYPE_CHECKING:
     from sim.convex.jobs import Job
@@ -190,7 +190,8 @@ class Executor:
         """Let a pending job that met a system error run again later; the caller gives its slot back."""
         server = self.server
         backoff = server.platform.system_error_backoff
-        delay_ns = server.full_jitter(backoff, "system_backoff", job.request, job.system_errors)
+        errors, name = job.system_errors, job.function.name
+        delay_ns = server.full_jitter(backoff, SYSTEM_BACKOFF, job.request, errors, job_id=job.id, name=name)
         job.system_errors += 1
         self._store.reschedule(job, self._clock.now_ns + delay_ns)
         self.commits.time_job(job)
@@ -233,7 +234,8 @@ class Executor:
         server, job = self.server, execution.job
         if server.system_error_share and server.strikes(job, "end"):
             backoff = server.platform.completion_backoff
-            delay_ns = server.full_jitter(backoff, "completion_backoff", job.request, execution.writes)
+            writes, name = execution.writes, job.function.name
+            delay_ns = server.full_jitter(backoff, COMPLETION_BACKOFF, job.request, writes, job_id=job.id, name=name)
             execution.writes += 1
             epoch = server.epoch
             self._clock.call_after(delay_ns, lambda: self.over(execution, state) if epoch == server.epoch else None)

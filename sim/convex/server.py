@@ -148,12 +148,20 @@ class Server:
         request.executions += 1
         return self._dispatch_latency(request.number, request.executions - 1, 0)
 
-    def full_jitter(self, backoff: Backoff, stream: str, request: Request, failures: int) -> int:
-        """Draw U[0,1) * min(initial * 2^k, max) in ns, k = failures so far (0 first); sync_types/src/backoff.rs."""
+    def full_jitter(
+        self, backoff: Backoff, stream: str, request: Request, failures: int, *, job_id: int = -1, name: str = ""
+    ) -> int:
+        """Draw U[0,1) * min(initial * 2^k, max) in ns, k = failures so far (0 first); sync_types/src/backoff.rs.
+
+        `job_id` and `name` say in the history what backs off.
+        """
         ceiling_ns = min(backoff.initial << min(failures, LARGEST_EXPONENT), backoff.max)
         index = request.executions
         request.executions = index + 1
-        return round(self.choices.uniform(stream, request.number, index, failures) * ceiling_ns)
+        delay_ns = round(self.choices.uniform(stream, request.number, index, failures) * ceiling_ns)
+        if self.recorder is not None:
+            self.record("backoff", request.number, job_id, name, (stream, delay_ns))
+        return delay_ns
 
     # System errors.
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.contracts.catalogue import Terms
+from sim.contracts.run.stated import BEHIND_A_CALL, BEHIND_A_CONFLICT, BEHIND_AN_END, BEHIND_AN_ERROR, Stated
 from sim.kernel.draws import Draws
-from sim.world.weather import Outage
+from sim.kernel.durations import NS_PER_S
+from sim.world.weather import OnOff, Outage
+from sim.world.workload import Poisson
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,7 +39,36 @@ def terms_of(world: World, alone: Callable[[int], History] | None = None) -> Ter
         effect_at=cell.action.effect_at,
         outages_ns=tuple(_total_outages(cell)),
         in_order=cell.platform.dispatch_latency is None and drawn,
+        tells_backoffs=True,
         draws_differ=drawn,
+    )
+
+
+def stated_of(cell: Scenario) -> Stated:
+    """Return what a cell states of chance."""
+    action, platform = cell.action, cell.platform
+    arrivals = cell.requests.arrivals
+    return Stated(
+        alone=cell.world == "isolated",
+        latency=action.latency,
+        outcomes=tuple(action.branches()),
+        script=tuple(outcome for outcome, _ in action.scripted()),
+        permanent=0.0 if action.script else action.permanent_failure,
+        final=0.0 if action.script else action.outcomes.fail.final,
+        retry_after=None if action.script else action.outcomes.fail.retry_after,
+        outages=tuple((one.from_ns, one.to_ns, one.fail) for one in action.weather if isinstance(one, Outage)),
+        turns=tuple((one.up, one.down, one.fail) for one in action.weather if isinstance(one, OnOff)),
+        heals_at_ns=cell.heals_at,
+        mean_gap_ns=NS_PER_S / arrivals.rate if isinstance(arrivals, Poisson) else None,
+        backoffs_ns=tuple(
+            (what, (backoff.initial, backoff.max))
+            for what, backoff in (
+                (BEHIND_A_CALL, platform.occ_backoff),
+                (BEHIND_A_CONFLICT, platform.scheduled_occ_backoff),
+                (BEHIND_AN_ERROR, platform.system_error_backoff),
+                (BEHIND_AN_END, platform.completion_backoff),
+            )
+        ),
     )
 
 

@@ -277,6 +277,16 @@ class SystemErrorStruck(JobEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class BackedOff(JobEvent):
+    """The platform waits before it tries again: a mutation that was refused, or what a system error has struck."""
+
+    kind: ClassVar[str] = "backoff"
+    stream: str
+    """The stream of its jitter, which says what for: `occ_backoff`, `system_backoff` or `completion_backoff`."""
+    wait_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentWritten(Event):
     """A document of the user changed."""
 

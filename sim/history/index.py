@@ -38,6 +38,7 @@ class Index:
         self.boots: list[Place[events.ServerBooted]] = []
         self.draws: list[Place[events.NumberDrawn]] = []
         self.conflicts: list[Place[events.CommitRefused]] = []
+        self.backoffs: list[Place[events.BackedOff]] = []
         self.ledger: list[Place[Ledger]] = []
         """All changes of the store: jobs, their steps, writes, commits, collections."""
         self.backwards: list[int] = []
@@ -188,6 +189,9 @@ class Index:
     def _commit_refused(self, at: int, event: events.CommitRefused) -> None:
         self.conflicts.append((at, event))
 
+    def _backed_off(self, at: int, event: events.BackedOff) -> None:
+        self.backoffs.append((at, event))
+
     def _sleep_started(self, at: int, event: events.SleepStarted) -> None:
         self._request(event.request).sleeps.append((at, event))
 
@@ -240,6 +244,7 @@ class Index:
         events.SystemErrorStruck: _system_error_struck,
         events.NumberDrawn: _number_drawn,
         events.CommitRefused: _commit_refused,
+        events.BackedOff: _backed_off,
         events.SleepStarted: _sleep_started,
         events.Settled: _settled,
         events.SettledAgain: _settled_again,

@@ -67,6 +67,7 @@ _FIELDS: Final[dict[type[Event], str]] = {
     events.CommitRefused: "subject name detail",
     events.FunctionThrew: "subject name detail",
     events.SystemErrorStruck: "subject name detail",
+    events.BackedOff: "subject name *detail",
     events.DocumentWritten: "name detail",
     events.RowsCollected: "detail",
     events.ServerDied: "name detail",

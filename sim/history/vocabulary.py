@@ -61,6 +61,14 @@ APPLIED: Final = "applied"
 SUPPRESSED: Final = "suppressed"
 """The receiver recognized it by its idempotency key."""
 
+# Backoffs of the platform: the streams of their jitter.
+OCC_BACKOFF: Final = "occ_backoff"
+"""Of a mutation that was refused."""
+SYSTEM_BACKOFF: Final = "system_backoff"
+"""Of a job that a system error has put back."""
+COMPLETION_BACKOFF: Final = "completion_backoff"
+"""Of the write of an action's end that a system error has struck."""
+
 # Cancels.
 OF_THE_REQUEST: Final = "request"
 """The target of a cancel that asks the retrier itself."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sim.history.request import Request
+    from sim.kernel.choices import Choices
     from sim.retriers.base import Retrier
     from sim.scenario.schema import Scenario
 
@@ -29,13 +30,16 @@ class Simulated(NamedTuple):
     """Its requests, as they ended."""
 
 
-def simulated(scenario: Scenario, retrier: Callable[[], Retrier] | None = None) -> Iterator[Simulated]:
+def simulated(
+    scenario: Scenario, retrier: Callable[[], Retrier] | None = None, choices: Choices | None = None
+) -> Iterator[Simulated]:
     """Simulate a scenario (its first replication) and yield every history.
 
     `retrier` makes the retriers that replace the scenario's own: one for each isolated request, or for a shared world.
+    `choices` replaces the numbers that the scenario's seed gives.
     """
     recorder = Recorder()
-    world = World(scenario, retrier=retrier, recorder=recorder)
+    world = World(scenario, retrier=retrier, recorder=recorder, choices=choices)
     if scenario.world == "shared":
         requests = world.shared()
         yield Simulated(View(recorder.history(), terms_of(world)), requests)

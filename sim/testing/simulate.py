@@ -142,8 +142,8 @@ class Simulate:
 
     def _again(self, run: _Run, cell: CheckedCell, *, several: bool) -> str:
         first: Broken | None = cell.first
-        if first is None:
-            return self._command(run, "run")
+        if first is None or first.overall:
+            return self._command(run, "run", *(["--check"] if first is not None else []))
         if not first.replays:
             return self._command(run, "run", "--requests", str(first.requests_needed), "--check")
         place = ["--cell", cell.cell.id] if several else []

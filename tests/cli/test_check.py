@@ -121,3 +121,42 @@ def test_lines_fit_100_columns(run: Run) -> None:
     lines = checked(run("run", "crashes.yaml", "--no-plots", "--check", *words))
     last = lines.index("to see it again")
     assert [line for line in lines[:last] if len(line) > 100] == []
+
+
+SQUARED = """
+import sim
+from sim.contracts.waits import full_jitter
+
+
+class Squared(sim.LoopRetrier):
+    kind = "squared"
+
+    def promises(self):
+        return sim.Promises(attempts_at_most=3, backoff_ms=full_jitter(100))
+
+    async def retry(self, call, ctx):
+        for failure in (1, 2):
+            try:
+                return await call()
+            except sim.CallFailed:
+                await ctx.sleep(100 * 2 ** (failure - 1) * ctx.uniform("jitter", failure) ** 2)
+        return await call()
+"""
+
+
+def test_a_law_that_is_broken_by_all_requests_together_is_told_with_the_run_that_shows_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("squared.py").write_text(SQUARED, encoding="utf-8")
+    Path("half.yaml").write_text("retrier: none\naction: {outcomes: {fail: 0.5}}\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(".")
+    words = ("half.yaml", "--retrier", "squared:Squared", "--requests", "300", "--check")
+    result = run("run", *words)
+    lines = checked(result)
+    assert result.exit_code == 4
+    assert lines[0] == "checked 65 invariants in 300 histories: 1 is broken"
+    assert lines[1].endswith("of their laws, at a level of 1e-6 for all tests together; not all of")
+    assert any(line.split() == ["waits-follow-law", "retrier", "300"] for line in lines)
+    assert "the first: all requests together" in lines
+    again = shlex.split(line_after(lines, "to see it again"))
+    assert again == ["retrysim", "run", "half.yaml", *words[3:5], *words[1:3], "--check"]

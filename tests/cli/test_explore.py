@@ -253,6 +253,7 @@ def test_a_mended_retrier_is_no_longer_broken_by_the_course(run: Run) -> None:
         (("--inflight", "lost", "--crashes", "0"), "--inflight: cannot matter if the server never dies"),
         (("--invariant", "setles"), "there is no invariant 'setles'; did you mean 'settles'?"),
         (("--invariant", "x"), "there is no invariant 'x'; known are attempts-within-budget,"),
+        (("--invariant", "streams-apart"), "'streams-apart' is a law of chance"),
         (("--crashes", "1", "--retrier", "none"), "--crashes: this retrier runs outside of the deployment"),
         (("--cancels", "1", "--set", "cancel=null"), "--cancels: the scenario cancels nothing"),
         (("--cell", "x"), "there is no cell 'x'; there is only one, 'all'"),

@@ -21,6 +21,7 @@ from sim.contracts.catalogue import (
     invariant,
 )
 from sim.contracts.promises import Promises
+from sim.contracts.run.overall import Overall
 from sim.history.events import Submitted
 from sim.history.recorder import History
 
@@ -115,7 +116,12 @@ def test_the_contracts_are_complete_and_told_apart() -> None:
     assert len(set(names)) == len(names)
     assert {one.owed_by for one in (*RETRIER, *STRICTER)} == {"retrier"}
     assert {one.owed_by for one in PLATFORM} == {"platform"}
-    assert {one.name for one in INVARIANTS if one.kind == "eventually"} == {"settles", "callback-comes", "nothing-left"}
+    assert {one.name for one in INVARIANTS if one.kind == "eventually"} == {
+        "settles",
+        "callback-comes",
+        "nothing-left",
+        "reports-come",
+    }
 
 
 @pytest.mark.parametrize("one", [*INVARIANTS, *STRICTER], ids=lambda one: one.name)
@@ -126,9 +132,10 @@ def test_a_claim_is_one_sentence(one: Invariant) -> None:
 
 @pytest.mark.parametrize("one", [*INVARIANTS, *STRICTER], ids=lambda one: one.name)
 def test_the_stories_ask_for_each_invariant(one: Invariant) -> None:
-    module = one.search.__module__.rpartition(".")[2]
+    home = one.gather if isinstance(one, Overall) else one.search
+    module = home.__module__.rpartition(".")[2]
     stories = Path(__file__).parent.glob("test_*.py")
-    assert any(f"{module}.{one.search.__name__}" in path.read_text() for path in stories)
+    assert any(f"{module}.{one.name.replace('-', '_')}" in path.read_text() for path in stories)
 
 
 def test_nothing_breaks_an_empty_history() -> None:

@@ -110,10 +110,17 @@ class Tale:
         return self.add("submit", name="told", request=request)
 
     def attempt(
-        self, number: int, outcome: str = "success", *, job: int = -1, effect: float | None = None, request: int = 0
+        self,
+        number: int,
+        outcome: str = "success",
+        *,
+        job: int = -1,
+        effect: float | None = None,
+        latency: float | None = None,
+        request: int = 0,
     ) -> "Tale":
-        due_ns = -1 if effect is None else round(effect * MS)
-        return self.add("attempt", number, outcome, Start(job, due_ns), request)
+        due_ns, latency_ns = (-1 if ms is None else round(ms * MS) for ms in (effect, latency))
+        return self.add("attempt", number, outcome, Start(job, due_ns, latency_ns), request)
 
     def ends(self, number: int, how: str, detail: Failure | None = None, request: int = 0) -> "Tale":
         return self.add("attempt_end", number, how, detail, request)

@@ -194,6 +194,15 @@ class Zoo:
         assert None not in needed, row
         assert self.rows().get(name, "").startswith(title), "RETRYSIM_UPDATE_GOLDEN=1 writes the report anew"
 
+    def report(self, name: str, meant: str, needed: int | None) -> None:
+        """Take the size of the run that catches a bug; the report must list it with this invariant."""
+        title = f"{name:<{WIDTH}} {meant:<26} "
+        row = title + ("-" if needed is None else f"a run of {needed:,} requests")
+        if os.environ.get("RETRYSIM_UPDATE_GOLDEN") == "1":
+            self._write(name, row)
+        assert needed is not None, row
+        assert self.rows().get(name, "").startswith(title), "RETRYSIM_UPDATE_GOLDEN=1 writes the report anew"
+
     def spares(self, worlds: st.SearchStrategy[Scenario], meant: Iterable[str], original: Kind | None = None) -> None:
         """Check that the original breaks none of these invariants in the same worlds."""
         invariants = [invariant_named(name) for name in meant]

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from bisect import bisect
 from itertools import pairwise
-from math import isfinite
-from operator import itemgetter
+from math import inf
 from typing import TYPE_CHECKING
 
 from sim.contracts.invariant import Violation, breach, invariant
-from sim.history.entities import NOT_YET, Attempt, Job, Request, when
+from sim.contracts.promises import bounds_after, poll_bounds_after
+from sim.contracts.retrier.waits import action_jobs, is_between, looks, retries
+from sim.contracts.waits import Wait
+from sim.history.entities import NOT_YET, Attempt, Request, when
 from sim.history.vocabulary import GAVE_UP, RETURNED, SUCCESS
 from sim.kernel.durations import NS_PER_MS, format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sim.contracts.promises import Bounds
+    from sim.contracts.retrier.waits import Retry
     from sim.contracts.view import View
+    from sim.history.entities import Job
     from sim.history.events import Event
-
-_place = itemgetter(0)
 
 
 @invariant()
@@ -101,152 +103,98 @@ def no_overlapping_attempts(view: View) -> Iterator[Violation]:
 
 
 @invariant()
-def delays_in_law(view: View) -> Iterator[Violation]:
-    """The wait before each retry lies within the promised law for the failure it follows.
-
-    In the deployment: from the snapshot of the mutation that schedules the retry to the time it asks for. At a client:
-    the sleeps between two attempts, together. If the error asks to wait longer, that wait extends the law; if it asks
-    to wait less, it does so only for a retrier that promises to obey (`obeys_retry_after`).
-    """
-    if view.terms.promises.backoff_ms is None:
-        return
-    for request in view.requests.values():
-        if request.sleeps or len(request.attempts) > 1 or len(request.jobs) > 1:
-            yield from _scheduled_delays(view, request) if request.jobs else _slept_delays(view, request)
-
-
-def poll_delays(view: View, request: Request) -> Iterator[tuple[int, tuple[int, int]]]:
-    """Yield each wait between two looks with no failure handled between them, and its law, in ns."""
-    law = view.terms.promises.polls_ms
-    for poll, waits, failure in _further_polls(view, request):
-        if law is not None and poll.by is not None and not failure:
-            low_ms, high_ms = law(waits, 0)
-            yield poll.asked_ns - poll.by.event.begin_ns, (_whole_ns(low_ms), _whole_ns(high_ms))
-
-
-def _further_polls(view: View, request: Request) -> Iterator[tuple[Job, int, int]]:
-    """Yield each look but the first, the waits before it, and the number of the failure handled before it (0 none)."""
-    polls = [job for job in request.jobs if job.name in view.terms.promises.poll_jobs]
-    numbers = {job.id: number for number, job in enumerate(_action_jobs(view, request))}
-    waits = 0
-    for poll in polls[1:]:
-        if poll.by is not None:
-            failure = max((numbers.get(job.id, 0) for job in poll.by.created), default=0)
-            yield poll, waits, failure
-            waits += failure == 0
-
-
-def delays(view: View, request: Request) -> Iterator[tuple[int, int, tuple[int, int]]]:
-    """Yield each wait before a retry, scheduled or slept: (number of the failure, wait in ns, its law in ns)."""
-    jobs = _action_jobs(view, request)
-    for failure, job in enumerate(jobs[1:], 1):
-        if job.by is not None:
-            yield failure, job.asked_ns - job.by.event.begin_ns, _law_ns(view, failure, None)
-    attempts = request.attempts
-    for failure, (attempt, following) in enumerate(pairwise(attempts), 1):
-        sleeps = [event for at, event in request.sleeps if attempt.at < at < following.at]
-        if sleeps:
-            yield failure, sum(event.duration_ns for event in sleeps), _law_ns(view, failure, None)
-
-
-@invariant()
 def first_attempt_in_law(view: View) -> Iterator[Violation]:
     """The first attempt is asked for as long after the submission as promised."""
     promised_ms = view.terms.promises.first_ms
     if promised_ms is None:
         return
-    low_ns, high_ns = map(_whole_ns, promised_ms)
     for request in view.requests.values():
-        jobs = _action_jobs(view, request)
-        if jobs and jobs[0].by is not None:
-            delay_ns = jobs[0].asked_ns - jobs[0].by.event.begin_ns
-            proof: Event = jobs[0].created
-        elif request.attempts and not request.jobs:
-            proof = request.attempts[0].start
-            delay_ns = proof.t_ns - request.submitted_ns
-        else:
-            continue
-        if not low_ns <= delay_ns <= high_ns:
-            text = f"the first attempt of {request} is asked for after {format_duration(delay_ns)}, but the law says"
-            yield breach(request.number, f"{text} {_law_text(low_ns, high_ns)}", request.submit, proof)
+        delay = first_delay(view, request)
+        if delay is not None and not is_between(delay[0], promised_ms, request.submitted_ns):
+            text = f"the first attempt of {request} is asked for after {format_duration(delay[0])}, but the law says"
+            yield breach(request.number, f"{text} {_law_text(promised_ms)}", request.submit, delay[1])
 
 
-def _scheduled_delays(view: View, request: Request) -> Iterator[Violation]:
-    jobs = _action_jobs(view, request)
-    if len(jobs) <= 1:
+def first_delay(view: View, request: Request) -> tuple[int, Event] | None:
+    """Return the delay in ns before the first attempt, and the event that proves it; None if there is no attempt."""
+    first = next(iter(action_jobs(view, request)), None)
+    if first is not None and first.by is not None:
+        return first.asked_ns - first.by.event.begin_ns, first.created
+    if request.attempts and not request.jobs:
+        start = request.attempts[0].start
+        return start.t_ns - request.submitted_ns, start
+    return None
+
+
+@invariant()
+def delays_in_law(view: View) -> Iterator[Violation]:
+    """The wait before each retry lies within the promised law for the failure it follows.
+
+    In the deployment: what the mutations that handle the failure ask for, from the first that knows of it on; see
+    `sim.contracts.retrier.waits`. At a client: the sleeps between two attempts, together. If the error asks to wait
+    longer, that wait extends the law; if it asks to wait less, it does so only for a retrier that promises to obey
+    (`obeys_retry_after`).
+    """
+    law = view.terms.promises.backoff_ms
+    if law is None:
         return
-    attempt_in = {attempt.job: attempt for attempt in request.attempts}
-    for failure, job in enumerate(jobs[1:], 1):
-        if job.by is None:
+    before: Retry | None = None
+    for retry in retries(view):
+        bounds_ms = _bounds_of(view, retry, before)
+        before = retry
+        if bounds_ms is None or _is_in_law(retry, bounds_ms):
             continue
-        delay_ns = job.asked_ns - job.by.event.begin_ns
-        low_ns, high_ns = _law_ns(view, failure, attempt_in.get(jobs[failure - 1].id))
-        if not low_ns <= delay_ns <= high_ns:
-            yield _off_law(request, failure, delay_ns, (low_ns, high_ns), job.created, job.by.event)
+        request, wait = retry.request, format_duration(retry.waits_ns[-1])
+        text = f"{request} waits {wait} after failure {retry.failure}, but the law says {_law_text(bounds_ms)}"
+        yield breach(request.number, text, *retry.proof)
 
 
-def _action_jobs(view: View, request: Request) -> list[Job]:
-    names = view.terms.promises.action_jobs
-    return [job for job in request.jobs if job.name in names]
+def _is_in_law(retry: Retry, bounds_ms: Bounds) -> bool:
+    wait_ns, at_ns = retry.waits_ns[-1], retry.from_ns
+    if any(is_between(one_ns, bounds_ms, at_ns) for one_ns in (retry.waits_ns if retry.whole else retry.waits_ns[:-1])):
+        return True
+    if retry.whole:
+        return False
+    # In a table a retry may wait for the next look at it; at a client, a wait without an attempt behind it may go on.
+    return is_between(wait_ns, (bounds_ms[0], inf) if retry.request.jobs else (0.0, bounds_ms[1]), at_ns)
 
 
-def _slept_delays(view: View, request: Request) -> Iterator[Violation]:
-    attempts, slept = request.attempts, request.sleeps
-    for failure, attempt in enumerate(attempts, 1):
-        following = attempts[failure] if failure < len(attempts) else None
-        until_at = NOT_YET if following is None else following.at
-        first, last = bisect(slept, attempt.at, key=_place), bisect(slept, until_at, key=_place)
-        sleeps = [event for _, event in slept[first:last]]
-        if following is None and not sleeps:
-            return
-        delay_ns = sum(event.duration_ns for event in sleeps)
-        low_ns, high_ns = _law_ns(view, failure, attempt)
-        # A wait that no attempt has followed yet may go on.
-        if delay_ns > high_ns or (following is not None and delay_ns < low_ns):
-            proof = sleeps if following is None else [*sleeps, following.start]
-            yield _off_law(request, failure, delay_ns, (low_ns, high_ns), *proof)
-
-
-def _law_ns(view: View, failure: int, failed: Attempt | None) -> tuple[int, int]:
-    """Return the promised bounds of the wait after this failure, as whole ns, and as far as its error extends them."""
+def _bounds_of(view: View, retry: Retry, before: Retry | None) -> Bounds | None:
+    """Return the promised bounds of a wait, as far as its error extends them; None if nothing is said of it."""
     promises = view.terms.promises
     law, at_most = promises.backoff_ms, promises.attempts_at_most
-    assert law is not None  # noqa: S101  # who asks has looked
-    if at_most is not None and failure >= at_most:
-        return 0, NOT_YET  # nothing is said of waits that must not be
-    try:
-        low_ms, high_ms = law(failure)
-    except OverflowError:
-        return 0, NOT_YET
-    low_ns = _whole_ns(low_ms)
-    high_ns = _whole_ns(high_ms)
-    says = None if failed is None else failed.failure
+    if law is None or (at_most is not None and retry.failure >= at_most):
+        return None  # nothing is said of waits that must not be
+    bounds_ms = bounds_after(law, retry.failure)
+    if isinstance(bounds_ms, Wait):
+        bounds_ms = bounds_ms.given(wait_before(retry, before)) or bounds_ms
+    says = None if retry.failed is None else retry.failed.failure
     if says is not None and says.retry_after_ns >= 0:
-        if promises.obeys_retry_after:
-            low_ns = min(low_ns, says.retry_after_ns)
-        return low_ns, max(high_ns, says.retry_after_ns)
-    return low_ns, high_ns
+        asked_ms = says.retry_after_ns / NS_PER_MS
+        low_ms = min(bounds_ms[0], asked_ms) if promises.obeys_retry_after else bounds_ms[0]
+        return low_ms, max(bounds_ms[1], asked_ms)
+    return bounds_ms
 
 
-def _whole_ns(delay_ms: float) -> int:
-    try:
-        delay_ns = float(delay_ms) * NS_PER_MS
-    except OverflowError:  # a whole number beyond all floats
-        return NOT_YET
-    return round(delay_ns) if isfinite(delay_ns) else NOT_YET
+def wait_before(retry: Retry, before: Retry | None) -> float | None:
+    """Return the wait in ms after the failure before that of `retry`: 0 if it is the first, None if it is not known."""
+    if retry.failure == 1:
+        return 0.0
+    if before is None or before.request is not retry.request or before.failure != retry.failure - 1:
+        return None
+    return before.waits_ns[-1] / NS_PER_MS if before.whole else None
 
 
-def _off_law(request: Request, failure: int, delay_ns: int, law_ns: tuple[int, int], *events: Event) -> Violation:
-    law = _law_text(*law_ns)
-    text = f"{request} waits {format_duration(delay_ns)} after failure {failure}, but the law says {law}"
-    return breach(request.number, text, *events)
-
-
-def _law_text(low_ns: int, high_ns: int) -> str:
-    low = format_duration(low_ns)
-    if high_ns == low_ns:
+def _law_text(bounds_ms: Bounds) -> str:
+    low_ms, high_ms = bounds_ms
+    if low_ms * NS_PER_MS >= NOT_YET:
+        return "never"
+    low = format_duration(round(low_ms * NS_PER_MS))
+    if high_ms == low_ms:
         return low
-    return f"{low} to {format_duration(high_ns)}" if high_ns < NOT_YET else f"{low} or more"
+    if high_ms * NS_PER_MS >= NOT_YET:
+        return f"{low} or more"
+    return f"{low} to {format_duration(round(high_ms * NS_PER_MS))}"
 
 
 @invariant()
@@ -255,29 +203,27 @@ def polls_in_law(view: View) -> Iterator[Violation]:
     promises = view.terms.promises
     if promises.first_poll_ms is not None:
         for request in view.requests.values():
-            first = next((job for job in request.jobs if job.name in promises.poll_jobs), None)
+            first = first_look(view, request)
             if first is not None:
-                yield from _off_law_of_polls(request, first, "first looks", promises.first_poll_ms)
+                yield from _off_law_of_polls(request, *first, "first looks", promises.first_poll_ms)
     if promises.polls_ms is None:
         return
-    for request in view.requests.values():
-        for poll, waits, failure in _further_polls(view, request):
-            try:
-                low_ms, high_ms = promises.polls_ms(waits, failure)
-            except OverflowError:
-                break
-            yield from _off_law_of_polls(request, poll, "looks again", (low_ms, high_ms))
+    for look in looks(view):
+        bounds_ms = poll_bounds_after(promises.polls_ms, look.waits, look.failure)
+        yield from _off_law_of_polls(look.request, look.poll, look.wait_ns, "looks again", bounds_ms)
 
 
-def _off_law_of_polls(request: Request, poll: Job, what: str, law_ms: tuple[float, float]) -> Iterator[Violation]:
-    if poll.by is None:
-        return
-    low_ns, high_ns = map(_whole_ns, law_ms)
-    delay_ns = poll.asked_ns - poll.by.event.begin_ns
-    # The sum of two delays is rounded twice.
-    if not low_ns - 1 <= delay_ns <= high_ns + 1:
-        text = f"{request} {what} after {format_duration(delay_ns)} ({poll}), but the law says"
-        yield breach(request.number, f"{text} {_law_text(low_ns, high_ns)}", poll.created, poll.by.event)
+def first_look(view: View, request: Request) -> tuple[Job, int] | None:
+    """Return the job of a request's first look, and the delay in ns before it; None if there is none."""
+    names = view.terms.promises.poll_jobs
+    first = next((job for job in request.jobs if job.name in names), None)
+    return None if first is None or first.by is None else (first, first.asked_ns - first.by.event.begin_ns)
+
+
+def _off_law_of_polls(request: Request, poll: Job, wait_ns: int, what: str, bounds_ms: Bounds) -> Iterator[Violation]:
+    if poll.by is not None and not is_between(wait_ns, bounds_ms):
+        text = f"{request} {what} after {format_duration(wait_ns)} ({poll}), but the law says"
+        yield breach(request.number, f"{text} {_law_text(bounds_ms)}", poll.created, poll.by.event)
 
 
 @invariant()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.contracts.invariant import Violation, breach, invariant
+from sim.contracts.promises import bounds_after
+from sim.contracts.retrier.waits import slack_ns
 from sim.history.entities import NOT_YET, Commit, Request, when
 from sim.history.events import JobStepped
 from sim.history.vocabulary import CANCELED, GAVE_UP, OF_THE_ACTION, OF_THE_REQUEST
@@ -46,16 +48,19 @@ def budget_used(view: View) -> Iterator[Violation]:
 def _fits(view: View, request: Request, settled: Event, failures: int) -> bool:
     """Tell whether the longest wait before another attempt still ends before the deadline."""
     promises = view.terms.promises
-    left_ns = request.submitted_ns + (promises.deadline_ns or 0) - settled.t_ns
-    wait_ms = 0.0 if promises.backoff_ms is None or not failures else promises.backoff_ms(failures)[1]
+    by_ns = request.submitted_ns + (promises.deadline_ns or 0)
+    wait_ms = 0.0 if promises.backoff_ms is None or not failures else bounds_after(promises.backoff_ms, failures)[1]
     says = request.attempts[failures - 1].failure if failures else None
     wait_ns = max(wait_ms * NS_PER_MS, 0 if says is None else says.retry_after_ns)
-    return wait_ns < left_ns
+    return wait_ns + slack_ns(by_ns) < by_ns - settled.t_ns
 
 
 @invariant()
 def deadline_holds(view: View) -> Iterator[Violation]:
-    """A request settles by its deadline, a call in flight included, and starts no attempt after it."""
+    """A request settles by its deadline, a call in flight included, and starts no attempt after it.
+
+    A deadline may be off by what a client that counts in floats loses to rounding: about a nanosecond, more after days.
+    """
     deadline_ns = view.terms.promises.deadline_ns
     if deadline_ns is None:
         return
@@ -63,16 +68,17 @@ def deadline_holds(view: View) -> Iterator[Violation]:
         if request.submit is None:
             continue
         by_ns = request.submitted_ns + deadline_ns
+        last_ns = by_ns + slack_ns(by_ns)
         allowed = f"its deadline of {format_duration(deadline_ns)}, at {format_duration(by_ns)}"
-        late = next((attempt for attempt in request.attempts if attempt.start.t_ns > by_ns), None)
+        late = next((attempt for attempt in request.attempts if attempt.start.t_ns > last_ns), None)
         if late is not None:
             text = f"attempt {late.number} of {request} starts {when(late.start)}, after {allowed}"
             yield breach(request.number, text, request.submit, late.start)
         elif request.settled is not None:
-            if request.settled.t_ns > by_ns:
+            if request.settled.t_ns > last_ns:
                 text = f"{request} settles {when(request.settled)}, after {allowed}"
                 yield breach(request.number, text, request.submit, request.settled)
-        elif view.last_ns > by_ns and request.runaway is None:
+        elif view.last_ns > last_ns and request.runaway is None:
             text = f"{request} has not settled by {allowed}"
             yield breach(request.number, text, request.submit, *(attempt.start for attempt in request.attempts[-1:]))
 

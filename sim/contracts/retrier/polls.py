@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect
+from math import ceil, isinf
 from typing import TYPE_CHECKING
 
 from sim.contracts.invariant import Violation, breach, invariant
+from sim.contracts.retrier.waits import ENDED, slack_ns
 from sim.history.entities import NOT_YET, Attempt, Job, when
 from sim.history.events import CommitRefused, FunctionThrew, NumberDrawn, SystemErrorStruck
-from sim.history.vocabulary import ANSWERED, CANCELED, FAILED, SUCCESS
+from sim.history.vocabulary import ANSWERED, FAILED
 from sim.kernel.durations import format_duration, ns_of_ms
 
 if TYPE_CHECKING:
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from sim.contracts.view import View
     from sim.history.entities import Commit
 
-ENDED = (SUCCESS, FAILED, CANCELED)
 LOST_DRAWS = (CommitRefused, FunctionThrew)
 EVERYWHERE = -1
 STRUCK = (CommitRefused, SystemErrorStruck, FunctionThrew)
@@ -165,7 +166,7 @@ def _drawn(view: View) -> Iterator[tuple[NumberDrawn, int, bool]]:
 def timeouts_in_law(view: View) -> Iterator[Violation]:
     """A client gives up on a call after the promised time, or at its deadline if that comes first, and not before."""
     promises = view.terms.promises
-    if promises.timeout_ms is None:
+    if promises.timeout_ms is None or isinf(promises.timeout_ms):
         return
     timeout_ns = ns_of_ms(promises.timeout_ms)
     law = f"the law says {format_duration(timeout_ns)}"
@@ -175,17 +176,18 @@ def timeouts_in_law(view: View) -> Iterator[Violation]:
             if attempt.job >= 0:
                 continue
             started_ns = attempt.start.t_ns
+            latest_ns = started_ns + timeout_ns + slack_ns(timeout_ns)
             what = f"attempt {attempt.number} of {request}"
             if attempt.given_up is not None:
                 waited_ns = attempt.given_up.t_ns - started_ns
-                # A deadline counted in ms is rounded to ns.
-                at_deadline = by_ns is not None and abs(attempt.given_up.t_ns - by_ns) <= 1
-                if waited_ns != timeout_ns and not (at_deadline and waited_ns < timeout_ns):
+                at_deadline = by_ns is not None and abs(attempt.given_up.t_ns - by_ns) <= slack_ns(by_ns)
+                in_time = abs(waited_ns - timeout_ns) <= slack_ns(timeout_ns)
+                if not in_time and not (at_deadline and waited_ns < timeout_ns):
                     text = f"{what} is given up after {format_duration(waited_ns)}, but {law}"
                     yield breach(request.number, text, attempt.start, attempt.given_up)
-            elif attempt.end is None and view.is_past(started_ns + timeout_ns):
+            elif attempt.end is None and view.is_past(ceil(latest_ns)):
                 yield breach(request.number, f"{what} never ends and is not given up, but {law}", attempt.start)
-            elif attempt.end is not None and attempt.end.t_ns > started_ns + timeout_ns and attempt.lost is None:
+            elif attempt.end is not None and attempt.end.t_ns > latest_ns and attempt.lost is None:
                 text = (
                     f"{what} runs for {format_duration(attempt.end.t_ns - started_ns)} and is not given up, but {law}"
                 )

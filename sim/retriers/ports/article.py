@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sim.contracts.promises import Promises, attempts_of, growing
+from sim.contracts.promises import Promises, attempts_of
+from sim.contracts.waits import no_jitter
 from sim.convex.functions import Function, FunctionError, mutation
 from sim.history import vocabulary
 from sim.history.vocabulary import Outcome, job_not_found
@@ -52,8 +53,8 @@ class Article(ScheduledRetrier):
     def promises(self) -> Promises:
         """State the budget and the laws of the delays."""
         given = self.defaults
-        backoff_ms = growing(given["retryBackoff"], given["base"])
-        wait_ms = growing(given["waitBackoff"], given["base"])
+        backoff_ms = no_jitter(given["retryBackoff"], given["base"])
+        wait_ms = no_jitter(given["waitBackoff"], given["base"])
         return Promises(
             first_ms=(0, 0),
             first_poll_ms=(0, 0),

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import Field
 
 from sim.contracts.promises import Promises, attempts_of
+from sim.contracts.waits import Uniform, spread
 from sim.convex.functions import ActionFailed, Function, FunctionError, action, mutation
 from sim.history import vocabulary
 from sim.history.vocabulary import Outcome
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from sim.options.model import Options as AnyOptions
 
 HEARTBEAT_INTERVAL_MS = 10_000
+BEAT_MS = Uniform(5_000, 15_000)
+"""The law promised of the waits between heartbeats."""
 TRANSIENT_ERROR_MESSAGE = "Transient error when executing action"
 CLEANUP_MIN_AGE_MS = 7 * 24 * 60 * 60 * 1000
 CLEANUP_INTERVAL_NS = 24 * 60 * 60 * NS_PER_S
@@ -111,24 +114,20 @@ class Component(ScheduledRetrier):
     def promises(self) -> Promises:
         """State the budget, the laws of the delays as the code computes them, and the callback."""
         given = self.run_options
-
-        def backoff_ms(failure: int) -> tuple[float, float]:
-            delay_ms = given["initialBackoffMs"] * power(given["base"], failure)
-            return jitter(delay_ms, 0.0), jitter(delay_ms, 1.0)
+        backoff_ms = spread(given["initialBackoffMs"] * given["base"], given["base"], 0.5, 1.5)
 
         def polls_ms(_waits: int, failure: int) -> tuple[float, float]:
             # A heartbeat that follows a repair, if there is one, may count from the start of the retry.
-            backoff_at_most_ms = backoff_ms(failure)[1] if failure else 0.0
-            return jitter(HEARTBEAT_INTERVAL_MS, 0.0), jitter(HEARTBEAT_INTERVAL_MS, 1.0) + backoff_at_most_ms
+            return BEAT_MS if not failure else (BEAT_MS[0], BEAT_MS[1] + backoff_ms(failure)[1])
 
         after_ms = None if given.get("runAt") is not None else given["runAfter"] or 0
-        beats_ms = jitter(HEARTBEAT_INTERVAL_MS, 0.0), jitter(HEARTBEAT_INTERVAL_MS, 1.0)
         return Promises(
             attempts_at_most=attempts_of(given["maxFailures"]),
             first_ms=None if after_ms is None else (after_ms, after_ms),
-            first_poll_ms=None if after_ms is None else (after_ms + beats_ms[0], after_ms + beats_ms[1]),
+            first_poll_ms=None if after_ms is None else Uniform(after_ms + BEAT_MS[0], after_ms + BEAT_MS[1]),
             polls_at_once=1,
             acts_on_ends=True,
+            reports_ends=True,
             takes_errors=True,
             backoff_ms=backoff_ms,
             polls_ms=polls_ms,

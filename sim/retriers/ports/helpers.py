@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sim.contracts.promises import Promises, attempts_of, growing
+from sim.contracts.promises import Promises, attempts_of
+from sim.contracts.waits import Uniform, grown, spread
 from sim.convex.functions import Function, FunctionError, mutation
 from sim.history import vocabulary
 from sim.history.vocabulary import Outcome, job_not_found
@@ -49,14 +50,15 @@ class Helpers(ScheduledRetrier):
         self.retry = mutation("retry", self._retry, poll=True)
 
     def promises(self) -> Promises:
-        """State the budget and the laws of the delays."""
+        """State the budget and the laws of the delays: each is spread evenly from 0.5 to 1.5 times itself."""
         given = self.defaults
-        grown_ms = growing(given["retryBackoff"], given["base"])
-        wait_ms = growing(given["waitBackoff"], given["base"])
+        base = given["base"]
 
-        def polls_ms(waits: int, failure: int) -> tuple[float, float]:
-            delay_ms = (grown_ms(failure)[0] if failure else 0.0) + wait_ms(waits + 1)[0]
-            return jitter(delay_ms, 0.0), jitter(delay_ms, 1.0)
+        def polls_ms(waits: int, failure: int) -> Uniform:
+            delay_ms = grown(given["waitBackoff"], base, waits)
+            if failure:
+                delay_ms += grown(given["retryBackoff"], base, failure - 1)
+            return Uniform(0.5 * delay_ms, 1.5 * delay_ms)
 
         return Promises(
             first_ms=(0, 0),
@@ -64,7 +66,7 @@ class Helpers(ScheduledRetrier):
             polls_at_once=1,
             acts_on_ends=True,
             attempts_at_most=attempts_of(given["maxFailures"]),
-            backoff_ms=growing(given["retryBackoff"], given["base"], low=0.5, high=1.5),
+            backoff_ms=spread(given["retryBackoff"], base, 0.5, 1.5),
             polls_ms=polls_ms,
             action_jobs=self.action_jobs,
             poll_jobs=self.poll_jobs,

@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sim.contracts.waits import Sum, Uniform
 from sim.convex.functions import ActionFailed
 from sim.kernel.durations import ns_of_ms
 from sim.retriers.backoff import jitter
-from sim.retriers.ports.component import HEARTBEAT_INTERVAL_MS, Component
+from sim.retriers.ports.component import BEAT_MS, HEARTBEAT_INTERVAL_MS, Component
 
 if TYPE_CHECKING:
     from sim.contracts.promises import Promises
@@ -33,8 +34,9 @@ class Repaired(Component):
         backoff_ms = promised.backoff_ms
 
         def polls_ms(_waits: int, failure: int) -> tuple[float, float]:
-            low_ms, high_ms = (0.0, 0.0) if backoff_ms is None or not failure else backoff_ms(failure)
-            return low_ms + jitter(HEARTBEAT_INTERVAL_MS, 0.0), high_ms + jitter(HEARTBEAT_INTERVAL_MS, 1.0)
+            if backoff_ms is None or not failure:
+                return BEAT_MS
+            return Sum(Uniform(*backoff_ms(failure)), BEAT_MS)
 
         return replace(promised, polls_ms=polls_ms)
 
