@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sim.api.check import Broken, Checked
     from sim.cli.scenario_options import Source
     from sim.cli.terminal import Printer
+    from sim.experiment.probe import Probed
 
 
 def print_check(checked: Checked, printer: Printer, source: Source) -> None:
@@ -30,6 +31,7 @@ def print_check(checked: Checked, printer: Printer, source: Source) -> None:
     for cell in checked.cells:
         for one in cell.unseen:
             printer.sentence(f"{cell.cell.name}: never seen: {one.doc} ({one.name})")
+    print_probe(checked.probed, printer)
     first = checked.first
     if first is None:
         return
@@ -39,6 +41,21 @@ def print_check(checked: Checked, printer: Printer, source: Source) -> None:
     for line in violation_lines(first.violation, first.history, first.outcome, width=terminal_width()):
         printer.verbatim(line)
     printer.verbatim(f"\nto see it again\n  {_line(first, source, several=len(checked.cells) > 1)}")
+
+
+def print_probe(probed: Probed | None, printer: Printer) -> None:
+    """Print that the probe of the platform ran, if it did, and the first violation if there is one."""
+    if probed is None:
+        return
+    broken = probed.broken
+    verdict = f"broken: {', '.join(broken)}" if broken else "all hold"
+    printer.sentence(
+        f"probed the platform in {probed.histories} small worlds of its own with {probed.requests} requests: {verdict}"
+    )
+    if probed.broken_in is not None:
+        printer.verbatim("")
+        for line in violation_lines(probed.violations[0], probed.broken_in, None, width=terminal_width()):
+            printer.verbatim(line)
 
 
 def _line(first: Broken, source: Source, *, several: bool) -> str:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from sim.contracts import stricter
 from sim.contracts.invariant import EVENTUALLY, SOMETIMES, Invariant, Kind, Violation, breach, invariant
-from sim.contracts.platform import effects, executions, jobs, numbers, store
+from sim.contracts.platform import effects, executions, jobs, moments, numbers, plans, probe, records, store
 from sim.contracts.retrier import attempts, leaks, limits, polls, results
 from sim.contracts.terms import Terms
 from sim.contracts.view import View
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "INVARIANTS",
     "PLATFORM",
+    "PROBED",
     "RETRIER",
     "STRICTER",
     "Invariant",
@@ -76,6 +77,7 @@ RETRIER: tuple[Invariant, ...] = (
     results.result_is_true,
     results.result_never_changes,
     results.settles_once,
+    results.settles_at_its_commit,
     results.callback_once,
     leaks.no_leak,
     results.settles,
@@ -99,6 +101,7 @@ PLATFORM: tuple[Invariant, ...] = (
     executions.operators_cancel,
     numbers.restarts_last,
     numbers.reruns_in_law,
+    moments.steps_take_their_time,
     numbers.crashes_detected,
     numbers.clients_wait,
     store.atomic_commits,
@@ -108,13 +111,32 @@ PLATFORM: tuple[Invariant, ...] = (
     effects.time_limit_holds,
     effects.effects_happen,
     numbers.effects_at_their_moment,
+    moments.attempts_last_as_drawn,
     numbers.outages_strike,
+    plans.requests_arrive_as_planned,
+    plans.cancels_come_as_planned,
+    plans.deaths_come_as_planned,
+    plans.healed_worlds_stay_well,
+    plans.attempts_do_what_is_planned,
+    plans.batches_pause,
     effects.duplicates_have_causes,
+    records.records_tell_the_history,
+    records.limits_stop_what_runs_away,
+    plans.calls_are_served,
     jobs.nothing_left,
 )
 """What the platform, and the world around it, owe their users."""
 
 INVARIANTS: tuple[Invariant, ...] = (*RETRIER, *PLATFORM)
+
+PROBED: tuple[Invariant, ...] = (
+    *PLATFORM,
+    polls.draws_are_fresh,
+    results.settles_at_its_commit,
+    results.result_never_changes,
+    probe.probe_is_told_the_truth,
+)
+"""What the histories of the platform's own probe are checked against."""
 
 STRICTER: tuple[Invariant, ...] = (
     stricter.effect_once,
@@ -145,5 +167,6 @@ def check_view(view: View, invariants: Iterable[Invariant] = INVARIANTS) -> list
     for one in invariants:
         if one.kind == SOMETIMES or (one.kind == EVENTUALLY and not drained):
             continue
-        found += [violation._replace(invariant=one.name) for violation in one.search(view)]
+        for violation in one.search(view):
+            found.append(violation._replace(invariant=one.name))  # noqa: PERF401  # mostly there is none
     return found

@@ -130,7 +130,7 @@ class World:
             if sources:
                 request.weather = WeatherPath(sources, self.choices, number, random_phase=True)
             self._start(request)
-            self._run()
+            self.go_on()
             self._conclude([request])
             finished.append(request)
             if progress is not None and done % REPORT_EVERY == 0:
@@ -142,7 +142,7 @@ class World:
     def shared(self, progress: Callable[[int], None] | None = None, *, at_most: int | None = None) -> list[Request]:
         """Simulate one replication: all requests in one deployment (or the first few), with the scenario's faults."""
         requests = self.open(progress, at_most=at_most)
-        self._run()
+        self.go_on()
         self._conclude(requests)
         return requests
 
@@ -276,7 +276,8 @@ class World:
         self._to_come.pop(request.number, None)
         self.deployment.server.record("cancel_answer", request.number, -1, OF_THE_REQUEST, answer)
 
-    def _run(self) -> None:
+    def go_on(self) -> None:
+        """Let happen what is due, until nothing is left, `until` is past, or the limit of steps is reached."""
         clock, limits = self.clock, self.cell.limits
         isolated = self.cell.world == "isolated"
         steps = limits.polls_per_request * STEPS_PER_POLL if isolated else limits.events

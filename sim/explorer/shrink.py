@@ -13,6 +13,7 @@ from sim.contracts.catalogue import Invariant, check
 from sim.experiment.terms import terms_of
 from sim.explorer.course import Course
 from sim.explorer.guided import NoSuchAnswer, WrittenGuide
+from sim.history.request import table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -77,7 +78,7 @@ class _Judge:
         retrier = None if self._make is None else self._make()
         guide = WrittenGuide(answers, self._bounds.values)
         course = Course(self._scenario, self._bounds, guide, retrier=retrier).run()
-        broken = check(course.history(), terms_of(course.world), (self._invariant,))
+        broken = check(course.history(), terms_of(course.world, records=table(course.requests)), (self._invariant,))
         return (len(answers), course.steps, answers) if broken else None
 
     def size_if_fit(self, answers: Answers) -> Size | None:

@@ -11,6 +11,7 @@ from sim.contracts.view import View
 from sim.engine.world import World
 from sim.experiment.terms import terms_of
 from sim.history.recorder import Recorder
+from sim.history.request import table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,9 +39,9 @@ def simulated(scenario: Scenario, retrier: Callable[[], Retrier] | None = None) 
     world = World(scenario, retrier=None if retrier is None else retrier(), recorder=recorder)
     if scenario.world == "shared":
         requests = world.shared()
-        yield Simulated(View(recorder.history(), terms_of(world)), requests)
+        yield Simulated(View(recorder.history(), terms_of(world, records=table(requests))), requests)
         return
     for number in range(scenario.requests.count):
         recorder.raw.clear()
         requests = world.isolated([number])
-        yield Simulated(View(recorder.history(), terms_of(world)), requests)
+        yield Simulated(View(recorder.history(), terms_of(world, records=table(requests))), requests)

@@ -115,7 +115,12 @@ def test_the_contracts_are_complete_and_told_apart() -> None:
     assert len(set(names)) == len(names)
     assert {one.owed_by for one in (*RETRIER, *STRICTER)} == {"retrier"}
     assert {one.owed_by for one in PLATFORM} == {"platform"}
-    assert {one.name for one in INVARIANTS if one.kind == "eventually"} == {"settles", "callback-comes", "nothing-left"}
+    assert {one.name for one in INVARIANTS if one.kind == "eventually"} == {
+        "settles",
+        "callback-comes",
+        "calls-are-served",
+        "nothing-left",
+    }
 
 
 @pytest.mark.parametrize("one", [*INVARIANTS, *STRICTER], ids=lambda one: one.name)

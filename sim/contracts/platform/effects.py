@@ -42,6 +42,8 @@ ENDS = {
     "hang": (DIED, CUT),
 }
 """How an attempt can end, by what it has in store; any can die with its server or reach the time limit."""
+ANSWERS = ("success", "fail", ACK_LOST)
+"""Outcomes with an answer at the end of the latency."""
 BY_OUTCOME = {"success": (REPORT_LOST,), LOST_CONTACT: (TIMEOUT,)}
 ANY = (ACK_LOST, CRASH, TIMEOUT, REPORT_LOST)
 
@@ -93,6 +95,11 @@ def time_limit_holds(view: View) -> Iterator[Violation]:
             text = f"attempt {attempt.number} of {request} is cut off {when(attempt.end)}, before"
             text += f" {format_duration(by_ns)}, the time limit of {job}"
             yield breach(request.number, text, job.started, attempt.start, attempt.end)
+        elif attempt.end is not None and attempt.how == CUT and attempt.outcome in ANSWERS:
+            end_ns = attempt.start.t_ns + attempt.latency_ns
+            if end_ns < by_ns and attempt.latency_ns >= 0 and not job.errors:
+                text = f"attempt {attempt.number} of {request} is cut off {when(attempt.end)}, but answers at"
+                yield breach(request.number, f"{text} {format_duration(end_ns)}", attempt.start, attempt.end)
 
 
 @invariant(owed_by="platform")
