@@ -3,6 +3,9 @@
 `RETRIER` is owed by any retrier to its caller, `PLATFORM` by the platform to its users. An invariant sees a history and
 its terms, nothing else, so the same ones judge a simulation, a property test, an exploration and a recording.
 
+What the platform owes whatever a retrier provokes (write skew, phantoms, reads of sub-transactions that throw, order
+and limits of ranges) is judged in the worlds of its own probe (`PROBED`, `sim.experiment.probe`).
+
 Not judged, each for its reason:
 
 - Jitter narrower than its law, since no single history can show it: `delays-reach-low` and its like, held over a whole
@@ -12,9 +15,7 @@ Not judged, each for its reason:
 - How long a called mutation waits between its runs, and how long a system error puts a job back: calls of one name are
   not told apart, and a start can be late for other reasons (slots, dispatch).
 - Order of starts if dispatch takes time: it is random by design.
-- Write skew and phantoms that no retrier provokes: reads are judged, so a bug shows only to one that reads one document
-  and writes another, or deletes from a table that is queried.
-- What a query answers its caller (the component's `status`), and documents that are never read again (`completedAt`).
+- What a query answers its caller (the component's `status`), except that of the probe's own queries.
 - Errors that a mutation throws behind an end that no caller waits for: they change nothing that a caller is told.
 - Rows kept too long if the collector pauses between batches, or the server was down.
 - What a loop returns that is no whole number, and an answer of another request with the same number.

@@ -82,6 +82,8 @@ class Terms:
     """The least and the most that an attempt with an outcome takes: of all attempts, or (a script) one by one."""
     script: tuple[str, ...] = ()
     """What attempts have in store, one after the other, the last again and again; empty if that is drawn."""
+    requests: int | None = None
+    """How many requests are planned; None: not said, so not checked."""
     arrivals_ns: tuple[int, ...] | None = None
     """When requests are submitted, by their numbers; None: not said, so not checked."""
     cancel_after_ns: Span | None = None

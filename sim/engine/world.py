@@ -103,6 +103,8 @@ class World:
         self._submitting: dict[int, None] = {}
         """Requests whose submission has not committed yet."""
         self.clients: dict[int, Client] = {}
+        self.planned: int | None = None
+        """How many requests a deployment that was opened is to have."""
         self.drained = False
         """Whether only background work remained when the simulation ended."""
 
@@ -148,6 +150,8 @@ class World:
 
     def open(self, progress: Callable[[int], None] | None = None, *, at_most: int | None = None) -> list[Request]:
         """Plan the requests and faults of one deployment; the list returned fills as requests are submitted."""
+        count = self.cell.requests.count
+        self.planned = count if at_most is None else min(count, at_most)
         arrivals = arrival_times_ns(self.cell.requests, self.choices)[:at_most]
         sources = self.cell.action.weather
         alone = self.cell.world == "isolated"  # such a world can be opened too, for a few requests at once

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 WORLDS: Final[Mapping[str, Mapping[str, Any]]] = {
     "transactions": {
-        "requests": {"count": 16, "arrivals": {"poisson": {"rate": "150/s"}}},
+        "requests": {"count": 24, "arrivals": {"poisson": {"rate": "200/s"}}},
         "action": {"latency": {"uniform": {"low": "1ms", "high": "40ms"}}, "outcomes": {"fail": 0.2}},
         "platform": {
             "profile": "ideal",

@@ -47,6 +47,7 @@ def terms_of(
         alone=alone,
         drained=world.drained,
         end_ns=_end_ns(world),
+        requests=world.planned,
         records=records,
         concluded=concluded,
         stopped_ns=world.clock.now_ns,

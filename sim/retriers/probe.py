@@ -161,17 +161,18 @@ class Probe(ScheduledRetrier):
         jobs = [document["job"] for document in found if "job" in document]
         if jobs:
             job = jobs[dice.pick(len(jobs))]
-            if not dice.pick(3):
+            if dice.pick(2):
                 _do(ctx, ("cancel", job), asked)
             _do(ctx, ("job", job), asked)
 
     def _sub(self, ctx: MutationContext, dice: _Dice, asked: list[Asked]) -> None:
         """Run a sub-transaction that throws or not; its reads count either way."""
-        throws = dice.pick(3) > 0
         inside: list[Asked] = []
-        with suppress(FunctionError):
-            ctx.run_mutation(self.throwing, (dice, throws, inside))
-        asked.append((("sub", throws), tuple(inside)))
+        threw = True
+        with suppress(FunctionError):  # also that a mutation cannot cancel its own job
+            ctx.run_mutation(self.throwing, (dice, dice.pick(3) > 0, inside))
+            threw = False
+        asked.append((("sub", threw), tuple(inside)))
         if dice.pick(2):
             self._write(ctx, dice, asked)
         if dice.pick(2):
@@ -182,7 +183,7 @@ class Probe(ScheduledRetrier):
         _do(ctx, dice.read(), inside)
         if dice.pick(2):
             self._write(ctx, dice, inside)
-        if not dice.pick(3):
+        if dice.pick(2):
             self._job(ctx, dice, inside)
         if throws:
             ctx.run_after(1, self.report, ())

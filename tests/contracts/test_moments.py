@@ -138,3 +138,29 @@ def test_a_client_goes_on_when_it_hears_of_its_call(tale: type) -> None:
 def test_a_call_that_has_ended_is_not_given_up(tale: type) -> None:
     story = tale().submit().attempt(1).at(10).ends(1, "returned").timed_out(1)
     assert story.broken(numbers.clients_wait) == ["attempt 1 of request 0 is given up at 10ms, but had ended at 10ms"]
+
+
+def test_a_world_begins_with_an_empty_store(tale: type) -> None:
+    assert tale().submit().commit("submit", begin_ts=3, ts=4).broken(store.serializable)[0] == (
+        "mutation submit commits at 0s, the first in its world, with a snapshot of timestamp 3"
+    )
+
+
+def test_an_execution_that_goes_on_after_its_attempt_is_cut_off_too(tale: type) -> None:
+    story = (
+        tale().submit().commit("submit", jobs=[(0, "execute")]).starts(0).attempt(1, job=0).at(10).ends(1, "returned")
+    )
+    story.at(61).step(0, "inProgress", "success")
+    assert story.broken(effects.time_limit_holds, action_time_limit_ns=61 * MS) == []
+    assert story.broken(effects.time_limit_holds, action_time_limit_ns=60 * MS) == [
+        "job 0 (execute) ends at 61ms, later than its time limit allows after its start at 0s"
+    ]
+
+
+def test_a_call_that_is_refused_runs_again(tale: type) -> None:
+    story = tale().submit().commit("submit", jobs=[(0, "execute")]).starts(0).add("conflict", -1, "report", 1)
+    assert story.broken(numbers.reruns_in_law, occ_reruns=4) == [
+        "report of request 0 is refused at 0s and never runs again, after 0 of 4 reruns"
+    ]
+    assert story.broken(numbers.reruns_in_law, occ_reruns=4, drained=False) == []
+    assert story.at(5).commit("report", caller=0).broken(numbers.reruns_in_law, occ_reruns=4) == []

@@ -123,3 +123,18 @@ def test_what_clients_ask_is_done(tale: type) -> None:
 
 def test_a_submission_that_throws_was_served(tale: type) -> None:
     assert tale().submit().add("rolled_back", name="submit", detail="no").broken(plans.calls_are_served) == []
+
+
+@pytest.mark.parametrize(
+    ("terms", "expected"),
+    [
+        ({"requests": 1}, []),
+        ({"requests": 2}, ["1 requests are submitted, but 2 are planned"]),
+        ({"requests": 2, "drained": False}, []),
+        ({"requests": 2, "arrivals_ns": (0, 5 * MS)}, ["request 1, planned for 5ms, is never submitted"]),
+        ({"requests": 2, "arrivals_ns": (0, 5 * MS), "drained": False}, []),
+        ({"requests": 1, "arrivals_ns": (0, 5 * MS)}, []),
+    ],
+)
+def test_all_that_is_planned_arrives(tale: type, terms: Any, expected: list[str]) -> None:
+    assert tale().submit().broken(plans.requests_arrive_as_planned, **terms) == expected

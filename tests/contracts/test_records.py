@@ -175,3 +175,12 @@ def test_a_request_that_goes_on_beyond_a_limit(tale: type) -> None:
 
 def test_nothing_is_said_of_limits_that_are_not_known(tale: type) -> None:
     assert ran_away(tale(), "time").broken(records.limits_stop_what_runs_away) == []
+
+
+@pytest.mark.parametrize(("state", "broken"), [("pending", 1), ("canceled", 0)])
+def test_what_is_due_after_the_end_of_all_time_is_stopped(tale: type, state: str, broken: int) -> None:
+    story = tale().submit().commit("submit", jobs=[(0, "retry", 10**14, state)])
+    found = story.broken(records.limits_stop_what_runs_away, polls_per_request=5, polling=frozenset({"retry"}))
+    assert len(found) == broken
+    story.add("runaway", name="time")
+    assert story.broken(records.limits_stop_what_runs_away, polls_per_request=5) == [] or not broken

@@ -61,7 +61,7 @@ def test_check_runs_the_probe_if_it_checks_all_that_the_platform_owes() -> None:
     scenario = from_dict(SCENARIO)
     checked = check(scenario).probed
     assert checked is not None
-    assert (checked.holds, checked.requests) == (True, 26)
+    assert (checked.holds, checked.requests) == (True, 34)
     assert check(scenario, invariants=INVARIANTS[:3]).probed is None
 
 

@@ -12,7 +12,9 @@ from sim.history.entities import NOT_YET, Attempt, Job, when
 from sim.history.events import (
     AttemptStarted,
     CommitRefused,
+    FunctionThrew,
     JobStepped,
+    MutationCommitted,
     NumberDrawn,
     RowsCollected,
     Settled,
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 OF_A_LOOP = (AttemptStarted, SleepStarted, NumberDrawn, Settled, SettledAgain)
 """What a client's loop itself does, as far as a history tells."""
+ENDS_OF_RUNS = (CommitRefused, MutationCommitted, FunctionThrew)
+"""How one run of a mutation ends."""
 LONG_NS = 1_000_000
 """Of a wait with full jitter up to this long or longer, 0 is no chance."""
 TWICE = 2
@@ -136,17 +140,24 @@ def _called_again(view: View, at: int, event: CommitRefused, most: int) -> Itera
         text = f"{event.function} of request {event.request} loses {event.rerun} times {when(event)}, but runs again"
         yield breach(event.request, f"{text} at most {most} times", event)
         return
-    following = view.events[at + 1] if at + 1 < len(view.events) else None
-    if event.rerun > most or not isinstance(following, JobStepped):
+    if event.rerun > most:
         return
-    # Nothing but the error of a call that is given up ends a job in the very step in which it is refused.
-    same = (following.t_ns, following.request) == (event.t_ns, event.request)
-    job = view.jobs.get(following.job)
-    limit_ns = view.terms.action_time_limit_ns
-    cut = job is not None and job.started is not None and job.started.t_ns + (limit_ns or 0) == event.t_ns
-    if same and (following.before, following.after) == (IN_PROGRESS, FAILED) and not cut:
-        text = f"{event.function} of request {event.request} is given up {when(event)}"
-        yield breach(event.request, f"{text} after {event.rerun} of {most} reruns", event, following)
+    following = view.events[at + 1] if at + 1 < len(view.events) else None
+    if isinstance(following, JobStepped):
+        # Nothing but the error of a call that is given up ends a job in the very step in which it is refused.
+        same = (following.t_ns, following.request) == (event.t_ns, event.request)
+        job = view.jobs.get(following.job)
+        limit_ns = view.terms.action_time_limit_ns
+        cut = job is not None and job.started is not None and job.started.t_ns + (limit_ns or 0) == event.t_ns
+        if same and (following.before, following.after) == (IN_PROGRESS, FAILED) and not cut:
+            text = f"{event.function} of request {event.request} is given up {when(event)}"
+            yield breach(event.request, f"{text} after {event.rerun} of {most} reruns", event, following)
+            return
+    if view.terms.drained and not view.restarted_between(at, NOT_YET):
+        again = (one for one in view.events[at + 1 :] if isinstance(one, ENDS_OF_RUNS))
+        if not any((one.request, one.function, one.job) == (event.request, event.function, -1) for one in again):
+            text = f"{event.function} of request {event.request} is refused {when(event)} and never runs again,"
+            yield breach(event.request, f"{text} after {event.rerun - 1} of {most} reruns", event)
 
 
 def _most_ns(backoff_ns: tuple[int, int], failures: int) -> int:

@@ -19,17 +19,21 @@ if TYPE_CHECKING:
 
 @invariant(owed_by="platform")
 def requests_arrive_as_planned(view: View) -> Iterator[Violation]:
-    """Each request is submitted at its instant, once, and in order; checked unless arrivals are random."""
-    arrivals_ns = view.terms.arrivals_ns
-    if arrivals_ns is None:
-        return
-    for request in view.requests.values():
-        if request.submit is None or request.number >= len(arrivals_ns):
-            continue
-        due_ns = arrivals_ns[request.number]
-        if request.submit.t_ns != due_ns:
-            text = f"{request} is submitted {when(request.submit)}, but is planned for {format_duration(due_ns)}"
-            yield breach(request.number, text, request.submit)
+    """All requests that are planned are submitted, each at its instant unless arrivals are random."""
+    arrivals_ns, planned = view.terms.arrivals_ns, view.terms.requests
+    if arrivals_ns is not None:
+        for number, due_ns in enumerate(arrivals_ns if planned is None else arrivals_ns[:planned]):
+            request = view.requests.get(number)
+            submit = None if request is None else request.submit
+            if submit is not None and submit.t_ns != due_ns:
+                text = f"request {number} is submitted {when(submit)}, but is planned for {format_duration(due_ns)}"
+                yield breach(number, text, submit)
+            elif submit is None and view.is_past(due_ns) and planned is not None:
+                yield breach(number, f"request {number}, planned for {format_duration(due_ns)}, is never submitted")
+    elif planned is not None and view.terms.drained:
+        submitted = sum(request.submit is not None for request in view.requests.values())
+        if submitted != planned:
+            yield breach(-1, f"{submitted} requests are submitted, but {planned} are planned", *view.events[-1:])
 
 
 @invariant(owed_by="platform")

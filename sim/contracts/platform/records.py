@@ -8,7 +8,7 @@ from sim.contracts.invariant import Violation, breach, invariant
 from sim.contracts.platform.columns import NO_CAUSES, allows, causes_of, columns_of, polls_of
 from sim.history.entities import NOT_YET, Request, when
 from sim.history.records import COLUMNS, Requests
-from sim.history.vocabulary import NEVER, Cause, Outcome
+from sim.history.vocabulary import CANCELED, NEVER, Cause, Outcome
 from sim.kernel.durations import RUNAWAY_NS, format_duration
 
 if TYPE_CHECKING:
@@ -67,7 +67,9 @@ def limits_stop_what_runs_away(view: View) -> Iterator[Violation]:
     if most is None:
         return
     for request in view.requests.values():
-        if request.runaway is None and max(len(request.jobs), len(request.attempts), len(request.sleeps)) <= most:
+        late = _is_late(request)
+        many = max(len(request.jobs), len(request.attempts), len(request.sleeps)) > most
+        if request.runaway is None and not (late or many):
             continue
         calls = sum(attempt.job < 0 for attempt in request.attempts)
         polls = polls_of(view, request)
@@ -76,10 +78,12 @@ def limits_stop_what_runs_away(view: View) -> Iterator[Violation]:
         wrong = next((f"makes {count} {name}" for name, count in counts.items() if count > most), "")
         if request.runaway is not None:
             limit = request.runaway.limit
-            reached = _is_late(request) if limit == "time" else polls if limit == "polls" else counts[limit]
+            reached = late if limit == "time" else polls if limit == "polls" else counts[limit]
             at_limit = reached if isinstance(reached, bool) else allows(reached, most)
             if not at_limit:
                 wrong = f"is stopped at the limit of {limit} {when(request.runaway)}, to which it has not come"
+        elif late:
+            wrong = f"is to go on after {format_duration(RUNAWAY_NS)}, the end of all time, but is not stopped"
         if wrong:
             text = f"{request} {wrong}; a request may poll, call or sleep {most} times"
             yield breach(request.number, text, request.submit, request.runaway)
@@ -88,7 +92,7 @@ def limits_stop_what_runs_away(view: View) -> Iterator[Violation]:
 def _is_late(request: Request) -> bool:
     """Tell whether anything of a request is to happen after the end of all time."""
     asleep = any(event.t_ns + event.duration_ns > RUNAWAY_NS for _, event in request.sleeps[-1:])
-    return asleep or any(job.asked_ns > RUNAWAY_NS for job in request.jobs)
+    return asleep or any(job.asked_ns > RUNAWAY_NS and job.born != CANCELED for job in request.jobs)
 
 
 def _few(numbers: list[int]) -> str:

@@ -130,6 +130,9 @@ class _Store:
         event = commit.event
         ts = event.commit_ts
         what = f"{_mutation(commit)} commits {when(event)}"
+        if commit is self.view.commits[0] and event.begin_ts:
+            text = f"{what}, the first in its world, with a snapshot of timestamp {event.begin_ts}"
+            yield breach(event.request, text, event)
         if ts == 0:
             if event.writes:
                 yield breach(event.request, f"{what} with writes and no timestamp", event)

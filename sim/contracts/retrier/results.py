@@ -12,7 +12,7 @@ from sim.history.vocabulary import CANCELED, FAILED, GAVE_UP, PENDING, RETURNED,
 from sim.kernel.durations import format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from sim.contracts.view import View
     from sim.history.events import Event, Settled
@@ -107,16 +107,16 @@ def _written_with(view: View, request: Request) -> list[Any]:
     return written
 
 
-def _values(document: Any, field: str | None = None, *, inside: bool = False) -> Iterator[int]:
-    """Yield the whole numbers in a document, at any depth; with `field` only those under that name."""
-    if isinstance(document, Mapping):
-        for name, value in document.items():
-            yield from _values(value, field, inside=inside or name == field)
-    elif isinstance(document, list | tuple):
-        for value in document:
-            yield from _values(value, field, inside=inside)
-    elif isinstance(document, int) and not isinstance(document, bool) and (inside or field is None):
-        yield document
+def _values(document: Any, field: str | None = None) -> Iterator[int]:
+    """Yield the whole numbers in a document, at any depth; with `field` only those that stand under that name."""
+    values: Iterable[Any] = document.values() if isinstance(document, Mapping) else document
+    if field is not None and isinstance(document, Mapping) and type(document.get(field)) is int:
+        yield document[field]
+    for value in values if isinstance(document, Mapping | list | tuple) else ():
+        if isinstance(value, Mapping | list | tuple):
+            yield from _values(value, field)
+        elif field is None and type(value) is int:
+            yield value
 
 
 @invariant()
