@@ -9,7 +9,7 @@ whole run (`sim.contracts.run`). The simulation is that of `sim.api.run`, and it
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sim.contracts.catalogue import INVARIANTS, View, check_view
 from sim.contracts.invariant import OVERALL, SOMETIMES
@@ -19,6 +19,7 @@ from sim.engine.world import REPORT_EVERY, World
 from sim.experiment.cell_result import CellResult, evaluate
 from sim.experiment.engines import EVENT, Choice
 from sim.experiment.plan import PILOT_REQUESTS, plan, refuse_course, request_count, weather_problems
+from sim.experiment.probe import Probed, of_the_platform, probe
 from sim.experiment.repeats import repeat_isolated, repeat_replications
 from sim.experiment.terms import stated_of, terms_of
 from sim.history.recorder import History, Recorder
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from sim.retriers.base import Retrier
     from sim.scenario.cells import Cell
     from sim.scenario.schema import Scenario
+
+TABLES: Final = 100
+"""How many requests of an isolated world are checked as the rows of tables; of the others the live records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,8 @@ class Checked:
     result: Result
     """The result, as of any run."""
     cells: tuple[CheckedCell, ...]
+    probed: Probed | None = None
+    """What the probe of the platform found; None if it was not run."""
 
     @property
     def first(self) -> Broken | None:
@@ -118,8 +124,8 @@ class Checked:
 
     @property
     def holds(self) -> bool:
-        """Whether everything holds in every cell."""
-        return all(cell.holds for cell in self.cells)
+        """Whether everything holds in every cell, and in the worlds of the probe."""
+        return all(cell.holds for cell in self.cells) and (self.probed is None or self.probed.holds)
 
 
 def check(
@@ -135,7 +141,7 @@ def check(
     The invariants that a cell names itself (`check` in the scenario) are added to `invariants`; a cell without any is
     simulated but not recorded. `retrier` makes a retrier that replaces the scenario's own. `at_most` bounds the number
     of requests of each world; the first ones are simulated. `progress` is called now and then with the progress of the
-    run.
+    run. If all is checked that the platform owes, its probe runs too (`sim.experiment.probe`), with the same seed.
     With a retrier of one's own some requests of an isolated world are simulated again, as `run` does, and all
     replications of a shared one, in another order: nothing holds if a request then does something else.
     Raises ScenarioError if the run is estimated above the scenario's limits. Same scenario and seed, same result.
@@ -163,7 +169,8 @@ def check(
         report(0, before)
     tests = sum(len(one.trials) for one in cells)
     checked = tuple(one.checked(tests) for one in cells)
-    return Checked(Result(planned, [cell.result for cell in checked]), checked)
+    probed = probe(scenario.seed) if any(of_the_platform(cell.held) for cell in checked) else None
+    return Checked(Result(planned, [cell.result for cell in checked]), checked, probed)
 
 
 class _Check:
@@ -238,8 +245,10 @@ class _Check:
         finished: list[Request] = []
         for number in range(count):
             recorder.raw.clear()
-            finished += world.isolated([number])
-            self._check_history(world, recorder.history(), 0, finished[-1:])
+            made = world.isolated([number])
+            # A table of one row costs as much as the rest of its check: after the first ones records are read live.
+            self._check_history(world, recorder.history(), 0, made, table(made) if number < TABLES else made)
+            finished += made
             if number % REPORT_EVERY == 0:
                 report(number)
         return table(finished)
@@ -254,9 +263,10 @@ class _Check:
 
             world, recorder = self._world(replication)
             finished = world.shared(report_all, at_most=self._count())
+            records = table(finished, replication)
             if recorder is not None:
-                self._check_history(world, recorder.history(), first, finished)
-            yield table(finished, replication)
+                self._check_history(world, recorder.history(), first, finished, records)
+            yield records
 
     def _world(self, replication: int = 0) -> tuple[World, Recorder | None]:
         recorder = Recorder() if self.held else None
@@ -267,11 +277,18 @@ class _Check:
         count = self.cell.scenario.requests.count
         return count if self.at_most is None else min(count, self.at_most)
 
-    def _check_history(self, world: World, history: History, first: int, finished: Sequence[Request]) -> None:
-        """Check the history of a world against the invariants; its requests are numbered from `first` on."""
+    def _check_history(
+        self,
+        world: World,
+        history: History,
+        first: int,
+        finished: Sequence[Request],
+        records: Requests | Sequence[Request],
+    ) -> None:
+        """Check the history of a world, and the records of its requests, which are numbered from `first` on."""
         self.histories += 1
         self.events += len(history)
-        view = View(history, terms_of(world, self._alone(world)))
+        view = View(history, terms_of(world, self._alone(world), records=records))
         for gatherer in self.gatherers:
             gatherer.look(view)
         for name in [name for name, one in self.unseen.items() if any(True for _ in one.check(view))]:

@@ -17,6 +17,7 @@ from sim.cli.errors import scenario_errors
 from sim.cli.exit_codes import BROKEN, INVALID_SCENARIO
 from sim.cli.files import refuse_unwritable, saving
 from sim.cli.interrupts import interrupts
+from sim.cli.print_check import print_probe
 from sim.cli.print_search import Search, print_counterexamples, print_search, progress_text
 from sim.cli.scenario_options import Source, scenario_options
 from sim.cli.search_options import SearchOptions, search_options
@@ -97,6 +98,7 @@ def _search_cell(
         several = chosen.id if chosen.name != world.name else ""
         courses = {name_of(world.name, name, several): _played(search, broken) for name, broken in _smallest(found)}
     print_search(search, found, printer)
+    print_probe(found.probed, printer)
     if courses:
         words = retrier_words(world)
         files = _save(courses, folder, source.retrier if words else "", tests=tests)
@@ -107,7 +109,7 @@ def _search_cell(
         printer.verbatim("\nto see it again" if len(lines) == 1 else "\nto see them again")
         for line in lines:
             printer.verbatim(f"  {line}")
-    return not (found.broken or found.unseen)
+    return not (found.broken or found.unseen) and (found.probed is None or found.probed.holds)
 
 
 def _explored(search: Search, options: SearchOptions, watcher: Callable[[Explored], None]) -> Explored:

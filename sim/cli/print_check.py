@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sim.api.check import Broken, Checked
     from sim.cli.scenario_options import Source
     from sim.cli.terminal import Printer
+    from sim.experiment.probe import Probed
 
 
 def print_check(checked: Checked, printer: Printer, source: Source, folder: Path, out: Path | None) -> None:
@@ -43,6 +44,7 @@ def print_check(checked: Checked, printer: Printer, source: Source, folder: Path
         did = "were put to" if struck else "stood"
         text = f"{draws:,} draws {did} {tests:,} tests of their laws, at a level of {LEVEL_TEXT} for all tests together"
         printer.sentence(f"{text}; not all of them stand" if struck else text)
+    print_probe(checked.probed, printer)
     first = checked.first
     if first is None:
         return
@@ -62,6 +64,21 @@ def _line_of_run(first: Broken, source: Source, folder: Path) -> str:
     """Return the command that runs it again with the requests it needs; its results leave those of all alone."""
     fewer = source if first.overall else replace(source, requests=first.requests_needed)
     return shlex.join(["retrysim", "run", *fewer.words(), "--check", "--out", f"{folder}-check"])
+
+
+def print_probe(probed: Probed | None, printer: Printer) -> None:
+    """Print that the probe of the platform ran, if it did, and the first violation if there is one."""
+    if probed is None:
+        return
+    broken = probed.broken
+    verdict = f"broken: {', '.join(broken)}" if broken else "all hold"
+    printer.sentence(
+        f"probed the platform in {probed.histories} small worlds of its own with {probed.requests} requests: {verdict}"
+    )
+    if probed.broken_in is not None:
+        printer.verbatim("")
+        for line in violation_lines(probed.violations[0], probed.broken_in, None, width=terminal_width()):
+            printer.verbatim(line)
 
 
 def _where(first: Broken, *, several: bool) -> str:

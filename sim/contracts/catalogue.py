@@ -3,6 +3,9 @@
 `RETRIER` is owed by any retrier to its caller, `PLATFORM` by the platform to its users. An invariant sees a history and
 its terms, nothing else, so the same ones judge a simulation, a property test, an exploration and a recording.
 
+What the platform owes whatever a retrier provokes (write skew, phantoms, reads of sub-transactions that throw, order
+and limits of ranges) is judged in the worlds of its own probe (`PROBED`, `sim.experiment.probe`).
+
 Not judged, each for its reason:
 
 - Jitter of a retrier that promises bounds and no law (`sim.contracts.waits`), since any wait between them will do:
@@ -14,9 +17,7 @@ Not judged, each for its reason:
   refused and cut off more often, so those that are seen do not follow the law.
 - How long weather lasts: histories hold what it did.
 - Order of starts if dispatch takes time: it is random by design.
-- Write skew and phantoms that no retrier provokes: reads are judged, so a bug shows only to one that reads one document
-  and writes another, or deletes from a table that is queried.
-- What a query answers its caller (the component's `status`), and documents that are never read again (`completedAt`).
+- What a query answers its caller (the component's `status`), except that of the probe's own queries.
 - Errors that a mutation throws behind an end that no caller waits for: they change nothing that a caller is told.
 - Rows kept too long if the collector pauses between batches, or the server was down.
 - What a loop returns that is no whole number, and an answer of another request with the same number.
@@ -28,7 +29,7 @@ from typing import TYPE_CHECKING
 
 from sim.contracts import stricter
 from sim.contracts.invariant import EVENTUALLY, OVERALL, SOMETIMES, Invariant, Kind, Violation, breach, invariant
-from sim.contracts.platform import backoffs, effects, executions, jobs, numbers, store
+from sim.contracts.platform import backoffs, effects, executions, jobs, moments, numbers, plans, probe, records, store
 from sim.contracts.retrier import attempts, leaks, limits, polls, results
 from sim.contracts.run import attempts as run_attempts
 from sim.contracts.run import backoffs as run_backoffs
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = [
     "INVARIANTS",
     "PLATFORM",
+    "PROBED",
     "RETRIER",
     "STRICTER",
     "Invariant",
@@ -81,6 +83,7 @@ RETRIER: tuple[Invariant, ...] = (
     results.result_is_true,
     results.result_never_changes,
     results.settles_once,
+    results.settles_at_its_commit,
     results.callback_once,
     leaks.no_leak,
     run_waits.waits_follow_law,
@@ -106,6 +109,7 @@ PLATFORM: tuple[Invariant, ...] = (
     executions.operators_cancel,
     numbers.restarts_last,
     numbers.reruns_in_law,
+    moments.steps_take_their_time,
     numbers.crashes_detected,
     numbers.clients_wait,
     store.atomic_commits,
@@ -115,7 +119,14 @@ PLATFORM: tuple[Invariant, ...] = (
     effects.time_limit_holds,
     effects.effects_happen,
     numbers.effects_at_their_moment,
+    moments.attempts_last_as_drawn,
     numbers.outages_strike,
+    plans.requests_arrive_as_planned,
+    plans.cancels_come_as_planned,
+    plans.deaths_come_as_planned,
+    plans.healed_worlds_stay_well,
+    plans.attempts_do_what_is_planned,
+    plans.batches_pause,
     effects.duplicates_have_causes,
     backoffs.backoffs_come,
     backoffs.backoffs_last,
@@ -126,11 +137,23 @@ PLATFORM: tuple[Invariant, ...] = (
     run_attempts.weather_apart,
     run_attempts.replications_differ,
     backoffs.reports_come,
+    records.records_tell_the_history,
+    records.limits_stop_what_runs_away,
+    plans.calls_are_served,
     jobs.nothing_left,
 )
 """What the platform, and the world around it, owe their users."""
 
 INVARIANTS: tuple[Invariant, ...] = (*RETRIER, *PLATFORM)
+
+PROBED: tuple[Invariant, ...] = (
+    *PLATFORM,
+    polls.draws_are_fresh,
+    results.settles_at_its_commit,
+    results.result_never_changes,
+    probe.probe_is_told_the_truth,
+)
+"""What the histories of the platform's own probe are checked against."""
 
 STRICTER: tuple[Invariant, ...] = (
     stricter.effect_once,
@@ -161,5 +184,6 @@ def check_view(view: View, invariants: Iterable[Invariant] = INVARIANTS) -> list
     for one in invariants:
         if one.kind in {SOMETIMES, OVERALL} or (one.kind == EVENTUALLY and not drained):
             continue
-        found += [violation._replace(invariant=one.name) for violation in one.search(view)]
+        for violation in one.search(view):
+            found.append(violation._replace(invariant=one.name))  # noqa: PERF401  # mostly there is none
     return found

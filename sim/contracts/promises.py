@@ -54,6 +54,8 @@ class Promises:
     """It waits as long as the error asks, even if that is less than its own law."""
     deadline_ns: int | None = None
     """From submission to the conclusion, a call in flight included."""
+    settled_field: str | None = None
+    """The field of a document in which it writes the instant of its conclusion; None: it settles as it commits."""
     callback: bool = False
     """The caller is told how its request ended, exactly once."""
     hedges: bool = False

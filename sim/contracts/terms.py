@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Final
 from sim.contracts.promises import Promises
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from sim.history.recorder import History
+    from sim.history.records import Requests
+    from sim.history.request import Request
 
 
+Span = tuple[int, int]
 NO_PROMISES: Final = Promises()
 
 
@@ -51,5 +54,49 @@ class Terms:
     """Whether jobs start in the order in which they are due: only the lack of a slot delays a start."""
     tells_backoffs: bool = False
     """Whether the history says when the platform backs off."""
+    records: Requests | Sequence[Request] | None = None
+    """The records of the requests, to be held to the history, live or as a table; None: not said, so not checked."""
+    replication: int = 0
+    """The replication that the records belong to."""
+    endless: bool = True
+    """Whether the world goes on until nothing is left to happen, so that only a limit of steps can cut it."""
+    concluded: bool = True
+    """Whether what has not settled has been given the outcome that the end of the world proves."""
+    stopped_ns: int | None = None
+    """The instant at which the clock stood in the end; None: that of the last event."""
+    polling: frozenset[str] | None = None
+    """The functions whose executions count as polls; None: not said, so not counted."""
+    polls_per_request: int | None = None
+    """How many polls, calls or sleeps a request may make; None: not said, so not checked."""
+    watchers: tuple[str, ...] | None = None
+    """The functions that can still settle a request; None: not said, so open is not told from stuck."""
+    cancels: bool = False
+    """Whether requests are canceled: a cancel to come could still settle one."""
+    mutations_at_once: bool = False
+    """Whether a mutation begins and commits within one step, so that nothing comes in between."""
+    dispatch_latency_ns: Span | None = None
+    """The least and the most from the time a job is due to its start; None: not said, so not checked."""
+    mutation_latency_ns: Span | None = None
+    """The least and the most from a mutation's start to its snapshot; None: not said, so not checked."""
+    commit_window_ns: Span | None = None
+    """The least and the most from a mutation's snapshot to its commit; None: not said, so not checked."""
+    latencies_ns: tuple[Mapping[str, Span], ...] = ()
+    """The least and the most that an attempt with an outcome takes: of all attempts, or (a script) one by one."""
+    script: tuple[str, ...] = ()
+    """What attempts have in store, one after the other, the last again and again; empty if that is drawn."""
+    requests: int | None = None
+    """How many requests are planned; None: not said, so not checked."""
+    arrivals_ns: tuple[int, ...] | None = None
+    """When requests are submitted, by their numbers; None: not said, so not checked."""
+    cancel_after_ns: Span | None = None
+    """The least and the most from a submission to its cancel; None: not said, so not checked."""
+    restarts_ns: frozenset[int] | None = None
+    """When the server dies; None: not said, so not checked."""
+    heals_at_ns: int | None = None
+    """From which instant on attempts succeed and nothing strikes; None: never."""
+    some_fail_permanently: bool = False
+    """Whether some requests fail whatever the weather, and in a world that has healed too."""
+    collection_pause_ns: int | None = None
+    """The pause after a full batch of collected rows; None: not said, so not checked."""
     draws_differ: bool = False
     """Whether numbers drawn at different addresses differ: not if a script or a search gives them."""

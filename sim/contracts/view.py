@@ -15,7 +15,7 @@ from sim.history.vocabulary import ANSWERED
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sim.history.entities import Attempt
+    from sim.history.entities import Attempt, Request
     from sim.history.recorder import History
 
 _place = itemgetter(0)
@@ -34,6 +34,13 @@ class View(Index):
         """Yield all attempts, request by request."""
         for request in self.requests.values():
             yield from request.attempts
+
+    def is_client(self, request: Request) -> bool:
+        """Tell whether a request is that of a client outside, which has no jobs; if it has no attempts, by promises."""
+        if request.jobs:
+            return False
+        promises = self.terms.promises
+        return bool(request.attempts or request.sleeps) or not (promises.action_jobs or promises.poll_jobs)
 
     def is_past(self, t_ns: int) -> bool:
         """Tell whether all that is due at an instant has happened by the end of this history."""

@@ -82,6 +82,8 @@ class Server:
         self._mutation_latency = self._bind(platform.mutation_latency, "mutation_latency")
         self._commit_window = self._bind(platform.commit_window, "commit_window")
         self._dispatch_latency = self._bind(platform.dispatch_latency, "dispatch_latency")
+        self.polling: set[str] = set()
+        """The names of the functions scheduled so far whose executions count as polls, if a history is recorded."""
         self.epoch = 0
         """Grows with every restart; what began in an older epoch is gone."""
         self.down = False

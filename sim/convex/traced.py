@@ -72,6 +72,8 @@ class TracedContext(MutationContext):
         """Schedule a function at an instant."""
         number = super().run_at(at_ns, function, args)
         job = self.created[-1]  # type: ignore[index]  # the job has just been added
+        if function.poll:
+            self.server.polling.add(function.name)
         self._trace += (("job", number, function.name, (job.asked_ns, job.state)),)
         return number
 

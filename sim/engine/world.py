@@ -114,6 +114,8 @@ class World:
         self._submitting: dict[int, None] = {}
         """Requests whose submission has not committed yet."""
         self.clients: dict[int, Client] = {}
+        self.planned: int | None = None
+        """How many requests a deployment that was opened is to have."""
         self.drained = False
         """Whether only background work remained when the simulation ended."""
 
@@ -151,7 +153,7 @@ class World:
             if sources:
                 request.weather = WeatherPath(sources, self.choices, number, random_phase=True)
             self._start(request)
-            self._run()
+            self.go_on()
             self._conclude([request])
             self._end()
             finished.append(request)
@@ -164,13 +166,15 @@ class World:
     def shared(self, progress: Callable[[int], None] | None = None, *, at_most: int | None = None) -> list[Request]:
         """Simulate one replication: all requests in one deployment (or the first few), with the scenario's faults."""
         requests = self.open(progress, at_most=at_most)
-        self._run()
+        self.go_on()
         self._conclude(requests)
         self._end()
         return requests
 
     def open(self, progress: Callable[[int], None] | None = None, *, at_most: int | None = None) -> list[Request]:
         """Plan the requests and faults of one deployment; the list returned fills as requests are submitted."""
+        count = self.cell.requests.count
+        self.planned = count if at_most is None else min(count, at_most)
         arrivals = arrival_times_ns(self.cell.requests, self.choices)[:at_most]
         sources = self.cell.action.weather
         alone = self.cell.world == "isolated"  # such a world can be opened too, for a few requests at once
@@ -305,7 +309,8 @@ class World:
         self._to_come.pop(request.number, None)
         self.deployment.server.record("cancel_answer", request.number, -1, OF_THE_REQUEST, answer)
 
-    def _run(self) -> None:
+    def go_on(self) -> None:
+        """Let happen what is due, until nothing is left, `until` is past, or the limit of steps is reached."""
         clock, limits = self.clock, self.cell.limits
         isolated = self.cell.world == "isolated"
         steps = limits.polls_per_request * STEPS_PER_POLL if isolated else limits.events

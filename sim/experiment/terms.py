@@ -2,46 +2,151 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
+
+import numpy as np
 
 from sim.contracts.catalogue import Terms
 from sim.contracts.run.stated import BEHIND_A_CALL, BEHIND_A_CONFLICT, BEHIND_AN_END, BEHIND_AN_ERROR, Stated
+from sim.history.vocabulary import FAIL, SUCCESS
 from sim.kernel.draws import Draws
 from sim.kernel.durations import NS_PER_S
+from sim.retriers.base import ScheduledRetrier
+from sim.world import faults
 from sim.world.weather import OnOff, Outage
-from sim.world.workload import Poisson
+from sim.world.workload import Poisson, Recorded, RequestsOptions, Steady
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sim.engine.world import World
     from sim.history.recorder import History
+    from sim.history.records import Requests
+    from sim.history.request import Request
+    from sim.laws.distributions import Law
     from sim.scenario.schema import Scenario
+    from sim.world.actions import ActionOptions
+
+LAST_UNIFORM: Final = 1.0 - 2.0**-53
+"""The largest of the numbers that are drawn."""
 
 
-def terms_of(world: World, alone: Callable[[int], History] | None = None) -> Terms:
-    """Return the terms of a world that has been simulated; see `Terms` for `alone`."""
-    cell = world.cell
-    drawn = isinstance(world.choices, Draws)
+def terms_of(
+    world: World,
+    alone: Callable[[int], History] | None = None,
+    *,
+    records: Requests | Sequence[Request] | None = None,
+    concluded: bool = True,
+) -> Terms:
+    """Return the terms of a world that has been simulated; see `Terms` for the others."""
+    fixed = _FIXED.get(world)
+    if fixed is None:
+        fixed = _FIXED[world] = _fixed(world)
     return Terms(
         alone=alone,
-        promises=world.promises,
         drained=world.drained,
-        end_ns=world.until_ns,
-        idempotency_ns=cell.action.window_ns or 0,
-        action_time_limit_ns=cell.platform.action_time_limit,
-        retention_ns=cell.platform.retention,
-        parallelism=cell.platform.parallelism,
-        collection_batch=cell.platform.collection_batch,
-        occ_reruns=cell.platform.occ_reruns,
-        scheduled_occ_backoff_ns=(cell.platform.scheduled_occ_backoff.initial, cell.platform.scheduled_occ_backoff.max),
-        crash_detection_ns=cell.platform.crash_detection,
-        effect_at=cell.action.effect_at,
-        outages_ns=tuple(_total_outages(cell)),
-        in_order=cell.platform.dispatch_latency is None and drawn,
-        tells_backoffs=True,
-        draws_differ=drawn,
+        end_ns=_end_ns(world),
+        requests=world.planned,
+        records=records,
+        concluded=concluded,
+        stopped_ns=world.clock.now_ns,
+        polling=frozenset(world.deployment.server.polling),
+        **fixed,
     )
+
+
+_FIXED: Final[WeakKeyDictionary[World, dict[str, Any]]] = WeakKeyDictionary()
+"""A cache: the terms of a world that its histories do not change; a world of isolated requests has many."""
+
+
+def _fixed(world: World) -> dict[str, Any]:
+    cell = world.cell
+    platform, drawn = cell.platform, isinstance(world.choices, Draws)
+    return {
+        "promises": world.promises,
+        "endless": world.until_ns is None,
+        "idempotency_ns": cell.action.window_ns or 0,
+        "action_time_limit_ns": platform.action_time_limit,
+        "retention_ns": platform.retention,
+        "parallelism": platform.parallelism,
+        "collection_batch": platform.collection_batch,
+        "occ_reruns": platform.occ_reruns,
+        "scheduled_occ_backoff_ns": (platform.scheduled_occ_backoff.initial, platform.scheduled_occ_backoff.max),
+        "crash_detection_ns": platform.crash_detection,
+        "effect_at": cell.action.effect_at,
+        "outages_ns": tuple(_total_outages(cell)),
+        "in_order": platform.dispatch_latency is None and drawn,
+        "replication": world.replication,
+        "polls_per_request": cell.limits.polls_per_request,
+        "watchers": world.retrier.watchers if isinstance(world.retrier, ScheduledRetrier) else None,
+        "cancels": cell.cancel is not None,
+        "mutations_at_once": world.deployment.server.immediate,
+        "dispatch_latency_ns": _ends_ns(platform.dispatch_latency),
+        "mutation_latency_ns": _ends_ns(platform.mutation_latency),
+        "commit_window_ns": _ends_ns(platform.commit_window),
+        "latencies_ns": _latencies(cell.action),
+        "script": tuple(one.outcome for one in cell.action.script),
+        "arrivals_ns": _arrivals_ns(cell.requests) if cell.world == "shared" else None,
+        "cancel_after_ns": None if cell.cancel is None or not drawn else _ends_ns(cell.cancel.after),
+        "restarts_ns": _restarts_ns(cell.faults) if drawn else None,
+        "heals_at_ns": cell.heals_at,
+        "some_fail_permanently": cell.action.permanent_failure > 0,
+        "collection_pause_ns": platform.collection_pause,
+        "draws_differ": drawn,
+        "tells_backoffs": True,
+    }
+
+
+def _end_ns(world: World) -> int | None:
+    """Return the instant at which the world ends, if it has come to that: all that was due by then has happened."""
+    until_ns, clock = world.until_ns, world.clock
+    come = until_ns is not None and (world.drained or clock.next_timers()[0][0] > until_ns)
+    return until_ns if come else None
+
+
+@lru_cache(maxsize=256)
+def _ends_ns(law: Law | None) -> tuple[int, int]:
+    """Return the least and the most of a law, its values at the ends of [0, 1); the last bits may lie beyond."""
+    if law is None:
+        return 0, 0
+    low_ns, high_ns = sorted(law.sample_ns(np.array([0.0, LAST_UNIFORM])).tolist())
+    return max(low_ns - 1, 0), high_ns + 1
+
+
+@lru_cache(maxsize=256)
+def _latencies(action: ActionOptions) -> tuple[Mapping[str, tuple[int, int]], ...]:
+    """Return what attempts may take, by their outcomes: those of all attempts, or of each attempt of a script."""
+    if action.script:
+        return tuple({SUCCESS: ends, outcome: ends} for outcome, law in action.scripted() for ends in [_ends_ns(law)])
+    fails = bool(action.weather or action.permanent_failure)
+    spans: dict[str, tuple[int, int]] = {
+        outcome: _ends_ns(law) for outcome, share, law in action.branches() if share or (outcome == FAIL and fails)
+    }
+    return ({**spans, SUCCESS: _ends_ns(action.latency)},)
+
+
+@lru_cache(maxsize=64)
+def _arrivals_ns(requests: RequestsOptions) -> tuple[int, ...] | None:
+    """Return when requests are planned to arrive, None if that is random."""
+    match requests.arrivals:
+        case Poisson():
+            return None
+        case Steady(rate=rate):
+            return tuple(round(number * NS_PER_S / rate) for number in range(requests.count))
+        case Recorded(values_ns=values_ns):
+            return tuple(sorted(values_ns)[: requests.count])
+        case _:
+            return (0,) * requests.count
+
+
+def _restarts_ns(planned: Sequence[Any]) -> frozenset[int] | None:
+    """Return when the server is planned to die, None if that is random."""
+    restarts = [fault for fault in planned if isinstance(fault, faults.Restart)]
+    if any(fault.rate is not None for fault in restarts):
+        return None
+    return frozenset(at_ns for fault in restarts for at_ns in fault.at or ())
 
 
 def stated_of(cell: Scenario) -> Stated:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sim.contracts.catalogue import INVARIANTS, Invariant
 from sim.contracts.invariant import SOMETIMES
+from sim.experiment.probe import Probed, of_the_platform, probe
 from sim.explorer.play import only_cell, small_world, stated_bounds
 from sim.explorer.processes import Processes
 from sim.explorer.search import Counterexample, Departure, Followed, Search
@@ -52,6 +53,8 @@ class Explored:
     """For each bound that was hit: in how many courses."""
     broken: dict[str, Counterexample] = field(default_factory=dict)
     """For each invariant that is broken: a shortest course that breaks it."""
+    probed: Probed | None = None
+    """What the probe of the platform found beside the search; None if it was not run."""
     unseen: tuple[str, ...] = ()
     """Invariants of kind `sometimes` that no course shows; a complete search proves that none can within the bounds."""
 
@@ -103,11 +106,11 @@ def explore(
     """Search the small world of a scenario with one cell.
 
     `bounds` default to the ones that the scenario states in `explore`, `invariants` to the ones it names under `check`,
-    or else to all that retriers and the platform owe. `retrier` makes a new retrier for each course, instead of the
-    scenario's own. `first` ends the search with the first level that breaks something; `states_at_most` ends it at
-    once when it has so many states. `workers` processes share the work; what they get must then be picklable.
-    `progress` is called after each course. Raises ScenarioError if the scenario has several cells, NotCanonical if
-    states cannot be compared, and `sim.explorer.NotRepeatable` if the same course goes another way.
+    or else to all that retriers and the platform owe; then the platform's probe runs too. `retrier` makes a new retrier
+    for each course, instead of the scenario's own. `first` ends the search with the first level that breaks something;
+    `states_at_most` ends it at once when it has so many states. `workers` processes share the work; what they get must
+    then be picklable. `progress` is called after each course. Raises ScenarioError if the scenario has several cells,
+    NotCanonical if states cannot be compared, and `sim.explorer.NotRepeatable` if the same course goes another way.
     """
     cell = only_cell(scenario)
     bounds = stated_bounds(cell) if bounds is None else bounds
@@ -115,7 +118,8 @@ def explore(
     if invariants is None:
         invariants = invariants_named(cell.check) or INVARIANTS
     search = Search(scenario, bounds, retrier, invariants)
-    found = Explored(bounds, unseen=tuple(one.name for one in invariants if one.kind == SOMETIMES))
+    found = Explored(bounds, probed=probe(cell.seed) if of_the_platform(invariants) else None)
+    found.unseen = tuple(one.name for one in invariants if one.kind == SOMETIMES)
     if workers == 1:
         return _by_level(_Alone(search), found, states_at_most, progress, first=first)
     with Processes(search, workers) as processes:

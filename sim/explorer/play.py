@@ -171,8 +171,9 @@ def _played(
         run, found = _run(cell, course, make)
     history = run.history()
     checked = (invariants_named(cell.check) or INVARIANTS) if invariants is None else tuple(invariants)
-    violations = tuple(check(history, terms_of(run.world), checked))
-    return Played(cell, course.bounds, found, history, table(run.requests), checked, violations)
+    records = table(run.requests)
+    violations = tuple(check(history, terms_of(run.world, records=records), checked))
+    return Played(cell, course.bounds, found, history, records, checked, violations)
 
 
 def _run(

@@ -11,6 +11,7 @@ from sim.explorer.course import Course
 from sim.explorer.guided import Answers, NoSuchAnswer, WrittenGuide
 from sim.explorer.repeats import Repeater, another_question
 from sim.explorer.state import States
+from sim.history.request import table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -104,7 +105,8 @@ class Search:
         self._repeater.hold_some(course, answers)
         if not known:
             course.conclude()
-        view = View(course.history(), terms_of(course.world))
+        terms = terms_of(course.world, records=table(course.requests), concluded=not known)
+        view = View(course.history(), terms)
         violations = check_view(view, self._invariants)
         sighted = tuple(name for name, one in self._unseen.items() if any(True for _ in one.search(view)))
         for name in sighted:

@@ -14,6 +14,7 @@ from sim.experiment.terms import terms_of
 from sim.explorer.course import Course
 from sim.explorer.guided import NoSuchAnswer, WrittenGuide
 from sim.explorer.repeats import Repeater
+from sim.history.request import table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -92,7 +93,7 @@ class _Judge:
             self._repeater.hold(course, answers, failed=True)
             raise
         self._repeater.hold_some(course, answers)
-        broken = check(course.history(), terms_of(course.world), (self._invariant,))
+        broken = check(course.history(), terms_of(course.world, records=table(course.requests)), (self._invariant,))
         return (len(answers), course.steps, answers) if broken else None
 
     def size_if_fit(self, answers: Answers) -> Size | None:

@@ -203,6 +203,7 @@ class Request:
         "outcome",
         "resettled",
         "runaway",
+        "runaway_at",
         "settled",
         "settled_at",
         "sleeps",
@@ -229,6 +230,7 @@ class Request:
         self.cancel_commits: list[Commit] = []
         self.answers: list[Place[CancelAnswered]] = []
         self.runaway: RanAway | None = None
+        self.runaway_at = NOT_YET
 
     @property
     def submitted_ns(self) -> int:

@@ -34,6 +34,7 @@ class Index:
         self.jobs: dict[int, Job] = {}
         self.commits: list[Commit] = []
         """In their order."""
+        self._commits_of: dict[int, list[Commit]] = {}
         self.restarts: list[Place[events.ServerDied]] = []
         self.boots: list[Place[events.ServerBooted]] = []
         self.draws: list[Place[events.NumberDrawn]] = []
@@ -63,6 +64,10 @@ class Index:
         """Name a job."""
         job = self.jobs.get(number)
         return f"job {number}" if job is None else str(job)
+
+    def commits_of(self, request: int) -> list[Commit]:
+        """Return the commits made for a request, in their order."""
+        return self._commits_of.get(request, [])
 
     # One method a kind of event.
 
@@ -155,6 +160,11 @@ class Index:
         before_at = commits[-1].at if commits else -1
         commit = Commit(at, event)
         commits.append(commit)
+        of_request = self._commits_of.get(event.request)
+        if of_request is None:
+            self._commits_of[event.request] = [commit]
+        else:
+            of_request.append(commit)
         for row in event.writes:
             job = jobs.get(row) if isinstance(row, int) else None
             if job is None:
@@ -225,8 +235,11 @@ class Index:
     def _server_booted(self, at: int, event: events.ServerBooted) -> None:
         self.boots.append((at, event))
 
-    def _ran_away(self, _at: int, event: events.RanAway) -> None:
-        self._request(event.request).runaway = event
+    def _ran_away(self, at: int, event: events.RanAway) -> None:
+        request = self._request(event.request)
+        if request.runaway is None:
+            request.runaway = event
+            request.runaway_at = at
 
     _takers: ClassVar[dict[type[events.Event], Callable[..., None]]] = {
         events.Submitted: _submitted,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sim.api.check import CheckedCell
+    from sim.experiment.probe import Probed
 
 
 def broken_lines(cell: CheckedCell) -> Iterator[str]:
@@ -26,3 +27,11 @@ def broken_lines(cell: CheckedCell) -> Iterator[str]:
     if first is not None:
         yield ""
         yield from violation_lines(first.violation, first.history, first.outcome)
+
+
+def probe_lines(probed: Probed) -> Iterator[str]:
+    """Yield what the platform breaks in the worlds of its probe, then the first violation with its events."""
+    yield f"the platform breaks, in the worlds of its own probe: {', '.join(probed.broken)}"
+    if probed.broken_in is not None:
+        yield ""
+        yield from violation_lines(probed.violations[0], probed.broken_in, None)

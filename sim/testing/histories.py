@@ -11,6 +11,7 @@ from sim.contracts.view import View
 from sim.engine.world import World
 from sim.experiment.terms import terms_of
 from sim.history.recorder import Recorder
+from sim.history.request import table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,9 +43,9 @@ def simulated(
     world = World(scenario, retrier=retrier, recorder=recorder, choices=choices)
     if scenario.world == "shared":
         requests = world.shared()
-        yield Simulated(View(recorder.history(), terms_of(world)), requests)
+        yield Simulated(View(recorder.history(), terms_of(world, records=table(requests))), requests)
         return
     for number in range(scenario.requests.count):
         recorder.raw.clear()
         requests = world.isolated([number])
-        yield Simulated(View(recorder.history(), terms_of(world)), requests)
+        yield Simulated(View(recorder.history(), terms_of(world, records=table(requests))), requests)

@@ -17,7 +17,7 @@ from sim.scenario.cells import Cell, cells
 from sim.scenario.load import load
 from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.yaml.guard import read_yaml
-from sim.testing.failures import broken_lines
+from sim.testing.failures import broken_lines, probe_lines
 from sim.testing.stash import FAILURE_SAYS_ALL
 from sim.text.sentences import verdict_text
 
@@ -109,6 +109,8 @@ class ScenarioItem(pytest.Item):
         unmet = [verdict for verdict in cell.result.verdicts if verdict.ruling is not Ruling.met]
         if not cell.holds or unmet:
             yield from self._lines(cell, unmet)
+        elif checked.probed is not None and not checked.probed.holds:
+            yield from probe_lines(checked.probed)
 
     def _played(self) -> Iterator[str]:
         played = play(self.cell.scenario)

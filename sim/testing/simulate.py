@@ -22,7 +22,7 @@ from sim.scenario.checks import Surroundings
 from sim.scenario.data_files import DataFiles
 from sim.scenario.load import load, parse
 from sim.scenario.schema import Scenario, scenario_of
-from sim.testing.failures import broken_lines
+from sim.testing.failures import broken_lines, probe_lines
 from sim.testing.saved import Named, Saved, named, save
 from sim.testing.stash import FAILURE_SAYS_ALL
 
@@ -131,7 +131,9 @@ class Simulate:
 
     def _failure(self, run: _Run, checked: Checked) -> list[str]:
         several = len(checked.cells) > 1
-        broken = next(cell for cell in checked.cells if not cell.holds)
+        broken = next((cell for cell in checked.cells if not cell.holds), None)
+        if broken is None:
+            return [] if checked.probed is None else [*probe_lines(checked.probed)]
         return [
             *([f"cell {broken.cell.name}"] if several else []),
             *broken_lines(broken),

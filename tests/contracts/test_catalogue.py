@@ -119,6 +119,7 @@ def test_the_contracts_are_complete_and_told_apart() -> None:
     assert {one.name for one in INVARIANTS if one.kind == "eventually"} == {
         "settles",
         "callback-comes",
+        "calls-are-served",
         "nothing-left",
         "reports-come",
     }

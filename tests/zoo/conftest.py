@@ -2,7 +2,9 @@
 
 A bug is a change in the source text of the real code: `mutated` makes a changed class, `planted` puts a changed method
 in place for a while. A hunt counts the generated examples until the invariant is broken. The report of all hunts is
-`golden/report.txt`; RETRYSIM_UPDATE_GOLDEN=1 (without parallel workers) writes it anew; read the diff.
+`golden/report.txt`: that is what `simulate` and property tests see. `golden/means.txt` says of other bugs whether
+`--check`, the probe that it runs, or `explore` catches them. RETRYSIM_UPDATE_GOLDEN=1 (without parallel workers) writes
+both anew; read the diff.
 """
 
 import __future__
@@ -34,6 +36,10 @@ from sim.testing.histories import simulated
 from sim.testing.sightings import Sightings
 
 REPORT = Path(__file__).parent / "golden" / "report.txt"
+MEANS = REPORT.with_name("means.txt")
+"""Which means catches the bugs of `test_means.py`."""
+NAMES = 62
+"""Of the names of bugs in the reports."""
 SEEDS = (1, 2, 3, 4, 5)
 MOST = 200
 """Examples within which a bug must be caught."""
@@ -41,9 +47,6 @@ LOOKS = 120
 """Examples in which something must be seen."""
 CONTROLS = 25
 """Examples in which the original must not be caught."""
-
-WIDTH = 62
-"""Of the names of bugs in the report."""
 
 Change = tuple[str, str]
 """The text in the source, and the text that makes it a bug."""
@@ -187,7 +190,7 @@ class Zoo:
         """
         invariants = [invariant_named(meant)]
         needed = [examples_needed(worlds, invariants, broken, number, MOST) for number in SEEDS]
-        title = f"{name:<{WIDTH}} {meant:<26} "
+        title = f"{name:<{NAMES}} {meant:<26} "
         row = title + " ".join(f"{'-' if n is None else n:>4}" for n in needed)
         if os.environ.get("RETRYSIM_UPDATE_GOLDEN") == "1":
             self._write(name, row)
@@ -196,7 +199,7 @@ class Zoo:
 
     def report(self, name: str, meant: str, needed: int | None) -> None:
         """Take the size of the run that catches a bug; the report must list it with this invariant."""
-        title = f"{name:<{WIDTH}} {meant:<26} "
+        title = f"{name:<{NAMES}} {meant:<26} "
         row = title + ("-" if needed is None else f"a run of {needed:,} requests")
         if os.environ.get("RETRYSIM_UPDATE_GOLDEN") == "1":
             self._write(name, row)
@@ -229,15 +232,21 @@ class Zoo:
     def rows() -> dict[str, str]:
         """Return the rows of the report by the names of their bugs."""
         lines = REPORT.read_text(encoding="utf-8").splitlines() if REPORT.exists() else []
-        return {line[:WIDTH].rstrip(): line for line in lines[2:]}
+        return {line[:NAMES].rstrip(): line for line in lines[2:]}
 
     def meant(self) -> set[str]:
         """Return the invariants that catch a bug in the report."""
-        return {row[WIDTH:].split()[0] for row in self.rows().values()}
+        return {row[NAMES:].split()[0] for row in self.rows().values()}
+
+    @staticmethod
+    def means() -> dict[str, str]:
+        """Return the rows of the report on which means catches which bug, by the names of their bugs."""
+        lines = MEANS.read_text(encoding="utf-8").splitlines() if MEANS.exists() else []
+        return {line[:NAMES].rstrip(): line[NAMES:] for line in lines[2:]}
 
     def _write(self, name: str, row: str) -> None:
         rows = {**self.rows(), name: row}
-        head = f"{'planted bug':<{WIDTH}} {'invariant':<26} examples needed, seeds 1 to 5"
+        head = f"{'planted bug':<{NAMES}} {'invariant':<26} examples needed, seeds 1 to 5"
         REPORT.write_text(
             "\n".join([head, "-" * len(head), *(rows[key] for key in sorted(rows)), ""]), encoding="utf-8"
         )

@@ -432,4 +432,5 @@ def test_each_bug_finds_its_source_text(zoo: Any, name: str) -> None:
 
 
 def test_each_invariant_has_a_bug_that_it_is_meant_for(zoo: Any) -> None:
-    assert sorted(zoo.meant()) == sorted(invariant.name for invariant in INVARIANTS)
+    by_any_means = {word for row in zoo.means().values() for word in row.split()}
+    assert {invariant.name for invariant in INVARIANTS} - zoo.meant() - by_any_means == set()

@@ -43,6 +43,8 @@ ENDS = {
     "hang": (DIED, CUT),
 }
 """How an attempt can end, by what it has in store; any can die with its server or reach the time limit."""
+ANSWERS = ("success", "fail", ACK_LOST)
+"""Outcomes with an answer at the end of the latency."""
 
 
 @invariant(owed_by="platform")
@@ -75,7 +77,7 @@ def attempts_go_as_drawn(view: View) -> Iterator[Violation]:
 
 @invariant(owed_by="platform")
 def time_limit_holds(view: View) -> Iterator[Violation]:
-    """An attempt in the deployment is cut off at the action time limit, neither later nor sooner, if there is one."""
+    """An attempt or execution is cut off at the action time limit, neither later nor sooner, if there is one."""
     limit_ns = view.terms.action_time_limit_ns
     if limit_ns is None:
         return
@@ -92,6 +94,24 @@ def time_limit_holds(view: View) -> Iterator[Violation]:
             text = f"attempt {attempt.number} of {request} is cut off {when(attempt.end)}, before"
             text += f" {format_duration(by_ns)}, the time limit of {job}"
             yield breach(request.number, text, job.started, attempt.start, attempt.end)
+        elif attempt.end is not None and attempt.how == CUT and attempt.outcome in ANSWERS:
+            end_ns = attempt.start.t_ns + attempt.latency_ns
+            if end_ns < by_ns and attempt.latency_ns >= 0 and not job.errors:
+                text = f"attempt {attempt.number} of {request} is cut off {when(attempt.end)}, but answers at"
+                yield breach(request.number, f"{text} {format_duration(end_ns)}", attempt.start, attempt.end)
+
+    yield from _executions_over(view, limit_ns)
+
+
+def _executions_over(view: View, limit_ns: int) -> Iterator[Violation]:
+    """Yield the jobs whose executions the limit does not cut off, such as one that waits for a mutation."""
+    within_ns = limit_ns + (view.terms.crash_detection_ns or 0)
+    for job in view.jobs.values():
+        if job.started is None or job.end is None or job.errors or job.end.t_ns <= job.started.t_ns + within_ns:
+            continue
+        if not view.restarted_between(job.started_at, job.end_at):
+            text = f"{job} ends {when(job.end)}, later than its time limit allows after its start {when(job.started)}"
+            yield breach(job.request.number, text, job.started, job.end)
 
 
 @invariant(owed_by="platform")

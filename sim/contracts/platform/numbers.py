@@ -12,7 +12,9 @@ from sim.history.entities import NOT_YET, Attempt, Job, when
 from sim.history.events import (
     AttemptStarted,
     CommitRefused,
+    FunctionThrew,
     JobStepped,
+    MutationCommitted,
     NumberDrawn,
     RowsCollected,
     Settled,
@@ -26,10 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sim.contracts.view import View
-    from sim.history.events import Event
+    from sim.history.entities import Request
+    from sim.history.events import CallGivenUp, Event
 
 OF_A_LOOP = (AttemptStarted, SleepStarted, NumberDrawn, Settled, SettledAgain)
 """What a client's loop itself does, as far as a history tells."""
+ENDS_OF_RUNS = (CommitRefused, MutationCommitted, FunctionThrew)
+"""How one run of a mutation ends."""
 LONG_NS = 1_000_000
 """Of a wait with full jitter up to this long or longer, 0 is no chance."""
 TWICE = 2
@@ -37,25 +42,51 @@ TWICE = 2
 
 @invariant(owed_by="platform")
 def clients_wait(view: View) -> Iterator[Violation]:
-    """A client's sleeps and timeouts last as long as it asks, unless it is canceled."""
-    own: dict[int, list[Event]] = {request.number: [] for request in view.requests.values() if request.sleeps}
+    """A client goes on as soon as its sleep or timeout is over or its call is heard of, unless it is canceled."""
+    own: dict[int, list[Event]] = {
+        request.number: []
+        for request in view.requests.values()
+        if request.sleeps or (request.attempts and request.attempts[0].job < 0)
+    }
+    hedges = view.terms.promises.hedges
     for event in view.events if own else ():
         if isinstance(event, OF_A_LOOP) and event.request in own:
             own[event.request].append(event)
     for request in view.requests.values():
         for attempt in request.attempts:
-            given_up = attempt.given_up
-            if given_up is not None and given_up.timeout_ns is not None:
-                waited_ns = given_up.t_ns - attempt.start.t_ns
-                if waited_ns != given_up.timeout_ns:
-                    text = f"attempt {attempt.number} of {request} is given up after {format_duration(waited_ns)};"
-                    text += f" expected after {format_duration(given_up.timeout_ns)}"
-                    yield breach(request.number, text, attempt.start, given_up)
+            if attempt.given_up is not None:
+                yield from _given_up_in_time(request, attempt, attempt.given_up)
+        heard_ns = {attempt.number: _heard_ns(attempt) for attempt in request.attempts}
         for one, following in pairwise(own.get(request.number, ())):
             canceled = isinstance(following, Settled | SettledAgain) and following.outcome == CANCELED
             if isinstance(one, SleepStarted) and following.t_ns != one.t_ns + one.duration_ns and not canceled:
                 text = f"{request} sleeps {format_duration(one.duration_ns)} {when(one)}, but goes on"
                 yield breach(request.number, f"{text} {when(following)}", one, following)
+            elif (
+                isinstance(one, AttemptStarted) and following.t_ns != heard_ns[one.attempt] and not (canceled or hedges)
+            ):
+                heard = heard_ns[one.attempt]
+                text = f"{request} goes on {when(following)} behind its attempt {one.attempt}, of which it hears"
+                text += " nothing" if heard is None else f" at {format_duration(heard)}"
+                yield breach(request.number, text, one, following)
+
+
+def _heard_ns(attempt: Attempt) -> int | None:
+    """Return the instant at which a client hears of its call first: its end, its loss, or that it gives up."""
+    places = ((attempt.end_at, attempt.end), (attempt.lost_at, attempt.lost), (attempt.given_up_at, attempt.given_up))
+    first = min(places, key=itemgetter(0))[1]
+    return None if first is None else first.t_ns
+
+
+def _given_up_in_time(request: Request, attempt: Attempt, given_up: CallGivenUp) -> Iterator[Violation]:
+    if attempt.end_at < attempt.given_up_at:
+        text = f"attempt {attempt.number} of {request} is given up {when(given_up)}, but had ended"
+        yield breach(request.number, f"{text} {when(attempt.end)}", attempt.end, given_up)
+    waited_ns = given_up.t_ns - attempt.start.t_ns
+    if given_up.timeout_ns is not None and waited_ns != given_up.timeout_ns:
+        text = f"attempt {attempt.number} of {request} is given up after {format_duration(waited_ns)};"
+        text += f" expected after {format_duration(given_up.timeout_ns)}"
+        yield breach(request.number, text, attempt.start, given_up)
 
 
 @invariant(owed_by="platform")
@@ -109,17 +140,24 @@ def _called_again(view: View, at: int, event: CommitRefused, most: int) -> Itera
         text = f"{event.function} of request {event.request} loses {event.rerun} times {when(event)}, but runs again"
         yield breach(event.request, f"{text} at most {most} times", event)
         return
-    following = view.events[at + 1] if at + 1 < len(view.events) else None
-    if event.rerun > most or not isinstance(following, JobStepped):
+    if event.rerun > most:
         return
-    # Nothing but the error of a call that is given up ends a job in the very step in which it is refused.
-    same = (following.t_ns, following.request) == (event.t_ns, event.request)
-    job = view.jobs.get(following.job)
-    limit_ns = view.terms.action_time_limit_ns
-    cut = job is not None and job.started is not None and job.started.t_ns + (limit_ns or 0) == event.t_ns
-    if same and (following.before, following.after) == (IN_PROGRESS, FAILED) and not cut:
-        text = f"{event.function} of request {event.request} is given up {when(event)}"
-        yield breach(event.request, f"{text} after {event.rerun} of {most} reruns", event, following)
+    following = view.events[at + 1] if at + 1 < len(view.events) else None
+    if isinstance(following, JobStepped):
+        # Nothing but the error of a call that is given up ends a job in the very step in which it is refused.
+        same = (following.t_ns, following.request) == (event.t_ns, event.request)
+        job = view.jobs.get(following.job)
+        limit_ns = view.terms.action_time_limit_ns
+        cut = job is not None and job.started is not None and job.started.t_ns + (limit_ns or 0) == event.t_ns
+        if same and (following.before, following.after) == (IN_PROGRESS, FAILED) and not cut:
+            text = f"{event.function} of request {event.request} is given up {when(event)}"
+            yield breach(event.request, f"{text} after {event.rerun} of {most} reruns", event, following)
+            return
+    if view.terms.drained and not view.restarted_between(at, NOT_YET):
+        again = (one for one in view.events[at + 1 :] if isinstance(one, ENDS_OF_RUNS))
+        if not any((one.request, one.function, one.job) == (event.request, event.function, -1) for one in again):
+            text = f"{event.function} of request {event.request} is refused {when(event)} and never runs again,"
+            yield breach(event.request, f"{text} after {event.rerun - 1} of {most} reruns", event)
 
 
 def _most_ns(backoff_ns: tuple[int, int], failures: int) -> int:

@@ -7,16 +7,16 @@ takes a timestamp between those of the commits around it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sim.contracts.invariant import Violation, breach, invariant
+from sim.contracts.platform.places import place
 from sim.history.entities import Commit, when
 from sim.history.events import DocumentWritten, JobCreated, JobStepped, MutationCommitted, RowsCollected
 from sim.history.vocabulary import ALIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from sim.contracts.view import View
     from sim.history.events import Event, RangeRead
@@ -37,7 +37,7 @@ def atomic_commits(view: View) -> Iterator[Violation]:
             done[event.job] = event
         elif isinstance(event, MutationCommitted):
             commit = next(commits)
-            for row in event.writes:
+            for row in dict.fromkeys(event.writes):  # a job that it creates and cancels stands there twice
                 if done.pop(row, None) is None:
                     text = f"{_mutation(commit)} commits {when(event)} with a write of {_row(view, row)}"
                     yield breach(event.request, f"{text} that has not happened", event)
@@ -130,9 +130,14 @@ class _Store:
         event = commit.event
         ts = event.commit_ts
         what = f"{_mutation(commit)} commits {when(event)}"
+        if commit is self.view.commits[0] and event.begin_ts:
+            text = f"{what}, the first in its world, with a snapshot of timestamp {event.begin_ts}"
+            yield breach(event.request, text, event)
         if ts == 0:
             if event.writes:
                 yield breach(event.request, f"{what} with writes and no timestamp", event)
+        elif not event.writes:
+            yield breach(event.request, f"{what} with timestamp {ts}, but writes nothing", event)
         elif ts <= self.last_ts:
             text = f"{what} with timestamp {ts}; the one before has {self.last_ts}"
             yield breach(event.request, text, event)
@@ -187,20 +192,7 @@ class _Store:
 
 def _key(document: Mapping[str, Any], fields: tuple[str, ...]) -> Key:
     """Return a document's place in an index: missing < null < numbers < booleans < text, then its own number."""
-    return (*(_place(document, path) for path in fields), (2, int(document["_id"].rpartition(":")[2])))
-
-
-def _place(document: Mapping[str, Any], path: str) -> Key:
-    value: Any = document
-    for part in path.split("."):
-        if not isinstance(value, Mapping) or part not in value:
-            return (0,)
-        value = value[part]
-    if value is None:
-        return (1,)
-    if isinstance(value, bool):
-        return (3, value)
-    return (4, value) if isinstance(value, str) else (2, value)
+    return (*(place(document, path) for path in fields), (2, int(document["_id"].rpartition(":")[2])))
 
 
 def _mutation(commit: Commit) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from sim.contracts.invariant import Violation, breach, invariant
 from sim.history.entities import Request, when
+from sim.history.events import DocumentWritten, MutationCommitted
 from sim.history.vocabulary import CANCELED, FAILED, GAVE_UP, PENDING, RETURNED, SUCCESS
+from sim.kernel.durations import format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from sim.contracts.view import View
     from sim.history.events import Event, Settled
@@ -40,10 +43,87 @@ def _excused(request: Request) -> bool:
 
 
 @invariant()
+def settles_at_its_commit(view: View) -> Iterator[Violation]:
+    """A request settles in the step that concludes it, at the instant of that, or at one that its mutation writes down.
+
+    In the deployment that step is the commit of a mutation for the request. If the retrier promises to write the
+    instant of its conclusion into a document (`settled_field`), that one counts, and it is the mutation's snapshot;
+    what it only says counts for nothing. A loop concludes when its call is answered or given up, when a sleep is
+    over, or when it is canceled: nothing else lets it go on.
+    """
+    for request in view.requests.values():
+        settled = request.settled
+        if settled is None:
+            continue
+        if view.is_client(request):
+            if settled.since_ns is not None and settled.since_ns != settled.t_ns:
+                text = f"{request} settles {when(settled)}, but says that it did at {format_duration(settled.since_ns)}"
+                yield breach(request.number, text, settled)
+            elif settled.t_ns not in _moments_of_loop(request):
+                text = f"{request} settles {when(settled)}, when nothing lets its loop go on"
+                yield breach(request.number, text, request.submit, settled)
+        else:
+            yield from _settled_at_commit(view, request, settled)
+
+
+def _moments_of_loop(request: Request) -> set[int]:
+    moments_ns = {request.submitted_ns}
+    moments_ns.update(event.t_ns for _, event in request.cancels)
+    moments_ns.update(event.t_ns + event.duration_ns for _, event in request.sleeps)
+    for attempt in request.attempts:
+        heard = (attempt.end, attempt.lost, attempt.given_up)
+        moments_ns.update(event.t_ns for event in heard if event is not None)
+    return moments_ns
+
+
+def _settled_at_commit(view: View, request: Request, settled: Settled) -> Iterator[Violation]:
+    before = view.events[request.settled_at - 1] if request.settled_at else None
+    if not isinstance(before, MutationCommitted) or (before.t_ns, before.request) != (settled.t_ns, request.number):
+        text = f"{request} settles {when(settled)} without the commit of a mutation that concludes it"
+        yield breach(request.number, text, before, settled)
+        return
+    since_ns = settled.t_ns if settled.since_ns is None else settled.since_ns
+    written, field = _written_with(view, request), view.terms.promises.settled_field
+    if field is not None:
+        said = {value for document in written for value in _values(document, field)}
+        if since_ns != before.begin_ns or since_ns not in said:
+            text = f"{request} settles at {format_duration(since_ns)}, but its mutation, with its snapshot at"
+            text += f" {format_duration(before.begin_ns)}, writes"
+            text += f" {', '.join(map(str, sorted(said, key=str))) or 'nothing'} as {field}"
+            yield breach(request.number, text, before, settled)
+    elif since_ns != settled.t_ns and not any(since_ns in _values(document) for document in written):
+        text = f"{request} settles with the commit {when(settled)}, but says {format_duration(since_ns)},"
+        yield breach(request.number, f"{text} which is written in no document", before, settled)
+
+
+def _written_with(view: View, request: Request) -> list[Any]:
+    """Return the documents that the mutation wrote behind whose commit the request settles."""
+    at, written = request.settled_at - 2, []
+    while at >= 0 and not isinstance(view.events[at], MutationCommitted):
+        event = view.events[at]
+        if isinstance(event, DocumentWritten) and event.request == request.number:
+            written.append(event.document)
+        at -= 1
+    return written
+
+
+def _values(document: Any, field: str | None = None) -> Iterator[int]:
+    """Yield the whole numbers in a document, at any depth; with `field` only those that stand under that name."""
+    values: Iterable[Any] = document.values() if isinstance(document, Mapping) else document
+    if field is not None and isinstance(document, Mapping) and type(document.get(field)) is int:
+        yield document[field]
+    for value in values if isinstance(document, Mapping | list | tuple) else ():
+        if isinstance(value, Mapping | list | tuple):
+            yield from _values(value, field)
+        elif field is None and type(value) is int:
+            yield value
+
+
+@invariant()
 def result_never_changes(view: View) -> Iterator[Violation]:
     """A request that has settled never settles as something else."""
     for request in view.requests.values():
-        for again in request.resettled:
+        for again in request.resettled if request.settled is not None else ():
             if again.outcome != request.outcome:
                 text = f"{request} settled as {request.outcome} {when(request.settled)}"
                 text += f" and as {again.outcome} {when(again)}"

@@ -131,6 +131,7 @@ class Component(ScheduledRetrier):
             takes_errors=True,
             backoff_ms=backoff_ms,
             polls_ms=polls_ms,
+            settled_field="completedAt",
             callback=given["onComplete"] != "none",
             action_jobs=self.action_jobs,
             poll_jobs=self.poll_jobs,
