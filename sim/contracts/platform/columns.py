@@ -3,8 +3,6 @@
 By the definitions of `sim.history.records.Requests`, and apart from the code that fills the record. Most columns follow
 to the last unit. Where a history has no event for what a column counts, the events allow a span:
 
-- `polls`: nothing tells that a mutation starts, only how it ends. One that a death, a cancel or the end of the history
-  cuts off may have started or not.
 - `action_ns`: nothing tells when an execution ends whose job had ended before, since it was canceled or out of sight.
   An attempt or a mutation that it called tells how long it went on at least. One that has not ended at all counts as
   no time up to all of it (`_open_ns`).
@@ -123,35 +121,11 @@ def _known_end(request: Request, settled: Settled) -> int | frozenset[int]:
 
 
 def polls_of(view: View, request: Request) -> int | Span:
-    """Count the executions of functions that poll: each run to an end, and each that a system error struck."""
-    names, count, unsure = view.terms.polling, 0, 0
+    """Count the executions of functions that poll which committed or threw."""
+    names = view.terms.polling
     if names is None:
         return ANY
-    at_once = view.terms.mutations_at_once
-    for job in request.jobs:
-        if job.name not in names:
-            continue
-        count += sum(event.struck != "start" for _, event in job.errors)
-        if job.commits or job.threw:
-            count += 1
-        elif any(event.job == job.id for _, event in view.conflicts):
-            count += 1  # it was refused, and is canceled or cut off before its next run
-        elif not at_once and _is_due(view, job):
-            unsure += 1
-        if not at_once and view.restarts:
-            unsure += _restarts_of(view, job)
-    return (count, count + unsure) if unsure else count
-
-
-def _is_due(view: View, job: Job) -> bool:
-    """Tell whether a job that has not run to an end can have begun to."""
-    ended_ns = job.ended_ns
-    return job.asked_ns <= (view.terms.stopped_ns or view.last_ns if ended_ns is None else ended_ns)
-
-
-def _restarts_of(view: View, job: Job) -> int:
-    """Count the deaths of the server in which a run of a job can have been lost."""
-    return sum(job.at < at < job.end_at and restart.t_ns >= job.asked_ns for at, restart in view.restarts)
+    return sum(1 for job in request.jobs if job.name in names and (job.commits or job.threw))
 
 
 # The time of executions.
@@ -168,7 +142,7 @@ def _action_ns(view: View, request: Request) -> int | Span:
     for attempt in request.attempts:
         if attempt.job < 0:
             least_ns, most_ns = (
-                _open_ns(view, attempt.start.t_ns) if attempt.end is None else _both(attempt.end, attempt.start.t_ns)
+                _open_call_ns(view, attempt) if attempt.end is None else _both(attempt.end, attempt.start.t_ns)
             )
             low_ns += least_ns
             high_ns += most_ns
@@ -177,6 +151,22 @@ def _action_ns(view: View, request: Request) -> int | Span:
 
 def _both(end: Event, since_ns: int) -> Span:
     return end.t_ns - since_ns, end.t_ns - since_ns
+
+
+def _open_call_ns(view: View, attempt: Attempt) -> Span:
+    """Return how long a client's call ran that has not ended: up to the end of the observation, if there is one.
+
+    A hang counts only for as long as its client waits for it, or until the request settles.
+    """
+    terms = view.terms
+    ends_ns = [terms.end_ns if terms.end_ns is not None or terms.drained else terms.stopped_ns]
+    if attempt.outcome == HANG:
+        settled = _conclusion(attempt.request)
+        ends_ns.append(None if settled is None else _since_ns(settled))
+        ends_ns.append(None if attempt.given_up is None else attempt.given_up.t_ns)
+    known_ns = [end_ns for end_ns in ends_ns if end_ns is not None]
+    ran_ns = max(0, min(known_ns) - attempt.start.t_ns) if known_ns else 0
+    return ran_ns, ran_ns
 
 
 def _open_ns(view: View, since_ns: int) -> Span:
