@@ -226,7 +226,8 @@ class Client:
         self._refusals = 0
         self._recorder = recorder
         self._witness = witness
-        self.loop = loop
+        self.loop = loop if witness is not None else None
+        """Kept only for a witness: a client is part of a cycle, and what it holds waits for the garbage collector."""
         self._kind = loop.kind or type(loop).__name__
         self._task = Task(loop.retry(Call(self), ClientContext(self)), self._concluded)
 

@@ -40,13 +40,13 @@ if TYPE_CHECKING:
 
     Make = Callable[[], Retrier]
 
-SHARE: Final = 1 / 256
+SHARE: Final = 1 / 400
 """Of the requests of a chunk, and of its events, so many are simulated again."""
 TIMES: Final = 2
 """How often each of the chosen requests is simulated again."""
-FEW: Final = 8
+FEW: Final = 5
 """As many requests are chosen at least, if they are cheap."""
-OF_THE_FIRST: Final = 3
+OF_THE_FIRST: Final = 4
 """In the first chunk so many times as many are chosen: a run may have no other."""
 FEW_EVENTS: Final = 20_000
 """What is simulated again of a small chunk may take so many events: some hundredths of a second."""
@@ -210,8 +210,9 @@ def _allowance(events: int, count: int, share: float) -> float:
 def _by_interest(requests: Requests, most: int) -> Iterator[int]:
     """Yield rows in turn: of most attempts, first, last, rare in how they ended, slowest, and spread over all."""
     count = len(requests)
-    outcomes, firsts, counts = np.unique(requests.outcome, return_index=True, return_counts=True)
-    rarest = [int(row) for row in firsts[np.argsort(counts, kind="stable")]] if len(outcomes) > 1 else []
+    counts = np.bincount(requests.outcome)
+    outcomes = [int(code) for code in np.argsort(counts, kind="stable") if counts[code]]
+    rarest = [int((requests.outcome == code).argmax()) for code in outcomes] if len(outcomes) > 1 else []
     ranked = (
         np.argsort(-requests.attempts, kind="stable")[:most].tolist(),
         range(min(count, most)),

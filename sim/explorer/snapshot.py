@@ -201,7 +201,7 @@ class Snapshot:
             tuple(self._value(connection) for connection in client.connections),
             self._plain(self._course.witness.learned_by(client)),
             client._task._stopped,
-            self._attributes(client.loop),
+            self._attributes(client.loop),  # a course has a witness
         )
 
     def _attributes(self, retrier: Any) -> Any:
