@@ -55,6 +55,11 @@ def test_a_mutation_that_was_refused_runs_again_right_when_its_backoff_is_over(
     assert len(refused(tale).at(at_ms).commit(own=1).broken(backoffs.backoffs_last)) == expected
 
 
+@pytest.mark.parametrize(("story", "job"), [(put_back, 0), (refused, 1)])
+def test_what_is_canceled_meanwhile_is_not_tried_again(tale: type, story: Any, job: int) -> None:
+    assert story(tale).at(50).step(job, "pending", "canceled").broken(backoffs.backoffs_last) == []
+
+
 def test_a_rerun_of_which_only_the_end_is_seen_may_have_begun_in_time(tale: type) -> None:
     assert refused(tale).at(140).add("conflict", 1, "retry", 2).broken(backoffs.backoffs_last) == []
 

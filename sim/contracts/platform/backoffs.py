@@ -79,7 +79,7 @@ def backoffs_last(view: View) -> Iterator[Violation]:
 def _tries(view: View) -> defaultdict[tuple[int, int], list[tuple[int, int, int]]]:
     """Return (place, from ns, to ns) of all that is tried, by request and job (-1: called): when it can have begun.
 
-    Of a run that is refused only the end is seen.
+    Of a run that is refused only the end is seen. A job that is canceled meanwhile is not tried.
     """
     found: defaultdict[tuple[int, int], list[tuple[int, int, int]]] = defaultdict(list)
     for at, event in enumerate(view.events):
@@ -88,6 +88,8 @@ def _tries(view: View) -> defaultdict[tuple[int, int], list[tuple[int, int, int]
                 span = event.begin_ns, event.begin_ns
             case CommitRefused():
                 span = 0, event.t_ns
+            case JobStepped() if event.after == CANCELED:
+                continue
             case FunctionThrew() | SystemErrorStruck() | JobStepped():
                 span = event.t_ns, event.t_ns
             case _:
