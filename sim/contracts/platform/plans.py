@@ -115,7 +115,7 @@ def attempts_do_what_is_planned(view: View) -> Iterator[Violation]:
 def batches_pause(view: View) -> Iterator[Violation]:
     """Rows are collected in batches, with a pause after a full one if more jobs have ended; checked if said how."""
     batch, pause_ns = view.terms.collection_batch, view.terms.collection_pause_ns
-    if batch is None or pause_ns is None:
+    if batch is None or pause_ns is None or not any(isinstance(event, RowsCollected) for _, event in view.ledger):
         return
     full: RowsCollected | None = None
     collected = 0
