@@ -15,7 +15,6 @@ from .api.run import run as run
 from .clients.client import Call as Call
 from .clients.client import CallFailed as CallFailed
 from .clients.client import ClientContext as ClientContext
-from .contracts.promises import Promises as Promises
 from .convex.contexts import MutationContext as MutationContext
 from .convex.functions import Function as Function
 from .convex.functions import action as action
@@ -25,6 +24,7 @@ from .history.recorder import History as History
 from .history.records import Requests as Requests
 from .history.vocabulary import Outcome as Outcome
 from .kernel.errors import InternalError as InternalError
+from .promises.promises import Promises as Promises
 from .results.reading import open_results as open_results
 from .results.result import Result as Result
 from .retriers.base import LoopRetrier as LoopRetrier

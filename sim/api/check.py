@@ -3,7 +3,7 @@
 Invariants are what a retrier and the platform owe. An isolated world is checked request by request, a shared one
 replication by replication, so that only one world's history is in memory at a time, besides those of the first
 violations, which can be shown. Laws of chance are put to the test over all histories of a cell, at one level for the
-whole run (`sim.contracts.run`). The simulation is that of `sim.api.run`, and its results come along.
+whole run (`sim.chance`). The simulation is that of `sim.api.run`, and its results come along.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from sim.chance.evidence import Evidence
+from sim.chance.overall import gatherers, struck
 from sim.contracts.catalogue import INVARIANTS, View, check_view
-from sim.contracts.invariant import OVERALL, SOMETIMES
-from sim.contracts.run.evidence import Evidence
-from sim.contracts.run.overall import gatherers, struck
 from sim.engine.world import REPORT_EVERY, World
 from sim.experiment.cell_result import CellResult, evaluate
 from sim.experiment.engines import EVENT, Choice
@@ -25,6 +24,7 @@ from sim.experiment.terms import stated_of, terms_of
 from sim.history.recorder import History, Recorder
 from sim.history.records import Requests
 from sim.history.request import table
+from sim.promises.invariant import OVERALL, SOMETIMES
 from sim.results.result import Result
 from sim.scenario.mistakes.problems import Problem, ScenarioError
 from sim.scenario.parts.invariants import invariants_named
@@ -32,11 +32,11 @@ from sim.scenario.parts.invariants import invariants_named
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from sim.contracts.invariant import Invariant, Violation
-    from sim.contracts.run.evidence import Trial
+    from sim.chance.evidence import Trial
     from sim.experiment.progress import Progress
     from sim.history.request import Request
     from sim.history.vocabulary import Outcome
+    from sim.promises.invariant import Invariant, Violation
     from sim.retriers.base import Retrier
     from sim.scenario.cells import Cell
     from sim.scenario.schema import Scenario

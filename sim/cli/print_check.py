@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.table import Table
 
+from sim.chance.overall import LEVEL_TEXT
 from sim.cli.terminal import terminal_width
-from sim.contracts.run.overall import LEVEL_TEXT
 from sim.stories.violations import violation_lines
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sim.cli.terminal import Printer
-    from sim.contracts.invariant import Invariant
     from sim.explorer.explore import Explored
     from sim.explorer.play import Played
+    from sim.promises.invariant import Invariant
     from sim.scenario.cells import Cell
     from sim.scenario.parts.course import Bounds
     from sim.scenario.schema import Scenario

@@ -10,9 +10,9 @@ import click
 from pydantic import ValidationError
 
 from sim.contracts.catalogue import INVARIANTS, STRICTER, Invariant
-from sim.contracts.invariant import OVERALL
 from sim.explorer.play import stated_bounds
 from sim.kernel.durations import parse_duration
+from sim.promises.invariant import OVERALL
 from sim.retriers.base import LoopRetrier
 from sim.scenario.mistakes.problems import did_you_mean
 from sim.scenario.mistakes.pydantic_words import problems_of

@@ -5,8 +5,8 @@ and `kernel`.
 """
 
 from sim.contracts.catalogue import INVARIANTS
-from sim.contracts.invariant import Invariant, Violation, breach, invariant
-from sim.contracts.promises import Promises
-from sim.contracts.view import View
+from sim.promises.invariant import Invariant, Violation, breach, invariant
+from sim.promises.promises import Promises
+from sim.promises.view import View
 
 __all__ = ["INVARIANTS", "Invariant", "Promises", "View", "Violation", "breach", "invariant"]

@@ -8,7 +8,7 @@ and limits of ranges) is judged in the worlds of its own probe (`PROBED`, `sim.e
 
 Not judged, each for its reason:
 
-- Jitter of a retrier that promises bounds and no law (`sim.contracts.waits`), since any wait between them will do:
+- Jitter of a retrier that promises bounds and no law (`sim.promises.waits`), since any wait between them will do:
   `delays-reach-low` and its like, held over a whole property run by `sim.testing.sightings`.
 - At which address a number of the platform or the world was drawn: histories hold what the numbers did. Numbers used
   twice show as draws that depend on each other, in a run with enough of them; a test of this project's own holds every
@@ -27,15 +27,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sim.chance import attempts as run_attempts
+from sim.chance import backoffs as run_backoffs
+from sim.chance import waits as run_waits
 from sim.contracts import stricter
-from sim.contracts.invariant import EVENTUALLY, OVERALL, SOMETIMES, Invariant, Kind, Violation, breach, invariant
 from sim.contracts.platform import backoffs, effects, executions, jobs, moments, numbers, plans, probe, records, store
 from sim.contracts.retrier import attempts, leaks, limits, polls, results
-from sim.contracts.run import attempts as run_attempts
-from sim.contracts.run import backoffs as run_backoffs
-from sim.contracts.run import waits as run_waits
-from sim.contracts.terms import Terms
-from sim.contracts.view import View
+from sim.promises.invariant import EVENTUALLY, OVERALL, SOMETIMES, Invariant, Kind, Violation, breach, invariant
+from sim.promises.terms import Terms
+from sim.promises.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sim.contracts.invariant import Violation, breach, invariant
-from sim.contracts.promises import bounds_after, poll_bounds_after
-from sim.contracts.retrier.waits import is_between, looks, retries
 from sim.history.entities import when
 from sim.history.vocabulary import SUPPRESSED
 from sim.kernel.durations import NS_PER_MS, format_duration
+from sim.promises.invariant import Violation, breach, invariant
+from sim.promises.observed_waits import is_between, looks, retries
+from sim.promises.promises import bounds_after, poll_bounds_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sim.contracts.promises import Backoff, Bounds
-    from sim.contracts.view import View
+    from sim.promises.promises import Backoff, Bounds
+    from sim.promises.view import View
 
 FAR = 0.25
 """How near to an end of its law a wait must come, as a share of the law's width."""

@@ -11,20 +11,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.contracts.catalogue import PLATFORM, PROBED, View, check_view
-from sim.contracts.invariant import Violation
 from sim.engine.world import World
 from sim.experiment.terms import terms_of
 from sim.history.recorder import Recorder
 from sim.history.request import table
 from sim.kernel.errors import InternalError
+from sim.promises.invariant import Violation
 from sim.retriers.probe import Probe
 from sim.scenario.load import from_dict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from sim.contracts.invariant import Invariant
     from sim.history.recorder import History
+    from sim.promises.invariant import Invariant
 
 WORLDS: Final[Mapping[str, Mapping[str, Any]]] = {
     "transactions": {

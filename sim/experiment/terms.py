@@ -8,8 +8,8 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from sim.chance.stated import BEHIND_A_CALL, BEHIND_A_CONFLICT, BEHIND_AN_END, BEHIND_AN_ERROR, Stated
 from sim.contracts.catalogue import Terms
-from sim.contracts.run.stated import BEHIND_A_CALL, BEHIND_A_CONFLICT, BEHIND_AN_END, BEHIND_AN_ERROR, Stated
 from sim.history.vocabulary import FAIL, SUCCESS
 from sim.kernel.draws import Draws
 from sim.kernel.durations import NS_PER_S

@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from sim.contracts.catalogue import INVARIANTS, Invariant
-from sim.contracts.invariant import SOMETIMES
 from sim.experiment.probe import Probed, of_the_platform, probe
 from sim.explorer.play import only_cell, small_world, stated_bounds
 from sim.explorer.processes import Processes
 from sim.explorer.search import Counterexample, Departure, Followed, Search
+from sim.promises.invariant import SOMETIMES
 from sim.scenario.parts.invariants import invariants_named
 
 if TYPE_CHECKING:

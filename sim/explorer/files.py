@@ -25,8 +25,8 @@ from sim.scenario.yaml.writer import flow_text, yaml_lines
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sim.contracts.invariant import Violation
     from sim.explorer.play import Played
+    from sim.promises.invariant import Violation
     from sim.retriers.base import Retrier
     from sim.scenario.data_files import DataFiles
     from sim.scenario.schema import Scenario

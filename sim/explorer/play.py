@@ -38,9 +38,9 @@ from sim.world.workload import arrival_times_ns
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sim.contracts.invariant import Invariant, Violation
     from sim.history.recorder import History
     from sim.history.records import Requests
+    from sim.promises.invariant import Invariant, Violation
     from sim.scenario.schema import Scenario
 
 SEARCH_AGAIN = "`retrysim explore` with this file searches its small world again"

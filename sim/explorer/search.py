@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from sim.contracts.catalogue import INVARIANTS, Invariant, View, Violation, check_view
-from sim.contracts.invariant import SOMETIMES
 from sim.experiment.terms import terms_of
 from sim.explorer.course import Course
 from sim.explorer.guided import Answers, NoSuchAnswer, WrittenGuide
 from sim.explorer.repeats import Repeater, another_question
 from sim.explorer.state import States
 from sim.history.request import table
+from sim.promises.invariant import SOMETIMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

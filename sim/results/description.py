@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from pydantic import ConfigDict
 
-from sim.contracts.promises import Promises
 from sim.experiment.chunks import chunk_counts
 from sim.experiment.engines import Choice
 from sim.experiment.plan import Plan
 from sim.laws.columns import Column
 from sim.laws.distributions import Empirical
 from sim.options.model import Options
+from sim.promises.promises import Promises
 from sim.retriers.base import LoopRetrier, Retrier, ScheduledRetrier
 from sim.retriers.ports import PORTS
 from sim.scenario.cells import Cell

@@ -24,8 +24,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from sim.contracts.promises import Promises
 from sim.options.model import Options
+from sim.promises.promises import Promises
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -25,10 +25,10 @@ from sim.stories.phrases import failure_words, span_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sim.contracts.invariant import Violation
     from sim.history.events import Event
     from sim.history.recorder import History
     from sim.history.vocabulary import Outcome
+    from sim.promises.invariant import Violation
 
 MOST_QUOTED = 20
 """Of more events the first and the last are quoted."""

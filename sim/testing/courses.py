@@ -24,8 +24,8 @@ from sim.testing.parts import whole_numbers
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sim.contracts.invariant import Invariant
     from sim.explorer.guided import Answers, Question
+    from sim.promises.invariant import Invariant
     from sim.retriers.base import Retrier
     from sim.scenario.parts.course import Bounds
     from sim.scenario.schema import Scenario

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sim.contracts.view import View
 from sim.engine.world import World
 from sim.experiment.terms import terms_of
 from sim.history.recorder import Recorder
 from sim.history.request import table
+from sim.promises.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Laws of chance over a whole property run: the draws of all examples together stand the tests of `sim.contracts.run`.
+"""Laws of chance over a whole property run: the draws of all examples together stand the tests of `sim.chance`.
 
     from sim.testing.laws import Laws
 
@@ -20,18 +20,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sim.chance.evidence import Evidence
+from sim.chance.overall import gatherers, struck
 from sim.contracts.catalogue import INVARIANTS
-from sim.contracts.invariant import OVERALL
-from sim.contracts.run.evidence import Evidence
-from sim.contracts.run.overall import gatherers, struck
 from sim.experiment.terms import stated_of
 from sim.kernel.draws import Draws
+from sim.promises.invariant import OVERALL
 from sim.testing.histories import simulated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from sim.contracts.invariant import Invariant
+    from sim.promises.invariant import Invariant
     from sim.retriers.base import Retrier
     from sim.scenario.schema import Scenario
 

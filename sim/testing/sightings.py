@@ -21,13 +21,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.contracts.catalogue import STRICTER
-from sim.contracts.invariant import SOMETIMES
+from sim.promises.invariant import SOMETIMES
 from sim.testing.histories import simulated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from sim.contracts.invariant import Invariant
+    from sim.promises.invariant import Invariant
     from sim.retriers.base import Retrier
     from sim.scenario.schema import Scenario
 

@@ -27,7 +27,7 @@ from sim.testing.saved import Named, Saved, named, save
 from sim.testing.stash import FAILURE_SAYS_ALL
 
 if TYPE_CHECKING:
-    from sim.contracts.invariant import Invariant
+    from sim.promises.invariant import Invariant
     from sim.results.result import Result
 
 FEW = 100

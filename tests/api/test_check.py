@@ -14,12 +14,12 @@ from sim.api.replay import replayed
 from sim.api.run import run
 from sim.clients.client import Call, CallFailed, ClientContext
 from sim.contracts.catalogue import INVARIANTS, PLATFORM
-from sim.contracts.invariant import Invariant, Violation, breach, invariant
-from sim.contracts.view import View
 from sim.engine.world import World
 from sim.experiment.terms import terms_of
 from sim.history.records import Requests
 from sim.history.vocabulary import Outcome
+from sim.promises.invariant import Invariant, Violation, breach, invariant
+from sim.promises.view import View
 from sim.retriers.base import LoopRetrier
 from sim.retriers.ports import PORTS
 from sim.retriers.registry import retrier_class

@@ -6,7 +6,7 @@ import pytest
 from loops import LOOPS, POOLS, Loop, Month, Overflowing
 
 from sim.api.check import check
-from sim.contracts.promises import Promises
+from sim.promises.promises import Promises
 from sim.scenario.load import from_dict
 
 FAILING: dict[str, Any] = {"latency": {"exponential": {"mean": "40ms"}}, "outcomes": {"fail": 0.6, "ack_lost": 0.1}}

@@ -125,7 +125,7 @@ def test_lines_fit_100_columns(run: Run) -> None:
 
 SQUARED = """
 import sim
-from sim.contracts.waits import full_jitter
+from sim.promises.waits import full_jitter
 
 
 class Squared(sim.LoopRetrier):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sim.chance.overall import Overall
 from sim.contracts.catalogue import (
     INVARIANTS,
     PLATFORM,
@@ -20,10 +21,9 @@ from sim.contracts.catalogue import (
     check,
     invariant,
 )
-from sim.contracts.promises import Promises
-from sim.contracts.run.overall import Overall
 from sim.history.events import Submitted
 from sim.history.recorder import History
+from sim.promises.promises import Promises
 
 Told = Callable[[], Any]
 
@@ -135,7 +135,8 @@ def test_a_claim_is_one_sentence(one: Invariant) -> None:
 def test_the_stories_ask_for_each_invariant(one: Invariant) -> None:
     home = one.gather if isinstance(one, Overall) else one.search
     module = home.__module__.rpartition(".")[2]
-    stories = Path(__file__).parent.glob("test_*.py")
+    tests = Path(__file__).parents[1]
+    stories = (tests / "chance" if isinstance(one, Overall) else tests / "contracts").glob("test_*.py")
     assert any(f"{module}.{one.name.replace('-', '_')}" in path.read_text() for path in stories)
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from sim.contracts import stricter
 from sim.contracts.catalogue import RETRIER, STRICTER, Terms, View, check
-from sim.contracts.promises import Promises
 from sim.contracts.retrier import attempts, leaks, limits, results
 from sim.history.events import Failure
 from sim.history.recorder import History
+from sim.promises.promises import Promises
 
 Story = Callable[[Any], Any]
 

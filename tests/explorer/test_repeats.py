@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sim.contracts.invariant import Violation
 from sim.explorer import repeats
 from sim.explorer.course import Course
 from sim.explorer.explore import explore
@@ -18,6 +17,7 @@ from sim.explorer.play import CourseMisfit, play
 from sim.explorer.repeats import NotRepeatable, Repeater, another_question, not_repeatable
 from sim.explorer.shrink import minimize
 from sim.explorer.streams import streams
+from sim.promises.invariant import Violation
 from sim.scenario.load import from_dict, parse
 from sim.scenario.parts.course import Bounds
 from sim.scenario.parts.invariants import invariants_named

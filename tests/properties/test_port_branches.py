@@ -7,9 +7,9 @@ strategies have lost it, or it cannot happen any more.
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sim.contracts.view import View
 from sim.history.entities import Commit, Job
 from sim.history.vocabulary import Cause
+from sim.promises.view import View
 
 Sighting = Callable[[Any], bool]
 """Whether one history (`Seen`: scenario, view, violations) shows it."""

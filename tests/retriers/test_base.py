@@ -2,7 +2,7 @@
 
 import pytest
 
-from sim.contracts.promises import Promises
+from sim.promises.promises import Promises
 from sim.retriers.base import LoopRetrier, ScheduledRetrier, promises_of
 from sim.retriers.ports.article import Article
 

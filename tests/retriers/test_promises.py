@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sim.contracts.promises import Promises
+from sim.promises.promises import Promises
 from sim.retriers.base import LoopRetrier, ScheduledRetrier
 from sim.retriers.ports import PORTS
 from sim.retriers.ports.article import Article

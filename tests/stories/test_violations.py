@@ -1,9 +1,9 @@
 """A violation as lines for people: what is broken, the events that prove it, the story around them."""
 
-from sim.contracts.invariant import Violation
 from sim.history.events import Event, Failure
 from sim.history.recorder import History, read
 from sim.history.vocabulary import Outcome
+from sim.promises.invariant import Violation
 from sim.stories.violations import MOST_QUOTED, violation_lines
 
 SECOND = 10**9

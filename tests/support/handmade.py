@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from sim.contracts.catalogue import INVARIANTS, Invariant, Terms, check
-from sim.contracts.promises import Promises
 from sim.expect.expectations import parse
 from sim.history.events import Failure, RangeRead
 from sim.history.recorder import Committed, History, Raw, Start
@@ -14,6 +13,7 @@ from sim.history.records import COLUMNS, Requests
 from sim.history.vocabulary import NEVER, Cause, Outcome
 from sim.measure.metrics import CellMetrics, measure
 from sim.measure.possible import NOTHING_KNOWN, Bounds, Possible
+from sim.promises.promises import Promises
 from sim.text.reported import Cell
 
 MS = 1_000_000

@@ -5,8 +5,11 @@ from math import log1p
 from typing import Any, ClassVar, NamedTuple
 
 from sim.clients.client import Call, CallFailed, ClientContext
-from sim.contracts.promises import Promises, growing
-from sim.contracts.waits import (
+from sim.convex.contexts import MutationContext
+from sim.convex.functions import Function, mutation
+from sim.history.vocabulary import Outcome
+from sim.promises.promises import Promises, growing
+from sim.promises.waits import (
     Exponential,
     Quantiles,
     decorrelated_jitter,
@@ -14,9 +17,6 @@ from sim.contracts.waits import (
     full_jitter,
     no_jitter,
 )
-from sim.convex.contexts import MutationContext
-from sim.convex.functions import Function, mutation
-from sim.history.vocabulary import Outcome
 from sim.retriers.base import LoopRetrier, ScheduledRetrier
 
 DAY_MS = 86_400_000

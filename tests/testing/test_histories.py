@@ -8,11 +8,11 @@ import pytest
 from sim.api.check import check
 from sim.clients.client import CallFailed
 from sim.contracts.catalogue import INVARIANTS, check_view
-from sim.contracts.invariant import Invariant, Violation, breach, invariant
-from sim.contracts.promises import Promises
-from sim.contracts.view import View
 from sim.convex.functions import mutation
 from sim.history.vocabulary import Outcome
+from sim.promises.invariant import Invariant, Violation, breach, invariant
+from sim.promises.promises import Promises
+from sim.promises.view import View
 from sim.retriers.base import LoopRetrier, Retrier, ScheduledRetrier
 from sim.retriers.ports.component import Component
 from sim.scenario.load import from_dict

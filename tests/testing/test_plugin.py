@@ -37,7 +37,7 @@ action:
 """
 MINE = '''
 import sim
-from sim.contracts.promises import Promises
+from sim.promises.promises import Promises
 
 
 class Mine(sim.LoopRetrier):

@@ -7,13 +7,13 @@ import pytest
 
 from sim.contracts.catalogue import check_view
 from sim.contracts.platform.effects import duplicates_have_causes
-from sim.contracts.view import View
 from sim.convex.contexts import MutationContext
 from sim.convex.functions import Function, FunctionError, action, mutation
 from sim.engine.world import World
 from sim.experiment.terms import terms_of
 from sim.history.recorder import Recorder
 from sim.history.vocabulary import Cause, Outcome
+from sim.promises.view import View
 from sim.retriers.base import ScheduledRetrier
 from sim.scenario.load import from_dict
 

@@ -25,10 +25,10 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from sim.contracts.catalogue import INVARIANTS, check_view
-from sim.contracts.invariant import Invariant
 from sim.convex.jobs import IllegalStep
 from sim.engine.world import World
 from sim.history.recorder import History, Recorder
+from sim.promises.invariant import Invariant
 from sim.retriers.base import Retrier
 from sim.scenario.load import from_dict
 from sim.scenario.schema import Scenario

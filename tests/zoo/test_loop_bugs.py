@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sim.clients.client import Call, CallFailed, Client, ClientContext, _Connection
-from sim.contracts.promises import Promises
+from sim.promises.promises import Promises
 from sim.retriers.base import LoopRetrier
 from sim.testing.strategies import scenarios
 

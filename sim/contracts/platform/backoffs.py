@@ -1,6 +1,6 @@
 """What the platform owes: that it backs off as it says after conflicts and system errors, and that reports come.
 
-How long its backoffs are is a law of chance, which a whole run is held to (`sim.contracts.run.backoffs`).
+How long its backoffs are is a law of chance, which a whole run is held to (`sim.chance.backoffs`).
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from collections import defaultdict
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from sim.contracts.invariant import Violation, breach, invariant
 from sim.history.entities import NOT_YET, Attempt, when
 from sim.history.events import CommitRefused, FunctionThrew, JobStepped, MutationCommitted, SystemErrorStruck
 from sim.history.vocabulary import ANSWERED, CANCELED, DIED, SYSTEM_BACKOFF
 from sim.kernel.durations import format_duration
+from sim.promises.invariant import Violation, breach, invariant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sim.contracts.view import View
+    from sim.promises.view import View
 
 _place = itemgetter(0)
 

@@ -33,9 +33,9 @@ from sim.history.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from sim.contracts.view import View
     from sim.history.entities import Job
     from sim.history.events import Event, Settled
+    from sim.promises.view import View
 
 Span = tuple[int, int]
 """The least and the most."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sim.contracts.invariant import Violation, breach, invariant
 from sim.history.entities import NOT_YET, Attempt, when
 from sim.history.events import CommitRefused, EffectMade, FunctionThrew, ServerDied, SystemErrorStruck
 from sim.history.vocabulary import (
@@ -21,12 +20,13 @@ from sim.history.vocabulary import (
     THREW,
 )
 from sim.kernel.durations import format_duration
+from sim.promises.invariant import Violation, breach, invariant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sim.contracts.view import View
     from sim.history.events import Event
+    from sim.promises.view import View
 
 CRASH = "crash_after_effect"
 TIMEOUT = "timeout"

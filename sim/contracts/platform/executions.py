@@ -7,16 +7,16 @@ from heapq import heappop, heappush
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from sim.contracts.invariant import Violation, breach, invariant
 from sim.history.entities import Attempt, Job, when
 from sim.history.events import JobStepped
 from sim.history.vocabulary import CANCELED, DIED, FAILED, OF_THE_ACTION, OF_THE_POLL, RETURNED, SUCCESS
+from sim.promises.invariant import Violation, breach, invariant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sim.contracts.view import View
     from sim.history.events import Event
+    from sim.promises.view import View
 
 THE_ACTION = "action"
 """The user's own action, if its job runs nothing else."""

@@ -6,18 +6,18 @@ from bisect import bisect
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from sim.contracts.invariant import Violation, breach, invariant
 from sim.history.entities import NOT_YET, Attempt, Job, when
 from sim.history.events import RowsCollected
 from sim.history.vocabulary import ALIVE, CANCELED, FAILED, HANG, IN_PROGRESS, PENDING, SUCCESS
 from sim.kernel.durations import format_duration
+from sim.promises.invariant import Violation, breach, invariant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sim.contracts.view import View
     from sim.history.entities import Place
     from sim.history.events import Event
+    from sim.promises.view import View
 
 LEGAL = {
     PENDING: (IN_PROGRESS, SUCCESS, FAILED, CANCELED),

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sim.contracts.invariant import Violation, breach, invariant
 from sim.history.entities import NOT_YET, Attempt, Job, when
 from sim.history.vocabulary import ANSWERED, DIED
 from sim.kernel.durations import format_duration
+from sim.promises.invariant import Violation, breach, invariant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sim.contracts.view import View
     from sim.history.events import Event
+    from sim.promises.view import View
 
 ANY_SPAN = (0, NOT_YET)
 

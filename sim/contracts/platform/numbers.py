@@ -7,7 +7,6 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from sim.contracts.invariant import Violation, breach, invariant
 from sim.history.entities import NOT_YET, Attempt, Job, when
 from sim.history.events import (
     AttemptStarted,
@@ -23,13 +22,14 @@ from sim.history.events import (
 )
 from sim.history.vocabulary import CANCELED, CUT, DIED, FAILED, IN_PROGRESS
 from sim.kernel.durations import format_duration
+from sim.promises.invariant import Violation, breach, invariant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sim.contracts.view import View
     from sim.history.entities import Request
     from sim.history.events import CallGivenUp, Event
+    from sim.promises.view import View
 
 OF_A_LOOP = (AttemptStarted, SleepStarted, NumberDrawn, Settled, SettledAgain)
 """What a client's loop itself does, as far as a history tells."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 from bisect import bisect
 from typing import TYPE_CHECKING
 
-from sim.contracts.invariant import Violation, breach, invariant
 from sim.history.entities import when
 from sim.history.events import FunctionThrew, RowsCollected, SystemErrorStruck
 from sim.history.vocabulary import HANG, OF_THE_REQUEST, SUCCESS
 from sim.kernel.durations import format_duration
+from sim.promises.invariant import Violation, breach, invariant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sim.contracts.view import View
+    from sim.promises.view import View
 
 
 @invariant(owed_by="platform")

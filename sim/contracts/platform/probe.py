@@ -19,17 +19,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sim.contracts.invariant import Violation, breach, invariant
 from sim.contracts.platform.places import place
 from sim.history.entities import Commit, when
 from sim.history.events import DocumentWritten, JobCreated, JobStepped, MutationCommitted, Noted
 from sim.history.vocabulary import ALIVE, CANCELED
+from sim.promises.invariant import Violation, breach, invariant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sim.contracts.view import View
     from sim.history.events import Event
+    from sim.promises.view import View
 
 PROBED: Final = "probed"
 """The note that a probe leaves: its detail is what a mutation asked and was told, in order."""

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sim.contracts.invariant import Violation, breach, invariant
 from sim.contracts.platform.columns import NO_CAUSES, allows, causes_of, columns_of, polls_of
 from sim.history.entities import NOT_YET, Request, when
 from sim.history.records import COLUMNS, Requests
 from sim.history.vocabulary import CANCELED, NEVER, Cause, Outcome
 from sim.kernel.durations import RUNAWAY_NS, format_duration
+from sim.promises.invariant import Violation, breach, invariant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sim.contracts.platform.columns import Right
-    from sim.contracts.view import View
     from sim.history.events import Event
     from sim.history.request import Request as LiveRequest
+    from sim.promises.view import View
 
 CAUSES: Final = tuple(cause.name for cause in Cause)
 FLAT: Final = tuple(name for name, column in COLUMNS.items() if not column.width)

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sim.contracts.invariant import Violation, breach, invariant
 from sim.contracts.platform.places import place
 from sim.history.entities import Commit, when
 from sim.history.events import DocumentWritten, JobCreated, JobStepped, MutationCommitted, RowsCollected
 from sim.history.vocabulary import ALIVE
+from sim.promises.invariant import Violation, breach, invariant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sim.contracts.view import View
     from sim.history.events import Event, RangeRead
+    from sim.promises.view import View
 
 Row = int | str
 Key = tuple[Any, ...]

@@ -6,22 +6,21 @@ from itertools import pairwise
 from math import inf
 from typing import TYPE_CHECKING
 
-from sim.contracts.invariant import Violation, breach, invariant
-from sim.contracts.promises import bounds_after, poll_bounds_after
-from sim.contracts.retrier.waits import action_jobs, is_between, looks, retries
-from sim.contracts.waits import Wait
 from sim.history.entities import NOT_YET, Attempt, Request, when
 from sim.history.vocabulary import GAVE_UP, RETURNED, SUCCESS
 from sim.kernel.durations import NS_PER_MS, format_duration
+from sim.promises.invariant import Violation, breach, invariant
+from sim.promises.observed_waits import first_delay, first_look, is_between, looks, retries, wait_before
+from sim.promises.promises import bounds_after, poll_bounds_after
+from sim.promises.waits import Wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sim.contracts.promises import Bounds
-    from sim.contracts.retrier.waits import Retry
-    from sim.contracts.view import View
     from sim.history.entities import Job
-    from sim.history.events import Event
+    from sim.promises.observed_waits import Retry
+    from sim.promises.promises import Bounds
+    from sim.promises.view import View
 
 
 @invariant()
@@ -115,23 +114,12 @@ def first_attempt_in_law(view: View) -> Iterator[Violation]:
             yield breach(request.number, f"{text} {_law_text(promised_ms)}", request.submit, delay[1])
 
 
-def first_delay(view: View, request: Request) -> tuple[int, Event] | None:
-    """Return the delay in ns before the first attempt, and the event that proves it; None if there is no attempt."""
-    first = next(iter(action_jobs(view, request)), None)
-    if first is not None and first.by is not None:
-        return first.asked_ns - first.by.event.begin_ns, first.created
-    if request.attempts and not request.jobs:
-        start = request.attempts[0].start
-        return start.t_ns - request.submitted_ns, start
-    return None
-
-
 @invariant()
 def delays_in_law(view: View) -> Iterator[Violation]:
     """The wait before each retry lies within the promised law for the failure it follows.
 
     In the deployment: what the mutations that handle the failure ask for, from the first that knows of it on; see
-    `sim.contracts.retrier.waits`. At a client: the sleeps between two attempts, together. If the error asks to wait
+    `sim.promises.observed_waits`. At a client: the sleeps between two attempts, together. If the error asks to wait
     longer, that wait extends the law; if it asks to wait less, it does so only for a retrier that promises to obey
     (`obeys_retry_after`).
     """
@@ -176,15 +164,6 @@ def _bounds_of(view: View, retry: Retry, before: Retry | None) -> Bounds | None:
     return bounds_ms
 
 
-def wait_before(retry: Retry, before: Retry | None) -> float | None:
-    """Return the wait in ms after the failure before that of `retry`: 0 if it is the first, None if it is not known."""
-    if retry.failure == 1:
-        return 0.0
-    if before is None or before.request is not retry.request or before.failure != retry.failure - 1:
-        return None
-    return before.waits_ns[-1] / NS_PER_MS if before.whole else None
-
-
 def _law_text(bounds_ms: Bounds) -> str:
     low_ms, high_ms = bounds_ms
     if low_ms * NS_PER_MS >= NOT_YET:
@@ -211,13 +190,6 @@ def polls_in_law(view: View) -> Iterator[Violation]:
     for look in looks(view):
         bounds_ms = poll_bounds_after(promises.polls_ms, look.waits, look.failure)
         yield from _off_law_of_polls(look.request, look.poll, look.wait_ns, "looks again", bounds_ms)
-
-
-def first_look(view: View, request: Request) -> tuple[Job, int] | None:
-    """Return the job of a request's first look, and the delay in ns before it; None if there is none."""
-    names = view.terms.promises.poll_jobs
-    first = next((job for job in request.jobs if job.name in names), None)
-    return None if first is None or first.by is None else (first, first.asked_ns - first.by.event.begin_ns)
 
 
 def _off_law_of_polls(request: Request, poll: Job, wait_ns: int, what: str, bounds_ms: Bounds) -> Iterator[Violation]:

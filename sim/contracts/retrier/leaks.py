@@ -12,16 +12,16 @@ from dataclasses import fields
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from sim.contracts.invariant import Violation, breach, invariant
 from sim.history.entities import when
 from sim.history.events import AttemptStarted, DocumentWritten, MutationCommitted
 from sim.kernel.durations import format_duration
+from sim.promises.invariant import Violation, breach, invariant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sim.contracts.view import View
     from sim.history.events import Event
+    from sim.promises.view import View
 
 EXACT = frozenset({"attempt", "function", "outcome", "end", "effect", "stream", "target", "limit", "result", "retrier"})
 """Fields that must be the same to the letter."""

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sim.contracts.invariant import Violation, breach, invariant
-from sim.contracts.promises import bounds_after
-from sim.contracts.retrier.waits import slack_ns
 from sim.history.entities import NOT_YET, Commit, Request, when
 from sim.history.events import JobStepped
 from sim.history.vocabulary import CANCELED, GAVE_UP, OF_THE_ACTION, OF_THE_REQUEST
 from sim.kernel.durations import NS_PER_MS, format_duration
+from sim.promises.invariant import Violation, breach, invariant
+from sim.promises.observed_waits import slack_ns
+from sim.promises.promises import bounds_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sim.contracts.view import View
     from sim.history.events import Event
+    from sim.promises.view import View
 
 
 @invariant()

@@ -6,18 +6,18 @@ from bisect import bisect
 from math import ceil, isinf
 from typing import TYPE_CHECKING
 
-from sim.contracts.invariant import Violation, breach, invariant
-from sim.contracts.retrier.waits import ENDED, slack_ns
 from sim.history.entities import NOT_YET, Attempt, Job, when
 from sim.history.events import CommitRefused, FunctionThrew, NumberDrawn, SystemErrorStruck
 from sim.history.vocabulary import ANSWERED, FAILED
 from sim.kernel.durations import format_duration, ns_of_ms
+from sim.promises.invariant import Violation, breach, invariant
+from sim.promises.observed_waits import ENDED, slack_ns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sim.contracts.view import View
     from sim.history.entities import Commit
+    from sim.promises.view import View
 
 LOST_DRAWS = (CommitRefused, FunctionThrew)
 EVERYWHERE = -1

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sim.contracts.invariant import Violation, breach, invariant
 from sim.history.entities import Request, when
 from sim.history.events import DocumentWritten, MutationCommitted
 from sim.history.vocabulary import CANCELED, FAILED, GAVE_UP, PENDING, RETURNED, SUCCESS
 from sim.kernel.durations import format_duration
+from sim.promises.invariant import Violation, breach, invariant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sim.contracts.view import View
     from sim.history.events import Event, Settled
+    from sim.promises.view import View
 
 RESULT_OF = {SUCCESS: SUCCESS, FAILED: GAVE_UP, GAVE_UP: GAVE_UP, CANCELED: CANCELED}
 """What a caller is told, as an outcome."""

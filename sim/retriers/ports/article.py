@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sim.contracts.promises import Promises, attempts_of
-from sim.contracts.waits import no_jitter
 from sim.convex.functions import Function, FunctionError, mutation
 from sim.history import vocabulary
 from sim.history.vocabulary import Outcome, job_not_found
 from sim.kernel.durations import NS_PER_MS
+from sim.promises.promises import Promises, attempts_of
+from sim.promises.waits import no_jitter
 from sim.retriers.backoff import PollingOptions, RetryBackoff, WaitBackoff
 from sim.retriers.base import Fields, ScheduledRetrier
 

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from sim.contracts.promises import Promises, attempts_of
-from sim.contracts.waits import Uniform, spread
 from sim.convex.functions import ActionFailed, Function, FunctionError, action, mutation
 from sim.history import vocabulary
 from sim.history.vocabulary import Outcome
 from sim.kernel.durations import NS_PER_MS, NS_PER_S, ns_of_ms
 from sim.options.model import DurationNs, Options
+from sim.promises.promises import Promises, attempts_of
+from sim.promises.waits import Uniform, spread
 from sim.retriers.backoff import jitter, power
 from sim.retriers.base import Fields, ScheduledRetrier
 

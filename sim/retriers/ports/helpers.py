@@ -15,11 +15,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sim.contracts.promises import Promises, attempts_of
-from sim.contracts.waits import Uniform, grown, spread
 from sim.convex.functions import Function, FunctionError, mutation
 from sim.history import vocabulary
 from sim.history.vocabulary import Outcome, job_not_found
+from sim.promises.promises import Promises, attempts_of
+from sim.promises.waits import Uniform, grown, spread
 from sim.retriers.backoff import PollingOptions, jitter
 from sim.retriers.base import Fields, ScheduledRetrier
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from sim.contracts.promises import Promises
+from sim.promises.promises import Promises
 from sim.retriers.base import LoopRetrier
 
 if TYPE_CHECKING:

@@ -10,16 +10,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sim.contracts.waits import Sum, Uniform
 from sim.convex.functions import ActionFailed
 from sim.kernel.durations import ns_of_ms
+from sim.promises.waits import Sum, Uniform
 from sim.retriers.backoff import jitter
 from sim.retriers.ports.component import BEAT_MS, HEARTBEAT_INTERVAL_MS, Component
 
 if TYPE_CHECKING:
-    from sim.contracts.promises import Promises
     from sim.convex.contexts import MutationContext
     from sim.convex.execution import ActionContext
+    from sim.promises.promises import Promises
 
 
 class Repaired(Component):

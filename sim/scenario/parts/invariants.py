@@ -7,8 +7,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Wi
 from pydantic_core import PydanticCustomError
 
 from sim.contracts.catalogue import INVARIANTS, STRICTER
-from sim.contracts.invariant import Invariant
 from sim.options.shorthand import AlsoWritten
+from sim.promises.invariant import Invariant
 from sim.scenario.mistakes.problems import shorten
 from sim.scenario.mistakes.pydantic_words import UNKNOWN_WORD
 

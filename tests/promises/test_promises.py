@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.contracts.promises import Promises, attempts_of, growing
+from sim.promises.promises import Promises, attempts_of, growing
 
 
 @pytest.mark.parametrize(

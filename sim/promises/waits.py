@@ -1,7 +1,7 @@
 """Laws of waits: what a promise can say of a wait besides its bounds.
 
 A promise gives the bounds of a wait as a pair, `(low_ms, high_ms)`. A `Wait` is such a pair that also knows how likely
-the waits in between are; the waits of a whole run are then held against it (`sim.contracts.run`). It says that each
+the waits in between are; the waits of a whole run are then held against it (`sim.chance`). It says that each
 wait is drawn anew: a retrier that draws once and uses its number again has to promise bounds alone.
 
     Promises(backoff_ms=full_jitter(100, 2, cap_ms=10_000))
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sim.contracts.promises import Backoff
+    from sim.promises.promises import Backoff
 
 Floats = NDArray[np.float64]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Bounds = tuple[float, float]
-    """Least and most ms, both included; a `Wait` (`sim.contracts.waits`) says besides how likely each wait is."""
+    """Least and most ms, both included; a `Wait` (`sim.promises.waits`) says besides how likely each wait is."""
     Backoff = Callable[[int], Bounds]
     """Number of the failure handled, 1 first -> the wait before the retry."""
     Polls = Callable[[int, int], Bounds]
@@ -78,7 +78,7 @@ def growing(first_ms: float, base: float, *, low: float = 1.0, high: float = 1.0
     """Return the bounds of a delay that starts at `first_ms` and is multiplied by `base` after each failure.
 
     It lies between `low` and `high` times that. Powers are repeated products, as in retriers that hand the grown delay
-    on from one failure to the next. `sim.contracts.waits.spread` says besides that it is spread evenly.
+    on from one failure to the next. `sim.promises.waits.spread` says besides that it is spread evenly.
     """
     grown_ms = [float(first_ms)]
 

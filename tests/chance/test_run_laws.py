@@ -6,18 +6,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sim.chance import attempts, backoffs, waits
+from sim.chance.evidence import Evidence
+from sim.chance.overall import Overall, struck
+from sim.chance.stated import BEHIND_AN_ERROR, Stated
 from sim.contracts.catalogue import Terms, View
-from sim.contracts.promises import Promises
-from sim.contracts.run import attempts, backoffs, waits
-from sim.contracts.run.evidence import Evidence
-from sim.contracts.run.overall import Overall, struck
-from sim.contracts.run.stated import BEHIND_AN_ERROR, Stated
-from sim.contracts.waits import Uniform, full_jitter
 from sim.history.events import Failure
 from sim.history.recorder import History
 from sim.kernel.draws import Draws
 from sim.laws.distributions import Constant, Exponential
 from sim.laws.distributions import Uniform as UniformNs
+from sim.promises.promises import Promises
+from sim.promises.waits import Uniform, full_jitter
 
 MS = 1_000_000
 COUNT = 400

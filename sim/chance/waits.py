@@ -13,25 +13,33 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from sim.contracts.promises import bounds_after, poll_bounds_after
-from sim.contracts.retrier.attempts import first_delay, first_look, wait_before
-from sim.contracts.retrier.waits import action_jobs, is_between, looks, retries, slack_ns
-from sim.contracts.run.overall import overall
-from sim.contracts.run.slots import FRESH, LAW, Slots
-from sim.contracts.waits import Wait
+from sim.chance.overall import overall
+from sim.chance.slots import FRESH, LAW, Slots
 from sim.history.vocabulary import GAVE_UP
 from sim.kernel.durations import NS_PER_MS
+from sim.promises.observed_waits import (
+    action_jobs,
+    first_delay,
+    first_look,
+    is_between,
+    looks,
+    retries,
+    slack_ns,
+    wait_before,
+)
+from sim.promises.promises import bounds_after, poll_bounds_after
+from sim.promises.waits import Wait
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sim.contracts.promises import Backoff, Bounds, Promises
-    from sim.contracts.retrier.waits import Retry
-    from sim.contracts.run.evidence import Evidence
-    from sim.contracts.run.slots import Who
-    from sim.contracts.run.stated import Stated
-    from sim.contracts.view import View
+    from sim.chance.evidence import Evidence
+    from sim.chance.slots import Who
+    from sim.chance.stated import Stated
     from sim.history.entities import Request
+    from sim.promises.observed_waits import Retry
+    from sim.promises.promises import Backoff, Bounds, Promises
+    from sim.promises.view import View
 
 SURELY: Final = 1.0 - 1e-9
 """A law fits before a deadline if its waits do with this probability."""

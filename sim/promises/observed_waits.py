@@ -19,8 +19,8 @@ from sim.kernel.durations import NS_PER_MS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sim.contracts.view import View
     from sim.history.events import Event
+    from sim.promises.view import View
 
 ENDED: Final = (SUCCESS, FAILED, CANCELED)
 """States of a job that is over."""
@@ -185,3 +185,30 @@ def _slept(request: Request) -> Iterator[Retry]:
         proof = tuple(sleeps) if following is None else (*sleeps, following.start)
         from_ns = sleeps[0].t_ns if sleeps else proof[0].t_ns
         yield Retry(request, failure, attempt, (wait_ns,), from_ns, following is not None, len(sleeps), proof)
+
+
+def first_delay(view: View, request: Request) -> tuple[int, Event] | None:
+    """Return the delay in ns before the first attempt, and the event that proves it; None if there is no attempt."""
+    first = next(iter(action_jobs(view, request)), None)
+    if first is not None and first.by is not None:
+        return first.asked_ns - first.by.event.begin_ns, first.created
+    if request.attempts and not request.jobs:
+        start = request.attempts[0].start
+        return start.t_ns - request.submitted_ns, start
+    return None
+
+
+def first_look(view: View, request: Request) -> tuple[Job, int] | None:
+    """Return the job of a request's first look, and the delay in ns before it; None if there is none."""
+    names = view.terms.promises.poll_jobs
+    first = next((job for job in request.jobs if job.name in names), None)
+    return None if first is None or first.by is None else (first, first.asked_ns - first.by.event.begin_ns)
+
+
+def wait_before(retry: Retry, before: Retry | None) -> float | None:
+    """Return the wait in ms after the failure before that of `retry`: 0 if it is the first, None if it is not known."""
+    if retry.failure == 1:
+        return 0.0
+    if before is None or before.request is not retry.request or before.failure != retry.failure - 1:
+        return None
+    return before.waits_ns[-1] / NS_PER_MS if before.whole else None

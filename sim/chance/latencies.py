@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.contracts.run.evidence import NARROW, Trial, scattered
+from sim.chance.evidence import NARROW, Trial, scattered
 from sim.history.vocabulary import ATTEMPT_OUTCOMES, HANG, SUCCESS
 from sim.laws.shares import interval, is_fixed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sim.contracts.run.evidence import Evidence
-    from sim.contracts.run.stated import Stated
+    from sim.chance.evidence import Evidence
+    from sim.chance.stated import Stated
     from sim.laws.law import Distribution
 
 Floats = NDArray[np.float64]

@@ -10,7 +10,7 @@
 Four kinds. `always`: nothing bad has happened so far; holds on a history cut anywhere. `eventually`: something good
 has happened by the end; asked only of a history with nothing left to happen. `sometimes`: over many histories the
 thing is seen at least once; its generator yields sightings, and one that is never seen has failed. `overall`: a law of
-chance that a whole run follows (`sim.contracts.run`).
+chance that a whole run follows (`sim.chance`).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sim.contracts.view import View
     from sim.history.events import Event
+    from sim.promises.view import View
 
 ALWAYS: Final = "always"
 EVENTUALLY: Final = "eventually"

@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from sim.contracts.run.evidence import scattered
-from sim.contracts.run.overall import overall
-from sim.contracts.run.slots import interval
-from sim.contracts.run.stated import BEHIND_A_CALL, BEHIND_A_CONFLICT, BEHIND_AN_END, BEHIND_AN_ERROR
-from sim.contracts.waits import Uniform
+from sim.chance.evidence import scattered
+from sim.chance.overall import overall
+from sim.chance.slots import interval
+from sim.chance.stated import BEHIND_A_CALL, BEHIND_A_CONFLICT, BEHIND_AN_END, BEHIND_AN_ERROR
 from sim.history.events import CommitRefused
 from sim.history.vocabulary import COMPLETION_BACKOFF, OCC_BACKOFF
 from sim.kernel.durations import NS_PER_MS
+from sim.promises.waits import Uniform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sim.contracts.run.evidence import Evidence
-    from sim.contracts.run.stated import Stated
-    from sim.contracts.view import View
+    from sim.chance.evidence import Evidence
+    from sim.chance.stated import Stated
+    from sim.promises.view import View
 
 LAW: Final = "backoffs-follow-law"
 MOST_NUMBERS: Final = 6

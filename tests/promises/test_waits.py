@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim.contracts.promises import bounds_after, growing, poll_bounds_after
-from sim.contracts.waits import (
+from sim.kernel.draws import Draws
+from sim.measure.chances import kolmogorov
+from sim.promises.promises import bounds_after, growing, poll_bounds_after
+from sim.promises.waits import (
     Decorrelated,
     Exponential,
     Quantiles,
@@ -20,8 +22,6 @@ from sim.contracts.waits import (
     no_jitter,
     spread,
 )
-from sim.kernel.draws import Draws
-from sim.measure.chances import kolmogorov
 
 COUNT = 2000
 

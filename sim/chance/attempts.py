@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.contracts.run import latencies
-from sim.contracts.run.evidence import Trial
-from sim.contracts.run.overall import overall
+from sim.chance import latencies
+from sim.chance.evidence import Trial
+from sim.chance.overall import overall
 from sim.history.vocabulary import ATTEMPT_OUTCOMES, FAIL, SUCCESS
 
 if TYPE_CHECKING:
-    from sim.contracts.run.evidence import Evidence
-    from sim.contracts.run.stated import Stated
-    from sim.contracts.view import View
+    from sim.chance.evidence import Evidence
+    from sim.chance.stated import Stated
     from sim.history.entities import Attempt
+    from sim.promises.view import View
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]

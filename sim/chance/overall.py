@@ -10,14 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from sim.contracts.invariant import OVERALL, Invariant, Party, Violation, breach, find
+from sim.promises.invariant import OVERALL, Invariant, Party, Violation, breach, find
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from sim.contracts.run.evidence import Evidence, Trial
-    from sim.contracts.run.stated import Stated
-    from sim.contracts.view import View
+    from sim.chance.evidence import Evidence, Trial
+    from sim.chance.stated import Stated
+    from sim.promises.view import View
 
 LEVEL: Final = 1e-6
 """How likely all tests of a run together are to blame one in which all is right."""

@@ -6,11 +6,11 @@ from bisect import bisect
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from sim.contracts.terms import Terms
 from sim.history.entities import NOT_YET
 from sim.history.events import RowsCollected
 from sim.history.index import Index
 from sim.history.vocabulary import ANSWERED
+from sim.promises.terms import Terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

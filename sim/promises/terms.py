@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sim.contracts.promises import Promises
+from sim.promises.promises import Promises
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

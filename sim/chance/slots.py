@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.contracts.run.evidence import scattered
+from sim.chance.evidence import scattered
 from sim.kernel.durations import NS_PER_MS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sim.contracts.run.evidence import Evidence
-    from sim.contracts.waits import Wait
+    from sim.chance.evidence import Evidence
+    from sim.promises.waits import Wait
 
 Floats = NDArray[np.float64]
 Who = tuple[int, int]
