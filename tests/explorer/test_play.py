@@ -144,7 +144,7 @@ def test_without_names_under_check_everything_owed_is_checked() -> None:
 
 
 def test_other_invariants_can_be_checked(file: Path) -> None:
-    @sim.promises.invariant()
+    @sim.contracts.invariant()
     def never_restarts(view: sim.contracts.View) -> Any:
         """The server lives on."""
         yield from (sim.contracts.breach(-1, "it died", event) for event in view.events if event.kind == "restart")

@@ -159,6 +159,7 @@ SCENARIOS: dict[str, dict[str, Any]] = {
         "platform": {"profile": "ideal", "parallelism": 1, "dispatch_latency": {"constant": "20ms"}},
         "cancel": {"share": 1.0, "after": {"constant": "30ms"}, "target": "action"},
     },
+    "client waits": {**ALONE, "retrier": "none", "requests": {"count": 150}},
     "client limits": {**ALONE, "retrier": "none", "limits": {"polls_per_request": 2}},
     "script": {
         **ALONE,
@@ -284,7 +285,7 @@ BUGS: dict[str, tuple[str, list[Place]]] = {
     ),
     "record: a client's action time counts from the submission": (
         "client",
-        [(_Connection, "attempt_over", ("self._started_ns", "client.request.submitted_ns"))],
+        [(_Connection, "attempt_over", ("self.started_ns", "client.request.submitted_ns"))],
     ),
     "record: a client's calls are no actions": (
         "client",
@@ -552,7 +553,7 @@ BUGS: dict[str, tuple[str, list[Place]]] = {
         [(ActionModel, "_lose", ("        attempt.given_up = True\n", "        attempt.given_up = False\n"))],
     ),
     "cause: a call given up is as good as any": (
-        "client",
+        "client waits",
         [(_Connection, "time_out", ("            attempt.blame = Cause.timeout\n", ""))],
     ),
     "effect: the window includes its end": (

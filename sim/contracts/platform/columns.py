@@ -159,6 +159,8 @@ def _open_call_ns(view: View, attempt: Attempt) -> Span:
     A hang counts only for as long as its client waits for it, or until the request settles.
     """
     terms = view.terms
+    if not terms.concluded:
+        return _open_ns(view, attempt.start.t_ns)  # what has not ended is counted when its world has
     ends_ns = [terms.end_ns if terms.end_ns is not None or terms.drained else terms.stopped_ns]
     if attempt.outcome == HANG:
         settled = _conclusion(attempt.request)
