@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,12 +40,13 @@ WEATHER = "{outcomes: {fail: 0.3}, weather: [{on_off: {up: {constant: 9s}, down:
 
 
 @pytest.fixture
-def files(folder: Path) -> Path:
+def files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for number, name in enumerate(("a/prod", "b/prod", "結果", "試験")):
         path = folder / f"{name}.yaml"
         path.parent.mkdir(exist_ok=True)
         path.write_text(SMALL.format(seed=number, retrier="component"), encoding="utf-8")
     (folder / "own.py").write_text(OWN)
+    monkeypatch.delitem(sys.modules, "own", raising=False)  # another test may have one of this name
     return folder
 
 

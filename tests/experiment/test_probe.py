@@ -1,5 +1,6 @@
 """The probe of the platform: what its worlds reach, and that check and explore run it."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -24,6 +25,14 @@ def history(name: str, seed: int = 1) -> list[Any]:
     cell = from_dict({"world": "shared", "retrier": "helpers", "seed": seed, **WORLDS[name]})
     World(cell, retrier=Probe(), recorder=recorder).shared()
     return recorder.history().events
+
+
+@pytest.fixture(autouse=True)
+def _anew() -> Iterator[None]:
+    """Forget what the probe has found: these tests break the platform, or look at one that is whole."""
+    probe.cache_clear()
+    yield
+    probe.cache_clear()
 
 
 @pytest.mark.parametrize("seed", range(8))

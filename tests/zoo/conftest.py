@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 from sim.contracts.catalogue import INVARIANTS, check_view
 from sim.convex.jobs import IllegalStep
 from sim.engine.world import World
+from sim.experiment.probe import probe
 from sim.history.recorder import History, Recorder
 from sim.promises.invariant import Invariant
 from sim.retriers.base import Retrier
@@ -91,6 +92,9 @@ def mutated(original: type, *changes: Change, **others: Any) -> type:
 def planted(*places: tuple[Any, str, Change]) -> Iterator[None]:
     """Change functions, each (class or module, name, change), until the end of the block."""
     with ExitStack() as stack:
+        # What the platform's probe has found in this process is not true of a broken platform, nor the reverse.
+        probe.cache_clear()
+        stack.callback(probe.cache_clear)
         for owner, name, change in places:
             where = f"{owner.__name__}.{name}"
             original = vars(owner).get(name)
