@@ -30,14 +30,14 @@ def broken(world: dict[str, Any], retrier: Any, seed: int, count: int = 400) -> 
     return {name: broken.violation.text for name, broken in cell.firsts.items()}
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize("retrier", LOOPS, ids=lambda one: one.__name__)
 def test_a_loop_that_keeps_its_promises_is_not_blamed(retrier: Any, world: str, seed: int) -> None:
     assert broken(WORLDS[world], retrier, seed) == {}
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("world", ["alone", "cut", "shared"])
 @pytest.mark.parametrize("retrier", POOLS, ids=lambda one: one.__name__)
 def test_a_pool_with_a_table_of_its_own_is_not_blamed(retrier: Any, world: str, seed: int) -> None:

@@ -342,7 +342,7 @@ def test_a_bug_of_the_platform_is_caught(zoo: Any, name: str) -> None:
         hunt(zoo, name, meant, world, kind)
 
 
-@pytest.mark.parametrize("seed", [2, 3])
+@pytest.mark.parametrize("seed", [2, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("kind", "world"),
     [
