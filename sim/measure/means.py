@@ -198,7 +198,8 @@ def _additional_parts(shape: Shape, most: float, *, upside_down: bool) -> float 
 
     `most` is how large an excess can be, in these multiples.
     """
-    differ = shape.count - (shape.at_greatest if upside_down else shape.at_least)
+    # Values of one bin differ too.
+    differ = max(1, shape.count - (shape.at_greatest if upside_down else shape.at_least))
     if differ <= min(FEW, shape.count // 2):
         return min(most, _parts_of_few(differ))
     if shape.count < SMALL or upside_down:

@@ -100,6 +100,11 @@ def test_a_histogram_of_counts_gives_the_interval_of_the_counts_themselves(value
     assert mean(Histogram.of(array, exact=True)) == mean(Sample.of(array))
 
 
+def test_values_of_one_bin_have_an_interval() -> None:
+    got = mean(sample(2048, 2049))
+    assert (got.low or 0) < 2048 < 2049 < (got.high or 0)
+
+
 @lawful
 @given(values=st.lists(st.integers(0, 10**12), min_size=2, max_size=200), most=st.integers(10**12, 10**13))
 def test_an_interval_contains_the_value_and_lies_within_its_bounds(values: list[int], most: int) -> None:

@@ -27,7 +27,7 @@ LEAST_SEEN = 1_000
 Tree = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Truth:
     """A world, the size of a sample, and what is known of it."""
 
