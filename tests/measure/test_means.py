@@ -102,7 +102,7 @@ def test_a_histogram_of_counts_gives_the_interval_of_the_counts_themselves(value
 
 def test_values_of_one_bin_have_an_interval() -> None:
     got = mean(sample(2048, 2049))
-    assert (got.low or 0) < 2048 < 2049 < (got.high or 0)
+    assert ((got.low or 0) < 2048, (got.high or 0) > 2049) == (True, True)
 
 
 @lawful
