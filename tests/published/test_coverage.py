@@ -2,8 +2,8 @@
 
 At least 93 % of a thousand samples, and at most 98 % unless the data are discrete or the limits of a quantile are:
 Thompson's interval goes from rank to rank, and covers what the exact binomial law of these ranks says. An interval that
-is not given needs a reason. Runs for ten to twenty minutes: `pytest -m slow tests/published/test_coverage.py`; the same numbers
-as a table: `python benchmarks/coverage.py`.
+is not given needs a reason. Runs for ten to twenty minutes: `pytest -m slow tests/published/test_coverage.py`; the
+same numbers as a table: `python benchmarks/coverage.py`.
 """
 
 import math
