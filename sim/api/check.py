@@ -212,7 +212,7 @@ class _Check:
             replications = list(self._shared(report))
             requests = Requests.concatenate(replications)
             unrepeated = repeat_replications(scenario, replications, self.own, self._count())
-        self.result, self.simulated = evaluate(self.cell, requests, unrepeated), len(requests)
+        self.result, self.simulated = evaluate(self.cell, requests, unrepeated, retrier=self.own), len(requests)
         for gatherer in self.gatherers:
             gatherer.close(self.evidence)
         asked = {one.name for one in self.held if one.kind == OVERALL}

@@ -15,11 +15,12 @@ from sim.measure.metrics import CellMetrics, measure
 from sim.measure.tally import Examples, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from sim.expect.expectations import Verdict
     from sim.experiment.parts import Part
     from sim.history.repeats import Unrepeated
+    from sim.retriers.base import Retrier
     from sim.scenario.cells import Cell
     from sim.scenario.schema import Scenario
 
@@ -102,13 +103,20 @@ def in_window(cell: Scenario, part: Part) -> Part:
     return part.select(inside)
 
 
-def evaluate(cell: Cell, part: Part, unrepeated: Iterable[Unrepeated] = ()) -> CellResult:
+def evaluate(
+    cell: Cell,
+    part: Part,
+    unrepeated: Iterable[Unrepeated] = (),
+    *,
+    retrier: Callable[[], Retrier] | None = None,
+) -> CellResult:
     """Measure all requests of a cell, or the tally of them, and judge what its scenario expects.
 
-    `unrepeated` are requests that did something else when they were simulated again.
+    `unrepeated` are requests that did something else when they were simulated again; `retrier` makes the one that took
+    the place of the scenario's own.
     """
     scenario = cell.scenario
     part = part_to_keep(scenario, in_window(scenario, part))
-    metrics = measure(part, shared=scenario.world == "shared", possible=known_of(scenario))
+    metrics = measure(part, shared=scenario.world == "shared", possible=known_of(scenario, retrier))
     verdicts = tuple(expected.judge(metrics) for expected in scenario.expect)
     return CellResult(cell, part, metrics, verdicts, tuple(sorted(unrepeated)))

@@ -8,36 +8,36 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from sim.kernel.durations import NS_PER_S
 from sim.laws.distributions import Constant, Pareto
 from sim.measure.possible import Bounds, Possible
 from sim.retriers.base import promises_of
 from sim.retriers.ports import PORTS
-from sim.world.faults import Restart  # the platform's own word
+from sim.world.faults import Restart
 from sim.world.weather import OnOff
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sim.laws.distributions import Law
+    from sim.retriers.base import Retrier
     from sim.scenario.schema import Scenario
 
 LEAST_SHAPE: Final = 2.0
 """A Pareto law of this shape or a smaller one has no variance."""
-SECOND_NS: Final = 1_000_000_000
 
 
-def known_of(cell: Scenario) -> Possible:
-    """Return what is known of a cell beforehand."""
+def known_of(cell: Scenario, retrier: Callable[[], Retrier] | None = None) -> Possible:
+    """Return what is known of a cell beforehand; `retrier` makes the one that replaces the scenario's own."""
     return Possible(
-        bounds_of=_bounds(cell),
-        certain=_is_certain(cell),
+        bounds_of=_bounds(cell, promises_of((cell.retrier.make if retrier is None else retrier)()).attempts_at_most),
+        certain=retrier is None and _is_certain(cell),
         no_variance=next(map(_no_variance, _laws_without_variance(cell)), ""),
         turn_ns=_turn_ns(cell),
     )
 
 
-def _bounds(cell: Scenario) -> dict[str, Bounds]:
-    most = promises_of(cell.retrier.make()).attempts_at_most
+def _bounds(cell: Scenario, most: int | None) -> dict[str, Bounds]:
     # A request that is canceled, lost or cut off may have had no attempt yet.
     least = 0.0 if cell.cancel is not None or cell.faults or cell.until is not None else 1.0
     attempts = Bounds(least, math.inf if most is None else float(most))
@@ -90,5 +90,5 @@ def _turn_ns(cell: Scenario) -> float:
         return math.inf
     turns = [source.up.mean_ns + source.down.mean_ns for source in cell.action.weather if isinstance(source, OnOff)]
     rates = [fault.rate for fault in cell.faults if isinstance(fault, Restart) and fault.rate is not None]
-    turns += [SECOND_NS / rate for rate in rates if rate]
+    turns += [NS_PER_S / rate for rate in rates if rate]
     return max(turns, default=math.inf)

@@ -148,7 +148,10 @@ def interval(shape: Shape, bounds: Bounds = ANY, *, certain: bool = False, of_on
     """Give the mean of at least two values its interval within the bounds, or the reason why it has none.
 
     `of_one_size` says that if all values but the least are equal, others are so too: rare events are of one kind.
+    Bounds that a value disproves, as a promise that is broken does, are none.
     """
+    if shape.least < bounds.least or shape.greatest > bounds.most:
+        bounds, of_one_size = ANY, False
     value = shape.mean
     if shape.least == shape.greatest:
         if certain:

@@ -28,6 +28,11 @@ def test_attempts_lie_between_one_and_what_the_retrier_promises(text: str, bound
     assert known_of(parse(text)).bounds(METRICS["attempts.mean"]) == bounds
 
 
+def test_a_retrier_that_takes_the_place_of_the_scenarios_own_is_known_by_its_own_promises() -> None:
+    known = known_of(parse("retrier: none"), parse("retrier: {kind: component, max_failures: 4}").retrier.make)
+    assert known.bounds(METRICS["attempts.mean"]) == Bounds(1, 5)
+
+
 def test_a_request_has_one_duplicate_fewer_than_attempts() -> None:
     known = known_of(parse("retrier: {kind: component, max_failures: 4}"))
     assert known.bounds(METRICS["duplicates.effects"]) == Bounds(0, 4)
