@@ -82,7 +82,6 @@ def _fixed(world: World) -> dict[str, Any]:
         "polls_per_request": cell.limits.polls_per_request,
         "watchers": world.retrier.watchers if isinstance(world.retrier, ScheduledRetrier) else None,
         "cancels": cell.cancel is not None,
-        "mutations_at_once": world.deployment.server.immediate,
         "dispatch_latency_ns": _ends_ns(platform.dispatch_latency),
         "mutation_latency_ns": _ends_ns(platform.mutation_latency),
         "commit_window_ns": _ends_ns(platform.commit_window),

@@ -72,8 +72,6 @@ class Terms:
     """The functions that can still settle a request; None: not said, so open is not told from stuck."""
     cancels: bool = False
     """Whether requests are canceled: a cancel to come could still settle one."""
-    mutations_at_once: bool = False
-    """Whether a mutation begins and commits within one step, so that nothing comes in between."""
     dispatch_latency_ns: Span | None = None
     """The least and the most from the time a job is due to its start; None: not said, so not checked."""
     mutation_latency_ns: Span | None = None

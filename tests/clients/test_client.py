@@ -1,32 +1,17 @@
 """Clients outside the deployment: what a `LoopRetrier` can do, and how its loop ends."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from written_loop import Body, Loop
 
 from sim.clients.client import CallFailed, CallTimedOut
 from sim.engine.world import World
-from sim.retriers.base import LoopRetrier
 from sim.scenario.load import from_dict
 
 MS = 1_000_000
 Play = Callable[..., Any]
-Body = Callable[[Any, Any, list[Any]], Awaitable[Any]]
-
-
-class Loop(LoopRetrier):
-    """A retrier whose loop a test writes; it has a list to note things in."""
-
-    kind = "loop"
-
-    def __init__(self, body: Body) -> None:
-        super().__init__()
-        self.body = body
-        self.noted: list[Any] = []
-
-    async def retry(self, call: Any, ctx: Any) -> Any:
-        return await self.body(call, ctx, self.noted)
 
 
 def looped(play: Play, body: Body, *attempts: str, more: str = "", **numbers: Any) -> tuple[Any, list[Any]]:

@@ -3,11 +3,12 @@
 import asyncio
 import gc
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import pytest
+from written_loop import Body, Loop
 
 from sim.clients.client import CallFailed
 from sim.convex.contexts import MutationContext
@@ -15,26 +16,11 @@ from sim.convex.functions import Function, action
 from sim.engine.event import simulate
 from sim.history.recorder import Recorder
 from sim.kernel.foreign import ForeignAwait
-from sim.retriers.base import LoopRetrier, ScheduledRetrier
+from sim.retriers.base import ScheduledRetrier
 from sim.scenario.load import from_dict
 
 Play = Callable[..., Any]
-Body = Callable[[Any, Any, list[Any]], Awaitable[Any]]
 CANCELED = "cancel: {share: 1, after: {constant: 20ms}}"
-
-
-class Loop(LoopRetrier):
-    """A retrier whose loop a test writes; it has a list to note things in."""
-
-    kind = "loop"
-
-    def __init__(self, body: Body) -> None:
-        super().__init__()
-        self.body = body
-        self.noted: list[Any] = []
-
-    async def retry(self, call: Any, ctx: Any) -> Any:
-        return await self.body(call, ctx, self.noted)
 
 
 def canceled(play: Play, body: Body) -> tuple[Any, list[Any]]:

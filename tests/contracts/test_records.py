@@ -16,7 +16,7 @@ from sim.promises.view import View
 
 MS = 1_000_000
 Make = Callable[..., Requests]
-POLLED = {"polling": frozenset({"retry"}), "mutations_at_once": True}
+POLLED = {"polling": frozenset({"retry"})}
 
 
 def polled(tale: Any) -> Any:

@@ -4,8 +4,8 @@ By the definitions of `sim.history.records.Requests`, and apart from the code th
 to the last unit. Where a history has no event for what a column counts, the events allow a span:
 
 - `action_ns`: nothing tells when an execution ends whose job had ended before, since it was canceled or out of sight.
-  An attempt or a mutation that it called tells how long it went on at least. One that has not ended at all counts as
-  no time up to all of it (`_open_ns`).
+  An attempt or a mutation that it called tells how long it went on at least. An execution that has not ended at all
+  counts as no time up to all of it (`_open_ns`).
 - `outcome`: nothing tells that a timer is set. If a history is cut by `until`, a request that has not settled is open
   or stuck; which of the two is not told if a cancel may come or a call hangs.
 """
