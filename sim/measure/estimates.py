@@ -10,7 +10,7 @@ order statistics can deal with that, means cannot:
   95 % of one with jumps (H. Scheffe and J. W. Tukey, "Non-parametric estimation", ibid. 16(2), 1945).
 - rate: the exact interval of C. J. Clopper and E. S. Pearson, "The use of confidence or fiducial limits illustrated in
   the case of the binomial", Biometrika 26(4), 1934. It covers at least 95 % whatever the rate is; the shorter interval
-  of Wilson covers only 84 % of a rate of 0.18 / n, and retries are judged by rates as rare as that (L. D. Brown, T. T.
+  of Wilson covers only 84 % of a rate of 0.17 / n, and retries are judged by rates as rare as that (L. D. Brown, T. T.
   Cai and A. DasGupta, "Interval estimation for a binomial proportion", Statistical Science 16(2), 2001, show the dip).
 """
 

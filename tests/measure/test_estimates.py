@@ -11,6 +11,7 @@ from sim.measure.estimates import (
     NOTHING,
     Estimate,
     Sample,
+    Z,
     interval_ranks,
     largest,
     quantile,
@@ -123,6 +124,14 @@ def test_a_rate_is_covered_at_least_95_times_in_100(trials: int, share: float) -
         if (estimate.low or 0) <= share <= (estimate.high or 0):
             covered += math.comb(trials, hits) * share**hits * (1 - share) ** (trials - hits)
     assert covered >= 0.95 - 1e-9
+
+
+def test_wilsons_interval_would_cover_a_rare_rate_only_84_times_in_100() -> None:
+    # Its lower limit for one hit lies above 0.17 / n, so that only samples without a hit cover that rate.
+    hits, trials, rate_of_one = 1, 400, 0.17 / 400
+    middle, spread = 1 + Z**2 / 2, Z * math.sqrt(hits * (1 - hits / trials) + Z**2 / 4)
+    assert (middle - spread) / (1 + Z**2 / trials) / trials > rate_of_one
+    assert round((1 - rate_of_one) ** trials, 2) == 0.84
 
 
 def test_rates_of_none_and_of_all_have_ends_at_exactly_0_and_1() -> None:
