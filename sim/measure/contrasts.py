@@ -17,8 +17,9 @@ chance cancels. Without pairs the two cells count as independent. Quantiles are 
   intervals for the difference between binomial proportions based on paired data", Statistics in Medicine 17(22), 1998,
   and without pairs method 10 of his "Interval estimation for the difference between independent proportions",
   ibid. 17(8), 1998. The form for any `factor` is that of Zou and Donner.
-- shared worlds: the differences of paired replications are the sample; without pairs, the two intervals over
-  replications.
+- shared worlds: the differences of paired replications are the sample, but not of quantiles: that of a replication is
+  another than that of all. They, and all cells without pairs, have the two intervals over replications put together;
+  with pairs, by the correlation of the replications' shares of requests below.
 
 Differences of times may be infinite; infinity less infinity is no difference, so it is None.
 """
@@ -117,15 +118,17 @@ def signed_mean(value: float, differences: NDArray[np.float64], largest: float) 
     return Estimate(value, low, value + _added(up.high - mean_up, mean_down - down.low, correlation))
 
 
-def independent(a: Estimate, b: Estimate, *, factor: float = 1.0) -> Estimate:
-    """Estimate the difference of two independent estimates from their intervals."""
+def independent(a: Estimate, b: Estimate, *, factor: float = 1.0, correlation: float = 0.0) -> Estimate:
+    """Estimate the difference of two estimates from their intervals; they are independent but for a `correlation`."""
     if a.value is None or b.value is None:
         return NOTHING
     value = b.value - factor * a.value
     if a.low is None or a.high is None or b.low is None or b.high is None:
         return Estimate(value, reason=a.reason or b.reason)
-    low = value - _added(b.value - b.low, factor * (a.high - a.value), 0.0)
-    return Estimate(value, low, value + _added(b.high - b.value, factor * (a.value - a.low), 0.0))
+    if not math.isfinite(a.high) or not math.isfinite(b.high):
+        correlation = 0.0
+    low = value - _added(b.value - b.low, factor * (a.high - a.value), correlation)
+    return Estimate(value, low, value + _added(b.high - b.value, factor * (a.value - a.low), correlation))
 
 
 def of_infinite_means(never: Estimate, *, a: bool, b: bool) -> Estimate:
@@ -229,8 +232,10 @@ def paired_replications(
     return Estimate(pooled, max(low, ends[0]), min(high, ends[1]))
 
 
-def independent_replications(pooled: float | None, a: Estimate, b: Estimate, *, factor: float = 1.0) -> Estimate:
-    """Give the pooled difference its interval from the intervals of two independent sets of replications."""
+def independent_replications(
+    pooled: float | None, a: Estimate, b: Estimate, *, factor: float = 1.0, correlation: float = 0.0
+) -> Estimate:
+    """Give the pooled difference its interval from the intervals of two sets of replications."""
     if pooled is None or not math.isfinite(pooled):
         return Estimate(pooled, *((-math.inf, math.inf) if pooled is not None else ()))
-    return independent(a, b, factor=factor)
+    return independent(a, b, factor=factor, correlation=correlation)

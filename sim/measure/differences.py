@@ -19,6 +19,7 @@ from sim.measure.metrics import CellMetrics, json_number
 from sim.measure.pair_ranks import PairRanks
 from sim.measure.quantile_contrasts import quantiles
 from sim.measure.quantities import METRICS, QUANTITIES, Metric, Statistic, Unit
+from sim.measure.replications import correlation_below
 
 
 class Change(Enum):
@@ -176,6 +177,10 @@ class Differences:
         values_a, values_b = (metrics.replication_values(metric.path) for metrics in self._metrics)
         if not self.paired or len(values_a) != len(values_b):
             return contrasts.independent_replications(pooled, a, b, factor=factor)
+        if metric.statistic is Statistic.quantile and a.value is not None and b.value is not None:
+            samples = self.a.replication_samples(metric.path), self.b.replication_samples(metric.path)
+            correlation = correlation_below((a.value, b.value), samples)
+            return contrasts.independent_replications(pooled, a, b, factor=factor, correlation=correlation)
         return contrasts.paired_replications(
             pooled,
             values_a,

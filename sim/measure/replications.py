@@ -95,6 +95,29 @@ def quantile_over_replications(
     return Estimate(value, low, pooled.between(places[reached] if last is None else last)[1])
 
 
+LEAST_PAIRED = 5
+"""Fewer paired replications do not show how they are correlated."""
+
+
+def correlation_below(quantiles: Sequence[float], samples: tuple[Sequence[AnySample], Sequence[AnySample]]) -> float:
+    """Return how the shares of requests not above a cell's quantile are correlated in paired replications.
+
+    One standard error less (R. A. Fisher, "On the probable error of a coefficient of correlation deduced from a small
+    sample", Metron 1, 1921): too high a correlation makes an interval too narrow.
+    """
+    pairs = len(samples[0])
+    if pairs < LEAST_PAIRED or pairs != len(samples[1]) or not all(map(math.isfinite, quantiles)):
+        return 0.0
+    shares = [
+        np.array([sample.share_up_to(bound, inclusive=True) for sample in of])
+        for bound, of in zip(quantiles, samples, strict=True)
+    ]
+    if any((one == one[0]).all() for one in shares):
+        return 0.0
+    found = min(float(np.corrcoef(np.stack(shares))[0, 1]), 1 - 1e-9)
+    return math.tanh(math.atanh(max(found, 1e-9 - 1)) - 1 / math.sqrt(pairs - 3))
+
+
 def _first(places: range, holds: Callable[[int], bool]) -> int | None:
     """Return the first place from which on something holds; None if it holds at none."""
     low, high = 0, len(places)

@@ -11,7 +11,7 @@ from sim.history.vocabulary import NEVER
 from sim.measure.estimates import Estimate, Sample
 from sim.measure.means import NEVER_DIFFERS
 from sim.measure.possible import SHARE
-from sim.measure.replications import over_replications, quantile_over_replications
+from sim.measure.replications import correlation_below, over_replications, quantile_over_replications
 
 HALF, P99 = Fraction(1, 2), Fraction(99, 100)
 UNSEEN_OF_10 = 1 - 0.025**0.1
@@ -81,6 +81,18 @@ def test_a_high_quantile_needs_more_replications_than_agree_here() -> None:
 def test_a_quantile_with_infinite_values_above_it_is_bounded() -> None:
     got = quantile_of([[value, value + 1, value + 2, NEVER] for value in range(20)], HALF)
     assert math.isfinite(got.high or math.inf)
+
+
+def test_replications_that_share_their_chance_are_correlated_less_one_standard_error() -> None:
+    samples = [Sample.of(np.arange(10) + shift) for shift in range(12)]
+    found = correlation_below((12.0, 12.0), (samples, samples))
+    assert 0.99 < found < 1.0
+
+
+def test_few_replications_or_such_as_agree_show_no_correlation() -> None:
+    alike = [Sample.of(np.arange(10))] * 12
+    few = [Sample.of(np.arange(10) + shift) for shift in range(4)]
+    assert [correlation_below((5.0, 5.0), (one, one)) for one in (alike, few)] == [0.0, 0.0]
 
 
 def test_a_quantile_over_independent_replications_is_covered_as_often_as_promised() -> None:
