@@ -170,6 +170,8 @@ def _wilson(hits: int, trials: int) -> tuple[float, float, float]:
 
 
 def _added(one: float, other: float, correlation: float) -> float:
+    if not correlation:
+        return math.hypot(one, other)  # one of them may be infinite
     return math.sqrt(max(0.0, one * one - 2 * correlation * one * other + other * other))
 
 

@@ -74,6 +74,13 @@ def test_without_pairs_the_intervals_are_put_together_by_squaring_and_adding() -
     assert (got.value, got.low, got.high) == (10.0, 10 - 5.0, pytest.approx(10 + math.hypot(5, 3)))
 
 
+def test_an_interval_without_an_upper_end_leaves_the_difference_open_on_that_side() -> None:
+    got = independent(Estimate(10.0, 9.0, 11.0), Estimate(20.0, 17.0, math.inf), correlation=0.5)
+    assert (got.high, got.low) == (math.inf, pytest.approx(10 - math.hypot(3, 1)))
+    got = independent(Estimate(10.0, 9.0, math.inf), Estimate(20.0, 17.0, 25.0))
+    assert (got.low, got.high) == (-math.inf, pytest.approx(10 + math.hypot(5, 1)))
+
+
 def test_without_an_interval_of_one_there_is_none_of_the_difference() -> None:
     assert independent(Estimate(1.0, reason="why"), Estimate(2.0, 1.0, 3.0)) == Estimate(1.0, reason="why")
 
