@@ -17,9 +17,9 @@ chance cancels. Without pairs the two cells count as independent. Quantiles are 
   intervals for the difference between binomial proportions based on paired data", Statistics in Medicine 17(22), 1998,
   and without pairs method 10 of his "Interval estimation for the difference between independent proportions",
   ibid. 17(8), 1998. The form for any `factor` is that of Zou and Donner.
-- shared worlds: the differences of paired replications are the sample, but not of quantiles: that of a replication is
-  another than that of all. They, and all cells without pairs, have the two intervals over replications put together;
-  with pairs, by the correlation of the replications' shares of requests below.
+- shared worlds: the differences of paired replications are the sample, but not of a quantile that so few requests of a
+  replication lie beyond that it is another number than that of all. Such a one, and all cells without pairs, have the
+  two intervals over replications put together; with pairs, by the correlation of the replications' shares below.
 
 Differences of times may be infinite; infinity less infinity is no difference, so it is None.
 """

@@ -34,6 +34,8 @@ class Change(Enum):
     inconclusive = "inconclusive"
 
 
+LEAST_BEYOND = 2
+"""With fewer values beyond it the quantile of a replication is another number than that of all requests."""
 HIGHER_IS_BETTER = frozenset({"success.rate"})
 NEITHER_IS_BETTER = frozenset({"canceled.rate"})
 """The scenario decides how many requests are canceled; a retrier only has more or less time before that."""
@@ -177,8 +179,10 @@ class Differences:
         values_a, values_b = (metrics.replication_values(metric.path) for metrics in self._metrics)
         if not self.paired or len(values_a) != len(values_b):
             return contrasts.independent_replications(pooled, a, b, factor=factor)
-        if metric.statistic is Statistic.quantile and a.value is not None and b.value is not None:
-            samples = self.a.replication_samples(metric.path), self.b.replication_samples(metric.path)
+        samples = self.a.replication_samples(metric.path), self.b.replication_samples(metric.path)
+        fewest = min((len(one) for of in samples for one in of), default=0)
+        is_far = metric.statistic is Statistic.quantile and fewest * (1 - metric.share) < LEAST_BEYOND
+        if is_far and a.value is not None and b.value is not None:
             correlation = correlation_below((a.value, b.value), samples)
             return contrasts.independent_replications(pooled, a, b, factor=factor, correlation=correlation)
         return contrasts.paired_replications(
