@@ -19,6 +19,7 @@ from sim.laws.distributions import Exponential
 from sim.retriers.base import LoopRetrier, Retrier, ScheduledRetrier, promises_of
 from sim.world import faults
 from sim.world.action_model import ActionModel
+from sim.world.fates import Fates
 from sim.world.weather import WeatherPath
 from sim.world.workload import arrival_times_ns
 
@@ -80,15 +81,9 @@ class World:
         self.model = ActionModel(
             clock,
             choices,
-            latency=action.latency,
-            outcomes=action.branches(),
-            script=action.scripted(),
+            Fates(choices, action, heals_at_ns=cell.heals_at),
             effect_at=action.effect_at,
             window_ns=action.window_ns,
-            final_share=action.outcomes.fail.final,
-            retry_after=action.outcomes.fail.retry_after,
-            script_errors=action.script_errors(),
-            heals_at_ns=cell.heals_at,
             recorder=recorder,
             witness=witness,
         )

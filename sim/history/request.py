@@ -25,8 +25,7 @@ class Request:
         "executions",
         "handle",
         "jobs",
-        "last_applied",
-        "last_applied_ns",
+        "key",
         "last_attempt",
         "permanent",
         "runaway",
@@ -59,9 +58,8 @@ class Request:
         """What `submit` returned: the retrier's own name for the request."""
         self.jobs: list[Any] | None = None
         """The request's jobs in order of creation, kept only if the scenario may cancel one."""
-        self.last_applied: Any = None
-        """The attempt that made the last applied effect."""
-        self.last_applied_ns = NEVER
+        self.key: Any = None
+        """What the receiver of the action remembers of it (`sim.world.effects.Key`), None before its first effect."""
         self.last_attempt: Any = None
         """The attempt that was begun last."""
         self.runaway = ""
