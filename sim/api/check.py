@@ -17,6 +17,7 @@ from sim.contracts.catalogue import INVARIANTS, View, check_view
 from sim.engine.world import REPORT_EVERY, World
 from sim.experiment.cell_result import CellResult, evaluate
 from sim.experiment.engines import EVENT, Choice
+from sim.experiment.parts import join_traffic
 from sim.experiment.plan import PILOT_REQUESTS, plan, refuse_course, request_count, weather_problems
 from sim.experiment.probe import Probed, of_the_platform, probe
 from sim.experiment.repeats import repeat_isolated, repeat_replications
@@ -24,6 +25,7 @@ from sim.experiment.terms import stated_of, terms_of
 from sim.history.recorder import History, Recorder
 from sim.history.records import Requests
 from sim.history.request import table
+from sim.history.traffic import CallLog, Traffic
 from sim.promises.invariant import OVERALL, SOMETIMES
 from sim.results.result import Result
 from sim.scenario.mistakes.problems import Problem, ScenarioError
@@ -199,6 +201,8 @@ class _Check:
         self.unseen = {one.name: one for one in held if one.kind == SOMETIMES}
         self.gatherers = gatherers(held, stated_of(cell.scenario))
         self.evidence = Evidence()
+        self.traffic: list[Traffic] = []
+        """What the calls of each replication met."""
         self.trials: list[Trial] = []
         """The tests of the invariants of kind `overall`."""
 
@@ -207,12 +211,15 @@ class _Check:
         scenario = self.cell.scenario
         if scenario.world == "isolated":
             requests = self._isolated(report)
+            traffic = None
             unrepeated = repeat_isolated(scenario, requests, self.pilot, self.own)
         else:
             replications = list(self._shared(report))
             requests = Requests.concatenate(replications)
+            traffic = join_traffic(self.traffic)
             unrepeated = repeat_replications(scenario, replications, self.own, self._count())
-        self.result, self.simulated = evaluate(self.cell, requests, unrepeated, retrier=self.own), len(requests)
+        self.result = evaluate(self.cell, requests, unrepeated, traffic=traffic, retrier=self.own)
+        self.simulated = len(requests)
         for gatherer in self.gatherers:
             gatherer.close(self.evidence)
         asked = {one.name for one in self.held if one.kind == OVERALL}
@@ -266,11 +273,13 @@ class _Check:
             records = table(finished, replication)
             if recorder is not None:
                 self._check_history(world, recorder.history(), first, finished, records)
+            self.traffic.append(world.traffic())
             yield records
 
     def _world(self, replication: int = 0) -> tuple[World, Recorder | None]:
         recorder = Recorder() if self.held else None
-        made = World(self.cell.scenario, replication=replication, retrier=self.make, recorder=recorder)
+        calls = CallLog() if self.cell.scenario.world == "shared" else None
+        made = World(self.cell.scenario, replication=replication, retrier=self.make, recorder=recorder, calls=calls)
         return made, recorder
 
     def _count(self) -> int:

@@ -89,7 +89,7 @@ def _in_memory(planned: Plan, workers: Workers, progress: ProgressCounter) -> Re
                 simulated = payload.decode_simulated(part.payload) if isinstance(part, PackedPart) else part
                 of_cell.add(chunk.number, simulated)
                 if of_cell.count == counts[chunk.cell]:
-                    results[chunk.cell] = evaluate(cell, of_cell.join(), of_cell.unrepeated)
+                    results[chunk.cell] = evaluate(cell, of_cell.join(), of_cell.unrepeated, traffic=of_cell.traffic())
                     if cell.scenario.precision is None:  # no round adds to it
                         of_cell.free()
         found = [results[position] for position in range(len(planned.cells))]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
-from sim.history.vocabulary import CUT, RETURNED, THREW, Cause, Outcome
+from sim.history.vocabulary import CUT, NEVER, RETURNED, THREW, Cause, Outcome
 from sim.kernel.clock import Clock, Pending, Task
 from sim.kernel.durations import NS_PER_MS, RUNAWAY_NS, format_duration, ms_of_ns, ns_of_ms
 from sim.kernel.foreign import HOW_TO_WAIT, is_foreign
@@ -123,6 +123,7 @@ class ClientContext:
             client.run_away("time")
             await Pending()
         client.asleep = True
+        client.slept_ns += delay_ns
         client.clock.call_after(delay_ns, awake.succeed)
         try:
             await awake
@@ -151,6 +152,8 @@ class _Connection:
         self._client = client
         self.started_ns = client.clock.now_ns
         self.deadline_ns: int | None = None
+        self.slept_ns = client.slept_ns if client.request.attempts else NEVER
+        client.slept_ns = 0
         self.strike: float | None = None
         self.attempt: Attempt | None = None
         self.answer = Pending()
@@ -190,10 +193,10 @@ class _Connection:
     def time_out(self) -> None:
         attempt = self.attempt
         if attempt is not None and not attempt.ended:
-            attempt.given_up = True
-            attempt.blame = Cause.timeout
             client = self._client
             self.given_up_ns = client.clock.now_ns
+            attempt.give_up(self.given_up_ns)
+            attempt.blame = Cause.timeout
             client.record("timed_out", "", ns_of_ms(self.timeout_ms or 0), subject=attempt.number)
             self.answer.fail(CallTimedOut("the call timed out"))
 
@@ -220,6 +223,8 @@ class Client:
         self.connections: list[_Connection] = []
         self.asleep = False
         self.sleeps = 0
+        self.slept_ns = 0
+        """How long it slept since its last call."""
         self.calls_at_most = calls_at_most
         self.stopped = False
         """Whether the loop is over although it has not concluded: it was canceled, or the simulation is over."""

@@ -6,12 +6,12 @@ it while it goes on. The first four end its job; the last ends the job but not t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from sim.convex.calls import MutationCall
 from sim.convex.contexts import QueryContext
 from sim.convex.functions import ActionFailed, Function, FunctionError, note_mistake
-from sim.history.vocabulary import ANSWERED, CUT, DIED, FAILED, RETURNED, SUCCESS, Cause
+from sim.history.vocabulary import ANSWERED, CUT, DIED, FAILED, NEVER, RETURNED, SUCCESS, Cause
 from sim.kernel.clock import Pending, Task
 from sim.kernel.durations import ns_of_ms
 
@@ -42,6 +42,7 @@ class Slots(Protocol):
 class Execution:
     """One execution of an action's job; it hosts the attempts made in it."""
 
+    slept_ns: ClassVar[int] = NEVER
     __slots__ = (
         "_called",
         "_slots",

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from sim.engine.world import World
 from sim.history.request import table
+from sim.history.traffic import CallLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sim.history.recorder import Recorder
     from sim.history.records import Requests
+    from sim.history.traffic import Traffic
     from sim.retriers.base import Retrier
     from sim.scenario.schema import Scenario
 
@@ -34,8 +36,25 @@ def simulate(
     In an isolated world `numbers` chooses the requests (all by default). A shared world is always simulated whole, as
     replication number `replication`. `retrier` replaces the scenario's own; see `World`.
     """
-    world = World(cell, replication=replication, retrier=retrier, recorder=recorder)
     if cell.world == "shared":
-        return table(world.shared(progress), replication)
+        return simulate_replication(cell, replication, retrier=retrier, recorder=recorder, progress=progress)[0]
+    world = World(cell, replication=replication, retrier=retrier, recorder=recorder)
     chosen = range(cell.requests.count) if numbers is None else numbers
     return table(world.isolated(chosen, progress))
+
+
+def simulate_replication(
+    cell: Scenario,
+    replication: int = 0,
+    *,
+    retrier: Callable[[], Retrier] | Retrier | None = None,
+    recorder: Recorder | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[Requests, Traffic]:
+    """Simulate one replication of a shared world; return the records of its requests, and what their calls met.
+
+    The arguments are those of `simulate`.
+    """
+    world = World(cell, replication=replication, retrier=retrier, recorder=recorder, calls=CallLog())
+    requests = table(world.shared(progress), replication)
+    return requests, world.traffic()

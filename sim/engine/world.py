@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from sim.convex.contexts import MutationContext
     from sim.history.recorder import Recorder
+    from sim.history.traffic import CallLog, Traffic
     from sim.scenario.schema import Scenario
     from sim.world.witness import Witness
 
@@ -51,13 +52,15 @@ class World:
         recorder: Recorder | None = None,
         choices: Choices | None = None,
         witness: Witness | None = None,
+        calls: CallLog | None = None,
         schedules_cancels: bool = True,
     ) -> None:
         """Compose the world of `cell`; `retrier` and `choices` take the place of the scenario's own.
 
         `retrier` makes retriers: a deployment has one, so each isolated request gets a new one, and a shared world one
         for all its requests. A retrier itself, given in place of what makes it, serves all requests of any world.
-        Without `schedules_cancels` the scenario's cancels do not come at their times: the caller calls `cancel`.
+        `calls` gathers what the calls of a shared world met. Without `schedules_cancels` the scenario's cancels do not
+        come at their times: the caller calls `cancel`.
         """
         self.cell = cell
         self.replication = replication
@@ -65,6 +68,7 @@ class World:
         if recorder is not None and recorder.polls is None:
             recorder.polls = set()
         self._witness = witness
+        self._calls = calls
         self._schedules_cancels = schedules_cancels
         self.clock = clock = Clock()
         self.choices = choices = Draws(cell.seed, replication) if choices is None else choices
@@ -91,6 +95,7 @@ class World:
             heals_at_ns=cell.heals_at,
             recorder=recorder,
             witness=witness,
+            calls=calls,
         )
         system_errors = [fault.share for fault in cell.faults if isinstance(fault, faults.SystemError)]
         server = Server(
@@ -321,6 +326,12 @@ class World:
         self.drained = self.clock.drained
         self._conclude(requests)
         self._end()
+
+    def traffic(self) -> Traffic:
+        """Return what the calls of this replication met; only of a world that was composed with `calls`."""
+        assert self._calls is not None  # noqa: S101  # see above
+        end_ns = end_of_observation(self.clock, self.until_ns)
+        return self._calls.traffic(self.replication, self.clock.now_ns if end_ns is None else end_ns)
 
     def _end(self) -> None:
         """Count the time of what still runs, and stop it: nothing of it may go on in the next world."""

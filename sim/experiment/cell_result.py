@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sim.expect.expectations import Verdict
     from sim.experiment.parts import Part
     from sim.history.repeats import Unrepeated
+    from sim.history.traffic import Traffic
     from sim.retriers.base import Retrier
     from sim.scenario.cells import Cell
     from sim.scenario.schema import Scenario
@@ -36,6 +37,8 @@ class CellResult:
     verdicts: tuple[Verdict, ...]
     unrepeated: tuple[Unrepeated, ...] = ()
     """Requests that did something else when they were simulated again, the first few of each chunk, by number."""
+    traffic: Traffic | None = None
+    """What the calls of a shared world met, also before and after the measuring window; None of an isolated world."""
 
     @property
     def id(self) -> str:
@@ -108,15 +111,16 @@ def evaluate(
     part: Part,
     unrepeated: Iterable[Unrepeated] = (),
     *,
+    traffic: Traffic | None = None,
     retrier: Callable[[], Retrier] | None = None,
 ) -> CellResult:
     """Measure all requests of a cell, or the tally of them, and judge what its scenario expects.
 
-    `unrepeated` are requests that did something else when they were simulated again; `retrier` makes the one that took
-    the place of the scenario's own.
+    `traffic` is what the calls of a shared world met. `unrepeated` are requests that did something else when they were
+    simulated again; `retrier` makes the one that took the place of the scenario's own.
     """
     scenario = cell.scenario
     part = part_to_keep(scenario, in_window(scenario, part))
     metrics = measure(part, shared=scenario.world == "shared", possible=known_of(scenario, retrier))
     verdicts = tuple(expected.judge(metrics) for expected in scenario.expect)
-    return CellResult(cell, part, metrics, verdicts, tuple(sorted(unrepeated)))
+    return CellResult(cell, part, metrics, verdicts, tuple(sorted(unrepeated)), traffic)

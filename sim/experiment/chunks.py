@@ -17,7 +17,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from sim.experiment import payload
-from sim.experiment.engines import EVENT, VECTOR, VERSIONS, Engine, simulate
+from sim.experiment.engines import EVENT, VECTOR, VERSIONS, Engine, simulate, simulate_replication
 from sim.experiment.parts import BLOCKS_A_TALLY, SimulatedPart, join, keeps_histogram, part_to_keep
 from sim.experiment.plan import weather_problems
 from sim.experiment.precision import size_in_round
@@ -144,8 +144,8 @@ def simulate_chunk(
     """
     with weather_problems():
         if cell.world == "shared":
-            requests = simulate(cell, engine, replication=chunk.number, progress=progress)
-            return SimulatedPart(requests, tuple(repeat_few_of_shared(cell, requests, chunk.number)))
+            requests, traffic = simulate_replication(cell, chunk.number, progress=progress)
+            return SimulatedPart(requests, tuple(repeat_few_of_shared(cell, requests, chunk.number)), traffic)
         unrepeated: list[Unrepeated] = []
 
         def kept() -> Iterator[Part]:
@@ -183,7 +183,7 @@ class PackedPart:
 
 def pack(identity: str, chunk: Chunk, simulated: SimulatedPart) -> PackedPart:
     """Encode the part of a chunk; `identity` is the plan's."""
-    data = payload.encode(*simulated)
+    data = payload.encode(simulated.part, simulated.unrepeated, simulated.traffic)
     return PackedPart(chunk_digest(identity, chunk.cell, chunk.number, data), data)
 
 

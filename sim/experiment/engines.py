@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sim.history.records import Requests
+    from sim.history.traffic import Traffic
     from sim.scenario.cells import Cell
     from sim.scenario.schema import Scenario
 
@@ -76,3 +77,10 @@ def simulate(
     if engine == VECTOR:
         return vector.simulate(cell, requests, progress=progress)
     return event.simulate(cell, replication, requests, progress=progress)
+
+
+def simulate_replication(
+    cell: Scenario, replication: int, *, progress: Callable[[int], None] | None = None
+) -> tuple[Requests, Traffic]:
+    """Simulate one replication of a shared cell, with what its calls met; only the event engine can."""
+    return event.simulate_replication(cell, replication, progress=progress)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sim.history.records import Requests
+from sim.history.traffic import Traffic
 from sim.measure.tally import Tally
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class SimulatedPart(NamedTuple):
     part: Part
     unrepeated: tuple[Unrepeated, ...] = ()
     """Requests of it that did something else when they were simulated again; see `sim.experiment.repeats`."""
+    traffic: Traffic | None = None
+    """What the calls of a shared world met; None of an isolated one."""
 
 
 class RequestsNotKept(LookupError):
@@ -59,6 +62,12 @@ def join(parts: Iterable[Part]) -> Part:
     return Requests.concatenate(requests) if tally is None else tally
 
 
+def join_traffic(parts: Iterable[Traffic]) -> Traffic | None:
+    """Put the traffic of a cell's parts together, in order; None if there is none."""
+    found = list(parts)
+    return Traffic.concatenate(found) if found else None
+
+
 class CellParts:
     """The parts of one cell that have come so far, in any order."""
 
@@ -67,6 +76,7 @@ class CellParts:
         """How many parts have come."""
         self.unrepeated: list[Unrepeated] = []
         """Requests that did something else when they were simulated again, in any order."""
+        self._traffic: dict[int, Traffic] = {}
         self._requests: dict[int, Requests] = {}
         self._tally: Tally | None = None
 
@@ -75,6 +85,8 @@ class CellParts:
         part = simulated.part
         self.count += 1
         self.unrepeated += simulated.unrepeated
+        if simulated.traffic is not None:
+            self._traffic[number] = simulated.traffic
         if isinstance(part, Requests):
             self._requests[number] = part
         else:
@@ -86,8 +98,13 @@ class CellParts:
             return self._tally
         return Requests.concatenate([self._requests[number] for number in range(self.count)])
 
+    def traffic(self) -> Traffic | None:
+        """Put the traffic of all parts together; None if the world is not shared."""
+        return join_traffic(self._traffic[number] for number in sorted(self._traffic))
+
     def free(self) -> None:
         """Free the memory of the parts; `count` stays."""
+        self._traffic.clear()
         self._requests.clear()
         self._tally = None
 

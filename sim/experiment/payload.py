@@ -18,6 +18,7 @@ import numpy as np
 from sim.experiment.parts import SimulatedPart
 from sim.history.records import COLUMNS, FLAT_COLUMNS, Requests
 from sim.history.repeats import Unrepeated
+from sim.history.traffic import CALL_COLUMNS, CAPACITY_COLUMNS, Calls, Capacities, Traffic
 from sim.history.vocabulary import Cause
 from sim.measure.tally import Tally
 
@@ -46,6 +47,22 @@ RELATIVES: Final = {
 }
 """Times that are often near another one: a request settles soon after its last attempt, which ends near its effect."""
 
+CALLS: Final = "calls."
+CAPACITIES: Final = "capacities."
+OBSERVED: Final = "observed."
+OBSERVED_COLUMNS: Final[dict[str, type[np.generic]]] = {"replications": np.int32, "observed_ns": np.int64}
+RELATIVES_OF_CALLS: Final = {
+    f"{CALLS}{name}": f"{CALLS}{other}"
+    for name, other in {
+        "arrived_ns": "sent_ns",
+        "began_ns": "arrived_ns",
+        "ended_ns": "began_ns",
+        "over_ns": "ended_ns",
+        "effect_ns": "ended_ns",
+    }.items()
+}
+"""Moments of a call that are often near another one."""
+
 _NARROW = tuple(np.dtype(kind) for kind in ("u1", "u2", "u4", "u8"))
 _DUPLICATES = tuple(f"duplicates.{cause.name}" for cause in Cause)
 _COLUMNS: Final = {
@@ -63,20 +80,23 @@ class BadPayload(ValueError):
     """Bytes that `encode` of this version has not made."""
 
 
-def encode(part: Part, unrepeated: Sequence[Unrepeated] = ()) -> bytes:
+def encode(part: Part, unrepeated: Sequence[Unrepeated] = (), traffic: Traffic | None = None) -> bytes:
     """Return the bytes of some requests or of a tally; the same give the same bytes (of one version of NumPy).
 
-    `unrepeated` are those of its requests that did something else when they were simulated again.
+    `unrepeated` are those of its requests that did something else when they were simulated again; `traffic` is what
+    their calls met.
     """
     said: dict[str, Array] = {}
     if unrepeated:
         said[UNREPEATED] = np.frombuffer(json.dumps(unrepeated, separators=(",", ":")).encode("ascii"), np.uint8)
+    if traffic is not None:
+        said |= _traffic_arrays(traffic)
     if isinstance(part, Tally):
         return encode_arrays({**part.to_arrays(), **said})
     columns = {name: np.ascontiguousarray(getattr(part, name)) for name in FLAT_COLUMNS}
     duplicates = part.duplicates.reshape(len(part), len(Cause))
     columns |= {name: np.ascontiguousarray(duplicates[:, cause]) for cause, name in enumerate(_DUPLICATES)}
-    return encode_arrays({**columns, **said}, RELATIVES)
+    return encode_arrays({**columns, **said}, RELATIVES if traffic is None else {**RELATIVES, **RELATIVES_OF_CALLS})
 
 
 def decode(data: bytes) -> Part:
@@ -88,7 +108,36 @@ def decode_simulated(data: bytes) -> SimulatedPart:
     """Return what `decode` does, with the requests that did something else when they were simulated again."""
     columns = decode_arrays(data)
     said = columns.pop(UNREPEATED, None)
-    return SimulatedPart(_part(columns), () if said is None else _unrepeated(said))
+    traffic = _traffic(columns) if f"{CALLS}request" in columns else None
+    return SimulatedPart(_part(columns), () if said is None else _unrepeated(said), traffic)
+
+
+def _traffic_arrays(traffic: Traffic) -> dict[str, Array]:
+    return {
+        **{f"{CALLS}{name}": np.ascontiguousarray(getattr(traffic.calls, name)) for name in CALL_COLUMNS},
+        **{f"{CAPACITIES}{name}": np.ascontiguousarray(getattr(traffic.capacities, name)) for name in CAPACITY_COLUMNS},
+        **{f"{OBSERVED}{name}": np.ascontiguousarray(getattr(traffic, name)) for name in OBSERVED_COLUMNS},
+    }
+
+
+def _traffic(columns: dict[str, Array]) -> Traffic:
+    """Take the columns of the traffic out of those of a part."""
+
+    def taken(prefix: str, names: Mapping[str, type[np.generic]]) -> list[Array]:
+        found = [columns.pop(f"{prefix}{name}", None) for name in names]
+        if (
+            any(
+                values is None or values.ndim != 1 or values.dtype != np.dtype(dtype)
+                for values, dtype in zip(found, names.values(), strict=True)
+            )
+            or len({len(values) for values in found if values is not None}) > 1
+        ):
+            raise BadPayload("these are not the columns of calls")
+        return [values for values in found if values is not None]
+
+    calls, capacities = taken(CALLS, CALL_COLUMNS), taken(CAPACITIES, CAPACITY_COLUMNS)
+    replications, observed_ns = taken(OBSERVED, OBSERVED_COLUMNS)
+    return Traffic(replications, observed_ns, Calls(*calls), Capacities(*capacities))
 
 
 def _unrepeated(said: Array) -> tuple[Unrepeated, ...]:

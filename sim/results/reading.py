@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sim.experiment.cell_result import evaluate, in_window
-from sim.experiment.parts import join
+from sim.experiment.parts import join, join_traffic
 from sim.results.checksum import open_verified
 from sim.results.errors import damaged
 from sim.results.result import Result
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sim.experiment.cell_result import CellResult
     from sim.experiment.parts import Part, SimulatedPart
     from sim.history.repeats import Unrepeated
+    from sim.history.traffic import Traffic
     from sim.results.description import Description
     from sim.scenario.cells import Cell
 
@@ -68,13 +69,16 @@ def read_cells(
 def _evaluated(cell: Cell, parts: Iterable[SimulatedPart]) -> CellResult:
     """Evaluate a cell; its parts are taken one by one."""
     unrepeated: list[Unrepeated] = []
+    traffic: list[Traffic] = []
 
     def noted() -> Iterator[Part]:
         for part in parts:
             unrepeated.extend(part.unrepeated)
+            traffic.extend(() if part.traffic is None else (part.traffic,))
             yield part.part
 
-    return evaluate(cell, join(noted()), unrepeated)
+    joined = join(noted())
+    return evaluate(cell, joined, unrepeated, traffic=join_traffic(traffic))
 
 
 def _file(path: str | Path) -> Path:

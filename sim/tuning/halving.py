@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from sim.expect.expectations import Ruling
 from sim.experiment.cell_result import CellResult, evaluate
-from sim.experiment.engines import EVENT, Engine, simulate
+from sim.experiment.engines import EVENT, Engine, simulate, simulate_replication
+from sim.experiment.parts import join_traffic
 from sim.experiment.plan import weather_problems
 from sim.experiment.repeats import repeat_few_of_shared, repeat_isolated
 from sim.history.records import Requests
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from sim.expect.expectations import Verdict
     from sim.history.repeats import Unrepeated
+    from sim.history.traffic import Traffic
     from sim.scenario.cells import Cell
     from sim.scenario.schema import Scenario
 
@@ -42,6 +44,8 @@ class Candidate:
 
     cell: Cell
     parts: list[Requests] = field(default_factory=list)
+    traffic: list[Traffic] = field(default_factory=list)
+    """What the calls of each replication of a shared world met."""
     done: int = 0
     """Requests simulated; in a shared world replications."""
     result: CellResult | None = None
@@ -61,13 +65,15 @@ class Candidate:
                         self.unrepeated += repeat_isolated(scenario, self.parts[-1], self.pilot)
                 else:
                     for number in range(self.done, upto):
-                        self.parts.append(simulate(scenario, engine, replication=number))
+                        requests, traffic = simulate_replication(scenario, number)
+                        self.parts.append(requests)
+                        self.traffic.append(traffic)
                         self.unrepeated += repeat_few_of_shared(scenario, self.parts[-1], number)
                         if progress is not None:
                             progress((number + 1 - self.done) * scenario.requests.count)
             self.parts = [Requests.concatenate(self.parts)]
             self.done = upto
-        self.result = evaluate(self.cell, self.parts[0], self.unrepeated)
+        self.result = evaluate(self.cell, self.parts[0], self.unrepeated, traffic=join_traffic(self.traffic))
         return self.result
 
 

@@ -32,10 +32,11 @@ from sim.history.vocabulary import (
     HANG,
     NEVER,
     SUCCESS,
+    SUPPRESSED,
     THREW,
     Cause,
 )
-from sim.world.attempt import Attempt
+from sim.world.attempt import CALL_ENDS, Attempt
 from sim.world.effects import apply_effect
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
     from sim.history.recorder import Recorder
     from sim.history.request import Request
+    from sim.history.traffic import CallLog
     from sim.history.vocabulary import AttemptOutcome
     from sim.kernel.choices import Choices, DelayOf, Law
     from sim.kernel.clock import Clock
@@ -91,8 +93,10 @@ class ActionModel:
         heals_at_ns: int | None = None,
         recorder: Recorder | None = None,
         witness: Witness | None = None,
+        calls: CallLog | None = None,
     ) -> None:
         self._witness = witness
+        self._calls = calls
         self._clock = clock
         self._choices = choices
         self._recorder = recorder
@@ -117,7 +121,7 @@ class ActionModel:
         self._end_callbacks = (self._end,)
         self._effect_callbacks = (self._effect,)
 
-    def begin(self, host: Host, request: Request) -> None:  # noqa: C901, PLR0912  # every attempt passes here
+    def begin(self, host: Host, request: Request) -> None:  # noqa: C901, PLR0912, PLR0915  # every attempt passes here
         """Start one attempt of a request; one without latency ends before this returns."""
         clock = self._clock
         request.attempts = number = request.attempts + 1
@@ -125,6 +129,10 @@ class ActionModel:
         if request.last_attempt is not None:
             request.last_attempt.overtaken(host)
         request.last_attempt = host.attempt = attempt = Attempt(request, number, host, outcome)
+        if self._calls is not None:
+            attempt.call = call = self._calls.send(request.number, number, clock.now_ns)
+            call.began_ns = clock.now_ns
+            call.slept_ns = host.slept_ns
 
         end_ns: int | None = None
         effect_ns: int | None = None
@@ -225,7 +233,7 @@ class ActionModel:
         """Lose contact with an attempt that goes on."""
         if attempt.ended:
             return
-        attempt.given_up = True
+        attempt.give_up(self._clock.now_ns)
         attempt.blame = Cause.timeout
         if self._recorder is not None:
             self._recorder.add((self._clock.now_ns, "lost", attempt.request.number, attempt.number, "", None))
@@ -242,12 +250,16 @@ class ActionModel:
             self._witness.durable()
         request, now_ns = attempt.request, self._clock.now_ns
         name = apply_effect(request, attempt, now_ns, self._window_ns)
+        if attempt.call is not None and name != SUPPRESSED:
+            attempt.call.effect_ns = now_ns
         if self._recorder is not None:
             self._recorder.add((now_ns, "effect", request.number, attempt.number, name, None))
 
     def _end(self, attempt: Attempt) -> None:
         if attempt._effect_at_end:  # noqa: SLF001  # one machine in two classes
             self._apply(attempt)
+        if attempt.call is not None and self._calls is not None:
+            self._calls.over(attempt.call, CALL_ENDS[attempt.how], self._clock.now_ns)
         if attempt.ended:
             return
         attempt.ended = True

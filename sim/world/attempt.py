@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sim.history.vocabulary import ACK_LOST, ATTEMPT_OUTCOMES, CRASH_AFTER_EFFECT, RETURNED, SUCCESS, Cause
+from sim.history.traffic import CallEnd
+from sim.history.vocabulary import (
+    ACK_LOST,
+    ATTEMPT_OUTCOMES,
+    CRASH_AFTER_EFFECT,
+    CUT,
+    DIED,
+    NEVER,
+    RETURNED,
+    SUCCESS,
+    THREW,
+    Cause,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sim.history.events import Failure
     from sim.history.request import Request
+    from sim.history.traffic import Call
     from sim.history.vocabulary import AttemptOutcome, End
     from sim.world.hosts import Host
 
@@ -27,6 +40,15 @@ A success is to blame only if its report is lost; once the report is there, see 
 """
 
 
+CALL_ENDS: Final[Mapping[End, CallEnd]] = {
+    RETURNED: CallEnd.success,
+    THREW: CallEnd.failed,
+    DIED: CallEnd.failed,
+    CUT: CallEnd.cut,
+}
+"""How the call of an attempt went that ends like this."""
+
+
 class Attempt:
     """One start of the user's action; it is its own end timer."""
 
@@ -35,6 +57,7 @@ class Attempt:
         "_effect_dropped",
         "_is_over",
         "blame",
+        "call",
         "callbacks",
         "effect_done",
         "ended",
@@ -57,6 +80,8 @@ class Attempt:
         """The cause of a duplicate of its effect."""
         self.ended = False
         self.given_up = False
+        self.call: Call | None = None
+        """The record of the call, in a shared world."""
         self.effect_done = False
         self.failure: Failure | None = None
         """What the error that it is going to throw says."""
@@ -72,10 +97,16 @@ class Attempt:
         """
         if not self.given_up and (not self.ended or self.blame is Cause.report_lost):
             self.blame = cause if self.effect_done else Cause.timeout
-        self.given_up = True
+        self.give_up(now_ns)
         if not self.ended:
             self.ended = True
             self.request.last_attempt_end_ns = now_ns
+
+    def give_up(self, now_ns: int) -> None:
+        """Note that its caller does not wait for it any more."""
+        self.given_up = True
+        if self.call is not None and self.call.given_up_ns == NEVER:
+            self.call.given_up_ns = now_ns
 
     def over(self, *, reported: bool) -> None:
         """Note that its host is done with it; `reported`: the retrier can see how it ended."""

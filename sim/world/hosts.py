@@ -25,6 +25,11 @@ class Host(Protocol):
     attempt: Any
     """The latest attempt made here."""
 
+    @property
+    def slept_ns(self) -> int:
+        """How long its caller slept since the attempt before; `NEVER` for a first one, or if it does not sleep."""
+        ...
+
     def attempt_over(self, how: End) -> None:
         """Take the end of the attempt."""
         ...
