@@ -46,7 +46,8 @@ class Committed(NamedTuple):
 
 
 _FIELDS: Final[dict[type[Event], str]] = {
-    events.Submitted: "name",
+    events.Submitted: "name subject detail",
+    events.Resubmitted: "subject name",
     events.Settled: "subject name detail",
     events.SettledAgain: "name",
     events.CallbackRan: "name",
@@ -61,6 +62,18 @@ _FIELDS: Final[dict[type[Event], str]] = {
     events.CallGivenUp: "subject detail",
     events.ContactLost: "subject",
     events.EffectMade: "subject name",
+    events.CallSent: "subject name *detail",
+    events.CallArrived: "subject name *detail",
+    events.CallQueued: "subject name *detail",
+    events.CallRejected: "subject name *detail",
+    events.CallDropped: "subject name",
+    events.WorkStarted: "subject name *detail",
+    events.WorkEnded: "subject name *detail",
+    events.LayerEffect: "subject name *detail",
+    events.LayerAnswered: "subject name *detail",
+    events.RowRead: "subject name *detail",
+    events.RowWritten: "subject name *detail",
+    events.ServersChanged: "name detail",
     events.JobCreated: "subject name *detail",
     events.JobStepped: "subject name *detail",
     events.MutationCommitted: "subject name *detail",
@@ -88,6 +101,9 @@ _SHAPES: Final[dict[str, Callable[[Callable[..., Event]], Read]]] = {
     "subject name": lambda make: lambda t_ns, _, request, subject, name, __: make(t_ns, request, subject, name),
     "subject detail": lambda make: lambda t_ns, _, request, subject, __, detail: make(t_ns, request, subject, detail),
     "name detail": lambda make: lambda t_ns, _, request, __, name, detail: make(t_ns, request, name, detail),
+    "name subject detail": lambda make: (
+        lambda t_ns, _, request, subject, name, detail: make(t_ns, request, name, subject, detail)
+    ),
     "subject name detail": lambda make: (
         lambda t_ns, _, request, subject, name, detail: make(t_ns, request, subject, name, detail)
     ),

@@ -44,6 +44,7 @@ from sim.scenario.parts.course import Bounds, CourseOptions
 from sim.scenario.parts.invariants import InvariantChoice
 from sim.scenario.parts.precision import MOST_EXPECTATIONS, MOST_REPLICATIONS, Precision
 from sim.scenario.parts.retrier import RetrierChoice, RetrierField
+from sim.scenario.parts.services import Services, problems_of_services, unknown_service
 from sim.scenario.parts.tuning import AnyValue, Expect, TuneOptions
 from sim.scenario.tree import Tree
 from sim.world.actions import ActionOptions
@@ -156,6 +157,9 @@ class Scenario(Options):
     )
     measure: Measure | None = Field(default=None, description="Shared worlds: which requests count.")
     action: ActionOptions = Field(default=ActionOptions(), description="What is retried.")
+    services: Services = Field(
+        default={}, description="Shared worlds: services by their names; `action.service` names the one that is called."
+    )
     faults: Annotated[tuple[Fault, ...], Field(strict=False, max_length=MOST_FAULTS)] = Field(
         default=(), description="Shared worlds: faults of the deployment."
     )
@@ -235,6 +239,7 @@ class Scenario(Options):
                 found = [_below(problem, "retrier", of_first_cell[0]) for problem in found]
             raise ScenarioError(_first_each([*found, *problems])) from None
         problems += _limits_below_start(scenario)
+        problems += _problems_of_called(scenario)
         if scenario.world == "shared" and scenario.requests.count > MOST_KEPT:
             reason = (
                 f"at most {MOST_KEPT:,} in a shared world, which keeps all requests and simulates them in one piece"
@@ -308,6 +313,20 @@ def _limits_below_start(scenario: Scenario) -> list[Problem]:
     return [
         Problem(("precision", limit), f"the first round already has {start:,} ({key}): the limit must be at least that")
     ]
+
+
+def _problems_of_called(scenario: Scenario) -> list[Problem]:
+    """Find what is wrong with the services and with who calls them."""
+    problems = list(problems_of_services(scenario.services))
+    called, place = scenario.action.service, ("action", "service")
+    if called is None:
+        return problems
+    if scenario.world == "isolated":
+        reason = "requests meet at a service, but in an isolated world each is alone: write `world: shared`"
+        problems.append(Problem(place, reason))
+    elif called not in scenario.services:
+        problems.append(unknown_service(place, called, scenario.services))
+    return problems
 
 
 def _by_alias(model: type[Options], data: Mapping[Any, Any]) -> dict[str, Any]:
