@@ -14,13 +14,14 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     PlainSerializer,
+    ValidationError,
     WithJsonSchema,
     field_validator,
     model_serializer,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 from typing_extensions import TypeAliasType
 
 from sim.laws.distributions import Law
@@ -64,8 +65,8 @@ class _Bounded:
         if isinstance(value, bool) or not isinstance(value, int) or not self._least <= value <= MOST_SERVERS:
             raise PydanticCustomError(
                 "bounded",
-                "must be a whole number from {least} to {most}, or '{unlimited}'",
-                {"least": self._least, "most": f"{MOST_SERVERS:,}", "unlimited": UNLIMITED},
+                "must be a whole number from {least} to {most}, or '{unlimited}', not {value}",
+                {"least": self._least, "most": f"{MOST_SERVERS:,}", "unlimited": UNLIMITED, "value": str(value)[:40]},
             )
         return value
 
@@ -99,7 +100,7 @@ class Slowdown(Options):
     """How work gets slower by the other calls that are in progress as it starts."""
 
     per_call: DurationNs | None = Field(default=None, description="Added for each other call in progress.")
-    curve: Annotated[tuple[Point, ...], Field(strict=False, min_length=1, max_length=MOST_POINTS)] | None = Field(
+    curve: Annotated[tuple[Point, ...], Field(strict=False, max_length=MOST_POINTS)] | None = Field(
         default=None,
         description="Points [other calls in progress, factor of the latency], linear between them, level beyond.",
     )
@@ -109,6 +110,8 @@ class Slowdown(Options):
     def _ascends(cls, curve: tuple[tuple[float, float], ...] | None) -> tuple[tuple[float, float], ...] | None:
         if curve is None:
             return None
+        if not curve:
+            raise ValueError("a curve has at least one point")
         if any(later[0] <= before[0] for before, later in pairwise(curve)):
             raise ValueError("the numbers of calls in progress must ascend from point to point")
         return curve
@@ -276,11 +279,12 @@ class FrontOptions(Options):
     def _queue_can_matter(self) -> Self:
         written = [key for key in QueueOptions.model_fields if key in self.queue.model_fields_set]
         if written and self.servers is None and all(servers_of(change) is None for change in self.capacity):
-            raise PydanticCustomError(
-                "queue",
-                "the queue's {key} cannot matter without servers: with unlimited ones no call waits; give `servers`",
-                {"key": " and ".join(written)},
-            )
+            reason = "cannot matter without servers: if they are unlimited no call waits; give `servers`"
+            error = PydanticCustomError("queue", reason)
+            details = [
+                InitErrorDetails(type=error, loc=("queue", key), input=getattr(self.queue, key)) for key in written
+            ]
+            raise ValidationError.from_exception_data("service", details)
         return self
 
 
