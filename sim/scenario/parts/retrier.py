@@ -56,7 +56,7 @@ class RetrierField:
         )
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        del schema, handler
+        del schema
         kinds = sorted(PORTS)
         mine = {
             "title": "A retrier of another distribution",
@@ -64,12 +64,19 @@ class RetrierField:
             "required": ["kind"],
             "properties": {"kind": {"type": "string", "not": {"enum": kinds}}},
         }
-        return {"anyOf": [{"enum": kinds}, {"type": "string"}, *map(options_schema, kinds), mine]}
+        ours = [
+            _with_kind(kind, handler.resolve_ref_schema(handler(find_retrier(kind).Options.__pydantic_core_schema__)))
+            for kind in kinds
+        ]
+        return {"anyOf": [{"enum": kinds}, {"type": "string"}, *ours, mine]}
 
 
 def options_schema(kind: str, trusted: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the JSON Schema of the mapping form of one kind. Raises what `find_retrier` does."""
-    options = find_retrier(kind, trusted).Options.model_json_schema()
+    return _with_kind(kind, find_retrier(kind, trusted).Options.model_json_schema())
+
+
+def _with_kind(kind: str, options: dict[str, Any]) -> dict[str, Any]:
     return {
         **options,
         "title": f"Options of {kind}",
