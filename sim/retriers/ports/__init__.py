@@ -8,6 +8,5 @@ PORTS: Final = {
     "component-repaired": "sim.retriers.ports.repaired:Repaired",
     "helpers": "sim.retriers.ports.helpers:Helpers",
     "none": "sim.retriers.ports.none:NoRetry",
-    "policy": "sim.retriers.policy:Policy",
 }
-"""The class of each kind that this package has, as `module:Class`: a port is imported only once a scenario names it."""
+"""The class of each kind, as `module:Class`: a port is imported only once a scenario names it."""

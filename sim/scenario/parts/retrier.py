@@ -9,8 +9,7 @@ from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, cor
 
 from sim.options.model import Options, file_rules
 from sim.retriers.base import Retrier
-from sim.retriers.ports import PORTS
-from sim.retriers.registry import known_kinds, load, retrier_class
+from sim.retriers.registry import KINDS, known_kinds, load, retrier_class
 from sim.scenario.mistakes.pydantic_words import UNKNOWN_WORD
 
 
@@ -57,7 +56,7 @@ class RetrierField:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         del schema
-        kinds = sorted(PORTS)
+        kinds = sorted(KINDS)
         mine = {
             "title": "A retrier of another distribution",
             "type": "object",
