@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from sim.history.request import Request
     from sim.history.vocabulary import End
     from sim.kernel.choices import Choices
-    from sim.world.action_model import ActionModel
     from sim.world.attempt import Attempt
+    from sim.world.hosts import External
     from sim.world.witness import Witness
 
 
@@ -208,7 +208,7 @@ class Client:
         self,
         clock: Clock,
         choices: Choices,
-        action: ActionModel,
+        action: External,
         loop: Loop,
         request: Request,
         *,

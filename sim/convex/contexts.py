@@ -27,6 +27,10 @@ class QueryContext(Transaction):
         self.now_ns = server.clock.now_ns
         self.request = request
 
+    def full_name(self, table: str) -> str:
+        """Return the name of a table of the request's retrier: retriers of one deployment have tables of their own."""
+        return self.request.namespace + table
+
     @property
     def now_ms(self) -> float:
         """The instant of the snapshot in ms, as `Date.now()` gives it."""

@@ -15,8 +15,8 @@ from sim.kernel.draws import Draws
 from sim.kernel.durations import NS_PER_S
 from sim.retriers.base import ScheduledRetrier
 from sim.world import faults
+from sim.world.arrivals import Poisson, planned_ns
 from sim.world.weather import OnOff, Outage
-from sim.world.workload import Poisson, Recorded, RequestsOptions, Steady
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sim.laws.distributions import Law
     from sim.scenario.schema import Scenario
     from sim.world.actions import ActionOptions
+    from sim.world.workload import RequestsOptions
 
 LAST_UNIFORM: Final = 1.0 - 2.0**-53
 """The largest of the numbers that are drawn."""
@@ -129,15 +130,8 @@ def _latencies(action: ActionOptions) -> tuple[Mapping[str, tuple[int, int]], ..
 @lru_cache(maxsize=64)
 def _arrivals_ns(requests: RequestsOptions) -> tuple[int, ...] | None:
     """Return when requests are planned to arrive, None if that is random."""
-    match requests.arrivals:
-        case Poisson():
-            return None
-        case Steady(rate=rate):
-            return tuple(round(number * NS_PER_S / rate) for number in range(requests.count))
-        case Recorded(values_ns=values_ns):
-            return tuple(sorted(values_ns)[: requests.count])
-        case _:
-            return (0,) * requests.count
+    planned = planned_ns(requests.arrivals, requests.count)
+    return None if planned is None else tuple(planned)
 
 
 def _restarts_ns(planned: Sequence[Any]) -> frozenset[int] | None:

@@ -31,7 +31,7 @@ from sim.scenario.data_files import DataFiles
 from sim.scenario.identity import resolved
 from sim.scenario.parts.retrier import RetrierChoice
 from sim.scenario.schema import Scenario, scenario_of
-from sim.world.workload import Recorded
+from sim.world.arrivals import Recorded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,7 +20,8 @@ def apply_effect(request: Request, attempt: Attempt, now_ns: int, window_ns: int
     """Let an effect arrive and count it. Returns `applied`, `suppressed` or, for a duplicate, the name of its cause.
 
     The cause of a duplicate is how the attempt of the effect before it went; but if the duplicate's own attempt was
-    given up before, the cause is `timeout`. `window_ns` is None if the receiver recognizes nothing.
+    given up before, the cause is `timeout`, and if the two belong to different submissions it is `resubmit`.
+    `window_ns` is None if the receiver recognizes nothing.
     """
     name = APPLIED
     if request.first_effect_ns == NEVER:
@@ -29,7 +30,10 @@ def apply_effect(request: Request, attempt: Attempt, now_ns: int, window_ns: int
         request.suppressed += 1
         return SUPPRESSED
     else:
-        cause = Cause.timeout if attempt.given_up else request.last_applied.blame
+        if attempt.request.submission != request.last_applied.request.submission:
+            cause = Cause.resubmit
+        else:
+            cause = Cause.timeout if attempt.given_up else request.last_applied.blame
         if request.duplicates is None:
             request.duplicates = [0] * CAUSES
         request.duplicates[cause] += 1
