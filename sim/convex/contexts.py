@@ -145,7 +145,8 @@ class MutationContext(QueryContext):
 
     def uniform(self, stream: str, index: int = 0) -> float:
         """Draw the number on [0, 1) of this address for this request; a rerun draws another."""
-        return self.server.choices.uniform(stream, self.request.number, index, self.rerun)
+        rerun = self.request.first_rerun + self.rerun
+        return self.server.choices.uniform(stream, self.request.number, index, rerun)
 
     def settle(self, outcome: Outcome, at_ns: int | None = None) -> None:
         """Conclude how the request ended: known at the commit, or at `at_ns` if this mutation writes that down."""

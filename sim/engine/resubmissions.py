@@ -8,9 +8,9 @@ does not ask again, nor does one whose request ran into a limit of the simulatio
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from sim.history.vocabulary import NEVER, Outcome
+from sim.history.vocabulary import FAILED, NEVER, SILENT, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from sim.kernel.choices import Choices
     from sim.kernel.clock import Clock
     from sim.world.callers import ResubmitOptions
-
-AFTER_FAILURE: Final = "failed"
-AFTER_SILENCE: Final = "silent"
 
 
 class Resubmissions:
@@ -77,7 +74,7 @@ class Resubmissions:
             return False  # out of patience already
         if submission > self._options.at_most or not self._asks_again(request, submission, 0):
             return True
-        self._plan(request, submission, AFTER_FAILURE)
+        self._plan(request, submission, FAILED)
         return False
 
     def _asks_again(self, request: Request, submission: int, silent: int) -> bool:
@@ -91,7 +88,7 @@ class Resubmissions:
             del self._silences[number]
         heard = request.settled_ns != NEVER or request.submissions != submission or number in self._planned
         if not (heard or request.canceled or request.runaway):
-            self._plan(request, submission, AFTER_SILENCE)
+            self._plan(request, submission, SILENT)
 
     def _plan(self, request: Request, submission: int, reason: str) -> None:
         self._planned[request.number] = submission

@@ -74,6 +74,10 @@ class Retriers:
         """Return what the retrier of a class promises."""
         return self.promises[self.namespace_of(caller_class)]
 
+    def first_of(self, caller_class: int) -> Retrier:
+        """Return the first retrier of a class that was made."""
+        return self._first[self.namespace_of(caller_class)]
+
     def serving(self, request: Request) -> Retrier:
         """Return the retrier of a request."""
         space = request.namespace

@@ -19,6 +19,9 @@ CAUSES = len(Cause)
 OPEN = Outcome.open
 """Looked up once: an enumeration is slow to ask, and every simulated world makes a request."""
 
+RERUNS = 1 << 32
+"""Reruns of one submission are fewer."""
+
 
 class Request:
     """Counters and moments of one request; see `sim.history.records.Requests` for their meaning."""
@@ -42,6 +45,8 @@ class Request:
     )
     submission = 1
     """Which submission of the request this is; see `Resubmission`."""
+    first_rerun = 0
+    """The rerun at which the draws of its retrier begin: each submission draws numbers of its own."""
 
     def __init__(self, number: int, submitted_ns: int = 0) -> None:
         self.number = number
@@ -137,12 +142,13 @@ class Resubmission(Request):
     everything else is read from the request, and written to it.
     """
 
-    __slots__ = ("of", "submission")
-    _OWN = frozenset({"of", "submission", "handle", "last_attempt"})
+    __slots__ = ("first_rerun", "of", "submission")
+    _OWN = frozenset({"first_rerun", "of", "submission", "handle", "last_attempt"})
 
     def __init__(self, of: Request, submission: int) -> None:  # the request has the other attributes
         self.of = of
         self.submission = submission
+        self.first_rerun = (submission - 1) * RERUNS
         self.handle = None
         self.last_attempt = None
 

@@ -33,7 +33,7 @@ def refusal(cell: Scenario) -> str | None:
     return next(_reasons(cell), None)
 
 
-def _reasons(cell: Scenario) -> Iterator[str]:
+def _reasons(cell: Scenario) -> Iterator[str]:  # noqa: C901  # one question after the other
     retrier = cell.retrier.make()
     if type(retrier) not in RETRIERS:
         yield f"it has no port of {cell.retrier.kind}"
