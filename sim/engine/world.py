@@ -262,8 +262,8 @@ class World:
             request.permanent = self.choices.uniform("permanent", number) < action.permanent_failure
         if self.recorder is not None:
             client = request.client if cell.clients is not None and cell.clients.count > 1 else -1
-            place = request.caller_class if cell.callers else None
-            self.recorder.add((self.clock.now_ns, "submit", number, client, request.retrier.kind, place))
+            name = cell.callers[request.caller_class].name if cell.callers else None
+            self.recorder.add((self.clock.now_ns, "submit", number, client, request.retrier.kind, name))
         if cell.cancel is not None and self._cancel_after is not None:
             request.jobs = []
             if self._schedules_cancels and self.choices.uniform("cancel_share", number) < cell.cancel.share:

@@ -58,7 +58,7 @@ def terms_of(
         "stopped_ns": world.clock.now_ns,
         "polling": frozenset(world.deployment.server.polling),
     }
-    classes = tuple(replace(terms, **of_run) for terms in fixed["classes"])
+    classes = {name: replace(terms, **of_run) for name, terms in fixed["classes"].items()}
     return Terms(**{**fixed, **of_run, "classes": classes})
 
 
@@ -95,7 +95,7 @@ def _fixed(world: World) -> dict[str, Any]:
         "draws_differ": drawn,
         "tells_backoffs": True,
     }
-    return {**fixed, "classes": tuple(_classes(world, fixed))}
+    return {**fixed, "classes": dict(_classes(world, fixed))}
 
 
 def _of_callers(action: ActionOptions, cell: Scenario, promises: Promises, retrier: Retrier) -> dict[str, Any]:
@@ -112,13 +112,13 @@ def _of_callers(action: ActionOptions, cell: Scenario, promises: Promises, retri
     }
 
 
-def _classes(world: World, fixed: Mapping[str, Any]) -> Iterator[Terms]:
-    """Yield the terms of each class of callers; what the run itself says is in those of all."""
+def _classes(world: World, fixed: Mapping[str, Any]) -> Iterator[tuple[str, Terms]]:
+    """Yield the terms of each class of callers by its name; what the run itself says is in those of all."""
     retriers, cell = world.retriers, world.cell
     for place, one in enumerate(cell.callers):
         own = _of_callers(one.action, cell, retriers.promises_of(place), retriers.first_of(place))
         own |= {"own_action": one.action != cell.action, "own_retrier": one.retrier is not None}
-        yield Terms(**{**fixed, **own})
+        yield one.name, Terms(**{**fixed, **own})
 
 
 def _end_ns(world: World) -> int | None:

@@ -48,8 +48,8 @@ class View(Index):
 
     def terms_of(self, request: Request) -> Terms:
         """Return the terms of a request's class, or those of all."""
-        place = None if request.submit is None else request.submit.caller_class
-        return self.terms if place is None or place >= len(self.terms.classes) else self.terms.classes[place]
+        name = None if request.submit is None else request.submit.caller_class
+        return self.terms if name is None else self.terms.classes.get(name, self.terms)
 
     def by_class(self) -> list[View]:
         """Return a view of the requests of each class, under the terms of that class; this one if there are none.
@@ -62,7 +62,7 @@ class View(Index):
         if found is None:
             found = self.known[BY_CLASS] = [
                 self.part({number: one for number, one in self.requests.items() if self.terms_of(one) is terms}, terms)
-                for terms in self.terms.classes
+                for terms in self.terms.classes.values()
             ]
         return found
 
@@ -81,7 +81,7 @@ class View(Index):
         if not self.terms.classes:
             return self
         served = {number: one for number, one in self.requests.items() if not self.terms_of(one).own_retrier}
-        return self.part(served, replace(self.terms, classes=()))
+        return self.part(served, replace(self.terms, classes={}))
 
     def part(self, requests: dict[int, Request], terms: Terms) -> View:
         """Return a view of some of the requests, under some terms."""

@@ -265,6 +265,11 @@ class Scenario(Options):
         """The classes of callers with all that they have from the scenario filled in; none if it has no classes."""
         return caller_classes(self.classes, self.action)
 
+    @cached_property
+    def retriers(self) -> tuple[RetrierChoice, ...]:
+        """The scenario's own retrier, and those that classes of callers have of their own."""
+        return (self.retrier, *(one.retrier for one in self.callers if one.retrier is not None and one.share > 0))
+
     @property
     def keeps(self) -> Literal["requests", "histogram"]:
         """Whether a cell keeps requests or histograms, with the default filled in."""

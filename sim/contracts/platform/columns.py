@@ -77,7 +77,7 @@ def columns_of(view: View, request: Request) -> dict[str, Right]:
         "replication": view.terms.replication,
         "number": request.number,
         "client": 0 if request.submit is None else max(request.submit.client, 0),
-        "caller_class": 0 if request.submit is None else request.submit.caller_class or 0,
+        "caller_class": _class_of(view, request),
         "submissions": 1 + len(request.resubmits),
         "submitted_ns": request.submitted_ns,
         "first_effect_ns": first,
@@ -94,6 +94,13 @@ def columns_of(view: View, request: Request) -> dict[str, Right]:
         "action_ns": _action_ns(view, request),
         "outcome": _outcome(view, request),
     }
+
+
+def _class_of(view: View, request: Request) -> Right:
+    """Return the place of a request's class among those of the scenario; any if the terms do not name it."""
+    name = None if request.submit is None else request.submit.caller_class
+    names = list(view.terms.classes)
+    return 0 if name is None else names.index(name) if name in names else ANY
 
 
 def _conclusion(request: Request) -> Settled | None:
