@@ -40,6 +40,7 @@ class Resubmissions:
         self._clock = clock
         self._choices = choices
         self._submit = submit
+        self._shares = (options.share,)
         self._after = choices.delays(options.after, "resubmit_after")
         self._planned: dict[int, int] = {}
         """By request, the submission behind which another is planned."""
@@ -78,8 +79,8 @@ class Resubmissions:
         return False
 
     def _asks_again(self, request: Request, submission: int, silent: int) -> bool:
-        drawn = self._choices.uniform("resubmit", request.number, 2 * (submission - 1) + silent)
-        return drawn < self._options.share
+        index = 2 * (submission - 1) + silent
+        return self._choices.choose(self._shares, "resubmit", request.number, index) == 0
 
     def _silent(self, request: Request, submission: int) -> None:
         number = request.number
