@@ -136,11 +136,8 @@ def _recognized(search: Search, *, up_to_time: bool) -> str:
     known = [name for name, known in reasons.items() if known]
     if not known and world.classes is not None:
         return "states at different times count as different, because classes can have retriers of their own"
-    why = (
-        f"{_listed(known)} {'knows' if len(known) == 1 else 'know'} the time"
-        if known
-        else "the retrier does not say what its fields mean (`fields`)"
-    )
+    knows = "knows" if len(known) == 1 else "know"
+    why = f"{_listed(known)} {knows} the time" if known else "the retrier does not say what its fields mean (`fields`)"
     return f"states at different times count as different, because {why}"
 
 

@@ -95,6 +95,8 @@ class RateFrom(Options):
 
 
 def _in_order(entries: tuple[RateFrom, ...]) -> tuple[RateFrom, ...]:
+    if not entries:
+        raise ValueError("a schedule has at least one entry, such as {from: 0s, rate: 40/s}")
     for number, (entry, later) in enumerate(pairwise(entries)):
         if later.from_ns <= entry.from_ns:
             starts, before = format_duration(later.from_ns), format_duration(entry.from_ns)
@@ -115,9 +117,7 @@ class Schedule(Options):
     to Stochastic Processes", 4.7): the sums of exponential gaps, drawn from stream `arrival` by the request's number.
     """
 
-    entries: Annotated[
-        tuple[RateFrom, ...], Field(strict=False, min_length=1, max_length=MOST_RATES), AfterValidator(_in_order)
-    ]
+    entries: Annotated[tuple[RateFrom, ...], Field(strict=False, max_length=MOST_RATES), AfterValidator(_in_order)]
 
 
 class Bursts(Options):

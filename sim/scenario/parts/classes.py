@@ -1,5 +1,6 @@
 """The classes of callers: each differs from the scenario in what it writes, and shares the rest with the others."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import fsum
@@ -64,8 +65,19 @@ def _sum_to_one(classes: dict[str, ClassOptions] | None) -> dict[str, ClassOptio
     return classes
 
 
-CLASS_NAME = r"[a-z0-9][a-z0-9._-]{0,63}"
-ClassName = Annotated[str, Field(pattern=f"^{CLASS_NAME}$")]
+CLASS_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+def _named(name: str) -> str:
+    if not CLASS_NAME.fullmatch(name):
+        raise ValueError(
+            "the name of a class has up to 64 lowercase letters, digits, '.', '_' and '-', and starts with a letter or "
+            "a digit"
+        )
+    return name
+
+
+ClassName = Annotated[str, AfterValidator(_named)]
 Classes = Annotated[
     dict[ClassName, ClassOptions], Field(min_length=1, max_length=MOST_CLASSES), AfterValidator(_sum_to_one)
 ]
