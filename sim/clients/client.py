@@ -137,7 +137,8 @@ class ClientContext:
         """Draw the number on [0, 1) of this address for this request: stream is a name, index counts draws."""
         if self._client.stopped:
             raise GeneratorExit
-        value = self._client.choices.uniform(stream, self._client.request.number, index)
+        request = self._client.request
+        value = self._client.choices.uniform(stream, request.number, index, request.first_rerun)
         self._client.record("draw", stream, value)
         self._client.hear("draw", value)
         return value

@@ -60,12 +60,13 @@ class Deployment:
             return
         MutationCall(commits, function, args, request, server.called_reruns).start(finished)
 
-    def every(self, interval_ns: int, function: Function) -> None:
-        """Run a mutation again and again, first after one interval: a cron.
+    def every(self, interval_ns: int, function: Function, namespace: str = "") -> None:
+        """Run a mutation again and again, first after one interval: a cron. `namespace` is that of its tables.
 
         A run that is due while the server is down does not take place. Crons keep no world going.
         """
         server, no_request = self.server, Request(WORLD)
+        no_request.namespace = namespace
 
         def run() -> None:
             if not server.down:
@@ -113,12 +114,13 @@ class Deployment:
         else:
             boot()
 
-    def requests_looked_at(self, names: Sequence[str]) -> set[int]:
-        """Return the numbers of the requests at which a pending or running function of these names may still look."""
-        jobs = self.store.jobs.values()
-        waited_for = {job.request.number for job in jobs if job.state == PENDING and job.function.name in names}
-        return waited_for | {
-            execution.request.number
-            for execution in self.executor.executions
-            if execution.goes_on and execution.job.function.name in names
+    def requests_looked_at(self, names: Sequence[str], namespace: str = "") -> set[int]:
+        """Return the numbers of the requests at which a pending or running function of these names may still look.
+
+        Only requests whose retrier has tables of this namespace count.
+        """
+        looks = [job for job in self.store.jobs.values() if job.state == PENDING]
+        looks += [execution.job for execution in self.executor.executions if execution.goes_on]
+        return {
+            job.request.number for job in looks if job.function.name in names and job.request.namespace == namespace
         }

@@ -277,7 +277,7 @@ class ActionContext:
     def uniform(self, stream: str, index: int = 0) -> float:
         """Draw the number on [0, 1) of this address for this request."""
         server, request = self._execution.server, self._execution.request
-        value = server.choices.uniform(stream, request.number, index)
+        value = server.choices.uniform(stream, request.number, index, request.first_rerun)
         server.record("draw", request.number, -1, stream, value)
         self._execution.hear("draw", value)
         return value

@@ -59,7 +59,7 @@ class TracedContext(MutationContext):
     def query(self, table: str, *args: Any, **bounds: Any) -> list[Document]:
         """Read the documents of an index range."""
         documents = super().query(table, *args, **bounds)
-        _, index_name, low, high = self.ranges[-1]  # type: ignore[index]  # the query has just added its range
+        table, index_name, low, high = self.ranges[-1]  # type: ignore[index]  # the query has just added its range
         own = self.writes or {}
         ids = tuple(document["_id"] for document in documents if document["_id"] not in own)
         fields = self.store.tables[table].fields[index_name]

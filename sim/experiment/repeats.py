@@ -62,8 +62,9 @@ def is_tried(cell: Scenario, make: Make | None = None) -> bool:
 
     `make` makes the retrier, if the scenario's own does not simulate.
     """
-    if make is None:
-        return cell.retrier.kind not in KINDS
+    own, *of_classes = (one.kind not in KINDS for one in cell.retriers)
+    if any(of_classes) or make is None:
+        return own or any(of_classes)
     made = type(make())
     return f"{made.__module__}:{made.__qualname__}" not in KINDS.values()
 

@@ -36,6 +36,7 @@ OBSERVED = frozenset(
         "effect",
         "settled",
         "resettled",
+        "resubmit",
         "cancel",
         "cancel_answer",
         "conflict",
