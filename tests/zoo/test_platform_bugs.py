@@ -95,7 +95,16 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
         "serializable",
         "component",
         {},
-        [(Store, "commit", ("        if writes is not None:", "        if writes is not None and created is None:"))],
+        [
+            (
+                Store,
+                "commit",
+                (
+                    "if writes is not None:\n            written",
+                    "if writes is not None and created is None:\n            written",
+                ),
+            )
+        ],
     ),
     "store: a refused mutation leaves its jobs behind": (
         "atomic-commits",
