@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.clients.client import Client
@@ -11,7 +12,7 @@ from sim.convex.server import Server
 from sim.engine.unended import count_unended, end_of_observation
 from sim.history.request import Request
 from sim.history.vocabulary import CANCEL, NEVER, OF_THE_ACTION, OF_THE_REQUEST, Outcome
-from sim.kernel.choices import WORLD, Choices
+from sim.kernel.choices import WORLD, Choices, DelayOf
 from sim.kernel.clock import Clock
 from sim.kernel.draws import Draws
 from sim.kernel.durations import NS_PER_S
@@ -155,7 +156,7 @@ class World:
             self._start(request)
             self.go_on()
             self._conclude([request])
-            self._end()
+            self._end([request])
             finished.append(request)
             if progress is not None and done % REPORT_EVERY == 0:
                 progress(done)
@@ -168,7 +169,7 @@ class World:
         requests = self.open(progress, at_most=at_most)
         self.go_on()
         self._conclude(requests)
-        self._end()
+        self._end(requests)
         return requests
 
     def open(self, progress: Callable[[int], None] | None = None, *, at_most: int | None = None) -> list[Request]:
@@ -180,29 +181,38 @@ class World:
         alone = self.cell.world == "isolated"  # such a world can be opened too, for a few requests at once
         weather = WeatherPath(sources, self.choices, WORLD, random_phase=False) if sources and not alone else None
         requests: list[Request] = []
-
-        def arrive() -> None:
-            number = len(requests)
-            request = Request(number, self.clock.now_ns)
-            if sources and alone:
-                request.weather = WeatherPath(sources, self.choices, number, random_phase=True)
-            else:
-                request.weather = weather
-            requests.append(request)
-            if isinstance(self.retrier, LoopRetrier):
-                self._renew()  # a client stands alone even if the deployment is one for all
-            self._start(request)
-            if progress is not None and number % REPORT_EVERY == 0:
-                progress(number)
-            if number + 1 < len(arrivals):
-                self.clock.call_after(arrivals[number + 1] - self.clock.now_ns, arrive)
-
         self._start_crons()
+        arrive = partial(self._arrive, arrivals, requests, weather, progress)
         self.clock.call_after(arrivals[0], arrive)
         for position, fault in enumerate(self.cell.faults):
             if isinstance(fault, faults.Restart):
                 self._plan_restarts(fault, position)
         return requests
+
+    def _arrive(
+        self,
+        arrivals: Sequence[int],
+        requests: list[Request],
+        weather: WeatherPath | None,
+        progress: Callable[[int], None] | None,
+    ) -> None:
+        """Submit the next request of a deployment, and set the timer of the one after it."""
+        number, clock = len(requests), self.clock
+        request = Request(number, clock.now_ns)
+        sources = self.cell.action.weather
+        if sources and self.cell.world == "isolated":
+            weather = WeatherPath(sources, self.choices, number, random_phase=True)
+        request.weather = weather
+        requests.append(request)
+        if isinstance(self.retrier, LoopRetrier):
+            self._renew()  # a client stands alone even if the deployment is one for all
+        self._start(request)
+        if progress is not None and number % REPORT_EVERY == 0:
+            progress(number)
+        if number + 1 < len(arrivals):
+            # A function that sets the timer of itself would be a cycle, left to the garbage collector.
+            arrive = partial(self._arrive, arrivals, requests, weather, progress)
+            clock.call_after(arrivals[number + 1] - clock.now_ns, arrive)
 
     def _start_crons(self) -> None:
         if isinstance(self.retrier, ScheduledRetrier):
@@ -210,27 +220,24 @@ class World:
                 self.deployment.every(interval_ns, function)
 
     def _plan_restarts(self, fault: faults.Restart, position: int) -> None:
-        cell, clock = self.cell, self.clock
-
-        def restart() -> None:
-            if self.deployment.server.down:
-                return
-            if cell.heals_at is None or clock.now_ns < cell.heals_at:
-                self.deployment.restart(fault.down, fault.inflight)
-
         for at_ns in fault.at or ():
-            clock.call_in_background(at_ns, restart)
+            self.clock.call_in_background(at_ns, partial(self._restart, fault))
         if fault.rate is not None:
             gap = self.choices.delays(Exponential(mean_ns=round(NS_PER_S / fault.rate)), f"restart.{position}")
+            self._plan_next_restart(fault, gap, 0)
 
-            def gap_ns(count: int) -> int:
-                return gap(WORLD, count, 0)
+    def _plan_next_restart(self, fault: faults.Restart, gap: DelayOf, count: int) -> None:
+        restart = partial(self._restart_again, fault, gap, count + 1)
+        self.clock.call_in_background(gap(WORLD, count, 0), restart)
 
-            def again(count: int) -> None:
-                restart()
-                clock.call_in_background(gap_ns(count), lambda: again(count + 1))
+    def _restart_again(self, fault: faults.Restart, gap: DelayOf, count: int) -> None:
+        self._restart(fault)
+        self._plan_next_restart(fault, gap, count)
 
-            clock.call_in_background(gap_ns(0), lambda: again(1))
+    def _restart(self, fault: faults.Restart) -> None:
+        heals_at_ns = self.cell.heals_at
+        if not self.deployment.server.down and (heals_at_ns is None or self.clock.now_ns < heals_at_ns):
+            self.deployment.restart(fault.down, fault.inflight)
 
     # Both.
 
@@ -320,18 +327,29 @@ class World:
         """Give every request that has not settled the outcome that the world proves: nothing more will happen."""
         self.drained = self.clock.drained
         self._conclude(requests)
-        self._end()
+        self._end(requests)
 
-    def _end(self) -> None:
+    def _end(self, requests: Sequence[Request]) -> None:
         """Count the time of what still runs, and stop it: nothing of it may go on in the next world."""
         end_ns = end_of_observation(self.clock, self.until_ns)
         executor = self.deployment.executor
         count_unended(executor, self.clients.values(), end_ns)
         for client in self.clients.values():
-            client.stop()
+            client.end()
         if executor.running or executor.unseen:
             for execution in executor.executions:
                 execution.stop()
+                execution.attempt = None  # they refer to each other
+        for request in requests:
+            request.let_go()
+
+    def clear(self) -> None:
+        """Forget all that has been simulated: a world itself is full of cycles, so that only the collector frees it."""
+        self.clock.reset()
+        self.deployment.reset()
+        self.clients.clear()
+        if isinstance(self.choices, Draws):
+            self.choices.clear()
 
     def _conclude(self, requests: Sequence[Request]) -> None:
         open_ones = [request for request in requests if request.settled_ns == NEVER]

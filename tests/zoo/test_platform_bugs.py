@@ -306,7 +306,7 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
             (
                 MutationCall,
                 "_conflict",
-                ("self._after(delay_ns, self._begin)", "self._after(100 * delay_ns, self._begin)"),
+                ("self._begin_after(delay_ns)", "self._begin_after(100 * delay_ns)"),
             )
         ],
     ),
@@ -314,7 +314,7 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
         "reruns-in-law",
         DEPLOYED,
         OVERLAPS,
-        [(MutationCall, "_conflict", ("self._after(delay_ns, self._begin)", "self._after(0, self._begin)"))],
+        [(MutationCall, "_conflict", ("self._begin_after(delay_ns)", "self._begin_after(0)"))],
     ),
     "executor: calls run again without end": (
         "reruns-in-law",
