@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sim.engine.collector import OF_PORTS, OF_USERS, keep_as_old, rare_collections
 from sim.engine.world import World
 from sim.history.request import table
+from sim.retriers.ports import is_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,7 +37,13 @@ def simulate(
     replication number `replication`. `retrier` replaces the scenario's own; see `World`.
     """
     world = World(cell, replication=replication, retrier=retrier, recorder=recorder)
-    if cell.world == "shared":
-        return table(world.shared(progress), replication)
-    chosen = range(cell.requests.count) if numbers is None else numbers
-    return table(world.isolated(chosen, progress))
+    with rare_collections(OF_PORTS if is_port(type(world.retrier)) else OF_USERS):
+        if cell.world == "shared":
+            requests = world.shared(progress)
+        else:
+            requests = world.isolated(range(cell.requests.count) if numbers is None else numbers, progress)
+        finished = table(requests, replication if cell.world == "shared" else 0)
+        world.clear()
+        del requests
+        keep_as_old()
+    return finished

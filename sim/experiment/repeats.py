@@ -28,7 +28,7 @@ from sim.experiment.plan import events_of
 from sim.history.repeats import Unrepeated, unrepeated
 from sim.history.request import table
 from sim.history.vocabulary import NEVER, Outcome
-from sim.retriers.ports import PORTS
+from sim.retriers.ports import PORTS, is_port
 from sim.retriers.registry import load_anew
 
 if TYPE_CHECKING:
@@ -65,8 +65,7 @@ def is_tried(cell: Scenario, make: Make | None = None) -> bool:
     """
     if make is None:
         return cell.retrier.kind not in PORTS
-    made = type(make())
-    return f"{made.__module__}:{made.__qualname__}" not in PORTS.values()
+    return not is_port(type(make()))
 
 
 def repeat_isolated(

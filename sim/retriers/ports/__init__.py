@@ -10,3 +10,8 @@ PORTS: Final = {
     "none": "sim.retriers.ports.none:NoRetry",
 }
 """The class of each kind, as `module:Class`: a port is imported only once a scenario names it."""
+
+
+def is_port(retrier: type) -> bool:
+    """Tell whether a retrier is one of these, and not a user's own."""
+    return f"{retrier.__module__}:{retrier.__qualname__}" in PORTS.values()
