@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sim.convex.calls import MutationCall
@@ -65,15 +66,18 @@ class Deployment:
 
         A run that is due while the server is down does not take place. Crons keep no world going.
         """
-        server, no_request = self.server, Request(WORLD)
+        no_request = Request(WORLD)
         no_request.namespace = namespace
+        self._time_cron(interval_ns, function, no_request)
 
-        def run() -> None:
-            if not server.down:
-                self.call(function, {}, no_request)
-            server.clock.call_in_background(interval_ns, run)
+    def _time_cron(self, interval_ns: int, function: Function, no_request: Request) -> None:
+        # A function that sets the timer of itself would be a cycle, left to the garbage collector.
+        self.server.clock.call_in_background(interval_ns, partial(self._run_cron, interval_ns, function, no_request))
 
-        server.clock.call_in_background(interval_ns, run)
+    def _run_cron(self, interval_ns: int, function: Function, no_request: Request) -> None:
+        if not self.server.down:
+            self.call(function, {}, no_request)
+        self._time_cron(interval_ns, function, no_request)
 
     def cancel_from_dashboard(self, request: Request, names: Sequence[str]) -> None:
         """Cancel the request's newest unfinished job with one of these function names, as an operator does."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.clients.client import Client
@@ -15,7 +16,7 @@ from sim.engine.services import compose
 from sim.engine.unended import count_unended, end_of_observation
 from sim.history.request import Request
 from sim.history.vocabulary import CANCEL, NEVER, OF_THE_ACTION, OF_THE_REQUEST, Outcome
-from sim.kernel.choices import WORLD, Choices
+from sim.kernel.choices import WORLD, Choices, DelayOf
 from sim.kernel.clock import Clock
 from sim.kernel.draws import Draws
 from sim.kernel.durations import NS_PER_S
@@ -185,7 +186,7 @@ class World:
             self._start(request)
             self.go_on()
             self._conclude([request])
-            self._end()
+            self._end([request])
             finished.append(request)
             if progress is not None and done % REPORT_EVERY == 0:
                 progress(done)
@@ -198,7 +199,7 @@ class World:
         requests = self.open(progress, at_most=at_most)
         self.go_on()
         self._conclude(requests)
-        self._end()
+        self._end(requests)
         return requests
 
     def open(self, progress: Callable[[int], None] | None = None, *, at_most: int | None = None) -> list[Request]:
@@ -244,27 +245,24 @@ class World:
                 self.deployment.every(interval_ns, function, namespace)
 
     def _plan_restarts(self, fault: faults.Restart, position: int) -> None:
-        cell, clock = self.cell, self.clock
-
-        def restart() -> None:
-            if self.deployment.server.down:
-                return
-            if cell.heals_at is None or clock.now_ns < cell.heals_at:
-                self.deployment.restart(fault.down, fault.inflight)
-
         for at_ns in fault.at or ():
-            clock.call_in_background(at_ns, restart)
+            self.clock.call_in_background(at_ns, partial(self._restart, fault))
         if fault.rate is not None:
             gap = self.choices.delays(Exponential(mean_ns=round(NS_PER_S / fault.rate)), f"restart.{position}")
+            self._plan_next_restart(fault, gap, 0)
 
-            def gap_ns(count: int) -> int:
-                return gap(WORLD, count, 0)
+    def _plan_next_restart(self, fault: faults.Restart, gap: DelayOf, count: int) -> None:
+        restart = partial(self._restart_again, fault, gap, count + 1)
+        self.clock.call_in_background(gap(WORLD, count, 0), restart)
 
-            def again(count: int) -> None:
-                restart()
-                clock.call_in_background(gap_ns(count), lambda: again(count + 1))
+    def _restart_again(self, fault: faults.Restart, gap: DelayOf, count: int) -> None:
+        self._restart(fault)
+        self._plan_next_restart(fault, gap, count)
 
-            clock.call_in_background(gap_ns(0), lambda: again(1))
+    def _restart(self, fault: faults.Restart) -> None:
+        heals_at_ns = self.cell.heals_at
+        if not self.deployment.server.down and (heals_at_ns is None or self.clock.now_ns < heals_at_ns):
+            self.deployment.restart(fault.down, fault.inflight)
 
     # Both.
 
@@ -393,7 +391,7 @@ class World:
         """Give every request that has not settled the outcome that the world proves: nothing more will happen."""
         self.drained = self.clock.drained
         self._conclude(requests)
-        self._end()
+        self._end(requests)
 
     def traffic(self) -> Traffic:
         """Return what the calls of this replication met; only of a world that was composed with `calls`."""
@@ -401,16 +399,28 @@ class World:
         end_ns = end_of_observation(self.clock, self.until_ns)
         return self._calls.traffic(self.replication, self.clock.now_ns if end_ns is None else end_ns)
 
-    def _end(self) -> None:
+    def _end(self, requests: Sequence[Request]) -> None:
         """Count the time of what still runs, and stop it: nothing of it may go on in the next world."""
         end_ns = end_of_observation(self.clock, self.until_ns)
         executor = self.deployment.executor
         count_unended(executor, self.clients.values(), end_ns)
         for client in self.clients.values():
-            client.stop()
+            client.end()
         if executor.running or executor.unseen:
             for execution in executor.executions:
                 execution.stop()
+                execution.attempt = None  # they refer to each other
+        for request in requests:
+            request.let_go()
+
+    def clear(self) -> None:
+        """Forget all that has been simulated: a world itself is full of cycles, so that only the collector frees it."""
+        self.clock.reset()
+        self.deployment.reset()
+        self.clients.clear()
+        self._asking = self._resubmissions = self._calls = None
+        if isinstance(self.choices, Draws):
+            self.choices.clear()
 
     def _conclude(self, requests: Sequence[Request]) -> None:
         open_ones = [request for request in requests if request.settled_ns == NEVER]

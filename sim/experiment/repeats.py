@@ -28,7 +28,7 @@ from sim.experiment.plan import events_of
 from sim.history.repeats import Unrepeated, unrepeated
 from sim.history.request import table
 from sim.history.vocabulary import NEVER, Outcome
-from sim.retriers.registry import KINDS, load_anew
+from sim.retriers.registry import KINDS, is_built_in, load_anew
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -65,8 +65,7 @@ def is_tried(cell: Scenario, make: Make | None = None) -> bool:
     own, *of_classes = (one.kind not in KINDS for one in cell.retriers)
     if any(of_classes) or make is None:
         return own or any(of_classes)
-    made = type(make())
-    return f"{made.__module__}:{made.__qualname__}" not in KINDS.values()
+    return not is_built_in(type(make()))
 
 
 def repeat_isolated(

@@ -78,7 +78,8 @@ class Snapshot:
         documents = [(key, version.document) for key, version in store.documents.items()]
         self._number(live, executions, documents, timers)
         for execution in executions:
-            self._tasks.append((execution._task, ("x", self._job(execution.job_id))))
+            if execution._task is not None:
+                self._tasks.append((execution._task, ("x", self._job(execution.job_id))))
         for place, client in world.clients.items():
             self._tasks.append((client._task, ("c", place)))
         return (
@@ -114,8 +115,8 @@ class Snapshot:
         for *_, timer in timers:
             if isinstance(timer, Job):
                 found.add(timer.id)
-            elif isinstance(timer, Call) and (context := _context_to_commit(timer.function)) is not None:
-                found.update(job.id for job in context.created or ())
+            elif isinstance(timer, MutationCall) and timer.to_commit is not None:
+                found.update(job.id for job in timer.to_commit.created or ())
         names = self._distinct.fields.jobs
         if names:
             for job in live:
@@ -268,9 +269,7 @@ class Snapshot:
         return ("attempt", self._attempt(attempt))
 
     def _method(self, method: MethodType) -> Any:
-        context = _context_to_commit(method)
-        transaction = None if context is None else self._transaction(context)
-        return (method.__func__.__qualname__, self._value(method.__self__), transaction)
+        return (method.__func__.__qualname__, self._value(method.__self__))
 
     def _partial(self, value: partial[Any]) -> Any:
         return ("partial", self._value(value.func), self._value(value.args))
@@ -326,6 +325,7 @@ class Snapshot:
             call._rerun,
             stale,
             self._value(call._finished),
+            None if call.to_commit is None else self._transaction(call.to_commit),
         )
 
     def _transaction(self, context: MutationContext) -> Any:
@@ -390,10 +390,3 @@ def _describer(kind: type) -> Callable[[Snapshot, Any], Any]:
         raise NotCanonical(f"a {kind.__name__} in a timer cannot be compared between runs")
     _DESCRIBERS[kind] = ways[0]
     return ways[0]
-
-
-def _context_to_commit(function: Any) -> MutationContext | None:
-    """Return the transaction that a timer is going to commit, or None if it does something else."""
-    call = getattr(function, "__self__", None)
-    commits = isinstance(call, MutationCall) and function.__func__ is MutationCall._commit_held
-    return call._context if commits else None  # type: ignore[union-attr]  # it is one

@@ -5,6 +5,7 @@ The deployment counts what it does for a request here, the world what the reques
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -127,6 +128,10 @@ class Request:
             found = self._at[receiver] = AtReceiver()
         return found
 
+    def let_go(self) -> None:
+        """Forget attempts and jobs once the world is over: they refer to this, which would be cycles."""
+        self.jobs = self.key = self.last_attempt = self.told = self._at = None
+
     def settle(self, outcome: Outcome, now_ns: int, attempt_end_ns: int | None = None) -> bool:
         """Note the retrier's conclusion; the first one stands, and none after a limit. Returns whether it counts.
 
@@ -202,15 +207,20 @@ class Resubmission(Request):
 
 def table(requests: list[Request], replication: int = 0) -> Requests:
     """Turn finished requests into columns, in the given order."""
-    columns = {name: [getattr(request, name) for request in requests] for name in COLUMNS if name not in _OF_THEIR_OWN}
-    columns["replication"] = [replication] * len(requests)
-    none = [0] * CAUSES
-    columns["duplicates"] = [none if request.duplicates is None else request.duplicates for request in requests]
-    arrays: dict[str, Any] = {
-        name: np.array(columns[name], of.dtype).reshape(len(requests), *of.width) for name, of in COLUMNS.items()
-    }
+    arrays: dict[str, Any] = {name: np.zeros((len(requests), *of.width), of.dtype) for name, of in COLUMNS.items()}
+    arrays["replication"][:] = replication
+    for first in range(0, len(requests), _AT_ONCE):
+        part = requests[first : first + _AT_ONCE]
+        rows = slice(first, first + len(part))
+        for name, get in _ATTRIBUTES.items():
+            arrays[name][rows] = np.array(list(map(get, part)), arrays[name].dtype)  # which refuses what does not fit
+        for row, request in enumerate(part, first):
+            if request.duplicates is not None:
+                arrays["duplicates"][row] = request.duplicates
     return Requests(**arrays)
 
 
-_OF_THEIR_OWN = frozenset({"replication", "duplicates"})
-"""Columns that `table` fills in itself, not from an attribute of the same name."""
+_ATTRIBUTES = {name: attrgetter(name) for name in COLUMNS if name not in {"replication", "duplicates"}}
+"""Columns whose values are attributes of the same name."""
+_AT_ONCE = 1 << 10
+"""Requests whose columns are filled together: so many stay in a processor's cache."""
