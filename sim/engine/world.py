@@ -418,7 +418,9 @@ class World:
         self.clock.reset()
         self.deployment.reset()
         self.clients.clear()
-        self._asking = self._resubmissions = self._calls = None
+        self._asking = self._resubmissions = None
+        if self._calls is not None:
+            self._calls.clear()
         if isinstance(self.choices, Draws):
             self.choices.clear()
 
