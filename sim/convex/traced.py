@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from sim.convex.contexts import MutationContext
 from sim.convex.functions import Function, FunctionError
 from sim.history.events import RangeRead
+from sim.history.recorder import steps
 
 if TYPE_CHECKING:
     from sim.convex.jobs import Job, JobVersion
     from sim.convex.server import Server
     from sim.convex.tables import Document
-    from sim.history.recorder import Mutation, Raw, Step
+    from sim.history.recorder import Mutation, Raw
     from sim.history.request import Request
     from sim.history.vocabulary import JobState
 
@@ -31,9 +32,11 @@ class TracedContext(MutationContext):
     def __init__(self, server: Server, request: Request, job: Job | None = None) -> None:
         # Here and below the base class is named: `super` looks it up anew in each call, and every poll passes here.
         MutationContext.__init__(self, server, request, job)
-        # Tuples, since a history keeps them all: the garbage collector does not track tuples of plain values.
-        self._trace: tuple[Step, ...] = ()
-        self._seen: tuple[tuple[int | str, Any], ...] = ()
+        # Flat tuples, since a history keeps them all: one object each, which the garbage collector soon leaves alone.
+        self._trace: tuple[Any, ...] = ()
+        """The parts of its events: kind, job or -1, name, detail, and so on."""
+        self._seen: tuple[Any, ...] = ()
+        """The rows read and what they were: id, document or state, and so on."""
         self._ranges_seen: tuple[RangeRead, ...] = ()
 
     # Reading. Its own writes say nothing of the snapshot, so they do not count as seen.
@@ -43,7 +46,7 @@ class TracedContext(MutationContext):
         own = self.writes is not None and document_id in self.writes
         document = MutationContext.get(self, document_id)
         if not own:
-            self._seen += ((document_id, document),)
+            self._seen += (document_id, document)
         return document
 
     def get_job(self, job_id: int) -> Job | JobVersion | None:
@@ -51,7 +54,7 @@ class TracedContext(MutationContext):
         row = MutationContext.get_job(self, job_id)
         own = self.created is not None and any(job.id == job_id for job in self.created)
         if not own and (self.job_states is None or job_id not in self.job_states):
-            self._seen += ((job_id, None if row is None else row.state),)
+            self._seen += (job_id, None if row is None else row.state)
         return row
 
     def query(self, table: str, *args: Any, **bounds: Any) -> list[Document]:
@@ -69,10 +72,10 @@ class TracedContext(MutationContext):
     def run_at(self, at_ns: int, function: Function, args: Any = None) -> int:
         """Schedule a function at an instant."""
         number = MutationContext.run_at(self, at_ns, function, args)
-        job = self.created[-1]  # type: ignore[index]  # the job has just been added
+        job, name = self.created[-1], function.name  # type: ignore[index]  # the job has just been added
         if function.poll:
-            self.server.polling.add(function.name)
-        self._trace += (("job", number, function.name, (job.asked_ns, job.state)),)
+            self.server.polling.add(name)
+        self._trace += ("job", number, name, (job.asked_ns, job.state))
         return number
 
     def set_job_state(self, job_id: int, state: JobState) -> None:
@@ -80,7 +83,7 @@ class TracedContext(MutationContext):
         row = super().get_job(job_id)
         super().set_job_state(job_id, state)
         if row is not None:
-            self._trace += (("state", job_id, row.function.name, (row.state, state)),)
+            self._trace += ("state", job_id, row.function.name, (row.state, state))
 
     def run_mutation(self, function: Function, args: Any = None) -> Any:
         """Run a mutation as a sub-transaction; if it throws, only its draws stay."""
@@ -88,42 +91,42 @@ class TracedContext(MutationContext):
         try:
             return MutationContext.run_mutation(self, function, args)
         except FunctionError:
-            drawn = tuple(item for item in self._trace[before:] if item[0] == DRAW)
-            self._trace = self._trace[:before] + drawn
+            drawn = [part for step in steps(self._trace[before:]) if step[0] == DRAW for part in step]
+            self._trace = (*self._trace[:before], *drawn)
             raise
 
     def uniform(self, stream: str, index: int = 0) -> float:
         """Draw a number."""
         value = MutationContext.uniform(self, stream, index)
-        self._trace += ((DRAW, -1, stream, value),)
+        self._trace += (DRAW, -1, stream, value)
         return value
 
     def note(self, kind: str, name: str, detail: Any = None) -> None:
         """Leave an event in the history; it is rolled back with the rest."""
-        self._trace += ((kind, -1, name, detail),)
+        self._trace += (kind, -1, name, detail)
 
     def _write(self, document_id: str, document: Document | None) -> None:
         MutationContext._write(self, document_id, document)  # noqa: SLF001  # its own
-        self._trace += (("write", -1, document_id, None if self.writes is None else self.writes[document_id]),)
+        self._trace += ("write", -1, document_id, None if self.writes is None else self.writes[document_id])
 
     # The events.
 
     def drawn(self, t_ns: int) -> list[Raw]:
         """Return its draws as events of an instant: a mutation that does not commit has drawn them all the same."""
         number = self.request.number
-        return [(t_ns, kind, number, *rest) for kind, *rest in self._trace if kind == DRAW]
+        return [(t_ns, kind, number, *rest) for kind, *rest in steps(self._trace) if kind == DRAW]
 
     def committed(self) -> Mutation:
         """Return what the history keeps of it once it has committed; all else of it can be freed."""
-        written: list[int | str] = [] if self.job is None else [self.job.id]
-        if self.writes is not None:
-            written += self.writes
-        if self.job_states is not None:
-            written += self.job_states
-        if self.created is not None:
-            written += [job.id for job in self.created]
-        caller = -1 if self.caller is None else self.caller.id
         return (
             self._trace,
-            (self.now_ns, self.begin_ts, self.commit_ts, self._seen, self._ranges_seen, tuple(written), caller),
+            self.now_ns,
+            self.begin_ts,
+            self.commit_ts,
+            self._seen,
+            self._ranges_seen,
+            -1 if self.caller is None else self.caller.id,
+            None if self.writes is None else tuple(self.writes),
+            None if self.job_states is None else tuple(self.job_states),
+            self.created,
         )

@@ -25,8 +25,12 @@ Raw = tuple[int, str, int, int, str, Any]
 Step = tuple[str, int, str, Any]
 """An event of a mutation, which bears the instant and the request of its commit: (kind, job or -1, name, detail)."""
 
-Mutation = tuple[tuple[Step, ...], tuple[Any, ...]]
-"""The detail of a commit as it is recorded: the mutation's own events, and the fields of `Committed`."""
+Mutation = tuple[Any, ...]
+"""The detail of a commit as it is recorded; every poll leaves one, so it is as flat as it can be.
+
+The parts of its steps one after the other; begin ns, begin and commit timestamp; rows read, each an id and what it was;
+ranges read; the calling job or -1; ids of documents and of jobs written; jobs created. None stands for nothing.
+"""
 
 NOTES: Final = frozenset({"callback", "callback_lost"})
 """Notes of a mutation that say how a callback went."""
@@ -137,16 +141,27 @@ def read(raw: Raw) -> Event:
 
 def unfold(raw: Raw) -> list[Raw]:
     """Return the events that the tuple of a commit stands for: the mutation's own, its job's end, the commit."""
-    t_ns, kind, request, job_id, name, (steps, fields) = raw
-    found: list[Raw] = [(t_ns, step[0], request, *step[1:]) for step in steps]
+    t_ns, commit, request, job_id, name, mutation = raw
+    parts, begin_ns, begin_ts, commit_ts, seen, ranges, caller, documents, jobs, created = mutation
+    found: list[Raw] = [(t_ns, kind, request, *rest) for kind, *rest in steps(parts)]
+    own: tuple[int, ...] = ()
     if job_id >= 0:
+        own = (job_id,)
         found.append((t_ns, "state", request, job_id, name, (PENDING, SUCCESS)))
-    return [*found, (t_ns, kind, request, job_id, name, Committed(*fields))]
+    written = (*own, *(documents or ()), *(jobs or ()), *(job.id for job in created or ()))
+    reads = tuple(zip(seen[::2], seen[1::2], strict=True))
+    fields = Committed(begin_ns, begin_ts, commit_ts, reads, ranges, written, caller)
+    return [*found, (t_ns, commit, request, job_id, name, fields)]
+
+
+def steps(parts: tuple[Any, ...]) -> Iterator[Step]:
+    """Return the steps of a mutation, given their parts one after the other."""
+    return zip(parts[::4], parts[1::4], parts[2::4], parts[3::4], strict=True)
 
 
 def noted(mutation: Mutation) -> tuple[tuple[str, str], ...]:
     """Return the notes of a mutation that say how a callback went: (kind, name)."""
-    return tuple((kind, name) for kind, subject, name, _ in mutation[0] if subject < 0 and kind in NOTES)
+    return tuple((kind, name) for kind, subject, name, _ in steps(mutation[0]) if subject < 0 and kind in NOTES)
 
 
 class History:

@@ -66,12 +66,12 @@ def test_an_event_cannot_be_changed() -> None:
 
 
 def test_a_tuple_that_stands_for_several_is_unfolded_in_its_place() -> None:
-    mutation = (("draw", -1, "some", 0.5),), (5, 1, 2, (("runs:1", None),), (), (3,), -1)
+    mutation = (("draw", -1, "some", 0.5), 5, 1, 2, ("runs:1", None), (), -1, ("runs:2",), None, None)
     unfolded = recorder(FIRST, (6, "commit", 0, 3, "retry", mutation), SECOND).history()
     assert unfolded.events[1:-1] == [
         NumberDrawn(6, 0, "some", 0.5),
         JobStepped(6, 0, 3, "retry", "pending", "success"),
-        MutationCommitted(6, 0, 3, "retry", 5, 1, 2, (("runs:1", None),), (), (3,), -1),
+        MutationCommitted(6, 0, 3, "retry", 5, 1, 2, (("runs:1", None),), (), (3, "runs:2"), -1),
     ]
 
 
