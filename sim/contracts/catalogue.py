@@ -126,6 +126,7 @@ PLATFORM: tuple[Invariant, ...] = (
     plans.deaths_come_as_planned,
     plans.healed_worlds_stay_well,
     plans.attempts_do_what_is_planned,
+    plans.errors_say_what_is_stated,
     plans.batches_pause,
     effects.duplicates_have_causes,
     backoffs.backoffs_come,

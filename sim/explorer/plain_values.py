@@ -51,8 +51,7 @@ def distinctions(world: World) -> Distinctions:
         fields if fields is not None and up_to_time else Fields(),
         deadline=world.promises.deadline_ns is not None,
         timeout=world.promises.timeout_ms is not None,
-        named_waits=cell.action.outcomes.fail.retry_after is not None
-        or any(step.retry_after is not None for step in cell.action.script),
+        named_waits=cell.action.names_waits,
         roles={},
     )
 

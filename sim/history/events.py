@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
+from sim.history.vocabulary import FAILED
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -353,9 +355,11 @@ class RangeRead(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """What the error that an attempt threw says."""
+    """What the error that an attempt threw says, and what kind of an answer it is."""
 
     final: bool
     """Whether it is marked as not worth a retry."""
     retry_after_ns: int
     """How long it asks to wait before a retry, or -1."""
+    kind: str = FAILED
+    """The answer: one of `ANSWERS` besides success, or a kind of one, such as `failed.NAME`."""

@@ -56,6 +56,34 @@ End = Literal["returned", "threw", "died", "cut"]
 ANSWERED: Final = (RETURNED, THREW)
 """Ends of an attempt that come with an answer."""
 
+# Answers: what a caller hears of a call; success and failed have the same words as a job's.
+REJECTED: Final = "rejected"
+CONFLICT: Final = "conflict"
+TIMED_OUT: Final = "timed_out"
+"""The caller's own: it stopped waiting."""
+REFUSED: Final = "refused"
+"""The caller's own: its breaker, bulkhead or rate limit let no call be made."""
+ANSWERS: Final = (SUCCESS, FAILED, REJECTED, CONFLICT, TIMED_OUT, REFUSED)
+"""All of them. `failed` and `rejected` also stand in front of a kind: `failed.NAME`, `rejected.queue`."""
+QUEUE: Final = "queue"
+RATE_LIMIT: Final = "rate_limit"
+SHED: Final = "shed"
+IN_USE: Final = "in_use"
+"""Another call has the idempotency key and is not over."""
+REJECTIONS: Final = (QUEUE, RATE_LIMIT, SHED, IN_USE)
+"""Why a call is rejected."""
+
+
+def failed_of_kind(kind: str) -> str:
+    """Return the answer of a failure of this kind."""
+    return f"{FAILED}.{kind}"
+
+
+def rejected_by(reason: str) -> str:
+    """Return the answer of a call that is rejected for a reason of `REJECTIONS`."""
+    return f"{REJECTED}.{reason}"
+
+
 # Effects: these two, or the name of a `Cause` for an effect after the first.
 APPLIED: Final = "applied"
 SUPPRESSED: Final = "suppressed"

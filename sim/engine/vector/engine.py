@@ -10,6 +10,7 @@ import numpy as np
 from sim.engine import event
 from sim.engine.vector import article, component, helpers, none
 from sim.engine.vector.block import Block
+from sim.engine.vector.weather import MOST_SOURCES
 from sim.history.records import Requests
 from sim.retriers.ports.article import Article
 from sim.retriers.ports.component import Component
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sim.scenario.schema import Scenario
+    from sim.world.actions import ActionOptions
 
 BLOCK = 1 << 15
 """Requests simulated at once: their columns stay in a processor's cache."""
@@ -41,6 +43,7 @@ def _reasons(cell: Scenario) -> Iterator[str]:
         yield "in a shared world requests wait for each other"
     if cell.until is not None:
         yield "it follows each request to its end, but `until` cuts requests off"
+    yield from _reasons_of_action(cell.action)
     if isinstance(retrier, NoRetry):
         return
     for name in ("mutation_latency", "commit_window", "dispatch_latency"):
@@ -53,6 +56,11 @@ def _reasons(cell: Scenario) -> Iterator[str]:
         ):
             if on:
                 yield f"retrier.{name} deletes runs that may be under way"
+
+
+def _reasons_of_action(action: ActionOptions) -> Iterator[str]:
+    if len(action.weather) > MOST_SOURCES:
+        yield f"it follows at most {MOST_SOURCES} sources of weather"
 
 
 def simulate(
