@@ -113,10 +113,12 @@ def _outcome(description: str) -> Any:
 _AS_NUMBER = AlsoWritten({"type": "number", "minimum": 0, "maximum": 1})
 OutcomeShare = Annotated[OutcomeOptions, BeforeValidator(_with_share), WrapSerializer(_as_share), _AS_NUMBER]
 """A share, or `{share: 0.25, latency: {constant: 5ms}}`."""
-Kinds = Annotated[tuple[FailKind, ...], Field(strict=False, min_length=1, max_length=MOST_KINDS)]
+Kinds = Annotated[tuple[FailKind, ...], Field(strict=False, max_length=MOST_KINDS, json_schema_extra={"minItems": 1})]
 
 
 def _checked_kinds(kinds: tuple[FailKind, ...]) -> tuple[FailKind, ...]:
+    if not kinds:  # Pydantic's own check counts only the entries without a mistake
+        raise ValueError("must have at least 1 entry, got 0")
     names = [one.kind for one in kinds]
     if twice := next((name for at, name in enumerate(names) if name in names[:at]), ""):
         raise ValueError(f"the kind '{twice}' is in the list twice; add its shares to one entry")

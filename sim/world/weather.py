@@ -24,9 +24,16 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cached_property
 from math import fsum
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 from typing_extensions import TypeAliasType
 
 from sim.kernel.choices import Choices, owned
@@ -69,6 +76,10 @@ class Source(Options):
         if self.fail is not None and self.outcomes is not None:
             raise ValueError("has fail and outcomes, but fail is short for `outcomes: {fail: ...}`; write one of them")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_left_out(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if value is not None}
 
     @cached_property
     def shares(self) -> OutcomesOptions:

@@ -19,10 +19,12 @@ def action_model(
     script: Sequence[tuple[str, int]] = (),
     outcomes: Mapping[str, Any] | None = None,
     heals_at_ns: int | None = None,
+    weather: Sequence[Mapping[str, Any]] = (),
     **options: Any,
 ) -> ActionModel:
     """Make the model of an action; each attempt of a script is (outcome, latency in ns), or a mapping of its options.
 
+    `weather` has what outages say beside their intervals; when they are down, the weather of the requests says.
     Without a latency an attempt takes no time.
     """
     attempts = [
@@ -30,6 +32,11 @@ def action_model(
         for one in script
     ]
     action = ActionOptions.model_validate(
-        {"latency": latency or Constant(value_ns=0), "outcomes": outcomes or {}, "script": attempts}
+        {
+            "latency": latency or Constant(value_ns=0),
+            "outcomes": outcomes or {},
+            "script": attempts,
+            "weather": [{"outage": {"from": "0s", "to": "1h", **source}} for source in weather],
+        }
     )
     return ActionModel(clock, choices, Fates(choices, action, heals_at_ns=heals_at_ns), **options)

@@ -4,7 +4,7 @@ Only written settings are judged, never a default. A setting may have no effect 
 another, so it is a mistake only if no cell has a use for it; a cell that has none leaves it out.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,7 @@ def settings_without_effect(tree: Tree, trusted: Sequence[str] = ()) -> Iterator
     script = written(tree, "action", "script")
     if isinstance(script, list | tuple) and script:
         yield from _no_effect_if_scripted(tree)
+    yield from _no_effect_in_weather(tree)
     if _runs_outside(tree, trusted):
         yield from _no_effect_if_outside(tree)
 
@@ -69,6 +70,36 @@ def _no_effect_if_scripted(tree: Tree) -> Iterator[NoEffect]:
     scripted = "beside action.script, which says how each attempt goes"
     for key, neutral in (("latency", None), ("outcomes", {}), ("weather", []), ("permanent_failure", 0)):
         yield from _no_effect(tree, scripted, "action", key, neutral=neutral)
+
+
+def _no_effect_in_weather(tree: Tree) -> Iterator[NoEffect]:
+    """Yield what sources of weather say for outcomes of theirs that leave it unsaid, if none does."""
+    sources = written(tree, "action", "weather")
+    for at, source in enumerate(sources if isinstance(sources, list | tuple) else ()):
+        for kind, options in source.items() if isinstance(source, Mapping) else ():
+            if not isinstance(options, Mapping):
+                continue
+            shares = options.get("outcomes")
+            outcomes = shares if isinstance(shares, Mapping) else {"fail": options.get("fail", 1.0)}
+            fails = list(_entries(outcomes.get("fail")))
+            others = [one for name in outcomes if name not in {"fail", "hang"} for one in _entries(outcomes[name])]
+            for key, entries, of in (
+                ("final", fails, "failure"),
+                ("retry_after", fails, "failure"),
+                ("latency", [*fails, *others], "outcome"),
+            ):
+                if options.get(key) is not None and all(written(one, key) is not None for one in entries):
+                    path = ("action", "weather", at, str(kind), key)
+                    reason = f"cannot matter here: no {of} of this source leaves its {key} open"
+                    yield NoEffect(path, reason, path)
+
+
+def _entries(value: Any) -> Iterator[Any]:
+    """Yield the entries of an outcome that can happen: itself, or its kinds."""
+    for one in value if isinstance(value, list | tuple) else [value]:
+        share = one.get("share") if isinstance(one, Mapping) else one
+        if share not in (None, 0):
+            yield one
 
 
 def _no_effect_if_outside(tree: Tree) -> Iterator[NoEffect]:
