@@ -17,7 +17,8 @@ from sim.retriers.ports.component import Component
 from sim.retriers.ports.helpers import Helpers
 from sim.scenario.load import from_dict
 from sim.world.fates import Fates
-from sim.world.weather import _Turns
+from sim.world.outcomes import OutcomesOptions
+from sim.world.weather import Source, _Turns
 
 Change = tuple[str, str]
 Place = tuple[Any, str, Change]
@@ -54,8 +55,36 @@ ASKING: dict[str, Any] = {
     "action": {"outcomes": {"fail": {"share": 0.5, "retry_after": {"exponential": {"mean": "2s"}}}}}
 }
 
+OUTAGES: dict[str, Any] = {
+    "action": {
+        **FAILING,
+        "weather": [
+            {"outage": {"from": "0s", "to": "1s", "outcomes": {"ack_lost": 0.3, "hang": 0.2}}},
+            {
+                "outage": {
+                    "from": "0s",
+                    "to": "1s",
+                    "fail": 0.5,
+                    "final": 1.0,
+                    "latency": {"exponential": {"mean": "90ms"}},
+                }
+            },
+        ],
+    }
+}
+KINDS: dict[str, Any] = {
+    "action": {
+        "outcomes": {
+            "fail": [
+                {"kind": "first", "share": 0.3, "final": 1.0},
+                {"kind": "second", "share": 0.3, "retry_after": {"constant": "1s"}},
+            ]
+        }
+    }
+}
+
 JITTERED = 'jitter(args["retryBackoff"], ctx.uniform("action_jitter", args["failure"]))'
-ASKS = "self._retry_after(request.number, number, 0)"
+ASKS = "wait_of(entity, number, 0)"
 OF_ACTION = 'ctx.uniform("action_jitter", args["failure"])'
 OF_POLL = 'jitter(args["retryBackoff"] + args["waitBackoff"], ctx.uniform("poll_jitter", args["poll"]))'
 WAITING = 'jitter(args["waitBackoff"], ctx.uniform("poll_jitter", args["poll"]))'
@@ -208,7 +237,7 @@ PLATFORM: dict[str, tuple[str, str, dict[str, Any], list[Place]]] = {
         [
             (
                 Fates,
-                "_failure",
+                "_error",
                 (ASKS, f"{ASKS} // 2"),
             )
         ],
@@ -244,19 +273,19 @@ PLATFORM: dict[str, tuple[str, str, dict[str, Any], list[Place]]] = {
         "outcomes-as-stated",
         "helpers",
         ISOLATED,
-        [(Fates, "_choose", ("choose(cumulative", "choose([0.85 * one for one in cumulative]"))],
+        [(Fates, "draw", ("choose(cumulative", "choose([0.85 * one for one in cumulative]"))],
     ),
     "law: every attempt of a request draws the same outcome": (
         "outcomes-as-stated",
         "helpers",
         ISOLATED,
-        [(Fates, "_choose", ("self._outcome, entity, number", "self._outcome, entity, 1"))],
+        [(Fates, "draw", ("self._outcome, request.number, number", "self._outcome, request.number, 1"))],
     ),
     "law: outcomes and latencies by one number": (
         "latencies-as-stated",
         "helpers",
         ISOLATED,
-        [(Fates, "_choose", ("cumulative, self._outcome", 'cumulative, "latency"'))],
+        [(Fates, "draw", ("cumulative, self._outcome", 'cumulative, "latency"'))],
     ),
     "law: latencies of all attempts by one number": (
         "streams-apart",
@@ -287,6 +316,36 @@ PLATFORM: dict[str, tuple[str, str, dict[str, Any], list[Place]]] = {
         "none",
         STORMY,
         [(_Turns, "__init__", ("        if random_phase:", "        if False:"))],
+    ),
+    "law: a source takes its share of all, not of what those before it leave": (
+        "outcomes-as-stated",
+        "none",
+        OUTAGES,
+        [(Fates, "_mix", ("taken + (1.0 - taken) * upto", "min(taken + upto, 1.0)"))],
+    ),
+    "law: an outage has no latency of its own": (
+        "latencies-as-stated",
+        "none",
+        OUTAGES,
+        [(Source, "branches", ("latency if self.latency is None else self.latency", "latency"))],
+    ),
+    "law: an outage is silent on what its failures leave open": (
+        "errors-say-what-is-stated",
+        "none",
+        OUTAGES,
+        [(OutcomesOptions, "branches", ("_says(options, final, retry_after)", "_says(options, None, None)"))],
+    ),
+    "law: all failures are of the first kind": (
+        "errors-say-what-is-stated",
+        "none",
+        KINDS,
+        [(Fates, "_error", ("kind, share, law = says", 'kind, share, law = "failed.first", says.final, says[2]'))],
+    ),
+    "law: one kind speaks for all": (
+        "errors-say-what-is-stated",
+        "none",
+        KINDS,
+        [(OutcomesOptions, "branches", ("_says(options, final,", "_says(options, self.fails[0].final,"))],
     ),
     "law: replications of one seed": (
         "replications-differ",
@@ -349,6 +408,8 @@ def test_a_bug_of_the_platform_is_caught(zoo: Any, name: str) -> None:
         ("helpers", ISOLATED),
         ("component", ISOLATED),
         ("none", STORMY),
+        ("none", OUTAGES),
+        ("none", KINDS),
         ("helpers", ERRORS),
         ("component", CROWDED),
         ("helpers", AGAIN),
