@@ -83,7 +83,7 @@ class World:
             choices,
             Fates(choices, action, heals_at_ns=cell.heals_at),
             effect_at=action.effect_at,
-            window_ns=action.window_ns,
+            memory=action.memory,
             recorder=recorder,
             witness=witness,
         )

@@ -173,6 +173,15 @@ class AttemptEnded(AttemptEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class DecidedByKey(AttemptEvent):
+    """The receiver of an attempt that has just started does no work for it, since it knows the idempotency key."""
+
+    kind: ClassVar[str] = "by_key"
+    name: str
+    """`first`: it gets the first answer again; `in_use`: it is rejected, since another call is at work."""
+
+
+@dataclass(frozen=True, slots=True)
 class CallGivenUp(AttemptEvent):
     """A client outside gave up on a call after its timeout; the attempt goes on."""
 

@@ -60,6 +60,7 @@ _FIELDS: Final[dict[type[Event], str]] = {
     events.AttemptEnded: "subject name detail",
     events.CallGivenUp: "subject detail",
     events.ContactLost: "subject",
+    events.DecidedByKey: "subject name",
     events.EffectMade: "subject name",
     events.JobCreated: "subject name *detail",
     events.JobStepped: "subject name *detail",

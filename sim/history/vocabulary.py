@@ -84,6 +84,10 @@ def rejected_by(reason: str) -> str:
     return f"{REJECTED}.{reason}"
 
 
+# Attempts: by which rule of its idempotency key one goes as it does; the other is `in_use`.
+FIRST: Final = "first"
+"""It gets the first answer again."""
+
 # Effects: these two, or the name of a `Cause` for an effect after the first.
 APPLIED: Final = "applied"
 SUPPRESSED: Final = "suppressed"

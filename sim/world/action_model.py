@@ -18,8 +18,9 @@ An attempt is its own end timer. Giving up an attempt never erases an effect tha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from sim.history.events import Failure
 from sim.history.recorder import Start
 from sim.history.vocabulary import (
     ACK_LOST,
@@ -28,14 +29,19 @@ from sim.history.vocabulary import (
     CUT,
     DIED,
     FAIL,
+    FAILED,
+    FIRST,
     HANG,
+    IN_USE,
     NEVER,
     SUCCESS,
+    SUPPRESSED,
     THREW,
     Cause,
+    rejected_by,
 )
 from sim.world.attempt import Attempt
-from sim.world.effects import Key, apply_effect
+from sim.world.effects import Key, Memory, apply_effect
 
 if TYPE_CHECKING:
     from sim.history.recorder import Recorder
@@ -46,6 +52,9 @@ if TYPE_CHECKING:
     from sim.world.fates import Fates
     from sim.world.hosts import Host
     from sim.world.witness import Witness
+
+
+IN_USE_FAILURE: Final = Failure(final=False, retry_after_ns=NEVER, kind=rejected_by(IN_USE))
 
 
 class _Effect:
@@ -62,8 +71,8 @@ class _Effect:
 class ActionModel:
     """Makes attempts of the fates that it draws, applies their effects, and tells their hosts.
 
-    An attempt has its effect at the share `effect_at` of its latency. `window_ns` is the idempotency window, None if
-    the receiver recognizes nothing.
+    An attempt has its effect at the share `effect_at` of its latency. `memory` is how the receiver remembers keys,
+    None if it recognizes nothing.
     """
 
     def __init__(
@@ -73,7 +82,7 @@ class ActionModel:
         fates: Fates,
         *,
         effect_at: float = 1.0,
-        window_ns: int | None = None,
+        memory: Memory | None = None,
         recorder: Recorder | None = None,
         witness: Witness | None = None,
     ) -> None:
@@ -83,15 +92,21 @@ class ActionModel:
         self._draw = fates.draw
         self._recorder = recorder
         self._effect_at = effect_at
-        self._window_ns = window_ns
+        self._window_ns = None if memory is None else memory.window_ns
+        self._memory = None if memory is None or memory == Memory(memory.window_ns) else memory
+        """How keys are remembered, if more is asked of them than that a repeated effect is suppressed."""
         self._end_callbacks = (self._end,)
         self._effect_callbacks = (self._effect,)
 
-    def begin(self, host: Host, request: Request) -> None:  # noqa: C901, PLR0912  # every attempt passes here
+    def begin(self, host: Host, request: Request) -> None:  # noqa: C901, PLR0912, PLR0915  # every attempt passes here
         """Start one attempt of a request; one without latency ends before this returns."""
         clock = self._clock
         request.attempts = number = request.attempts + 1
-        outcome, latency_ns, failure = self._draw(request, number, clock.now_ns, request.weather)
+        by_key = ""
+        if self._memory is None:
+            outcome, latency_ns, failure = self._draw(request, number, clock.now_ns, request.weather)
+        else:
+            outcome, latency_ns, failure, by_key = self._recall(self._memory, request, number)
         if request.last_attempt is not None:
             request.last_attempt.overtaken(host)
         request.last_attempt = host.attempt = attempt = Attempt(request, number, host, outcome)
@@ -108,6 +123,8 @@ class ActionModel:
             else:
                 attempt.how = THREW
                 attempt.failure = failure
+        if self._memory is not None:
+            self._take_key(self._memory, attempt, by_key, latency_ns if end_ns is None else end_ns)
         strike = host.strike
         if strike is not None and end_ns is not None:
             attempt.how = DIED
@@ -125,6 +142,8 @@ class ActionModel:
             due_ns = NEVER if effect_ns is None else clock.now_ns + effect_ns
             start = Start(host.job_id, due_ns, latency_ns)
             self._recorder.add((clock.now_ns, "attempt", request.number, number, outcome, start))
+            if by_key:
+                self._recorder.add((clock.now_ns, "by_key", request.number, number, by_key, None))
         if effect_ns is not None:
             if effect_ns == end_ns:
                 attempt._effect_at_end = True  # noqa: SLF001  # one machine in two classes
@@ -139,6 +158,30 @@ class ActionModel:
             clock.set_timer(attempt, end_ns)
         else:
             self._end(attempt)
+
+    def _recall(self, memory: Memory, request: Request, number: int) -> tuple[AttemptOutcome, int, Failure | None, str]:
+        """Return the fate of an attempt, and by which of its key's rules, if by one: `in_use` or `first`."""
+        now_ns = self._clock.now_ns
+        key = request.key
+        if key is None:
+            key = request.key = Key()
+        if memory.rejects and now_ns < key.busy_until_ns:
+            return FAIL, 0, IN_USE_FAILURE, IN_USE
+        outcome, latency_ns, failure = self._draw(request, number, now_ns, request.weather)
+        answer = key.remembered(memory, now_ns) if memory.first else None
+        if answer is None or outcome in {HANG, CRASH_BEFORE_EFFECT}:
+            return outcome, latency_ns, failure, ""
+        if answer != SUCCESS:
+            if memory.renews:
+                key.answer_ns = now_ns
+            return FAIL, latency_ns, None if answer == FAILED else answer, FIRST
+        return (SUCCESS, latency_ns, None, FIRST) if outcome in {SUCCESS, FAIL} else (outcome, latency_ns, failure, "")
+
+    def _take_key(self, memory: Memory, attempt: Attempt, by_key: str, end_ns: int) -> None:
+        """Let an attempt that does its work have the key until that is over; one that hangs has it for the window."""
+        attempt.by_key = by_key == FIRST
+        if not by_key:
+            attempt.request.key.busy_until_ns = self._clock.now_ns + (memory.window_ns if end_ns == NEVER else end_ns)
 
     def _unusual(
         self, attempt: Attempt, outcome: AttemptOutcome, latency_ns: int, effect_ns: int
@@ -180,7 +223,15 @@ class ActionModel:
         key = request.key
         if key is None:
             key = request.key = Key()
-        name = apply_effect(key, attempt, now_ns, self._window_ns)
+        memory = self._memory
+        if memory is None:
+            name = apply_effect(key, attempt, now_ns, self._window_ns)
+        else:
+            name = apply_effect(key, attempt, now_ns, memory.window_ns, renews=memory.renews)
+            if name != SUPPRESSED:
+                key.remember(memory, SUCCESS, now_ns)
+            elif memory.renews and key.answer == SUCCESS:
+                key.answer_ns = now_ns
         if self._recorder is not None:
             self._recorder.add((now_ns, "effect", request.number, attempt.number, name, None))
 
@@ -194,6 +245,10 @@ class ActionModel:
         request.last_attempt_end_ns = self._clock.now_ns
         if how in (DIED, CUT):
             attempt.given_up = True
+        elif self._memory is not None and how == THREW and not (attempt.by_key or attempt.effect_done):
+            failure = attempt.failure
+            if failure is not IN_USE_FAILURE:
+                request.key.remember(self._memory, FAILED if failure is None else failure, self._clock.now_ns)
         if self._recorder is not None:
             says = attempt.failure if how == THREW else None
             self._recorder.add((self._clock.now_ns, "attempt_end", request.number, attempt.number, how, says))

@@ -3,7 +3,7 @@
 `sim.world.action_model` plays them; its table has the outcomes and their moments.
 """
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BeforeValidator,
@@ -20,6 +20,7 @@ from sim.kernel.durations import NS_PER_MS
 from sim.laws.distributions import Constant, Law
 from sim.options.model import DurationNs, Options, Share
 from sim.options.shorthand import AlsoWritten
+from sim.world.effects import Memory
 from sim.world.outcomes import Branch, OutcomesOptions
 from sim.world.weather import Weather
 
@@ -65,6 +66,28 @@ class IdempotencyOptions(Options):
     """The receiver's memory: an effect within the window of the last applied one is suppressed."""
 
     window: Annotated[DurationNs, Field(gt=0)]
+    from_: Literal["applied", "last_seen"] = Field(
+        default="applied",
+        validation_alias="from",
+        serialization_alias="from",
+        description="Whether the window counts from the last effect that was applied, or from the last one that came.",
+    )
+    answers: Literal["fresh", "first"] = Field(
+        default="fresh", description="Whether a repeated key gets an answer of its own, or the first one again."
+    )
+    in_use: Literal["runs", "rejected"] = Field(
+        default="runs", description="What becomes of a call that starts while another with its key is at work."
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        defaults = {"from": "applied", "answers": "fresh", "in_use": "runs"}
+        return {name: value for name, value in handler(self).items() if defaults.get(name) != value}
+
+    @property
+    def memory(self) -> Memory:
+        """How the receiver remembers keys."""
+        return Memory(self.window, self.from_ == "last_seen", self.answers == "first", self.in_use == "rejected")
 
 
 Idempotency = Annotated[
@@ -73,7 +96,7 @@ Idempotency = Annotated[
     WrapSerializer(lambda value, handler: "none" if value is None else handler(value)),
     AlsoWritten({"const": "none"}),
 ]
-"""`none` (in memory None), or `{window: 24h}`."""
+"""`none` (in memory None), or `{window: 24h, from: applied, answers: fresh, in_use: runs}`."""
 
 
 class WorkOptions(Options):
@@ -120,6 +143,11 @@ class WorkOptions(Options):
     def script_errors(self) -> list[Failure | None]:
         """Return for each attempt of the script what its error says."""
         return [attempt.failure for attempt in self.script]
+
+    @property
+    def memory(self) -> Memory | None:
+        """How the receiver remembers keys; None if it does not."""
+        return None if self.idempotency is None else self.idempotency.memory
 
     @property
     def window_ns(self) -> int | None:

@@ -35,6 +35,7 @@ class Attempt:
         "_effect_dropped",
         "_is_over",
         "blame",
+        "by_key",
         "callbacks",
         "effect_done",
         "ended",
@@ -55,6 +56,8 @@ class Attempt:
         """How it ends, known from its start."""
         self.blame = BLAME[outcome]
         """The cause of a duplicate of its effect."""
+        self.by_key = False
+        """Whether it gets the first answer to its key again: then its effect is suppressed."""
         self.ended = False
         self.given_up = False
         self.effect_done = False

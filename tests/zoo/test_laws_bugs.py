@@ -17,8 +17,7 @@ from sim.retriers.ports.component import Component
 from sim.retriers.ports.helpers import Helpers
 from sim.scenario.load import from_dict
 from sim.world.fates import Fates
-from sim.world.outcomes import OutcomesOptions
-from sim.world.weather import Source, _Turns
+from sim.world.weather import _Turns
 
 Change = tuple[str, str]
 Place = tuple[Any, str, Change]
@@ -327,13 +326,19 @@ PLATFORM: dict[str, tuple[str, str, dict[str, Any], list[Place]]] = {
         "latencies-as-stated",
         "none",
         OUTAGES,
-        [(Source, "branches", ("latency if self.latency is None else self.latency", "latency"))],
+        [
+            (
+                Fates,
+                "_ways",
+                ("delays(law, self._latency)", "delays(type(law)(mean_ns=40_000_000), self._latency)"),
+            )
+        ],
     ),
     "law: an outage is silent on what its failures leave open": (
         "errors-say-what-is-stated",
         "none",
         OUTAGES,
-        [(OutcomesOptions, "branches", ("_says(options, final, retry_after)", "_says(options, None, None)"))],
+        [(Fates, "_ways", ("self._error(says)", "None"))],
     ),
     "law: all failures are of the first kind": (
         "errors-say-what-is-stated",
@@ -345,7 +350,7 @@ PLATFORM: dict[str, tuple[str, str, dict[str, Any], list[Place]]] = {
         "errors-say-what-is-stated",
         "none",
         KINDS,
-        [(OutcomesOptions, "branches", ("_says(options, final,", "_says(options, self.fails[0].final,"))],
+        [(Fates, "_error", ("kind, share, law = says", "kind, share, law = says; share = share or 0.5"))],
     ),
     "law: replications of one seed": (
         "replications-differ",

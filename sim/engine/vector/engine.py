@@ -16,6 +16,7 @@ from sim.retriers.ports.article import Article
 from sim.retriers.ports.component import Component
 from sim.retriers.ports.helpers import Helpers
 from sim.retriers.ports.none import NoRetry
+from sim.world.effects import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,6 +62,9 @@ def _reasons(cell: Scenario) -> Iterator[str]:
 def _reasons_of_action(action: ActionOptions) -> Iterator[str]:
     if len(action.weather) > MOST_SOURCES:
         yield f"it follows at most {MOST_SOURCES} sources of weather"
+    memory = action.memory
+    if memory is not None and memory != Memory(memory.window_ns):
+        yield "it remembers idempotency keys as by default only, but the action sets `from`, `answers` or `in_use`"
 
 
 def simulate(
