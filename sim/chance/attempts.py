@@ -59,6 +59,7 @@ class Attempts:
             self._rows += [
                 (here, number, one.number, codes[one.outcome], one.latency_ns, one.start.t_ns)
                 for one in request.attempts
+                if self._is_left_to_chance(one)
             ]
             if self._told:
                 self._take_errors(request.attempts)
@@ -66,10 +67,17 @@ class Attempts:
             submitted = sorted(request.submitted_ns for request in view.requests.values())
             self._gaps_ns += [later - sooner for sooner, later in pairwise([0, *submitted])]
 
+    def _is_left_to_chance(self, attempt: Attempt) -> bool:
+        """Tell whether its shares decide how an attempt goes, and not what its receiver knows of its key.
+
+        A receiver that knows the first answer lets some outcomes pass: of these attempts only the first have shares.
+        """
+        return not attempt.by_key and (attempt.number == 1 or not self._stated.repeats_answers)
+
     def _take_errors(self, attempts: list[Attempt]) -> None:
         for attempt in attempts:
             says = attempt.failure
-            if says is not None and attempt.outcome == FAIL:
+            if says is not None and attempt.outcome == FAIL and self._is_left_to_chance(attempt):
                 self._errors.append((says.final, says.retry_after_ns, says.kind, attempt.start.t_ns))
 
     def close(self, evidence: Evidence) -> None:

@@ -81,6 +81,8 @@ class Stated:
     """Share of requests whose attempts all fail."""
     weather: tuple[Source, ...] = ()
     """Sources of bad weather, in their order."""
+    repeats_answers: bool = False
+    """Whether a repeated key gets the first answer again."""
     heals_at_ns: int | None = None
     """From this instant on attempts succeed."""
     mean_gap_ns: float | None = None

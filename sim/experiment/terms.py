@@ -13,7 +13,7 @@ from sim.contracts.catalogue import Terms
 from sim.history.vocabulary import FAIL, SUCCESS
 from sim.kernel.draws import Draws
 from sim.kernel.durations import NS_PER_S
-from sim.promises.terms import Said
+from sim.promises.terms import KeyRules, Said
 from sim.retriers.base import ScheduledRetrier
 from sim.world import faults
 from sim.world.weather import OnOff, Outage
@@ -72,6 +72,7 @@ def _fixed(world: World) -> dict[str, Any]:
         "promises": world.promises,
         "endless": world.until_ns is None,
         "idempotency_ns": cell.action.window_ns or 0,
+        "keys": None if cell.action.memory is None else KeyRules(*cell.action.memory),
         "action_time_limit_ns": platform.action_time_limit,
         "retention_ns": platform.retention,
         "parallelism": platform.parallelism,
@@ -195,6 +196,7 @@ def stated_of(cell: Scenario) -> Stated:
         script=tuple(outcome for outcome, _ in action.scripted()),
         permanent=0.0 if action.script else action.permanent_failure,
         weather=() if action.script else tuple(map(_source, action.weather, action.bad_branches())),
+        repeats_answers=action.memory is not None and action.memory.first,
         heals_at_ns=cell.heals_at,
         mean_gap_ns=NS_PER_S / arrivals.rate if isinstance(arrivals, Poisson) else None,
         backoffs_ns=tuple(

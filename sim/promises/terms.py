@@ -22,6 +22,18 @@ NO_PROMISES: Final = Promises()
 NOT_FINAL: Final = frozenset({False})
 
 
+class KeyRules(NamedTuple):
+    """How the receiver of the action remembers keys."""
+
+    window_ns: int
+    renews: bool = False
+    """Whether the window counts from the last effect that came, not from the last one that was applied."""
+    first: bool = False
+    """Whether a repeated key gets the first answer again."""
+    rejects: bool = False
+    """Whether a call is rejected while another has its key."""
+
+
 class Said(NamedTuple):
     """What errors of one kind may say."""
 
@@ -52,6 +64,8 @@ class Terms:
     """Simulates a request alone in the same world, so that its history can be compared with that."""
     idempotency_ns: int | None = None
     """For how long the receiver recognizes a repeated effect, 0 for never; None: not said, so not checked."""
+    keys: KeyRules | None = None
+    """How the receiver remembers keys; None: not said, or not at all."""
     action_time_limit_ns: int | None = None
     """After which time in the deployment an attempt is cut off; None: not said, so not checked."""
     retention_ns: int | None = None

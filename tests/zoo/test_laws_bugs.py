@@ -71,6 +71,22 @@ OUTAGES: dict[str, Any] = {
         ],
     }
 }
+DOWN: dict[str, Any] = {
+    "action": {
+        "latency": {"exponential": {"mean": "40ms"}},
+        "weather": [
+            {
+                "outage": {
+                    "from": "0s",
+                    "to": "1s",
+                    "fail": 0.5,
+                    "final": 1.0,
+                    "latency": {"exponential": {"mean": "90ms"}},
+                }
+            }
+        ],
+    }
+}
 KINDS: dict[str, Any] = {
     "action": {
         "outcomes": {
@@ -316,7 +332,7 @@ PLATFORM: dict[str, tuple[str, str, dict[str, Any], list[Place]]] = {
         STORMY,
         [(_Turns, "__init__", ("        if random_phase:", "        if False:"))],
     ),
-    "law: a source takes its share of all, not of what those before it leave": (
+    "law: a second source takes its share of all": (
         "outcomes-as-stated",
         "none",
         OUTAGES,
@@ -325,19 +341,19 @@ PLATFORM: dict[str, tuple[str, str, dict[str, Any], list[Place]]] = {
     "law: an outage has no latency of its own": (
         "latencies-as-stated",
         "none",
-        OUTAGES,
+        DOWN,
         [
             (
                 Fates,
                 "_ways",
-                ("delays(law, self._latency)", "delays(type(law)(mean_ns=40_000_000), self._latency)"),
+                ("delays(law, self._latency)", "delays(law.model_copy(update={'mean_ns': 40_000_000}), self._latency)"),
             )
         ],
     ),
     "law: an outage is silent on what its failures leave open": (
         "errors-say-what-is-stated",
         "none",
-        OUTAGES,
+        DOWN,
         [(Fates, "_ways", ("self._error(says)", "None"))],
     ),
     "law: all failures are of the first kind": (
@@ -414,6 +430,7 @@ def test_a_bug_of_the_platform_is_caught(zoo: Any, name: str) -> None:
         ("component", ISOLATED),
         ("none", STORMY),
         ("none", OUTAGES),
+        ("none", DOWN),
         ("none", KINDS),
         ("helpers", ERRORS),
         ("component", CROWDED),

@@ -241,7 +241,7 @@ def outages_strike(view: View) -> Iterator[Violation]:
         request = attempt.request
         t_ns = attempt.start.t_ns
         for from_ns, to_ns, outcomes in view.terms.outages_ns:
-            if from_ns <= t_ns < to_ns and attempt.outcome not in outcomes:
+            if from_ns <= t_ns < to_ns and attempt.outcome not in outcomes and not attempt.by_key:
                 text = f"attempt {attempt.number} of {request} has '{attempt.outcome}' in store {when(attempt.start)},"
                 text += f" in the outage from {format_duration(from_ns)} to {format_duration(to_ns)}"
                 yield breach(request.number, text, attempt.start)
