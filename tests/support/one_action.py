@@ -11,6 +11,24 @@ from sim.world.actions import ActionOptions
 from sim.world.fates import Fates
 
 
+class Seen:
+    """A host that notes what it is told and what happens around it, with the instants in ns."""
+
+    def __init__(self, clock: Clock, deadline_ns: int | None, strike: float | None) -> None:
+        self.deadline_ns = deadline_ns
+        self.strike = strike
+        self.job_id = -1
+        self.attempt: Any = None
+        self.told: list[tuple[int, str]] = []
+        self._clock = clock
+
+    def attempt_over(self, how: str) -> None:
+        self.told.append((self._clock.now_ns, how))
+
+    def attempt_lost(self) -> None:
+        self.told.append((self._clock.now_ns, "lost"))
+
+
 def action_model(
     clock: Clock,
     choices: Choices,

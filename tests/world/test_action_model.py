@@ -8,7 +8,7 @@ import pytest
 from fake_choices import ByStream
 from hypothesis import given
 from hypothesis import strategies as st
-from one_action import action_model
+from one_action import Seen, action_model
 
 from sim.history.events import Failure
 from sim.history.recorder import Recorder
@@ -35,24 +35,6 @@ def only(outcome: str) -> dict[str, Any]:
 def failing(**says: Any) -> dict[str, Any]:
     """Return shares by which every attempt fails, with an error that says this."""
     return {"fail": {**FAILS["fail"], **says}}
-
-
-class Seen:
-    """A host that notes what it is told and what happens around it, with the instants in ns."""
-
-    def __init__(self, clock: Clock, deadline_ns: int | None, strike: float | None) -> None:
-        self.deadline_ns = deadline_ns
-        self.strike = strike
-        self.job_id = -1
-        self.attempt: Any = None
-        self.told: list[tuple[int, str]] = []
-        self._clock = clock
-
-    def attempt_over(self, how: str) -> None:
-        self.told.append((self._clock.now_ns, how))
-
-    def attempt_lost(self) -> None:
-        self.told.append((self._clock.now_ns, "lost"))
 
 
 def one_attempt(

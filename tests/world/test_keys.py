@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 from fake_choices import ByStream
-from one_action import action_model
+from one_action import Seen, action_model
 from pydantic import ValidationError
-from test_action_model import Seen
 
 from sim.history.events import Failure
 from sim.history.recorder import Recorder
@@ -22,18 +21,16 @@ WINDOW = 1000 * MS
 def calls(
     memory: Memory, script: list[Any], *starts_ms: int, limit_ms: int | None = None
 ) -> tuple[list[tuple[int, int, str]], Request]:
-    """Start calls of one key at instants; returns (ms, number of the call, what) of effects and ends, and the request."""
+    """Start calls of one key at instants; returns effects and ends, (ms, number of the call, what), and the request."""
     clock, recorder, request = Clock(), Recorder(), Request(0)
     model = action_model(clock, ByStream(0.25), script=script, memory=memory, recorder=recorder)
     limit_ns = None if limit_ms is None else limit_ms * MS
+
+    def begin() -> None:
+        model.begin(Seen(clock, None if limit_ns is None else clock.now_ns + limit_ns, None), request)
+
     for start_ms in starts_ms:
-
-        def begin(host: Seen) -> None:
-            if limit_ns is not None:
-                host.deadline_ns = clock.now_ns + limit_ns
-            model.begin(host, request)
-
-        clock.call_after(start_ms * MS, lambda host=Seen(clock, None, None): begin(host))
+        clock.call_after(start_ms * MS, begin)
     clock.drain(None, 100)
     events = [event for event in recorder.history() if event.kind in {"effect", "attempt_end"}]
     told = [(event.t_ns // MS, event.attempt, answer(event)) for event in events]
@@ -51,13 +48,13 @@ WORKS = ("success", 10 * MS)
 
 def test_a_window_from_the_last_applied_effect_is_not_renewed() -> None:
     told, _ = calls(Memory(WINDOW), [WORKS], 0, 600, 1200)
-    assert [what for _, _, what in told if what != "returned"] == ["applied", "suppressed", "report_lost"]
+    assert [what for _, _, what in told if what != "returned"] == ["applied", "suppressed", "timeout"]
 
 
 def test_a_window_from_the_last_effect_that_was_seen_is_renewed() -> None:
     told, _ = calls(Memory(WINDOW, renews=True), [WORKS], 0, 600, 1200, 2201)
     effects = [what for _, _, what in told if what != "returned"]
-    assert effects == ["applied", "suppressed", "suppressed", "report_lost"]
+    assert effects == ["applied", "suppressed", "suppressed", "timeout"]
 
 
 def test_a_repeated_key_gets_the_first_failure_again_without_work() -> None:
