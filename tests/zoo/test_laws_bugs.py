@@ -16,6 +16,9 @@ from sim.retriers.ports import helpers as helpers_port
 from sim.retriers.ports.component import Component
 from sim.retriers.ports.helpers import Helpers
 from sim.scenario.load import from_dict
+from sim.world import action_model
+from sim.world.action_model import ActionModel
+from sim.world.effects import Key
 from sim.world.fates import Fates
 from sim.world.weather import _Turns
 
@@ -69,6 +72,13 @@ OUTAGES: dict[str, Any] = {
                 }
             },
         ],
+    }
+}
+KEYS: dict[str, Any] = {
+    "action": {
+        "latency": {"exponential": {"mean": "100ms"}},
+        "outcomes": {"fail": 0.3, "ack_lost": 0.3, "lost_contact": 0.2},
+        "idempotency": {"window": "500ms", "answers": "first", "in_use": "rejected"},
     }
 }
 DOWN: dict[str, Any] = {
@@ -368,6 +378,30 @@ PLATFORM: dict[str, tuple[str, str, dict[str, Any], list[Place]]] = {
         KINDS,
         [(Fates, "_error", ("kind, share, law = says", "kind, share, law = says; share = share or 0.5"))],
     ),
+    "law: the first answer is forgotten": (
+        "keys-are-known",
+        "article",
+        KEYS,
+        [(Key, "remembered", ("return self.answer if", "return None if"))],
+    ),
+    "law: the first answer is given for ever": (
+        "keys-are-known",
+        "article",
+        KEYS,
+        [(Key, "remembered", ("< memory.window_ns", "< memory.window_ns + 10**12"))],
+    ),
+    "law: a key in use runs": (
+        "keys-are-known",
+        "article",
+        KEYS,
+        [(ActionModel, "_recall", ("memory.rejects and", "False and"))],
+    ),
+    "law: a suppressed effect does not renew the window": (
+        "duplicates-have-causes",
+        "article",
+        {"action": {**KEYS["action"], "idempotency": {"window": "500ms", "from": "last_seen"}}},
+        [(action_model, "apply_effect", ("        key.seen_ns = now_ns\n        return", "        return"))],
+    ),
     "law: replications of one seed": (
         "replications-differ",
         "helpers",
@@ -431,6 +465,7 @@ def test_a_bug_of_the_platform_is_caught(zoo: Any, name: str) -> None:
         ("none", STORMY),
         ("none", OUTAGES),
         ("none", DOWN),
+        ("article", KEYS),
         ("none", KINDS),
         ("helpers", ERRORS),
         ("component", CROWDED),
