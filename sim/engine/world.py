@@ -158,7 +158,7 @@ class World:
             self.choices,
             Fates(self.choices, action, heals_at_ns=self.cell.heals_at),
             effect_at=action.effect_at,
-            window_ns=action.window_ns,
+            memory=action.memory,
             recorder=self.recorder,
             witness=self._witness,
             calls=self._calls,

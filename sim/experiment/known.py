@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sim.retriers.base import Retrier
     from sim.scenario.schema import Scenario
     from sim.world.actions import ActionOptions
+    from sim.world.outcomes import Branch
 
 LEAST_SHAPE: Final = 2.0
 """A Pareto law of this shape or a smaller one has no variance."""
@@ -57,8 +58,7 @@ def _bounds(cell: Scenario, most: int | None) -> dict[str, Bounds]:
 def _is_certain(cell: Scenario) -> bool:
     """Tell whether a scenario leaves nothing to chance; whether its retrier does, only its requests show."""
     action = cell.action
-    shares = [share for _, share, _ in action.branches()] + [action.permanent_failure, action.outcomes.fail.final]
-    shares += [source.fail for source in action.weather]
+    shares = [action.permanent_failure, *(share for way in _ways(action) for share in (way.share, way.says.final))]
     return (
         cell.retrier.kind in PORTS
         and cell.world == "isolated"
@@ -71,15 +71,22 @@ def _is_certain(cell: Scenario) -> bool:
     )
 
 
+def _ways(action: ActionOptions) -> Iterator[Branch]:
+    """Yield the ways in which attempts can go, in any weather, besides success."""
+    for branches in (action.branches(), *action.bad_branches()):
+        yield from (way for way in branches if way.share)
+
+
 def _laws(cell: Scenario) -> Iterator[Law]:
     """Yield the laws that an attempt's time, or its platform's, may follow."""
     platform = cell.platform
     for action in _actions(cell):
         if not action.script:
             yield action.latency
-            yield from (law for _, share, law in action.branches() if share)
-            if action.outcomes.fail.share and action.outcomes.fail.retry_after is not None:
-                yield action.outcomes.fail.retry_after
+            for way in _ways(action):
+                yield way.latency
+                if way.says.retry_after is not None:
+                    yield way.says.retry_after
     if cell.resubmit is not None:
         yield cell.resubmit.after
     yield from filter(None, (platform.mutation_latency, platform.commit_window, platform.dispatch_latency))

@@ -4,7 +4,6 @@ The options of each part stand beside the part; here are the few that belong to 
 that exists has no mistakes outside of its cells: making one raises `ScenarioError` with all of them.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -26,7 +25,7 @@ from pydantic import (
 
 from sim.convex.platform import Platform
 from sim.kernel.durations import format_duration, parse_duration
-from sim.options.model import DURATION_PATTERN, DurationNs, Options, file_rules, is_of_file
+from sim.options.model import DURATION_PATTERN, NAME, DurationNs, Options, checked_name, file_rules, is_of_file
 from sim.options.shorthand import AlsoWritten
 from sim.scenario.checks import (
     Surroundings,
@@ -58,7 +57,6 @@ from sim.world.workload import CancelOptions, RequestsOptions
 
 T = TypeVar("T")
 
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 SEED_MAX = 2**63 - 1
 MOST_FAULTS = 100
 MOST_KEPT = 10_000_000
@@ -91,14 +89,6 @@ class Limits(Options):
 
 def _not_true(value: Any) -> Any:
     return repr(value) if isinstance(value, bool) else value  # since True == 1, Literal[1] would take it
-
-
-def _checked_name(name: str) -> str:
-    if not NAME.fullmatch(name):
-        raise ValueError(
-            "a name has up to 64 lowercase letters, digits, '.', '_' and '-', and starts with a letter or a digit"
-        )
-    return name
 
 
 def _until(value: Any, info: ValidationInfo) -> Any:
@@ -141,7 +131,7 @@ class Scenario(Options):
     schema_version: Annotated[Literal[1], BeforeValidator(_not_true)] = Field(
         default=1, alias="schema", description="Version of this format."
     )
-    name: Annotated[str, AfterValidator(_checked_name), Field(json_schema_extra={"pattern": f"^{NAME.pattern}$"})] = (
+    name: Annotated[str, AfterValidator(checked_name), Field(json_schema_extra={"pattern": f"^{NAME.pattern}$"})] = (
         Field(default="scenario", description="Names the results; by default the name of the file.")
     )
     why: str = Field(default="", max_length=10_000, description="What the scenario shows.")

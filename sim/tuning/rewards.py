@@ -14,7 +14,7 @@ from sim.measure.quantities import METRICS
 from sim.retriers.ports import PORTS
 from sim.scenario.mistakes.problems import Problem, ScenarioError
 from sim.scenario.search_space import PLACE
-from sim.world.weather import OnOff, Outage
+from sim.world.weather import OnOff
 
 if TYPE_CHECKING:
     from sim.scenario.schema import Scenario
@@ -83,9 +83,7 @@ def _can_fail(scenario: Scenario) -> bool:
     action = scenario.action
     if action.script:
         return any(attempt.outcome != "success" for attempt in action.script)
-    return any(options.share > 0 for options in action.outcomes.by_name().values()) or any(
-        map(_is_felt, action.weather)
-    )
+    return any(branch.share > 0 for branch in action.branches()) or any(map(_is_felt, action.weather))
 
 
 def _some_never_succeed(scenario: Scenario) -> bool:
@@ -93,11 +91,8 @@ def _some_never_succeed(scenario: Scenario) -> bool:
 
 
 def _is_felt(source: Weather) -> bool:
-    """Tell whether a source of weather ever fails an attempt."""
-    if isinstance(source, Outage):
-        return source.fail > 0
-    assert isinstance(source, OnOff)  # noqa: S101  # the only other kind
-    return source.fail > 0 and source.down_share > 0
+    """Tell whether a source of weather ever spoils an attempt."""
+    return source.share > 0 and (not isinstance(source, OnOff) or source.down_share > 0)
 
 
 def _counts_polls(scenario: Scenario) -> bool:

@@ -24,11 +24,12 @@ from typing import TYPE_CHECKING, Any, Final
 from sim.history.events import Failure
 from sim.history.recorder import Start
 from sim.history.traffic import UNLIMITED, CallEnd
-from sim.history.vocabulary import AT_SERVICE, CUT, DIED, FAIL, NEVER, REJECTED, SUPPRESSED, THREW, Cause
+from sim.history.vocabulary import AT_SERVICE, CUT, DIED, FAIL, NEVER, SUPPRESSED, THREW, Cause, rejected_by
 from sim.kernel.alarm import Alarm
 from sim.kernel.choices import owned
 from sim.world.attempt import Attempt
-from sim.world.effects import Key, apply_effect
+from sim.world.effects import apply_effect
+from sim.world.keys import KeyRules, key_of
 from sim.world.services.capacity import Capacity
 from sim.world.services.options import NEXT
 from sim.world.services.tokens import TokenBucket
@@ -213,7 +214,7 @@ class Receiver(ABC):
                 self.record("answer", visit, (how, says))
         host.attempt_over(how)
 
-    def apply(self, visit: Visit, window_ns: int | None) -> None:
+    def apply(self, visit: Visit, window_ns: int | None, keys: KeyRules | None = None) -> None:
         """Let the effect of a call happen, unless the death of its caller took it along."""
         attempt = visit.attempt
         if attempt.effect_dropped:
@@ -222,10 +223,10 @@ class Receiver(ABC):
         witness, now_ns = self.around.witness, self.clock.now_ns
         if witness is not None:
             witness.durable()
-        key = visit.request.key
-        if key is None:
-            key = visit.request.key = Key()
-        name = apply_effect(key, attempt, now_ns, window_ns)
+        if keys is None:
+            name = apply_effect(key_of(visit.request), attempt, now_ns, window_ns)
+        else:
+            name = keys.apply(attempt, now_ns)
         if visit.call is not None and name != SUPPRESSED:
             visit.call.effect_ns = now_ns
         recorder = self.around.recorder
@@ -383,13 +384,22 @@ class Service(Receiver):
         reason = REJECTIONS[end]
         self.record("rejected", visit, (reason, retry_after_ns))
         visit.end, visit.how = end, THREW
-        visit.answer = Failure(final=False, retry_after_ns=retry_after_ns, kind=f"{REJECTED}.{reason}")
+        visit.answer = Failure(final=False, retry_after_ns=retry_after_ns, kind=rejected_by(reason))
         self.reply(visit)
 
     # The work.
 
+    def refuses(self, visit: Visit) -> CallEnd | None:
+        """Return why the work on a call does not begin although a server is free; None if it does."""
+        del visit
+        return None
+
     def _begin(self, visit: Visit) -> None:
         """Let the work on a call begin; it holds a server."""
+        refusal = self.refuses(visit)
+        if refusal is not None:
+            self._reject(visit, refusal)
+            return
         others = self.in_progress
         self.in_progress = others + 1
         visit.began_ns = self.clock.now_ns
