@@ -40,7 +40,11 @@ class Possible:
 
     def bounds(self, metric: Metric) -> Bounds:
         """Return between which numbers the values behind a metric lie, in its unit."""
-        return SHARE if metric.unit is Unit.share else self.bounds_of.get(metric.quantity, ANY)
+        if metric.unit is Unit.share:
+            return SHARE
+        if metric.scope.service:  # what is known of requests says nothing of the calls at a service
+            return ANY
+        return self.bounds_of.get(metric.quantity, ANY)
 
     def no_interval(self, metric: Metric) -> str:
         """Say why a metric of an isolated world has no interval, whatever its sample; empty if it may have one."""

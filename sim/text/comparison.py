@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from sim.measure.differences import Difference, Differences
-from sim.measure.quantities import METRICS, QUANTILES, Statistic
+from sim.measure.paths import metric_of
+from sim.measure.quantities import QUANTILES, Statistic
 
 MAIN = (
     "success.rate",
@@ -48,6 +49,6 @@ class Pair:
         return [self.differences[path] for path in MAIN if path in ALWAYS or not self._is_idle(path)]
 
     def _is_idle(self, path: str) -> bool:
-        if METRICS[path].statistic is not Statistic.rate:
+        if metric_of(path).statistic is not Statistic.rate:
             return False
         return not self.differences.a.value(path).value and not self.differences.b.value(path).value

@@ -97,6 +97,8 @@ def value_text(value: float | None, unit: Unit, more: int = 0) -> str:
             return percent_text(value, more)
         case Unit.count:
             return number_text(value, more)
+        case Unit.per_second:
+            return f"{number_text(value, more)}/s"
 
 
 def digits_apart(pairs: Iterable[tuple[float | None, float | None]], write: Callable[[float, int], str]) -> int:

@@ -7,7 +7,8 @@ import math
 from collections.abc import Sequence
 
 from sim.expect.expectations import Ruling, Verdict
-from sim.measure.quantities import METRICS, Unit
+from sim.measure.paths import metric_of
+from sim.measure.quantities import Unit
 from sim.text.numerals import estimate_text, percent_text, value_text, value_texts
 from sim.text.reported import Cell, lack_replications
 from sim.text.wording import counted, listed
@@ -106,7 +107,7 @@ def _share_without_effect(cell: Cell) -> float:
 
 def _ranking(cells: Sequence[Cell], path: str, words: str, *, highest: bool) -> str:
     """Say which cell is ahead in a metric, if any is; every cell must have a value."""
-    unit = METRICS[path].unit
+    unit = metric_of(path).unit
     ranked = sorted(cells, key=lambda cell: _value(cell, path), reverse=highest)
     best, worst = ranked[0].metrics.value(path), ranked[-1].metrics.value(path)
     if best.value == worst.value:

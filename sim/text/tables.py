@@ -7,7 +7,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from sim.measure.quantities import METRICS, Unit
+from sim.measure.paths import metric_of
+from sim.measure.quantities import Unit
 from sim.text.numerals import percent_text, range_text, value_text
 from sim.text.reported import Cell, lack_replications
 
@@ -85,7 +86,7 @@ def _columns(cells: Sequence[Cell], *, merges: bool) -> list[_Column]:
 
 
 def _column(cells: Sequence[Cell], header: str, path: str, rank: int) -> _Column:
-    unit = METRICS[path].unit
+    unit = metric_of(path).unit
     estimates = [cell.metrics.value(path) for cell in cells]
     values = [
         _short_percent(estimate.value)

@@ -9,7 +9,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sim.measure.quantities import METRICS, Statistic, Unit
+from sim.measure.paths import metric_of
+from sim.measure.quantities import Statistic, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,7 @@ def metric_words(path: str) -> str:
     """Name a metric on an axis: `p99 of the time to effect`, `actions a request`."""
     if path in _WORDS:
         return _WORDS[path]
-    metric = METRICS[path]
+    metric = metric_of(path)
     quantity, _, statistic = path.rpartition(".")
     words = quantity.replace("_", " ").replace(".", " of ", 1)
     if metric.statistic is Statistic.rate:
