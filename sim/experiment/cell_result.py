@@ -10,8 +10,10 @@ import numpy as np
 
 from sim.experiment.known import known_of
 from sim.experiment.parts import part_to_keep, requests_in
+from sim.experiment.triggers import triggers_of
 from sim.history.records import Requests
 from sim.measure.metrics import CellMetrics, measure
+from sim.measure.paths import NOTHING_NAMED
 from sim.measure.tally import Examples, Tally
 from sim.measure.timeline import timeline_of
 from sim.measure.traffic import EVERYTHING, TrafficMetrics, Window
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from sim.expect.expectations import Verdict
     from sim.experiment.parts import Part
+    from sim.experiment.triggers import Trigger
     from sim.history.repeats import Unrepeated
     from sim.history.traffic import Traffic
     from sim.measure.timeline import Timeline
@@ -69,6 +72,13 @@ class CellResult:
         """The longest time in ns until a request was known to have ended, whatever its outcome; -1 if none is known."""
         return self._examples.slowest_ns
 
+    @property
+    def is_told_over_time(self) -> bool:
+        """Whether its scenario asks for results over time: it has services, classes, a timeline or a recovery."""
+        scenario = self.cell.scenario
+        asks = scenario.named != NOTHING_NAMED or scenario.timeline is not None or scenario.recovery is not None
+        return asks and self.metrics.traffic is not None
+
     @cached_property
     def timeline(self) -> Timeline | None:
         """The quantities over time, in the bins that the scenario's `timeline` names; None if it names none."""
@@ -76,6 +86,11 @@ class CellResult:
         if options is None or traffic is None:
             return None
         return timeline_of(traffic, options.every, self.cell.scenario.until)
+
+    @property
+    def triggers(self) -> tuple[Trigger, ...]:
+        """What the scenario plans to happen at known times, in order of time."""
+        return triggers_of(self.cell.scenario)
 
     @cached_property
     def _examples(self) -> Examples:

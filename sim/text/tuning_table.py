@@ -13,8 +13,8 @@ from rich.text import Text
 
 from sim.expect.expectations import Expectation, Ruling, Verdict
 from sim.measure.paths import metric_of
+from sim.text.columns import TABLE_WIDTH
 from sim.text.numerals import digits_apart, range_text, value_text
-from sim.text.tables import TABLE_WIDTH
 from sim.text.tried import Role, Tried
 
 if TYPE_CHECKING:
