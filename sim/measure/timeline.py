@@ -187,10 +187,13 @@ class _Binned:
             available[(unlimited.in_bins(self.edges_ns, block) > 0) | (available <= 0)] = math.nan
             return busy / available
 
-        return self._band(of)
+        return self._band(of, most=1.0)
 
-    def _band(self, of: Callable[[range], Floats]) -> Band:
-        """Return the mean and its interval of what `of` gives for blocks of replications, shape (block, bins)."""
+    def _band(self, of: Callable[[range], Floats], most: float = math.inf) -> Band:
+        """Return the mean and its interval of what `of` gives for blocks of replications, shape (block, bins).
+
+        No value is below 0 or above `most`.
+        """
         replications, at_once = self.metrics.replications, max(1, MOST_CELLS // self.bins)
         count, mean, squares = np.zeros(self.bins), np.zeros(self.bins), np.zeros(self.bins)
         for first in range(0, replications, at_once):
@@ -215,4 +218,4 @@ class _Binned:
             squares / freedom / np.maximum(count, 1)
         )
         half[count < LEAST_OF_BAND] = math.nan
-        return Band(mean, np.maximum(mean - half, 0.0), mean + half)
+        return Band(mean, np.maximum(mean - half, 0.0), np.minimum(mean + half, most))

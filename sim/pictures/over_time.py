@@ -61,7 +61,7 @@ def draw_panel(data: OverTime, panel: int = 0, ax: Axes | None = None) -> Axes:
     ax = new_axes() if ax is None else ax
     _draw_lines(data, data.panels[panel], ax)
     _dress(data, ax)
-    ax.set_title(data.title)
+    ax.set_title(data.title, pad=16)
     if ax.get_legend_handles_labels()[0]:
         ax.legend(loc="best", handlelength=4, fontsize=8)
     return ax
@@ -105,15 +105,17 @@ def draw_stack(data: StacksOverTime, panel: StackPanel, ax: Axes) -> Axes:
         below = below + padded
     ax.set_ylabel(panel.y_label)
     if panel.name:
-        ax.set_title(label(panel.name, 80, 1), fontsize=9, loc="left")
+        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1.5}
+        ax.text(0.01, 0.95, label(panel.name, 80, 1), transform=ax.transAxes, ha="left", va="top", bbox=box)
     ax.set_ylim(bottom=0)
     return ax
 
 
 def _draw_lines(data: OverTime, panel: TimePanel, ax: Axes) -> None:
     count = 1 + max(line.cell for line in panel.lines)
+    references = sum(line.is_reference for line in panel.lines)
     for line in panel.lines:
-        style = _reference(line.cell, count) if line.is_reference else line_style(line.cell, count)
+        style = _reference(line, alone=references == 1) if line.is_reference else line_style(line.cell, count)
         style |= {"markevery": None} if "marker" in style else {}
         _draw_line(ax, data.edges_s, line, style)
     ax.set_ylabel(panel.y_label)
@@ -122,12 +124,12 @@ def _draw_lines(data: OverTime, panel: TimePanel, ax: Axes) -> None:
         ax.set_ylim(0, 1.04)
     else:
         ax.set_ylim(bottom=0)
-        ax.yaxis.set_major_locator(MaxNLocator(5))
+        ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
 
 
-def _reference(cell: int, count: int) -> dict[str, Any]:
+def _reference(line: BandLine, *, alone: bool) -> dict[str, Any]:
     """Return how to draw what others are held against: thin and dotted, black if all cells share it."""
-    color = BLACK if count == 1 or cell == 0 else PALETTE[cell % len(PALETTE)]
+    color = BLACK if alone else PALETTE[line.cell % len(PALETTE)]
     return {"color": color, "linestyle": (0, (1, 1.5)), "linewidth": 1.3, "zorder": 3}
 
 
@@ -145,7 +147,7 @@ def _finished(figure: Figure, axes: Sequence[Axes], data: OverTime | StacksOverT
         ax.set_xlim(float(data.edges_s[0]), float(data.edges_s[-1]))
         ax.margins(x=0)
     axes[-1].set_xlabel(f"simulated time in seconds (bins of {data.edges_s[1] - data.edges_s[0]:g} s)")
-    figure.suptitle(f"{data.title}{f' ({data.note})' if data.note else ''}", fontsize=11)
+    axes[0].set_title(f"{data.title}{f' ({data.note})' if data.note else ''}", pad=16)
     _name_shades(axes[0], data)
     handles, texts = axes[0].get_legend_handles_labels()
     if handles:
