@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 CHUNK_REQUESTS: Final = {EVENT: 4096, VECTOR: 65_536}
 """Requests of an isolated world that an engine simulates at a time: some hundredths or tenths of a second."""
-TASK_FORMAT: Final = 3
+TASK_FORMAT: Final = 4
 """Grows whenever a class that is pickled into a task moves or changes, so that workers of an older source refuse it."""
 MOST_REMEMBERED = 4
 """Cells that a worker remembers: chunks come in order, so only a few cells are simulated at a time."""

@@ -71,6 +71,8 @@ _COLUMNS: Final = {
 }
 LATER: Final = range(Cause.repeated, len(Cause))
 """Causes that parts of format 1 do not have: nothing was charged to them."""
+ADDED: Final = ("client", "caller_class", "submissions")
+"""Columns that parts of formats before 3 do not have: one client, no classes, and nothing was submitted again."""
 MOST_ROWS = 2**31
 """More than any part has, so that a wrong number is refused and does not fill the memory."""
 _MASK = 2**64 - 1
@@ -161,6 +163,9 @@ def _part(columns: dict[str, Array]) -> Part:
     if _DUPLICATES[LATER.start] not in columns and columns:
         rows = len(next(iter(columns.values())))
         columns |= {_DUPLICATES[cause]: np.zeros(rows, COLUMNS["duplicates"].dtype) for cause in LATER}
+    if columns and not any(name in columns for name in ADDED):
+        rows = len(next(iter(columns.values())))
+        columns |= {name: np.full(rows, COLUMNS[name].blank, COLUMNS[name].dtype) for name in ADDED}
     found = {name: values.dtype.str for name, values in columns.items()}
     if found != _COLUMNS or len({values.shape for values in columns.values()}) != 1:
         raise BadPayload("these are not the columns of requests")
@@ -211,7 +216,7 @@ def decode_arrays(data: bytes) -> dict[str, Array]:
             arrays[name] = values
     except (zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError, EOFError, OSError) as error:
         raise BadPayload(f"this is no part of a result: {error}") from None
-    except (OverflowError, MemoryError, NotImplementedError, RecursionError) as error:
+    except (OverflowError, MemoryError, RuntimeError) as error:  # a changed byte can say that a member is encrypted
         raise BadPayload(f"this is no part of a result: {type(error).__name__}") from None
     if members:
         raise BadPayload(f"this is no part of a result: nothing says what {', '.join(members)} is")

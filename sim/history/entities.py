@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         JobStepped,
         MutationCommitted,
         RanAway,
+        Resubmitted,
         Settled,
         SettledAgain,
         SleepStarted,
@@ -202,6 +203,7 @@ class Request:
         "number",
         "outcome",
         "resettled",
+        "resubmits",
         "runaway",
         "runaway_at",
         "settled",
@@ -213,12 +215,15 @@ class Request:
     def __init__(self, number: int) -> None:
         self.number = number
         self.submit: Submitted | None = None
+        self.resubmits: list[Place[Resubmitted]] = []
+        """Further submissions by its caller."""
         self.attempts: list[Attempt] = []
         self.jobs: list[Job] = []
         self.effects: list[tuple[int, EffectMade, Attempt]] = []
         """(place, event, attempt)."""
         self.sleeps: list[Place[SleepStarted]] = []
         self.settled: Settled | None = None
+        """The conclusion that counts: of a request that is submitted again the last."""
         self.settled_at = NOT_YET
         self.outcome = ""
         """The name of the `Outcome` it settled as, empty if it has not."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _WORDS: Final = (
     *("retrier", "function", "outcome", "end", "effect", "result"),
-    *("target", "stream", "document_id", "inflight", "limit", "name"),
+    *("target", "stream", "document_id", "inflight", "limit", "name", "reason"),
 )
 """Fields that are the word of an event; no event has two of them."""
 
@@ -49,6 +49,21 @@ class Submitted(Event):
     kind: ClassVar[str] = "submit"
     retrier: str
     """The kind of the retrier."""
+    client: int = -1
+    """The number of the client that asks, or -1 if there is only one."""
+    caller_class: int | None = None
+    """The place of its class among those of the scenario, or None if there are no classes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resubmitted(Event):
+    """The caller asks for the same request again, on its own."""
+
+    kind: ClassVar[str] = "resubmit"
+    submission: int
+    """The number of this submission, from 2."""
+    reason: str
+    """`failed`: it was told of a failure; `silent`: it has heard nothing."""
 
 
 @dataclass(frozen=True, slots=True)

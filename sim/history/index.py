@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from sim.history import events
-from sim.history.entities import Attempt, Commit, Job, Place, Request, Step
+from sim.history.entities import NOT_YET, Attempt, Commit, Job, Place, Request, Step
 from sim.history.vocabulary import CANCEL, IN_PROGRESS, PENDING
 
 if TYPE_CHECKING:
@@ -93,6 +93,13 @@ class Index:
 
     def _submitted(self, _at: int, event: events.Submitted) -> None:
         self._request(event.request).submit = event
+
+    def _resubmitted(self, at: int, event: events.Resubmitted) -> None:
+        request = self._request(event.request)
+        request.resubmits.append((at, event))
+        if request.settled is not None:
+            # Open again: the next conclusion counts.
+            request.settled, request.settled_at, request.outcome = None, NOT_YET, ""
 
     def _attempt_started(self, at: int, event: events.AttemptStarted) -> None:
         request = self._request(event.request)
@@ -207,7 +214,7 @@ class Index:
 
     def _settled(self, at: int, event: events.Settled) -> None:
         request = self._request(event.request)
-        if request.settled is not None:
+        if request.settled is not None and not request.resubmits:
             request.resettled.append(event)
             return
         request.settled = event
@@ -243,6 +250,7 @@ class Index:
 
     _takers: ClassVar[dict[type[events.Event], Callable[..., None]]] = {
         events.Submitted: _submitted,
+        events.Resubmitted: _resubmitted,
         events.AttemptStarted: _attempt_started,
         events.AttemptEnded: _attempt_ended,
         events.ContactLost: _contact_lost,

@@ -46,7 +46,8 @@ class Committed(NamedTuple):
 
 
 _FIELDS: Final[dict[type[Event], str]] = {
-    events.Submitted: "name",
+    events.Submitted: "name subject detail",
+    events.Resubmitted: "subject name",
     events.Settled: "subject name detail",
     events.SettledAgain: "name",
     events.CallbackRan: "name",
@@ -88,6 +89,9 @@ _SHAPES: Final[dict[str, Callable[[Callable[..., Event]], Read]]] = {
     "subject name": lambda make: lambda t_ns, _, request, subject, name, __: make(t_ns, request, subject, name),
     "subject detail": lambda make: lambda t_ns, _, request, subject, __, detail: make(t_ns, request, subject, detail),
     "name detail": lambda make: lambda t_ns, _, request, __, name, detail: make(t_ns, request, name, detail),
+    "name subject detail": lambda make: (
+        lambda t_ns, _, request, subject, name, detail: make(t_ns, request, name, subject, detail)
+    ),
     "subject name detail": lambda make: (
         lambda t_ns, _, request, subject, name, detail: make(t_ns, request, subject, name, detail)
     ),

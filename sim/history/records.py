@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sim.history.vocabulary import NEVER, Cause
 
 Unit = Literal["number", "instant", "count", "duration", "code"]
-"""`number`: a name of the row; `instant` and `duration`: ns; `code`: of an enumeration."""
+"""`number`: a name of the row; `instant` and `duration`: ns; `code`: of an enumeration, or a place in a list."""
 
 
 class Column(NamedTuple):
@@ -39,11 +39,20 @@ class Requests:
     """One row a request, in order of (replication, number); a column has shape (requests,) unless it says otherwise.
 
     Times are ns of simulated time, and `NEVER` (-1) if the thing did not happen.
+
+    A caller who is told of a failure, or of nothing, may submit a request again (`resubmit` of a scenario). All its
+    submissions are one row: `submitted_ns` is the first, `outcome`, `settled_ns` and `known_attempt_end_ns` are of its
+    last conclusion. The first success or cancel stands, whichever submission it is of. A failure counts if its
+    submission is the newest; once the request is submitted again, it is open until the next conclusion.
     """
 
     replication: NDArray[np.int32] = _column(np.int32, "number")
     number: NDArray[np.int64] = _column(np.int64, "number")
     """The request's number in its cell (isolated) or in its replication (shared), from 0."""
+    client: NDArray[np.int32] = _column(np.int32, "number")
+    """The number of the client that asks, from 0; always 0 in isolated worlds."""
+    caller_class: NDArray[np.int16] = _column(np.int16, "code")
+    """The place of its class among the scenario's `classes`, from 0; 0 if there are none."""
     submitted_ns: NDArray[np.int64] = _column(np.int64, "instant")
     first_effect_ns: NDArray[np.int64] = _column(np.int64, "instant", NEVER)
     settled_ns: NDArray[np.int64] = _column(np.int64, "instant", NEVER)
@@ -70,6 +79,8 @@ class Requests:
     own: it counts until its client gives up on it, its request settles, or `until`; not at all if none of these comes.
     """
     outcome: NDArray[np.uint8] = _column(np.uint8, "code")
+    submissions: NDArray[np.int32] = _column(np.int32, "count", 1)
+    """How often its caller submitted it, the first time included."""
     duplicates: NDArray[np.int32] = _column(np.int32, "count", width=(len(Cause),))
     """Shape (requests, causes): applied effects after the first, by `Cause`."""
 

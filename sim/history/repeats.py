@@ -46,7 +46,7 @@ def unrepeated(first: Requests, again: Requests, before: int = 0, columns: Itera
     }
     for more, submitted in ((first, (1, 0)), (again, (0, 1))):
         for number in more.number[rows:].tolist():
-            found[number] = Unrepeated(before + number, (("submissions", *submitted),))
+            found[number] = Unrepeated(before + number, (("submitted", *submitted),))
     return [found[number] for number in sorted(found)]
 
 

@@ -36,6 +36,9 @@ class Request:
     def __init__(self, number: int, submitted_ns: int = 0) -> None:
         self.number = number
         self.submitted_ns = submitted_ns
+        self.client = 0
+        self.caller_class = 0
+        self.submissions = 1
         self.first_effect_ns = NEVER
         self.settled_ns = NEVER
         self.known_attempt_end_ns = NEVER

@@ -36,10 +36,10 @@ from sim.world.workload import Recorded
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FORMAT: Final = "2"
+FORMAT: Final = "3"
 """Of results files; grows if an older retrysim cannot read them any more."""
-READ: Final = ("1", FORMAT)
-"""The formats that can be read; in 1 no duplicate is charged to `repeated`."""
+READ: Final = ("1", "2", FORMAT)
+"""The formats that can be read; in 1 no duplicate is charged to `repeated`, before 3 there are no callers."""
 _COLUMNS: Final[dict[str, type[Column]]] = {"empirical": Empirical, "file": Recorded}
 
 Row = tuple[Any, ...]

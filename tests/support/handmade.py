@@ -23,6 +23,9 @@ MakeCell = Callable[..., Cell]
 
 DEFAULTS: dict[str, int] = {
     "replication": 0,
+    "client": 0,
+    "caller_class": 0,
+    "submissions": 1,
     "submitted_ns": 0,
     "first_effect_ns": 100 * MS,
     "settled_ns": 150 * MS,

@@ -76,6 +76,9 @@ def columns_of(view: View, request: Request) -> dict[str, Right]:
     return {
         "replication": view.terms.replication,
         "number": request.number,
+        "client": 0 if request.submit is None else max(request.submit.client, 0),
+        "caller_class": 0 if request.submit is None else request.submit.caller_class or 0,
+        "submissions": 1 + len(request.resubmits),
         "submitted_ns": request.submitted_ns,
         "first_effect_ns": first,
         "settled_ns": NEVER if settled is None else _since_ns(settled),
