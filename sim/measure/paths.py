@@ -11,13 +11,13 @@ scenario.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from sim.history.vocabulary import NEVER
-from sim.measure.quantities import METRICS, WHOLE, Metric, Scope, column_or_zeros
+from sim.measure.quantities import METRICS, WHOLE, Metric, Scope
 from sim.measure.traffic_quantities import TRAFFIC, Place
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from sim.history.records import Requests
 
+LONGEST: Final = 200
+"""So many characters of a path that names no metric are looked at."""
 MOST_CHARACTERS: Final = 60
 """Of a name that is quoted in a message."""
 
@@ -51,9 +53,9 @@ def rows_of(requests: Requests, scope: Scope, named: Named) -> NDArray[np.bool_]
     """Tell which requests are of a class or a client; None: all."""
     ours: NDArray[np.bool_] | None = None
     if scope.of_class:
-        ours = column_or_zeros(requests, "caller_class") == named.classes.index(scope.of_class)
+        ours = requests.caller_class == named.classes.index(scope.of_class)
     if scope.client != NEVER:
-        ours = column_or_zeros(requests, "client") == scope.client
+        ours = requests.client == scope.client
     return ours
 
 
@@ -125,7 +127,8 @@ def _splits(path: str) -> Iterator[tuple[Scope, str]]:
         elif kind == "class":
             yield Scope(of_class=name), base
         else:
-            yield Scope(service=name), base
+            if "class" not in parts[:at]:  # a class is meant, not a service of such a name
+                yield Scope(service=name), base
             if parts[at] == "class":
                 for end in range(at + 2, len(parts)):
                     yield Scope(service=name, of_class=".".join(parts[at + 1 : end])), ".".join(parts[end:])
@@ -164,18 +167,23 @@ def short(text: str) -> str:
 
 
 def _unknown(path: str) -> str:
-    known = [f"{scope.prefix}{base}" for scope, _ in _splits(path[:200]) for base in _bases(scope)]
-    # Two ways: a guessed name differs from ours by a missing word ("success") or by a slip ("sucess.rate").
-    close = get_close_matches(path[:200].lower(), known, n=1, cutoff=0.7) or [
-        one for one in known if one.startswith(path)
+    splits = list(_splits(path[:LONGEST]))
+    near = [
+        (SequenceMatcher(None, base.lower(), close).ratio(), f"{scope.prefix}{close}")
+        for scope, base in splits
+        for close in _near(base, _bases(scope))
     ]
-    if close:
-        return f"unknown metric '{short(path)}'; did you mean '{close[0]}'?"
-    scopes = [scope for scope, _ in _splits(path[:200])]
-    where = f" behind {scopes[1].prefix.rstrip('.')}" if len(scopes) > 1 else ""
-    return (
-        f"unknown metric '{short(path)}'; the metrics{where} are {_families(_bases(scopes[min(1, len(scopes) - 1)]))}"
-    )
+    if near:
+        return f"unknown metric '{short(path)}'; did you mean '{max(near, key=lambda one: one[0])[1]}'?"
+    scope = splits[min(1, len(splits) - 1)][0]
+    where = f" behind {scope.prefix.rstrip('.')}" if scope != WHOLE else ""
+    return f"unknown metric '{short(path)}'; the metrics{where} are {_families(_bases(scope))}"
+
+
+def _near(base: str, known: Mapping[str, Metric]) -> list[str]:
+    """Return the known metric that is nearest to what was written, if any is near."""
+    # Two ways: a guessed name differs from ours by a missing word ("success") or by a slip ("sucess.rate").
+    return get_close_matches(base.lower(), known, n=1, cutoff=0.7) or [one for one in known if one.startswith(base)][:1]
 
 
 def _families(metrics: Mapping[str, Metric]) -> str:

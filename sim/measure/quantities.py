@@ -187,7 +187,7 @@ def _false_failures(requests: Requests, _: Deadlines) -> Columns:
 
 def _deadline_missed(requests: Requests, deadlines_ns: Deadlines) -> Columns:
     patience_ns = np.array([NEVER if one is None else one for one in (*deadlines_ns, None)], np.int64)
-    deadline_ns = patience_ns[np.minimum(column_or_zeros(requests, "caller_class"), len(deadlines_ns))]
+    deadline_ns = patience_ns[np.minimum(requests.caller_class, len(deadlines_ns))]
     in_time = (requests.outcome == Outcome.success) & (requests.settled_ns - requests.submitted_ns <= deadline_ns)
     return (~in_time).astype(np.int64), deadline_ns != NEVER
 
@@ -203,12 +203,6 @@ def columns_of(quantity: str, requests: Requests, deadlines_ns: Deadlines = ()) 
     if quantity in UNTALLIED:
         return UNTALLIED[quantity](requests, deadlines_ns)
     return QUANTITIES[quantity](requests)
-
-
-def column_or_zeros(requests: Requests, name: str) -> NDArray[np.int64]:
-    """Return a column of requests; zeros if records have no such column, since then all requests are of one kind."""
-    found: NDArray[np.int64] | None = getattr(requests, name, None)
-    return np.zeros(len(requests), np.int64) if found is None else found
 
 
 QUANTILES = MappingProxyType(
