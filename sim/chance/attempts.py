@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sim.chance import latencies
 from sim.chance.evidence import Trial
 from sim.chance.overall import overall
-from sim.history.vocabulary import ATTEMPT_OUTCOMES, FAIL, SUCCESS
+from sim.history.vocabulary import AT_SERVICE, ATTEMPT_OUTCOMES, FAIL, SUCCESS
 
 if TYPE_CHECKING:
     from sim.chance.evidence import Evidence
@@ -60,8 +60,9 @@ class Attempts:
         for request in view.requests.values():
             number = request.number
             self._rows += [
-                (here, number, one.number, codes[one.outcome], one.latency_ns, one.start.t_ns)
+                (here, number, one.number, codes[one.start.outcome], one.latency_ns, one.start.t_ns)
                 for one in request.attempts
+                if one.start.outcome != AT_SERVICE
             ]
             if told:
                 self._take_errors(request.attempts)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from sim.history.request import Request
     from sim.history.vocabulary import End
     from sim.kernel.choices import Choices
-    from sim.world.action_model import ActionModel
     from sim.world.attempt import Attempt
+    from sim.world.hosts import External
     from sim.world.witness import Witness
 
 
@@ -190,6 +190,14 @@ class _Connection:
     def attempt_lost(self) -> None:
         self.answer.fail(CallFailed("contact with the call was lost"))
 
+    def give_up(self) -> None:
+        """Wait no longer; the call goes on."""
+        attempt = self.attempt
+        if attempt is not None and not attempt.ended:
+            self.given_up_ns = self._client.clock.now_ns
+            attempt.give_up(self.given_up_ns)
+            attempt.blame = Cause.timeout
+
     def time_out(self) -> None:
         attempt = self.attempt
         if attempt is not None and not attempt.ended:
@@ -208,7 +216,7 @@ class Client:
         self,
         clock: Clock,
         choices: Choices,
-        action: ActionModel,
+        action: External,
         loop: Loop,
         request: Request,
         *,

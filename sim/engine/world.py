@@ -8,6 +8,7 @@ from sim.clients.client import Client
 from sim.convex.deployment import Deployment
 from sim.convex.functions import ACTION, Function, mutation
 from sim.convex.server import Server
+from sim.engine.services import compose
 from sim.engine.unended import count_unended, end_of_observation
 from sim.history.request import Request
 from sim.history.vocabulary import CANCEL, NEVER, OF_THE_ACTION, OF_THE_REQUEST, Outcome
@@ -19,6 +20,9 @@ from sim.laws.distributions import Exponential
 from sim.retriers.base import LoopRetrier, Retrier, ScheduledRetrier, promises_of
 from sim.world import faults
 from sim.world.action_model import ActionModel
+from sim.world.fates import Fates
+from sim.world.services.callers import Callers
+from sim.world.services.service import Surroundings
 from sim.world.weather import WeatherPath
 from sim.world.workload import arrival_times_ns
 
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
     from sim.history.recorder import Recorder
     from sim.history.traffic import CallLog, Traffic
     from sim.scenario.schema import Scenario
+    from sim.world.actions import ActionOptions
+    from sim.world.hosts import External
     from sim.world.witness import Witness
 
 
@@ -81,22 +87,19 @@ class World:
         self.promises = promises_of(self.retrier)
         """Asked for before anything happens: what a retrier does to its own fields later does not change them."""
         action = cell.action
-        self.model = ActionModel(
+        around = Surroundings(
             clock,
             choices,
-            latency=action.latency,
-            outcomes=action.branches(),
-            script=action.scripted(),
-            effect_at=action.effect_at,
-            window_ns=action.window_ns,
-            final_share=action.outcomes.fail.final,
-            retry_after=action.outcomes.fail.retry_after,
-            script_errors=action.script_errors(),
-            heals_at_ns=cell.heals_at,
+            Callers(),
+            calls=calls,
             recorder=recorder,
             witness=witness,
-            calls=calls,
+            heals_at_ns=cell.heals_at,
+            names=tuple(cell.services),
         )
+        self.services = compose(cell.services, around)
+        """By their names."""
+        self.model: External = self._action_model(action) if action.service is None else self.services[action.service]
         system_errors = [fault.share for fault in cell.faults if isinstance(fault, faults.SystemError)]
         server = Server(
             clock,
@@ -123,6 +126,19 @@ class World:
         """How many requests a deployment that was opened is to have."""
         self.drained = False
         """Whether only background work remained when the simulation ended."""
+
+    def _action_model(self, action: ActionOptions) -> ActionModel:
+        """Make the model of an action that calls no service."""
+        return ActionModel(
+            self.clock,
+            self.choices,
+            Fates(self.choices, action, heals_at_ns=self.cell.heals_at),
+            effect_at=action.effect_at,
+            window_ns=action.window_ns,
+            recorder=self.recorder,
+            witness=self._witness,
+            calls=self._calls,
+        )
 
     def _deploy(self, retrier: ScheduledRetrier) -> None:
         retrier.bind(self._action)
@@ -203,6 +219,8 @@ class World:
                 self.clock.call_after(arrivals[number + 1] - self.clock.now_ns, arrive)
 
         self._start_crons()
+        for service in self.services.values():
+            service.start()
         self.clock.call_after(arrivals[0], arrive)
         for position, fault in enumerate(self.cell.faults):
             if isinstance(fault, faults.Restart):

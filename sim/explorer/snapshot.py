@@ -147,7 +147,8 @@ class Snapshot:
     def _request(self, request: Request) -> Any:
         now_ns = self._now_ns
         waits_ns = now_ns - request.last_attempt_end_ns if request.settled_ns == NEVER else 0
-        applied_ns = now_ns - request.last_applied_ns if self._world.cell.action.window_ns is not None else 0
+        key, remembers = request.key, self._world.cell.action.window_ns is not None
+        applied_ns = now_ns - key.applied_ns if key is not None and remembers else NEVER
         return (
             int(request.outcome),
             request.settled_ns != NEVER,
@@ -156,7 +157,7 @@ class Snapshot:
             request.effects,
             request.suppressed,
             None if request.duplicates is None else tuple(request.duplicates),
-            None if request.last_applied is None else self._attempt(request.last_applied),
+            None if key is None or key.last_applied is None else self._attempt(key.last_applied),
             applied_ns,
             waits_ns if self._distinct.named_waits else 0,
             now_ns - request.submitted_ns if self._distinct.deadline else 0,
@@ -174,7 +175,7 @@ class Snapshot:
             attempt.given_up,
             attempt.effect_done,
             attempt._effect_at_end,
-            attempt._effect_dropped,
+            attempt.effect_dropped,
             attempt.callbacks is None,
             None if attempt.failure is None else tuple(attempt.failure),
         )

@@ -6,7 +6,7 @@ A place is a position in the history. An event that did not happen has the place
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from sim.history.vocabulary import CANCELED, THREW
 from sim.kernel.durations import format_duration
@@ -15,9 +15,14 @@ if TYPE_CHECKING:
     from sim.history.events import (
         AttemptEnded,
         AttemptStarted,
+        CallArrived,
         CallbackRan,
         CallbackThrew,
+        CallDropped,
         CallGivenUp,
+        CallQueued,
+        CallRejected,
+        CallSent,
         CancelAnswered,
         CancelAsked,
         ContactLost,
@@ -27,6 +32,8 @@ if TYPE_CHECKING:
         FunctionThrew,
         JobCreated,
         JobStepped,
+        LayerAnswered,
+        LayerEffect,
         MutationCommitted,
         RanAway,
         Resubmitted,
@@ -35,6 +42,8 @@ if TYPE_CHECKING:
         SleepStarted,
         Submitted,
         SystemErrorStruck,
+        WorkEnded,
+        WorkStarted,
     )
     from sim.history.vocabulary import AttemptOutcome, JobState
 
@@ -73,7 +82,7 @@ class Attempt:
         self.at = at
         self.start = start
         self.number = start.attempt
-        self.outcome: AttemptOutcome = start.outcome
+        self.outcome: AttemptOutcome | Literal["at_service"] = start.outcome
         """What the world had in store for it."""
         self.job = start.job
         """The number of the job that runs it, or -1 for a client outside."""
@@ -97,6 +106,65 @@ class Attempt:
     def over_by(self, at: int) -> bool:
         """Tell whether by this place it had ended, was out of sight, or had been given up."""
         return self.end_at < at or self.lost_at < at or self.given_up_at < at
+
+
+class Call:
+    """One call at a service, and what became of it; events that did not happen are None."""
+
+    __slots__ = (
+        "answered",
+        "arrived",
+        "arrived_at",
+        "at",
+        "attempt",
+        "dropped",
+        "effects",
+        "id",
+        "out_at",
+        "queued",
+        "queued_at",
+        "rejected",
+        "request",
+        "sent",
+        "service",
+        "work",
+        "work_at",
+        "work_end",
+        "work_end_at",
+    )
+
+    def __init__(self, request: Request, at: int, sent: CallSent) -> None:
+        self.request = request
+        self.at = at
+        self.sent = sent
+        self.id = sent.call
+        self.service = sent.service
+        self.attempt: Attempt | None = None
+        """The attempt that it is; None for a call that a service makes."""
+        self.arrived: CallArrived | None = None
+        self.arrived_at = NOT_YET
+        self.queued: CallQueued | None = None
+        self.queued_at = NOT_YET
+        self.rejected: CallRejected | None = None
+        self.dropped: CallDropped | None = None
+        self.out_at = NOT_YET
+        """The place at which it was rejected or dropped."""
+        self.work: WorkStarted | None = None
+        self.work_at = NOT_YET
+        self.work_end: WorkEnded | None = None
+        self.work_end_at = NOT_YET
+        self.effects: list[Place[LayerEffect]] = []
+        """Of a call that a service makes; the effects of an attempt are its own."""
+        self.answered: LayerAnswered | None = None
+        """The answer to a call that a service made."""
+
+    @property
+    def left_at(self) -> int:
+        """The place at which the service was done with it: its work ended, or it was rejected or dropped."""
+        return min(self.out_at, self.work_end_at)
+
+    def __str__(self) -> str:
+        return f"call {self.id} of {self.request} at {self.service}"
 
 
 class Step:
@@ -196,6 +264,7 @@ class Request:
         "attempts",
         "callbacks",
         "callbacks_lost",
+        "calls",
         "cancel_commits",
         "cancels",
         "effects",
@@ -218,6 +287,8 @@ class Request:
         self.resubmits: list[Place[Resubmitted]] = []
         """Further submissions by its caller."""
         self.attempts: list[Attempt] = []
+        self.calls: list[Call] = []
+        """Its calls at services, those of layers included."""
         self.jobs: list[Job] = []
         self.effects: list[tuple[int, EffectMade, Attempt]] = []
         """(place, event, attempt)."""

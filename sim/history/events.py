@@ -7,7 +7,7 @@ The events of a mutation carry the instant of its commit and stand together, rig
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -165,14 +165,14 @@ class AttemptStarted(AttemptEvent):
     """The user's action starts."""
 
     kind: ClassVar[str] = "attempt"
-    outcome: AttemptOutcome
-    """What the world has in store for it."""
+    outcome: AttemptOutcome | Literal["at_service"]
+    """What the world has in store for it; `at_service` if that shows only when a service works on its call."""
     job: int
     """The job that runs it, or -1 for a client outside."""
     effect_ns: int
     """The instant at which its effect is due, or -1."""
     latency_ns: int
-    """The latency that it was given, or -1 for a hang."""
+    """The latency that it was given, or -1 for a hang, or at a service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +208,142 @@ class EffectMade(AttemptEvent):
     kind: ClassVar[str] = "effect"
     effect: str
     """`applied`, `suppressed`, or the name of a `Cause` for an effect after the first."""
+
+
+# Calls at services: those of attempts, and those that services make in the course of their work.
+
+
+@dataclass(frozen=True, slots=True)
+class CallEvent(Event):
+    """Something that concerns one call at a service."""
+
+    call: int
+    """Counts the calls at all services, from 0."""
+    service: str
+    """The name of the service that is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallSent(CallEvent):
+    """A call is made; one without a caller is an attempt of its request."""
+
+    kind: ClassVar[str] = "call"
+    number: int
+    """Counts the calls that this request leads to at this service, from 1; of an attempt its number."""
+    caller: str
+    """The service that makes it, or empty: the request's retrier."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallArrived(CallEvent):
+    """It reaches the service."""
+
+    kind: ClassVar[str] = "arrived"
+    in_queue: int
+    """Calls that wait for a server, without this one."""
+    in_progress: int
+    """Calls that are worked on, without this one."""
+    tokens: int | None
+    """Whole tokens of the rate limit, before it takes one; None without a limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallQueued(CallEvent):
+    """It has to wait for a server."""
+
+    kind: ClassVar[str] = "queued"
+    ahead: int
+    """Calls that are to be served before it, as things stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallRejected(CallEvent):
+    """The service does not work on it."""
+
+    kind: ClassVar[str] = "rejected"
+    reason: str
+    """`queue`, `max_wait`, `rate_limit`, `shed` or `in_use`."""
+    retry_after_ns: int
+    """How long the answer asks to wait before a retry, or -1."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallDropped(CallEvent):
+    """Its turn came after its caller had given up, and the service drops such calls."""
+
+    kind: ClassVar[str] = "dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkStarted(CallEvent):
+    """The work on it begins."""
+
+    kind: ClassVar[str] = "work"
+    outcome: AttemptOutcome
+    """What the world has in store for it."""
+    latency_ns: int
+    """The latency that it was given, or -1 for a hang."""
+    work_ns: int
+    """That latency with the slow-down, or -1."""
+    effect_ns: int
+    """The instant at which its effect is due; -1 if it has none, or if it comes after calls that the work makes."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkEnded(CallEvent):
+    """The work is over, and its server free."""
+
+    kind: ClassVar[str] = "work_end"
+    end: str
+    """The name of a `CallEnd`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerEffect(CallEvent):
+    """The effect of a call that a service made."""
+
+    kind: ClassVar[str] = "layer_effect"
+    effect: str
+    """As that of `EffectMade`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerAnswered(CallEvent):
+    """The answer to a call that a service made has reached it."""
+
+    kind: ClassVar[str] = "answer"
+    end: End
+    failure: Failure | None
+    """What the error says, if it says anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowRead(CallEvent):
+    """A versioned row is read."""
+
+    kind: ClassVar[str] = "read"
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowWritten(CallEvent):
+    """A write reaches a versioned row; it counts only if it was made with the version that is there."""
+
+    kind: ClassVar[str] = "write_back"
+    seen: int
+    """The version that its caller has read."""
+    version: int
+    """The version that is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServersChanged(Event):
+    """A service has another number of servers from now on; each has one such event at the start."""
+
+    kind: ClassVar[str] = "servers"
+    service: str
+    servers: int
+    """-1 if there is no limit."""
 
 
 # Jobs, and the mutations that change them.
@@ -374,3 +510,5 @@ class Failure(NamedTuple):
     """Whether it is marked as not worth a retry."""
     retry_after_ns: int
     """How long it asks to wait before a retry, or -1."""
+    kind: str = ""
+    """What the answer is besides a failure, such as `rejected.queue`; empty for a failure that says nothing more."""

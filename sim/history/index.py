@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from sim.history import events
-from sim.history.entities import NOT_YET, Attempt, Commit, Job, Place, Request, Step
+from sim.history.entities import NOT_YET, Attempt, Call, Commit, Job, Place, Request, Step
 from sim.history.vocabulary import CANCEL, IN_PROGRESS, PENDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sim.history.events import AttemptEvent
+    from sim.history.events import AttemptEvent, CallEvent
     from sim.history.recorder import History
 
 Ledger = (
@@ -42,12 +42,17 @@ class Index:
         self.backoffs: list[Place[events.BackedOff]] = []
         self.ledger: list[Place[Ledger]] = []
         """All changes of the store: jobs, their steps, writes, commits, collections."""
+        self.calls: dict[int, Call] = {}
+        """Calls at services, by their numbers."""
+        self.servers: list[Place[events.ServersChanged]] = []
         self.backwards: list[int] = []
         """Places at which the clock went back."""
         self.strays: list[Place[AttemptEvent]] = []
         """Ends, losses and effects of attempts that were never started, and second ends."""
         self.strangers: list[Place[events.JobStepped | events.MutationCommitted]] = []
         """Steps and commits of jobs that were never created."""
+        self.stray_calls: list[Place[CallEvent]] = []
+        """Events of calls that were never sent, or that came twice."""
         last_ns = 0
         for at, event in enumerate(self.events):
             t_ns = event.t_ns
@@ -133,6 +138,69 @@ class Index:
         if attempt is not None:
             attempt.effects.append((at, event))
             attempt.request.effects.append((at, event, attempt))
+
+    def _call_sent(self, at: int, event: events.CallSent) -> None:
+        request = self._request(event.request)
+        if event.call in self.calls:
+            self.stray_calls.append((at, event))
+            return
+        call = self.calls[event.call] = Call(request, at, event)
+        request.calls.append(call)
+        if not event.caller and request.attempts and request.attempts[-1].number == event.number:
+            call.attempt = request.attempts[-1]
+
+    def _call_of(self, at: int, event: CallEvent, stage: str) -> Call | None:
+        """Find the call of an event, and note the event as one stage of it; each stage comes once."""
+        call = self.calls.get(event.call)
+        if call is None or call.service != event.service or getattr(call, stage) is not None:
+            self.stray_calls.append((at, event))
+            return None
+        setattr(call, stage, event)
+        return call
+
+    def _call_arrived(self, at: int, event: events.CallArrived) -> None:
+        if (call := self._call_of(at, event, "arrived")) is not None:
+            call.arrived_at = at
+
+    def _call_queued(self, at: int, event: events.CallQueued) -> None:
+        if (call := self._call_of(at, event, "queued")) is not None:
+            call.queued_at = at
+
+    def _call_rejected(self, at: int, event: events.CallRejected) -> None:
+        if (call := self._call_of(at, event, "rejected")) is not None:
+            call.out_at = min(call.out_at, at)
+
+    def _call_dropped(self, at: int, event: events.CallDropped) -> None:
+        if (call := self._call_of(at, event, "dropped")) is not None:
+            call.out_at = min(call.out_at, at)
+
+    def _work_started(self, at: int, event: events.WorkStarted) -> None:
+        call = self._call_of(at, event, "work")
+        if call is None:
+            return
+        call.work_at = at
+        attempt = call.attempt
+        if attempt is not None:
+            attempt.outcome = event.outcome
+            attempt.effect_ns = event.effect_ns
+            attempt.latency_ns = event.work_ns
+
+    def _work_ended(self, at: int, event: events.WorkEnded) -> None:
+        if (call := self._call_of(at, event, "work_end")) is not None:
+            call.work_end_at = at
+
+    def _layer_effect(self, at: int, event: events.LayerEffect) -> None:
+        call = self.calls.get(event.call)
+        if call is None:
+            self.stray_calls.append((at, event))
+        else:
+            call.effects.append((at, event))
+
+    def _layer_answered(self, at: int, event: events.LayerAnswered) -> None:
+        self._call_of(at, event, "answered")
+
+    def _servers_changed(self, at: int, event: events.ServersChanged) -> None:
+        self.servers.append((at, event))
 
     def _job_created(self, at: int, event: events.JobCreated) -> None:
         self.ledger.append((at, event))
@@ -256,6 +324,16 @@ class Index:
         events.ContactLost: _contact_lost,
         events.CallGivenUp: _call_given_up,
         events.EffectMade: _effect_made,
+        events.CallSent: _call_sent,
+        events.CallArrived: _call_arrived,
+        events.CallQueued: _call_queued,
+        events.CallRejected: _call_rejected,
+        events.CallDropped: _call_dropped,
+        events.WorkStarted: _work_started,
+        events.WorkEnded: _work_ended,
+        events.LayerEffect: _layer_effect,
+        events.LayerAnswered: _layer_answered,
+        events.ServersChanged: _servers_changed,
         events.JobCreated: _job_created,
         events.JobStepped: _job_stepped,
         events.DocumentWritten: _stored,

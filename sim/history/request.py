@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sim.history.records import COLUMNS, Requests
+from sim.history.traffic import NO_SERVICE
 from sim.history.vocabulary import NEVER, Cause, Outcome
 
 CAUSES = len(Cause)
@@ -17,18 +18,36 @@ OPEN = Outcome.open
 """Looked up once: an enumeration is slow to ask, and every simulated world makes a request."""
 
 
+class AtReceiver:
+    """What a receiver and its callers remember of one request: how many calls it got, and its key."""
+
+    __slots__ = ("calls", "key")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.key: Any = None
+        """What the receiver remembers of it, as `Request.key`."""
+
+    def count(self) -> int:
+        """Count one call more, and return their number."""
+        self.calls += 1
+        return self.calls
+
+
 class Request:
     """Counters and moments of one request; see `sim.history.records.Requests` for their meaning."""
 
     __slots__ = (
         *(name for name in COLUMNS if name != "replication"),
+        "_at",
+        "caller",
         "executions",
         "handle",
         "jobs",
-        "last_applied",
-        "last_applied_ns",
+        "key",
         "last_attempt",
         "permanent",
+        "root",
         "runaway",
         "weather",
     )
@@ -62,13 +81,26 @@ class Request:
         """What `submit` returned: the retrier's own name for the request."""
         self.jobs: list[Any] | None = None
         """The request's jobs in order of creation, kept only if the scenario may cancel one."""
-        self.last_applied: Any = None
-        """The attempt that made the last applied effect."""
-        self.last_applied_ns = NEVER
+        self.key: Any = None
+        """What the receiver of the action remembers of it (`sim.world.effects.Key`), None before its first effect."""
         self.last_attempt: Any = None
         """The attempt that was begun last."""
+        self.caller = NO_SERVICE
+        """The position of the service that makes these calls; `NO_SERVICE` for the request's own retrier."""
+        self.root: Request | None = None
+        """The request in whose service a layer calls: it has a record of its own for that. None for a request."""
+        self._at: dict[str, AtReceiver] | None = None
         self.runaway = ""
         """The limit that the request ran into."""
+
+    def at(self, receiver: str) -> AtReceiver:
+        """Return what is remembered of this request at a receiver that it reaches through a layer."""
+        if self._at is None:
+            self._at = {}
+        found = self._at.get(receiver)
+        if found is None:
+            found = self._at[receiver] = AtReceiver()
+        return found
 
     def settle(self, outcome: Outcome, now_ns: int, attempt_end_ns: int | None = None) -> bool:
         """Note the retrier's conclusion; the first one stands, and none after a limit. Returns whether it counts.

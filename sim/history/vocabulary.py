@@ -24,6 +24,11 @@ JobState = Literal["pending", "inProgress", "success", "failed", "canceled"]
 ALIVE: Final = (PENDING, IN_PROGRESS)
 """States of a job that is not over."""
 
+AT_SERVICE: Final = "at_service"
+"""In place of what the world has in store for an attempt: it shows when a service works on its call."""
+REJECTED: Final = "rejected"
+CONFLICT: Final = "conflict"
+
 # Attempts: what the world has in store for one; success has the same word as a job's.
 FAIL: Final = "fail"
 ACK_LOST: Final = "ack_lost"

@@ -23,6 +23,11 @@ DelayOf = Callable[[int, int, int], int]
 """(entity, index, rerun) -> a delay in ns."""
 
 
+def owned(stream: str, owner: str) -> str:
+    """Return the name of a stream of numbers that several may draw from: the owner's name stands behind it, if any."""
+    return f"{stream}@{owner}" if owner else stream
+
+
 class Law(Protocol):
     """What a `Choices` needs of a law of durations: uniforms in, whole nanoseconds out (`sim.laws.distributions`)."""
 

@@ -51,6 +51,8 @@ def _resolved_alone(scenario: Scenario) -> dict[str, Any]:
     tree["keep"] = scenario.keeps if scenario.world == "isolated" else None
     # In the platform's numbers None means something: no latency. If it were left out, a profile would fill the gap.
     tree = {**_without_none(tree), "platform": tree["platform"]}
+    if not tree["services"]:
+        del tree["services"]
     for setting in list(settings_without_effect(tree, scenario.surroundings.trusted)):
         tree = without(tree, setting.part)
     return tree

@@ -55,6 +55,7 @@ from sim.scenario.parts.over_time import (
 )
 from sim.scenario.parts.precision import MOST_EXPECTATIONS, MOST_REPLICATIONS, Precision
 from sim.scenario.parts.retrier import RetrierChoice, RetrierField
+from sim.scenario.parts.services import Services, problems_of_services, unknown_service
 from sim.scenario.parts.tuning import AnyValue, Expect, TuneOptions
 from sim.scenario.tree import Tree
 from sim.world.actions import ActionOptions
@@ -173,6 +174,9 @@ class Scenario(Options):
         default=None, description="Shared worlds: what it means to recover, which gives `recovered.rate`."
     )
     action: ActionOptions = Field(default=ActionOptions(), description="What is retried.")
+    services: Services = Field(
+        default={}, description="Shared worlds: services by their names; `action.service` names the one that is called."
+    )
     faults: Annotated[tuple[Fault, ...], Field(strict=False, max_length=MOST_FAULTS)] = Field(
         default=(), description="Shared worlds: faults of the deployment."
     )
@@ -255,6 +259,7 @@ class Scenario(Options):
         problems += problems_over_time(scenario.timeline, scenario.recovery, scenario.until)
         if not cells.get("sweep") and not cells.get("variants"):
             problems += _unknown_metrics(scenario)
+        problems += _problems_of_called(scenario)
         if scenario.world == "shared" and scenario.requests.count > MOST_KEPT:
             reason = (
                 f"at most {MOST_KEPT:,} in a shared world, which keeps all requests and simulates them in one piece"
@@ -278,7 +283,7 @@ class Scenario(Options):
     def named(self) -> Named:
         """The services and classes that metrics can name."""
         clients = getattr(getattr(self, "clients", None), "count", None)
-        return named_in(getattr(self, "services", None), getattr(self, "classes", None), clients)
+        return named_in(self.services, getattr(self, "classes", None), clients)
 
     @property
     def written(self) -> Tree:
@@ -353,6 +358,20 @@ def _unknown_metrics(scenario: Scenario) -> list[Problem]:
 
 def _placed(keys: Keys, one: Expectation | Target) -> tuple[Keys, Metric, str]:
     return keys, one.metric, one.text
+
+
+def _problems_of_called(scenario: Scenario) -> list[Problem]:
+    """Find what is wrong with the services and with who calls them."""
+    problems = list(problems_of_services(scenario.services))
+    called, place = scenario.action.service, ("action", "service")
+    if called is None:
+        return problems
+    if scenario.world == "isolated":
+        reason = "requests meet at a service, but in an isolated world each is alone: write `world: shared`"
+        problems.append(Problem(place, reason))
+    elif called not in scenario.services:
+        problems.append(unknown_service(place, called, scenario.services))
+    return problems
 
 
 def _by_alias(model: type[Options], data: Mapping[Any, Any]) -> dict[str, Any]:

@@ -29,11 +29,12 @@ from sim.history.request import Request
 from sim.history.vocabulary import CRASH_AFTER_EFFECT, FAIL, HANG, SUCCESS
 from sim.kernel.choices import Script
 from sim.kernel.clock import Clock
-from sim.laws.distributions import Constant
 from sim.retriers.ports.article import Article
 from sim.retriers.ports.component import Component
 from sim.retriers.ports.helpers import Helpers
 from sim.world.action_model import ActionModel
+from sim.world.actions import ActionOptions, ScriptedAttempt
+from sim.world.fates import Fates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -75,12 +76,9 @@ def replay(case: Mapping[str, Any]) -> dict[str, Any]:
     request = Request(0)
     request.jobs = []
     attempts = case["attempts"]
+    going = [_attempt(OUTCOMES[one["outcome"]], one.get("duration_ms", 0)) for one in attempts]
     model = ActionModel(
-        clock,
-        Script([0.0]),
-        latency=Constant(value_ns=0),
-        script=[(OUTCOMES[one["outcome"]], _lasting(one.get("duration_ms", 0))) for one in attempts],
-        recorder=recorder,
+        clock, Script([0.0]), Fates(Script([0.0]), ActionOptions(script=tuple(going))), recorder=recorder
     )
     retrier = _retrier(case)
     retrier.bind(Function("execute" if isinstance(retrier, Component) else "action", ACTION, external=model))
@@ -114,8 +112,10 @@ def replay(case: Mapping[str, Any]) -> dict[str, Any]:
     return {"events": events, "final": _final(deployment, request, script, retrier)}
 
 
-def _lasting(duration_ms: float) -> Constant:
-    return Constant(value_ns=round(duration_ms * 1e6))
+def _attempt(outcome: AttemptOutcome, duration_ms: float) -> ScriptedAttempt:
+    if outcome == HANG:
+        return ScriptedAttempt(outcome=outcome)
+    return ScriptedAttempt(outcome=outcome, latency=round(duration_ms * 1e6))
 
 
 def _retrier(case: Mapping[str, Any]) -> Article | Helpers | Component:

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sim.history.events import Failure
 from sim.history.recorder import Start
 from sim.history.vocabulary import (
     ACK_LOST,
@@ -37,23 +36,18 @@ from sim.history.vocabulary import (
     Cause,
 )
 from sim.world.attempt import CALL_ENDS, Attempt
-from sim.world.effects import apply_effect
+from sim.world.effects import Key, apply_effect
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sim.history.recorder import Recorder
     from sim.history.request import Request
     from sim.history.traffic import CallLog
     from sim.history.vocabulary import AttemptOutcome
-    from sim.kernel.choices import Choices, DelayOf, Law
+    from sim.kernel.choices import Choices
     from sim.kernel.clock import Clock
+    from sim.world.fates import Fates
     from sim.world.hosts import Host
     from sim.world.witness import Witness
-
-
-NEVER_HEALS = 1 << 200
-"""After every instant."""
 
 
 class _Effect:
@@ -68,29 +62,20 @@ class _Effect:
 
 
 class ActionModel:
-    """Draws outcomes and latencies of attempts, applies their effects, and tells their hosts.
+    """Makes attempts of the fates that it draws, applies their effects, and tells their hosts.
 
-    `outcomes` lists (outcome, share, law of its latency); success takes the rest, with `latency`. `script` replaces
-    both: (outcome, law) for one attempt after the other; the last repeats. `window_ns` is the idempotency window, None
-    if the receiver recognizes nothing. `final_share` of the failures are marked as not worth a retry, and with
-    `retry_after` each names a wait; `script_errors` says both for each attempt of a script. From `heals_at_ns` on
-    attempts succeed.
+    An attempt has its effect at the share `effect_at` of its latency. `window_ns` is the idempotency window, None if
+    the receiver recognizes nothing.
     """
 
     def __init__(
         self,
         clock: Clock,
         choices: Choices,
+        fates: Fates,
         *,
-        latency: Law,
-        outcomes: Sequence[tuple[AttemptOutcome, float, Law]] = (),
-        script: Sequence[tuple[AttemptOutcome, Law]] = (),
-        script_errors: Sequence[Failure | None] = (),
         effect_at: float = 1.0,
         window_ns: int | None = None,
-        final_share: float = 0.0,
-        retry_after: Law | None = None,
-        heals_at_ns: int | None = None,
         recorder: Recorder | None = None,
         witness: Witness | None = None,
         calls: CallLog | None = None,
@@ -99,25 +84,10 @@ class ActionModel:
         self._calls = calls
         self._clock = clock
         self._choices = choices
+        self._draw = fates.draw
         self._recorder = recorder
         self._effect_at = effect_at
         self._window_ns = window_ns
-        self._final = (final_share,) if final_share else None
-        self._retry_after = None if retry_after is None else choices.delays(retry_after, "retry_after")
-        self._script_errors = script_errors
-        self._heals_at_ns = NEVER_HEALS if heals_at_ns is None else heals_at_ns
-        self._cumulative: list[float] = []
-        self._branches: list[tuple[AttemptOutcome, DelayOf]] = []
-        total = 0.0
-        for outcome, share, law in outcomes:
-            if share:
-                total += share
-                self._cumulative.append(total)
-                self._branches.append((outcome, choices.delays(law, "latency")))
-        self._branches.append((SUCCESS, choices.delays(latency, "latency")))
-        fails = [law for outcome, _, law in outcomes if outcome == FAIL]
-        self._failed: tuple[AttemptOutcome, DelayOf] = (FAIL, choices.delays(fails[0] if fails else latency, "latency"))
-        self._script = [(outcome, choices.delays(law, "latency")) for outcome, law in script]
         self._end_callbacks = (self._end,)
         self._effect_callbacks = (self._effect,)
 
@@ -125,7 +95,7 @@ class ActionModel:
         """Start one attempt of a request; one without latency ends before this returns."""
         clock = self._clock
         request.attempts = number = request.attempts + 1
-        outcome, delay_of = self._draw(request, number)
+        outcome, latency_ns, failure = self._draw(request, number, clock.now_ns, request.weather)
         if request.last_attempt is not None:
             request.last_attempt.overtaken(host)
         request.last_attempt = host.attempt = attempt = Attempt(request, number, host, outcome)
@@ -136,9 +106,8 @@ class ActionModel:
 
         end_ns: int | None = None
         effect_ns: int | None = None
-        latency_ns = NEVER
         if outcome != HANG:
-            end_ns = latency_ns = delay_of(request.number, number, 0)
+            end_ns = latency_ns
             if outcome != FAIL:
                 effect_at = self._effect_at
                 effect_ns = end_ns if effect_at == 1.0 else round(effect_at * end_ns)
@@ -146,7 +115,7 @@ class ActionModel:
                     end_ns, effect_ns = self._unusual(attempt, outcome, end_ns, effect_ns)
             else:
                 attempt.how = THREW
-                attempt.failure = self._failure(request, number)
+                attempt.failure = failure
         strike = host.strike
         if strike is not None and end_ns is not None:
             attempt.how = DIED
@@ -179,39 +148,6 @@ class ActionModel:
         else:
             self._end(attempt)
 
-    def _draw(self, request: Request, number: int) -> tuple[AttemptOutcome, DelayOf]:
-        """Choose how this attempt goes: by the script, by a permanent failure, by the weather, or by shares."""
-        healed = self._clock.now_ns >= self._heals_at_ns
-        script = self._script
-        if script:
-            outcome, delay_of = script[number - 1] if number < len(script) else script[-1]
-            return (SUCCESS if healed else outcome), delay_of
-        if request.permanent:
-            return self._failed
-        if healed:
-            return self._branches[-1]
-        if not self._cumulative and request.weather is None:
-            return self._branches[0]
-        cumulative, branches = self._cumulative, self._branches
-        if request.weather is not None:
-            share = request.weather.fail_share(self._clock.now_ns)
-            if share:
-                # The weather fails its share of all attempts; the shares of outcomes divide the rest.
-                cumulative = [share, *(share + (1.0 - share) * fair for fair in cumulative)]
-                branches = [self._failed, *branches]
-        return branches[self._choices.choose(cumulative, "outcome", request.number, number)]
-
-    def _failure(self, request: Request, number: int) -> Failure | None:
-        """Draw what the error of a failing attempt says; None if it says nothing."""
-        if self._script_errors:
-            errors = self._script_errors
-            return errors[number - 1] if number < len(errors) else errors[-1]
-        if self._final is None and self._retry_after is None:
-            return None
-        final = self._final is not None and not self._choices.choose(self._final, "final", request.number, number)
-        wait_ns = NEVER if self._retry_after is None else self._retry_after(request.number, number, 0)
-        return Failure(final, wait_ns)
-
     def _unusual(
         self, attempt: Attempt, outcome: AttemptOutcome, latency_ns: int, effect_ns: int
     ) -> tuple[int, int | None]:
@@ -243,13 +179,16 @@ class ActionModel:
         self._apply(effect.attempt)
 
     def _apply(self, attempt: Attempt) -> None:
-        if attempt._effect_dropped:  # noqa: SLF001  # one machine in two classes
+        if attempt.effect_dropped:
             return
         attempt.effect_done = True
         if self._witness is not None:
             self._witness.durable()
         request, now_ns = attempt.request, self._clock.now_ns
-        name = apply_effect(request, attempt, now_ns, self._window_ns)
+        key = request.key
+        if key is None:
+            key = request.key = Key()
+        name = apply_effect(key, attempt, now_ns, self._window_ns)
         if attempt.call is not None and name != SUPPRESSED:
             attempt.call.effect_ns = now_ns
         if self._recorder is not None:

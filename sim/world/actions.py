@@ -20,6 +20,7 @@ from sim.history.vocabulary import FAIL, HANG, NEVER, SUCCESS, AttemptOutcome
 from sim.kernel.durations import NS_PER_MS
 from sim.laws.distributions import Constant, Law
 from sim.options.model import DurationNs, Options, Share
+from sim.options.part_name import PartName
 from sim.options.shorthand import AlsoWritten
 from sim.world.weather import Weather
 
@@ -136,8 +137,8 @@ Idempotency = Annotated[
 """`none` (in memory None), or `{window: 24h}`."""
 
 
-class ActionOptions(Options):
-    """The action that is retried: latency, outcomes, weather, and what its receiver remembers."""
+class WorkOptions(Options):
+    """What an attempt is given, and what its receiver remembers: of the action, or of the calls of a service."""
 
     latency: Law = Field(
         default=DEFAULT_LATENCY,
@@ -148,7 +149,6 @@ class ActionOptions(Options):
         default=OutcomesOptions(), description="How attempts end; success takes the rest."
     )
     effect_at: Share = Field(default=1.0, description="Share of the latency after which the effect is done.")
-    permanent_failure: Share = Field(default=0.0, description="Share of the requests that never succeed.")
     weather: Annotated[tuple[Weather, ...], Field(strict=False, max_length=MOST_SOURCES)] = Field(
         default=(), description="Failures that hang together in time."
     )
@@ -178,3 +178,12 @@ class ActionOptions(Options):
     def window_ns(self) -> int | None:
         """The idempotency window in ns; None if no effect is ever recognized."""
         return None if self.idempotency is None else self.idempotency.window
+
+
+class ActionOptions(WorkOptions):
+    """The action that is retried: latency, outcomes, weather, and what its receiver remembers."""
+
+    service: PartName | None = Field(
+        default=None, description="Shared worlds: the service that is called, in place of all other keys."
+    )
+    permanent_failure: Share = Field(default=0.0, description="Share of the requests that never succeed.")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sim.history.request import Request
     from sim.history.traffic import Call
     from sim.history.vocabulary import AttemptOutcome, End
+    from sim.kernel.alarm import Alarm
     from sim.world.hosts import Host
 
 
@@ -54,12 +55,13 @@ class Attempt:
 
     __slots__ = (
         "_effect_at_end",
-        "_effect_dropped",
         "_is_over",
+        "alarm",
         "blame",
         "call",
         "callbacks",
         "effect_done",
+        "effect_dropped",
         "ended",
         "failure",
         "given_up",
@@ -86,8 +88,10 @@ class Attempt:
         self.failure: Failure | None = None
         """What the error that it is going to throw says."""
         self.callbacks: Any = None
+        self.alarm: Alarm | None = None
+        """What cuts it off at the platform's time limit, if a service decides how long it takes."""
         self._effect_at_end = False
-        self._effect_dropped = False
+        self.effect_dropped = False
         self._is_over = False
 
     def abandon(self, now_ns: int, cause: Cause) -> None:
@@ -130,4 +134,4 @@ class Attempt:
 
     def drop_effect(self) -> None:
         """Drop an effect that is still ahead: it never comes."""
-        self._effect_dropped = True
+        self.effect_dropped = True

@@ -1,7 +1,8 @@
 """Effects of attempts on the outside: idempotency windows, and the causes of duplicates.
 
-The key of an effect is its request. The receiver recognizes and suppresses an effect within the window of the last
-*applied* one; it does not renew the window, and its attempt succeeds all the same.
+The key of an effect is its request; `Request.key` is what the receiver of the action remembers of it. The receiver
+recognizes and suppresses an effect within the window of the last *applied* one; it does not renew the window, and its
+attempt succeeds all the same.
 """
 
 from __future__ import annotations
@@ -12,29 +13,42 @@ from sim.history.request import CAUSES
 from sim.history.vocabulary import APPLIED, NEVER, SUPPRESSED, Cause
 
 if TYPE_CHECKING:
-    from sim.history.request import Request
     from sim.world.attempt import Attempt
 
 
-def apply_effect(request: Request, attempt: Attempt, now_ns: int, window_ns: int | None) -> str:
+class Key:
+    """What a receiver remembers of one idempotency key."""
+
+    __slots__ = ("applied_ns", "last_applied")
+
+    def __init__(self) -> None:
+        self.last_applied: Attempt | None = None
+        """The attempt that made the last applied effect."""
+        self.applied_ns = NEVER
+        """When it made it."""
+
+
+def apply_effect(key: Key, attempt: Attempt, now_ns: int, window_ns: int | None) -> str:
     """Let an effect arrive and count it. Returns `applied`, `suppressed` or, for a duplicate, the name of its cause.
 
     The cause of a duplicate is how the attempt of the effect before it went; but if the duplicate's own attempt was
     given up before, the cause is `timeout`. `window_ns` is None if the receiver recognizes nothing.
     """
+    request, last = attempt.request, key.last_applied
     name = APPLIED
-    if request.first_effect_ns == NEVER:
-        request.first_effect_ns = now_ns
-    elif window_ns is not None and now_ns - request.last_applied_ns < window_ns:
+    if last is None:
+        if request.first_effect_ns == NEVER:
+            request.first_effect_ns = now_ns
+    elif window_ns is not None and now_ns - key.applied_ns < window_ns:
         request.suppressed += 1
         return SUPPRESSED
     else:
-        cause = Cause.timeout if attempt.given_up else request.last_applied.blame
+        cause = Cause.timeout if attempt.given_up else last.blame
         if request.duplicates is None:
             request.duplicates = [0] * CAUSES
         request.duplicates[cause] += 1
         name = cause.name
     request.effects += 1
-    request.last_applied = attempt
-    request.last_applied_ns = now_ns
+    key.last_applied = attempt
+    key.applied_ns = now_ns
     return name

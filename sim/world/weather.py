@@ -27,7 +27,7 @@ from typing import Annotated, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from typing_extensions import TypeAliasType
 
-from sim.kernel.choices import Choices
+from sim.kernel.choices import Choices, owned
 from sim.laws.distributions import Empirical, Law
 from sim.options.model import DurationNs, Options, Share
 from sim.options.single_key import SingleKey
@@ -111,10 +111,14 @@ class WeatherPath:
     Numbers are drawn only when they are asked for; a later question for an earlier instant gets the same answer.
     """
 
-    __slots__ = ("_choices", "_entity", "_random_phase", "_sources", "_turns")
+    __slots__ = ("_choices", "_entity", "_owner", "_random_phase", "_sources", "_turns")
 
-    def __init__(self, sources: Sequence[Weather], choices: Choices, entity: int, *, random_phase: bool) -> None:
+    def __init__(
+        self, sources: Sequence[Weather], choices: Choices, entity: int, *, random_phase: bool, owner: str = ""
+    ) -> None:
+        """Take the sources that the entity meets; `owner` is the service whose weather it is, empty for the action."""
         self._sources = sources
+        self._owner = owner
         self._choices = choices
         self._entity = entity
         self._random_phase = random_phase
@@ -158,7 +162,8 @@ class WeatherPath:
         turns = self._turns.get((position, epoch))
         if turns is None:
             random_phase = self._random_phase or epoch > 0
-            turns = _Turns(position, source, epoch, self._choices, self._entity, random_phase=random_phase)
+            streams = owned(f"weather.{position}", self._owner), owned("phase", self._owner)
+            turns = _Turns(position, source, epoch, self._choices, self._entity, streams, random_phase=random_phase)
             self._turns[position, epoch] = turns
         return turns
 
@@ -168,10 +173,19 @@ class _Turns:
 
     __slots__ = ("_delays", "_end_ns", "_ends_ns", "_entity", "_first_down", "_first_index", "_start_ns")
 
-    def __init__(
-        self, position: int, source: OnOff, epoch: int, choices: Choices, entity: int, *, random_phase: bool
+    def __init__(  # noqa: PLR0917  # the source, and what its numbers are drawn by
+        self,
+        position: int,
+        source: OnOff,
+        epoch: int,
+        choices: Choices,
+        entity: int,
+        streams: tuple[str, str],
+        *,
+        random_phase: bool,
     ) -> None:
-        stream = f"weather.{position}"
+        """Take the epoch of a source, and the streams of its intervals and of its phases."""
+        stream, of_phases = streams
         up, down = choices.delays(source.up, stream), choices.delays(source.down, stream)
         self._entity = entity
         self._start_ns = start_ns = epoch * source.epoch_ns
@@ -179,10 +193,10 @@ class _Turns:
         self._first_index = epoch * EPOCH_INTERVALS
         if random_phase:
             phase = epoch * EPOCH_PHASES + 3 * position
-            self._first_down = choices.uniform("phase", entity, phase) < source.down_share
+            self._first_down = choices.uniform(of_phases, entity, phase) < source.down_share
             law = source.down if self._first_down else source.up
-            length_ns = choices.delays(law.length_biased, "phase")(entity, phase + 1, 0)
-            passed_ns = int(choices.uniform("phase", entity, phase + 2) * length_ns)
+            length_ns = choices.delays(law.length_biased, of_phases)(entity, phase + 1, 0)
+            passed_ns = int(choices.uniform(of_phases, entity, phase + 2) * length_ns)
             self._ends_ns = [start_ns + length_ns - min(passed_ns, length_ns)]
         else:
             self._first_down = False

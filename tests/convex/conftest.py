@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from fake_choices import ByStream
+from one_action import action_model
 
 from sim.convex.contexts import MutationContext
 from sim.convex.deployment import Deployment
@@ -19,9 +20,7 @@ from sim.history.recorder import Recorder
 from sim.history.request import Request
 from sim.history.vocabulary import NEVER, Outcome
 from sim.kernel.clock import Clock
-from sim.laws.distributions import Constant
 from sim.scenario.schema import Scenario
-from sim.world.action_model import ActionModel
 
 MS = 1_000_000
 
@@ -52,11 +51,10 @@ class Bench:
         )
         self.deployment = Deployment(self.server)
         self.store = self.deployment.store
-        self.model = ActionModel(
+        self.model = action_model(
             self.clock,
             self.numbers,
-            latency=Constant(value_ns=0),
-            script=[(outcome, Constant(value_ns=round(latency_ms * MS))) for outcome, latency_ms in script],
+            script=[(outcome, round(latency_ms * MS)) for outcome, latency_ms in script],
             effect_at=effect_at,
             recorder=self.recorder,
         )

@@ -61,6 +61,7 @@ def test_every_option_has_a_bound() -> None:
     # A retrier's kind is looked up; the rows of a file are counted, and the file is bounded.
     free = {
         "/properties/retrier/anyOf",
+        "/$defs/LayerOptions/properties/retrier/anyOf",
         "/$defs/Empirical/properties/rows/anyOf",
         "/$defs/Recorded/properties/rows/anyOf",
     }

@@ -1,6 +1,6 @@
 """Attempts: each row of the table of outcomes, by script and by share, and what hosts are told."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,18 +8,33 @@ import pytest
 from fake_choices import ByStream
 from hypothesis import given
 from hypothesis import strategies as st
+from one_action import action_model
 
 from sim.history.events import Failure
 from sim.history.recorder import Recorder
 from sim.history.request import Request
-from sim.history.vocabulary import Cause
-from sim.kernel.choices import Law
+from sim.history.vocabulary import NEVER, Cause
 from sim.kernel.clock import Clock
 from sim.laws.distributions import Constant, Uniform
-from sim.world.action_model import ActionModel
 
 MS = 1_000_000
+IN_5_MS = Constant(value_ns=5 * MS)
+FAILS = {"fail": {"share": 1.0, "latency": IN_5_MS}}
+WAIT = Constant(value_ns=2000 * MS)
 ALL = ("success", "fail", "ack_lost", "crash_before_effect", "crash_after_effect", "lost_contact", "hang")
+
+
+def only(outcome: str) -> dict[str, Any]:
+    """Return shares by which every attempt goes this way."""
+    if outcome in {"success", "hang"}:
+        return {"hang": 1.0} if outcome == "hang" else {}
+    says = {"final": 1.0, "retry_after": WAIT} if outcome == "fail" else {}
+    return {outcome: {"share": 1.0, "latency": IN_5_MS, **says}}
+
+
+def failing(**says: Any) -> dict[str, Any]:
+    """Return shares by which every attempt fails, with an error that says this."""
+    return {"fail": {**FAILS["fail"], **says}}
 
 
 class Seen:
@@ -51,11 +66,9 @@ def one_attempt(
 ) -> tuple[list[tuple[int, str]], Any]:
     """Play one scripted attempt; returns (instant in ns, what) in the true order, and the attempt."""
     clock, recorder = Clock(), Recorder()
-    script = [(outcome, Constant(value_ns=latency_ns))]
+    script = [(outcome, latency_ns)]
     numbers = ByStream(0.25, death=moment)
-    model = ActionModel(
-        clock, numbers, latency=Constant(value_ns=0), script=script, effect_at=effect_at, recorder=recorder
-    )
+    model = action_model(clock, numbers, script=script, effect_at=effect_at, recorder=recorder)
     host = Seen(clock, limit_ns, strike)
     model.begin(host, Request(0))
     clock.drain(None, 100)
@@ -135,13 +148,12 @@ def test_an_effect_without_delay_comes_at_the_start() -> None:
 )
 def test_without_latency_all_of_it_happens_inside_one_step(outcome: str, expected: list[str]) -> None:
     clock, recorder = Clock(), Recorder()
-    model = ActionModel(
+    model = action_model(
         clock,
         ByStream(
             0.25,
         ),
-        latency=Constant(value_ns=0),
-        script=[(outcome, Constant(value_ns=0))],
+        script=[(outcome, 0)],
         recorder=recorder,
     )
     model.begin(Seen(clock, None, None), Request(0))
@@ -217,13 +229,12 @@ def test_what_an_attempt_is_to_blame_for(outcome: str, options: dict[str, Any], 
 
 def abandoned(outcome: str, at_ms: int, cause: Cause) -> Any:
     clock = Clock()
-    script = [(outcome, Constant(value_ns=100 * MS))]
-    model = ActionModel(
+    script = [(outcome, 100 * MS)]
+    model = action_model(
         clock,
         ByStream(
             0.25,
         ),
-        latency=Constant(value_ns=0),
         script=script,
         effect_at=0.8,
     )
@@ -257,7 +268,7 @@ def test_an_abandoned_attempt_has_its_effect_all_the_same_and_tells_nobody() -> 
 
 def test_a_dropped_effect_never_comes() -> None:
     clock = Clock()
-    model = ActionModel(
+    model = action_model(
         clock,
         ByStream(
             0.25,
@@ -276,11 +287,11 @@ def test_a_dropped_effect_never_comes() -> None:
 
 
 def drawn(
-    number: float, outcomes: Sequence[tuple[str, float, Law]], *, permanent: bool = False, weather: float | None = None
+    number: float, outcomes: Mapping[str, Any], *, permanent: bool = False, weather: float | None = None
 ) -> list[tuple[int, str]]:
     """Play one attempt with a given number for its outcome; returns what the host was told."""
     clock = Clock()
-    model = ActionModel(clock, ByStream(0.25, outcome=number), latency=Constant(value_ns=100 * MS), outcomes=outcomes)
+    model = action_model(clock, ByStream(0.25, outcome=number), latency=Constant(value_ns=100 * MS), outcomes=outcomes)
     host, request = Seen(clock, 500 * MS, None), Request(0)
     request.permanent = permanent
     if weather is not None:
@@ -290,11 +301,7 @@ def drawn(
     return [(at_ns // MS, what) for at_ns, what in host.told]
 
 
-SHARES = [
-    ("fail", 0.25, Constant(value_ns=5 * MS)),
-    ("ack_lost", 0.0, Constant(value_ns=1)),
-    ("hang", 0.5, Constant(value_ns=1)),
-]
+SHARES = {"fail": {"share": 0.25, "latency": IN_5_MS}, "ack_lost": 0.0, "hang": 0.5}
 BELOW_ONE = 1 - 2**-53
 
 
@@ -315,12 +322,12 @@ def test_outcomes_come_by_their_shares_each_with_its_own_latency(number: float, 
 
 @pytest.mark.parametrize("number", [0.0, 0.5, BELOW_ONE])
 def test_without_outcomes_every_attempt_succeeds(number: float) -> None:
-    assert drawn(number, []) == [(100, "returned")]
+    assert drawn(number, {}) == [(100, "returned")]
 
 
 @pytest.mark.parametrize("number", [0.0, 0.5, 0.999999])
 def test_shares_that_sum_to_one_leave_nothing_to_success(number: float) -> None:
-    tenths = [("fail", 0.1, Constant(value_ns=5 * MS)) for _ in range(10)]
+    tenths = {outcome: {"share": share, "latency": IN_5_MS} for outcome, share in (("fail", 0.9), ("ack_lost", 0.1))}
     assert drawn(number, tenths) == [(5, "threw")]
 
 
@@ -329,7 +336,7 @@ def test_a_permanent_failure_fails_with_the_latency_of_failures() -> None:
 
 
 def test_a_permanent_failure_without_failures_takes_the_common_latency() -> None:
-    assert drawn(0.9, [], permanent=True) == [(100, "threw")]
+    assert drawn(0.9, {}, permanent=True) == [(100, "threw")]
 
 
 @pytest.mark.parametrize(
@@ -354,13 +361,12 @@ def test_good_weather_changes_nothing() -> None:
 
 def test_a_script_goes_attempt_by_attempt_and_its_last_entry_repeats() -> None:
     clock, recorder, request = Clock(), Recorder(), Request(0)
-    script = [("fail", Constant(value_ns=1)), ("hang", Constant(value_ns=1)), ("success", Constant(value_ns=1))]
-    model = ActionModel(
+    script = [("fail", 1), ("hang", NEVER), ("success", 1)]
+    model = action_model(
         clock,
         ByStream(
             0.25,
         ),
-        latency=Constant(value_ns=0),
         script=script,
         recorder=recorder,
     )
@@ -376,7 +382,7 @@ def test_a_script_goes_attempt_by_attempt_and_its_last_entry_repeats() -> None:
 def healed(
     *starts_ms: int,
     heals_at_ms: int = 1000,
-    outcomes: Sequence[tuple[str, float, Law]] = (("fail", 1.0, Constant(value_ns=5 * MS)),),
+    outcomes: Mapping[str, Any] = FAILS,
     **options: Any,
 ) -> list[tuple[int, str]]:
     """Start an attempt at each instant; returns when each ended and how, in ms."""
@@ -392,7 +398,7 @@ def healed(
     )
     latency = Constant(value_ns=100 * MS)
     heals_at_ns = heals_at_ms * MS
-    model = ActionModel(clock, numbers, latency=latency, outcomes=outcomes, heals_at_ns=heals_at_ns, **options)
+    model = action_model(clock, numbers, latency=latency, outcomes=outcomes, heals_at_ns=heals_at_ns, **options)
     hosts = [Seen(clock, None, None) for _ in starts_ms]
     for start_ms, host in zip(starts_ms, hosts, strict=True):
         clock.call_after(start_ms * MS, lambda host=host: model.begin(host, request))
@@ -406,16 +412,16 @@ def test_attempts_started_from_the_healing_on_succeed_and_earlier_ones_go_as_the
 
 @pytest.mark.parametrize("outcome", ALL)
 def test_no_outcome_outlives_the_healing(outcome: str) -> None:
-    outcomes = [(outcome, 1.0, Constant(value_ns=5 * MS))] if outcome != "success" else []
+    outcomes = only(outcome)
     assert healed(1000, outcomes=outcomes) == [(1100, "returned")]
 
 
 def test_an_attempt_that_hangs_is_not_woken_by_the_healing() -> None:
-    assert healed(0, 1000, outcomes=[("hang", 1.0, Constant(value_ns=1))]) == [(1100, "returned")]
+    assert healed(0, 1000, outcomes={"hang": 1.0}) == [(1100, "returned")]
 
 
 def test_no_weather_outlives_the_healing() -> None:
-    assert healed(999, 1000, outcomes=(), weather=1.0) == [(1099, "threw"), (1100, "returned")]
+    assert healed(999, 1000, outcomes={}, weather=1.0) == [(1099, "threw"), (1100, "returned")]
 
 
 def test_a_permanent_failure_never_heals() -> None:
@@ -423,8 +429,8 @@ def test_a_permanent_failure_never_heals() -> None:
 
 
 def test_a_script_keeps_its_latencies_when_it_heals() -> None:
-    script = [("fail", Constant(value_ns=7 * MS)), ("lost_contact", Constant(value_ns=9 * MS))]
-    assert healed(999, 1000, outcomes=(), script=script) == [(1006, "threw"), (1009, "returned")]
+    script = [("fail", 7 * MS), ("lost_contact", 9 * MS)]
+    assert healed(999, 1000, outcomes={}, script=script) == [(1006, "threw"), (1009, "returned")]
 
 
 def test_what_has_healed_asks_for_no_outcome() -> None:
@@ -449,15 +455,11 @@ def told_by_errors(attempts: int = 1, *, limit_ns: int | None = None, **options:
     )
     request.permanent = options.pop("permanent", False)
     latency = Constant(value_ns=100 * MS)
-    model = ActionModel(clock, numbers, latency=latency, recorder=recorder, **options)
+    model = action_model(clock, numbers, latency=latency, recorder=recorder, **options)
     for _ in range(attempts):
         model.begin(Seen(clock, limit_ns, None), request)
         clock.drain(None, 100)
     return [(event.end, event.failure) for event in recorder.history() if event.kind == "attempt_end"]
-
-
-FAILS = [("fail", 1.0, Constant(value_ns=5 * MS))]
-WAIT = Constant(value_ns=2000 * MS)
 
 
 def test_an_error_says_nothing_unless_the_scenario_lets_it() -> None:
@@ -467,12 +469,12 @@ def test_an_error_says_nothing_unless_the_scenario_lets_it() -> None:
 @pytest.mark.parametrize(("number", "final"), [(0.0, True), (0.29, True), (0.3, False), (0.9, False)])
 def test_a_share_of_the_failures_is_final(number: float, final: bool) -> None:  # noqa: FBT001
     numbers = ByStream(0.25, final=number)
-    assert told_by_errors(outcomes=FAILS, final_share=0.3, numbers=numbers) == [("threw", Failure(final, -1))]
+    assert told_by_errors(outcomes=failing(final=0.3), numbers=numbers) == [("threw", Failure(final, -1))]
 
 
 def test_every_failure_names_a_wait_where_there_is_a_law_for_it() -> None:
     assert (
-        told_by_errors(2, outcomes=FAILS, retry_after=WAIT)
+        told_by_errors(2, outcomes=failing(retry_after=WAIT))
         == [("threw", Failure(final=False, retry_after_ns=2000 * MS))] * 2
     )
 
@@ -481,31 +483,31 @@ def test_what_an_error_says_comes_by_the_number_of_its_attempt() -> None:
     numbers = ByStream(
         0.25,
     )
-    told_by_errors(2, outcomes=FAILS, final_share=0.5, retry_after=WAIT, numbers=numbers)
+    told_by_errors(2, outcomes=failing(final=0.5, retry_after=WAIT), numbers=numbers)
     said = [address for address in numbers.asked if address[0] in {"final", "retry_after"}]
     assert said == [(stream, 0, attempt, 0) for attempt in (1, 2) for stream in ("final", "retry_after")]
 
 
 def test_the_errors_of_a_script_say_what_is_written_and_the_last_repeats() -> None:
-    script = [("fail", Constant(value_ns=1))] * 3
+    says: list[dict[str, Any]] = [{}, {"retry_after": 5}, {"final": True}]
     errors = [None, Failure(False, 5), Failure(True, -1)]  # noqa: FBT003  # as the history has them
-    said = [failure for _, failure in told_by_errors(4, script=script, script_errors=errors)]
+    said = [failure for _, failure in told_by_errors(4, script=[{"outcome": "fail", **one} for one in says])]
     assert said == [*errors, errors[-1]]
 
 
 @pytest.mark.parametrize("outcome", ["success", "ack_lost", "crash_before_effect", "crash_after_effect", "hang"])
 def test_only_failures_say_anything(outcome: str) -> None:
-    outcomes = [(outcome, 1.0, Constant(value_ns=5 * MS))] if outcome != "success" else []
-    said = told_by_errors(outcomes=outcomes, final_share=1.0, retry_after=WAIT, limit_ns=500 * MS)
+    outcomes = only(outcome)
+    said = told_by_errors(outcomes=outcomes, limit_ns=500 * MS)
     assert [failure for _, failure in said] == [None]
 
 
 def test_permanent_failures_say_what_failures_say() -> None:
-    assert told_by_errors(permanent=True, final_share=1.0) == [("threw", Failure(True, -1))]  # noqa: FBT003
+    assert told_by_errors(permanent=True, outcomes=failing(final=1.0)) == [("threw", Failure(True, -1))]  # noqa: FBT003
 
 
 def test_a_failure_that_is_cut_off_says_nothing() -> None:
-    assert told_by_errors(outcomes=FAILS, final_share=1.0, limit_ns=3 * MS) == [("cut", None)]
+    assert told_by_errors(outcomes=failing(final=1.0), limit_ns=3 * MS) == [("cut", None)]
 
 
 # Addresses.
@@ -514,7 +516,7 @@ def test_a_failure_that_is_cut_off_says_nothing() -> None:
 def test_draws_come_by_the_number_of_the_attempt() -> None:
     clock, request, numbers = Clock(), Request(7), ByStream(0.25, outcome=0.1)
     law = Uniform(low_ns=1, high_ns=9)
-    model = ActionModel(clock, numbers, latency=law, outcomes=[("crash_before_effect", 0.2, law)])
+    model = action_model(clock, numbers, latency=law, outcomes={"crash_before_effect": 0.2})
     for _ in range(2):
         model.begin(Seen(clock, None, None), request)
     expected = [(stream, 7, attempt, 0) for attempt in (1, 2) for stream in ("outcome", "latency", "death")]
@@ -525,13 +527,12 @@ def test_draws_come_by_the_number_of_the_attempt() -> None:
 def test_recording_changes_nothing(outcome: str) -> None:
     def told(recorder: Recorder | None) -> list[tuple[int, str]]:
         clock = Clock()
-        script: list[tuple[str, Law]] = [(outcome, Constant(value_ns=100))]
-        model = ActionModel(
+        script = [(outcome, 100)]
+        model = action_model(
             clock,
             ByStream(
                 0.25,
             ),
-            latency=Constant(value_ns=0),
             script=script,
             recorder=recorder,
         )

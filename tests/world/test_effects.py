@@ -5,7 +5,7 @@ import pytest
 from sim.history.request import Request
 from sim.history.vocabulary import NEVER, Cause
 from sim.world.attempt import Attempt
-from sim.world.effects import apply_effect
+from sim.world.effects import Key, apply_effect
 
 WINDOW = 100
 
@@ -16,9 +16,15 @@ def attempt(request: Request, outcome: str = "success", *, given_up: bool = Fals
     return made
 
 
+def arrive(request: Request, made: Attempt, now_ns: int, window_ns: int | None) -> str:
+    """Let the effect of an attempt reach the receiver, which remembers the key of its request."""
+    request.key = request.key or Key()
+    return apply_effect(request.key, made, now_ns, window_ns)
+
+
 def arrivals(window_ns: int | None, *instants: int) -> tuple[list[str], Request]:
     request = Request(0)
-    names = [apply_effect(request, attempt(request), now_ns, window_ns) for now_ns in instants]
+    names = [arrive(request, attempt(request), now_ns, window_ns) for now_ns in instants]
     return names, request
 
 
@@ -68,36 +74,36 @@ def test_an_applied_duplicate_opens_a_window_of_its_own() -> None:
 )
 def test_a_duplicate_is_charged_to_the_attempt_that_made_the_effect_before_it(outcome: str, cause: str) -> None:
     request = Request(0)
-    apply_effect(request, attempt(request, outcome), 10, None)
-    apply_effect(request, attempt(request, "success"), 20, None)
+    arrive(request, attempt(request, outcome), 10, None)
+    arrive(request, attempt(request, "success"), 20, None)
     assert charged(request) == {cause: 1}
 
 
 def test_each_duplicate_is_charged_to_the_effect_just_before_it() -> None:
     request = Request(0)
     for outcome in ("ack_lost", "crash_after_effect", "success"):
-        apply_effect(request, attempt(request, outcome), 10, None)
+        arrive(request, attempt(request, outcome), 10, None)
     assert charged(request) == {"ack_lost": 1, "crash_after_effect": 1}
 
 
 def test_an_effect_of_an_attempt_that_was_given_up_is_charged_to_timeout() -> None:
     request = Request(0)
-    apply_effect(request, attempt(request, "ack_lost"), 10, None)
-    apply_effect(request, attempt(request, "success", given_up=True), 20, None)
+    arrive(request, attempt(request, "ack_lost"), 10, None)
+    arrive(request, attempt(request, "success", given_up=True), 20, None)
     assert charged(request) == {"timeout": 1}
 
 
 def test_a_suppressed_effect_is_nothing_that_a_duplicate_could_be_charged_to() -> None:
     request = Request(0)
-    apply_effect(request, attempt(request, "ack_lost"), 0, WINDOW)
-    apply_effect(request, attempt(request, "crash_after_effect"), 50, WINDOW)
-    apply_effect(request, attempt(request, "success"), 150, WINDOW)
+    arrive(request, attempt(request, "ack_lost"), 0, WINDOW)
+    arrive(request, attempt(request, "crash_after_effect"), 50, WINDOW)
+    arrive(request, attempt(request, "success"), 150, WINDOW)
     assert charged(request) == {"ack_lost": 1}
 
 
 def test_the_key_of_an_effect_is_its_request() -> None:
     one, other = Request(0), Request(1)
-    names = [apply_effect(request, attempt(request), 10, WINDOW) for request in (one, other)]
+    names = [arrive(request, attempt(request), 10, WINDOW) for request in (one, other)]
     assert (names, one.effects, other.effects) == (["applied", "applied"], 1, 1)
 
 

@@ -16,7 +16,7 @@ from sim.retriers.ports import helpers as helpers_port
 from sim.retriers.ports.component import Component
 from sim.retriers.ports.helpers import Helpers
 from sim.scenario.load import from_dict
-from sim.world.action_model import ActionModel
+from sim.world.fates import Fates
 from sim.world.weather import _Turns
 
 Change = tuple[str, str]
@@ -207,7 +207,7 @@ PLATFORM: dict[str, tuple[str, str, dict[str, Any], list[Place]]] = {
         ASKING,
         [
             (
-                ActionModel,
+                Fates,
                 "_failure",
                 (ASKS, f"{ASKS} // 2"),
             )
@@ -244,31 +244,31 @@ PLATFORM: dict[str, tuple[str, str, dict[str, Any], list[Place]]] = {
         "outcomes-as-stated",
         "helpers",
         ISOLATED,
-        [(ActionModel, "_draw", ('cumulative, "outcome"', '[0.85 * one for one in cumulative], "outcome"'))],
+        [(Fates, "_choose", ("choose(cumulative", "choose([0.85 * one for one in cumulative]"))],
     ),
     "law: every attempt of a request draws the same outcome": (
         "outcomes-as-stated",
         "helpers",
         ISOLATED,
-        [(ActionModel, "_draw", ('"outcome", request.number, number', '"outcome", request.number, 1'))],
+        [(Fates, "_choose", ("self._outcome, entity, number", "self._outcome, entity, 1"))],
     ),
     "law: outcomes and latencies by one number": (
         "latencies-as-stated",
         "helpers",
         ISOLATED,
-        [(ActionModel, "_draw", ('cumulative, "outcome"', 'cumulative, "latency"'))],
+        [(Fates, "_choose", ("cumulative, self._outcome", 'cumulative, "latency"'))],
     ),
     "law: latencies of all attempts by one number": (
         "streams-apart",
         "helpers",
         ISOLATED,
-        [(ActionModel, "begin", ("delay_of(request.number, number, 0)", "delay_of(request.number, 1, 0)"))],
+        [(Fates, "draw", ("delay_of(request.number, number, 0)", "delay_of(request.number, 1, 0)"))],
     ),
     "law: latencies of pairs of requests by one number": (
         "streams-apart",
         "helpers",
         ISOLATED,
-        [(ActionModel, "begin", ("delay_of(request.number, number, 0)", "delay_of(request.number & ~64, number, 0)"))],
+        [(Fates, "draw", ("delay_of(request.number, number, 0)", "delay_of(request.number & ~64, number, 0)"))],
     ),
     "law: pairs of requests meet one weather": (
         "weather-apart",

@@ -40,6 +40,7 @@ from sim.scenario.load import from_dict
 from sim.world import action_model
 from sim.world.action_model import ActionModel
 from sim.world.attempt import Attempt
+from sim.world.fates import Fates
 
 REPORT = Path(__file__).parent / "golden" / "means.txt"
 WIDTH = 62
@@ -207,7 +208,7 @@ BUGS: dict[str, tuple[str, list[Place]]] = {
             (
                 action_model,
                 "apply_effect",
-                after("    request.last_applied = attempt\n", "    request.first_effect_ns = now_ns"),
+                after("    key.last_applied = attempt\n", "    request.first_effect_ns = now_ns"),
             )
         ],
     ),
@@ -562,7 +563,7 @@ BUGS: dict[str, tuple[str, list[Place]]] = {
             (
                 action_model,
                 "apply_effect",
-                ("request.last_applied_ns < window_ns", "request.last_applied_ns <= window_ns"),
+                ("key.applied_ns < window_ns", "key.applied_ns <= window_ns"),
             )
         ],
     ),
@@ -579,8 +580,8 @@ BUGS: dict[str, tuple[str, list[Place]]] = {
         "script",
         [
             (
-                ActionModel,
-                "_draw",
+                Fates,
+                "draw",
                 ("script[number - 1] if number < len(script)", "script[number] if number < len(script)"),
             )
         ],

@@ -19,6 +19,7 @@ from sim.testing.strategies import scenarios
 from sim.world import action_model
 from sim.world.action_model import ActionModel
 from sim.world.attempt import Attempt
+from sim.world.fates import Fates
 
 DEPLOYED = ("helpers", "component")
 COUNTING = {"kind": "component", "on_complete_counts": True}
@@ -347,7 +348,7 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
         "outages-strike",
         DEPLOYED,
         {"features": ("latency", "options"), "always": ("outage", "fail")},
-        [(ActionModel, "_draw", ("request.weather.fail_share(self._clock.now_ns)", "0.0"))],
+        [(Fates, "_choose", ("weather.fail_share(now_ns)", "0.0"))],
     ),
     "world: an effect comes again at the end": (
         "effects-happen",
@@ -377,7 +378,7 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
         "duplicates-have-causes",
         DEPLOYED,
         {},
-        [(action_model, "apply_effect", ("request.last_applied.blame", "attempt.blame"))],
+        [(action_model, "apply_effect", ("last.blame", "attempt.blame"))],
     ),
     "world: a suppressed effect renews the window": (
         "duplicates-have-causes",
@@ -387,7 +388,7 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
             (
                 action_model,
                 "apply_effect",
-                after("        request.suppressed += 1\n", "        request.last_applied_ns = now_ns"),
+                after("        request.suppressed += 1\n", "        key.applied_ns = now_ns"),
             )
         ],
     ),

@@ -32,6 +32,8 @@ def settings_without_effect(tree: Tree, trusted: Sequence[str] = ()) -> Iterator
     script = written(tree, "action", "script")
     if isinstance(script, list | tuple) and script:
         yield from _no_effect_if_scripted(tree)
+    if written(tree, "action", "service") is not None:
+        yield from _no_effect_if_at_service(tree)
     if _runs_outside(tree, trusted):
         yield from _no_effect_if_outside(tree)
 
@@ -52,6 +54,9 @@ def _no_effect_if_isolated(tree: Tree) -> Iterator[NoEffect]:
     yield from _no_effect(
         tree, f"{alone}; faults strike a deployment that requests share: write `world: shared`", "faults"
     )
+    yield from _no_effect(
+        tree, f"{alone}, but requests meet at services: write `world: shared`", "services", neutral={}
+    )
     single = "in an isolated world, which adds requests; write `requests_at_most`"
     yield from _no_effect(tree, single, "precision", "replications_at_most")
     yield from _no_effect(
@@ -71,6 +76,15 @@ def _no_effect_if_scripted(tree: Tree) -> Iterator[NoEffect]:
     scripted = "beside action.script, which says how each attempt goes"
     for key, neutral in (("latency", None), ("outcomes", {}), ("weather", []), ("permanent_failure", 0)):
         yield from _no_effect(tree, scripted, "action", key, neutral=neutral)
+
+
+def _no_effect_if_at_service(tree: Tree) -> Iterator[NoEffect]:
+    name = written(tree, "action", "service")
+    told = f"beside action.service: the service '{name}' says how its calls go; write it under services.{name}"
+    for key in ("latency", "outcomes", "effect_at", "weather", "script", "idempotency"):
+        yield from _no_effect(tree, told, "action", key)
+    at_service = "beside action.service: what a request gets is up to the service, which answers each call anew"
+    yield from _no_effect(tree, at_service, "action", "permanent_failure")
 
 
 def _no_effect_if_outside(tree: Tree) -> Iterator[NoEffect]:

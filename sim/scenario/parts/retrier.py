@@ -31,13 +31,18 @@ class RetrierChoice(Options):
     trusted: bool = False
     """Whether `kind` is a `module:Class` that was named outside of a file."""
 
+    @property
+    def found(self) -> type[Retrier]:
+        """The class of the retrier."""
+        return find_retrier(self.kind, (self.kind,) if self.trusted else ())
+
     def make(self) -> Retrier:
         """Return a fresh retrier with these options."""
         return self.maker()()
 
     def maker(self) -> Callable[[], Retrier]:
         """Return a function that makes fresh retriers with these options: it looks for the class only once."""
-        found, options = find_retrier(self.kind, (self.kind,) if self.trusted else ()), self.options
+        found, options = self.found, self.options
         return lambda: found(options)
 
 

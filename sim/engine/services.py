@@ -1,0 +1,133 @@
+"""Puts the services of a world together: each with the calls that it makes itself, and the callers that make them.
+
+A service calls another one as a client outside does, with a loop of its own: `none` or any other `LoopRetrier`. What
+such a call is charged to is a record apart from the request's own (`Request.at_service`), so that attempts and effects
+of a layer never count as the request's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sim.clients.client import CallFailed, Client
+from sim.history.request import AtReceiver, Request
+from sim.kernel.alarm import Alarm
+from sim.kernel.choices import owned
+from sim.retriers.base import LoopRetrier
+from sim.world.effects import Key
+from sim.world.services.options import VersionedRow
+from sim.world.services.versioned_row import VersionedRowService
+from sim.world.services.work import QueueingService
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sim.kernel.choices import Choices
+    from sim.kernel.clock import Clock
+    from sim.scenario.parts.services import LayerOptions, ServiceOptions
+    from sim.world.services.service import Receiver, Surroundings
+    from sim.world.services.visit import Visit
+
+
+def compose(services: Mapping[str, ServiceOptions | VersionedRow], around: Surroundings) -> dict[str, Receiver]:
+    """Make the services of a scenario, by their names. Their graph of calls has no cycle: the scenario is checked."""
+    made: dict[str, Receiver] = {}
+    for position, (name, options) in enumerate(services.items()):
+        if isinstance(options, VersionedRow):
+            made[name] = VersionedRowService(name, position, options, around)
+        else:
+            made[name] = QueueingService(name, position, options, around)
+    for name, options in services.items():
+        caller = made[name]
+        if isinstance(caller, QueueingService) and not isinstance(options, VersionedRow):
+            caller.layers = [
+                CallOfService(f"{name}.{position}", caller, made[layer.service], layer, around)
+                for position, layer in enumerate(options.calls)
+            ]
+    return made
+
+
+class CallOfService:
+    """One of the calls that a service makes in the course of its work, by a retrier of its own."""
+
+    def __init__(
+        self, name: str, caller: Receiver, target: Receiver, options: LayerOptions, around: Surroundings
+    ) -> None:
+        self._name = name
+        self._caller = caller.position
+        self._target = target
+        self._around = around
+        self._timeout_ns = options.timeout
+        retrier = options.retrier.make()
+        assert isinstance(retrier, LoopRetrier)  # noqa: S101  # a checked scenario has no other here
+        self._retrier = retrier
+
+    def call(self, visit: Visit, done: Callable[[bool], None]) -> None:
+        """Call until the retrier knows the end, or the timeout of the whole call is over."""
+        around, root = self._around, visit.request.root or visit.request
+        runs = root.at(self._name)
+        runs.calls += 1
+        request = Request(root.number, around.clock.now_ns)
+        request.root, request.caller = root, self._caller
+        request.key = _key_at(root.at(self._target.name))
+        request.caller_class, request.client = root.caller_class, root.client
+        choices = _Choices(around.choices, self._name, runs.calls)
+        client = _ClientOfService(around.clock, choices, self._target, self._retrier, request)
+        client.done = done
+        if self._timeout_ns is not None:
+            client.alarm = Alarm(around.clock, self._timeout_ns, client.time_out)
+        client.start()
+
+
+def _key_at(receiver: AtReceiver) -> Key:
+    if receiver.key is None:
+        receiver.key = Key()
+    key: Key = receiver.key
+    return key
+
+
+class _Choices:
+    """Random numbers for one run of a layer's retrier: its streams are its own, and every run has other numbers."""
+
+    __slots__ = ("_choices", "_owner", "_run")
+
+    def __init__(self, choices: Choices, owner: str, run: int) -> None:
+        self._choices = choices
+        self._owner = owner
+        self._run = run
+
+    def uniform(self, stream: str, entity: int, index: int = 0) -> float:
+        """Draw a number on [0, 1)."""
+        return self._choices.uniform(owned(stream, self._owner), entity, index, self._run)
+
+
+class _ClientOfService(Client):
+    """A client whose conclusion a service waits for."""
+
+    __slots__ = ("alarm", "done")
+
+    def __init__(self, clock: Clock, choices: _Choices, target: Receiver, loop: LoopRetrier, request: Request) -> None:
+        self.done: Callable[[bool], None] | None = None
+        self.alarm: Alarm | None = None
+        super().__init__(clock, choices, target, loop, request)  # type: ignore[arg-type]  # a client only asks for uniforms
+
+    def _concluded(self, value: Any, error: Exception | None) -> None:
+        del value
+        if error is not None and not isinstance(error, CallFailed):
+            raise self._noted(error)
+        self._tell(succeeded=error is None)
+
+    def time_out(self) -> None:
+        """Give the whole call up: what it has sent goes on."""
+        for connection in self.connections:
+            connection.give_up()
+        self.stop()
+        self._tell(succeeded=False)
+
+    def _tell(self, *, succeeded: bool) -> None:
+        done, self.done = self.done, None
+        if self.alarm is not None:
+            self.alarm.cancel()
+            self.alarm = None
+        if done is not None:
+            done(succeeded)

@@ -1,0 +1,187 @@
+"""The work on one call: what `sim.world.action_model` says of an attempt, from the start of the work.
+
+With L the latency as the slow-down has it, and E = effect_at * L:
+
+| outcome | the server is free | its caller learns | effect |
+| --- | --- | --- | --- |
+| success | at L | returned | at E |
+| fail | at L | threw | none |
+| ack_lost | at L | threw | at E |
+| crash_before_effect | at a moment uniform in [0, E) | died | none |
+| crash_after_effect | at E + U * (L - E) | died | at E |
+| lost_contact | at L | lost, uniform in [0, L), then returned | at E |
+| hang | never | nothing | none |
+
+A service that calls others does so at L, one after the other, and holds its server meanwhile; work that fails, dies or
+hangs makes no calls. If one of them is given up the work fails. With `effect_at: 1` the effect of such a service comes
+at the end of its work, after the calls, and not at all if one is given up; an earlier one comes at E whatever follows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sim.history.traffic import CallEnd
+from sim.history.vocabulary import (
+    ACK_LOST,
+    CRASH_AFTER_EFFECT,
+    CRASH_BEFORE_EFFECT,
+    DIED,
+    FAIL,
+    HANG,
+    LOST_CONTACT,
+    NEVER,
+    RETURNED,
+    SUCCESS,
+    THREW,
+    Cause,
+)
+from sim.kernel.choices import WORLD, owned
+from sim.world.attempt import BLAME
+from sim.world.fates import Fates
+from sim.world.services.service import Service
+from sim.world.weather import WeatherPath
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sim.history.vocabulary import End
+    from sim.world.services.options import QueueingOptions
+    from sim.world.services.service import Surroundings
+    from sim.world.services.visit import Visit
+
+
+class Layer(Protocol):
+    """A call that a service makes in the course of its work."""
+
+    def call(self, visit: Visit, done: Callable[[bool], None]) -> None:
+        """Call for one visit; `done` is told whether the call succeeded, once."""
+        ...
+
+
+class _Effect:
+    """The timer of an effect that comes before the end of the work."""
+
+    __slots__ = ("callbacks", "visit")
+    _ok = True
+
+    def __init__(self, visit: Visit, callbacks: Any) -> None:
+        self.visit = visit
+        self.callbacks = callbacks
+
+
+class QueueingService(Service):
+    """A service whose work is data: a latency, outcomes, and the calls that it makes itself."""
+
+    def __init__(self, name: str, position: int, options: QueueingOptions, around: Surroundings) -> None:
+        super().__init__(name, position, options, around)
+        self._fates = Fates(around.choices, options, heals_at_ns=around.heals_at_ns, owner=name)
+        weather = options.weather
+        self._weather = WeatherPath(weather, around.choices, WORLD, random_phase=False, owner=name) if weather else None
+        self._effect_at = options.effect_at
+        self._window_ns = options.window_ns
+        self._death = owned("death", name)
+        self.layers: Sequence[Layer] = ()
+        """Calls that the work makes, in their order."""
+        self._worked_callbacks = (self._worked,)
+        self._effect_callbacks = (self._effect,)
+
+    def work(self, visit: Visit, others: int) -> None:  # noqa: PLR0912  # every call passes here
+        """Draw how the work goes, and let it go on."""
+        clock, attempt, request = self.clock, visit.attempt, visit.request
+        fate = self._fates.draw(request, visit.number, clock.now_ns, self._weather)
+        visit.outcome = outcome = fate.outcome
+        if not attempt.given_up:
+            attempt.blame = BLAME[outcome]
+        end_ns: int | None = None
+        effect_ns: int | None = None
+        visit.how = RETURNED
+        work_ns = NEVER
+        if outcome == HANG:
+            attempt.callbacks = None
+        else:
+            end_ns = work_ns = self.capacity.work_ns(fate.latency_ns, others)
+            if outcome == FAIL:
+                visit.how, visit.answer = THREW, fate.failure
+            else:
+                effect_ns = work_ns if self._effect_at == 1.0 else round(self._effect_at * work_ns)
+                if outcome != SUCCESS:
+                    end_ns, effect_ns = self._unusual(visit, work_ns, effect_ns)
+        calls = bool(self.layers) and outcome in {SUCCESS, ACK_LOST, LOST_CONTACT}
+        visit.effect_at_end = effect_ns is not None and effect_ns == end_ns
+        if self.around.recorder is not None:
+            due_ns = NEVER if effect_ns is None or (calls and visit.effect_at_end) else clock.now_ns + effect_ns
+            self.record("work", visit, (outcome, fate.latency_ns, work_ns, due_ns))
+        if effect_ns is not None and not visit.effect_at_end:
+            if effect_ns:
+                clock.set_timer(_Effect(visit, self._effect_callbacks), effect_ns)
+            else:
+                self._apply(visit)
+        if end_ns is None:
+            return
+        if end_ns:
+            visit.callbacks = self._worked_callbacks
+            clock.set_timer(visit, end_ns)
+        else:
+            self._worked(visit)
+
+    def _unusual(self, visit: Visit, work_ns: int, effect_ns: int) -> tuple[int, int | None]:
+        """Return the end and the effect (None: none) of the rarer outcomes, as delays from the start of the work."""
+        if visit.outcome == ACK_LOST:
+            visit.how = THREW
+            return work_ns, effect_ns
+        moment = self.around.choices.uniform(self._death, visit.request.number, visit.number)
+        if visit.outcome == CRASH_BEFORE_EFFECT:
+            visit.how = DIED
+            return int(moment * effect_ns), None
+        if visit.outcome == CRASH_AFTER_EFFECT:
+            visit.how = DIED
+            return effect_ns + round(moment * (work_ns - effect_ns)), effect_ns
+        self.clock.call_after(int(moment * work_ns), lambda: self._lose(visit))
+        return work_ns, effect_ns
+
+    def _lose(self, visit: Visit) -> None:
+        """Let the caller lose contact with a call that goes on."""
+        attempt = visit.attempt
+        if attempt.ended:
+            return
+        attempt.give_up(self.clock.now_ns)
+        attempt.blame = Cause.timeout
+        if self.around.recorder is not None and visit.request.root is None:
+            said = (self.clock.now_ns, "lost", visit.request.number, attempt.number, "", None)
+            self.around.recorder.add(said)
+        attempt.host.attempt_lost()
+
+    def _effect(self, timer: _Effect) -> None:
+        self._apply(timer.visit)
+
+    def _apply(self, visit: Visit) -> None:
+        self.apply(visit, self._window_ns)
+
+    def _worked(self, visit: Visit) -> None:
+        """Come to the end of its own latency: make its calls, if there are any, or end the work."""
+        if self.layers and visit.outcome in {SUCCESS, ACK_LOST, LOST_CONTACT}:
+            self._call(visit, 0)
+        else:
+            self._end(visit, visit.how)
+
+    def _call(self, visit: Visit, number: int) -> None:
+        """Make one call after the other."""
+        if number == len(self.layers):
+            self._end(visit, visit.how)
+            return
+
+        def done(succeeded: bool) -> None:  # noqa: FBT001  # the one thing that it is told
+            if succeeded:
+                self._call(visit, number + 1)
+            else:
+                visit.effect_at_end = False
+                self._end(visit, THREW)
+
+        self.layers[number].call(visit, done)
+
+    def _end(self, visit: Visit, how: End) -> None:
+        if visit.effect_at_end:
+            self._apply(visit)
+        end = CallEnd.failed if how != RETURNED else CallEnd.success
+        self.finish(visit, how, end, visit.answer if visit.outcome == FAIL else None)
