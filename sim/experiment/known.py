@@ -14,6 +14,7 @@ from sim.measure.possible import Bounds, Possible
 from sim.retriers.base import promises_of
 from sim.retriers.ports import PORTS
 from sim.world.faults import Restart
+from sim.world.services.options import VersionedRow
 from sim.world.weather import OnOff
 
 if TYPE_CHECKING:
@@ -46,6 +47,10 @@ def _bounds(cell: Scenario, most: int | None) -> dict[str, Bounds]:
     if cell.world == "shared" and (seconds := _window_s(cell)) > 0:
         # Of the whole cell only: a service may get several calls of an attempt.
         found["offered"] = found["goodput"] = Bounds(0.0, cell.requests.count / seconds)
+    for name, service in cell.services.items():
+        limit = None if isinstance(service, VersionedRow) else service.queue.limit
+        if limit is not None:
+            found |= {f"service.{name}.queue.{kind}": Bounds(0.0, float(limit)) for kind in ("mean", "peak")}
     if not cell.faults:
         found["actions"] = attempts  # an attempt starts one action, and only faults start one again
     return found

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sim.world.services.options import PlannedChange, VersionedRow
 from sim.world.weather import Outage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sim.scenario.schema import Scenario
+    from sim.world.weather import Weather
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -27,22 +29,23 @@ def triggers_of(cell: Scenario) -> tuple[Trigger, ...]:
     return tuple(sorted({*_outages("outage", cell.action.weather), *_of_services(cell), *_of_load(cell)}))
 
 
-def _outages(text: str, weather: Any) -> Iterator[Trigger]:
+def _outages(text: str, weather: Sequence[Weather]) -> Iterator[Trigger]:
     for source in weather:
         if isinstance(source, Outage):
             yield Trigger(source.from_ns, source.to_ns, text)
 
 
 def _of_services(cell: Scenario) -> Iterator[Trigger]:
-    for name, service in (getattr(cell, "services", None) or {}).items():
-        yield from _outages(f"outage of {name}", getattr(service, "weather", ()))
-        for change in getattr(service, "capacity", ()):
-            from_ns = getattr(change, "from_ns", None)
-            if from_ns is not None:
-                yield Trigger(from_ns, change.to_ns, f"{name}: {_capacity(change)}")
+    for name, service in cell.services.items():
+        if isinstance(service, VersionedRow):
+            continue
+        yield from _outages(f"outage of {name}", service.weather)
+        for change in service.capacity:
+            if isinstance(change, PlannedChange):
+                yield Trigger(change.from_ns, change.to_ns, f"{name}: {_capacity(change)}")
 
 
-def _capacity(change: Any) -> str:
+def _capacity(change: PlannedChange) -> str:
     return "slower" if change.servers is None else f"{change.servers} server{'' if change.servers == 1 else 's'}"
 
 

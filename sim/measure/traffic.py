@@ -81,6 +81,7 @@ class TrafficMetrics:
         self._window = window
         self._parts: dict[Scope, Part] = {}
         self._ratios: dict[tuple[Scope, str], Ratios] = {}
+        self._samples: dict[tuple[Scope, str], tuple[Sample, list[Sample]]] = {}
         self._times: dict[tuple[Scope, str], tuple[Ints, NDArray[np.intp]]] = {}
 
     # What metrics are made of.
@@ -115,13 +116,20 @@ class TrafficMetrics:
 
     def sample(self, metric: Metric) -> Sample:
         """Return the times behind a quantile or a maximum, over all replications."""
-        return Sample.of(self._times_of(metric)[0])
+        return self._samples_of(metric)[0]
 
     def replication_samples(self, metric: Metric) -> list[Sample]:
         """Return the times behind a quantile of each replication that has any, in their order."""
-        values, replication = self._times_of(metric)
-        starts = np.flatnonzero(np.diff(replication)) + 1
-        return [Sample.of(part) for part in np.split(values, starts)] if len(values) else []
+        return self._samples_of(metric)[1]
+
+    def _samples_of(self, metric: Metric) -> tuple[Sample, list[Sample]]:
+        key = metric.scope, metric.quantity
+        if key not in self._samples:
+            values, replication = self._times_of(metric)
+            starts = np.flatnonzero(np.diff(replication)) + 1
+            parts = [Sample.of(part) for part in np.split(values, starts)] if len(values) else []
+            self._samples[key] = Sample.of(values), parts
+        return self._samples[key]
 
     @cached_property
     def recovered(self) -> list[bool | None]:

@@ -82,6 +82,8 @@ def stacks_over_time_figure(data: StacksOverTime) -> Figure:
     axes = figure.subplots(len(data.panels), 1, sharex=True, sharey=True, squeeze=False)[:, 0].tolist()
     for ax, panel in zip(axes, data.panels, strict=True):
         draw_stack(data, panel, ax)
+    top = max(float(np.sum([values for _, values in panel.layers], axis=0).max()) for panel in data.panels)
+    axes[0].set_ylim(0, 1.05 * top)
     return _finished(figure, axes, data)
 
 
@@ -107,7 +109,6 @@ def draw_stack(data: StacksOverTime, panel: StackPanel, ax: Axes) -> Axes:
     if panel.name:
         box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1.5}
         ax.text(0.01, 0.95, label(panel.name, 80, 1), transform=ax.transAxes, ha="left", va="top", bbox=box)
-    ax.set_ylim(bottom=0)
     return ax
 
 
