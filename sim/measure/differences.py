@@ -234,7 +234,7 @@ class Differences:
     def _identical(self, metric: Metric) -> bool:
         if self.determined:
             return self.a.value(metric.path).value is not None
-        if self._requests is None:
+        if self._requests is None or metric.is_of_traffic:
             return False
         a, b = self._columns_of(metric)
         return bool(a.counted.any()) and a.equals(b)
