@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sim.measure.differences import Difference, Differences
 from sim.measure.paths import NOTHING_NAMED, metric_of
 from sim.measure.quantities import QUANTILES, Statistic
+from sim.measure.traffic_quantities import OF_SERVICES
 
 MAIN = (
     "success.rate",
@@ -72,7 +73,14 @@ class Pair:
             return []
         known = set(b.paths)
         ours = [metric_of(path) for path in a.paths if path in known]
-        return [one.path for one in ours if one.base in OF_SHARED_WORLDS and not one.scope.of_class]
+        return [
+            one.path
+            for one in ours
+            if one.base in OF_SHARED_WORLDS
+            and not one.scope.of_class
+            # What only services have is shown of each of them, everything else of the whole world.
+            and bool(one.scope.service) == (one.quantity in OF_SERVICES)
+        ]
 
     def _is_idle(self, path: str) -> bool:
         if metric_of(path).statistic is not Statistic.rate:
