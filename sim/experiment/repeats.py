@@ -28,8 +28,7 @@ from sim.experiment.plan import events_of
 from sim.history.repeats import Unrepeated, unrepeated
 from sim.history.request import table
 from sim.history.vocabulary import NEVER, Outcome
-from sim.retriers.ports import PORTS
-from sim.retriers.registry import load_anew
+from sim.retriers.registry import KINDS, is_built_in, load_anew
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -63,10 +62,10 @@ def is_tried(cell: Scenario, make: Make | None = None) -> bool:
 
     `make` makes the retrier, if the scenario's own does not simulate.
     """
-    if make is None:
-        return cell.retrier.kind not in PORTS
-    made = type(make())
-    return f"{made.__module__}:{made.__qualname__}" not in PORTS.values()
+    own, *of_classes = (one.kind not in KINDS for one in cell.retriers)
+    if any(of_classes) or make is None:
+        return own or any(of_classes)
+    return not is_built_in(type(make()))
 
 
 def repeat_isolated(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from sim.world.arrivals import Schedule
 from sim.world.services.options import PlannedChange, VersionedRow
 from sim.world.weather import Outage
 
@@ -51,7 +52,8 @@ def _capacity(change: PlannedChange) -> str:
 
 def _of_load(cell: Scenario) -> Iterator[Trigger]:
     """Yield the pieces of a schedule of arrivals in which the rate is higher than at first."""
-    entries: Sequence[Any] = getattr(cell.requests.arrivals, "entries", ())
+    arrivals = cell.requests.arrivals
+    entries = arrivals.entries if isinstance(arrivals, Schedule) else ()
     for at, entry in enumerate(entries[1:], start=1):
         if entry.rate > entries[0].rate and at + 1 < len(entries):
             yield Trigger(entry.from_ns, entries[at + 1].from_ns, "more load")

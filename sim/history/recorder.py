@@ -14,12 +14,22 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sim.history import events
 from sim.history.events import Event, RangeRead
+from sim.history.vocabulary import PENDING, SUCCESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 Raw = tuple[int, str, int, int, str, Any]
 """(instant in ns, kind, request or -1, job or attempt or -1, name, detail)."""
+
+Step = tuple[str, int, str, Any]
+"""An event of a mutation, which bears the instant and the request of its commit: (kind, job or -1, name, detail)."""
+
+Mutation = tuple[tuple[Step, ...], tuple[Any, ...]]
+"""The detail of a commit as it is recorded: the mutation's own events, and the fields of `Committed`."""
+
+NOTES: Final = frozenset({"callback", "callback_lost"})
+"""Notes of a mutation that say how a callback went."""
 
 
 # Details of tuples. A digest covers the names of these classes and of their fields.
@@ -125,6 +135,20 @@ def read(raw: Raw) -> Event:
     return reader(*raw)
 
 
+def unfold(raw: Raw) -> list[Raw]:
+    """Return the events that the tuple of a commit stands for: the mutation's own, its job's end, the commit."""
+    t_ns, kind, request, job_id, name, (steps, fields) = raw
+    found: list[Raw] = [(t_ns, step[0], request, *step[1:]) for step in steps]
+    if job_id >= 0:
+        found.append((t_ns, "state", request, job_id, name, (PENDING, SUCCESS)))
+    return [*found, (t_ns, kind, request, job_id, name, Committed(*fields))]
+
+
+def noted(mutation: Mutation) -> tuple[tuple[str, str], ...]:
+    """Return the notes of a mutation that say how a callback went: (kind, name)."""
+    return tuple((kind, name) for kind, subject, name, _ in mutation[0] if subject < 0 and kind in NOTES)
+
+
 class History:
     """The events of one simulation, in the order in which they happened."""
 
@@ -170,5 +194,5 @@ class Recorder:
 
     def history(self) -> History:
         """Return what was recorded so far; the tuple of a commit unfolds into the events that it stands for."""
-        plain = [plain for raw in self.raw for plain in (raw[5].unfold(raw) if raw[1] == "commit" else (raw,))]
+        plain = [plain for raw in self.raw for plain in (unfold(raw) if raw[1] == "commit" else (raw,))]
         return History(plain, None if self.polls is None else frozenset(self.polls))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from sim.measure.quantities import Metric
     from sim.scenario.mistakes.problems import Path
+    from sim.scenario.parts.classes import ClassOptions
 
 
 def _percentage(value: Any) -> Any:
@@ -111,15 +112,10 @@ def problems_over_time(
     return found
 
 
-def named_in(services: Iterable[str] | None, classes: Mapping[str, Any] | None, clients: int | None = None) -> Named:
+def named_in(services: Iterable[str], classes: Mapping[str, ClassOptions] | None, clients: int | None) -> Named:
     """Return what metrics can name, given the services and the classes of a scenario by name."""
     classes = classes or {}
-    return Named(
-        tuple(services or ()),
-        tuple(classes),
-        tuple(getattr(one, "deadline", None) for one in classes.values()),
-        clients,
-    )
+    return Named(tuple(services), tuple(classes), tuple(one.deadline for one in classes.values()), clients)
 
 
 def problems_of_metrics(
