@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from sim.pictures.data.over_time import load_data, rejections_data, utilization_data
+from sim.pictures.data.over_time import OverTime, load_data, rejections_data, utilization_data
 from sim.pictures.drawing import (
     BLACK,
     HATCHES,
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from sim.pictures.data.over_time import (
         BandLine,
         CellOverTime,
-        OverTime,
         Shade,
         StackPanel,
         StacksOverTime,
@@ -147,7 +146,7 @@ def _finished(figure: Figure, axes: Sequence[Axes], data: OverTime | StacksOverT
         _shade(ax, data.shades)
         ax.set_xlim(float(data.edges_s[0]), float(data.edges_s[-1]))
         ax.margins(x=0)
-    axes[-1].set_xlabel(f"simulated time in seconds (bins of {data.edges_s[1] - data.edges_s[0]:g} s)")
+    _label_time(axes[-1], data)
     axes[0].set_title(f"{data.title}{f' ({data.note})' if data.note else ''}", pad=16)
     _name_shades(axes[0], data)
     handles, texts = axes[0].get_legend_handles_labels()
@@ -159,8 +158,17 @@ def _finished(figure: Figure, axes: Sequence[Axes], data: OverTime | StacksOverT
 def _dress(data: OverTime, ax: Axes) -> None:
     _shade(ax, data.shades)
     ax.set_xlim(float(data.edges_s[0]), float(data.edges_s[-1]))
-    ax.set_xlabel(f"simulated time in seconds (bins of {data.edges_s[1] - data.edges_s[0]:g} s)")
+    _label_time(ax, data)
     _name_shades(ax, data)
+
+
+def _label_time(ax: Axes, data: OverTime | StacksOverTime) -> None:
+    has_bands = isinstance(data, OverTime) and any(
+        line.low is not None for panel in data.panels for line in panel.lines
+    )
+    bands = "; bands: 95 % intervals of the means" if has_bands else ""
+    ax.set_xlabel(f"simulated time in seconds (bins of {data.edges_s[1] - data.edges_s[0]:g} s{bands})")
+    ax.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10]))
 
 
 def _shade(ax: Axes, shades: Sequence[Shade]) -> None:

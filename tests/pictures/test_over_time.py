@@ -107,7 +107,7 @@ def test_stacks_share_a_scale_that_shows_the_highest() -> None:
 def test_every_panel_has_a_label_and_the_axis_of_time_its_unit() -> None:
     axes = over_time_figure(load_data([cell("$_{"), cell("_b")])).axes
     assert [ax.get_ylabel() for ax in axes] == ["requests a second", "retries a second", "calls waiting"]
-    assert axes[-1].get_xlabel() == "simulated time in seconds (bins of 1 s)"
+    assert axes[-1].get_xlabel() == "simulated time in seconds (bins of 1 s; bands: 95 % intervals of the means)"
 
 
 def test_the_files_are_the_same_every_time(tmp_path: Path) -> None:
