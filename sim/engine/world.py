@@ -27,7 +27,7 @@ from sim.world.action_model import ActionModel
 from sim.world.fates import Fates
 from sim.world.hosts import ByClass
 from sim.world.services.callers import Callers
-from sim.world.services.service import Surroundings
+from sim.world.services.surroundings import Surroundings
 from sim.world.weather import WeatherPath
 
 if TYPE_CHECKING:

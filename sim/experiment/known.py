@@ -14,6 +14,7 @@ from sim.measure.possible import Bounds, Possible
 from sim.retriers.base import promises_of
 from sim.retriers.ports import PORTS
 from sim.world.faults import Restart
+from sim.world.services.options import VersionedRow
 from sim.world.weather import OnOff
 
 if TYPE_CHECKING:
@@ -50,9 +51,24 @@ def _bounds(cell: Scenario, most: int | None) -> dict[str, Bounds]:
     attempts = Bounds(least, math.inf if most is None else float(most))
     # An attempt has at most one effect, and the first of a request is no duplicate.
     found = {"attempts": attempts, "duplicates": Bounds(0.0, max(0.0, attempts.most - 1))}
+    if cell.world == "shared" and (seconds := _window_s(cell)) > 0:
+        # Of the whole cell only: a service may get several calls of an attempt.
+        found["offered"] = found["goodput"] = Bounds(0.0, cell.requests.count / seconds)
+    for name, service in cell.services.items():
+        limit = None if isinstance(service, VersionedRow) else service.queue.limit
+        if limit is not None:
+            found |= {f"service.{name}.queue.{kind}": Bounds(0.0, float(limit)) for kind in ("mean", "peak")}
     if not cell.faults:
         found["actions"] = attempts  # an attempt starts one action, and only faults start one again
     return found
+
+
+def _window_s(cell: Scenario) -> float:
+    """Return how many seconds of every replication are measured; 0 if it ends when nothing is left to do."""
+    if cell.until is None:
+        return 0.0
+    from_ns, to_ns = (0, None) if cell.measure is None else (cell.measure.from_ns, cell.measure.to_ns)
+    return (min(cell.until, cell.until if to_ns is None else to_ns) - from_ns) / NS_PER_S
 
 
 def _is_certain(cell: Scenario) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sim.measure.quantities import METRICS
+from sim.measure.paths import metric_of
 from sim.retriers.ports import PORTS
 from sim.scenario.mistakes.problems import Problem, ScenarioError
 from sim.scenario.search_space import PLACE
@@ -98,4 +98,4 @@ def _is_felt(source: Weather) -> bool:
 def _counts_polls(scenario: Scenario) -> bool:
     tune = scenario.tune
     paths = [] if tune is None else [*tune.objectives, *(one.metric.path for one in tune.constraints)]
-    return any(METRICS[path].quantity in OF_POLLS for path in paths)
+    return any(metric_of(path).quantity in OF_POLLS for path in paths)

@@ -57,6 +57,8 @@ def _no_effect_if_isolated(tree: Tree) -> Iterator[NoEffect]:
         "classes",
     )
     yield from _no_effect(tree, f"{alone} and all count; a window needs `world: shared`", "measure")
+    yield from _no_effect(tree, f"{alone} and submitted at 0; a timeline needs `world: shared`", "timeline")
+    yield from _no_effect(tree, f"{alone}, so there is no load to recover from: write `world: shared`", "recovery")
     yield from _no_effect(tree, f"{alone} and all are independent; raise requests.count", "replications", neutral=1)
     yield from _no_effect(
         tree, f"{alone}; faults strike a deployment that requests share: write `world: shared`", "faults"

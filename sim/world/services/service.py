@@ -37,18 +37,14 @@ from sim.world.services.visit import Visit
 from sim.world.services.waiting import PRIORITY, Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from sim.history.recorder import Recorder
     from sim.history.request import Request
-    from sim.history.traffic import CallLog
     from sim.history.vocabulary import End
-    from sim.kernel.choices import Choices, DelayOf, Law
-    from sim.kernel.clock import Clock
+    from sim.kernel.choices import DelayOf, Law
     from sim.world.hosts import Host
-    from sim.world.services.callers import Callers
     from sim.world.services.options import FrontOptions, Network
-    from sim.world.witness import Witness
+    from sim.world.services.surroundings import Surroundings
 
 REJECTIONS: Final = {
     CallEnd.rejected_queue: "queue",
@@ -58,36 +54,6 @@ REJECTIONS: Final = {
     CallEnd.rejected_in_use: "in_use",
 }
 """What stands behind `rejected.` in the answer to a call."""
-
-
-class Surroundings:
-    """What all services of a world have in common."""
-
-    __slots__ = ("callers", "calls", "choices", "clock", "heals_at_ns", "names", "recorder", "sent", "witness")
-
-    def __init__(
-        self,
-        clock: Clock,
-        choices: Choices,
-        callers: Callers,
-        *,
-        calls: CallLog | None = None,
-        recorder: Recorder | None = None,
-        witness: Witness | None = None,
-        heals_at_ns: int | None = None,
-        names: Sequence[str] = (),
-    ) -> None:
-        self.clock = clock
-        self.choices = choices
-        self.callers = callers
-        self.calls = calls
-        self.recorder = recorder
-        self.witness = witness
-        self.heals_at_ns = heals_at_ns
-        self.names = names
-        """Of the services, in the order of the scenario."""
-        self.sent = 0
-        """How many calls have been sent to any of them."""
 
 
 class Receiver(ABC):

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
     from sim.history.vocabulary import End
     from sim.world.services.options import QueueingOptions
-    from sim.world.services.service import Surroundings
+    from sim.world.services.surroundings import Surroundings
     from sim.world.services.visit import Visit
 
 
