@@ -65,13 +65,14 @@ def _sum_to_one(classes: dict[str, ClassOptions] | None) -> dict[str, ClassOptio
     return classes
 
 
-CLASS_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+CLASS_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+"""As a scenario's, but without dots: names of classes stand in dotted keys, such as `classes.web.retrier.base`."""
 
 
 def _named(name: str) -> str:
     if not CLASS_NAME.fullmatch(name):
         raise ValueError(
-            "the name of a class has up to 64 lowercase letters, digits, '.', '_' and '-', and starts with a letter or "
+            "the name of a class has up to 64 lowercase letters, digits, '_' and '-', and starts with a letter or "
             "a digit"
         )
     return name
