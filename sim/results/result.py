@@ -25,6 +25,7 @@ from sim.text.over_time import table_over_time
 from sim.text.repeats import repeat_sentences
 from sim.text.reported import Cell as Reported
 from sim.text.tables import table
+from sim.world.arrivals import Closed, Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,7 +144,9 @@ class Result:
     @property
     def size(self) -> str:
         """The size of a cell in words, such as `20,000 requests` or `1,000 requests x 8 replications`."""
-        text = f"{self.requests_each:,} requests"
+        # How many requests come by a schedule is up to chance, and by closed clients to how long they take.
+        bound = "up to " if isinstance(self.scenario.requests.arrivals, Schedule | Closed) else ""
+        text = f"{bound}{self.requests_each:,} requests"
         return f"{text} x {self.replications} replications" if self.scenario.world == "shared" else text
 
     @property

@@ -253,7 +253,7 @@ PLATFORM: dict[str, tuple[str, str, dict[str, Any], list[Place]]] = {
         "outcomes-as-stated",
         "none",
         {"action": {**FAILING, "permanent_failure": 0.3}},
-        [(World, "_start", ("< cell.action.permanent_failure", "< 1.4 * cell.action.permanent_failure"))],
+        [(World, "_start", ("< action.permanent_failure", "< 1.4 * cell.action.permanent_failure"))],
     ),
     "law: errors ask for half of their wait": (
         "latencies-as-stated",
