@@ -97,9 +97,9 @@ class _Choices:
         self._owner = owner
         self._run = run
 
-    def uniform(self, stream: str, entity: int, index: int = 0) -> float:
+    def uniform(self, stream: str, entity: int, index: int = 0, rerun: int = 0) -> float:
         """Draw a number on [0, 1)."""
-        return self._choices.uniform(owned(stream, self._owner), entity, index, self._run)
+        return self._choices.uniform(owned(stream, self._owner), entity, index, rerun + self._run)
 
 
 class _ClientOfService(Client):

@@ -3,7 +3,9 @@
 A band is the 95 % interval of the mean by Student's t, bin by bin: it says nothing of all bins together. With one
 replication there is none. The measuring window plays no part here, so the warm-up shows.
 
-- offered, goodput, attempts, retries: a second; retries are attempts (at a service, calls) whose number is above 1.
+- offered, goodput, attempts, retries: a second. Retries are calls that their caller makes again: attempts after the first
+  and, of a service that calls another, calls after its first one. At a service they are calls of a request after its
+  first, whoever makes them.
 - in_flight, queue: means over the bin. utilization: the share of the server time that there was; empty without a limit.
 - rejected.* by reason, dropped: calls a second, at the instant at which they were turned away.
 
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from sim.history.traffic import REJECTIONS, UNLIMITED, CallEnd
+from sim.history.traffic import NO_SERVICE, REJECTIONS, UNLIMITED, CallEnd
 from sim.history.vocabulary import NEVER, Outcome
 from sim.measure.estimates import t_quantile
 from sim.measure.levels import Levels, bin_of, rows_of_replications
@@ -144,7 +146,10 @@ class _Binned:
             yield "goodput", self._rate(self.metrics.request_position[good], requests.settled_ns[good])
             yield "attempts", self._calls(part, part.is_call, "sent_ns")
         began = "arrived_ns" if scope.service else "sent_ns"
-        yield "retries", self._calls(part, part.is_call & (part.column("number") > 1), began)
+        again = part.is_call & (part.column("number") > 1)
+        if not scope.service:
+            again = again | ((part.column("caller") != NO_SERVICE) & (part.column("slept_ns") != NEVER))
+        yield "retries", self._calls(part, again, began)
         yield "in_flight", self._level(part.in_flight())
         if not self.metrics.named.services:
             return

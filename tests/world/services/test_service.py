@@ -318,6 +318,16 @@ def test_retries_of_the_caller_repeat_the_effect_of_a_layer() -> None:
     assert [event.effect for event in served.history if isinstance(event, LayerEffect)] == ["applied", "timeout"]
 
 
+JITTERED = "retrier: {kind: policy, attempts: 2, delay: {exponential: {initial: 100ms, jitter: full}}}"
+
+
+def test_each_run_of_a_layer_draws_numbers_of_its_own() -> None:
+    layered = LAYERS.replace("timeout: 50ms", JITTERED).replace("SCRIPT", "{outcome: fail, latency: 1ms}")
+    served = serve(f"retrier: {{kind: policy, attempts: 2}}\n{layered}")
+    waits = [wait for wait in served.ms("slept_ns") if wait > 0]
+    assert len(waits) == len(set(waits)) == 2
+
+
 # A versioned row.
 
 ROW = """
