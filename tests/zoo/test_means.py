@@ -26,7 +26,6 @@ from sim.convex.retention import Retention
 from sim.convex.server import Server
 from sim.convex.store import Store
 from sim.convex.transaction import Transaction
-from sim.engine import world as engine
 from sim.engine.world import World
 from sim.explorer import search
 from sim.explorer.explore import explore
@@ -37,7 +36,7 @@ from sim.retriers.ports.article import Article
 from sim.retriers.ports.component import Component
 from sim.retriers.ports.helpers import Helpers
 from sim.scenario.load import from_dict
-from sim.world import action_model
+from sim.world import action_model, workload
 from sim.world.action_model import ActionModel
 from sim.world.attempt import Attempt
 from sim.world.fates import Fates
@@ -247,7 +246,7 @@ BUGS: dict[str, tuple[str, list[Place]]] = {
         [
             (
                 Request,
-                "settle",
+                "conclude",
                 ("self.last_attempt_end_ns if attempt_end_ns is None else attempt_end_ns", "self.last_attempt_end_ns"),
             )
         ],
@@ -303,14 +302,14 @@ BUGS: dict[str, tuple[str, list[Place]]] = {
             for module in (sys.modules["sim.api.check"], search)
         ],
     ),
-    "record: settled after a limit": ("limits", [(Request, "settle", (" or self.runaway", ""))]),
+    "record: settled after a limit": ("limits", [(Request, "conclude", ("if self.runaway:", "if False:"))]),
     "record: open is called stuck": (
         "until",
-        [(World, "_conclude", ("request.number in looked_at", "request.number not in looked_at"))],
+        [(World, "_conclude", ("request.number in open_numbers", "request.number not in open_numbers"))],
     ),
     "record: stuck is called open": (
         "gone rows",
-        [(World, "_conclude", ("outcome = Outcome.stuck\n", "outcome = Outcome.open\n"))],
+        [(World, "_conclude", ("else Outcome.stuck\n", "else Outcome.open\n"))],
     ),
     # When a request settles.
     "settling: article says its snapshot": (
@@ -343,7 +342,7 @@ BUGS: dict[str, tuple[str, list[Place]]] = {
     ),
     "settling: the record is a moment late": (
         "article",
-        [(Request, "settle", ("self.settled_ns = now_ns", "self.settled_ns = now_ns + 1"))],
+        [(Request, "conclude", ("self.settled_ns = now_ns", "self.settled_ns = now_ns + 1"))],
     ),
     "settling: a client's conclusion is a moment late": (
         "client",
@@ -598,9 +597,9 @@ BUGS: dict[str, tuple[str, list[Place]]] = {
         "shared article",
         [
             (
-                engine,
-                "arrival_times_ns",
-                ("* float(NS_PER_S) / arrivals.rate)", "* float(NS_PER_S) / arrivals.rate / 2)"),
+                workload,
+                "open_times_ns",
+                ("* float(NS_PER_S) / rate)", "* float(NS_PER_S) / rate / 2)"),
             )
         ],
     ),
