@@ -3,9 +3,9 @@
 A band is the 95 % interval of the mean by Student's t, bin by bin: it says nothing of all bins together. With one
 replication there is none. The measuring window plays no part here, so the warm-up shows.
 
-- offered, goodput, attempts, retries: a second. Retries are calls that their caller makes again: attempts after the first
-  and, of a service that calls another, calls after its first one. At a service they are calls of a request after its
-  first, whoever makes them.
+- offered, goodput, attempts, retries: a second. Retries are calls that their caller makes again: attempts after the
+  first and, of a service that calls another, calls after its first one. At a service they are calls of a request after
+  its first, whoever makes them.
 - in_flight, queue: means over the bin. utilization: the share of the server time that there was; empty without a limit.
 - rejected.* by reason, dropped: calls a second, at the instant at which they were turned away.
 

@@ -33,6 +33,20 @@ def told() -> Timeline:
     return timeline_of(world(), S, 4 * S)
 
 
+def test_a_service_that_calls_again_retries_too() -> None:
+    layers = calls(
+        {"request": 0, "service": 0, "sent": 0, "ended": 3},
+        {"request": 0, "service": 1, "caller": 0, "sent": 0.2, "end": "failed"},
+        {"request": 0, "service": 1, "caller": 0, "sent": 1.7, "number": 2, "slept": 0.5},
+    )
+    named = Named(services=("gateway", "backend"))
+    capacities = ({"service": 0, "servers": -1}, {"service": 1, "servers": -1})
+    made = measured(
+        requests({"submitted": 0, "settled": 3}), traffic(layers, observed=(4,), capacities=capacities), named
+    )
+    assert timeline_of(made, S, 4 * S).series[""]["retries"].mean.tolist() == [0, 1, 0, 0]
+
+
 @pytest.mark.parametrize(
     ("quantity", "bins"),
     [
