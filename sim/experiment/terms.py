@@ -6,31 +6,26 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
-import numpy as np
-
 from sim.chance.stated import BEHIND_A_CALL, BEHIND_A_CONFLICT, BEHIND_AN_END, BEHIND_AN_ERROR, Stated
 from sim.contracts.catalogue import Terms
-from sim.history.vocabulary import FAIL, SUCCESS
+from sim.experiment.service_terms import latency_spans, service_terms, span_of, stated_of_work, total_outages
 from sim.kernel.draws import Draws
 from sim.kernel.durations import NS_PER_S
 from sim.retriers.base import ScheduledRetrier
 from sim.world import faults
+from sim.world.services.callers import Callers
+from sim.world.services.options import VersionedRow
 from sim.world.weather import OnOff, Outage
 from sim.world.workload import Poisson, Recorded, RequestsOptions, Steady
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from sim.engine.world import World
     from sim.history.recorder import History
     from sim.history.records import Requests
     from sim.history.request import Request
-    from sim.laws.distributions import Law
     from sim.scenario.schema import Scenario
-    from sim.world.actions import ActionOptions
-
-LAST_UNIFORM: Final = 1.0 - 2.0**-53
-"""The largest of the numbers that are drawn."""
 
 
 def terms_of(
@@ -63,11 +58,16 @@ _FIXED: Final[WeakKeyDictionary[World, dict[str, Any]]] = WeakKeyDictionary()
 
 def _fixed(world: World) -> dict[str, Any]:
     cell = world.cell
-    platform, drawn = cell.platform, isinstance(world.choices, Draws)
+    action, platform, drawn = cell.action, cell.platform, isinstance(world.choices, Draws)
+    service, callers = action.service, _callers(world)
+    services = service_terms(cell, callers.names)
+    window_ns = services[service].window_ns if service else action.window_ns or 0
+    fails = bool(action.weather or action.permanent_failure)
+    latencies = () if service else latency_spans(action, fails=fails)
     return {
         "promises": world.promises,
         "endless": world.until_ns is None,
-        "idempotency_ns": cell.action.window_ns or 0,
+        "idempotency_ns": window_ns,
         "action_time_limit_ns": platform.action_time_limit,
         "retention_ns": platform.retention,
         "parallelism": platform.parallelism,
@@ -75,27 +75,34 @@ def _fixed(world: World) -> dict[str, Any]:
         "occ_reruns": platform.occ_reruns,
         "scheduled_occ_backoff_ns": (platform.scheduled_occ_backoff.initial, platform.scheduled_occ_backoff.max),
         "crash_detection_ns": platform.crash_detection,
-        "effect_at": cell.action.effect_at,
-        "outages_ns": tuple(_total_outages(cell)),
+        "effect_at": None if service else action.effect_at,
+        "outages_ns": tuple(total_outages(action, cell.heals_at)),
         "in_order": platform.dispatch_latency is None and drawn,
         "replication": world.replication,
         "polls_per_request": cell.limits.polls_per_request,
         "watchers": world.retrier.watchers if isinstance(world.retrier, ScheduledRetrier) else None,
         "cancels": cell.cancel is not None,
-        "dispatch_latency_ns": _ends_ns(platform.dispatch_latency),
-        "mutation_latency_ns": _ends_ns(platform.mutation_latency),
-        "commit_window_ns": _ends_ns(platform.commit_window),
-        "latencies_ns": _latencies(cell.action),
-        "script": tuple(one.outcome for one in cell.action.script),
+        "dispatch_latency_ns": span_of(platform.dispatch_latency),
+        "mutation_latency_ns": span_of(platform.mutation_latency),
+        "commit_window_ns": span_of(platform.commit_window),
+        "latencies_ns": latencies,
+        "script": tuple(one.outcome for one in action.script),
         "arrivals_ns": _arrivals_ns(cell.requests) if cell.world == "shared" else None,
-        "cancel_after_ns": None if cell.cancel is None or not drawn else _ends_ns(cell.cancel.after),
+        "cancel_after_ns": None if cell.cancel is None or not drawn else span_of(cell.cancel.after),
         "restarts_ns": _restarts_ns(cell.faults) if drawn else None,
         "heals_at_ns": cell.heals_at,
-        "some_fail_permanently": cell.action.permanent_failure > 0,
+        "some_fail_permanently": action.permanent_failure > 0,
         "collection_pause_ns": platform.collection_pause,
         "draws_differ": drawn,
         "tells_backoffs": True,
+        "services": services,
+        "priorities": callers.priorities,
     }
+
+
+def _callers(world: World) -> Callers:
+    """Return the classes of requests, as the services of a world know them."""
+    return next((service.around.callers for service in world.services.values()), Callers())
 
 
 def _end_ns(world: World) -> int | None:
@@ -103,27 +110,6 @@ def _end_ns(world: World) -> int | None:
     until_ns, clock = world.until_ns, world.clock
     come = until_ns is not None and (world.drained or clock.next_timers()[0][0] > until_ns)
     return until_ns if come else None
-
-
-@lru_cache(maxsize=256)
-def _ends_ns(law: Law | None) -> tuple[int, int]:
-    """Return the least and the most of a law, its values at the ends of [0, 1); the last bits may lie beyond."""
-    if law is None:
-        return 0, 0
-    low_ns, high_ns = sorted(law.sample_ns(np.array([0.0, LAST_UNIFORM])).tolist())
-    return max(low_ns - 1, 0), high_ns + 1
-
-
-@lru_cache(maxsize=256)
-def _latencies(action: ActionOptions) -> tuple[Mapping[str, tuple[int, int]], ...]:
-    """Return what attempts may take, by their outcomes: those of all attempts, or of each attempt of a script."""
-    if action.script:
-        return tuple({SUCCESS: ends, outcome: ends} for outcome, law in action.scripted() for ends in [_ends_ns(law)])
-    fails = bool(action.weather or action.permanent_failure)
-    spans: dict[str, tuple[int, int]] = {
-        outcome: _ends_ns(law) for outcome, share, law in action.branches() if share or (outcome == FAIL and fails)
-    }
-    return ({**spans, SUCCESS: _ends_ns(action.latency)},)
 
 
 @lru_cache(maxsize=64)
@@ -173,12 +159,9 @@ def stated_of(cell: Scenario) -> Stated:
                 (BEHIND_AN_END, platform.completion_backoff),
             )
         ),
+        services=tuple(
+            (name, stated_of_work(options, cell.heals_at))
+            for name, options in cell.services.items()
+            if not isinstance(options, VersionedRow)
+        ),
     )
-
-
-def _total_outages(cell: Scenario) -> Iterator[tuple[int, int]]:
-    """Yield the intervals in which the weather fails every attempt, up to the instant at which the world heals."""
-    for source in () if cell.action.script else cell.action.weather:
-        if isinstance(source, Outage) and source.fail == 1.0:
-            to_ns = source.to_ns if cell.heals_at is None else min(source.to_ns, cell.heals_at)
-            yield source.from_ns, to_ns

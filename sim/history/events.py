@@ -232,6 +232,8 @@ class CallSent(CallEvent):
     """Counts the calls that this request leads to at this service, from 1; of an attempt its number."""
     caller: str
     """The service that makes it, or empty: the request's retrier."""
+    within: int = -1
+    """The call in whose work that service makes it, or -1."""
 
 
 @dataclass(frozen=True, slots=True)

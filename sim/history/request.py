@@ -50,6 +50,7 @@ class Request:
         "root",
         "runaway",
         "weather",
+        "within",
     )
 
     def __init__(self, number: int, submitted_ns: int = 0) -> None:
@@ -89,6 +90,8 @@ class Request:
         """The position of the service that makes these calls; `NO_SERVICE` for the request's own retrier."""
         self.root: Request | None = None
         """The request in whose service a layer calls: it has a record of its own for that. None for a request."""
+        self.within = NEVER
+        """The number of the call in whose work a layer calls; -1 for a request."""
         self._at: dict[str, AtReceiver] | None = None
         self.runaway = ""
         """The limit that the request ran into."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from sim.promises.promises import Promises
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sim.history.recorder import History
     from sim.history.records import Requests
     from sim.history.request import Request
+    from sim.promises.services import ServiceTerms
 
 
 Span = tuple[int, int]
@@ -98,3 +99,7 @@ class Terms:
     """The pause after a full batch of collected rows; None: not said, so not checked."""
     draws_differ: bool = False
     """Whether numbers drawn at different addresses differ: not if a script or a search gives them."""
+    services: Mapping[str, ServiceTerms] = field(default_factory=dict)
+    """What is stated of each service; of one that is not there only what holds for any is checked."""
+    priorities: tuple[int, ...] = (0,)
+    """Of the classes of requests, in their order."""

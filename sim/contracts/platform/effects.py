@@ -61,7 +61,7 @@ def attempts_go_as_drawn(view: View) -> Iterator[Violation]:
     for attempt in view.attempts():
         request = attempt.request
         ends = ENDS.get(attempt.outcome)
-        if ends is None:
+        if ends is None or attempt.is_at_service:
             continue
         wrong = ""
         if attempt.end is not None and attempt.how not in ends:
@@ -96,7 +96,7 @@ def time_limit_holds(view: View) -> Iterator[Violation]:
             yield breach(request.number, text, job.started, attempt.start, attempt.end)
         elif attempt.end is not None and attempt.how == CUT and attempt.outcome in ANSWERS:
             end_ns = attempt.start.t_ns + attempt.latency_ns
-            if end_ns < by_ns and attempt.latency_ns >= 0 and not job.errors:
+            if end_ns < by_ns and attempt.latency_ns >= 0 and not (job.errors or attempt.is_at_service):
                 text = f"attempt {attempt.number} of {request} is cut off {when(attempt.end)}, but answers at"
                 yield breach(request.number, f"{text} {format_duration(end_ns)}", attempt.start, attempt.end)
 
@@ -119,6 +119,8 @@ def effects_happen(view: View) -> Iterator[Violation]:
     """Every attempt has its effect at the instant it is due, once, unless a restart loses it, and none otherwise."""
     for attempt in view.attempts():
         request = attempt.request
+        if attempt.is_at_service:
+            continue
         if attempt.effects:
             yield from _effect_as_due(view, attempt)
         elif attempt.effect_ns >= 0 and view.is_past(attempt.effect_ns) and not _lost_in(view, attempt, NOT_YET):

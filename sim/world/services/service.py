@@ -144,7 +144,7 @@ class Receiver(ABC):
             if request.root is None:
                 start = Start(host.job_id, NEVER, NEVER)
                 around.recorder.add((clock.now_ns, "attempt", request.number, number, AT_SERVICE, start))
-            said = (number, around.names[request.caller] if request.caller >= 0 else "")
+            said = (number, around.names[request.caller] if request.caller >= 0 else "", request.within)
             around.recorder.add((clock.now_ns, "call", request.number, visit.id, self.name, said))
         if host.deadline_ns is not None:
             attempt.alarm = Alarm(clock, host.deadline_ns - clock.now_ns, lambda: self._cut(visit))
@@ -178,7 +178,8 @@ class Receiver(ABC):
         how = visit.how
         if attempt.host.strike is not None and how != DIED:
             how = DIED
-            attempt.blame = Cause.crash_after_effect if attempt.effect_done else Cause.timeout
+            if not attempt.given_up:
+                attempt.blame = Cause.crash_after_effect if attempt.effect_done else Cause.timeout
         attempt.failure = visit.answer
         self._over(visit, how)
 
