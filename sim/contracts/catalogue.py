@@ -33,6 +33,8 @@ from sim.chance import waits as run_waits
 from sim.contracts import stricter
 from sim.contracts.platform import backoffs, effects, executions, jobs, moments, numbers, plans, probe, records, store
 from sim.contracts.retrier import attempts, leaks, limits, polls, results
+from sim.contracts.services import calls, capacity, gates, layers, queues, rows, work
+from sim.contracts.services import effects as service_effects
 from sim.promises.invariant import EVENTUALLY, OVERALL, SOMETIMES, Invariant, Kind, Violation, breach, invariant
 from sim.promises.terms import Terms
 from sim.promises.view import View
@@ -141,6 +143,26 @@ PLATFORM: tuple[Invariant, ...] = (
     records.limits_stop_what_runs_away,
     plans.calls_are_served,
     jobs.nothing_left,
+    calls.calls_arrive,
+    calls.calls_go_one_way,
+    calls.calls_answered,
+    queues.calls_served_in_order,
+    queues.servers_respected,
+    queues.no_server_idles,
+    queues.queue_limits_hold,
+    queues.waits_end_in_time,
+    queues.arrivals_count_calls,
+    queues.only_abandoned_dropped,
+    gates.rate_limits_hold,
+    gates.load_shed_as_stated,
+    capacity.servers_change_as_planned,
+    capacity.work_slows_as_stated,
+    work.work_goes_as_stated,
+    work.work_takes_its_time,
+    service_effects.service_effects_happen,
+    service_effects.repeated_calls_recognized,
+    rows.row_versions_hold,
+    layers.layers_called_in_turn,
 )
 """What the platform, and the world around it, owe their users."""
 

@@ -137,6 +137,7 @@ class Call:
         "read",
         "rejected",
         "request",
+        "row",
         "sent",
         "service",
         "work",
@@ -176,6 +177,8 @@ class Call:
         self.written: RowWritten | None = None
         """At a versioned row: the write, which may come too late to count."""
         self.written_at = NOT_YET
+        self.row: list[Place[RowRead | RowWritten]] = []
+        """Both of them."""
         self.answered: LayerAnswered | None = None
         """The answer to a call that a service made."""
 

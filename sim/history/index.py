@@ -203,11 +203,13 @@ class Index:
         self._call_of(at, event, "answered")
 
     def _row_read(self, at: int, event: events.RowRead) -> None:
-        self._call_of(at, event, "read")
+        if (call := self._call_of(at, event, "read")) is not None:
+            call.row.append((at, event))
 
     def _row_written(self, at: int, event: events.RowWritten) -> None:
         if (call := self._call_of(at, event, "written")) is not None:
             call.written_at = at
+            call.row.append((at, event))
 
     def _servers_changed(self, at: int, event: events.ServersChanged) -> None:
         self.servers.append((at, event))

@@ -121,10 +121,11 @@ def effects_happen(view: View) -> Iterator[Violation]:
         request = attempt.request
         if attempt.is_at_service:
             continue
+        due_ns = attempt.effect_ns
         if attempt.effects:
             yield from _effect_as_due(view, attempt)
-        elif attempt.effect_ns >= 0 and view.is_past(attempt.effect_ns) and not _lost_in(view, attempt, NOT_YET):
-            text = f"{_whose(attempt)} is due at {format_duration(attempt.effect_ns)} but never comes"
+        elif due_ns >= 0 and view.is_past(due_ns) and not lost_in(view, attempt, due_ns, NOT_YET):
+            text = f"{_whose(attempt)} is due at {format_duration(due_ns)} but never comes"
             yield breach(request.number, text, attempt.start, attempt.end)
 
 
@@ -140,7 +141,7 @@ def _effect_as_due(view: View, attempt: Attempt) -> Iterator[Violation]:
     if effect.t_ns != attempt.effect_ns:
         text = f"{_whose(attempt)} comes {when(effect)} but is due at {format_duration(attempt.effect_ns)}"
         yield breach(number, text, attempt.start, effect)
-    elif view.restarts and (lost := _lost_in(view, attempt, at)) is not None and lost[1]:
+    elif view.restarts and (lost := lost_in(view, attempt, attempt.effect_ns, at)) is not None and lost[1]:
         text = f"{_whose(attempt)} comes {when(effect)} although it was lost {when(lost[0])}"
         yield breach(number, text, lost[0], effect)
 
@@ -149,8 +150,8 @@ def _whose(attempt: Attempt) -> str:
     return f"the effect of attempt {attempt.number} of {attempt.request}"
 
 
-def _lost_in(view: View, attempt: Attempt, before_at: int) -> tuple[ServerDied, bool] | None:
-    """Return the restart that loses the attempt's effect, and whether that is sure; None if none does.
+def lost_in(view: View, attempt: Attempt, due_ns: int, before_at: int) -> tuple[ServerDied, bool] | None:
+    """Return the restart that loses the effect of an attempt, due then, and whether that is sure; None if none does.
 
     A restart loses the effects that are ahead of the executions it kills. The execution of an attempt that has died is
     there to be killed until the end of its job is written; for a canceled job that instant is unknown.
@@ -159,7 +160,7 @@ def _lost_in(view: View, attempt: Attempt, before_at: int) -> tuple[ServerDied, 
     if job is None:
         return None
     for at, restart in view.restarts:
-        if at > before_at or attempt.effect_ns < restart.t_ns:
+        if at > before_at or due_ns < restart.t_ns:
             return None
         if at < attempt.at or restart.inflight != LOST:
             continue
