@@ -119,7 +119,8 @@ def servers_change_as_planned(view: View) -> Iterator[Violation]:
 
 def _as_planned(view: View, name: str, terms: ServiceTerms, told: list[ServersChanged]) -> Iterator[Violation]:
     if not told or told[0].t_ns:
-        yield breach(-1, f"{name} does not say how many servers it has at the start", *told[:1])
+        if told or view.is_past(0):
+            yield breach(-1, f"{name} does not say how many servers it has at the start", *told[:1])
         return
     at_ns = {event.t_ns for event in told}
     for change in terms.changes:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sim.history.entities import Call, Place
     from sim.history.events import EffectMade, LayerEffect, WorkStarted
-    from sim.promises.services import ServiceTerms
+    from sim.promises.services import LayerTerms, ServiceTerms
     from sim.promises.view import View
 
 
@@ -33,7 +33,7 @@ def service_effects_happen(view: View) -> Iterator[Violation]:
             wrong = _off_its_moment(terms, work)
             if wrong:
                 yield breach(call.request.number, f"the effect of {call} {wrong}", work)
-        due_ns = _due_ns(call, terms, effects=bool(found))
+        due_ns = _due_ns(view, call, terms, found[0][1].t_ns if found else None)
         whose = f"the effect of {call}"
         if found and due_ns is None:
             yield breach(call.request.number, f"{whose} comes {when(found[0][1])}; it has none", work, found[0][1])
@@ -76,32 +76,43 @@ def _off_its_moment(terms: ServiceTerms, work: WorkStarted) -> str:
     return ""
 
 
-def _due_ns(call: Call, terms: ServiceTerms | None, *, effects: bool) -> int | None:
+def _due_ns(view: View, call: Call, terms: ServiceTerms | None, came_ns: int | None) -> int | None:
     """Return when the effect of a call is due; None if it has none, as far as the history goes.
 
-    Where the history does not tell whether one is due, it is if there is one.
+    `came_ns` is when it came, if it did: where the history does not tell whether one is due, it is if one came.
     """
     if call.written is not None:
         return call.written.t_ns if call.written.seen == call.written.version else None
     work = call.work
     if work is None:
         return None
-    return work.effect_ns if work.effect_ns >= 0 else _due_at_end_ns(call, work, terms, effects=effects)
+    return work.effect_ns if work.effect_ns >= 0 else _due_at_end_ns(view, call, terms, came_ns)
 
 
-def _due_at_end_ns(call: Call, work: WorkStarted, terms: ServiceTerms | None, *, effects: bool) -> int | None:
+def _due_at_end_ns(view: View, call: Call, terms: ServiceTerms | None, came_ns: int | None) -> int | None:
     """Return the same for work whose effect, if it has one, comes at its end behind the calls that it makes."""
-    end = call.work_end
-    if work.outcome not in MAKES_CALLS or end is None:
+    work, end = call.work, call.work_end
+    if work is None or work.outcome not in MAKES_CALLS:
         return None
+    if end is None:  # a history can be cut between the effect and the end
+        return None if came_ns is None or view.is_past(came_ns) else came_ns
     if work.outcome != ACK_LOST:
         return end.t_ns if end.end == "success" else None
     # It ends as failed in any case; its calls tell whether one of them was given up.
-    if terms is None or not all(layer.once for layer in terms.layers):
-        return end.t_ns if effects else None
+    if terms is None or any(not layer.once or _is_tied(call, layer) for layer in terms.layers):
+        return None if came_ns is None else end.t_ns
     heard = [one.answered for one in call.layers]
     succeeded = sum(one is not None and one.end == RETURNED and one.t_ns <= end.t_ns for one in heard)
     return end.t_ns if succeeded == len(terms.layers) else None
+
+
+def _is_tied(call: Call, layer: LayerTerms) -> bool:
+    """Tell whether a call is answered in the instant in which it is given up: which comes first is not told."""
+    return layer.timeout_ns is not None and any(
+        one.answered is not None and one.answered.t_ns == one.sent.t_ns + layer.timeout_ns
+        for one in call.layers
+        if one.service == layer.service
+    )
 
 
 @invariant(owed_by="platform")

@@ -56,40 +56,52 @@ class _Over(NamedTuple):
 
 def _in_turn(view: View, call: Call, terms: ServiceTerms) -> Iterator[Violation]:
     """Follow the calls of one work from its own latency to its end."""
-    work, number = call.work, call.request.number
+    work = call.work
     assert work is not None  # noqa: S101  # see above
     due_ns: Span = (work.t_ns + work.work_ns, work.t_ns + work.work_ns)
     left = list(call.layers)
     for position, layer in enumerate(terms.layers):
         made = _made(left, layer)
         left = left[len(made) :]
-        if not made:
-            if layer.once and call.work_end is not None:
-                yield breach(number, f"the work of {call} ends {when(call.work_end)} without a call of {layer.service}")
-            elif layer.once and view.is_past(due_ns[1]):
-                text = f"{call} is to call {layer.service} by {format_duration(due_ns[1])}, but does not"
-                yield breach(number, text, work)
-            return
-        first = made[0]
-        if not due_ns[0] <= first.sent.t_ns <= due_ns[1]:
-            text = f"{call} calls {layer.service} {when(first.sent)}; expected {format_duration(due_ns[0])}"
-            yield breach(number, text, work, first.sent)
+        wrong = _starts_wrong(view, call, layer, made, due_ns)
+        if wrong:
+            yield breach(call.request.number, wrong, work, *(one.sent for one in made[:1]), call.work_end)
+        if wrong or not made:
             return
         over = _over(view, made, layer)
-        if over.succeeded is None or not layer.once:
+        if not layer.once:
             if any(other.service == layer.service for other in terms.layers[position + 1 :]):
                 return  # whose call is whose is not told
-            due_ns = (made[-1].sent.t_ns, over.span_ns[1])
-            if over.succeeded is None and layer.once:
-                return
-            continue
-        due_ns = over.span_ns
-        if not over.succeeded:
-            yield from _ends(view, call, due_ns, "failed", left)
+            due_ns = over.span_ns
+        elif over.succeeded is None:
+            if call.work_end is not None and call.work_end.t_ns < over.span_ns[0]:
+                text = f"the work of {call} ends {when(call.work_end)}, while {made[0]} goes on"
+                yield breach(call.request.number, text, made[0].sent, call.work_end)
             return
+        else:
+            due_ns = over.span_ns
+            if not over.succeeded:
+                yield from _ends(view, call, due_ns, "failed", left)
+                return
     known = all(layer.once for layer in terms.layers)
     end = "failed" if work.outcome == ACK_LOST else "success"
     yield from _ends(view, call, due_ns, end if known else "", left)
+
+
+def _starts_wrong(  # one layer of one call
+    view: View, call: Call, layer: LayerTerms, made: Sequence[Call], due_ns: Span
+) -> str:
+    """Say what is wrong with the first call of a layer, nothing if nothing is."""
+    if made:
+        if due_ns[0] <= made[0].sent.t_ns <= due_ns[1]:
+            return ""
+        return f"{call} calls {layer.service} {when(made[0].sent)}; expected {format_duration(due_ns[0])}"
+    if not layer.once:
+        return ""  # a loop may conclude without a call
+    if call.work_end is not None:
+        return f"the work of {call} ends {when(call.work_end)} without a call of {layer.service}"
+    late = due_ns[1] < NOT_YET and view.is_past(due_ns[1])
+    return f"{call} is to call {layer.service} by {format_duration(due_ns[1])}, but does not" if late else ""
 
 
 def _made(left: Sequence[Call], layer: LayerTerms) -> list[Call]:
@@ -115,7 +127,8 @@ def _over(view: View, made: Sequence[Call], layer: LayerTerms) -> _Over:
         return _Over(None, (by_ns, by_ns))  # which of the two is first is not told
     if answered is not None and answered.t_ns < by_ns:
         return _Over(answered.end == RETURNED, (answered.t_ns, answered.t_ns))
-    return _Over(succeeded=False if view.is_past(by_ns) else None, span_ns=(by_ns, by_ns))
+    given_up = by_ns < NOT_YET and view.is_past(by_ns)
+    return _Over(succeeded=False if given_up else None, span_ns=(by_ns, by_ns))
 
 
 def _ends(view: View, call: Call, due_ns: Span, how: str, left: Sequence[Call]) -> Iterator[Violation]:

@@ -81,7 +81,8 @@ def work_takes_its_time(view: View) -> Iterator[Violation]:
         else:
             low_ns, high_ns = _end_of_work(view, call, work)
             if end is None:
-                wrong = f"is not over by {format_duration(high_ns)}" if view.is_past(high_ns) else ""
+                late = high_ns < NOT_YET and view.is_past(high_ns)
+                wrong = f"is not over by {format_duration(high_ns)}" if late else ""
             elif not low_ns <= end.t_ns <= high_ns:
                 wrong = f"ends {when(end)}; expected {format_duration(low_ns)}"
                 wrong += "" if high_ns in {low_ns, NOT_YET} else f" to {format_duration(high_ns)}"

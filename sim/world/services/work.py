@@ -176,6 +176,8 @@ class QueueingService(Service):
                 self._call(visit, number + 1)
             else:
                 visit.effect_at_end = False
+                if not visit.attempt.given_up:
+                    visit.attempt.blame = Cause.ack_lost
                 self._end(visit, THREW)
 
         self.layers[number].call(visit, done)
