@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from sim.explorer.service_state import knows_time as knows_service_time
+from sim.explorer.service_state import names_waits, remembers
 from sim.history.request import Request
 from sim.retriers.base import Fields, ScheduledRetrier
 
@@ -36,6 +38,8 @@ class Distinctions(NamedTuple):
     """Whether the time since the start of a client's call matters."""
     named_waits: bool
     """Whether errors name a wait, so that the time since the end of an attempt matters."""
+    remembers: bool
+    """Whether a receiver recognizes repeated effects, so that the time since one matters."""
     roles: dict[tuple[str, ...], list[tuple[str, str]]]
     """A cache: the fields of a document or of arguments in order, each with its role; see `_roles`."""
 
@@ -44,7 +48,8 @@ def distinctions(world: World) -> Distinctions:
     """Find out what tells the states of a world apart."""
     cell, retrier = world.cell, world.retrier
     fields = retrier.fields if isinstance(retrier, ScheduledRetrier) else Fields()
-    knows_time = bool(cell.action.weather) or cell.until is not None or cell.heals_at is not None
+    weather = bool(cell.action.weather) or knows_service_time(world)
+    knows_time = weather or cell.until is not None or cell.heals_at is not None
     up_to_time = fields is not None and not knows_time
     return Distinctions(
         up_to_time,
@@ -52,7 +57,9 @@ def distinctions(world: World) -> Distinctions:
         deadline=world.promises.deadline_ns is not None,
         timeout=world.promises.timeout_ms is not None,
         named_waits=cell.action.outcomes.fail.retry_after is not None
-        or any(step.retry_after is not None for step in cell.action.script),
+        or any(step.retry_after is not None for step in cell.action.script)
+        or names_waits(world),
+        remembers=cell.action.window_ns is not None or remembers(world),
         roles={},
     )
 

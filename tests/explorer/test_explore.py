@@ -1,25 +1,57 @@
 """The search of small worlds: its counts are pinned, recounted without pruning, and the same for several processes."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pytest
 
+from sim.clients.client import CallFailed
 from sim.contracts.catalogue import INVARIANTS, RETRIER, STRICTER, check
 from sim.experiment.terms import terms_of
 from sim.explorer.course import Course
 from sim.explorer.explore import Explored, explore
 from sim.explorer.guided import Question, WrittenGuide
 from sim.explorer.state import States
+from sim.retriers.base import LoopRetrier
 from sim.scenario.load import from_dict
 from sim.scenario.parts.course import Bounds
 from sim.scenario.schema import Scenario
 
 ONE_SECOND = {"latency": {"constant": "1s"}}
 SLOW_WRITES = {"mutation_latency": {"constant": "1ms"}, "commit_window": {"constant": "1ms"}}
+
+
+class Impatient(LoopRetrier):
+    """Calls twice at most, the first time for one second."""
+
+    kind = "impatient"
+    stateless = True
+
+    async def retry(self, call: Any, ctx: Any) -> Any:
+        """Call again at once if the first call is late or fails."""
+        try:
+            return await call(timeout_ms=1000)
+        except CallFailed:
+            return await call()
+
+
+LEGS = {"request": {"constant": "1s"}}
+
+
+def served(**options: Any) -> dict[str, Any]:
+    """A service with one server, one second away; requests come at once."""
+    db = {"servers": 1, "latency": {"constant": "1s"}, "network": LEGS, **options}
+    return {"world": "shared", "action": {"service": "db"}, "services": {"db": db}}
+
+
+ROW = {
+    "world": "shared",
+    "action": {"service": "row"},
+    "services": {"row": {"kind": "versioned_row", "network": {**LEGS, "reply": {"constant": "1s"}}}},
+}
 
 
 class Small(NamedTuple):
@@ -29,6 +61,7 @@ class Small(NamedTuple):
     outcomes: dict[str, float]
     bounds: dict[str, Any]
     more: Mapping[str, Any] = MappingProxyType({})
+    make: Callable[[], LoopRetrier] | None = None
 
     @property
     def scenario(self) -> Scenario:
@@ -63,6 +96,28 @@ WORLDS = {
         port("article", wait_backoff="500ms"), {"fail": 0.1, "ack_lost": 0.1}, {"attempts": 2, "crashes": 1}
     ),
     "none, two requests": Small({"kind": "none"}, {"fail": 0.1, "ack_lost": 0.1}, {"requests": 2, "attempts": 2}),
+    "one server, two calls at once": Small({"kind": "none"}, {}, {"requests": 2}, served()),
+    "one server, two requests, a timeout": Small(
+        {"kind": "none"}, {}, {"requests": 2}, served(queue={"abandoned": "dropped"}), Impatient
+    ),
+    "one server, a queue of one, a wait": Small(
+        {"kind": "none"},
+        {},
+        {"requests": 3, "attempts": 1},
+        served(queue={"limit": 1, "max_wait": "1s"}, outcomes={"fail": 0.1}, idempotency={"window": "9s"}),
+    ),
+    "a rate limit and servers that change": Small(
+        {"kind": "none"},
+        {},
+        {"requests": 2},
+        served(
+            rate_limit={"rate": "1/s", "retry_after": "next"},
+            capacity=[{"from": "1s", "to": "2s", "servers": 0}],
+            slowdown={"per_call": "1s"},
+        ),
+        Impatient,
+    ),
+    "a row, two writers": Small({"kind": "none"}, {}, {"requests": 2}, ROW, Impatient),
 }
 HELD = (*INVARIANTS, *STRICTER)
 COUNTS: dict[str, tuple[int, int, int, int]] = {
@@ -74,12 +129,17 @@ COUNTS: dict[str, tuple[int, int, int, int]] = {
     "helpers, a hang": (146, 28, 13, 3),
     "article, lost answers": (344, 138, 11, 5),
     "none, two requests": (40, 18, 4, 3),
+    "one server, two calls at once": (10, 2, 6, 1),
+    "one server, two requests, a timeout": (0, 0, 0, 0),
+    "one server, a queue of one, a wait": (0, 0, 0, 0),
+    "a rate limit and servers that change": (0, 0, 0, 0),
+    "a row, two writers": (0, 0, 0, 0),
 }
 """States, executions, steps of the longest course, answers of the farthest: to be changed only with a reason."""
 
 
 def search(world: Small, **more: Any) -> Explored:
-    return explore(world.scenario, Bounds(**world.bounds), **more)
+    return explore(world.scenario, Bounds(**world.bounds), retrier=world.make, **more)
 
 
 class Recount(NamedTuple):
@@ -102,7 +162,7 @@ def recount(name: str) -> Recount:
     while courses:
         given = courses.pop()
         run += 1
-        course = Course(world.scenario, Bounds(**world.bounds), WrittenGuide(given), listens=True)
+        course = Course(world.scenario, Bounds(**world.bounds), WrittenGuide(given), retrier=world.make, listens=True)
         states, asked = States(course), course.questions
         here = states.digest()
         found.states.add(here)

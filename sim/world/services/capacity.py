@@ -77,6 +77,10 @@ class Capacity:
         self._due_ns = [state.turn_ns(0) for state in self._changes]
         self._turn()
 
+    def changes(self) -> list[tuple[bool, int | None]]:
+        """Return for each change whether it is in force, and when that turns next (None: never)."""
+        return [(state.is_on, due_ns) for state, due_ns in zip(self._changes, self._due_ns, strict=True)]
+
     def work_ns(self, latency_ns: int, others: int) -> int:
         """Return how long work of this latency takes that starts now, beside so many other calls in progress."""
         return min(pace.work_ns(latency_ns, others) for pace in self._paces)

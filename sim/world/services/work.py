@@ -59,7 +59,7 @@ class Layer(Protocol):
         ...
 
 
-class _Effect:
+class _VisitEffect:
     """The timer of an effect that comes before the end of the work."""
 
     __slots__ = ("callbacks", "visit")
@@ -77,7 +77,8 @@ class QueueingService(Service):
         super().__init__(name, position, options, around)
         self._fates = Fates(around.choices, options, heals_at_ns=around.heals_at_ns, owner=name)
         weather = options.weather
-        self._weather = WeatherPath(weather, around.choices, WORLD, random_phase=False, owner=name) if weather else None
+        self.weather = WeatherPath(weather, around.choices, WORLD, random_phase=False, owner=name) if weather else None
+        self._options = options
         self._effect_at = options.effect_at
         self._window_ns = options.window_ns
         self._death = owned("death", name)
@@ -86,10 +87,18 @@ class QueueingService(Service):
         self._worked_callbacks = (self._worked,)
         self._effect_callbacks = (self._effect,)
 
+    @property
+    def asks_to_wait(self) -> bool:
+        """Whether an answer can ask its caller to wait."""
+        options = self._options
+        steps = any(step.retry_after is not None for step in options.script)
+        limit = options.rate_limit is not None and options.rate_limit.retry_after is not None
+        return limit or steps or options.outcomes.fail.retry_after is not None
+
     def work(self, visit: Visit, others: int) -> None:  # noqa: PLR0912  # every call passes here
         """Draw how the work goes, and let it go on."""
         clock, attempt, request = self.clock, visit.attempt, visit.request
-        fate = self._fates.draw(request, visit.number, clock.now_ns, self._weather)
+        fate = self._fates.draw(request, visit.number, clock.now_ns, self.weather)
         visit.outcome = outcome = fate.outcome
         if not attempt.given_up:
             attempt.blame = BLAME[outcome]
@@ -114,7 +123,7 @@ class QueueingService(Service):
             self.record("work", visit, (outcome, fate.latency_ns, work_ns, due_ns))
         if effect_ns is not None and not visit.effect_at_end:
             if effect_ns:
-                clock.set_timer(_Effect(visit, self._effect_callbacks), effect_ns)
+                clock.set_timer(_VisitEffect(visit, self._effect_callbacks), effect_ns)
             else:
                 self._apply(visit)
         if end_ns is None:
@@ -152,7 +161,7 @@ class QueueingService(Service):
             self.around.recorder.add(said)
         attempt.host.attempt_lost()
 
-    def _effect(self, timer: _Effect) -> None:
+    def _effect(self, timer: _VisitEffect) -> None:
         self._apply(timer.visit)
 
     def _apply(self, visit: Visit) -> None:
