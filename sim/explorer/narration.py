@@ -145,16 +145,20 @@ class _Answered:
                 return self._interruption()
             if question.what == ORDER:
                 return f"number {answer + 1} of {question.ways} things due at once goes first{self._first()}"
-        if question.what == OUTCOME:
-            for _, kind, request, attempt, name, _ in self.after:
-                if (kind, request, attempt) == ("attempt", question.entity, question.number):
-                    return f"attempt {attempt} of request {request} starts: {name}"
+        return self._outcome() or f"{about(question)}: {self._value()}"
+
+    def _outcome(self) -> str:
+        """Say which attempt or work begins with the outcome that was asked for; nothing if none was, or none begins."""
+        question = self.question
         what, _, service = question.what.partition("@")
-        if service and what == OUTCOME:
-            for _, kind, request, _, name, detail in self.after:
-                if (kind, request, name) == ("work", question.entity, service):
-                    return f"{service} begins to work on attempt {question.number} of request {request}: {detail[0]}"
-        return f"{about(question)}: {self._value()}"
+        if what != OUTCOME:
+            return ""
+        for _, kind, request, subject, name, detail in self.after:
+            if service and (kind, request, name) == ("work", question.entity, service):
+                return f"{service} begins to work on attempt {question.number} of request {request}: {detail[0]}"
+            if not service and (kind, request, subject) == ("attempt", question.entity, question.number):
+                return f"attempt {subject} of request {request} starts: {name}"
+        return ""
 
     def _value(self) -> str:
         if len(self.values) == self.question.ways:
