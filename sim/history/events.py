@@ -289,6 +289,8 @@ class WorkStarted(CallEvent):
     """That latency with the slow-down, or -1."""
     effect_ns: int
     """The instant at which its effect is due; -1 if it has none, or if it comes after calls that the work makes."""
+    others: int = -1
+    """Other calls that are worked on as it begins, or -1: not said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,8 @@ def failure_words(failure: Failure | None) -> str:
     """Say what an error tells its caller: `final error, retry after 2 s`; empty if it tells nothing."""
     if failure is None:
         return ""
-    told = ["final error"] if failure.final else []
+    told = [failure.kind.replace(".", ": ").replace("_", " ")] if failure.kind else []
+    told += ["final error"] if failure.final else []
     if failure.retry_after_ns >= 0:
         told.append(f"retry after {span_text(failure.retry_after_ns)}")
     return ", ".join(told)

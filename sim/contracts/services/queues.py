@@ -122,6 +122,8 @@ def arrivals_count_calls(view: View) -> Iterator[Violation]:
                 text = f"{told[0]} waiting and {told[1]} in progress, but {found[0]} and {found[1]} are"
         elif isinstance(event, CallQueued) and floor.stated and event.ahead != (ahead := floor.ahead_of(call)):
             text = f"{event.ahead} ahead of it, but {ahead} are"
+        elif isinstance(event, WorkStarted) and event.others not in {-1, len(floor.working)}:
+            text = f"{event.others} others in progress as its work begins, but {len(floor.working)} are"
         if text:
             yield breach(call.request.number, f"{call} finds {text} {when(event)}", event)
 
