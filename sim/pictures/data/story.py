@@ -322,4 +322,6 @@ def _label_of(tried: Try) -> str:
         words = "system error"
     if tried.end_ns is None:
         return words
+    if tried.failure is not None and tried.failure.kind:
+        words = ""  # the error says it
     return ", ".join(filter(None, (words, span_text(tried.end_ns - tried.start_ns), failure_words(tried.failure))))
