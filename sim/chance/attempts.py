@@ -16,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.chance import latencies
-from sim.chance.evidence import Trial
+from sim.chance.evidence import Evidence, Trial
 from sim.chance.overall import overall
 from sim.history.vocabulary import AT_SERVICE, ATTEMPT_OUTCOMES, FAIL, SUCCESS
 
 if TYPE_CHECKING:
-    from sim.chance.evidence import Evidence
     from sim.chance.stated import Stated
     from sim.history.entities import Attempt
     from sim.promises.view import View
@@ -51,9 +50,13 @@ class Attempts:
         """(marked as final, ns it asks to wait)."""
         self._gaps_ns: list[int] = []
         self._worlds = 0
+        self._services = {name: Attempts(work) for name, work in stated.services}
+        """The work of each service: a call counts by what its service has in store for it as the work begins."""
 
     def look(self, view: View) -> None:
-        """Take the attempts of a history."""
+        """Take the attempts of a history, and the work on calls."""
+        for name, service in self._services.items():
+            service.look_at_work(view, name)
         here, stated = self._worlds, self._stated
         self._worlds += 1
         codes, told = CODES, stated.final or stated.retry_after is not None
@@ -70,13 +73,32 @@ class Attempts:
             submitted = sorted(request.submitted_ns for request in view.requests.values())
             self._gaps_ns += [later - sooner for sooner, later in pairwise([0, *submitted])]
 
+    def look_at_work(self, view: View, service: str) -> None:
+        """Take the work that a service begins in a history."""
+        here, stated = self._worlds, self._stated
+        self._worlds += 1
+        told = stated.final or stated.retry_after is not None
+        for call in view.calls.values():
+            work = call.work
+            if work is None or call.service != service:
+                continue
+            code = CODES[work.outcome]
+            self._rows.append((here, call.request.number, call.sent.number, code, work.latency_ns, work.t_ns))
+            if told and work.outcome == FAIL and call.attempt is not None and call.attempt.failure is not None:
+                self._errors.append((call.attempt.failure.final, call.attempt.failure.retry_after_ns))
+
     def _take_errors(self, attempts: list[Attempt]) -> None:
         says = [attempt.failure for attempt in attempts if attempt.outcome == FAIL]
         self._errors += [(one.final, one.retry_after_ns) for one in says if one is not None]
 
     def close(self, evidence: Evidence) -> None:
-        """Hold all attempts against what the scenario states."""
+        """Hold all attempts, and the work on calls, against what the scenario states."""
+        for name, service in self._services.items():
+            found = Evidence()
+            service.close(found)
+            evidence.add(found.named(f" at {name}"))
         if not self._rows:
+            latencies.hold_gaps(evidence, self._stated, self._gaps_ns)
             return
         rows = np.array(self._rows, np.int64)
         rows = rows[np.lexsort((rows[:, NUMBER], rows[:, REQUEST], rows[:, WORLD]))]
