@@ -16,6 +16,10 @@ Not judged, each for its reason:
 - How long a mutation takes to its snapshot and its commit, and a job from its slot to its start: longer ones are
   refused and cut off more often, so those that are seen do not follow the law.
 - How long weather lasts: histories hold what it did.
+- Which share of calls a service sheds, if not all of them, and how long changes of capacity last that come at random
+  beside others: only the ends of their laws are held, where one is alone.
+- What a retrier of its own does between the calls that a service makes, and which of two things is first that come in
+  one instant, an answer and a timeout.
 - Order of starts if dispatch takes time: it is random by design.
 - What a query answers its caller (the component's `status`), except that of the probe's own queries.
 - Errors that a mutation throws behind an end that no caller waits for: they change nothing that a caller is told.
