@@ -260,7 +260,7 @@ class Service(Receiver):
             self._retry_after = choices.delays(limit.retry_after, owned("rate_limit.retry_after", name))
         self._shed = options.shed
         self._shed_stream = owned("shed", name)
-        self.capacity = Capacity(name, options, around, self._servers_changed)
+        self.capacity = Capacity(name, options, around.clock, choices, self._servers_changed)
         self._admits = False
 
     def start(self) -> None:
