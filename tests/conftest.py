@@ -14,7 +14,7 @@ settings.register_profile("explore", deadline=None, max_examples=2000, print_blo
 settings.load_profile("repeatable")
 
 # Besides pytester: fixtures of `tests/support`, for whatever room wants them.
-pytest_plugins = ["pytester", "handmade", "leaks", "mixed", "played", "reported"]
+pytest_plugins = ["pytester", "handmade", "leaks", "mixed", "played", "reported", "told_services"]
 
 LONG = ("test_large_searches.py", "test_shipped_scenarios.py", "test_seven_days.py", "test_queues.py")
 """Files with tests of many seconds, the longest first."""

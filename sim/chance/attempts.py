@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.chance import latencies
-from sim.chance.evidence import Trial
+from sim.chance.evidence import Evidence, Trial
 from sim.chance.latencies import APART, AT, CODES, DIFFER, NUMBER, OUTCOME, OUTCOMES, REQUEST, WORLD
 from sim.chance.overall import overall
 from sim.history.vocabulary import AT_SERVICE, FAIL, SUCCESS
@@ -23,7 +23,6 @@ from sim.history.vocabulary import AT_SERVICE, FAIL, SUCCESS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sim.chance.evidence import Evidence
     from sim.chance.stated import Stated, Way
     from sim.history.entities import Attempt
     from sim.promises.view import View
@@ -49,9 +48,13 @@ class Attempts:
         ways = (*stated.outcomes, *(way for source in stated.weather for way in source.ways))
         self._told = any(way.is_told for way in ways)
         """Whether errors say anything that is left to chance."""
+        self._services = {name: Attempts(work) for name, work in stated.services}
+        """The work of each service: a call counts by what its service has in store for it as the work begins."""
 
     def look(self, view: View) -> None:
-        """Take the attempts of a history."""
+        """Take the attempts of a history, and the work on calls."""
+        for name, service in self._services.items():
+            service.look_at_work(view, name)
         here, stated, codes = self._worlds, self._stated, CODES
         self._worlds += 1
         for request in view.requests.values():
@@ -76,6 +79,20 @@ class Attempts:
         """
         return not attempt.by_key and (attempt.number == 1 or not self._stated.repeats_answers)
 
+    def look_at_work(self, view: View, service: str) -> None:
+        """Take the work that a service begins in a history."""
+        here = self._worlds
+        self._worlds += 1
+        for call in view.calls.values():
+            work = call.work
+            if work is None or call.service != service:
+                continue
+            code = CODES[work.outcome]
+            self._rows.append((here, call.request.number, call.sent.number, code, work.latency_ns, work.t_ns))
+            says = None if call.attempt is None else call.attempt.failure
+            if self._told and says is not None and work.outcome == FAIL:
+                self._errors.append((says.final, says.retry_after_ns, says.kind, work.t_ns))
+
     def _take_errors(self, attempts: list[Attempt]) -> None:
         for attempt in attempts:
             says = attempt.failure
@@ -83,8 +100,13 @@ class Attempts:
                 self._errors.append((says.final, says.retry_after_ns, says.kind, attempt.start.t_ns))
 
     def close(self, evidence: Evidence) -> None:
-        """Hold all attempts against what the scenario states."""
+        """Hold all attempts, and the work on calls, against what the scenario states."""
+        for name, service in self._services.items():
+            found = Evidence()
+            service.close(found)
+            evidence.add(found.named(f" at {name}"))
         if not self._rows:
+            latencies.hold_gaps(evidence, self._stated, self._gaps_ns)
             return
         rows = np.array(self._rows, np.int64)
         rows = rows[np.lexsort((rows[:, NUMBER], rows[:, REQUEST], rows[:, WORLD]))]

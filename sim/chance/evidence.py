@@ -80,6 +80,15 @@ class Evidence:
             chance = chances.so_many_alike(same, expected)
             self.others.append(Trial(*key, f"repeat each other: {same:,} values come again", count, chance))
 
+    def named(self, behind: str) -> Evidence:
+        """Return the same evidence with some words behind what was drawn, so that it stays apart from other draws."""
+        return Evidence(
+            {(name, what + behind): parts for (name, what), parts in self.spans.items()},
+            {(name, what + behind): parts for (name, what), parts in self.pairs.items()},
+            [one._replace(what=one.what + behind) for one in self.others],
+            self.draws,
+        )
+
     def add(self, other: Evidence) -> None:
         """Add what another run says."""
         for mine, theirs in ((self.spans, other.spans), (self.pairs, other.pairs)):

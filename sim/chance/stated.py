@@ -91,6 +91,8 @@ class Stated:
     """Mean of the exponential gaps between submissions; None if they are not left to chance."""
     backoffs_ns: tuple[tuple[str, tuple[int, int]], ...] = ()
     """(what it is of, (initial, max)) of each backoff of the platform."""
+    services: tuple[tuple[str, Stated], ...] = ()
+    """(name, what is stated of its work) of each service that works on calls."""
 
     @property
     def turns(self) -> bool:

@@ -29,11 +29,12 @@ from sim.explorer.explore import Explored, explore
 from sim.explorer.files import name_of, retrier_words, save, save_test
 from sim.explorer.guided import NoSuchAnswer
 from sim.explorer.plain_values import NotCanonical
-from sim.explorer.play import Played, play, small_world
+from sim.explorer.play import Played, located, play, small_world
 from sim.explorer.repeats import not_repeatable
 from sim.explorer.shrink import DoesNotBreak, minimize
 from sim.explorer.streams import streams
 from sim.scenario.cells import cells
+from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.parts.invariants import invariants_named
 
 if TYPE_CHECKING:
@@ -90,7 +91,10 @@ def _search_cell(
     """Search one cell, print and save what breaks; return whether everything holds in it."""
     with scenario_errors(source), weather_problems():
         bounds = options.bounds(chosen.scenario, source.requests)
-        world = small_world(chosen.scenario, bounds)
+        try:
+            world = small_world(chosen.scenario, bounds)
+        except ScenarioError as error:
+            raise located(error, source.path) from None
         invariants = options.invariants or invariants_named(world.check) or INVARIANTS
         search = Search(chosen, world, bounds, invariants, streams(world, bounds))
         with _progress() as watcher:

@@ -16,6 +16,10 @@ Not judged, each for its reason:
 - How long a mutation takes to its snapshot and its commit, and a job from its slot to its start: longer ones are
   refused and cut off more often, so those that are seen do not follow the law.
 - How long weather lasts: histories hold what it did.
+- Which share of calls a service sheds, if not all of them, and how long changes of capacity last that come at random
+  beside others: only the ends of their laws are held, where one is alone.
+- What a retrier of its own does between the calls that a service makes, and which of two things is first that come in
+  one instant, an answer and a timeout.
 - Order of starts if dispatch takes time: it is random by design.
 - What a query answers its caller (the component's `status`), except that of the probe's own queries.
 - Errors that a mutation throws behind an end that no caller waits for: they change nothing that a caller is told.
@@ -49,6 +53,8 @@ from sim.contracts.platform import (
     store,
 )
 from sim.contracts.retrier import attempts, leaks, limits, polls, results
+from sim.contracts.services import calls, capacity, gates, layers, queues, rows, work
+from sim.contracts.services import effects as service_effects
 from sim.promises.invariant import EVENTUALLY, OVERALL, SOMETIMES, Invariant, Kind, Violation, breach, invariant
 from sim.promises.terms import Terms
 from sim.promises.view import View
@@ -159,6 +165,26 @@ PLATFORM: tuple[Invariant, ...] = (
     records.limits_stop_what_runs_away,
     plans.calls_are_served,
     jobs.nothing_left,
+    calls.calls_arrive,
+    calls.calls_go_one_way,
+    calls.calls_answered,
+    queues.calls_served_in_order,
+    queues.servers_respected,
+    queues.no_server_idles,
+    queues.queue_limits_hold,
+    queues.waits_end_in_time,
+    queues.arrivals_count_calls,
+    queues.only_abandoned_dropped,
+    gates.rate_limits_hold,
+    gates.load_shed_as_stated,
+    capacity.servers_change_as_planned,
+    capacity.work_slows_as_stated,
+    work.work_goes_as_stated,
+    work.work_takes_its_time,
+    service_effects.service_effects_happen,
+    service_effects.repeated_calls_recognized,
+    rows.row_versions_hold,
+    layers.layers_called_in_turn,
 )
 """What the platform, and the world around it, owe their users."""
 

@@ -69,7 +69,7 @@ class CallOfService:
         runs = root.at(self._name)
         runs.calls += 1
         request = Request(root.number, around.clock.now_ns)
-        request.root, request.caller = root, self._caller
+        request.root, request.caller, request.within = root, self._caller, visit.id
         request.key = _key_at(root.at(self._target.name))
         request.caller_class, request.client = root.caller_class, root.client
         choices = _Choices(around.choices, self._name, runs.calls)

@@ -7,38 +7,39 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
-import numpy as np
-
-from sim.chance.stated import BEHIND_A_CALL, BEHIND_A_CONFLICT, BEHIND_AN_END, BEHIND_AN_ERROR, Source, Stated, Way
+from sim.chance.stated import BEHIND_A_CALL, BEHIND_A_CONFLICT, BEHIND_AN_END, BEHIND_AN_ERROR, Stated
 from sim.contracts.catalogue import Terms
-from sim.history.vocabulary import FAIL, SUCCESS
+from sim.experiment.service_terms import service_terms
+from sim.experiment.work_terms import (
+    errors_of,
+    latency_spans,
+    source_of,
+    span_of,
+    stated_of_work,
+    total_outages,
+    way_of,
+)
 from sim.kernel.draws import Draws
 from sim.kernel.durations import NS_PER_S
-from sim.promises.terms import KeyRules, Said
+from sim.promises.terms import KeyRules
 from sim.retriers.base import ScheduledRetrier
 from sim.world import faults
 from sim.world.arrivals import Poisson, planned_ns
-from sim.world.weather import OnOff, Outage
+from sim.world.services.options import VersionedRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sim.engine.world import World
-    from sim.history.events import Failure
     from sim.history.recorder import History
     from sim.history.records import Requests
     from sim.history.request import Request
-    from sim.laws.distributions import Law
     from sim.promises.promises import Promises
+    from sim.promises.services import ServiceTerms
     from sim.retriers.base import Retrier
     from sim.scenario.schema import Scenario
     from sim.world.actions import ActionOptions
-    from sim.world.outcomes import Branch
-    from sim.world.weather import Weather
     from sim.world.workload import RequestsOptions
-
-LAST_UNIFORM: Final = 1.0 - 2.0**-53
-"""The largest of the numbers that are drawn."""
 
 
 def terms_of(
@@ -73,8 +74,9 @@ _FIXED: Final[WeakKeyDictionary[World, dict[str, Any]]] = WeakKeyDictionary()
 def _fixed(world: World) -> dict[str, Any]:
     cell = world.cell
     platform, drawn = cell.platform, isinstance(world.choices, Draws)
+    services = service_terms(cell)
     fixed = {
-        **_of_callers(cell.action, cell, world.retriers.promises_of_scenario, world.retrier),
+        **_of_callers(cell.action, cell, world.retriers.promises_of_scenario, world.retrier, services),
         "endless": world.until_ns is None,
         "action_time_limit_ns": platform.action_time_limit,
         "retention_ns": platform.retention,
@@ -88,31 +90,44 @@ def _fixed(world: World) -> dict[str, Any]:
         "polls_per_request": cell.limits.polls_per_request,
         "cancels": cell.cancel is not None,
         "resubmits": cell.resubmit is not None,
-        "dispatch_latency_ns": _ends_ns(platform.dispatch_latency),
-        "mutation_latency_ns": _ends_ns(platform.mutation_latency),
-        "commit_window_ns": _ends_ns(platform.commit_window),
+        "dispatch_latency_ns": span_of(platform.dispatch_latency),
+        "mutation_latency_ns": span_of(platform.mutation_latency),
+        "commit_window_ns": span_of(platform.commit_window),
         "arrivals_ns": _arrivals_ns(cell.requests) if cell.world == "shared" else None,
-        "cancel_after_ns": None if cell.cancel is None or not drawn else _ends_ns(cell.cancel.after),
+        "cancel_after_ns": None if cell.cancel is None or not drawn else span_of(cell.cancel.after),
         "restarts_ns": _restarts_ns(cell.faults) if drawn else None,
         "heals_at_ns": cell.heals_at,
         "collection_pause_ns": platform.collection_pause,
         "draws_differ": drawn,
         "tells_backoffs": True,
+        "services": services,
+        "priorities": {one.name: one.priority for one in cell.callers},
     }
     return {**fixed, "classes": dict(_classes(world, fixed))}
 
 
-def _of_callers(action: ActionOptions, cell: Scenario, promises: Promises, retrier: Retrier) -> dict[str, Any]:
+def _of_callers(
+    action: ActionOptions, cell: Scenario, promises: Promises, retrier: Retrier, services: Mapping[str, ServiceTerms]
+) -> dict[str, Any]:
     """Return what classes of callers can have of their own: what their action and their retrier say."""
-    return {
+    found = {
         "promises": promises,
         "watchers": retrier.watchers if isinstance(retrier, ScheduledRetrier) else None,
+    }
+    if action.service is not None:
+        service = cell.services[action.service]
+        memory = None if isinstance(service, VersionedRow) else service.memory
+        keys = None if memory is None else KeyRules(*memory)
+        window_ns = services[action.service].window_ns
+        return {**found, "idempotency_ns": window_ns, "keys": keys, "effect_at": None, "latencies_ns": (), "errors": ()}
+    return {
+        **found,
         "idempotency_ns": action.window_ns or 0,
         "keys": None if action.memory is None else KeyRules(*action.memory),
         "effect_at": action.effect_at,
-        "outages_ns": tuple(_total_outages(action, cell.heals_at)),
-        "latencies_ns": _latencies(action),
-        "errors": _errors(action),
+        "outages_ns": tuple(total_outages(action, cell.heals_at)),
+        "latencies_ns": latency_spans(action),
+        "errors": errors_of(action),
         "script": tuple(one.outcome for one in action.script),
         "some_fail_permanently": action.permanent_failure > 0,
     }
@@ -122,7 +137,8 @@ def _classes(world: World, fixed: Mapping[str, Any]) -> Iterator[tuple[str, Term
     """Yield the terms of each class of callers by its name; what the run itself says is in those of all."""
     retriers, cell = world.retriers, world.cell
     for place, one in enumerate(cell.callers):
-        own = _of_callers(one.action, cell, retriers.promises_of(place), retriers.first_of(place))
+        promises, retrier = retriers.promises_of(place), retriers.first_of(place)
+        own = _of_callers(one.action, cell, promises, retrier, fixed["services"])
         own |= {"own_action": one.action != cell.action, "own_retrier": one.retrier is not None}
         yield one.name, Terms(**{**fixed, **own})
 
@@ -132,58 +148,6 @@ def _end_ns(world: World) -> int | None:
     until_ns, clock = world.until_ns, world.clock
     come = until_ns is not None and (world.drained or clock.next_timers()[0][0] > until_ns)
     return until_ns if come else None
-
-
-@lru_cache(maxsize=256)
-def _ends_ns(law: Law | None) -> tuple[int, int]:
-    """Return the least and the most of a law, its values at the ends of [0, 1); the last bits may lie beyond."""
-    if law is None:
-        return 0, 0
-    low_ns, high_ns = sorted(law.sample_ns(np.array([0.0, LAST_UNIFORM])).tolist())
-    return max(low_ns - 1, 0), high_ns + 1
-
-
-@lru_cache(maxsize=256)
-def _latencies(action: ActionOptions) -> tuple[Mapping[str, tuple[int, int]], ...]:
-    """Return what attempts may take, by their outcomes: those of all attempts, or of each attempt of a script."""
-    if action.script:
-        return tuple({SUCCESS: ends, outcome: ends} for outcome, law in action.scripted() for ends in [_ends_ns(law)])
-    spans = {SUCCESS: _ends_ns(action.latency)}
-    for outcome, law in _latency_laws(action):
-        low_ns, high_ns = _ends_ns(law)
-        least_ns, most_ns = spans.get(outcome, (low_ns, high_ns))
-        spans[outcome] = min(low_ns, least_ns), max(high_ns, most_ns)
-    return (spans,)
-
-
-def _latency_laws(action: ActionOptions) -> Iterator[tuple[str, Law]]:
-    """Yield the outcomes that attempts can have besides success, and the laws of their latencies."""
-    if action.permanent_failure:
-        yield FAIL, action.latency
-    for branches in (action.branches(), *action.bad_branches()):
-        yield from ((way.outcome, way.latency) for way in branches if way.share)
-
-
-@lru_cache(maxsize=256)
-def _errors(action: ActionOptions) -> tuple[tuple[Said, ...], ...]:
-    """Return what the errors of failures may say: those of all attempts, or of each attempt of a script."""
-    if action.script:
-        return tuple((_said_by(failure),) for failure in action.script_errors())
-    found = {Said()} if action.permanent_failure else set()
-    for branches in (action.branches(), *action.bad_branches()):
-        for way in branches:
-            if way.share and way.outcome == FAIL:
-                kind, final, retry_after = way.says
-                finals = frozenset(word for word, share in ((True, final), (False, 1.0 - final)) if share)
-                found.add(Said(kind, finals, None if retry_after is None else _ends_ns(retry_after)))
-    return (tuple(sorted(found, key=repr)),)
-
-
-def _said_by(failure: Failure | None) -> Said:
-    if failure is None:
-        return Said()
-    wait_ns = failure.retry_after_ns
-    return Said(failure.kind, frozenset({failure.final}), None if wait_ns < 0 else (wait_ns, wait_ns))
 
 
 @lru_cache(maxsize=64)
@@ -208,10 +172,10 @@ def stated_of(cell: Scenario) -> Stated:
     return Stated(
         alone=cell.world == "isolated",
         latency=action.latency,
-        outcomes=tuple(map(_way, action.branches())),
+        outcomes=tuple(map(way_of, action.branches())),
         script=tuple(outcome for outcome, _ in action.scripted()),
         permanent=0.0 if action.script else action.permanent_failure,
-        weather=() if action.script else tuple(map(_source, action.weather, action.bad_branches())),
+        weather=() if action.script else tuple(map(source_of, action.weather, action.bad_branches())),
         repeats_answers=action.memory is not None and action.memory.first,
         heals_at_ns=cell.heals_at,
         resubmits=cell.resubmit is not None,
@@ -225,28 +189,9 @@ def stated_of(cell: Scenario) -> Stated:
                 (BEHIND_AN_END, platform.completion_backoff),
             )
         ),
+        services=tuple(
+            (name, stated_of_work(options, cell.heals_at))
+            for name, options in cell.services.items()
+            if not isinstance(options, VersionedRow)
+        ),
     )
-
-
-def _way(branch: Branch) -> Way:
-    return Way(branch.outcome, branch.share, branch.latency, *branch.says)
-
-
-def _source(source: Weather, branches: Sequence[Branch]) -> Source:
-    ways = tuple(map(_way, branches))
-    if isinstance(source, OnOff):
-        return Source(ways, turns=(source.up, source.down))
-    return Source(ways, outage_ns=(source.from_ns, source.to_ns))
-
-
-def _total_outages(action: ActionOptions, heals_at_ns: int | None) -> Iterator[tuple[int, int, frozenset[str]]]:
-    """Yield the intervals in which the weather spoils every attempt, up to the instant at which the world heals.
-
-    Behind the interval are the outcomes that attempts can have in it: its own, and those of the sources before it.
-    """
-    outcomes = {FAIL} if action.permanent_failure else set()
-    for source, branches in () if action.script else zip(action.weather, action.bad_branches(), strict=True):
-        outcomes |= {way.outcome for way in branches if way.share}
-        if isinstance(source, Outage) and source.share == 1.0:
-            to_ns = source.to_ns if heals_at_ns is None else min(source.to_ns, heals_at_ns)
-            yield source.from_ns, to_ns, frozenset(outcomes)

@@ -14,6 +14,7 @@ from sim.convex.jobs import Job
 from sim.convex.server import UNLIMITED
 from sim.engine.world import World
 from sim.explorer.guided import GuidedChoices, NoSuchAnswer, WrittenGuide
+from sim.explorer.service_state import is_idle
 from sim.history.recorder import History, Recorder
 from sim.history.vocabulary import NEVER
 from sim.world.crash_points import CrashPoints
@@ -172,7 +173,12 @@ class Course:
 
     def _candidates(self, timers: list[QueueEntry]) -> list[QueueEntry]:
         """Drop the timers that must not fire first: if slots are limited, jobs start as they are due."""
-        if not self._in_order or len(timers) == 1:
+        if len(timers) == 1:
+            return timers
+        idle = next((timer for timer in timers if is_idle(timer)), None)
+        if idle is not None:
+            return [idle]  # nothing is changed by when it fires
+        if not self._in_order:
             return timers
         first = next((timer for timer in timers if isinstance(timer[3], Job)), None)
         return [timer for timer in timers if timer is first or not isinstance(timer[3], Job)]

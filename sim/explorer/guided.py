@@ -122,7 +122,8 @@ class GuidedChoices:
             if high > low
         ]
         branches = [branches[-1], *branches[:-1]]
-        if stream == "outcome" and self.attempts_at_most is not None and index > self.attempts_at_most:
+        is_outcome = stream.partition("@")[0] == "outcome"  # of the action, or of a service that has its name behind it
+        if is_outcome and self.attempts_at_most is not None and index > self.attempts_at_most:
             self.attempts_bound_hit |= len(branches) > 1
             return branches[0]
         return branches[self.pick(len(branches), stream, entity, index)]

@@ -37,6 +37,9 @@ _OF_AN_ATTEMPT = MappingProxyType(
         "death": "moment of death",
         "final": "finality of the error",
         "retry_after": "wait named by the error",
+        "shed": "rejection for too much load",
+        "network.request": "way there",
+        "network.reply": "way back",
     }
 )
 
@@ -48,6 +51,14 @@ _EVENTS = MappingProxyType(
         "attempt": "the start of attempt {subject}",
         "attempt_end": "the end of attempt {subject}",
         "effect": "the effect of attempt {subject}",
+        "call": "the call of {name}",
+        "arrived": "the arrival at {name} of a call",
+        "queued": "the wait at {name} of a call",
+        "rejected": "the rejection by {name} of a call",
+        "dropped": "the drop by {name} of a call",
+        "work": "the start of the work of {name} on a call",
+        "work_end": "the end of the work of {name} on a call",
+        "servers": "a change of the servers of {name}",
         "restart": "a death of the server",
         "boot": "the server's return",
     }
@@ -59,8 +70,9 @@ def about(question: Question) -> str:
     what, whose = question.what, f" of request {question.entity}"
     if question.entity == WORLD:
         return _OF_THE_WORLD.get(what, f"{what} {question.number}")
-    if what in _OF_AN_ATTEMPT:
-        return f"{_OF_AN_ATTEMPT[what]} of attempt {question.number}{whose}"
+    kind, _, service = what.partition("@")
+    if kind in _OF_AN_ATTEMPT:
+        return f"{_OF_AN_ATTEMPT[kind]} of attempt {question.number}{whose}{f' at {service}' if service else ''}"
     return f"{what} {question.number}{whose}"
 
 
@@ -134,11 +146,20 @@ class _Answered:
                 return self._interruption()
             if question.what == ORDER:
                 return f"number {answer + 1} of {question.ways} things due at once goes first{self._first()}"
-        if question.what == OUTCOME:
-            for _, kind, request, attempt, name, _ in self.after:
-                if (kind, request, attempt) == ("attempt", question.entity, question.number):
-                    return f"attempt {attempt} of request {request} starts: {name}"
-        return f"{about(question)}: {self._value()}"
+        return self._outcome() or f"{about(question)}: {self._value()}"
+
+    def _outcome(self) -> str:
+        """Say which attempt or work begins with the outcome that was asked for; nothing if none was, or none begins."""
+        question = self.question
+        what, _, service = question.what.partition("@")
+        if what != OUTCOME:
+            return ""
+        for _, kind, request, subject, name, detail in self.after:
+            if service and (kind, request, name) == ("work", question.entity, service):
+                return f"{service} begins to work on attempt {question.number} of request {request}: {detail[0]}"
+            if not service and (kind, request, subject) == ("attempt", question.entity, question.number):
+                return f"attempt {subject} of request {request} starts: {name}"
+        return ""
 
     def _value(self) -> str:
         if len(self.values) == self.question.ways:

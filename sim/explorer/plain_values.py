@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from sim.explorer.service_state import knows_time as knows_service_time
+from sim.explorer.service_state import names_waits, remembers
 from sim.history.request import Request
 from sim.retriers.base import Fields, ScheduledRetrier
 from sim.world.arrivals import Closed
@@ -37,8 +39,8 @@ class Distinctions(NamedTuple):
     """Whether the time since the start of a client's call matters."""
     named_waits: bool
     """Whether errors name a wait, so that the time since the end of an attempt matters."""
-    recognizes: bool
-    """Whether a receiver recognizes repeated effects, so that the time since the last one matters."""
+    remembers: bool
+    """Whether a receiver recognizes repeated effects, so that the time since one matters."""
     roles: dict[tuple[str, ...], list[tuple[str, str]]]
     """A cache: the fields of a document or of arguments in order, each with its role; see `_roles`."""
 
@@ -48,7 +50,8 @@ def distinctions(world: World) -> Distinctions:
     cell, retrier = world.cell, world.retrier
     fields = retrier.fields if isinstance(retrier, ScheduledRetrier) else Fields()
     actions, promised = [cell.action, *(one.action for one in cell.callers)], world.retriers.promises.values()
-    knows_time = any(action.weather for action in actions) or cell.until is not None or cell.heals_at is not None
+    knows_time = any(action.weather for action in actions) or knows_service_time(world)
+    knows_time = knows_time or cell.until is not None or cell.heals_at is not None
     # Pauses and patience count from instants that the rest of a state lacks, and classes have retriers of their own.
     knows_time = knows_time or not (cell.classes is None and cell.resubmit is None)
     knows_time = knows_time or isinstance(cell.requests.arrivals, Closed)
@@ -58,8 +61,8 @@ def distinctions(world: World) -> Distinctions:
         fields if fields is not None and up_to_time else Fields(),
         deadline=any(promises.deadline_ns is not None for promises in promised),
         timeout=any(promises.timeout_ms is not None for promises in promised),
-        named_waits=any(action.names_waits for action in actions),
-        recognizes=any(action.window_ns is not None for action in actions),
+        named_waits=any(action.names_waits for action in actions) or names_waits(world),
+        remembers=any(action.window_ns is not None for action in actions) or remembers(world),
         roles={},
     )
 

@@ -226,8 +226,16 @@ def located(error: ScenarioError, path: str | Path) -> ScenarioError:
 def small_world(cell: Scenario, bounds: Bounds) -> Scenario:
     """Return the scenario with as many requests as the bounds have; a search never sees more.
 
-    Raises ScenarioError if fewer requests arrive.
+    Raises ScenarioError if fewer requests arrive, or if a service calls others: what goes on inside such a call is
+    hidden, so that states could not be compared.
     """
+    for name, options in cell.services.items():
+        if getattr(options, "calls", ()):
+            reason = (
+                "a search cannot compare worlds in which a service calls others, since what goes on inside such a call "
+                "is hidden from it; leave `calls` out to search the rest"
+            )
+            raise ScenarioError([Problem(("services", name, "calls"), reason, at_key=True)])
     requests = cell.requests.model_copy(update={"count": bounds.requests})
     try:
         arrival_times_ns(requests, GuidedChoices())

@@ -22,15 +22,20 @@ from sim.convex.server import Server
 from sim.engine.asking import Asking
 from sim.engine.resubmissions import Resubmissions
 from sim.engine.world import World
+from sim.explorer import service_state
 from sim.explorer.plain_values import ATOMS, NotCanonical, PlainValues, collect_jobs
 from sim.history.request import Request
 from sim.history.vocabulary import IN_PROGRESS, NEVER, PENDING
+from sim.kernel.alarm import Alarm
 from sim.kernel.clock import Call, Clock, Pending
 from sim.options.model import Options
 from sim.retriers.base import Retrier
 from sim.world.action_model import ActionModel
 from sim.world.attempt import Attempt
 from sim.world.hosts import ByClass
+from sim.world.services.capacity import Capacity
+from sim.world.services.service import Receiver
+from sim.world.services.visit import Visit
 from sim.world.weather import OnOff, WeatherPath
 
 if TYPE_CHECKING:
@@ -46,6 +51,7 @@ NEVER_SETTLED = 1 << 200
 STATIC = (
     *(World, Asking, Resubmissions, ByClass),
     *(Deployment, Server, Retention, Commits, Executor, Clock, ActionModel, Function, Options, Retrier),
+    Capacity,
 )
 """Objects of these classes are the same in all states of a search."""
 
@@ -60,8 +66,8 @@ class Snapshot:
         self._distinct = distinct
         self._up_to_time = distinct.up_to_time
         self._settled_ns = settled_ns
-        self._now_ns = world.clock.now_ns
-        values = PlainValues(distinct, self._now_ns)
+        self.now_ns = world.clock.now_ns
+        values = PlainValues(distinct, self.now_ns)
         self._values = values
         self._job = values.job
         self._plain = values.plain
@@ -83,27 +89,28 @@ class Snapshot:
         for place, client in world.clients.items():
             self._tasks.append((client._task, ("c", place)))
         return (
-            0 if self._up_to_time else self._now_ns,
+            0 if self._up_to_time else self.now_ns,
             course.crashes_left,
             tuple(course.cancels_left),
             observed,
             tuple(self._request(request) for request in course.requests),
-            tuple((t_ns - self._now_ns, urgency, self._value(timer)) for t_ns, urgency, _, timer in timers),
+            tuple((t_ns - self.now_ns, urgency, self.value(timer)) for t_ns, urgency, _, timer in timers),
             tuple(self._row(number) for number in sorted(self._values.ranks)),
             tuple((key, self._plain(document)) for key, document in documents),
             tuple(table.created for table in store.tables.values()),
-            tuple(self._now_ns - job.completed_ns for job in deployment.retention.completed_jobs),
+            tuple(self.now_ns - job.completed_ns for job in deployment.retention.completed_jobs),
             deployment.server.down,
             executor.free,
             tuple(self._job(number) for _, number, _ in sorted(executor.waiting, key=lambda entry: entry[:2])),
             tuple(self._job(number) for number in executor.starting),
             tuple(self._execution(execution) for execution in executions),
-            tuple(self._value(call) for call in deployment.server._when_up),
+            tuple(self.value(call) for call in deployment.server._when_up),
             tuple(self._client(client) for client in world.clients.values()),
             tuple(world._to_come),
             tuple(world._submitting),
             tuple(self._attributes(retrier) for _, retrier in world.retriers.deployed()),
             None if world._asking is None else self._asking(world._asking),
+            tuple(service_state.service(self, receiver) for receiver in world.services.values()),
         )
 
     # Jobs and their numbers.
@@ -134,8 +141,8 @@ class Snapshot:
         if job is None:
             return (rank, "gone")
         if job.state in (PENDING, IN_PROGRESS):
-            due_ns = job.due_ns - self._now_ns if job.due_ns > self._now_ns else 0
-            since_ns = self._now_ns - job.due_ns if not self._course.bounds.orders and due_ns == 0 else 0
+            due_ns = job.due_ns - self.now_ns if job.due_ns > self.now_ns else 0
+            since_ns = self.now_ns - job.due_ns if not self._course.bounds.orders and due_ns == 0 else 0
             name = job.function.name
             return (
                 rank,
@@ -147,15 +154,15 @@ class Snapshot:
                 job.system_errors,
                 self._plain(job.args),
             )
-        ended_for_ns = 0 if deployment.retention.retention_ns is None else self._now_ns - job.completed_ns
+        ended_for_ns = 0 if deployment.retention.retention_ns is None else self.now_ns - job.completed_ns
         return (rank, job.function.name, job.state, ended_for_ns)
 
     # Requests, executions, clients.
 
     def _request(self, request: Request) -> Any:
-        now_ns = self._now_ns
+        now_ns = self.now_ns
         waits_ns = now_ns - request.last_attempt_end_ns if request.settled_ns == NEVER else 0
-        key, remembers = request.key, self._distinct.recognizes
+        key, remembers = request.key, self._distinct.remembers
         applied_ns = now_ns - key.applied_ns if key is not None and remembers else NEVER
         known = None
         if key is not None and remembers:
@@ -170,7 +177,7 @@ class Snapshot:
             request.effects,
             request.suppressed,
             None if request.duplicates is None else tuple(request.duplicates),
-            None if key is None or key.last_applied is None else self._attempt(key.last_applied),
+            None if key is None or key.last_applied is None else self.attempt(key.last_applied),
             applied_ns,
             known,
             waits_ns if self._distinct.named_waits else 0,
@@ -181,7 +188,7 @@ class Snapshot:
             request.submissions,
             request.client,
             request.caller_class,
-            None if request.weather is None else self._weather(request.weather),
+            None if request.weather is None else self.weather(request.weather),
         )
 
     def _asking(self, asking: Asking) -> Any:
@@ -190,7 +197,8 @@ class Snapshot:
             (client, asking._waiting[client].number) for client in sorted(asking._waiting)
         )
 
-    def _attempt(self, attempt: Attempt) -> Any:
+    def attempt(self, attempt: Attempt) -> Any:
+        """Describe an attempt."""
         return (
             self._request_number(attempt.request),
             attempt.number,
@@ -207,7 +215,7 @@ class Snapshot:
         )
 
     def _execution(self, execution: Execution) -> Any:
-        left_ns = 0 if execution.deadline_ns is None else execution.deadline_ns - self._now_ns
+        left_ns = 0 if execution.deadline_ns is None else execution.deadline_ns - self.now_ns
         return (
             self._job(execution.job_id),
             execution.alive,
@@ -215,7 +223,7 @@ class Snapshot:
             left_ns,
             execution.strike,
             execution.writes,
-            None if execution.attempt is None else self._attempt(execution.attempt),
+            None if execution.attempt is None else self.attempt(execution.attempt),
             execution._called is not None,
             self._plain(self._course.witness.learned_by(execution)),
         )
@@ -225,7 +233,7 @@ class Snapshot:
             self._request_number(client.request),
             client.asleep,
             client.sleeps if client.calls_at_most < client.sleeps + client.request.attempts else 0,
-            tuple(self._value(connection) for connection in client.connections),
+            tuple(self.value(connection) for connection in client.connections),
             self._plain(self._course.witness.learned_by(client)),
             client._task._stopped,
             self._attributes(client.loop),  # a course has a witness
@@ -240,7 +248,8 @@ class Snapshot:
             if not isinstance(value, (Function, Options, FunctionType, MethodType))
         )
 
-    def _weather(self, path: WeatherPath) -> Any:
+    def weather(self, path: WeatherPath) -> Any:
+        """Describe weather that comes in turns, as far as it is known."""
         if not any(isinstance(source, OnOff) for source in path._sources):
             return None
         turns = path._turns
@@ -248,7 +257,8 @@ class Snapshot:
 
     # Timers, and the values they hold.
 
-    def _value(self, value: Any) -> Any:
+    def value(self, value: Any) -> Any:
+        """Describe what a timer holds. Raises NotCanonical."""
         kind = type(value)
         if kind in ATOMS:
             return value
@@ -270,16 +280,16 @@ class Snapshot:
         return ("job", self._job(job.id), due, admitted)
 
     def _call_timer(self, call: Call) -> Any:
-        return ("call", self._value(call.function))
+        return ("call", self.value(call.function))
 
     def _attempt_timer(self, attempt: Attempt) -> Any:
-        return ("attempt", self._attempt(attempt))
+        return ("attempt", self.attempt(attempt))
 
     def _method(self, method: MethodType) -> Any:
-        return (method.__func__.__qualname__, self._value(method.__self__))
+        return (method.__func__.__qualname__, self.value(method.__self__))
 
     def _partial(self, value: partial[Any]) -> Any:
-        return ("partial", self._value(value.func), self._value(value.args))
+        return ("partial", self.value(value.func), self.value(value.args))
 
     def _request_number(self, request: Request) -> Any:
         return ("request", request.number, request.submission)
@@ -291,19 +301,31 @@ class Snapshot:
     def _client_number(self, client: Client) -> Any:
         return ("client", self._request_number(client.request))
 
+    def _service(self, receiver: Receiver) -> Any:
+        return ("service", receiver.name)
+
+    def _visit(self, visit: Visit) -> Any:
+        return service_state.visit_timer(self, visit) if visit.callbacks else service_state.visit_values(self, visit)
+
+    def _visit_effect(self, effect: Any) -> Any:
+        return ("effect", service_state.visit_values(self, effect.visit))
+
+    def _alarm(self, alarm: Alarm) -> Any:
+        return service_state.alarm_values(self, alarm)
+
     def _weather_path(self, path: WeatherPath) -> Any:
         del path  # the request has it
         return "weather"
 
     def _sequence(self, values: list[Any] | tuple[Any, ...]) -> Any:
-        return tuple(map(self._value, values))
+        return tuple(map(self.value, values))
 
     def _effect(self, effect: Any) -> Any:
-        return ("effect", self._attempt(effect.attempt))
+        return ("effect", self.attempt(effect.attempt))
 
     def _connection(self, connection: Any) -> Any:
-        attempt = None if connection.attempt is None else self._attempt(connection.attempt)
-        since_ns = self._now_ns - connection.started_ns if self._distinct.timeout else 0
+        attempt = None if connection.attempt is None else self.attempt(connection.attempt)
+        since_ns = self.now_ns - connection.started_ns if self._distinct.timeout else 0
         return ("connection", attempt, connection.answer.done, connection.timeout_ms is not None, since_ns)
 
     def _function(self, function: FunctionType) -> Any:
@@ -316,7 +338,7 @@ class Snapshot:
             if name == "epoch":
                 enclosed.append(inside == server.epoch)
             elif inside is not function:
-                enclosed.append(self._value(inside))
+                enclosed.append(self.value(inside))
         return (function.__qualname__, tuple(enclosed))
 
     def _mutation(self, call: MutationCall) -> Any:
@@ -325,13 +347,13 @@ class Snapshot:
         return (
             "mutation",
             call._function.name,
-            self._value(call._args),
+            self.value(call._args),
             self._request_number(call._request),
             None if job is None else self._job(job.id),
             None if caller is None else self._job(caller.id),
             call._rerun,
             stale,
-            self._value(call._finished),
+            self.value(call._finished),
             None if call.to_commit is None else self._transaction(call.to_commit),
         )
 
@@ -341,15 +363,15 @@ class Snapshot:
         created = context.created or ()
         return (
             doomed,
-            self._now_ns - context.now_ns,
+            self.now_ns - context.now_ns,
             context.now_ns > self._settled_ns.get(context.request.number, NEVER_SETTLED),
             tuple(context.reads)
             if not self._up_to_time
             else tuple(self._job(read) if isinstance(read, int) else read for read in context.reads),
-            tuple(self._value(tuple(read)) for read in context.ranges or ()),
+            tuple(self.value(tuple(read)) for read in context.ranges or ()),
             self._plain(context.writes),
             tuple(
-                (self._job(job.id), job.function.name, job.state, job.due_ns - self._now_ns, self._plain(job.args))
+                (self._job(job.id), job.function.name, job.state, job.due_ns - self.now_ns, self._plain(job.args))
                 for job in created
             ),
             tuple((self._job(number), state) for number, state in (context.job_states or {}).items()),
@@ -373,6 +395,9 @@ _BY_CLASS: Final[Mapping[type, Callable[[Snapshot, Any], Any]]] = MappingProxyTy
         Client: Snapshot._client_number,
         **dict.fromkeys(STATIC, Snapshot._static),
         WeatherPath: Snapshot._weather_path,
+        Receiver: Snapshot._service,
+        Visit: Snapshot._visit,
+        Alarm: Snapshot._alarm,
         list: Snapshot._sequence,
         tuple: Snapshot._sequence,
         dict: Snapshot._document,
@@ -380,7 +405,11 @@ _BY_CLASS: Final[Mapping[type, Callable[[Snapshot, Any], Any]]] = MappingProxyTy
 )
 """How to describe what a timer holds, by its class or a base of it."""
 _BY_NAME: Final[Mapping[str, Callable[[Snapshot, Any], Any]]] = MappingProxyType(
-    {"_Effect": Snapshot._effect, "_Connection": Snapshot._connection}
+    {
+        "_Effect": Snapshot._effect,
+        "_VisitEffect": Snapshot._visit_effect,
+        "_Connection": Snapshot._connection,
+    }
 )
 """The same for classes that are private to their modules: an effect to come, a client's call."""
 

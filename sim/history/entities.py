@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
-from sim.history.vocabulary import CANCELED, THREW
+from sim.history.vocabulary import AT_SERVICE, CANCELED, THREW
 from sim.kernel.durations import format_duration
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
         MutationCommitted,
         RanAway,
         Resubmitted,
+        RowRead,
+        RowWritten,
         Settled,
         SettledAgain,
         SleepStarted,
@@ -61,6 +63,7 @@ class Attempt:
     __slots__ = (
         "at",
         "by_key",
+        "call",
         "effect_ns",
         "effects",
         "end",
@@ -100,6 +103,13 @@ class Attempt:
         self.given_up: CallGivenUp | None = None
         self.given_up_at = NOT_YET
         self.effects: list[Place[EffectMade]] = []
+        self.call: Call | None = None
+        """The call that it is, if it is one at a service."""
+
+    @property
+    def is_at_service(self) -> bool:
+        """Whether a service has it: what it has in store shows only when the service works on its call."""
+        return self.start.outcome == AT_SERVICE
 
     @property
     def failure(self) -> Failure | None:
@@ -123,17 +133,22 @@ class Call:
         "dropped",
         "effects",
         "id",
+        "layers",
         "out_at",
         "queued",
         "queued_at",
+        "read",
         "rejected",
         "request",
+        "row",
         "sent",
         "service",
         "work",
         "work_at",
         "work_end",
         "work_end_at",
+        "written",
+        "written_at",
     )
 
     def __init__(self, request: Request, at: int, sent: CallSent) -> None:
@@ -158,13 +173,28 @@ class Call:
         self.work_end_at = NOT_YET
         self.effects: list[Place[LayerEffect]] = []
         """Of a call that a service makes; the effects of an attempt are its own."""
+        self.layers: list[Call] = []
+        """Calls of other services that are made in its work, in their order."""
+        self.read: RowRead | None = None
+        """At a versioned row: what it has read."""
+        self.written: RowWritten | None = None
+        """At a versioned row: the write, which may come too late to count."""
+        self.written_at = NOT_YET
+        self.row: list[Place[RowRead | RowWritten]] = []
+        """Both of them."""
         self.answered: LayerAnswered | None = None
         """The answer to a call that a service made."""
 
     @property
     def left_at(self) -> int:
-        """The place at which the service was done with it: its work ended, or it was rejected or dropped."""
-        return min(self.out_at, self.work_end_at)
+        """The place at which the service was done with it: its work or its write is over, or it was turned away."""
+        return min(self.out_at, self.work_end_at, self.written_at)
+
+    @property
+    def left_ns(self) -> int | None:
+        """The instant at which the service was done with it; None if it is not."""
+        ends = (self.rejected, self.dropped, self.work_end, self.written)
+        return min((end.t_ns for end in ends if end is not None), default=None)
 
     def __str__(self) -> str:
         return f"call {self.id} of {self.request} at {self.service}"

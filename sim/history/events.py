@@ -243,6 +243,8 @@ class CallSent(CallEvent):
     """Counts the calls that this request leads to at this service, from 1; of an attempt its number."""
     caller: str
     """The service that makes it, or empty: the request's retrier."""
+    within: int = -1
+    """The call in whose work that service makes it, or -1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +300,8 @@ class WorkStarted(CallEvent):
     """That latency with the slow-down, or -1."""
     effect_ns: int
     """The instant at which its effect is due; -1 if it has none, or if it comes after calls that the work makes."""
+    others: int = -1
+    """Other calls that are worked on as it begins, or -1: not said."""
 
 
 @dataclass(frozen=True, slots=True)

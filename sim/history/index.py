@@ -151,8 +151,11 @@ class Index:
             return
         call = self.calls[event.call] = Call(request, at, event)
         request.calls.append(call)
+        if (caller := self.calls.get(event.within)) is not None:
+            caller.layers.append(call)
         if not event.caller and request.attempts and request.attempts[-1].number == event.number:
-            call.attempt = request.attempts[-1]
+            call.attempt = attempt = request.attempts[-1]
+            attempt.call = call
 
     def _call_of(self, at: int, event: CallEvent, stage: str) -> Call | None:
         """Find the call of an event, and note the event as one stage of it; each stage comes once."""
@@ -203,6 +206,15 @@ class Index:
 
     def _layer_answered(self, at: int, event: events.LayerAnswered) -> None:
         self._call_of(at, event, "answered")
+
+    def _row_read(self, at: int, event: events.RowRead) -> None:
+        if (call := self._call_of(at, event, "read")) is not None:
+            call.row.append((at, event))
+
+    def _row_written(self, at: int, event: events.RowWritten) -> None:
+        if (call := self._call_of(at, event, "written")) is not None:
+            call.written_at = at
+            call.row.append((at, event))
 
     def _servers_changed(self, at: int, event: events.ServersChanged) -> None:
         self.servers.append((at, event))
@@ -339,6 +351,8 @@ class Index:
         events.WorkEnded: _work_ended,
         events.LayerEffect: _layer_effect,
         events.LayerAnswered: _layer_answered,
+        events.RowRead: _row_read,
+        events.RowWritten: _row_written,
         events.ServersChanged: _servers_changed,
         events.JobCreated: _job_created,
         events.JobStepped: _job_stepped,

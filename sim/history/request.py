@@ -62,13 +62,14 @@ class Request:
         "runaway",
         "told",
         "weather",
+        "within",
     )
     submission = 1
     """Which submission of the request this is; see `Resubmission`."""
     first_rerun = 0
     """The rerun at which the draws of its retrier begin: each submission draws numbers of its own."""
 
-    def __init__(self, number: int, submitted_ns: int = 0) -> None:
+    def __init__(self, number: int, submitted_ns: int = 0) -> None:  # noqa: PLR0915  # one line a column
         self.number = number
         self.submitted_ns = submitted_ns
         self.client = 0
@@ -105,6 +106,8 @@ class Request:
         """The position of the service that makes these calls; `NO_SERVICE` for the request's own retrier."""
         self.root: Request | None = None
         """The request in whose service a layer calls: it has a record of its own for that. None for a request."""
+        self.within = NEVER
+        """The number of the call in whose work a layer calls; -1 for a request."""
         self._at: dict[str, AtReceiver] | None = None
         self.runaway = ""
         """The limit that the request ran into."""

@@ -25,6 +25,21 @@ class Alarm:
         self._rang = False
         clock.call_after(delay_ns, self._ring, urgent=urgent)
 
+    @property
+    def needed(self) -> bool:
+        """Whether the world goes on until it rings."""
+        return self._needed
+
+    @property
+    def function(self) -> Callable[[], None] | None:
+        """What it calls; None if it is called off."""
+        return self._function
+
+    @property
+    def is_off(self) -> bool:
+        """Whether it was called off, so that it does nothing when it rings."""
+        return self._function is None
+
     def is_needed(self, *, needed: bool) -> None:
         """Say whether the world is to go on until it rings."""
         if needed is not self._needed and not self._rang:

@@ -59,6 +59,10 @@ _ENDS = MappingProxyType(
 )
 """Color and hatch of an attempt's bar, by how it ended."""
 
+QUEUED = "waits for a server"
+WORKED_ON = "a server works on it"
+"""Legend: what a service does with the call of an attempt."""
+
 _EFFECTS = MappingProxyType({"applied": ("o", BLACK), "suppressed": ("o", "white")})
 _DUPLICATE = ("D", "#F0E442")
 """Marker and color of an effect."""
@@ -184,6 +188,7 @@ class _Drawing:
             self.handles["goes on unheard"] = Patch(facecolor=GREEN, alpha=0.4)
         elif row.unnoticed:
             self._draw_unnoticed(place, end_ns, self.right_ns if row.noticed_ns is None else row.noticed_ns)
+        self._draw_service(place, row)
         for effect in row.effects:
             marker, fill = _EFFECTS.get(effect.name, _DUPLICATE)
             looks: dict[str, Any] = {"marker": marker, "markerfacecolor": fill, "markeredgecolor": BLACK}
@@ -191,6 +196,22 @@ class _Drawing:
             self.ax.plot([effect.t_ns], [place], linestyle="", zorder=4, **looks)
             self.handles[EFFECT_WORDS.get(effect.name, DUPLICATE)] = Line2D([], [], linestyle="", **looks)
         self._write_label(place, row.start_ns, min(end_ns, self.right_ns), row.label)
+
+    def _draw_service(self, place: int, row: AttemptRow) -> None:
+        """Draw over an attempt where it waits for a server, and below it where a server works, also unheard."""
+        if row.queued_ns is not None:
+            from_ns, to_ns = row.queued_ns[0], self._until(row.queued_ns[1])
+            if self._visible(from_ns, to_ns):
+                looks: dict[str, Any] = {"hatch": "....", "edgecolor": DARK, "alpha": 0.85, "zorder": 2.2}
+                self._draw_bar(place, from_ns, to_ns, "white", **looks)
+                self.handles[QUEUED] = Patch(facecolor="white", hatch="....", edgecolor=DARK, linewidth=0)
+        if row.work_ns is not None:
+            from_ns, to_ns = row.work_ns[0], self._until(row.work_ns[1])
+            self._draw_bar(place + 0.3, from_ns, to_ns, BLUE, height=0.12, zorder=2.3)
+            self.handles[WORKED_ON] = Patch(facecolor=BLUE, linewidth=0)
+
+    def _until(self, end_ns: int | None) -> float:
+        return self.right_ns if end_ns is None else min(end_ns, self.right_ns)
 
     def _draw_bar(self, place: float, from_ns: float, to_ns: float, color: str, **looks: Any) -> None:
         """Draw a bar that stays visible however short it is."""
@@ -277,6 +298,7 @@ def _place_in_legend(words: str) -> int:
     """Order a legend: attempts, what lies between them, effects, polls, the rest."""
     known = [
         *END_WORDS.values(),
+        *(QUEUED, WORKED_ON),
         *("goes on unheard", "delay before an attempt", "due, waits for its start", "over, not noticed yet"),
         *(*EFFECT_WORDS.values(), DUPLICATE),
         *POLL_WORDS.values(),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sim.history.recorder import History
     from sim.history.records import Requests
     from sim.history.request import Request
+    from sim.promises.services import ServiceTerms
 
 
 Span = tuple[int, int]
@@ -142,3 +143,7 @@ class Terms:
     """Of a class: whether its retrier is not the scenario's."""
     draws_differ: bool = False
     """Whether numbers drawn at different addresses differ: not if a script or a search gives them."""
+    services: Mapping[str, ServiceTerms] = field(default_factory=dict)
+    """What is stated of each service; of one that is not there only what holds for any is checked."""
+    priorities: Mapping[str, int] = field(default_factory=dict)
+    """Of the classes of requests, by their names."""

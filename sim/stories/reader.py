@@ -18,6 +18,7 @@ from sim.history.vocabulary import (
     IN_PROGRESS,
     IN_USE,
     OF_THE_REQUEST,
+    REJECTED,
     RETURNED,
     SILENT,
     SUCCESS,
@@ -40,6 +41,7 @@ from sim.stories.phrases import (
     span_text,
     when_words,
 )
+from sim.stories.services import AtServices
 from sim.stories.story import ACTED, LOOKED, Effect, Entry, Job, Poll, Rank, Story, Try
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ class _Reader:
         self._actions = {"action", *(job.name for job in index.jobs.values() if job.started is not None)}
         """Names of functions whose jobs are actions."""
         self._commits = {commit.at: commit for commit in index.commits}
+        self._services = AtServices(index, self.story, self._say)
         self._submitted = False
         self._running: Job | None = None
         """The action job that started last."""
@@ -83,6 +86,7 @@ class _Reader:
 
     def take(self, at: int, event: events.Event) -> None:
         """Take the next event."""
+        self._services.take(event)
         if event.request < 0 and not isinstance(event, events.ServerDied | events.ServerBooted):
             return
         if self._dashboard and not (isinstance(event, events.JobStepped) and event.after == CANCELED):
@@ -351,7 +355,8 @@ class _Reader:
             text += ", unseen"
         elif tried.given_up_ns is not None:
             text += ", but no caller waits for it any more"
-        plain = how == THREW and tried.outcome == "fail" and not (event.failure is not None and event.failure.final)
+        usual = tried.outcome == "fail" or tried.outcome.startswith(REJECTED)
+        plain = how == THREW and usual and not (event.failure is not None and event.failure.final)
         self._say(t_ns, ACTION, text, Rank.plain if plain else Rank.telling)
 
     def _by_key(self, event: events.DecidedByKey) -> None:

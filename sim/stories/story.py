@@ -78,6 +78,12 @@ class Try:
     lost_ns: int | None = None
     given_up_ns: int | None = None
     """When a client stopped waiting for it."""
+    service: str = ""
+    """The service that it calls, if it calls one."""
+    queued_ns: tuple[int, int | None] | None = None
+    """From when to when it waited for a server there; None as an end: to the end of the history."""
+    work_ns: tuple[int, int | None] | None = None
+    """From when to when a server worked on it."""
 
 
 @dataclass(frozen=True, slots=True)

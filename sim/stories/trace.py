@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 Traced = dict[str, Any]
 
 NS_PER_US: Final = 1000
-REQUEST, JOBS, ATTEMPTS, EFFECTS, PLATFORM = 1, 100, 1_000_000, 2_000_000, 2_000_001
-"""Numbers of threads; jobs and attempts take as many from theirs upwards as overlap."""
+REQUEST, JOBS, ATTEMPTS, CALLS, EFFECTS, PLATFORM = 1, 100, 1_000_000, 1_500_000, 2_000_000, 2_000_001
+"""Numbers of threads; jobs, attempts and calls take as many from theirs upwards as overlap."""
 
 
 _MOMENTS: Final[dict[type[Event], tuple[str, str]]] = {
@@ -90,14 +90,15 @@ class _Trace:
         self.threads: dict[int, str] = {}
         self.flows = 0
         self.end_ns = 0
-        self.busy_ns: dict[int, list[int]] = {JOBS: [], ATTEMPTS: []}
-        """Of jobs and of attempts: for each thread until when it is taken."""
+        self.busy_ns: dict[int, list[int]] = {JOBS: [], ATTEMPTS: [], CALLS: []}
+        """Of jobs, of attempts and of calls: for each thread until when it is taken."""
 
     def of(self, index: Index) -> dict[str, Any]:
         self.end_ns = max((event.t_ns for event in index.events), default=0)
         self._request(index)
         threads = self._jobs(index)
         self._attempts(index, threads)
+        self._calls(index)
         for event in index.events:
             match event:
                 case ServerDied(inflight=inflight):
@@ -189,6 +190,26 @@ class _Trace:
         self._slice(thread, "attempt", (start_ns, end_ns), f"attempt {attempt.number}: {how}", args)
         if attempt.job in threads:
             self._flow(threads[attempt.job], start_ns, thread, start_ns, "runs")
+
+    def _calls(self, index: Index) -> None:
+        """Draw what services do with the calls: how long each waits, and how long it is worked on."""
+        request = index.requests.get(self.request)
+        for call in () if request is None else request.calls:
+            left_ns = self.end_ns if call.left_ns is None else call.left_ns
+            thread = self._lane(CALLS, "services", call.sent.t_ns, left_ns)
+            args = {"call": call.id, "caller": call.sent.caller or "the retrier", "number": call.sent.number}
+            if call.queued is not None:
+                out = call.work or call.rejected or call.dropped
+                until_ns = self.end_ns if out is None else out.t_ns
+                name = f"{call.service}: waits behind {call.queued.ahead}"
+                self._slice(thread, "call", (call.queued.t_ns, until_ns), name, args)
+            if call.work is not None:
+                says = {**args, "in_store": call.work.outcome, "others": call.work.others}
+                self._slice(thread, "call", (call.work.t_ns, left_ns), f"{call.service}: works", says)
+            if call.rejected is not None:
+                self._moment(thread, "call", left_ns, f"{call.service} rejects: {call.rejected.reason}", args)
+            elif call.dropped is not None:
+                self._moment(thread, "call", left_ns, f"{call.service} drops it", args)
 
     def _lane(self, base: int, name: str, start_ns: int, end_ns: int) -> int:
         """Return the first thread of a kind that nothing takes from `start_ns` on, and take it until `end_ns`."""

@@ -343,3 +343,19 @@ def test_a_saved_test_fails_readably_until_the_retrier_is_mended(run: Run, proce
         "at 0 s attempt 1 of request 0 starts: fail",
         "the story of request 0",
     ]
+
+
+class TestServices:
+    TEXT = "world: shared\naction: {service: db}\nservices:\n  db: {servers: 1, LINE}\n  other: {}\nretrier: none\n"
+
+    def test_a_world_with_a_service_is_searched(self, run: Run, tmp_path: Path) -> None:
+        path = tmp_path / "served.yaml"
+        path.write_text(self.TEXT.replace("LINE", "network: {request: {constant: 1ms}}").replace("  other: {}\n", ""))
+        found = run("explore", str(path), "--requests", "2")
+        assert (found.exit_code, "10 states, 2 executions" in found.output) == (0, True)
+
+    def test_a_service_that_calls_others_is_refused_at_its_place(self, run: Run, tmp_path: Path) -> None:
+        path = tmp_path / "layers.yaml"
+        path.write_text(self.TEXT.replace("LINE", "calls: [{service: other}]"))
+        found = run("explore", str(path))
+        assert (found.exit_code, f"{path}:4:20: services.db.calls: a search cannot" in found.output) == (3, True)

@@ -1,25 +1,61 @@
 """The search of small worlds: its counts are pinned, recounted without pruning, and the same for several processes."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pytest
 
+from sim.clients.client import CallFailed
 from sim.contracts.catalogue import INVARIANTS, RETRIER, STRICTER, check
 from sim.experiment.terms import terms_of
 from sim.explorer.course import Course
 from sim.explorer.explore import Explored, explore
 from sim.explorer.guided import Question, WrittenGuide
 from sim.explorer.state import States
+from sim.retriers.base import LoopRetrier
 from sim.scenario.load import from_dict
+from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.parts.course import Bounds
 from sim.scenario.schema import Scenario
+from sim.world.services.visit import Visit
+from sim.world.services.waiting import Waiting
 
 ONE_SECOND = {"latency": {"constant": "1s"}}
 SLOW_WRITES = {"mutation_latency": {"constant": "1ms"}, "commit_window": {"constant": "1ms"}}
+
+
+class Impatient(LoopRetrier):
+    """Calls twice at most, the first time for one second."""
+
+    kind = "impatient"
+    stateless = True
+
+    async def retry(self, call: Any, ctx: Any) -> Any:
+        """Call again at once if the first call is late or fails."""
+        del ctx
+        try:
+            return await call(timeout_ms=1000)
+        except CallFailed:
+            return await call()
+
+
+LEGS = {"request": {"constant": "1s"}}
+
+
+def served(**options: Any) -> dict[str, Any]:
+    """A service with one server, one second away; requests come at once."""
+    db = {"servers": 1, "latency": {"constant": "1s"}, "network": LEGS, **options}
+    return {"world": "shared", "action": {"service": "db"}, "services": {"db": db}}
+
+
+ROW = {
+    "world": "shared",
+    "action": {"service": "row"},
+    "services": {"row": {"kind": "versioned_row", "network": {**LEGS, "reply": {"constant": "1s"}}}},
+}
 
 
 class Small(NamedTuple):
@@ -29,6 +65,7 @@ class Small(NamedTuple):
     outcomes: dict[str, float]
     bounds: dict[str, Any]
     more: Mapping[str, Any] = MappingProxyType({})
+    make: Callable[[], LoopRetrier] | None = None
 
     @property
     def scenario(self) -> Scenario:
@@ -63,6 +100,28 @@ WORLDS = {
         port("article", wait_backoff="500ms"), {"fail": 0.1, "ack_lost": 0.1}, {"attempts": 2, "crashes": 1}
     ),
     "none, two requests": Small({"kind": "none"}, {"fail": 0.1, "ack_lost": 0.1}, {"requests": 2, "attempts": 2}),
+    "one server, two calls at once": Small({"kind": "none"}, {}, {"requests": 2}, served()),
+    "one server, two requests, a timeout": Small(
+        {"kind": "none"}, {}, {"requests": 2}, served(queue={"abandoned": "dropped"}), Impatient
+    ),
+    "one server, a queue of one, a wait": Small(
+        {"kind": "none"},
+        {},
+        {"requests": 3, "attempts": 1},
+        served(queue={"limit": 1, "max_wait": "1s"}, outcomes={"fail": 0.1}, idempotency={"window": "9s"}),
+    ),
+    "a rate limit and servers that change": Small(
+        {"kind": "none"},
+        {},
+        {"requests": 2},
+        served(
+            rate_limit={"rate": "1/s", "retry_after": "next"},
+            capacity=[{"from": "1s", "to": "2s", "servers": 0}],
+            slowdown={"per_call": "1s"},
+        ),
+        Impatient,
+    ),
+    "a row, two writers": Small({"kind": "none"}, {}, {"requests": 2}, ROW),
 }
 HELD = (*INVARIANTS, *STRICTER)
 COUNTS: dict[str, tuple[int, int, int, int]] = {
@@ -74,12 +133,17 @@ COUNTS: dict[str, tuple[int, int, int, int]] = {
     "helpers, a hang": (146, 28, 13, 3),
     "article, lost answers": (344, 138, 11, 5),
     "none, two requests": (40, 18, 4, 3),
+    "one server, two calls at once": (10, 2, 6, 1),
+    "one server, two requests, a timeout": (81, 60, 11, 3),
+    "one server, a queue of one, a wait": (127, 36, 9, 4),
+    "a rate limit and servers that change": (76, 28, 12, 4),
+    "a row, two writers": (21, 8, 10, 2),
 }
 """States, executions, steps of the longest course, answers of the farthest: to be changed only with a reason."""
 
 
 def search(world: Small, **more: Any) -> Explored:
-    return explore(world.scenario, Bounds(**world.bounds), **more)
+    return explore(world.scenario, Bounds(**world.bounds), retrier=world.make, **more)
 
 
 class Recount(NamedTuple):
@@ -102,7 +166,7 @@ def recount(name: str) -> Recount:
     while courses:
         given = courses.pop()
         run += 1
-        course = Course(world.scenario, Bounds(**world.bounds), WrittenGuide(given), listens=True)
+        course = Course(world.scenario, Bounds(**world.bounds), WrittenGuide(given), retrier=world.make, listens=True)
         states, asked = States(course), course.questions
         here = states.digest()
         found.states.add(here)
@@ -154,7 +218,9 @@ def test_running_every_course_to_its_end_breaks_the_same_invariants(name: str) -
 
 
 def test_some_of_these_worlds_break_something() -> None:
-    assert {one for name in WORLDS for one in recount(name).broken} == {"effect-once", "settles", "callback-comes"}
+    assert {one for name in WORLDS for one in recount(name).broken} == {
+        *("effect-once", "settles", "callback-comes", "retry-after-honored")
+    }
 
 
 @pytest.mark.parametrize("name", ["component, two requests", "article, lost answers"])
@@ -232,3 +298,29 @@ class TestCounterexamples:
 def test_a_world_without_chance_has_one_course(kind: str) -> None:
     options = {"kind": "none"} if kind == "none" else port(kind)
     assert search(Small(options, {}, {})).executions == (2 if kind == "article" else 1)
+
+
+class TestServices:
+    def test_two_calls_that_reach_one_server_at_once_are_served_in_both_orders(self) -> None:
+        # Two submissions, then both calls are on their way. From the first arrival on there are two of each state: one
+        # in work; one in work and one waiting; one done and one in work. The end is one and the same.
+        found = search(WORLDS["one server, two calls at once"])
+        assert (found.states, found.executions, found.complete) == (3 + 2 * 3 + 1, 2, True)
+
+    def test_a_search_finds_a_queue_that_forgets_the_calls_of_callers_that_gave_up(self) -> None:
+        broken = Waiting.add
+
+        def forgets(self: Waiting, visit: Visit) -> None:
+            if visit.number == 1 or not len(self):
+                broken(self, visit)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Waiting, "add", forgets)
+            found = search(WORLDS["one server, two requests, a timeout"], first=True)
+        assert set(found.broken) & {"no-server-idles", "arrivals-count-calls", "calls-go-one-way"}
+
+    def test_a_service_that_calls_others_is_refused_with_the_reason(self) -> None:
+        world = served(calls=[{"service": "ledger"}])
+        world["services"]["ledger"] = {}
+        with pytest.raises(ScenarioError, match="cannot compare worlds in which a service calls others"):
+            search(Small({"kind": "none"}, {}, {"requests": 2}, world))

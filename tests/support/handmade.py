@@ -1,6 +1,7 @@
 """Tables of requests and histories made by hand."""
 
 from collections.abc import Callable, Sequence
+from typing import Self
 
 import numpy as np
 import pytest
@@ -101,15 +102,15 @@ class Tale:
         self.t_ns = 0
         self.ts = 0
 
-    def at(self, at_ms: float) -> "Tale":
+    def at(self, at_ms: float) -> Self:
         self.t_ns = round(at_ms * MS)
         return self
 
-    def add(self, kind: str, subject: int = -1, name: str = "", detail: object = None, request: int = 0) -> "Tale":
+    def add(self, kind: str, subject: int = -1, name: str = "", detail: object = None, request: int = 0) -> Self:
         self.raw.append((self.t_ns, kind, request, subject, name, detail))
         return self
 
-    def submit(self, request: int = 0) -> "Tale":
+    def submit(self, request: int = 0) -> Self:
         return self.add("submit", name="told", request=request)
 
     def submit_again(self, submission: int, reason: str = "failed") -> "Tale":
@@ -124,44 +125,44 @@ class Tale:
         effect: float | None = None,
         latency: float | None = None,
         request: int = 0,
-    ) -> "Tale":
+    ) -> Self:
         due_ns, latency_ns = (-1 if ms is None else round(ms * MS) for ms in (effect, latency))
         return self.add("attempt", number, outcome, Start(job, due_ns, latency_ns), request)
 
-    def ends(self, number: int, how: str, detail: Failure | None = None, request: int = 0) -> "Tale":
+    def ends(self, number: int, how: str, detail: Failure | None = None, request: int = 0) -> Self:
         return self.add("attempt_end", number, how, detail, request)
 
-    def effect(self, number: int, name: str = "applied") -> "Tale":
+    def effect(self, number: int, name: str = "applied") -> Self:
         return self.add("effect", number, name)
 
-    def lost(self, number: int) -> "Tale":
+    def lost(self, number: int) -> Self:
         return self.add("lost", number)
 
-    def timed_out(self, number: int) -> "Tale":
+    def timed_out(self, number: int) -> Self:
         return self.add("timed_out", number)
 
-    def sleep(self, for_ms: float) -> "Tale":
+    def sleep(self, for_ms: float) -> Self:
         return self.add("sleep", detail=round(for_ms * MS))
 
-    def settles(self, outcome: str, request: int = 0) -> "Tale":
+    def settles(self, outcome: str, request: int = 0) -> Self:
         return self.add("settled", name=outcome, detail=self.t_ns, request=request)
 
-    def restart(self, inflight: str = "continues") -> "Tale":
+    def restart(self, inflight: str = "continues") -> Self:
         self.add("restart", name=inflight, detail=0, request=-1)
         return self.add("boot", request=-1)
 
-    def job(self, number: int, name: str, due: float = 0, state: str = "pending", request: int = 0) -> "Tale":
+    def job(self, number: int, name: str, due: float = 0, state: str = "pending", request: int = 0) -> Self:
         self.names[number] = name
         return self.add("job", number, name, (round(due * MS), state), request)
 
-    def step(self, number: int, before: str, after: str) -> "Tale":
+    def step(self, number: int, before: str, after: str) -> Self:
         self.ts += 1
         return self._step(number, before, after)
 
-    def _step(self, number: int, before: str, after: str) -> "Tale":
+    def _step(self, number: int, before: str, after: str) -> Self:
         return self.add("state", number, self.names.get(number, ""), (before, after))
 
-    def starts(self, number: int) -> "Tale":
+    def starts(self, number: int) -> Self:
         return self.step(number, "pending", "inProgress")
 
     def commit(
@@ -180,7 +181,7 @@ class Tale:
         ranges: Sequence[RangeRead] = (),
         notes: Sequence[tuple[str, str]] = (),
         request: int = 0,
-    ) -> "Tale":
+    ) -> Self:
         """Commit a mutation: jobs it creates are (number, name, due, state), jobs it cancels (number, state before)."""
         snapshot_ts = self.ts if begin_ts is None else begin_ts
         for number, function, *rest in jobs:

@@ -550,7 +550,7 @@ BUGS: dict[str, tuple[str, list[Place]]] = {
     ),
     "cause: a lost attempt's own duplicate has that of the other": (
         "helpers",
-        [(ActionModel, "_lose", ("        attempt.given_up = True\n", "        attempt.given_up = False\n"))],
+        [(ActionModel, "_lose", ("attempt.give_up(self._clock.now_ns)", "attempt.given_up = False"))],
     ),
     "cause: a call given up is as good as any": (
         "client waits",

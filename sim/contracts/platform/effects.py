@@ -65,7 +65,7 @@ def attempts_go_as_drawn(view: View) -> Iterator[Violation]:
     for attempt in view.attempts():
         request = attempt.request
         ends = ENDS.get(attempt.outcome)
-        if ends is None:
+        if ends is None or attempt.is_at_service:
             continue
         wrong = ""
         if attempt.end is not None and attempt.how not in ends:
@@ -100,7 +100,7 @@ def time_limit_holds(view: View) -> Iterator[Violation]:
             yield breach(request.number, text, job.started, attempt.start, attempt.end)
         elif attempt.end is not None and attempt.how == CUT and attempt.outcome in ANSWERS:
             end_ns = attempt.start.t_ns + attempt.latency_ns
-            if end_ns < by_ns and attempt.latency_ns >= 0 and not job.errors:
+            if end_ns < by_ns and attempt.latency_ns >= 0 and not (job.errors or attempt.is_at_service):
                 text = f"attempt {attempt.number} of {request} is cut off {when(attempt.end)}, but answers at"
                 yield breach(request.number, f"{text} {format_duration(end_ns)}", attempt.start, attempt.end)
 
@@ -123,10 +123,13 @@ def effects_happen(view: View) -> Iterator[Violation]:
     """Every attempt has its effect at the instant it is due, once, unless a restart loses it, and none otherwise."""
     for attempt in view.attempts():
         request = attempt.request
+        if attempt.is_at_service:
+            continue
+        due_ns = attempt.effect_ns
         if attempt.effects:
             yield from _effect_as_due(view, attempt)
-        elif attempt.effect_ns >= 0 and view.is_past(attempt.effect_ns) and not _lost_in(view, attempt, NOT_YET):
-            text = f"{_whose(attempt)} is due at {format_duration(attempt.effect_ns)} but never comes"
+        elif due_ns >= 0 and view.is_past(due_ns) and not lost_in(view, attempt, due_ns, NOT_YET):
+            text = f"{_whose(attempt)} is due at {format_duration(due_ns)} but never comes"
             yield breach(request.number, text, attempt.start, attempt.end)
 
 
@@ -142,7 +145,7 @@ def _effect_as_due(view: View, attempt: Attempt) -> Iterator[Violation]:
     if effect.t_ns != attempt.effect_ns:
         text = f"{_whose(attempt)} comes {when(effect)} but is due at {format_duration(attempt.effect_ns)}"
         yield breach(number, text, attempt.start, effect)
-    elif view.restarts and (lost := _lost_in(view, attempt, at)) is not None and lost[1]:
+    elif view.restarts and (lost := lost_in(view, attempt, attempt.effect_ns, at)) is not None and lost[1]:
         text = f"{_whose(attempt)} comes {when(effect)} although it was lost {when(lost[0])}"
         yield breach(number, text, lost[0], effect)
 
@@ -151,8 +154,8 @@ def _whose(attempt: Attempt) -> str:
     return f"the effect of attempt {attempt.number} of {attempt.request}"
 
 
-def _lost_in(view: View, attempt: Attempt, before_at: int) -> tuple[ServerDied, bool] | None:
-    """Return the restart that loses the attempt's effect, and whether that is sure; None if none does.
+def lost_in(view: View, attempt: Attempt, due_ns: int, before_at: int) -> tuple[ServerDied, bool] | None:
+    """Return the restart that loses the effect of an attempt, due then, and whether that is sure; None if none does.
 
     A restart loses the effects that are ahead of the executions it kills. The execution of an attempt that has died is
     there to be killed until the end of its job is written; for a canceled job that instant is unknown.
@@ -161,7 +164,7 @@ def _lost_in(view: View, attempt: Attempt, before_at: int) -> tuple[ServerDied, 
     if job is None:
         return None
     for at, restart in view.restarts:
-        if at > before_at or attempt.effect_ns < restart.t_ns:
+        if at > before_at or due_ns < restart.t_ns:
             return None
         if at < attempt.at or restart.inflight != LOST:
             continue

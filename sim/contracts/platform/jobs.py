@@ -244,14 +244,16 @@ def rows_kept(view: View) -> Iterator[Violation]:
 def nothing_left(view: View) -> Iterator[Violation]:
     """In the end no job is pending or in progress and no attempt goes on, but for hangs and requests at a limit.
 
-    Hangs that no time limit cuts keep their slots, so what waits for a slot then may wait for ever.
+    Hangs that no time limit cuts keep their slots, so what waits for a slot then may wait for ever. So does what waits
+    for a service; whether that may keep it waiting is judged by other invariants.
     """
     hanging: dict[int, Attempt] = {}
     for attempt in view.attempts():
         request = attempt.request
         if attempt.end is not None:
             continue
-        if attempt.outcome == HANG:
+        unserved = attempt.call is not None and attempt.call.left_ns is None
+        if attempt.outcome == HANG or unserved:
             hanging[attempt.job] = attempt
         else:
             text = f"attempt {attempt.number} of {request}, started {when(attempt.start)}, never ends"

@@ -77,7 +77,7 @@ def attempts_last_as_drawn(view: View) -> Iterator[Violation]:
     An attempt in an execution that a system error strikes dies before its latency is over, and never answers.
     """
     for attempt in view.attempts():
-        if attempt.latency_ns >= 0:
+        if attempt.latency_ns >= 0 and not attempt.is_at_service:
             wrong = _off_its_latency(view, attempt)
             if wrong:
                 over_ns = attempt.start.t_ns + attempt.latency_ns

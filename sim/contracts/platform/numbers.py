@@ -221,7 +221,7 @@ def effects_at_their_moment(view: View) -> Iterator[Violation]:
     for attempt in view.attempts():
         request = attempt.request
         latency_ns = attempt.latency_ns
-        if latency_ns < 0:
+        if latency_ns < 0 or attempt.is_at_service:
             continue
         moment_ns = attempt.start.t_ns + (latency_ns if share == 1.0 else round(share * latency_ns))
         if attempt.effect_ns >= 0 and attempt.effect_ns != moment_ns:

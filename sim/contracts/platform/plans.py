@@ -83,7 +83,8 @@ def healed_worlds_stay_well(view: View) -> Iterator[Violation]:
         return
     for attempt in view.attempts():
         request = attempt.request
-        if attempt.start.t_ns < heals_ns or attempt.outcome == SUCCESS or attempt.by_key:
+        well = attempt.outcome == SUCCESS or attempt.by_key or attempt.is_at_service
+        if attempt.start.t_ns < heals_ns or well:
             continue
         if view.terms.some_fail_permanently and all(one.outcome == "fail" for one in request.attempts):
             continue
@@ -100,6 +101,8 @@ def attempts_do_what_is_planned(view: View) -> Iterator[Violation]:
     """An attempt has in store what its world can do: what the script has for its number, or an outcome with a share."""
     possible, script, heals_ns = view.terms.latencies_ns, view.terms.script, view.terms.heals_at_ns
     for attempt in view.attempts() if possible or script else ():
+        if attempt.is_at_service:
+            continue
         healed = heals_ns is not None and attempt.start.t_ns >= heals_ns
         if script:
             allowed: tuple[str, ...] = (SUCCESS if healed else script[min(attempt.number, len(script)) - 1],)

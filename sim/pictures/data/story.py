@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from sim.history.vocabulary import CANCELED, CUT, DIED, PENDING, RETURNED, THREW
+from sim.history.vocabulary import CANCELED, CUT, DIED, FAILED, PENDING, RETURNED, THREW
 from sim.pictures.data.picture import Picture
 from sim.pictures.data.time_axis import TimeAxis, time_axis
 from sim.stories.ending import tally
@@ -101,6 +101,10 @@ class AttemptRow:
     """Its effects, in the order of time."""
     label: str
     """How it went, in words."""
+    queued_ns: tuple[int, int | None] | None = None
+    """From when to when it waited for a server of a service; None as an end: it still does."""
+    work_ns: tuple[int, int | None] | None = None
+    """From when to when a server of a service worked on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +288,16 @@ def _attempt_row(story: Story, tried: Try) -> AttemptRow:
             EffectMark(effect.t_ns - zero_ns, effect.name) for effect in story.effects if effect.attempt == tried.number
         ),
         label=_label_of(tried),
+        queued_ns=_since(tried.queued_ns, zero_ns),
+        work_ns=_since(tried.work_ns, zero_ns),
     )
+
+
+def _since(span_ns: tuple[int, int | None] | None, zero_ns: int) -> tuple[int, int | None] | None:
+    if span_ns is None:
+        return None
+    from_ns, to_ns = span_ns
+    return from_ns - zero_ns, None if to_ns is None else to_ns - zero_ns
 
 
 def _is_unnoticed(story: Story, tried: Try) -> bool:
@@ -309,4 +322,6 @@ def _label_of(tried: Try) -> str:
         words = "system error"
     if tried.end_ns is None:
         return words
+    if tried.failure is not None and tried.failure.kind != FAILED:
+        words = ""  # the error says it
     return ", ".join(filter(None, (words, span_text(tried.end_ns - tried.start_ns), failure_words(tried.failure))))

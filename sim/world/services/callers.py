@@ -17,6 +17,16 @@ class Callers:
         self._names = tuple(names) or ("",)
         self._priorities = tuple(priorities) or (0,)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the classes; one empty name if there are none."""
+        return self._names
+
+    @property
+    def priorities(self) -> tuple[int, ...]:
+        """The priorities of the classes."""
+        return self._priorities
+
     def priority(self, request: Request) -> int:
         """Return the priority of a request's class; the smallest number goes first."""
         return self._priorities[request.caller_class]

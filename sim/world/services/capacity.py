@@ -12,8 +12,9 @@ from sim.world.services.slowdown import Pace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sim.kernel.choices import Choices
+    from sim.kernel.clock import Clock
     from sim.world.services.options import Change, FrontOptions
-    from sim.world.services.surroundings import Surroundings
 
 NO_LIMIT = 1 << 62
 """The servers of a service that has no limit."""
@@ -44,9 +45,9 @@ class Capacity:
     """
 
     def __init__(
-        self, name: str, options: FrontOptions, around: Surroundings, changed: Callable[[int | None], None]
+        self, name: str, options: FrontOptions, clock: Clock, choices: Choices, changed: Callable[[int | None], None]
     ) -> None:
-        self._clock = around.clock
+        self._clock = clock
         self._changed = changed
         self._usual = options.servers
         self._usual_pace = Pace(getattr(options, "slowdown", None))
@@ -56,26 +57,29 @@ class Capacity:
         """How many there are now."""
         self._paces = [self._usual_pace]
         self._changes = [
-            _State(change, self._turns(change, owned(f"capacity.{position}", name), around))
+            _State(change, self._turns(change, owned(f"capacity.{position}", name), clock, choices))
             for position, change in enumerate(options.capacity)
         ]
         self._due_ns: list[int | None] = []
 
     @staticmethod
-    def _turns(change: Change, stream: str, around: Surroundings) -> Callable[[int], int | None]:
+    def _turns(change: Change, stream: str, clock: Clock, choices: Choices) -> Callable[[int], int | None]:
         """Return the instant of each turn of a change by its number, given the turns before; None if there is none."""
         if isinstance(change, PlannedChange):
             instants = (change.from_ns, change.to_ns)
             return lambda number: instants[number] if number < len(instants) else None
-        up = around.choices.delays(change.on_off.up, stream)
-        down = around.choices.delays(change.on_off.down, stream)
-        clock = around.clock
+        up = choices.delays(change.on_off.up, stream)
+        down = choices.delays(change.on_off.down, stream)
         return lambda number: clock.now_ns + (down if number & 1 else up)(WORLD, number, 0)
 
     def start(self) -> None:
         """Tell the servers at the start, and wait for the first change."""
         self._due_ns = [state.turn_ns(0) for state in self._changes]
         self._turn()
+
+    def changes(self) -> list[tuple[bool, int | None]]:
+        """Return for each change whether it is in force, and when that turns next (None: never)."""
+        return [(state.is_on, due_ns) for state, due_ns in zip(self._changes, self._due_ns, strict=True)]
 
     def work_ns(self, latency_ns: int, others: int) -> int:
         """Return how long work of this latency takes that starts now, beside so many other calls in progress."""

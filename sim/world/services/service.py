@@ -111,7 +111,7 @@ class Receiver(ABC):
             if request.root is None:
                 start = Start(host.job_id, NEVER, NEVER)
                 around.recorder.add((clock.now_ns, "attempt", request.number, number, AT_SERVICE, start))
-            said = (number, around.names[request.caller] if request.caller >= 0 else "")
+            said = (number, around.names[request.caller] if request.caller >= 0 else "", request.within)
             around.recorder.add((clock.now_ns, "call", request.number, visit.id, self.name, said))
         if host.deadline_ns is not None:
             attempt.alarm = Alarm(clock, host.deadline_ns - clock.now_ns, lambda: self._cut(visit))
@@ -147,7 +147,8 @@ class Receiver(ABC):
         assert host is not None  # noqa: S101  # it has not ended, so it has one
         if host.strike is not None and how != DIED:
             how = DIED
-            attempt.blame = Cause.crash_after_effect if attempt.effect_done else Cause.timeout
+            if not attempt.given_up:
+                attempt.blame = Cause.crash_after_effect if attempt.effect_done else Cause.timeout
         attempt.failure = visit.answer
         self._over(visit, how)
 
@@ -230,7 +231,7 @@ class Service(Receiver):
             self._retry_after = choices.delays(limit.retry_after, owned("rate_limit.retry_after", name))
         self._shed = options.shed
         self._shed_stream = owned("shed", name)
-        self.capacity = Capacity(name, options, around, self._servers_changed)
+        self.capacity = Capacity(name, options, around.clock, choices, self._servers_changed)
         self._admits = False
 
     def start(self) -> None:

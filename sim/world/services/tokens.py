@@ -42,6 +42,10 @@ class TokenBucket:
         """Return how many whole tokens there are."""
         return self._fill(now_ns) // self._token
 
+    def parts(self, now_ns: int) -> int:
+        """Return how many parts of tokens there are."""
+        return self._fill(now_ns)
+
     def _fill(self, now_ns: int) -> int:
         level = self._level = min(self._most, self._level + (now_ns - self._at_ns) * self._gain)
         self._at_ns = now_ns

@@ -67,7 +67,7 @@ class Layer(Protocol):
         ...
 
 
-class _Effect:
+class _VisitEffect:
     """The timer of an effect that comes before the end of the work."""
 
     __slots__ = ("callbacks", "visit")
@@ -85,7 +85,8 @@ class QueueingService(Service):
         super().__init__(name, position, options, around)
         self._fates = Fates(around.choices, options, heals_at_ns=around.heals_at_ns, owner=name)
         weather = options.weather
-        self._weather = WeatherPath(weather, around.choices, WORLD, random_phase=False, owner=name) if weather else None
+        self.weather = WeatherPath(weather, around.choices, WORLD, random_phase=False, owner=name) if weather else None
+        self._options = options
         self._effect_at = options.effect_at
         memory = options.memory
         self._window_ns = options.window_ns
@@ -95,6 +96,14 @@ class QueueingService(Service):
         """Calls that the work makes, in their order."""
         self._worked_callbacks = (self._worked,)
         self._effect_callbacks = (self._effect,)
+
+    @property
+    def asks_to_wait(self) -> bool:
+        """Whether an answer can ask its caller to wait."""
+        options = self._options
+        steps = any(step.retry_after is not None for step in options.script)
+        limit = options.rate_limit is not None and options.rate_limit.retry_after is not None
+        return limit or steps or options.names_waits
 
     def refuses(self, visit: Visit) -> CallEnd | None:
         """Refuse a call whose idempotency key another one has, if the service does so."""
@@ -108,9 +117,9 @@ class QueueingService(Service):
         clock, attempt, request = self.clock, visit.attempt, visit.request
         by_key = ""
         if self._keys is None:
-            outcome, latency_ns, failure = self._fates.draw(request, visit.number, clock.now_ns, self._weather)
+            outcome, latency_ns, failure = self._fates.draw(request, visit.number, clock.now_ns, self.weather)
         else:
-            draw = partial(self._fates.draw, request, visit.number, clock.now_ns, self._weather)
+            draw = partial(self._fates.draw, request, visit.number, clock.now_ns, self.weather)
             outcome, latency_ns, failure, by_key = self._keys.recall(request, clock.now_ns, draw)
         visit.outcome = outcome
         if not attempt.given_up:
@@ -138,10 +147,10 @@ class QueueingService(Service):
         visit.effect_at_end = effect_ns is not None and effect_ns == end_ns
         if self.around.recorder is not None:
             due_ns = NEVER if effect_ns is None or (calls and visit.effect_at_end) else clock.now_ns + effect_ns
-            self.record("work", visit, (outcome, latency_ns, work_ns, due_ns))
+            self.record("work", visit, (outcome, latency_ns, work_ns, due_ns, others))
         if effect_ns is not None and not visit.effect_at_end:
             if effect_ns:
-                clock.set_timer(_Effect(visit, self._effect_callbacks), effect_ns)
+                clock.set_timer(_VisitEffect(visit, self._effect_callbacks), effect_ns)
             else:
                 self._apply(visit)
         if end_ns is None:
@@ -179,7 +188,7 @@ class QueueingService(Service):
             self.around.recorder.add(said)
         attempt.host.attempt_lost()  # type: ignore[union-attr]  # it has not ended, so it has one
 
-    def _effect(self, timer: _Effect) -> None:
+    def _effect(self, timer: _VisitEffect) -> None:
         self._apply(timer.visit)
 
     def _apply(self, visit: Visit) -> None:
@@ -203,6 +212,8 @@ class QueueingService(Service):
                 self._call(visit, number + 1)
             else:
                 visit.effect_at_end = False
+                if not visit.attempt.given_up:
+                    visit.attempt.blame = Cause.ack_lost
                 self._end(visit, THREW)
 
         self.layers[number].call(visit, done)
