@@ -226,6 +226,7 @@ def test_laws_and_outcomes_are_those_of_the_format() -> None:
         "constant": "{constant: 1s}",
         "uniform": "{uniform: {low: 1s, high: 2s}}",
         "exponential": "{exponential: {mean: 1s}}",
+        "normal": "{normal: {mean: 1s, sd: 100ms}}",
         "lognormal": "{lognormal: {median: 1s, sigma: 1}}",
         "gamma": "{gamma: {shape: 2, mean: 1s}}",
         "weibull": "{weibull: {shape: 2, scale: 1s}}",
