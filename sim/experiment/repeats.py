@@ -28,8 +28,7 @@ from sim.experiment.plan import events_of
 from sim.history.repeats import Unrepeated, unrepeated
 from sim.history.request import table
 from sim.history.vocabulary import NEVER, Outcome
-from sim.retriers.ports import PORTS
-from sim.retriers.registry import load_anew
+from sim.retriers.registry import KINDS, load_anew
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -64,9 +63,9 @@ def is_tried(cell: Scenario, make: Make | None = None) -> bool:
     `make` makes the retrier, if the scenario's own does not simulate.
     """
     if make is None:
-        return cell.retrier.kind not in PORTS
+        return cell.retrier.kind not in KINDS
     made = type(make())
-    return f"{made.__module__}:{made.__qualname__}" not in PORTS.values()
+    return f"{made.__module__}:{made.__qualname__}" not in KINDS.values()
 
 
 def repeat_isolated(

@@ -112,6 +112,8 @@ def parse_rate(value: object) -> float:
         per_second = value
     elif isinstance(value, str) and len(value) <= MAX_LITERAL and (match := _RATE.fullmatch(value.strip())):
         per_second = float(Fraction(match[1]) * NS_PER_S / UNITS_NS[match[2]])
+    elif isinstance(value, str) and value.strip().startswith("-"):
+        raise ValueError("a rate cannot be negative")
     else:
         raise ValueError("not a rate; write NUMBER/s, NUMBER/m or NUMBER/h, such as 50/s")
     if not RATE_LEAST <= per_second <= RATE_MOST:

@@ -24,7 +24,7 @@ from sim.laws.distributions import Empirical
 from sim.options.model import Options
 from sim.promises.promises import Promises
 from sim.retriers.base import LoopRetrier, Retrier, ScheduledRetrier
-from sim.retriers.ports import PORTS
+from sim.retriers.registry import KINDS
 from sim.scenario.cells import Cell
 from sim.scenario.checks import Surroundings
 from sim.scenario.data_files import DataFiles
@@ -192,7 +192,7 @@ def _tree(scenario: Scenario) -> dict[str, Any]:
     """Return the resolved form of a scenario, with facts that only the code of its retrier knows."""
     tree = resolved(scenario)
     choice = scenario.retrier
-    if choice.kind in PORTS:
+    if choice.kind in KINDS:
         return tree
     retrier = choice.make()
     return {**tree, _OUTSIDE: isinstance(retrier, LoopRetrier), _AT_MOST: retrier.promises().attempts_at_most}

@@ -9,24 +9,26 @@ from importlib.abc import SourceLoader
 from importlib.metadata import entry_points
 from importlib.util import module_from_spec
 from io import StringIO
-from typing import Any
+from typing import Any, Final
 
 from sim.retriers.base import LoopRetrier, Retrier, ScheduledRetrier
 from sim.retriers.ports import PORTS
 
+KINDS: Final = {**PORTS, "policy": "sim.retriers.policy:Policy"}
+"""The class of each kind that this package has, as `module:Class`."""
 GROUP = "retrysim.retriers"
 """The entry point group in which other distributions announce their retriers."""
 
 
 def known_kinds() -> list[str]:
-    """Return the kinds that a scenario can name: of the ports, and of retriers in other distributions."""
-    return sorted({*PORTS, *(point.name for point in entry_points(group=GROUP))})
+    """Return the kinds that a scenario can name: of this package, and of retriers in other distributions."""
+    return sorted({*KINDS, *(point.name for point in entry_points(group=GROUP))})
 
 
 def retrier_class(kind: str) -> type[Retrier]:
     """Find a retrier by its kind; LookupError if there is none, TypeError if the kind does not lead to a retrier."""
-    if kind in PORTS:
-        return load(PORTS[kind])
+    if kind in KINDS:
+        return load(KINDS[kind])
     for point in entry_points(group=GROUP, name=kind):
         return _checked(point.load(), point.value)
     raise LookupError(f"no retrier of kind '{kind}'; known are {', '.join(known_kinds())}")

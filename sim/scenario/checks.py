@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import PydanticUserError
 
 from sim.convex.platform import Platform
-from sim.retriers.ports import PORTS
+from sim.retriers.registry import KINDS
 from sim.scenario.data_files import DataFiles
 from sim.scenario.mistakes.known_keys import KnownKeys
 from sim.scenario.mistakes.problems import Path as Keys
@@ -55,7 +55,7 @@ def allowed_keys(tree: Tree, path: Keys, surroundings: Surroundings) -> list[str
 def _keys_of_foreign_retrier(tree: Tree, surroundings: Surroundings) -> KnownKeys | None:
     """Return the keys of the options of a retrier that the shipped schema does not know."""
     kind = written(tree, "retrier", "kind")
-    if not isinstance(kind, str) or kind in PORTS:
+    if not isinstance(kind, str) or kind in KINDS:
         return None
     try:
         return KnownKeys(options_schema(kind, surroundings.trusted))

@@ -53,6 +53,8 @@ def _resolved_alone(scenario: Scenario) -> dict[str, Any]:
     tree = {**_without_none(tree), "platform": tree["platform"]}
     if not tree["services"]:
         del tree["services"]
+    if "service" in tree["action"]:
+        tree["action"] = {"service": tree["action"]["service"]}
     for setting in list(settings_without_effect(tree, scenario.surroundings.trusted)):
         tree = without(tree, setting.part)
     return tree

@@ -49,6 +49,7 @@ from sim.scenario.parts.tuning import AnyValue, Expect, TuneOptions
 from sim.scenario.tree import Tree
 from sim.world.actions import ActionOptions
 from sim.world.faults import Fault, SystemError  # noqa: A004  # the platform's own word
+from sim.world.services.options import FrontOptions
 from sim.world.workload import CancelOptions, RequestsOptions
 
 T = TypeVar("T")
@@ -318,6 +319,16 @@ def _limits_below_start(scenario: Scenario) -> list[Problem]:
 def _problems_of_called(scenario: Scenario) -> list[Problem]:
     """Find what is wrong with the services and with who calls them."""
     problems = list(problems_of_services(scenario.services))
+    problems += [
+        Problem(
+            ("services", name, "rate_limit", "burst"),
+            f"a bucket of {limit.burst:,} tokens cannot matter: there are only {count:,} requests (requests.count)",
+        )
+        for name, one in scenario.services.items()
+        if isinstance(one, FrontOptions)
+        and (limit := one.rate_limit) is not None
+        and (count := scenario.requests.count) < limit.burst
+    ]
     called, place = scenario.action.service, ("action", "service")
     if called is None:
         return problems

@@ -130,7 +130,12 @@ def test_a_rate_is_read_as_events_per_second(text: object, per_second: float) ->
     assert parse_rate(text) == per_second
 
 
-@pytest.mark.parametrize("value", ["50", "50/d", "50 /s", "-1/s", "1e3/s", "/s", "fast", 50, None, True, "\u0665/s"])
+def test_a_negative_rate_is_called_that() -> None:
+    with pytest.raises(ValueError, match="cannot be negative"):
+        parse_rate("-1/s")
+
+
+@pytest.mark.parametrize("value", ["50", "50/d", "50 /s", "1e3/s", "/s", "fast", 50, None, True, "\u0665/s"])
 def test_what_is_not_a_rate_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match="not a rate"):
         parse_rate(value)

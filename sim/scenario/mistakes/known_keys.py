@@ -48,6 +48,8 @@ class KnownKeys:
                 yield schema["properties"][step]
             elif isinstance(others := schema.get("additionalProperties"), Mapping):
                 yield others
+            else:
+                yield from schema.get("patternProperties", {}).values()  # names that users choose
 
     def _expand(self, schemas: Sequence[Schema], value: Any) -> list[Schema]:
         """Follow references and alternatives; of the forms of a retrier, keep the one of the kind that is written."""

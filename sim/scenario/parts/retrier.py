@@ -9,8 +9,7 @@ from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, cor
 
 from sim.options.model import Options, file_rules
 from sim.retriers.base import Retrier
-from sim.retriers.ports import PORTS
-from sim.retriers.registry import known_kinds, load, retrier_class
+from sim.retriers.registry import KINDS, known_kinds, load, retrier_class
 from sim.scenario.mistakes.pydantic_words import UNKNOWN_WORD
 
 
@@ -56,20 +55,27 @@ class RetrierField:
         )
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        del schema, handler
-        kinds = sorted(PORTS)
+        del schema
+        kinds = sorted(KINDS)
         mine = {
             "title": "A retrier of another distribution",
             "type": "object",
             "required": ["kind"],
             "properties": {"kind": {"type": "string", "not": {"enum": kinds}}},
         }
-        return {"anyOf": [{"enum": kinds}, {"type": "string"}, *map(options_schema, kinds), mine]}
+        ours = [
+            _with_kind(kind, handler.resolve_ref_schema(handler(find_retrier(kind).Options.__pydantic_core_schema__)))
+            for kind in kinds
+        ]
+        return {"anyOf": [{"enum": kinds}, {"type": "string"}, *ours, mine]}
 
 
 def options_schema(kind: str, trusted: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the JSON Schema of the mapping form of one kind. Raises what `find_retrier` does."""
-    options = find_retrier(kind, trusted).Options.model_json_schema()
+    return _with_kind(kind, find_retrier(kind, trusted).Options.model_json_schema())
+
+
+def _with_kind(kind: str, options: dict[str, Any]) -> dict[str, Any]:
     return {
         **options,
         "title": f"Options of {kind}",

@@ -4,9 +4,9 @@ A service is data. `sim.world.services.service` plays it; its docstring has the 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     BeforeValidator,
@@ -14,13 +14,15 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     PlainSerializer,
+    SerializerFunctionWrapHandler,
+    ValidationError,
     WithJsonSchema,
     field_validator,
     model_serializer,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 from typing_extensions import TypeAliasType
 
 from sim.laws.distributions import Law
@@ -64,8 +66,8 @@ class _Bounded:
         if isinstance(value, bool) or not isinstance(value, int) or not self._least <= value <= MOST_SERVERS:
             raise PydanticCustomError(
                 "bounded",
-                "must be a whole number from {least} to {most}, or '{unlimited}'",
-                {"least": self._least, "most": f"{MOST_SERVERS:,}", "unlimited": UNLIMITED},
+                "must be a whole number from {least} to {most}, or '{unlimited}', not {value}",
+                {"least": self._least, "most": f"{MOST_SERVERS:,}", "unlimited": UNLIMITED, "value": str(value)[:40]},
             )
         return value
 
@@ -99,7 +101,7 @@ class Slowdown(Options):
     """How work gets slower by the other calls that are in progress as it starts."""
 
     per_call: DurationNs | None = Field(default=None, description="Added for each other call in progress.")
-    curve: Annotated[tuple[Point, ...], Field(strict=False, min_length=1, max_length=MOST_POINTS)] | None = Field(
+    curve: Annotated[tuple[Point, ...], Field(strict=False, max_length=MOST_POINTS)] | None = Field(
         default=None,
         description="Points [other calls in progress, factor of the latency], linear between them, level beyond.",
     )
@@ -109,6 +111,8 @@ class Slowdown(Options):
     def _ascends(cls, curve: tuple[tuple[float, float], ...] | None) -> tuple[tuple[float, float], ...] | None:
         if curve is None:
             return None
+        if not curve:
+            raise ValueError("a curve has at least one point")
         if any(later[0] <= before[0] for before, later in pairwise(curve)):
             raise ValueError("the numbers of calls in progress must ascend from point to point")
         return curve
@@ -274,14 +278,31 @@ class FrontOptions(Options):
 
     @model_validator(mode="after")
     def _queue_can_matter(self) -> Self:
-        written = [key for key in QueueOptions.model_fields if key in self.queue.model_fields_set]
-        if written and self.servers is None and all(servers_of(change) is None for change in self.capacity):
-            raise PydanticCustomError(
-                "queue",
-                "the queue's {key} cannot matter without servers: with unlimited ones no call waits; give `servers`",
-                {"key": " and ".join(written)},
-            )
+        if not self._queues:
+            reason = "cannot matter without servers: if they are unlimited no call waits; give `servers`"
+            written = [key for key in QueueOptions.model_fields if key in self.queue.model_fields_set]
+            refuse([("queue", key) for key in written], reason)
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_idle_queue(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = handler(self)
+        if not self._queues:
+            written.pop("queue", None)
+        return written
+
+    @property
+    def _queues(self) -> bool:
+        """Whether a call can have to wait."""
+        return self.servers is not None or any(servers_of(change) is not None for change in self.capacity)
+
+
+def refuse(places: Sequence[tuple[str, ...]], reason: str) -> None:
+    """Refuse what is written at some places of a model, if there are any. Raises ValidationError."""
+    if places:
+        error = PydanticCustomError("without_effect", "{reason}", {"reason": reason})
+        details = [InitErrorDetails(type=error, loc=place, input=None) for place in places]
+        raise ValidationError.from_exception_data("service", details)
 
 
 def servers_of(change: PlannedChange | RandomTurns) -> int | None:
@@ -305,6 +326,24 @@ class QueueingOptions(FrontOptions, WorkOptions):
     slowdown: Slowdown | None = Field(
         default=None, description="How work gets slower by other calls in progress; the same for all unless stated."
     )
+
+    @model_validator(mode="after")
+    def _script_stands_alone(self) -> Self:
+        if self.script:
+            written = [key for key in BESIDE_SCRIPT if key in self.model_fields_set and getattr(self, key) != ()]
+            refuse([(key,) for key in written], "cannot matter beside script, which says how each call goes")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_idle_keys(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = handler(self)
+        for key in (*(BESIDE_SCRIPT if self.script else ()), *(() if self._queues else ("queue",))):
+            written.pop(key, None)
+        return {key: value for key, value in written.items() if value is not None}
+
+
+BESIDE_SCRIPT: Final = ("latency", "outcomes", "weather")
+"""Keys of the work that a script takes the place of."""
 
 
 class VersionedRow(Options):
