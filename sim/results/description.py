@@ -1,7 +1,8 @@
 """The description of a run in its results file: scenario, cells and the data of files, so that no other file is needed.
 
 `describe` makes it of a plan, `plan_of` makes a plan of it again. Reading results never imports code: a retrier that
-does not come with this package is replaced by a stand-in, which has its kind and options but cannot be run.
+does not come with this package is replaced by a stand-in, which has its kind and options but cannot be run, and so is a
+service of the user's own.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from sim.experiment.engines import Choice
 from sim.experiment.plan import Plan
 from sim.laws.columns import Column
 from sim.laws.distributions import Empirical
-from sim.options.model import Options
+from sim.options.model import Options, file_rules
 from sim.promises.promises import Promises
 from sim.retriers.base import LoopRetrier, Retrier, ScheduledRetrier
 from sim.retriers.registry import KINDS
@@ -31,6 +32,7 @@ from sim.scenario.data_files import DataFiles
 from sim.scenario.identity import resolved
 from sim.scenario.parts.retrier import RetrierChoice
 from sim.scenario.schema import Scenario, scenario_of
+from sim.world.services.options import FrontOptions
 from sim.world.workload import Recorded
 
 if TYPE_CHECKING:
@@ -184,6 +186,14 @@ class RecordedChoice(RetrierChoice):
         return made
 
 
+class RecordedService(FrontOptions):
+    """A stand-in for a service whose code is not there: its kind, what stands in front of it, and its options."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kind: str
+
+
 _OUTSIDE = "outside"
 _AT_MOST = "attempts_at_most"
 
@@ -208,6 +218,11 @@ def _read(tree: dict[str, Any], surroundings: Surroundings) -> Scenario:
         tree["retrier"] = RecordedChoice(
             kind=kind, options=made, trusted=True, outside=outside, attempts_at_most=at_most
         )
+    services = tree.get("services", {})
+    for name, written in services.items():
+        if ":" in str(written.get("kind", "")):
+            made_of = file_rules(surroundings)
+            services[name] = RecordedService.model_validate(written, **made_of)
     return scenario_of(tree, surroundings)
 
 

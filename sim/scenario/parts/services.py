@@ -13,8 +13,9 @@ from sim.options.part_name import PartName
 from sim.retriers.base import LoopRetrier
 from sim.scenario.mistakes.problems import Path, Problem, did_you_mean, shorten
 from sim.scenario.mistakes.pydantic_words import UNKNOWN_WORD
+from sim.scenario.parts.own_service import OwnServiceOptions
 from sim.scenario.parts.retrier import RetrierChoice, RetrierField, find_retrier
-from sim.world.services.options import MOST_CALLS, QueueingOptions, VersionedRow
+from sim.world.services.options import MOST_CALLS, QueueingOptions, VersionedRow, refuse
 
 MOST_SERVICES = 100
 KINDS = ("versioned_row",)
@@ -42,9 +43,15 @@ class ServiceOptions(QueueingOptions):
     )
 
 
-def _kind(written: Mapping[str, Any], _context: Any) -> type[Options]:
+def _kind(written: Mapping[str, Any], context: Any) -> type[Options]:
     if "kind" not in written:
         return ServiceOptions
+    kind = written["kind"]
+    if kind in getattr(context, "trusted", ()):
+        return OwnServiceOptions
+    if isinstance(kind, str) and ":" in kind:
+        reason = "a file never imports code: name a class with --service NAME=MODULE:CLASS, here write no `kind`"
+        refuse([("kind",)], reason)
     if written["kind"] not in KINDS:
         known = {"what": "kind of service", "word": written["kind"], "allowed": list(KINDS)}
         error = PydanticCustomError(UNKNOWN_WORD, "unknown", known)
