@@ -15,12 +15,12 @@ more, while the engine simulates one world at a time.
 from __future__ import annotations
 
 import argparse
-import gc
 import statistics
-import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import simpy
+from timing import cpu_s, interleaved, ratio
 
 from sim.engine.world import World
 from sim.history.events import JobStepped
@@ -103,14 +103,6 @@ def untraced_one_by_one(requests: int) -> int:
     return polls
 
 
-def cpu_seconds(side: Callable[[int], int], requests: int) -> tuple[float, int]:
-    """Time one run of a side; returns its CPU time and its polls."""
-    gc.collect()
-    before = time.process_time()
-    polls = side(requests)
-    return time.process_time() - before, polls
-
-
 def commits_per_request() -> tuple[int, int]:
     """Return the commits of one request, first by the store's count, then by a history."""
     world = World(parse(SCENARIO))
@@ -130,12 +122,13 @@ def main() -> None:
     given = parser.parse_args()
     rounds = max(given.rounds, 7)
     sides = {"SimPy": simplest_model, "engine": deployment, "one by one": untraced_one_by_one, "traced": traced}
-    times: dict[str, list[float]] = {name: [] for name in sides}
     polls: dict[str, int] = {}
-    for _ in range(rounds):
-        for name, side in sides.items():
-            seconds, polls[name] = cpu_seconds(side, given.requests)
-            times[name].append(seconds)
+
+    def measured(name: str, side: Callable[[int], int]) -> float:
+        seconds, polls[name] = cpu_s(lambda: side(given.requests))
+        return seconds
+
+    times = interleaved({name: partial(measured, name, side) for name, side in sides.items()}, rounds)
     if len(set(polls.values())) > 1:
         raise SystemExit(f"the sides do not simulate the same: polls {polls}")
     counted, seen = commits_per_request()
@@ -143,10 +136,8 @@ def main() -> None:
     print(f"{given.requests:,} requests, {polls['engine'] / given.requests:g} polls each, medians of {rounds} rounds")
     for name in ("SimPy", "engine"):
         print(f"  {name:8s} {per_request[name]:6.1f} us of CPU a request")
-    ratios = [a / b for a, b in zip(times["SimPy"], times["engine"], strict=True)]
-    print(f"speed of the engine, the simplest SimPy model being 1: {statistics.median(ratios):.2f}")
-    tracing = [b / a for a, b in zip(times["one by one"], times["traced"], strict=True)]
-    print(f"cost of tracing: {100 * (statistics.median(tracing) - 1):.0f} %")
+    print(f"speed of the engine, the simplest SimPy model being 1: {ratio(times['SimPy'], times['engine']):.2f}")
+    print(f"cost of tracing: {100 * (ratio(times['traced'], times['one by one']) - 1):.0f} %")
     print(f"commits a request: {counted}, in a traced run {seen}")
 
 

@@ -19,17 +19,16 @@ The whole: the time of the event engine for the same requests as the vector engi
 from __future__ import annotations
 
 import argparse
-import gc
 import random
 import statistics
 import tempfile
-import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import simpy
+from timing import cpu_s, interleaved, ratio
 
 from sim.api.run import run
 from sim.engine import event, vector
@@ -175,14 +174,6 @@ def event_polling(requests: int) -> float:
     return float(event.simulate(POLLED, numbers=range(requests)).polls.mean())
 
 
-def cpu_ns(side: Callable[[int], float], requests: int) -> tuple[float, float]:
-    """Time one run of a side; returns its CPU time in ns a request, and its count."""
-    gc.collect()
-    before = time.process_time_ns()
-    counted = side(requests)
-    return (time.process_time_ns() - before) / requests, counted
-
-
 def main() -> None:
     """Print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -202,26 +193,27 @@ def main() -> None:
         "polling, stored": (stored_polling, given.requests),
         "polling, event": (event_polling, given.events),
     }
-    times: dict[str, list[float]] = {name: [] for name in sides}
     counted: dict[str, float] = {}
-    for _ in range(rounds):
-        for name, (side, requests) in sides.items():
-            nanoseconds, counted[name] = cpu_ns(side, requests)
-            times[name].append(nanoseconds)
+
+    def measured(name: str, side: Callable[[int], float], requests: int) -> float:
+        seconds, counted[name] = cpu_s(lambda: side(requests))
+        return seconds / requests * 1e9
+
+    times = interleaved({name: partial(measured, name, *sides[name]) for name in sides}, rounds)
     for name, found in times.items():
         unit = "attempts" if "loop" in name else "polls"
         print(f"{name:22s} {statistics.median(found):10,.0f} ns of CPU a request, {counted[name]:.3f} {unit} each")
 
-    def ratio(slow: str, fast: str) -> float:
-        return statistics.median([a / b for a, b in zip(times[slow], times[fast], strict=True)])
+    def speed(slow: str, fast: str) -> float:
+        return ratio(times[slow], times[fast])
 
     print(f"\nmedians of {rounds} rounds")
     for law in LOOPS:
-        print(f"plain retry loop, {law} latencies: {ratio(f'{law} loop, SimPy', f'{law} loop, vector'):.0f} x SimPy")
-        print(f"    {ratio(f'{law} loop, limit', f'{law} loop, vector'):.2f} of the limit")
-    print(f"polling, with results file and percentiles: {ratio('polling, SimPy', 'polling, stored'):.0f} x SimPy")
-    print(f"polling, the engine alone: {ratio('polling, SimPy', 'polling, vector'):.0f} x SimPy")
-    print(f"    {ratio('polling, event', 'polling, vector'):.0f} x the event engine")
+        print(f"plain retry loop, {law} latencies: {speed(f'{law} loop, SimPy', f'{law} loop, vector'):.0f} x SimPy")
+        print(f"    {speed(f'{law} loop, limit', f'{law} loop, vector'):.2f} of the limit")
+    print(f"polling, with results file and percentiles: {speed('polling, SimPy', 'polling, stored'):.0f} x SimPy")
+    print(f"polling, the engine alone: {speed('polling, SimPy', 'polling, vector'):.0f} x SimPy")
+    print(f"    {speed('polling, event', 'polling, vector'):.0f} x the event engine")
 
 
 if __name__ == "__main__":

@@ -58,6 +58,8 @@ class Attempts:
         self._worlds += 1
         codes, told = CODES, stated.final or stated.retry_after is not None
         for request in view.requests.values():
+            if view.terms_of(request).own_action:
+                continue
             number = request.number
             self._rows += [
                 (here, number, one.number, codes[one.start.outcome], one.latency_ns, one.start.t_ns)

@@ -42,6 +42,8 @@ class Stated:
     """Weather up and down in turns: (law of up, law of down, share that fails while it is down)."""
     heals_at_ns: int | None = None
     """From this instant on attempts succeed."""
+    resubmits: bool = False
+    """Whether callers submit requests again, so that waits say which requests are left to look at."""
     mean_gap_ns: float | None = None
     """Mean of the exponential gaps between submissions; None if they are not left to chance."""
     backoffs_ns: tuple[tuple[str, tuple[int, int]], ...] = ()

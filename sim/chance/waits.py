@@ -64,7 +64,7 @@ class Waits:
     """The waits before retries, looks and first attempts, by their numbers."""
 
     def __init__(self, stated: Stated) -> None:
-        del stated
+        self._resubmits = stated.resubmits
         self._promises: Promises | None = None
         self._histories = 0
         self._cut = False
@@ -79,7 +79,15 @@ class Waits:
         """(history, request, number drawn)."""
 
     def look(self, view: View) -> None:
-        """Take the waits of a history."""
+        """Take the waits of a history, of requests that the scenario's own retrier serves.
+
+        If callers submit requests again, those with the longest waits and the most failures are: the waits of the
+        others do not follow the law.
+        """
+        if not self._resubmits:
+            self._take(view.of_scenarios_retrier())
+
+    def _take(self, view: View) -> None:
         promises = view.terms.promises
         if self._promises is None:
             self._promises = promises

@@ -10,6 +10,7 @@ from sim.contracts.catalogue import INVARIANTS
 from sim.retriers.base import LoopRetrier
 from sim.scenario.mistakes.problems import did_you_mean
 from sim.stories.phrases import span_text
+from sim.world.arrivals import Closed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -100,7 +101,7 @@ def _reach(search: Search, found: Explored) -> Iterator[str]:
         down = f"is down for {span_text(bounds.down)}" if bounds.down else "is back at once"
         effects = "go on" if bounds.inflight == "continues" else "are lost"
         yield f"the server dies at most {_times(bounds.crashes)}, at any point, and {down}; effects in flight {effects}"
-    elif isinstance(world.retrier.make(), LoopRetrier):
+    elif all(isinstance(one.make(), LoopRetrier) for one in world.retriers):
         yield "the server never dies, since the retrier runs outside of it"
     else:
         yield "the server never dies"
@@ -126,12 +127,17 @@ def _recognized(search: Search, *, up_to_time: bool) -> str:
         return "states that differ only in time or in numbers of jobs count as one"
     world = search.world
     reasons = {
-        "weather": bool(world.action.weather),
+        "weather": any(action.weather for action in (world.action, *(one.action for one in world.callers))),
         "`until`": world.until is not None,
         "`heals_at`": world.heals_at is not None,
+        "`resubmit`": world.resubmit is not None,
+        "closed arrivals": isinstance(world.requests.arrivals, Closed),
     }
     known = [name for name, known in reasons.items() if known]
-    why = f"{_listed(known)} knows the time" if known else "the retrier does not say what its fields mean (`fields`)"
+    if not known and world.classes is not None:
+        return "states at different times count as different, because classes can have retriers of their own"
+    knows = "knows" if len(known) == 1 else "know"
+    why = f"{_listed(known)} {knows} the time" if known else "the retrier does not say what its fields mean (`fields`)"
     return f"states at different times count as different, because {why}"
 
 

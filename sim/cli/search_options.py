@@ -55,7 +55,7 @@ class SearchOptions:
         return self._without_idle(bounds, cell)
 
     def _without_idle(self, bounds: Bounds, cell: Scenario) -> Bounds:
-        outside = isinstance(cell.retrier.make(), LoopRetrier)
+        outside = all(isinstance(one.make(), LoopRetrier) for one in cell.retriers)
         if outside and self.given.get("crashes"):
             raise click.UsageError(
                 "--crashes: this retrier runs outside of the deployment, so deaths of the server cannot strike it"

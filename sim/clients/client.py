@@ -10,7 +10,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from sim.history.vocabulary import CUT, NEVER, RETURNED, THREW, Cause, Outcome
-from sim.kernel.clock import Clock, Pending, Task
+from sim.kernel.clock import Clock, Pending, Sleep, Task
 from sim.kernel.durations import NS_PER_MS, RUNAWAY_NS, format_duration, ms_of_ns, ns_of_ms
 from sim.kernel.foreign import HOW_TO_WAIT, is_foreign
 
@@ -58,6 +58,8 @@ class Call:
     infinity: never), and ValueError if the timeout is negative or not a number.
     """
 
+    __slots__ = ("_client",)
+
     def __init__(self, client: Client) -> None:
         self._client = client
 
@@ -68,16 +70,16 @@ class Call:
         client = self._client
         if client.stopped:
             await client.refuse()
-        if client.request.attempts >= client.calls_at_most:
+        request = client.request
+        if request.attempts >= client.calls_at_most:
             client.run_away("calls")
             await Pending()
         connection = _Connection(client)
-        client.request.actions += 1
+        request.actions += 1
         client.connections.append(connection)
         if timeout_ms is not None and timeout_ms < inf:
-            connection.timeout_ms = timeout_ms
-            client.clock.call_after(ns_of_ms(timeout_ms), connection.time_out)
-        client.action.begin(connection, client.request)
+            connection.limit(timeout_ms)
+        client.action.begin(connection, request)
         try:
             number: int = await connection.answer
         except CallFailed as error:
@@ -96,6 +98,8 @@ class ClientContext:
     Once the request is canceled, or the simulation over, nothing that the loop still asks for takes place.
     """
 
+    __slots__ = ("_client",)
+
     def __init__(self, client: Client) -> None:
         self._client = client
 
@@ -110,21 +114,22 @@ class ClientContext:
         """Wait. Raises ValueError if the delay is negative or not finite."""
         if not 0 <= delay_ms < inf:
             raise ValueError(f"a delay must be finite and not negative, not {delay_ms} ms")
-        client, awake = self._client, Pending()
+        client = self._client
         if client.stopped:
             await client.refuse()
-        delay_ns = ns_of_ms(delay_ms)
+        delay_ns, clock = ns_of_ms(delay_ms), client.clock
         client.record("sleep", "", delay_ns)
         client.sleeps += 1
         if client.sleeps > client.calls_at_most:
             client.run_away("sleeps")
             await Pending()
-        if client.clock.now_ns + delay_ns > RUNAWAY_NS:
+        if clock.now_ns + delay_ns > RUNAWAY_NS:
             client.run_away("time")
             await Pending()
         client.asleep = True
         client.slept_ns += delay_ns
-        client.clock.call_after(delay_ns, awake.succeed)
+        awake = Sleep()
+        clock.set_timer(awake, delay_ns)
         try:
             await awake
         except GeneratorExit:
@@ -135,47 +140,55 @@ class ClientContext:
 
     def uniform(self, stream: str, index: int = 0) -> float:
         """Draw the number on [0, 1) of this address for this request: stream is a name, index counts draws."""
-        if self._client.stopped:
+        client = self._client
+        if client.stopped:
             raise GeneratorExit
-        value = self._client.choices.uniform(stream, self._client.request.number, index)
-        self._client.record("draw", stream, value)
-        self._client.hear("draw", value)
+        request = client.request
+        value = client.choices.uniform(stream, request.number, index, request.first_rerun)
+        client.record("draw", stream, value)
+        client.hear("draw", value)
         return value
 
 
 class _Connection:
-    """Hosts one attempt for a client."""
+    """Hosts one attempt for a client, and is the timer of its caller's timeout."""
 
+    __slots__ = ("_client", "answer", "attempt", "callbacks", "given_up_ns", "slept_ns", "started_ns", "timeout_ms")
+    _ok = True
     job_id = -1
+    deadline_ns: int | None = None
+    strike: float | None = None
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self.started_ns = client.clock.now_ns
-        self.deadline_ns: int | None = None
         self.slept_ns = client.slept_ns if client.request.attempts else NEVER
         client.slept_ns = 0
-        self.strike: float | None = None
         self.attempt: Attempt | None = None
+        """None once it is over: they refer to each other, and a cycle would be left to the garbage collector."""
         self.answer = Pending()
         self.timeout_ms: float | None = None
         self.given_up_ns: int | None = None
         """When its caller gave up on it."""
+        self.callbacks: Any = None
+
+    def limit(self, timeout_ms: float) -> None:
+        """Let the caller give up after `timeout_ms`."""
+        self.timeout_ms = timeout_ms
+        self.callbacks = _TIME_OUT
+        self._client.clock.set_timer(self, ns_of_ms(timeout_ms))
 
     def attempt_over(self, how: End) -> None:
-        client = self._client
+        client, attempt = self._client, self.attempt
+        assert attempt is not None  # noqa: S101  # it is over, so it began
         client.request.action_ns += client.clock.now_ns - self.started_ns
         client.connections.remove(self)
-        if self.attempt is not None:
-            self.attempt.over(reported=True)
+        attempt.over(reported=True)
+        self.attempt = None
         if how == RETURNED:
-            self.answer.succeed(self.attempt.number)  # type: ignore[union-attr]  # it is over, so it began
+            self.answer.succeed(attempt.number)
         else:
-            error = CallFailed("the call was cut off" if how == CUT else "the call failed")
-            failure = None if self.attempt is None else self.attempt.failure
-            if failure is not None and how == THREW:
-                error.final = failure.final
-                error.retry_after_ms = None if failure.retry_after_ns < 0 else failure.retry_after_ns / NS_PER_MS
-            self.answer.fail(error)
+            self.answer.fail(_error(how, attempt))
 
     @property
     def ends(self) -> bool:
@@ -209,8 +222,40 @@ class _Connection:
             self.answer.fail(CallTimedOut("the call timed out"))
 
 
+_TIME_OUT = (lambda connection: connection.time_out(),)
+
+
+def _error(how: End, attempt: Attempt) -> CallFailed:
+    """Make the error with which a call ends."""
+    error = CallFailed("the call was cut off" if how == CUT else "the call failed")
+    failure = attempt.failure
+    if failure is not None and how == THREW:
+        error.final = failure.final
+        error.retry_after_ms = None if failure.retry_after_ns < 0 else failure.retry_after_ns / NS_PER_MS
+    return error
+
+
 class Client:
     """One request of a `LoopRetrier`, from its submission to the loop's conclusion."""
+
+    __slots__ = (
+        "_kind",
+        "_recorder",
+        "_refusals",
+        "_task",
+        "_witness",
+        "action",
+        "asleep",
+        "calls_at_most",
+        "choices",
+        "clock",
+        "connections",
+        "loop",
+        "request",
+        "sleeps",
+        "slept_ns",
+        "stopped",
+    )
 
     def __init__(
         self,
@@ -240,7 +285,7 @@ class Client:
         self._recorder = recorder
         self._witness = witness
         self.loop = loop if witness is not None else None
-        """Kept only for a witness: a client is part of a cycle, and what it holds waits for the garbage collector."""
+        """Kept only for a witness: else it may be freed before the client is."""
         self._kind = loop.kind or type(loop).__name__
         self._task = Task(loop.retry(Call(self), ClientContext(self)), self._concluded)
 
@@ -284,6 +329,13 @@ class Client:
                 "through, as `except Exception` and `finally` do, and await nothing but `call` and `ctx`"
             )
         raise self._noted(error)
+
+    def end(self) -> None:
+        """Stop the loop, and forget the calls in flight, which refer to this: the world is over."""
+        self.stop()
+        for connection in self.connections:
+            connection.attempt = None
+        self.connections.clear()
 
     async def refuse(self) -> None:
         """End what a loop that is stopped awaits; a loop that catches even that is left waiting."""

@@ -20,6 +20,10 @@ Not judged, each for its reason:
 - What a query answers its caller (the component's `status`), except that of the probe's own queries.
 - Errors that a mutation throws behind an end that no caller waits for: they change nothing that a caller is told.
 - Rows kept too long if the collector pauses between batches, or the server was down.
+- What a retrier does for a request that its caller submits again: submissions go on side by side, and a history does
+  not say of which a call, a sleep or a draw is. What the platform does for it is judged, its record included.
+- The shares and laws of attempts in a class of callers with an action of its own, and those of waits in a class with a
+  retrier of its own, over a whole run: too few of each number to be told apart. Each attempt and wait is judged alone.
 - What a loop returns that is no whole number, and an answer of another request with the same number.
 """
 
@@ -146,6 +150,19 @@ PLATFORM: tuple[Invariant, ...] = (
 
 INVARIANTS: tuple[Invariant, ...] = (*RETRIER, *PLATFORM)
 
+BY_CLASS: tuple[Invariant, ...] = (
+    executions.operators_cancel,
+    numbers.clients_wait,
+    numbers.effects_at_their_moment,
+    numbers.outages_strike,
+    moments.attempts_last_as_drawn,
+    effects.duplicates_have_causes,
+    plans.healed_worlds_stay_well,
+    plans.attempts_do_what_is_planned,
+    backoffs.reports_come,
+)
+"""What the platform owes by the action and the retrier of a request, which its class of callers may have of its own."""
+
 PROBED: tuple[Invariant, ...] = (
     *PLATFORM,
     polls.draws_are_fresh,
@@ -184,6 +201,14 @@ def check_view(view: View, invariants: Iterable[Invariant] = INVARIANTS) -> list
     for one in invariants:
         if one.kind in {SOMETIMES, OVERALL} or (one.kind == EVENTUALLY and not drained):
             continue
-        for violation in one.search(view):
-            found.append(violation._replace(invariant=one.name))  # noqa: PERF401  # mostly there is none
+        for part in _parts(view, one):
+            for violation in one.search(part):
+                found.append(violation._replace(invariant=one.name))  # noqa: PERF401  # mostly there is none
     return found
+
+
+def _parts(view: View, one: Invariant) -> list[View]:
+    """Return the views in which an invariant is looked for: of each class of callers, if it is about their terms."""
+    if one in RETRIER:
+        return view.submitted_once()
+    return view.by_class() if one in BY_CLASS else [view]

@@ -16,13 +16,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sim.convex.commits import Commits
+    from sim.convex.contexts import MutationContext
     from sim.convex.jobs import Job
     from sim.convex.server import Reruns
     from sim.history.request import Request
 
 
 class MutationCall:
-    """A mutation on its way to its commit: a scheduled `job`, or called by the action of a job or by a client."""
+    """A mutation on its way to its commit: a scheduled `job`, or called by the action of a job or by a client.
+
+    It is the timer of its own next step.
+    """
 
     __slots__ = (
         "_args",
@@ -39,7 +43,9 @@ class MutationCall:
         "_reruns",
         "_server",
         "_value",
+        "callbacks",
     )
+    _ok = True
 
     def __init__(
         self,
@@ -64,6 +70,12 @@ class MutationCall:
         self._index = request.executions
         request.executions += 1
         self._epoch = self._server.epoch
+        self.callbacks: Any = None
+
+    @property
+    def to_commit(self) -> MutationContext | None:
+        """The transaction that its timer is going to commit, None if its timer does something else."""
+        return self._context if self.callbacks is _COMMIT else None
 
     def start(self, finished: Callable[[Any, FunctionError | None], None]) -> None:
         """Begin; `finished(value, error)` is called at the commit or when the call fails for good."""
@@ -73,13 +85,14 @@ class MutationCall:
             server.when_up(lambda: self.start(finished))
             return
         self._epoch = server.epoch
-        self._after(server.mutation_delay(self._request, self._index), self._begin)
+        self._begin_after(server.mutation_delay(self._request, self._index))
 
-    def _after(self, delay_ns: int, step: Callable[[], None]) -> None:
+    def _begin_after(self, delay_ns: int) -> None:
         if delay_ns:
-            self._server.clock.call_after(delay_ns, step)
+            self.callbacks = _BEGIN
+            self._server.clock.set_timer(self, delay_ns)
         else:
-            step()
+            self._begin()
 
     def _lost(self) -> bool:
         """Whether the server has died since the call began. A client outside then calls again; other calls are lost."""
@@ -120,7 +133,8 @@ class MutationCall:
             raise
         if window_ns:
             server.store.hold(context)
-            server.clock.call_after(window_ns, self._commit_held)
+            self.callbacks = _COMMIT
+            server.clock.set_timer(self, window_ns)
         elif self._commits.commit(context, job, name=self._function.name):
             self._finished(self._value, None)
 
@@ -148,7 +162,7 @@ class MutationCall:
         delay_ns = server.full_jitter(
             self._reruns.backoff, OCC_BACKOFF, request, self._rerun - 1, job_id=job_id, name=name
         )
-        self._after(delay_ns, self._begin)
+        self._begin_after(delay_ns)
 
     def _system_error(self) -> bool:
         """Tell whether a system error strikes. Calls of clients outside are spared: they ask until they are served."""
@@ -157,3 +171,7 @@ class MutationCall:
         if not server.system_error_share or struck is None or self._rerun:
             return False
         return server.strikes(struck, f"mutation {self._function.name}")
+
+
+_BEGIN = (lambda call: call._begin(),)  # noqa: SLF001  # its own
+_COMMIT = (lambda call: call._commit_held(),)  # noqa: SLF001  # its own

@@ -60,7 +60,8 @@ class Commits:
         now_ns = self._clock.now_ns if held else context.now_ns
         if self._recorder is not None:
             job_id, name = (-1, name) if job is None else (job.id, job.function.name)
-            self._recorder.add((now_ns, "commit", request.number, job_id, name, context))
+            kept = context.committed()  # type: ignore[attr-defined]  # it is traced
+            self._recorder.add((now_ns, "commit", request.number, job_id, name, kept))
         created = context.created
         if created is not None:
             for new in created:

@@ -27,6 +27,10 @@ class QueryContext(Transaction):
         self.now_ns = server.clock.now_ns
         self.request = request
 
+    def full_name(self, table: str) -> str:
+        """Return the name of a table of the request's retrier: retriers of one deployment have tables of their own."""
+        return self.request.namespace + table
+
     @property
     def now_ms(self) -> float:
         """The instant of the snapshot in ms, as `Date.now()` gives it."""
@@ -141,7 +145,8 @@ class MutationContext(QueryContext):
 
     def uniform(self, stream: str, index: int = 0) -> float:
         """Draw the number on [0, 1) of this address for this request; a rerun draws another."""
-        return self.server.choices.uniform(stream, self.request.number, index, self.rerun)
+        rerun = self.request.first_rerun + self.rerun
+        return self.server.choices.uniform(stream, self.request.number, index, rerun)
 
     def settle(self, outcome: Outcome, at_ns: int | None = None) -> None:
         """Conclude how the request ended: known at the commit, or at `at_ns` if this mutation writes that down."""

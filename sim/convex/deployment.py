@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sim.convex.calls import MutationCall
@@ -60,19 +61,23 @@ class Deployment:
             return
         MutationCall(commits, function, args, request, server.called_reruns).start(finished)
 
-    def every(self, interval_ns: int, function: Function) -> None:
-        """Run a mutation again and again, first after one interval: a cron.
+    def every(self, interval_ns: int, function: Function, namespace: str = "") -> None:
+        """Run a mutation again and again, first after one interval: a cron. `namespace` is that of its tables.
 
         A run that is due while the server is down does not take place. Crons keep no world going.
         """
-        server, no_request = self.server, Request(WORLD)
+        no_request = Request(WORLD)
+        no_request.namespace = namespace
+        self._time_cron(interval_ns, function, no_request)
 
-        def run() -> None:
-            if not server.down:
-                self.call(function, {}, no_request)
-            server.clock.call_in_background(interval_ns, run)
+    def _time_cron(self, interval_ns: int, function: Function, no_request: Request) -> None:
+        # A function that sets the timer of itself would be a cycle, left to the garbage collector.
+        self.server.clock.call_in_background(interval_ns, partial(self._run_cron, interval_ns, function, no_request))
 
-        server.clock.call_in_background(interval_ns, run)
+    def _run_cron(self, interval_ns: int, function: Function, no_request: Request) -> None:
+        if not self.server.down:
+            self.call(function, {}, no_request)
+        self._time_cron(interval_ns, function, no_request)
 
     def cancel_from_dashboard(self, request: Request, names: Sequence[str]) -> None:
         """Cancel the request's newest unfinished job with one of these function names, as an operator does."""
@@ -113,12 +118,13 @@ class Deployment:
         else:
             boot()
 
-    def requests_looked_at(self, names: Sequence[str]) -> set[int]:
-        """Return the numbers of the requests at which a pending or running function of these names may still look."""
-        jobs = self.store.jobs.values()
-        waited_for = {job.request.number for job in jobs if job.state == PENDING and job.function.name in names}
-        return waited_for | {
-            execution.request.number
-            for execution in self.executor.executions
-            if execution.goes_on and execution.job.function.name in names
+    def requests_looked_at(self, names: Sequence[str], namespace: str = "") -> set[int]:
+        """Return the numbers of the requests at which a pending or running function of these names may still look.
+
+        Only requests whose retrier has tables of this namespace count.
+        """
+        looks = [job for job in self.store.jobs.values() if job.state == PENDING]
+        looks += [execution.job for execution in self.executor.executions if execution.goes_on]
+        return {
+            job.request.number for job in looks if job.function.name in names and job.request.namespace == namespace
         }

@@ -40,7 +40,7 @@ class Slots(Protocol):
 
 
 class Execution:
-    """One execution of an action's job; it hosts the attempts made in it."""
+    """One execution of an action's job; it hosts the attempts made in it, and is the timer of its own time limit."""
 
     slept_ns: ClassVar[int] = NEVER
     __slots__ = (
@@ -49,6 +49,7 @@ class Execution:
         "_task",
         "alive",
         "attempt",
+        "callbacks",
         "commits",
         "deadline_ns",
         "job",
@@ -61,6 +62,7 @@ class Execution:
         "strike",
         "writes",
     )
+    _ok = True
 
     def __init__(self, commits: Commits, job: Job, slots: Slots) -> None:
         self.commits = commits
@@ -82,6 +84,7 @@ class Execution:
         self.refused = False
         """Whether the last mutation that its handler called has failed."""
         self._task: Task | None = None
+        self.callbacks: Any = None
         self._called: Pending | None = None
         """The answer that its handler awaits from the user's action."""
 
@@ -96,7 +99,8 @@ class Execution:
         function = self.job.function
         if self.deadline_ns is not None and not self.server.immediate:
             # In the background: the limit alone does not keep the world going, what it cuts off does.
-            self.server.clock.call_in_background(self.deadline_ns - self.started_ns, self._cut_off)
+            self.callbacks = _CUT_OFF
+            self.server.clock.set_limit(self, self.deadline_ns - self.started_ns)
         coroutine = function.handler(ActionContext(self), self.job.args)  # type: ignore[misc]  # so has an action
         self._task = Task(coroutine, self._returned)
         self._task.go_on()
@@ -109,6 +113,7 @@ class Execution:
 
     def _end(self, state: JobState) -> None:
         self.alive = False
+        self._task = None  # the timer of the time limit may keep this for long
         if self.seen:
             self._slots.over(self, state)
         else:
@@ -171,22 +176,14 @@ class Execution:
         self.seen = False
         self._slots.lose(self)
 
-    async def call_external(self, function: Function) -> Any:
-        """Run the user's action inside this execution."""
+    def call_external(self, function: Function) -> Pending:
+        """Run the user's action inside this execution; returns its answer to come."""
         self._called = called = Pending()
         function.external.begin(self, self.request)  # type: ignore[union-attr]  # so has the user's action
-        return await self._answer(called)
+        return called
 
-    async def _answer(self, pending: Pending) -> Any:
-        """Wait; a handler that is closed meanwhile is dead, whoever closes it."""
-        try:
-            return await pending
-        except GeneratorExit:
-            self.alive = False
-            raise
-
-    async def call_mutation(self, function: Function, args: Any) -> Any:
-        """Call a mutation and wait for its commit."""
+    def call_mutation(self, function: Function, args: Any) -> Pending:
+        """Call a mutation; returns its answer, which comes with its commit."""
         done = Pending()
 
         def finished(value: Any, error: FunctionError | None) -> None:
@@ -197,11 +194,12 @@ class Execution:
             if error is None:
                 done.succeed(value)
             else:
-                done.fail(error)
+                failure, error = [error], None  # no variable holds it while the handler goes on, see `Pending`
+                done.fail(failure.pop())
 
         reruns = self.server.called_reruns
         MutationCall(self.commits, function, args, self.request, reruns, caller=self.job).start(finished)
-        return await self._answer(done)
+        return done
 
     async def sleep(self, delay_ms: float) -> None:
         """Wait, at most until the time limit."""
@@ -212,7 +210,11 @@ class Execution:
             await Pending()
         awake = Pending()
         clock.call_after(delay_ns, lambda: awake.succeed() if self.alive else None)
-        await self._answer(awake)
+        try:
+            await awake
+        except GeneratorExit:
+            self.alive = False
+            raise
         self.hear("awake", None)
 
     def hear(self, what: str, value: Any) -> None:
@@ -220,6 +222,9 @@ class Execution:
         witness = self.server.witness
         if witness is not None:
             witness.learned(self, what, value)
+
+
+_CUT_OFF = (lambda execution: execution._cut_off(),)  # noqa: SLF001  # its own
 
 
 class ActionContext:
@@ -254,11 +259,21 @@ class ActionContext:
 
     async def run_mutation(self, function: Function, args: Any = None) -> Any:
         """Run a mutation in a transaction of its own. Raises the mutation's error, or `ConflictsExhausted`."""
-        return await self._execution.call_mutation(function, args)
+        execution = self._execution
+        try:
+            return await execution.call_mutation(function, args)
+        except GeneratorExit:
+            execution.alive = False  # a handler that is closed while it waits is dead, whoever closes it
+            raise
 
     async def run_action(self, function: Function) -> Any:
         """Run the user's action inside this execution. Raises `ActionFailed` if it throws."""
-        return await self._execution.call_external(function)
+        execution = self._execution
+        try:
+            return await execution.call_external(function)
+        except GeneratorExit:
+            execution.alive = False  # as above
+            raise
 
     async def run_after(self, delay_ms: float, function: Function, args: Any = None) -> int:
         """Schedule a function, in a transaction of its own: it stays scheduled if this action throws later."""
@@ -277,7 +292,7 @@ class ActionContext:
     def uniform(self, stream: str, index: int = 0) -> float:
         """Draw the number on [0, 1) of this address for this request."""
         server, request = self._execution.server, self._execution.request
-        value = server.choices.uniform(stream, request.number, index)
+        value = server.choices.uniform(stream, request.number, index, request.first_rerun)
         server.record("draw", request.number, -1, stream, value)
         self._execution.hear("draw", value)
         return value

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sim.convex.server import Server
     from sim.history.vocabulary import JobState
 
+_STARTED: Final = (PENDING, IN_PROGRESS)
 NO_SLOTS: Final = -UNLIMITED
 """Free slots while the server is down: slots returned meanwhile cannot make it positive."""
 
@@ -203,8 +204,10 @@ class Executor:
         job.completed_ns = self._clock.now_ns
         if self._retention.retention_ns is not None:
             self._retention.completed(job)
-        if server.recorder is not None:
-            server.record("state", job.request.number, job.id, job.function.name, (before, state))
+        recorder = server.recorder
+        if recorder is not None:
+            name, change = job.function.name, (before, state)
+            recorder.add((job.completed_ns, "state", job.request.number, job.id, name, change))
 
     def _start_action(self, job: Job) -> None:
         server = self.server
@@ -215,8 +218,9 @@ class Executor:
         self._store.step(job, IN_PROGRESS)
         request = job.request
         request.actions += 1
-        if server.recorder is not None:
-            server.record("state", request.number, job.id, job.function.name, (PENDING, IN_PROGRESS))
+        recorder = server.recorder
+        if recorder is not None:
+            recorder.add((self._clock.now_ns, "state", request.number, job.id, job.function.name, _STARTED))
         if server.witness is not None:
             server.witness.durable()
             server.witness.before_durable()

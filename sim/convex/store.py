@@ -10,7 +10,6 @@ step of the simulation is never held, so it costs no version.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,7 +19,7 @@ from sim.history.vocabulary import PENDING, SUCCESS
 from sim.kernel.errors import InternalError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sim.convex.footprint import Footprint
     from sim.history.vocabulary import JobState
@@ -41,7 +40,7 @@ class Commit(NamedTuple):
     """One commit, remembered while an older snapshot is held."""
 
     commit_ts: int
-    ids: frozenset[int | str]
+    ids: Sequence[int | str]
     documents: tuple[tuple[str, Document | None, Document | None], ...]
     """(table, before, after) of each document written."""
 
@@ -137,10 +136,15 @@ class Store:
                 self._change(self.jobs[job_id], state, commit_ts)
         written: tuple[tuple[str, Any, Any], ...] = ()
         if writes is not None:
-            written = tuple(self._put(document_id, document, commit_ts) for document_id, document in writes.items())
+            written = tuple([self._put(document_id, document, commit_ts) for document_id, document in writes.items()])
         if self._held:
-            own = () if job is None else (job.id,)
-            ids = frozenset([*own, *(row.id for row in created or ()), *(states or ()), *(writes or ())])
+            ids: list[int | str] = [] if job is None else [job.id]
+            if created is not None:
+                ids += [row.id for row in created]
+            if states is not None:
+                ids += states
+            if writes is not None:
+                ids += writes
             self._log.append(Commit(commit_ts, ids, written))
         return True
 
@@ -151,7 +155,7 @@ class Store:
         self.last_ts = commit_ts = self.last_ts + 1
         if self._held:
             job.previous = JobVersion(job)
-            self._log.append(Commit(commit_ts, frozenset((job.id,)), ()))
+            self._log.append(Commit(commit_ts, (job.id,), ()))
         job.state = state
         job.commit_ts = commit_ts
 
@@ -160,7 +164,7 @@ class Store:
         self.last_ts += 1
         if self._held:
             job.previous = JobVersion(job)
-            self._log.append(Commit(self.last_ts, frozenset((job.id,)), ()))
+            self._log.append(Commit(self.last_ts, (job.id,), ()))
         job.due_ns = due_ns
         job.commit_ts = self.last_ts
 
@@ -172,7 +176,7 @@ class Store:
             if self._held:
                 self._deleted_jobs[job_id] = (self.last_ts, JobVersion(job))
         if self._held:
-            self._log.append(Commit(self.last_ts, frozenset(job_ids), ()))
+            self._log.append(Commit(self.last_ts, job_ids, ()))
 
     def _change(self, job: Job, state: JobState, commit_ts: int) -> None:
         job.check_step(state)
@@ -185,11 +189,7 @@ class Store:
         before = self.documents.get(document_id)
         old = before.document if before is not None else None
         table = self.tables[document_id.rpartition(":")[0]]
-        for index, entries in table.entries.items():
-            if old is not None:
-                del entries[bisect_left(entries, (table.key(index, old), document_id))]
-            if document is not None:
-                insort(entries, (table.key(index, document), document_id))
+        table.note(document_id, old, document)
         if document is not None or self._held:
             self.documents[document_id] = Version(commit_ts, document, before if self._held else None)
         elif before is not None:
@@ -238,10 +238,7 @@ class Store:
     def range_at(self, wanted: Range, snapshot_ts: int) -> list[tuple[Key, Document]]:
         """Return the documents in a range as of a snapshot, with their keys, in order."""
         table = self.tables[wanted.table]
-        entries = table.entries[wanted.index_name]
-        first = bisect_left(entries, (wanted.low,))
-        last = bisect_left(entries, (wanted.high,))
-        ids = [document_id for _, document_id in entries[first:last]]
+        ids = table.between(wanted, lambda: self._latest(wanted.table))
         changed = {
             document["_id"]: None
             for commit in self._log
@@ -259,9 +256,15 @@ class Store:
         found.sort(key=lambda entry: entry[0])
         return found
 
+    def _latest(self, table: str) -> Iterator[Document]:
+        """Return the latest documents of a table."""
+        for document_id, version in self.documents.items():
+            if version.document is not None and document_id.rpartition(":")[0] == table:
+                yield version.document
+
     def _forget(self, commit: Commit) -> None:
         """Drop the versions that a commit replaced: no snapshot older than it is held anymore."""
-        for row_id in sorted(commit.ids, key=str):
+        for row_id in commit.ids:
             row: Any = self.jobs.get(row_id) if isinstance(row_id, int) else self.documents.get(row_id)
             while row is not None and row.commit_ts > commit.commit_ts:
                 row = row.previous

@@ -1,15 +1,20 @@
 """Tables of user documents and their indexes: sorted keys, and the ranges of them that transactions read.
 
 Fields sort as in Convex: missing < null < numbers < booleans < text; a document's number breaks ties.
+
+An index is brought up to date when it is read: many more documents are written than indexes are read, and an index that
+no query asks for costs nothing.
 """
 
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from sortedcontainers import SortedList
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 Document = dict[str, Any]
 Key = tuple[Any, ...]
@@ -35,33 +40,84 @@ def index_value(value: Any) -> Key:
             raise TypeError(f"a {type(value).__name__} cannot be indexed")
 
 
-def _field(document: Mapping[str, Any], path: str) -> Key:
+INDEXED: Final = frozenset({type(None), bool, int, float, str})
+"""Classes of values that have a sort key."""
+MISSING: Final = (0,)
+"""The sort key of a field that is not there."""
+
+
+def _value(document: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    """Return the value at a path, `MISSING` if there is none."""
     value: Any = document
-    for part in path.split("."):
+    for part in path:
         if not isinstance(value, (dict, MappingProxyType)) or part not in value:
-            return (0,)
+            return MISSING
         value = value[part]
-    return index_value(value)
+    return value
 
 
 class Table:
-    """A table with its indexes: each is a sorted list of (key, id) of the latest documents."""
+    """A table with its indexes: each is a sorted list of (key, id) of the latest documents.
+
+    The lists are of `sortedcontainers`, in pieces: to change a plain list as long as the table costs a copy of a part
+    of it, so that each change would cost more the more documents there are.
+    """
 
     def __init__(self, name: str, indexes: Mapping[str, Sequence[str]] | None = None) -> None:
         self.name = name
         self.fields = {BY_CREATION: (), **{index: tuple(paths) for index, paths in (indexes or {}).items()}}
-        self.entries: dict[str, list[tuple[Key, str]]] = {index: [] for index in self.fields}
+        self._paths = {index: [tuple(path.split(".")) for path in paths] for index, paths in self.fields.items()}
+        self._all_paths = tuple(dict.fromkeys(path for paths in self._paths.values() for path in paths))
+        self._entries: dict[str, SortedList[tuple[Key, str]]] = {}
+        """The indexes that have been read, as they were when one of them was read last."""
+        self._changed: dict[str, tuple[Document | None, Document | None]] = {}
+        """The documents written since then, by their ids: as they were then, and as they are."""
         self.created = 0
 
     def key(self, index: str, document: Mapping[str, Any]) -> Key:
         """Return the document's key in an index; its number breaks ties."""
-        return (*(_field(document, path) for path in self.fields[index]), (2, int(document["_id"].rpartition(":")[2])))
+        values = (_value(document, path) for path in self._paths[index])
+        number = int(document["_id"].rpartition(":")[2])
+        return (*(MISSING if value is MISSING else index_value(value) for value in values), (2, number))
+
+    def note(self, document_id: str, before: Document | None, after: Document | None) -> None:
+        """Note that a document is written; None stands for none. Raises TypeError if an index cannot sort it."""
+        if after is not None:
+            for path in self._all_paths:
+                value = _value(after, path)
+                if type(value) not in INDEXED and value is not MISSING:
+                    index_value(value)
+        if self._entries:
+            changed = self._changed
+            changed[document_id] = (changed[document_id][0] if document_id in changed else before, after)
+
+    def between(self, wanted: Range, documents: Callable[[], Iterable[Document]]) -> Iterator[str]:
+        """Return the ids of the latest documents in a range, in its order.
+
+        `documents` returns the latest documents of this table; it is called if the index has never been read.
+        """
+        changed, self._changed = self._changed, {}
+        for index, entries in self._entries.items() if changed else ():
+            for document_id, (before, after) in changed.items():
+                old = None if before is None else self.key(index, before)
+                new = None if after is None else self.key(index, after)
+                if old == new:
+                    continue
+                if old is not None:
+                    entries.remove((old, document_id))
+                if new is not None:
+                    entries.add((new, document_id))
+        index = wanted.index_name
+        if index not in self._entries:
+            self._entries[index] = SortedList((self.key(index, document), document["_id"]) for document in documents())
+        found = self._entries[index].irange((wanted.low, ""), (wanted.high, ""), inclusive=(True, False))
+        return (document_id for _, document_id in found)
 
     def clear(self) -> None:
         """Forget all documents."""
         self.created = 0
-        for entries in self.entries.values():
-            entries.clear()
+        self._entries.clear()
+        self._changed.clear()
 
 
 class Range(NamedTuple):

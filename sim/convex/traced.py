@@ -11,19 +11,17 @@ from typing import TYPE_CHECKING, Any
 from sim.convex.contexts import MutationContext
 from sim.convex.functions import Function, FunctionError
 from sim.history.events import RangeRead
-from sim.history.recorder import Committed
-from sim.history.vocabulary import PENDING, SUCCESS
+from sim.history.recorder import steps
 
 if TYPE_CHECKING:
     from sim.convex.jobs import Job, JobVersion
     from sim.convex.server import Server
     from sim.convex.tables import Document
-    from sim.history.recorder import Raw
+    from sim.history.recorder import Mutation, Raw
     from sim.history.request import Request
     from sim.history.vocabulary import JobState
 
 DRAW = "draw"
-NOTES = frozenset({"callback", "callback_lost"})
 
 
 class TracedContext(MutationContext):
@@ -32,10 +30,13 @@ class TracedContext(MutationContext):
     __slots__ = ("_ranges_seen", "_seen", "_trace")
 
     def __init__(self, server: Server, request: Request, job: Job | None = None) -> None:
-        super().__init__(server, request, job)
-        # Tuples, since a history keeps them all: the garbage collector does not track tuples of plain values.
-        self._trace: tuple[tuple[str, int, str, Any], ...] = ()
-        self._seen: tuple[tuple[int | str, Any], ...] = ()
+        # Here and below the base class is named: `super` looks it up anew in each call, and every poll passes here.
+        MutationContext.__init__(self, server, request, job)
+        # Flat tuples, since a history keeps them all: one object each, which the garbage collector soon leaves alone.
+        self._trace: tuple[Any, ...] = ()
+        """The parts of its events: kind, job or -1, name, detail, and so on."""
+        self._seen: tuple[Any, ...] = ()
+        """The rows read and what they were: id, document or state, and so on."""
         self._ranges_seen: tuple[RangeRead, ...] = ()
 
     # Reading. Its own writes say nothing of the snapshot, so they do not count as seen.
@@ -43,23 +44,23 @@ class TracedContext(MutationContext):
     def get(self, document_id: str) -> Document | None:
         """Read a document."""
         own = self.writes is not None and document_id in self.writes
-        document = super().get(document_id)
+        document = MutationContext.get(self, document_id)
         if not own:
-            self._seen += ((document_id, document),)
+            self._seen += (document_id, document)
         return document
 
     def get_job(self, job_id: int) -> Job | JobVersion | None:
         """Read a job's row."""
-        row = super().get_job(job_id)
+        row = MutationContext.get_job(self, job_id)
         own = self.created is not None and any(job.id == job_id for job in self.created)
         if not own and (self.job_states is None or job_id not in self.job_states):
-            self._seen += ((job_id, None if row is None else row.state),)
+            self._seen += (job_id, None if row is None else row.state)
         return row
 
     def query(self, table: str, *args: Any, **bounds: Any) -> list[Document]:
         """Read the documents of an index range."""
         documents = super().query(table, *args, **bounds)
-        _, index_name, low, high = self.ranges[-1]  # type: ignore[index]  # the query has just added its range
+        table, index_name, low, high = self.ranges[-1]  # type: ignore[index]  # the query has just added its range
         own = self.writes or {}
         ids = tuple(document["_id"] for document in documents if document["_id"] not in own)
         fields = self.store.tables[table].fields[index_name]
@@ -70,11 +71,11 @@ class TracedContext(MutationContext):
 
     def run_at(self, at_ns: int, function: Function, args: Any = None) -> int:
         """Schedule a function at an instant."""
-        number = super().run_at(at_ns, function, args)
-        job = self.created[-1]  # type: ignore[index]  # the job has just been added
+        number = MutationContext.run_at(self, at_ns, function, args)
+        job, name = self.created[-1], function.name  # type: ignore[index]  # the job has just been added
         if function.poll:
-            self.server.polling.add(function.name)
-        self._trace += (("job", number, function.name, (job.asked_ns, job.state)),)
+            self.server.polling.add(name)
+        self._trace += ("job", number, name, (job.asked_ns, job.state))
         return number
 
     def set_job_state(self, job_id: int, state: JobState) -> None:
@@ -82,59 +83,50 @@ class TracedContext(MutationContext):
         row = super().get_job(job_id)
         super().set_job_state(job_id, state)
         if row is not None:
-            self._trace += (("state", job_id, row.function.name, (row.state, state)),)
+            self._trace += ("state", job_id, row.function.name, (row.state, state))
 
     def run_mutation(self, function: Function, args: Any = None) -> Any:
         """Run a mutation as a sub-transaction; if it throws, only its draws stay."""
         before = len(self._trace)
         try:
-            return super().run_mutation(function, args)
+            return MutationContext.run_mutation(self, function, args)
         except FunctionError:
-            drawn = tuple(item for item in self._trace[before:] if item[0] == DRAW)
-            self._trace = self._trace[:before] + drawn
+            drawn = [part for step in steps(self._trace[before:]) if step[0] == DRAW for part in step]
+            self._trace = (*self._trace[:before], *drawn)
             raise
 
     def uniform(self, stream: str, index: int = 0) -> float:
         """Draw a number."""
-        value = super().uniform(stream, index)
-        self._trace += ((DRAW, -1, stream, value),)
+        value = MutationContext.uniform(self, stream, index)
+        self._trace += (DRAW, -1, stream, value)
         return value
 
     def note(self, kind: str, name: str, detail: Any = None) -> None:
         """Leave an event in the history; it is rolled back with the rest."""
-        self._trace += ((kind, -1, name, detail),)
+        self._trace += (kind, -1, name, detail)
 
     def _write(self, document_id: str, document: Document | None) -> None:
-        super()._write(document_id, document)
-        self._trace += (("write", -1, document_id, None if self.writes is None else self.writes[document_id]),)
+        MutationContext._write(self, document_id, document)  # noqa: SLF001  # its own
+        self._trace += ("write", -1, document_id, None if self.writes is None else self.writes[document_id])
 
     # The events.
-
-    def noted(self) -> tuple[tuple[str, str], ...]:
-        """Return its notes: (kind, name)."""
-        return tuple((kind, name) for kind, subject, name, _ in self._trace if subject < 0 and kind in NOTES)
 
     def drawn(self, t_ns: int) -> list[Raw]:
         """Return its draws as events of an instant: a mutation that does not commit has drawn them all the same."""
         number = self.request.number
-        return [(t_ns, kind, number, *rest) for kind, *rest in self._trace if kind == DRAW]
+        return [(t_ns, kind, number, *rest) for kind, *rest in steps(self._trace) if kind == DRAW]
 
-    def unfold(self, raw: Raw) -> list[Raw]:
-        """Return the events that the commit's tuple stands for: the mutation's own, its job's end, the commit."""
-        t_ns, _, request, job_id, name, _ = raw
-        events: list[Raw] = [(t_ns, kind, request, *rest) for kind, *rest in self._trace]
-        own: tuple[int, ...] = ()
-        if self.job is not None:
-            own = (self.job.id,)
-            events.append((t_ns, "state", request, job_id, name, (PENDING, SUCCESS)))
-        written = (*own, *(self.writes or ()), *(self.job_states or ()), *(job.id for job in self.created or ()))
-        detail = Committed(
+    def committed(self) -> Mutation:
+        """Return what the history keeps of it once it has committed; all else of it can be freed."""
+        return (
+            self._trace,
             self.now_ns,
             self.begin_ts,
             self.commit_ts,
             self._seen,
             self._ranges_seen,
-            written,
             -1 if self.caller is None else self.caller.id,
+            None if self.writes is None else tuple(self.writes),
+            None if self.job_states is None else tuple(self.job_states),
+            self.created,
         )
-        return [*events, (t_ns, "commit", request, job_id, name, detail)]

@@ -34,8 +34,13 @@ class Transaction(Footprint):
         self.reads.append(document_id)
         return self.store.document_at(document_id, self.begin_ts)
 
+    def full_name(self, table: str) -> str:
+        """Return the name by which the store knows a table."""
+        return table
+
     def insert(self, table: str, document: Document) -> str:
         """Create a document and return its id."""
+        table = self.full_name(table)
         rows = self.store.tables[table]
         rows.created += 1
         document_id = f"{table}:{rows.created}"
@@ -80,6 +85,7 @@ class Transaction(Footprint):
         take: int | None = None,
     ) -> list[Document]:
         """Read the documents of an index range, in its order: the first fields equal, the next one between bounds."""
+        table = self.full_name(table)
         prefix = tuple(index_value(value) for value in equal)
         low, high = prefix, (*prefix, TOP)
         if above is not None:

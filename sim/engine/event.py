@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sim.engine.collector import OF_PORTS, OF_USERS, keep_as_old, rare_collections
 from sim.engine.world import World
 from sim.history.request import table
 from sim.history.traffic import CallLog
+from sim.retriers.registry import is_built_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,8 +41,13 @@ def simulate(
     if cell.world == "shared":
         return simulate_replication(cell, replication, retrier=retrier, recorder=recorder, progress=progress)[0]
     world = World(cell, replication=replication, retrier=retrier, recorder=recorder)
-    chosen = range(cell.requests.count) if numbers is None else numbers
-    return table(world.isolated(chosen, progress))
+    with rare_collections(_between_looks(world)):
+        requests = world.isolated(range(cell.requests.count) if numbers is None else numbers, progress)
+        finished = table(requests)
+        world.clear()
+        del requests
+        keep_as_old()
+    return finished
 
 
 def simulate_replication(
@@ -56,5 +63,16 @@ def simulate_replication(
     The arguments are those of `simulate`.
     """
     world = World(cell, replication=replication, retrier=retrier, recorder=recorder, calls=CallLog())
-    requests = table(world.shared(progress), replication)
-    return requests, world.traffic()
+    with rare_collections(_between_looks(world)):
+        requests = world.shared(progress)
+        finished, traffic = table(requests, replication), world.traffic()
+        world.clear()
+        del requests
+        keep_as_old()
+    return finished, traffic
+
+
+def _between_looks(world: World) -> int:
+    """Return how many objects may come between two looks of the garbage collector."""
+    own = all(is_built_in(type(retrier)) for retrier in world.retriers.all())
+    return OF_PORTS if own else OF_USERS

@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.clients.client import Client
 from sim.convex.deployment import Deployment
 from sim.convex.functions import ACTION, Function, mutation
 from sim.convex.server import Server
+from sim.engine.asking import Asking
+from sim.engine.resubmissions import Resubmissions
+from sim.engine.retriers import Retriers
 from sim.engine.services import compose
 from sim.engine.unended import count_unended, end_of_observation
 from sim.history.request import Request
 from sim.history.vocabulary import CANCEL, NEVER, OF_THE_ACTION, OF_THE_REQUEST, Outcome
-from sim.kernel.choices import WORLD, Choices
+from sim.kernel.choices import WORLD, Choices, DelayOf
 from sim.kernel.clock import Clock
 from sim.kernel.draws import Draws
 from sim.kernel.durations import NS_PER_S
 from sim.laws.distributions import Exponential
-from sim.retriers.base import LoopRetrier, Retrier, ScheduledRetrier, promises_of
+from sim.retriers.base import LoopRetrier, Retrier, ScheduledRetrier
 from sim.world import faults
 from sim.world.action_model import ActionModel
 from sim.world.fates import Fates
+from sim.world.hosts import ByClass
 from sim.world.services.callers import Callers
 from sim.world.services.service import Surroundings
 from sim.world.weather import WeatherPath
-from sim.world.workload import arrival_times_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sim.convex.contexts import MutationContext
     from sim.history.recorder import Recorder
+    from sim.history.request import Resubmission
     from sim.history.traffic import CallLog, Traffic
+    from sim.promises.promises import Promises
     from sim.scenario.schema import Scenario
     from sim.world.actions import ActionOptions
     from sim.world.hosts import External
@@ -78,19 +84,10 @@ class World:
         self._schedules_cancels = schedules_cancels
         self.clock = clock = Clock()
         self.choices = choices = Draws(cell.seed, replication) if choices is None else choices
-        self._make = cell.retrier.maker() if retrier is None else retrier
-        self.retrier = self._make if isinstance(self._make, Retrier) else self._make()
-        """The retrier of the request at hand; in a shared world of all."""
-        self._renews = cell.world == "isolated" and not (isinstance(self._make, Retrier) or self.retrier.stateless)
-        self._is_used = False
-        """Whether a request has met the present retrier."""
-        self.promises = promises_of(self.retrier)
-        """Asked for before anything happens: what a retrier does to its own fields later does not change them."""
-        action = cell.action
         around = Surroundings(
             clock,
             choices,
-            Callers(),
+            Callers([one.name for one in cell.callers], [one.priority for one in cell.callers]),
             calls=calls,
             recorder=recorder,
             witness=witness,
@@ -99,7 +96,10 @@ class World:
         )
         self.services = compose(cell.services, around)
         """By their names."""
-        self.model: External = self._action_model(action) if action.service is None else self.services[action.service]
+        self.model = self._model_for(cell.action)
+        self._actions = [one.action for one in cell.callers] or [cell.action]
+        """By class."""
+        models = [self.model if action == cell.action else self._model_for(action) for action in self._actions]
         system_errors = [fault.share for fault in cell.faults if isinstance(fault, faults.SystemError)]
         server = Server(
             clock,
@@ -112,23 +112,47 @@ class World:
             polls_per_request=cell.limits.polls_per_request,
         )
         self.deployment = Deployment(server)
-        self._action = Function("action", ACTION, external=self.model)
-        if isinstance(self.retrier, ScheduledRetrier):
-            self._deploy(self.retrier)
+        external: External = models[0] if all(model is models[0] for model in models) else ByClass(models)
+        self._external = external
+        action = Function("action", ACTION, external=external)
+        self.retriers = Retriers(cell, action, self.deployment.store, retrier)
+        self._submit = mutation("submit", self._ask_to_submit)
+        self._cancel = mutation(CANCEL, self._ask_to_cancel)
+        self._resubmissions = (
+            None if cell.resubmit is None else Resubmissions(cell.resubmit, clock, choices, self._submit_again)
+        )
+        self._asking: Asking | None = None
+        """Who asks in a world that is shared or was opened."""
         self.until_ns: int | None = cell.until if isinstance(cell.until, int) else None
         self._cancel_after = None if cell.cancel is None else choices.delays(cell.cancel.after, "cancel_after")
         self._to_come: dict[int, None] = {}
         """Requests that a cancel to come could still settle."""
-        self._submitting: dict[int, None] = {}
-        """Requests whose submission has not committed yet."""
-        self.clients: dict[int, Client] = {}
+        self._submitting: dict[tuple[int, int], None] = {}
+        """(request, submission) of the submissions that have not committed yet."""
+        self.clients: dict[tuple[int, int], Client] = {}
+        """By request and submission."""
         self.planned: int | None = None
-        """How many requests a deployment that was opened is to have."""
+        """How many requests a deployment that was opened is to have; None if that is not known before."""
         self.drained = False
         """Whether only background work remained when the simulation ended."""
+        self._weather: dict[int, WeatherPath] = {}
+        """The weather of a shared world, by its entity: of the scenario's action, or of a class with its own."""
+        self._progress: Callable[[int], None] | None = None
 
-    def _action_model(self, action: ActionOptions) -> ActionModel:
-        """Make the model of an action that calls no service."""
+    @property
+    def retrier(self) -> Retrier:
+        """The scenario's own retrier: of the request at hand; in a shared world of all whose class has none."""
+        return self.retriers.scenarios
+
+    @property
+    def promises(self) -> Promises:
+        """What the scenario's own retrier promises."""
+        return self.retriers.promises_of_scenario
+
+    def _model_for(self, action: ActionOptions) -> External:
+        """Return what plays an action: the service that it calls, or a model of its own."""
+        if action.service is not None:
+            return self.services[action.service]
         return ActionModel(
             self.clock,
             self.choices,
@@ -140,35 +164,21 @@ class World:
             calls=self._calls,
         )
 
-    def _deploy(self, retrier: ScheduledRetrier) -> None:
-        retrier.bind(self._action)
-        for name, indexes in retrier.tables.items():
-            self.deployment.store.define(name, indexes)
-        self._submit = mutation("submit", self._ask_to_submit)
-        self._cancel = mutation(CANCEL, self._ask_to_cancel)
-
-    def _renew(self) -> None:
-        """Make the retrier of the next request, unless the present one is new or keeps nothing between requests."""
-        if self._renews and self._is_used:
-            assert not isinstance(self._make, Retrier)  # noqa: S101  # such a one is never renewed
-            self.retrier = retrier = self._make()
-            if isinstance(retrier, ScheduledRetrier):
-                retrier.bind(self._action)
-        self._is_used = True
-
     # Isolated worlds.
 
     def isolated(self, numbers: Sequence[int], progress: Callable[[int], None] | None = None) -> list[Request]:
         """Simulate requests, each alone from t = 0; `progress` is called now and then with how many are done."""
         finished = []
-        sources = self.cell.action.weather
+        resubmissions, sources = self._resubmissions, self.cell.action.weather
         for done, number in enumerate(numbers):
             self.clock.reset()
             self.deployment.reset()
             self._to_come.clear()
             self._submitting.clear()
             self.clients.clear()
-            self._renew()
+            if resubmissions is not None:
+                resubmissions.reset()
+            self.retriers.renew()
             self._start_crons()
             request = Request(number)
             if sources:
@@ -176,7 +186,7 @@ class World:
             self._start(request)
             self.go_on()
             self._conclude([request])
-            self._end()
+            self._end([request])
             finished.append(request)
             if progress is not None and done % REPORT_EVERY == 0:
                 progress(done)
@@ -189,100 +199,122 @@ class World:
         requests = self.open(progress, at_most=at_most)
         self.go_on()
         self._conclude(requests)
-        self._end()
+        self._end(requests)
         return requests
 
     def open(self, progress: Callable[[int], None] | None = None, *, at_most: int | None = None) -> list[Request]:
         """Plan the requests and faults of one deployment; the list returned fills as requests are submitted."""
-        count = self.cell.requests.count
-        self.planned = count if at_most is None else min(count, at_most)
-        arrivals = arrival_times_ns(self.cell.requests, self.choices)[:at_most]
-        sources = self.cell.action.weather
-        alone = self.cell.world == "isolated"  # such a world can be opened too, for a few requests at once
-        weather = WeatherPath(sources, self.choices, WORLD, random_phase=False) if sources and not alone else None
-        requests: list[Request] = []
-
-        def arrive() -> None:
-            number = len(requests)
-            request = Request(number, self.clock.now_ns)
-            if sources and alone:
-                request.weather = WeatherPath(sources, self.choices, number, random_phase=True)
-            else:
-                request.weather = weather
-            requests.append(request)
-            if isinstance(self.retrier, LoopRetrier):
-                self._renew()  # a client stands alone even if the deployment is one for all
-            self._start(request)
-            if progress is not None and number % REPORT_EVERY == 0:
-                progress(number)
-            if number + 1 < len(arrivals):
-                self.clock.call_after(arrivals[number + 1] - self.clock.now_ns, arrive)
-
+        asking = self._asking = Asking(self.cell, self.clock, self.choices, self._take, at_most=at_most)
+        self._progress = progress
+        self.planned = asking.planned
         self._start_crons()
         for service in self.services.values():
             service.start()
-        self.clock.call_after(arrivals[0], arrive)
+        asking.start()
         for position, fault in enumerate(self.cell.faults):
             if isinstance(fault, faults.Restart):
                 self._plan_restarts(fault, position)
-        return requests
+        return asking.requests
+
+    def _take(self, request: Request) -> None:
+        """Take a request at the instant of its submission."""
+        request.namespace = self.retriers.namespace_of(request.caller_class)
+        request.weather = self._weather_of(request)
+        if self.cell.world == "isolated" and isinstance(self.retrier, LoopRetrier):
+            self.retriers.renew()  # a client stands alone even if the deployment is one for all
+        self._start(request)
+        if self._progress is not None and request.number % REPORT_EVERY == 0:
+            self._progress(request.number)
+
+    def _weather_of(self, request: Request) -> WeatherPath | None:
+        """Return the weather of the request's action: of all requests whose action has it, unless each is alone."""
+        if self.cell.world == "isolated":  # such a world can be opened too, for a few requests at once
+            sources = self.cell.action.weather
+            return WeatherPath(sources, self.choices, request.number, random_phase=True) if sources else None
+        sources = self._actions[request.caller_class].weather
+        if not sources:
+            return None
+        place = WORLD if sources == self.cell.action.weather else WORLD - 1 - request.caller_class
+        if place not in self._weather:
+            self._weather[place] = WeatherPath(sources, self.choices, place, random_phase=False)
+        return self._weather[place]
 
     def _start_crons(self) -> None:
-        if isinstance(self.retrier, ScheduledRetrier):
-            for interval_ns, function in self.retrier.crons():
-                self.deployment.every(interval_ns, function)
+        for namespace, retrier in self.retriers.deployed():
+            for interval_ns, function in retrier.crons():
+                self.deployment.every(interval_ns, function, namespace)
 
     def _plan_restarts(self, fault: faults.Restart, position: int) -> None:
-        cell, clock = self.cell, self.clock
-
-        def restart() -> None:
-            if self.deployment.server.down:
-                return
-            if cell.heals_at is None or clock.now_ns < cell.heals_at:
-                self.deployment.restart(fault.down, fault.inflight)
-
         for at_ns in fault.at or ():
-            clock.call_in_background(at_ns, restart)
+            self.clock.call_in_background(at_ns, partial(self._restart, fault))
         if fault.rate is not None:
             gap = self.choices.delays(Exponential(mean_ns=round(NS_PER_S / fault.rate)), f"restart.{position}")
+            self._plan_next_restart(fault, gap, 0)
 
-            def gap_ns(count: int) -> int:
-                return gap(WORLD, count, 0)
+    def _plan_next_restart(self, fault: faults.Restart, gap: DelayOf, count: int) -> None:
+        restart = partial(self._restart_again, fault, gap, count + 1)
+        self.clock.call_in_background(gap(WORLD, count, 0), restart)
 
-            def again(count: int) -> None:
-                restart()
-                clock.call_in_background(gap_ns(count), lambda: again(count + 1))
+    def _restart_again(self, fault: faults.Restart, gap: DelayOf, count: int) -> None:
+        self._restart(fault)
+        self._plan_next_restart(fault, gap, count)
 
-            clock.call_in_background(gap_ns(0), lambda: again(1))
+    def _restart(self, fault: faults.Restart) -> None:
+        heals_at_ns = self.cell.heals_at
+        if not self.deployment.server.down and (heals_at_ns is None or self.clock.now_ns < heals_at_ns):
+            self.deployment.restart(fault.down, fault.inflight)
 
     # Both.
 
     def _start(self, request: Request) -> None:
         cell, number = self.cell, request.number
-        if cell.action.permanent_failure:
-            request.permanent = self.choices.uniform("permanent", number) < cell.action.permanent_failure
+        request.retrier = self.retriers.serving(request)
+        action = self._actions[request.caller_class]
+        if action.permanent_failure:
+            request.permanent = self.choices.uniform("permanent", number) < action.permanent_failure
         if self.recorder is not None:
-            self.recorder.add((self.clock.now_ns, "submit", number, -1, self.retrier.kind, None))
+            client = request.client if cell.clients is not None and cell.clients.count > 1 else -1
+            name = cell.callers[request.caller_class].name if cell.callers else None
+            self.recorder.add((self.clock.now_ns, "submit", number, client, request.retrier.kind, name))
         if cell.cancel is not None and self._cancel_after is not None:
             request.jobs = []
             if self._schedules_cancels and self.choices.uniform("cancel_share", number) < cell.cancel.share:
-                if self._cancel_settles():
+                if self._cancel_settles(request):
                     self._to_come[number] = None
                 self.clock.call_after(self._cancel_after(number, 0, 0), lambda: self.cancel(request), urgent=True)
-        if isinstance(self.retrier, LoopRetrier):
-            self.clients[number] = client = Client(
+        if self._resubmissions is not None or (self._asking is not None and self._asking.closed):
+            request.told = self._told
+        self._submit_to_retrier(request)
+        if self._resubmissions is not None:
+            self._resubmissions.submitted(request, 1)
+
+    def _submit_again(self, request: Resubmission, reason: str) -> None:
+        if self.recorder is not None:
+            self.recorder.add((self.clock.now_ns, "resubmit", request.number, request.submission, reason, None))
+        self._submit_to_retrier(request)
+
+    def _told(self, request: Request, outcome: Outcome) -> None:
+        """Let the caller of a request hear a conclusion that counts."""
+        leaves = self._resubmissions is None or self._resubmissions.told(request, outcome)
+        if leaves and self._asking is not None:
+            self._asking.over(request)
+
+    def _submit_to_retrier(self, request: Request) -> None:
+        retrier, place = request.retrier, (request.number, request.submission)
+        if isinstance(retrier, LoopRetrier):
+            self.clients[place] = client = Client(
                 self.clock,
                 self.choices,
-                self.model,
-                self.retrier,
+                self._external,
+                retrier,
                 request,
                 recorder=self.recorder,
                 witness=self._witness,
-                calls_at_most=cell.limits.polls_per_request,
+                calls_at_most=self.cell.limits.polls_per_request,
             )
             client.start()
         else:
-            self._submitting[number] = None
+            self._submitting[place] = None
             self.deployment.call(
                 self._submit, None, request, lambda handle, error: self._submitted(request, handle, error)
             )
@@ -290,43 +322,59 @@ class World:
     def _submitted(self, request: Request, handle: Any, error: Exception | None) -> None:
         if error is not None:
             raise error
-        del self._submitting[request.number]
+        del self._submitting[request.number, request.submission]
         request.handle = handle
 
+    def _submissions(self, request: Request) -> list[Request]:
+        """Return the submissions of a request, the newest first."""
+        further = () if self._resubmissions is None else self._resubmissions.further.get(request.number, ())
+        return [*reversed(further), request]
+
     def _ask_to_submit(self, ctx: MutationContext, _: Any) -> Any:
-        assert isinstance(self.retrier, ScheduledRetrier)  # noqa: S101  # no other has mutations
-        return self.retrier.submit(ctx)
+        retrier = ctx.request.retrier
+        assert isinstance(retrier, ScheduledRetrier)  # noqa: S101  # no other has mutations
+        return retrier.submit(ctx)
 
     def _ask_to_cancel(self, ctx: MutationContext, request: Request) -> Any:
         """Call the retrier's own cancel; False before the submission commits: the request has no name yet."""
-        if request.number in self._submitting:
+        if (request.number, request.submission) in self._submitting:
             return False
-        assert isinstance(self.retrier, ScheduledRetrier)  # noqa: S101  # no other has mutations
-        return self.retrier.cancel(ctx, request.handle)
+        retrier = request.retrier
+        assert isinstance(retrier, ScheduledRetrier)  # noqa: S101  # no other has mutations
+        return retrier.cancel(ctx, request.handle)
 
-    def _cancel_settles(self) -> bool:
+    def _cancel_settles(self, request: Request) -> bool:
         """Tell whether the scenario's cancel can settle a request at which nothing else looks anymore."""
-        retrier, cancel = self.retrier, self.cell.cancel
+        retrier, cancel = request.retrier, self.cell.cancel
         if not isinstance(retrier, ScheduledRetrier):
             return True
         own = type(retrier).cancel is not ScheduledRetrier.cancel
         return own and cancel is not None and cancel.target == OF_THE_REQUEST
 
     def cancel(self, request: Request) -> None:
-        """Carry out the scenario's cancel of a request."""
+        """Carry out the scenario's cancel of a request: of all its submissions, if its caller cancels it."""
         cancel, number = self.cell.cancel, request.number
         assert cancel is not None  # noqa: S101  # it was when this was scheduled
         if self.recorder is not None:
             self.recorder.add((self.clock.now_ns, "cancel", number, -1, cancel.target, None))
-        retrier = self.retrier
+        retrier = request.retrier
         if isinstance(retrier, LoopRetrier):
             self._to_come.pop(number, None)
-            self.clients[number].cancel()
+            request.canceled = True
+            newest, *older = (self.clients[number, one.submission] for one in self._submissions(request))
+            newest.cancel()
+            for client in older:
+                client.stop()
         elif cancel.target == OF_THE_REQUEST:
-            self.deployment.call(self._cancel, request, request, lambda answer, _: self._canceled(request, answer))
+            request.canceled = True
+            for submission in self._submissions(request):
+                self._cancel_submission(request, submission)
         elif isinstance(retrier, ScheduledRetrier):
             names = retrier.action_jobs if cancel.target == OF_THE_ACTION else retrier.poll_jobs
             self.deployment.cancel_from_dashboard(request, names)
+
+    def _cancel_submission(self, request: Request, submission: Request) -> None:
+        self.deployment.call(self._cancel, submission, submission, lambda answer, _: self._canceled(request, answer))
 
     def _canceled(self, request: Request, answer: Any) -> None:
         self._to_come.pop(request.number, None)
@@ -343,7 +391,7 @@ class World:
         """Give every request that has not settled the outcome that the world proves: nothing more will happen."""
         self.drained = self.clock.drained
         self._conclude(requests)
-        self._end()
+        self._end(requests)
 
     def traffic(self) -> Traffic:
         """Return what the calls of this replication met; only of a world that was composed with `calls`."""
@@ -351,18 +399,32 @@ class World:
         end_ns = end_of_observation(self.clock, self.until_ns)
         return self._calls.traffic(self.replication, self.clock.now_ns if end_ns is None else end_ns)
 
-    def _end(self) -> None:
+    def _end(self, requests: Sequence[Request]) -> None:
         """Count the time of what still runs, and stop it: nothing of it may go on in the next world."""
         end_ns = end_of_observation(self.clock, self.until_ns)
         executor = self.deployment.executor
         count_unended(executor, self.clients.values(), end_ns)
         for client in self.clients.values():
-            client.stop()
+            client.end()
         for service in self.services.values():
             service.stop()
         if executor.running or executor.unseen:
             for execution in executor.executions:
                 execution.stop()
+                execution.attempt = None  # they refer to each other
+        for request in requests:
+            request.let_go()
+
+    def clear(self) -> None:
+        """Forget all that has been simulated: a world itself is full of cycles, so that only the collector frees it."""
+        self.clock.reset()
+        self.deployment.reset()
+        self.clients.clear()
+        self._asking = self._resubmissions = None
+        if self._calls is not None:
+            self._calls.clear()
+        if isinstance(self.choices, Draws):
+            self.choices.clear()
 
     def _conclude(self, requests: Sequence[Request]) -> None:
         open_ones = [request for request in requests if request.settled_ns == NEVER]
@@ -370,16 +432,19 @@ class World:
             return
         cut = not self.drained
         out_of_time = cut and self.until_ns is None
-        looked_at: set[int] = set()
-        if cut and isinstance(self.retrier, ScheduledRetrier):
-            looked_at = self.deployment.requests_looked_at(self.retrier.watchers) | {*self._to_come, *self._submitting}
+        open_numbers = self._looked_at() if cut else set()
         for request in open_ones:
             if request.runaway or out_of_time:
                 request.outcome = Outcome.runaway
-            elif not cut:
-                request.outcome = Outcome.stuck
-            elif isinstance(self.retrier, LoopRetrier):
-                busy = self.clients[request.number].busy or request.number in self._to_come
-                request.outcome = Outcome.open if busy else Outcome.stuck
             else:
-                request.outcome = Outcome.open if request.number in looked_at else Outcome.stuck
+                request.outcome = Outcome.open if request.number in open_numbers else Outcome.stuck
+
+    def _looked_at(self) -> set[int]:
+        """Return the numbers of the requests at which something may still look: they are not stuck."""
+        found = {*self._to_come, *(number for number, _ in self._submitting)}
+        if self._resubmissions is not None:
+            found |= self._resubmissions.to_come()
+        found.update(number for (number, _), client in self.clients.items() if client.busy)
+        for namespace, retrier in self.retriers.deployed():
+            found |= self.deployment.requests_looked_at(retrier.watchers, namespace)
+        return found

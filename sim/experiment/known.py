@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sim.laws.distributions import Law
     from sim.retriers.base import Retrier
     from sim.scenario.schema import Scenario
+    from sim.world.actions import ActionOptions
 
 LEAST_SHAPE: Final = 2.0
 """A Pareto law of this shape or a smaller one has no variance."""
@@ -29,8 +30,13 @@ LEAST_SHAPE: Final = 2.0
 
 def known_of(cell: Scenario, retrier: Callable[[], Retrier] | None = None) -> Possible:
     """Return what is known of a cell beforehand; `retrier` makes the one that replaces the scenario's own."""
+    own, *of_classes = cell.retriers
+    makers = [own.make if retrier is None else retrier, *(one.make for one in of_classes)]
+    promised = [promises_of(make()).attempts_at_most for make in makers]
+    submissions = 1 if cell.resubmit is None else 1 + cell.resubmit.at_most
+    most = None if None in promised else max(filter(None, promised), default=0) * submissions
     return Possible(
-        bounds_of=_bounds(cell, promises_of((cell.retrier.make if retrier is None else retrier)()).attempts_at_most),
+        bounds_of=_bounds(cell, most),
         certain=retrier is None and _is_certain(cell),
         no_variance=next(map(_no_variance, _laws_without_variance(cell)), ""),
         turn_ns=_turn_ns(cell),
@@ -57,6 +63,7 @@ def _is_certain(cell: Scenario) -> bool:
         cell.retrier.kind in PORTS
         and cell.world == "isolated"
         and cell.cancel is None
+        and cell.resubmit is None
         and not cell.faults
         and not any(isinstance(source, OnOff) for source in action.weather)
         and all(share in (0, 1) for share in shares)
@@ -66,13 +73,21 @@ def _is_certain(cell: Scenario) -> bool:
 
 def _laws(cell: Scenario) -> Iterator[Law]:
     """Yield the laws that an attempt's time, or its platform's, may follow."""
-    action, platform = cell.action, cell.platform
-    if not action.script:
-        yield action.latency
-        yield from (law for _, share, law in action.branches() if share)
-        if action.outcomes.fail.share and action.outcomes.fail.retry_after is not None:
-            yield action.outcomes.fail.retry_after
+    platform = cell.platform
+    for action in _actions(cell):
+        if not action.script:
+            yield action.latency
+            yield from (law for _, share, law in action.branches() if share)
+            if action.outcomes.fail.share and action.outcomes.fail.retry_after is not None:
+                yield action.outcomes.fail.retry_after
+    if cell.resubmit is not None:
+        yield cell.resubmit.after
     yield from filter(None, (platform.mutation_latency, platform.commit_window, platform.dispatch_latency))
+
+
+def _actions(cell: Scenario) -> list[ActionOptions]:
+    """Return the actions that requests have: the scenario's, or those of its classes of callers."""
+    return [one.action for one in cell.callers if one.share > 0] or [cell.action]
 
 
 def _laws_without_variance(cell: Scenario) -> Iterator[Pareto]:
@@ -88,7 +103,8 @@ def _turn_ns(cell: Scenario) -> float:
     """Return the mean time between two turns of what all requests of a replication share, the rarest; inf if none."""
     if cell.world != "shared":
         return math.inf
-    turns = [source.up.mean_ns + source.down.mean_ns for source in cell.action.weather if isinstance(source, OnOff)]
+    sources = [source for action in _actions(cell) for source in action.weather]
+    turns = [source.up.mean_ns + source.down.mean_ns for source in sources if isinstance(source, OnOff)]
     rates = [fault.rate for fault in cell.faults if isinstance(fault, Restart) and fault.rate is not None]
     turns += [NS_PER_S / rate for rate in rates if rate]
     return max(turns, default=math.inf)

@@ -29,7 +29,7 @@ from sim.experiment.plan import events_of
 from sim.history.repeats import Unrepeated, unrepeated
 from sim.history.request import table
 from sim.history.vocabulary import NEVER, Outcome
-from sim.retriers.registry import KINDS, load_anew
+from sim.retriers.registry import KINDS, is_built_in, load_anew
 from sim.scenario.parts.own_service import own_services
 from sim.scenario.schema import with_services
 
@@ -67,10 +67,10 @@ def is_tried(cell: Scenario, make: Make | None = None) -> bool:
     """
     if any(own_services(cell.services)):
         return True
-    if make is None:
-        return cell.retrier.kind not in KINDS
-    made = type(make())
-    return f"{made.__module__}:{made.__qualname__}" not in KINDS.values()
+    own, *of_classes = (one.kind not in KINDS for one in cell.retriers)
+    if any(of_classes) or make is None:
+        return own or any(of_classes)
+    return not is_built_in(type(make()))
 
 
 def repeat_isolated(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
@@ -15,8 +16,8 @@ from sim.kernel.draws import Draws
 from sim.kernel.durations import NS_PER_S
 from sim.retriers.base import ScheduledRetrier
 from sim.world import faults
+from sim.world.arrivals import Poisson, planned_ns
 from sim.world.weather import OnOff, Outage
-from sim.world.workload import Poisson, Recorded, RequestsOptions, Steady
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,8 +27,11 @@ if TYPE_CHECKING:
     from sim.history.records import Requests
     from sim.history.request import Request
     from sim.laws.distributions import Law
+    from sim.promises.promises import Promises
+    from sim.retriers.base import Retrier
     from sim.scenario.schema import Scenario
     from sim.world.actions import ActionOptions
+    from sim.world.workload import RequestsOptions
 
 LAST_UNIFORM: Final = 1.0 - 2.0**-53
 """The largest of the numbers that are drawn."""
@@ -44,17 +48,18 @@ def terms_of(
     fixed = _FIXED.get(world)
     if fixed is None:
         fixed = _FIXED[world] = _fixed(world)
-    return Terms(
-        alone=alone,
-        drained=world.drained,
-        end_ns=_end_ns(world),
-        requests=world.planned,
-        records=records,
-        concluded=concluded,
-        stopped_ns=world.clock.now_ns,
-        polling=frozenset(world.deployment.server.polling),
-        **fixed,
-    )
+    of_run = {
+        "alone": alone,
+        "drained": world.drained,
+        "end_ns": _end_ns(world),
+        "requests": world.planned,
+        "records": records,
+        "concluded": concluded,
+        "stopped_ns": world.clock.now_ns,
+        "polling": frozenset(world.deployment.server.polling),
+    }
+    classes = {name: replace(terms, **of_run) for name, terms in fixed["classes"].items()}
+    return Terms(**{**fixed, **of_run, "classes": classes})
 
 
 _FIXED: Final[WeakKeyDictionary[World, dict[str, Any]]] = WeakKeyDictionary()
@@ -64,10 +69,9 @@ _FIXED: Final[WeakKeyDictionary[World, dict[str, Any]]] = WeakKeyDictionary()
 def _fixed(world: World) -> dict[str, Any]:
     cell = world.cell
     platform, drawn = cell.platform, isinstance(world.choices, Draws)
-    return {
-        "promises": world.promises,
+    fixed = {
+        **_of_callers(cell.action, cell, world.retriers.promises_of_scenario, world.retrier),
         "endless": world.until_ns is None,
-        "idempotency_ns": cell.action.window_ns or 0,
         "action_time_limit_ns": platform.action_time_limit,
         "retention_ns": platform.retention,
         "parallelism": platform.parallelism,
@@ -75,27 +79,46 @@ def _fixed(world: World) -> dict[str, Any]:
         "occ_reruns": platform.occ_reruns,
         "scheduled_occ_backoff_ns": (platform.scheduled_occ_backoff.initial, platform.scheduled_occ_backoff.max),
         "crash_detection_ns": platform.crash_detection,
-        "effect_at": cell.action.effect_at,
-        "outages_ns": tuple(_total_outages(cell)),
         "in_order": platform.dispatch_latency is None and drawn,
         "replication": world.replication,
         "polls_per_request": cell.limits.polls_per_request,
-        "watchers": world.retrier.watchers if isinstance(world.retrier, ScheduledRetrier) else None,
         "cancels": cell.cancel is not None,
+        "resubmits": cell.resubmit is not None,
         "dispatch_latency_ns": _ends_ns(platform.dispatch_latency),
         "mutation_latency_ns": _ends_ns(platform.mutation_latency),
         "commit_window_ns": _ends_ns(platform.commit_window),
-        "latencies_ns": _latencies(cell.action),
-        "script": tuple(one.outcome for one in cell.action.script),
         "arrivals_ns": _arrivals_ns(cell.requests) if cell.world == "shared" else None,
         "cancel_after_ns": None if cell.cancel is None or not drawn else _ends_ns(cell.cancel.after),
         "restarts_ns": _restarts_ns(cell.faults) if drawn else None,
         "heals_at_ns": cell.heals_at,
-        "some_fail_permanently": cell.action.permanent_failure > 0,
         "collection_pause_ns": platform.collection_pause,
         "draws_differ": drawn,
         "tells_backoffs": True,
     }
+    return {**fixed, "classes": dict(_classes(world, fixed))}
+
+
+def _of_callers(action: ActionOptions, cell: Scenario, promises: Promises, retrier: Retrier) -> dict[str, Any]:
+    """Return what classes of callers can have of their own: what their action and their retrier say."""
+    return {
+        "promises": promises,
+        "watchers": retrier.watchers if isinstance(retrier, ScheduledRetrier) else None,
+        "idempotency_ns": action.window_ns or 0,
+        "effect_at": action.effect_at,
+        "outages_ns": tuple(_total_outages(action, cell.heals_at)),
+        "latencies_ns": _latencies(action),
+        "script": tuple(one.outcome for one in action.script),
+        "some_fail_permanently": action.permanent_failure > 0,
+    }
+
+
+def _classes(world: World, fixed: Mapping[str, Any]) -> Iterator[tuple[str, Terms]]:
+    """Yield the terms of each class of callers by its name; what the run itself says is in those of all."""
+    retriers, cell = world.retriers, world.cell
+    for place, one in enumerate(cell.callers):
+        own = _of_callers(one.action, cell, retriers.promises_of(place), retriers.first_of(place))
+        own |= {"own_action": one.action != cell.action, "own_retrier": one.retrier is not None}
+        yield one.name, Terms(**{**fixed, **own})
 
 
 def _end_ns(world: World) -> int | None:
@@ -129,15 +152,8 @@ def _latencies(action: ActionOptions) -> tuple[Mapping[str, tuple[int, int]], ..
 @lru_cache(maxsize=64)
 def _arrivals_ns(requests: RequestsOptions) -> tuple[int, ...] | None:
     """Return when requests are planned to arrive, None if that is random."""
-    match requests.arrivals:
-        case Poisson():
-            return None
-        case Steady(rate=rate):
-            return tuple(round(number * NS_PER_S / rate) for number in range(requests.count))
-        case Recorded(values_ns=values_ns):
-            return tuple(sorted(values_ns)[: requests.count])
-        case _:
-            return (0,) * requests.count
+    planned = planned_ns(requests.arrivals, requests.count)
+    return None if planned is None else tuple(planned)
 
 
 def _restarts_ns(planned: Sequence[Any]) -> frozenset[int] | None:
@@ -163,6 +179,7 @@ def stated_of(cell: Scenario) -> Stated:
         outages=tuple((one.from_ns, one.to_ns, one.fail) for one in action.weather if isinstance(one, Outage)),
         turns=tuple((one.up, one.down, one.fail) for one in action.weather if isinstance(one, OnOff)),
         heals_at_ns=cell.heals_at,
+        resubmits=cell.resubmit is not None,
         mean_gap_ns=NS_PER_S / arrivals.rate if isinstance(arrivals, Poisson) else None,
         backoffs_ns=tuple(
             (what, (backoff.initial, backoff.max))
@@ -176,9 +193,9 @@ def stated_of(cell: Scenario) -> Stated:
     )
 
 
-def _total_outages(cell: Scenario) -> Iterator[tuple[int, int]]:
+def _total_outages(action: ActionOptions, heals_at_ns: int | None) -> Iterator[tuple[int, int]]:
     """Yield the intervals in which the weather fails every attempt, up to the instant at which the world heals."""
-    for source in () if cell.action.script else cell.action.weather:
+    for source in () if action.script else action.weather:
         if isinstance(source, Outage) and source.fail == 1.0:
-            to_ns = source.to_ns if cell.heals_at is None else min(source.to_ns, cell.heals_at)
+            to_ns = source.to_ns if heals_at_ns is None else min(source.to_ns, heals_at_ns)
             yield source.from_ns, to_ns

@@ -16,7 +16,6 @@ from sim.engine.world import World
 from sim.explorer.guided import GuidedChoices, NoSuchAnswer, WrittenGuide
 from sim.history.recorder import History, Recorder
 from sim.history.vocabulary import NEVER
-from sim.retriers.base import ScheduledRetrier
 from sim.world.crash_points import CrashPoints
 from sim.world.witness import ServerDied
 
@@ -82,7 +81,7 @@ class Course:
             witness=self.witness,
             schedules_cancels=False,
         )
-        self.deployed = isinstance(world.retrier, ScheduledRetrier)
+        self.deployed = any(world.retriers.deployed())
         self.crashes_left = bounds.crashes if self.deployed else 0
         self.cancels_left = [bounds.cancels if cell.cancel is not None else 0] * bounds.requests
         self.steps = 0

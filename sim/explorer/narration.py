@@ -43,6 +43,7 @@ _OF_AN_ATTEMPT = MappingProxyType(
 _EVENTS = MappingProxyType(
     {
         "submit": "the submission",
+        "resubmit": "submission {subject}",
         "commit": "the commit of {name}",
         "attempt": "the start of attempt {subject}",
         "attempt_end": "the end of attempt {subject}",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sim.history.request import Request
 from sim.retriers.base import Fields, ScheduledRetrier
+from sim.world.arrivals import Closed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +37,8 @@ class Distinctions(NamedTuple):
     """Whether the time since the start of a client's call matters."""
     named_waits: bool
     """Whether errors name a wait, so that the time since the end of an attempt matters."""
+    recognizes: bool
+    """Whether a receiver recognizes repeated effects, so that the time since the last one matters."""
     roles: dict[tuple[str, ...], list[tuple[str, str]]]
     """A cache: the fields of a document or of arguments in order, each with its role; see `_roles`."""
 
@@ -44,15 +47,22 @@ def distinctions(world: World) -> Distinctions:
     """Find out what tells the states of a world apart."""
     cell, retrier = world.cell, world.retrier
     fields = retrier.fields if isinstance(retrier, ScheduledRetrier) else Fields()
-    knows_time = bool(cell.action.weather) or cell.until is not None or cell.heals_at is not None
+    actions, promised = [cell.action, *(one.action for one in cell.callers)], world.retriers.promises.values()
+    knows_time = any(action.weather for action in actions) or cell.until is not None or cell.heals_at is not None
+    # Pauses and patience count from instants that the rest of a state lacks, and classes have retriers of their own.
+    knows_time = knows_time or not (cell.classes is None and cell.resubmit is None)
+    knows_time = knows_time or isinstance(cell.requests.arrivals, Closed)
     up_to_time = fields is not None and not knows_time
     return Distinctions(
         up_to_time,
         fields if fields is not None and up_to_time else Fields(),
-        deadline=world.promises.deadline_ns is not None,
-        timeout=world.promises.timeout_ms is not None,
-        named_waits=cell.action.outcomes.fail.retry_after is not None
-        or any(step.retry_after is not None for step in cell.action.script),
+        deadline=any(promises.deadline_ns is not None for promises in promised),
+        timeout=any(promises.timeout_ms is not None for promises in promised),
+        named_waits=any(
+            action.outcomes.fail.retry_after is not None or any(step.retry_after is not None for step in action.script)
+            for action in actions
+        ),
+        recognizes=any(action.window_ns is not None for action in actions),
         roles={},
     )
 
@@ -95,7 +105,7 @@ class PlainValues:
         if isinstance(value, (list, tuple)):
             return tuple(map(self.plain, value))
         if isinstance(value, Request):
-            return ("request", value.number)
+            return ("request", value.number, value.submission)
         if isinstance(value, (int, str, float)):
             return value
         raise NotCanonical(

@@ -19,6 +19,8 @@ from sim.convex.functions import Function
 from sim.convex.jobs import Job
 from sim.convex.retention import Retention
 from sim.convex.server import Server
+from sim.engine.asking import Asking
+from sim.engine.resubmissions import Resubmissions
 from sim.engine.world import World
 from sim.explorer.plain_values import ATOMS, NotCanonical, PlainValues, collect_jobs
 from sim.history.request import Request
@@ -28,6 +30,7 @@ from sim.options.model import Options
 from sim.retriers.base import Retrier
 from sim.world.action_model import ActionModel
 from sim.world.attempt import Attempt
+from sim.world.hosts import ByClass
 from sim.world.weather import OnOff, WeatherPath
 
 if TYPE_CHECKING:
@@ -40,7 +43,10 @@ if TYPE_CHECKING:
 NEVER_SETTLED = 1 << 200
 """Later than every instant."""
 
-STATIC = (World, Deployment, Server, Retention, Commits, Executor, Clock, ActionModel, Function, Options, Retrier)
+STATIC = (
+    *(World, Asking, Resubmissions, ByClass),
+    *(Deployment, Server, Retention, Commits, Executor, Clock, ActionModel, Function, Options, Retrier),
+)
 """Objects of these classes are the same in all states of a search."""
 
 
@@ -72,9 +78,10 @@ class Snapshot:
         documents = [(key, version.document) for key, version in store.documents.items()]
         self._number(live, executions, documents, timers)
         for execution in executions:
-            self._tasks.append((execution._task, ("x", self._job(execution.job_id))))
-        for number, client in world.clients.items():
-            self._tasks.append((client._task, ("c", number)))
+            if execution._task is not None:
+                self._tasks.append((execution._task, ("x", self._job(execution.job_id))))
+        for place, client in world.clients.items():
+            self._tasks.append((client._task, ("c", place)))
         return (
             0 if self._up_to_time else self._now_ns,
             course.crashes_left,
@@ -95,7 +102,8 @@ class Snapshot:
             tuple(self._client(client) for client in world.clients.values()),
             tuple(world._to_come),
             tuple(world._submitting),
-            self._attributes(world.retrier) if course.deployed else (),
+            tuple(self._attributes(retrier) for _, retrier in world.retriers.deployed()),
+            None if world._asking is None else self._asking(world._asking),
         )
 
     # Jobs and their numbers.
@@ -107,8 +115,8 @@ class Snapshot:
         for *_, timer in timers:
             if isinstance(timer, Job):
                 found.add(timer.id)
-            elif isinstance(timer, Call) and (context := _context_to_commit(timer.function)) is not None:
-                found.update(job.id for job in context.created or ())
+            elif isinstance(timer, MutationCall) and timer.to_commit is not None:
+                found.update(job.id for job in timer.to_commit.created or ())
         names = self._distinct.fields.jobs
         if names:
             for job in live:
@@ -132,7 +140,7 @@ class Snapshot:
             return (
                 rank,
                 name,
-                job.request.number,
+                self._request_number(job.request),
                 job.state,
                 due_ns,
                 since_ns,
@@ -147,8 +155,8 @@ class Snapshot:
     def _request(self, request: Request) -> Any:
         now_ns = self._now_ns
         waits_ns = now_ns - request.last_attempt_end_ns if request.settled_ns == NEVER else 0
-        key, remembers = request.key, self._world.cell.action.window_ns is not None
-        applied_ns = now_ns - key.applied_ns if key is not None and remembers else NEVER
+        key = request.key
+        applied_ns = now_ns - key.applied_ns if key is not None and self._distinct.recognizes else NEVER
         return (
             int(request.outcome),
             request.settled_ns != NEVER,
@@ -162,12 +170,23 @@ class Snapshot:
             waits_ns if self._distinct.named_waits else 0,
             now_ns - request.submitted_ns if self._distinct.deadline else 0,
             request.runaway,
+            request.canceled,
+            None if request.concluded is None else tuple(sorted(request.concluded)),
+            request.submissions,
+            request.client,
+            request.caller_class,
             None if request.weather is None else self._weather(request.weather),
+        )
+
+    def _asking(self, asking: Asking) -> Any:
+        """Return what closed arrivals go on by; open ones come whatever happens."""
+        return tuple(asking._asked), tuple(
+            (client, asking._waiting[client].number) for client in sorted(asking._waiting)
         )
 
     def _attempt(self, attempt: Attempt) -> Any:
         return (
-            attempt.request.number,
+            self._request_number(attempt.request),
             attempt.number,
             attempt.how,
             int(attempt.blame),
@@ -196,7 +215,7 @@ class Snapshot:
 
     def _client(self, client: Client) -> Any:
         return (
-            client.request.number,
+            self._request_number(client.request),
             client.asleep,
             client.sleeps if client.calls_at_most < client.sleeps + client.request.attempts else 0,
             tuple(self._value(connection) for connection in client.connections),
@@ -215,7 +234,7 @@ class Snapshot:
         )
 
     def _weather(self, path: WeatherPath) -> Any:
-        if not any(isinstance(source, OnOff) for source in self._world.cell.action.weather):
+        if not any(isinstance(source, OnOff) for source in path._sources):
             return None
         turns = path._turns
         return tuple((key, turns[key]._first_down, tuple(turns[key]._ends_ns)) for key in sorted(turns))
@@ -250,22 +269,20 @@ class Snapshot:
         return ("attempt", self._attempt(attempt))
 
     def _method(self, method: MethodType) -> Any:
-        context = _context_to_commit(method)
-        transaction = None if context is None else self._transaction(context)
-        return (method.__func__.__qualname__, self._value(method.__self__), transaction)
+        return (method.__func__.__qualname__, self._value(method.__self__))
 
     def _partial(self, value: partial[Any]) -> Any:
         return ("partial", self._value(value.func), self._value(value.args))
 
     def _request_number(self, request: Request) -> Any:
-        return ("request", request.number)
+        return ("request", request.number, request.submission)
 
     def _pending(self, pending: Pending) -> Any:
         owner = next((label for task, label in self._tasks if task is pending._task), None)
         return ("pending", pending.done, owner)
 
     def _client_number(self, client: Client) -> Any:
-        return ("client", client.request.number)
+        return ("client", self._request_number(client.request))
 
     def _weather_path(self, path: WeatherPath) -> Any:
         del path  # the request has it
@@ -302,12 +319,13 @@ class Snapshot:
             "mutation",
             call._function.name,
             self._value(call._args),
-            call._request.number,
+            self._request_number(call._request),
             None if job is None else self._job(job.id),
             None if caller is None else self._job(caller.id),
             call._rerun,
             stale,
             self._value(call._finished),
+            None if call.to_commit is None else self._transaction(call.to_commit),
         )
 
     def _transaction(self, context: MutationContext) -> Any:
@@ -372,10 +390,3 @@ def _describer(kind: type) -> Callable[[Snapshot, Any], Any]:
         raise NotCanonical(f"a {kind.__name__} in a timer cannot be compared between runs")
     _DESCRIBERS[kind] = ways[0]
     return ways[0]
-
-
-def _context_to_commit(function: Any) -> MutationContext | None:
-    """Return the transaction that a timer is going to commit, or None if it does something else."""
-    call = getattr(function, "__self__", None)
-    commits = isinstance(call, MutationCall) and function.__func__ is MutationCall._commit_held
-    return call._context if commits else None  # type: ignore[union-attr]  # it is one

@@ -16,9 +16,9 @@ import marshal
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from sim.convex.traced import TracedContext
 from sim.explorer.plain_values import distinctions
 from sim.explorer.snapshot import Snapshot
+from sim.history.recorder import noted
 
 if TYPE_CHECKING:
     from sim.explorer.course import Course
@@ -36,6 +36,7 @@ OBSERVED = frozenset(
         "effect",
         "settled",
         "resettled",
+        "resubmit",
         "cancel",
         "cancel_answer",
         "conflict",
@@ -83,9 +84,7 @@ class States:
             if kind in OBSERVED:
                 says = tuple(detail) if kind == "attempt_end" and detail is not None else ()
                 logs[request] += ((kind, name, *says),)
-            elif kind == "commit" and isinstance(detail, TracedContext):
-                noted = detail.noted()
-                if noted:
-                    logs[request] += noted
+            elif kind == "commit":
+                logs[request] += noted(detail)
         self._read = len(raw)
         return tuple(logs)

@@ -51,8 +51,8 @@ class Submitted(Event):
     """The kind of the retrier."""
     client: int = -1
     """The number of the client that asks, or -1 if there is only one."""
-    caller_class: int | None = None
-    """The place of its class among those of the scenario, or None if there are no classes."""
+    caller_class: str | None = None
+    """The name of its class of callers, or None if there are no classes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,26 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sim.history import events
 from sim.history.events import Event, RangeRead
+from sim.history.vocabulary import PENDING, SUCCESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 Raw = tuple[int, str, int, int, str, Any]
 """(instant in ns, kind, request or -1, job or attempt or -1, name, detail)."""
+
+Step = tuple[str, int, str, Any]
+"""An event of a mutation, which bears the instant and the request of its commit: (kind, job or -1, name, detail)."""
+
+Mutation = tuple[Any, ...]
+"""The detail of a commit as it is recorded; every poll leaves one, so it is as flat as it can be.
+
+The parts of its steps one after the other; begin ns, begin and commit timestamp; rows read, each an id and what it was;
+ranges read; the calling job or -1; ids of documents and of jobs written; jobs created. None stands for nothing.
+"""
+
+NOTES: Final = frozenset({"callback", "callback_lost"})
+"""Notes of a mutation that say how a callback went."""
 
 
 # Details of tuples. A digest covers the names of these classes and of their fields.
@@ -125,6 +139,31 @@ def read(raw: Raw) -> Event:
     return reader(*raw)
 
 
+def unfold(raw: Raw) -> list[Raw]:
+    """Return the events that the tuple of a commit stands for: the mutation's own, its job's end, the commit."""
+    t_ns, commit, request, job_id, name, mutation = raw
+    parts, begin_ns, begin_ts, commit_ts, seen, ranges, caller, documents, jobs, created = mutation
+    found: list[Raw] = [(t_ns, kind, request, *rest) for kind, *rest in steps(parts)]
+    own: tuple[int, ...] = ()
+    if job_id >= 0:
+        own = (job_id,)
+        found.append((t_ns, "state", request, job_id, name, (PENDING, SUCCESS)))
+    written = (*own, *(documents or ()), *(jobs or ()), *(job.id for job in created or ()))
+    reads = tuple(zip(seen[::2], seen[1::2], strict=True))
+    fields = Committed(begin_ns, begin_ts, commit_ts, reads, ranges, written, caller)
+    return [*found, (t_ns, commit, request, job_id, name, fields)]
+
+
+def steps(parts: tuple[Any, ...]) -> Iterator[Step]:
+    """Return the steps of a mutation, given their parts one after the other."""
+    return zip(parts[::4], parts[1::4], parts[2::4], parts[3::4], strict=True)
+
+
+def noted(mutation: Mutation) -> tuple[tuple[str, str], ...]:
+    """Return the notes of a mutation that say how a callback went: (kind, name)."""
+    return tuple((kind, name) for kind, subject, name, _ in steps(mutation[0]) if subject < 0 and kind in NOTES)
+
+
 class History:
     """The events of one simulation, in the order in which they happened."""
 
@@ -170,5 +209,5 @@ class Recorder:
 
     def history(self) -> History:
         """Return what was recorded so far; the tuple of a commit unfolds into the events that it stands for."""
-        plain = [plain for raw in self.raw for plain in (raw[5].unfold(raw) if raw[1] == "commit" else (raw,))]
+        plain = [plain for raw in self.raw for plain in (unfold(raw) if raw[1] == "commit" else (raw,))]
         return History(plain, None if self.polls is None else frozenset(self.polls))

@@ -232,6 +232,12 @@ class CallLog:
         """Note how many servers a service has from now on."""
         self._capacities.append((service, now_ns, servers))
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._alive.clear()
+        del self._rows[:]
+        self._capacities.clear()
+
     def traffic(self, replication: int, observed_ns: int) -> Traffic:
         """Return everything noted so far; calls that are not over are `open`."""
         rows = array("q", self._rows)

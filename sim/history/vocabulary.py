@@ -87,6 +87,10 @@ CancelTarget = Literal["request", "action", "poll"]
 CANCEL: Final = "cancel"
 """The mutation in which a retrier of the deployment cancels."""
 
+# Submissions again: why the caller asks once more; told of a failure has the same word as a job's.
+SILENT: Final = "silent"
+"""It has heard nothing for as long as it waits."""
+
 # Restarts: what becomes of the effects of attempts that the server ran.
 CONTINUES: Final = "continues"
 LOST: Final = "lost"

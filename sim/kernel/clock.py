@@ -4,18 +4,22 @@ Time is a whole number of nanoseconds from 0. The timers of one instant fire in 
 urgent ones (scripted cancels, restarts) precede all others of their instant.
 
 There are two ways to wait. A *timer* is any object with the attributes `callbacks` and `_ok`: it is its own SimPy
-event, so that setting it costs one heap entry and nothing else. Jobs and attempts are such objects. SimPy sets
-`callbacks` to None when a timer fires, so they are set again before the timer is. A *task* runs a coroutine. Tasks are
-not SimPy processes: a process resumes in an event of its own, after all else that is due at the instant, but the
+event, so that setting it costs one heap entry and nothing else. Jobs, attempts and calls of mutations are such objects.
+`callbacks` is None once a timer has fired, so they are set again before the timer is. A *task* runs a coroutine. Tasks
+are not SimPy processes: a process resumes in an event of its own, after all else that is due at the instant, but the
 recorded libraries go on inside the step that completed what they waited for.
+
+Timers that all wait equally long come in the order in which they were set. So a *line* keeps them without sorting them,
+and only its first one is in the heap. A time limit that every execution has, and hardly any reaches, would else fill
+the heap with thousands of timers that make each step slower.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import suppress
-from heapq import heapify, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count, repeat
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from simpy.core import Environment
@@ -24,7 +28,7 @@ from simpy.events import NORMAL, URGENT
 from sim.kernel.foreign import ForeignAwait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator
+    from collections.abc import Callable, Coroutine, Generator, Iterator
 
 
 QueueEntry = tuple[Any, Any, Any, Any]
@@ -44,28 +48,41 @@ class Timer(Protocol):
 class Clock(Environment):
     """A SimPy environment in whole nanoseconds; `reset` makes it new for the next world."""
 
+    now_ns: int
+    """The present instant: an attribute, since everything asks for it."""
+
     def __init__(self) -> None:
         super().__init__(initial_time=0)
         self.background = 0
-        """How many timers of background work are set."""
+        """How many entries of the queue are background work."""
+        self._lines: dict[int, Line] = {}
 
-    now_ns: int = property(attrgetter("_now"), doc="The present instant.")  # type: ignore[assignment]
+    @property
+    def _now(self) -> int:
+        """The present instant, as SimPy calls it."""
+        return self.now_ns
+
+    @_now.setter
+    def _now(self, now_ns: int) -> None:
+        self.now_ns = now_ns
 
     def reset(self) -> None:
         """Forget all timers and go back to 0."""
-        self._now = 0
+        self.now_ns = 0
         self._queue.clear()
         self._eid = count()
         self.background = 0
+        self._lines.clear()
 
     def set_timer(self, timer: Timer, delay_ns: int) -> None:
         """Let a timer fire `delay_ns` from now, after the other timers of that instant that are set by now."""
         # The work of SimPy's `schedule`, without asking for a priority: every job and every attempt passes here.
-        heappush(self._queue, (self._now + delay_ns, NORMAL, next(self._eid), timer))  # type: ignore[misc]  # SimPy asks for its own class
+        heappush(self._queue, (self.now_ns + delay_ns, NORMAL, next(self._eid), timer))  # type: ignore[misc]  # SimPy asks for its own class
 
     def call_after(self, delay_ns: int, function: Callable[[], None], *, urgent: bool = False) -> None:
         """Call `function` `delay_ns` from now; there is no way to call that off."""
-        self.schedule(Call(function), URGENT if urgent else NORMAL, delay_ns)  # type: ignore[arg-type]
+        urgency = URGENT if urgent else NORMAL
+        heappush(self._queue, (self.now_ns + delay_ns, urgency, next(self._eid), Call(function)))  # type: ignore[misc]  # as above
 
     def call_in_background(self, delay_ns: int, function: Callable[[], None]) -> None:
         """Call `function` `delay_ns` from now, if anything else keeps the world going until then."""
@@ -77,6 +94,13 @@ class Clock(Environment):
         self.background += 1
         self.call_after(delay_ns, fire, urgent=True)
 
+    def set_limit(self, timer: Timer, limit_ns: int) -> None:
+        """Let a timer fire `limit_ns` from now, in the background and urgently; many timers have the same limit."""
+        line = self._lines.get(limit_ns)
+        if line is None:
+            line = self._lines[limit_ns] = Line(self)
+        line.add((self.now_ns + limit_ns, URGENT, next(self._eid), timer))
+
     @property
     def drained(self) -> bool:
         """Whether nothing but background work remains."""
@@ -85,16 +109,31 @@ class Clock(Environment):
     def next_timers(self) -> list[QueueEntry]:
         """Return the timers that are due next, all of one instant and urgency, in the order in which they were set."""
         first = self._queue[0]
-        return sorted(entry for entry in self._queue if entry[:2] == first[:2])
+        return sorted(entry for entry in self._each() if entry[:2] == first[:2])
 
     def timers(self) -> list[QueueEntry]:
         """Return all timers in the order in which they fire."""
-        return sorted(self._queue)
+        return sorted(self._each())
+
+    def _each(self) -> Iterator[QueueEntry]:
+        for entry in self._queue:
+            if isinstance(entry[3], Line):
+                yield from entry[3].entries
+            else:
+                yield entry
 
     def fire(self, entry: QueueEntry) -> None:
         """Let one of `next_timers` fire before the others of its instant."""
-        queue = self._queue
-        if queue[0] is not entry:
+        queue: list[Any] = self._queue  # SimPy asks for its own class
+        line = next((line for line in self._lines.values() if entry in line.entries), None)
+        if line is not None:
+            # Its line leaves the queue and comes again, with another timer as its first.
+            queue[:] = [other for other in queue if other[3] is not line]
+            line.entries.remove(entry)
+            line.entries.appendleft(entry)
+            queue.append((entry[0], entry[1], FIRST, line))
+            heapify(queue)
+        elif queue[0] is not entry:
             queue.remove(entry)
             heapify(queue)
             heappush(queue, (entry[0], entry[1], FIRST, entry[3]))
@@ -105,20 +144,55 @@ class Clock(Environment):
 
         Timers due at `end_ns` itself still fire. Returns whether nothing but background work remains.
         """
-        queue, step = self._queue, self.step
-        if end_ns is None:
-            for _ in repeat(None, steps):
-                if not queue or (self.background and len(queue) <= self.background):
-                    return True
-                step()
-        else:
-            for _ in repeat(None, steps):
-                if len(queue) <= self.background:
-                    return True
-                if queue[0][0] > end_ns:
-                    return False
-                step()
+        queue: list[Any] = self._queue  # as above
+        for _ in repeat(None, steps):
+            if len(queue) <= self.background:
+                return True
+            if end_ns is not None and queue[0][0] > end_ns:
+                return False
+            # The work of SimPy's `step`, without its call: timers do not fail, they raise.
+            self.now_ns, _, _, timer = heappop(queue)
+            callbacks, timer.callbacks = timer.callbacks, None
+            for callback in callbacks:
+                callback(timer)
         return len(queue) <= self.background
+
+
+class Line:
+    """Timers in the order in which they fire; as a timer itself it stands in the queue for the first of them."""
+
+    __slots__ = ("_clock", "callbacks", "entries")
+    _ok = True
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.entries: deque[QueueEntry] = deque()
+        self.callbacks: tuple[Callable[[Any], None], ...] | None = None
+
+    def add(self, entry: QueueEntry) -> None:
+        """Add a timer that fires after all others of this line."""
+        self.entries.append(entry)
+        if len(self.entries) == 1:
+            self._clock.background += 1
+            self._stand()
+
+    def _stand(self) -> None:
+        """Enter the queue at the place of the first timer."""
+        at_ns, urgency, number, _ = self.entries[0]
+        self.callbacks = (Line.fire,)
+        queue: list[Any] = self._clock._queue  # noqa: SLF001  # one machine in two classes
+        heappush(queue, (at_ns, urgency, number, self))
+
+    def fire(self) -> None:
+        """Let the first timer fire."""
+        timer = self.entries.popleft()[3]
+        if self.entries:
+            self._stand()
+        else:
+            self._clock.background -= 1
+        callbacks, timer.callbacks = timer.callbacks, None
+        for callback in callbacks:
+            callback(timer)
 
 
 class Call:
@@ -129,18 +203,25 @@ class Call:
 
     def __init__(self, function: Callable[[], None]) -> None:
         self.function = function
-        self.callbacks: tuple[Callable[[Any], None], ...] | None = (Call.fire,)
+        self.callbacks: tuple[Callable[[Any], None], ...] | None = _FIRE
 
     def fire(self) -> None:
         """Call it."""
         self.function()
 
 
+_FIRE = (Call.fire,)
+
+
 class Pending:
-    """Something a task can await: it completes once, with a value or an error.
+    """Something that one task can await, once: it completes with a value or an error.
 
     The awaiting task goes on inside the step that completes it. If it never completes, the task stays where it is: that
     is how the death of a machine looks from inside.
+
+    A raised error refers to all frames that it came through, and to those that called them. So it must not be found
+    from any of these, or each failure leaves a cycle that only the garbage collector can free: `fail` and its callers
+    hold the error in no variable while the task goes on, and this lets go of it when it is raised.
     """
 
     __slots__ = ("_done", "_error", "_task", "_value")
@@ -158,29 +239,57 @@ class Pending:
 
     def succeed(self, value: object = None) -> None:
         """Complete with a value."""
-        self._complete(value, None)
+        if self._done:
+            return
+        self._done = True
+        self._value = value
+        task, self._task = self._task, None
+        if task is not None:
+            task.go_on()
 
     def fail(self, error: Exception) -> None:
         """Complete with an error, raised where it is awaited."""
-        self._complete(None, error)
-
-    def _complete(self, value: object, error: Exception | None) -> None:
         if self._done:
             return
-        self._done, self._value, self._error = True, value, error
-        if self._task is not None:
-            self._task.go_on()
+        self._done = True
+        self._error = error
+        del error  # see the class
+        task, self._task = self._task, None
+        if task is not None:
+            task.go_on()
 
     def __await__(self) -> Generator[Pending, None, Any]:
         if not self._done:
             yield self
-        if self._error is not None:
-            raise self._error
-        return self._value
+        error, self._error = self._error, None
+        if error is None:
+            return self._value
+        try:
+            raise error
+        finally:
+            del error
 
     def resume_when_done(self, task: Task) -> None:
         """Let `task` go on when this completes."""
         self._task = task
+
+
+class Sleep(Pending):
+    """A timer that can be awaited."""
+
+    __slots__ = ("callbacks",)
+    _ok = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.callbacks: tuple[Callable[[Any], None], ...] | None = _WAKE
+
+    def fire(self) -> None:
+        """Complete."""
+        self.succeed()
+
+
+_WAKE = (Sleep.fire,)
 
 
 class Task:
@@ -207,18 +316,24 @@ class Task:
             awaited = self._coroutine.send(None)
         except StopIteration as stop:
             self._stopped = True
-            self._finished(stop.value, None)
+            self._let_go()(stop.value, None)
         except Exception as error:  # noqa: BLE001  # `finished` judges the error
             self._stopped = True
-            self._finished(None, error)
+            self._let_go()(None, error)
         else:
             self._running = False
             if self._stopped:
+                self._let_go()
                 self._coroutine.close()
             elif isinstance(awaited, Pending):
                 awaited.resume_when_done(self)
             else:
                 self._refuse(awaited)
+
+    def _let_go(self) -> Callable[[Any, Exception | None], None]:
+        """Return `finished`, and refer to it no more: it belongs to the owner of this task, which would be a cycle."""
+        finished, self._finished = self._finished, _ignore
+        return finished
 
     def _refuse(self, awaited: object) -> None:
         """End with an error, raised where the coroutine awaits what is none of ours, whatever it does about that."""
@@ -228,7 +343,7 @@ class Task:
             self._coroutine.throw(error)
         with suppress(Exception):
             self._coroutine.close()
-        self._finished(None, error)
+        self._let_go()(None, error)
 
     def stop(self) -> Exception | None:
         """Never run again; the coroutine is closed, at once or at its next await.
@@ -239,8 +354,13 @@ class Task:
         if not self._stopped:
             self._stopped = True
             if not self._running:
+                self._let_go()
                 try:
                     self._coroutine.close()
                 except Exception as error:  # noqa: BLE001  # the caller judges the error
                     return error
         return None
+
+
+def _ignore(value: Any, error: Exception | None) -> None:
+    """Stand for the `finished` of a task that is over."""

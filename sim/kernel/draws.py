@@ -63,6 +63,11 @@ class Draws:
         self._misses: Counter[tuple[str | int, int, int]] = Counter()
         self._bound: dict[tuple[int, str], tuple[Law, DelayOf]] = {}
 
+    def clear(self) -> None:
+        """Forget the numbers made so far, which are megabytes; asked again, the same ones are made again."""
+        self._blocks.clear()
+        self._misses.clear()
+
     def uniform(self, stream: str, entity: int, index: int = 0, rerun: int = 0) -> float:
         """Draw a number on [0, 1), a multiple of 2^-53."""
         if not rerun:

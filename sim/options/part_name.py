@@ -1,4 +1,4 @@
-"""Names of parts of a scenario that users choose, such as services: they stand in the paths of metrics."""
+"""Names of services and of classes of callers: users choose them, and they stand in the paths of metrics."""
 
 import re
 from typing import Annotated, Final
@@ -15,4 +15,4 @@ def _checked(name: str) -> str:
 
 
 PartName = Annotated[str, AfterValidator(_checked), Field(json_schema_extra={"pattern": f"^{NAME.pattern}$"})]
-"""The name of a service."""
+"""The name of a service or of a class."""

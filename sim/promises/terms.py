@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from sim.promises.promises import Promises
@@ -96,5 +96,13 @@ class Terms:
     """Whether some requests fail whatever the weather, and in a world that has healed too."""
     collection_pause_ns: int | None = None
     """The pause after a full batch of collected rows; None: not said, so not checked."""
+    resubmits: bool = False
+    """Whether callers may submit a request again: one to come could still settle it."""
+    classes: Mapping[str, Terms] = field(default_factory=dict)
+    """The terms of each class of callers by its name, in their order: promises and actions of their own."""
+    own_action: bool = False
+    """Of a class: whether its action is not the scenario's."""
+    own_retrier: bool = False
+    """Of a class: whether its retrier is not the scenario's."""
     draws_differ: bool = False
     """Whether numbers drawn at different addresses differ: not if a script or a search gives them."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect
+from copy import copy
+from dataclasses import replace
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sim.history.entities import NOT_YET
 from sim.history.events import RowsCollected
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from sim.history.recorder import History
 
 _place = itemgetter(0)
+BY_CLASS: Final = "by_class"
+ONCE: Final = "once"
 
 
 class View(Index):
@@ -39,8 +43,51 @@ class View(Index):
         """Tell whether a request is that of a client outside, which has no jobs; if it has no attempts, by promises."""
         if request.jobs:
             return False
-        promises = self.terms.promises
+        promises = self.terms_of(request).promises
         return bool(request.attempts or request.sleeps) or not (promises.action_jobs or promises.poll_jobs)
+
+    def terms_of(self, request: Request) -> Terms:
+        """Return the terms of a request's class, or those of all."""
+        name = None if request.submit is None else request.submit.caller_class
+        return self.terms if name is None else self.terms.classes.get(name, self.terms)
+
+    def by_class(self) -> list[View]:
+        """Return a view of the requests of each class, under the terms of that class; this one if there are none.
+
+        Everything but requests and terms is that of the whole history.
+        """
+        if not self.terms.classes:
+            return [self]
+        found: list[View] | None = self.known.get(BY_CLASS)
+        if found is None:
+            found = self.known[BY_CLASS] = [
+                self.part({number: one for number, one in self.requests.items() if self.terms_of(one) is terms}, terms)
+                for terms in self.terms.classes.values()
+            ]
+        return found
+
+    def submitted_once(self) -> list[View]:
+        """Return the views of `by_class` without the requests that are submitted again.
+
+        Their submissions go on side by side, and a history does not say of which a client's call, sleep or draw is.
+        """
+        found: list[View] | None = self.known.get(ONCE)
+        if found is None:
+            found = self.known[ONCE] = [_once(view) for view in self.by_class()]
+        return found
+
+    def of_scenarios_retrier(self) -> View:
+        """Return a view of the requests whose class has no retrier of its own; this one if there are no classes."""
+        if not self.terms.classes:
+            return self
+        served = {number: one for number, one in self.requests.items() if not self.terms_of(one).own_retrier}
+        return self.part(served, replace(self.terms, classes={}))
+
+    def part(self, requests: dict[int, Request], terms: Terms) -> View:
+        """Return a view of some of the requests, under some terms."""
+        part = copy(self)
+        part.requests, part.terms, part.known = requests, terms, {}
+        return part
 
     def is_past(self, t_ns: int) -> bool:
         """Tell whether all that is due at an instant has happened by the end of this history."""
@@ -76,3 +123,9 @@ class View(Index):
             if at > end_at and (event.struck.startswith("mutation") or (at < job.end_at and event.struck != "end")):
                 return NOT_YET
         return job.end_at
+
+
+def _once(view: View) -> View:
+    if not any(request.resubmits for request in view.requests.values()):
+        return view
+    return view.part({number: one for number, one in view.requests.items() if not one.resubmits}, view.terms)

@@ -32,8 +32,8 @@ from sim.scenario.data_files import DataFiles
 from sim.scenario.identity import resolved
 from sim.scenario.parts.retrier import RetrierChoice
 from sim.scenario.schema import Scenario, scenario_of
+from sim.world.arrivals import Recorded
 from sim.world.services.options import FrontOptions
-from sim.world.workload import Recorded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -196,33 +196,45 @@ class RecordedService(FrontOptions):
 
 _OUTSIDE = "outside"
 _AT_MOST = "attempts_at_most"
+_OF_CLASSES = "retriers_of_classes"
+
+
+def _recorded(retrier: Mapping[str, Any], known: Mapping[str, Any]) -> RecordedChoice:
+    options = {name: value for name, value in retrier.items() if name != "kind"}
+    made = RecordedOptions.model_validate(options)
+    return RecordedChoice(kind=retrier["kind"], options=made, trusted=True, **known)
 
 
 def _tree(scenario: Scenario) -> dict[str, Any]:
     """Return the resolved form of a scenario, with facts that only the code of its retrier knows."""
     tree = resolved(scenario)
-    choice = scenario.retrier
-    if choice.kind in KINDS:
-        return tree
+    if scenario.retrier.kind not in KINDS:
+        tree |= _known(scenario.retrier)
+    of_classes = {
+        one.name: _known(one.retrier)
+        for one in scenario.callers
+        if one.retrier is not None and one.retrier.kind not in KINDS
+    }
+    return {**tree, _OF_CLASSES: of_classes} if of_classes else tree
+
+
+def _known(choice: RetrierChoice) -> dict[str, Any]:
     retrier = choice.make()
-    return {**tree, _OUTSIDE: isinstance(retrier, LoopRetrier), _AT_MOST: retrier.promises().attempts_at_most}
+    return {_OUTSIDE: isinstance(retrier, LoopRetrier), _AT_MOST: retrier.promises().attempts_at_most}
 
 
 def _read(tree: dict[str, Any], surroundings: Surroundings) -> Scenario:
     """Make a scenario of what `_tree` returned."""
-    outside, at_most = tree.pop(_OUTSIDE, None), tree.pop(_AT_MOST, None)
-    if outside is not None:
-        kind, options = tree["retrier"]["kind"], {**tree["retrier"]}
-        del options["kind"]
-        made = RecordedOptions.model_validate(options)
-        tree["retrier"] = RecordedChoice(
-            kind=kind, options=made, trusted=True, outside=outside, attempts_at_most=at_most
-        )
+    known = {name: tree.pop(name, None) for name in (_OUTSIDE, _AT_MOST)}
+    if known[_OUTSIDE] is not None:
+        tree["retrier"] = _recorded(tree["retrier"], known)
+    for name, known_of_class in tree.pop(_OF_CLASSES, {}).items():
+        of_class = tree["classes"][name]
+        of_class["retrier"] = _recorded(of_class["retrier"], known_of_class)
     services = tree.get("services", {})
     for name, written in services.items():
         if ":" in str(written.get("kind", "")):
-            made_of = file_rules(surroundings)
-            services[name] = RecordedService.model_validate(written, **made_of)
+            services[name] = RecordedService.model_validate(written, **file_rules(surroundings))
     return scenario_of(tree, surroundings)
 
 

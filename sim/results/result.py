@@ -91,7 +91,7 @@ class Result:
         named = {
             name: None
             for found in self.cells
-            if not isinstance(found.cell.scenario.retrier.make(), LoopRetrier)
+            if not all(isinstance(one.make(), LoopRetrier) for one in found.cell.scenario.retriers)
             for name in assumed(found.cell.scenario.platform)
         }
         return list(named)

@@ -29,6 +29,11 @@ def retrier_class(kind: str) -> type[Retrier]:
     raise LookupError(f"no retrier of kind '{kind}'; known are {', '.join(known_kinds())}")
 
 
+def is_built_in(retrier: type) -> bool:
+    """Tell whether a retrier is one of this package, and not a user's own."""
+    return f"{retrier.__module__}:{retrier.__qualname__}" in KINDS.values()
+
+
 def load(path: str) -> type[Retrier]:
     """Import a retrier named `module:Class`; LookupError if there is no such name, TypeError if it is no retrier."""
     return _checked(own_code.find(path, "retrier"), path)

@@ -74,6 +74,8 @@ def _written_out(node: Any, path: tuple[str, ...]) -> Any:
     """Return the long form of a short one: of a retrier's name, of the share of an outcome."""
     if node is None:
         return {}
+    if path[:1] == ("classes",):
+        path = path[2:]
     if path == ("retrier",) and isinstance(node, str):
         return {"kind": node}
     if path[:2] == ("action", "outcomes") and len(path) == 3 and isinstance(node, int | float):

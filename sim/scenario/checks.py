@@ -3,20 +3,25 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from pydantic import PydanticUserError
+from pydantic import PydanticUserError, TypeAdapter, ValidationInfo
 
 from sim.convex.platform import Platform
+from sim.kernel.durations import parse_duration
+from sim.options.model import file_rules
 from sim.retriers.registry import KINDS
 from sim.scenario.data_files import DataFiles
 from sim.scenario.mistakes.known_keys import KnownKeys
 from sim.scenario.mistakes.problems import Path as Keys
 from sim.scenario.mistakes.problems import Problem
 from sim.scenario.mistakes.without_effect import settings_without_effect
+from sim.scenario.parts.classes import whole_retrier
 from sim.scenario.parts.own_service import keys_of_own_service
 from sim.scenario.parts.retrier import options_schema
 from sim.scenario.tree import Tree, written
+from sim.world.arrivals import Arrivals, most_before
+from sim.world.workload import RequestsOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,10 @@ def problems_of_settings(tree: Tree, surroundings: Surroundings) -> list[Problem
 
 def allowed_keys(tree: Tree, path: Keys, surroundings: Surroundings) -> list[str]:
     """Return the keys that may stand in the mapping at a path."""
+    if path[:1] == ("classes",) and path[2:3] == ("retrier",):
+        own = written(tree, "classes", str(path[1]), "retrier")
+        if isinstance(own, Mapping):
+            tree, path = {**tree, "retrier": whole_retrier(own, tree.get("retrier"))}, path[2:]
     if path[:1] == ("retrier",) and (keys := _keys_of_foreign_retrier(tree, surroundings)) is not None:
         return keys.at(tree["retrier"], path[1:])
     if len(path) == 2 and path[0] == "services" and (found := _keys_of_own_service(tree, path[1], surroundings)):
@@ -80,6 +89,37 @@ def with_profile(values: Mapping[str, Any]) -> dict[str, Any]:
     if values.get("world") == "shared" and isinstance(platform, Mapping) and "profile" not in platform:
         return {**values, "platform": {**platform, "profile": "convex"}}
     return dict(values)
+
+
+def with_count(values: Mapping[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    """Return the values of a scenario with room for all requests that its arrivals make, if it does not say how many.
+
+    That is so for arrivals that have an end: a schedule or bursts up to `until`, a schedule whose last rate is 0.
+    Anything that is wrong in them is left to the models.
+    """
+    requests, until = values.get("requests"), values.get("until")
+    if isinstance(requests, RequestsOptions):
+        given, arrivals = requests.model_fields_set, requests.arrivals
+    elif isinstance(requests, Mapping):
+        given, arrivals = set(requests), requests.get("arrivals")
+    else:
+        return dict(values)
+    if values.get("world") != "shared" or "count" in given or arrivals is None:
+        return dict(values)
+    try:
+        written_arrivals = _ARRIVALS.validate_python(arrivals, **file_rules(info.context))
+        until_ns = None if until in (None, "drained") else parse_duration(until)
+    except ValueError:
+        return dict(values)
+    count = most_before(written_arrivals, until_ns)
+    if count is None:
+        return dict(values)
+    if isinstance(requests, RequestsOptions):
+        return {**values, "requests": RequestsOptions(count=max(count, 1), arrivals=arrivals)}
+    return {**values, "requests": {**requests, "count": max(count, 1)}}
+
+
+_ARRIVALS: Final[TypeAdapter[Any]] = TypeAdapter(Arrivals)
 
 
 def retrier_of_first_cell(tree: Tree) -> tuple[Keys, Any] | None:

@@ -13,7 +13,7 @@ from sim.laws.columns import Column, read_column
 from sim.laws.distributions import Empirical
 from sim.scenario.mistakes.problems import Path as Keys
 from sim.scenario.mistakes.problems import Problem
-from sim.world.workload import Recorded
+from sim.world.arrivals import Recorded
 
 MAX_BYTES = 64 << 20
 COLUMN_KINDS = ("empirical", "file")

@@ -23,7 +23,10 @@ from sim.scenario.tree import without
 from sim.scenario.yaml.writer import yaml_lines
 
 NOT_IDENTITY = ("name", "why", "expect", "check", "explore", "course", "tune")
-OPTIONAL_PARTS = ("measure", "cancel", "heals_at", "explore", "course", "precision", "tune")
+OPTIONAL_PARTS = (
+    *("measure", "cancel", "heals_at", "explore", "course", "precision", "tune"),
+    *("clients", "classes", "resubmit"),
+)
 
 
 def resolved(scenario: Scenario) -> dict[str, Any]:
@@ -49,6 +52,10 @@ def resolved(scenario: Scenario) -> dict[str, Any]:
 def _resolved_alone(scenario: Scenario) -> dict[str, Any]:
     tree = scenario.model_dump(mode="json", exclude={"sweep", "variants"})
     tree["keep"] = scenario.keeps if scenario.world == "isolated" else None
+    for one in scenario.callers:
+        of_class = tree["classes"][one.name]
+        if of_class["action"] is not None:
+            of_class["action"] = one.action.model_dump(mode="json")
     # In the platform's numbers None means something: no latency. If it were left out, a profile would fill the gap.
     tree = {**_without_none(tree), "platform": tree["platform"]}
     if not tree["services"]:

@@ -33,6 +33,7 @@ from sim.scenario.checks import (
     allowed_keys,
     problems_of_settings,
     retrier_of_first_cell,
+    with_count,
     with_profile,
     without_cells,
 )
@@ -40,6 +41,7 @@ from sim.scenario.data_files import attach
 from sim.scenario.mistakes.problems import Path as Keys
 from sim.scenario.mistakes.problems import Problem, ScenarioError
 from sim.scenario.mistakes.pydantic_words import problems_of
+from sim.scenario.parts.classes import REPLACED_BY_SERVICE, CallerClass, Classes, caller_classes, with_class_retriers
 from sim.scenario.parts.course import Bounds, CourseOptions
 from sim.scenario.parts.invariants import InvariantChoice
 from sim.scenario.parts.precision import MOST_EXPECTATIONS, MOST_REPLICATIONS, Precision
@@ -48,6 +50,8 @@ from sim.scenario.parts.services import Services, problems_of_services, unknown_
 from sim.scenario.parts.tuning import AnyValue, Expect, TuneOptions
 from sim.scenario.tree import Tree
 from sim.world.actions import ActionOptions
+from sim.world.arrivals import Closed
+from sim.world.callers import ClientsOptions, ResubmitOptions
 from sim.world.faults import Fault, SystemError  # noqa: A004  # the platform's own word
 from sim.world.services.options import FrontOptions
 from sim.world.workload import CancelOptions, RequestsOptions
@@ -148,6 +152,15 @@ class Scenario(Options):
         default="isolated", description="`isolated`: each request alone, from t = 0; `shared`: one deployment for all."
     )
     requests: RequestsOptions = Field(default=RequestsOptions(), description="How many, and when they come.")
+    clients: ClientsOptions | None = Field(
+        default=None, description="Shared worlds: the processes that ask; one unless stated."
+    )
+    classes: Classes | None = Field(
+        default=None, description="Shared worlds: classes of callers, by name; each writes what differs."
+    )
+    resubmit: ResubmitOptions | None = Field(
+        default=None, description="Callers who ask again on their own when they are told of a failure."
+    )
     replications: int = Field(
         default=1, ge=1, le=MOST_REPLICATIONS, description="Shared worlds: independent repetitions."
     )
@@ -233,13 +246,14 @@ class Scenario(Options):
         problems += file_problems
         cells = {key: value for key, value in tree.items() if key in {"sweep", "variants"}}
         try:
-            scenario = handler({**with_profile(filled), **cells})
+            values = with_count(with_class_retriers(with_profile(filled)), info)
+            scenario = handler({**values, **cells})
         except ValidationError as error:
             found = problems_of(error, whole, lambda path: allowed_keys(whole, path, surroundings))
             if of_first_cell is not None:
                 found = [_below(problem, "retrier", of_first_cell[0]) for problem in found]
-            raise ScenarioError(_first_each([*found, *problems])) from None
-        problems += _limits_below_start(scenario)
+            raise ScenarioError(_first_each([*_once(found), *problems])) from None
+        problems += [*_limits_below_start(scenario), *_count_is_missing(scenario)]
         problems += _problems_of_called(scenario)
         if scenario.world == "shared" and scenario.requests.count > MOST_KEPT:
             reason = (
@@ -251,6 +265,16 @@ class Scenario(Options):
         scenario._written = tree  # noqa: SLF001  # an instance of its own class
         scenario._surroundings = surroundings  # noqa: SLF001  # as above
         return scenario
+
+    @cached_property
+    def callers(self) -> tuple[CallerClass, ...]:
+        """The classes of callers with all that they have from the scenario filled in; none if it has no classes."""
+        return caller_classes(self.classes, self.action)
+
+    @cached_property
+    def retriers(self) -> tuple[RetrierChoice, ...]:
+        """The scenario's own retrier, and those that classes of callers have of their own."""
+        return (self.retrier, *(one.retrier for one in self.callers if one.retrier is not None and one.share > 0))
 
     @property
     def keeps(self) -> Literal["requests", "histogram"]:
@@ -303,6 +327,28 @@ def _first_each(problems: Sequence[Problem]) -> list[Problem]:
     return [problem for problem in problems if first[problem.keys] is problem]
 
 
+def _once(problems: Sequence[Problem]) -> list[Problem]:
+    """Leave out what is wrong with the scenario's retrier where a class takes over its options."""
+    of_retrier = {problem.reason for problem in problems if problem.keys[:1] == ("retrier",)}
+    return [
+        problem
+        for problem in problems
+        if problem.keys[:1] != ("classes",) or problem.keys[2:3] != ("retrier",) or problem.reason not in of_retrier
+    ]
+
+
+def _count_is_missing(scenario: Scenario) -> list[Problem]:
+    """Find closed arrivals that are to end at `until`: how many there are by then, only a run can tell."""
+    requests = scenario.requests
+    if not isinstance(requests.arrivals, Closed) or scenario.until is None or "count" in requests.model_fields_set:
+        return []
+    reason = (
+        "needs requests.count beside `until`: how many requests closed arrivals make depends on how long they take; "
+        "write the most that may come"
+    )
+    return [Problem(("requests", "arrivals", "closed"), reason, at_key=True)]
+
+
 def _below(problem: Problem, key: str, place: Keys) -> Problem:
     """Return the problem of a value below a key as one of the value that is written at another place."""
     return replace(problem, keys=(*place, *problem.keys[1:])) if problem.keys[:1] == (key,) else problem
@@ -325,7 +371,7 @@ def _limits_below_start(scenario: Scenario) -> list[Problem]:
 
 def _problems_of_called(scenario: Scenario) -> list[Problem]:
     """Find what is wrong with the services and with who calls them."""
-    problems = list(problems_of_services(scenario.services))
+    problems = list(problems_of_services(scenario.services, [one.name for one in scenario.callers]))
     problems += [
         Problem(
             ("services", name, "rate_limit", "burst"),
@@ -336,14 +382,22 @@ def _problems_of_called(scenario: Scenario) -> list[Problem]:
         and (limit := one.rate_limit) is not None
         and (count := scenario.requests.count) < limit.burst
     ]
-    called, place = scenario.action.service, ("action", "service")
-    if called is None:
-        return problems
-    if scenario.world == "isolated":
-        reason = "requests meet at a service, but in an isolated world each is alone: write `world: shared`"
-        problems.append(Problem(place, reason))
-    elif called not in scenario.services:
-        problems.append(unknown_service(place, called, scenario.services))
+    called: list[tuple[Keys, str | None]] = [(("action", "service"), scenario.action.service)]
+    called += [
+        (("classes", name, "action", "service"), None if one.action is None else one.action.service)
+        for name, one in (scenario.classes or {}).items()
+    ]
+    for name, one in (scenario.classes or {}).items():
+        if one.action is not None and one.action.service is not None:
+            reason = f"cannot matter beside service: the service '{one.action.service}' says how its calls go"
+            idle = sorted(one.action.model_fields_set & REPLACED_BY_SERVICE)
+            problems += [Problem(("classes", name, "action", key), reason, at_key=True) for key in idle]
+    for place, service in called:
+        if service is not None and scenario.world == "isolated":
+            reason = "requests meet at a service, but in an isolated world each is alone: write `world: shared`"
+            problems.append(Problem(place, reason))
+        elif service is not None and service not in scenario.services:
+            problems.append(unknown_service(place, service, scenario.services))
     return problems
 
 

@@ -18,6 +18,7 @@ from sim.history.vocabulary import (
     IN_PROGRESS,
     OF_THE_REQUEST,
     RETURNED,
+    SILENT,
     SUCCESS,
     THREW,
     missing_job,
@@ -128,7 +129,15 @@ class _Reader:
         story.retrier, story.submitted_ns = event.retrier, event.t_ns
         story.restarts = [span for span in story.restarts if span[1] is None or span[1] > event.t_ns]
         into = f", {span_text(event.t_ns)} into the run" if event.t_ns else ""
-        self._say(event.t_ns, CALLER, f"submits request {event.request} to {event.retrier}{into}")
+        who = f" for client {event.client}" if event.client >= 0 else ""
+        of = "" if event.caller_class is None else f" of class {event.caller_class}"
+        self._say(event.t_ns, CALLER, f"submits request {event.request}{of}{who} to {event.retrier}{into}")
+
+    def _resubmit(self, event: events.Resubmitted) -> None:
+        story = self.story
+        story.settled = None
+        why = "has heard nothing" if event.reason == SILENT else "was told of a failure"
+        self._say(event.t_ns, CALLER, f"{why}, submits the request again (submission {event.submission})")
 
     def _job(self, event: events.JobCreated) -> None:
         due_ns, worked = max(event.due_ns, event.t_ns), event.function in self._actions
@@ -421,6 +430,7 @@ class _Reader:
 
     _tells: ClassVar[dict[type[events.Event], Callable[..., None]]] = {
         events.Submitted: _submit,
+        events.Resubmitted: _resubmit,
         events.JobCreated: _job,
         events.JobStepped: _state,
         events.CallbackRan: _callback,

@@ -1,4 +1,4 @@
-"""The outside world: how attempts of the user's action go, their effects, the weather, and when requests come.
+"""The outside world: how attempts of the user's action go, their effects, the weather, who asks and when.
 
 May import `laws`, `history`, `options` and `kernel`.
 """

@@ -173,7 +173,7 @@ class ActionModel:
         attempt.blame = Cause.timeout
         if self._recorder is not None:
             self._recorder.add((self._clock.now_ns, "lost", attempt.request.number, attempt.number, "", None))
-        attempt.host.attempt_lost()
+        attempt.host.attempt_lost()  # type: ignore[union-attr]  # it has not ended, so it has one
 
     def _effect(self, effect: _Effect) -> None:
         self._apply(effect.attempt)
@@ -209,4 +209,4 @@ class ActionModel:
         if self._recorder is not None:
             says = attempt.failure if how == THREW else None
             self._recorder.add((self._clock.now_ns, "attempt_end", request.number, attempt.number, how, says))
-        attempt.host.attempt_over(how)
+        attempt.host.attempt_over(how)  # type: ignore[union-attr]  # as above

@@ -75,7 +75,8 @@ class Attempt:
     def __init__(self, request: Request, number: int, host: Host, outcome: AttemptOutcome) -> None:
         self.request = request
         self.number = number
-        self.host = host
+        self.host: Host | None = host
+        """None once neither needs the other: two that refer to each other would be left to the garbage collector."""
         self.how: End = RETURNED
         """How it ends, known from its start."""
         self.blame = BLAME[outcome]
@@ -101,6 +102,7 @@ class Attempt:
         """
         if not self.given_up and (not self.ended or self.blame is Cause.report_lost):
             self.blame = cause if self.effect_done else Cause.timeout
+        self.host = None
         self.give_up(now_ns)
         if not self.ended:
             self.ended = True
@@ -115,6 +117,7 @@ class Attempt:
     def over(self, *, reported: bool) -> None:
         """Note that its host is done with it; `reported`: the retrier can see how it ended."""
         self._is_over = True
+        self.host = None
         if reported and self.blame is Cause.report_lost:
             self.blame = Cause.repeated
 

@@ -32,7 +32,8 @@ def apply_effect(key: Key, attempt: Attempt, now_ns: int, window_ns: int | None)
     """Let an effect arrive and count it. Returns `applied`, `suppressed` or, for a duplicate, the name of its cause.
 
     The cause of a duplicate is how the attempt of the effect before it went; but if the duplicate's own attempt was
-    given up before, the cause is `timeout`. `window_ns` is None if the receiver recognizes nothing.
+    given up before, the cause is `timeout`, and if the two belong to different submissions it is `resubmit`.
+    `window_ns` is None if the receiver recognizes nothing.
     """
     request, last = attempt.request, key.last_applied
     name = APPLIED
@@ -43,7 +44,10 @@ def apply_effect(key: Key, attempt: Attempt, now_ns: int, window_ns: int | None)
         request.suppressed += 1
         return SUPPRESSED
     else:
-        cause = Cause.timeout if attempt.given_up else last.blame
+        if attempt.request.submission != last.request.submission:
+            cause = Cause.resubmit
+        else:
+            cause = Cause.timeout if attempt.given_up else last.blame
         if request.duplicates is None:
             request.duplicates = [0] * CAUSES
         request.duplicates[cause] += 1

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sim.history.request import Request
     from sim.history.vocabulary import End
 
@@ -45,3 +47,15 @@ class External(Protocol):
     def begin(self, host: Host, request: Request) -> None:
         """Start one attempt."""
         ...
+
+
+class ByClass:
+    """The action of several classes of callers: each request gets that of its class."""
+
+    def __init__(self, models: Sequence[External]) -> None:
+        """Take the models by class."""
+        self._models = models
+
+    def begin(self, host: Host, request: Request) -> None:
+        """Start one attempt."""
+        self._models[request.caller_class].begin(host, request)

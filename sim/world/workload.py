@@ -1,63 +1,22 @@
 """The options of requests: how many there are, when they arrive, and which of them are canceled."""
 
-from typing import Annotated, Self
+from typing import Self
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
-from typing_extensions import TypeAliasType
 
 from sim.history.vocabulary import OF_THE_REQUEST, CancelTarget
 from sim.kernel.choices import Choices
-from sim.kernel.draws import Draws
-from sim.kernel.durations import LONGEST_NS, NS_PER_S, RUNAWAY_NS
-from sim.laws.columns import Column
-from sim.laws.distributions import Law, exponential_ns
-from sim.options.model import Options, Rate, Share
-from sim.options.single_key import SingleKey
-
-REQUESTS_MAX = 1_000_000_000
-
-
-class AtOnce(Options):
-    """All requests are submitted at 0."""
-
-
-class Poisson(Options):
-    """Independent callers: the gaps between submissions, the one before the first included, are exponential."""
-
-    rate: Rate
-
-
-class Steady(Options):
-    """A request every 1/rate, the first at 0."""
-
-    rate: Rate
-
-
-class Recorded(Column):
-    """Submission times from a column of a file, counted from the start; of too many the earliest count."""
-
-
-Arrivals = TypeAliasType(
-    "Arrivals",
-    Annotated[
-        AtOnce | Poisson | Steady | Recorded,
-        SingleKey(
-            "kind of arrivals",
-            "{poisson: {rate: 50/s}}",
-            {"at_once": AtOnce, "poisson": Poisson, "constant": Steady, "file": Recorded},
-            bare=("at_once",),
-        ),
-    ],
-)
-"""When the requests of a shared world are submitted, written as one key and its options, or just `at_once`."""
+from sim.kernel.durations import LONGEST_NS, NS_PER_S
+from sim.laws.distributions import Law
+from sim.options.model import Options, Share
+from sim.world.arrivals import REQUESTS_MAX, Arrivals, Poisson, Recorded, Steady, open_times_ns
 
 
 class RequestsOptions(Options):
     """How many requests a cell has (each replication, in shared worlds), and when they are submitted."""
 
     count: int = Field(default=10_000, ge=1, le=REQUESTS_MAX)
+    """Of a schedule or of bursts that have an end, all that come before it unless stated."""
     arrivals: Arrivals | None = None
     """Only in shared worlds; `at_once` unless stated."""
 
@@ -81,32 +40,6 @@ class CancelOptions(Options):
     """The request, by its retrier; or the job of its action or of its poll, by an operator."""
 
 
-def arrival_times_ns(options: RequestsOptions, choices: Choices) -> list[int]:
-    """Return the submission times in ns, ascending, one for each request.
-
-    Poisson gaps come from stream `arrival`, entity the request's number. Raises ValueError if the last request comes
-    later than `RUNAWAY_NS`, and if a file of arrivals has too few values.
-    """
-    arrivals, count = options.arrivals, options.count
-    match arrivals:
-        case Poisson():
-            gaps_ns = np.rint(exponential_ns(_uniforms(choices, count), NS_PER_S / arrivals.rate))
-            if gaps_ns.sum() > RUNAWAY_NS:
-                raise ValueError("at this rate the last request arrives too late to be simulated")
-            times_ns: list[int] = np.cumsum(gaps_ns.astype(np.int64)).tolist()
-            return times_ns
-        case Steady():
-            even_ns: list[int] = np.rint(np.arange(count) * float(NS_PER_S) / arrivals.rate).astype(np.int64).tolist()
-            return even_ns
-        case Recorded():
-            if len(arrivals.values_ns) < count:
-                raise ValueError(f"{arrivals.file} has {len(arrivals.values_ns)} arrivals for {count} requests")
-            return list(arrivals.values_ns[:count])
-        case _:
-            return [0] * count
-
-
-def _uniforms(choices: Choices, count: int) -> NDArray[np.float64]:
-    if isinstance(choices, Draws):
-        return choices.uniforms("arrival", np.arange(count, dtype=np.int64))
-    return np.array([choices.uniform("arrival", number) for number in range(count)])
+def arrival_times_ns(options: RequestsOptions, choices: Choices, until_ns: int | None = None) -> list[int]:
+    """Return when requests are submitted, ascending, as `sim.world.arrivals.open_times_ns` does."""
+    return open_times_ns(options.arrivals, options.count, choices, until_ns)

@@ -675,6 +675,23 @@ def test_a_client_that_calls_again_after_a_success_has_lost_nothing(tale: type) 
     ]
 
 
+def asked_again(tale: Any, reason: str = "failed") -> Any:
+    """Tell of an attempt that fails although its effect is done, and of the attempt of a second submission."""
+    told = tale().submit().attempt(1, "ack_lost", effect=10).at(10).effect(1).ends(1, "threw").settles("gave_up")
+    return told.at(20).submit_again(2, reason).attempt(2, effect=30).at(30)
+
+
+def test_a_duplicate_of_another_submission_is_charged_to_the_caller(tale: type) -> None:
+    assert asked_again(tale).effect(2, "resubmit").broken(effects.duplicates_have_causes) == []
+    assert len(asked_again(tale).effect(2, "ack_lost").broken(effects.duplicates_have_causes)) == 1
+
+
+def test_a_duplicate_of_submissions_side_by_side_may_have_any_cause_but_is_no_first_effect(tale: type) -> None:
+    for cause, count in (("resubmit", 0), ("timeout", 0), ("applied", 1)):
+        story = asked_again(tale, "silent").effect(2, cause)
+        assert len(story.broken(effects.duplicates_have_causes)) == count
+
+
 def test_a_handler_that_runs_the_action_twice_has_lost_nothing(tale: type) -> None:
     story = first_effect(tale).ends(1, "returned").attempt(2, job=0, effect=50).at(50)
     assert story.effect(2, "repeated").broken(effects.duplicates_have_causes) == []

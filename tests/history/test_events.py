@@ -1,7 +1,5 @@
 """Histories: frozen events in order, and a digest that tells two of them apart."""
 
-from collections.abc import Sequence
-
 import pytest
 
 from sim.history import events
@@ -11,11 +9,13 @@ from sim.history.events import (
     EffectMade,
     Event,
     JobStepped,
+    MutationCommitted,
     Noted,
+    NumberDrawn,
     ServerDied,
     Submitted,
 )
-from sim.history.recorder import Committed, History, Raw, Recorder
+from sim.history.recorder import History, Raw, Recorder
 
 
 def recorder(*events: Raw) -> Recorder:
@@ -31,14 +31,6 @@ RESTART: Raw = (7, "restart", -1, -1, "", 2)
 
 
 KINDS = [made for made in vars(events).values() if isinstance(made, type) and issubclass(made, Event) and made.kind]
-
-
-class Several:
-    """The detail of a tuple that stands for two events."""
-
-    def unfold(self, raw: Raw) -> Sequence[Raw]:
-        commit = Committed(raw[0], 0, 0, (), (), (), -1)
-        return [(raw[0], "draw", raw[2], -1, "some", 0.5), (raw[0], "commit", raw[2], raw[3], raw[4], commit)]
 
 
 def test_events_come_as_they_happened() -> None:
@@ -74,8 +66,13 @@ def test_an_event_cannot_be_changed() -> None:
 
 
 def test_a_tuple_that_stands_for_several_is_unfolded_in_its_place() -> None:
-    unfolded = recorder(FIRST, (6, "commit", 0, 3, "retry", Several()), SECOND).history()
-    assert [event.kind for event in unfolded] == ["submit", "draw", "commit", "effect"]
+    mutation = (("draw", -1, "some", 0.5), 5, 1, 2, ("runs:1", None), (), -1, ("runs:2",), None, None)
+    unfolded = recorder(FIRST, (6, "commit", 0, 3, "retry", mutation), SECOND).history()
+    assert unfolded.events[1:-1] == [
+        NumberDrawn(6, 0, "some", 0.5),
+        JobStepped(6, 0, 3, "retry", "pending", "success"),
+        MutationCommitted(6, 0, 3, "retry", 5, 1, 2, (("runs:1", None),), (), (3, "runs:2"), -1),
+    ]
 
 
 def test_a_history_has_what_was_recorded_so_far() -> None:

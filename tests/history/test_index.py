@@ -1,5 +1,6 @@
 """The index of a history: who created what, what an attempt came to, and what belongs to nothing."""
 
+from sim.history.entities import NOT_YET
 from sim.history.index import Index
 from sim.history.recorder import History
 
@@ -48,3 +49,16 @@ def test_what_belongs_to_no_attempt_and_no_job_is_set_apart(tale: type) -> None:
     found = index(tale().submit().ends(1, "threw").step(7, "pending", "failed"))
     assert [event.attempt for _, event in found.strays] == [1]
     assert [event.job for _, event in found.strangers] == [7]
+
+
+def test_a_request_is_open_again_once_it_is_submitted_again(tale: type) -> None:
+    told = tale().submit().settles("gave_up").at(5).submit_again(2)
+    request = index(told).requests[0]
+    assert (request.settled, request.outcome, request.settled_at) == (None, "", NOT_YET)
+    assert [event.submission for _, event in request.resubmits] == [2]
+
+
+def test_of_a_request_that_is_submitted_again_the_last_conclusion_counts(tale: type) -> None:
+    told = tale().submit().settles("gave_up").at(5).submit_again(2).at(6).settles("gave_up").at(7).settles("success")
+    request = index(told).requests[0]
+    assert (request.outcome, request.settled_at, request.resettled) == ("success", 4, [])

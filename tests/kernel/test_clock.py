@@ -162,6 +162,67 @@ def test_a_reset_clock_is_a_new_one() -> None:
     assert (clock.drain(None, 10), clock.now_ns, fired, clock.background) == (True, 3, ["after"], 0)
 
 
+# Limits.
+
+
+def limited(clock: Clock, delay_ns: int, fired: list[Any], name: Any) -> None:
+    clock.set_limit(Timer(fired, name), delay_ns)
+
+
+def in_background(clock: Clock, delay_ns: int, fired: list[Any], name: Any) -> None:
+    clock.call_in_background(delay_ns, lambda: fired.append(name))
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["limit", "urgent", "normal"]), st.integers(0, 3))))
+def test_limits_fire_as_background_calls_do_among_all_other_timers(timers: list[tuple[int, str, int]]) -> None:
+    def played(set_limit: Callable[..., None]) -> list[Any]:
+        clock, fired = Clock(), list[Any]()
+
+        def set_timer(number: int, kind: str, delay_ns: int) -> None:
+            if kind == "limit":
+                set_limit(clock, delay_ns, fired, number)
+            else:
+                clock.call_after(delay_ns, lambda: fired.append(number), urgent=kind == "urgent")
+
+        for number, (at_ns, kind, delay_ns) in enumerate(timers):
+            clock.call_after(at_ns, partial(set_timer, number, kind, delay_ns))
+        fired.append((clock.drain(None, 1000), clock.now_ns, clock.drained))
+        return fired
+
+    assert played(limited) == played(in_background)
+
+
+def test_limits_alone_keep_nothing_going() -> None:
+    clock, fired = Clock(), list[str]()
+    limited(clock, 10, fired, "first")
+    limited(clock, 10, fired, "second")
+    clock.call_after(5, lambda: None)
+    assert (clock.drain(None, 10), clock.now_ns, fired) == (True, 5, [])
+
+
+def test_limits_are_among_all_timers_and_any_of_an_instant_can_go_first() -> None:
+    clock, fired = Clock(), list[str]()
+    for name in ("a", "b", "c"):
+        limited(clock, 10, fired, name)
+    clock.call_after(10, lambda: fired.append("normal"))
+    clock.call_after(20, lambda: None)
+    assert [entry[3] for entry in clock.timers()[:3]] == [entry[3] for entry in clock.next_timers()]
+    clock.fire(clock.next_timers()[1])
+    assert [entry[3].name for entry in clock.next_timers()] == ["a", "c"]
+    clock.fire(clock.next_timers()[1])
+    clock.drain(None, 10)
+    assert (fired, clock.background) == (["b", "c", "a", "normal"], 0)
+
+
+def test_a_clock_that_is_reset_forgets_its_limits() -> None:
+    clock, fired = Clock(), list[str]()
+    limited(clock, 10, fired, "before")
+    clock.reset()
+    limited(clock, 10, fired, "after")
+    clock.call_after(20, lambda: None)
+    assert (clock.drain(None, 10), fired, clock.background) == (True, ["after"], 0)
+
+
 # Tasks.
 
 

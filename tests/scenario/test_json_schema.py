@@ -62,6 +62,7 @@ def test_every_option_has_a_bound() -> None:
     free = {
         "/properties/retrier/anyOf",
         "/$defs/LayerOptions/properties/retrier/anyOf",
+        "/$defs/ClassOptions/properties/retrier/anyOf",
         "/$defs/Empirical/properties/rows/anyOf",
         "/$defs/Recorded/properties/rows/anyOf",
     }

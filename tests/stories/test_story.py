@@ -353,3 +353,22 @@ class TestTimeAxis:
     def test_a_story_of_one_instant_has_no_time_to_tell(self) -> None:
         ax = CASES["none-stuck"]().ax
         assert [label.get_text() for label in ax.get_xticklabels()] == ["0"]
+
+
+class TestCallers:
+    def test_a_story_says_which_caller_asks_and_why_again(self) -> None:
+        text = (
+            "world: shared\nretrier: none\nrequests: {count: 2}\nclients: {count: 2}\nclasses: {web: {share: 1.0}}\n"
+            "resubmit: {after: {constant: 1s}, at_most: 2, silent_after: 5s}\n"
+            "action: {script: [{outcome: fail}, {outcome: hang}, {outcome: success}]}"
+        )
+        recorder = Recorder()
+        (_, request) = World(parse(text), recorder=recorder).shared()
+        story = read(recorder.history(), 1)
+        told = [entry.text for entry in story.entries if entry.who == "caller"]
+        assert told == [
+            "submits request 1 of class web for client 1 to none",
+            "was told of a failure, submits the request again (submission 2)",
+            "has heard nothing, submits the request again (submission 3)",
+        ]
+        assert story.settled == (request.settled_ns, "success")

@@ -161,3 +161,11 @@ def test_the_text_is_json_with_an_event_a_line_and_the_same_each_time() -> None:
     trace = json.loads(texts[0], parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     assert trace == trace_events(replay(scenario, 1), 1, 'a "name"')
     assert len(texts[0].splitlines()) == len(trace["traceEvents"]) + 2
+
+
+def test_a_trace_marks_where_the_caller_asks_again(tale: Any) -> None:
+    told = tale().submit().at(10).settles("gave_up").at(25).submit_again(2)
+    trace = trace_events(History(told.raw), 0, "told")
+    assert [(e["name"], e["ts"], e["args"]) for e in of(trace, "i")] == [
+        ("the caller submits it again", 25_000.0, {"detail": "failed"})
+    ]

@@ -112,6 +112,9 @@ class Tale:
     def submit(self, request: int = 0) -> "Tale":
         return self.add("submit", name="told", request=request)
 
+    def submit_again(self, submission: int, reason: str = "failed") -> "Tale":
+        return self.add("resubmit", submission, reason)
+
     def attempt(
         self,
         number: int,

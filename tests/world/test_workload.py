@@ -10,13 +10,10 @@ from scipy.special import chdtrc, kolmogorov
 from sim.kernel.choices import Script
 from sim.kernel.draws import Draws
 from sim.laws.distributions import Constant, Exponential
+from sim.world.arrivals import AtOnce, Poisson, Recorded, Steady
 from sim.world.workload import (
-    AtOnce,
     CancelOptions,
-    Poisson,
-    Recorded,
     RequestsOptions,
-    Steady,
     arrival_times_ns,
 )
 

@@ -193,7 +193,7 @@ PLATFORM: dict[str, tuple[str, str, dict[str, Any], list[Place]]] = {
         "backoffs-last",
         "component",
         CROWDED,
-        [(MutationCall, "_conflict", ("self._after(delay_ns, ", "self._after(delay_ns // 2, "))],
+        [(MutationCall, "_conflict", ("self._begin_after(delay_ns)", "self._begin_after(delay_ns // 2)"))],
     ),
     "law: one request in two is permanently broken": (
         "outcomes-as-stated",

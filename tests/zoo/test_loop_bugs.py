@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from sim.clients.client import Call, CallFailed, Client, ClientContext, _Connection
+from sim.clients import client
+from sim.clients.client import CallFailed, Client, ClientContext, _Connection
 from sim.promises.promises import Promises
 from sim.retriers.base import LoopRetrier
 from sim.testing.strategies import scenarios
@@ -217,29 +218,29 @@ CLIENT_BUGS: dict[str, tuple[str, dict[str, Any], tuple[Any, str, Change]]] = {
     "client: sleeps are a tenth short": (
         "clients-wait",
         {"always": ("fail",)},
-        (ClientContext, "sleep", ("call_after(delay_ns, ", "call_after(int(0.9 * delay_ns), ")),
+        (ClientContext, "sleep", ("set_timer(awake, delay_ns)", "set_timer(awake, int(0.9 * delay_ns))")),
     ),
     "client: timeouts count from the submission": (
         "clients-wait",
         {"always": ("fail", "latency")},
         (
-            Call,
-            "__call__",
+            _Connection,
+            "limit",
             (
-                "call_after(ns_of_ms(timeout_ms), ",
-                "call_after(max(ns_of_ms(timeout_ms) - client.clock.now_ns + client.request.submitted_ns, 0), ",
+                "ns_of_ms(timeout_ms))",
+                "max(ns_of_ms(timeout_ms) - self.started_ns + self._client.request.submitted_ns, 0))",
             ),
         ),
     ),
     "client: errors name their wait in seconds": (
         "retry-after-honored",
         {"always": ("fail", "retry_after")},
-        (_Connection, "attempt_over", ("retry_after_ns / NS_PER_MS", "retry_after_ns / NS_PER_MS / 1000")),
+        (client, "_error", ("retry_after_ns / NS_PER_MS", "retry_after_ns / NS_PER_MS / 1000")),
     ),
     "client: final errors look like others": (
         "no-retry-of-final-error",
         {"always": ("fail", "final")},
-        (_Connection, "attempt_over", ("error.final = failure.final", "error.final = False")),
+        (client, "_error", ("error.final = failure.final", "error.final = False")),
     ),
 }
 

@@ -290,7 +290,7 @@ BUGS: dict[str, tuple[str, list[Place]]] = {
     ),
     "record: a client's calls are no actions": (
         "client",
-        [(Call, "__call__", ("        client.request.actions += 1\n", ""))],
+        [(Call, "__call__", ("        request.actions += 1\n", ""))],
     ),
     "record: columns take each other's place": (
         "helpers",
@@ -298,7 +298,7 @@ BUGS: dict[str, tuple[str, list[Place]]] = {
             (
                 module,
                 "table",
-                ("getattr(request, name) for", "getattr(request, {'suppressed': 'effects'}.get(name, name)) for"),
+                ("map(get, part)", "map(_ATTRIBUTES['effects'] if name == 'suppressed' else get, part)"),
             )
             for module in (sys.modules["sim.api.check"], search)
         ],
@@ -667,15 +667,15 @@ BUGS: dict[str, tuple[str, list[Place]]] = {
                 _Connection,
                 "attempt_over",
                 (
-                    "self.answer.succeed(self.attempt.number)",
-                    "client.clock.call_after(10**6, lambda: self.answer.succeed(self.attempt.number))",
+                    "self.answer.succeed(attempt.number)",
+                    "client.clock.call_after(10**6, lambda: self.answer.succeed(attempt.number))",
                 ),
             )
         ],
     ),
     "client: what has ended is given up": (
         "client",
-        [(_Connection, "time_out", ("if attempt is not None and not attempt.ended:", "if attempt is not None:"))],
+        [(_Connection, "attempt_over", ("        self.attempt = None\n", ""))],
     ),
     "client: the last call of a limit is not made": (
         "client limits",
@@ -684,8 +684,8 @@ BUGS: dict[str, tuple[str, list[Place]]] = {
                 Call,
                 "__call__",
                 (
-                    "client.request.attempts >= client.calls_at_most",
-                    "client.request.attempts + 1 >= client.calls_at_most",
+                    "request.attempts >= client.calls_at_most",
+                    "request.attempts + 1 >= client.calls_at_most",
                 ),
             )
         ],

@@ -96,7 +96,16 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
         "serializable",
         "component",
         {},
-        [(Store, "commit", ("        if writes is not None:", "        if writes is not None and created is None:"))],
+        [
+            (
+                Store,
+                "commit",
+                (
+                    "if writes is not None:\n            written",
+                    "if writes is not None and created is None:\n            written",
+                ),
+            )
+        ],
     ),
     "store: a refused mutation leaves its jobs behind": (
         "atomic-commits",
@@ -298,7 +307,7 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
             (
                 MutationCall,
                 "_conflict",
-                ("self._after(delay_ns, self._begin)", "self._after(100 * delay_ns, self._begin)"),
+                ("self._begin_after(delay_ns)", "self._begin_after(100 * delay_ns)"),
             )
         ],
     ),
@@ -306,7 +315,7 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
         "reruns-in-law",
         DEPLOYED,
         OVERLAPS,
-        [(MutationCall, "_conflict", ("self._after(delay_ns, self._begin)", "self._after(0, self._begin)"))],
+        [(MutationCall, "_conflict", ("self._begin_after(delay_ns)", "self._begin_after(0)"))],
     ),
     "executor: calls run again without end": (
         "reruns-in-law",

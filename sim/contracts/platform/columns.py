@@ -77,7 +77,7 @@ def columns_of(view: View, request: Request) -> dict[str, Right]:
         "replication": view.terms.replication,
         "number": request.number,
         "client": 0 if request.submit is None else max(request.submit.client, 0),
-        "caller_class": 0 if request.submit is None else request.submit.caller_class or 0,
+        "caller_class": _class_of(view, request),
         "submissions": 1 + len(request.resubmits),
         "submitted_ns": request.submitted_ns,
         "first_effect_ns": first,
@@ -94,6 +94,13 @@ def columns_of(view: View, request: Request) -> dict[str, Right]:
         "action_ns": _action_ns(view, request),
         "outcome": _outcome(view, request),
     }
+
+
+def _class_of(view: View, request: Request) -> Right:
+    """Return the place of a request's class among those of the scenario; any if the terms do not name it."""
+    name = None if request.submit is None else request.submit.caller_class
+    names = list(view.terms.classes)
+    return 0 if name is None else names.index(name) if name in names else ANY
 
 
 def _conclusion(request: Request) -> Settled | None:
@@ -234,13 +241,16 @@ def _outcome(view: View, request: Request) -> int | frozenset[int]:
     if terms.drained:
         return Outcome.stuck
     looks = _client_goes_on(view, request) if view.is_client(request) else _will_be_looked_at(view, request)
-    if looks is None or (terms.cancels and not request.answers and not looks):
+    to_come = terms.resubmits or (terms.cancels and not request.answers)
+    if looks is None or (to_come and not looks):
         return frozenset({Outcome.open, Outcome.stuck})
     return Outcome.open if looks else Outcome.stuck
 
 
 def _client_goes_on(view: View, request: Request) -> bool | None:
     """Tell whether the loop sleeps or waits for a call that will end; None if no event tells."""
+    if request.resubmits:
+        return None  # several loops may go on, and those of them that are over are not told apart
     end_ns = view.terms.end_ns or view.terms.stopped_ns or view.last_ns
     if request.sleeps and request.sleeps[-1][1].t_ns + request.sleeps[-1][1].duration_ns > end_ns:
         return True
@@ -252,7 +262,7 @@ def _client_goes_on(view: View, request: Request) -> bool | None:
 
 def _will_be_looked_at(view: View, request: Request) -> bool | None:
     """Tell whether a function that can still settle the request is to run or goes on; None if no event tells."""
-    watchers = view.terms.watchers
+    watchers = view.terms_of(request).watchers
     submitted = any(commit.event.function == "submit" for commit in view.commits_of(request.number))
     if watchers is None or not submitted:
         return None if watchers is None else True

@@ -16,8 +16,10 @@ from sim.history.vocabulary import (
     LOST,
     LOST_CONTACT,
     RETURNED,
+    SILENT,
     SUPPRESSED,
     THREW,
+    Cause,
 )
 from sim.kernel.durations import format_duration
 from sim.promises.invariant import Violation, breach, invariant
@@ -32,6 +34,8 @@ CRASH = "crash_after_effect"
 TIMEOUT = "timeout"
 REPORT_LOST = "report_lost"
 REPEATED = "repeated"
+RESUBMIT = "resubmit"
+CAUSES = tuple(cause.name for cause in Cause)
 WITH_EFFECT = ("success", ACK_LOST, CRASH, LOST_CONTACT)
 ENDS = {
     "success": (RETURNED, DIED, CUT),
@@ -174,7 +178,8 @@ def duplicates_have_causes(view: View) -> Iterator[Violation]:
     """The first effect is applied; a later one is suppressed within the receiver's window, or names what caused it.
 
     The cause is what became of the attempt whose effect came before; or `timeout` if the attempt that makes the
-    duplicate had been given up. An attempt is given up, too, if another one begins before it is over.
+    duplicate had been given up. An attempt is given up, too, if another one begins before it is over. If the two are of
+    different submissions by the caller, the cause is `resubmit`.
     """
     for request in view.requests.values():
         last: Attempt | None = None
@@ -201,9 +206,28 @@ def _expected(  # noqa: PLR0917  # an effect and the one before
             return (SUPPRESSED,)
     elif event.t_ns - last_event.t_ns < window_ns:
         return (SUPPRESSED,)
+    causes = _across_submissions(attempt, last, at) if attempt.request.resubmits else ()
+    if causes:
+        return causes
     if _given_up(view, attempt, at):
         return (TIMEOUT,)
     return _blame(view, last, at)
+
+
+def _across_submissions(attempt: Attempt, last: Attempt, at: int) -> tuple[str, ...]:
+    """Return what a duplicate may be charged to since the two attempts may be of different submissions; else nothing.
+
+    If a caller asks again without a word of its request, two submissions go on side by side: no event says which of
+    them an attempt is of.
+    """
+    if any(place < at and resubmit.reason == SILENT for place, resubmit in attempt.request.resubmits):
+        return CAUSES
+    return (RESUBMIT,) if _submission(attempt) != _submission(last) else ()
+
+
+def _submission(attempt: Attempt) -> int:
+    """Return the submission an attempt is of, if each begins after the end of the one before."""
+    return sum(place < attempt.at for place, _ in attempt.request.resubmits)
 
 
 def _given_up(view: View, attempt: Attempt, at: int) -> bool:
@@ -212,8 +236,11 @@ def _given_up(view: View, attempt: Attempt, at: int) -> bool:
 
 
 def _following(attempt: Attempt, at: int) -> Attempt | None:
-    """Return the next attempt of the request, if that has begun by this place."""
-    return next((one for one in attempt.request.attempts if attempt.at < one.at < at), None)
+    """Return the next attempt of the submission, if that has begun by this place."""
+    following = next((one for one in attempt.request.attempts if attempt.at < one.at < at), None)
+    if following is None or not attempt.request.resubmits or _submission(following) == _submission(attempt):
+        return following
+    return None
 
 
 def _overtaken(view: View, attempt: Attempt, at: int) -> bool:

@@ -46,7 +46,7 @@ def clients_wait(view: View) -> Iterator[Violation]:
     own: dict[int, list[Event]] = {
         request.number: []
         for request in view.requests.values()
-        if request.sleeps or (request.attempts and request.attempts[0].job < 0)
+        if not request.resubmits and (request.sleeps or (request.attempts and request.attempts[0].job < 0))
     }
     hedges = view.terms.promises.hedges
     for event in view.events if own else ():

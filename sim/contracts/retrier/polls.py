@@ -72,6 +72,8 @@ def ends_acted_on(view: View) -> Iterator[Violation]:
         return
     actions: dict[int, list[Job]] = {}
     for commit in view.commits:
+        if commit.event.request not in view.requests:
+            continue  # of another class of callers, or submitted again
         look = view.jobs.get(commit.event.job)
         if look is None or look.name not in promises.poll_jobs:
             continue

@@ -33,7 +33,7 @@ def refusal(cell: Scenario) -> str | None:
     return next(_reasons(cell), None)
 
 
-def _reasons(cell: Scenario) -> Iterator[str]:
+def _reasons(cell: Scenario) -> Iterator[str]:  # noqa: C901  # one question after the other
     retrier = cell.retrier.make()
     if type(retrier) not in RETRIERS:
         yield f"it has no port of {cell.retrier.kind}"
@@ -41,6 +41,8 @@ def _reasons(cell: Scenario) -> Iterator[str]:
         yield "in a shared world requests wait for each other"
     if cell.until is not None:
         yield "it follows each request to its end, but `until` cuts requests off"
+    if cell.resubmit is not None:
+        yield "callers submit requests again (`resubmit`), while the submission before may still go on"
     if isinstance(retrier, NoRetry):
         return
     for name in ("mutation_latency", "commit_window", "dispatch_latency"):

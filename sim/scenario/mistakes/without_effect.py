@@ -4,7 +4,7 @@ Only written settings are judged, never a default. A setting may have no effect 
 another, so it is a mistake only if no cell has a use for it; a cell that has none leaves it out.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,14 @@ def _no_effect(tree: Tree, reason: str, *path: str, neutral: Any = None) -> Iter
 def _no_effect_if_isolated(tree: Tree) -> Iterator[NoEffect]:
     alone = "in an isolated world: each request is alone"
     yield from _no_effect(tree, f"{alone} and submitted at 0; arrivals need `world: shared`", "requests", "arrivals")
+    yield from _no_effect(
+        tree, f"{alone}, so no two share a client's state; clients need `world: shared`", "clients", neutral={}
+    )
+    yield from _no_effect(
+        tree,
+        f"{alone}, so classes do not meet and each is a cell of its own: write variants, or `world: shared`",
+        "classes",
+    )
     yield from _no_effect(tree, f"{alone} and all count; a window needs `world: shared`", "measure")
     yield from _no_effect(tree, f"{alone} and all are independent; raise requests.count", "replications", neutral=1)
     yield from _no_effect(
@@ -64,6 +72,9 @@ def _no_effect_if_isolated(tree: Tree) -> Iterator[NoEffect]:
 
 def _no_effect_if_shared(tree: Tree) -> Iterator[NoEffect]:
     reason = "has no use in a shared world, which keeps all requests: its intervals come from those of the replications"
+    if written(tree, "requests", "arrivals", "closed") is not None:
+        own = "beside closed arrivals: each client asks for itself"
+        yield from _no_effect(tree, own, "clients", "deal", neutral="turn")
     added = "in a shared world, which adds replications; write `replications_at_most`"
     yield from _no_effect(tree, added, "precision", "requests_at_most")
     if written(tree, "keep") == "histogram":
@@ -98,7 +109,14 @@ def _no_effect_if_outside(tree: Tree) -> Iterator[NoEffect]:
 
 
 def _runs_outside(tree: Tree, trusted: Sequence[str]) -> bool:
-    retrier = tree.get("retrier")
+    """Tell whether every retrier of a scenario runs outside: its own, and those of its classes."""
+    classes = tree.get("classes") if written(tree, "world") == "shared" else None
+    own = [written(classes, name, "retrier") for name in classes] if isinstance(classes, Mapping) else []
+    with_kind = [one for one in own if isinstance(one, str) or written(one, "kind") is not None]
+    return all(_is_outside(one, trusted) for one in (tree.get("retrier"), *with_kind))
+
+
+def _is_outside(retrier: Any, trusted: Sequence[str]) -> bool:
     kind = retrier if isinstance(retrier, str) else written(retrier, "kind")
     if not isinstance(kind, str):
         return False

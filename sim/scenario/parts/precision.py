@@ -9,7 +9,7 @@ from sim.expect.expectations import LONGEST_TEXT
 from sim.expect.targets import Target, parse_target
 from sim.options.model import Options
 from sim.scenario.mistakes.pydantic_words import expected
-from sim.world.workload import REQUESTS_MAX
+from sim.world.arrivals import REQUESTS_MAX
 
 MOST_EXPECTATIONS = 100
 MOST_REPLICATIONS = 10_000

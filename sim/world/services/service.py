@@ -179,7 +179,9 @@ class Receiver(ABC):
         if attempt.ended:
             return
         how = visit.how
-        if attempt.host.strike is not None and how != DIED:
+        host = attempt.host
+        assert host is not None  # noqa: S101  # it has not ended, so it has one
+        if host.strike is not None and how != DIED:
             how = DIED
             attempt.blame = Cause.crash_after_effect if attempt.effect_done else Cause.timeout
         attempt.failure = visit.answer
@@ -196,6 +198,8 @@ class Receiver(ABC):
 
     def _over(self, visit: Visit, how: End) -> None:
         attempt, request, now_ns = visit.attempt, visit.request, self.clock.now_ns
+        host = attempt.host
+        assert host is not None  # noqa: S101  # it has not ended, so it has one
         attempt.ended = True
         attempt.how = how
         request.last_attempt_end_ns = now_ns
@@ -210,7 +214,7 @@ class Receiver(ABC):
                 self.around.recorder.add((now_ns, "attempt_end", request.number, attempt.number, how, says))
             else:
                 self.record("answer", visit, (how, says))
-        attempt.host.attempt_over(how)
+        host.attempt_over(how)
 
     def apply(self, visit: Visit, window_ns: int | None) -> None:
         """Let the effect of a call happen, unless the death of its caller took it along."""

@@ -150,7 +150,7 @@ class QueueingService(Service):
         if self.around.recorder is not None and visit.request.root is None:
             said = (self.clock.now_ns, "lost", visit.request.number, attempt.number, "", None)
             self.around.recorder.add(said)
-        attempt.host.attempt_lost()
+        attempt.host.attempt_lost()  # type: ignore[union-attr]  # it has not ended, so it has one
 
     def _effect(self, timer: _Effect) -> None:
         self._apply(timer.visit)
