@@ -5,15 +5,11 @@
 
 from math import exp
 
-import numpy as np
 import pytest
-from queueing import Observed, agree, queue, sizes
+from queueing import Observed, agree, observe, queue, sizes
 from scipy.optimize import brentq
 
-from sim.history.request import Request
 from sim.history.traffic import CallEnd
-from sim.kernel.draws import Draws
-from sim.world.services.callers import Callers
 
 MU = 10.0
 WORK = "latency: {exponential: {mean: 100ms}}"
@@ -91,36 +87,31 @@ SHARE = 0.4
 """Of the calls that go first."""
 
 
-def goes_first(replication: int, count: int) -> np.ndarray:
-    return Draws(1954, replication).uniforms("class", np.arange(count)) < SHARE
-
-
-@pytest.fixture
-def two_classes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let some requests go first, by their numbers; all replications have the same ones."""
-    first = goes_first(0, 20_000).tolist()
-
-    def priority(self: Callers, request: Request) -> int:
-        del self
-        return 0 if first[request.number] else 1
-
-    monkeypatch.setattr(Callers, "priority", priority)
-
-
 @sizes
-@pytest.mark.usefixtures("two_classes")
 @pytest.mark.parametrize("work", ["D", "erlang", "hyperexponential"])
 def test_classes_wait_as_cobham_says(size: tuple[int, int], work: str) -> None:
     options, (first, second, _) = WORKS[work]
     rate = 0.7 / first
-    runs = queue(size, rate, f"{options}, queue: {{order: priority}}")
-    urgent = goes_first(0, size[1])
+    text = f"""
+seed: 1954
+requests: {{arrivals: {{poisson: {{rate: {rate}/s}}}}}}
+classes: {{urgent: {{share: {SHARE}, priority: 0}}, other: {{share: {1 - SHARE}, priority: 1}}}}
+action: {{service: db}}
+services: {{db: {{servers: 1, {options}, queue: {{order: priority}}}}}}
+"""
+    (runs,) = observe(text, *size, (1,))
     load = SHARE * 0.7
     remaining = rate * second / 2
-    agree([run.select(urgent) for run in runs], lambda run: run.waits_s.mean(), remaining / (1 - load))
-    agree([run.select(~urgent) for run in runs], lambda run: run.waits_s.mean(), remaining / ((1 - load) * 0.3))
+    agree([run.of_class(0) for run in runs], lambda run: run.waits_s.mean(), remaining / (1 - load))
+    agree([run.of_class(1) for run in runs], lambda run: run.waits_s.mean(), remaining / ((1 - load) * 0.3))
     # The conservation law: L. Kleinrock, Naval Research Logistics Quarterly 12 (1965).
-    agree(runs, lambda run: run.mean_in_progress, 0.7)
+    agree(runs, conserved, 0.7 * remaining / 0.3)
+
+
+def conserved(run: Observed) -> float:
+    """Return the waits of both classes, each times the load of its class."""
+    parts = [run.of_class(number).waits_s.mean() for number in (0, 1)]
+    return float(0.7 * (SHARE * parts[0] + (1 - SHARE) * parts[1]))
 
 
 # Impatience: M/M/1+D. D. Y. Barrer, "Queuing with impatient customers and ordered service", Operations Research 5

@@ -6,16 +6,11 @@ small, and with `-m slow` large. `tests/support/queueing.py` holds every replica
 """
 
 from math import exp, factorial
-from typing import Any
 
-import numpy as np
 import pytest
-from queueing import Observed, agree, observe, queue, sizes
+from queueing import agree, observe, queue, sizes
 
-from sim.clients.client import Call, ClientContext
 from sim.history.traffic import CallEnd
-from sim.laws.distributions import exponential_ns
-from sim.retriers.base import LoopRetrier
 
 WORK = "latency: {exponential: {mean: 100ms}}"
 MU = 10.0
@@ -180,53 +175,26 @@ def test_a_burst_passes_before_even_arrivals_meet_the_rate() -> None:
 # The repairman: C. Palm (1947); Kleinrock 3.8. Machines work, break, and wait for one of some repairmen.
 
 
-class Machine(LoopRetrier):
-    """A source of calls of which each waits for the end of its last, works on its own for a while, and calls again."""
-
-    kind = "machine"
-    cycles = 60
-    UP_MS = 250.0
-
-    async def retry(self, call: Call, ctx: ClientContext) -> Any:
-        """Think, call, and so on."""
-        for cycle in range(self.cycles):
-            up = exponential_ns(np.array([ctx.uniform("up", cycle)]), self.UP_MS)
-            await ctx.sleep(float(up[0]))
-            await call()
-
-
-class LongMachine(Machine):
-    """Goes on for longer."""
-
-    kind = "long-machine"
-    cycles = 1200
-
-
 @sizes
 @pytest.mark.parametrize(("repairmen", "machines"), [(1, 4), (2, 6)])
 def test_machines_wait_for_repairmen_as_palm_says(size: tuple[int, int], repairmen: int, machines: int) -> None:
-    text = f"seed: 1947\naction: {{service: db}}\nservices: {{db: {{servers: {repairmen}, {WORK}}}}}"
-    replications, count = size
-    maker = Machine if count < 1000 else LongMachine
-    (whole,) = observe(text, replications, machines, (repairmen,), maker)
-    runs = tuple(map(until_the_first_is_done, whole))
-    up = 1000 / Machine.UP_MS
-    births = [(machines - number) * up for number in range(machines)]
-    shares = stationary(births, [MU * min(number, repairmen) for number in range(1, machines + 1)])
-    broken = mean_of(shares)
+    text = f"""
+seed: 1947
+requests: {{arrivals: {{closed: {{think: {{exponential: {{mean: 250ms}}}}}}}}}}
+clients: {{count: {machines}}}
+action: {{service: db}}
+services: {{db: {{servers: {repairmen}, {WORK}}}}}
+"""
+    (runs,) = observe(text, *size, (repairmen,))
+    breaks = 4.0
+    births = [(machines - number) * breaks for number in range(machines)]
+    broken = mean_of(stationary(births, [MU * min(number, repairmen) for number in range(1, machines + 1)]))
     agree(runs, lambda run: run.mean_inside, broken)
-    agree(runs, lambda run: run.mean_in_progress, up * (machines - broken) / MU)
+    agree(runs, lambda run: run.mean_in_progress, breaks * (machines - broken) / MU)
     # A call finds the others as they are without it: S. S. Lavenberg and M. Reiser, Journal of Applied Probability 17.
     others = stationary(births[1:], [MU * min(number, repairmen) for number in range(1, machines)])
     waits = sum(share * max(0, number - repairmen + 1) / (repairmen * MU) for number, share in enumerate(others))
     agree(runs, lambda run: run.waits_s.mean(), waits)
-
-
-def until_the_first_is_done(run: Observed) -> Observed:
-    """End the window when a machine stops, since then there are fewer."""
-    calls = run.calls
-    last = [int(calls.arrived_ns[calls.request == machine].max()) for machine in set(calls.request.tolist())]
-    return Observed(calls, run.from_ns, min(last))
 
 
 # A tandem: the output of M/M/infinity is Poisson (N. M. Mirasol, Operations Research 11, 1963), so that the second

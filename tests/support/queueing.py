@@ -18,7 +18,6 @@ from scipy.special import stdtrit
 from sim.engine.event import simulate_replication
 from sim.history.traffic import CallEnd, Calls
 from sim.history.vocabulary import NEVER
-from sim.retriers.base import LoopRetrier
 from sim.scenario.load import parse
 
 SECOND = 1_000_000_000
@@ -35,6 +34,8 @@ class Observed:
     calls: Calls
     from_ns: int
     to_ns: int
+    classes: NDArray[Any]
+    """Of each request, the place of its class."""
 
     @property
     def counted(self) -> NDArray[np.bool_]:
@@ -75,9 +76,10 @@ class Observed:
         present = np.arange(len(arrived)) - np.searchsorted(np.sort(self.calls.ended_ns), arrived, side="right")
         return present[(arrived >= self.from_ns) & (arrived <= self.to_ns)]
 
-    def select(self, requests: NDArray[np.bool_]) -> "Observed":
-        """Return the calls of some requests, chosen by their numbers."""
-        return Observed(self.calls.select(requests[self.calls.request]), self.from_ns, self.to_ns)
+    def of_class(self, place: int) -> "Observed":
+        """Return the calls of the requests of one class, by its place among the classes."""
+        mine = self.classes[self.calls.request] == place
+        return Observed(self.calls.select(mine), self.from_ns, self.to_ns, self.classes)
 
 
 def number_over_time(arrived_ns: Ints, left_ns: Ints, from_ns: int, to_ns: int) -> float:
@@ -95,7 +97,6 @@ def observe(
     replications: int,
     count: int,
     servers: tuple[int | None, ...],
-    retrier: Callable[[], LoopRetrier] | None = None,
 ) -> tuple[Runs, ...]:
     """Simulate replications of a world whose services have these numbers of servers; return the runs of each service.
 
@@ -104,14 +105,16 @@ def observe(
     scenario = parse(f"world: shared\nretrier: none\n{text}", overrides=[("requests.count", str(count))])
     made: list[list[Observed]] = [[] for _ in servers]
     for replication in range(replications):
-        calls = simulate_replication(scenario, replication, retrier=retrier)[1].calls
+        requests, traffic = simulate_replication(scenario, replication)
+        calls = traffic.calls
         calls = calls.select(np.argsort(calls.arrived_ns, kind="stable"))
         for position, limit in enumerate(servers):
             part = calls.select(calls.service == position)
             obeys_littles_law(part)
             loses_no_work(part, limit)
             arrived = part.arrived_ns
-            made[position].append(Observed(part, int(arrived[int(WARM_UP * len(arrived))]), int(arrived[-1])))
+            from_ns, to_ns = int(arrived[int(WARM_UP * len(arrived))]), int(arrived[-1])
+            made[position].append(Observed(part, from_ns, to_ns, requests.caller_class))
     return tuple(map(tuple, made))
 
 
@@ -170,7 +173,6 @@ def queue(
     servers: int | None = 1,
     *,
     arrivals: str = "poisson",
-    retrier: Callable[[], LoopRetrier] | None = None,
 ) -> Runs:
     """Simulate calls that come at some rate to a service with these options."""
     there = "" if servers is None else f"servers: {servers}, "
@@ -180,7 +182,7 @@ requests: {{arrivals: {{{arrivals}: {{rate: {rate}/s}}}}}}
 action: {{service: db}}
 services: {{db: {{{there}{options}}}}}
 """
-    return observe(text, *size, (servers,), retrier)[0]
+    return observe(text, *size, (servers,))[0]
 
 
 def agree(runs: Sequence[Observed], value: Callable[[Observed], Any], expected: float) -> None:
