@@ -42,6 +42,23 @@ def own_services(services: Mapping[str, Options]) -> Iterator[tuple[str, "OwnSer
             yield name, options
 
 
+def service_words(services: Mapping[str, Options]) -> list[str]:
+    """Return the words of a command line that name the user's own code among some services."""
+    return [word for name, one in own_services(services) for word in ("--service", f"{name}={one.kind}")]
+
+
+def without_code(tree: Mapping[str, Any], services: Mapping[str, Options]) -> dict[str, Any]:
+    """Return a written scenario as a file may have it: without the names of the user's own code for services."""
+    named = {name for name, _ in own_services(services)}
+    if not named:
+        return dict(tree)
+    written = {
+        name: {key: value for key, value in options.items() if key != "kind"} if name in named else options
+        for name, options in tree["services"].items()
+    }
+    return {**tree, "services": written}
+
+
 class OwnServiceOptions(FrontOptions):
     """What stands in front of a class of the user's own, and the options of the class."""
 
@@ -80,7 +97,7 @@ class OwnServiceOptions(FrontOptions):
     @model_validator(mode="after")
     def _changes_servers_alone(self) -> Self:
         idle = [
-            ("capacity", str(position), "slowdown")
+            ("capacity", position, "slowdown")
             for position, change in enumerate(self.capacity)
             if slowdown_of(change) is not None
         ]
