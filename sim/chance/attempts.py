@@ -9,7 +9,6 @@ share that is known; of the others, those that do not fail are told apart by wha
 from __future__ import annotations
 
 from itertools import pairwise
-from math import prod
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -17,12 +16,15 @@ from numpy.typing import NDArray
 
 from sim.chance import latencies
 from sim.chance.evidence import Trial
+from sim.chance.latencies import APART, AT, CODES, DIFFER, NUMBER, OUTCOME, OUTCOMES, REQUEST, WORLD
 from sim.chance.overall import overall
-from sim.history.vocabulary import AT_SERVICE, ATTEMPT_OUTCOMES, FAIL, SUCCESS
+from sim.history.vocabulary import AT_SERVICE, FAIL, SUCCESS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sim.chance.evidence import Evidence
-    from sim.chance.stated import Stated
+    from sim.chance.stated import Stated, Way
     from sim.history.entities import Attempt
     from sim.promises.view import View
 
@@ -30,15 +32,9 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 """Attempts, shape (attempts, columns)."""
 
-CODES: Final = {name: code for code, name in enumerate(ATTEMPT_OUTCOMES)}
-WORLD, REQUEST, NUMBER, OUTCOME, LATENCY, AT = range(6)
-"""Columns: its history, its request, its number, what it has in store, its latency and its start in ns."""
 LATER: Final = 4
 """Attempts with this number and all later ones are tested together."""
-OUTCOMES: Final = "outcomes-as-stated"
-APART: Final = "streams-apart"
 WEATHER: Final = "weather-apart"
-DIFFER: Final = "replications-differ"
 
 
 class Attempts:
@@ -47,16 +43,17 @@ class Attempts:
     def __init__(self, stated: Stated) -> None:
         self._stated = stated
         self._rows: list[tuple[int, int, int, int, int, int]] = []
-        self._errors: list[tuple[bool, int]] = []
-        """(marked as final, ns it asks to wait)."""
+        self._errors: list[latencies.Said] = []
         self._gaps_ns: list[int] = []
         self._worlds = 0
+        ways = (*stated.outcomes, *(way for source in stated.weather for way in source.ways))
+        self._told = any(way.is_told for way in ways)
+        """Whether errors say anything that is left to chance."""
 
     def look(self, view: View) -> None:
         """Take the attempts of a history."""
-        here, stated = self._worlds, self._stated
+        here, stated, codes = self._worlds, self._stated, CODES
         self._worlds += 1
-        codes, told = CODES, stated.final or stated.retry_after is not None
         for request in view.requests.values():
             if view.terms_of(request).own_action:
                 continue
@@ -64,17 +61,26 @@ class Attempts:
             self._rows += [
                 (here, number, one.number, codes[one.start.outcome], one.latency_ns, one.start.t_ns)
                 for one in request.attempts
-                if one.start.outcome != AT_SERVICE
+                if one.start.outcome != AT_SERVICE and self._is_left_to_chance(one)
             ]
-            if told:
+            if self._told:
                 self._take_errors(request.attempts)
         if stated.mean_gap_ns is not None and view.terms.drained:
             submitted = sorted(request.submitted_ns for request in view.requests.values())
             self._gaps_ns += [later - sooner for sooner, later in pairwise([0, *submitted])]
 
+    def _is_left_to_chance(self, attempt: Attempt) -> bool:
+        """Tell whether its shares decide how an attempt goes, and not what its receiver knows of its key.
+
+        A receiver that knows the first answer lets some outcomes pass: of these attempts only the first have shares.
+        """
+        return not attempt.by_key and (attempt.number == 1 or not self._stated.repeats_answers)
+
     def _take_errors(self, attempts: list[Attempt]) -> None:
-        says = [attempt.failure for attempt in attempts if attempt.outcome == FAIL]
-        self._errors += [(one.final, one.retry_after_ns) for one in says if one is not None]
+        for attempt in attempts:
+            says = attempt.failure
+            if says is not None and attempt.outcome == FAIL and self._is_left_to_chance(attempt):
+                self._errors.append((says.final, says.retry_after_ns, says.kind, attempt.start.t_ns))
 
     def close(self, evidence: Evidence) -> None:
         """Hold all attempts against what the scenario states."""
@@ -93,7 +99,7 @@ class Attempts:
         live = rows[~healed]
         shares.hold(evidence, live)
         shares.hold_apart(evidence, live)
-        latencies.hold(evidence, stated, rows)
+        latencies.hold(evidence, stated, rows, live)
         latencies.hold_errors(evidence, stated, self._errors)
         latencies.hold_gaps(evidence, stated, self._gaps_ns)
 
@@ -122,32 +128,24 @@ class Shares:
 
     def __init__(self, stated: Stated) -> None:
         self._stated = stated
-        self._fair = np.zeros(len(CODES))
-        """The share of each outcome in good weather."""
-        for outcome, share, _ in stated.outcomes:
-            self._fair[CODES[outcome]] = share
-        self._fair[CODES[SUCCESS]] = max(1.0 - self._fair.sum(), 0.0)
-        down = [(fail, up.mean_ns, down.mean_ns) for up, down, fail in stated.turns]
-        self._turns = 1.0 - prod(1.0 - fail * off_ns / (on_ns + off_ns) for fail, on_ns, off_ns in down)
-        """The share that fails by weather that comes in turns, at any instant of a world that meets it at any phase."""
+        self._good = (False,) * len(stated.outages_ns)
 
-    def _bad(self, rows: Rows) -> Floats:
-        """Return for each attempt the share that fails by the weather that is known."""
-        spared = np.ones(len(rows))
-        for from_ns, to_ns, fail in self._stated.outages:
-            spared[(rows[:, AT] >= from_ns) & (rows[:, AT] < to_ns)] *= 1.0 - fail
-        return 1.0 - spared
+    def _of_first(self, down: Sequence[bool]) -> Floats:
+        """Return the share of each outcome among first attempts, while these outages are down."""
+        return _by_outcome(self._stated.ways(down))
 
-    def _of_first(self, bad: float) -> Floats:
-        """Return the share of each outcome among first attempts, if so many fail by the weather that is known."""
-        good = (1.0 - bad) * (1.0 - self._turns) * (1.0 - self._stated.permanent)
-        shares = self._fair * good
-        shares[CODES[FAIL]] += 1.0 - good
-        return np.clip(shares, 0.0, 1.0)
+    def _of_others(self, down: Sequence[bool]) -> Floats | None:
+        """Return the share of each outcome among attempts that do not fail; None if it is not known.
 
-    def _of_others(self) -> Floats:
-        """Return the share of each outcome among attempts that do not fail."""
-        shares = self._fair.copy()
+        What comes in turns takes an unknown share of the attempts. If it only lets them fail, and nothing else that is
+        down does more, the others share the rest as in good weather.
+        """
+        stated = self._stated
+        outages = iter(down)
+        at_work = [source for source in stated.weather if source.outage_ns is None or next(outages)]
+        if stated.turns and not all(source.only_fails for source in at_work):
+            return None
+        shares = _by_outcome(stated.ways(down, anywhere=False))
         shares[CODES[FAIL]] = 0.0
         total = shares.sum()
         return shares / total if total else shares
@@ -159,18 +157,16 @@ class Shares:
     def hold(self, evidence: Evidence, rows: Rows) -> None:
         """Hold the outcomes of attempts against their shares, number by number."""
         stated = self._stated
-        bad = self._bad(rows)
-        for number in range(1, LATER + 1):
-            of_number = rows[:, NUMBER] == number if number < LATER else rows[:, NUMBER] >= number
-            name = f"attempts {number}" if number < LATER else f"attempts {number} and later"
-            known = (number == 1 and (stated.alone or not stated.turns)) or not self._hangs_together
-            if known:
-                for share in np.unique(bad[of_number]).tolist():
-                    what = f"{name} in an outage" if share else name
-                    self._count(evidence, what, rows[of_number & (bad == share)], self._of_first(share))
-            else:
-                unfailed = rows[of_number & (rows[:, OUTCOME] != CODES[FAIL])]
-                self._count(evidence, f"{name} that do not fail", unfailed, self._of_others())
+        for down, in_it in latencies.by_outages(stated, rows[:, AT]):
+            for number in range(1, LATER + 1):
+                of_number = in_it & (rows[:, NUMBER] == number if number < LATER else rows[:, NUMBER] >= number)
+                name = f"attempts {number}" if number < LATER else f"attempts {number} and later"
+                if latencies.is_known(stated, number):
+                    what = f"{name} in an outage" if any(down) else name
+                    self._count(evidence, what, rows[of_number], self._of_first(down))
+                elif (shares := self._of_others(down)) is not None:
+                    unfailed = rows[of_number & (rows[:, OUTCOME] != CODES[FAIL])]
+                    self._count(evidence, f"{name} that do not fail", unfailed, shares)
 
     @staticmethod
     def _count(evidence: Evidence, what: str, rows: Rows, shares: Floats) -> None:
@@ -182,21 +178,25 @@ class Shares:
     def hold_apart(self, evidence: Evidence, rows: Rows) -> None:
         """Hold the outcomes of one request against those of the next, and of one replication against the next."""
         stated = self._stated
-        first = rows[(rows[:, NUMBER] == 1) & (self._bad(rows) == 0.0)]
+        good = rows[latencies.is_good(stated, rows[:, AT])]
+        first = good[good[:, NUMBER] == 1]
         if stated.alone or not stated.turns:
             name = WEATHER if stated.turns else APART
-            alike = float(np.square(self._of_first(0.0)).sum())
+            alike = float(np.square(self._of_first(self._good)).sum())
             for start in (0, 1):
                 one, other = first[start:-1:2], first[start + 1 :: 2]
                 same = int(np.count_nonzero(one[: len(other), OUTCOME] == other[:, OUTCOME]))
                 evidence.count((name, "first attempts that go as that of the request before"), same, len(other), alike)
         if not stated.alone:
-            self._hold_replications(evidence, rows[self._bad(rows) == 0.0])
+            self._hold_replications(evidence, good)
 
     def _hold_replications(self, evidence: Evidence, rows: Rows) -> None:
-        shares = self._of_first(0.0)
+        shares = self._of_first(self._good)
         if self._hangs_together:
-            rows, shares = rows[rows[:, OUTCOME] != CODES[FAIL]], self._of_others()
+            others = self._of_others(self._good)
+            if others is None:
+                return
+            rows, shares = rows[rows[:, OUTCOME] != CODES[FAIL]], others
         alike = float(np.square(shares).sum())
         parts = [rows[rows[:, WORLD] == world] for world in np.unique(rows[:, WORLD])]
         for here, there in pairwise(parts):
@@ -205,6 +205,13 @@ class Shares:
             same = int(np.count_nonzero(here[at, OUTCOME] == there[behind, OUTCOME]))
             what = "attempts that go as in the replication before"
             evidence.count((DIFFER, what), same, len(at), alike)
+
+
+def _by_outcome(ways: Sequence[tuple[float, Way]]) -> Floats:
+    shares = np.zeros(len(CODES))
+    for share, way in ways:
+        shares[CODES[way.outcome]] += share
+    return np.clip(shares, 0.0, 1.0)
 
 
 outcomes_as_stated = overall(

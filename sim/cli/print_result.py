@@ -25,6 +25,8 @@ def print_result(result: Result, printer: Printer) -> None:
     )
     printer.sentence(f"engine {result.choice.engine}: {result.choice.why}")
     printer.print(result.table())
+    if (over_time := result.table_over_time()) is not None:
+        printer.print(over_time)
     for sentence in result.sentences():
         printer.sentence(sentence)
     if result.precision:

@@ -28,9 +28,11 @@ from sim.experiment.plan import Plan, plan, refuse_course
 from sim.experiment.progress import ProgressCounter
 from sim.explorer.play import located
 from sim.pictures.data.caption import caption_text
+from sim.pictures.over_time import OVER_TIME_PICTURES, save_over_time
 from sim.pictures.run_pictures import SWEEP_PICTURES, save_figures, save_sweep
 from sim.results.checksum import SUFFIX
 from sim.results.folder import is_stale
+from sim.results.result import TIMELINE
 from sim.results.tables import RESULTS
 from sim.scenario.cells import cells
 from sim.scenario.identity import digest
@@ -46,6 +48,8 @@ PICTURES = ("attempts", "ccdf", "detection_lag", "duplicates", "outcomes")
 RESULT_FILES = (RESULTS, f"{RESULTS}{SUFFIX}")
 SWEPT = tuple(f"{name}.{kind}" for name in SWEEP_PICTURES for kind in ("png", "svg"))
 """Pictures of scenarios that sweep one or two keys."""
+OVER_TIME = (TIMELINE, *(f"{name}.{kind}" for name in OVER_TIME_PICTURES for kind in ("png", "svg")))
+"""Of scenarios with a `timeline` alone."""
 MADE_OF_RESULTS = ("summary.json", *(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")))
 FILES = (*RESULT_FILES, *MADE_OF_RESULTS, SOURCE_FILE)
 """The files of any run in its folder, SVG only if it is asked for; all other files there are the user's."""
@@ -185,8 +189,9 @@ def _save(
     """Save everything; the results take their place last, after the files that are made of them."""
     if folder is not None:
         folder.write_results()
-    with saving(path, (*own, *SWEPT), TEMPORARY) as beside:
+    with saving(path, (*own, *SWEPT, *OVER_TIME), TEMPORARY) as beside:
         (beside / "summary.json").write_text(result.summary_json(), encoding="utf-8")
+        result.write_timeline(beside / TIMELINE)
         if pictures:
             scenario = result.scenario
             caption = caption_text(
@@ -194,6 +199,7 @@ def _save(
             )
             save_figures(result.reported, caption, beside, svg=svg)
             save_sweep(result.swept, caption, beside, svg=svg)
+            save_over_time(result.over_time, caption, beside, svg=svg)
         names = sorted(path.name for path in beside.iterdir())
     if folder is None:
         return names

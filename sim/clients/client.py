@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
-from sim.history.vocabulary import CUT, NEVER, RETURNED, THREW, Cause, Outcome
+from sim.history.vocabulary import CUT, FAILED, NEVER, RETURNED, THREW, TIMED_OUT, Cause, Outcome
 from sim.kernel.clock import Clock, Pending, Sleep, Task
 from sim.kernel.durations import NS_PER_MS, RUNAWAY_NS, format_duration, ms_of_ns, ns_of_ms
 from sim.kernel.foreign import HOW_TO_WAIT, is_foreign
@@ -41,6 +41,8 @@ class Loop(Protocol):
 class CallFailed(Exception):
     """A call ended without success, as far as its caller knows."""
 
+    kind: str = FAILED
+    """The answer, such as `failed`, `failed.NAME` or `rejected.queue`."""
     final: bool = False
     """Whether the error is marked as not worth a retry."""
     retry_after_ms: float | None = None
@@ -49,6 +51,8 @@ class CallFailed(Exception):
 
 class CallTimedOut(CallFailed):
     """The caller gave up on a call; its effect may still come."""
+
+    kind = TIMED_OUT
 
 
 class Call:
@@ -83,7 +87,7 @@ class Call:
         try:
             number: int = await connection.answer
         except CallFailed as error:
-            client.hear("failed", (type(error).__name__, error.final, error.retry_after_ms))
+            client.hear("failed", (type(error).__name__, error.kind, error.final, error.retry_after_ms))
             raise
         except GeneratorExit:
             client.stopped = True
@@ -230,6 +234,7 @@ def _error(how: End, attempt: Attempt) -> CallFailed:
     error = CallFailed("the call was cut off" if how == CUT else "the call failed")
     failure = attempt.failure
     if failure is not None and how == THREW:
+        error.kind = failure.kind
         error.final = failure.final
         error.retry_after_ms = None if failure.retry_after_ns < 0 else failure.retry_after_ns / NS_PER_MS
     return error

@@ -35,7 +35,19 @@ from sim.chance import attempts as run_attempts
 from sim.chance import backoffs as run_backoffs
 from sim.chance import waits as run_waits
 from sim.contracts import stricter
-from sim.contracts.platform import backoffs, effects, executions, jobs, moments, numbers, plans, probe, records, store
+from sim.contracts.platform import (
+    backoffs,
+    effects,
+    executions,
+    jobs,
+    keys,
+    moments,
+    numbers,
+    plans,
+    probe,
+    records,
+    store,
+)
 from sim.contracts.retrier import attempts, leaks, limits, polls, results
 from sim.promises.invariant import EVENTUALLY, OVERALL, SOMETIMES, Invariant, Kind, Violation, breach, invariant
 from sim.promises.terms import Terms
@@ -130,6 +142,8 @@ PLATFORM: tuple[Invariant, ...] = (
     plans.deaths_come_as_planned,
     plans.healed_worlds_stay_well,
     plans.attempts_do_what_is_planned,
+    plans.errors_say_what_is_stated,
+    keys.keys_are_known,
     plans.batches_pause,
     effects.duplicates_have_causes,
     backoffs.backoffs_come,

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from sim.history.vocabulary import FAILED
 from sim.kernel.durations import format_duration, ms_of_ns
 from sim.kernel.foreign import HOW_TO_WAIT, is_foreign
 
@@ -33,8 +34,10 @@ class FunctionError(Exception):
 
 
 class ActionFailed(FunctionError):
-    """An action called by an action threw; its error can say `final`, and `retry_after_ms` or None."""
+    """An action called by an action threw; its error has a `kind`, `final`, and `retry_after_ms` or None."""
 
+    kind: str = FAILED
+    """The answer, such as `failed`, `failed.NAME` or `rejected.queue`."""
     final: bool = False
     retry_after_ms: float | None = None
 
@@ -43,6 +46,7 @@ class ActionFailed(FunctionError):
         """Make the error of a failed attempt."""
         error = cls("the action failed")
         if failure is not None:
+            error.kind = failure.kind
             error.final = failure.final
             error.retry_after_ms = None if failure.retry_after_ns < 0 else ms_of_ns(failure.retry_after_ns)
         return error

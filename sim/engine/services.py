@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from sim.kernel.choices import Choices
     from sim.kernel.clock import Clock
     from sim.scenario.parts.services import LayerOptions
-    from sim.world.services.service import Receiver, Surroundings
+    from sim.world.services.service import Receiver
+    from sim.world.services.surroundings import Surroundings
     from sim.world.services.visit import Visit
 
 

@@ -27,7 +27,7 @@ from sim.world.action_model import ActionModel
 from sim.world.fates import Fates
 from sim.world.hosts import ByClass
 from sim.world.services.callers import Callers
-from sim.world.services.service import Surroundings
+from sim.world.services.surroundings import Surroundings
 from sim.world.weather import WeatherPath
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class World:
             self.choices,
             Fates(self.choices, action, heals_at_ns=self.cell.heals_at),
             effect_at=action.effect_at,
-            window_ns=action.window_ns,
+            memory=action.memory,
             recorder=self.recorder,
             witness=self._witness,
             calls=self._calls,

@@ -6,6 +6,7 @@
     amount     = of a duration:  a duration with its unit (+500ms, -1m30s), or % of A's value (+10%)
                  of a rate:      percentage points (+0.1% or +0.1pp), or a plain number (+0.001)
                  of a count:     a plain number (+0.5), or % of A's value (+10%)
+                 of a number a second: +5/s, or % of A's value (+10%)
 
 The unit of a rate is per cent, so `+0.1%` of a rate means from 1 % to 1.1 %; twice the rate is `x2`. Shares and
 multiples are judged as B - factor * A, which needs no division by a value that may be 0. Like expectations,
@@ -21,13 +22,14 @@ from sim.expect.expectations import (
     Ruling,
     checked_operator,
     number_of,
+    per_second_of,
     ruling_of,
-    short,
     take_apart,
 )
 from sim.kernel.durations import parse_duration
 from sim.measure.differences import Differences
 from sim.measure.estimates import Estimate
+from sim.measure.paths import short
 from sim.measure.quantities import Metric, Statistic, Unit
 
 EXAMPLE = "METRIC OPERATOR DIFFERENCE, such as time_to_effect.p99 > +10%"
@@ -35,6 +37,7 @@ _AMOUNTS = {
     Unit.duration: "+500ms, +10% (of A's value) or x1.1",
     Unit.share: "+0.1% (percentage points) or x1.5 (times A's value)",
     Unit.count: "+0.5, +10% (of A's value) or x1.1",
+    Unit.per_second: "+5/s, +10% (of A's value) or x1.1",
 }
 
 
@@ -120,6 +123,11 @@ def _amount(metric: Metric, text: str, written: str) -> Fraction:
         return Fraction(parse_duration(written))
     if metric.unit is Unit.count:
         return _number(metric, text, written)
+    if metric.unit is Unit.per_second:
+        amount = per_second_of(written)
+        if amount is None:
+            raise ValueError(f"'{short(text)}' is not a difference of {metric.path}: write {_AMOUNTS[metric.unit]}")
+        return amount
     percent = written.endswith(("%", "pp"))
     points = _number(metric, text, written.removesuffix("%").removesuffix("pp")) / (100 if percent else 1)
     if points > 1:

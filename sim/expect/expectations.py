@@ -1,11 +1,12 @@
 """Expectations such as `time_to_effect.p99 <= 30s`: one grammar, one evaluator, three verdicts.
 
     expectation = metric operator bound
-    metric      = a path of `sim.measure.quantities.METRICS`
+    metric      = a path of `sim.measure.paths`
     operator    = "<=" | "<" | ">=" | ">" | "=="
     bound       = a duration with its unit (250ms, 1m30s) | a rate as a number or in % (0.999, 99.9%) | a plain number
+                | a number a second, minute or hour (40/s)
 
-The unit of the metric decides which of the three bounds is needed. A verdict rests on the 95 % interval, not on the
+The unit of the metric decides which of the four bounds is needed. A verdict rests on the 95 % interval, not on the
 value: `met` or `missed` if the whole interval is on one side of the bound, else `inconclusive`.
 """
 
@@ -14,16 +15,16 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import Enum
 from fractions import Fraction
 from types import MappingProxyType
 
-from sim.kernel.durations import parse_duration
+from sim.kernel.durations import NS_PER_S, UNITS_NS, parse_duration
 from sim.measure.estimates import TAIL, Estimate, Z, t_quantile
 from sim.measure.metrics import CellMetrics, summary_of
+from sim.measure.paths import UnknownMetric, metric_of, short
 from sim.measure.possible import SHARE, Bounds
-from sim.measure.quantities import METRICS, Metric, Statistic, Unit
+from sim.measure.quantities import Metric, Statistic, Unit
 
 POWER_Z = 0.8416212335729143
 """The normal quantile at 0.8: `requests_needed` settles an expectation four times in five if the value seen is true."""
@@ -40,6 +41,7 @@ _UNITS_READ = MappingProxyType(
         Unit.duration: "a duration such as 250ms or 1m30s",
         Unit.share: "a rate such as 99.9% or 0.999",
         Unit.count: "a plain number such as 1.5",
+        Unit.per_second: "a number a second such as 40/s",
     }
 )
 
@@ -103,7 +105,7 @@ class Expectation:
         """Judge one cell by the interval of the metric; a maximum, which has none, by the largest value seen."""
         estimate = metrics.value(self.metric.path)
         if estimate.value is None:
-            return Verdict(self, Ruling.inconclusive, estimate, reason="no request counts for it")
+            return Verdict(self, Ruling.inconclusive, estimate, reason=estimate.reason or "no request counts for it")
         if self.metric.statistic is Statistic.max:
             ruling = ruling_of(self.operator, estimate.value, estimate.value, self.bound)
             reason = "judged by the largest value seen: a maximum has no interval"
@@ -168,9 +170,10 @@ def take_apart(text: str, what: str, example: str) -> Parts:
     match = _TEXT.fullmatch(text)
     if match is None or not match["metric"]:
         raise ExpressionError(text, 1, f"write {example}")
-    metric = METRICS.get(match["metric"])
-    if metric is None:
-        raise ExpressionError(text, match.start("metric") + 1, _unknown_metric(match["metric"]))
+    try:
+        metric = metric_of(match["metric"])
+    except UnknownMetric as error:
+        raise ExpressionError(text, match.start("metric") + 1, str(error)) from None
     columns = (match.start("operator") + 1, match.start("bound") + 1)
     return Parts(text, metric, match["operator"], match["bound"], *columns)
 
@@ -200,7 +203,10 @@ def _bound(metric: Metric, text: str) -> float:
         return float(parse_duration(text))
     percent = text.endswith("%")
     digits = text.removesuffix("%").rstrip()
-    bound = None if percent and metric.unit is Unit.count else number_of(digits)
+    if metric.unit is Unit.per_second:
+        bound = per_second_of(text)
+    else:
+        bound = None if percent and metric.unit is Unit.count else number_of(digits)
     if bound is None:
         raise ValueError(f"'{short(text)}' is not a bound of {metric.path}: write {_UNITS_READ[metric.unit]}")
     bound /= 100 if percent else 1
@@ -215,26 +221,11 @@ def number_of(digits: str) -> Fraction | None:
     return Fraction(digits) if _NUMBER.fullmatch(digits) else None
 
 
-def _unknown_metric(name: str) -> str:
-    # Two ways: a guessed name differs from ours by a missing word ("success") or by a slip ("sucess.rate").
-    close = get_close_matches(name.lower(), METRICS, n=1, cutoff=0.7) or [
-        path for path in METRICS if path.startswith(name)
-    ]
-    if close:
-        return f"unknown metric '{short(name)}'; did you mean '{close[0]}'?"
-    return f"unknown metric '{short(name)}'; the metrics are {_families()}"
-
-
-def _families() -> str:
-    """List all metrics; write together those that differ in the statistic only: `detection_lag.{mean,p50,...}`."""
-    families: dict[str, list[str]] = {}
-    for path, metric in METRICS.items():
-        family = f"{metric.quantity}." if path.startswith(f"{metric.quantity}.") else path
-        families.setdefault(family, []).append(path.removeprefix(family))
-    return ", ".join(
-        f"{name}{{{','.join(statistics)}}}" if len(statistics) > 1 else f"{name}{statistics[0]}"
-        for name, statistics in families.items()
-    )
+def per_second_of(text: str) -> Fraction | None:
+    """Read a number a second, minute or hour as one a second; None if the text is none."""
+    digits, _, unit = text.partition("/")
+    number = number_of(digits.strip())
+    return None if number is None or unit.strip() not in {"s", "m", "h"} else number * NS_PER_S / UNITS_NS[unit.strip()]
 
 
 def _unknown_operator(operator: str) -> str:
@@ -242,12 +233,6 @@ def _unknown_operator(operator: str) -> str:
         return f"'{operator}' is not an operator; did you mean '{_SLIPS[operator]}'?"
     found = f"'{operator}' is not an operator; " if operator else ""
     return f"{found}after the metric comes one of {' '.join(_SIDES)}"
-
-
-def short(text: str) -> str:
-    """Return a text on one line of at most 60 characters, for a quotation."""
-    line = " ".join(text.split())
-    return line if len(line) <= 60 else f"{line[:57]}..."
 
 
 _SIDES: Mapping[str, tuple[Callable[[float, float, float], bool], Callable[[float, float, float], bool]]] = (

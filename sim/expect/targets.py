@@ -4,6 +4,7 @@
     width  = of a duration:  a duration with its unit (20ms), or % of the value (5%)
              of a rate:      percentage points (0.1% or 0.1pp), or a plain number (0.001)
              of a count:     a plain number (0.05), or % of the value (5%)
+             of a number a second: 0.5/s, or % of the value (5%)
 
 A target is reached when neither end of the 95 % interval is further than the width from the value.
 """
@@ -13,9 +14,10 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-from sim.expect.expectations import ExpressionError, number_of, short, take_apart
+from sim.expect.expectations import ExpressionError, number_of, per_second_of, take_apart
 from sim.kernel.durations import parse_duration
 from sim.measure.estimates import Estimate
+from sim.measure.paths import short
 from sim.measure.quantities import Metric, Statistic, Unit
 
 EXAMPLE = "METRIC +- WIDTH, such as time_to_effect.p99 +- 5%"
@@ -24,6 +26,7 @@ _WIDTHS = {
     Unit.duration: "20ms or 5% (of the value)",
     Unit.share: "0.1% (percentage points)",
     Unit.count: "0.05 or 5% (of the value)",
+    Unit.per_second: "0.5/s or 5% (of the value)",
 }
 
 
@@ -79,7 +82,9 @@ def _width(metric: Metric, written: str) -> tuple[Fraction, bool]:
         width = Fraction(parse_duration(written))
     else:
         points = metric.unit is Unit.share and written.endswith("pp")
-        digits = number_of(written.removesuffix("pp" if points else "%").rstrip())
+        of_time = metric.unit is Unit.per_second and not percent
+        plain = written.removesuffix("pp" if points else "%").rstrip()
+        digits = per_second_of(plain) if of_time else number_of(plain)
         if digits is None:
             raise ValueError(f"'{short(written)}' is not a width of {metric.path}: write {_WIDTHS[metric.unit]}")
         width = digits / (100 if percent or points else 1)

@@ -10,17 +10,23 @@ import numpy as np
 
 from sim.experiment.known import known_of
 from sim.experiment.parts import part_to_keep, requests_in
+from sim.experiment.triggers import triggers_of
 from sim.history.records import Requests
 from sim.measure.metrics import CellMetrics, measure
+from sim.measure.paths import NOTHING_NAMED
 from sim.measure.tally import Examples, Tally
+from sim.measure.timeline import timeline_of
+from sim.measure.traffic import EVERYTHING, TrafficMetrics, Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from sim.expect.expectations import Verdict
     from sim.experiment.parts import Part
+    from sim.experiment.triggers import Trigger
     from sim.history.repeats import Unrepeated
     from sim.history.traffic import Traffic
+    from sim.measure.timeline import Timeline
     from sim.retriers.base import Retrier
     from sim.scenario.cells import Cell
     from sim.scenario.schema import Scenario
@@ -65,6 +71,26 @@ class CellResult:
     def slowest_ns(self) -> int:
         """The longest time in ns until a request was known to have ended, whatever its outcome; -1 if none is known."""
         return self._examples.slowest_ns
+
+    @property
+    def is_told_over_time(self) -> bool:
+        """Whether its scenario asks for results over time: it has services, classes, a timeline or a recovery."""
+        scenario = self.cell.scenario
+        asks = scenario.named != NOTHING_NAMED or scenario.timeline is not None or scenario.recovery is not None
+        return asks and self.metrics.traffic is not None
+
+    @cached_property
+    def timeline(self) -> Timeline | None:
+        """The quantities over time, in the bins that the scenario's `timeline` names; None if it names none."""
+        options, traffic = self.cell.scenario.timeline, self.metrics.traffic
+        if options is None or traffic is None:
+            return None
+        return timeline_of(traffic, options.every, self.cell.scenario.until)
+
+    @property
+    def triggers(self) -> tuple[Trigger, ...]:
+        """What the scenario plans to happen at known times, in order of time."""
+        return triggers_of(self.cell.scenario)
 
     @cached_property
     def _examples(self) -> Examples:
@@ -120,7 +146,22 @@ def evaluate(
     simulated again; `retrier` makes the one that took the place of the scenario's own.
     """
     scenario = cell.scenario
-    part = part_to_keep(scenario, in_window(scenario, part))
-    metrics = measure(part, shared=scenario.world == "shared", possible=known_of(scenario, retrier))
+    counted = part_to_keep(scenario, in_window(scenario, part))
+    metrics = measure(
+        counted,
+        shared=scenario.world == "shared",
+        possible=known_of(scenario, retrier),
+        named=scenario.named,
+        traffic=_measured(scenario, part, traffic),
+    )
     verdicts = tuple(expected.judge(metrics) for expected in scenario.expect)
-    return CellResult(cell, part, metrics, verdicts, tuple(sorted(unrepeated)), traffic)
+    return CellResult(cell, counted, metrics, verdicts, tuple(sorted(unrepeated)), traffic)
+
+
+def _measured(cell: Scenario, part: Part, traffic: Traffic | None) -> TrafficMetrics | None:
+    """Return what measures the traffic of a cell; all requests are needed, also those that do not count."""
+    if traffic is None or not isinstance(part, Requests):
+        return None
+    window = EVERYTHING if cell.measure is None else Window(cell.measure.from_ns, cell.measure.to_ns)
+    recovery = None if cell.recovery is None else cell.recovery.terms
+    return TrafficMetrics(part, traffic, cell.named, window=window, recovery=recovery)

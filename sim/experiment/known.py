@@ -14,6 +14,7 @@ from sim.measure.possible import Bounds, Possible
 from sim.retriers.base import promises_of
 from sim.retriers.ports import PORTS
 from sim.world.faults import Restart
+from sim.world.services.options import VersionedRow
 from sim.world.weather import OnOff
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sim.retriers.base import Retrier
     from sim.scenario.schema import Scenario
     from sim.world.actions import ActionOptions
+    from sim.world.outcomes import Branch
 
 LEAST_SHAPE: Final = 2.0
 """A Pareto law of this shape or a smaller one has no variance."""
@@ -49,16 +51,30 @@ def _bounds(cell: Scenario, most: int | None) -> dict[str, Bounds]:
     attempts = Bounds(least, math.inf if most is None else float(most))
     # An attempt has at most one effect, and the first of a request is no duplicate.
     found = {"attempts": attempts, "duplicates": Bounds(0.0, max(0.0, attempts.most - 1))}
+    if cell.world == "shared" and (seconds := _window_s(cell)) > 0:
+        # Of the whole cell only: a service may get several calls of an attempt.
+        found["offered"] = found["goodput"] = Bounds(0.0, cell.requests.count / seconds)
+    for name, service in cell.services.items():
+        limit = None if isinstance(service, VersionedRow) else service.queue.limit
+        if limit is not None:
+            found |= {f"service.{name}.queue.{kind}": Bounds(0.0, float(limit)) for kind in ("mean", "peak")}
     if not cell.faults:
         found["actions"] = attempts  # an attempt starts one action, and only faults start one again
     return found
 
 
+def _window_s(cell: Scenario) -> float:
+    """Return how many seconds of every replication are measured; 0 if it ends when nothing is left to do."""
+    if cell.until is None:
+        return 0.0
+    from_ns, to_ns = (0, None) if cell.measure is None else (cell.measure.from_ns, cell.measure.to_ns)
+    return (min(cell.until, cell.until if to_ns is None else to_ns) - from_ns) / NS_PER_S
+
+
 def _is_certain(cell: Scenario) -> bool:
     """Tell whether a scenario leaves nothing to chance; whether its retrier does, only its requests show."""
     action = cell.action
-    shares = [share for _, share, _ in action.branches()] + [action.permanent_failure, action.outcomes.fail.final]
-    shares += [source.fail for source in action.weather]
+    shares = [action.permanent_failure, *(share for way in _ways(action) for share in (way.share, way.says.final))]
     return (
         cell.retrier.kind in PORTS
         and cell.world == "isolated"
@@ -71,15 +87,22 @@ def _is_certain(cell: Scenario) -> bool:
     )
 
 
+def _ways(action: ActionOptions) -> Iterator[Branch]:
+    """Yield the ways in which attempts can go, in any weather, besides success."""
+    for branches in (action.branches(), *action.bad_branches()):
+        yield from (way for way in branches if way.share)
+
+
 def _laws(cell: Scenario) -> Iterator[Law]:
     """Yield the laws that an attempt's time, or its platform's, may follow."""
     platform = cell.platform
     for action in _actions(cell):
         if not action.script:
             yield action.latency
-            yield from (law for _, share, law in action.branches() if share)
-            if action.outcomes.fail.share and action.outcomes.fail.retry_after is not None:
-                yield action.outcomes.fail.retry_after
+            for way in _ways(action):
+                yield way.latency
+                if way.says.retry_after is not None:
+                    yield way.says.retry_after
     if cell.resubmit is not None:
         yield cell.resubmit.after
     yield from filter(None, (platform.mutation_latency, platform.commit_window, platform.dispatch_latency))

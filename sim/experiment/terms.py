@@ -9,11 +9,12 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from sim.chance.stated import BEHIND_A_CALL, BEHIND_A_CONFLICT, BEHIND_AN_END, BEHIND_AN_ERROR, Stated
+from sim.chance.stated import BEHIND_A_CALL, BEHIND_A_CONFLICT, BEHIND_AN_END, BEHIND_AN_ERROR, Source, Stated, Way
 from sim.contracts.catalogue import Terms
 from sim.history.vocabulary import FAIL, SUCCESS
 from sim.kernel.draws import Draws
 from sim.kernel.durations import NS_PER_S
+from sim.promises.terms import KeyRules, Said
 from sim.retriers.base import ScheduledRetrier
 from sim.world import faults
 from sim.world.arrivals import Poisson, planned_ns
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sim.engine.world import World
+    from sim.history.events import Failure
     from sim.history.recorder import History
     from sim.history.records import Requests
     from sim.history.request import Request
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from sim.retriers.base import Retrier
     from sim.scenario.schema import Scenario
     from sim.world.actions import ActionOptions
+    from sim.world.outcomes import Branch
+    from sim.world.weather import Weather
     from sim.world.workload import RequestsOptions
 
 LAST_UNIFORM: Final = 1.0 - 2.0**-53
@@ -104,9 +108,11 @@ def _of_callers(action: ActionOptions, cell: Scenario, promises: Promises, retri
         "promises": promises,
         "watchers": retrier.watchers if isinstance(retrier, ScheduledRetrier) else None,
         "idempotency_ns": action.window_ns or 0,
+        "keys": None if action.memory is None else KeyRules(*action.memory),
         "effect_at": action.effect_at,
         "outages_ns": tuple(_total_outages(action, cell.heals_at)),
         "latencies_ns": _latencies(action),
+        "errors": _errors(action),
         "script": tuple(one.outcome for one in action.script),
         "some_fail_permanently": action.permanent_failure > 0,
     }
@@ -142,11 +148,42 @@ def _latencies(action: ActionOptions) -> tuple[Mapping[str, tuple[int, int]], ..
     """Return what attempts may take, by their outcomes: those of all attempts, or of each attempt of a script."""
     if action.script:
         return tuple({SUCCESS: ends, outcome: ends} for outcome, law in action.scripted() for ends in [_ends_ns(law)])
-    fails = bool(action.weather or action.permanent_failure)
-    spans: dict[str, tuple[int, int]] = {
-        outcome: _ends_ns(law) for outcome, share, law in action.branches() if share or (outcome == FAIL and fails)
-    }
-    return ({**spans, SUCCESS: _ends_ns(action.latency)},)
+    spans = {SUCCESS: _ends_ns(action.latency)}
+    for outcome, law in _latency_laws(action):
+        low_ns, high_ns = _ends_ns(law)
+        least_ns, most_ns = spans.get(outcome, (low_ns, high_ns))
+        spans[outcome] = min(low_ns, least_ns), max(high_ns, most_ns)
+    return (spans,)
+
+
+def _latency_laws(action: ActionOptions) -> Iterator[tuple[str, Law]]:
+    """Yield the outcomes that attempts can have besides success, and the laws of their latencies."""
+    if action.permanent_failure:
+        yield FAIL, action.latency
+    for branches in (action.branches(), *action.bad_branches()):
+        yield from ((way.outcome, way.latency) for way in branches if way.share)
+
+
+@lru_cache(maxsize=256)
+def _errors(action: ActionOptions) -> tuple[tuple[Said, ...], ...]:
+    """Return what the errors of failures may say: those of all attempts, or of each attempt of a script."""
+    if action.script:
+        return tuple((_said_by(failure),) for failure in action.script_errors())
+    found = {Said()} if action.permanent_failure else set()
+    for branches in (action.branches(), *action.bad_branches()):
+        for way in branches:
+            if way.share and way.outcome == FAIL:
+                kind, final, retry_after = way.says
+                finals = frozenset(word for word, share in ((True, final), (False, 1.0 - final)) if share)
+                found.add(Said(kind, finals, None if retry_after is None else _ends_ns(retry_after)))
+    return (tuple(sorted(found, key=repr)),)
+
+
+def _said_by(failure: Failure | None) -> Said:
+    if failure is None:
+        return Said()
+    wait_ns = failure.retry_after_ns
+    return Said(failure.kind, frozenset({failure.final}), None if wait_ns < 0 else (wait_ns, wait_ns))
 
 
 @lru_cache(maxsize=64)
@@ -171,13 +208,11 @@ def stated_of(cell: Scenario) -> Stated:
     return Stated(
         alone=cell.world == "isolated",
         latency=action.latency,
-        outcomes=tuple(action.branches()),
+        outcomes=tuple(map(_way, action.branches())),
         script=tuple(outcome for outcome, _ in action.scripted()),
         permanent=0.0 if action.script else action.permanent_failure,
-        final=0.0 if action.script else action.outcomes.fail.final,
-        retry_after=None if action.script else action.outcomes.fail.retry_after,
-        outages=tuple((one.from_ns, one.to_ns, one.fail) for one in action.weather if isinstance(one, Outage)),
-        turns=tuple((one.up, one.down, one.fail) for one in action.weather if isinstance(one, OnOff)),
+        weather=() if action.script else tuple(map(_source, action.weather, action.bad_branches())),
+        repeats_answers=action.memory is not None and action.memory.first,
         heals_at_ns=cell.heals_at,
         resubmits=cell.resubmit is not None,
         mean_gap_ns=NS_PER_S / arrivals.rate if isinstance(arrivals, Poisson) else None,
@@ -193,9 +228,25 @@ def stated_of(cell: Scenario) -> Stated:
     )
 
 
-def _total_outages(action: ActionOptions, heals_at_ns: int | None) -> Iterator[tuple[int, int]]:
-    """Yield the intervals in which the weather fails every attempt, up to the instant at which the world heals."""
-    for source in () if action.script else action.weather:
-        if isinstance(source, Outage) and source.fail == 1.0:
+def _way(branch: Branch) -> Way:
+    return Way(branch.outcome, branch.share, branch.latency, *branch.says)
+
+
+def _source(source: Weather, branches: Sequence[Branch]) -> Source:
+    ways = tuple(map(_way, branches))
+    if isinstance(source, OnOff):
+        return Source(ways, turns=(source.up, source.down))
+    return Source(ways, outage_ns=(source.from_ns, source.to_ns))
+
+
+def _total_outages(action: ActionOptions, heals_at_ns: int | None) -> Iterator[tuple[int, int, frozenset[str]]]:
+    """Yield the intervals in which the weather spoils every attempt, up to the instant at which the world heals.
+
+    Behind the interval are the outcomes that attempts can have in it: its own, and those of the sources before it.
+    """
+    outcomes = {FAIL} if action.permanent_failure else set()
+    for source, branches in () if action.script else zip(action.weather, action.bad_branches(), strict=True):
+        outcomes |= {way.outcome for way in branches if way.share}
+        if isinstance(source, Outage) and source.share == 1.0:
             to_ns = source.to_ns if heals_at_ns is None else min(source.to_ns, heals_at_ns)
-            yield source.from_ns, to_ns
+            yield source.from_ns, to_ns, frozenset(outcomes)

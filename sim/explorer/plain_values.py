@@ -58,10 +58,7 @@ def distinctions(world: World) -> Distinctions:
         fields if fields is not None and up_to_time else Fields(),
         deadline=any(promises.deadline_ns is not None for promises in promised),
         timeout=any(promises.timeout_ms is not None for promises in promised),
-        named_waits=any(
-            action.outcomes.fail.retry_after is not None or any(step.retry_after is not None for step in action.script)
-            for action in actions
-        ),
+        named_waits=any(action.names_waits for action in actions),
         recognizes=any(action.window_ns is not None for action in actions),
         roles={},
     )

@@ -155,8 +155,13 @@ class Snapshot:
     def _request(self, request: Request) -> Any:
         now_ns = self._now_ns
         waits_ns = now_ns - request.last_attempt_end_ns if request.settled_ns == NEVER else 0
-        key = request.key
-        applied_ns = now_ns - key.applied_ns if key is not None and self._distinct.recognizes else NEVER
+        key, remembers = request.key, self._distinct.recognizes
+        applied_ns = now_ns - key.applied_ns if key is not None and remembers else NEVER
+        known = None
+        if key is not None and remembers:
+            failure = key.answer if key.answer is None or isinstance(key.answer, str) else tuple(key.answer)
+            busy_ns = max(key.busy_until_ns - now_ns, 0)
+            known = (now_ns - key.seen_ns, busy_ns, failure, 0 if failure is None else now_ns - key.answer_ns)
         return (
             int(request.outcome),
             request.settled_ns != NEVER,
@@ -167,6 +172,7 @@ class Snapshot:
             None if request.duplicates is None else tuple(request.duplicates),
             None if key is None or key.last_applied is None else self._attempt(key.last_applied),
             applied_ns,
+            known,
             waits_ns if self._distinct.named_waits else 0,
             now_ns - request.submitted_ns if self._distinct.deadline else 0,
             request.runaway,
@@ -192,6 +198,7 @@ class Snapshot:
             int(attempt.blame),
             attempt.ended,
             attempt.given_up,
+            attempt.by_key,
             attempt.effect_done,
             attempt._effect_at_end,
             attempt.effect_dropped,

@@ -32,6 +32,7 @@ OBSERVED = frozenset(
         "attempt",
         "attempt_end",
         "lost",
+        "by_key",
         "timed_out",
         "effect",
         "settled",

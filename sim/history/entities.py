@@ -60,6 +60,7 @@ class Attempt:
 
     __slots__ = (
         "at",
+        "by_key",
         "does_own_work",
         "effect_ns",
         "effects",
@@ -91,6 +92,8 @@ class Attempt:
         """The number of the job that runs it, or -1 for a client outside."""
         self.effect_ns = start.effect_ns
         self.latency_ns = start.latency_ns
+        self.by_key = ""
+        """By which rule of its idempotency key it goes as it does (`DecidedByKey`), empty if by none."""
         self.end: AttemptEnded | None = None
         self.end_at = NOT_YET
         self.how = ""

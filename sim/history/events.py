@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple
 
+from sim.history.vocabulary import FAILED
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -183,6 +185,15 @@ class AttemptEnded(AttemptEvent):
     end: End
     failure: Failure | None
     """What the error says, if it says anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedByKey(AttemptEvent):
+    """The receiver of an attempt that has just started does no work for it, since it knows the idempotency key."""
+
+    kind: ClassVar[str] = "by_key"
+    name: str
+    """`first`: it gets the first answer again; `in_use`: it is rejected, since another call is at work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -504,11 +515,11 @@ class RangeRead(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """What the error that an attempt threw says."""
+    """What the error that an attempt threw says, and what kind of an answer it is."""
 
     final: bool
     """Whether it is marked as not worth a retry."""
     retry_after_ns: int
     """How long it asks to wait before a retry, or -1."""
-    kind: str = ""
-    """What the answer is besides a failure, such as `rejected.queue`; empty for a failure that says nothing more."""
+    kind: str = FAILED
+    """The answer: one of `ANSWERS` besides success, or a kind of one, such as `failed.NAME`."""

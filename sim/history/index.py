@@ -122,6 +122,11 @@ class Index:
         attempt.end_at = at
         attempt.how = event.end
 
+    def _decided_by_key(self, at: int, event: events.DecidedByKey) -> None:
+        attempt = self._attempt_of(at, event)
+        if attempt is not None:
+            attempt.by_key = event.name
+
     def _contact_lost(self, at: int, event: events.ContactLost) -> None:
         attempt = self._attempt_of(at, event)
         if attempt is not None and attempt.lost is None:
@@ -337,6 +342,7 @@ class Index:
         events.AttemptStarted: _attempt_started,
         events.AttemptEnded: _attempt_ended,
         events.ContactLost: _contact_lost,
+        events.DecidedByKey: _decided_by_key,
         events.CallGivenUp: _call_given_up,
         events.EffectMade: _effect_made,
         events.CallSent: _call_sent,

@@ -75,6 +75,7 @@ _FIELDS: Final[dict[type[Event], str]] = {
     events.AttemptEnded: "subject name detail",
     events.CallGivenUp: "subject detail",
     events.ContactLost: "subject",
+    events.DecidedByKey: "subject name",
     events.EffectMade: "subject name",
     events.CallSent: "subject name *detail",
     events.CallArrived: "subject name *detail",

@@ -51,6 +51,8 @@ class CallEnd(IntEnum):
     """A write with an old version."""
     cut = 10
     """The platform's time limit cut its caller off, and it ended with it."""
+    refused = 11
+    """Its caller's own breaker, bulkhead or rate limit let no call be made: a try that is sent, and over, at once."""
 
 
 REJECTIONS: Final = (

@@ -26,8 +26,6 @@ ALIVE: Final = (PENDING, IN_PROGRESS)
 
 AT_SERVICE: Final = "at_service"
 """In place of what the world has in store for an attempt: it shows when a service works on its call."""
-REJECTED: Final = "rejected"
-CONFLICT: Final = "conflict"
 
 # Attempts: what the world has in store for one; success has the same word as a job's.
 FAIL: Final = "fail"
@@ -62,6 +60,40 @@ End = Literal["returned", "threw", "died", "cut"]
 """How an attempt ends: it returned, it threw, its execution died, or it was cut off at a time limit."""
 ANSWERED: Final = (RETURNED, THREW)
 """Ends of an attempt that come with an answer."""
+
+# Answers: what a caller hears of a call; success and failed have the same words as a job's.
+REJECTED: Final = "rejected"
+CONFLICT: Final = "conflict"
+TIMED_OUT: Final = "timed_out"
+"""The caller's own: it stopped waiting."""
+REFUSED: Final = "refused"
+"""The caller's own: its breaker, bulkhead or rate limit let no call be made."""
+ANSWERS: Final = (SUCCESS, FAILED, REJECTED, CONFLICT, TIMED_OUT, REFUSED)
+"""All of them. `failed` and `rejected` also stand in front of a kind: `failed.NAME`, `rejected.queue`."""
+QUEUE: Final = "queue"
+MAX_WAIT: Final = "max_wait"
+"""It had waited in the queue for as long as calls may."""
+RATE_LIMIT: Final = "rate_limit"
+SHED: Final = "shed"
+IN_USE: Final = "in_use"
+"""Another call has the idempotency key and is not over."""
+REJECTIONS: Final = (QUEUE, MAX_WAIT, RATE_LIMIT, SHED, IN_USE)
+"""Why a call is rejected."""
+
+
+def failed_of_kind(kind: str) -> str:
+    """Return the answer of a failure of this kind."""
+    return f"{FAILED}.{kind}"
+
+
+def rejected_by(reason: str) -> str:
+    """Return the answer of a call that is rejected for a reason of `REJECTIONS`."""
+    return f"{REJECTED}.{reason}"
+
+
+# Attempts: by which rule of its idempotency key one goes as it does; the other is `in_use`.
+FIRST: Final = "first"
+"""It gets the first answer again."""
 
 # Effects: these two, or the name of a `Cause` for an effect after the first.
 APPLIED: Final = "applied"

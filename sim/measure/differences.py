@@ -17,8 +17,9 @@ from sim.measure.contrasts import Column
 from sim.measure.estimates import NOTHING, AnySample, Estimate
 from sim.measure.metrics import CellMetrics, json_number
 from sim.measure.pair_ranks import PairRanks
+from sim.measure.paths import Named, metric_of, rows_of
 from sim.measure.quantile_contrasts import quantiles
-from sim.measure.quantities import METRICS, QUANTITIES, Metric, Statistic, Unit
+from sim.measure.quantities import Metric, Statistic, Unit, columns_of
 from sim.measure.replications import correlation_below
 
 
@@ -36,9 +37,20 @@ class Change(Enum):
 
 LEAST_BEYOND = 2
 """With fewer values beyond it the quantile of a replication is another number than that of all requests."""
-HIGHER_IS_BETTER = frozenset({"success.rate"})
-NEITHER_IS_BETTER = frozenset({"canceled.rate"})
-"""The scenario decides how many requests are canceled; a retrier only has more or less time before that."""
+HIGHER_IS_BETTER = frozenset({"success.rate", "goodput.rate", "recovered.rate"})
+NEITHER_IS_BETTER = frozenset({"canceled.rate", "offered.rate", "utilization.mean"})
+"""The scenario decides how many requests are canceled; a retrier only has more or less time before that. It decides
+what is offered too, and a busy server is no harm if calls do not wait for it."""
+
+
+def higher_is_better(metric: Metric) -> bool:
+    """Tell whether more of a metric is better."""
+    return metric.base in HIGHER_IS_BETTER
+
+
+def neither_is_better(metric: Metric) -> bool:
+    """Tell whether neither more nor less of a metric is better; at a service, what arrives is load."""
+    return metric.base in NEITHER_IS_BETTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +74,9 @@ class Difference:
         low, high = self.estimate.low, self.estimate.high
         if low is None or high is None or (low <= 0 <= high):
             return Change.inconclusive
-        if self.metric.path in NEITHER_IS_BETTER:
+        if neither_is_better(self.metric):
             return Change.differs
-        return Change.better if (low > 0) == (self.metric.path in HIGHER_IS_BETTER) else Change.worse
+        return Change.better if (low > 0) == higher_is_better(self.metric) else Change.worse
 
     @property
     def relative(self) -> float | None:
@@ -122,21 +134,24 @@ class Differences:
         self._ranks: dict[str, PairRanks] = {}
 
     def __getitem__(self, path: str) -> Difference:
-        """Return the difference of a metric of `METRICS`; raises KeyError for another path."""
-        metric = METRICS[path]
+        """Return the difference of a metric; raises KeyError for a path that is none."""
+        metric = metric_of(path)
         a, b = (metrics.value(path) for metrics in self._metrics)
         return Difference(metric, a, b, self.contrast(path), self._identical(metric))
 
     def __iter__(self) -> Iterator[Difference]:
-        """Yield all differences, in the order of `METRICS`."""
-        return map(self.__getitem__, METRICS)
+        """Yield the differences of all metrics that tell something of both cells, in the order of reports."""
+        known = set(self.b.paths)
+        return map(self.__getitem__, (path for path in self.a.paths if path in known))
 
     def contrast(self, path: str, factor: float = 1.0) -> Estimate:
         """Estimate B - factor * A of a metric; raises KeyError for a path that is none."""
-        metric = METRICS[path]
+        metric = metric_of(path)
+        for metrics in self._metrics:
+            if (found := metrics.value(path)).value is None:
+                return Estimate(None, reason=found.reason)
         if self.determined and factor == 1:
-            value = self.a.value(path).value
-            return NOTHING if value is None else Estimate(0.0, 0.0, 0.0)
+            return Estimate(0.0, 0.0, 0.0)
         if metric.statistic is Statistic.max:
             a, b = (metrics.value(path).value for metrics in self._metrics)
             return Estimate(_pooled(a, b, factor))
@@ -169,7 +184,7 @@ class Differences:
             return contrasts.of_infinite_means(never, a=bool(a.infinite), b=bool(b.infinite))
         if self._requests is not None and not (self.a.is_certain and self.b.is_certain):
             least_step = 1.0 if metric.unit is Unit.count else 0.0
-            columns = self._columns_of(metric.quantity)
+            columns = self._columns_of(metric)
             return contrasts.paired_means(*columns, factor=factor, least_step=least_step)
         return contrasts.independent(*(metrics.value(metric.path) for metrics in self._metrics), factor=factor)
 
@@ -179,12 +194,13 @@ class Differences:
         values_a, values_b = (metrics.replication_values(metric.path) for metrics in self._metrics)
         if not self.paired or len(values_a) != len(values_b):
             return contrasts.independent_replications(pooled, a, b, factor=factor)
-        samples = self.a.replication_samples(metric.path), self.b.replication_samples(metric.path)
-        fewest = min((len(one) for of in samples for one in of), default=0)
-        is_far = metric.statistic is Statistic.quantile and fewest * (1 - metric.share) < LEAST_BEYOND
-        if is_far and a.value is not None and b.value is not None:
-            correlation = correlation_below((a.value, b.value), samples)
-            return contrasts.independent_replications(pooled, a, b, factor=factor, correlation=correlation)
+        if metric.statistic is Statistic.quantile:
+            samples = self.a.replication_samples(metric.path), self.b.replication_samples(metric.path)
+            fewest = min((len(one) for of in samples for one in of), default=0)
+            is_far = fewest * (1 - metric.share) < LEAST_BEYOND
+            if is_far and a.value is not None and b.value is not None:
+                correlation = correlation_below((a.value, b.value), samples)
+                return contrasts.independent_replications(pooled, a, b, factor=factor, correlation=correlation)
         return contrasts.paired_replications(
             pooled,
             values_a,
@@ -197,43 +213,49 @@ class Differences:
     def _correlation_of_rate(self, metric: Metric) -> float:
         if self._requests is None:
             return 0.0
-        a, b = self._columns_of(metric.quantity)
+        a, b = self._columns_of(metric)
         return contrasts.correlation_of(a.values == 1, a.counted, b.values == 1, b.counted)
 
     def _correlation_of_never(self, metric: Metric) -> float:
         if self._requests is None:
             return 0.0
-        a, b = self._columns_of(metric.quantity)
+        a, b = self._columns_of(metric)
         return contrasts.correlation_of(a.never, a.counted, b.never, b.counted)
 
     def _correlation_of_quantile(self, metric: Metric) -> float:
         if self._requests is None:
             return 0.0
-        if metric.quantity not in self._ranks:
+        key = f"{metric.scope.prefix}{metric.quantity}"
+        if key not in self._ranks:
             # One at a time, as columns.
-            self._ranks = {metric.quantity: PairRanks.of(*self._columns_of(metric.quantity))}
-        return self._ranks[metric.quantity].correlation(metric.share)
+            self._ranks = {key: PairRanks.of(*self._columns_of(metric))}
+        return self._ranks[key].correlation(metric.share)
 
     def _identical(self, metric: Metric) -> bool:
         if self.determined:
             return self.a.value(metric.path).value is not None
-        if self._requests is None:
+        if self._requests is None or metric.is_of_traffic:
             return False
-        a, b = self._columns_of(metric.quantity)
+        a, b = self._columns_of(metric)
         return bool(a.counted.any()) and a.equals(b)
 
-    def _columns_of(self, quantity: str) -> tuple[Column, Column]:
-        if quantity not in self._columns:
+    def _columns_of(self, metric: Metric) -> tuple[Column, Column]:
+        key = f"{metric.scope.prefix}{metric.quantity}"
+        if key not in self._columns:
             assert self._requests is not None  # noqa: S101  # only pairs have columns
             a, b = self._requests
             # One at a time: metrics of a quantity stand together, and columns of 10^7 requests take some room.
-            self._columns = {quantity: (_column(quantity, a), _column(quantity, b))}
-        return self._columns[quantity]
+            self._columns = {key: (_column(metric, a, self.a.named), _column(metric, b, self.b.named))}
+        return self._columns[key]
 
 
-def _column(quantity: str, requests: Requests) -> Column:
-    values, counted = QUANTITIES[quantity](requests)
-    return Column(values, np.ones(len(values), np.bool_) if counted is None else counted)
+def _column(metric: Metric, requests: Requests, named: Named) -> Column:
+    values, counted = columns_of(metric.quantity, requests, named.deadlines_ns)
+    counts = np.ones(len(values), np.bool_)
+    for rows in (counted, rows_of(requests, metric.scope, named)):
+        if rows is not None:
+            counts = counts & rows
+    return Column(values, counts)
 
 
 def _hits(sample: AnySample) -> contrasts.Counts:

@@ -17,8 +17,9 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
-from sim.measure.differences import HIGHER_IS_BETTER, Change
+from sim.measure.differences import Change, higher_is_better
 from sim.measure.estimates import Estimate
+from sim.measure.paths import metric_of
 
 Seen = Callable[[int, int], Sequence[Change]]
 """Given two candidates, the change from the second to the first, objective by objective."""
@@ -28,7 +29,7 @@ def cost_of(estimate: Estimate, path: str) -> float:
     """Return the value of a metric with the sign by which less is better; a metric without value is infinitely bad."""
     if estimate.value is None:
         return math.inf
-    return -estimate.value if path in HIGHER_IS_BETTER else estimate.value
+    return -estimate.value if higher_is_better(metric_of(path)) else estimate.value
 
 
 def dominates(changes: Sequence[Change]) -> bool:

@@ -5,18 +5,27 @@ and rates), `means` and, for shared worlds, `replications`.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.history.records import Requests
-from sim.history.vocabulary import Cause, Outcome
+from sim.history.vocabulary import Cause
 from sim.kernel.durations import NS_PER_MS, format_duration
-from sim.measure.estimates import AnySample, Estimate, Sample, largest, quantile, quantile_rank, rate
+from sim.measure.estimates import AnySample, Estimate, largest, quantile, quantile_rank, rate
+from sim.measure.kept import Kept, NotTallied, Records, Tallied
 from sim.measure.means import mean
+from sim.measure.paths import (
+    NOTHING_NAMED,
+    Named,
+    UnknownMetric,
+    metric_of,
+    paths_of,
+    problem_with,
+)
 from sim.measure.possible import NOTHING_KNOWN, Possible
 from sim.measure.quantities import (
     METRICS,
@@ -24,12 +33,16 @@ from sim.measure.quantities import (
     QUANTITIES,
     RATED_OUTCOMES,
     SETTLED_OUTCOMES,
+    WHOLE,
     Metric,
+    Scope,
     Statistic,
     Unit,
 )
 from sim.measure.replications import FEW_TURNS, over_replications, quantile_over_replications
-from sim.measure.tally import WITHIN, Tally
+from sim.measure.tally import Tally
+from sim.measure.traffic import TrafficMetrics
+from sim.measure.traffic_quantities import OF_SERVICES, TRAFFIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +61,47 @@ class Tail:
     """How many requests count; without any the shares are 0."""
 
 
-def measure(kept: Requests | Tally, *, shared: bool, possible: Possible = NOTHING_KNOWN) -> "CellMetrics":
+def measure(
+    kept: Requests | Tally,
+    *,
+    shared: bool,
+    possible: Possible = NOTHING_KNOWN,
+    named: Named = NOTHING_NAMED,
+    traffic: TrafficMetrics | None = None,
+) -> "CellMetrics":
     """Measure one cell by its requests or their tally; `shared` says that requests of a replication met one another.
 
-    `possible` is what is known of the cell beforehand; without it some intervals of means cannot be given.
+    `possible` is what is known of the cell beforehand; without it some intervals of means cannot be given. `named` are
+    its services and classes; `traffic` measures the calls of a shared world.
     Raises ValueError for a tally of a shared world, whose intervals come from its requests.
     """
     if not isinstance(kept, Tally):
-        return CellMetrics(_Records(kept, shared=shared), shared=shared, possible=possible)
+        records = Records(kept, named, shared=shared)
+        return CellMetrics(records, shared=shared, possible=possible, named=named, traffic=traffic)
     if shared:
         raise ValueError("a tally does not tell replications apart, from which intervals in a shared world come")
-    return CellMetrics(_Tallied(kept), shared=False, possible=possible)
+    return CellMetrics(Tallied(kept), shared=False, possible=possible, named=named)
 
 
 class CellMetrics:
     """The metrics of one cell, each computed when first asked for."""
 
-    def __init__(self, kept: "_Kept", *, shared: bool, possible: Possible = NOTHING_KNOWN) -> None:
+    def __init__(
+        self,
+        kept: Kept,
+        *,
+        shared: bool,
+        possible: Possible = NOTHING_KNOWN,
+        named: Named = NOTHING_NAMED,
+        traffic: TrafficMetrics | None = None,
+    ) -> None:
         self.shared = shared
         self.possible = possible
+        self.named = named
+        self.traffic = traffic
+        """The calls of a shared world, measured; None if they are not known."""
         self._kept = kept
+        self._parts: dict[Scope, CellMetrics] = {}
         self._samples: dict[str, list[AnySample]] = {}
         self._estimates: dict[str, Estimate] = {}
 
@@ -102,24 +136,53 @@ class CellMetrics:
         return {cause.name: int(totals[cause]) for cause in Cause}
 
     def value(self, path: str) -> Estimate:
-        """Estimate one metric of `METRICS`; raises KeyError for another path."""
+        """Estimate a metric (`sim.measure.paths`); raises UnknownMetric, a KeyError, if the cell has no such metric."""
         if path not in self._estimates:
-            self._estimates[path] = self._estimate(METRICS[path])
+            self._estimates[path] = self._estimate(self._metric(path))
         return self._estimates[path]
 
     def sample(self, path: str) -> AnySample:
-        """Return the values behind a metric, over all replications."""
-        return self._samples_of(METRICS[path].quantity)[0]
+        """Return the values behind a metric that is no ratio of sums, over all replications."""
+        metric = self._metric(path)
+        traffic = self._traffic_of(metric)
+        return self._of(metric)._samples_of(metric.quantity)[0] if traffic is None else traffic.sample(metric)  # noqa: SLF001  # of the same class
 
-    def replication_samples(self, path: str) -> list[AnySample]:
+    def replication_samples(self, path: str) -> Sequence[AnySample]:
         """Return the values behind a metric of each replication that has any, in the order of the replications."""
-        return self._samples_of(METRICS[path].quantity)[1:]
+        metric = self._metric(path)
+        traffic = self._traffic_of(metric)
+        if traffic is not None:
+            return traffic.replication_samples(metric)
+        return self._of(metric)._samples_of(metric.quantity)[1:]  # noqa: SLF001  # of the same class
 
     def replication_values(self, path: str) -> list[float]:
         """Return the metric of each replication that has values, in the order of the replications."""
-        metric = METRICS[path]
+        metric = self._metric(path)
+        traffic = self._traffic_of(metric)
+        if traffic is not None:
+            return traffic.replication_values(metric)
         values = [_value(metric, sample) for sample in self.replication_samples(path)]
         return [value for value in values if value is not None]
+
+    @cached_property
+    def paths(self) -> tuple[str, ...]:
+        """The metrics that tell something of this cell, without those of single clients: in the order of reports."""
+        if self.traffic is None:
+            return tuple(METRICS)
+        scopes = [
+            WHOLE,
+            *(Scope(service=name) for name in self.named.services),
+            *(Scope(of_class=name) for name in self.named.classes),
+        ]
+        return tuple(path for scope in scopes for path in paths_of(scope) if self._tells(metric_of(path)))
+
+    def part(self, scope: Scope) -> "CellMetrics":
+        """Return the metrics of the requests of one class or one client; raises NotTallied if they are tallied."""
+        if scope not in self._parts:
+            self._parts[scope] = CellMetrics(
+                self._kept.part(scope), shared=self.shared, possible=self.possible, named=self.named
+            )
+        return self._parts[scope]
 
     def tail(self, quantity: str, points: int = 600) -> Tail:
         """Return CCDF(t) of `time_to_effect`, `time_to_known`, `detection_lag` or another quantity in time."""
@@ -175,13 +238,39 @@ class CellMetrics:
             "polls": {"mean": self._summary("polls.mean")},
             "conflicts": conflicts,
             "cost": {name: self._summary(f"cost.{name}") for name in ("mutations", "actions", "action_ms")},
+            **self._summaries_of_traffic(),
         }
+
+    def _summaries_of_traffic(self) -> dict[str, object]:
+        if self.traffic is None:
+            return {}
+        services = {name: self._summary_of_traffic(Scope(service=name)) for name in self.named.services}
+        classes = {
+            name: {**self.part(scope).summary(), "traffic": self._summary_of_traffic(scope)}
+            for name in self.named.classes
+            for scope in (Scope(of_class=name),)
+        }
+        return {
+            "traffic": self._summary_of_traffic(WHOLE),
+            **({"services": services} if services else {}),
+            **({"classes": classes} if classes else {}),
+        }
+
+    def _summary_of_traffic(self, scope: Scope) -> dict[str, dict[str, object]]:
+        """Return the metrics of `TRAFFIC` of a part of the world: `{queue: {mean: ..., peak: ...}, ...}`."""
+        found: dict[str, dict[str, object]] = {}
+        for path in paths_of(scope):
+            metric = metric_of(path)
+            if metric.base in TRAFFIC and self._tells(metric):
+                quantity, _, statistic = metric.base.partition(".")
+                found.setdefault(quantity, {})[statistic] = self._summary(path)
+        return found
 
     def _summaries(self, quantity: str) -> dict[str, object]:
         return {name: self._summary(f"{quantity}.{name}") for name in ("mean", *QUANTILES, "max")}
 
     def _summary(self, path: str) -> dict[str, object]:
-        return summary_of(self.value(path), METRICS[path].unit)
+        return summary_of(self.value(path), metric_of(path).unit)
 
     @cached_property
     def few_turns(self) -> str:
@@ -205,7 +294,49 @@ class CellMetrics:
         span_ns = self._kept.span_ns
         return math.ceil(self.replications * FEW_TURNS * turn_ns / span_ns) if span_ns else None
 
+    def _metric(self, path: str) -> Metric:
+        """Return the metric of a path, if this cell can have it."""
+        metric = metric_of(path)
+        traffic = self.traffic
+        problem = problem_with(
+            metric,
+            self.named,
+            shared=self.shared,
+            has_recovery=traffic is None or traffic.recovery is not None,
+        )
+        if problem:
+            raise UnknownMetric(problem)
+        return metric
+
+    def _tells(self, metric: Metric) -> bool:
+        """Tell whether a metric of a shared world can be anything but empty."""
+        traffic = self.traffic
+        has_recovery = traffic is not None and traffic.recovery is not None
+        if problem_with(metric, self.named, shared=self.shared, has_recovery=has_recovery):
+            return False
+        if metric.quantity == "refused":
+            return traffic is not None and traffic.has_refusals
+        return bool(self.named.services) or metric.quantity not in OF_SERVICES
+
+    def _traffic_of(self, metric: Metric) -> TrafficMetrics | None:
+        """Return what measures a metric if it is one of the traffic."""
+        return self.traffic if metric.is_of_traffic else None
+
+    def _of(self, metric: Metric) -> "CellMetrics":
+        """Return the metrics of the requests that a metric is of."""
+        return self if metric.scope == WHOLE else self.part(metric.scope)
+
     def _estimate(self, metric: Metric) -> Estimate:
+        if metric.is_of_traffic:
+            if self.traffic is None:
+                return Estimate(None, reason="what its calls met is not known")
+            return self.traffic.estimate(metric, self.possible.bounds(metric), self.few_turns)
+        try:
+            return self._of(metric)._of_records(metric)  # noqa: SLF001  # of the same class
+        except NotTallied as error:
+            return Estimate(None, reason=str(error))
+
+    def _of_records(self, metric: Metric) -> Estimate:
         pooled, *replications = self._samples_of(metric.quantity)
         if metric.statistic is Statistic.max:
             return largest(pooled)
@@ -213,7 +344,8 @@ class CellMetrics:
             return self._of_requests(metric, pooled)
         if metric.statistic is Statistic.quantile:
             return quantile_over_replications(pooled, replications, metric.share, few_turns=self.few_turns)
-        values, bounds = self.replication_values(metric.path), self.possible.bounds(metric)
+        found = [_value(metric, sample) for sample in replications]
+        values, bounds = [value for value in found if value is not None], self.possible.bounds(metric)
         return over_replications(_value(metric, pooled), values, bounds, few_turns=self.few_turns)
 
     def _of_requests(self, metric: Metric, sample: AnySample) -> Estimate:
@@ -243,123 +375,6 @@ class CellMetrics:
         if quantity not in self._samples:
             self._samples[quantity] = self._kept.samples(quantity)
         return self._samples[quantity]
-
-
-class _Kept(Protocol):
-    """The requests of a cell or their tally, as far as metrics need them."""
-
-    @property
-    def within(self) -> float: ...
-
-    @property
-    def replications(self) -> int: ...
-
-    @property
-    def span_ns(self) -> int:
-        """How long all replications together went on, in ns."""
-
-    def __len__(self) -> int: ...
-
-    def outcomes(self) -> dict[str, int]: ...
-
-    def attempts(self) -> dict[int, int]: ...
-
-    def causes(self) -> NDArray[np.int64]:
-        """Return duplicates by `Cause`."""
-
-    def events(self) -> tuple[int, int]:
-        """Return suppressed effects and conflicts."""
-
-    def samples(self, quantity: str) -> list[AnySample]: ...
-
-
-class _Records:
-    """All requests of a cell."""
-
-    within = 0.0
-
-    def __init__(self, requests: Requests, *, shared: bool) -> None:
-        self._requests = requests
-        self._shared = shared
-
-    def __len__(self) -> int:
-        return len(self._requests)
-
-    @cached_property
-    def replications(self) -> int:
-        return len(np.unique(self._requests.replication))
-
-    @cached_property
-    def span_ns(self) -> int:
-        requests = self._requests
-        if not len(requests):
-            return 0
-        last_ns = np.maximum(requests.submitted_ns, np.maximum(requests.settled_ns, requests.last_attempt_end_ns))
-        starts = np.flatnonzero(np.diff(requests.replication, prepend=requests.replication[0] - 1))
-        return int(np.maximum.reduceat(last_ns, starts).sum())
-
-    def outcomes(self) -> dict[str, int]:
-        counts = np.bincount(self._requests.outcome, minlength=len(Outcome))
-        return {outcome.name: int(counts[outcome]) for outcome in RATED_OUTCOMES}
-
-    def attempts(self) -> dict[int, int]:
-        numbers, counts = np.unique(self._requests.attempts, return_counts=True)
-        return {int(number): int(count) for number, count in zip(numbers, counts, strict=True)}
-
-    def causes(self) -> NDArray[np.int64]:
-        totals: NDArray[np.int64] = self._requests.duplicates.sum(axis=0, dtype=np.int64)
-        return totals
-
-    def events(self) -> tuple[int, int]:
-        requests = self._requests
-        return int(requests.suppressed.sum(dtype=np.int64)), int(requests.conflicts.sum(dtype=np.int64))
-
-    def samples(self, quantity: str) -> list[AnySample]:
-        values, counted = QUANTITIES[quantity](self._requests)
-        replication = self._requests.replication
-        if counted is not None:
-            values, replication = values[counted], replication[counted]
-        samples: list[AnySample] = [Sample.of(values)]
-        if self._shared:
-            starts = np.flatnonzero(np.diff(replication)) + 1
-            samples += [Sample.of(part) for part in np.split(values, starts)]
-        return samples
-
-
-class _Tallied:
-    """A tally of requests of an isolated world."""
-
-    within = WITHIN
-
-    def __init__(self, tally: Tally) -> None:
-        self._tally = tally
-
-    def __len__(self) -> int:
-        return len(self._tally)
-
-    @property
-    def replications(self) -> int:
-        return min(1, len(self))
-
-    @property
-    def span_ns(self) -> int:
-        return 0
-
-    def outcomes(self) -> dict[str, int]:
-        return {outcome.name: self._tally.histograms[outcome.name].total for outcome in RATED_OUTCOMES}
-
-    def attempts(self) -> dict[int, int]:
-        found = self._tally.histograms["attempts"]
-        return dict(zip(found.keys.tolist(), found.counts.tolist(), strict=True))
-
-    def causes(self) -> NDArray[np.int64]:
-        return self._tally.causes
-
-    def events(self) -> tuple[int, int]:
-        return self._tally.suppressed, self._tally.conflicts
-
-    def samples(self, quantity: str) -> list[AnySample]:
-        return [self._tally.histograms[quantity]]
 
 
 def _value(metric: Metric, sample: AnySample) -> float | None:

@@ -30,7 +30,7 @@ class Possible:
     """What is known of a cell beforehand."""
 
     bounds_of: Mapping[str, Bounds] = field(default_factory=lambda: MappingProxyType({}))
-    """By quantity of `sim.measure.quantities`; the others have no bounds."""
+    """By quantity of `sim.measure.quantities`, those of a service behind `service.NAME.`; others have no bounds."""
     certain: bool = False
     """Whether nothing is left to chance, so that equal values are no matter of luck."""
     no_variance: str = ""
@@ -40,7 +40,11 @@ class Possible:
 
     def bounds(self, metric: Metric) -> Bounds:
         """Return between which numbers the values behind a metric lie, in its unit."""
-        return SHARE if metric.unit is Unit.share else self.bounds_of.get(metric.quantity, ANY)
+        if metric.unit is Unit.share:
+            return SHARE
+        # What is known of the requests of a world says nothing of the calls at a service.
+        prefix = f"service.{metric.scope.service}." if metric.scope.service else ""
+        return self.bounds_of.get(f"{prefix}{metric.quantity}", ANY)
 
     def no_interval(self, metric: Metric) -> str:
         """Say why a metric of an isolated world has no interval, whatever its sample; empty if it may have one."""

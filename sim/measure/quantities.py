@@ -13,7 +13,7 @@ Definitions (times of one request in ns; `sim.history.records.Requests` has the 
 - duplicates.rate = share of requests with at least one duplicate; duplicates.effects = duplicates per request.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
@@ -34,6 +34,8 @@ class Unit(Enum):
     share = "share"
     """A part of 1."""
     count = "count"
+    per_second = "per_second"
+    """So many a second of simulated time."""
 
 
 class Statistic(Enum):
@@ -46,21 +48,55 @@ class Statistic(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """The part of a world that a metric is of; the whole of it if nothing is named."""
+
+    service: str = ""
+    of_class: str = ""
+    client: int = NEVER
+
+    @property
+    def prefix(self) -> str:
+        """What stands before the metric in a path, such as `service.payments.class.web.`."""
+        return "".join(
+            (
+                f"service.{self.service}." if self.service else "",
+                f"class.{self.of_class}." if self.of_class else "",
+                f"client.{self.client}." if self.client != NEVER else "",
+            )
+        )
+
+
+WHOLE = Scope()
+
+
+@dataclass(frozen=True, slots=True)
 class Metric:
     """One number of a cell: a statistic of a quantity that every request has."""
 
     path: str
     unit: Unit
     quantity: str
-    """Key of `QUANTITIES`."""
+    """Key of `QUANTITIES`; of a metric of the traffic, one of `sim.measure.traffic_quantities`."""
     statistic: Statistic
     share: Fraction = Fraction(1)
     """Of a quantile: the share of requests below it."""
+    scope: Scope = WHOLE
+    """Whose requests or calls count."""
+    is_of_traffic: bool = False
+    """Whether it is made of the calls of a shared world, and of what happens when, instead of its requests alone."""
+
+    @property
+    def base(self) -> str:
+        """The path without the service, class or client that stands before it."""
+        return self.path.removeprefix(self.scope.prefix)
 
 
 Columns = tuple[NDArray[np.int64], NDArray[np.bool_] | None]
 """The values of a quantity, shape (requests,), -1 for infinite, and which rows count (None: all)."""
 Quantity = Callable[[Requests], Columns]
+Deadlines = Sequence[int | None]
+"""Of each class how long its callers are patient, in ns; None if that is not stated."""
 
 
 def _since_submitted(requests: Requests, moment_ns: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -143,6 +179,31 @@ QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
         "action_time": _column("action_ns"),
     }
 )
+
+
+def _false_failures(requests: Requests, _: Deadlines) -> Columns:
+    return ((requests.outcome == Outcome.gave_up) & (requests.effects > 0)).astype(np.int64), None
+
+
+def _deadline_missed(requests: Requests, deadlines_ns: Deadlines) -> Columns:
+    patience_ns = np.array([NEVER if one is None else one for one in (*deadlines_ns, None)], np.int64)
+    deadline_ns = patience_ns[np.minimum(requests.caller_class, len(deadlines_ns))]
+    in_time = (requests.outcome == Outcome.success) & (requests.settled_ns - requests.submitted_ns <= deadline_ns)
+    return (~in_time).astype(np.int64), deadline_ns != NEVER
+
+
+UNTALLIED: Mapping[str, Callable[[Requests, Deadlines], Columns]] = MappingProxyType(
+    {"false_failures": _false_failures, "deadline_missed": _deadline_missed}
+)
+"""Further quantities of requests, of which tallies keep nothing; `sim.measure.traffic_quantities` has their meaning."""
+
+
+def columns_of(quantity: str, requests: Requests, deadlines_ns: Deadlines = ()) -> Columns:
+    """Return the values of any quantity of requests, and which of them count."""
+    if quantity in UNTALLIED:
+        return UNTALLIED[quantity](requests, deadlines_ns)
+    return QUANTITIES[quantity](requests)
+
 
 QUANTILES = MappingProxyType(
     {"p50": Fraction(1, 2), "p90": Fraction(9, 10), "p99": Fraction(99, 100), "p99.9": Fraction(999, 1000)}

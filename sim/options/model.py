@@ -7,6 +7,7 @@ Python may say more than a file: there a duration is also a whole number of nano
 field also goes by its own name. `file_rules` gives Pydantic the settings for values from a file.
 """
 
+import re
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationInfo, WithJsonSchema
@@ -27,6 +28,8 @@ class Options(BaseModel):
     )
 
 
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+"""What names of scenarios, kinds and the like look like."""
 DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h|d))+$"
 RATE_PATTERN = r"^[0-9]+(\.[0-9]+)?/(s|m|h)$"
 
@@ -42,6 +45,15 @@ def file_rules(context: Any) -> dict[str, Any]:
 def is_of_file(context: Any) -> bool:
     """Whether the values validated in this context come from a file."""
     return getattr(context, "from_file", False)
+
+
+def checked_name(name: str) -> str:
+    """Return a name that has the form of one. Raises ValueError."""
+    if not NAME.fullmatch(name):
+        raise ValueError(
+            "a name has up to 64 lowercase letters, digits, '.', '_' and '-', and starts with a letter or a digit"
+        )
+    return name
 
 
 def _duration(value: object, info: ValidationInfo) -> int:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from sim.history.vocabulary import FAILED, NEVER
 from sim.promises.promises import Promises
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from sim.history.events import Failure
     from sim.history.recorder import History
     from sim.history.records import Requests
     from sim.history.request import Request
@@ -17,6 +19,36 @@ if TYPE_CHECKING:
 
 Span = tuple[int, int]
 NO_PROMISES: Final = Promises()
+NOT_FINAL: Final = frozenset({False})
+
+
+class KeyRules(NamedTuple):
+    """How the receiver of the action remembers keys."""
+
+    window_ns: int
+    renews: bool = False
+    """Whether the window counts from the last effect that came, not from the last one that was applied."""
+    first: bool = False
+    """Whether a repeated key gets the first answer again."""
+    rejects: bool = False
+    """Whether a call is rejected while another has its key."""
+
+
+class Said(NamedTuple):
+    """What errors of one kind may say."""
+
+    kind: str = FAILED
+    """The answer."""
+    finals: frozenset[bool] = NOT_FINAL
+    """Whether they are marked as final."""
+    wait_ns: Span | None = None
+    """The least and the most that they ask to wait; None if they do not ask."""
+
+    def allows(self, failure: Failure | None) -> bool:
+        """Tell whether an error may say this; None if it says nothing."""
+        kind, final, wait_ns = (FAILED, False, NEVER) if failure is None else (failure[2], failure[0], failure[1])
+        low_ns, high_ns = (NEVER, NEVER) if self.wait_ns is None else self.wait_ns
+        return kind == self.kind and final in self.finals and low_ns <= wait_ns <= high_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +64,8 @@ class Terms:
     """Simulates a request alone in the same world, so that its history can be compared with that."""
     idempotency_ns: int | None = None
     """For how long the receiver recognizes a repeated effect, 0 for never; None: not said, so not checked."""
+    keys: KeyRules | None = None
+    """How the receiver remembers keys; None: not said, or not at all."""
     action_time_limit_ns: int | None = None
     """After which time in the deployment an attempt is cut off; None: not said, so not checked."""
     retention_ns: int | None = None
@@ -48,8 +82,8 @@ class Terms:
     """From the death of an execution to the end of its job; None: not said, so not checked."""
     effect_at: float | None = None
     """The share of an attempt's latency after which its effect comes; None: not said, so not checked."""
-    outages_ns: tuple[tuple[int, int], ...] = ()
-    """Intervals [from, to) in which every attempt fails that starts there."""
+    outages_ns: tuple[tuple[int, int, frozenset[str]], ...] = ()
+    """Intervals [from, to) in which no attempt that starts succeeds, with the outcomes that it can have."""
     in_order: bool = False
     """Whether jobs start in the order in which they are due: only the lack of a slot delays a start."""
     tells_backoffs: bool = False
@@ -80,6 +114,8 @@ class Terms:
     """The least and the most from a mutation's snapshot to its commit; None: not said, so not checked."""
     latencies_ns: tuple[Mapping[str, Span], ...] = ()
     """The least and the most that an attempt with an outcome takes: of all attempts, or (a script) one by one."""
+    errors: tuple[tuple[Said, ...], ...] = ()
+    """What errors of failures may say: of all attempts, or (a script) one by one; empty: not said, so not checked."""
     script: tuple[str, ...] = ()
     """What attempts have in store, one after the other, the last again and again; empty if that is drawn."""
     requests: int | None = None

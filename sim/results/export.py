@@ -26,6 +26,7 @@ import numpy as np
 from sim.experiment.parts import requests_in
 from sim.history.records import COLUMNS, FLAT_COLUMNS, Requests
 from sim.history.vocabulary import NEVER, Cause, Outcome
+from sim.results.frames import NoParquet
 from sim.results.reading import read_parts
 
 if TYPE_CHECKING:
@@ -42,10 +43,6 @@ ROWS_A_GROUP: Final = 2**17
 """Of a Parquet file, at most: some megabytes."""
 
 OUTCOMES: Final = tuple(outcome.name for outcome in Outcome)
-
-
-class NoParquet(ImportError):
-    """Parquet was asked for but pyarrow is not installed."""
 
 
 def write_csv(results: Path, file: TextIO) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sim.pictures.data.bars import attempts_data, duplicates_data, outcomes_data
 from sim.pictures.data.ccdf import detection_lag_data, time_to_effect_data, time_to_known_data
 from sim.pictures.data.heat_map import heat_data
+from sim.pictures.data.over_time import load_data, rejections_data, utilization_data
 from sim.pictures.data.sweeps import metric_data
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from sim.pictures.data.ccdf import Ccdf
     from sim.pictures.data.heat_map import HeatMap
     from sim.pictures.data.levels import SweptCell
+    from sim.pictures.data.over_time import CellOverTime, OverTime, StacksOverTime
     from sim.pictures.data.sweeps import SweepLines
     from sim.text.reported import Cell
 
@@ -31,7 +33,14 @@ class PictureData:
     Each method returns a frozen object of numbers and text, see `sim.pictures.data`.
     """
 
-    def __init__(self, cells: Sequence[Cell], swept: Sequence[SweptCell], caption: str) -> None:
+    def __init__(
+        self,
+        cells: Sequence[Cell],
+        swept: Sequence[SweptCell],
+        caption: str,
+        over_time: Sequence[CellOverTime] = (),
+    ) -> None:
+        self._over_time = over_time
         self._cells = cells
         self._swept = swept
         self.caption = caption
@@ -78,6 +87,23 @@ class PictureData:
                 raise KeyError(f"name two swept keys; there are {', '.join(self._keys) or 'none'}")
             y, x = self._keys
         return heat_data(self._swept, path, self._key(x), self._key(y), self.caption)
+
+    def over_time(self) -> OverTime:
+        """Return offered load, goodput, retries and queues over time; raises KeyError if no cell has a `timeline`."""
+        return load_data(self._with_timeline(), self.caption)
+
+    def rejections(self) -> StacksOverTime | None:
+        """Return the reasons of rejection over time; None if nothing was rejected. Raises KeyError as `over_time`."""
+        return rejections_data(self._with_timeline(), self.caption)
+
+    def utilization(self) -> OverTime | None:
+        """Return how many of the servers work over time; None without a limit. Raises KeyError as `over_time`."""
+        return utilization_data(self._with_timeline(), self.caption)
+
+    def _with_timeline(self) -> Sequence[CellOverTime]:
+        if not self._over_time:
+            raise KeyError("nothing is kept over time: write `timeline: {every: 1s}` into the scenario")
+        return self._over_time
 
     @property
     def _keys(self) -> list[str]:
@@ -148,6 +174,24 @@ class Plots:
         from sim.pictures.sweeps import draw_sweep_lines
 
         return draw_sweep_lines(self.data.metric(path, over), ax)
+
+    def over_time(self, ax: Axes | None = None) -> Axes:
+        """Draw offered load and goodput over time, with bands; raises KeyError if no cell has a `timeline`."""
+        from sim.pictures.over_time import draw_panel
+
+        return draw_panel(self.data.over_time(), 0, ax)
+
+    def retries(self, ax: Axes | None = None) -> Axes:
+        """Draw retries over time; raises KeyError if no cell has a `timeline`."""
+        from sim.pictures.over_time import draw_panel
+
+        return draw_panel(self.data.over_time(), 1, ax)
+
+    def queue(self, ax: Axes | None = None) -> Axes:
+        """Draw the queues over time, without services the calls in flight; raises KeyError as `over_time` does."""
+        from sim.pictures.over_time import draw_panel
+
+        return draw_panel(self.data.over_time(), 2, ax)
 
     def heat(self, path: str, x: str | None = None, y: str | None = None, ax: Axes | None = None) -> Axes:
         """Draw a metric over two swept keys, which need not be named if two are swept: the last goes along x.

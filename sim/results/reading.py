@@ -47,6 +47,19 @@ def read_parts(path: str | Path) -> Iterator[tuple[Cell, Part]]:
                 yield cell, in_window(cell.scenario, part.part)
 
 
+def read_traffic(path: str | Path) -> Iterator[tuple[Cell, Traffic]]:
+    """Yield what the calls of shared worlds met, of a finished run, chunk by chunk; nothing of isolated worlds.
+
+    Cells and chunks come in order. Raises the errors of `open_results`.
+    """
+    with open_verified(_file(path)) as tables:
+        description = tables.description()
+        for position, cell in enumerate(tables.plan(description).cells):
+            for part in tables.parts(description.identity, position, description.chunks[position]):
+                if part.traffic is not None:
+                    yield cell, part.traffic
+
+
 def read_cells(
     tables: Tables,
     description: Description,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sim.convex.platform import assumed
 from sim.expect.expectations import Ruling
@@ -11,23 +11,34 @@ from sim.experiment.precision import TargetStatus, precision_summary, target_sta
 from sim.experiment.versions import SUMMARY_SCHEMA
 from sim.history.records import FLAT_COLUMNS, Requests
 from sim.history.vocabulary import Cause, Outcome
+from sim.kernel.durations import NS_PER_S
 from sim.pictures.data.caption import caption_text
 from sim.pictures.data.levels import SweptCell, level
+from sim.pictures.data.over_time import CellOverTime, Shade
+from sim.results.frames import write_frames_csv
 from sim.results.plots import PictureData, Plots
+from sim.results.timeline_table import timeline_frames
 from sim.retriers.base import LoopRetrier
 from sim.scenario.names import label
 from sim.text import sentences
+from sim.text.over_time import table_over_time
 from sim.text.repeats import repeat_sentences
 from sim.text.reported import Cell as Reported
 from sim.text.tables import table
+from sim.world.arrivals import Closed, Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from rich.table import Table
 
     from sim.experiment.cell_result import CellResult
     from sim.experiment.plan import Plan
+
+
+TIMELINE: Final = "timeline.csv"
+"""The file of the timelines, in the folder of a run."""
 
 
 class Result:
@@ -66,11 +77,18 @@ class Result:
     @property
     def reported(self) -> list[Reported]:
         """The cells in the form that tables, words and pictures take."""
-        return [Reported(found.cell.name, found.metrics, found.verdicts) for found in self.cells]
+        return [
+            Reported(found.cell.name, found.metrics, found.verdicts, over_time=found.is_told_over_time)
+            for found in self.cells
+        ]
 
     def table(self) -> Table:
         """Return the results as a table for a terminal of 100 columns."""
         return table(self.reported)
+
+    def table_over_time(self) -> Table | None:
+        """Return load, goodput, queues and waste as a table for 100 columns; None if no scenario asks for them."""
+        return table_over_time([cell for cell in self.reported if cell.over_time])
 
     def sentences(self) -> list[str]:
         """Return three to five plain sentences: the answer, how sure it is, and which assumption matters most.
@@ -126,7 +144,9 @@ class Result:
     @property
     def size(self) -> str:
         """The size of a cell in words, such as `20,000 requests` or `1,000 requests x 8 replications`."""
-        text = f"{self.requests_each:,} requests"
+        # How many requests come by a schedule is up to chance, and by closed clients to how long they take.
+        bound = "up to " if isinstance(self.scenario.requests.arrivals, Schedule | Closed) else ""
+        text = f"{bound}{self.requests_each:,} requests"
         return f"{text} x {self.replications} replications" if self.scenario.world == "shared" else text
 
     @property
@@ -135,7 +155,7 @@ class Result:
         caption = caption_text(
             self.scenario.name, self.scenario.seed, self.requests_each, self.digest, self.replications
         )
-        return Plots(PictureData(self.reported, self.swept, caption))
+        return Plots(PictureData(self.reported, self.swept, caption, self.over_time))
 
     @property
     def swept(self) -> list[SweptCell]:
@@ -149,6 +169,27 @@ class Result:
             for found in self.cells
             if found.cell.levels
         ]
+
+    @property
+    def over_time(self) -> list[CellOverTime]:
+        """The cells that have a timeline, in the form that pictures over time take."""
+        return [
+            CellOverTime(
+                found.cell.name,
+                found.timeline,
+                tuple(Shade(one.from_ns / NS_PER_S, one.to_ns / NS_PER_S, one.text) for one in found.triggers),
+            )
+            for found in self.cells
+            if found.timeline is not None
+        ]
+
+    def write_timeline(self, path: Path) -> bool:
+        """Write the timelines of all cells as CSV (`sim.results.timeline_table`) if there is any; tell if there is."""
+        timelines = [(found.id, found.timeline) for found in self.cells if found.timeline is not None]
+        if timelines:
+            with path.open("w", encoding="utf-8", newline="") as file:
+                write_frames_csv(timeline_frames(timelines), file)
+        return bool(timelines)
 
     def to_pandas(self) -> Any:
         """Return all requests as a pandas DataFrame with a column `cell`.

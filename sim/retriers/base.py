@@ -6,10 +6,10 @@ retry libraries work.
 
 What a retrier may keep: anything in `self`, for as long as its deployment lives. Each request of an isolated world has
 a deployment, and so a retrier, of its own; in a shared world one retrier serves all requests of a replication, and each
-replication gets a new one. If the scenario has several `clients`, each has a `LoopRetrier` of its own; a class of
+replication gets a new one. If the scenario has several `clients`, each has a `LoopRetrier` of its own, and a class of
 callers that names a retrier has one apart from the others. A budget in `self` is thus one request's in an isolated
-world, and that of all requests of a client in a shared one. `explore` puts the requests of an isolated scenario into
-one deployment: they share a `ScheduledRetrier`, but each client has a `LoopRetrier` of its own.
+world, and that of a client, or of all requests, in a shared one. `explore` puts the requests of an isolated scenario
+into one deployment: they share a `ScheduledRetrier`, but each client has a `LoopRetrier` of its own.
 
 Nothing may outlive that: no class attribute, no global of a module, no object that several retriers hold. Nothing may
 come from outside either: not the module `random`, no clock, no process number. Draw with `ctx.uniform`, ask

@@ -4,9 +4,9 @@ The resolved form has every default, override and profile written out, and the d
 settings without effect are left out. Its YAML is a scenario again, with the same digest.
 
 The digest stands for the numbers that come out. It covers the id and the resolved form of each cell, but not `name`,
-`why`, `expect`, `tune` and `check`, which change what is said about the numbers, and not the names of files, whose
-contents it covers. It covers `keep` only if that is `histogram`, which rounds percentiles. So expectations can be
-mended after a long run without making its results those of another scenario.
+`why`, `expect`, `tune`, `check`, `timeline` and `recovery`, which change what is said about the numbers, and not the
+names of files, whose contents it covers. It covers `keep` only if that is `histogram`, which rounds percentiles. So
+expectations can be mended after a long run without making its results those of another scenario.
 """
 
 import hashlib
@@ -22,9 +22,9 @@ from sim.scenario.schema import Scenario
 from sim.scenario.tree import without
 from sim.scenario.yaml.writer import yaml_lines
 
-NOT_IDENTITY = ("name", "why", "expect", "check", "explore", "course", "tune")
+NOT_IDENTITY = ("name", "why", "expect", "check", "explore", "course", "tune", "timeline", "recovery")
 OPTIONAL_PARTS = (
-    *("measure", "cancel", "heals_at", "explore", "course", "precision", "tune"),
+    *("measure", "timeline", "recovery", "cancel", "heals_at", "explore", "course", "precision", "tune"),
     *("clients", "classes", "resubmit"),
 )
 

@@ -4,7 +4,6 @@ The options of each part stand beside the part; here are the few that belong to 
 that exists has no mistakes outside of its cells: making one raises `ScenarioError` with all of them.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -25,8 +24,12 @@ from pydantic import (
 )
 
 from sim.convex.platform import Platform
+from sim.expect.expectations import Expectation
+from sim.expect.targets import Target
 from sim.kernel.durations import format_duration, parse_duration
-from sim.options.model import DURATION_PATTERN, DurationNs, Options, file_rules, is_of_file
+from sim.measure.paths import Named, metric_of
+from sim.measure.quantities import Metric
+from sim.options.model import DURATION_PATTERN, NAME, DurationNs, Options, checked_name, file_rules, is_of_file
 from sim.options.shorthand import AlsoWritten
 from sim.scenario.checks import (
     Surroundings,
@@ -44,6 +47,13 @@ from sim.scenario.mistakes.pydantic_words import problems_of
 from sim.scenario.parts.classes import REPLACED_BY_SERVICE, CallerClass, Classes, caller_classes, with_class_retriers
 from sim.scenario.parts.course import Bounds, CourseOptions
 from sim.scenario.parts.invariants import InvariantChoice
+from sim.scenario.parts.over_time import (
+    RecoveryOptions,
+    TimelineOptions,
+    named_in,
+    problems_of_metrics,
+    problems_over_time,
+)
 from sim.scenario.parts.precision import MOST_EXPECTATIONS, MOST_REPLICATIONS, Precision
 from sim.scenario.parts.retrier import RetrierChoice, RetrierField
 from sim.scenario.parts.services import Services, problems_of_services, unknown_service
@@ -58,7 +68,6 @@ from sim.world.workload import CancelOptions, RequestsOptions
 
 T = TypeVar("T")
 
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 SEED_MAX = 2**63 - 1
 MOST_FAULTS = 100
 MOST_KEPT = 10_000_000
@@ -91,14 +100,6 @@ class Limits(Options):
 
 def _not_true(value: Any) -> Any:
     return repr(value) if isinstance(value, bool) else value  # since True == 1, Literal[1] would take it
-
-
-def _checked_name(name: str) -> str:
-    if not NAME.fullmatch(name):
-        raise ValueError(
-            "a name has up to 64 lowercase letters, digits, '.', '_' and '-', and starts with a letter or a digit"
-        )
-    return name
 
 
 def _until(value: Any, info: ValidationInfo) -> Any:
@@ -141,7 +142,7 @@ class Scenario(Options):
     schema_version: Annotated[Literal[1], BeforeValidator(_not_true)] = Field(
         default=1, alias="schema", description="Version of this format."
     )
-    name: Annotated[str, AfterValidator(_checked_name), Field(json_schema_extra={"pattern": f"^{NAME.pattern}$"})] = (
+    name: Annotated[str, AfterValidator(checked_name), Field(json_schema_extra={"pattern": f"^{NAME.pattern}$"})] = (
         Field(default="scenario", description="Names the results; by default the name of the file.")
     )
     why: str = Field(default="", max_length=10_000, description="What the scenario shows.")
@@ -170,6 +171,12 @@ class Scenario(Options):
         "default it keeps up to 10 million requests, and histograms of more.",
     )
     measure: Measure | None = Field(default=None, description="Shared worlds: which requests count.")
+    timeline: TimelineOptions | None = Field(
+        default=None, description="Shared worlds: keep load, goodput, queues and more over time, in bins."
+    )
+    recovery: RecoveryOptions | None = Field(
+        default=None, description="Shared worlds: what it means to recover, which gives `recovered.rate`."
+    )
     action: ActionOptions = Field(default=ActionOptions(), description="What is retried.")
     services: Services = Field(
         default={}, description="Shared worlds: services by their names; `action.service` names the one that is called."
@@ -254,6 +261,9 @@ class Scenario(Options):
                 found = [_below(problem, "retrier", of_first_cell[0]) for problem in found]
             raise ScenarioError(_first_each([*_once(found), *problems])) from None
         problems += [*_limits_below_start(scenario), *_count_is_missing(scenario)]
+        problems += problems_over_time(scenario.timeline, scenario.recovery, scenario.until)
+        if not cells.get("sweep") and not cells.get("variants"):
+            problems += _unknown_metrics(scenario)
         problems += _problems_of_called(scenario)
         if scenario.world == "shared" and scenario.requests.count > MOST_KEPT:
             reason = (
@@ -283,6 +293,12 @@ class Scenario(Options):
             return "requests"
         most = self.requests.count if self.precision is None else self.precision.requests_at_most
         return self.keep or ("requests" if max(most, self.requests.count) <= MOST_KEPT else "histogram")
+
+    @property
+    def named(self) -> Named:
+        """The services and classes that metrics can name."""
+        clients = None if self.clients is None else self.clients.count
+        return named_in(self.services, self.classes, clients)
 
     @property
     def written(self) -> Tree:
@@ -367,6 +383,25 @@ def _limits_below_start(scenario: Scenario) -> list[Problem]:
     return [
         Problem(("precision", limit), f"the first round already has {start:,} ({key}): the limit must be at least that")
     ]
+
+
+def _unknown_metrics(scenario: Scenario) -> list[Problem]:
+    """Find metrics of services and classes that there are not, and those that need what the scenario does not have."""
+    found = [_placed(("expect", at), one) for at, one in enumerate(scenario.expect)]
+    if scenario.precision is not None:
+        intervals = scenario.precision.intervals
+        found += [_placed(("precision", "intervals", at), one) for at, one in enumerate(intervals)]
+    if scenario.tune is not None:
+        constraints, objectives = scenario.tune.constraints, scenario.tune.objectives
+        found += [_placed(("tune", "constraints", at), one) for at, one in enumerate(constraints)]
+        found += [(("tune", "objectives", at), metric_of(path), path) for at, path in enumerate(objectives)]
+    return problems_of_metrics(
+        found, scenario.named, shared=scenario.world == "shared", has_recovery=scenario.recovery is not None
+    )
+
+
+def _placed(keys: Keys, one: Expectation | Target) -> tuple[Keys, Metric, str]:
+    return keys, one.metric, one.text
 
 
 def _problems_of_called(scenario: Scenario) -> list[Problem]:

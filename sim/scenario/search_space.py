@@ -115,8 +115,9 @@ def _axes(
 
 def _axis(trial: _Trial, key: str, searched: Range | Values) -> tuple[Axis | None, list[Problem]]:
     place: Path = (*PLACE, key)
-    if not any(key == chosen or key.startswith(f"{chosen}.") for chosen in CHOSEN):
+    if not _is_choice(key):
         reason = f"is part of the world, not a choice; a search goes over keys of {', '.join(CHOSEN)}"
+        reason += ", and of classes.NAME.retrier" if trial.tree.get("classes") else ""
         return None, [Problem(place, reason, at_key=True)]
     if isinstance(searched, Values):
         return _list_axis(trial, key, searched.values)
@@ -129,6 +130,14 @@ def _axis(trial: _Trial, key: str, searched: Range | Values) -> tuple[Axis | Non
     if low is None or high is None:
         return None, list(dict.fromkeys(problems))
     return _range_axis(key, _number_at(low, key), _number_at(high, key), searched)
+
+
+def _is_choice(key: str) -> bool:
+    """Tell whether a dotted key is the user's to choose: of the scenario, or of the retrier of a class of callers."""
+    steps = key.split(".")
+    if steps[0] == "classes":
+        return steps[2:3] == ["retrier"]
+    return any(key == chosen or key.startswith(f"{chosen}.") for chosen in CHOSEN)
 
 
 def _list_axis(trial: _Trial, key: str, values: Sequence[Any]) -> tuple[Axis | None, list[Problem]]:

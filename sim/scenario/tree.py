@@ -10,19 +10,25 @@ Tree = Mapping[str, Any]
 
 
 def written(tree: Any, *keys: str) -> Any:
-    """Return the value written below these keys; None if there is none."""
+    """Return the value written below these keys, None if there is none; the key of an entry of a list is its number."""
     for key in keys:
         if isinstance(tree, Options):
             tree = getattr(tree, key, None) if key in tree.model_fields_set else None
+        elif isinstance(tree, list | tuple):
+            tree = tree[int(key)] if key.isdecimal() and int(key) < len(tree) else None
         else:
             tree = tree.get(key) if isinstance(tree, Mapping) else None
     return tree
 
 
 def without(tree: Tree, path: Path) -> dict[str, Any]:
-    """Return a tree without the value at a path; the original stays as it is."""
+    """Return a tree without the value at a path, also of an entry of a list; the original stays as it is."""
     key, *rest = path
     if rest:
         below = tree[str(key)]
+        if isinstance(below, list | tuple):
+            place, *inside = rest
+            entries = [without(one, tuple(inside)) if at == place else one for at, one in enumerate(below)]
+            return {**tree, str(key): entries}
         return {**tree, str(key): without(below, tuple(rest))} if isinstance(below, Mapping) else dict(tree)
     return {name: value for name, value in tree.items() if name != key}

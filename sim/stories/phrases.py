@@ -6,7 +6,7 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from sim.history.vocabulary import CUT, DIED, IN_PROGRESS, PENDING, RETURNED, SUCCESS, THREW, Outcome
+from sim.history.vocabulary import CUT, DIED, FAILED, IN_PROGRESS, PENDING, RETURNED, SUCCESS, THREW, Outcome
 from sim.kernel.durations import UNITS_NS
 from sim.text.numerals import duration_text
 
@@ -82,10 +82,11 @@ def effect_words(attempt: int, name: str) -> str:
 
 
 def failure_words(failure: Failure | None) -> str:
-    """Say what an error tells its caller: `final error, retry after 2 s`; empty if it tells nothing."""
+    """Say what an error tells: `failed.throttled, final error, retry after 2 s`; empty if it tells nothing."""
     if failure is None:
         return ""
-    told = ["final error"] if failure.final else []
+    told = [] if failure.kind == FAILED else [failure.kind]
+    told += ["final error"] if failure.final else []
     if failure.retry_after_ns >= 0:
         told.append(f"retry after {span_text(failure.retry_after_ns)}")
     return ", ".join(told)

@@ -16,6 +16,7 @@ from sim.history.vocabulary import (
     DIED,
     FAILED,
     IN_PROGRESS,
+    IN_USE,
     OF_THE_REQUEST,
     RETURNED,
     SILENT,
@@ -353,6 +354,10 @@ class _Reader:
         plain = how == THREW and tried.outcome == "fail" and not (event.failure is not None and event.failure.final)
         self._say(t_ns, ACTION, text, Rank.plain if plain else Rank.telling)
 
+    def _by_key(self, event: events.DecidedByKey) -> None:
+        why = "another call is at work" if event.name == IN_USE else "it gets the first answer again"
+        self._say(event.t_ns, WORLD, f"the key of attempt {event.attempt} is known: {why}", Rank.telling)
+
     def _lost(self, event: events.ContactLost) -> None:
         tried = self.story.tries[event.attempt - 1]
         tried.lost_ns = event.t_ns
@@ -442,6 +447,7 @@ class _Reader:
         events.AttemptEnded: _attempt_end,
         events.CallGivenUp: _given_up,
         events.ContactLost: _lost,
+        events.DecidedByKey: _by_key,
         events.EffectMade: _effect,
         events.CancelAsked: _cancel,
         events.CancelAnswered: _cancel_answer,

@@ -182,6 +182,8 @@ class _Trace:
         end_ns, how = (self.end_ns, "not over") if attempt.end is None else (attempt.end.t_ns, attempt.how)
         thread = self._lane(ATTEMPTS, "attempts", start_ns, end_ns)
         args = {"attempt": attempt.number, "in_store": attempt.outcome, "ended": how, "job": attempt.job}
+        if attempt.by_key:
+            args["by_key"] = attempt.by_key
         if attempt.failure is not None:
             args["error"] = failure_words(attempt.failure)
         self._slice(thread, "attempt", (start_ns, end_ns), f"attempt {attempt.number}: {how}", args)

@@ -23,6 +23,8 @@ ACTION: Final = (
     "script",  # the outcomes that are on come in a written order instead of by shares
     "latency",  # not always 100 ms
     "own_latencies",  # outcomes have a latency of their own
+    "own_outcomes",  # weather does more than let attempts fail
+    "kinds",  # failures are of several kinds
     "effect_at",  # the effect comes before the end
     "permanent_failure",
     *WEATHER,

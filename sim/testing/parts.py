@@ -100,7 +100,7 @@ _FLIPS = st.booleans()
 _SHARES = st.sampled_from(SHARES)
 _INSTANTS_MS = st.one_of(st.sampled_from([100, 1000, 10_000]), whole_numbers(2000), whole_numbers(LAST_INSTANT_MS))
 _LENGTHS_MS = st.sampled_from([1000, 100, 10_000])
-_WEATHER_FAILS = st.sampled_from([{}, {"fail": 0.5}])
+_WEATHER_FAILS = st.sampled_from([0, 1]).map(lambda some: {"fail": 0.5} if some else {})
 _EVEN = ("constant", "exponential")
 
 
@@ -114,12 +114,27 @@ def draw_weather(draw: st.DrawFn, switches: Switches) -> list[Values]:
     sources: list[Values] = []
     if switches.on("outage"):
         from_ms = draw(_INSTANTS_MS)
-        outage = {"from": f"{from_ms}ms", "to": f"{from_ms + draw(_LENGTHS_MS)}ms", **draw(_WEATHER_FAILS)}
+        outage = {"from": f"{from_ms}ms", "to": f"{from_ms + draw(_LENGTHS_MS)}ms", **_draw_harm(draw, switches)}
         sources.append({"outage": outage})
     if switches.on("on_off"):
         lengths = laws((1000, 100, 10_000), _EVEN)
-        sources.append({"on_off": {"up": draw(lengths), "down": draw(lengths), **draw(_WEATHER_FAILS)}})
+        sources.append({"on_off": {"up": draw(lengths), "down": draw(lengths), **_draw_harm(draw, switches)}})
     return sources
+
+
+def _draw_harm(draw: st.DrawFn, switches: Switches) -> Values:
+    """Draw how attempts go while a source of weather is down; by default all fail."""
+    harm: Values = draw(_WEATHER_FAILS)
+    if switches.on("own_outcomes"):
+        others = {name: 0.2 for name in ("ack_lost", "crash_after_effect", "hang") if switches.on(name)}
+        harm = {"outcomes": {"fail": 0.4, **others}}
+    if switches.on("own_latencies"):
+        harm["latency"] = draw(laws((1000, 100, 10_000), _EVEN))
+    if switches.on("final"):
+        harm["final"] = draw(_SHARES)
+    if switches.on("retry_after"):
+        harm["retry_after"] = draw(laws((1000, 100, 10_000), _EVEN))
+    return harm
 
 
 def actions(features: Iterable[str] = names.ACTION) -> st.SearchStrategy[Values]:
@@ -165,7 +180,10 @@ def _draw_outcomes(draw: st.DrawFn, switches: Switches) -> Values:
                 more["final"] = draw(_SHARES)
             if switches.on("retry_after"):
                 more["retry_after"] = draw(laws((1000, 100, 10_000), _EVEN))
-        if share or more:
+        if name == "fail" and share and switches.on("kinds"):
+            half = share / 2
+            shares[name] = [{"kind": "throttled", "share": half, **more}, {"kind": "invalid", "share": half}]
+        elif share or more:
             shares[name] = {"share": share, **more} if more else share
     return dict(reversed(shares.items()))
 

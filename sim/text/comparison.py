@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from sim.measure.differences import Difference, Differences
-from sim.measure.quantities import METRICS, QUANTILES, Statistic
+from sim.measure.paths import NOTHING_NAMED, metric_of
+from sim.measure.quantities import QUANTILES, Statistic
+from sim.measure.traffic_quantities import OF_SERVICES
 
 MAIN = (
     "success.rate",
@@ -25,6 +27,22 @@ MAIN = (
 )
 """The metrics that are shown unless the reader asks for all."""
 
+OF_SHARED_WORLDS = (
+    "goodput.rate",
+    "attempts.rate",
+    "in_flight.mean",
+    "queue.mean",
+    "queue_wait.p99",
+    "utilization.mean",
+    "rejected.rate",
+    "dropped.rate",
+    "refused.rate",
+    "wasted.share",
+    "false_failures.rate",
+    "deadline_missed.rate",
+    "recovered.rate",
+)
+"""The metrics of the traffic that are shown besides, of the whole world and of each service."""
 ALWAYS = ("success.rate", "duplicates.rate")
 """Rates that are shown even if they are 0 in both cells."""
 
@@ -45,9 +63,26 @@ class Pair:
     @property
     def shown(self) -> list[Difference]:
         """The differences that people read first."""
-        return [self.differences[path] for path in MAIN if path in ALWAYS or not self._is_idle(path)]
+        paths = [*MAIN, *self._of_traffic()]
+        return [self.differences[path] for path in paths if path in ALWAYS or not self._is_idle(path)]
+
+    def _of_traffic(self) -> list[str]:
+        """Return the metrics of the traffic that are shown, if either cell says more of it than any shared world."""
+        a, b = self.differences.a, self.differences.b
+        if not any(of.traffic is not None and (of.named != NOTHING_NAMED or of.traffic.recovery) for of in (a, b)):
+            return []
+        known = set(b.paths)
+        ours = [metric_of(path) for path in a.paths if path in known]
+        return [
+            one.path
+            for one in ours
+            if one.base in OF_SHARED_WORLDS
+            and not one.scope.of_class
+            # What only services have is shown of each of them, everything else of the whole world.
+            and bool(one.scope.service) == (one.quantity in OF_SERVICES)
+        ]
 
     def _is_idle(self, path: str) -> bool:
-        if METRICS[path].statistic is not Statistic.rate:
+        if metric_of(path).statistic is not Statistic.rate:
             return False
         return not self.differences.a.value(path).value and not self.differences.b.value(path).value

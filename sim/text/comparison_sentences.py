@@ -23,6 +23,7 @@ from sim.text.numerals import (
     value_text,
     value_texts,
 )
+from sim.text.traffic_words import NUMBERS, TIMES, of_scope
 from sim.text.wording import listed
 
 
@@ -157,16 +158,19 @@ _TIMES = MappingProxyType(
 
 def words(metric: Metric) -> str:
     """Name a metric within a sentence."""
-    if metric.path in _RATES:
-        return _RATES[metric.path]
-    time = _TIMES[metric.quantity]
+    whose = of_scope(metric.scope)
+    if metric.base in _RATES:
+        return f"{_RATES[metric.base]}{whose}"
+    if metric.base in NUMBERS:
+        return f"the {NUMBERS[metric.base]}{whose}"
+    time = _TIMES.get(metric.quantity) or TIMES[metric.quantity]
     match metric.statistic:
         case Statistic.mean:
-            return f"the mean {time}"
+            return f"the mean {time}{whose}"
         case Statistic.max:
-            return f"the longest {time}"
+            return f"the longest {time}{whose}"
         case _:
-            return f"the {metric.path.removeprefix(f'{metric.quantity}.')} of the {time}"
+            return f"the {metric.base.removeprefix(f'{metric.quantity}.')} of the {time}{whose}"
 
 
 def judged_text(judged: Judged, differences: Differences) -> str:

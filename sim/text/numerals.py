@@ -97,6 +97,8 @@ def value_text(value: float | None, unit: Unit, more: int = 0) -> str:
             return percent_text(value, more)
         case Unit.count:
             return number_text(value, more)
+        case Unit.per_second:
+            return f"{number_text(value, more)}/s"
 
 
 def digits_apart(pairs: Iterable[tuple[float | None, float | None]], write: Callable[[float, int], str]) -> int:
@@ -141,6 +143,8 @@ def range_text(estimate: Estimate, unit: Unit) -> str:
     if not estimate.has_interval or estimate.low == estimate.high:
         return ""
     low, high = value_texts((estimate.low, estimate.high), unit)
+    if unit is Unit.per_second:
+        return f"{low.removesuffix('/s')}-{high}"
     number, _, name = low.partition(" ")
     return f"{number}-{high}" if name and high.endswith(f" {name}") else f"{low}-{high}"
 

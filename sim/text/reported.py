@@ -14,6 +14,8 @@ class Cell:
     name: str
     metrics: CellMetrics
     verdicts: Sequence[Verdict] = ()
+    over_time: bool = False
+    """Whether its scenario asks for results over time: it has services, classes, a timeline or a recovery."""
 
 
 def lack_replications(cells: Sequence[Cell]) -> bool:

@@ -7,14 +7,16 @@ import math
 from collections.abc import Sequence
 
 from sim.expect.expectations import Ruling, Verdict
-from sim.measure.quantities import METRICS, Unit
+from sim.measure.paths import metric_of
+from sim.measure.quantities import Unit
 from sim.text.numerals import estimate_text, percent_text, value_text, value_texts
+from sim.text.over_time import sentences_over_time
 from sim.text.reported import Cell, lack_replications
 from sim.text.wording import counted, listed
 
 
 def sentences(cells: Sequence[Cell], assumed: Sequence[str] = ()) -> list[str]:
-    """Say in three to five sentences what came out, how sure it is, and on what it rests.
+    """Say in three to five sentences what came out, how sure it is, and on what it rests; some more of load and queues.
 
     `assumed` names the parameters whose values no source gives, the most important first.
     """
@@ -25,7 +27,7 @@ def sentences(cells: Sequence[Cell], assumed: Sequence[str] = ()) -> list[str]:
         answer = [_success_of_one(measured[0]), _time_of_one(measured[0]), _harm(measured)]
     else:
         answer = [_success_of_many(measured), _time_of_many(measured), _harm(measured)]
-    return [*answer, _certainty(cells), _ground(cells, assumed)]
+    return [*answer, *sentences_over_time(measured), _certainty(cells), _ground(cells, assumed)]
 
 
 def verdict_text(verdict: Verdict) -> str:
@@ -106,7 +108,7 @@ def _share_without_effect(cell: Cell) -> float:
 
 def _ranking(cells: Sequence[Cell], path: str, words: str, *, highest: bool) -> str:
     """Say which cell is ahead in a metric, if any is; every cell must have a value."""
-    unit = METRICS[path].unit
+    unit = metric_of(path).unit
     ranked = sorted(cells, key=lambda cell: _value(cell, path), reverse=highest)
     best, worst = ranked[0].metrics.value(path), ranked[-1].metrics.value(path)
     if best.value == worst.value:

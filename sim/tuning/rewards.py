@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sim.measure.quantities import METRICS
+from sim.measure.paths import metric_of
 from sim.retriers.ports import PORTS
 from sim.scenario.mistakes.problems import Problem, ScenarioError
 from sim.scenario.search_space import PLACE
-from sim.world.weather import OnOff, Outage
+from sim.world.weather import OnOff
 
 if TYPE_CHECKING:
     from sim.scenario.schema import Scenario
@@ -83,9 +83,7 @@ def _can_fail(scenario: Scenario) -> bool:
     action = scenario.action
     if action.script:
         return any(attempt.outcome != "success" for attempt in action.script)
-    return any(options.share > 0 for options in action.outcomes.by_name().values()) or any(
-        map(_is_felt, action.weather)
-    )
+    return any(branch.share > 0 for branch in action.branches()) or any(map(_is_felt, action.weather))
 
 
 def _some_never_succeed(scenario: Scenario) -> bool:
@@ -93,14 +91,11 @@ def _some_never_succeed(scenario: Scenario) -> bool:
 
 
 def _is_felt(source: Weather) -> bool:
-    """Tell whether a source of weather ever fails an attempt."""
-    if isinstance(source, Outage):
-        return source.fail > 0
-    assert isinstance(source, OnOff)  # noqa: S101  # the only other kind
-    return source.fail > 0 and source.down_share > 0
+    """Tell whether a source of weather ever spoils an attempt."""
+    return source.share > 0 and (not isinstance(source, OnOff) or source.down_share > 0)
 
 
 def _counts_polls(scenario: Scenario) -> bool:
     tune = scenario.tune
     paths = [] if tune is None else [*tune.objectives, *(one.metric.path for one in tune.constraints)]
-    return any(METRICS[path].quantity in OF_POLLS for path in paths)
+    return any(metric_of(path).quantity in OF_POLLS for path in paths)

@@ -18,6 +18,7 @@ An attempt is its own end timer. Giving up an attempt never erases an effect tha
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sim.history.recorder import Start
@@ -36,7 +37,8 @@ from sim.history.vocabulary import (
     Cause,
 )
 from sim.world.attempt import CALL_ENDS, Attempt
-from sim.world.effects import Key, apply_effect
+from sim.world.effects import Memory, apply_effect
+from sim.world.keys import KeyRules, key_of
 
 if TYPE_CHECKING:
     from sim.history.recorder import Recorder
@@ -64,8 +66,8 @@ class _Effect:
 class ActionModel:
     """Makes attempts of the fates that it draws, applies their effects, and tells their hosts.
 
-    An attempt has its effect at the share `effect_at` of its latency. `window_ns` is the idempotency window, None if
-    the receiver recognizes nothing.
+    An attempt has its effect at the share `effect_at` of its latency. `memory` is how the receiver remembers keys,
+    None if it recognizes nothing.
     """
 
     def __init__(
@@ -75,7 +77,7 @@ class ActionModel:
         fates: Fates,
         *,
         effect_at: float = 1.0,
-        window_ns: int | None = None,
+        memory: Memory | None = None,
         recorder: Recorder | None = None,
         witness: Witness | None = None,
         calls: CallLog | None = None,
@@ -87,7 +89,9 @@ class ActionModel:
         self._draw = fates.draw
         self._recorder = recorder
         self._effect_at = effect_at
-        self._window_ns = window_ns
+        self._window_ns = None if memory is None else memory.window_ns
+        self._keys = None if memory is None or memory == Memory(memory.window_ns) else KeyRules(memory)
+        """How keys are remembered, if more is asked of them than that a repeated effect is suppressed."""
         self._end_callbacks = (self._end,)
         self._effect_callbacks = (self._effect,)
 
@@ -95,7 +99,13 @@ class ActionModel:
         """Start one attempt of a request; one without latency ends before this returns."""
         clock = self._clock
         request.attempts = number = request.attempts + 1
-        outcome, latency_ns, failure = self._draw(request, number, clock.now_ns, request.weather)
+        by_key = ""
+        keys = self._keys
+        if keys is None:
+            outcome, latency_ns, failure = self._draw(request, number, clock.now_ns, request.weather)
+        else:
+            draw = partial(self._draw, request, number, clock.now_ns, request.weather)
+            outcome, latency_ns, failure, by_key = keys.recall(request, clock.now_ns, draw)
         if request.last_attempt is not None:
             request.last_attempt.overtaken(host)
         request.last_attempt = host.attempt = attempt = Attempt(request, number, host, outcome)
@@ -116,6 +126,8 @@ class ActionModel:
             else:
                 attempt.how = THREW
                 attempt.failure = failure
+        if keys is not None:
+            keys.take(attempt, by_key, clock.now_ns, latency_ns if end_ns is None else end_ns)
         strike = host.strike
         if strike is not None and end_ns is not None:
             attempt.how = DIED
@@ -133,6 +145,8 @@ class ActionModel:
             due_ns = NEVER if effect_ns is None else clock.now_ns + effect_ns
             start = Start(host.job_id, due_ns, latency_ns)
             self._recorder.add((clock.now_ns, "attempt", request.number, number, outcome, start))
+            if by_key:
+                self._recorder.add((clock.now_ns, "by_key", request.number, number, by_key, None))
         if effect_ns is not None:
             if effect_ns == end_ns:
                 attempt._effect_at_end = True  # noqa: SLF001  # one machine in two classes
@@ -185,10 +199,10 @@ class ActionModel:
         if self._witness is not None:
             self._witness.durable()
         request, now_ns = attempt.request, self._clock.now_ns
-        key = request.key
-        if key is None:
-            key = request.key = Key()
-        name = apply_effect(key, attempt, now_ns, self._window_ns)
+        if self._keys is None:
+            name = apply_effect(key_of(request), attempt, now_ns, self._window_ns)
+        else:
+            name = self._keys.apply(attempt, now_ns)
         if attempt.call is not None and name != SUPPRESSED:
             attempt.call.effect_ns = now_ns
         if self._recorder is not None:
@@ -206,6 +220,8 @@ class ActionModel:
         request.last_attempt_end_ns = self._clock.now_ns
         if how in (DIED, CUT):
             attempt.given_up = True
+        elif self._keys is not None and how == THREW:
+            self._keys.threw(attempt, attempt.failure, self._clock.now_ns)
         if self._recorder is not None:
             says = attempt.failure if how == THREW else None
             self._recorder.add((self._clock.now_ns, "attempt_end", request.number, attempt.number, how, says))

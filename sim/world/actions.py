@@ -3,8 +3,7 @@
 `sim.world.action_model` plays them; its table has the outcomes and their moments.
 """
 
-from math import fsum
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BeforeValidator,
@@ -16,77 +15,19 @@ from pydantic import (
 )
 
 from sim.history.events import Failure
-from sim.history.vocabulary import FAIL, HANG, NEVER, SUCCESS, AttemptOutcome
+from sim.history.vocabulary import FAIL, HANG, NEVER, AttemptOutcome
 from sim.kernel.durations import NS_PER_MS
 from sim.laws.distributions import Constant, Law
 from sim.options.model import DurationNs, Options, Share
 from sim.options.part_name import PartName
 from sim.options.shorthand import AlsoWritten
+from sim.world.effects import Memory
+from sim.world.outcomes import Branch, OutcomesOptions
 from sim.world.weather import Weather
 
 DEFAULT_LATENCY = Constant(value_ns=100 * NS_PER_MS)
 MOST_SCRIPTED = 10_000
 MOST_SOURCES = 100
-SHARE_TOLERANCE = 1e-9
-"""Shares that sum to 1 in decimals may exceed it by rounding."""
-
-
-class OutcomeOptions(Options):
-    """How often an attempt ends in one way, and how long it then takes."""
-
-    share: Share
-    latency: Law | None = None
-    """None: the latency of the action."""
-
-
-class FailOptions(OutcomeOptions):
-    """How often an attempt fails, and what its error says."""
-
-    final: Share = Field(default=0.0, description="Share of these failures marked as not worth a retry.")
-    retry_after: Law | None = Field(default=None, description="How long the errors ask to wait before a retry.")
-
-
-def _with_share(value: Any) -> Any:
-    return {"share": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-def _as_share(outcome: OutcomeOptions, handler: SerializerFunctionWrapHandler) -> Any:
-    return outcome.share if outcome == type(outcome)(share=outcome.share) else handler(outcome)
-
-
-def _outcome(description: str) -> Any:
-    return Field(default=OutcomeOptions(share=0.0), description=description)
-
-
-_AS_NUMBER = AlsoWritten({"type": "number", "minimum": 0, "maximum": 1})
-OutcomeShare = Annotated[OutcomeOptions, BeforeValidator(_with_share), WrapSerializer(_as_share), _AS_NUMBER]
-"""A share, or `{share: 0.25, latency: {constant: 5ms}}`."""
-FailShare = Annotated[FailOptions, BeforeValidator(_with_share), WrapSerializer(_as_share), _AS_NUMBER]
-"""A share, or `{share: 0.25, final: 0.1, retry_after: {constant: 2s}}`."""
-
-
-class OutcomesOptions(Options):
-    """The share of attempts that end in each way; success takes the rest."""
-
-    fail: FailShare = Field(default=FailOptions(share=0.0), description="No effect; throws at the end of its latency.")
-    ack_lost: OutcomeShare = _outcome("The effect is done, the attempt throws all the same.")
-    crash_before_effect: OutcomeShare = _outcome("The execution dies before the effect.")
-    crash_after_effect: OutcomeShare = _outcome("The execution dies after the effect, before its end is recorded.")
-    lost_contact: OutcomeShare = _outcome("The platform takes the attempt for dead while it goes on to its effect.")
-    hang: OutcomeShare = _outcome("No effect, and no end before the platform's time limit.")
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        total = fsum(options.share for options in self.by_name().values())
-        if total > 1 + SHARE_TOLERANCE:
-            raise ValueError(f"the shares sum to {total:.12g}, more than 1")
-        if self.hang.latency is not None:
-            raise ValueError("a latency of hang cannot matter: a hang never ends")
-        return self
-
-    def by_name(self) -> dict[AttemptOutcome, OutcomeOptions]:
-        """Return the outcomes by their names; in this order their shares divide the uniform number of an attempt."""
-        return {name: getattr(self, name) for name in get_args(AttemptOutcome) if name != SUCCESS}
 
 
 class ScriptedAttempt(Options):
@@ -126,6 +67,28 @@ class IdempotencyOptions(Options):
     """The receiver's memory: an effect within the window of the last applied one is suppressed."""
 
     window: Annotated[DurationNs, Field(gt=0)]
+    from_: Literal["applied", "last_seen"] = Field(
+        default="applied",
+        validation_alias="from",
+        serialization_alias="from",
+        description="Whether the window counts from the last effect that was applied, or from the last one that came.",
+    )
+    answers: Literal["fresh", "first"] = Field(
+        default="fresh", description="Whether a repeated key gets an answer of its own, or the first one again."
+    )
+    in_use: Literal["runs", "rejected"] = Field(
+        default="runs", description="What becomes of a call that starts while another with its key is at work."
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        defaults = {"from": "applied", "answers": "fresh", "in_use": "runs"}
+        return {name: value for name, value in handler(self).items() if defaults.get(name) != value}
+
+    @property
+    def memory(self) -> Memory:
+        """How the receiver remembers keys."""
+        return Memory(self.window, self.from_ == "last_seen", self.answers == "first", self.in_use == "rejected")
 
 
 Idempotency = Annotated[
@@ -134,7 +97,7 @@ Idempotency = Annotated[
     WrapSerializer(lambda value, handler: "none" if value is None else handler(value)),
     AlsoWritten({"const": "none"}),
 ]
-"""`none` (in memory None), or `{window: 24h}`."""
+"""`none` (in memory None), or `{window: 24h, from: applied, answers: fresh, in_use: runs}`."""
 
 
 class WorkOptions(Options):
@@ -159,12 +122,20 @@ class WorkOptions(Options):
         default=(), description="Instead of latency and outcomes: one attempt after the other, the last repeats."
     )
 
-    def branches(self) -> list[tuple[AttemptOutcome, float, Law]]:
-        """Return (outcome, share, law of its latency) for all but success, which has the rest and `latency`."""
-        return [
-            (name, options.share, self.latency if options.latency is None else options.latency)
-            for name, options in self.outcomes.by_name().items()
-        ]
+    def branches(self) -> tuple[Branch, ...]:
+        """Return the ways in which attempts can go in good weather, besides success, which has the rest."""
+        return self.outcomes.branches(self.latency)
+
+    def bad_branches(self) -> list[tuple[Branch, ...]]:
+        """Return for each source of weather the ways in which attempts can go while it is down."""
+        return [source.branches(self.latency) for source in self.weather]
+
+    @property
+    def names_waits(self) -> bool:
+        """Whether an error may say how long to wait before a retry."""
+        ways = (way for branches in (self.branches(), *self.bad_branches()) for way in branches)
+        named = any(step.retry_after is not None for step in self.script)
+        return named or any(way.says.retry_after is not None for way in ways)
 
     def scripted(self) -> list[tuple[AttemptOutcome, Law]]:
         """Return (outcome, law of its latency) of each attempt of the script; empty if there is none."""
@@ -173,6 +144,11 @@ class WorkOptions(Options):
     def script_errors(self) -> list[Failure | None]:
         """Return for each attempt of the script what its error says."""
         return [attempt.failure for attempt in self.script]
+
+    @property
+    def memory(self) -> Memory | None:
+        """How the receiver remembers keys; None if it does not."""
+        return None if self.idempotency is None else self.idempotency.memory
 
     @property
     def window_ns(self) -> int | None:

@@ -58,6 +58,7 @@ class Attempt:
         "_is_over",
         "alarm",
         "blame",
+        "by_key",
         "call",
         "callbacks",
         "effect_done",
@@ -81,6 +82,8 @@ class Attempt:
         """How it ends, known from its start."""
         self.blame = BLAME[outcome]
         """The cause of a duplicate of its effect."""
+        self.by_key = False
+        """Whether it gets the first answer to its key again: then its effect is suppressed."""
         self.ended = False
         self.given_up = False
         self.call: Call | None = None

@@ -6,19 +6,26 @@ a part of the addresses of all its draws, so that its numbers are its own.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sim.history.events import Failure
 from sim.history.vocabulary import FAIL, HANG, NEVER, SUCCESS
 from sim.kernel.choices import owned
+from sim.world.outcomes import SAYS_NOTHING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sim.history.request import Request
     from sim.history.vocabulary import AttemptOutcome
     from sim.kernel.choices import Choices, DelayOf
     from sim.world.actions import WorkOptions
+    from sim.world.outcomes import Branch, Says
     from sim.world.weather import WeatherPath
 
+Error = Callable[[int, int], Failure]
+"""From a request and the number of its attempt to what the error says."""
 NEVER_HEALS = 1 << 200
 """After every instant."""
 
@@ -33,15 +40,27 @@ class Fate(NamedTuple):
     """What its error says; None if it says nothing."""
 
 
+class _Way(NamedTuple):
+    """One way in which an attempt can go."""
+
+    outcome: AttemptOutcome
+    delay_of: DelayOf
+    error: Error | None = None
+    """What its error says if it fails; None if it says nothing."""
+
+
 _HANGS: Final = Fate(HANG, NEVER, None)
 _new: Final = tuple.__new__
 """Makes a `Fate` twice as fast as its own constructor; every attempt needs one."""
+MOST_MIXES: Final = 4096
+"""Sets of sources down at the same time whose ways are kept in memory."""
 
 
 class Fates:
-    """Draws the fates of attempts: by the script, by a permanent failure, by the weather, or by shares.
+    """Draws the fates of attempts: by the script, by a permanent failure, or by shares, those of the weather first.
 
-    From `heals_at_ns` on attempts succeed. `owner` is the name of a service, empty for the action.
+    From `heals_at_ns` on attempts succeed. A permanent failure takes the common latency, and its error says nothing.
+    `owner` is the name of a service, empty for the action.
     """
 
     def __init__(
@@ -49,67 +68,85 @@ class Fates:
     ) -> None:
         self._choices = choices
         self._heals_at_ns = NEVER_HEALS if heals_at_ns is None else heals_at_ns
-        self._outcome, self._final_stream, latency, wait = (
+        self._outcome, self._final, self._latency, self._retry_after = (
             owned(stream, owner) for stream in ("outcome", "final", "latency", "retry_after")
         )
-        fail = options.outcomes.fail
-        self._final = (fail.final,) if fail.final else None
-        self._retry_after = None if fail.retry_after is None else choices.delays(fail.retry_after, wait)
-        self._script_errors = options.script_errors()
-        self._cumulative: list[float] = []
-        self._branches: list[tuple[AttemptOutcome, DelayOf]] = []
-        total = 0.0
-        branches = options.branches()
-        for outcome, share, law in branches:
-            if share:
-                total += share
-                self._cumulative.append(total)
-                self._branches.append((outcome, choices.delays(law, latency)))
-        self._branches.append((SUCCESS, choices.delays(options.latency, latency)))
-        fails = [law for outcome, _, law in branches if outcome == FAIL]
-        self._failed: tuple[AttemptOutcome, DelayOf] = (FAIL, choices.delays(fails[0], latency))
-        self._script = [(outcome, choices.delays(law, latency)) for outcome, law in options.scripted()]
+        delay_of = choices.delays(options.latency, self._latency)
+        self._success = _Way(SUCCESS, delay_of)
+        self._permanent = _Way(FAIL, delay_of)
+        self._script = [
+            _Way(outcome, choices.delays(law, self._latency), None if says is None else _always(says))
+            for (outcome, law), says in zip(options.scripted(), options.script_errors(), strict=True)
+        ]
+        self._bad = [self._ways(branches) for branches in options.bad_branches()]
+        self._fair = self._ways(options.branches())
+        self._mixes = {0: self._mix(0)}
 
     def draw(self, request: Request, number: int, now_ns: int, weather: WeatherPath | None) -> Fate:
         """Draw the fate of attempt `number` (1 first) of a request, which starts now in this weather."""
         healed = now_ns >= self._heals_at_ns
         if script := self._script:
-            outcome, delay_of = script[number - 1] if number < len(script) else script[-1]
+            outcome, delay_of, error = script[number - 1] if number < len(script) else script[-1]
             if healed:
                 outcome = SUCCESS
         elif request.permanent:
-            outcome, delay_of = self._failed
-        elif healed or (not self._cumulative and weather is None):
-            outcome, delay_of = self._branches[-1]
+            outcome, delay_of, error = self._permanent
+        elif healed:
+            outcome, delay_of, error = self._success
         else:
-            outcome, delay_of = self._choose(request.number, number, now_ns, weather)
+            down = 0 if weather is None else weather.down(now_ns)
+            cumulative, ways = self._mixes.get(down) or self._mix(down)
+            way = self._choices.choose(cumulative, self._outcome, request.number, number) if cumulative else 0
+            outcome, delay_of, error = ways[way]
         if outcome == HANG:
             return _HANGS
         latency_ns = delay_of(request.number, number, 0)
-        failure = self._failure(request, number) if outcome == FAIL else None
+        failure = None if error is None or outcome != FAIL else error(request.number, number)
         return _new(Fate, (outcome, latency_ns, failure))
 
-    def _choose(
-        self, entity: int, number: int, now_ns: int, weather: WeatherPath | None
-    ) -> tuple[AttemptOutcome, DelayOf]:
-        cumulative, branches = self._cumulative, self._branches
-        if weather is not None:
-            share = weather.fail_share(now_ns)
-            if share:
-                # The weather fails its share of all attempts; the shares of outcomes divide the rest.
-                cumulative = [share, *(share + (1.0 - share) * fair for fair in cumulative)]
-                branches = [self._failed, *branches]
-        return branches[self._choices.choose(cumulative, self._outcome, entity, number)]
+    def _mix(self, down: int) -> tuple[list[float], list[_Way]]:
+        """Return the running shares of the ways that attempts can go, and the ways, while these sources are down.
 
-    def _failure(self, request: Request, number: int) -> Failure | None:
-        """Draw what the error of a failing attempt says; None if it says nothing."""
-        if self._script_errors:
-            errors = self._script_errors
-            return errors[number - 1] if number < len(errors) else errors[-1]
-        if self._final is None and self._retry_after is None:
-            return None
-        final = self._final is not None and not self._choices.choose(
-            self._final, self._final_stream, request.number, number
-        )
-        wait_ns = NEVER if self._retry_after is None else self._retry_after(request.number, number, 0)
-        return Failure(final, wait_ns)
+        The sources in their order, and then fair weather, divide what those before them have left. Success has the
+        rest.
+        """
+        cumulative: list[float] = []
+        ways: list[_Way] = []
+        for shared in (*(bad for position, bad in enumerate(self._bad) if down >> position & 1), self._fair):
+            taken = cumulative[-1] if cumulative else 0.0
+            cumulative += [taken + (1.0 - taken) * upto for upto, _ in shared]
+            ways += [way for _, way in shared]
+        mix = cumulative, [*ways, self._success]
+        if down:
+            if len(self._mixes) >= MOST_MIXES:
+                self._mixes = {0: self._mixes[0]}
+            self._mixes[down] = mix
+        return mix
+
+    def _ways(self, branches: Sequence[Branch]) -> list[tuple[float, _Way]]:
+        """Return the ways with a share, each with the sum of the shares up to it."""
+        total, ways = 0.0, []
+        for outcome, share, law, says in branches:
+            if share:
+                total += share
+                error = None if says == SAYS_NOTHING else self._error(says)
+                ways.append((total, _Way(outcome, self._choices.delays(law, self._latency), error)))
+        return ways
+
+    def _error(self, says: Says) -> Error:
+        """Return a function that draws what the error of an attempt says."""
+        kind, share, law = says
+        if not share and law is None:
+            return _always(Failure(final=False, retry_after_ns=NEVER, kind=kind))
+        choose, final_stream, shares = self._choices.choose, self._final, (share,)
+        wait_of = None if law is None else self._choices.delays(law, self._retry_after)
+
+        def draw(entity: int, number: int) -> Failure:
+            final = share > 0 and not choose(shares, final_stream, entity, number)
+            return Failure(final, NEVER if wait_of is None else wait_of(entity, number, 0), kind)
+
+        return draw
+
+
+def _always(failure: Failure) -> Error:
+    return lambda _entity, _number: failure

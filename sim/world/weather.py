@@ -1,8 +1,9 @@
 """Weather: failures that hang together in time, the reason to wait before a retry at all.
 
-A source of bad weather is down during some intervals [from, to). An attempt that starts while the source is down fails
-with the source's share, before any other outcome is drawn. An outage has its interval from the scenario. An on/off
-source alternates between intervals up and down whose lengths follow two laws.
+A source of bad weather is down during some intervals [from, to). It has outcomes of its own for the attempts that start
+meanwhile: as a rule all fail. One number decides how an attempt goes: the sources that are down take their shares of
+it, in their order, each of what those before it have left, and the action's own outcomes divide the rest. An outage has
+its interval from the scenario. An on/off source alternates between intervals up and down whose lengths follow two laws.
 
 In an isolated world each request meets an on/off source at a random phase, as if it had run for ever: it is down with
 the share of time that it spends down, the interval that runs at 0 has the length-biased law, and 0 lies anywhere in it
@@ -22,15 +23,24 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Annotated, Self
+from math import fsum
+from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 from typing_extensions import TypeAliasType
 
 from sim.kernel.choices import Choices, owned
 from sim.laws.distributions import Empirical, Law
 from sim.options.model import DurationNs, Options, Share
 from sim.options.single_key import SingleKey
+from sim.world.outcomes import Branch, FailOptions, FailShare, OutcomesOptions
 
 EPOCH_CYCLES = 256
 EPOCH_INTERVALS = 1 << 20
@@ -42,14 +52,59 @@ class WeatherTooFine(ValueError):  # named for what it is
     """An on/off source would have changed more than `EPOCH_INTERVALS` times in one epoch."""
 
 
-class Outage(Options):
+class Source(Options):
+    """How attempts go that start while a source of bad weather is down; success takes the rest."""
+
+    fail: FailShare | None = Field(
+        default=None,
+        description="Short for `outcomes: {fail: ...}`; all fail if there are no outcomes either.",
+        json_schema_extra={"default": 1.0},
+    )
+    outcomes: OutcomesOptions | None = Field(default=None, description="How attempts end, in the place of `fail`.")
+    latency: Law | None = Field(
+        default=None, description="Of its outcomes that name none of their own; as a rule that of the action."
+    )
+    final: Share | None = Field(
+        default=None, description="Share marked as not worth a retry, of its failures that state none."
+    )
+    retry_after: Law | None = Field(
+        default=None, description="How long its failures that state none ask to wait before a retry."
+    )
+
+    @model_validator(mode="after")
+    def _is_one_form(self) -> Self:
+        if self.fail is not None and self.outcomes is not None:
+            raise ValueError("has fail and outcomes, but fail is short for `outcomes: {fail: ...}`; write one of them")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_left_out(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if value is not None}
+
+    @cached_property
+    def shares(self) -> OutcomesOptions:
+        """The share of attempts that end in each way."""
+        if self.outcomes is not None:
+            return self.outcomes
+        return OutcomesOptions(fail=FailOptions(share=1.0) if self.fail is None else self.fail)
+
+    @property
+    def share(self) -> float:
+        """The share of attempts that it spoils."""
+        return min(fsum(options.share for _, options in self.shares.listed()), 1.0)
+
+    def branches(self, latency: Law) -> tuple[Branch, ...]:
+        """Return the ways in which attempts can go, besides success; `latency` is that of the action."""
+        own = latency if self.latency is None else self.latency
+        return self.shares.branches(own, self.final, self.retry_after)
+
+
+class Outage(Source):
     """One interval of bad weather, known in advance."""
 
     from_ns: DurationNs = Field(validation_alias="from", serialization_alias="from")
     to_ns: DurationNs = Field(validation_alias="to", serialization_alias="to")
     """The first instant at which it is over."""
-    fail: Share = 1.0
-    """Share that fails of the attempts started meanwhile."""
 
     @field_validator("to_ns")
     @classmethod
@@ -59,13 +114,11 @@ class Outage(Options):
         return to_ns
 
 
-class OnOff(Options):
+class OnOff(Source):
     """A source that is up and down in turns."""
 
     up: Law
     down: Law
-    fail: Share = 1.0
-    """Share that fails of the attempts started while it is down."""
 
     @field_validator("up", "down")
     @classmethod
@@ -124,26 +177,21 @@ class WeatherPath:
         self._random_phase = random_phase
         self._turns: dict[tuple[int, int], _Turns] = {}
 
-    def fail_share(self, at_ns: int) -> float:
-        """Return which share of the attempts that start at an instant the weather fails: 1 - prod(1 - fail).
-
-        Raises WeatherTooFine.
-        """
-        share = 0.0
+    def down(self, at_ns: int) -> int:
+        """Return which sources are down at an instant: bit i is set if source i is. Raises WeatherTooFine."""
+        down = 0
         for position, source in enumerate(self._sources):
             if isinstance(source, Outage):
-                down = source.from_ns <= at_ns < source.to_ns
-            else:
-                down = self._turns_of(position, source, at_ns // source.epoch_ns).is_down(at_ns)
-            if down:
-                # Equal to 1 - (1 - share) (1 - fail), but exactly `fail` for a single source.
-                share += source.fail * (1.0 - share)
-        return share
+                if source.from_ns <= at_ns < source.to_ns:
+                    down |= 1 << position
+            elif self._turns_of(position, source, at_ns // source.epoch_ns).is_down(at_ns):
+                down |= 1 << position
+        return down
 
     def intervals(self, until_ns: int) -> list[tuple[int, int, float]]:
-        """Return (from ns, to ns, fail) of each interval down before an instant, in order; sources can overlap.
+        """Return (from ns, to ns, share that it spoils) of each interval down before an instant; sources can overlap.
 
-        Raises WeatherTooFine.
+        They are in order. Raises WeatherTooFine.
         """
         found: list[tuple[int, int, float]] = []
         for position, source in enumerate(self._sources):
@@ -155,7 +203,7 @@ class WeatherPath:
                     for epoch in range(until_ns // source.epoch_ns + 1)
                     for span in self._turns_of(position, source, epoch).down_until(until_ns)
                 ]
-            found += [(from_ns, min(to_ns, until_ns), source.fail) for from_ns, to_ns in spans if from_ns < until_ns]
+            found += [(from_ns, min(to_ns, until_ns), source.share) for from_ns, to_ns in spans if from_ns < until_ns]
         return sorted(found)
 
     def _turns_of(self, position: int, source: OnOff, epoch: int) -> "_Turns":

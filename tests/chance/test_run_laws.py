@@ -9,7 +9,7 @@ import pytest
 from sim.chance import attempts, backoffs, waits
 from sim.chance.evidence import Evidence
 from sim.chance.overall import Overall, struck
-from sim.chance.stated import BEHIND_AN_ERROR, Stated
+from sim.chance.stated import BEHIND_AN_ERROR, Source, Stated, Way
 from sim.contracts.catalogue import Terms, View
 from sim.history.events import Failure
 from sim.history.recorder import History
@@ -136,7 +136,7 @@ def attempted(
     return tale().at(at).submit(request).attempt(1, outcome, latency=latency_ms, request=request)
 
 
-QUARTER = Stated(latency=Constant(value_ns=10 * MS), outcomes=(("fail", 0.25, Constant(value_ns=10 * MS)),))
+QUARTER = Stated(latency=Constant(value_ns=10 * MS), outcomes=(Way("fail", 0.25, Constant(value_ns=10 * MS)),))
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.25, False), (0.1, True), (0.5, True), (0.0, True)])
@@ -184,8 +184,9 @@ def test_the_latencies_of_requests_have_nothing_to_do_with_each_other(tale: Any,
 
 @pytest.mark.parametrize(("every", "expected"), [(1, False), (2, True)])
 def test_requests_meet_weather_of_their_own(tale: Any, every: int, *, expected: bool) -> None:
-    turn = Constant(value_ns=1000 * MS)
-    stated = Stated(latency=Constant(value_ns=10 * MS), turns=((turn, turn, 1.0),))
+    turn, latency = Constant(value_ns=1000 * MS), Constant(value_ns=10 * MS)
+    down = Source((Way("fail", 1.0, latency),), turns=(turn, turn))
+    stated = Stated(latency=latency, weather=(down,))
     uniforms = chance().tolist()
     tales = [attempted(tale, "fail" if uniforms[number // every] < 0.5 else "success") for number in RUN]
     assert broken(tales, attempts.weather_apart, stated) is expected

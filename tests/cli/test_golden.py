@@ -12,6 +12,7 @@ LINES = {
     "run-verdicts": "run verdicts.yaml --no-plots",
     "run-crashes": "run crashes.yaml --no-plots",
     "run-shared": "run shared.yaml --no-plots",
+    "run-over-time": "run over-time.yaml --no-plots",
     "run-smallest": "run smallest.yaml --requests 200 --no-plots",
     "run-check": "run crashes.yaml --check --no-plots",
     "run-check-cells": "run verdicts.yaml --check --no-plots",

@@ -307,7 +307,7 @@ def test_a_crash_before_the_effect_comes_before_it(tale: type, at: float, expect
 )
 def test_what_starts_in_an_outage_fails(tale: type, at: float, outcome: str, expected: list[str]) -> None:
     story = tale().submit().at(at).attempt(1, outcome)
-    assert story.broken(numbers.outages_strike, outages_ns=((10 * MS, 20 * MS),)) == expected
+    assert story.broken(numbers.outages_strike, outages_ns=((10 * MS, 20 * MS, frozenset({"fail"})),)) == expected
 
 
 def test_an_attempt_that_is_cut_off_too_soon(tale: type) -> None:

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from sim.contracts.platform import plans
+from sim.history.events import Failure
 from sim.history.recorder import Start
+from sim.promises.terms import Said
 
 MS = 1_000_000
 
@@ -80,6 +82,46 @@ def test_an_outcome_without_a_share_never_comes(tale: type) -> None:
     assert planned(tale(), "fail", "hang").broken(plans.attempts_do_what_is_planned, latencies_ns=possible) == []
     assert planned(tale(), "ack_lost").broken(plans.attempts_do_what_is_planned, latencies_ns=possible) == [
         "attempt 1 of request 0 has 'ack_lost' in store at 0s; its world has fail or success or hang"
+    ]
+
+
+def answered(tale: Any, *says: Failure | None) -> Any:
+    story = planned(tale, *(["fail"] * len(says)))
+    for number, failure in enumerate(says, 1):
+        story.ends(number, "threw", failure)
+    return story
+
+
+THROTTLED = Said("failed.throttled", frozenset({False}), (5 * MS, 9 * MS))
+UNSTATED = ", which its world does not state; its answers are:"
+INVALID = Said("failed.invalid", frozenset({True}))
+
+
+@pytest.mark.parametrize(
+    ("failure", "broken"),
+    [
+        (Failure(False, 5 * MS, "failed.throttled"), 0),  # noqa: FBT003  # as histories have them
+        (Failure(True, -1, "failed.invalid"), 0),  # noqa: FBT003
+        (Failure(True, 5 * MS, "failed.throttled"), 1),  # noqa: FBT003
+        (Failure(False, 4 * MS, "failed.throttled"), 1),  # noqa: FBT003
+        (Failure(False, -1, "failed.throttled"), 1),  # noqa: FBT003
+        (Failure(True, 5 * MS, "failed.invalid"), 1),  # noqa: FBT003
+        (Failure(False, 5 * MS, "failed.odd"), 1),  # noqa: FBT003
+        (None, 1),
+    ],
+)
+def test_an_error_says_what_is_stated_for_its_kind(tale: type, failure: Failure | None, broken: int) -> None:
+    found = answered(tale(), failure).broken(plans.errors_say_what_is_stated, errors=((THROTTLED, INVALID),))
+    assert len(found) == broken
+
+
+def test_the_errors_of_a_script_are_stated_one_by_one(tale: type) -> None:
+    terms = {"errors": ((Said(),), (INVALID,))}
+    invalid = Failure(final=True, retry_after_ns=-1, kind="failed.invalid")
+    assert answered(tale(), None, invalid, invalid).broken(plans.errors_say_what_is_stated, **terms) == []
+    assert answered(tale(), invalid, None).broken(plans.errors_say_what_is_stated, **terms) == [
+        f"attempt 1 of request 0 is answered 'failed.invalid', marked as final at 0s{UNSTATED} failed",
+        f"attempt 2 of request 0 is answered 'failed' at 0s{UNSTATED} failed.invalid",
     ]
 
 

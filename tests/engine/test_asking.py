@@ -133,6 +133,16 @@ def test_a_closed_client_waits_for_its_last_submission() -> None:
     assert simulate(shared(text)).submitted_ns.tolist() == [S, 7_200_000_000]
 
 
+def test_closed_clients_ask_as_often_as_the_response_time_law_says() -> None:
+    """N clients that think for Z and wait for R ask N T / (Z + R) times in T; the variance is N T Z^2 / (Z + R)^3."""
+    text = (
+        "retrier: none\naction: {latency: {constant: 1s}}\nclients: {count: 50}\nuntil: 100s\n"
+        "requests: {count: 100000, arrivals: {closed: {think: {exponential: {mean: 1s}}}}}"
+    )
+    expected, deviation = 50 * 100 / 2, np.sqrt(50 * 100 / 8)
+    assert abs(len(simulate(shared(text))) - expected) < 5 * deviation
+
+
 # Schedules and bursts.
 
 

@@ -13,7 +13,7 @@ from sim.experiment.terms import terms_of
 from sim.history.events import NumberDrawn, Resubmitted
 from sim.history.recorder import History, Recorder
 from sim.history.records import COLUMNS, Requests
-from sim.history.request import Request, table
+from sim.history.request import Request, Resubmission, table
 from sim.history.vocabulary import NEVER, Cause, Outcome
 from sim.scenario.load import parse
 
@@ -226,3 +226,22 @@ def concluded(*steps: tuple[int, Outcome] | str) -> tuple[Outcome, int]:
 )
 def test_the_conclusion_that_counts(steps: list[Any], expected: tuple[Outcome, int]) -> None:
     assert concluded(*steps) == expected
+
+
+def test_a_record_that_keeps_a_failure_the_caller_did_not_accept_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forgetful(request: Request) -> Resubmission:
+        settled = request.outcome, request.settled_ns
+        again = submit_again(request)
+        request.outcome, request.settled_ns = settled
+        return again
+
+    submit_again = Request.submit_again
+    monkeypatch.setattr(Request, "submit_again", forgetful)
+    text = (
+        f"retrier: none\nrequests: {{count: 1}}\naction: {{script: [{{outcome: fail}}, {{outcome: hang}}]}}\n{ALWAYS}"
+    )
+    recorder = Recorder()
+    world = World(parse(text), recorder=recorder)
+    records = table(world.isolated([0]))
+    found = check_view(View(recorder.history(), terms_of(world, records=records)))
+    assert "records-tell-the-history" in {one.invariant for one in found}

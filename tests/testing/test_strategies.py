@@ -157,9 +157,18 @@ def outcomes_of(values: Values) -> Values:
     return {**action.get("outcomes", {}), **written}
 
 
+def sources_of(values: Values) -> list[Values]:
+    return [options for source in values.get("action", {}).get("weather", ()) for options in source.values()]
+
+
+def kinds_of(values: Values) -> list[Values]:
+    fail = values.get("action", {}).get("outcomes", {}).get("fail")
+    return fail if isinstance(fail, list) else []
+
+
 def says(values: Values, what: str) -> bool:
-    entries = [*outcomes_of(values).values(), *values.get("action", {}).get("script", ())]
-    return any(isinstance(entry, dict) and what in entry for entry in entries)
+    entries = [*outcomes_of(values).values(), *values.get("action", {}).get("script", ()), *kinds_of(values)]
+    return any(isinstance(entry, dict) and what in entry for entry in [*entries, *sources_of(values)])
 
 
 def in_action(key: str) -> Callable[[Values], bool]:
@@ -185,9 +194,11 @@ SHOWS: dict[str, Callable[[Values], bool]] = {
     ),
     "own_latencies": lambda values: any(
         "latency" in outcome
-        for outcome in values.get("action", {}).get("outcomes", {}).values()
+        for outcome in [*values.get("action", {}).get("outcomes", {}).values(), *kinds_of(values), *sources_of(values)]
         if isinstance(outcome, dict)
     ),
+    "own_outcomes": lambda values: any("outcomes" in source for source in sources_of(values)),
+    "kinds": lambda values: bool(kinds_of(values)),
     **{
         name: lambda values, name=name: any(name in source for source in values.get("action", {}).get("weather", ()))
         for name in features.WEATHER
@@ -207,7 +218,10 @@ SHOWS: dict[str, Callable[[Values], bool]] = {
     "arrivals": lambda values: "arrivals" in values["requests"],
     "options": lambda values: len(values["retrier"]) > 1,
 }
-SOMETIMES_NOT_SEEN = {"final", "retry_after", "own_latencies", "lost_effects", "latency", *features.OUTCOMES}
+SOMETIMES_NOT_SEEN = {
+    *("final", "retry_after", "own_latencies", "own_outcomes", "kinds", "lost_effects", "latency"),
+    *features.OUTCOMES,
+}
 """Features that an example may have on without a place to show them: no failure that could be final."""
 
 

@@ -7,7 +7,7 @@ from reported import CONSTRAINTS, OBJECTIVES
 from rich.console import Console
 
 from sim.expect.expectations import parse
-from sim.text.tables import TABLE_WIDTH
+from sim.text.columns import TABLE_WIDTH
 from sim.text.tried import Role, Tried
 from sim.text.tuning_sentences import Effort, sentences
 from sim.text.tuning_table import table

@@ -1,6 +1,6 @@
 """Attempts: each row of the table of outcomes, by script and by share, and what hosts are told."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,7 +8,7 @@ import pytest
 from fake_choices import ByStream
 from hypothesis import given
 from hypothesis import strategies as st
-from one_action import action_model
+from one_action import Seen, action_model
 
 from sim.history.events import Failure
 from sim.history.recorder import Recorder
@@ -35,24 +35,6 @@ def only(outcome: str) -> dict[str, Any]:
 def failing(**says: Any) -> dict[str, Any]:
     """Return shares by which every attempt fails, with an error that says this."""
     return {"fail": {**FAILS["fail"], **says}}
-
-
-class Seen:
-    """A host that notes what it is told and what happens around it, with the instants in ns."""
-
-    def __init__(self, clock: Clock, deadline_ns: int | None, strike: float | None) -> None:
-        self.deadline_ns = deadline_ns
-        self.strike = strike
-        self.job_id = -1
-        self.attempt: Any = None
-        self.told: list[tuple[int, str]] = []
-        self._clock = clock
-
-    def attempt_over(self, how: str) -> None:
-        self.told.append((self._clock.now_ns, how))
-
-    def attempt_lost(self) -> None:
-        self.told.append((self._clock.now_ns, "lost"))
 
 
 def one_attempt(
@@ -286,16 +268,21 @@ def test_a_dropped_effect_never_comes() -> None:
 # Which outcome.
 
 
+def all_down(sources: Sequence[Mapping[str, Any]]) -> Any:
+    """Return weather in which all these sources are always down."""
+    return SimpleNamespace(down=lambda _at_ns: (1 << len(sources)) - 1) if sources else None
+
+
 def drawn(
-    number: float, outcomes: Mapping[str, Any], *, permanent: bool = False, weather: float | None = None
+    number: float, outcomes: Mapping[str, Any], *, permanent: bool = False, weather: Sequence[Mapping[str, Any]] = ()
 ) -> list[tuple[int, str]]:
     """Play one attempt with a given number for its outcome; returns what the host was told."""
     clock = Clock()
-    model = action_model(clock, ByStream(0.25, outcome=number), latency=Constant(value_ns=100 * MS), outcomes=outcomes)
+    latency, numbers = Constant(value_ns=100 * MS), ByStream(0.25, outcome=number)
+    model = action_model(clock, numbers, latency=latency, outcomes=outcomes, weather=weather)
     host, request = Seen(clock, 500 * MS, None), Request(0)
     request.permanent = permanent
-    if weather is not None:
-        request.weather = SimpleNamespace(fail_share=lambda _at_ns: weather)
+    request.weather = all_down(weather)
     model.begin(host, request)
     clock.drain(None, 100)
     return [(at_ns // MS, what) for at_ns, what in host.told]
@@ -331,8 +318,8 @@ def test_shares_that_sum_to_one_leave_nothing_to_success(number: float) -> None:
     assert drawn(number, tenths) == [(5, "threw")]
 
 
-def test_a_permanent_failure_fails_with_the_latency_of_failures() -> None:
-    assert drawn(0.9, SHARES, permanent=True) == [(5, "threw")]
+def test_a_permanent_failure_takes_the_common_latency_whatever_failures_take() -> None:
+    assert drawn(0.9, SHARES, permanent=True) == [(100, "threw")]
 
 
 def test_a_permanent_failure_without_failures_takes_the_common_latency() -> None:
@@ -341,22 +328,59 @@ def test_a_permanent_failure_without_failures_takes_the_common_latency() -> None
 
 @pytest.mark.parametrize(
     ("number", "expected"),
-    [(0.3, (5, "threw")), (0.5, (5, "threw")), (0.6249, (5, "threw")), (0.625, (500, "cut")), (0.9, (100, "returned"))],
+    [
+        (0.3, (100, "threw")),
+        (0.5, (5, "threw")),
+        (0.6249, (5, "threw")),
+        (0.625, (500, "cut")),
+        (0.9, (100, "returned")),
+    ],
 )
 def test_weather_comes_first_and_what_is_left_is_shared_as_in_good_weather(
     number: float, expected: tuple[int, str]
 ) -> None:
     # Half of the attempts fail by weather, and a quarter, a half and a quarter of the others go as SHARES say.
-    assert drawn(number, SHARES, weather=0.5) == [expected]
+    assert drawn(number, SHARES, weather=[{"fail": 0.5}]) == [expected]
 
 
 @pytest.mark.parametrize("number", [0.0, BELOW_ONE])
 def test_in_total_outage_everything_fails(number: float) -> None:
-    assert drawn(number, SHARES, weather=1.0) == [(5, "threw")]
+    assert drawn(number, SHARES, weather=[{}]) == [(100, "threw")]
 
 
 def test_good_weather_changes_nothing() -> None:
-    assert drawn(0.5, SHARES, weather=0.0) == drawn(0.5, SHARES)
+    clock, host, request = Clock(), Seen(Clock(), None, None), Request(0)
+    request.weather = SimpleNamespace(down=lambda _at_ns: 0)
+    numbers = ByStream(0.25, outcome=0.1)
+    action_model(clock, numbers, outcomes=SHARES, weather=[{}]).begin(host, request)
+    clock.drain(None, 100)
+    assert host.attempt.failure is None
+    assert drawn(0.5, SHARES, weather=[{"outcomes": {}}]) == drawn(0.5, SHARES)
+
+
+MIXED = [
+    {"outcomes": {"fail": 0.5, "hang": 0.25}, "latency": Constant(value_ns=7 * MS)},
+    {"outcomes": {"ack_lost": {"share": 0.5, "latency": Constant(value_ns=9 * MS)}}},
+]
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (0.0, (7, "threw")),
+        (0.4999, (7, "threw")),
+        (0.5, (500, "cut")),
+        (0.7499, (500, "cut")),
+        (0.75, (9, "threw")),
+        (0.8749, (9, "threw")),
+        (0.875, (5, "threw")),
+        (0.90624, (5, "threw")),
+        (0.90626, (500, "cut")),
+        (0.99, (100, "returned")),
+    ],
+)
+def test_each_source_takes_its_shares_of_what_those_before_it_leave(number: float, expected: tuple[int, str]) -> None:
+    assert drawn(number, SHARES, weather=MIXED) == [expected]
 
 
 def test_a_script_goes_attempt_by_attempt_and_its_last_entry_repeats() -> None:
@@ -388,8 +412,7 @@ def healed(
     """Start an attempt at each instant; returns when each ended and how, in ms."""
     clock, request = Clock(), Request(0)
     request.permanent = options.pop("permanent", False)
-    if (weather := options.pop("weather", None)) is not None:
-        request.weather = SimpleNamespace(fail_share=lambda _at_ns: weather)
+    request.weather = all_down(options.get("weather", ()))
     numbers = options.pop(
         "numbers",
         ByStream(
@@ -421,11 +444,11 @@ def test_an_attempt_that_hangs_is_not_woken_by_the_healing() -> None:
 
 
 def test_no_weather_outlives_the_healing() -> None:
-    assert healed(999, 1000, outcomes={}, weather=1.0) == [(1099, "threw"), (1100, "returned")]
+    assert healed(999, 1000, outcomes={}, weather=[{}]) == [(1099, "threw"), (1100, "returned")]
 
 
 def test_a_permanent_failure_never_heals() -> None:
-    assert healed(1000, permanent=True) == [(1005, "threw")]
+    assert healed(1000, permanent=True) == [(1100, "threw")]
 
 
 def test_a_script_keeps_its_latencies_when_it_heals() -> None:
@@ -502,8 +525,33 @@ def test_only_failures_say_anything(outcome: str) -> None:
     assert [failure for _, failure in said] == [None]
 
 
-def test_permanent_failures_say_what_failures_say() -> None:
-    assert told_by_errors(permanent=True, outcomes=failing(final=1.0)) == [("threw", Failure(True, -1))]  # noqa: FBT003
+def test_permanent_failures_say_nothing_whatever_failures_say() -> None:
+    assert told_by_errors(permanent=True, outcomes=failing(final=1.0)) == [("threw", None)]
+
+
+KINDS = {
+    "fail": [
+        {"kind": "throttled", "share": 0.5, "retry_after": WAIT, "latency": IN_5_MS},
+        {"kind": "invalid", "share": 0.25, "final": 1.0},
+        {"kind": "odd", "share": 0.25},
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("number", "failure"),
+    [
+        (0.4, Failure(False, 2000 * MS, "failed.throttled")),  # noqa: FBT003  # as the history has it
+        (0.6, Failure(True, -1, "failed.invalid")),  # noqa: FBT003  # as above
+        (0.8, Failure(False, -1, "failed.odd")),  # noqa: FBT003  # as above
+    ],
+)
+def test_each_kind_of_failure_speaks_for_itself(number: float, failure: Failure) -> None:
+    assert told_by_errors(outcomes=KINDS, numbers=ByStream(0.25, outcome=number)) == [("threw", failure)]
+
+
+def test_each_kind_of_failure_has_a_latency_of_its_own() -> None:
+    assert [drawn(number, KINDS) for number in (0.4, 0.6)] == [[(5, "threw")], [(100, "threw")]]
 
 
 def test_a_failure_that_is_cut_off_says_nothing() -> None:

@@ -16,6 +16,9 @@ from sim.retriers.ports import helpers as helpers_port
 from sim.retriers.ports.component import Component
 from sim.retriers.ports.helpers import Helpers
 from sim.scenario.load import from_dict
+from sim.world import action_model
+from sim.world.action_model import ActionModel
+from sim.world.effects import Key
 from sim.world.fates import Fates
 from sim.world.weather import _Turns
 
@@ -54,8 +57,59 @@ ASKING: dict[str, Any] = {
     "action": {"outcomes": {"fail": {"share": 0.5, "retry_after": {"exponential": {"mean": "2s"}}}}}
 }
 
+OUTAGES: dict[str, Any] = {
+    "action": {
+        **FAILING,
+        "weather": [
+            {"outage": {"from": "0s", "to": "1s", "outcomes": {"ack_lost": 0.3, "hang": 0.2}}},
+            {
+                "outage": {
+                    "from": "0s",
+                    "to": "1s",
+                    "fail": 0.5,
+                    "final": 1.0,
+                    "latency": {"exponential": {"mean": "90ms"}},
+                }
+            },
+        ],
+    }
+}
+KEYS: dict[str, Any] = {
+    "action": {
+        "latency": {"exponential": {"mean": "100ms"}},
+        "outcomes": {"fail": 0.3, "ack_lost": 0.3, "lost_contact": 0.2},
+        "idempotency": {"window": "500ms", "answers": "first", "in_use": "rejected"},
+    }
+}
+DOWN: dict[str, Any] = {
+    "action": {
+        "latency": {"exponential": {"mean": "40ms"}},
+        "weather": [
+            {
+                "outage": {
+                    "from": "0s",
+                    "to": "1s",
+                    "fail": 0.5,
+                    "final": 1.0,
+                    "latency": {"exponential": {"mean": "90ms"}},
+                }
+            }
+        ],
+    }
+}
+KINDS: dict[str, Any] = {
+    "action": {
+        "outcomes": {
+            "fail": [
+                {"kind": "first", "share": 0.3, "final": 1.0},
+                {"kind": "second", "share": 0.3, "retry_after": {"constant": "1s"}},
+            ]
+        }
+    }
+}
+
 JITTERED = 'jitter(args["retryBackoff"], ctx.uniform("action_jitter", args["failure"]))'
-ASKS = "self._retry_after(request.number, number, 0)"
+ASKS = "wait_of(entity, number, 0)"
 OF_ACTION = 'ctx.uniform("action_jitter", args["failure"])'
 OF_POLL = 'jitter(args["retryBackoff"] + args["waitBackoff"], ctx.uniform("poll_jitter", args["poll"]))'
 WAITING = 'jitter(args["waitBackoff"], ctx.uniform("poll_jitter", args["poll"]))'
@@ -199,7 +253,7 @@ PLATFORM: dict[str, tuple[str, str, dict[str, Any], list[Place]]] = {
         "outcomes-as-stated",
         "none",
         {"action": {**FAILING, "permanent_failure": 0.3}},
-        [(World, "_start", ("< cell.action.permanent_failure", "< 1.4 * cell.action.permanent_failure"))],
+        [(World, "_start", ("< action.permanent_failure", "< 1.4 * cell.action.permanent_failure"))],
     ),
     "law: errors ask for half of their wait": (
         "latencies-as-stated",
@@ -208,7 +262,7 @@ PLATFORM: dict[str, tuple[str, str, dict[str, Any], list[Place]]] = {
         [
             (
                 Fates,
-                "_failure",
+                "_error",
                 (ASKS, f"{ASKS} // 2"),
             )
         ],
@@ -244,19 +298,19 @@ PLATFORM: dict[str, tuple[str, str, dict[str, Any], list[Place]]] = {
         "outcomes-as-stated",
         "helpers",
         ISOLATED,
-        [(Fates, "_choose", ("choose(cumulative", "choose([0.85 * one for one in cumulative]"))],
+        [(Fates, "draw", ("choose(cumulative", "choose([0.85 * one for one in cumulative]"))],
     ),
     "law: every attempt of a request draws the same outcome": (
         "outcomes-as-stated",
         "helpers",
         ISOLATED,
-        [(Fates, "_choose", ("self._outcome, entity, number", "self._outcome, entity, 1"))],
+        [(Fates, "draw", ("self._outcome, request.number, number", "self._outcome, request.number, 1"))],
     ),
     "law: outcomes and latencies by one number": (
         "latencies-as-stated",
         "helpers",
         ISOLATED,
-        [(Fates, "_choose", ("cumulative, self._outcome", 'cumulative, "latency"'))],
+        [(Fates, "draw", ("cumulative, self._outcome", 'cumulative, "latency"'))],
     ),
     "law: latencies of all attempts by one number": (
         "streams-apart",
@@ -287,6 +341,66 @@ PLATFORM: dict[str, tuple[str, str, dict[str, Any], list[Place]]] = {
         "none",
         STORMY,
         [(_Turns, "__init__", ("        if random_phase:", "        if False:"))],
+    ),
+    "law: a second source takes its share of all": (
+        "outcomes-as-stated",
+        "none",
+        OUTAGES,
+        [(Fates, "_mix", ("taken + (1.0 - taken) * upto", "min(taken + upto, 1.0)"))],
+    ),
+    "law: an outage has no latency of its own": (
+        "latencies-as-stated",
+        "none",
+        DOWN,
+        [
+            (
+                Fates,
+                "_ways",
+                ("delays(law, self._latency)", "delays(law.model_copy(update={'mean_ns': 40_000_000}), self._latency)"),
+            )
+        ],
+    ),
+    "law: an outage is silent on what its failures leave open": (
+        "errors-say-what-is-stated",
+        "none",
+        DOWN,
+        [(Fates, "_ways", ("self._error(says)", "None"))],
+    ),
+    "law: all failures are of the first kind": (
+        "errors-say-what-is-stated",
+        "none",
+        KINDS,
+        [(Fates, "_error", ("kind, share, law = says", 'kind, share, law = "failed.first", says.final, says[2]'))],
+    ),
+    "law: one kind speaks for all": (
+        "errors-say-what-is-stated",
+        "none",
+        KINDS,
+        [(Fates, "_error", ("kind, share, law = says", "kind, share, law = says; share = share or 0.5"))],
+    ),
+    "law: the first answer is forgotten": (
+        "keys-are-known",
+        "article",
+        KEYS,
+        [(Key, "remembered", ("return self.answer if", "return None if"))],
+    ),
+    "law: the first answer is given for ever": (
+        "keys-are-known",
+        "article",
+        KEYS,
+        [(Key, "remembered", ("< memory.window_ns", "< memory.window_ns + 10**12"))],
+    ),
+    "law: a key in use runs": (
+        "keys-are-known",
+        "article",
+        KEYS,
+        [(ActionModel, "_recall", ("memory.rejects and", "False and"))],
+    ),
+    "law: a suppressed effect does not renew the window": (
+        "duplicates-have-causes",
+        "article",
+        {"action": {**KEYS["action"], "idempotency": {"window": "500ms", "from": "last_seen"}}},
+        [(action_model, "apply_effect", ("        key.seen_ns = now_ns\n        return", "        return"))],
     ),
     "law: replications of one seed": (
         "replications-differ",
@@ -349,6 +463,10 @@ def test_a_bug_of_the_platform_is_caught(zoo: Any, name: str) -> None:
         ("helpers", ISOLATED),
         ("component", ISOLATED),
         ("none", STORMY),
+        ("none", OUTAGES),
+        ("none", DOWN),
+        ("article", KEYS),
+        ("none", KINDS),
         ("helpers", ERRORS),
         ("component", CROWDED),
         ("helpers", AGAIN),

@@ -357,7 +357,7 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
         "outages-strike",
         DEPLOYED,
         {"features": ("latency", "options"), "always": ("outage", "fail")},
-        [(Fates, "_choose", ("weather.fail_share(now_ns)", "0.0"))],
+        [(Fates, "draw", ("weather.down(now_ns)", "0"))],
     ),
     "world: an effect comes again at the end": (
         "effects-happen",

@@ -181,26 +181,32 @@ def duplicates_have_causes(view: View) -> Iterator[Violation]:
     duplicate had been given up. An attempt is given up, too, if another one begins before it is over. If the two are of
     different submissions by the caller, the cause is `resubmit`.
     """
+    renews = view.terms.keys is not None and view.terms.keys.renews
     for request in view.requests.values():
         last: Attempt | None = None
         last_event: Event | None = None
+        seen: Event | None = None
         for at, event, attempt in request.effects:
-            expected = _expected(view, at, event, attempt, last, last_event)
+            expected = _expected(view, at, event, attempt, last, seen)
             if event.effect not in expected:
                 text = (
                     f"the effect of attempt {attempt.number} of {request} {when(event)} is '{event.effect}' but should"
                 )
                 yield breach(request.number, f"{text} be '{' or '.join(expected)}'", last_event, event)
             if event.effect != SUPPRESSED:
-                last, last_event = attempt, event
+                last, last_event, seen = attempt, event, event
+            elif renews:
+                seen = event
 
 
-def _expected(  # noqa: PLR0917  # an effect and the one before
+def _expected(  # noqa: PLR0911, PLR0917  # an effect and the one before
     view: View, at: int, event: EffectMade, attempt: Attempt, last: Attempt | None, last_event: Event | None
 ) -> tuple[str, ...]:
     if last is None or last_event is None:
         return (APPLIED,)
     window_ns = view.terms.idempotency_ns
+    if attempt.by_key:
+        return (SUPPRESSED,)
     if window_ns is None:
         if event.effect == SUPPRESSED:
             return (SUPPRESSED,)

@@ -95,7 +95,7 @@ def _off_its_latency(view: View, attempt: Attempt) -> str:
     wrong = ""
     spans = view.terms.latencies_ns
     low_ns, high_ns = spans[min(attempt.number, len(spans)) - 1].get(attempt.outcome, ANY_SPAN) if spans else ANY_SPAN
-    if not low_ns <= attempt.latency_ns <= high_ns:
+    if not low_ns <= attempt.latency_ns <= high_ns and not attempt.by_key:
         law = f"{format_duration(low_ns)} to {format_duration(high_ns)}"
         wrong = f"with '{attempt.outcome}' in store takes {law} by its law"
     elif attempt.lost is not None and not started_ns <= attempt.lost.t_ns < before_ns:

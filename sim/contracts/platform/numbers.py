@@ -236,12 +236,12 @@ def effects_at_their_moment(view: View) -> Iterator[Violation]:
 
 @invariant(owed_by="platform")
 def outages_strike(view: View) -> Iterator[Violation]:
-    """Every attempt that starts in a total outage fails; checked if the terms name outages."""
+    """No attempt that starts in a total outage succeeds; checked if the terms name outages."""
     for attempt in view.attempts():
         request = attempt.request
         t_ns = attempt.start.t_ns
-        for from_ns, to_ns in view.terms.outages_ns:
-            if from_ns <= t_ns < to_ns and attempt.outcome != "fail":
+        for from_ns, to_ns, outcomes in view.terms.outages_ns:
+            if from_ns <= t_ns < to_ns and attempt.outcome not in outcomes and not attempt.by_key:
                 text = f"attempt {attempt.number} of {request} has '{attempt.outcome}' in store {when(attempt.start)},"
                 text += f" in the outage from {format_duration(from_ns)} to {format_duration(to_ns)}"
                 yield breach(request.number, text, attempt.start)

@@ -6,8 +6,8 @@ from bisect import bisect
 from typing import TYPE_CHECKING
 
 from sim.history.entities import when
-from sim.history.events import FunctionThrew, RowsCollected, SystemErrorStruck
-from sim.history.vocabulary import HANG, OF_THE_REQUEST, SUCCESS
+from sim.history.events import Failure, FunctionThrew, RowsCollected, SystemErrorStruck
+from sim.history.vocabulary import FAIL, HANG, NEVER, OF_THE_REQUEST, SUCCESS, THREW
 from sim.kernel.durations import format_duration
 from sim.promises.invariant import Violation, breach, invariant
 
@@ -83,7 +83,7 @@ def healed_worlds_stay_well(view: View) -> Iterator[Violation]:
         return
     for attempt in view.attempts():
         request = attempt.request
-        if attempt.start.t_ns < heals_ns or attempt.outcome == SUCCESS:
+        if attempt.start.t_ns < heals_ns or attempt.outcome == SUCCESS or attempt.by_key:
             continue
         if view.terms.some_fail_permanently and all(one.outcome == "fail" for one in request.attempts):
             continue
@@ -105,10 +105,31 @@ def attempts_do_what_is_planned(view: View) -> Iterator[Violation]:
             allowed: tuple[str, ...] = (SUCCESS if healed else script[min(attempt.number, len(script)) - 1],)
         else:
             allowed = tuple(possible[0])
+        if attempt.by_key:
+            continue  # its key decides
         if attempt.outcome not in allowed or (attempt.outcome == HANG) != (attempt.latency_ns < 0):
             text = f"attempt {attempt.number} of {attempt.request} has '{attempt.outcome}' in store"
             text += f" {when(attempt.start)}; its world has {' or '.join(allowed)}"
             yield breach(attempt.request.number, text, attempt.start)
+
+
+@invariant(owed_by="platform")
+def errors_say_what_is_stated(view: View) -> Iterator[Violation]:
+    """What the error of a failure says, its kind included, is what its world states; checked if the terms say what."""
+    stated = view.terms.errors
+    for attempt in view.attempts() if stated else ():
+        allowed = stated[min(attempt.number, len(stated)) - 1]
+        if attempt.by_key:
+            continue
+        if attempt.outcome == FAIL and attempt.how == THREW and not any(one.allows(attempt.failure) for one in allowed):
+            says = attempt.failure or Failure(final=False, retry_after_ns=NEVER)
+            text = f"attempt {attempt.number} of {attempt.request} is answered '{says.kind}'"
+            text += ", marked as final" if says.final else ""
+            wait_ns = says.retry_after_ns
+            text += f", with a wait of {format_duration(wait_ns)}" if wait_ns >= 0 else ""
+            kinds = " or ".join(dict.fromkeys(one.kind for one in allowed))
+            text += f" {when(attempt.end)}, which its world does not state; its answers are: {kinds}"
+            yield breach(attempt.request.number, text, attempt.start, attempt.end)
 
 
 @invariant(owed_by="platform")

@@ -10,16 +10,19 @@ import numpy as np
 from sim.engine import event
 from sim.engine.vector import article, component, helpers, none
 from sim.engine.vector.block import Block
+from sim.engine.vector.weather import MOST_SOURCES
 from sim.history.records import Requests
 from sim.retriers.ports.article import Article
 from sim.retriers.ports.component import Component
 from sim.retriers.ports.helpers import Helpers
 from sim.retriers.ports.none import NoRetry
+from sim.world.effects import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sim.scenario.schema import Scenario
+    from sim.world.actions import ActionOptions
 
 BLOCK = 1 << 15
 """Requests simulated at once: their columns stay in a processor's cache."""
@@ -43,6 +46,7 @@ def _reasons(cell: Scenario) -> Iterator[str]:  # noqa: C901  # one question aft
         yield "it follows each request to its end, but `until` cuts requests off"
     if cell.resubmit is not None:
         yield "callers submit requests again (`resubmit`), while the submission before may still go on"
+    yield from _reasons_of_action(cell.action)
     if isinstance(retrier, NoRetry):
         return
     for name in ("mutation_latency", "commit_window", "dispatch_latency"):
@@ -55,6 +59,14 @@ def _reasons(cell: Scenario) -> Iterator[str]:  # noqa: C901  # one question aft
         ):
             if on:
                 yield f"retrier.{name} deletes runs that may be under way"
+
+
+def _reasons_of_action(action: ActionOptions) -> Iterator[str]:
+    if len(action.weather) > MOST_SOURCES:
+        yield f"it follows at most {MOST_SOURCES} sources of weather"
+    memory = action.memory
+    if memory is not None and memory != Memory(memory.window_ns):
+        yield "it remembers idempotency keys as by default only, but the action sets `from`, `answers` or `in_use`"
 
 
 def simulate(

@@ -7,11 +7,12 @@ RETURNED_CODE of `attempts`, FAIL_CODE is THREW_CODE.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.engine.vector.arrays import Rows
 from sim.engine.vector.weather import WeatherOf
 from sim.history.vocabulary import (
     ATTEMPT_OUTCOMES,
@@ -24,11 +25,11 @@ from sim.laws.distributions import Constant
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sim.engine.vector.arrays import Bools, Floats, Ints, Rows, SomeRows
+    from sim.engine.vector.arrays import Bools, Floats, Ints, SomeRows
     from sim.engine.vector.block import Block
     from sim.kernel.draws import DrawsOf
-    from sim.laws.law import Distribution
     from sim.scenario.schema import Scenario
+    from sim.world.outcomes import Branch
 
 Codes = NDArray[np.int8]
 """Outcomes of attempts by their positions in ATTEMPT_OUTCOMES."""
@@ -38,6 +39,12 @@ SUCCESS_CODE: Final = CODES[SUCCESS]
 FAIL_CODE: Final = CODES[FAIL]
 FIRST_RARE_CODE: Final = 2
 """The outcomes with smaller codes are the usual ones."""
+SUCCESS_WAY: Final = 0
+PERMANENT_WAY: Final = 1
+FIRST_SHARED_WAY: Final = 2
+"""The numbers of ways to go: what the shares of the action and of each source of weather divide comes last."""
+Shared = tuple[list[float], Rows]
+"""Running shares of ways to go, and their numbers, with success behind them."""
 
 
 class Outcomes:
@@ -52,15 +59,19 @@ class Outcomes:
         """The share of its latency after which an attempt has its effect."""
         self.limit_ns = cell.platform.action_time_limit if hosted else None
         self._script = [(CODES[attempt.outcome], attempt.latency) for attempt in action.script]
-        shares = [(name, share, law) for name, share, law in action.branches() if share]
-        self._cumulative = _running_sums(share for _, share, _ in shares)
-        self._codes = np.array([*(CODES[name] for name, _, _ in shares), SUCCESS_CODE], dtype=np.int8)
-        laws: dict[str, Distribution] = {SUCCESS: action.latency, FAIL: action.latency}
-        laws |= {name: law for name, _, law in action.branches()}
-        self._laws = [laws[name] for name in ATTEMPT_OUTCOMES]
-        same = all(laws[name] is action.latency for name in (FAIL, *(name for name, _, _ in shares)))
-        self._one_law = action.latency if same else None
-        """The law of all latencies, if there is only one."""
+        fair = Ways(action.branches())
+        ways = [(SUCCESS_CODE, action.latency), (FAIL_CODE, action.latency), *fair.listed]
+        self._fair = fair.numbered(FIRST_SHARED_WAY)
+        self._bad: list[Shared] = []
+        for branches in () if self._script else action.bad_branches():
+            bad = Ways(branches)
+            self._bad.append(bad.numbered(len(ways)))
+            ways += bad.listed
+        self._codes = np.array([code for code, _ in ways], dtype=np.int8)
+        self._laws = laws = list(dict.fromkeys(law for _, law in ways))
+        self._law_of = np.array([laws.index(law) for _, law in ways], dtype=np.intp)
+        self._only_fails = [code for code, _ in fair.listed] == [FAIL_CODE] and not self._bad and len(laws) == 1
+        """Whether a code says all about an attempt, and is the result of one comparison."""
         self._permanent: Bools | None = None
         if action.permanent_failure and not self._script:
             self._permanent = block.draws.uniforms("permanent") < action.permanent_failure
@@ -77,8 +88,12 @@ class Outcomes:
         healed = None if self._heals_at_ns is None else at_ns >= self._heals_at_ns
         if self._script:
             return self._scripted(number, healed, len(at_ns))
-        codes = self._outcomes(rows, draws, number, at_ns, healed)
-        return codes, self._latencies(draws, number, codes, len(at_ns))
+        if self._only_fails:
+            codes = (draws.uniforms("outcome", number) < self._fair[0][0]).view(np.int8)
+            self._note_exceptions(codes, rows, healed, SUCCESS_CODE, FAIL_CODE)
+            return codes, self._latencies(draws, number, None, len(at_ns))
+        ways = self._ways(rows, draws, number, at_ns, healed)
+        return None if ways is None else self._codes[ways], self._latencies(draws, number, ways, len(at_ns))
 
     def rare(self, codes: Codes | None, latency_ns: Ints | np.int64, at_ns: Ints) -> Bools | None:
         """Return which attempts are not usual, or may be cut off or outlast the clock; None if none is."""
@@ -102,68 +117,92 @@ class Outcomes:
             codes[healed] = SUCCESS_CODE
         return codes, script_ns[places]
 
-    def _outcomes(
+    def _ways(
         self, rows: SomeRows, draws: DrawsOf, number: int | Ints, at_ns: Ints, healed: Bools | None
-    ) -> Codes | None:
-        permanent = None if self._permanent is None else self._permanent[rows]
-        if not len(self._cumulative) and self._weather is None:
-            codes: Codes | None = None
+    ) -> Rows | None:
+        """Choose the way that each attempt goes, None if all succeed."""
+        cumulative, ways = self._fair
+        found = np.full(len(at_ns), SUCCESS_WAY, dtype=np.intp)
+        if not cumulative and self._weather is None:
+            if self._permanent is None:
+                return None
         else:
             uniforms = draws.uniforms("outcome", number)
-            codes = self._in_fair_weather(uniforms)
+            found = ways[_count_up_to(cumulative, uniforms)]
             if self._weather is not None:
-                self._fail_by_weather(self._weather, codes, uniforms, rows, at_ns, (permanent, healed))
-        if healed is not None and codes is not None:
-            codes[healed] = SUCCESS_CODE
-        if permanent is not None:
-            codes = np.zeros(len(at_ns), dtype=np.int8) if codes is None else codes
-            codes[permanent] = FAIL_CODE
-        return codes
+                self._go_by_weather(self._weather, found, uniforms, rows, at_ns, healed)
+        self._note_exceptions(found, rows, healed, SUCCESS_WAY, PERMANENT_WAY)
+        return found
 
-    def _in_fair_weather(self, uniforms: Floats) -> Codes:
-        """Choose outcomes by their shares."""
-        if len(self._codes) == FIRST_RARE_CODE and self._codes[0] == FAIL_CODE:
-            return (uniforms < self._cumulative[0]).view(np.int8)
-        return self._codes[_count_up_to(self._cumulative, uniforms)]
+    def _note_exceptions(  # attempts, and how the exceptions among them go
+        self, found: Any, rows: SomeRows, healed: Bools | None, success: int, failure: int
+    ) -> None:
+        """Let attempts succeed that start in a world that has healed, and those fail that always do."""
+        if healed is not None:
+            found[healed] = success
+        if self._permanent is not None:
+            found[self._permanent[rows]] = failure
 
-    def _fail_by_weather(  # noqa: PLR0917  # the attempts, and the weather that they meet
+    def _go_by_weather(  # noqa: PLR0917  # the attempts, and the weather that they meet
         self,
         weather: WeatherOf,
-        codes: Codes,
+        found: Rows,
         uniforms: Floats,
         rows: SomeRows,
         at_ns: Ints,
-        exceptions: tuple[Bools | None, ...],
+        healed: Bools | None,
     ) -> None:
-        """Let the weather fail its share of the attempts but for exceptions; the other outcomes share the rest."""
+        """Let the sources that are down take their shares of the attempts; the other ways share the rest."""
         meets = np.ones(len(at_ns), dtype=np.bool_)
-        for exception in exceptions:
-            if exception is not None:
-                meets &= ~exception
+        if healed is not None:
+            meets &= ~healed
+        if self._permanent is not None:
+            meets &= ~self._permanent[rows]
         (asking,) = np.nonzero(meets)
-        shares = weather.fail_shares(self._block.everybody[rows][asking], at_ns[asking])
-        (bad,) = np.nonzero(shares)
-        if not bad.size:
-            return
-        share, places = shares[bad], asking[bad]
-        number = (uniforms[places] >= share).astype(np.intp)
-        for fair in self._cumulative:
-            number += uniforms[places] >= share + (1.0 - share) * fair
-        branches = np.concatenate([np.array([FAIL_CODE], dtype=np.int8), self._codes])
-        codes[places] = branches[number]
+        down = weather.down(self._block.everybody[rows][asking], at_ns[asking])
+        for sources in np.unique(down).tolist():
+            if sources:
+                cumulative, ways = self._mix(sources)
+                places = asking[down == sources]
+                found[places] = ways[_count_up_to(cumulative, uniforms[places])]
 
-    def _latencies(self, draws: DrawsOf, number: int | Ints, codes: Codes | None, count: int) -> Ints | np.int64:
-        law = self._laws[SUCCESS_CODE] if codes is None else self._one_law
+    def _mix(self, down: int) -> Shared:
+        """Return what `sim.world.fates.Fates` mixes while these sources are down."""
+        cumulative: list[float] = []
+        ways: list[int] = []
+        for sums, numbers in (*(bad for position, bad in enumerate(self._bad) if down >> position & 1), self._fair):
+            taken = cumulative[-1] if cumulative else 0.0
+            cumulative += [taken + (1.0 - taken) * upto for upto in sums]
+            ways += numbers[:-1].tolist()
+        return cumulative, np.array([*ways, SUCCESS_WAY], dtype=np.intp)
+
+    def _latencies(self, draws: DrawsOf, number: int | Ints, ways: Rows | None, count: int) -> Ints | np.int64:
+        law = self._laws[0] if len(self._laws) == 1 else None
         if isinstance(law, Constant):
             return np.int64(law.value_ns)
         uniforms = draws.uniforms("latency", number)
-        if law is not None:
-            return law.sample_ns(uniforms)
+        if law is not None or ways is None:
+            return self._laws[0].sample_ns(uniforms)
         latency_ns = np.empty(count, dtype=np.int64)
-        for code in np.flatnonzero(np.bincount(codes)):  # type: ignore[arg-type]  # without codes there is one law
-            those = codes == code
-            latency_ns[those] = self._laws[code].sample_ns(uniforms[those])
+        laws = self._law_of[ways]
+        for place in np.flatnonzero(np.bincount(laws)).tolist():
+            those = laws == place
+            latency_ns[those] = self._laws[place].sample_ns(uniforms[those])
         return latency_ns
+
+
+class Ways:
+    """The ways in which attempts can go by shares, besides success."""
+
+    def __init__(self, branches: Iterable[Branch]) -> None:
+        shared = [branch for branch in branches if branch.share]
+        self.listed = [(CODES[branch.outcome], branch.latency) for branch in shared]
+        """(code of the outcome, law of the latency) of each."""
+        self._cumulative = _running_sums(branch.share for branch in shared)
+
+    def numbered(self, first: int) -> Shared:
+        """Return their running shares and their numbers, from this one on; success follows them."""
+        return self._cumulative, np.array([*range(first, first + len(self.listed)), SUCCESS_WAY], dtype=np.intp)
 
 
 def _count_up_to(cumulative: Sequence[float], uniforms: Floats) -> Rows:

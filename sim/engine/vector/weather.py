@@ -5,7 +5,7 @@ Each request asks for later and later instants, so only its present interval is 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -14,9 +14,13 @@ from sim.world.weather import EPOCH_INTERVALS, EPOCH_PHASES, OnOff, Outage, Weat
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sim.engine.vector.arrays import Bools, Floats, Ints, Rows
+    from sim.engine.vector.arrays import Bools, Ints, Rows
     from sim.kernel.draws import DrawsOf
     from sim.world.weather import Weather
+
+
+MOST_SOURCES: Final = 62
+"""More do not fit into the bits of a number."""
 
 
 class WeatherOf:
@@ -28,19 +32,19 @@ class WeatherOf:
             for position, source in enumerate(sources)
         ]
 
-    def fail_shares(self, rows: Rows, at_ns: Ints) -> Floats:
-        """Return the share of the attempts starting at instants that the weather fails, shape (rows,).
+    def down(self, rows: Rows, at_ns: Ints) -> Ints:
+        """Return which sources are down at instants, shape (rows,): bit i is set if source i is.
 
         A request must not ask for an instant before one it has asked for. Raises WeatherTooFine.
         """
-        shares = np.zeros(len(at_ns))
-        for source, turns in self._sources:
+        found = np.zeros(len(at_ns), dtype=np.int64)
+        for position, (source, turns) in enumerate(self._sources):
             if isinstance(source, Outage):
                 down = (source.from_ns <= at_ns) & (at_ns < source.to_ns)
             else:
                 down = turns.are_down(rows, at_ns)  # type: ignore[union-attr]  # it has turns
-            shares[down] += source.fail * (1.0 - shares[down])
-        return shares
+            found |= down.astype(np.int64) << position
+        return found
 
 
 class _Turns:

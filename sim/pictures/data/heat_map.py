@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sim.measure.quantities import METRICS, Unit
+from sim.measure.paths import metric_of
+from sim.measure.quantities import Unit
 from sim.pictures.data.levels import levels_of
 from sim.pictures.data.picture import Picture
 from sim.pictures.data.scales import metric_title, metric_words, wants_log
@@ -93,7 +94,7 @@ def heat_maps_data(cells: Sequence[SweptCell], path: str, x: str, y: str, captio
 
 
 def _colors(cells: Sequence[SweptCell], path: str) -> ColorScale:
-    unit = METRICS[path].unit
+    unit = metric_of(path).unit
     values = [cell.metrics.value(path).value for cell in cells]
     finite = [value for value in values if value is not None and math.isfinite(value)]
     low, high = min(finite, default=0.0), max(finite, default=0.0)
@@ -111,7 +112,7 @@ def _heat_map(
         if at in fields:
             raise ValueError(f"several cells have the same {x} and {y}; draw one variant, or lines")
         value = cell.metrics.value(path).value
-        fields[at] = Field(*at, value, value_text(value, METRICS[path].unit))
+        fields[at] = Field(*at, value, value_text(value, metric_of(path).unit))
     return HeatMap(
         title=metric_title(path),
         variant=cells[0].variant if cells else "",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from sim.measure.quantities import METRICS
+from sim.measure.paths import metric_of
 from sim.pictures.data.picture import Picture
 from sim.pictures.data.scales import Scale, metric_words, scale_of
 from sim.text.tried import Role
@@ -105,7 +105,7 @@ def _scale(tried: Sequence[Tried], path: str) -> Scale:
     estimates = [one.value(path) for one in tried if one.role is not Role.tried]
     values = [one.value for one in estimates if one.value is not None]
     ends = [end for one in estimates for end in (one.low, one.high) if end is not None and 0 < end < math.inf]
-    return scale_of([*values, *ends], METRICS[path].unit)
+    return scale_of([*values, *ends], metric_of(path).unit)
 
 
 def _is_in_view(estimate: Estimate, scale: Scale) -> bool:

@@ -19,8 +19,13 @@ if TYPE_CHECKING:
     from sim.pictures.data.levels import SweptCell
     from sim.text.reported import Cell
 
-SWEEP_METRICS = ("success.rate", "time_to_effect.p99", "duplicates.rate", "amplification")
-"""The metrics that are drawn of every sweep, if they differ between cells."""
+SWEEP_METRICS = (
+    *("success.rate", "time_to_effect.p99", "duplicates.rate", "amplification"),
+    *("goodput.rate", "wasted.share", "recovered.rate"),
+)
+"""The metrics that are drawn of every sweep, if they differ between cells; the last ones of shared worlds whose
+scenarios say what recovery is. Over two keys the last one is the map of metastability."""
+OF_RECOVERY = frozenset(SWEEP_METRICS[-3:])
 MOST_KEYS = 2
 """A sweep of more keys gets no picture."""
 MOST_LINES = 14
@@ -61,7 +66,9 @@ def sweep_data(cells: Sequence[SweptCell], caption: str) -> dict[str, SweepLines
     keys = list(cells[0].levels) if cells else []
     if not 1 <= len(keys) <= MOST_KEYS:
         return {}
-    differing = [path for path in SWEEP_METRICS if len({cell.metrics.value(path).value for cell in cells}) > 1]
+    has_recovery = all(one.metrics.traffic is not None and one.metrics.traffic.recovery is not None for one in cells)
+    paths = [path for path in SWEEP_METRICS if has_recovery or path not in OF_RECOVERY]
+    differing = [path for path in paths if len({cell.metrics.value(path).value for cell in cells}) > 1]
     chosen = {path: _lines_or_map(cells, keys, path, caption) for path in differing}
     return {path: data for path, data in chosen.items() if data is not None}
 

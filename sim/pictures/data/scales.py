@@ -9,7 +9,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sim.measure.quantities import METRICS, Statistic, Unit
+from sim.measure.paths import metric_of
+from sim.measure.quantities import Statistic, Unit
+from sim.text.traffic_words import NUMBERS, TIMES, of_scope
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,14 +36,15 @@ _WORDS = {
 
 def metric_words(path: str) -> str:
     """Name a metric on an axis: `p99 of the time to effect`, `actions a request`."""
-    if path in _WORDS:
-        return _WORDS[path]
-    metric = METRICS[path]
-    quantity, _, statistic = path.rpartition(".")
-    words = quantity.replace("_", " ").replace(".", " of ", 1)
+    metric = metric_of(path)
+    base, whose = metric.base, of_scope(metric.scope)
+    if base in _WORDS or base in NUMBERS:
+        unit = " (a second)" if metric.unit is Unit.per_second else ""
+        return f"{_WORDS.get(base) or NUMBERS[base]}{whose}{unit}"
     if metric.statistic is Statistic.rate:
-        return f"share of requests that end {words}"
-    return f"{'mean' if statistic == 'mean' else statistic} of the {words}"
+        return f"share of requests that end {base.removesuffix('.rate').replace('_', ' ')}{whose}"
+    words = TIMES.get(metric.quantity) or metric.quantity.replace("_", " ").replace(".", " of ", 1)
+    return f"{base.removeprefix(f'{metric.quantity}.')} of the {words}{whose}"
 
 
 def metric_title(path: str) -> str:

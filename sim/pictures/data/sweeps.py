@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sim.measure.quantities import METRICS, Unit
+from sim.measure.paths import metric_of
+from sim.measure.quantities import Unit
 from sim.pictures.data.levels import have_numbers, levels_of
 from sim.pictures.data.picture import Picture
 from sim.pictures.data.scales import Scale, metric_title, metric_words, scale_of, wants_log
@@ -72,7 +73,7 @@ def metric_data(cells: Sequence[SweptCell], path: str, over: str, caption: str =
 
     Raises KeyError if the key is not swept or there is no such metric.
     """
-    unit = METRICS[path].unit
+    unit = metric_of(path).unit
     x = _axis(levels_of(cells, over), over)
     places = dict(zip(x.texts, x.places, strict=True))
     estimates = [cell.metrics.value(path) for cell in cells]

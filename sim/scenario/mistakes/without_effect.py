@@ -34,6 +34,7 @@ def settings_without_effect(tree: Tree, trusted: Sequence[str] = ()) -> Iterator
         yield from _no_effect_if_scripted(tree)
     if written(tree, "action", "service") is not None:
         yield from _no_effect_if_at_service(tree)
+    yield from _no_effect_in_weather(tree)
     if _runs_outside(tree, trusted):
         yield from _no_effect_if_outside(tree)
 
@@ -56,6 +57,8 @@ def _no_effect_if_isolated(tree: Tree) -> Iterator[NoEffect]:
         "classes",
     )
     yield from _no_effect(tree, f"{alone} and all count; a window needs `world: shared`", "measure")
+    yield from _no_effect(tree, f"{alone} and submitted at 0; a timeline needs `world: shared`", "timeline")
+    yield from _no_effect(tree, f"{alone}, so there is no load to recover from: write `world: shared`", "recovery")
     yield from _no_effect(tree, f"{alone} and all are independent; raise requests.count", "replications", neutral=1)
     yield from _no_effect(
         tree, f"{alone}; faults strike a deployment that requests share: write `world: shared`", "faults"
@@ -94,6 +97,36 @@ def _no_effect_if_at_service(tree: Tree) -> Iterator[NoEffect]:
         yield from _no_effect(tree, told, "action", key)
     at_service = "beside action.service: what a request gets is up to the service, which answers each call anew"
     yield from _no_effect(tree, at_service, "action", "permanent_failure")
+
+
+def _no_effect_in_weather(tree: Tree) -> Iterator[NoEffect]:
+    """Yield what sources of weather say for outcomes of theirs that leave it unsaid, if none does."""
+    sources = written(tree, "action", "weather")
+    for at, source in enumerate(sources if isinstance(sources, list | tuple) else ()):
+        for kind, options in source.items() if isinstance(source, Mapping) else ():
+            if not isinstance(options, Mapping):
+                continue
+            shares = options.get("outcomes")
+            outcomes = shares if isinstance(shares, Mapping) else {"fail": options.get("fail", 1.0)}
+            fails = list(_entries(outcomes.get("fail")))
+            others = [one for name in outcomes if name not in {"fail", "hang"} for one in _entries(outcomes[name])]
+            for key, entries, of in (
+                ("final", fails, "failure"),
+                ("retry_after", fails, "failure"),
+                ("latency", [*fails, *others], "outcome"),
+            ):
+                if options.get(key) is not None and all(written(one, key) is not None for one in entries):
+                    path = ("action", "weather", at, str(kind), key)
+                    reason = f"cannot matter here: no {of} of this source leaves its {key} open"
+                    yield NoEffect(path, reason, path)
+
+
+def _entries(value: Any) -> Iterator[Any]:
+    """Yield the entries of an outcome that can happen: itself, or its kinds."""
+    for one in value if isinstance(value, list | tuple) else [value]:
+        share = one.get("share") if isinstance(one, Mapping) else one
+        if share not in (None, 0):
+            yield one
 
 
 def _no_effect_if_outside(tree: Tree) -> Iterator[NoEffect]:

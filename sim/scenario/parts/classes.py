@@ -13,7 +13,8 @@ from sim.options.model import DurationNs, Options, Share
 from sim.options.part_name import PartName
 from sim.scenario.parts.retrier import RetrierChoice, RetrierField
 from sim.scenario.tree import Tree
-from sim.world.actions import SHARE_TOLERANCE, ActionOptions
+from sim.world.actions import ActionOptions
+from sim.world.outcomes import SHARE_TOLERANCE
 
 MOST_CLASSES = 100
 MOST_URGENT = -1000

@@ -21,8 +21,10 @@ from pydantic import AfterValidator, Field, PlainSerializer, PlainValidator, Wit
 from pydantic_core import PydanticCustomError
 
 from sim.expect.expectations import LONGEST_TEXT, Expectation, parse
-from sim.measure.differences import NEITHER_IS_BETTER
+from sim.measure.differences import neither_is_better
+from sim.measure.paths import UnknownMetric, metric_of
 from sim.measure.quantities import METRICS, Statistic
+from sim.measure.traffic_quantities import TRAFFIC
 from sim.options.model import Options, file_rules
 from sim.scenario.mistakes.pydantic_words import UNKNOWN_WORD, expected
 
@@ -119,11 +121,16 @@ Searched = Annotated[
 
 
 def _objective(path: str) -> str:
-    if path not in METRICS:
-        raise PydanticCustomError(UNKNOWN_WORD, "unknown", {"what": "metric", "word": path, "allowed": list(METRICS)})
-    if METRICS[path].statistic is Statistic.max:
+    try:
+        metric = metric_of(path)
+    except UnknownMetric:
+        allowed = [*METRICS, *TRAFFIC]
+        raise PydanticCustomError(
+            UNKNOWN_WORD, "unknown", {"what": "metric", "word": path, "allowed": allowed}
+        ) from None
+    if metric.statistic is Statistic.max:
         raise ValueError("a maximum has no interval and grows with the number of requests; take a quantile")
-    if path in NEITHER_IS_BETTER:
+    if neither_is_better(metric):
         raise ValueError("neither more nor less of it is better, so it cannot be an objective")
     return path
 
@@ -160,6 +167,16 @@ class Budget(Options):
         return self
 
 
+OBJECTIVE_SCHEMA = WithJsonSchema(
+    {
+        "anyOf": [
+            {"enum": [*METRICS, *TRAFFIC]},
+            {"type": "string", "pattern": r"^(service|class|client)\..+$"},
+        ]
+    }
+)
+
+
 class TuneOptions(Options):
     """A search for parameters."""
 
@@ -170,7 +187,7 @@ class TuneOptions(Options):
         default=(), description="Constraints that must hold, such as `success.rate >= 99.9%`."
     )
     objectives: Annotated[
-        tuple[Annotated[str, AfterValidator(_objective), WithJsonSchema({"enum": list(METRICS)})], ...],
+        tuple[Annotated[str, AfterValidator(_objective), OBJECTIVE_SCHEMA], ...],
         Field(strict=False, min_length=1, max_length=MOST_OBJECTIVES),
         AfterValidator(_each_once),
     ] = Field(

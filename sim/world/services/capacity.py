@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sim.world.services.options import Change, FrontOptions
-    from sim.world.services.service import Surroundings
+    from sim.world.services.surroundings import Surroundings
 
 NO_LIMIT = 1 << 62
 """The servers of a service that has no limit."""

@@ -36,7 +36,7 @@ from sim.world.services.service import Service
 
 if TYPE_CHECKING:
     from sim.world.services.options import FrontOptions
-    from sim.world.services.service import Surroundings
+    from sim.world.services.surroundings import Surroundings
     from sim.world.services.visit import Visit
 
 HOW_TO_FAIL: Final = "A call fails by `raise ServiceFailed()`; any other error counts as a mistake."

@@ -24,11 +24,12 @@ from typing import TYPE_CHECKING, Any, Final
 from sim.history.events import Failure
 from sim.history.recorder import Start
 from sim.history.traffic import UNLIMITED, CallEnd
-from sim.history.vocabulary import AT_SERVICE, CUT, DIED, FAIL, NEVER, REJECTED, SUPPRESSED, THREW, Cause
+from sim.history.vocabulary import AT_SERVICE, CUT, DIED, FAIL, NEVER, SUPPRESSED, THREW, Cause, rejected_by
 from sim.kernel.alarm import Alarm
 from sim.kernel.choices import owned
 from sim.world.attempt import Attempt
-from sim.world.effects import Key, apply_effect
+from sim.world.effects import apply_effect
+from sim.world.keys import KeyRules, key_of
 from sim.world.services.capacity import Capacity
 from sim.world.services.options import NEXT
 from sim.world.services.tokens import TokenBucket
@@ -36,18 +37,14 @@ from sim.world.services.visit import Visit
 from sim.world.services.waiting import PRIORITY, Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from sim.history.recorder import Recorder
     from sim.history.request import Request
-    from sim.history.traffic import CallLog
     from sim.history.vocabulary import End
-    from sim.kernel.choices import Choices, DelayOf, Law
-    from sim.kernel.clock import Clock
+    from sim.kernel.choices import DelayOf, Law
     from sim.world.hosts import Host
-    from sim.world.services.callers import Callers
     from sim.world.services.options import FrontOptions, Network
-    from sim.world.witness import Witness
+    from sim.world.services.surroundings import Surroundings
 
 REJECTIONS: Final = {
     CallEnd.rejected_queue: "queue",
@@ -57,36 +54,6 @@ REJECTIONS: Final = {
     CallEnd.rejected_in_use: "in_use",
 }
 """What stands behind `rejected.` in the answer to a call."""
-
-
-class Surroundings:
-    """What all services of a world have in common."""
-
-    __slots__ = ("callers", "calls", "choices", "clock", "heals_at_ns", "names", "recorder", "sent", "witness")
-
-    def __init__(
-        self,
-        clock: Clock,
-        choices: Choices,
-        callers: Callers,
-        *,
-        calls: CallLog | None = None,
-        recorder: Recorder | None = None,
-        witness: Witness | None = None,
-        heals_at_ns: int | None = None,
-        names: Sequence[str] = (),
-    ) -> None:
-        self.clock = clock
-        self.choices = choices
-        self.callers = callers
-        self.calls = calls
-        self.recorder = recorder
-        self.witness = witness
-        self.heals_at_ns = heals_at_ns
-        self.names = names
-        """Of the services, in the order of the scenario."""
-        self.sent = 0
-        """How many calls have been sent to any of them."""
 
 
 class Receiver(ABC):
@@ -216,7 +183,7 @@ class Receiver(ABC):
                 self.record("answer", visit, (how, says))
         host.attempt_over(how)
 
-    def apply(self, visit: Visit, window_ns: int | None) -> None:
+    def apply(self, visit: Visit, window_ns: int | None, keys: KeyRules | None = None) -> None:
         """Let the effect of a call happen, unless the death of its caller took it along."""
         attempt = visit.attempt
         if attempt.effect_dropped:
@@ -225,10 +192,10 @@ class Receiver(ABC):
         witness, now_ns = self.around.witness, self.clock.now_ns
         if witness is not None:
             witness.durable()
-        key = visit.request.key
-        if key is None:
-            key = visit.request.key = Key()
-        name = apply_effect(key, attempt, now_ns, window_ns)
+        if keys is None:
+            name = apply_effect(key_of(visit.request), attempt, now_ns, window_ns)
+        else:
+            name = keys.apply(attempt, now_ns)
         if visit.call is not None and name != SUPPRESSED:
             visit.call.effect_ns = now_ns
         recorder = self.around.recorder
@@ -386,13 +353,22 @@ class Service(Receiver):
         reason = REJECTIONS[end]
         self.record("rejected", visit, (reason, retry_after_ns))
         visit.end, visit.how = end, THREW
-        visit.answer = Failure(final=False, retry_after_ns=retry_after_ns, kind=f"{REJECTED}.{reason}")
+        visit.answer = Failure(final=False, retry_after_ns=retry_after_ns, kind=rejected_by(reason))
         self.reply(visit)
 
     # The work.
 
+    def refuses(self, visit: Visit) -> CallEnd | None:
+        """Return why the work on a call does not begin although a server is free; None if it does."""
+        del visit
+        return None
+
     def _begin(self, visit: Visit) -> None:
         """Let the work on a call begin; it holds a server."""
+        refusal = self.refuses(visit)
+        if refusal is not None:
+            self._reject(visit, refusal)
+            return
         others = self.in_progress
         self.in_progress = others + 1
         visit.began_ns = self.clock.now_ns

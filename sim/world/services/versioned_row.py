@@ -19,7 +19,7 @@ from sim.world.services.service import Receiver
 
 if TYPE_CHECKING:
     from sim.world.services.options import VersionedRow
-    from sim.world.services.service import Surroundings
+    from sim.world.services.surroundings import Surroundings
     from sim.world.services.visit import Visit
 
 

@@ -26,6 +26,7 @@ class Visit:
         "began_ns",
         "call",
         "callbacks",
+        "calls_others",
         "effect_at_end",
         "end",
         "how",
@@ -57,6 +58,8 @@ class Visit:
         self.began_ns = NEVER
         self.outcome: AttemptOutcome | None = None
         """What the world has in store for the work; None before it starts."""
+        self.calls_others = False
+        """Whether it has calls of its own to make at the end of its latency."""
         self.effect_at_end = False
         """Whether its effect comes as the work ends."""
         self.seen = NEVER

@@ -19,7 +19,8 @@ at the end of its work, after the calls, and not at all if one is given up; an e
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sim.history.traffic import CallEnd
 from sim.history.vocabulary import (
@@ -37,8 +38,11 @@ from sim.history.vocabulary import (
     Cause,
 )
 from sim.kernel.choices import WORLD, owned
+from sim.kernel.durations import RUNAWAY_NS
 from sim.world.attempt import BLAME
+from sim.world.effects import Memory
 from sim.world.fates import Fates
+from sim.world.keys import KeyRules
 from sim.world.services.service import Service
 from sim.world.weather import WeatherPath
 
@@ -47,8 +51,12 @@ if TYPE_CHECKING:
 
     from sim.history.vocabulary import End
     from sim.world.services.options import QueueingOptions
-    from sim.world.services.service import Surroundings
+    from sim.world.services.surroundings import Surroundings
     from sim.world.services.visit import Visit
+
+
+CALL_OTHERS: Final = frozenset({SUCCESS, ACK_LOST, LOST_CONTACT})
+"""Outcomes of work that comes to the calls that it makes itself."""
 
 
 class Layer(Protocol):
@@ -79,18 +87,32 @@ class QueueingService(Service):
         weather = options.weather
         self._weather = WeatherPath(weather, around.choices, WORLD, random_phase=False, owner=name) if weather else None
         self._effect_at = options.effect_at
+        memory = options.memory
         self._window_ns = options.window_ns
+        self._keys = None if memory is None or memory == Memory(memory.window_ns) else KeyRules(memory)
         self._death = owned("death", name)
         self.layers: Sequence[Layer] = ()
         """Calls that the work makes, in their order."""
         self._worked_callbacks = (self._worked,)
         self._effect_callbacks = (self._effect,)
 
-    def work(self, visit: Visit, others: int) -> None:  # noqa: PLR0912  # every call passes here
+    def refuses(self, visit: Visit) -> CallEnd | None:
+        """Refuse a call whose idempotency key another one has, if the service does so."""
+        keys = self._keys
+        if keys is not None and keys.is_in_use(visit.request, self.clock.now_ns):
+            return CallEnd.rejected_in_use
+        return None
+
+    def work(self, visit: Visit, others: int) -> None:  # noqa: C901, PLR0912  # every call passes here
         """Draw how the work goes, and let it go on."""
         clock, attempt, request = self.clock, visit.attempt, visit.request
-        fate = self._fates.draw(request, visit.number, clock.now_ns, self._weather)
-        visit.outcome = outcome = fate.outcome
+        by_key = ""
+        if self._keys is None:
+            outcome, latency_ns, failure = self._fates.draw(request, visit.number, clock.now_ns, self._weather)
+        else:
+            draw = partial(self._fates.draw, request, visit.number, clock.now_ns, self._weather)
+            outcome, latency_ns, failure, by_key = self._keys.recall(request, clock.now_ns, draw)
+        visit.outcome = outcome
         if not attempt.given_up:
             attempt.blame = BLAME[outcome]
         end_ns: int | None = None
@@ -100,18 +122,23 @@ class QueueingService(Service):
         if outcome == HANG:
             attempt.callbacks = None
         else:
-            end_ns = work_ns = self.capacity.work_ns(fate.latency_ns, others)
+            end_ns = work_ns = self.capacity.work_ns(latency_ns, others)
             if outcome == FAIL:
-                visit.how, visit.answer = THREW, fate.failure
+                visit.how, visit.answer = THREW, failure
             else:
                 effect_ns = work_ns if self._effect_at == 1.0 else round(self._effect_at * work_ns)
                 if outcome != SUCCESS:
                     end_ns, effect_ns = self._unusual(visit, work_ns, effect_ns)
-        calls = bool(self.layers) and outcome in {SUCCESS, ACK_LOST, LOST_CONTACT}
+        calls = bool(self.layers) and outcome in CALL_OTHERS and not by_key
+        visit.calls_others = calls
+        if self._keys is not None:
+            # With calls to make it is not known yet how long the work lasts: it lets the key go at its end.
+            busy_ns = NEVER if end_ns is None else end_ns
+            self._keys.take(attempt, by_key, clock.now_ns, RUNAWAY_NS if calls else busy_ns)
         visit.effect_at_end = effect_ns is not None and effect_ns == end_ns
         if self.around.recorder is not None:
             due_ns = NEVER if effect_ns is None or (calls and visit.effect_at_end) else clock.now_ns + effect_ns
-            self.record("work", visit, (outcome, fate.latency_ns, work_ns, due_ns))
+            self.record("work", visit, (outcome, latency_ns, work_ns, due_ns))
         if effect_ns is not None and not visit.effect_at_end:
             if effect_ns:
                 clock.set_timer(_Effect(visit, self._effect_callbacks), effect_ns)
@@ -156,11 +183,11 @@ class QueueingService(Service):
         self._apply(timer.visit)
 
     def _apply(self, visit: Visit) -> None:
-        self.apply(visit, self._window_ns)
+        self.apply(visit, self._window_ns, self._keys)
 
     def _worked(self, visit: Visit) -> None:
         """Come to the end of its own latency: make its calls, if there are any, or end the work."""
-        if self.layers and visit.outcome in {SUCCESS, ACK_LOST, LOST_CONTACT}:
+        if visit.calls_others:
             self._call(visit, 0)
         else:
             self._end(visit, visit.how)
@@ -183,5 +210,11 @@ class QueueingService(Service):
     def _end(self, visit: Visit, how: End) -> None:
         if visit.effect_at_end:
             self._apply(visit)
+        keys, now_ns = self._keys, self.clock.now_ns
+        if keys is not None:
+            if visit.calls_others:
+                keys.let_go(visit.attempt, now_ns)
+            if how == THREW and visit.outcome != ACK_LOST:
+                keys.threw(visit.attempt, visit.answer if visit.outcome == FAIL else None, now_ns)
         end = CallEnd.failed if how != RETURNED else CallEnd.success
         self.finish(visit, how, end, visit.answer if visit.outcome == FAIL else None)

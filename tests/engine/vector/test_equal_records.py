@@ -70,6 +70,13 @@ WORLDS = {
     " [{outage: {from: 100ms, to: 2s, fail: 0.5}},"
     " {on_off: {up: {exponential: {mean: 1s}}, down: {gamma: {shape: 2, mean: 700ms}}, fail: 0.9}},"
     " {on_off: {up: {constant: 3s}, down: {constant: 3s}}}]}",
+    "weather of all outcomes": f"action: {{latency: {SLOW}, outcomes: {HARM}, permanent_failure: 0.1, weather:"
+    " [{outage: {from: 100ms, to: 20s, outcomes: {fail: [{kind: a, share: 0.2, latency: {constant: 5ms}},"
+    " {kind: b, share: 0.1}], ack_lost: 0.2, hang: 0.1}, latency: {exponential: {mean: 3s}}}},"
+    " {on_off: {up: {exponential: {mean: 9s}}, down: {constant: 4s}, outcomes: {crash_after_effect: 0.4}}},"
+    " {outage: {from: 8s, to: 30s, fail: {share: 0.7, latency: {constant: 1s}}}}]}",
+    "kinds of failures": "action: {latency: {constant: 1s}, outcomes: {fail: [{kind: a, share: 0.3},"
+    " {kind: b, share: 0.3, latency: {constant: 2s}}]}, permanent_failure: 0.2}",
     "weather over epochs": "action: {latency: {constant: 1s}, outcomes: {fail: 0.5}, weather:"
     " [{on_off: {up: {constant: 5ms}, down: {exponential: {mean: 5ms}}}}]}",
     "permanent failures, healed": "heals_at: 20s\n"

@@ -1,0 +1,201 @@
+"""Results over time in words: the table of load, queues and waste, and what recovers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from sim.measure.paths import metric_of
+from sim.measure.quantities import WHOLE, Scope, Unit
+from sim.text.columns import TABLE_WIDTH, Column, show_intervals, width_of
+from sim.text.numerals import estimate_text, value_text
+from sim.text.traffic_words import of_scope
+from sim.text.wording import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sim.measure.estimates import Estimate
+    from sim.text.reported import Cell
+
+_COLUMNS: Final = (
+    ("offered", "offered.rate", 8),
+    ("goodput", "goodput.rate", 0),
+    ("in\nflight\nmean", "in_flight.mean", 5),
+    ("queue\nmean", "queue.mean", 3),
+    ("queue\nwait\np99", "queue_wait.p99", 4),
+    ("busy", "utilization.mean", 6),
+    ("re-\njected", "rejected.rate", 7),
+    ("drop-\nped", "dropped.rate", 9),
+    ("wasted", "wasted.share", 1),
+    ("false\nfailures", "false_failures.rate", 10),
+    ("missed\ndead-\nlines", "deadline_missed.rate", 11),
+    ("recov-\nered", "recovered.rate", 2),
+)
+_IF_ANY: Final = frozenset(
+    {"rejected.rate", "dropped.rate", "false_failures.rate", "queue.mean", "queue_wait.p99", "utilization.mean"}
+)
+"""Metrics that have a column only if some row has more than 0."""
+MOST_NAME: Final = 34
+"""The room that the name of a row takes at most before it is wrapped."""
+RECOVERS, COLLAPSES, BISTABLE = STATES = ("recovers", "collapses", "bistable")
+"""All replications recover, none does, or some do."""
+NAMED: Final = 3
+"""So many cells of a state are named."""
+
+
+def table_over_time(cells: Sequence[Cell]) -> Table | None:
+    """Return a table of at most 100 columns: a row a cell, and one each for its services and classes; None if empty."""
+    rows = [
+        (cell, scope)
+        for cell in cells
+        if cell.metrics.traffic is not None
+        for scope in (
+            WHOLE,
+            *(Scope(service=name) for name in cell.metrics.named.services),
+            *(Scope(of_class=name) for name in cell.metrics.named.classes),
+        )
+    ]
+    if not rows:
+        return None
+    columns = [column for header, base, rank in _COLUMNS if (column := _column(rows, header, base, rank)) is not None]
+    gap = 2 if width_of(columns) + MOST_NAME <= TABLE_WIDTH else 1
+    names = [_name(cell, scope) for cell, scope in rows]
+    least = min(max(map(len, names)), MOST_NAME)
+    show_intervals(columns, gap, least)
+    made = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, gap - 1, 0, 0), pad_edge=False)
+    made.add_column("over time", max_width=TABLE_WIDTH - width_of(columns, gap), overflow="fold")
+    for column in columns:
+        made.add_column(column.header, justify="right", no_wrap=True, width=column.width)
+    for row, name in enumerate(names):
+        made.add_row(Text(name), *(column.text(row) for column in columns))
+    if any(column.shows_intervals for column in columns):
+        made.caption = Text("below a value: its 95 % interval over replications")
+        made.caption_justify = "left"
+    return made
+
+
+def _column(rows: Sequence[tuple[Cell, Scope]], header: str, base: str, rank: int) -> Column | None:
+    unit = metric_of(base).unit
+    estimates = [_value(cell, scope, base) for cell, scope in rows]
+    values = [one.value for one in estimates if one is not None and one.value is not None]
+    if not values or (base in _IF_ANY and not any(values)):
+        return None
+    texts = [value_text(None if one is None else one.value, unit) for one in estimates]
+    column = Column.of(header, rank, [one for one in estimates if one is not None], unit)
+    there = iter(zip(column.values, column.intervals, strict=True))
+    pairs = [next(there) if one is not None else (text, "") for one, text in zip(estimates, texts, strict=True)]
+    return Column(header, rank, [value for value, _ in pairs], [interval for _, interval in pairs])
+
+
+def _value(cell: Cell, scope: Scope, base: str) -> Estimate | None:
+    """Return a metric of a part of a cell; None if the part has no such metric."""
+    path = f"{scope.prefix}{base}"
+    return cell.metrics.value(path) if path in cell.metrics.paths else None
+
+
+def _name(cell: Cell, scope: Scope) -> str:
+    """Name a row: the cell, and below it what is part of it."""
+    return f"  {of_scope(scope).removeprefix(' of').strip()}" if scope != WHOLE else cell.name
+
+
+def sentences_over_time(cells: Sequence[Cell]) -> list[str]:
+    """Say what became of the offered load, how much work was wasted, and which cells recover."""
+    told = [cell for cell in cells if cell.over_time and cell.metrics.traffic is not None]
+    return [*_goodput(told), *_waste(told), *_states(told)]
+
+
+def _goodput(cells: Sequence[Cell]) -> list[str]:
+    known = [cell for cell in cells if cell.metrics.value("goodput.rate").value is not None]
+    if not known:
+        return []
+    unit = Unit.per_second
+    if len(known) == 1:
+        offered, goodput = (known[0].metrics.value(f"{name}.rate") for name in ("offered", "goodput"))
+        return [f"Of {value_text(offered.value, unit)} offered, goodput is {estimate_text(goodput, unit)}."]
+    ranked = sorted(known, key=lambda cell: cell.metrics.value("goodput.rate").value or 0.0)
+    least, most = (estimate_text(one.metrics.value("goodput.rate"), unit) for one in (ranked[0], ranked[-1]))
+    if least == most:
+        return [f"Goodput is {least} in all cells."]
+    return [f"Goodput goes from {least} ('{ranked[0].name}') to {most} ('{ranked[-1].name}')."]
+
+
+def _waste(cells: Sequence[Cell]) -> list[str]:
+    wasting = [cell for cell in cells if cell.metrics.value("wasted.share").value]
+    if not wasting:
+        return []
+    worst = max(wasting, key=lambda cell: cell.metrics.value("wasted.share").value or 0.0)
+    share = estimate_text(worst.metrics.value("wasted.share"), Unit.share)
+    where = f"In '{worst.name}', " if len(cells) > 1 else ""
+    text = f"{where}{share} of the server time was spent on calls whose callers had given up"
+    return [f"{text}{', more than in any other cell' if len(cells) > 1 else ''}."]
+
+
+class State(NamedTuple):
+    """Whether a cell recovers."""
+
+    name: str
+    """One of `STATES`."""
+    recovered: int
+    """How many replications recover."""
+    judged: int
+    """How many could be judged; at least one."""
+
+    @property
+    def where(self) -> str:
+        """In which replications it does what its state says."""
+        if self.judged == 1:
+            return "its one replication"
+        which = f"{self.recovered} of" if self.name == BISTABLE else "all"
+        return f"{which} {self.judged} replications"
+
+
+def state_of(cell: Cell) -> State | None:
+    """Return the state of a cell; None if nothing says what recovery is, or if no replication can be judged."""
+    traffic = cell.metrics.traffic
+    judged = [] if traffic is None else [one for one in traffic.recovered if one is not None]
+    if not judged:
+        return None
+    recovered = sum(judged)
+    name = RECOVERS if recovered == len(judged) else BISTABLE if recovered else COLLAPSES
+    return State(name, recovered, len(judged))
+
+
+def _states(cells: Sequence[Cell]) -> list[str]:
+    """Name the state of each cell: it recovers in all replications, it collapses in all, or it is bistable."""
+    states = {cell.name: state for cell in cells if (state := state_of(cell)) is not None}
+    asked = [cell for cell in cells if cell.metrics.traffic is not None and cell.metrics.traffic.recovery is not None]
+    unjudged = [f"'{cell.name}'" for cell in asked if state_of(cell) is None]
+    lines = []
+    if len(states) == 1 == len(cells):
+        (state,) = states.values()
+        share = estimate_text(cells[0].metrics.value("recovered.rate"), Unit.share)
+        what = "It is bistable: it recovers" if state.name == BISTABLE else f"It {state.name}"
+        lines.append(f"{what} in {state.where}; the share of replications that recover is {share}.")
+    elif states:
+        parts = [_of_state(states, name) for name in STATES if any(state.name == name for state in states.values())]
+        lines.append(f"{'; '.join(parts)}.")
+    if unjudged:
+        which = "it" if len(cells) == 1 else listed(_few(unjudged))
+        verb = "recovers" if len(unjudged) == 1 else "recover"
+        lines.append(f"Whether {which} {verb} cannot be told: no window ends before the last request.")
+    return lines
+
+
+def _of_state(states: Mapping[str, State], name: str) -> str:
+    """Name the cells of a state: `'a' and 'b' recover in all 20 replications`."""
+    ours = {cell: state for cell, state in states.items() if state.name == name}
+    if name == BISTABLE:
+        named = [f"'{cell}' (recovers in {state.where})" for cell, state in ours.items()]
+        return f"{listed(_few(named))} {'is' if len(ours) == 1 else 'are'} bistable"
+    verb = name if len(ours) == 1 else name.removesuffix("s")
+    where = {state.where for state in ours.values()}
+    cells = listed(_few([f"'{cell}'" for cell in ours]))
+    return f"{cells} {verb} in {where.pop() if len(where) == 1 else 'all replications'}"
+
+
+def _few(named: Sequence[str]) -> list[str]:
+    return [*named[:NAMED], *([f"{len(named) - NAMED} more"] if len(named) > NAMED else [])]
