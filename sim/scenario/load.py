@@ -94,9 +94,13 @@ def _checked(
     problems = list(document.problems)
     changes = _Changes(places, tree)
     for option, key, value in given:
-        changes.set_value(option, key, value)
+        if not key.startswith("services."):
+            changes.set_value(option, key, value)
     for key, text in overrides:
         changes.set_text(key, text)
+    for option, key, value in given:
+        if key.startswith("services."):  # behind the overrides, which may write such a service as a whole
+            changes.set_value(option, key, value)
     tree = {"name": name, **changes.tree}
     problems += changes.problems
     trusted = tuple(value for option, _, value in given if option.split()[0] in NAMES_CODE and ":" in value)

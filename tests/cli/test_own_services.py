@@ -46,8 +46,12 @@ def test_the_line_of_a_run_and_that_of_show_replay_with_the_class(run: Run) -> N
         assert run(*shlex.split(line)[1:]).exit_code == 0
 
 
-def test_results_are_shown_without_the_code(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    run("run", *WORDS, *OWN)
+@pytest.mark.parametrize(
+    "change", ["services.db.servers=2", "services.db={}", "variants={few: {services.db.pages: 3}}"]
+)
+def test_results_are_shown_without_the_code(run: Run, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
+    done = run("run", *WORDS, *OWN, "--set", change)
+    assert done.exit_code == 0, done.stderr
     monkeypatch.setitem(sys.modules, "own_services", None)
     shown = run("show", "results/world")
     assert (shown.exit_code, shown.stderr) == (0, "")

@@ -107,6 +107,8 @@ class OwnServiceOptions(FrontOptions):
     @model_serializer(mode="wrap")
     def _flat(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
         written: dict[str, Any] = handler(self)
+        if not self._queues:
+            written.pop("queue", None)
         options = written.pop("options", None)
         if isinstance(self.options, Options):
             options = self.options.model_dump(mode=info.mode, exclude_unset=info.exclude_unset)

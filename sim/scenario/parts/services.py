@@ -15,7 +15,7 @@ from sim.scenario.mistakes.problems import Path, Problem, did_you_mean, shorten
 from sim.scenario.mistakes.pydantic_words import UNKNOWN_WORD
 from sim.scenario.parts.own_service import OwnServiceOptions
 from sim.scenario.parts.retrier import RetrierChoice, RetrierField, find_retrier
-from sim.world.services.options import MOST_CALLS, QueueingOptions, VersionedRow, refuse
+from sim.world.services.options import MOST_CALLS, FrontOptions, QueueingOptions, VersionedRow, refuse
 
 MOST_SERVICES = 100
 KINDS = ("versioned_row",)
@@ -74,10 +74,8 @@ Services = Annotated[dict[PartName, AnyService], Field(max_length=MOST_SERVICES)
 def problems_of_services(services: Mapping[str, Options], classes: Sequence[str] = ()) -> Iterator[Problem]:
     """Find what only all services together show: unknown names, circles of calls, retriers that cannot serve here."""
     for name, options in services.items():
-        if not isinstance(options, ServiceOptions):
-            continue
         place = ("services", name)
-        for position, layer in enumerate(options.calls):
+        for position, layer in enumerate(options.calls if isinstance(options, ServiceOptions) else ()):
             here = (*place, "calls", position)
             if layer.service not in services:
                 yield unknown_service((*here, "service"), layer.service, services)
@@ -87,7 +85,7 @@ def problems_of_services(services: Mapping[str, Options], classes: Sequence[str]
                     f"'{layer.retrier.kind}' lives inside a deployment, but a service calls from outside of it: write "
                     "none, or a LoopRetrier of your own",
                 )
-        if options.shed is not None:
+        if isinstance(options, FrontOptions) and options.shed is not None:
             for number, asked in enumerate(options.shed.classes or ()):
                 if asked not in classes:
                     known = f"the classes are {', '.join(classes)}" if classes else "the scenario has no `classes`"

@@ -15,7 +15,7 @@ from sim.history.events import WorkStarted
 from sim.history.recorder import Recorder
 from sim.history.vocabulary import Cause
 from sim.retriers.base import LoopRetrier
-from sim.scenario.identity import digest, resolved
+from sim.scenario.identity import digest, resolved, resolved_yaml
 from sim.scenario.load import parse
 from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.schema import Scenario
@@ -215,6 +215,23 @@ def test_mistakes_in_options_are_told_at_their_place(kind: str, db: str, place: 
     [problem] = caught.value.problems
     assert ".".join(map(str, problem.keys)) == f"services.db.{place}"
     assert reason in problem.reason
+
+
+def test_classes_that_a_service_sheds_must_exist() -> None:
+    with pytest.raises(ScenarioError, match="no class is called 'web'"):
+        scenario("Cache", "{shed: {when: inside >= 3, classes: [web]}}")
+
+
+@pytest.mark.parametrize("front", ["{}", "{servers: 1}", "{servers: 1, queue: {limit: 3}}"])
+def test_the_resolved_form_is_a_scenario_of_the_same_identity(front: str) -> None:
+    made = scenario("Cache", front)
+    again = parse(resolved_yaml(made), services={"db": "own_services:Cache"})
+    assert digest(again) == digest(made)
+
+
+def test_the_fixture_simulate_takes_a_scenario_with_a_class(simulate: Any) -> None:
+    result = simulate(scenario("Constant"), invariants=())
+    assert result.requests().effects.tolist() == [1, 1, 1, 1]
 
 
 def test_a_file_never_imports_code() -> None:
