@@ -11,6 +11,7 @@ from served import Patient, Served
 from sim.api.run import run
 from sim.clients.client import CallFailed
 from sim.engine.event import simulate_replication
+from sim.experiment.triggers import triggers_of
 from sim.history.events import WorkStarted
 from sim.history.recorder import Recorder
 from sim.history.vocabulary import Cause
@@ -256,6 +257,11 @@ def test_options_of_the_class_can_be_swept() -> None:
     result = run(scenario("Cache", head=head))
     options = [cell.cell.scenario.services["db"].options.pages for cell in result.cells]  # type: ignore[union-attr]
     assert options == [1, 50]
+
+
+def test_a_change_of_its_servers_is_a_trigger_in_results_over_time() -> None:
+    made = scenario("Cache", "{servers: 2, capacity: [{from: 1s, to: 2s, servers: 1}]}")
+    assert [(one.from_ns, one.text) for one in triggers_of(made)] == [(1_000_000_000, "db: 1 server")]
 
 
 # Runs look whether it repeats.
