@@ -72,7 +72,7 @@ class OwnServiceOptions(FrontOptions):
     @model_validator(mode="before")
     @classmethod
     def _fill_options(cls, data: Any, info: ValidationInfo) -> Any:
-        if not isinstance(data, Mapping) or isinstance(data.get("options"), Options):
+        if not isinstance(data, Mapping) or "kind" not in data or isinstance(data.get("options"), Options):
             return data
         found = cls._class_of(data["kind"])
         front = {key: value for key, value in data.items() if key in _FRONT or key == "kind"}
