@@ -56,7 +56,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setattr(sys, "path", list(sys.path))
-    for module in (*RETRIERS, "patient", "impatient"):
+    for module in (*RETRIERS, "patient", "impatient", "paged"):
         monkeypatch.delitem(sys.modules, module, raising=False)
 
     return run_command
@@ -226,6 +226,7 @@ def test_laws_and_outcomes_are_those_of_the_format() -> None:
         "constant": "{constant: 1s}",
         "uniform": "{uniform: {low: 1s, high: 2s}}",
         "exponential": "{exponential: {mean: 1s}}",
+        "normal": "{normal: {mean: 1s, sd: 100ms}}",
         "lognormal": "{lognormal: {median: 1s, sigma: 1}}",
         "gamma": "{gamma: {shape: 2, mean: 1s}}",
         "weibull": "{weibull: {shape: 2, scale: 1s}}",
@@ -236,7 +237,7 @@ def test_laws_and_outcomes_are_those_of_the_format() -> None:
         assert parse(f"{{retrier: none, action: {{latency: {law}}}}}").action.latency is not None
     shares = ", ".join(f"{outcome}: 0.01" for outcome in outcomes.split())
     branches = parse(f"{{retrier: none, action: {{outcomes: {{{shares}}}}}}}").action.branches()
-    assert [name for name, share, _ in branches if share == 0.01] == outcomes.split()
+    assert [name for name, share, *_ in branches if share == 0.01] == outcomes.split()
 
 
 # Retriers of one's own.
@@ -265,6 +266,20 @@ def test_a_retrier_of_ones_own_runs_from_a_file_in_an_empty_folder(module: str, 
     assert (result.exit_code, result.stderr) == (0, "")
     success = float(re.findall(r"Of 400 requests, ([\d.]+) %", result.stdout)[0])
     assert 95 < success < 100
+
+
+# A service of one's own.
+
+
+def test_the_service_of_ones_own_runs_by_its_command(tmp_path: Path, run: Run) -> None:
+    chapter = CHAPTERS["Bring your own service"]
+    for name, text in re.findall(r"`(paged\.\w+)`[^`]*:\n\n```\w+\n(.*?)^```$", chapter, re.DOTALL | re.MULTILINE):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert {"paged.py", "paged.yaml"} <= {path.name for path in tmp_path.iterdir()}
+    words = shlex.split(block_with("sh", "paged:Paged"))
+    result = run(*words[1:], "--requests", "400", "--no-plots")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "Of 2,000 requests" in result.stdout
 
 
 # Tests of retriers of one's own: the chapter is followed as a reader would.
@@ -332,4 +347,4 @@ def test_the_python_block_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_block_is_looked_at() -> None:
-    assert Counter(kind for kind, _ in BLOCKS) == {"sh": 4, "yaml": 2, "python": 6, "text": 2}
+    assert Counter(kind for kind, _ in BLOCKS) == {"sh": 5, "yaml": 3, "python": 7, "text": 2}

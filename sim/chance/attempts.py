@@ -18,7 +18,7 @@ from sim.chance import latencies
 from sim.chance.evidence import Evidence, Trial
 from sim.chance.latencies import APART, AT, CODES, DIFFER, NUMBER, OUTCOME, OUTCOMES, REQUEST, WORLD
 from sim.chance.overall import overall
-from sim.history.vocabulary import AT_SERVICE, FAIL, SUCCESS
+from sim.history.vocabulary import AT_SERVICE, FAIL, OWN, SUCCESS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +85,7 @@ class Attempts:
         self._worlds += 1
         for call in view.calls.values():
             work = call.work
-            if work is None or call.service != service:
+            if work is None or work.outcome == OWN or call.service != service:
                 continue
             code = CODES[work.outcome]
             self._rows.append((here, call.request.number, call.sent.number, code, work.latency_ns, work.t_ns))

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def scenario_errors(source: Source) -> Iterator[None]:
-    """Print what is wrong with a scenario, or with the user's retrier, and exit with 3.
+    """Print what is wrong with a scenario, or with the user's own code, and exit with 3.
 
     If the same course goes another way, exit with 4.
     """
@@ -50,10 +50,11 @@ def scenario_errors(source: Source) -> Iterator[None]:
     except (click.ClickException, click.exceptions.Exit, InternalError):
         raise
     except Exception as error:
-        if not source.has_own_retrier:
+        if not source.has_own_code:
             raise
-        for line in _retrier_error(error):
-            click.echo(f"--retrier {source.retrier}: {line}" if line[0] != " " else line, err=True)
+        option = _to_blame(source, error)
+        for line in _mistake(error):
+            click.echo(f"{option}: {line}" if line[0] != " " else line, err=True)
         raise click.exceptions.Exit(INVALID_SCENARIO) from None
 
 
@@ -102,8 +103,17 @@ def _with_saved(message: str, saved: str) -> click.ClickException:
     return click.ClickException(f"{message}; {saved}" if saved else message)
 
 
-def _retrier_error(error: Exception) -> Iterator[str]:
-    """Say what went wrong in the user's retrier, with the lines of its own code alone."""
+def _to_blame(source: Source, error: Exception) -> str:
+    """Return the option that names the code in which a mistake was made."""
+    notes = getattr(error, "__notes__", ())
+    for name, path in source.services:
+        if source.retrier is None or any(note.startswith(f"raised by service '{name}' ") for note in notes):
+            return f"--service {name}={path}"
+    return f"--retrier {source.retrier}"
+
+
+def _mistake(error: Exception) -> Iterator[str]:
+    """Say what went wrong in the user's code, with the lines of its own files alone."""
     frames = traceback.extract_tb(error.__traceback__)
     if isinstance(error, NotImplementedError) and not error.args:
         yield f"it does not define '{frames[-1].name}'"

@@ -27,18 +27,27 @@ class Source:
     requests: int | None
     overrides: tuple[tuple[str, str], ...]
     retrier: str | None
+    services: tuple[tuple[str, str], ...] = ()
+    """Names of services, and the class of the user's own that does the work of each, as `module:Class`."""
 
     @property
-    def has_own_retrier(self) -> bool:
-        """Whether the command line names a retrier that is the user's own code."""
-        return self.retrier is not None and ":" in self.retrier
+    def has_own_code(self) -> bool:
+        """Whether the command line names code of the user's own."""
+        return bool(self.services) or (self.retrier is not None and ":" in self.retrier)
 
     def load(self) -> Scenario:
         """Load the scenario; raises ScenarioError."""
-        if self.has_own_retrier:
-            # The user's retrier is imported from the current folder, as `python -m` does.
+        if self.has_own_code:
+            # The user's code is imported from the current folder, as `python -m` does.
             sys.path.insert(0, str(Path.cwd()))
-        return load(self.path, self.overrides, seed=self.seed, requests=self.requests, retrier=self.retrier)
+        return load(
+            self.path,
+            self.overrides,
+            seed=self.seed,
+            requests=self.requests,
+            retrier=self.retrier,
+            services=dict(self.services),
+        )
 
     def words(self) -> list[str]:
         """Return the words of a command line that name this scenario again."""
@@ -52,6 +61,8 @@ class Source:
             words += ["--set", f"{key}={text}"]
         if self.retrier is not None:
             words += ["--retrier", self.retrier]
+        for name, path in self.services:
+            words += ["--service", f"{name}={path}"]
         return words
 
     def replay_line(self, request: int, cell: str | None, out: Path | None = None, digest: str | None = None) -> str:
@@ -75,6 +86,18 @@ def _pairs(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
     return tuple(pairs)
 
 
+def _services(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    pairs: dict[str, str] = {}
+    for value in values:
+        name, equals, path = value.partition("=")
+        if not equals or not name or ":" not in path or "." in name:
+            raise click.BadParameter(f"'{value}' is not NAME=MODULE:CLASS, such as payments=bank:Payments")
+        if name in pairs:
+            raise click.BadParameter(f"service '{name}' is given twice")
+        pairs[name] = path
+    return tuple(pairs.items())
+
+
 OPTIONS = (
     click.argument("scenario", metavar="SCENARIO"),
     click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", help="Use another seed."),
@@ -88,21 +111,30 @@ OPTIONS = (
         help="Change a setting, such as action.outcomes.fail=0.3; may be repeated.",
     ),
     click.option("--retrier", metavar="KIND|MODULE:CLASS", help="Use another retrier, or your own from a module."),
+    click.option(
+        "--service",
+        "services",
+        multiple=True,
+        metavar="NAME=MODULE:CLASS",
+        callback=_services,
+        help="Let a class of your own do the work of a service; may be repeated.",
+    ),
 )
 
 
 def scenario_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the argument SCENARIO and the options that change it; they reach the command as one Source."""
 
-    def command(
+    def command(  # noqa: PLR0917  # click gives them all by name
         scenario: str,
         seed: int | None,
         requests: int | None,
         overrides: tuple[tuple[str, str], ...],
         retrier: str | None,
+        services: tuple[tuple[str, str], ...],
         **rest: Any,
     ) -> None:
-        function(Source(scenario, seed, requests, overrides, retrier), **rest)
+        function(Source(scenario, seed, requests, overrides, retrier, services), **rest)
 
     command.__doc__ = function.__doc__
     command.__name__ = function.__name__

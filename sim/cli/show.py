@@ -60,11 +60,12 @@ def _replay_line(folder: Path, digest: str) -> Callable[[int, str | None], str] 
         return None
     start, called_in = Path(os.path.realpath(Path.cwd())), Path(os.path.realpath(folder / origin.called_in))
     before, out = "", folder
-    if origin.retrier is not None and ":" in origin.retrier and called_in != start:
-        # Python finds the retrier from where it was found before.
+    source = origin.source(folder, start)
+    if source.has_own_code and called_in != start:
+        # Python finds the code from where it was found before.
         before = f"cd {shlex.quote(os.path.relpath(called_in))} && "
         start, out = called_in, Path(os.path.relpath(os.path.realpath(folder), called_in))
-    source = origin.source(folder, start)
+        source = origin.source(folder, start)
     if not (start / source.path).is_file():
         return None
     return lambda number, cell: before + source.replay_line(number, cell, out, digest[:DIGITS])

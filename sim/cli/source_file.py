@@ -50,28 +50,42 @@ class Origin:
     """The folder in which the command was called, relative to that of the results: own retriers are found there."""
     digest: str
     """Of the scenario; empty if results have not been saved yet."""
+    services: tuple[tuple[str, str], ...] = ()
+    """The values of `--service`."""
 
     @property
-    def owner(self) -> tuple[str, str | None]:
-        """What must be the same for results to be replaced: the file, and the retrier that replaces its own."""
-        return self.scenario, self.retrier
+    def owner(self) -> tuple[str, str | None, tuple[tuple[str, str], ...]]:
+        """What must be the same for results to be replaced: the file, and the code that takes the place of its own."""
+        return self.scenario, self.retrier, self.services
 
     def source(self, folder: Path, start: Path) -> Source:
         """Return the scenario and its changes, with the file as it is seen from `start`."""
         path = os.path.relpath(_real(folder) / self.scenario, start)
-        return Source(path, self.seed, self.requests, self.overrides, self.retrier)
+        return Source(path, self.seed, self.requests, self.overrides, self.retrier, self.services)
 
     def described(self, folder: Path) -> str:
         """Name the file as it is seen from the current folder, and the retrier."""
         path = os.path.relpath(_real(folder) / self.scenario)
-        return path if self.retrier is None else f"{path} with --retrier {self.retrier}"
+        code = [] if self.retrier is None else [f"--retrier {self.retrier}"]
+        code += [f"--service {name}={found}" for name, found in self.services]
+        return f"{path} with {' '.join(code)}" if code else path
 
 
 def origin_of(source: Source, folder: Path, name: str = "", known: str = "") -> Origin:
     """Return where results of a command line come from, as a folder is to have it; `known` is their digest."""
     scenario = os.path.relpath(os.path.realpath(source.path), _real(folder))
     called_in = os.path.relpath(Path.cwd(), _real(folder))
-    return Origin(scenario, name, source.retrier, source.seed, source.requests, source.overrides, called_in, known)
+    return Origin(
+        scenario,
+        name,
+        source.retrier,
+        source.seed,
+        source.requests,
+        source.overrides,
+        called_in,
+        known,
+        source.services,
+    )
 
 
 def read_origin(folder: Path) -> Origin | None:
@@ -88,6 +102,7 @@ def read_origin(folder: Path) -> Origin | None:
             overrides,
             str(values["called_in"]),
             str(values["digest"]),
+            tuple((str(service), str(path)) for service, path in values.get("services", ())),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -132,7 +147,11 @@ class Claim:
         if theirs.name != self._name and (self.folder / RESULTS).exists():
             return False
         gone = not (_real(self.folder) / theirs.scenario).exists()
-        return not (gone and theirs.retrier == self._source.retrier and theirs.digest == digest(self._scenario))
+        return not (
+            gone
+            and (theirs.retrier, theirs.services) == (self._source.retrier, self._source.services)
+            and theirs.digest == digest(self._scenario)
+        )
 
     def save(self, known: str) -> None:
         """Note that results of this digest are saved now. Raises UsageError if the folder has become another one's."""
@@ -184,7 +203,7 @@ def _free_folder(folder: Path, source: Source, *, same_file: bool) -> Path:
     """Name a folder that is not there yet, after the file or, if that is the same, after the retrier."""
     stem = Path(source.path).stem
     if same_file:
-        words = [folder.name, (source.retrier or "own").replace(":", "-").replace(os.sep, "-")]
+        words = [folder.name, (source.retrier or _code_of(source) or "own").replace(":", "-").replace(os.sep, "-")]
     elif stem != folder.name and not (folder.parent / stem).exists():
         words = [stem]
     else:
@@ -192,6 +211,10 @@ def _free_folder(folder: Path, source: Source, *, same_file: bool) -> Path:
     name = "-".join(word for word in words if word)
     names = [name, *(f"{name}-{number}" for number in range(2, MOST_SUGGESTED))]
     return next((path for path in (folder.parent / one for one in names) if not path.exists()), folder / name)
+
+
+def _code_of(source: Source) -> str:
+    return "-".join(path for _, path in source.services)
 
 
 def _write(folder: Path, origin: Origin, *, replaces: bool) -> bool:
@@ -206,6 +229,7 @@ def _write(folder: Path, origin: Origin, *, replaces: bool) -> bool:
         "set": [list(pair) for pair in origin.overrides],
         "called_in": origin.called_in,
         "digest": origin.digest,
+        **({"services": [list(pair) for pair in origin.services]} if origin.services else {}),
     }
     beside = folder / f".{FILE}-{os.getpid()}"
     try:

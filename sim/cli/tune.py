@@ -20,7 +20,7 @@ from sim.pictures.data.caption import caption_text
 from sim.pictures.pareto import FIGURE, save_pareto
 from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.parts.tuning import MOST_FINALISTS
-from sim.tuning.points import own_retrier_words, point_files
+from sim.tuning.points import own_code_words, point_files
 from sim.tuning.tune import tune
 from sim.tuning.typescript import code_lines, no_code, typescript
 
@@ -71,7 +71,7 @@ def command(source: Source, out: Path | None, *, no_plots: bool, svg: bool) -> N
             files = _save(tuned, folder, pictures=not no_plots, svg=svg)
     printer.verbatim(f"\nsaved in {folder}: {_listed(files)}")
     if tuned.points:
-        words = own_retrier_words(tuned.points[0].scenario)
+        words = own_code_words(tuned.points[0].scenario)
         line = shlex.join(["retrysim", "run", str(folder / "point-1.yaml"), *words])
         printer.verbatim(f"\nto run a point\n  {line}")
     if not tuned.repeats:

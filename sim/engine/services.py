@@ -14,8 +14,11 @@ from sim.history.request import AtReceiver, Request
 from sim.kernel.alarm import Alarm
 from sim.kernel.choices import owned
 from sim.retriers.base import LoopRetrier
+from sim.scenario.parts.own_service import OwnServiceOptions
+from sim.scenario.parts.services import ServiceOptions
 from sim.world.effects import Key
 from sim.world.services.options import VersionedRow
+from sim.world.services.own import OwnQueueingService
 from sim.world.services.versioned_row import VersionedRowService
 from sim.world.services.work import QueueingService
 
@@ -24,23 +27,27 @@ if TYPE_CHECKING:
 
     from sim.kernel.choices import Choices
     from sim.kernel.clock import Clock
-    from sim.scenario.parts.services import LayerOptions, ServiceOptions
+    from sim.scenario.parts.services import LayerOptions
     from sim.world.services.service import Receiver
     from sim.world.services.surroundings import Surroundings
     from sim.world.services.visit import Visit
 
 
-def compose(services: Mapping[str, ServiceOptions | VersionedRow], around: Surroundings) -> dict[str, Receiver]:
+def compose(
+    services: Mapping[str, ServiceOptions | VersionedRow | OwnServiceOptions], around: Surroundings
+) -> dict[str, Receiver]:
     """Make the services of a scenario, by their names. Their graph of calls has no cycle: the scenario is checked."""
     made: dict[str, Receiver] = {}
     for position, (name, options) in enumerate(services.items()):
         if isinstance(options, VersionedRow):
             made[name] = VersionedRowService(name, position, options, around)
+        elif isinstance(options, OwnServiceOptions):
+            made[name] = OwnQueueingService(name, position, options, around, options.kind, options.make())
         else:
             made[name] = QueueingService(name, position, options, around)
     for name, options in services.items():
         caller = made[name]
-        if isinstance(caller, QueueingService) and not isinstance(options, VersionedRow):
+        if isinstance(caller, QueueingService) and isinstance(options, ServiceOptions):
             caller.layers = [
                 CallOfService(f"{name}.{position}", caller, made[layer.service], layer, around)
                 for position, layer in enumerate(options.calls)

@@ -406,6 +406,8 @@ class World:
         count_unended(executor, self.clients.values(), end_ns)
         for client in self.clients.values():
             client.end()
+        for service in self.services.values():
+            service.stop()
         if executor.running or executor.unseen:
             for execution in executor.executions:
                 execution.stop()

@@ -13,7 +13,8 @@ once more by the retrier's module as it is right after its import (if the comman
 neither finds is the order of a set of texts, which differs between processes only: the pilot shows it if workers
 simulate the run (`--workers`).
 
-Ports of this package are not tried: tests hold each to keeping nothing and drawing by address.
+Services of the user's own are looked at in the same way: a world has new ones, as it has a new retrier. What comes
+with this package is not tried: tests hold each port to keeping nothing and drawing by address.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from sim.history.repeats import Unrepeated, unrepeated
 from sim.history.request import table
 from sim.history.vocabulary import NEVER, Outcome
 from sim.retriers.registry import KINDS, is_built_in, load_anew
+from sim.scenario.parts.own_service import own_services
+from sim.scenario.schema import with_services
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -58,10 +61,12 @@ MOST_KEPT: Final = 5
 
 
 def is_tried(cell: Scenario, make: Make | None = None) -> bool:
-    """Tell whether requests of a cell are simulated again: whether its retrier is not a port of this package.
+    """Tell whether requests of a cell are simulated again: whether its retrier or a service is code of the user's own.
 
     `make` makes the retrier, if the scenario's own does not simulate.
     """
+    if any(own_services(cell.services)):
+        return True
     own, *of_classes = (one.kind not in KINDS for one in cell.retriers)
     if any(of_classes) or make is None:
         return own or any(of_classes)
@@ -82,7 +87,7 @@ def repeat_isolated(
     found = _compared(requests, order, World(cell, retrier=make))
     if requests.number[0] == 0:
         found += [] if pilot is None else _against_pilot(requests, pilot)
-        found += _by_new_code(cell, make, lambda anew: _compared(requests, sorted(rows), World(cell, retrier=anew)))
+        found += _by_new_code(cell, make, lambda new, anew: _compared(requests, sorted(rows), World(new, retrier=anew)))
     return first_of(found)
 
 
@@ -105,16 +110,16 @@ def repeat_few_of_shared(
         return []
     before = replication * cell.requests.count
 
-    def alone(maker: Make | None) -> Requests:
+    def alone(cell: Scenario, maker: Make | None) -> Requests:
         return table(World(cell, replication=replication, retrier=maker).shared(at_most=few), replication)
 
-    first = alone(make)
-    found = unrepeated(first, alone(make), before)
+    first = alone(cell, make)
+    found = unrepeated(first, alone(cell, make), before)
     settled_ns = requests.settled_ns[:few] if few < len(requests) else requests.settled_ns[:0]
     rows = np.flatnonzero((settled_ns != NEVER) & (settled_ns < requests.submitted_ns[min(few, len(requests) - 1)]))
     found += unrepeated(requests.select(rows), first.select(rows), before, AT_SETTLEMENT)
     if replication == 0:
-        found += _by_new_code(cell, make, lambda anew: unrepeated(first, alone(anew), before))
+        found += _by_new_code(cell, make, lambda new, anew: unrepeated(first, alone(new, anew), before))
     return first_of(found)
 
 
@@ -155,13 +160,16 @@ def maker_anew(cell: Scenario) -> Make | None:
     return None if kind is None else lambda: kind(cell.retrier.options)
 
 
-def _by_new_code(cell: Scenario, make: Make | None, look: Callable[[Make], list[Unrepeated]]) -> list[Unrepeated]:
-    """Look at requests with the retrier's module run anew: what it holds is as at the start of a process."""
+def _by_new_code(
+    cell: Scenario, make: Make | None, look: Callable[[Scenario, Make | None], list[Unrepeated]]
+) -> list[Unrepeated]:
+    """Look at requests with the modules of the user's code run anew: what they hold is as at the start of a process."""
     anew = maker_anew(cell) if make is None else None
-    if anew is None:
+    services = {name: found for name, one in own_services(cell.services) if (found := one.anew()) is not None}
+    if anew is None and not services:
         return []
     try:
-        return look(anew)
+        return look(with_services(cell, services), anew or make)
     except Exception:  # noqa: BLE001  # code that was not written to be there twice may fail in any way
         return []
 

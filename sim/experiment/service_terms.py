@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sim.experiment.work_terms import latency_spans, span_of, total_outages
 from sim.promises.services import (
@@ -16,12 +16,12 @@ from sim.promises.services import (
     SlowdownTerms,
 )
 from sim.retriers.ports.none import NoRetry
+from sim.scenario.parts.services import ServiceOptions
 from sim.world.services.options import PlannedChange, VersionedRow
 
 if TYPE_CHECKING:
-    from sim.scenario.parts.services import ServiceOptions
     from sim.scenario.schema import Scenario
-    from sim.world.services.options import Change, RateLimit, Shed, Slowdown
+    from sim.world.services.options import Change, FrontOptions, RateLimit, Shed, Slowdown
 
 FINEST_RATE: Final = 10**12
 """The largest denominator of a rate in tokens a second, as `sim.world.services.tokens` has it."""
@@ -34,25 +34,34 @@ def service_terms(cell: Scenario) -> dict[str, ServiceTerms]:
         if isinstance(options, VersionedRow):
             request_ns, reply_ns = span_of(options.network.request), span_of(options.network.reply)
             found[name] = ServiceTerms(is_row=True, request_ns=request_ns, reply_ns=reply_ns)
-        else:
+        elif isinstance(options, ServiceOptions):
             found[name] = _queueing(options, cell.heals_at)
+        else:
+            found[name] = ServiceTerms(**_front(options))
     return found
 
 
-def _queueing(options: ServiceOptions, heals_at_ns: int | None) -> ServiceTerms:
+def _front(options: FrontOptions) -> dict[str, Any]:
+    """Return the terms of what stands in front of the work."""
     queue = options.queue
+    return {
+        "request_ns": span_of(options.network.request),
+        "reply_ns": span_of(options.network.reply),
+        "servers": NO_LIMIT if options.servers is None else options.servers,
+        "limit": NO_LIMIT if queue.limit is None else queue.limit,
+        "order": queue.order,
+        "max_wait_ns": queue.max_wait,
+        "drops": queue.abandoned == "dropped",
+        "changes": tuple(map(_change, options.capacity)),
+        "rate": None if options.rate_limit is None else _rate(options.rate_limit),
+        "shed": None if options.shed is None else _shed(options.shed),
+    }
+
+
+def _queueing(options: ServiceOptions, heals_at_ns: int | None) -> ServiceTerms:
     return ServiceTerms(
-        request_ns=span_of(options.network.request),
-        reply_ns=span_of(options.network.reply),
-        servers=NO_LIMIT if options.servers is None else options.servers,
-        limit=NO_LIMIT if queue.limit is None else queue.limit,
-        order=queue.order,
-        max_wait_ns=queue.max_wait,
-        drops=queue.abandoned == "dropped",
+        **_front(options),
         slowdown=_slowdown(options.slowdown) or SlowdownTerms(),
-        changes=tuple(map(_change, options.capacity)),
-        rate=None if options.rate_limit is None else _rate(options.rate_limit),
-        shed=None if options.shed is None else _shed(options.shed),
         effect_at=options.effect_at,
         window_ns=options.window_ns or 0,
         latencies_ns=latency_spans(options),

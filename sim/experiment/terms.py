@@ -23,9 +23,9 @@ from sim.kernel.draws import Draws
 from sim.kernel.durations import NS_PER_S
 from sim.promises.terms import KeyRules
 from sim.retriers.base import ScheduledRetrier
+from sim.scenario.parts.services import ServiceOptions
 from sim.world import faults
 from sim.world.arrivals import Poisson, planned_ns
-from sim.world.services.options import VersionedRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -116,7 +116,7 @@ def _of_callers(
     }
     if action.service is not None:
         service = cell.services[action.service]
-        memory = None if isinstance(service, VersionedRow) else service.memory
+        memory = service.memory if isinstance(service, ServiceOptions) else None
         keys = None if memory is None else KeyRules(*memory)
         window_ns = services[action.service].window_ns
         return {**found, "idempotency_ns": window_ns, "keys": keys, "effect_at": None, "latencies_ns": (), "errors": ()}
@@ -192,6 +192,6 @@ def stated_of(cell: Scenario) -> Stated:
         services=tuple(
             (name, stated_of_work(options, cell.heals_at))
             for name, options in cell.services.items()
-            if not isinstance(options, VersionedRow)
+            if isinstance(options, ServiceOptions)
         ),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sim.world.arrivals import Schedule
-from sim.world.services.options import PlannedChange, VersionedRow
+from sim.world.services.options import FrontOptions, PlannedChange, QueueingOptions
 from sim.world.weather import Outage
 
 if TYPE_CHECKING:
@@ -38,10 +38,9 @@ def _outages(text: str, weather: Sequence[Weather]) -> Iterator[Trigger]:
 
 def _of_services(cell: Scenario) -> Iterator[Trigger]:
     for name, service in cell.services.items():
-        if isinstance(service, VersionedRow):
-            continue
-        yield from _outages(f"outage of {name}", service.weather)
-        for change in service.capacity:
+        if isinstance(service, QueueingOptions):
+            yield from _outages(f"outage of {name}", service.weather)
+        for change in service.capacity if isinstance(service, FrontOptions) else ():
             if isinstance(change, PlannedChange):
                 yield Trigger(change.from_ns, change.to_ns, f"{name}: {_capacity(change)}")
 

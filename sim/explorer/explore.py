@@ -22,7 +22,9 @@ from sim.explorer.play import only_cell, small_world, stated_bounds
 from sim.explorer.processes import Processes
 from sim.explorer.search import Counterexample, Departure, Followed, Search
 from sim.promises.invariant import SOMETIMES
+from sim.scenario.mistakes.problems import Problem, ScenarioError
 from sim.scenario.parts.invariants import invariants_named
+from sim.scenario.parts.own_service import own_services
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -113,6 +115,9 @@ def explore(
     NotCanonical if states cannot be compared, and `sim.explorer.NotRepeatable` if the same course goes another way.
     """
     cell = only_cell(scenario)
+    for name, _ in own_services(cell.services):
+        reason = "a search compares states, but it cannot look into a service that is a class of your own"
+        raise ScenarioError([Problem(("services", name), reason)])
     bounds = stated_bounds(cell) if bounds is None else bounds
     scenario = small_world(cell, bounds)
     if invariants is None:

@@ -64,6 +64,7 @@ class Attempt:
         "at",
         "by_key",
         "call",
+        "does_own_work",
         "effect_ns",
         "effects",
         "end",
@@ -88,6 +89,8 @@ class Attempt:
         self.number = start.attempt
         self.outcome: AttemptOutcome | Literal["at_service"] = start.outcome
         """What the world had in store for it."""
+        self.does_own_work = False
+        """Whether a service of the user's own works on it: its outcome and effect are then known as they come."""
         self.job = start.job
         """The number of the job that runs it, or -1 for a client outside."""
         self.effect_ns = start.effect_ns

@@ -292,8 +292,8 @@ class WorkStarted(CallEvent):
     """The work on it begins."""
 
     kind: ClassVar[str] = "work"
-    outcome: AttemptOutcome
-    """What the world has in store for it."""
+    outcome: AttemptOutcome | Literal["own"]
+    """What the world has in store for it; `own` if a service of the user's own does it, of which nothing is known."""
     latency_ns: int
     """The latency that it was given, or -1 for a hang."""
     work_ns: int

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from sim.history import events
 from sim.history.entities import NOT_YET, Attempt, Call, Commit, Job, Place, Request, Step
-from sim.history.vocabulary import CANCEL, IN_PROGRESS, PENDING
+from sim.history.traffic import CallEnd
+from sim.history.vocabulary import ACK_LOST, CANCEL, FAIL, IN_PROGRESS, OWN, PENDING, SUCCESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,6 +144,8 @@ class Index:
         if attempt is not None:
             attempt.effects.append((at, event))
             attempt.request.effects.append((at, event, attempt))
+            if attempt.does_own_work:
+                attempt.effect_ns = event.t_ns
 
     def _call_sent(self, at: int, event: events.CallSent) -> None:
         request = self._request(event.request)
@@ -188,14 +191,26 @@ class Index:
             return
         call.work_at = at
         attempt = call.attempt
-        if attempt is not None:
+        if attempt is None:
+            return
+        if event.outcome == OWN:
+            attempt.does_own_work = True
+        else:
             attempt.outcome = event.outcome
             attempt.effect_ns = event.effect_ns
             attempt.latency_ns = event.work_ns
 
     def _work_ended(self, at: int, event: events.WorkEnded) -> None:
-        if (call := self._call_of(at, event, "work_end")) is not None:
-            call.work_end_at = at
+        call = self._call_of(at, event, "work_end")
+        if call is None:
+            return
+        call.work_end_at = at
+        attempt = call.attempt
+        if attempt is not None and attempt.does_own_work and call.work is not None:
+            attempt.outcome = ACK_LOST if attempt.effects else FAIL
+            if event.end == CallEnd.success.name:
+                attempt.outcome = SUCCESS
+            attempt.latency_ns = event.t_ns - call.work.t_ns
 
     def _layer_effect(self, at: int, event: events.LayerEffect) -> None:
         call = self.calls.get(event.call)

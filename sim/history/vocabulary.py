@@ -48,6 +48,8 @@ ATTEMPT_OUTCOMES: Final[tuple[AttemptOutcome, ...]] = (
     HANG,
 )
 """All of them: success first, then in the order in which a drawn number is compared with their shares."""
+OWN: Final = "own"
+"""In place of an outcome: a service of the user's own does the work, and how it goes shows as it ends."""
 
 # Attempts: how one ends.
 RETURNED: Final = "returned"

@@ -9,7 +9,7 @@ Gamma functions come from `scipy.special`, imported when a law needs them becaus
 
 import math
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -27,6 +27,7 @@ from typing_extensions import TypeAliasType
 from sim.laws import elementary
 from sim.laws.columns import Column
 from sim.laws.elementary import Floats
+from sim.laws.inversion import Inversion
 from sim.laws.law import Distribution, Nanoseconds
 from sim.laws.normal import normal_quantile
 from sim.options.model import DurationNs
@@ -35,6 +36,10 @@ from sim.options.single_key import SingleKey
 SIGMA_MAX = 10.0
 _OVERFLOW = 709.78
 """Just below the logarithm of the largest float."""
+_FARTHEST = 9.0
+"""No uniform gives a normal quantile, length-biased or not, so many standard deviations from its mean."""
+_LAWS_AT_ONCE = 64
+"""Normal laws whose tables are kept."""
 
 
 def _above_zero(duration_ns: int) -> int:
@@ -116,6 +121,44 @@ class Exponential(Distribution):
     def length_biased_ns(self, uniforms: Floats) -> Floats:
         """Return the quantiles of a sum of two of these."""
         return _gamma_quantile(2.0, uniforms) * self.mean_ns
+
+
+class Normal(Distribution):
+    """The absolute value of a normal variable: durations about a mean (a folded normal law if the mean is small).
+
+    Given by mean and standard deviation of the normal variable. If the mean is more than some standard deviations the
+    law's own are the same. F. C. Leone, L. S. Nelson and R. B. Nottingham, "The Folded Normal Distribution",
+    Technometrics 3 (1961).
+    """
+
+    location_ns: DurationNs = Field(validation_alias="mean", serialization_alias="mean")
+    """The mean of the normal variable."""
+    sd_ns: PositiveNs
+
+    @property
+    def _ratio(self) -> float:
+        """The mean of the normal variable in its standard deviations."""
+        return self.location_ns / self.sd_ns
+
+    @cached_property
+    def mean_ns(self) -> float:
+        """Return m erf(m / (s sqrt 2)) + s sqrt(2 / pi) exp(-(m / s)^2 / 2)."""
+        ratio = self._ratio
+        height = _one(_bell, ratio) if ratio < _FARTHEST else 0.0
+        return self.location_ns * math.erf(ratio / math.sqrt(2.0)) + 2.0 * self.sd_ns * height
+
+    def quantile_ns(self, uniforms: Floats) -> Floats:
+        """Invert the distribution function; with a large mean that is the normal variable's own."""
+        if self._ratio >= _FARTHEST:
+            return self._at(normal_quantile(uniforms))
+        return self._at(_folded(self._ratio).quantile(uniforms))
+
+    def length_biased_ns(self, uniforms: Floats) -> Floats:
+        """Invert the integral of x f(x)."""
+        return self._at(_folded_length_biased(self._ratio).quantile(uniforms))
+
+    def _at(self, deviations: Floats) -> Floats:
+        return np.maximum(self.location_ns + self.sd_ns * deviations, 0.0)
 
 
 class LogNormal(Distribution):
@@ -277,6 +320,38 @@ def _one(function: Callable[[Floats], Floats], x: float) -> float:
     return float(function(np.array([x], dtype=np.float64))[0])
 
 
+def _bell(x: Floats) -> Floats:
+    """Return the standard normal density."""
+    height = elementary.exp(x * x * -0.5)
+    height *= 1.0 / math.sqrt(2.0 * math.pi)
+    return height
+
+
+# By the distance from the mean of the normal variable, in its standard deviations; `ratio` is that of 0.
+
+
+def _folded_density(ratio: float, x: Floats) -> Floats:
+    density = _bell(x)
+    density += _bell(x + 2.0 * ratio)
+    return density
+
+
+@lru_cache(maxsize=_LAWS_AT_ONCE)
+def _folded(ratio: float) -> Inversion:
+    return Inversion(lambda x: _folded_density(ratio, x), -ratio, _FARTHEST)
+
+
+@lru_cache(maxsize=_LAWS_AT_ONCE)
+def _folded_length_biased(ratio: float) -> Inversion:
+    # Times the duration, of which any multiple will do.
+    size = max(ratio, 1.0)
+
+    def density(x: Floats) -> Floats:
+        return _folded_density(ratio, x) * np.maximum((ratio + x) / size, 0.0)
+
+    return Inversion(density, -min(ratio, _FARTHEST), _FARTHEST)
+
+
 def _gamma_quantile(shape: float, uniforms: Floats) -> Floats:
     from scipy.special import gammaincinv
 
@@ -291,7 +366,7 @@ def _sigma(median_ns: int, p99_ns: int) -> float:
 Law = TypeAliasType(
     "Law",
     Annotated[
-        Constant | Uniform | Exponential | LogNormal | Gamma | Weibull | Pareto | Empirical,
+        Constant | Uniform | Exponential | Normal | LogNormal | Gamma | Weibull | Pareto | Empirical,
         SingleKey(
             "law",
             "{constant: 50ms}",
@@ -299,6 +374,7 @@ Law = TypeAliasType(
                 "constant": Constant,
                 "uniform": Uniform,
                 "exponential": Exponential,
+                "normal": Normal,
                 "lognormal": LogNormal,
                 "gamma": Gamma,
                 "weibull": Weibull,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from math import erfc, log, sqrt
+from math import erf, erfc, log, sqrt
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.kernel.durations import RUNAWAY_NS
-from sim.laws.distributions import Constant, Empirical, Exponential, Gamma, LogNormal, Pareto, Uniform, Weibull
+from sim.laws.distributions import Constant, Empirical, Exponential, Gamma, LogNormal, Normal, Pareto, Uniform, Weibull
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +51,11 @@ def share_up_to(law: Distribution, ns: Floats) -> Floats:
             found = np.clip((ns - law.low_ns) / width, 0.0, 1.0) if width else (ns >= law.low_ns).astype(np.float64)
         case Exponential():
             found = -np.expm1(-ns / law.mean_ns)
+        case Normal():
+            above, below = ((ns + sign * law.location_ns) / law.sd_ns / sqrt(2.0) for sign in (-1.0, 1.0))
+            pairs = zip(above.tolist(), below.tolist(), strict=True)
+            # As it is, the difference of the error functions loses nothing in the lower tail, and little above.
+            found = np.array([0.5 * (erf(up) + erf(down)) for up, down in pairs])
         case LogNormal():
             sigma = law.sigma or log((law.p99_ns or 0) / law.median_ns) / _Z_99
             with np.errstate(divide="ignore"):

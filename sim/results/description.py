@@ -1,7 +1,8 @@
 """The description of a run in its results file: scenario, cells and the data of files, so that no other file is needed.
 
 `describe` makes it of a plan, `plan_of` makes a plan of it again. Reading results never imports code: a retrier that
-does not come with this package is replaced by a stand-in, which has its kind and options but cannot be run.
+does not come with this package is replaced by a stand-in, which has its kind and options but cannot be run, and so is a
+service of the user's own.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from sim.experiment.engines import Choice
 from sim.experiment.plan import Plan
 from sim.laws.columns import Column
 from sim.laws.distributions import Empirical
-from sim.options.model import Options
+from sim.options.model import Options, file_rules
 from sim.promises.promises import Promises
 from sim.retriers.base import LoopRetrier, Retrier, ScheduledRetrier
 from sim.retriers.registry import KINDS
@@ -32,6 +33,7 @@ from sim.scenario.identity import resolved
 from sim.scenario.parts.retrier import RetrierChoice
 from sim.scenario.schema import Scenario, scenario_of
 from sim.world.arrivals import Recorded
+from sim.world.services.options import FrontOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -184,6 +186,14 @@ class RecordedChoice(RetrierChoice):
         return made
 
 
+class RecordedService(FrontOptions):
+    """A stand-in for a service whose code is not there: its kind, what stands in front of it, and its options."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kind: str
+
+
 _OUTSIDE = "outside"
 _AT_MOST = "attempts_at_most"
 _OF_CLASSES = "retriers_of_classes"
@@ -221,6 +231,10 @@ def _read(tree: dict[str, Any], surroundings: Surroundings) -> Scenario:
     for name, known_of_class in tree.pop(_OF_CLASSES, {}).items():
         of_class = tree["classes"][name]
         of_class["retrier"] = _recorded(of_class["retrier"], known_of_class)
+    services = tree.get("services", {})
+    for name, written in services.items():
+        if ":" in str(written.get("kind", "")):
+            services[name] = RecordedService.model_validate(written, **file_rules(surroundings))
     return scenario_of(tree, surroundings)
 
 

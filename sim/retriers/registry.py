@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import redirect_stderr, redirect_stdout
-from importlib import import_module
-from importlib.abc import SourceLoader
 from importlib.metadata import entry_points
-from importlib.util import module_from_spec
-from io import StringIO
 from typing import Any, Final
 
+from sim.options import own_code
 from sim.retriers.base import LoopRetrier, Retrier, ScheduledRetrier
 from sim.retriers.ports import PORTS
 
@@ -41,38 +36,24 @@ def is_built_in(retrier: type) -> bool:
 
 def load(path: str) -> type[Retrier]:
     """Import a retrier named `module:Class`; LookupError if there is no such name, TypeError if it is no retrier."""
-    module, _, name = path.partition(":")
-    if not module or not name:
-        raise LookupError(f"'{path}' does not name a retrier; write MODULE:CLASS")
-    try:
-        found = getattr(import_module(module), name)
-    except ModuleNotFoundError as error:
-        raise LookupError(f"no module '{error.name}' (looking for '{path}')") from error
-    except AttributeError as error:
-        raise LookupError(f"module '{module}' has no '{name}'") from error
-    return _checked(found, path)
+    return _checked(own_code.find(path, "retrier"), path)
 
 
 def load_anew(path: str) -> type[Retrier] | None:
-    """Run the module of a retrier that is imported already once more, beside it, and return the class of that name.
+    """Run the module of a retrier that is imported already once more, and return the class of that name.
 
-    Its class attributes and globals are then those that a new process has. What the module prints is left out. None
-    if the module has no source of its own, as a notebook, or if it does not run twice.
+    None if that cannot be done; see `sim.options.own_code.anew`.
     """
-    module, _, name = path.partition(":")
-    spec = getattr(sys.modules.get(module), "__spec__", None)
-    if spec is None or not isinstance(spec.loader, SourceLoader):
-        return None
-    anew = module_from_spec(spec)
-    try:
-        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-            spec.loader.exec_module(anew)
-        return _checked(getattr(anew, name), path)
-    except Exception:  # noqa: BLE001  # whatever a module does that was not written to run twice
-        return None
+    found = own_code.anew(path)
+    return found if _is_retrier(found) else None
+
+
+def _is_retrier(found: Any) -> bool:
+    return isinstance(found, type) and issubclass(found, (ScheduledRetrier, LoopRetrier))
 
 
 def _checked(found: Any, path: str) -> type[Retrier]:
-    if not (isinstance(found, type) and issubclass(found, (ScheduledRetrier, LoopRetrier))):
+    if not _is_retrier(found):
         raise TypeError(f"'{path}' is neither a ScheduledRetrier nor a LoopRetrier")
-    return found
+    kind: type[Retrier] = found
+    return kind

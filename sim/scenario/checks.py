@@ -17,6 +17,7 @@ from sim.scenario.mistakes.problems import Path as Keys
 from sim.scenario.mistakes.problems import Problem
 from sim.scenario.mistakes.without_effect import settings_without_effect
 from sim.scenario.parts.classes import whole_retrier
+from sim.scenario.parts.own_service import keys_of_own_service
 from sim.scenario.parts.retrier import options_schema
 from sim.scenario.tree import Tree, written
 from sim.world.arrivals import Arrivals, most_before
@@ -25,7 +26,7 @@ from sim.world.workload import RequestsOptions
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a scenario may use besides its own text: the files of a folder, and retriers by `module:Class`.
+    """What a scenario may use besides its own text: files of a folder, and retriers and services by `module:Class`.
 
     It is the context in which Pydantic validates a scenario.
     """
@@ -58,7 +59,15 @@ def allowed_keys(tree: Tree, path: Keys, surroundings: Surroundings) -> list[str
             tree, path = {**tree, "retrier": whole_retrier(own, tree.get("retrier"))}, path[2:]
     if path[:1] == ("retrier",) and (keys := _keys_of_foreign_retrier(tree, surroundings)) is not None:
         return keys.at(tree["retrier"], path[1:])
+    if len(path) == 2 and path[0] == "services" and (found := _keys_of_own_service(tree, path[1], surroundings)):
+        return found
     return KnownKeys.of_scenarios().at(tree, path)
+
+
+def _keys_of_own_service(tree: Tree, name: str | int, surroundings: Surroundings) -> list[str]:
+    """Return the keys of a service that is a class of the user's own; none if it is not."""
+    kind = written(tree, "services", str(name), "kind")
+    return keys_of_own_service(kind) if isinstance(kind, str) and kind in surroundings.trusted else []
 
 
 def _keys_of_foreign_retrier(tree: Tree, surroundings: Surroundings) -> KnownKeys | None:

@@ -17,6 +17,8 @@ from sim.scenario.search_space import check_search
 from sim.scenario.yaml.guard import MAX_BYTES, Document, read_yaml
 
 Overrides = Sequence[tuple[str, str]]
+NAMES_CODE = ("--retrier", "--service")
+"""Options whose value can be code of the user's own."""
 
 
 def load(
@@ -26,16 +28,18 @@ def load(
     seed: int | None = None,
     requests: int | None = None,
     retrier: str | None = None,
+    services: Mapping[str, str] | None = None,
 ) -> Scenario:
     """Read a scenario file and check all of it, its cells included.
 
     `overrides` are dotted keys and values as YAML, from the command line (`--set`); they, `seed`, `requests` and
-    `retrier` (a kind, or `module:Class`) replace what the file says, before sweep and variants do.
+    `retrier` (a kind, or `module:Class`) replace what the file says, before sweep and variants do. `services` names for
+    some services a `module:Class` that does their work.
     Raises ScenarioError with every mistake.
     """
     path = Path(path)
     document = read_yaml(_bytes_of(path), str(path))
-    given = _given(seed, requests, retrier)
+    given = _given(seed, requests, retrier, services)
     return _checked(document, path.parent, _name_of(path), overrides, given)
 
 
@@ -48,10 +52,11 @@ def parse(
     seed: int | None = None,
     requests: int | None = None,
     retrier: str | None = None,
+    services: Mapping[str, str] | None = None,
 ) -> Scenario:
     """Read the text of a scenario; files it names are looked for in `folder`. Raises ScenarioError as `load` does."""
     data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
-    given = _given(seed, requests, retrier)
+    given = _given(seed, requests, retrier, services)
     return _checked(read_yaml(data, source), Path(folder), "scenario", overrides, given)
 
 
@@ -89,12 +94,16 @@ def _checked(
     problems = list(document.problems)
     changes = _Changes(places, tree)
     for option, key, value in given:
-        changes.set_value(option, key, value)
+        if not key.startswith("services."):
+            changes.set_value(option, key, value)
     for key, text in overrides:
         changes.set_text(key, text)
+    for option, key, value in given:
+        if key.startswith("services."):  # behind the overrides, which may write such a service as a whole
+            changes.set_value(option, key, value)
     tree = {"name": name, **changes.tree}
     problems += changes.problems
-    trusted = tuple(value for option, _, value in given if option == "--retrier" and ":" in value)
+    trusted = tuple(value for option, _, value in given if option.split()[0] in NAMES_CODE and ":" in value)
     surroundings = Surroundings(DataFiles(folder), trusted, from_file=True)
     scenario, found = _build(tree, surroundings)
     problems += [problem for problem in found if not _is_explained(problem, problems)]
@@ -171,8 +180,11 @@ def _without_effect(tree: Mapping[str, Any], made: Sequence[tuple[str, Change]])
     return problems
 
 
-def _given(seed: int | None, requests: int | None, retrier: str | None) -> list[tuple[str, str, Any]]:
+def _given(
+    seed: int | None, requests: int | None, retrier: str | None, services: Mapping[str, str] | None
+) -> list[tuple[str, str, Any]]:
     options = [("--seed", "seed", seed), ("--requests", "requests.count", requests), ("--retrier", "retrier", retrier)]
+    options += [(f"--service {name}", f"services.{name}.kind", path) for name, path in (services or {}).items()]
     return [(option, key, value) for option, key, value in options if value is not None]
 
 

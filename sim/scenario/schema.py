@@ -325,6 +325,13 @@ class Scenario(Options):
         return found
 
 
+def with_services(scenario: Scenario, services: Mapping[str, Any]) -> Scenario:
+    """Return a scenario with models of services in place of its own of these names."""
+    changed = scenario.model_copy(update={"services": {**scenario.services, **services}})
+    changed.__dict__.pop("_computed", None)  # what was computed of the other one
+    return changed
+
+
 def scenario_of(tree: Mapping[str, Any], surroundings: Surroundings) -> Scenario:
     """Make the scenario that plain values write; raises ScenarioError with every mistake outside of its cells."""
     return Scenario.model_validate(tree, **file_rules(surroundings))

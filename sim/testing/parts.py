@@ -22,7 +22,7 @@ Values = dict[str, Any]
 """Plain values, as a scenario file has them."""
 
 PORTS: Final = ("none", *(kind for kind in sorted(BUILT_IN) if kind != "none"))
-LAWS: Final = ("constant", "uniform", "exponential", "lognormal", "gamma", "weibull", "pareto")
+LAWS: Final = ("constant", "uniform", "exponential", "normal", "lognormal", "gamma", "weibull", "pareto")
 LATENCIES_MS: Final = (100, 0, 10, 1000, 12_000)
 """The longest is longer than a heartbeat."""
 STEPS_MS: Final = (1, 10, 100, 1000)
@@ -44,6 +44,7 @@ def _laws(means_ms: tuple[int, ...], kinds: tuple[str, ...]) -> st.SearchStrateg
             written |= {
                 "uniform": [{"uniform": {"low": "0s", "high": f"{2 * ms}ms"}}],
                 "exponential": [{"exponential": {"mean": size}}],
+                "normal": [{"normal": {"mean": size, "sd": size}}],
                 "lognormal": [
                     {"lognormal": {"median": size, "p99": f"{8 * ms}ms"}},
                     {"lognormal": {"median": size, "sigma": 0.5}},

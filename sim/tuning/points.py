@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sim.scenario.data_files import brought_along
 from sim.scenario.identity import resolved_yaml
 from sim.scenario.names import LONGEST_NAME, slug
+from sim.scenario.parts.own_service import service_words, without_code
 from sim.scenario.yaml.writer import flow_text, yaml_lines
 from sim.tuning.typescript import no_code, typescript
 
@@ -40,9 +41,11 @@ def _scenario_files(tuned: Tuned, point: Finalist) -> dict[str, bytes]:
     name = point_name(tuned.scenario.name, point.number)
     if scenario.surroundings.from_file:
         tree, data = brought_along({**scenario.written, "name": name}, scenario.surroundings.files)
+        tree = without_code(tree, scenario.services)
         if scenario.retrier.trusted:
             del tree["retrier"]
-            comments.append(f"Run it with {shlex.join(own_retrier_words(scenario))}: a file does not import code.")
+        if words := own_code_words(scenario):
+            comments.append(f"Run it with {shlex.join(words)}: a file does not import code.")
         text = "".join(f"{line}\n" for line in yaml_lines(tree, {}))
     else:
         text = resolved_yaml(scenario)
@@ -65,12 +68,13 @@ def _about(tuned: Tuned, point: Finalist) -> str:
     )
 
 
-def own_retrier_words(scenario: Scenario) -> list[str]:
-    """Return the words of a command line that give a point the user's own retrier; empty if it has none."""
+def own_code_words(scenario: Scenario) -> list[str]:
+    """Return the words of a command line that give a point the user's own code; empty if it has none."""
+    services = service_words(scenario.services)
     if not scenario.retrier.trusted:
-        return []
+        return services
     options = scenario.retrier.options.model_dump(mode="json", by_alias=True, exclude_unset=True)
     words = ["--retrier", scenario.retrier.kind]
     for key, value in options.items():
         words += ["--set", f"retrier.{key}={flow_text(value)}"]
-    return words
+    return [*words, *services]

@@ -27,7 +27,7 @@ OLDEST_NUMPY = {"3.11": "2.0.2", "3.12": "2.0.2", "3.13": "2.1.3"}
 """The first NumPy that pyproject.toml allows, of those with a wheel for this Python."""
 
 
-LAWS = ("constant", "uniform", "exponential", "lognormal", "gamma", "weibull", "pareto", "empirical")
+LAWS = ("constant", "uniform", "exponential", "normal", "lognormal", "gamma", "weibull", "pareto", "empirical")
 ATTEMPTS = ("success", "fail", "ack_lost", "crash_before_effect", "crash_after_effect", "lost_contact", "hang")
 
 

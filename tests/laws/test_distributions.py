@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
+from scipy.integrate import quad
+from scipy.stats import foldnorm
 
 from sim.kernel.draws import BLOCK, Draws
 from sim.kernel.durations import LONGEST_NS, RUNAWAY_NS
@@ -21,6 +23,7 @@ from sim.laws.distributions import (
     Gamma,
     Law,
     LogNormal,
+    Normal,
     Pareto,
     Uniform,
     Weibull,
@@ -37,6 +40,10 @@ LAWS = {
     "constant": Constant(value_ns=50 * MS),
     "uniform": Uniform(low_ns=10 * MS, high_ns=90 * MS),
     "exponential": Exponential(mean_ns=10 * S),
+    "normal": Normal(location_ns=10 * MS, sd_ns=2 * MS),
+    "normal with a small mean": Normal(location_ns=10 * MS, sd_ns=50 * MS),
+    "normal without a mean": Normal(location_ns=0, sd_ns=50 * MS),
+    "normal far from 0": Normal(location_ns=100 * MS, sd_ns=5 * MS),
     "lognormal": LogNormal(median_ns=120 * MS, p99_ns=900 * MS),
     "lognormal by sigma": LogNormal(median_ns=120 * MS, sigma=0.5),
     "gamma": Gamma(shape=2.5, mean_ns=200 * MS),
@@ -55,6 +62,8 @@ laws = st.one_of(
     positive_ns.map(lambda value_ns: Constant(value_ns=value_ns)),
     st.tuples(positive_ns, positive_ns).map(lambda ends: Uniform(low_ns=min(ends), high_ns=max(ends))),
     positive_ns.map(lambda mean_ns: Exponential(mean_ns=mean_ns)),
+    st.tuples(st.integers(0, LONGEST_NS), positive_ns).map(lambda drawn: Normal(location_ns=drawn[0], sd_ns=drawn[1])),
+    positive_ns.map(lambda sd_ns: Normal(location_ns=sd_ns // 2, sd_ns=sd_ns)),
     st.tuples(positive_ns, sigmas).map(lambda drawn: LogNormal(median_ns=drawn[0], sigma=drawn[1])),
     st.tuples(positive_ns, shapes).map(lambda drawn: Gamma(mean_ns=drawn[0], shape=drawn[1])),
     st.tuples(positive_ns, shapes).map(lambda drawn: Weibull(scale_ns=drawn[0], shape=drawn[1])),
@@ -176,6 +185,31 @@ def test_quantiles_have_closed_forms(law: Distribution, share: float, expected_n
     assert quantile_ns(law, share) == pytest.approx(expected_ns, rel=1e-12)
 
 
+@pytest.mark.parametrize("ratio", [0.0, 0.2, 1.0, 3.0, 5.0, 8.9, 9.1, 40.0])
+def test_a_normal_law_is_scipys_folded_normal_law(ratio: float) -> None:
+    law = Normal(location_ns=round(ratio * S), sd_ns=S)
+    reference = foldnorm(ratio, scale=S)
+    assert law.mean_ns == pytest.approx(reference.mean(), rel=1e-12)
+    shares = np.array([1e-6, 0.001, 0.1, 0.4999, 0.5, 0.5001, 0.9, 0.999, 1 - 1e-6])
+    assert reference.cdf(law.quantile_ns(shares)) == pytest.approx(shares, rel=1e-8)
+    tails = np.array([1e-9, 1e-12])
+    assert reference.sf(law.quantile_ns(1 - tails)) == pytest.approx(tails, rel=1e-3)
+
+
+@pytest.mark.parametrize("ratio", [0.0, 1.0, 5.0, 12.0])
+def test_a_length_biased_normal_law_weighs_scipys_density(ratio: float) -> None:
+    law = Normal(location_ns=round(ratio * S), sd_ns=S)
+    shares = np.array([0.01, 0.3, 0.7, 0.999])
+    for share, x in zip(shares, law.length_biased_ns(shares) / S, strict=True):
+        part, _ = quad(lambda t: t * foldnorm.pdf(t, ratio), max(0.0, ratio - 9), x, limit=200)
+        assert part / (law.mean_ns / S) == pytest.approx(share, rel=1e-8)
+
+
+def test_a_normal_duration_near_0_is_never_negative() -> None:
+    samples = Normal(location_ns=S, sd_ns=S).sample_ns(np.array([0.0, 2.0**-53, 1e-9]))
+    assert samples.tolist() == [0, 0, 2]
+
+
 def test_gamma_quantiles_return_to_their_uniforms() -> None:
     uniforms = midpoints(1000)
     x = Gamma(shape=2, mean_ns=S).quantile_ns(uniforms) / (S / 2)
@@ -259,6 +293,8 @@ WRITTEN: dict[str, Any] = {
     "constant": {"constant": "50ms"},
     "uniform": {"uniform": {"low": "10ms", "high": "90ms"}},
     "exponential": {"exponential": {"mean": "10s"}},
+    "normal": {"normal": {"mean": "10ms", "sd": "2ms"}},
+    "normal without a mean": {"normal": {"mean": "0s", "sd": "50ms"}},
     "lognormal": {"lognormal": {"median": "120ms", "p99": "900ms"}},
     "lognormal by sigma": {"lognormal": {"median": "120ms", "sigma": 0.5}},
     "gamma": {"gamma": {"shape": 2.5, "mean": "200ms"}},
@@ -297,6 +333,9 @@ def test_an_empirical_law_shows_digest_and_rows_but_no_values() -> None:
         ({"constant": "101000d"}, ("constant",), "at most 100 years"),
         ({"uniform": {"low": "2s", "high": "1s"}}, ("uniform", "high"), "high must not lie below low"),
         ({"exponential": {"mean": "0s"}}, ("exponential", "mean"), "must be longer than 0"),
+        ({"normal": {"mean": "1s", "sd": "0s"}}, ("normal", "sd"), "must be longer than 0"),
+        ({"normal": {"mean": "-1s", "sd": "1s"}}, ("normal", "mean"), "a duration cannot be negative"),
+        ({"normal": {"mean": "1s"}}, ("normal", "sd"), "Field required"),
         ({"lognormal": {"median": "1s", "p99": "1s"}}, ("lognormal", "p99"), "p99 must lie above the median"),
         ({"lognormal": {"median": "1ns", "p99": "1000d"}}, ("lognormal", "p99"), "sigma would be 16.8, at most 10"),
         ({"lognormal": {"median": "1s"}}, ("lognormal",), "one of p99 and sigma"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sim.kernel.draws import Draws
-from sim.laws.distributions import Constant, Exponential, Gamma, LogNormal, Pareto, Uniform, Weibull
+from sim.laws.distributions import Constant, Exponential, Gamma, LogNormal, Normal, Pareto, Uniform, Weibull
 from sim.laws.law import Distribution
 from sim.laws.shares import interval, is_fixed
 
@@ -12,6 +12,8 @@ S = 1_000_000_000
 LAWS: list[Distribution] = [
     Uniform(low_ns=S, high_ns=3 * S),
     Exponential(mean_ns=S),
+    Normal(location_ns=S, sd_ns=S),
+    Normal(location_ns=10 * S, sd_ns=S),
     LogNormal(median_ns=S, p99_ns=9 * S),
     LogNormal(median_ns=S, sigma=2.0),
     Gamma(shape=2.5, mean_ns=S),

@@ -18,6 +18,7 @@ from sim.laws.distributions import (
     Gamma,
     Law,
     LogNormal,
+    Normal,
     Pareto,
     Uniform,
 )
@@ -219,6 +220,7 @@ PAIRS: dict[str, tuple[Law, Law]] = {
     "exponential": (Exponential(mean_ns=30 * S), Exponential(mean_ns=10 * S)),
     "constant": (constant(30), constant(10)),
     "uniform": (Uniform(low_ns=0, high_ns=40 * S), Uniform(low_ns=5 * S, high_ns=9 * S)),
+    "normal": (Normal(location_ns=30 * S, sd_ns=10 * S), Normal(location_ns=2 * S, sd_ns=8 * S)),
     "lognormal": (LogNormal(median_ns=20 * S, sigma=1), LogNormal(median_ns=3 * S, sigma=1.2)),
     "gamma": (Gamma(shape=0.5, mean_ns=30 * S), Gamma(shape=3, mean_ns=12 * S)),
     "pareto": (Exponential(mean_ns=50 * S), Pareto(shape=2.2, scale_ns=4 * S)),

@@ -13,6 +13,7 @@ from sim.history.vocabulary import (
     CUT,
     DIED,
     FAIL,
+    OWN,
     REJECTED,
     RETURNED,
     THREW,
@@ -128,7 +129,7 @@ def _answer_of_work(end: WorkEnded, work: WorkStarted | None) -> Answer:
         return Answer(end, DIED)
     if end.end == "success":
         return Answer(end, RETURNED)
-    return Answer(end, THREW, None if work is not None and work.outcome == FAIL else "")
+    return Answer(end, THREW, None if work is not None and work.outcome in {FAIL, OWN} else "")
 
 
 @invariant(owed_by="platform")

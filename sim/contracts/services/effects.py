@@ -8,7 +8,7 @@ from sim.contracts.platform.effects import WITH_EFFECT, lost_in
 from sim.contracts.services.floor import work_terms
 from sim.contracts.services.work import MAKES_CALLS, share_of
 from sim.history.entities import NOT_YET, when
-from sim.history.vocabulary import ACK_LOST, APPLIED, RETURNED, SUPPRESSED, Cause
+from sim.history.vocabulary import ACK_LOST, APPLIED, OWN, RETURNED, SUPPRESSED, Cause
 from sim.kernel.durations import format_duration
 from sim.promises.invariant import Violation, breach, invariant
 
@@ -29,6 +29,9 @@ def service_effects_happen(view: View) -> Iterator[Violation]:
             call.effects if call.attempt is None else call.attempt.effects
         )
         terms, work = work_terms(view, call), call.work
+        if work is not None and work.outcome == OWN:
+            yield from _of_own_work(call, found)
+            continue
         if work is not None and terms is not None:
             wrong = _off_its_moment(terms, work)
             if wrong:
@@ -45,6 +48,18 @@ def service_effects_happen(view: View) -> Iterator[Violation]:
             yield breach(call.request.number, text, work, found[0][1])
         elif due_ns is not None:
             yield from _lost_or_not(view, call, due_ns, found)
+
+
+def _of_own_work(call: Call, found: Sequence[Place[EffectMade | LayerEffect]]) -> Iterator[Violation]:
+    """Yield an effect of work of the user's own that comes twice or behind it, and success without one."""
+    end, events = call.work_end, [event for _, event in found]
+    if len(events) > 1:
+        text = f"the effect of {call} comes {when(events[0])} and again {when(events[1])}"
+        yield breach(call.request.number, text, *events[:2])
+    elif events and end is not None and found[0][0] > call.work_end_at:
+        yield breach(call.request.number, f"the effect of {call} comes {when(events[0])}, behind its work", end)
+    elif not events and end is not None and end.end == "success":
+        yield breach(call.request.number, f"{call} succeeds {when(end)} without an effect", end)
 
 
 def _lost_or_not(

@@ -14,6 +14,7 @@ from sim.history.vocabulary import (
     HANG,
     LOST_CONTACT,
     NEVER,
+    OWN,
     SUCCESS,
 )
 from sim.kernel.durations import format_duration
@@ -75,7 +76,7 @@ def work_takes_its_time(view: View) -> Iterator[Violation]:
     """Work ends once, when its time is over; a hang never does, a crash comes at its moment, calls add their time."""
     for call in view.calls.values():
         work, end = call.work, call.work_end
-        if work is None:
+        if work is None or work.outcome == OWN:
             continue
         wrong = ""
         if work.outcome == HANG:

@@ -13,8 +13,9 @@ from sim.options.part_name import PartName
 from sim.retriers.base import LoopRetrier
 from sim.scenario.mistakes.problems import Path, Problem, did_you_mean, shorten
 from sim.scenario.mistakes.pydantic_words import UNKNOWN_WORD
+from sim.scenario.parts.own_service import OwnServiceOptions
 from sim.scenario.parts.retrier import RetrierChoice, RetrierField, find_retrier
-from sim.world.services.options import MOST_CALLS, QueueingOptions, VersionedRow
+from sim.world.services.options import MOST_CALLS, FrontOptions, QueueingOptions, VersionedRow, refuse
 
 MOST_SERVICES = 100
 KINDS = ("versioned_row",)
@@ -42,9 +43,15 @@ class ServiceOptions(QueueingOptions):
     )
 
 
-def _kind(written: Mapping[str, Any], _context: Any) -> type[Options]:
+def _kind(written: Mapping[str, Any], context: Any) -> type[Options]:
     if "kind" not in written:
         return ServiceOptions
+    kind = written["kind"]
+    if kind in getattr(context, "trusted", ()):
+        return OwnServiceOptions
+    if isinstance(kind, str) and ":" in kind:
+        reason = "a file never imports code: name a class with --service NAME=MODULE:CLASS, here write no `kind`"
+        refuse([("kind",)], reason)
     if written["kind"] not in KINDS:
         known = {"what": "kind of service", "word": written["kind"], "allowed": list(KINDS)}
         error = PydanticCustomError(UNKNOWN_WORD, "unknown", known)
@@ -67,10 +74,8 @@ Services = Annotated[dict[PartName, AnyService], Field(max_length=MOST_SERVICES)
 def problems_of_services(services: Mapping[str, Options], classes: Sequence[str] = ()) -> Iterator[Problem]:
     """Find what only all services together show: unknown names, circles of calls, retriers that cannot serve here."""
     for name, options in services.items():
-        if not isinstance(options, ServiceOptions):
-            continue
         place = ("services", name)
-        for position, layer in enumerate(options.calls):
+        for position, layer in enumerate(options.calls if isinstance(options, ServiceOptions) else ()):
             here = (*place, "calls", position)
             if layer.service not in services:
                 yield unknown_service((*here, "service"), layer.service, services)
@@ -80,7 +85,7 @@ def problems_of_services(services: Mapping[str, Options], classes: Sequence[str]
                     f"'{layer.retrier.kind}' lives inside a deployment, but a service calls from outside of it: write "
                     "none, or a LoopRetrier of your own",
                 )
-        if options.shed is not None:
+        if isinstance(options, FrontOptions) and options.shed is not None:
             for number, asked in enumerate(options.shed.classes or ()):
                 if asked not in classes:
                     known = f"the classes are {', '.join(classes)}" if classes else "the scenario has no `classes`"

@@ -297,7 +297,7 @@ class FrontOptions(Options):
         return self.servers is not None or any(servers_of(change) is not None for change in self.capacity)
 
 
-def refuse(places: Sequence[tuple[str, ...]], reason: str) -> None:
+def refuse(places: Sequence[tuple[str | int, ...]], reason: str) -> None:
     """Refuse what is written at some places of a model, if there are any. Raises ValidationError."""
     if places:
         error = PydanticCustomError("without_effect", "{reason}", {"reason": reason})

@@ -73,6 +73,9 @@ class Receiver(ABC):
     def start(self) -> None:  # noqa: B027  # most have nothing to do
         """Begin with the world."""
 
+    def stop(self) -> None:  # noqa: B027  # most have nothing to do
+        """End with the world."""
+
     def _leg(self, law: Law | None, stream: str) -> DelayOf | None:
         return None if law is None else self.around.choices.delays(law, owned(stream, self.name))
 

@@ -85,6 +85,7 @@ WORLDS = {
     "script": "action: {script: [{outcome: ack_lost, latency: 1s}, {outcome: lost_contact, latency: 30s},"
     " {outcome: crash_after_effect, latency: 3s}, {outcome: success, latency: 12s}]}",
     "heavy tails": "action: {latency: {pareto: {shape: 0.05, scale: 1ms}}, outcomes: {fail: 0.3}}",
+    "normal": "action: {latency: {normal: {mean: 2s, sd: 2s}}, outcomes: {fail: 0.6}}",
     "empirical": "action: {latency: {weibull: {shape: 0.4, scale: 3s}}, outcomes: {fail: 0.6}}",
 }
 DEPLOYED = {

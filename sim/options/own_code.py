@@ -1,0 +1,46 @@
+"""Imports code of the user's own that a command line names as `module:Class`; a file never does.
+
+`anew` runs the module of such code once more, beside itself: what the module holds is then as in a new process.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from importlib import import_module
+from importlib.abc import SourceLoader
+from importlib.util import module_from_spec
+from io import StringIO
+from typing import Any
+
+
+def find(path: str, what: str) -> Any:
+    """Import what is named `module:Class`; LookupError if there is no such name. `what` it is to be, messages say."""
+    module, _, name = path.partition(":")
+    if not module or not name:
+        raise LookupError(f"'{path}' does not name a {what}; write MODULE:CLASS")
+    try:
+        return getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        raise LookupError(f"no module '{error.name}' (looking for '{path}')") from error
+    except AttributeError as error:
+        raise LookupError(f"module '{module}' has no '{name}'") from error
+
+
+def anew(path: str) -> Any:
+    """Run a module that is imported already once more, beside it, and return what it calls by that name.
+
+    Its class attributes and globals are then those that a new process has. What the module prints is left out. None
+    if the module has no source of its own, as a notebook, or if it does not run twice.
+    """
+    module, _, name = path.partition(":")
+    spec = getattr(sys.modules.get(module), "__spec__", None)
+    if spec is None or not isinstance(spec.loader, SourceLoader):
+        return None
+    made = module_from_spec(spec)
+    try:
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            spec.loader.exec_module(made)
+        return getattr(made, name)
+    except Exception:  # noqa: BLE001  # whatever a module does that was not written to run twice
+        return None
