@@ -9,6 +9,8 @@ the profile `convex`, with Poisson arrivals, 64 a second. Each measurement is a 
     convex     how many times as fast as another version of retrysim, such as a worktree of an old commit, named by
                --against; the records of both must be the same in all columns that both have
     growth     how much longer a request takes in a world of 160,000 requests than in one of 5,000
+    queue      how many times as fast as SimPy an M/M/c queue with timeouts and retries is (`benchmarks/queue_world.py`)
+    happysim   how many times as fast as the retrying client of happysim, whose Python --happysim names
     recording  how much longer a world takes if its history is recorded
 """
 
@@ -23,7 +25,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from timing import interleaved, ratio
+from queue_world import ours, simpys
+from timing import cpu_s, interleaved, ratio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,6 +37,9 @@ REQUESTS = 20_000
 FEW, MANY = 5_000, 160_000
 """Requests of a small and of a large world."""
 REPLICATIONS = 6
+RATES = {75.0: "few are given up", 85.0: "retries keep the queue full"}
+"""Requests a second of the queue, which can work on 100."""
+HAPPYSIM_SIDE = ROOT / "benchmarks" / "happysim_side.py"
 
 
 class Given(NamedTuple):
@@ -42,6 +48,7 @@ class Given(NamedTuple):
     rounds: int
     quick: bool
     against: Path | None
+    happysim: Path | None
 
 
 def side(tree: Path, requests: int, replications: int, *, records: bool = False) -> tuple[float, dict[str, str]]:
@@ -100,7 +107,54 @@ def recording(given: Given) -> None:
     print(f"recording: a world takes {100 * (ratio(times['recorded'], times['plain']) - 1):.0f} % longer")
 
 
-PARTS: dict[str, Callable[[Given], None]] = {"convex": convex, "growth": growth, "recording": recording}
+def queue(given: Given) -> None:
+    """Compare an M/M/c queue with timeouts and retries with the same written with SimPy."""
+    for rate, what in RATES.items():
+        calls: dict[str, int] = {}
+
+        def measured(name: str, run: Callable[[int, float], int], rate: float = rate) -> float:
+            seconds, calls[name] = cpu_s(partial(run, REQUESTS, rate))  # noqa: B023  # used in this round alone
+            return seconds
+
+        sides = {"ours": partial(measured, "ours", ours), "simpy": partial(measured, "simpy", simpys)}
+        times = interleaved(sides, given.rounds)
+        print(f"queue, {rate:g}/s ({what}): {ratio(times['simpy'], times['ours']):.2f} times as fast as SimPy")
+        print(f"    calls a request: {calls['ours'] / REQUESTS:.2f}, SimPy {calls['simpy'] / REQUESTS:.2f}")
+
+
+def happysim(given: Given) -> None:
+    """Compare the same queue with the retrying client of happysim."""
+    python = given.happysim
+    if python is None:
+        print("happysim: left out; --happysim names a Python (3.13 or later) in which happysim 0.2.5 is installed")
+        return
+    rate, requests = next(iter(RATES)), REQUESTS // 4
+    calls: dict[str, int] = {}
+
+    def theirs() -> float:
+        words = [str(python), str(HAPPYSIM_SIDE), str(requests), str(rate)]
+        told = subprocess.run(words, check=True, capture_output=True, text=True)  # noqa: S603  # the user names it
+        found = json.loads(told.stdout)
+        calls["happysim"] = found["calls"]
+        seconds: float = found["seconds"]
+        return seconds
+
+    def here() -> float:
+        seconds, calls["ours"] = cpu_s(partial(ours, requests, rate))
+        return seconds
+
+    times = interleaved({"ours": here, "theirs": theirs}, given.rounds)
+    print(f"happysim, {rate:g}/s: {ratio(times['theirs'], times['ours']):.1f} times as fast as its retrying client")
+    print(f"    calls a request: {calls['ours'] / requests:.2f}, happysim {calls['happysim'] / requests:.2f}")
+
+
+PARTS: dict[str, Callable[[Given], None]] = {
+    "convex": convex,
+    "growth": growth,
+    "recording": recording,
+    "queue": queue,
+    "happysim": happysim,
+}
 """Each part prints its own ratios; a new one is added here and above."""
 
 
@@ -109,6 +163,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--against", type=Path, metavar="WORKTREE", help="another version, for the part convex")
+    parser.add_argument("--happysim", type=Path, metavar="PYTHON", help="a Python with happysim, for the part happysim")
     parser.add_argument("--rounds", type=int, help="interleaved rounds: 7, quick 3")
     parser.add_argument("--quick", action="store_true", help="fewer rounds and replications")
     given = parser.parse_args()
@@ -117,7 +172,8 @@ def main() -> None:
         parser.error(f"no part {unknown[0]}; the parts are {', '.join(PARTS)}")
     chosen = given.parts or [part for part in PARTS if part != "convex" or given.against is not None]
     for part in chosen:
-        PARTS[part](Given(given.rounds or (3 if given.quick else 7), given.quick, given.against))
+        rounds = given.rounds or (3 if given.quick else 7)
+        PARTS[part](Given(rounds, given.quick, given.against, given.happysim))
 
 
 if __name__ == "__main__":
