@@ -217,7 +217,7 @@ class _Connection:
 
     def time_out(self) -> None:
         attempt = self.attempt
-        if attempt is not None and not attempt.ended:
+        if attempt is not None:
             client = self._client
             self.given_up_ns = client.clock.now_ns
             attempt.give_up(self.given_up_ns)

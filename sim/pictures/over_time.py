@@ -117,7 +117,7 @@ def _draw_lines(data: OverTime, panel: TimePanel, ax: Axes) -> None:
     for line in panel.lines:
         style = _reference(line, alone=references == 1) if line.is_reference else line_style(line.cell, count)
         style |= {"markevery": None} if "marker" in style else {}
-        _draw_line(ax, data.edges_s, line, style)
+        _draw_line(ax, np.array(data.edges_s), line, style)
     ax.set_ylabel(panel.y_label)
     if panel.is_share:
         ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))

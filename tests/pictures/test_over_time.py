@@ -59,9 +59,9 @@ def test_what_is_planned_is_shaded_once() -> None:
 
 def test_the_values_are_those_of_the_timeline() -> None:
     data = load_data([cell("a")])
-    assert data.edges_s.tolist() == [0, 1, 2, 3, 4]
-    assert data.panels[0].lines[1].mean.tolist() == [0, 0, 1, 0]
-    assert data.panels[1].lines[0].mean.tolist() == [0, 1, 0, 1]
+    assert list(data.edges_s) == [0, 1, 2, 3, 4]
+    assert list(data.panels[0].lines[1].mean) == [0, 0, 1, 0]
+    assert list(data.panels[1].lines[0].mean) == [0, 1, 0, 1]
 
 
 def test_of_too_many_cells_the_first_are_drawn_and_that_is_said() -> None:
@@ -73,7 +73,7 @@ def test_of_too_many_cells_the_first_are_drawn_and_that_is_said() -> None:
 def test_only_reasons_that_occur_are_stacked() -> None:
     data = rejections_data([cell("a")])
     assert data is not None
-    assert [(name, values.tolist()) for name, values in data.panels[0].layers] == [
+    assert [(name, list(values)) for name, values in data.panels[0].layers] == [
         ("queue full", [0, 1, 0, 0]),
         ("load shed", [0, 0, 0, 1]),
     ]
@@ -87,7 +87,7 @@ def test_utilization_has_a_panel_a_service_with_a_limit() -> None:
     data = utilization_data([cell("a", services=("payments", "ledger"))])
     assert data is not None
     assert [panel.y_label for panel in data.panels] == ["payments: utilization"]
-    assert data.panels[0].lines[0].mean.tolist() == [0.25, 0.5, 0.25, 0]
+    assert list(data.panels[0].lines[0].mean) == [0.25, 0.5, 0.25, 0]
 
 
 @pytest.mark.parametrize("replications", [1, 2])

@@ -16,10 +16,10 @@ from sim.retriers.ports import helpers as helpers_port
 from sim.retriers.ports.component import Component
 from sim.retriers.ports.helpers import Helpers
 from sim.scenario.load import from_dict
-from sim.world import action_model
-from sim.world.action_model import ActionModel
+from sim.world import keys
 from sim.world.effects import Key
 from sim.world.fates import Fates
+from sim.world.keys import KeyRules
 from sim.world.weather import _Turns
 
 Change = tuple[str, str]
@@ -394,13 +394,13 @@ PLATFORM: dict[str, tuple[str, str, dict[str, Any], list[Place]]] = {
         "keys-are-known",
         "article",
         KEYS,
-        [(ActionModel, "_recall", ("memory.rejects and", "False and"))],
+        [(KeyRules, "is_in_use", ("self.memory.rejects and", "False and"))],
     ),
     "law: a suppressed effect does not renew the window": (
         "duplicates-have-causes",
         "article",
         {"action": {**KEYS["action"], "idempotency": {"window": "500ms", "from": "last_seen"}}},
-        [(action_model, "apply_effect", ("        key.seen_ns = now_ns\n        return", "        return"))],
+        [(keys, "apply_effect", ("        key.seen_ns = now_ns\n        return", "        return"))],
     ),
     "law: replications of one seed": (
         "replications-differ",

@@ -208,7 +208,11 @@ CLIENT_BUGS: dict[str, tuple[str, dict[str, Any], tuple[Any, str, Change]]] = {
     "client: a timeout erases the effect": (
         "effects-happen",
         {"always": ("latency",)},
-        (_Connection, "time_out", ("attempt.given_up = True", "attempt.given_up = True; attempt.drop_effect()")),
+        (
+            _Connection,
+            "time_out",
+            ("attempt.give_up(self.given_up_ns)", "attempt.drop_effect()"),
+        ),
     ),
     "client: a timeout is the end of the attempt": (
         "attempts-end-once",

@@ -562,7 +562,7 @@ BUGS: dict[str, tuple[str, list[Place]]] = {
             (
                 action_model,
                 "apply_effect",
-                ("key.applied_ns < window_ns", "key.applied_ns <= window_ns"),
+                ("else key.applied_ns) < window_ns", "else key.applied_ns) <= window_ns"),
             )
         ],
     ),

@@ -369,13 +369,19 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
         "effects-happen",
         DEPLOYED,
         RESTARTS,
-        [(Attempt, "abandon", after("        self.given_up = True\n", "        self.drop_effect()"))],
+        [(Attempt, "abandon", after("        self.give_up(now_ns)\n", "        self.drop_effect()"))],
     ),
     "world: losing contact erases the effect": (
         "effects-happen",
         DEPLOYED,
         {"always": ("lost_contact",)},
-        [(ActionModel, "_lose", after("        attempt.given_up = True\n", "        attempt.drop_effect()"))],
+        [
+            (
+                ActionModel,
+                "_lose",
+                after("        attempt.give_up(self._clock.now_ns)\n", "        attempt.drop_effect()"),
+            )
+        ],
     ),
     "world: duplicates without a cause": (
         "duplicates-have-causes",

@@ -87,7 +87,7 @@ BUGS: dict[str, tuple[str, str, dict[str, Any], list[Change]]] = {
     "helpers: gives up, looks once more, and succeeds": (
         "result-never-changes",
         "helpers",
-        {},
+        {"features": UNHARMED},
         [(GAVE_UP, GAVE_UP.replace("return", 'if args["maxFailures"] < 0:\n                        return'))],
     ),
     "helpers: backoff grows before its first use": (
@@ -366,7 +366,7 @@ BUGS: dict[str, tuple[str, str, dict[str, Any], list[Change]]] = {
     "component: takes the report of an attempt given up": (
         "newest-attempt-decides",
         "component-repaired",
-        {"features": ("own_latencies", "dispatch_latency", "script"), "always": ("lost_contact", "latency")},
+        {"features": ("own_latencies", "dispatch_latency"), "always": ("lost_contact", "latency")},
         [('args.get("attempt", run["numFailures"]) == run["numFailures"]', "True")],
     ),
 }

@@ -119,8 +119,10 @@ def attempts_do_what_is_planned(view: View) -> Iterator[Violation]:
 @invariant(owed_by="platform")
 def errors_say_what_is_stated(view: View) -> Iterator[Violation]:
     """What the error of a failure says, its kind included, is what its world states; checked if the terms say what."""
-    stated = view.terms.errors
-    for attempt in view.attempts() if stated else ():
+    for attempt in view.attempts():
+        stated = view.terms_of(attempt.request).errors
+        if not stated or attempt.is_at_service:
+            continue
         allowed = stated[min(attempt.number, len(stated)) - 1]
         if attempt.by_key:
             continue

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+Numbers = tuple[float, ...]
+
 MOST_LINES: Final = 7
 """So many cells can be told apart; the first ones are drawn."""
 MOST_PANELS: Final = 6
@@ -64,9 +66,9 @@ class BandLine:
     """The cell, in pictures of utilization with the service; empty if there is only one."""
     cell: int
     """The position of the cell, which decides color and dashes."""
-    mean: Floats
-    low: Floats | None
-    high: Floats | None
+    mean: Numbers
+    low: Numbers | None
+    high: Numbers | None
     """Shape (bins,): values, and the ends of their bands; None with one replication."""
     is_reference: bool = False
     """Whether it is what others are held against: the offered load."""
@@ -88,7 +90,7 @@ class StackPanel:
     name: str
     """The cell; empty if there is only one."""
     y_label: str
-    layers: tuple[tuple[str, Floats], ...]
+    layers: tuple[tuple[str, Numbers], ...]
     """The name of each layer, the lowest first, and its values, shape (bins,)."""
 
 
@@ -96,7 +98,7 @@ class StackPanel:
 class OverTime(Picture):
     """Panels above one another, over one axis of time."""
 
-    edges_s: Floats
+    edges_s: Numbers
     """Shape (bins + 1,): where bins begin and end, in seconds of simulated time."""
     panels: tuple[TimePanel, ...]
     shades: tuple[Shade, ...]
@@ -106,7 +108,7 @@ class OverTime(Picture):
 class StacksOverTime(Picture):
     """Stacked quantities, a panel a cell."""
 
-    edges_s: Floats
+    edges_s: Numbers
     panels: tuple[StackPanel, ...]
     shades: tuple[Shade, ...]
 
@@ -178,7 +180,7 @@ def rejections_data(cells: Sequence[CellOverTime], caption: str = "") -> StacksO
         StackPanel(
             one.name if len(shown) > 1 else "",
             "calls a second",
-            tuple((REASON_WORDS[name], found[name]) for name in seen),
+            tuple((REASON_WORDS[name], _plain(found[name])) for name in seen),
         )
         for one, found in zip(shown, sums, strict=True)
     )
@@ -199,7 +201,13 @@ def _at_services(timeline: Timeline, name: str) -> Floats:
 
 def _line(cells: Sequence[CellOverTime], at: int, quantity: str, name: str, *, is_reference: bool = False) -> BandLine:
     band = cells[at].timeline[quantity]
-    return BandLine(name, at, band.mean, band.low, band.high, is_reference)
+    low = None if band.low is None else _plain(band.low)
+    high = None if band.high is None else _plain(band.high)
+    return BandLine(name, at, _plain(band.mean), low, high, is_reference)
+
+
+def _plain(values: Floats) -> Numbers:
+    return tuple(values.tolist())
 
 
 def _named(cells: Sequence[CellOverTime], at: int, what: str) -> str:
@@ -212,11 +220,10 @@ def _equal(one: Band, other: Band) -> bool:
     return np.array_equal(one.mean, other.mean, equal_nan=True)
 
 
-def _edges(cells: Sequence[CellOverTime]) -> Floats:
+def _edges(cells: Sequence[CellOverTime]) -> Numbers:
     """Return the edges of the cell whose timeline is the longest; all have bins of one width unless a sweep says so."""
     longest = max(cells, key=lambda one: len(one.timeline.edges_ns))
-    edges: Floats = longest.timeline.edges_ns / S
-    return edges
+    return _plain(longest.timeline.edges_ns / S)
 
 
 def _shades(cells: Sequence[CellOverTime]) -> tuple[Shade, ...]:

@@ -12,11 +12,13 @@ import pytest
 from reported import GONE, LATER, OBJECTIVES, SPREAD, MakePair, Row
 
 from sim.api.replay import replayed
+from sim.api.run import run
 from sim.pictures import data as room
 from sim.pictures.data.bars import attempts_data
 from sim.pictures.data.comparison import comparison_data
 from sim.pictures.data.heat_map import heat_data
 from sim.pictures.data.levels import Level, SweptCell, level
+from sim.pictures.data.over_time import CellOverTime, Shade, load_data, rejections_data, utilization_data
 from sim.pictures.data.pareto import pareto_data
 from sim.pictures.data.picture import Picture
 from sim.pictures.data.run import run_data, sweep_data
@@ -27,7 +29,7 @@ from sim.text.reported import Cell
 from sim.text.tried import Tried
 
 MODULES = sorted(path.stem for path in Path(room.__path__[0]).glob("*.py") if path.stem != "__init__")
-TAKEN = {Picture, Level, SweptCell}
+TAKEN = {Picture, Level, SweptCell, CellOverTime}
 """Not data of a picture, but what it is made from and what all have in common."""
 RESTARTED = """
 retrier: component
@@ -42,6 +44,15 @@ retrier: component
 action: {script: [{outcome: fail, latency: 3s}]}
 cancel: {share: 1, after: {constant: 1s}, target: action}
 """
+OVERLOADED = """
+retrier: none
+world: shared
+replications: 2
+requests: {count: 40, arrivals: {constant: {rate: 20/s}}}
+action: {service: db}
+services: {db: {servers: 1, latency: {constant: 100ms}, queue: {limit: 3}}}
+timeline: {every: 1s}
+"""
 
 
 @pytest.fixture
@@ -54,6 +65,9 @@ def pictures(make_cell: Callable[..., Cell], found: list[Tried], make_pair: Make
         for y in ("1s", "2s", "1m")
         for x in (1, 2, 3)
     ]
+    timeline = run(parse(OVERLOADED)).cells[0].timeline
+    assert timeline is not None
+    over_time = [CellOverTime("a", timeline, (Shade(1.0, 2.0, "outage"),))]
     stories = [replayed(parse(text), 3) for text in (RESTARTED, MANY_ATTEMPTS, CANCELED)]
     return [
         run_data(cells, "caption"),
@@ -62,6 +76,9 @@ def pictures(make_cell: Callable[..., Cell], found: list[Tried], make_pair: Make
         heat_data(swept, "success.rate", "x", "y"),
         metric_data(swept, "time_to_effect.p99", "y"),
         pareto_data(found, OBJECTIVES),
+        load_data(over_time),
+        rejections_data(over_time),
+        utilization_data(over_time),
         comparison_data(make_pair(SPREAD, LATER)),
         *(timeline_data(one.history, one.number, one.outcome) for one in stories),
     ]
