@@ -9,6 +9,7 @@ and of each request when it came and was over, its tries and its success.
 from __future__ import annotations
 
 import random
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import simpy
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from sim.clients.client import Call, ClientContext
+    from sim.scenario.schema import Scenario
 
 SERVERS = 10
 MEAN_S = 0.1
@@ -55,9 +57,14 @@ class Tries(LoopRetrier):
 
 def ours(requests: int, rate: float) -> int:
     """Simulate with retrysim; return the number of calls."""
-    text = WORLD.format(requests=requests, rate=rate, servers=SERVERS, mean_ms=1e3 * MEAN_S)
-    _, traffic = simulate_replication(parse(text), retrier=Tries)
+    _, traffic = simulate_replication(_world(requests, rate), retrier=Tries)
     return len(traffic.calls)
+
+
+@cache
+def _world(requests: int, rate: float) -> Scenario:
+    """Return the scenario; it is read once, however often it is simulated."""
+    return parse(WORLD.format(requests=requests, rate=rate, servers=SERVERS, mean_ms=1e3 * MEAN_S))
 
 
 def simpys(requests: int, rate: float) -> int:

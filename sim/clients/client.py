@@ -367,8 +367,11 @@ class Client:
         if error is not None and not isinstance(error, CallFailed):
             raise self._noted(error)
         outcome = Outcome.success if error is None else Outcome.gave_up
+        counts = self.request.settle(outcome, self.clock.now_ns)
+        if self._recorder is None:
+            return
         answer = value if isinstance(value, int) and not isinstance(value, bool) else -1
-        if self.request.settle(outcome, self.clock.now_ns):
+        if counts:
             self.record("settled", outcome.name, self.clock.now_ns, subject=answer)
         else:
             self.record("resettled", outcome.name)

@@ -17,9 +17,8 @@ WORLDS: dict[str, tuple[dict[str, Any], Bounds]] = {
 }
 
 
-@pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=[pytest.mark.slow] if kind == "component" else []) for kind in WORLDS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", WORLDS)
 def test_the_platform_keeps_what_it_owes_in_every_state_of_two_requests(kind: str) -> None:
     options, bounds = WORLDS[kind]
     action = {"latency": {"constant": "1s"}, "outcomes": {"fail": 0.1, "ack_lost": 0.1}}

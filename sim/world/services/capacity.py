@@ -83,7 +83,10 @@ class Capacity:
 
     def work_ns(self, latency_ns: int, others: int) -> int:
         """Return how long work of this latency takes that starts now, beside so many other calls in progress."""
-        return min(pace.work_ns(latency_ns, others) for pace in self._paces)
+        paces = self._paces
+        if len(paces) == 1:
+            return paces[0].work_ns(latency_ns, others)
+        return min(pace.work_ns(latency_ns, others) for pace in paces)
 
     def is_waited_for(self, *, waited: bool) -> None:
         """Say whether a call waits for a server: if so, changes to come keep the world going."""

@@ -118,7 +118,10 @@ class Receiver(ABC):
             around.recorder.add((clock.now_ns, "call", request.number, visit.id, self.name, said))
         if host.deadline_ns is not None:
             attempt.alarm = Alarm(clock, host.deadline_ns - clock.now_ns, lambda: self._cut(visit))
-        self.go(self.way_there, visit, self.arrive_callbacks)
+        if self.way_there is None:
+            self._arrived(visit)
+        else:
+            self.go(self.way_there, visit, self.arrive_callbacks)
 
     def _arrived(self, visit: Visit) -> None:
         if visit.call is not None:
@@ -135,7 +138,10 @@ class Receiver(ABC):
         """Send the answer that the call has by now."""
         if visit.call is not None:
             visit.call.ended_ns = self.clock.now_ns
-        self.go(self.way_back, visit, self._tell_callbacks)
+        if self.way_back is None:
+            self._tell(visit)
+        else:
+            self.go(self.way_back, visit, self._tell_callbacks)
 
     def _tell(self, visit: Visit) -> None:
         """Let the answer reach its caller."""
@@ -266,9 +272,9 @@ class Service(Receiver):
             if wait_ns:
                 self._reject(visit, CallEnd.rejected_rate_limit, self._wait_for_token(visit, wait_ns))
                 return
-        if self._sheds(visit):
+        if self._shed is not None and self._sheds(visit):
             self._reject(visit, CallEnd.rejected_shed)
-        elif self.has_free_server and not self._admits:
+        elif self.in_progress < self.capacity.servers and not self._admits:
             self._begin(visit)
         elif self._limit is not None and len(self.waiting) >= self._limit:
             self._reject(visit, CallEnd.rejected_queue)
@@ -385,6 +391,8 @@ class Service(Receiver):
         """End the work on a call: free its server, let the next one begin, and answer."""
         visit.how, visit.end, visit.answer = how, end, answer
         self.in_progress -= 1
-        self.record("work_end", visit, (end.name,))
-        self._admit()
+        if self.around.recorder is not None:
+            self.record("work_end", visit, (end.name,))
+        if self.waiting.count:
+            self._admit()
         self.reply(visit)

@@ -19,7 +19,7 @@ PRIORITY: Final = "priority"
 class Waiting:
     """Calls that wait for a server, in one of three orders; each can leave from anywhere."""
 
-    __slots__ = ("_count", "_lines", "_priorities", "_ranks", "takes_last")
+    __slots__ = ("_lines", "_priorities", "_ranks", "count", "takes_last")
 
     def __init__(self, order: str) -> None:
         self.takes_last = order == LIFO
@@ -28,10 +28,11 @@ class Waiting:
         self._priorities: list[int] = []
         """Of the lines that were ever used, ascending; one for all unless the order is by priority."""
         self._lines: dict[int, OrderedDict[int, Visit]] = {}
-        self._count = 0
+        self.count = 0
+        """How many wait: an attribute, since every call that ends asks for it."""
 
     def __len__(self) -> int:
-        return self._count
+        return self.count
 
     def __iter__(self) -> Iterator[Visit]:
         """Yield those that wait, the next one first."""
@@ -47,18 +48,18 @@ class Waiting:
             line = self._lines[priority] = OrderedDict()
             insort(self._priorities, priority)
         line[visit.id] = visit
-        self._count += 1
+        self.count += 1
 
     def take(self) -> Visit:
         """Take the next one out; there must be one."""
         for priority in self._priorities:
             line = self._lines[priority]
             if line:
-                self._count -= 1
+                self.count -= 1
                 return line.popitem(last=self.takes_last)[1]
         raise LookupError("no call waits")
 
     def leave(self, visit: Visit) -> None:
         """Take a call out that waits."""
         del self._lines[visit.priority if self._ranks else 0][visit.id]
-        self._count -= 1
+        self.count -= 1
