@@ -153,7 +153,7 @@ def test_every_option_that_is_named_exists() -> None:
 
 def test_every_command_line_about_a_shipped_scenario_is_valid() -> None:
     lines = [code for code in CODE if code.startswith("retrysim ") and "scenarios/" in code]
-    assert len(lines) == 15
+    assert len(lines) == 16
     for line in lines:
         _, command, path, *words = shlex.split(line)
         options = dict(zip(words[::2], words[1::2], strict=True))
@@ -347,4 +347,4 @@ def test_the_python_block_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_block_is_looked_at() -> None:
-    assert Counter(kind for kind, _ in BLOCKS) == {"sh": 5, "yaml": 3, "python": 7, "text": 2}
+    assert Counter(kind for kind, _ in BLOCKS) == {"sh": 6, "yaml": 3, "python": 7, "text": 2}

@@ -56,7 +56,13 @@ BUGS: dict[str, tuple[str, str, list[Place]]] = {
     "one call too many is worked on": (
         "servers-respected",
         "queue",
-        [(Service, "arrive", ("self.has_free_server", "self.in_progress <= self.capacity.servers"))],
+        [
+            (
+                Service,
+                "arrive",
+                ("self.in_progress < self.capacity.servers", "self.in_progress <= self.capacity.servers"),
+            )
+        ],
     ),
     "a server that is free takes none of those that wait": (
         "no-server-idles",
