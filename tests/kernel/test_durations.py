@@ -169,5 +169,5 @@ def test_a_written_rate_reads_back_the_same(per_second: float) -> None:
 
 
 def test_a_law_in_the_place_of_a_duration_is_told_apart_from_a_number_without_a_unit() -> None:
-    with pytest.raises(ValueError, match="expected one duration, such as .*, got a mapping"):
+    with pytest.raises(ValueError, match="expected one duration"):
         parse_duration({"constant": "5ms"})
