@@ -83,10 +83,16 @@ class Attempts:
         """Take the work that a service begins in a history."""
         here = self._worlds
         self._worlds += 1
-        for call in view.calls.values():
+        first: set[int] = set()
+        for call in sorted(view.calls.values(), key=lambda one: one.work_at):
             work = call.work
             if work is None or work.outcome == OWN or call.service != service:
                 continue
+            if self._stated.repeats_answers:
+                # Of what the key may decide, only the work that begins first is left to chance.
+                if call.request.number in first:
+                    continue
+                first.add(call.request.number)
             code = CODES[work.outcome]
             self._rows.append((here, call.request.number, call.sent.number, code, work.latency_ns, work.t_ns))
             says = None if call.attempt is None else call.attempt.failure

@@ -200,6 +200,7 @@ BY_CLASS: tuple[Invariant, ...] = (
     plans.healed_worlds_stay_well,
     plans.attempts_do_what_is_planned,
     backoffs.reports_come,
+    keys.keys_are_known,
 )
 """What the platform owes by the action and the retrier of a request, which its class of callers may have of its own."""
 

@@ -302,6 +302,8 @@ class WorkStarted(CallEvent):
     """The instant at which its effect is due; -1 if it has none, or if it comes after calls that the work makes."""
     others: int = -1
     """Other calls that are worked on as it begins, or -1: not said."""
+    by_key: str = ""
+    """`first` if the service knows the idempotency key and gives the first answer again; else empty."""
 
 
 @dataclass(frozen=True, slots=True)

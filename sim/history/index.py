@@ -199,6 +199,7 @@ class Index:
             attempt.outcome = event.outcome
             attempt.effect_ns = event.effect_ns
             attempt.latency_ns = event.work_ns
+            attempt.by_key = event.by_key
 
     def _work_ended(self, at: int, event: events.WorkEnded) -> None:
         call = self._call_of(at, event, "work_end")

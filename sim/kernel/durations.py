@@ -4,6 +4,7 @@ Inside, a duration is a whole number of nanoseconds (DurationNs in `sim.options.
 """
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
@@ -70,6 +71,8 @@ def parse_duration(value: object) -> int:
         if any(later >= earlier for earlier, later in pairwise(sizes)):
             raise ValueError("the units of a combined duration go from large to small, each once, as in 1m30s")
         total_ns = round(sum(Fraction(number) * size for (number, _), size in zip(parts, sizes, strict=True)))
+    elif isinstance(value, Mapping):
+        raise ValueError("expected one duration, such as 250ms, 1.5s or 1m30s, got a mapping")  # noqa: TRY004  # as below
     else:
         raise ValueError("a duration needs a unit, such as 250ms, 1.5s or 1m30s")  # noqa: TRY004  # pydantic gathers ValueErrors
     if total_ns > LONGEST_NS:

@@ -23,6 +23,8 @@ from sim.measure.possible import ANY, SHARE, Bounds
 
 FEW_TURNS = 5
 """The chance that a law of that mean number of events shows none is 0.7 %."""
+LAST_BITS = 1e-12
+"""So much of a value, or less, is what rounding leaves of a difference that is 0."""
 SCANNED = 64
 """So many values are looked at before the end of a quantile's interval is searched between two of them."""
 
@@ -51,6 +53,8 @@ def over_replications(
         unseen = share_limits(0, len(values))[1]
         low = min(low, pooled - unseen * (pooled - bounds.least))
         high = max(high, pooled + unseen * (bounds.most - pooled))
+    if low - bounds.least <= LAST_BITS * abs(pooled):
+        low = bounds.least  # a goodput from 4e-16/s is one from 0/s
     return Estimate(pooled, max(low, bounds.least), min(high, bounds.most))
 
 

@@ -55,16 +55,21 @@ def _resolved_alone(scenario: Scenario) -> dict[str, Any]:
     for one in scenario.callers:
         of_class = tree["classes"][one.name]
         if of_class["action"] is not None:
-            of_class["action"] = one.action.model_dump(mode="json")
+            of_class["action"] = _without_what_a_service_says(one.action.model_dump(mode="json"))
     # In the platform's numbers None means something: no latency. If it were left out, a profile would fill the gap.
     tree = {**_without_none(tree), "platform": tree["platform"]}
     if not tree["services"]:
         del tree["services"]
-    if "service" in tree["action"]:
-        tree["action"] = {"service": tree["action"]["service"]}
+    tree["action"] = _without_what_a_service_says(tree["action"])
     for setting in list(settings_without_effect(tree, scenario.surroundings.trusted)):
         tree = without(tree, setting.part)
     return tree
+
+
+def _without_what_a_service_says(action: dict[str, Any]) -> dict[str, Any]:
+    """Leave nothing but the name in an action that is a call of a service: no file may say more beside it."""
+    service = action.get("service")
+    return action if service is None else {"service": service}
 
 
 def _differences(base: Mapping[str, Any], tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:

@@ -106,7 +106,8 @@ class AtServices:
         text += f" ({event.others:,} other{'' if event.others == 1 else 's'} in progress)" if event.others >= 0 else ""
         if event.work_ns > event.latency_ns:
             text += f", slowed down from {span_text(event.latency_ns)} to {span_text(event.work_ns)}"
-        self._say(event.t_ns, event.service, text, Rank.plain)
+        text += "; its key is known: it gets the first answer again" if event.by_key else ""
+        self._say(event.t_ns, event.service, text, Rank.telling if event.by_key else Rank.plain)
         if (tried := self._try_of(call)) is not None:
             tried.outcome, tried.work_ns = event.outcome, (event.t_ns, None)
 

@@ -166,3 +166,8 @@ def test_a_rate_is_written_as_people_write_it(per_second: float, expected: str) 
 @given(st.floats(RATE_LEAST, RATE_MOST))
 def test_a_written_rate_reads_back_the_same(per_second: float) -> None:
     assert parse_rate(format_rate(per_second)) == per_second
+
+
+def test_a_law_in_the_place_of_a_duration_is_told_apart_from_a_number_without_a_unit() -> None:
+    with pytest.raises(ValueError, match="expected one duration"):
+        parse_duration({"constant": "5ms"})

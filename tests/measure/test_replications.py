@@ -10,7 +10,7 @@ import pytest
 from sim.history.vocabulary import NEVER
 from sim.measure.estimates import Estimate, Sample
 from sim.measure.means import NEVER_DIFFERS
-from sim.measure.possible import SHARE
+from sim.measure.possible import SHARE, Bounds
 from sim.measure.replications import correlation_below, over_replications, quantile_over_replications
 
 HALF, P99 = Fraction(1, 2), Fraction(99, 100)
@@ -52,6 +52,12 @@ def test_replications_of_which_some_are_infinite_say_nothing() -> None:
 def test_a_share_stays_within_0_and_1() -> None:
     got = over_replications(0.5, [0.1, 0.9], SHARE)
     assert (got.low, got.high) == (0.0, 1.0)
+
+
+def test_an_interval_down_to_a_bound_begins_at_it_whatever_rounding_leaves_of_the_difference() -> None:
+    values = [0.1, 0.7, 13.3]
+    pooled = math.nextafter(math.fsum(values) / 3, math.inf)
+    assert over_replications(pooled, values, Bounds(0.0, math.inf)).low == 0.0
 
 
 def test_replications_that_see_too_few_turns_have_at_least_the_interval_of_those_that_agree() -> None:

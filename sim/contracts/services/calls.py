@@ -13,6 +13,7 @@ from sim.history.vocabulary import (
     CUT,
     DIED,
     FAIL,
+    IN_USE,
     OWN,
     REJECTED,
     RETURNED,
@@ -81,6 +82,7 @@ def _goes_wrong(view: View, call: Call) -> str:
     ends = [name for name in ("rejected", "dropped", "work") if getattr(call, name) is not None]
     first = queued or call.rejected or call.dropped or work
     waited_out = call.rejected is not None and call.rejected.reason == "max_wait"
+    at_its_turn = call.rejected is not None and call.rejected.reason == IN_USE
     wrong = ""
     if len(ends) > 1:
         wrong = f"is {' and '.join('worked on' if name == 'work' else name for name in ends)}"
@@ -96,7 +98,7 @@ def _goes_wrong(view: View, call: Call) -> str:
         wrong = "waits after its wait is over"
     elif queued is None and (call.dropped is not None or waited_out):
         wrong = "leaves the queue, but has not waited"
-    elif queued is not None and call.rejected is not None and not waited_out:
+    elif queued is not None and call.rejected is not None and not (waited_out or at_its_turn):
         wrong = f"is rejected by {call.rejected.reason} while it waits"
     return wrong
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sim.contracts.platform.effects import WITH_EFFECT, lost_in
 from sim.contracts.services.floor import work_terms
-from sim.contracts.services.work import MAKES_CALLS, share_of
+from sim.contracts.services.work import makes_calls, share_of
 from sim.history.entities import NOT_YET, when
 from sim.history.vocabulary import ACK_LOST, APPLIED, OWN, RETURNED, SUPPRESSED, Cause
 from sim.kernel.durations import format_duration
@@ -80,7 +80,7 @@ def _lost_or_not(
 def _off_its_moment(terms: ServiceTerms, work: WorkStarted) -> str:
     """Say what is wrong with the moment that an effect is said to be due at, nothing if nothing is."""
     has = work.outcome in WITH_EFFECT
-    behind = bool(terms.layers) and work.outcome in MAKES_CALLS
+    behind = bool(terms.layers) and makes_calls(work)
     moment_ns = work.t_ns + share_of(terms.effect_at, work.work_ns)
     if behind and moment_ns == work.t_ns + work.work_ns:
         return "is said to be due before the calls of its work" if work.effect_ns >= 0 else ""
@@ -107,7 +107,7 @@ def _due_ns(view: View, call: Call, terms: ServiceTerms | None, came_ns: int | N
 def _due_at_end_ns(view: View, call: Call, terms: ServiceTerms | None, came_ns: int | None) -> int | None:
     """Return the same for work whose effect, if it has one, comes at its end behind the calls that it makes."""
     work, end = call.work, call.work_end
-    if work is None or work.outcome not in MAKES_CALLS:
+    if work is None or not makes_calls(work):
         return None
     if end is None:  # a history can be cut between the effect and the end
         return None if came_ns is None or view.is_past(came_ns) else came_ns

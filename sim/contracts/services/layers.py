@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from sim.contracts.services.floor import work_terms
-from sim.contracts.services.work import MAKES_CALLS
+from sim.contracts.services.work import makes_calls
 from sim.history.entities import NOT_YET, when
 from sim.history.vocabulary import ACK_LOST, LOST_CONTACT, RETURNED
 from sim.kernel.durations import format_duration
@@ -38,7 +38,7 @@ def layers_called_in_turn(view: View) -> Iterator[Violation]:
         terms = work_terms(view, call)
         if terms is None or work is None:
             continue
-        if work.outcome not in MAKES_CALLS or not terms.layers:
+        if not makes_calls(work) or not terms.layers:
             if call.layers:
                 text = f"{call.layers[0]} is made in the work of {call}, which makes no calls"
                 yield breach(call.request.number, text, work, call.layers[0].sent)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sim.contracts.services.floor import Floor, walk
 from sim.history.entities import when
 from sim.history.events import CallArrived, CallDropped, CallQueued, CallRejected, WorkStarted
-from sim.history.vocabulary import CUT, DIED
+from sim.history.vocabulary import CUT, DIED, IN_USE
 from sim.kernel.durations import format_duration
 from sim.promises.invariant import Violation, breach, invariant
 from sim.promises.services import NO_LIMIT
@@ -96,6 +96,8 @@ def waits_end_in_time(view: View) -> Iterator[Violation]:
             continue
         most_ns = terms.max_wait_ns
         out = rejected or call.dropped or call.work
+        if rejected is not None and rejected.reason == IN_USE:
+            rejected = None  # at its turn, by its key
         text = f"{call} waits from {format_duration(queued.t_ns)}"
         if most_ns is None:
             if rejected is not None:

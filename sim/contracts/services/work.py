@@ -50,7 +50,7 @@ def work_goes_as_stated(view: View) -> Iterator[Violation]:
 def _not_stated(terms: ServiceTerms, work: WorkStarted, number: int, *, healed: bool) -> str:
     """Say what of work is not as its service states, nothing if all is."""
     spans, script, outcome = terms.latencies_ns, terms.script, work.outcome
-    if not spans:
+    if not spans or work.by_key:
         return ""
     line = min(number, len(spans)) - 1
     allowed = (script[line],) if script else tuple(spans[line])
@@ -96,6 +96,11 @@ def work_takes_its_time(view: View) -> Iterator[Violation]:
         yield from _out_of_sight(call, work)
 
 
+def makes_calls(work: WorkStarted) -> bool:
+    """Tell whether work comes to the calls of its service, if there are any: not if its key is known."""
+    return work.outcome in MAKES_CALLS and not work.by_key
+
+
 def _end_of_work(view: View, call: Call, work: WorkStarted) -> Span:
     """Return from when to when work may end."""
     terms = work_terms(view, call)
@@ -105,7 +110,7 @@ def _end_of_work(view: View, call: Call, work: WorkStarted) -> Span:
         return work.t_ns, max(effect_ns - (terms is not None), work.t_ns)
     if work.outcome == CRASH_AFTER_EFFECT:
         return (work.t_ns if terms is None else effect_ns), over_ns
-    calls = work.outcome in MAKES_CALLS and (bool(call.layers) if terms is None else bool(terms.layers))
+    calls = makes_calls(work) and (bool(call.layers) if terms is None else bool(terms.layers))
     return over_ns, NOT_YET if calls else over_ns
 
 

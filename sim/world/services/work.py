@@ -147,7 +147,7 @@ class QueueingService(Service):
         visit.effect_at_end = effect_ns is not None and effect_ns == end_ns
         if self.around.recorder is not None:
             due_ns = NEVER if effect_ns is None or (calls and visit.effect_at_end) else clock.now_ns + effect_ns
-            self.record("work", visit, (outcome, latency_ns, work_ns, due_ns, others))
+            self.record("work", visit, (outcome, latency_ns, work_ns, due_ns, others, by_key))
         if effect_ns is not None and not visit.effect_at_end:
             if effect_ns:
                 clock.set_timer(_VisitEffect(visit, self._effect_callbacks), effect_ns)
