@@ -54,7 +54,7 @@ def test_most_work_of_the_melted_backend_is_for_callers_who_have_gone(small: Res
 def test_the_question_itself_gives_the_answer_and_the_picture_of_readme(tmp_path: Path) -> None:
     """The picture up to how a version of Matplotlib renders letters."""
     words = ["run", str(QUESTION), "--workers", "2", "--out", str(tmp_path)]
-    subprocess.run([sys.executable, "-m", "sim", *words], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, "-m", "sim", *words], check=True, stdout=subprocess.DEVNULL)  # noqa: S603  # our own command
     result = open_results(tmp_path)
     recovers = [cell.metrics.value("recovered.rate").value for cell in result.cells]
     wasted = result["three times three"].metrics.value("service.backend.wasted.share").value
