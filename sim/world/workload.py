@@ -9,7 +9,7 @@ from sim.kernel.choices import Choices
 from sim.kernel.durations import LONGEST_NS, NS_PER_S
 from sim.laws.distributions import Law
 from sim.options.model import Options, Share
-from sim.world.arrivals import REQUESTS_MAX, Arrivals, Poisson, Recorded, Steady, open_times_ns
+from sim.world.arrivals import REQUESTS_MAX, Arrivals, Bursts, Poisson, Recorded, Steady, open_times_ns
 
 
 class RequestsOptions(Options):
@@ -25,6 +25,8 @@ class RequestsOptions(Options):
         arrivals = self.arrivals
         if isinstance(arrivals, Poisson | Steady) and self.count / arrivals.rate > LONGEST_NS / NS_PER_S:
             raise ValueError(f"at this rate {self.count} requests take more than 100 years to arrive")
+        if isinstance(arrivals, Bursts) and "count" in self.model_fields_set and arrivals.size > self.count:
+            raise ValueError(f"a burst has {arrivals.size} requests, but there are only {self.count} (requests.count)")
         if isinstance(arrivals, Recorded) and arrivals.rows is not None and arrivals.rows < self.count:
             raise ValueError(f"the file of arrivals has {arrivals.rows} rows, fewer than the {self.count} requests")
         return self
