@@ -14,6 +14,8 @@ from sim.explorer.explore import Explored, explore
 from sim.scenario.load import parse
 from sim.scenario.parts.course import Bounds
 
+pytestmark = pytest.mark.slow  # searches of long courses
+
 BOUNDS = Bounds.model_validate({"attempts": 2, "crashes": 2, "down": "7d"})
 WORLD = """
 retrier: {{kind: {kind}, max_failures: 1, daily_cleanup: true{more}}}

@@ -22,6 +22,8 @@ from sim.world.fates import Fates
 from sim.world.keys import KeyRules
 from sim.world.weather import _Turns
 
+pytestmark = pytest.mark.slow  # a minute of CPU: statistics need many requests
+
 Change = tuple[str, str]
 Place = tuple[Any, str, Change]
 
