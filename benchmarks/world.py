@@ -2,16 +2,17 @@
 
     python benchmarks/world.py [PART ...] [--against WORKTREE] [--rounds N] [--quick]
 
-Every part can be run alone; without a name all of them run. The world of all parts is the component on the platform of
-the profile `convex`, with Poisson arrivals, 64 a second. Each measurement is a process of its own
-(`benchmarks/world_side.py`); medians over the rounds are printed.
+Every part can be run alone; without a name all of them run. Medians over the rounds are printed. The first three parts
+simulate the component on the platform of the profile `convex`, with Poisson arrivals, 64 a second, each time in a
+process of its own (`benchmarks/world_side.py`); the others an M/M/c queue with timeouts and retries
+(`benchmarks/queue_world.py`).
 
     convex     how many times as fast as another version of retrysim, such as a worktree of an old commit, named by
                --against; the records of both must be the same in all columns that both have
     growth     how much longer a request takes in a world of 160,000 requests than in one of 5,000
-    queue      how many times as fast as SimPy an M/M/c queue with timeouts and retries is (`benchmarks/queue_world.py`)
-    happysim   how many times as fast as the retrying client of happysim, whose Python --happysim names
     recording  how much longer a world takes if its history is recorded
+    queue      how many times as fast as SimPy the queue is, at a light load and where retries keep it full
+    happysim   how many times as fast as the retrying client of happysim, whose Python --happysim names
 """
 
 from __future__ import annotations

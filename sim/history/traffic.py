@@ -62,7 +62,7 @@ REJECTIONS: Final = (
     CallEnd.rejected_shed,
     CallEnd.rejected_in_use,
 )
-"""Calls that the receiver refused to work on."""
+"""Calls that the receiver refused to work on, in the order of the words for them (`vocabulary.REJECTIONS`)."""
 
 
 def _column(dtype: type[np.generic]) -> Any:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
 from sim.measure.quantities import Unit
 from sim.text.numerals import percent_text, range_text, value_text
 
@@ -67,3 +71,17 @@ def short_percent(share: float) -> str:
     if 0 < share < 0.00005:
         return "<0.01 %"
     return ">99.99 %" if 0.99995 < share < 1 else percent_text(share)
+
+
+def table_of(heading: str, names: Sequence[str], columns: Sequence[Column], gap: int, caption: str) -> Table:
+    """Return the table of some columns, with a name before each row, so many spaces between, and a caption below."""
+    made = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, gap - 1, 0, 0), pad_edge=False)
+    made.add_column(heading, max_width=TABLE_WIDTH - width_of(columns, gap), overflow="fold")
+    for column in columns:
+        made.add_column(column.header, justify="right", no_wrap=True, width=column.width)
+    for row, name in enumerate(names):
+        made.add_row(Text(name), *(column.text(row) for column in columns))
+    if caption:
+        made.caption = Text(caption)
+        made.caption_justify = "left"
+    return made

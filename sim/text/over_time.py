@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from rich import box
-from rich.table import Table
-from rich.text import Text
-
 from sim.measure.paths import metric_of
 from sim.measure.quantities import WHOLE, Scope, Unit
-from sim.text.columns import TABLE_WIDTH, Column, show_intervals, width_of
+from sim.text.columns import TABLE_WIDTH, Column, show_intervals, table_of, width_of
 from sim.text.numerals import estimate_text, value_text
 from sim.text.traffic_words import of_scope
 from sim.text.wording import listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from rich.table import Table
 
     from sim.measure.estimates import Estimate
     from sim.text.reported import Cell
@@ -66,16 +64,9 @@ def table_over_time(cells: Sequence[Cell]) -> Table | None:
     names = [_name(cell, scope) for cell, scope in rows]
     least = min(max(map(len, names)), MOST_NAME)
     show_intervals(columns, gap, least)
-    made = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, gap - 1, 0, 0), pad_edge=False)
-    made.add_column("over time", max_width=TABLE_WIDTH - width_of(columns, gap), overflow="fold")
-    for column in columns:
-        made.add_column(column.header, justify="right", no_wrap=True, width=column.width)
-    for row, name in enumerate(names):
-        made.add_row(Text(name), *(column.text(row) for column in columns))
-    if any(column.shows_intervals for column in columns):
-        made.caption = Text("below a value: its 95 % interval over replications")
-        made.caption_justify = "left"
-    return made
+    shows = any(column.shows_intervals for column in columns)
+    caption = "below a value: its 95 % interval over replications" if shows else ""
+    return table_of("over time", names, columns, gap, caption)
 
 
 def _column(rows: Sequence[tuple[Cell, Scope]], header: str, base: str, rank: int) -> Column | None:

@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 
-from rich import box
 from rich.table import Table
-from rich.text import Text
 
 from sim.measure.paths import metric_of
-from sim.text.columns import TABLE_WIDTH, Column, short_percent, show_intervals, width_of
+from sim.text.columns import TABLE_WIDTH, Column, short_percent, show_intervals, table_of, width_of
 from sim.text.reported import Cell, lack_replications
 
 NAME_WIDTH = 16
@@ -24,16 +22,8 @@ def table(cells: Sequence[Cell]) -> Table:
     names, columns, gap = _layout(cells)
     least = _name_width(names)
     show_intervals(columns, gap, least)
-    made = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, gap - 1, 0, 0), pad_edge=False)
-    made.add_column("cell", max_width=TABLE_WIDTH - width_of(columns, gap), overflow="fold")
-    for column in columns:
-        made.add_column(column.header, justify="right", no_wrap=True, width=column.width)
-    for row, name in enumerate(names):
-        made.add_row(Text(name), *(column.text(row) for column in columns))
     numbered = [f"{number}: {cell.name}" for number, cell in zip(names, cells, strict=True) if number != cell.name]
-    made.caption = Text("\n".join([*numbered, *_notes(cells, columns)]))
-    made.caption_justify = "left"
-    return made
+    return table_of("cell", names, columns, gap, "\n".join([*numbered, *_notes(cells, columns)]))
 
 
 _TIMES = (

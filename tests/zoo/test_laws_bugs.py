@@ -59,20 +59,15 @@ ASKING: dict[str, Any] = {
     "action": {"outcomes": {"fail": {"share": 0.5, "retry_after": {"exponential": {"mean": "2s"}}}}}
 }
 
+SLOW_FAILURES = {
+    "outage": {"from": "0s", "to": "1s", "fail": 0.5, "final": 1.0, "latency": {"exponential": {"mean": "90ms"}}}
+}
 OUTAGES: dict[str, Any] = {
     "action": {
         **FAILING,
         "weather": [
             {"outage": {"from": "0s", "to": "1s", "outcomes": {"ack_lost": 0.3, "hang": 0.2}}},
-            {
-                "outage": {
-                    "from": "0s",
-                    "to": "1s",
-                    "fail": 0.5,
-                    "final": 1.0,
-                    "latency": {"exponential": {"mean": "90ms"}},
-                }
-            },
+            SLOW_FAILURES,
         ],
     }
 }
@@ -86,17 +81,7 @@ KEYS: dict[str, Any] = {
 DOWN: dict[str, Any] = {
     "action": {
         "latency": {"exponential": {"mean": "40ms"}},
-        "weather": [
-            {
-                "outage": {
-                    "from": "0s",
-                    "to": "1s",
-                    "fail": 0.5,
-                    "final": 1.0,
-                    "latency": {"exponential": {"mean": "90ms"}},
-                }
-            }
-        ],
+        "weather": [SLOW_FAILURES],
     }
 }
 KINDS: dict[str, Any] = {

@@ -21,6 +21,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final
 
+from sim.history import traffic, vocabulary
 from sim.history.events import Failure
 from sim.history.recorder import Start
 from sim.history.traffic import UNLIMITED, CallEnd
@@ -46,14 +47,8 @@ if TYPE_CHECKING:
     from sim.world.services.options import FrontOptions, Network
     from sim.world.services.surroundings import Surroundings
 
-REJECTIONS: Final = {
-    CallEnd.rejected_queue: "queue",
-    CallEnd.rejected_max_wait: "max_wait",
-    CallEnd.rejected_rate_limit: "rate_limit",
-    CallEnd.rejected_shed: "shed",
-    CallEnd.rejected_in_use: "in_use",
-}
-"""What stands behind `rejected.` in the answer to a call."""
+REASONS: Final = dict(zip(traffic.REJECTIONS, vocabulary.REJECTIONS, strict=True))
+"""What stands behind `rejected.` in the answer to a call that ends like this."""
 
 
 class Receiver(ABC):
@@ -357,7 +352,7 @@ class Service(Receiver):
         self.reply(visit)
 
     def _reject(self, visit: Visit, end: CallEnd, retry_after_ns: int = NEVER) -> None:
-        reason = REJECTIONS[end]
+        reason = REASONS[end]
         self.record("rejected", visit, (reason, retry_after_ns))
         visit.end, visit.how = end, THREW
         visit.answer = Failure(final=False, retry_after_ns=retry_after_ns, kind=rejected_by(reason))
