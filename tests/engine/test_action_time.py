@@ -55,6 +55,19 @@ def test_calls_that_hang_count_until_their_client_gives_up_on_them() -> None:
     assert ran_s(Impatient(), "hang") == 12
 
 
+@pytest.mark.parametrize(
+    "world",
+    [
+        {"action": {"weather": [{"outage": {"from": "0s", "to": "1h", "outcomes": {"hang": 1.0}}}]}},
+        {"world": "shared", "action": {"service": "db"}, "services": {"db": {"outcomes": {"hang": 1.0}}}},
+    ],
+    ids=["in an outage", "at a service"],
+)
+def test_hangs_count_as_long_wherever_they_come_from(world: dict[str, Any]) -> None:
+    cell = from_dict({"retrier": "none", "requests": {"count": 1}, **world})
+    assert simulate(cell, retrier=Impatient()).action_ns.tolist() == [12 * S]
+
+
 def test_calls_that_are_given_up_and_go_on_count_to_their_end() -> None:
     assert ran_s(Impatient(), "success 60s") == 6 * 60
 

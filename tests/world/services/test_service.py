@@ -5,6 +5,7 @@ from served import Patient, Served, serve
 
 from sim.clients.client import CallFailed
 from sim.history.events import LayerEffect, ServersChanged
+from sim.history.records import COLUMNS
 from sim.retriers.base import LoopRetrier
 
 ONE_SERVER = """
@@ -95,6 +96,19 @@ def test_waiting_work_that_was_given_up_is_dropped_at_its_turn() -> None:
 
 def test_work_that_has_begun_is_never_dropped() -> None:
     assert abandoned("dropped").requests.effects.tolist() == [2]
+
+
+# Others.
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_service_that_no_caller_uses_changes_no_request(first: bool) -> None:  # noqa: FBT001  # a parameter of pytest
+    used = "db: {servers: 2, latency: {exponential: {mean: 30ms}}, outcomes: {fail: 0.3}}"
+    unused = "other: {servers: 1, latency: {exponential: {mean: 30ms}}, outcomes: {fail: 0.3}}"
+    head = "retrier: {kind: policy, attempts: 3}\nrequests: {count: 50}\naction: {service: db}\n"
+    alone = serve(f"{head}services: {{{used}}}").requests
+    beside = serve(f"{head}services: {{{', '.join((unused, used) if first else (used, unused))}}}").requests
+    assert all((getattr(alone, name) == getattr(beside, name)).all() for name in COLUMNS)
 
 
 # The work.
