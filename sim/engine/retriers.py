@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sim.retriers.base import LoopRetrier, Retrier, ScheduledRetrier, promises_of
+from sim.retriers.base import Retrier, ScheduledRetrier, promises_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -117,8 +117,3 @@ class Retriers:
             retrier.bind(self._action)
             for name, indexes in retrier.tables.items():
                 self._store.define(space + name, indexes)
-
-
-def runs_outside(retrier: Retrier) -> bool:
-    """Tell whether a retrier is a client outside of the deployment."""
-    return isinstance(retrier, LoopRetrier)

@@ -189,11 +189,6 @@ class Call:
         """The answer to a call that a service made."""
 
     @property
-    def left_at(self) -> int:
-        """The place at which the service was done with it: its work or its write is over, or it was turned away."""
-        return min(self.out_at, self.work_end_at, self.written_at)
-
-    @property
     def left_ns(self) -> int | None:
         """The instant at which the service was done with it; None if it is not."""
         ends = (self.rejected, self.dropped, self.work_end, self.written)
