@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypeAliasType
 
-from sim.clients.policy.delay_law import ENTRY, DelayLaw
+from sim.clients.policy.delay_names import ENTRY
 from sim.clients.policy.formula_delay import FormulaDelay
 from sim.clients.policy.shaping import ShapedDelay
 from sim.kernel.durations import NS_PER_MS, format_duration
@@ -32,6 +32,8 @@ from sim.options.single_key import SingleKey
 
 if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaValue
+
+    from sim.clients.policy.delay_law import DelayLaw
 
 MOST_ENTRIES: Final = 1000
 _DURATION: Final = {"type": "string", "pattern": DURATION_PATTERN}

@@ -24,8 +24,9 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails
 
-from sim.clients.policy.delay_law import LAST, DelayLaw
-from sim.clients.policy.shaping import NAMES, BoundKeys
+from sim.clients.policy.delay_law import DelayLaw
+from sim.clients.policy.delay_names import LAST, NAMES
+from sim.clients.policy.shaping import BoundKeys
 from sim.kernel.durations import NS_PER_MS, RUNAWAY_NS, format_duration, parse_duration
 from sim.laws.formulas import FormulaError, Tree, parse
 from sim.laws.formulas.parser import FUNCTIONS

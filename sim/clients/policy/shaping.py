@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from sim.clients.policy.delay_law import ENTRY, DelayLaw
+from sim.clients.policy.delay_law import DelayLaw
+from sim.clients.policy.delay_names import NAMES
 from sim.kernel.durations import RUNAWAY_NS, format_duration
 from sim.laws.formulas import parse
 from sim.options.model import DurationNs, Options, Share
 from sim.options.single_key import SingleKey
 
-NAMES: Final = ("n", "u", "u2", "u_previous", "previous", "elapsed", ENTRY)
-"""What formulas of delays can ask for."""
 Positive = Annotated[DurationNs, Field(gt=0)]
 
 
