@@ -19,6 +19,7 @@ from pydantic import (
     GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
     ValidationError,
+    ValidationInfo,
     model_serializer,
     model_validator,
 )
@@ -31,6 +32,7 @@ from sim.kernel.durations import NS_PER_MS, RUNAWAY_NS, format_duration, parse_d
 from sim.laws.formulas import FormulaError, Tree, parse
 from sim.laws.formulas.parser import FUNCTIONS
 from sim.laws.formulas.tree import Number, folded, names_of
+from sim.options.model import is_of_file
 
 if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaValue
@@ -76,10 +78,10 @@ class FormulaDelay(BoundKeys):
 
     @model_validator(mode="before")
     @classmethod
-    def _gather(cls, value: Any) -> Any:
-        if not isinstance(value, Mapping) or "given" in value:
+    def _gather(cls, value: Any, info: ValidationInfo) -> Any:
+        if not isinstance(value, Mapping) or ("given" in value and not is_of_file(info.context)):
             return value
-        own = {key: one for key, one in value.items() if key in cls.model_fields}
+        own = {key: one for key, one in value.items() if key in cls.model_fields and key != "given"}
         return {**own, "given": {key: one for key, one in value.items() if key not in own}}
 
     @model_validator(mode="after")
