@@ -144,8 +144,9 @@ def _next(law: DelayLaw, state: dict[str, Range], n: int | None) -> tuple[dict[s
         known[name] = range_of(tree, known)
     found = range_of(body, known)
     after = {LAST + name: known[name] for name, _ in law.lets}
-    # A delay below 0 has stopped the run, and what is not finite has been replaced.
-    previous = Range(max(found.low, _LEAST_MS), min(max(found.high, _LEAST_MS), _LARGEST))
+    # A delay below 0 has stopped the run, unless `first` stood for it, and what is not finite has been replaced.
+    least_ms = _LEAST_MS if law.first_ns is None else -_LARGEST
+    previous = Range(max(found.low, least_ms), min(max(found.high, least_ms), _LARGEST))
     if not found.is_finite:
         overflow_ms = ms_of_ns(law.overflow_ns)
         previous = previous.hull(Range(overflow_ms, overflow_ms))

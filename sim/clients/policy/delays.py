@@ -27,7 +27,7 @@ from typing_extensions import TypeAliasType
 
 from sim.clients.policy.delay_names import ENTRY
 from sim.clients.policy.formula_delay import FormulaDelay
-from sim.clients.policy.shaping import ShapedDelay
+from sim.clients.policy.shaping import MOST_ENTRIES, ShapedDelay, Then
 from sim.kernel.durations import NS_PER_MS, format_duration
 from sim.options.model import DURATION_PATTERN, DurationNs, Options, file_rules
 from sim.options.single_key import SingleKey
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     from sim.clients.policy.delay_law import DelayLaw
 
-MOST_ENTRIES: Final = 1000
 _DURATION: Final = {"type": "string", "pattern": DURATION_PATTERN}
 
 
@@ -135,9 +134,7 @@ class TableDelay(ShapedDelay):
     """One delay after the other; may be written as a bare list."""
 
     delays: Annotated[tuple[DurationNs, ...], Field(strict=False, min_length=1, max_length=MOST_ENTRIES)]
-    then: Literal["repeat", "stop"] = Field(
-        default="repeat", description="Behind the last one: it repeats, or there is no further retry."
-    )
+    then: Then = "repeat"
 
     @model_validator(mode="before")
     @classmethod

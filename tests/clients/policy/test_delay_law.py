@@ -84,6 +84,15 @@ def test_a_negative_delay_changes_nothing_that_is_remembered() -> None:
     assert state == [0.0, 1.0]
 
 
+@pytest.mark.parametrize("text", ["5 * n - 9", "5 * n - 9 + 0 * previous", "5 * n - 9 + 0 * elapsed"])
+def test_a_first_delay_of_its_own_stands_for_a_negative_one_too(text: str) -> None:
+    law = DelayLaw(body=parse(text, ("n", "previous", "elapsed")), first_ns=7)
+    state, states = law.start(), [np.array([one, one]) for one in law.start()]
+    assert [law.delay_ns(n, 0, state, []) for n in (1, 2)] == [7, MS]
+    assert law.delays_ns(np.array([1, 2]), np.zeros(2, np.int64), states, []).tolist() == [7, MS]
+    assert law.wait(2) in [(1.0, 1.0), (0.0, float("inf"))]
+
+
 def test_what_infinity_was_replaced_by_is_the_delay_before() -> None:
     law = DelayLaw(body=parse("1 / (n - 1) + previous", ("n", "previous")), overflow_ns=8 * MS)
     state = law.start()

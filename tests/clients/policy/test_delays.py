@@ -51,6 +51,8 @@ def delays_ms(written: Any, *, u: float = 0.0, count: int = 4) -> list[float]:
         ({"table": ["15ms", "30ms"]}, [15, 30, 30, 30]),
         ({"table": {"delays": ["15ms", "30ms"], "then": "stop"}}, [15, 30, -1 / MS, -1 / MS]),
         ({"formula": "100ms * n ** 2"}, [100, 400, 900, 1600]),
+        ({"formula": "entry * n", "table": ["15ms", "30ms"]}, [15, 60, 90, 120]),
+        ({"formula": "entry", "table": ["15ms"], "then": "stop"}, [15, -1 / MS, -1 / MS, -1 / MS]),
         ({"formula": 7}, [7, 7, 7, 7]),
         ({"formula": "elapsed + 1"}, [1, 1, 1, 1]),
         ({"formula": "previous * 2 + 1"}, [1, 3, 7, 15]),
@@ -208,6 +210,9 @@ NO_NAME = "a name in formulas has up to 32 lowercase letters, digits and '_', an
         ({"formula": "n", "let": {"f": "u"}}, ("let", "f"), "no formula asks for 'f'"),
         ({"formula": "f", "let": {"f": "u"}, "start": {"f": 1}}, ("start", "f"), "no formula asks for 'last_f'"),
         ({"formula": "n", "start": {"previous": 1}}, ("start", "previous"), "no formula asks for 'previous'"),
+        ({"formula": "n", "table": ["1s"]}, ("table",), "no formula asks for 'entry'"),
+        ({"formula": "n", "then": "stop"}, ("then",), "only a table can stop"),
+        ({"formula": "n", "entry": 1}, ("entry",), "'entry' has a meaning in formulas already"),
         ({"formula": "n", "state": "client"}, ("state",), "no formula asks for what was before, so there is no state"),
         ({"formula": "n", "cap_applies": "after"}, ("cap_applies",), "cap_applies needs a cap"),
         ({"formula": "n", "cap_applies": "after", "cap": 5}, ("cap",), "the cap is a duration, such as 20s"),
@@ -246,6 +251,7 @@ def test_a_mistake_has_its_place_and_its_reason(written: Any, place: tuple[str, 
             "the formula ends where a number, a name or a bracket is missing (at column 4 of '1 +')",
         ),
         ({"formula": "a + b", "let": {"a": "b", "b": "1"}}, ("let", "a"), "unknown name 'b'"),
+        ({"formula": "entry"}, ("formula",), "unknown name 'entry'"),
         ({"formula": "f", "let": {"f": "f + 1"}}, ("let", "f"), "unknown name 'f'"),
         (
             {"formula": "last_b", "b": 1},
@@ -291,6 +297,7 @@ def test_what_is_no_delay_is_refused(written: Any) -> None:
 
 
 WRITTEN = [
+    {"formula": "entry * u", "table": ["15s", "30s"], "then": "stop"},
     "none",
     {"constant": "500ms"},
     {"constant": {"delay": "2s", "jitter": {"spread": 0.25}}},

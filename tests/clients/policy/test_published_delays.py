@@ -17,11 +17,30 @@ LAST = 1.0 - 2.0**-53
 RETRIES = range(1, 6)
 Reference = Callable[[int, float], float]
 
+
+def _polly(t: float) -> float:
+    return 2**t * math.tanh(math.sqrt(4 * t))
+
+
+def _truncated(n: int) -> int:
+    wait = 500
+    for _ in range(n - 1):
+        wait = int(wait * 1.5)
+    return wait
+
+
+def _decorrelated(n: int, u: float) -> float:
+    sleep = 5.0
+    for _ in range(n):
+        sleep = min(2000, 5 + u * (3 * sleep - 5))
+    return sleep
+
+
 ROWS: list[tuple[str, Any, Reference]] = [
     (
         "tenacity 9.2.1 wait_exponential(1, max=10, min=3)",
         {"exponential": {"initial": "1s", "cap": "10s", "at_least": "3s"}},
-        lambda n, u: 1e3 * max(3, min(2 ** (n - 1), 10)),
+        lambda n, _u: 1e3 * max(3, min(2 ** (n - 1), 10)),
     ),
     (
         "tenacity 9.2.1 wait_random_exponential(1, max=10, min=0.5)",
@@ -77,7 +96,7 @@ ROWS: list[tuple[str, Any, Reference]] = [
         {"exponential": {"initial": "25ms", "cap": "250ms", "jitter": "full", "floor": "1ms"}},
         lambda n, u: float({0.0: 0, 0.5: b // 2, LAST: b - 1}[u]) if (b := (25, 50, 100, 200, 250)[n - 1]) else 0.0,
     ),
-    ("Polly 8 constant", {"constant": {"delay": "2s", "jitter": {"spread": 0.25}}}, lambda n, u: 1500 + 1000 * u),
+    ("Polly 8 constant", {"constant": {"delay": "2s", "jitter": {"spread": 0.25}}}, lambda _n, u: 1500 + 1000 * u),
     (
         "Polly 8 linear",
         {"linear": {"initial": "2s", "step": "2s", "jitter": {"spread": 0.25}}},
@@ -95,7 +114,7 @@ ROWS: list[tuple[str, Any, Reference]] = [
     (
         "resilience4j 2.4.0: truncated at every step",
         {"formula": "f", "let": {"f": "floor(last_f * mult ** min(n - 1, 1))"}, "start": {"f": "500ms"}, "mult": 1.5},
-        lambda n, u: float((500, 750, 1125, 1687, 2530)[n - 1]),
+        lambda n, _u: float((500, 750, 1125, 1687, 2530)[n - 1]),
     ),
     (
         "resilience4j 2.4.0 with random waits",
@@ -118,7 +137,7 @@ ROWS: list[tuple[str, Any, Reference]] = [
     (
         "Temporal",
         {"exponential": {"initial": "1s", "cap": "100s"}},
-        lambda n, u: 1e3 * min(2 ** (n - 1), 100),
+        lambda n, _u: 1e3 * min(2 ** (n - 1), 100),
     ),
     (
         "Step Functions with full jitter",
@@ -133,7 +152,7 @@ ROWS: list[tuple[str, Any, Reference]] = [
     (
         "BullMQ 6.7.0 exponential",
         {"exponential": {"initial": "1.3ms", "round": "1ms"}},
-        lambda n, u: math.floor(2 ** (n - 1) * 1.3 + 0.5),
+        lambda n, _u: math.floor(2 ** (n - 1) * 1.3 + 0.5),
     ),
     (
         "BullMQ 6.7.0 exponential with jitter",
@@ -147,7 +166,7 @@ ROWS: list[tuple[str, Any, Reference]] = [
     ),
     (
         "Inngest",
-        {"table": {"delays": ["15s", "30s", "1m", "2m"], "jitter": {"plus": "30s"}, "floor": "1ms"}},
+        {"formula": "entry + floor(u * 30s)", "table": ["15s", "30s", "1m", "2m"]},
         lambda n, u: 1e3 * (15, 30, 60, 120, 120)[n - 1] + int(u * 30_000),
     ),
     (
@@ -163,7 +182,7 @@ ROWS: list[tuple[str, Any, Reference]] = [
     (
         "AWS decorrelated jitter",
         {"decorrelated": {"base": "5ms", "cap": "2s"}},
-        lambda n, u: _decorrelated(n, u),
+        _decorrelated,
     ),
     (
         "Convex backend",
@@ -173,7 +192,7 @@ ROWS: list[tuple[str, Any, Reference]] = [
     (
         "Cloud Tasks: doubles three times, then grows by steps, then not",
         {"let": {"e": "min(n - 1, 3)"}, "formula": "min(cap, b * 2 ** e * max(1, n - e))", "cap": "180s", "b": "10s"},
-        lambda n, u: 1e3 * (10, 20, 40, 80, 160)[n - 1],
+        lambda n, _u: 1e3 * (10, 20, 40, 80, 160)[n - 1],
     ),
     (
         "p-retry 9.0.0 randomized",
@@ -201,24 +220,6 @@ ROWS: list[tuple[str, Any, Reference]] = [
         lambda n, u: max(1, min(1000 * 2 ** (n - 1), 5000) + u * 100),
     ),
 ]
-
-
-def _polly(t: float) -> float:
-    return 2**t * math.tanh(math.sqrt(4 * t))
-
-
-def _truncated(n: int) -> int:
-    wait = 500
-    for _ in range(n - 1):
-        wait = int(wait * 1.5)
-    return wait
-
-
-def _decorrelated(n: int, u: float) -> float:
-    sleep = 5.0
-    for _ in range(n):
-        sleep = min(2000, 5 + u * (3 * sleep - 5))
-    return sleep
 
 
 @pytest.mark.parametrize("u", [0.0, 0.5, LAST])
