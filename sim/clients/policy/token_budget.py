@@ -98,7 +98,7 @@ def _written(amount: float) -> int | float:
 def _amount_or(*words: str) -> _Form:
     listed = " or ".join(f"'{word}'" for word in words)
     return _Form(
-        lambda value: value if value in words else _amount(value, or_else=listed),
+        lambda value: value if isinstance(value, str) and value in words else _amount(value, or_else=listed),
         lambda value: value if isinstance(value, str) else _written(value),
         {"anyOf": [_AMOUNT_SCHEMA, {"enum": list(words)}]},
     )
@@ -159,7 +159,9 @@ def _written_refund(refund: Refund) -> Any:
 def _test(value: Any) -> Any:
     if isinstance(value, Mapping) and set(value) == {"above"}:
         return _amount(value["above"])
-    if value in ("at_least_cost", "above_half") or (isinstance(value, float) and 0 <= value <= MOST_TOKENS):
+    if (isinstance(value, str) and value in {"at_least_cost", "above_half"}) or (
+        isinstance(value, float) and 0 <= value <= MOST_TOKENS
+    ):
         return value
     raise PydanticCustomError(
         "allows", "expected at_least_cost, above_half or a number such as {example}", {"example": "{above: 1.0}"}
@@ -276,6 +278,11 @@ class TokensOptions(Options):
             raise ValueError("a budget of 0 tokens never allows a retry; leave out the retries instead")
         if isinstance(self.start, float) and self.start > self.capacity:
             raise ValueError(f"start exceeds the capacity of {_written(self.capacity)} tokens")
+        income = (self.on_request, self.per_second, self.on_success.clean)
+        needs_tokens = self.allows != "at_least_cost" or all(cost for _, cost in self.cost)
+        if needs_tokens and not self.start_thousandths and not any(income):
+            # What a success after a retry brings is none: no retry ever goes.
+            raise ValueError("it starts empty and nothing brings tokens, so no retry could ever go")
         if self.allows == "at_least_cost":
             for name, cost in self.cost:
                 if cost > self.capacity:
@@ -290,10 +297,16 @@ class TokensOptions(Options):
                 raise ValueError("on_success: last_cost is what a retry paid, but with charges: on_failure none pays")
         return self
 
+    @property
+    def start_thousandths(self) -> int:
+        """How many thousandths of a token there are at first."""
+        if isinstance(self.start, str):
+            return _thousandths(self.capacity) if self.start == "full" else 0
+        return _thousandths(self.start)
+
     def encoded(self) -> EncodedTokens:
         """Return the whole numbers that a cell runs from."""
         capacity = _thousandths(self.capacity)
-        starts = {"full": capacity, "empty": 0}
         by_name = sorted(self.cost, key=lambda item: item[0] == ELSE)
         retried = self.on_success.retried
         if isinstance(self.allows, float):
@@ -302,7 +315,7 @@ class TokensOptions(Options):
             above_doubled = capacity if self.allows == "above_half" else AT_LEAST_COST
         return EncodedTokens(
             capacity=capacity,
-            start=starts[self.start] if isinstance(self.start, str) else _thousandths(self.start),
+            start=self.start_thousandths,
             costs=tuple((name, _thousandths(cost)) for name, cost in by_name),
             clean=_thousandths(self.on_success.clean),
             retried=THE_LAST if isinstance(retried, str) else _thousandths(retried),
