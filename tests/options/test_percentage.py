@@ -37,7 +37,7 @@ def test_a_share_beyond_the_whole_is_refused(wrong: Any) -> None:
 
 @pytest.mark.parametrize("wrong", ["half", "0.5", "-5%", "5%%", "9" * 40 + "%"])
 def test_a_text_that_is_no_percentage_is_refused(wrong: str) -> None:
-    with pytest.raises(ValidationError, match="expected a share such as 50% or 0.5, not '"):
+    with pytest.raises(ValidationError, match="expected a share such as 50% or"):
         SHARE.validate_python(wrong)
 
 

@@ -33,13 +33,13 @@ def in_span(instants_ns: Sequence[int], of_ns: int | None, now_ns: int) -> int:
 
 
 def window_allows(
+    *,
     share: Fraction,
     of_ns: int,
     per_second: Fraction,
     requests_ns: Sequence[int],
     retries_ns: Sequence[int],
     now_ns: int,
-    *,
     down: bool = False,
 ) -> bool:
     """Whether one more retry may go by a budget of kind `window`."""
@@ -121,53 +121,63 @@ class Course:
 
     changes: list[tuple[str, int]] = field(default_factory=lambda: [("closed", 0)])
     passed: list[bool] = field(default_factory=list)
+    spell_of: list[int] = field(default_factory=list)
+    """The state in which each call passed, by its place in `changes`."""
+    heard: list[tuple[int, Answer]] = field(default_factory=list)
+    """All answers that count, with the state in which they do."""
+    released: list[int] = field(default_factory=list)
+    """The state of each place that was given back."""
+
+    @property
+    def spell(self) -> int:
+        """The present state, by its place in `changes`."""
+        return len(self.changes) - 1
 
 
 def course_of(rules: BreakerRules, steps: Sequence[Step]) -> Course:
     """Tell what a breaker does, state by state, from all that it was told."""
     course = Course()
-    spell_of: list[int] = []
-    """The state, by its number, in which each call passed."""
-    heard: list[tuple[int, Answer]] = []
-    """All answers with the number of the state in which they count."""
-    released: list[int] = []
     for step in steps:
         state, since_ns = course.changes[-1]
         if state == "half_open" and rules.max_wait_ns is not None and step.now_ns - since_ns >= rules.max_wait_ns:
             course.changes.append(("open", since_ns + rules.max_wait_ns))
-        state, since_ns = course.changes[-1]
         if step.what == "ask":
-            openings = _openings_in_a_row(course.changes)
-            if state == "open" and step.now_ns >= since_ns + rules.open_ns(openings):
-                course.changes.append(("half_open", step.now_ns))
-                state = "half_open"
-            spell = len(course.changes) - 1
-            places = spell_of.count(spell) - released.count(spell)
-            passes = state == "closed" or (state == "half_open" and places < rules.calls)
-            course.passed.append(passes)
-            if passes:
-                spell_of.append(spell)
-            continue
-        spell = len(course.changes) - 1
-        if step.what == "uncounted":
-            if spell_of[step.call] == spell and not rules.keeps:
-                released.append(spell)
-            continue
-        if spell_of[step.call] != spell and not rules.late:
-            continue
-        slow = rules.slow_over_ns is not None and step.took_ns > rules.slow_over_ns
-        heard.append((spell, (step.now_ns, step.failed, slow)))
-        here = [answer for in_spell, answer in heard if in_spell == spell]
-        if state == "closed":
-            seen = answers_seen(rules.window, rules.size, rules.slots, here, step.now_ns)
-            judged = step.failed or slow or not rules.at_failure
-            if judged and seen[0] >= rules.at_least and _bad(rules, seen, rules.opens):
-                course.changes.append(("open", step.now_ns))
-        elif state == "half_open":
-            seen = answers_seen("life", 0, 0, here, step.now_ns)
-            if seen[0] >= rules.half_open_at_least:
-                course.changes.append(("open" if _bad(rules, seen, rules.closes) else "closed", step.now_ns))
+            _ask(rules, course, step)
+        elif step.what == "answer":
+            _answer(rules, course, step)
+        elif course.spell_of[step.call] == course.spell and not rules.keeps:
+            course.released.append(course.spell)
     return course
+
+
+def _ask(rules: BreakerRules, course: Course, step: Step) -> None:
+    state, since_ns = course.changes[-1]
+    if state == "open" and step.now_ns >= since_ns + rules.open_ns(_openings_in_a_row(course.changes)):
+        state = "half_open"
+        course.changes.append((state, step.now_ns))
+    places = course.spell_of.count(course.spell) - course.released.count(course.spell)
+    passes = state == "closed" or (state == "half_open" and places < rules.calls)
+    course.passed.append(passes)
+    if passes:
+        course.spell_of.append(course.spell)
+
+
+def _answer(rules: BreakerRules, course: Course, step: Step) -> None:
+    if course.spell_of[step.call] != course.spell and not rules.late:
+        return
+    slow = rules.slow_over_ns is not None and step.took_ns > rules.slow_over_ns
+    course.heard.append((course.spell, (step.now_ns, step.failed, slow)))
+    here = [answer for spell, answer in course.heard if spell == course.spell]
+    state = course.changes[-1][0]
+    if state == "closed":
+        seen = answers_seen(rules.window, rules.size, rules.slots, here, step.now_ns)
+        judged = step.failed or slow or not rules.at_failure
+        if judged and seen[0] >= rules.at_least and _bad(rules, seen, rules.opens):
+            course.changes.append(("open", step.now_ns))
+    elif state == "half_open":
+        seen = answers_seen("life", 0, 0, here, step.now_ns)
+        if seen[0] >= rules.half_open_at_least:
+            course.changes.append(("open" if _bad(rules, seen, rules.closes) else "closed", step.now_ns))
 
 
 def passed_in_half_open(changes: Sequence[tuple[str, int]], passed_ns: Sequence[int]) -> list[int]:

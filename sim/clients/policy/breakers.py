@@ -43,13 +43,13 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 from typing_extensions import TypeAliasType
 
 from sim.clients.policy.answer_windows import Counts, WindowKind, empty_window
 from sim.clients.policy.answers import FAILURES, AnswerName, ScopeField, name_that_fits
 from sim.history.vocabulary import SUCCESS
-from sim.kernel.durations import NS_PER_S
+from sim.kernel.durations import NS_PER_S, format_duration
 from sim.kernel.errors import InternalError
 from sim.options.model import DurationNs, Options
 from sim.options.percentage import PercentOrShare, exact
@@ -204,7 +204,7 @@ class BreakerOptions(Options):
         default=60 * NS_PER_S, description="How long it stays open.", json_schema_extra={"default": "1m"}
     )
     half_open: HalfOpenOptions = Field(default=HalfOpenOptions(), description="The calls that pass afterwards.")
-    counts: Annotated[tuple[AnswerName, ...], Field(strict=False, min_length=1, max_length=100)] = Field(
+    counts: Annotated[tuple[AnswerName, ...], Field(strict=False, max_length=100)] = Field(
         default=FAILURES, description="Answers that are failures, besides those that are successes."
     )
     others: Literal["uncounted", "success"] = Field(
@@ -224,6 +224,13 @@ class BreakerOptions(Options):
         default="ignored", description="What an answer to a call of an earlier state does."
     )
     scope: ScopeField = None
+
+    @field_validator("counts")
+    @classmethod
+    def _counts_something(cls, counts: tuple[str, ...]) -> tuple[str, ...]:
+        if not counts:
+            raise ValueError("name at least one answer that counts, otherwise it could never open")
+        return counts
 
     @model_validator(mode="before")
     @classmethod
@@ -252,7 +259,9 @@ class BreakerOptions(Options):
         elif not isinstance(window, TimeWindow):
             raise ValueError("slots are parts of a window in time, such as {time: 60s}")
         elif window.time % self.slots:
-            raise ValueError(f"a window of {window.time} ns does not divide into {self.slots} slots of whole ns")
+            raise ValueError(
+                f"a window of {format_duration(window.time)} does not divide into {self.slots} slots of whole ns"
+            )
         return self
 
     def encoded(self) -> EncodedBreaker:

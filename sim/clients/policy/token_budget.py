@@ -290,6 +290,10 @@ class TokensOptions(Options):
                     raise ValueError(f"{what} costs more than the capacity of {_written(self.capacity)} tokens: never")
         if isinstance(self.allows, float) and self.allows >= self.capacity:
             raise ValueError("allows: the level is never above the capacity, so no retry could go")
+        return self
+
+    @model_validator(mode="after")
+    def _knows_who_pays(self) -> Self:
         if self.charges == "on_failure":
             if self.takes == "at_start":
                 raise ValueError("takes: at_start says when a retry pays, but with charges: on_failure failures pay")

@@ -158,7 +158,7 @@ def test_a_refusal_takes_nothing() -> None:
 
 
 @pytest.mark.parametrize(("empty", "refuses"), [("wait", False), ("refuse", True)])
-def test_the_machine_is_told_whether_a_wait_is_a_refusal(empty: str, refuses: bool) -> None:
+def test_the_machine_is_told_whether_a_wait_is_a_refusal(*, empty: str, refuses: bool) -> None:
     assert rate_limit(rate="1/s", empty=empty).refuses is refuses
 
 

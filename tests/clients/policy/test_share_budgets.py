@@ -90,14 +90,14 @@ def test_a_share_above_one_allows_several_retries_a_request() -> None:
 
 
 @pytest.mark.parametrize(("now_ns", "allowed"), [(10 * S - 1, True), (10 * S, False)])
-def test_a_request_counts_until_it_is_exactly_as_old_as_the_window(now_ns: int, allowed: bool) -> None:
+def test_a_request_counts_until_it_is_exactly_as_old_as_the_window(*, now_ns: int, allowed: bool) -> None:
     budget = window(share=1, of="10s")
     start(budget, 1)
     assert budget.allows(now_ns, "failed") is allowed
 
 
 @pytest.mark.parametrize(("now_ns", "allowed"), [(11 * S - 1, False), (11 * S, True)])
-def test_a_retry_counts_until_it_is_exactly_as_old_as_the_window(now_ns: int, allowed: bool) -> None:
+def test_a_retry_counts_until_it_is_exactly_as_old_as_the_window(*, now_ns: int, allowed: bool) -> None:
     budget = window(share=1, of="10s")
     start(budget, 1)
     budget.allows(S, "failed")
@@ -176,7 +176,7 @@ def test_a_request_that_is_over_counts_no_longer() -> None:
 
 
 @pytest.mark.parametrize("sleeping", [True, False])
-def test_a_retry_that_sleeps_counts_only_if_stated(sleeping: bool) -> None:
+def test_a_retry_that_sleeps_counts_only_if_stated(*, sleeping: bool) -> None:
     budget = active(at_least=1, sleeping=sleeping)
     budget.retry_asleep(0)
     assert budget.allows(0, "failed") is not sleeping
@@ -236,7 +236,7 @@ def test_a_failure_counts_also_if_its_kind_is_not_retried() -> None:
 
 
 @pytest.mark.parametrize(("now_ns", "allowed"), [(10 * S - 1, False), (10 * S, True)])
-def test_failures_count_until_they_are_exactly_as_old_as_the_window(now_ns: int, allowed: bool) -> None:
+def test_failures_count_until_they_are_exactly_as_old_as_the_window(*, now_ns: int, allowed: bool) -> None:
     budget = failures(share=0.5, of="10s")
     budget.failed(0, "failed", retryable=True)
     start(budget, 1, S)
@@ -304,7 +304,13 @@ def test_a_window_decides_as_a_recount_of_all_events(
             budget.request_started(now_ns)
             requests_ns.append(now_ns)
         allowed = window_allows(
-            Fraction(repr(share)), of_s * S, per_second, requests_ns, retries_ns, now_ns, down=rounding == "down"
+            share=Fraction(repr(share)),
+            of_ns=of_s * S,
+            per_second=per_second,
+            requests_ns=requests_ns,
+            retries_ns=retries_ns,
+            now_ns=now_ns,
+            down=rounding == "down",
         )
         assert budget.allows(now_ns, "failed") == allowed
         if what == "retry" and allowed:
@@ -341,7 +347,7 @@ def test_failures_decide_as_a_recount_of_all_events(share: float, of: str, event
     ),
 )
 def test_retries_in_flight_are_those_that_a_list_of_them_has(
-    share: float, at_least: int, sleeping: bool, rounding: str, steps: list[str]
+    *, share: float, at_least: int, sleeping: bool, rounding: str, steps: list[str]
 ) -> None:
     options = ActiveOptions.model_validate(
         {"share": share, "at_least": at_least, "sleeping": sleeping, "round": rounding}

@@ -262,7 +262,7 @@ def test_time_does_not_go_back() -> None:
 
 
 @pytest.mark.parametrize(("retried", "last_cost"), [(False, 1), (True, -1)])
-def test_only_a_retry_has_a_cost_to_give_back(retried: bool, last_cost: int) -> None:
+def test_only_a_retry_has_a_cost_to_give_back(*, retried: bool, last_cost: int) -> None:
     budget = cell(capacity=5, start=0, on_success=1)
     with pytest.raises(InternalError, match="gives back"):
         budget.succeeded(0, retried=retried, last_cost=last_cost)
@@ -294,7 +294,8 @@ steps = st.lists(
     charges=st.sampled_from(["on_retry", "on_failure"]),
     steps=steps,
 )
-def test_the_level_is_that_of_a_recount_with_fractions(  # noqa: PLR0917  # one argument a key
+def test_the_level_is_that_of_a_recount_with_fractions(
+    *,
     capacity: float,
     start: Any,
     cost: float,
@@ -397,6 +398,9 @@ def test_options_are_written_as_they_were_read(written: dict[str, Any]) -> None:
     assert TokensOptions.model_validate(options.model_dump(mode="json")) == options
 
 
+NOT_TOKENS = "expected a number of tokens from 0 to 1,000,000,000 with at most three digits after the point"
+
+
 @pytest.mark.parametrize(
     ("options", "place", "reason"),
     [
@@ -405,23 +409,22 @@ def test_options_are_written_as_they_were_read(written: dict[str, Any]) -> None:
         (
             {"capacity": -1},
             ("capacity",),
-            "expected a number of tokens from 0 to 1,000,000,000 with at most three digits after the point, not -1",
+            NOT_TOKENS + ", not -1",
         ),
         (
             {"capacity": 1.0005},
             ("capacity",),
-            "expected a number of tokens from 0 to 1,000,000,000 with at most three digits after the point, not 1.0005",
+            NOT_TOKENS + ", not 1.0005",
         ),
         (
             {"capacity": True},
             ("capacity",),
-            "expected a number of tokens from 0 to 1,000,000,000 with at most three digits after the point, not True",
+            NOT_TOKENS + ", not True",
         ),
         (
             {"capacity": 5, "start": "half"},
             ("start",),
-            "expected a number of tokens from 0 to 1,000,000,000 with at most three digits after the point, or 'full' or"
-            " 'empty', not half",
+            NOT_TOKENS + ", or 'full' or 'empty', not half",
         ),
         ({"capacity": 5, "start": 6}, (), "start exceeds the capacity of 5 tokens"),
         ({"capacity": 5, "cost": 6}, (), "a retry costs more than the capacity of 5 tokens: never"),
@@ -439,13 +442,12 @@ def test_options_are_written_as_they_were_read(written: dict[str, Any]) -> None:
         (
             {"capacity": 5, "cost": {"failed": "1", "else": 1}},
             ("cost", "failed"),
-            "expected a number of tokens from 0 to 1,000,000,000 with at most three digits after the point, not 1",
+            NOT_TOKENS + ", not 1",
         ),
         (
             {"capacity": 5, "cost": "dear"},
             ("cost",),
-            "expected a number of tokens from 0 to 1,000,000,000 with at most three digits after the point, or numbers by"
-            " answer, such as {timed_out: 10, else: 5}, not dear",
+            NOT_TOKENS + ", or numbers by answer, such as {timed_out: 10, else: 5}, not dear",
         ),
         (
             {"capacity": 5, "on_success": {"clean": 1}},
@@ -455,7 +457,7 @@ def test_options_are_written_as_they_were_read(written: dict[str, Any]) -> None:
         (
             {"capacity": 5, "on_success": {"clean": "last_cost", "retried": 1}},
             ("on_success",),
-            "expected a number of tokens from 0 to 1,000,000,000 with at most three digits after the point, not last_cost",
+            NOT_TOKENS + ", not last_cost",
         ),
         (
             {"capacity": 5, "allows": "always"},
