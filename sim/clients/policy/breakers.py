@@ -43,19 +43,28 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
-from typing_extensions import TypeAliasType
+from pydantic import Field, field_validator, model_validator
 
-from sim.clients.policy.answer_windows import Counts, WindowKind, empty_window
+from sim.clients.policy.answer_windows import (
+    MOST_CALLS,
+    CallsWindow,
+    ConsecutiveWindow,
+    Counts,
+    LifeWindow,
+    TimeWindow,
+    Window,
+    WindowKind,
+    empty_window,
+)
 from sim.clients.policy.answers import FAILURES, AnswerName, ScopeField, name_that_fits
+from sim.clients.policy.delay_law import DelayLaw
+from sim.clients.policy.delays import ConstantDelay, DelayField, DelayOptions, NoDelay, TableDelay, delay_law
 from sim.history.vocabulary import SUCCESS
 from sim.kernel.durations import NS_PER_S, format_duration
 from sim.kernel.errors import InternalError
 from sim.options.model import DurationNs, Options
 from sim.options.percentage import PercentOrShare, exact
-from sim.options.single_key import SingleKey
 
-MOST_CALLS: Final = 1_000_000
 MOST_SLOTS: Final = 10_000
 REFUSED: Final = -1
 """In place of a ticket: no call."""
@@ -72,44 +81,6 @@ _CHANGES: Final[Mapping[tuple[State, str], State]] = {
     ("half_open", "waited for too long"): "open",
     ("half_open", "enough succeeded"): "closed",
 }
-
-
-class CallsWindow(Options):
-    """The last answers."""
-
-    calls: Annotated[int, Field(ge=1, le=MOST_CALLS)]
-
-
-class TimeWindow(Options):
-    """The answers of a span of time."""
-
-    time: Annotated[DurationNs, Field(gt=0)]
-
-
-class ConsecutiveWindow(Options):
-    """The failures since the last success; so many open the breaker."""
-
-    consecutive: Annotated[int, Field(ge=1, le=MOST_CALLS)]
-
-
-class LifeWindow(Options):
-    """All answers since it was last closed."""
-
-
-Window = TypeAliasType(
-    "Window",
-    Annotated[
-        CallsWindow | TimeWindow | ConsecutiveWindow | LifeWindow,
-        SingleKey(
-            "window",
-            "{calls: 100}",
-            {"calls": CallsWindow, "time": TimeWindow, "consecutive": ConsecutiveWindow, "life": LifeWindow},
-            scalars={"calls": "calls", "time": "time", "consecutive": "consecutive"},
-            bare=("life",),
-        ),
-    ],
-)
-"""Which answers a breaker looks at."""
 
 
 class HalfOpenOptions(Options):
@@ -155,10 +126,6 @@ class SlowOptions(Options):
         return self
 
 
-def _one_duration(value: Any) -> Any:
-    return value["constant"] if isinstance(value, Mapping) and set(value) == {"constant"} else value
-
-
 class EncodedBreaker(NamedTuple):
     """All that a breaker runs from, except for its open time: whole numbers, -1 for none, and names."""
 
@@ -200,8 +167,10 @@ class BreakerOptions(Options):
         default=None,
         description="Stays closed with fewer answers; the size of a window in calls, otherwise 100, if left out.",
     )
-    open: Annotated[DurationNs, Field(gt=0), BeforeValidator(_one_duration)] = Field(
-        default=60 * NS_PER_S, description="How long it stays open.", json_schema_extra={"default": "1m"}
+    open: DelayField = Field(
+        default=ConstantDelay(delay=60 * NS_PER_S),
+        description="How long it stays open; in a law `n` is the number of openings in a row.",
+        json_schema_extra={"default": "60s"},
     )
     half_open: HalfOpenOptions = Field(default=HalfOpenOptions(), description="The calls that pass afterwards.")
     counts: Annotated[tuple[AnswerName, ...], Field(strict=False, max_length=100)] = Field(
@@ -224,6 +193,15 @@ class BreakerOptions(Options):
         default="ignored", description="What an answer to a call of an earlier state does."
     )
     scope: ScopeField = None
+
+    @field_validator("open")
+    @classmethod
+    def _ends_at_last(cls, law: DelayOptions) -> DelayOptions:
+        if isinstance(law, NoDelay) or (isinstance(law, ConstantDelay) and not law.delay):
+            raise ValueError("open for no time, a breaker would refuse nothing")
+        if isinstance(law, TableDelay) and law.then == "stop":
+            raise ValueError("a breaker stays open for some time each time; let the last entry repeat")
+        return law
 
     @field_validator("counts")
     @classmethod
@@ -263,6 +241,10 @@ class BreakerOptions(Options):
                 f"a window of {format_duration(window.time)} does not divide into {self.slots} slots of whole ns"
             )
         return self
+
+    def open_law(self) -> DelayLaw:
+        """Return the law of the open time, whose n is the number of openings in a row."""
+        return delay_law(self.open, "open")
 
     def encoded(self) -> EncodedBreaker:
         """Return the whole numbers that a breaker runs from."""
@@ -431,7 +413,11 @@ class Breaker:
     def _change(self, why: str, since_ns: int) -> None:
         if (self.state, why) not in _CHANGES:
             raise InternalError(f"a breaker that is {self.state} cannot change because it has {why}")
-        self.state = _CHANGES[self.state, why]
+        state = _CHANGES[self.state, why]
+        open_ns = self._open_ns(self._openings + 1) if state == "open" else 0
+        if open_ns < 0:
+            raise InternalError(f"a breaker cannot be open for {open_ns} ns")
+        self.state = state
         self.since_ns = since_ns
         self._ticket += 1
         self._places = 0
@@ -439,17 +425,8 @@ class Breaker:
         self._window = empty_window(self._rules.window, self._rules.size, self._rules.slots)
         if self.state == "open":
             self._openings += 1
-            self._until_ns = since_ns + self._open_ns(self._openings)
+            self._until_ns = since_ns + open_ns
         elif self.state == "closed":
             self._openings = 0
         if self._changed is not None:
             self._changed(self.state, since_ns)
-
-
-def breaker_cell(
-    options: BreakerOptions,
-    open_ns: Callable[[int], int] | None = None,
-    changed: Callable[[State, int], None] | None = None,
-) -> Breaker:
-    """Return a breaker that is closed; its open time is that of its options unless another law is given."""
-    return Breaker(options.encoded(), open_ns or (lambda _: options.open), changed)

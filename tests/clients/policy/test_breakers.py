@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from sim.clients.policy.breakers import REFUSED, Breaker, BreakerOptions, EncodedBreaker, breaker_cell
+from sim.clients.policy.breakers import REFUSED, Breaker, BreakerOptions, EncodedBreaker
 from sim.kernel.durations import NS_PER_S
 from sim.kernel.errors import InternalError
 from tests.support.recounts import BreakerRules, Step, course_of, passed_in_half_open
@@ -18,8 +18,15 @@ S = NS_PER_S
 OPEN = "60s"
 
 
-def breaker(*, open_ns: Callable[[int], int] | None = None, **options: Any) -> Breaker:
-    return breaker_cell(BreakerOptions.model_validate({"window": {"calls": 2}, "open": OPEN} | options), open_ns)
+def breaker(
+    *,
+    open_ns: Callable[[int], int] | None = None,
+    changed: Callable[[str, int], None] | None = None,
+    **options: Any,
+) -> Breaker:
+    read = BreakerOptions.model_validate({"window": {"calls": 2}, "open": OPEN} | options)
+    law = read.open_law()
+    return Breaker(read.encoded(), open_ns or (lambda opening: law.delay_ns(opening, 0, law.start(), ())), changed)
 
 
 def call(cell: Breaker, now_ns: int, *, failed: bool = True, took_ns: int = 0) -> None:
@@ -450,13 +457,24 @@ def test_time_does_not_go_back() -> None:
     assert cell.state == "open"
 
 
+def test_it_cannot_be_open_for_less_than_no_time() -> None:
+    cell = breaker(window={"calls": 1}, open_ns=lambda _: -1)
+    with pytest.raises(InternalError, match="cannot be open for -1 ns"):
+        call(cell, 0)
+    assert cell.state == "closed"
+
+
 # What is told
 
 
 def test_each_change_is_told_with_its_instant() -> None:
     told: list[tuple[str, int]] = []
-    options = BreakerOptions.model_validate({"window": {"calls": 1}, "open": "10s", "half_open": {"max_wait": "5s"}})
-    cell = breaker_cell(options, changed=lambda state, since_ns: told.append((state, since_ns)))
+    cell = breaker(
+        window={"calls": 1},
+        open="10s",
+        half_open={"max_wait": "5s"},
+        changed=lambda state, since_ns: told.append((state, since_ns)),
+    )
     call(cell, S)
     cell.ask(11 * S)
     call(cell, 30 * S, failed=False)
@@ -606,7 +624,13 @@ def test_no_spell_of_half_open_lets_more_calls_pass_than_stated(
     "written",
     [
         {"window": {"life": {}}},
-        {"window": {"calls": 100}, "opens_at": 0.5, "at_least": 100, "open": "1m", "half_open": {"calls": 10}},
+        {
+            "window": {"calls": 100},
+            "opens_at": 0.5,
+            "at_least": 100,
+            "open": {"constant": "1m"},
+            "half_open": {"calls": 10},
+        },
         {"window": {"time": "30s"}, "slots": 10, "slots_from": "answer", "judged": "at_failure", "late": "counts"},
         {"window": {"consecutive": 5}, "counts": ["failed", "timed_out"], "others": "success", "scope": "service"},
         {
@@ -625,10 +649,20 @@ def test_options_are_written_as_they_were_read(written: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("written", ["60s", {"constant": "60s"}])
 def test_a_duration_is_the_open_time_also_as_a_constant_law(written: Any) -> None:
-    cell = breaker_cell(BreakerOptions.model_validate({"window": {"calls": 1}, "open": written}))
+    cell = breaker(window={"calls": 1}, open=written)
     call(cell, 0)
     assert cell.ask(60 * S - 1) == REFUSED
     assert cell.ask(60 * S) != REFUSED
+
+
+def test_the_open_time_can_be_a_law_of_the_openings_in_a_row() -> None:
+    cell = opened(open={"exponential": {"initial": "1s", "factor": 2, "cap": "3s"}})
+    now_ns = 0
+    for open_ns in (S, 2 * S, 3 * S, 3 * S):
+        assert cell.ask(now_ns + open_ns - 1) == REFUSED
+        now_ns += open_ns
+        call(cell, now_ns)
+    assert cell.state == "open"
 
 
 NO_WINDOW = (
@@ -706,7 +740,13 @@ NO_WINDOW = (
             ("counts", 0),
             "success is no failure; the answers are: failed, rejected, conflict, timed_out, refused",
         ),
-        ({"window": "life", "open": "0s"}, ("open",), "Input should be greater than 0"),
+        ({"window": "life", "open": "0s"}, ("open",), "open for no time, a breaker would refuse nothing"),
+        ({"window": "life", "open": "none"}, ("open",), "open for no time, a breaker would refuse nothing"),
+        (
+            {"window": "life", "open": {"table": {"delays": ["5s"], "then": "stop"}}},
+            ("open",),
+            "a breaker stays open for some time each time; let the last entry repeat",
+        ),
         ({"window": "life", "late": "ignore"}, ("late",), "Input should be 'ignored' or 'counts'"),
     ],
 )
