@@ -51,6 +51,11 @@ def test_a_slot_from_an_answer_begins_with_it() -> None:
     assert seen(window, 39) == 0
 
 
+def test_an_answer_at_the_end_of_a_slot_begins_the_next() -> None:
+    window = filled(empty_window("slots_from_answer", 30, 3), 9, 19)
+    assert seen(window, 39) == 1
+
+
 def test_the_next_slot_begins_with_the_first_answer_after_its_end() -> None:
     window = filled(empty_window("slots_from_answer", 30, 3), 9, 25)
     assert seen(window, 39) == 1

@@ -184,6 +184,13 @@ def test_a_retry_that_sleeps_counts_only_if_stated(*, sleeping: bool) -> None:
     assert budget.allows(0, "failed") is False
 
 
+def test_a_retry_that_slept_is_in_flight_once() -> None:
+    budget = active(sleeping=True)
+    budget.retry_asleep(0)
+    budget.retry_started(0, asleep=True)
+    assert budget.level(0).have == 1
+
+
 def test_a_retry_that_will_not_begin_counts_no_longer() -> None:
     budget = active(at_least=1, sleeping=True)
     budget.retry_asleep(0)
@@ -375,6 +382,7 @@ def test_retries_in_flight_are_those_that_a_list_of_them_has(
         limit = Fraction(repr(share)) * (done.count("request") - done.count("request_over"))
         limit = limit // 1 if rounding == "down" else limit
         assert budget.allows(0, "failed") == (flying + asleep * sleeping < max(at_least, limit))
+        assert budget.level(0).have == flying + asleep * sleeping
 
 
 # What files write
