@@ -481,6 +481,17 @@ def test_each_change_is_told_with_its_instant() -> None:
     assert told == [("open", S), ("half_open", 11 * S), ("open", 16 * S), ("half_open", 30 * S), ("closed", 30 * S)]
 
 
+def test_it_tells_by_which_answers_it_opened_and_closed() -> None:
+    cell = breaker(window={"calls": 4})
+    for failed in (False, True, True, False):
+        call(cell, 0, failed=failed)
+    assert (cell.state, cell.decided_by) == ("open", (4, 2, 0))
+    ticket = cell.ask(60 * S)
+    assert cell.decided_by == (0, 0, 0)
+    cell.answered(60 * S, ticket, failed=False, took_ns=0)
+    assert (cell.state, cell.decided_by) == ("closed", (1, 0, 0))
+
+
 def test_half_open_it_tells_the_answers_there() -> None:
     cell = opened(half_open={"calls": 2})
     first, _ = tickets(cell, 60 * S, 2)
