@@ -10,9 +10,10 @@ from pydantic_core import ErrorDetails
 
 from sim.expect.expectations import ExpressionError
 from sim.kernel.durations import format_duration, parse_duration
+from sim.options.near_words import did_you_mean
 from sim.options.shorthand import NEITHER_FORM
 from sim.options.single_key import UNKNOWN_KEY
-from sim.scenario.mistakes.problems import Path, Problem, did_you_mean, shorten
+from sim.scenario.mistakes.problems import Path, Problem, shorten
 
 UNKNOWN_WORD = "unknown_word"
 """The type of the error for a word that is not in `ctx["allowed"]`; `ctx["what"]` says what the words name."""
