@@ -45,9 +45,7 @@ const { default: ky } = await load('ky/distribution/index.js')
 const { ExponentialBackoff } = require('cockatiel')
 const RetryHandler = require(path.join(folder, 'undici/lib/handler/retry-handler.js'))
 const { Backoffs } = await load('bullmq/dist/esm/classes/backoffs.js')
-const { DefaultRetryBackoffStrategy } = await load(
-  '@smithy/core/dist-es/submodules/retry/util-retry/DefaultRetryBackoffStrategy.js'
-)
+const { StandardRetryStrategy } = require('@smithy/core/retry')
 
 function got(attemptCount) {
   const error = { name: 'HTTPError', options: { method: 'GET' }, response: { statusCode: 500 } }
@@ -67,12 +65,11 @@ function cockatiel() {
   return delays
 }
 
-// The default of `retryOptions.retry`, a static method under a symbol; it counts its calls in `state`.
+// The default of `retryOptions.retry`, a static method under a symbol.
 const undiciRetry = Object.getOwnPropertySymbols(RetryHandler).map((key) => RetryHandler[key])[0]
 
 function undici() {
   slept = []
-  const state = { counter: 0 }
   const opts = {
     method: 'GET',
     retryOptions: {
@@ -81,32 +78,35 @@ function undici() {
     },
   }
   const error = { statusCode: 500, code: 'UND_ERR_REQ_RETRY', headers: {} }
-  for (const _ of RETRIES) undiciRetry(error, { state, opts }, () => {})
+  for (const counter of RETRIES) undiciRetry(error, { state: { counter }, opts }, () => {})
   return slept
 }
 
-function smithy(base) {
-  const backoff = new DefaultRetryBackoffStrategy()
-  backoff.setDelayBase(base)
-  return RETRIES.map((retry) => backoff.computeNextBackoffDelay(retry - 1))
+async function smithy(errorType) {
+  const strategy = new StandardRetryStrategy(async () => RETRIES.length + 1)
+  let token = await strategy.acquireInitialRetryToken('')
+  return sleptBy(async () => {
+    for (;;) token = await strategy.refreshRetryTokenForRetry(token, { errorType })
+  })
 }
 
 const bullmq = (backoff) => RETRIES.map((retry) => Backoffs.calculate(backoff, retry, new Error('no'), {}))
 const url = 'http://127.0.0.1/'
-const answers500 = async () => new Response('', { status: 500 })
+const unreachable = async () => { throw new TypeError('fetch failed') }
 
 const PRESETS = {
   'p-retry': () => sleptBy(() => pRetry(fails, { retries: 5 })),
   'p-retry-randomized': () => sleptBy(() => pRetry(fails, { retries: 5, randomize: true })),
   'axios-retry-exponential': () => RETRIES.map((retry) => exponentialDelay(retry)),
   got: () => RETRIES.map(got),
-  ky: () => sleptBy(() => ky(url, { fetch: answers500, timeout: false, retry: { limit: 5 } })),
+  ky: () => sleptBy(() => ky(url, { fetch: unreachable, timeout: false, retry: { limit: 5 } })),
   cockatiel,
   undici,
   'bullmq-fixed': () => bullmq({ type: 'fixed', delay: 1000 }),
   'bullmq-exponential': () => bullmq({ type: 'exponential', delay: 1000 }),
   'bullmq-exponential-jitter': () => bullmq({ type: 'exponential', delay: 1000, jitter: 0.5 }),
-  'aws-sdk-js-standard': () => smithy(50),
+  'aws-sdk-js-standard': () => smithy('TRANSIENT'),
+  'aws-sdk-js-standard:throttled': () => smithy('THROTTLING'),
 }
 
 const PACKAGES = ['p-retry', 'axios-retry', 'got', 'ky', 'cockatiel', 'undici', 'bullmq', '@smithy/core']
