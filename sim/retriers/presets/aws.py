@@ -25,9 +25,9 @@ _BLOG: Final = "M. Brooker, Exponential Backoff And Jitter, 2015; aws-arch-backo
 _BLOG_NOTE: Final = "The numbers are those of the blog's simulation. A client tries until it succeeds."
 
 
-def _full(initial: str, cap: str | None = None) -> dict[str, Any]:
+def _full(initial: str, cap: str | None = None, **more: str) -> dict[str, Any]:
     limits = {} if cap is None else {"cap": cap}
-    return {"exponential": {"initial": initial, "factor": 2, **limits, "jitter": "full"}}
+    return {"exponential": {"initial": initial, "factor": 2, **limits, "jitter": "full", **more}}
 
 
 def _standard_2026(attempts: int, initial: str) -> dict[str, Any]:
@@ -114,11 +114,11 @@ PRESETS: Final = (
         name="aws-sdk-js-standard",
         policy={
             "attempts": 3,
-            "delay": {"formula": "floor(u * min(cap, base * 2 ** (n - 1)))", "base": "50ms", "cap": "20s"},
+            "delay": _full("50ms", "20s", floor="1ms"),
             "cases": [
                 {
                     "on": _THROTTLED,
-                    "delay": {"formula": "floor(u * min(cap, base * 2 ** (n - 1)))", "base": "1s", "cap": "20s"},
+                    "delay": _full("1s", "20s", floor="1ms"),
                 }
             ],
             "retry_after": _HINT,

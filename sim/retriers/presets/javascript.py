@@ -23,7 +23,7 @@ _AXIOS_HINT: Final = {"obey": True, "as": "lower_bound"}
 PRESETS: Final = (
     Preset(
         name="p-retry",
-        policy={"attempts": 11, "delay": {"formula": "round(base * 2 ** (n - 1))", "base": "1s"}},
+        policy={"attempts": 11, "delay": {"exponential": {"initial": "1s", "factor": 2, "round": "1ms"}}},
         formula="1 s * 2^(n-1), in whole ms",
         **_P_RETRY,
     ),

@@ -66,7 +66,7 @@ PRESETS: Final = (
         name="tenacity-exponential-jitter",
         policy={
             "attempts": "unlimited",
-            "delay": {"exponential": {"initial": "1s", "factor": 2, "jitter": {"plus": "1s"}, "cap_applies": "after"}},
+            "delay": {"exponential": {"initial": "1s", "factor": 2, "jitter": {"plus": "1s"}}},
         },
         formula="(2^(n-1) + U) s",
         **_TENACITY,

@@ -94,7 +94,7 @@ PRESETS: Final = (
     ),
     Preset(
         name="bullmq-exponential",
-        policy={"attempts": 3, "delay": {"formula": "round(2 ** (n - 1) * d)", "d": "1s"}},
+        policy={"attempts": 3, "delay": {"exponential": {"initial": "1s", "factor": 2, "round": "1ms"}}},
         formula="1 s * 2^(n-1) in whole ms, no cap",
         **_BULLMQ,
         notes=(_BULLMQ_NOTE,),
@@ -136,8 +136,11 @@ PRESETS: Final = (
         policy={
             "attempts": 5,
             "delay": {
-                "table": ["15s", "30s", "1m", "2m", "5m", "10m", "20m", "40m", "1h", "2h"],
-                "jitter": {"plus": "30s"},
+                "table": {
+                    "delays": ["15s", "30s", "1m", "2m", "5m", "10m", "20m", "40m", "1h", "2h"],
+                    "jitter": {"plus": "30s"},
+                    "floor": "1ms",
+                }
             },
             "retry_after": {"obey": True},
         },

@@ -12,10 +12,12 @@ _THROTTLE: Final = {
     "tokens": {"capacity": 10, "cost": 1, "on_success": 0.1, "allows": "above_half", "charges": "on_failure"}
 }
 _PUSHBACK: Final = {"obey": True, "resets": True}
-_FINAGLE: Final = {"window": {"share": 0.2, "of": "10s", "at_least": "10/s"}}
+_FINAGLE: Final = {"window": {"share": 0.2, "of": "10s", "at_least": "10/s", "round": "down"}}
 _SLOTS: Final = "The library's window is made of ten slots that expire as a whole; here it slides."
 _ENVOY: Final = "source/common/router/retry_state_impl.cc, source/common/common/backoff_strategy.cc"
-_ENVOY_DELAY: Final = {"formula": "floor(u * min(cap, base * 2 ** (n - 1)))", "base": "25ms", "cap": "250ms"}
+_ENVOY_DELAY: Final = {
+    "exponential": {"initial": "25ms", "factor": 2, "cap": "250ms", "jitter": "full", "floor": "1ms"}
+}
 _ENVOY_LAW: Final = "whole ms from 0 to below min(25 ms * 2^(n-1), 250 ms)"
 _RETRY_ON: Final = (
     "No route is retried before `retry_on` is set; failures and rejections stand for its codes and resets."
@@ -90,7 +92,7 @@ PRESETS: Final = (
             "delay": _ENVOY_DELAY,
             "deadline": "15s",
             "retry_on": ["failed", "rejected"],
-            "budget": {"active": {"share": 0.2, "at_least": 3, "sleeping": True}},
+            "budget": {"active": {"share": 0.2, "at_least": 3, "sleeping": True, "round": "down"}},
         },
         formula=_ENVOY_LAW,
         counting="retries",
