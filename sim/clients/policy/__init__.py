@@ -1,4 +1,6 @@
-"""The parts of a policy: each a frozen option model and the state machine that it describes.
+"""A policy as data: when to try again, how long to wait, and when to leave it.
 
-A part knows no clock, no request and no chance: instants and answers come in, decisions go out.
+Each part stands beside its options: delays, limits, budgets, breakers, gates, hedges. `options` is all that a scenario
+writes, `rules` is that as numbers and tables, and `machine` plays it for one request. A part knows no clock, no request
+and no chance: instants and answers come in, decisions go out.
 """
