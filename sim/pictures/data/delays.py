@@ -26,7 +26,7 @@ WIDE: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class DelayBand:
-    """One law; all times in ns, shape (retries,), the first retry first. Each law has a number of retries of its own."""
+    """One law; all times in ns, shape (retries,), the first retry first; laws may have different numbers of retries."""
 
     name: str
     """The answers after which it holds; empty for the only one."""
