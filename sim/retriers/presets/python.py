@@ -225,9 +225,7 @@ PRESETS: Final = (
         library="hyx",
         version="0.0.2",
         source="hyx/retry/api.py, hyx/retry/manager.py",
-        notes=(
-            "`attempts=3` makes 4 calls. After the last it sleeps once more before it fails; that is not expressed.",
-        ),
+        notes=("`attempts=3` makes 4 calls.",),
     ),
     Preset(
         name="retrying",
