@@ -7,10 +7,11 @@ more special one counts.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import AfterValidator, Field
 
+from sim.clients.cells import Scope
 from sim.history.vocabulary import CONFLICT, FAILED, REFUSED, REJECTED, REJECTIONS, SUCCESS, TIMED_OUT
 from sim.options.model import NAME
 
@@ -24,8 +25,6 @@ _PATTERN: Final = (
     rf"^({FAILED}(\.{NAME.pattern})?|{REJECTED}(\.({'|'.join(REJECTIONS)}))?|{CONFLICT}|{TIMED_OUT}|{REFUSED})$"
 )
 
-Scope = Literal["request", "client", "service", "world"]
-"""Whose state a part of a policy is."""
 ScopeField = Annotated[
     Scope | None,
     Field(description="Whose state it is: `request`, `client`, `service` or `world`; that of the policy if left out."),

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sim.retriers.base import LoopRetrier
+from sim.retriers.base import ClientRetrier
 from sim.scenario.mistakes.problems import Path
 from sim.scenario.parts.retrier import find_retrier
 from sim.scenario.tree import Tree, written
@@ -154,6 +154,6 @@ def _is_outside(retrier: Any, trusted: Sequence[str]) -> bool:
     if not isinstance(kind, str):
         return False
     try:
-        return issubclass(find_retrier(kind, trusted), LoopRetrier)
+        return issubclass(find_retrier(kind, trusted), ClientRetrier)
     except (LookupError, TypeError, ImportError, AttributeError):
         return False

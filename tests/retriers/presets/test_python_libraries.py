@@ -1,7 +1,7 @@
 """Presets of Python libraries against the libraries themselves, which run with random numbers that are ours.
 
-`pip install -e ".[libraries]"` installs them; what is not installed is skipped. By default a few numbers are drawn; with
-`-m slow` so many that each preset is compared in 1000 delays.
+`pip install -e ".[libraries]"` installs them; what is not installed is skipped. By default a few numbers are drawn, and
+with `-m slow` so many that each preset is compared in 1000 delays.
 """
 
 import asyncio
