@@ -15,7 +15,7 @@ from sim.cli.files import refuse_unwritable, saving
 from sim.cli.terminal import WIDTH, Printer
 from sim.retriers.presets import PRESETS, find
 from sim.retriers.presets.delays import LAST_BELOW_ONE, first_delays_ns, laws
-from sim.scenario.yaml.writer import yaml_lines
+from sim.scenario.yaml.writer import narrow_lines
 from sim.text.numerals import duration_text
 
 if TYPE_CHECKING:
@@ -70,11 +70,13 @@ def _print_list() -> None:
     printer.width = max(NARROWEST, min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDEST))
     wide = printer.width >= WIDE
     table = _table()
-    table.add_column("preset" if wide else "preset\nlibrary and version", overflow="fold")
+    longest = max(len(preset.name) for preset in PRESETS)
+    widest_tries = max(len(preset.attempts) for preset in PRESETS)
+    table.add_column("preset" if wide else "preset\nlibrary and version", overflow="fold", min_width=longest)
     if wide:
         table.add_column("library and version", overflow="fold")
     table.add_column("delay before retry n", ratio=1, overflow="fold")
-    table.add_column("tries", no_wrap=True)
+    table.add_column("tries", no_wrap=True, min_width=widest_tries)
     for preset in PRESETS:
         library = f"{preset.library} {preset.version}"
         heads = (preset.name, library) if wide else (f"{preset.name}\n  {library}",)
@@ -98,7 +100,8 @@ def _explain(preset: Preset, printer: Printer) -> None:
         for number, line in enumerate(lines):
             printer.verbatim(f"  {'' if number else what:<8}{line}")
     printer.verbatim("")
-    for line in yaml_lines({"retrier": {"kind": "policy", **preset.policy}}, {}):
+    printer.verbatim("retrier:")
+    for line in narrow_lines({"kind": "policy", **preset.policy}, NARROWEST, "  "):
         printer.verbatim(line)
     for sentence in preset.notes:
         printer.verbatim("")
