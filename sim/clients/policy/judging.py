@@ -106,18 +106,25 @@ def judge(run: Run, answer: Answer, spent: Spent | None) -> Verdict:  # noqa: C9
     if case.needs_hint and answer.hint_ns < 0:
         return Verdict(NO_HINT)
     out = _is_out(run, case)
-    if out and not rules.both_limits:
+    if out and not rules.both_limits and not rules.sleeps_after_last:
         return Verdict(ATTEMPTS)
     n = run.counters[case.counter] + 1 - (run.shift if case.counter == SHARED_COUNTER else 0)
     own_ns = _own_delay_ns(run, case, n)
     if own_ns == STOP:
         return Verdict(TABLE, n)
     wait_ns = own_ns
+    if rules.delay_from_start:
+        wait_ns = max(run.tried_ns + own_ns - run.clock.now_ns, 0)
     if hint_ns >= 0 and rules.hint is not None:
         obeyed_ns = _obeyed_ns(run, rules.hint, own_ns, hint_ns)
         if obeyed_ns is None:
             return Verdict(HINT, n, own_ns, hint_ns)
         wait_ns = obeyed_ns
+    if rules.due_floor_ns > 1:
+        due_ns = run.clock.now_ns + wait_ns
+        wait_ns = max(wait_ns - due_ns % rules.due_floor_ns, 0)
+    if out and rules.sleeps_after_last:
+        return Verdict(ATTEMPTS, n, own_ns, hint_ns, wait_ns, sleeps=True)
     if rules.pickup_every is not None:
         assert run.shared.looks is not None  # noqa: S101  # a policy with `pickup` has them
         wait_ns = run.shared.looks.next_ns(run.clock.now_ns + wait_ns) - run.clock.now_ns

@@ -131,6 +131,10 @@ class Rules:
     """Of the first look; `NO_LIMIT` if it is random."""
     redeliver_ns: int
     redeliver_from_end: bool
+    delay_from_start: bool
+    due_floor_ns: int
+    """Instants of retries are cut to a multiple of it; 1 leaves them as they are."""
+    sleeps_after_last: bool
     budget: BudgetOptions | None
     breaker: BreakerOptions | None
     breaker_counts: tuple[str, ...]
@@ -204,6 +208,9 @@ def rules_of(options: PolicyOptions) -> Rules:
         pickup_phase_ns=NO_LIMIT if pickup is None or pickup.phase == "random" else pickup.phase,
         redeliver_ns=NO_LIMIT if redeliver is None else redeliver.after,
         redeliver_from_end=redeliver is not None and redeliver.counted_from == "end",
+        delay_from_start=options.delay_from == "start",
+        due_floor_ns=options.due_floor or 1,
+        sleeps_after_last=options.sleeps_after_last,
         budget=options.budget,
         breaker=options.breaker,
         breaker_counts=() if options.breaker is None else options.breaker.counts,
@@ -263,7 +270,7 @@ def _hint(options: PolicyOptions) -> HintRules | None:
     hint = options.retry_after
     if hint is None or not hint.obey:
         return None
-    text = {"instead": None, "lower_bound": "max(d, hint)"}.get(hint.applies_as, hint.applies_as)
+    text = limits.HINT_WORDS.get(hint.applies_as, hint.applies_as)
     code = None if text is None else encode(parse(text, limits.HINT_NAMES), limits.HINT_NAMES)
     return HintRules(
         at_most_ns=NO_LIMIT if hint.at_most is None else hint.at_most,
