@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from sim.promises.promises import Bounds
 
 _RUNAWAY_MS: Final = RUNAWAY_NS / NS_PER_MS
-_DRAWS: Final = {"u": Range(0.0, LAST_DRAW, "rises"), "u2": DRAWN}
+_RISING: Final = Range(0.0, LAST_DRAW, "rises")
 _LEAST_MS: Final = -1e-6
 _LARGEST: Final = float_info.max
+_LONGEST: Final = 60
+"""Numbers, names and operations of a formula whose distribution is sought by its form."""
 _MOST_NUMBER: Final = 2.0**53
 _MOST_FOLLOWED: Final = 64
 """Up to this retry each delay is followed from the one before."""
@@ -40,22 +42,19 @@ def wait_of(law: DelayLaw, n: int) -> Bounds | None:
         return Uniform(law.first_ns / NS_PER_MS, law.first_ns / NS_PER_MS)
     if not law.is_plain:
         return _decorrelated(law, n) or _within(law, _range_with_state(law, n))
-    tree = _in_one(law, n)
-    found = range_of(tree, _DRAWS)
+    _, found = _next(law, {}, n, _RISING)
     if found.is_finite and found.low >= 0.0 and found.high < _RUNAWAY_MS:
-        return _distribution(law, n, tree, found) or _within(law, found)
+        return _distribution(law, n, found) or _within(law, found)
     return _within(law, found)
 
 
-def _distribution(law: DelayLaw, n: int, tree: Tree, found: Range) -> Wait | None:
+def _distribution(law: DelayLaw, n: int, found: Range) -> Wait | None:
     """Return how likely the waits of a formula of draws are, if it is of a form for which that can be told."""
-    if not names_of(tree) or _is_linear(tree):
+    tree = _in_one(law, n)
+    if tree is not None and (not names_of(tree) or _is_linear(tree)):
         return _uniform(tree)
-    if names_of(tree) == {"u"} and found.trend in {"rises", "falls"}:
-        # What is drawn besides has no part in this delay.
-        return Quantiles(
-            lambda u: law.delay_ns(n, 0, [], [u if name == "u" else 0.0 for name in law.drawn]) / NS_PER_MS
-        )
+    if found.trend in {"rises", "falls"} and law.drawn == ("u",):
+        return Quantiles(lambda u: law.delay_ns(n, 0, [], [u]) / NS_PER_MS)
     match tree:
         case Apply("+", (x, y)) if _is_linear(x) and _is_linear(y) and names_of(x) != names_of(y):
             return Sum(_uniform(x), _uniform(y))
@@ -68,13 +67,23 @@ def _uniform(tree: Tree) -> Uniform:
     return Uniform(ends.low, ends.high)
 
 
-def _in_one(law: DelayLaw, n: int) -> Tree:
-    """Return the formula at this number of a retry, with all lets put into it."""
+def _in_one(law: DelayLaw, n: int) -> Tree | None:
+    """Return the formula at this number of a retry, with all lets put into it; None if that would be long.
+
+    Lets that ask for each other twice would double a formula each.
+    """
     lets, body = law.folded_at(n)
     known: dict[str, Tree] = {}
     for (name, _), tree in zip(law.lets, lets, strict=True):
         known[name] = folded(tree, known)
-    return folded(body, known)
+        if _size(known[name]) > _LONGEST:
+            return None
+    in_one = folded(body, known)
+    return in_one if _size(in_one) <= _LONGEST else None
+
+
+def _size(tree: Tree) -> int:
+    return 1 + sum(map(_size, tree.arguments)) if isinstance(tree, Apply) else 1
 
 
 def _is_linear(tree: Tree) -> bool:
@@ -134,9 +143,9 @@ def _range_with_state(law: DelayLaw, n: int) -> Range:
     return ANYTHING
 
 
-def _next(law: DelayLaw, state: dict[str, Range], n: int | None) -> tuple[dict[str, Range], Range]:
+def _next(law: DelayLaw, state: dict[str, Range], n: int | None, u: Range = DRAWN) -> tuple[dict[str, Range], Range]:
     """Return the ranges of what is remembered after retry n, or after any retry, and that of the delay."""
-    known = {**state, "u": DRAWN, "u2": DRAWN, "elapsed": Range(0.0, _RUNAWAY_MS)}
+    known = {**state, "u": u, "u2": DRAWN, "elapsed": Range(0.0, _RUNAWAY_MS)}
     entries = law.entries or (0.0,)
     known |= {"n": Range(1.0, _MOST_NUMBER), ENTRY: Range(min(entries), max(entries))}
     lets, body = (tuple(tree for _, tree in law.lets), law.body) if n is None else law.folded_at(n)

@@ -1,6 +1,6 @@
 """Promises of waits: what a law gives is what it promised."""
 
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,13 @@ def test_shares_of_a_told_law_are_those_of_its_draws(law: DelayLaw, n: int) -> N
 def test_the_promise_of_a_plain_law_is_its_distribution(written: Any, expected: Wait) -> None:
     found = law_of(written).wait(3)
     assert (type(found), found) == (type(expected), pytest.approx(expected))
+
+
+def test_lets_that_double_each_other_are_not_written_out() -> None:
+    names = [f"f{k}" for k in range(29)]
+    let = {"f0": "u + u"} | {name: f"{before} + {before}" for before, name in pairwise(names)}
+    found = law_of({"formula": "f28", "let": let}).wait(1)
+    assert (type(found), found) == (Quantiles, (0.0, pytest.approx(2.0**29)))
 
 
 def test_what_only_grows_with_its_draw_is_told_by_its_quantiles() -> None:
