@@ -168,9 +168,9 @@ def _within(law: DelayLaw, found: Range) -> Bounds:
     if not found.is_finite:
         overflow_ms = ms_of_ns(law.overflow_ns)
         low_ms, high_ms = min(low_ms, overflow_ms), max(high_ms, overflow_ms)
-    # To whole ns, as delays are.
+    # To whole ns, and not beyond the last instant, as delays are.
     return _rounded(low_ms), _rounded(high_ms)
 
 
 def _rounded(bound_ms: float) -> float:
-    return ms_of_ns(ns_of_ms(bound_ms)) if bound_ms < _RUNAWAY_MS else inf
+    return ms_of_ns(ns_of_ms(min(bound_ms, _RUNAWAY_MS)))

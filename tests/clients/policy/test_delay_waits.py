@@ -18,6 +18,7 @@ MS = 1_000_000
 HALF_NS = 0.5e-6
 """Delays are rounded to whole ns."""
 ROUNDING = 1e-12
+RUNAWAY_MS = 2**62 / MS
 
 
 def law_of(written: Any) -> DelayLaw:
@@ -94,8 +95,9 @@ def test_what_only_grows_with_its_draw_is_told_by_its_quantiles() -> None:
         ({"formula": "u * u2 * 100"}, 0, 100),
         ({"decorrelated": {"base": "5ms", "cap": "2s", "state": "client"}}, 5, 2000),
         ({"decorrelated": {"base": "5ms", "cap": "2s", "first": "0s"}}, 5, 135),
-        ({"formula": "previous * 2 + 1", "state": "client"}, 0, float("inf")),
-        ({"formula": "100 / (u - u)"}, 0, float("inf")),
+        ({"formula": "previous * 2 + 1", "state": "client"}, 0, RUNAWAY_MS),
+        ({"formula": "100 / (u - u)"}, 0, RUNAWAY_MS),
+        ({"formula": "1e300 * n"}, RUNAWAY_MS, RUNAWAY_MS),
         ({"formula": "min(elapsed, 1s) + 1"}, 1, 1001),
         ({"formula": "u + u_previous"}, 0, 2),
     ],
