@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from math import inf
 from sys import float_info
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from sim.clients.policy.delay_names import ENTRY, LAST
 from sim.kernel.durations import NS_PER_MS, RUNAWAY_NS, ms_of_ns, ns_of_ms
@@ -18,7 +18,8 @@ from sim.laws.formulas.tree import Apply, Name, Number, Tree, folded, names_of
 from sim.promises.waits import Decorrelated, Quantiles, Sum, Uniform, Wait
 
 if TYPE_CHECKING:
-    from sim.clients.policy.delay_law import DelayLaw
+    from collections.abc import Sequence
+
     from sim.promises.promises import Bounds
 
 _RUNAWAY_MS: Final = RUNAWAY_NS / NS_PER_MS
@@ -34,7 +35,45 @@ _PASSES: Final = 64
 """In so many delays a law that is shared by requests has reached its bounds, if it has any."""
 
 
-def wait_of(law: DelayLaw, n: int) -> Bounds | None:
+class Law(Protocol):
+    """What is asked of a law; `DelayLaw` in `sim.clients.policy.delay_law` says what each of these is."""
+
+    @property
+    def body(self) -> Tree: ...  # noqa: D102  # as said above
+
+    @property
+    def lets(self) -> tuple[tuple[str, Tree], ...]: ...  # noqa: D102  # as said above
+
+    @property
+    def starts(self) -> tuple[tuple[str, float], ...]: ...  # noqa: D102  # as said above
+
+    @property
+    def entries(self) -> tuple[float, ...]: ...  # noqa: D102  # as said above
+
+    @property
+    def stops(self) -> bool: ...  # noqa: D102  # as said above
+
+    @property
+    def first_ns(self) -> int | None: ...  # noqa: D102  # as said above
+
+    @property
+    def overflow_ns(self) -> int: ...  # noqa: D102  # as said above
+
+    @property
+    def state(self) -> str: ...  # noqa: D102  # as said above
+
+    @property
+    def drawn(self) -> tuple[str, ...]: ...  # noqa: D102  # as said above
+
+    @property
+    def is_plain(self) -> bool: ...  # noqa: D102  # as said above
+
+    def folded_at(self, n: int) -> tuple[tuple[Tree, ...], Tree]: ...  # noqa: D102  # as said above
+
+    def delay_ns(self, n: int, elapsed_ns: int, state: list[float], draws: Sequence[float]) -> int: ...  # noqa: D102  # as said above
+
+
+def wait_of(law: Law, n: int) -> Bounds | None:
     """Return the law or the bounds, in ms, of the wait before retry n; None if there is no such retry."""
     if law.stops and n > len(law.entries):
         return None
@@ -48,7 +87,7 @@ def wait_of(law: DelayLaw, n: int) -> Bounds | None:
     return _within(law, found)
 
 
-def _distribution(law: DelayLaw, n: int, found: Range) -> Wait | None:
+def _distribution(law: Law, n: int, found: Range) -> Wait | None:
     """Return how likely the waits of a formula of draws are, if it is of a form for which that can be told."""
     tree = _in_one(law, n)
     if tree is not None and (not names_of(tree) or _is_linear(tree)):
@@ -67,7 +106,7 @@ def _uniform(tree: Tree) -> Uniform:
     return Uniform(ends.low, ends.high)
 
 
-def _in_one(law: DelayLaw, n: int) -> Tree | None:
+def _in_one(law: Law, n: int) -> Tree | None:
     """Return the formula at this number of a retry, with all lets put into it; None if that would be long.
 
     Lets that ask for each other twice would double a formula each.
@@ -98,7 +137,7 @@ def _is_linear(tree: Tree) -> bool:
     return False
 
 
-def _decorrelated(law: DelayLaw, n: int) -> Decorrelated | None:
+def _decorrelated(law: Law, n: int) -> Decorrelated | None:
     tree, cap_ms = _in_one(law, n), inf
     match tree:
         case Apply("min", (x, Number(value))):
@@ -124,7 +163,7 @@ def _decorrelated(law: DelayLaw, n: int) -> Decorrelated | None:
     return None
 
 
-def _range_with_state(law: DelayLaw, n: int) -> Range:
+def _range_with_state(law: Law, n: int) -> Range:
     """Follow what is remembered from delay to delay: to the one before retry n, or to all that there can be."""
     starts = dict(law.starts)
     state = {"previous": starts.get("previous", 0.0), "u_previous": starts.get("u_previous", 0.0)}
@@ -143,7 +182,7 @@ def _range_with_state(law: DelayLaw, n: int) -> Range:
     return ANYTHING
 
 
-def _next(law: DelayLaw, state: dict[str, Range], n: int | None, u: Range = DRAWN) -> tuple[dict[str, Range], Range]:
+def _next(law: Law, state: dict[str, Range], n: int | None, u: Range = DRAWN) -> tuple[dict[str, Range], Range]:
     """Return the ranges of what is remembered after retry n, or after any retry, and that of the delay."""
     known = {**state, "u": u, "u2": DRAWN, "elapsed": Range(0.0, _RUNAWAY_MS)}
     entries = law.entries or (0.0,)
@@ -162,7 +201,7 @@ def _next(law: DelayLaw, state: dict[str, Range], n: int | None, u: Range = DRAW
     return {**after, "previous": previous, "u_previous": DRAWN}, found
 
 
-def _within(law: DelayLaw, found: Range) -> Bounds:
+def _within(law: Law, found: Range) -> Bounds:
     """Return the bounds of a wait whose formula has this range."""
     low_ms, high_ms = max(found.low, 0.0), max(found.high, 0.0)
     if not found.is_finite:
