@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sim.clients.cells import Cells
 from sim.kernel.durations import RUNAWAY_NS
 
 if TYPE_CHECKING:
-    from sim.clients.policy.passage import Passage
     from sim.history.recorder import Recorder
     from sim.history.traffic import CallLog
     from sim.kernel.choices import Choices
     from sim.kernel.clock import Clock
     from sim.world.witness import Witness
+
+
+class Waiter(Protocol):
+    """What waits at a gate."""
+
+    def let_in(self) -> None:
+        """Note that the gate lets it through."""
+        ...
+
+    def go_on(self) -> None:
+        """Go on behind the gate."""
+        ...
 
 
 class Around:
@@ -50,12 +61,12 @@ class Around:
         self.calls = calls
         self.recorder = recorder
         self.witness = witness
-        self._let_in: deque[Passage] = deque()
+        self._let_in: deque[Waiter] = deque()
         self._is_letting_in = False
         self.calls_at_most = calls_at_most
         """Calls, and sleeps, of a request after which it counts as running for ever."""
 
-    def let_in(self, passage: Passage) -> None:
+    def let_in(self, passage: Waiter) -> None:
         """Let one through that waited at a gate; those behind it follow one after the other, not one in another."""
         passage.let_in()
         self._let_in.append(passage)

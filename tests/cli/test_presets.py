@@ -37,8 +37,8 @@ def test_a_page_can_be_pasted_into_a_scenario_and_means_the_preset(name: str, ru
     assert max(map(len, block.splitlines())) <= 80
     assert max(map(len, page.splitlines())) <= 100
     written, named = (
-        parse(f"{block}\naction: {{latency: {{constant: 1s}}}}"),
-        parse(f"retrier: {name}\naction: {{latency: {{constant: 1s}}}}"),
+        parse(f"{block}\nuntil: 1000h\naction: {{latency: {{constant: 1s}}}}"),
+        parse(f"retrier: {name}\nuntil: 1000h\naction: {{latency: {{constant: 1s}}}}"),
     )
     assert written.retrier == named.retrier
 
