@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sim.cli.terminal import terminal_width
 from sim.contracts.catalogue import INVARIANTS
-from sim.retriers.base import LoopRetrier
+from sim.retriers.base import ClientRetrier
 from sim.scenario.mistakes.problems import did_you_mean
 from sim.stories.phrases import span_text
 from sim.world.arrivals import Closed
@@ -101,7 +101,7 @@ def _reach(search: Search, found: Explored) -> Iterator[str]:
         down = f"is down for {span_text(bounds.down)}" if bounds.down else "is back at once"
         effects = "go on" if bounds.inflight == "continues" else "are lost"
         yield f"the server dies at most {_times(bounds.crashes)}, at any point, and {down}; effects in flight {effects}"
-    elif all(isinstance(one.make(), LoopRetrier) for one in world.retriers):
+    elif all(isinstance(one.make(), ClientRetrier) for one in world.retriers):
         yield "the server never dies, since the retrier runs outside of it"
     else:
         yield "the server never dies"

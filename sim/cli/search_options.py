@@ -13,7 +13,7 @@ from sim.contracts.catalogue import INVARIANTS, STRICTER, Invariant
 from sim.explorer.play import stated_bounds
 from sim.kernel.durations import parse_duration
 from sim.promises.invariant import OVERALL
-from sim.retriers.base import LoopRetrier
+from sim.retriers.base import ClientRetrier
 from sim.scenario.mistakes.problems import did_you_mean
 from sim.scenario.mistakes.pydantic_words import problems_of
 from sim.scenario.parts.course import Bounds
@@ -55,7 +55,7 @@ class SearchOptions:
         return self._without_idle(bounds, cell)
 
     def _without_idle(self, bounds: Bounds, cell: Scenario) -> Bounds:
-        outside = all(isinstance(one.make(), LoopRetrier) for one in cell.retriers)
+        outside = all(isinstance(one.make(), ClientRetrier) for one in cell.retriers)
         if outside and self.given.get("crashes"):
             raise click.UsageError(
                 "--crashes: this retrier runs outside of the deployment, so deaths of the server cannot strike it"

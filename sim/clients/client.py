@@ -9,19 +9,20 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
+from sim.clients.place import NO_PLACE, Place
 from sim.history.vocabulary import CUT, FAILED, NEVER, RETURNED, THREW, TIMED_OUT, Cause, Outcome
-from sim.kernel.clock import Clock, Pending, Sleep, Task
+from sim.kernel.clock import Pending, Sleep, Task
 from sim.kernel.durations import NS_PER_MS, RUNAWAY_NS, format_duration, ms_of_ns, ns_of_ms
 from sim.kernel.foreign import HOW_TO_WAIT, is_foreign
 
 if TYPE_CHECKING:
-    from sim.history.recorder import Recorder
+    from collections.abc import Callable
+
+    from sim.clients.around import Around
     from sim.history.request import Request
     from sim.history.vocabulary import End
-    from sim.kernel.choices import Choices
     from sim.world.attempt import Attempt
     from sim.world.hosts import External
-    from sim.world.witness import Witness
 
 
 MOST_REFUSALS: Final = 100
@@ -244,38 +245,42 @@ class Client:
     """One request of a `LoopRetrier`, from its submission to the loop's conclusion."""
 
     __slots__ = (
+        "_concluded_to",
         "_kind",
         "_recorder",
         "_refusals",
         "_task",
         "_witness",
         "action",
+        "around",
         "asleep",
         "calls_at_most",
         "choices",
         "clock",
         "connections",
         "loop",
+        "place",
         "request",
         "sleeps",
         "slept_ns",
         "stopped",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  # the one signature of all clients
         self,
-        clock: Clock,
-        choices: Choices,
+        around: Around,
         action: External,
         loop: Loop,
         request: Request,
-        *,
-        recorder: Recorder | None = None,
-        witness: Witness | None = None,
-        calls_at_most: int = RUNAWAY_NS,
+        place: Place = NO_PLACE,
+        concluded: Callable[[bool], None] | None = None,
     ) -> None:
-        self.clock = clock
-        self.choices = choices
+        """Take a request; `concluded` is told whether it succeeded, in place of the request itself."""
+        self.around = around
+        self.clock = around.clock
+        self.place = place
+        self._concluded_to = concluded
+        self.choices = around.choices
         self.action = action
         self.request = request
         self.connections: list[_Connection] = []
@@ -283,13 +288,13 @@ class Client:
         self.sleeps = 0
         self.slept_ns = 0
         """How long it slept since its last call."""
-        self.calls_at_most = calls_at_most
+        self.calls_at_most = around.calls_at_most
         self.stopped = False
         """Whether the loop is over although it has not concluded: it was canceled, or the simulation is over."""
         self._refusals = 0
-        self._recorder = recorder
-        self._witness = witness
-        self.loop = loop if witness is not None else None
+        self._recorder = around.recorder
+        self._witness = around.witness
+        self.loop = loop if around.witness is not None else None
         """Kept only for a witness: else it may be freed before the client is."""
         self._kind = loop.kind or type(loop).__name__
         self._task = Task(loop.retry(Call(self), ClientContext(self)), self._concluded)
@@ -335,6 +340,11 @@ class Client:
             )
         raise self._noted(error)
 
+    def give_up_calls(self) -> None:
+        """Wait no longer for any call; they go on."""
+        for connection in self.connections:
+            connection.give_up()
+
     def end(self) -> None:
         """Stop the loop, and forget the calls in flight, which refer to this: the world is over."""
         self.stop()
@@ -366,6 +376,10 @@ class Client:
     def _concluded(self, value: Any, error: Exception | None) -> None:
         if error is not None and not isinstance(error, CallFailed):
             raise self._noted(error)
+        concluded, self._concluded_to = self._concluded_to, None
+        if concluded is not None:
+            concluded(error is None)
+            return
         outcome = Outcome.success if error is None else Outcome.gave_up
         counts = self.request.settle(outcome, self.clock.now_ns)
         if self._recorder is None:

@@ -7,13 +7,14 @@ of a layer never count as the request's.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sim.clients.client import CallFailed, Client
+from sim.clients.around import Around
+from sim.clients.place import Place
 from sim.history.request import AtReceiver, Request
 from sim.kernel.alarm import Alarm
 from sim.kernel.choices import owned
-from sim.retriers.base import LoopRetrier
+from sim.retriers.base import ClientRetrier
 from sim.scenario.parts.own_service import OwnServiceOptions
 from sim.scenario.parts.services import ServiceOptions
 from sim.world.effects import Key
@@ -25,8 +26,10 @@ from sim.world.services.work import QueueingService
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from sim.clients.cells import Cells
+    from sim.clients.client import Client
+    from sim.clients.policy.machine import Run
     from sim.kernel.choices import Choices
-    from sim.kernel.clock import Clock
     from sim.scenario.parts.services import LayerOptions
     from sim.world.services.service import Receiver
     from sim.world.services.surroundings import Surroundings
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def compose(
-    services: Mapping[str, ServiceOptions | VersionedRow | OwnServiceOptions], around: Surroundings
+    services: Mapping[str, ServiceOptions | VersionedRow | OwnServiceOptions], around: Surroundings, cells: Cells
 ) -> dict[str, Receiver]:
     """Make the services of a scenario, by their names. Their graph of calls has no cycle: the scenario is checked."""
     made: dict[str, Receiver] = {}
@@ -49,7 +52,7 @@ def compose(
         caller = made[name]
         if isinstance(caller, QueueingService) and isinstance(options, ServiceOptions):
             caller.layers = [
-                CallOfService(f"{name}.{position}", caller, made[layer.service], layer, around)
+                CallOfService(f"{name}.{position}", caller, made[layer.service], layer, around, cells)
                 for position, layer in enumerate(options.calls)
             ]
     return made
@@ -58,16 +61,24 @@ def compose(
 class CallOfService:
     """One of the calls that a service makes in the course of its work, by a retrier of its own."""
 
-    def __init__(
-        self, name: str, caller: Receiver, target: Receiver, options: LayerOptions, around: Surroundings
+    def __init__(  # noqa: PLR0917  # one place makes it
+        self,
+        name: str,
+        caller: Receiver,
+        target: Receiver,
+        options: LayerOptions,
+        around: Surroundings,
+        cells: Cells,
     ) -> None:
         self._name = name
         self._caller = caller.position
         self._target = target
         self._around = around
         self._timeout_ns = options.timeout
+        self._cells = cells
+        self._place = Place(name, caller.name, target.name, target.position)
         retrier = options.retrier.make()
-        assert isinstance(retrier, LoopRetrier)  # noqa: S101  # a checked scenario has no other here
+        assert isinstance(retrier, ClientRetrier)  # noqa: S101  # a checked scenario has no other here
         self._retrier = retrier
 
     def call(self, visit: Visit, done: Callable[[bool], None]) -> None:
@@ -80,10 +91,11 @@ class CallOfService:
         request.key = _key_at(root.at(self._target.name))
         request.caller_class, request.client = root.caller_class, root.client
         choices = _Choices(around.choices, self._name, runs.calls)
-        client = _ClientOfService(around.clock, choices, self._target, self._retrier, request)
-        client.done = done
+        clients = Around(around.clock, choices, cells=self._cells, calls=around.calls)  # type: ignore[arg-type]  # clients of services draw uniforms alone
+        end = _EndOfCall(done)
+        end.client = client = self._retrier.client(clients, self._target, request, self._place, end.tell)
         if self._timeout_ns is not None:
-            client.alarm = Alarm(around.clock, self._timeout_ns, client.time_out)
+            end.alarm = Alarm(around.clock, self._timeout_ns, end.time_out)
         client.start()
 
 
@@ -109,31 +121,27 @@ class _Choices:
         return self._choices.uniform(owned(stream, self._owner), entity, index, rerun + self._run)
 
 
-class _ClientOfService(Client):
-    """A client whose conclusion a service waits for."""
+class _EndOfCall:
+    """Tells a service once how its call has ended: by the client's conclusion, or by the timeout of the whole call."""
 
-    __slots__ = ("alarm", "done")
+    __slots__ = ("_done", "alarm", "client")
 
-    def __init__(self, clock: Clock, choices: _Choices, target: Receiver, loop: LoopRetrier, request: Request) -> None:
-        self.done: Callable[[bool], None] | None = None
+    def __init__(self, done: Callable[[bool], None]) -> None:
+        self._done: Callable[[bool], None] | None = done
+        self.client: Client | Run | None = None
         self.alarm: Alarm | None = None
-        super().__init__(clock, choices, target, loop, request)  # type: ignore[arg-type]  # a client only asks for uniforms
-
-    def _concluded(self, value: Any, error: Exception | None) -> None:
-        del value
-        if error is not None and not isinstance(error, CallFailed):
-            raise self._noted(error)
-        self._tell(succeeded=error is None)
 
     def time_out(self) -> None:
         """Give the whole call up: what it has sent goes on."""
-        for connection in self.connections:
-            connection.give_up()
-        self.stop()
-        self._tell(succeeded=False)
+        if self.client is not None:
+            self.client.give_up_calls()
+            self.client.stop()
+        self.tell(succeeded=False)
 
-    def _tell(self, *, succeeded: bool) -> None:
-        done, self.done = self.done, None
+    def tell(self, succeeded: bool) -> None:  # noqa: FBT001  # the one thing that it is told
+        """End the call."""
+        done, self._done = self._done, None
+        self.client = None
         if self.alarm is not None:
             self.alarm.cancel()
             self.alarm = None

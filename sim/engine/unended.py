@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sim.clients.client import Client
+    from sim.clients.policy.machine import Run
     from sim.convex.executor import Executor
     from sim.history.request import Request
     from sim.kernel.clock import Clock
 
 
-def count_unended(executor: Executor, clients: Iterable[Client], end_ns: int | None) -> None:
+def count_unended(executor: Executor, clients: Iterable[Client | Run], end_ns: int | None) -> None:
     """Add to each request the time of its executions and calls that have not ended, once its world has.
 
     `end_ns` is the end of the observation, see `end_of_observation`.

@@ -5,7 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from sim.clients.client import Client
+from sim.clients.around import Around
+from sim.clients.cells import Cells
+from sim.clients.place import Place
 from sim.convex.deployment import Deployment
 from sim.convex.functions import ACTION, Function, mutation
 from sim.convex.server import Server
@@ -15,13 +17,14 @@ from sim.engine.retriers import Retriers
 from sim.engine.services import compose
 from sim.engine.unended import count_unended, end_of_observation
 from sim.history.request import Request
+from sim.history.traffic import NO_SERVICE
 from sim.history.vocabulary import CANCEL, NEVER, OF_THE_ACTION, OF_THE_REQUEST, Outcome
 from sim.kernel.choices import WORLD, Choices, DelayOf
 from sim.kernel.clock import Clock
 from sim.kernel.draws import Draws
 from sim.kernel.durations import NS_PER_S
 from sim.laws.distributions import Exponential
-from sim.retriers.base import LoopRetrier, Retrier, ScheduledRetrier
+from sim.retriers.base import ClientRetrier, Retrier, ScheduledRetrier
 from sim.world import faults
 from sim.world.action_model import ActionModel
 from sim.world.fates import Fates
@@ -33,6 +36,8 @@ from sim.world.weather import WeatherPath
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sim.clients.client import Client
+    from sim.clients.policy.machine import Run
     from sim.convex.contexts import MutationContext
     from sim.history.recorder import Recorder
     from sim.history.request import Resubmission
@@ -94,7 +99,18 @@ class World:
             heals_at_ns=cell.heals_at,
             names=tuple(cell.services),
         )
-        self.services = compose(cell.services, around)
+        self.cells = Cells()
+        """State that requests share."""
+        self._around_clients = Around(
+            clock,
+            choices,
+            cells=self.cells,
+            calls=calls,
+            recorder=recorder,
+            witness=witness,
+            calls_at_most=cell.limits.polls_per_request,
+        )
+        self.services = compose(cell.services, around, self.cells)
         """By their names."""
         self.model = self._model_for(cell.action)
         self._actions = [one.action for one in cell.callers] or [cell.action]
@@ -129,8 +145,10 @@ class World:
         """Requests that a cancel to come could still settle."""
         self._submitting: dict[tuple[int, int], None] = {}
         """(request, submission) of the submissions that have not committed yet."""
-        self.clients: dict[tuple[int, int], Client] = {}
+        self.clients: dict[tuple[int, int], Client | Run] = {}
         """By request and submission."""
+        self._places: dict[tuple[int, int], Place] = {}
+        """By class and client."""
         self.planned: int | None = None
         """How many requests a deployment that was opened is to have; None if that is not known before."""
         self.drained = False
@@ -176,6 +194,7 @@ class World:
             self._to_come.clear()
             self._submitting.clear()
             self.clients.clear()
+            self.cells.clear()
             if resubmissions is not None:
                 resubmissions.reset()
             self.retriers.renew()
@@ -220,7 +239,7 @@ class World:
         """Take a request at the instant of its submission."""
         request.namespace = self.retriers.namespace_of(request.caller_class)
         request.weather = self._weather_of(request)
-        if self.cell.world == "isolated" and isinstance(self.retrier, LoopRetrier):
+        if self.cell.world == "isolated" and isinstance(self.retrier, ClientRetrier):
             self.retriers.renew()  # a client stands alone even if the deployment is one for all
         self._start(request)
         if self._progress is not None and request.number % REPORT_EVERY == 0:
@@ -301,23 +320,27 @@ class World:
 
     def _submit_to_retrier(self, request: Request) -> None:
         retrier, place = request.retrier, (request.number, request.submission)
-        if isinstance(retrier, LoopRetrier):
-            self.clients[place] = client = Client(
-                self.clock,
-                self.choices,
-                self._external,
-                retrier,
-                request,
-                recorder=self.recorder,
-                witness=self._witness,
-                calls_at_most=self.cell.limits.polls_per_request,
-            )
+        if isinstance(retrier, ClientRetrier):
+            client = retrier.client(self._around_clients, self._external, request, self._place_of(request))
+            self.clients[place] = client
             client.start()
         else:
             self._submitting[place] = None
             self.deployment.call(
                 self._submit, None, request, lambda handle, error: self._submitted(request, handle, error)
             )
+
+    def _place_of(self, request: Request) -> Place:
+        """Return where the client of a request stands."""
+        if self.cell.world == "isolated":
+            return Place(request.namespace, request.number, "", NO_SERVICE)  # each is alone, even if several are opened
+        found = self._places.get((request.caller_class, request.client))
+        if found is None:
+            service = self._actions[request.caller_class].service
+            position = NO_SERVICE if service is None else self.services[service].position
+            found = Place(request.namespace, request.client, service or "", position)
+            self._places[request.caller_class, request.client] = found
+        return found
 
     def _submitted(self, request: Request, handle: Any, error: Exception | None) -> None:
         if error is not None:
@@ -358,7 +381,7 @@ class World:
         if self.recorder is not None:
             self.recorder.add((self.clock.now_ns, "cancel", number, -1, cancel.target, None))
         retrier = request.retrier
-        if isinstance(retrier, LoopRetrier):
+        if isinstance(retrier, ClientRetrier):
             self._to_come.pop(number, None)
             request.canceled = True
             newest, *older = (self.clients[number, one.submission] for one in self._submissions(request))
@@ -420,6 +443,7 @@ class World:
         self.clock.reset()
         self.deployment.reset()
         self.clients.clear()
+        self.cells.clear()
         self._asking = self._resubmissions = None
         if self._calls is not None:
             self._calls.clear()

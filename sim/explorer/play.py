@@ -24,7 +24,7 @@ from sim.explorer.narration import Disturbance, NotingGuide, about, disturbances
 from sim.explorer.repeats import Repeater
 from sim.history.request import table
 from sim.history.vocabulary import Outcome
-from sim.retriers.base import LoopRetrier, Retrier
+from sim.retriers.base import ClientRetrier, Retrier
 from sim.scenario.cells import cells
 from sim.scenario.load import load
 from sim.scenario.mistakes.problems import Problem, ScenarioError
@@ -255,9 +255,9 @@ def only_cell(scenario: Scenario) -> Scenario:
 def _loaded(path: Path, retrier: Callable[[], Retrier]) -> tuple[Scenario, Callable[[], Retrier]]:
     """Load a scenario with a stand-in for a retrier that no file can name; return what makes the retrier too."""
     if isinstance(retrier, type):
-        outside, make = issubclass(retrier, LoopRetrier), _with_options_of(path, retrier)
+        outside, make = issubclass(retrier, ClientRetrier), _with_options_of(path, retrier)
     else:
-        outside, make = isinstance(retrier(), LoopRetrier), retrier
+        outside, make = isinstance(retrier(), ClientRetrier), retrier
     return load(path, retrier="none" if outside else "helpers"), make
 
 

@@ -10,6 +10,10 @@ from types import FunctionType, MappingProxyType, MethodType
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.clients.client import Client
+from sim.clients.policy.call import Call as PolicyCall
+from sim.clients.policy.machine import Run
+from sim.clients.policy.passage import Passage
+from sim.clients.policy.spent import Spent
 from sim.convex.calls import MutationCall
 from sim.convex.commits import Commits
 from sim.convex.deployment import Deployment
@@ -22,7 +26,7 @@ from sim.convex.server import Server
 from sim.engine.asking import Asking
 from sim.engine.resubmissions import Resubmissions
 from sim.engine.world import World
-from sim.explorer import service_state
+from sim.explorer import policy_state, service_state
 from sim.explorer.plain_values import ATOMS, NotCanonical, PlainValues, collect_jobs
 from sim.history.request import Request
 from sim.history.vocabulary import IN_PROGRESS, NEVER, PENDING
@@ -87,7 +91,8 @@ class Snapshot:
             if execution._task is not None:
                 self._tasks.append((execution._task, ("x", self._job(execution.job_id))))
         for place, client in world.clients.items():
-            self._tasks.append((client._task, ("c", place)))
+            if isinstance(client, Client):
+                self._tasks.append((client._task, ("c", place)))
         return (
             0 if self._up_to_time else self.now_ns,
             course.crashes_left,
@@ -105,7 +110,11 @@ class Snapshot:
             tuple(self._job(number) for number in executor.starting),
             tuple(self._execution(execution) for execution in executions),
             tuple(self.value(call) for call in deployment.server._when_up),
-            tuple(self._client(client) for client in world.clients.values()),
+            tuple(
+                self._client(client) if isinstance(client, Client) else policy_state.run(self, client)
+                for client in world.clients.values()
+            ),
+            policy_state.cells(self, world.cells),
             tuple(world._to_come),
             tuple(world._submitting),
             tuple(self._attributes(retrier) for _, retrier in world.retriers.deployed()),
@@ -301,6 +310,18 @@ class Snapshot:
     def _client_number(self, client: Client) -> Any:
         return ("client", self._request_number(client.request))
 
+    def _policy_call(self, call: PolicyCall) -> Any:
+        return policy_state.call(self, call)
+
+    def _spent(self, spent: Spent) -> Any:
+        return policy_state.spent(self, spent)
+
+    def _run_number(self, run: Run) -> Any:
+        return ("run", self._request_number(run.request), run.callbacks is not None)
+
+    def _passage(self, passage: Passage) -> Any:
+        return policy_state.passage(self, passage)
+
     def _service(self, receiver: Receiver) -> Any:
         return ("service", receiver.name)
 
@@ -384,6 +405,8 @@ _BY_CLASS: Final[Mapping[type, Callable[[Snapshot, Any], Any]]] = MappingProxyTy
         **dict.fromkeys((int, str, float, bytes), Snapshot._same),
         Job: Snapshot._job_timer,
         Call: Snapshot._call_timer,
+        PolicyCall: Snapshot._policy_call,
+        Spent: Snapshot._spent,
         Attempt: Snapshot._attempt_timer,
         MethodType: Snapshot._method,
         FunctionType: Snapshot._function,
@@ -393,6 +416,8 @@ _BY_CLASS: Final[Mapping[type, Callable[[Snapshot, Any], Any]]] = MappingProxyTy
         MutationCall: Snapshot._mutation,
         Pending: Snapshot._pending,
         Client: Snapshot._client_number,
+        Run: Snapshot._run_number,
+        Passage: Snapshot._passage,
         **dict.fromkeys(STATIC, Snapshot._static),
         WeatherPath: Snapshot._weather_path,
         Receiver: Snapshot._service,

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sim.history import events
+from sim.history import events, policy_events
 from sim.history.events import Event, RangeRead
 from sim.history.vocabulary import PENDING, SUCCESS
 
@@ -100,6 +100,12 @@ _FIELDS: Final[dict[type[Event], str]] = {
     events.RowsCollected: "detail",
     events.ServerDied: "name detail",
     events.ServerBooted: "",
+    policy_events.Decided: "subject name *detail",
+    policy_events.TryRefused: "name detail",
+    policy_events.GateWaited: "subject name detail",
+    policy_events.CopySent: "subject detail",
+    policy_events.DeliveredAgain: "detail",
+    policy_events.BreakerChanged: "name *detail",
 }
 """Which parts of its tuple are the fields of an event, behind the instant and the request."""
 
@@ -122,6 +128,7 @@ _SHAPES: Final[dict[str, Callable[[Callable[..., Event]], Read]]] = {
     "subject name detail": lambda make: (
         lambda t_ns, _, request, subject, name, detail: make(t_ns, request, subject, name, detail)
     ),
+    "name *detail": lambda make: lambda t_ns, _, request, __, name, detail: make(t_ns, request, name, *detail),
     "subject name *detail": lambda make: (
         lambda t_ns, _, request, subject, name, detail: make(t_ns, request, subject, name, *detail)
     ),

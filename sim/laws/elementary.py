@@ -1,4 +1,4 @@
-"""Logarithm, exponential and powers of arrays, the same bits on every machine.
+"""Logarithm, exponential and powers of arrays and of single numbers, the same bits on every machine.
 
 NumPy has several compiled forms of these functions, and the processor decides which of them runs: with AVX-512 it is
 other code than without, and a share of all results (of exponentials about one in twenty) differs in the last bit. The
@@ -33,6 +33,7 @@ _STEPS_PER_LN2: Final = _STEPS / (_LN2_HIGH + _LN2_LOW)
 _STEP_HIGH: Final = _LN2_HIGH / _STEPS
 _STEP_LOW: Final = _LN2_LOW / _STEPS
 _POWERS_OF_STEP: Final = np.array([float(Context(prec=40).power(2, Decimal(step) / _STEPS)) for step in range(_STEPS)])
+_POWER_LIST: Final[list[float]] = _POWERS_OF_STEP.tolist()
 _SQRT_HALF: Final = math.sqrt(0.5)
 _ARTANH: Final = tuple(float(Fraction(2, 2 * power + 1)) for power in range(12))
 _TAYLOR: Final = tuple(float(Fraction(1, math.factorial(power))) for power in range(1, 5))
@@ -73,6 +74,33 @@ def exp(x: Floats) -> Floats:
         return np.ldexp(value, whole.astype(np.int32), out=value)
 
 
+def log_of(x: float) -> float:
+    """Return the natural logarithm of one finite number >= 0, in the bits of `log`."""
+    if x == 0.0:
+        return -math.inf
+    mantissa, exponent = math.frexp(x)
+    if mantissa < _SQRT_HALF:
+        mantissa += mantissa
+        exponent -= 1
+    ratio = (mantissa - 1.0) / (mantissa + 1.0)
+    series = _polynomial_of(_ARTANH, ratio * ratio) * ratio
+    return exponent * _LN2_HIGH + (exponent * _LN2_LOW + series)
+
+
+def exp_of(x: float) -> float:
+    """Return the exponential of one number, in the bits of `exp`."""
+    rest = min(max(x, -_BEYOND), _BEYOND)
+    steps = round(rest * _STEPS_PER_LN2)
+    rest -= steps * _STEP_HIGH
+    rest -= steps * _STEP_LOW
+    power_of_step = _POWER_LIST[steps & (_STEPS - 1)]
+    value = _polynomial_of(_TAYLOR, rest) * rest * power_of_step + power_of_step
+    try:
+        return math.ldexp(value, steps >> _STEP_BITS)
+    except OverflowError:
+        return math.inf
+
+
 def power(x: Floats, exponent: float) -> Floats:
     """Return the powers of finite numbers >= 0, shape (n,), to an exponent other than 0."""
     return exp(log(x) * exponent)
@@ -86,3 +114,10 @@ def polynomial(coefficients: Sequence[float], x: Floats) -> Floats:
         value *= x
     value += coefficients[0]
     return value
+
+
+def _polynomial_of(coefficients: Sequence[float], x: float) -> float:
+    value = x * coefficients[-1]
+    for coefficient in coefficients[-2:0:-1]:
+        value = (value + coefficient) * x
+    return value + coefficients[0]

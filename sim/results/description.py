@@ -24,7 +24,7 @@ from sim.laws.columns import Column
 from sim.laws.distributions import Empirical
 from sim.options.model import Options, file_rules
 from sim.promises.promises import Promises
-from sim.retriers.base import LoopRetrier, Retrier, ScheduledRetrier
+from sim.retriers.base import ClientRetrier, Retrier, ScheduledRetrier
 from sim.retriers.registry import KINDS
 from sim.scenario.cells import Cell
 from sim.scenario.checks import Surroundings
@@ -181,7 +181,7 @@ class RecordedChoice(RetrierChoice):
     def make(self) -> Retrier:
         """Return a retrier of the same shape that does nothing and promises the same number of attempts."""
         promised = Promises(attempts_at_most=self.attempts_at_most)
-        shape: type[Retrier] = LoopRetrier if self.outside else ScheduledRetrier
+        shape: type[Retrier] = ClientRetrier if self.outside else ScheduledRetrier
         made: Retrier = type("Recorded", (shape,), {"promises": lambda _: promised})()
         return made
 
@@ -220,7 +220,7 @@ def _tree(scenario: Scenario) -> dict[str, Any]:
 
 def _known(choice: RetrierChoice) -> dict[str, Any]:
     retrier = choice.make()
-    return {_OUTSIDE: isinstance(retrier, LoopRetrier), _AT_MOST: retrier.promises().attempts_at_most}
+    return {_OUTSIDE: isinstance(retrier, ClientRetrier), _AT_MOST: retrier.promises().attempts_at_most}
 
 
 def _read(tree: dict[str, Any], surroundings: Surroundings) -> Scenario:

@@ -18,7 +18,7 @@ from sim.pictures.data.over_time import CellOverTime, Shade
 from sim.results.frames import write_frames_csv
 from sim.results.plots import PictureData, Plots
 from sim.results.timeline_table import timeline_frames
-from sim.retriers.base import LoopRetrier
+from sim.retriers.base import ClientRetrier
 from sim.scenario.names import label
 from sim.text import sentences
 from sim.text.over_time import table_over_time
@@ -109,7 +109,7 @@ class Result:
         named = {
             name: None
             for found in self.cells
-            if not all(isinstance(one.make(), LoopRetrier) for one in found.cell.scenario.retriers)
+            if not all(isinstance(one.make(), ClientRetrier) for one in found.cell.scenario.retriers)
             for name in assumed(found.cell.scenario.platform)
         }
         return list(named)

@@ -1,4 +1,4 @@
-"""The two shapes of a retrier, in the deployment and at the client.
+"""The shapes of a retrier, in the deployment and at the client.
 
 A `ScheduledRetrier` lives inside the deployment: its handlers are mutations and actions that run against contexts, as
 in Convex. A `LoopRetrier` is a client outside: one coroutine that calls, sleeps and calls again, which is how most
@@ -25,15 +25,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from sim.clients.client import Client
 from sim.options.model import Options
 from sim.promises.promises import Promises
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from sim.clients.around import Around
     from sim.clients.client import Call, ClientContext
+    from sim.clients.place import Place
+    from sim.clients.policy.machine import Run
     from sim.convex.contexts import MutationContext
     from sim.convex.functions import Function
+    from sim.history.request import Request
+    from sim.world.hosts import External
 
 
 class Fields(NamedTuple):
@@ -129,8 +135,34 @@ class ScheduledRetrier(Retrier):
             ctx.cancel(job.id)
 
 
-class LoopRetrier(Retrier):
+class ClientRetrier(Retrier):
+    """A retrier outside of the deployment; `LoopRetrier` is the one to write, `sim.retriers.policy` is all data."""
+
+    def client(
+        self,
+        around: Around,
+        action: External,
+        request: Request,
+        place: Place,
+        concluded: Callable[[bool], None] | None = None,
+    ) -> Client | Run:
+        """Return what runs one request; `concluded` is told of success or failure in place of the request itself."""
+        raise NotImplementedError
+
+
+class LoopRetrier(ClientRetrier):
     """A retrier that is one coroutine at the client: write `retry`."""
+
+    def client(
+        self,
+        around: Around,
+        action: External,
+        request: Request,
+        place: Place,
+        concluded: Callable[[bool], None] | None = None,
+    ) -> Client:
+        """Return the client in which the coroutine runs."""
+        return Client(around, action, self, request, place, concluded)
 
     async def retry(self, call: Call, ctx: ClientContext) -> Any:
         """Call until done: return for success, let `CallFailed` through for giving up.

@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 from typing import Any, Final
 
 from sim.options import own_code
-from sim.retriers.base import LoopRetrier, Retrier, ScheduledRetrier
+from sim.retriers.base import ClientRetrier, Retrier, ScheduledRetrier
 from sim.retriers.ports import PORTS
 
 KINDS: Final = {**PORTS, "policy": "sim.retriers.policy:Policy"}
@@ -49,7 +49,7 @@ def load_anew(path: str) -> type[Retrier] | None:
 
 
 def _is_retrier(found: Any) -> bool:
-    return isinstance(found, type) and issubclass(found, (ScheduledRetrier, LoopRetrier))
+    return isinstance(found, type) and issubclass(found, (ScheduledRetrier, ClientRetrier))
 
 
 def _checked(found: Any, path: str) -> type[Retrier]:

@@ -17,7 +17,7 @@ from sim.api.check import Broken, Checked, CheckedCell, check
 from sim.contracts.catalogue import INVARIANTS
 from sim.experiment.plan import refuse_course
 from sim.options.model import Options
-from sim.retriers.base import LoopRetrier, Retrier
+from sim.retriers.base import ClientRetrier, Retrier
 from sim.scenario.checks import Surroundings
 from sim.scenario.data_files import DataFiles
 from sim.scenario.load import load, parse
@@ -186,7 +186,7 @@ def _maker(retrier: str | type[Retrier] | Retrier) -> Callable[[], Retrier]:
 def _stand_in(retrier: str | type[Retrier] | Retrier) -> str:
     """Return a retrier of the same shape, for the scenario to name instead of one that it cannot name."""
     cls = retrier if isinstance(retrier, type) else type(retrier)
-    return "none" if issubclass(cls, LoopRetrier) else "article"
+    return "none" if issubclass(cls, ClientRetrier) else "article"
 
 
 def _every_cell_sets_retrier(tree: Mapping[str, Any]) -> bool:

@@ -22,7 +22,7 @@ import yaml
 from hypothesis import strategies as st
 
 from sim.kernel.durations import NS_PER_MS, parse_duration
-from sim.retriers.base import LoopRetrier
+from sim.retriers.base import ClientRetrier
 from sim.retriers.registry import retrier_class
 from sim.scenario.load import from_dict
 from sim.testing import features as names
@@ -141,7 +141,7 @@ class _Worlds:
     def __init__(self, retrier: Values, shared: bool, maybe: Iterable[str], sure: Iterable[str]) -> None:  # noqa: FBT001
         self._retrier = retrier
         self._shared = shared
-        self._outside = issubclass(retrier_class(retrier["kind"]), LoopRetrier)
+        self._outside = issubclass(retrier_class(retrier["kind"]), ClientRetrier)
         self._maybe = names.possible(maybe, shared=shared, outside=self._outside)
         self._sure = names.possible(sure, shared=shared, outside=self._outside)
 

@@ -162,6 +162,21 @@ class ActionModel:
         else:
             self._end(attempt)
 
+    def cancel(self, attempt: Attempt) -> None:
+        """Stop the work of an attempt that is not over: an effect still ahead does not come."""
+        if attempt.ended:
+            return
+        attempt.drop_effect()
+        attempt.ended = True
+        attempt.how = CUT
+        now_ns, request = self._clock.now_ns, attempt.request
+        request.last_attempt_end_ns = now_ns
+        if attempt.call is not None and self._calls is not None:
+            self._calls.over(attempt.call, CALL_ENDS[CUT], now_ns)
+        if self._recorder is not None:
+            self._recorder.add((now_ns, "attempt_end", request.number, attempt.number, CUT, None))
+        attempt.host.attempt_over(CUT)  # type: ignore[union-attr]  # it has not ended, so it has one
+
     def _unusual(
         self, attempt: Attempt, outcome: AttemptOutcome, latency_ns: int, effect_ns: int
     ) -> tuple[int, int | None]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from sim.history.request import Request
     from sim.history.vocabulary import End
+    from sim.world.attempt import Attempt
 
 
 class Host(Protocol):
@@ -48,6 +49,10 @@ class External(Protocol):
         """Start one attempt."""
         ...
 
+    def cancel(self, attempt: Attempt) -> None:
+        """Tell the receiver that its caller needs no answer: the work stops, an effect still ahead does not come."""
+        ...
+
 
 class ByClass:
     """The action of several classes of callers: each request gets that of its class."""
@@ -59,3 +64,7 @@ class ByClass:
     def begin(self, host: Host, request: Request) -> None:
         """Start one attempt."""
         self._models[request.caller_class].begin(host, request)
+
+    def cancel(self, attempt: Attempt) -> None:
+        """Tell the receiver that its caller needs no answer."""
+        self._models[attempt.request.caller_class].cancel(attempt)

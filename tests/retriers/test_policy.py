@@ -1,16 +1,11 @@
 """`policy`: tries, a timeout and a delay, all of them data."""
 
-from typing import Any
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sim.api.check import check
 from sim.engine.event import simulate
 from sim.history.recorder import Recorder
 from sim.history.vocabulary import Outcome
-from sim.retriers.policy import ExponentialDelay, LinearDelay
 from sim.scenario.load import parse
 
 MS = 1_000_000
@@ -48,16 +43,6 @@ def test_tries_are_counted_with_the_first() -> None:
 )
 def test_each_delay_follows_its_law(delay: str, expected: list[float]) -> None:
     assert sleeps_ms(f"attempts: 4, delay: {delay}") == expected
-
-
-@given(retry=st.integers(1, 5000), jitter=st.sampled_from(["none", "full", "equal"]))
-def test_jitter_never_waits_longer_than_the_cap(retry: int, jitter: Any) -> None:
-    assert ExponentialDelay(initial=MS, cap=1000 * MS, jitter=jitter).bounds_ms(retry)[1] <= 1000
-
-
-@pytest.mark.parametrize(("jitter", "low_ms"), [("none", 15.0), ("full", 0.0), ("equal", 7.5)])
-def test_jitter_says_from_where_a_delay_is_spread(jitter: Any, low_ms: float) -> None:
-    assert LinearDelay(initial=10 * MS, step=5 * MS, jitter=jitter).bounds_ms(2) == (low_ms, 15.0)
 
 
 def test_a_delay_that_no_float_holds_makes_a_request_run_away() -> None:

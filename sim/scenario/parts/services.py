@@ -10,7 +10,7 @@ from typing_extensions import TypeAliasType
 from sim.options.either import Either
 from sim.options.model import DurationNs, Options
 from sim.options.part_name import PartName
-from sim.retriers.base import LoopRetrier
+from sim.retriers.base import ClientRetrier
 from sim.scenario.mistakes.problems import Path, Problem, did_you_mean, shorten
 from sim.scenario.mistakes.pydantic_words import UNKNOWN_WORD
 from sim.scenario.parts.own_service import OwnServiceOptions
@@ -79,11 +79,11 @@ def problems_of_services(services: Mapping[str, Options], classes: Sequence[str]
             here = (*place, "calls", position)
             if layer.service not in services:
                 yield unknown_service((*here, "service"), layer.service, services)
-            if not issubclass(layer.retrier.found, LoopRetrier):
+            if not issubclass(layer.retrier.found, ClientRetrier):
                 yield Problem(
                     (*here, "retrier"),
                     f"'{layer.retrier.kind}' lives inside a deployment, but a service calls from outside of it: write "
-                    "none, or a LoopRetrier of your own",
+                    "none, policy, or a LoopRetrier of your own",
                 )
         if isinstance(options, FrontOptions) and options.shed is not None:
             for number, asked in enumerate(options.shed.classes or ()):

@@ -127,6 +127,9 @@ class Receiver(ABC):
     def arrive(self, visit: Visit) -> None:
         """Take a call that has arrived."""
 
+    def cancel(self, attempt: Attempt) -> None:  # noqa: B027  # most go on all the same
+        """Hear that the caller needs no answer."""
+
     # Answers.
 
     def reply(self, visit: Visit) -> None:

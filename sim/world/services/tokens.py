@@ -38,6 +38,11 @@ class TokenBucket:
         self._level = level
         return -(-(self._token - level) // self._gain)
 
+    def reserve(self, now_ns: int) -> int:
+        """Take a token that may be yet to come; return in how many ns it will be there, 0 if it is."""
+        level = self._level = self._fill(now_ns) - self._token
+        return -(level // self._gain) if level < 0 else 0
+
     def whole(self, now_ns: int) -> int:
         """Return how many whole tokens there are."""
         return self._fill(now_ns) // self._token

@@ -1,0 +1,226 @@
+"""Options of the delay before a retry: one key and its options, a bare duration, `none`, or a formula.
+
+All laws but the table are formulas of `n`, the number of the retry, and each says here which; a table is one of its
+entries. Full, equal and decorrelated jitter are those of M. Brooker, "Exponential Backoff And Jitter", AWS Architecture
+Blog, 2015.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
+
+from pydantic import (
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema
+from typing_extensions import TypeAliasType
+
+from sim.clients.policy.delay_law import ENTRY, DelayLaw
+from sim.clients.policy.formula_delay import FormulaDelay
+from sim.clients.policy.shaping import ShapedDelay
+from sim.kernel.durations import NS_PER_MS, format_duration
+from sim.options.model import DURATION_PATTERN, DurationNs, Options, file_rules
+from sim.options.single_key import SingleKey
+
+if TYPE_CHECKING:
+    from pydantic.json_schema import JsonSchemaValue
+
+MOST_ENTRIES: Final = 1000
+_DURATION: Final = {"type": "string", "pattern": DURATION_PATTERN}
+_EXAMPLE: Final = "{exponential: {initial: 100ms, factor: 2, cap: 20s, jitter: full}}"
+
+
+class NoDelay(Options):
+    """The next try begins at once."""
+
+    def formula(self) -> tuple[dict[str, str], str]:
+        """Return no lets and 0."""
+        return {}, "0"
+
+    def law(self, place: str) -> DelayLaw:
+        """Return the law that these options say."""
+        return ConstantDelay(delay=0).law(place)
+
+
+class ConstantDelay(ShapedDelay):
+    """Always the same delay; may be written as a bare duration."""
+
+    delay: DurationNs
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare(cls, value: Any) -> Any:
+        return {"delay": value} if isinstance(value, str | int) else value
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, handler: SerializerFunctionWrapHandler) -> Any:
+        written = self.without_defaults(handler(self))
+        return written if len(written) > 1 else written["delay"]
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [_DURATION, handler(schema)]}
+
+    def plain(self) -> str:
+        """Return the delay itself."""
+        return format_duration(self.delay)
+
+
+class LinearDelay(ShapedDelay):
+    """Each delay is longer by one step."""
+
+    initial: DurationNs
+    step: DurationNs
+
+    def plain(self) -> str:
+        """Return initial + step * (n - 1)."""
+        return f"{format_duration(self.initial)} + {format_duration(self.step)} * (n - 1)"
+
+
+class ExponentialDelay(ShapedDelay):
+    """Each delay is a multiple of the one before."""
+
+    initial: DurationNs
+    factor: Annotated[float, Field(gt=0, le=1000)] = 2.0
+
+    def plain(self) -> str:
+        """Return initial * factor ** (n - 1), which is 0 for no initial delay, however large the power."""
+        return f"{format_duration(self.initial)} * {self.factor!r} ** (n - 1)" if self.initial else "0"
+
+
+class DecorrelatedDelay(ShapedDelay):
+    """Drawn evenly between a base and a multiple of the delay before, which is the base before the first retry.
+
+    The cap bounds what was drawn, and not what it is drawn from.
+    """
+
+    base: Annotated[DurationNs, Field(gt=0)]
+    factor: Annotated[float, Field(ge=1, le=1000)] = 3.0
+    state: Literal["request", "client"] = Field(
+        default="request", description="Whose the delay before is: each request's or all of a client's."
+    )
+
+    @model_validator(mode="after")
+    def _cap_is_not_below_base(self) -> Self:
+        if self.cap is not None and self.cap < self.base:
+            raise ValueError("the cap must not lie below the base")
+        return self
+
+    def plain(self) -> str:
+        """Return base + u * (factor * previous - base)."""
+        base = format_duration(self.base)
+        return f"{base} + u * ({self.factor!r} * previous - {base})"
+
+    def draw(self) -> str:
+        """Return the second number, as the law itself takes the first one."""
+        return "u2"
+
+    def more(self) -> dict[str, Any]:
+        """Return whose the state is and how it starts."""
+        return {"starts": (("previous", self.base / NS_PER_MS),), "state": self.state}
+
+
+class TableDelay(ShapedDelay):
+    """One delay after the other; may be written as a bare list."""
+
+    delays: Annotated[tuple[DurationNs, ...], Field(strict=False, min_length=1, max_length=MOST_ENTRIES)]
+    then: Literal["repeat", "stop"] = Field(
+        default="repeat", description="Behind the last one: it repeats, or there is no further retry."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare(cls, value: Any) -> Any:
+        return {"delays": value} if isinstance(value, list | tuple) else value
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, handler: SerializerFunctionWrapHandler) -> Any:
+        written = self.without_defaults(handler(self))
+        return written if len(written) > 1 else written["delays"]
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {
+            "anyOf": [{"type": "array", "items": _DURATION, "minItems": 1, "maxItems": MOST_ENTRIES}, handler(schema)]
+        }
+
+    def plain(self) -> str:
+        """Return the entry for n."""
+        return ENTRY
+
+    def more(self) -> dict[str, Any]:
+        """Return the entries."""
+        return {"entries": tuple(one / NS_PER_MS for one in self.delays), "stops": self.then == "stop"}
+
+
+DelayOptions = NoDelay | ConstantDelay | LinearDelay | ExponentialDelay | DecorrelatedDelay | TableDelay | FormulaDelay
+
+
+class _ShortForms:
+    """Annotation: a delay may also be a bare duration, or a mapping with a formula and what it asks for."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        named = handler(source)
+        return core_schema.with_info_wrap_validator_function(
+            self._validate,
+            named,
+            serialization=core_schema.wrap_serializer_function_ser_schema(self._serialize, info_arg=True, schema=named),
+        )
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        named = handler(schema["schema"])
+        return {"anyOf": [_DURATION, handler(FormulaDelay.__pydantic_core_schema__), *named.get("anyOf", [named])]}
+
+    def _validate(
+        self, value: object, handler: core_schema.ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> object:
+        if isinstance(value, FormulaDelay):
+            return value
+        if isinstance(value, Mapping) and "formula" in value:
+            return FormulaDelay.model_validate(dict(value), **file_rules(info.context))
+        if isinstance(value, int) or (isinstance(value, str) and value[:1].isdigit()):
+            return ConstantDelay.model_validate(value, **file_rules(info.context))
+        return handler(value)
+
+    def _serialize(self, value: object, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
+        if isinstance(value, FormulaDelay):
+            return value.model_dump(mode=info.mode)
+        return "none" if isinstance(value, NoDelay) else handler(value)
+
+
+DelayField = TypeAliasType(
+    "DelayField",
+    Annotated[
+        Annotated[
+            NoDelay | ConstantDelay | LinearDelay | ExponentialDelay | DecorrelatedDelay | TableDelay,
+            SingleKey(
+                "delay",
+                f"500ms or {_EXAMPLE}",
+                {
+                    "none": NoDelay,
+                    "constant": ConstantDelay,
+                    "linear": LinearDelay,
+                    "exponential": ExponentialDelay,
+                    "decorrelated": DecorrelatedDelay,
+                    "table": TableDelay,
+                },
+                bare=("none",),
+            ),
+        ],
+        _ShortForms(),
+    ],
+)
+"""A delay as files write it; in memory one of `DelayOptions`."""
+
+
+def delay_law(options: DelayOptions, place: str = "delay") -> DelayLaw:
+    """Return the law that options say; `place` is where they are written, for messages."""
+    return options.law(place)

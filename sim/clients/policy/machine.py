@@ -1,0 +1,756 @@
+"""The machine that plays a policy for one request: no coroutine, no exception, all state in a few fields.
+
+| in state | on | it is then | and does |
+| --- | --- | --- | --- |
+| new | start | entering | passes the request's gates |
+| entering | let_in | ready | begins the first try |
+| entering | refuse | over | gives up |
+| ready | begin | passing | passes the gates of a try |
+| passing | let_in | trying | sends the first copy |
+| passing | refuse | judging | has the answer `refused` |
+| trying | succeed | over | leaves the gates, settles as success |
+| trying | fail | judging | has the answer of the try |
+| judging | retry | sleeping | sleeps for the delay; one of 0 takes no event |
+| judging | leave_it | over | gives up |
+| sleeping | wake | ready | begins the next try |
+| ready, sleeping | leave_it | over | gives up: no time is left, or the budget was empty |
+| any but over | stop | over | leaves the gates; calls in flight go on |
+
+Nothing else is possible. At one instant events come by (class of event, order of creation), as everywhere in
+`sim.kernel.clock`. A try creates its timers in this order: what its gates need, the timeout of a copy, the call, then
+the timer of the next copy and that of the delivery again. So of a timeout and an answer of one instant the timeout
+counts, and of an answer and the next copy the answer.
+
+What an answer leads to is decided in this order: the case, whether its kind is retried, the tries, the delay and
+Retry-After (`sim.clients.policy.judging`), the deadline, the budget, the sleep.
+
+Random numbers: stream `delay` (and `delay.second`), entity the request, index the number of the retry, 1 first;
+`timeout`, index the number of the try; `retry_after`, index as for `delay`.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from sim.clients.policy import judging
+from sim.clients.policy.call import Call
+from sim.clients.policy.judging import Answer, Verdict
+from sim.clients.policy.passage import Level, Passage
+from sim.clients.policy.rules import NO_LIMIT
+from sim.clients.policy.shared import NOTHING_SHARED, Shared, state_of_delays
+from sim.clients.policy.spent import CALLS, SLEEPS, Spent
+from sim.history.traffic import CallEnd
+from sim.history.vocabulary import NEVER, REFUSED, TIMED_OUT, Outcome
+from sim.kernel.alarm import Alarm
+from sim.kernel.durations import RUNAWAY_NS
+from sim.kernel.errors import InternalError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sim.clients.around import Around
+    from sim.clients.place import Place
+    from sim.clients.policy.rules import Rules
+    from sim.history.request import Request
+    from sim.world.hosts import External
+
+
+class State(IntEnum):
+    """Where a request is."""
+
+    new = 0
+    entering = 1
+    ready = 2
+    passing = 3
+    trying = 4
+    judging = 5
+    sleeping = 6
+    over = 7
+
+
+class On(IntEnum):
+    """What moves it on."""
+
+    start = 0
+    let_in = 1
+    refuse = 2
+    begin = 3
+    succeed = 4
+    fail = 5
+    retry = 6
+    leave_it = 7
+    wake = 8
+    stop = 9
+
+
+TRANSITIONS: Final[dict[tuple[State, On], State]] = {
+    (State.new, On.start): State.entering,
+    (State.entering, On.let_in): State.ready,
+    (State.entering, On.refuse): State.over,
+    (State.ready, On.begin): State.passing,
+    (State.passing, On.let_in): State.trying,
+    (State.passing, On.refuse): State.judging,
+    (State.trying, On.succeed): State.over,
+    (State.trying, On.fail): State.judging,
+    (State.judging, On.retry): State.sleeping,
+    (State.judging, On.leave_it): State.over,
+    (State.sleeping, On.wake): State.ready,
+    (State.sleeping, On.leave_it): State.over,
+    (State.ready, On.leave_it): State.over,
+    **{(state, On.stop): State.over for state in State if state != State.over},
+}
+
+
+class Run:
+    """One request of a policy, from its submission to its conclusion; it is the timer of its own sleep."""
+
+    __slots__ = (
+        "_again",
+        "_copy_alarm",
+        "_delivery_alarm",
+        "_goes_on",
+        "_has_left",
+        "_is_asleep",
+        "_recorder",
+        "action",
+        "around",
+        "callbacks",
+        "clock",
+        "concluded",
+        "connections",
+        "copies",
+        "counters",
+        "deliveries",
+        "entering",
+        "entry",
+        "last_cost",
+        "more",
+        "place",
+        "put_back_ns",
+        "request",
+        "retries",
+        "rules",
+        "said",
+        "shared",
+        "shift",
+        "slept_ns",
+        "spent",
+        "started_ns",
+        "state",
+        "states",
+        "trial",
+        "tried_ns",
+        "tries",
+        "waiting",
+    )
+    _ok = True
+    loop = None
+    """It has none; see `sim.clients.client.Client`."""
+
+    def __init__(  # noqa: PLR0917  # the one signature of all clients
+        self,
+        around: Around,
+        action: External,
+        rules: Rules,
+        request: Request,
+        place: Place,
+        concluded: Callable[[bool], None] | None = None,
+    ) -> None:
+        """Take a request; `concluded` is told whether it succeeded, in place of the request itself."""
+        self.around = around
+        self.clock = around.clock
+        self._recorder = around.recorder
+        self.action = action
+        self.rules = rules
+        self.request = request
+        self.place = place
+        self.concluded = concluded
+        self.state = State.new
+        self.connections: list[Call] = []
+        """Calls whose attempts have not ended, whether anything waits for them or not."""
+        self.waiting: list[Call] = []
+        """Calls of the present try that it waits for."""
+        self.entering: list[Passage] = []
+        """Copies of the present try that have not passed their gates."""
+        self.tries = 0
+        self.retries = 0
+        self.copies = 0
+        """Copies of the present try that have been sent, the first included."""
+        self.deliveries = 0
+        """Tries that began beside the present one, since it had not ended."""
+        self.counters = [0] * rules.counters
+        """Retries by counter."""
+        self.shift = 0
+        """Retries of the shared counter before the last Retry-After that reset it."""
+        self.states = (
+            [state_of_delays(self, law) for law in range(len(rules.laws))] if rules.remembers else rules.no_states
+        )
+        """What the delay laws remember."""
+        self.slept_ns = NEVER
+        """How long it slept since its last call; `NEVER` before the first."""
+        self.last_cost = 0
+        """What its last retry has taken from the budget."""
+        self.started_ns = self.tried_ns = self.put_back_ns = around.clock.now_ns
+        self.callbacks: Any = None
+        self.spent = None if rules.deadline is None else Spent(rules.deadline, self.clock, self._deadline_passed)
+        self.shared = Shared(self) if rules.shares else NOTHING_SHARED
+        self.more = 0
+        """Copies that may still be sent in the present try."""
+        self.entry: Passage | None = None
+        self.trial: Passage | None = None
+        self._copy_alarm: Alarm | None = None
+        self._delivery_alarm: Alarm | None = None
+        self.said: Answer | None = None
+        """The answer that the present try has so far."""
+        self._goes_on = self._again = self._is_asleep = self._has_left = False
+
+    # The course of a request.
+
+    def _to(self, on: On) -> None:
+        """Move on; an illegal move raises and changes nothing."""
+        following = TRANSITIONS.get((self.state, on))
+        if following is None:
+            raise InternalError(f"a policy in state {self.state.name} cannot {on.name}")
+        self.state = following
+
+    def start(self) -> None:
+        """Begin."""
+        self._to(On.start)
+        if self.shared.budget is not None:
+            self.shared.budget.request_started(self.clock.now_ns)
+        gates = self.rules.request_gates
+        if not gates:
+            self._entered(None)
+        else:
+            self.entry = Passage(self, Level.request, gates, self._entered, self._refused_at_entry)
+            self.entry.go_on()
+
+    def _entered(self, passage: Passage | None) -> None:
+        del passage
+        self._to(On.let_in)
+        self._go_on()
+
+    def _refused_at_entry(self, passage: Passage, gate: str) -> None:
+        del passage
+        self.record("refused", gate, int(Level.request))
+        self._to(On.refuse)
+        self._conclude(succeeded=False)
+
+    def _go_on(self) -> None:
+        """Begin a try, and another one for each that ends at once: in a loop, however many they are."""
+        if self._goes_on:
+            self._again = True
+            return
+        self._goes_on = True
+        while True:
+            self._again = False
+            self._begin_try()
+            if not self._again:
+                break
+        self._goes_on = False
+
+    def _begin_try(self) -> None:
+        rules, clock = self.rules, self.clock
+        if self.tries:
+            reason = self._no_start()
+            if reason is not None:
+                self.record("decided", reason, Verdict(reason).detail)
+                self._to(On.leave_it)
+                self._conclude(succeeded=False)
+                return
+        if self.tries + self.deliveries >= self.around.calls_at_most:
+            self._run_away("calls")
+            return
+        self._to(On.begin)
+        self.tries += 1
+        self.copies = 0
+        self.more = 0 if rules.hedge is None else rules.hedge.at_most
+        self.said = None
+        self.tried_ns = clock.now_ns
+        if self.spent is not None:
+            self.start_deadline("first_call")
+            self.spent.enter(CALLS)
+        if not rules.try_gates:
+            self._let_try_in(None)
+        else:
+            self.trial = Passage(self, Level.trial, rules.try_gates, self._let_try_in, self._refuse_try)
+            self.trial.go_on()
+
+    def _no_start(self) -> str | None:
+        """Return why the next try does not start although its sleep is over; None if it does."""
+        deadline, budget = self.rules.deadline, self.shared.budget
+        if deadline is not None and deadline.soft and self.spent is not None and self.spent.started:
+            past = self.spent.left_ns <= 0
+            if past and not (self.rules.both_limits and not judging.out_of_attempts(self)):
+                return judging.DEADLINE
+        if budget is not None:
+            now_ns, said = self.clock.now_ns, self.said
+            kind = "" if said is None else said.kind
+            if budget.takes_at_start:
+                if not budget.allows(now_ns, kind):
+                    return judging.BUDGET
+                self.last_cost = budget.take(now_ns, kind)
+        return None
+
+    def _let_try_in(self, passage: Passage | None) -> None:
+        del passage
+        self._to(On.let_in)
+        self._send()
+
+    def _refuse_try(self, passage: Passage, gate: str) -> None:
+        del passage
+        self.record("refused", gate, int(Level.trial))
+        self._log_refusal()
+        self._wakes_never()
+        self._to(On.refuse)
+        self._judge(Answer(REFUSED, NEVER))
+
+    # Calls.
+
+    def _send(self) -> None:
+        """Send one copy more, through its gates, and plan the next."""
+        rules = self.rules
+        self.copies += 1
+        if not rules.copy_gates:
+            self._call(None)
+        else:
+            passage = Passage(self, Level.copy, rules.copy_gates, self._call, self._refuse_copy)
+            self.entering.append(passage)
+            passage.go_on()
+        if self.state == State.trying:
+            if rules.redeliver_ns != NO_LIMIT and self._delivery_alarm is None:
+                self._plan_delivery()
+            if self.more and self._runs:
+                self._plan_copy()
+
+    def _call(self, passage: Passage | None) -> None:
+        request, rules = self.request, self.rules
+        if passage is not None:
+            self.entering.remove(passage)
+        if request.attempts >= self.around.calls_at_most:
+            self._run_away("calls")
+            return
+        call = Call(self, self.slept_ns if self.copies == 1 or self.slept_ns == NEVER else 0)
+        call.passage = passage
+        self.slept_ns = 0
+        request.actions += 1
+        self.connections.append(call)
+        self.waiting.append(call)
+        if rules.copy_times_out:
+            call.limit(self.timeout_ns())
+        if self.copies > 1 or self.tries > 1:
+            self._count_retry(call)
+        self.action.begin(call, request)
+
+    def _count_retry(self, call: Call) -> None:
+        """Let the budget know of a call that is not the first of its request."""
+        if self.copies > 1:
+            self.record("copy", "", self.copies, subject=self.request.attempts + 1)
+        if self.shared.budget is not None:
+            call.is_retry = True
+            self.shared.budget.retry_started(self.clock.now_ns, asleep=self._is_asleep)
+            self._is_asleep = False
+
+    def _over(self, call: Call) -> None:
+        """Note that the present try does not wait for a call any more."""
+        if call.is_retry and self.shared.budget is not None:
+            self.shared.budget.retry_ended(self.clock.now_ns)
+
+    def _refuse_copy(self, passage: Passage, gate: str) -> None:
+        self.entering.remove(passage)
+        self.record("refused", gate, int(Level.copy))
+        self._log_refusal()
+        self._answered(Answer(REFUSED, NEVER))
+
+    def timeout_ns(self) -> int:
+        """Return the timeout of the present try."""
+        law, timeout_ns = self.rules.timeout, self.rules.timeout_ns
+        if timeout_ns != NO_LIMIT:
+            return timeout_ns
+        assert law is not None  # noqa: S101  # asked only by what has one
+        draws = self._draw("timeout", law.streams, self.tries)
+        return law.delay_ns(max(self.tries, 1), self.clock.now_ns - self.started_ns, law.start(), draws)
+
+    def _plan_copy(self) -> None:
+        after_ns = self.shared.copy_after_ns(self.rules)
+        if after_ns is None:
+            return
+        if after_ns == 0:
+            self._send_next()
+        else:
+            self._copy_alarm = Alarm(self.clock, after_ns, self._copy_is_due)
+
+    def _copy_is_due(self) -> None:
+        self._copy_alarm = None
+        self._send_next()
+
+    def _send_next(self) -> bool:
+        """Send the next copy if the budget allows it; returns whether it does."""
+        if self._copy_alarm is not None:
+            self._copy_alarm.cancel()
+            self._copy_alarm = None
+        budget, now_ns = self.shared.budget, self.clock.now_ns
+        if budget is not None:
+            kind = "" if self.said is None else self.said.kind
+            if not budget.allows(now_ns, kind):
+                self.more = 0
+                self.record("decided", judging.COPY, Verdict(level=budget.level(now_ns)).detail)
+                return False
+            self.last_cost = budget.take(now_ns, kind)
+        self.more -= 1
+        self._send()
+        return True
+
+    def _plan_delivery(self) -> None:
+        since_ns = self.put_back_ns if self.rules.redeliver_from_end else self.clock.now_ns
+        wait_ns = max(since_ns + self.rules.redeliver_ns - self.clock.now_ns, 0)
+        self._delivery_alarm = Alarm(self.clock, wait_ns, self._deliver_again)
+
+    def _deliver_again(self) -> None:
+        self._delivery_alarm = None
+        if self.rules.attempts != NO_LIMIT and self.tries + self.deliveries >= self.rules.attempts:
+            return
+        self.deliveries += 1
+        self.put_back_ns = self.clock.now_ns
+        self.record("redelivered", "", self.tries + self.deliveries)
+        self._send()
+
+    # Answers.
+
+    def succeeded(self, call: Call, attempt: int) -> None:
+        """Take the success of a call: the others of its try do not count any more."""
+        now_ns, shared = self.clock.now_ns, self.shared
+        self.waiting.remove(call)
+        self._over(call)
+        if call.passage is not None:
+            call.passage.leave(answered=True, took_ns=now_ns - call.passage.started_ns)
+        if shared.latencies is not None:
+            shared.latencies.add(now_ns - call.started_ns)
+        if self._runs or self._copy_alarm is not None or self._delivery_alarm is not None:
+            self._leave_others()
+        trial, self.trial = self.trial, None
+        if trial is not None:
+            trial.leave(answered=True, took_ns=now_ns - trial.started_ns)
+        if shared.budget is not None:
+            shared.budget.succeeded(now_ns, retried=self.last_cost > 0 or self.retries > 0, last_cost=self.last_cost)
+        self._to(On.succeed)
+        self._conclude(succeeded=True, answer=attempt)
+
+    def failed(self, call: Call, attempt: int, kind: str, *, final: bool = False, hint_ns: int = NEVER) -> None:
+        """Take the failure of a call."""
+        now_ns = self.clock.now_ns
+        self.waiting.remove(call)
+        self._over(call)
+        answer = Answer(kind, attempt, final, hint_ns)
+        if call.passage is not None:
+            took_ns = now_ns - call.passage.started_ns
+            call.passage.leave(answered=True, failed=True, kind=kind, took_ns=took_ns)
+        if self.shared.budget is not None:
+            self.shared.budget.failed(now_ns, kind, retryable=judging.is_retried(self.rules, answer))
+        if self.state == State.trying:
+            self._answered(answer)
+
+    def _answered(self, answer: Answer) -> None:
+        """Take the failure of a copy: the try fails with it, unless other copies run or are to come."""
+        hedge = self.rules.hedge
+        if (hedge is not None or self._runs) and judging.is_retried(self.rules, answer):
+            self.said = answer
+            if self.more and hedge is not None and hedge.at_failure != "wait":
+                if hedge.at_failure == "next":
+                    if self._send_next():
+                        return
+                else:
+                    self._send_after_delay()
+            if self._runs or (self.more and self._copy_alarm is not None):
+                return
+        self._fail(answer)
+
+    def _send_after_delay(self) -> None:
+        law = self.rules.laws[0]
+        draws = self._draw("hedge", law.streams, self.request.attempts)
+        wait_ns = law.delay_ns(self.copies, self.clock.now_ns - self.started_ns, law.start(), draws)
+        if wait_ns >= 0:
+            if self._copy_alarm is not None:
+                self._copy_alarm.cancel()
+            self._copy_alarm = Alarm(self.clock, wait_ns, self._copy_is_due)
+
+    def level_timed_out(self, passage: Passage) -> None:
+        """Give up what is behind the gates of a request, a try or a copy: its timeout is over."""
+        if passage.level == Level.copy:
+            call = next((one for one in self.waiting if one.passage is passage), None)
+            if call is None:
+                self.entering.remove(passage)
+                passage.leave(answered=True, failed=True, kind=TIMED_OUT)
+                self._answered(Answer(TIMED_OUT, NEVER))
+                return
+            self._give_up(call)
+            self.failed(call, NEVER, TIMED_OUT)
+            return
+        for call in list(self.waiting):
+            self._give_up(call)
+        if passage.level == Level.request:
+            self._end("timeout")
+        elif self.state == State.passing:
+            passage.leave(answered=True, failed=True, kind=TIMED_OUT)
+            self._to(On.refuse)
+            self._judge(Answer(TIMED_OUT, NEVER))
+        else:
+            self._fail(Answer(TIMED_OUT, NEVER))
+
+    def _give_up(self, call: Call) -> None:
+        attempt = call.attempt
+        call.give_up()
+        if attempt is not None:
+            self.record("timed_out", "", self.clock.now_ns - call.started_ns, subject=attempt.number)
+
+    def _leave_others(self) -> None:
+        """Wait no more for the calls of the present try, and send no more of them."""
+        for alarm in (self._copy_alarm, self._delivery_alarm):
+            if alarm is not None:
+                alarm.cancel()
+        self._copy_alarm = self._delivery_alarm = None
+        cancels = self.rules.hedge is not None and self.rules.hedge.cancels
+        for call in self.waiting:
+            attempt = call.attempt
+            call.give_up()
+            self._over(call)
+            if call.passage is not None:
+                call.passage.leave(answered=False)
+            if cancels and attempt is not None:
+                self.action.cancel(attempt)
+        self.waiting.clear()
+        self._leave_entering()
+
+    def _leave_entering(self) -> None:
+        """Let go of copies that have not passed their gates."""
+        entering, self.entering = self.entering, []
+        for passage in entering:
+            passage.leave(answered=False)
+
+    @property
+    def _runs(self) -> bool:
+        """Whether a copy of the present try is under way."""
+        return bool(self.waiting or self.entering)
+
+    def _fail(self, answer: Answer) -> None:
+        """End the present try with a failure."""
+        now_ns = self.clock.now_ns
+        self._leave_others()
+        trial, self.trial = self.trial, None
+        if trial is not None:
+            trial.leave(answered=True, failed=True, kind=answer.kind, took_ns=now_ns - trial.started_ns)
+        self._to(On.fail)
+        self._judge(answer)
+
+    def _judge(self, answer: Answer) -> None:
+        """Decide what follows from the answer of a try."""
+        if self.spent is not None:
+            self.spent.leave(CALLS)
+            self.start_deadline("first_failure")
+        self.said = answer
+        verdict = judging.judge(self, answer, self.spent)
+        if self._recorder is not None:
+            self.record("decided", verdict.reason or judging.RETRY, verdict.detail, subject=answer.attempt)
+        if verdict.reason and not verdict.sleeps:
+            self._to(On.leave_it)
+            self._conclude(succeeded=False)
+            return
+        self.retries += 1
+        self.put_back_ns = self.clock.now_ns
+        self._to(On.retry)
+        self._sleep(verdict)
+
+    def _sleep(self, verdict: Verdict) -> None:
+        wait_ns, clock = verdict.wait_ns, self.clock
+        if not wait_ns:
+            self._wake_up(verdict)
+            return
+        self.record("sleep", "", wait_ns)
+        if clock.now_ns + wait_ns > RUNAWAY_NS:
+            self._run_away("time")
+            return
+        self.slept_ns += wait_ns
+        if self.shared.budget is not None and not verdict.reason:
+            self._is_asleep = True
+            self.shared.budget.retry_asleep(clock.now_ns)
+        if self.spent is not None:
+            self.spent.enter(SLEEPS)
+        self.callbacks = _FAIL_AWAKE if verdict.reason else _AWAKE
+        clock.set_timer(self, wait_ns)
+
+    def awake(self, *, fails: bool) -> None:
+        """Go on after a sleep, if the request is not over meanwhile."""
+        if self.state != State.sleeping:
+            return
+        if self.spent is not None:
+            self.spent.leave(SLEEPS)
+        if fails:
+            self._to(On.leave_it)
+            self._conclude(succeeded=False)
+        else:
+            self._to(On.wake)
+            self._go_on()
+
+    def _wake_up(self, verdict: Verdict) -> None:
+        """Go on without a sleep."""
+        if verdict.reason:
+            self._to(On.leave_it)
+            self._conclude(succeeded=False)
+        else:
+            self._to(On.wake)
+            self._go_on()
+
+    # Deadlines and ends.
+
+    def start_deadline(self, moment: str) -> None:
+        """Let the deadline begin to count if this is its moment."""
+        deadline = self.rules.deadline
+        if deadline is not None and self.spent is not None and deadline.counted_from == moment:
+            self.spent.start()
+
+    def _deadline_passed(self) -> None:
+        """End everything at a hard deadline."""
+        for call in list(self.waiting):
+            self._give_up(call)
+        self._end(judging.DEADLINE)
+
+    def _end(self, reason: str) -> None:
+        self.record("decided", reason, Verdict(reason).detail)
+        self._stop()
+        self._conclude(succeeded=False)
+
+    def _stop(self) -> None:
+        """Leave everything where it is; calls in flight go on."""
+        if self.state == State.over:
+            return
+        self._to(On.stop)
+        self._leave_gates()
+
+    def _leave_gates(self) -> None:
+        for alarm in (self._copy_alarm, self._delivery_alarm):
+            if alarm is not None:
+                alarm.cancel()
+        self._copy_alarm = self._delivery_alarm = None
+        for call in self.waiting:
+            call.awaited = False
+            self._over(call)
+            if call.passage is not None:
+                call.passage.leave(answered=False)
+        self.waiting.clear()
+        self._leave_entering()
+        trial, self.trial = self.trial, None
+        if trial is not None:
+            trial.leave(answered=False)
+        self._leave_entry(answered=False, failed=False)
+
+    def _leave_entry(self, *, answered: bool, failed: bool) -> None:
+        if self._has_left:
+            return
+        self._has_left = True
+        if self.spent is not None:
+            self.spent.stop()
+        entry, self.entry = self.entry, None
+        if entry is not None:
+            kind = self.said.kind if failed and self.said is not None else ""
+            entry.leave(answered=answered, failed=failed, kind=kind, took_ns=self.clock.now_ns - entry.started_ns)
+        if self.shared.budget is not None:
+            self._wakes_never()
+            self.shared.budget.request_ended(self.clock.now_ns)
+
+    def _wakes_never(self) -> None:
+        """Let the budget know that a retry which it takes for asleep does not come."""
+        if self._is_asleep and self.shared.budget is not None:
+            self._is_asleep = False
+            self.shared.budget.retry_canceled(self.clock.now_ns)
+
+    def _conclude(self, *, succeeded: bool, answer: int = NEVER) -> None:
+        self._leave_entry(answered=True, failed=not succeeded)
+        concluded, self.concluded = self.concluded, None
+        if concluded is not None:
+            concluded(succeeded)
+            return
+        outcome = Outcome.success if succeeded else Outcome.gave_up
+        counts = self.request.settle(outcome, self.clock.now_ns)
+        if self._recorder is None:
+            return
+        if counts:
+            self.record("settled", outcome.name, self.clock.now_ns, subject=answer)
+        else:
+            self.record("resettled", outcome.name, None)
+
+    def _run_away(self, limit: str) -> None:
+        """Note that the request ran into a limit of the simulation; it never goes on."""
+        self.request.runaway = limit
+        self.record("runaway", limit, None)
+        self._stop()
+
+    # As `sim.clients.client.Client`.
+
+    @property
+    def busy(self) -> bool:
+        """Whether it sleeps, waits at a gate, or waits for a call that will end."""
+        state = self.state
+        if state in (State.new, State.over) or self.request.runaway:
+            return False
+        if state in (State.sleeping, State.entering, State.passing) or self._copy_alarm is not None:
+            return True
+        deadline = self.rules.deadline
+        if (deadline is not None and deadline.hard) or self._delivery_alarm is not None:
+            return True
+        return bool(self.entering) or any(call.ends or call.passage is not None for call in self.waiting)
+
+    def cancel(self) -> None:
+        """Stop; calls in flight go on."""
+        if self.request.settle(Outcome.canceled, self.clock.now_ns):
+            self.stop()
+            self.record("settled", Outcome.canceled.name, self.clock.now_ns)
+
+    def stop(self) -> None:
+        """Stop where it is."""
+        self._stop()
+
+    def give_up_calls(self) -> None:
+        """Wait no longer for any call; they go on."""
+        for call in self.connections:
+            call.give_up()
+
+    def end(self) -> None:
+        """Stop, and forget the calls in flight, which refer to this: the world is over."""
+        if self.state != State.over:
+            self.state = State.over
+        for call in self.connections:
+            call.attempt = None
+        self.connections.clear()
+        self.waiting.clear()
+        self.entering.clear()
+        self.entry = self.trial = self._copy_alarm = self._delivery_alarm = self.spent = None
+        self.shared = NOTHING_SHARED
+
+    # Numbers and records.
+
+    def _draw(self, stream: str, suffixes: tuple[str, ...], index: int) -> list[float]:
+        return [self.draw(stream + suffix, index) for suffix in suffixes]
+
+    def draw(self, stream: str, index: int) -> float:
+        """Draw the number on [0, 1) of this address for this request."""
+        request = self.request
+        value = self.around.choices.uniform(stream, request.number, index, request.first_rerun)
+        self.record("draw", stream, value)
+        return value
+
+    def record(self, kind: str, name: str, detail: Any, *, subject: int = NEVER) -> None:
+        """Add an event to the history, if there is one."""
+        if self._recorder is not None:
+            self._recorder.add((self.clock.now_ns, kind, self.request.number, subject, name, detail))
+
+    def _log_refusal(self) -> None:
+        """Add a try without a call to the traffic, if that is recorded."""
+        calls, request, now_ns = self.around.calls, self.request, self.clock.now_ns
+        if calls is not None:
+            call = calls.send(request.number, 0, now_ns, self.place.receiver, request.caller)
+            calls.over(call, CallEnd.refused, now_ns)
+
+
+_AWAKE: Final = (lambda run: run.awake(fails=False),)
+_FAIL_AWAKE: Final = (lambda run: run.awake(fails=True),)

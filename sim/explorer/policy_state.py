@@ -1,0 +1,107 @@
+"""The policies of a small world between two steps, as nested tuples of plain values.
+
+State that requests share is kept with its instants as they are: that is sound, but merges no states that differ by a
+shift in time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sim.explorer.plain_values import ATOMS, NotCanonical
+
+if TYPE_CHECKING:
+    from sim.clients.cells import Cells
+    from sim.clients.policy.call import Call
+    from sim.clients.policy.machine import Run
+    from sim.clients.policy.passage import Passage
+    from sim.clients.policy.spent import Spent
+    from sim.world.attempt import Attempt
+
+LEFT_OUT = frozenset({"_rules", "_open_ns", "_changed", "_costs", "_every"})
+"""Fields of cells that never change."""
+
+
+class Look(Protocol):
+    """What describes the rest of a world."""
+
+    now_ns: int
+
+    def attempt(self, attempt: Attempt) -> Any:
+        """Describe an attempt."""
+        ...
+
+    def value(self, value: Any) -> Any:
+        """Describe what a timer holds."""
+        ...
+
+
+def run(look: Look, run: Run) -> Any:
+    """Describe a request of a policy."""
+    rules = run.rules
+    asks_for_time = any("elapsed" in law.names for law in rules.laws)
+    own = [_inside(look, getattr(run.shared, part)) for part in type(run.shared).__slots__] if rules.shares else []
+    return (
+        run.request.number,
+        run.request.submission,
+        int(run.state),
+        run.tries,
+        run.retries,
+        run.copies,
+        run.more,
+        run.deliveries,
+        tuple(run.counters),
+        run.shift,
+        tuple(map(tuple, run.states)),
+        run.last_cost,
+        None if run.said is None else tuple(run.said),
+        tuple(look.value(call) for call in run.connections),
+        None if run.entry is None else passage(look, run.entry),
+        None if run.trial is None else passage(look, run.trial),
+        look.now_ns - run.started_ns if asks_for_time else 0,
+        look.now_ns - run.put_back_ns if rules.redeliver_from_end else 0,
+        None if run.spent is None else spent(look, run.spent),
+        tuple(own),
+    )
+
+
+def call(look: Look, call: Call) -> Any:
+    """Describe a call."""
+    attempt = None if call.attempt is None else look.attempt(call.attempt)
+    through = None if call.passage is None else passage(look, call.passage)
+    return ("call", attempt, call.awaited, call.timeout_ns, call.is_retry, look.now_ns - call.started_ns, through)
+
+
+def passage(look: Look, passage: Passage) -> Any:
+    """Describe the way through the gates."""
+    where = passage.place()
+    return ("passage", passage.run.request.number, int(passage.level), where, look.now_ns - passage.started_ns)
+
+
+def spent(look: Look, spent: Spent) -> Any:
+    """Describe how much of a deadline is used."""
+    del look
+    return ("spent", spent.used_ns, spent.started)
+
+
+def cells(look: Look, cells: Cells) -> Any:
+    """Describe what requests share. Raises NotCanonical."""
+    found = tuple((tuple(address), _inside(look, cell)) for address, cell in cells)
+    return (look.now_ns, found) if found else None
+
+
+def _inside(look: Look, value: Any) -> Any:
+    """Describe a cell by its fields."""
+    if value is None or type(value) in ATOMS or isinstance(value, int | str | float):
+        return value
+    if isinstance(value, dict):
+        return tuple((_inside(look, key), _inside(look, inside)) for key, inside in value.items())
+    if isinstance(value, list | tuple | deque):
+        return tuple(_inside(look, inside) for inside in value)
+    names = [name for base in type(value).__mro__ for name in getattr(base, "__slots__", ())]
+    if type(value).__name__ == "Passage":
+        return passage(look, value)
+    if not names:
+        raise NotCanonical(f"a {type(value).__name__} that requests share cannot be compared between runs")
+    return tuple((name, _inside(look, getattr(value, name))) for name in names if name not in LEFT_OUT)
