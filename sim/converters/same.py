@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
-from sim.kernel.durations import format_duration, parse_duration
+from sim.clients.policy.options import PolicyOptions
+from sim.options.model import file_rules
 
-_EVERY: Final = ["conflict", "failed", "rejected", "timed_out"]
 _SETS: Final = ("retry_on", "on", "counts")
 """Keys whose lists have no order."""
-_DEFAULTS: Final[dict[str, Any]] = {"attempts": 1, "delay": "none", "retry_on": _EVERY}
+
+
+@dataclass(frozen=True, slots=True)
+class _FromFile:
+    """Tells validators that values obey the rules of files."""
+
+    from_file: bool = True
 
 
 def canonical(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a policy without `kind` and without keys that say what holds anyhow, its durations in one form."""
-    found: dict[str, Any] = _canonical({key: value for key, value in tree.items() if key != "kind"})
-    return {key: value for key, value in found.items() if _DEFAULTS.get(key) != value}
+    """Return a policy without `kind` and without what holds anyhow, all else in one form. Raises ValidationError."""
+    plain = {key: value for key, value in tree.items() if key != "kind"}
+    options = PolicyOptions.model_validate(plain, **file_rules(_FromFile()))
+    found: dict[str, Any] = _sorted(options.model_dump(mode="json", exclude_defaults=True))
+    return found
 
 
-def _canonical(value: Any) -> Any:
+def _sorted(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: sorted(below) if key in _SETS else _canonical(below) for key, below in value.items()}
-    if isinstance(value, list | tuple):
-        return [_canonical(below) for below in value]
-    if isinstance(value, str):
-        try:
-            return format_duration(parse_duration(value))
-        except ValueError:
-            return value
-    return value
+        return {key: sorted(below) if key in _SETS else _sorted(below) for key, below in value.items()}
+    return [_sorted(below) for below in value] if isinstance(value, list | tuple) else value
