@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from sim.expect.expectations import ExpressionError
 from sim.kernel.durations import format_duration, parse_duration
+from sim.laws.formulas import FormulaError
 from sim.options.shorthand import NEITHER_FORM
 from sim.options.single_key import UNKNOWN_KEY
 from sim.scenario.mistakes.problems import Path, Problem, did_you_mean, shorten
@@ -41,7 +42,7 @@ def _problem(details: ErrorDetails, tree: Any, allowed_keys: AllowedKeys) -> Pro
         hint = did_you_mean(str(path[-1]), context["allowed"]) or _list(context["allowed"])
         return Problem(path, f"unknown {context['what']} '{shorten(str(path[-1]))}'{hint}", at_key=True)
     inner = context.get("error")
-    if isinstance(inner, ExpressionError):
+    if isinstance(inner, ExpressionError | FormulaError):
         return Problem(path, inner.reason, offset=inner.column - 1)
     return Problem(path, _reason(kind, context, value, details["msg"]))
 
