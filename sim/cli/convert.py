@@ -10,6 +10,7 @@ import click
 
 from sim.cli.errors import print_problems
 from sim.cli.exit_codes import INVALID_SCENARIO
+from sim.clients.policy.options import PolicyOptions
 from sim.converters.catalogue import FORMATS, guess
 from sim.converters.documents import open_document
 from sim.converters.losses import loss_lines
@@ -32,7 +33,9 @@ KIND = click.Choice(list(FORMATS))
 @click.command("convert")
 @click.argument("file", metavar="FILE")
 @click.option("--from", "kind", type=KIND, metavar="KIND", help=f"What the file is: {', '.join(FORMATS)}.")
-@click.option("--to", "wanted", type=KIND, metavar="KIND", help="Print the policy of a scenario as such a configuration.")
+@click.option(
+    "--to", "wanted", type=KIND, metavar="KIND", help="Print the policy of a scenario as such a configuration."
+)
 @click.option("--into", metavar="SCENARIO", help="Print this scenario with its retrier replaced.")
 @click.option("--pick", metavar="NAME", help="One policy of several, or one cell of a scenario.")
 def command(file: str, kind: str | None, wanted: str | None, into: str | None, pick: str | None) -> None:
@@ -111,13 +114,13 @@ def _configuration(file: str, kind: str, pick: str | None) -> str:
         made = [cell for cell in made if pick in {cell.name, cell.id}]
         if not made:
             raise click.UsageError(f"--pick: there is no cell '{pick}'; there are {_cell_names(cells(scenario))}")
-    choices = {str(_policy_of(cell)): cell for cell in made}
+    choices = {f"{cell.scenario.retrier.kind} {_policy_of(cell)}": cell for cell in made}
     if len(choices) > 1:
         raise click.UsageError(f"the scenario has several retriers; choose a cell with --pick: {_cell_names(made)}")
     (cell,) = choices.values()
     choice = cell.scenario.retrier
-    if choice.kind != "policy":
-        reason = f"'{choice.kind}' is code; only retriers of kind policy can be written as a configuration"
+    if not isinstance(choice.options, PolicyOptions):
+        reason = f"'{choice.kind}' is code; only a policy can be written as a configuration"
         raise ScenarioError([_located(file, cell, (), reason)])
     try:
         return FORMATS[kind].write(_policy_of(cell))

@@ -11,7 +11,10 @@ onto these in one way, which its module states; the pieces are here.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 EVERY: Final = ("failed", "rejected", "conflict", "timed_out")
 """All answers that are no success and that a call was made for."""
@@ -53,6 +56,11 @@ def error_of_answer(answer: str) -> str | None:
     if head != "failed" or not kind:
         return None
     return ".".join("".join(piece[:1].upper() + piece[1:] for piece in part.split("-")) for part in kind.split("."))
+
+
+def is_retried(answer: str, retry_on: Collection[str]) -> bool:
+    """Tell whether an answer, or all answers of its head, are among those that are retried."""
+    return answer in retry_on or answer.partition(".")[0] in retry_on
 
 
 def class_of_path(path: str) -> str:

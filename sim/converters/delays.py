@@ -26,7 +26,9 @@ def linear(initial_ns: int, step_ns: int, cap_ns: int | None = None, **more: Any
     return {"linear": {"initial": format_duration(initial_ns), "step": format_duration(step_ns), **cap, **more}}
 
 
-def formula(text: str, *, let: dict[str, str] | None = None, start: dict[str, Any] | None = None, **given: Any) -> dict[str, Any]:
+def formula(
+    text: str, *, let: dict[str, str] | None = None, start: dict[str, Any] | None = None, **given: Any
+) -> dict[str, Any]:
     """Return a delay by a formula; `given` are the durations and numbers that it names."""
     lets: dict[str, Any] = {} if let is None else {"let": let}
     starts: dict[str, Any] = {} if start is None else {"start": start}

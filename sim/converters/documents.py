@@ -1,9 +1,9 @@
 """Reads configuration files into plain values with their places, under the guards of scenario files.
 
 YAML and JSON go through `sim.scenario.yaml.guard`: at most 1 MiB, 64 levels and 100,000 values, no aliases, no tags, no
-duplicate keys. Of JSON the comments are blanked out that .NET and others allow, and tabs become spaces, so that the same
-reader takes it and places stay as they are. A file of Kubernetes may hold several documents. Sections and `KEY=value`
-lines, as AWS has them, become mappings of texts.
+duplicate keys. Of JSON the comments are blanked out that .NET and others allow, and tabs become spaces, so that the
+same reader takes it and places stay as they are. A file of Kubernetes may hold several documents. Sections and
+`KEY=value` lines, as AWS has them, become mappings of texts.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Typed values of a configuration, each taken once: a field that nothing takes is a loss, and none is dropped quietly.
 
-`Reading` collects the mistakes and losses of one document. `Fields` is one mapping in it. A field that is wrong gives its
-default, so that all mistakes are found in one go; `Reading.converted` raises them.
+`Reading` collects the mistakes and losses of one document. `Fields` is one mapping in it. A field that is wrong gives
+its default, so that all mistakes are found in one go; `Reading.converted` raises them.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ class Reading:
             self.problems.append(whole_file(self.document.source, f"more than {MOST_POLICIES} policies"))
         if self.problems:
             raise ScenarioError(self.document.places.in_order(self.problems))
-        return Converted(self.kind, _with_names_of_their_own(made), tuple(sorted(dict.fromkeys(self.losses), key=_order)))
+        return Converted(
+            self.kind, _with_names_of_their_own(made), tuple(sorted(dict.fromkeys(self.losses), key=_order))
+        )
 
 
 def _order(loss: Loss) -> tuple[int, int, str]:
@@ -74,7 +76,7 @@ def _order(loss: Loss) -> tuple[int, int, str]:
 
 
 def _with_names_of_their_own(policies: Sequence[Policy]) -> tuple[Policy, ...]:
-    """Number the policies that have the name of one before them."""
+    """Give a number to each policy that has the name of one before it."""
     seen: dict[str, int] = {}
     named = []
     for policy in policies:
@@ -110,7 +112,9 @@ class Fields:
         for key in values:
             name = names(key)
             if name in self._written:
-                reading.wrong((*path, key), f"the same field as '{self._written[name]}', which is given, too", at_key=True)
+                reading.wrong(
+                    (*path, key), f"the same field as '{self._written[name]}', which is given, too", at_key=True
+                )
             else:
                 self._written[name] = key
 
@@ -130,6 +134,10 @@ class Fields:
     def peek(self, name: str) -> Any:
         """Return the plain value of a field without taking it; None if it is not written."""
         return self._values[self._written[name]] if name in self._written else None
+
+    def is_untouched(self, *but: str) -> bool:
+        """Whether no field that is written has been taken, apart from these."""
+        return not (self._taken - set(but)) & self._written.keys()
 
     def take(self, name: str) -> Any:
         """Take the plain value of a field; None if it is not written."""
@@ -181,12 +189,20 @@ class Fields:
             self.wrong(name, f"expected a whole number, got {_shown(value)}")
             return default
         if not least <= value <= most:
-            self.wrong(name, f"must be at least {least}{f' and at most {most}' if most < 2**31 - 1 else ''}, got {value}")
+            self.wrong(
+                name, f"must be at least {least}{f' and at most {most}' if most < 2**31 - 1 else ''}, got {value}"
+            )
             return default
         return value
 
     def number(
-        self, name: str, default: T, *, least: float | None = None, above: float | None = None, most: float | None = None
+        self,
+        name: str,
+        default: T,
+        *,
+        least: float | None = None,
+        above: float | None = None,
+        most: float | None = None,
     ) -> int | float | T:
         """Take a number; whole ones come as int."""
         value = self.take(name)
@@ -321,6 +337,6 @@ def _shown(value: Any) -> str:
     return "a list" if isinstance(value, list) else f"{value}"
 
 
-def share_of(percent: int | float) -> float:
+def share_of(percent: float) -> float:
     """Return a percentage as a share: 20 is 0.2, without a rounding error of its own."""
     return float(Fraction(str(percent)) / 100)

@@ -1,8 +1,8 @@
 """What a conversion could not carry over: each loss with its place, and with the reason.
 
-A field is lost if the simulator has nothing that it could mean (hosts, priorities), if it is part of the code and not of
-the retries (predicates), or if the format itself ignores it where it stands. A default that the format leaves open, and
-that the conversion had to choose, is told in the same list.
+A field is lost if the simulator has nothing that it could mean (hosts, priorities), if it is part of the code and not
+of the retries (predicates), or if the format itself ignores it where it stands. A default that the format leaves open,
+and that the conversion had to choose, is told in the same list.
 """
 
 from __future__ import annotations

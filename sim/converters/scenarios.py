@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FAILING: Final = 0.3
 """The share of calls that fail in a placeholder: enough to see retries, few enough to see them succeed."""
+FAILING_SHARED: Final = 0.05
+"""The same for policies with a budget or a breaker, which would let nothing pass otherwise."""
 MOST_KINDS: Final = 6
 MEDIAN_NS: Final = 100 * NS_PER_MS
 P99_NS: Final = 1000 * NS_PER_MS
@@ -42,7 +44,9 @@ def scenario_text(policies: Sequence[Policy], title: str, source: str) -> str:
     several = len(policies) > 1
     tree: dict[str, Any] = {
         "name": _name(file),
-        "why": f"What do the retries of {file} ({title}) do? The action is a placeholder, so its numbers are not yours.",
+        "why": (
+            f"What do the retries of {file} ({title}) do? The action is a placeholder, so its numbers are not yours."
+        ),
         **_world(policies, hints),
     }
     if several:
@@ -69,7 +73,12 @@ def _world(policies: Sequence[Policy], hints: Sequence[Hints]) -> dict[str, Any]
     until = {"until": "1d"} if any(one.unlimited for one in hints) else {}
     if rejects:
         limit = {"rate": LIMIT, "burst": 20}
-        return {**shared, **until, "action": {"service": "backend"}, "services": {"backend": {**work, "rate_limit": limit}}}
+        return {
+            **shared,
+            **until,
+            "action": {"service": "backend"},
+            "services": {"backend": {**work, "rate_limit": limit}},
+        }
     if any(one.shared for one in hints):
         return {**shared, **until, "action": work}
     return {"requests": {"count": 2000}, **until, "action": work}
@@ -77,11 +86,12 @@ def _world(policies: Sequence[Policy], hints: Sequence[Hints]) -> dict[str, Any]
 
 def _failures(hints: Sequence[Hints]) -> Any:
     kinds = list(dict.fromkeys(kind for one in hints for kind in one.kinds))[:MOST_KINDS]
+    failing = FAILING_SHARED if any(one.shared for one in hints) else FAILING
     if not kinds:
-        return FAILING
+        return failing
     if any(one.plain for one in hints):
         kinds.insert(0, "other")
-    share = round(FAILING / len(kinds), 3)
+    share = round(failing / len(kinds), 3)
     return [{"kind": kind, "share": share} for kind in dict.fromkeys(kinds)]
 
 

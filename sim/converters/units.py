@@ -42,9 +42,8 @@ class Unit:
 
         Raises ValueError with a sentence.
         """
-        if isinstance(value, bool) or not isinstance(value, int | float | str):
-            raise ValueError(f"not a duration; write it as {self.example}")
-        if isinstance(value, str) and len(value) > MAX_LITERAL:
+        is_plain = isinstance(value, int | float | str) and not isinstance(value, bool)
+        if not is_plain or (isinstance(value, str) and len(value) > MAX_LITERAL):
             raise ValueError(f"not a duration; write it as {self.example}")
         try:
             seconds = self.parse(value.strip() if isinstance(value, str) else value)
@@ -95,7 +94,10 @@ def _go(value: Any) -> Fraction:
     if match is None:
         raise ValueError(value)
     total = sum(
-        (Fraction(part if part[-1] != "." else part[:-1]) * _GO_UNITS[unit] for part, unit in re.findall(_GO_PART, match[2])),
+        (
+            Fraction(part if part[-1] != "." else part[:-1]) * _GO_UNITS[unit]
+            for part, unit in re.findall(_GO_PART, match[2])
+        ),
         Fraction(0),
     )
     return total / NS_PER_S * (-1 if match[1] == "-" else 1)
@@ -108,7 +110,9 @@ def _write_go(duration_ns: int) -> str:
     return f"{duration_ns}ns"
 
 
-_SPAN: Final = re.compile(r"(-?)(?:(?:([0-9]{1,8})\.)?([0-9]{1,2}):([0-9]{1,2})(?::([0-9]{1,2})(\.[0-9]{1,7})?)?|([0-9]{1,8}))")
+_SPAN: Final = re.compile(
+    r"(-?)(?:(?:([0-9]{1,8})\.)?([0-9]{1,2}):([0-9]{1,2})(?::([0-9]{1,2})(\.[0-9]{1,7})?)?|([0-9]{1,8}))"
+)
 
 
 def _time_span(value: Any) -> Fraction:

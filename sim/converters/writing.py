@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
+from pydantic import ValidationError
 
+from sim.converters.answers import EVERY
 from sim.converters.documents import read_document
 from sim.converters.same import canonical
 from sim.kernel.durations import format_duration, parse_duration
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 SHOWN: Final = 60
 
 
-class CannotWrite(Exception):  # noqa: N818  # what comes out of a request, not a mistake
+class CannotWrite(Exception):  # what comes out of a request, not a mistake
     """A policy does not fit a format: `keys` leads to the first key that does not, `reason` says why."""
 
     def __init__(self, keys: Path, reason: str) -> None:
@@ -82,8 +84,20 @@ class Wanted:
 
     @property
     def retry_on(self) -> list[str]:
-        """The answers that are retried."""
-        return list(self.tree.get("retry_on", ()))
+        """The answers that are retried, all unless stated."""
+        answers = self.tree.get("retry_on", EVERY)
+        return [answers] if isinstance(answers, str) else list(answers)
+
+    @property
+    def retries_all(self) -> bool:
+        """Whether every answer of a call that was made is retried."""
+        return set(self.retry_on) == set(EVERY)
+
+    @property
+    def deadline_kinds(self) -> list[str]:
+        """The kinds of the deadline, one or several."""
+        kinds = self.get("deadline", "kind")
+        return [kinds] if isinstance(kinds, str) else list(kinds or ["hard"])
 
     def deadline_ns(self) -> int | None:
         """Return the deadline, however it is written."""
@@ -131,7 +145,11 @@ def confirmed(
         raise CannotWrite((), f"as {title} it would be invalid: {first.path}: {first.reason}") from None
     if len(converted.policies) != 1:  # the writers write one
         raise CannotWrite((), f"{title} would read it as {len(converted.policies)} policies")
-    mine, theirs = canonical(wanted.tree), canonical(converted.policies[0].tree)
+    try:
+        mine, theirs = canonical(wanted.tree), canonical(converted.policies[0].tree)
+    except ValidationError as error:
+        (mistake, *_) = error.errors(include_url=False)
+        raise CannotWrite(mistake["loc"], f"not a policy: {mistake['msg']}") from None
     for path, ours, read_back in _differences(mine, theirs):
         raise CannotWrite(path, _reason(path, ours, read_back, title, reasons))
     return text

@@ -1,11 +1,12 @@
-"""AWS SDKs: `retry_mode` and `max_attempts`, of a config file (one policy for each profile), the environment or a client.
+"""AWS SDKs: `retry_mode` and `max_attempts`, one policy for each profile of a config file, the environment or a client.
 
 Facts: botocore 1.44.8 retries/standard.py, quota.py, adaptive.py, retryhandler.py, data/_retry.json, configprovider.py.
-The SDKs changed in 2026; since botocore 1.44.0 the new standard mode is the default, whatever AWS_NEW_RETRIES_2026 says.
+The SDKs changed in 2026; since botocore 1.44.0 the new standard mode is the default, whatever AWS_NEW_RETRIES_2026
+says.
 
 Counting: tries in the file, in the environment and as `total_max_attempts`; `max_attempts` of a client counts retries.
-Answers: throttling errors are `rejected` or `failed.throttled`, timeouts `timed_out`, other transient errors `failed` or
-`conflict`.
+Answers: throttling errors are `rejected` or `failed.throttled`, timeouts `timed_out`, other transient errors `failed`
+or `conflict`.
 Laws: standard U * min(0.05 * 2^(n-1), 20) s, after throttling U * min(2^(n-1), 20) s, with the quota of the client and
 the server's hint between the delay and 5 s more; legacy U * 2^(n-1) s without a cap. (DynamoDB, with other numbers, is
 not told apart: no file says which service is called.)
@@ -36,9 +37,12 @@ ENVIRONMENT: Final = {
 THROTTLED: Final = ("rejected", "failed.throttled")
 _CAP_NS: Final = 20 * NS_PER_S
 CANNOT: Final = {
-    key: "an AWS config has `retry_mode` and `max_attempts`; all else belongs to the mode, standard or legacy"
-    for key in ("attempts", "delay", "timeout", "deadline", "retry_on", "retry_after", "budget", "breaker", "hedge")
-} | {"cases": "the standard mode has one case, that of throttling; legacy has none"}
+    **dict.fromkeys(
+        ("attempts", "delay", "timeout", "deadline", "retry_on", "retry_after", "budget", "breaker", "hedge"),
+        "an AWS config has `retry_mode` and `max_attempts`; all else belongs to the mode, standard or legacy",
+    ),
+    "cases": "the standard mode has one case, that of throttling; legacy has none",
+}
 
 
 def fits(values: Mapping[str, Any]) -> bool:
@@ -103,7 +107,9 @@ def _client(retries: Fields) -> dict[str, Any]:
 
 def _policy(fields: Fields, field: str, mode: str | None, tries: int | None) -> dict[str, Any]:
     if mode == "adaptive":
-        fields.note(field, "adaptive also slows the client down by a cubic rate after throttling; that is not carried over")
+        fields.note(
+            field, "adaptive also slows the client down by a cubic rate after throttling; that is not carried over"
+        )
     chosen = mode or "standard"
     tries = TRIES[chosen] if tries is None else tries
     return _legacy(tries) if chosen == "legacy" else _standard(tries)
@@ -135,6 +141,8 @@ def _standard(tries: int) -> dict[str, Any]:
 def write(policy: Mapping[str, Any]) -> str:
     """Write a policy as the default profile of a config file. Raises CannotWrite."""
     wanted = Wanted(policy)
-    mode = "legacy" if wanted.get("delay", "exponential", "initial") == "1s" and not wanted.get("budget") else "standard"
+    mode = (
+        "legacy" if wanted.get("delay", "exponential", "initial") == "1s" and not wanted.get("budget") else "standard"
+    )
     text = f"[default]\nretry_mode = {mode}\nmax_attempts = {wanted.attempts or TRIES[mode]}\n"
     return confirmed(wanted, text, read, TITLE, CANNOT)

@@ -1,4 +1,4 @@
-"""BullMQ: options of a job, `{bullmq: {attempts: 3, backoff: {type: exponential, delay: 1000}}}`, several of them by name.
+"""BullMQ: options of a job, `{bullmq: {attempts: 3, backoff: {type: exponential, delay: 1000}}}`, several by name.
 
 Facts: bullmq 6.7.0 classes/backoffs.js, job.js, worker.js.
 
@@ -77,15 +77,13 @@ def _job(options: Fields) -> dict[str, Any]:
 
 
 def _backoff(options: Fields) -> Any:
-    value = options.peek("backoff")
-    if value is None:
-        options.ignore("backoff")
-        return "none"
-    if not isinstance(value, Mapping):
+    if not isinstance(options.peek("backoff"), Mapping):
         return constant(options.time("backoff", MILLISECONDS, 0))
     backoff = options.below("backoff")
-    if backoff is None:
-        return "none"
+    return "none" if backoff is None else _strategy(backoff)
+
+
+def _strategy(backoff: Fields) -> Any:
     kind = backoff.text("type", "fixed")
     delay_ns = backoff.time("delay", MILLISECONDS, 0)
     jitter = backoff.number("jitter", 0, least=0, most=1)
@@ -93,10 +91,8 @@ def _backoff(options: Fields) -> Any:
     if kind not in {"fixed", "exponential"}:
         backoff.note("type", f"'{kind}' is a strategy in code; no delay is taken")
         return "none"
-    if kind == "fixed" and not jitter:
-        return constant(delay_ns)
     if not jitter:
-        return formula(DOUBLED, d=time(delay_ns))
+        return constant(delay_ns) if kind == "fixed" else formula(DOUBLED, d=time(delay_ns))
     if kind == "fixed":
         return formula(JITTERED, x=time(delay_ns), j=jitter)
     return formula(JITTERED, let={"x": DOUBLED}, d=time(delay_ns), j=jitter)

@@ -3,20 +3,19 @@
 Facts: celery 5.7.0 app/task.py, app/autoretry.py, utils/time.py; kombu 5.7.0.
 
 Counting: `max_retries` counts retries, 3 by default; null is for ever.
-Answers: `autoretry_for: [Exception]` is every failure, TimeoutError is `timed_out`, any other class is `failed.NAME` with
-its capitals as hyphens; `dont_autoretry_for` are cases of one try. Without `autoretry_for` the task's own code has to call
-`retry()`, which is taken for granted and told; the options of backoff then have no effect.
-Laws: 180 s; with `retry_backoff` (a whole factor of at least 1) whole seconds from 0 to min(max, factor * 2^(n-1)), both
-included, without `retry_jitter` that bound itself.
+Answers: `autoretry_for: [Exception]` is every failure, TimeoutError is `timed_out`, any other class is `failed.NAME`
+with its capitals as hyphens; `dont_autoretry_for` are cases of one try. Without `autoretry_for` the task's own code has
+to call `retry()`, which is taken for granted and told; the options of backoff then have no effect.
+Laws: 180 s; with `retry_backoff` (a whole factor of at least 1) whole seconds from 0 to min(max, factor * 2^(n-1)),
+both included, without `retry_jitter` that bound itself.
 With `acks_late` a task that outlasts the `visibility_timeout` of Redis is delivered again beside the first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from sim.converters.answers import EVERY, answer_of_error, class_of_path, error_of_answer
+from sim.converters.answers import EVERY, answer_of_error, class_of_path, error_of_answer, is_retried
 from sim.converters.converted import Converted, Policy
 from sim.converters.delays import constant, delayed, exponential, formula
 from sim.converters.fields import Fields, Reading
@@ -26,6 +25,8 @@ from sim.converters.writing import Wanted, confirmed, duration, put, time, yaml_
 from sim.kernel.durations import NS_PER_S
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sim.converters.documents import Document
 
 TITLE: Final = "Celery"
@@ -94,6 +95,7 @@ def _task(options: Fields) -> dict[str, Any]:
         "rate_limit": "limits of a worker are not carried over",
     }.items():
         options.lost(name, why)
+    kept = [answer for answer in kept if is_retried(answer, answers)]
     options.ignore("name", "queue")
     options.rest("it is not about retries", OPTIONS)
     tree = {"attempts": "unlimited" if forever else retries + 1, **delayed(delay), "retry_on": answers, **redeliver}
@@ -161,7 +163,7 @@ def write(policy: Mapping[str, Any]) -> str:
     wanted = Wanted(policy)
     steady, grown, law = (wanted.law(kind) for kind in ("constant", "exponential", "formula"))
     options: dict[str, Any] = {"max_retries": None if wanted.attempts is None else wanted.attempts - 1}
-    answers = wanted.retry_on or list(EVERY)
+    answers = wanted.retry_on
     names = ["Exception"] if set(EVERY) <= set(answers) else []
     names += ["TimeoutError"] if "timed_out" in answers and not names else []
     names += [name for name in map(error_of_answer, answers) if name]

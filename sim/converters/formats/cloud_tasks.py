@@ -3,10 +3,12 @@
 Facts: googleapis google/cloud/tasks/v2/queue.proto (RetryConfig); appengine-python-standard 3.1.0
 taskqueue_service_pb2 and taskqueue_stub.py.
 
-Counting: `maxAttempts` of the API counts tries, -1 is unlimited; `task_retry_limit` of queue.yaml counts retries. A task
-stops only when it has passed both its number of tries and its age (`limits: all`); a limit that is not stated is none.
+Counting: `maxAttempts` of the API counts tries, -1 is unlimited; `task_retry_limit` of queue.yaml counts retries. A
+task stops only when it has passed both its number of tries and its age (`limits: all`); a limit that is not stated is
+none.
 Answers: every failure is retried.
-Law: e = min(n-1, doublings); min(max, least * 2^e * max(1, n-e)): it doubles, then grows linearly, then stays. No jitter.
+Law: e = min(n-1, doublings); min(max, least * 2^e * max(1, n-e)): it doubles, then grows linearly, then stays. No
+jitter.
 The API cuts durations to whole seconds; the default of 0.1 s stands all the same.
 Rate limits of the queue delay tries further: a token bucket and a bulkhead, which all share who use the queue.
 """
@@ -14,7 +16,6 @@ Rate limits of the queue delay tries further: a token bucket and a bulkhead, whi
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.converters.converted import Converted, Policy
@@ -26,6 +27,8 @@ from sim.converters.writing import Wanted, confirmed, json_text, put, time, yaml
 from sim.kernel.durations import NS_PER_MS, NS_PER_S, format_rate, parse_rate
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sim.converters.documents import Document
 
 TITLE: Final = "Cloud Tasks"
@@ -34,7 +37,6 @@ MOST_NS: Final = 3600 * NS_PER_S
 DOUBLINGS: Final = 16
 LET: Final = {"e": "min(n - 1, doublings)"}
 FORMULA: Final = "min(cap, base * 2 ** e * max(1, n - e))"
-_OF_API: Final = {"max_attempts", "max_retry_duration", "min_backoff", "max_backoff", "max_doublings"}
 _OF_YAML: Final = {"task_retry_limit", "task_age_limit", "min_backoff_seconds", "max_backoff_seconds"}
 CANNOT: Final = {
     "delay": "Cloud Tasks has one law: " + FORMULA + ", with e, base, cap and doublings",
@@ -59,9 +61,8 @@ def fits(values: Mapping[str, Any]) -> bool:
         return True
     if "retry_config" in keys or {"max_dispatches_per_second"} & keys:
         return True
-    return len(_OF_API & keys) > 0 and "max_doublings" in keys or bool(
-        {"max_retry_duration", "min_backoff", "max_backoff"} & keys or _OF_YAML & keys
-    )
+    telling = {"max_retry_duration", "min_backoff", "max_backoff", "max_doublings"}
+    return bool((telling | _OF_YAML) & keys)
 
 
 def read(document: Document) -> Converted:
@@ -70,8 +71,8 @@ def read(document: Document) -> Converted:
     policies = []
     for root in reading.roots(snake):
         if "queue" in root or "queues" in root:
-            for queue in [*root.entries("queue"), *root.entries("queues")]:
-                policies.append(Policy(_name(queue), _queue(queue)))
+            queues = [*root.entries("queue"), *root.entries("queues")]
+            policies += [Policy(_name(queue), _queue(queue)) for queue in queues]
             root.rest("it is not about retries")
         elif {"retry_config", "rate_limits", "retry_parameters"} & set(root.names()):
             policies.append(Policy(_name(root), _queue(root)))

@@ -3,13 +3,13 @@
 Facts: envoyproxy/data-plane-api 84e84367 route_components.proto and circuit_breaker.proto; envoyproxy/envoy
 source/common/router/retry_state_impl.cc and source/common/common/backoff_strategy.cc.
 
-A route is a mapping with `retry_policy`, wherever it stands; a virtual host's holds for its routes that have none. A bare
-`RetryPolicy` is taken as that of a route with the default timeout of 15 s.
+A route is a mapping with `retry_policy`, wherever it stands; a virtual host's holds for its routes that have none. A
+bare `RetryPolicy` is taken as that of a route with the default timeout of 15 s.
 Counting: `num_retries` counts retries, 1 by default, and none without `retry_on`.
-Answers: 5xx is `failed` and `timed_out`; gateway-error and reset are `failed.gateway-error` and `failed.reset`, each with
-`timed_out`, since a try that took too long counts as both; retriable-4xx and 409 are `conflict`; envoy-ratelimited,
-resource-exhausted and 429 are `rejected`; deadline-exceeded is `timed_out`; any other condition or status is `failed.NAME`
-(`failed.connect-failure`, `failed.503`).
+Answers: 5xx is `failed` and `timed_out`; gateway-error and reset are `failed.gateway-error` and `failed.reset`, each
+with `timed_out`, since a try that took too long counts as both; retriable-4xx and 409 are `conflict`;
+envoy-ratelimited, resource-exhausted and 429 are `rejected`; deadline-exceeded is `timed_out`; any other condition or
+status is `failed.NAME` (`failed.connect-failure`, `failed.503`).
 Law: whole ms from 0 to below min(max, base * 2^(n-1)). Retries that sleep count as retries in flight.
 Budget: that of the cluster if the file has one, else its default of 3 parallel retries; it belongs to a cluster and a
 priority of one Envoy, here to the client.
@@ -65,7 +65,10 @@ CANNOT: Final = {
     "delay": 'Envoy has one law: {formula: "floor(u * min(cap, base * 2 ** (n - 1)))", base, cap}',
     "retry_on": "`retry_on` can name conditions such as 5xx (failed and timed_out) and statuses such as failed.503",
     "breaker": "Envoy's outlier detection ejects hosts, it does not refuse calls",
-    "budget": "Envoy has one budget, always: {active: {share, at_least, sleeping: true}}, 3 parallel retries by default",
+    "budget": (
+        "Envoy has one budget, always: {active: {share, at_least, sleeping: true, round: down}}, 3 parallel "
+        "retries by default"
+    ),
     "cases": "Envoy has one policy for all conditions",
     "bulkhead": "limits of a cluster other than those of retries are not written",
     "rate_limit": "rate limits are filters of their own",
@@ -77,6 +80,21 @@ CANNOT: Final = {
 def snake(key: str) -> str:
     """Return the name of a field of Protocol Buffers, which JSON may write in camel case."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).lower()
+
+
+def parallel_retries(most: int) -> dict[str, Any]:
+    """Return the budget of so many retries at a time, those that sleep included."""
+    return {"active": {"share": 0, "at_least": most, "sleeping": True}}
+
+
+def share_of_active(share: float, least: int) -> dict[str, Any]:
+    """Return the budget of a share of the requests in flight, cut to a whole number as Envoy does."""
+    return {"active": {"share": share, "at_least": least, "sleeping": True, "round": "down"}}
+
+
+def is_allowed(budget: Mapping[str, Any] | None) -> bool:
+    """Tell whether a budget ever allows a retry."""
+    return budget is None or bool(budget["active"]["share"] or budget["active"]["at_least"])
 
 
 def fits(values: Mapping[str, Any]) -> bool:
@@ -120,7 +138,7 @@ class _Clusters:
     """The budgets of the clusters in a file, by name."""
 
     def __init__(self) -> None:
-        self.default: dict[str, Any] = {"active": {"share": 0, "at_least": PARALLEL, "sleeping": True}}
+        self.default = parallel_retries(PARALLEL)
         self.budgets: dict[str, dict[str, Any]] = {}
 
     def of(self, action: Fields) -> dict[str, Any]:
@@ -149,7 +167,13 @@ class _Clusters:
         budget = self.default
         for position, threshold in enumerate(breakers.entries("thresholds")):
             priority = threshold.text("priority", "DEFAULT")
-            for name in ("max_connections", "max_pending_requests", "max_requests", "max_connection_pools", "track_remaining"):
+            for name in (
+                "max_connections",
+                "max_pending_requests",
+                "max_requests",
+                "max_connection_pools",
+                "track_remaining",
+            ):
                 threshold.lost(name, "limits of a cluster other than those of retries are not carried over")
             parallel = threshold.whole("max_retries", PARALLEL)
             of_retries = threshold.below("retry_budget")
@@ -157,13 +181,13 @@ class _Clusters:
             if position or priority.upper() != "DEFAULT":
                 threshold.note("priority", "one budget is carried over, that of the first priority")
                 continue
-            budget = {"active": {"share": 0, "at_least": parallel, "sleeping": True}}
+            budget = parallel_retries(parallel)
             if of_retries is not None:
                 percent = of_retries.below("budget_percent")
                 share = 20.0 if percent is None else percent.number("value", 0.0, least=0, most=100)
                 least = of_retries.whole("min_retry_concurrency", PARALLEL)
                 of_retries.rest("Envoy knows no such key of a retry_budget")
-                budget = {"active": {"share": share_of(share), "at_least": least, "sleeping": True}}
+                budget = share_of_active(share_of(share), least) if share else parallel_retries(least)
         breakers.rest("it is not about retries")
         return budget
 
@@ -176,7 +200,9 @@ def _routes(fields: Fields, name: str, inherited: Fields | None, clusters: _Clus
     if own is not None and not is_action and any(_has_routes(fields.peek(key)) for key in fields.names()):
         inherited, own = own, None
     if own is not None or (is_action and inherited is not None):
-        yield Policy(name or "route", _policy(fields, own or inherited, clusters.of(fields), fields.below("hedge_policy")))
+        yield Policy(
+            name or "route", _policy(fields, own or inherited, clusters.of(fields), fields.below("hedge_policy"))
+        )
         return
     fields.ignore("name", "domains", "circuit_breakers", "@type")
     for key in fields.names():
@@ -245,10 +271,12 @@ def _policy(
     }.items():
         policy.lost(name, why)
     policy.rest("Envoy knows no such key of a retry_policy")
-    hedges = _hedges(hedge, try_ns) if hedge is not None else False
+    hedges = _hedges(hedge, try_ns, deadline_ns) if hedge is not None else False
     if try_ns and not hedges:
         tree["timeout"] = time(try_ns)
-    if not answers or not retries:
+    if not is_allowed(budget):
+        policy.note("num_retries", "the cluster allows no retry")
+    if not answers or not retries or not is_allowed(budget):
         return tree
     tree = {"attempts": retries + 1, **delayed(delay), **tree, "retry_on": answers, "budget": budget}
     if hedges:
@@ -265,9 +293,7 @@ def _answers(policy: Fields) -> list[str]:
     return answers_of(policy, "retry_on", words, policy.items("retriable_status_codes"))
 
 
-def answers_of(
-    policy: Fields, field: str, words: Sequence[str], codes: Sequence[tuple[Path, Any]]
-) -> list[str]:
+def answers_of(policy: Fields, field: str, words: Sequence[str], codes: Sequence[tuple[Path, Any]]) -> list[str]:
     """Return the answers for conditions and for a list of status codes, which holds only if a condition says so."""
     answers: list[str] = []
     for word in words:
@@ -333,7 +359,7 @@ def _hint(policy: Fields) -> dict[str, Any] | None:
     return {"obey": True, "at_most": time(most_ns), "above": "ignore"}
 
 
-def _hedges(hedge: Fields, try_ns: int) -> bool:
+def _hedges(hedge: Fields, try_ns: int, deadline_ns: int) -> bool:
     hedges = hedge.flag("hedge_on_per_try_timeout", False)  # noqa: FBT003  # the default
     hedge.lost("initial_requests", "Envoy does not implement it")
     hedge.lost("additional_request_chance", "Envoy does not implement it")
@@ -341,7 +367,10 @@ def _hedges(hedge: Fields, try_ns: int) -> bool:
     if hedges and not try_ns:
         hedge.note("hedge_on_per_try_timeout", "without per_try_timeout no copy is ever sent")
         return False
-    return bool(hedges)
+    if hedges and 0 < deadline_ns <= try_ns:
+        hedge.note("hedge_on_per_try_timeout", "the timeout of the route ends all before a copy would be sent")
+        return False
+    return hedges
 
 
 def write(policy: Mapping[str, Any]) -> str:
@@ -394,9 +423,11 @@ def conditions_of(answers: Sequence[str]) -> tuple[list[str], list[int]]:
 
 def _clusters(wanted: Wanted) -> dict[str, Any]:
     active = wanted.get("budget", "active")
-    if not isinstance(active, Mapping) or active == {"share": 0, "at_least": PARALLEL, "sleeping": True}:
+    if not isinstance(active, Mapping):
         return {}
     share, least = active.get("share", 0.2), active.get("at_least", PARALLEL)
+    if not share and least == PARALLEL:
+        return {}
     threshold: dict[str, Any] = {"max_retries": least}
     if share:
         percent = {"value": round(share * 100, 9)} if isinstance(share, int | float) else {}

@@ -2,11 +2,11 @@
 
 Facts: kubernetes-sigs/gateway-api 4564255 apis/v1/httproute_types.go and apisx/v1alpha1/xbackendtrafficpolicy_types.go.
 
-Counting: `retry.attempts` counts retries. The API has no default for it, nor for the law of the delays: `backoff` is the
-least delay. What the implementation decides is chosen here and told as a loss: 1 retry, always the least delay.
+Counting: `retry.attempts` counts retries. The API has no default for it, nor for the law of the delays: `backoff` is
+the least delay. What the implementation decides is chosen here and told as a loss: 1 retry, always the least delay.
 Answers: 409 is `conflict`, 429 `rejected`, any other status `failed.CODE`; without `codes` every failure is retried.
-Budget: retries are `percent` of the requests in `interval`, and `minRetryRate` more; 20 % of 10 s and 10 a second unless
-stated. It belongs to a backend, here to the client.
+Budget: retries are `percent` of the requests in `interval`, and `minRetryRate` more; 20 % of 10 s and 10 a second
+unless stated. It belongs to a backend, here to the client.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def read(document: Document) -> Converted:
     roots = list(reading.roots())
     policies: list[Policy] = []
     budgets = [root for root in roots if root.peek("kind") in BUDGETS or _constraint_of(root) is not None]
-    budget = next(iter([_budget(root) for root in budgets]), None)
+    budget = next(iter(map(_budget, budgets)), None)
     for root in roots:
         kind = root.peek("kind")
         if root in budgets:
@@ -69,13 +69,13 @@ def read(document: Document) -> Converted:
             continue
         spec = root.below("spec") if "spec" in root else None
         if spec is None and "rules" not in root:
-            policies.append(Policy(root.text("name", None) or "rule", _rule(root, budget)))
+            policies.append(Policy(root.text("name", "rule"), _rule(root, budget)))
             continue
         root.ignore("apiVersion", "kind", "metadata", "status")
         holder = root if spec is None else spec
         rules = holder.entries("rules")
         for number, rule in enumerate(rules):
-            own = rule.text("name", None) or (f"rule {number + 1}" if len(rules) > 1 else "")
+            own = rule.text("name", "") or (f"rule {number + 1}" if len(rules) > 1 else "")
             policies.append(Policy(f"{_name_of(root)} {own}".strip(), _rule(rule, budget)))
         for fields in (root, holder):
             fields.rest("it is about routing, not about retries")
@@ -170,7 +170,8 @@ def write(policy: Mapping[str, Any]) -> str:
     if timeouts:
         rule["timeouts"] = timeouts
     if (wanted.attempts or 0) > 1:
-        codes = [code for code in map(status_of_answer, wanted.retry_on) if code is not None]
+        answers = [] if wanted.retries_all else wanted.retry_on
+        codes = [code for code in map(status_of_answer, answers) if code is not None]
         rule["retry"] = {"attempts": (wanted.attempts or 2) - 1, **({"codes": codes} if codes else {})}
         delay_ns = wanted.ns("delay", "constant")
         if delay_ns is not None:

@@ -1,12 +1,13 @@
 """gRPC: the service config (JSON), one policy for each entry of `methodConfig`.
 
-Facts: grpc/proposal A6-client-retries.md at 1fd061a; grpc-go 4793ad047 stream.go and service_config.go; grpc-java 5fda0c7
-RetriableStream.java; retry_throttle.cc of the C core.
+Facts: grpc/proposal A6-client-retries.md at 1fd061a; grpc-go 4793ad047 stream.go and service_config.go; grpc-java
+5fda0c7 RetriableStream.java; retry_throttle.cc of the C core.
 
 Counting: `maxAttempts` counts tries, for hedging too; above 5 it counts as 5, the client's own maximum.
 Answers: RESOURCE_EXHAUSTED is `rejected`, ABORTED `conflict`, DEADLINE_EXCEEDED `timed_out`, and any other code is
 `failed.` with its name in small letters (UNAVAILABLE: `failed.unavailable`).
-Law: min(initial * multiplier^(n-1), max) * U[0.8, 1.2), so jitter may pass the cap. (Java does not cap the first delay.)
+Law: min(initial * multiplier^(n-1), max) * U[0.8, 1.2), so jitter may pass the cap. (Java does not cap the first
+delay.)
 Pushback (`grpc-retry-pushback-ms`) is always obeyed, and the exponent starts again; as in Go only for codes that are
 retried. The throttle belongs to a server name in a process, here to the client, and all methods share it.
 """
@@ -20,6 +21,7 @@ from sim.converters.delays import exponential
 from sim.converters.fields import Fields, Reading
 from sim.converters.units import PROTO
 from sim.converters.writing import Wanted, confirmed, json_text, put, time
+from sim.kernel.durations import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,6 +109,9 @@ def _policy(method: Fields, budget: dict[str, Any] | None) -> dict[str, Any]:
     elif hedging is not None:
         tree = _hedged(hedging)
     method.rest("it is not about retries")
+    if hedging is not None and deadline_ns is not None and parse_duration(tree["hedge"]["after"]) >= deadline_ns:
+        hedging.note("hedgingDelay", "the timeout of the method ends all before a copy would be sent")
+        tree = {}
     if deadline_ns is not None:
         tree["deadline"] = time(deadline_ns)
     if tree.keys() - {"deadline"}:

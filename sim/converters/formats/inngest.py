@@ -80,7 +80,7 @@ def _function(options: Fields) -> dict[str, Any]:
         return {}
     return {
         "attempts": retries + 1,
-        "delay": {"table": list(TABLE), "jitter": {"plus": "30s"}, "floor": "1ms"},
+        "delay": {"table": {"delays": list(TABLE), "jitter": {"plus": "30s"}, "floor": "1ms"}},
         "retry_after": {"obey": True},
     }
 

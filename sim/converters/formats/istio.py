@@ -6,7 +6,8 @@ pilot/pkg/networking/core/route/retry/retry.go and pilot/pkg/networking/core/clu
 Counting: `attempts` counts retries. Without a `retries` block there are 2, for connect-failure, refused-stream,
 unavailable, cancelled and 503; a block without `attempts`, or with 0 or less, turns retries off.
 Answers and law are Envoy's (`sim.converters.formats.envoy`), with 25 ms and ten times the base as bounds.
-Budget: none unless a DestinationRule states `maxRetries`, since Istio lifts Envoy's 3 parallel retries; no route timeout.
+Budget: none unless a DestinationRule states `maxRetries`, since Istio lifts Envoy's 3 parallel retries; no route
+timeout.
 """
 
 from __future__ import annotations
@@ -17,7 +18,14 @@ from typing import TYPE_CHECKING, Any, Final
 from sim.converters.answers import answer_of_status
 from sim.converters.converted import Converted, Policy
 from sim.converters.fields import Fields, Reading
-from sim.converters.formats.envoy import CONDITIONS, STATUS_CODES, answers_of, conditions_of, envoy_delay
+from sim.converters.formats.envoy import (
+    CONDITIONS,
+    STATUS_CODES,
+    answers_of,
+    conditions_of,
+    envoy_delay,
+    parallel_retries,
+)
 from sim.converters.units import GO
 from sim.converters.writing import Wanted, confirmed, put, time, yaml_text
 from sim.kernel.durations import NS_PER_MS
@@ -34,7 +42,10 @@ STATUSES: Final = (503,)
 """What the default's retriable-status-codes stands for."""
 _OF_RETRIES: Final = {"attempts", "perTryTimeout", "retryOn", "retryRemoteLocalities", "retryIgnorePreviousHosts"}
 CANNOT: Final = {
-    "delay": 'the law is Envoy\'s, and the cap ten times the base: {formula: "floor(u * min(cap, base * 2 ** (n - 1)))", ...}',
+    "delay": (
+        "the law is Envoy's, and the cap ten times the base: {formula: \"floor(u * min(cap, base * 2 ** (n - "
+        '1)))", ...}'
+    ),
     "retry_on": "`retryOn` can name conditions such as 5xx (failed and timed_out) and statuses such as failed.503",
     "budget": "a DestinationRule can limit parallel retries alone: {active: {share: 0, at_least, sleeping: true}}",
     "retry_after": "no field of a VirtualService lets an answer say when to come back",
@@ -77,13 +88,13 @@ def read(document: Document) -> Converted:
             routes = spec.entries("http")
             spec.rest("it is about routing, not about retries")
             for number, route in enumerate(routes):
-                own = route.text("name", None) or (f"route {number + 1}" if len(routes) > 1 else "")
+                own = route.text("name", "") or (f"route {number + 1}" if len(routes) > 1 else "")
                 policies.append(Policy(f"{name} {own}".strip(), _route(route, budget)))
         elif "http" in root:
-            policies += [Policy(route.text("name", None) or "route", _route(route, budget)) for route in root.entries("http")]
+            policies += [Policy(one.text("name", "route"), _route(one, budget)) for one in root.entries("http")]
             root.rest("it is about routing, not about retries")
         elif isinstance(root.peek("retries"), Mapping) or "timeout" in root:
-            policies.append(Policy(root.text("name", None) or "route", _route(root, budget)))
+            policies.append(Policy(root.text("name", "route"), _route(root, budget)))
         else:
             policies.append(Policy("route", _retried(root, budget)))
     return reading.converted(policies)
@@ -107,7 +118,9 @@ def _budget(rule: Fields) -> dict[str, Any] | None:
     for fields in (rule, spec, policy, pool, http):
         if fields is not None:
             fields.rest("it is not about retries")
-    return None if parallel is None else {"active": {"share": 0, "at_least": parallel, "sleeping": True}}
+    if not parallel and http is not None:
+        http.lost("maxRetries", "0 stands for the default, which is no limit")
+    return parallel_retries(parallel) if parallel else None
 
 
 def _route(route: Fields, budget: dict[str, Any] | None) -> dict[str, Any]:

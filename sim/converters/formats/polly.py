@@ -3,15 +3,15 @@
 Facts: App-vNext/Polly 173d6d1d src/Polly.Core; dotnet/extensions 5862342c9a. Names are read in any case, comments and
 durations as .NET has them ("00:00:02").
 
-A section with `TotalRequestTimeout`, `AttemptTimeout`, `RateLimiter` or `Endpoint` is the standard handler (or the standard
-hedging handler), whose strategies all are there: at most 1000 calls at a time, 30 s in all, 3 retries with exponential
-jitter from 2 s and Retry-After obeyed, a breaker, 10 s a try. Any other section is Polly itself: only what is written, with
-Polly's own defaults.
+A section with `TotalRequestTimeout`, `AttemptTimeout`, `RateLimiter` or `Endpoint` is the standard handler (or the
+standard hedging handler), whose strategies all are there: at most 1000 calls at a time, 30 s in all, 3 retries with
+exponential jitter from 2 s and Retry-After obeyed, a breaker, 10 s a try. Any other section is Polly itself: only what
+is written, with Polly's own defaults.
 Counting: `MaxRetryAttempts` counts retries, `MaxHedgedAttempts` further copies.
-Answers: exceptions and statuses from 500 on are `failed`, 429 `rejected`, timeouts and 408 `timed_out`; Polly itself also
-retries `conflict`.
-Laws: constant, n times and 2^(n-1) times the delay, the first two with jitter of 25 %; exponential jitter is f - f before
-with f = 2^t tanh(sqrt(4t)), t = n - 1 + U, over 1.4. `MaxDelay` caps what comes out.
+Answers: exceptions and statuses from 500 on are `failed`, 429 `rejected`, timeouts and 408 `timed_out`; Polly itself
+also retries `conflict`.
+Laws: constant, n times and 2^(n-1) times the delay, the first two with jitter of 25 %; exponential jitter is f - f
+before with f = 2^t tanh(sqrt(4t)), t = n - 1 + U, over 1.4. `MaxDelay` caps what comes out.
 """
 
 from __future__ import annotations
@@ -51,7 +51,10 @@ CANNOT: Final = {
     "budget": "Polly has no budget of retries",
     "cases": "Polly has one law for all failures",
     "rate_limit": "rate limiters are code",
-    "breaker": "a breaker of Polly has {window: {time}, slots: 10, opens_at, at_least, open, half_open: {calls: 1}, late: counts}",
+    "breaker": (
+        "a breaker of Polly has {window: {time}, slots: 10, opens_at, at_least, open, half_open: {calls: 1}, "
+        "late: counts}"
+    ),
     "hedge": "a hedge of Polly has {after, at_most, cancels: true, at_failure: next}",
     "order": "the order is that of the standard handler",
     "bulkhead": "the standard handler has a limit of concurrent calls, outside of all else",
@@ -131,7 +134,12 @@ def _standard(fields: Fields) -> dict[str, Any]:
     breaker = _breaker(inner.below("circuitbreaker") or _empty(inner, "circuitbreaker"))
     permits, queue = _limiter(inner.below("ratelimiter"))
     if hedges:
-        tree: dict[str, Any] = {"hedge": _hedge(fields.below("hedging") or _empty(fields, "hedging"))}
+        hedging = fields.below("hedging") or _empty(fields, "hedging")
+        tree: dict[str, Any] = {"hedge": _hedge(hedging)}
+        after_ns = duration(tree["hedge"]["after"])
+        if after_ns is not None and after_ns >= deadline_ns:
+            hedging.note("delay", "the total timeout ends all before a copy would be sent")
+            tree = {}
         order = ["deadline", "retry", "hedge", "bulkhead", "rate_limit", "breaker", "timeout"]
         inner.rest("the handler knows no such strategy of an endpoint")
     else:
@@ -159,7 +167,9 @@ def _plain(fields: Fields) -> dict[str, Any]:
     if (retry := fields.below("retry")) is not None:
         tree |= _retry(retry, standard=False)
     if isinstance(fields.peek("timeout"), str):
-        tree["timeout"] = time(fields.time("timeout", TIME_SPAN, 30 * NS_PER_S, least_ns=10 * NS_PER_MS, most_ns=DAY_NS))
+        tree["timeout"] = time(
+            fields.time("timeout", TIME_SPAN, 30 * NS_PER_S, least_ns=10 * NS_PER_MS, most_ns=DAY_NS)
+        )
     elif (timeout := fields.below("timeout")) is not None:
         tree["timeout"] = time(_timeout(timeout, 30 * NS_PER_S))
     if "timeout" in fields:

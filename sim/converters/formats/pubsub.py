@@ -4,8 +4,9 @@ Facts: google-cloud-pubsub 2.44.0 types/pubsub.py (RetryPolicy, DeadLetterPolicy
 
 Counting: `maxDeliveryAttempts` counts deliveries, 5 by default; without a dead letter policy they are unlimited.
 Answers: every failure is delivered again.
-Law: exponential from 10 s to 600 s, "best effort"; its factor is not stated, and 2 is taken and told as a loss. Without a
-retry policy a message comes again at once. One that is not acknowledged by its deadline is delivered beside the first.
+Law: exponential from 10 s to 600 s, "best effort"; its factor is not stated, and 2 is taken and told as a loss. Without
+a retry policy a message comes again at once. One that is not acknowledged by its deadline is delivered beside the
+first.
 """
 
 from __future__ import annotations

@@ -4,13 +4,14 @@ Facts: resilience4j af9e7c9 core/IntervalFunction.java, retry/RetryConfig.java, 
 CommonRetryConfigurationProperties.java and ConfigUtils.java, circuitbreaker/CircuitBreakerConfig.java.
 
 Names are relaxed (`max-attempts`, `maxAttempts`, `MAX_ATTEMPTS`) and may be dotted (`resilience4j.retry:`).
-An instance has what its `base-config` has, else what `configs.default` has. Of the delays only four fields are inherited
-one by one, and by one step only; an instance without a `wait-duration` of its own has the delays of its base as they are, or 500 ms, and what
-it says of backoff and randomizing is ignored. A multiplier or factor that is missing makes others ignored, too.
+An instance has what its `base-config` has, else what `configs.default` has. Of the delays only four fields are
+inherited one by one, and by one step only; an instance without a `wait-duration` of its own has the delays of its base
+as they are, or 500 ms, and what it says of backoff and randomizing is ignored. A multiplier or factor that is missing
+makes others ignored, too.
 Counting: `max-attempts` counts tries.
 Answers: every exception is retried, that of an open breaker (`refused`) included, unless `retry-exceptions` names some.
-TimeoutException is `timed_out`, CallNotPermittedException and the like are `refused`, any other class is `failed.NAME` with
-its capitals as hyphens; its package is lost. `ignore-exceptions` are cases of one try.
+TimeoutException is `timed_out`, CallNotPermittedException and the like are `refused`, any other class is `failed.NAME`
+with its capitals as hyphens; its package is lost. `ignore-exceptions` are cases of one try.
 Law: x is the wait, then at every step x times the multiplier, cut to whole ms; randomized, whole ms of
 x(1-f) + U(2fx + 1), at least 1; the cap comes last.
 """
@@ -22,7 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sim.converters.answers import EVERY, answer_of_error, class_of_path, error_of_answer
+from sim.converters.answers import EVERY, answer_of_error, class_of_path, error_of_answer, is_retried
 from sim.converters.converted import Converted, Policy
 from sim.converters.delays import constant, delayed, exponential, formula
 from sim.converters.fields import Fields, Reading, share_of
@@ -53,8 +54,13 @@ SHRINKING: Final = "min(initial, floor(last_x * factor))"
 BEFORE_SHRINKING: Final = 10**15
 RANDOM: Final = "floor(max(1ms, x * (1 - f) + u * (2 * f * x + 1ms)))"
 CANNOT: Final = {
-    "delay": "resilience4j has constant and exponential waits in whole ms, each also randomized, with a cap that comes last",
-    "retry_on": "what is retried is failed, rejected, conflict, timed_out and refused, or kinds such as failed.service-exception",
+    "delay": (
+        "resilience4j has constant and exponential waits in whole ms, each also randomized, with a cap that comes last"
+    ),
+    "retry_on": (
+        "what is retried is failed, rejected, conflict, timed_out and refused, or kinds such as "
+        "failed.service-exception"
+    ),
     "attempts": "max-attempts is a number of at least 1",
     "deadline": "resilience4j has no deadline of all tries",
     "retry_after": "no property lets an answer say when to come back",
@@ -99,13 +105,15 @@ def read(document: Document) -> Converted:
         parts = _parts(reading, root)
         for module in MODULES:
             for name, properties in parts[module]["configs"].items():
-                if module != "retry":
-                    properties.ignore(*properties.names())
                 _check_base(properties, parts[module]["configs"], name)
         group = "instances" if any(parts[module]["instances"] for module in MODULES) else "configs"
-        for name in dict.fromkeys(name for module in MODULES for name in parts[module][group]):
-            policies.append(Policy(name, _policy(reading, root.path, parts, group, name)))
+        names = dict.fromkeys(name for module in MODULES for name in parts[module][group])
+        policies += [Policy(name, _policy(reading, root.path, parts, group, name)) for name in names]
         for module in MODULES:
+            for one in parts[module]["configs"].values():
+                if one.names() and one.is_untouched("baseconfig"):
+                    reading.lost(one.path, "no instance is based on it")
+                    one.ignore(*one.names())
             for one in [*parts[module]["configs"].values(), *parts[module]["instances"].values()]:
                 one.rest("it has no counterpart here")
     return reading.converted(policies)
@@ -115,6 +123,7 @@ def _parts(reading: Reading, root: Fields) -> Parts:
     """Sort all properties by module, group and name; what belongs to none of them is lost."""
     found: dict[tuple[str, str, str], dict[str, _Leaf]] = {}
     told: set[Path] = set()
+    why = "of resilience4j, retries, circuit breakers and time limiters are carried over"
     for leaf in _leaves((), root.path, {key: root.peek(key) for key in root.names()}):
         steps = leaf.steps[1:] if relaxed(leaf.steps[0]) == "resilience4j" else leaf.steps
         module, group = (relaxed(step) for step in (*steps, "", "")[:2])
@@ -123,7 +132,7 @@ def _parts(reading: Reading, root: Fields) -> Parts:
             top = leaf.path[: len(root.path) + (2 if relaxed(leaf.steps[0]) == "resilience4j" else 1)]
             if top not in told:
                 told.add(top)
-                reading.lost(top, "of resilience4j, retries, circuit breakers and time limiters are carried over")
+                reading.lost(top, why)
             continue
         own = found.setdefault((module, group, steps[2]), {})
         if len(steps) > 3:
@@ -202,10 +211,15 @@ def _retry(chain: list[Fields]) -> dict[str, Any]:
     answers = _answers(retried, "retryexceptions") if "retryexceptions" in retried else []
     answers = answers or list(EVERYTHING)
     kept = _answers(ignored, "ignoreexceptions")
-    cases = [answer for answer in kept if answer.startswith("failed.")]
     answers = [answer for answer in answers if answer not in kept]
+    cases = [answer for answer in kept if answer.startswith("failed.") and is_retried(answer, answers)]
     for fields in chain:
-        for name in ("resultpredicate", "retryexceptionpredicate", "intervalbifunction", "consumeresultbeforeretryattempt"):
+        for name in (
+            "resultpredicate",
+            "retryexceptionpredicate",
+            "intervalbifunction",
+            "consumeresultbeforeretryattempt",
+        ):
             fields.lost(name, "it is code, not configuration")
         fields.lost("failaftermaxattempts", "it changes what the caller is told, not what is done")
         fields.lost("eventconsumerbuffersize", "it is about what is logged")
@@ -254,35 +268,43 @@ def _waits(chain: list[Fields]) -> Any:
     factor = own.number("randomizedwaitfactor", None, least=0, most=1)
     if factor == 1:
         own.wrong("randomizedwaitfactor", "must be less than 1")
-    if not randomizes:
-        factor = _ignored(own, "randomizedwaitfactor", factor, "enable-randomized-wait is not true")
-    if not grows:
-        for name, value in (("exponentialbackoffmultiplier", multiplier), ("exponentialmaxwaitduration", cap_ns)):
-            _ignored(sources[name], name, value, "enable-exponential-backoff is not true")
-        multiplier = cap_ns = None
-    elif multiplier is None:
-        missing = "there is no exponential-backoff-multiplier beside it"
-        cap_ns = _ignored(sources["exponentialmaxwaitduration"], "exponentialmaxwaitduration", cap_ns, missing)
-        factor = _ignored(own, "randomizedwaitfactor", factor, missing)
-    elif randomizes and factor is None:
-        missing = "there is no randomized-wait-factor beside it"
-        cap_ns = _ignored(sources["exponentialmaxwaitduration"], "exponentialmaxwaitduration", cap_ns, missing)
-    for fields, name, value in ((own, "waitduration", wait_ns), (sources["exponentialmaxwaitduration"], "exponentialmaxwaitduration", cap_ns)):
-        if value is not None and value % NS_PER_MS:
-            fields.note(name, "resilience4j counts in whole ms, and cuts the rest")
-    wait_ns -= wait_ns % NS_PER_MS
-    cap_ns = None if cap_ns is None else cap_ns - cap_ns % NS_PER_MS
+    ignored = _ignored(grows, randomizes, multiplier, factor)
+    for name, why in ignored.items():
+        if name in sources[name]:
+            sources[name].note(name, f"resilience4j ignores it, since {why}")
+    multiplier = MULTIPLIER if multiplier is None else multiplier
+    factor = FACTOR if factor is None or "randomizedwaitfactor" in ignored else factor
+    cap_ns = None if "exponentialmaxwaitduration" in ignored else cap_ns
     return waits(
-        wait_ns,
-        (MULTIPLIER if multiplier is None else multiplier) if grows else None,
-        cap_ns,
-        (FACTOR if factor is None else factor) if randomizes else None,
+        _whole_ms(own, "waitduration", wait_ns),
+        multiplier if grows else None,
+        None
+        if cap_ns is None
+        else _whole_ms(sources["exponentialmaxwaitduration"], "exponentialmaxwaitduration", cap_ns),
+        factor if randomizes else None,
     )
 
 
-def _ignored(fields: Fields, name: str, value: Any, why: str) -> None:
-    if value is not None:
-        fields.note(name, f"resilience4j ignores it, since {why}")
+def _ignored(grows: bool, randomizes: bool, multiplier: float | None, factor: float | None) -> dict[str, str]:  # noqa: FBT001  # what two flags of the file say
+    """Return the fields that have no effect beside the others, and why."""
+    found = {}
+    if not randomizes:
+        found["randomizedwaitfactor"] = "enable-randomized-wait is not true"
+    if not grows:
+        off = "enable-exponential-backoff is not true"
+        return {**found, "exponentialbackoffmultiplier": off, "exponentialmaxwaitduration": off}
+    if multiplier is None:
+        missing = "there is no exponential-backoff-multiplier beside it"
+        return {"exponentialmaxwaitduration": missing, "randomizedwaitfactor": missing, **found}
+    if randomizes and factor is None:
+        found["exponentialmaxwaitduration"] = "there is no randomized-wait-factor beside it"
+    return found
+
+
+def _whole_ms(fields: Fields, name: str, duration_ns: int) -> int:
+    if duration_ns % NS_PER_MS:
+        fields.note(name, "resilience4j counts in whole ms, and cuts the rest")
+    return duration_ns - duration_ns % NS_PER_MS
 
 
 def waits(wait_ns: int, multiplier: float | None, cap_ns: int | None, factor: float | None) -> Any:
@@ -388,11 +410,16 @@ def _written_retry(wanted: Wanted) -> dict[str, Any]:
     cases = wanted.get("cases")
     kept = [answer for case in cases or [] if isinstance(case, Mapping) for answer in case.get("on", ())]
     missing = [answer for answer in EVERYTHING if answer not in answers]
-    names = {"timed_out": "java.util.concurrent.TimeoutException", "refused": "io.github.resilience4j.CallNotPermittedException"}
+    names = {
+        "timed_out": "java.util.concurrent.TimeoutException",
+        "refused": "io.github.resilience4j.CallNotPermittedException",
+    }
     if set(missing) <= names.keys() and "failed" in answers:
         ignored = [*(names[answer] for answer in missing), *(name for name in map(error_of_answer, kept) if name)]
     else:
-        properties["retry-exceptions"] = [names.get(answer) or error_of_answer(answer) or "Exception" for answer in answers]
+        properties["retry-exceptions"] = [
+            names.get(answer) or error_of_answer(answer) or "Exception" for answer in answers
+        ]
         ignored = [name for name in map(error_of_answer, kept) if name]
     if ignored:
         properties["ignore-exceptions"] = ignored
@@ -408,7 +435,9 @@ def _written_breaker(breaker: Mapping[str, Any]) -> dict[str, Any]:
         "minimum-number-of-calls": breaker.get("at_least", 100),
         "failure-rate-threshold": _percent(breaker.get("opens_at", 0.5)),
         "permitted-number-of-calls-in-half-open-state": half_open.get("calls", 1),
-        "wait-duration-in-open-state": put(SPRING, ("breaker", "open"), duration(breaker.get("open", "60s")) or NS_PER_S),
+        "wait-duration-in-open-state": put(
+            SPRING, ("breaker", "open"), duration(breaker.get("open", "60s")) or NS_PER_S
+        ),
     }
     if slow:
         over_ns = duration(slow.get("over")) or NS_PER_S

@@ -2,8 +2,8 @@
 
 Facts: sidekiq 8.1.7 (1bb4aa06) lib/sidekiq/job_retry.rb, scheduled.rb, config.rb.
 
-Counting: `retry` counts retries; true is `max_retries` (25), false and 0 are none. `retry_for`, in seconds since the first
-failure, takes the place of the number.
+Counting: `retry` counts retries; true is `max_retries` (25), false and 0 are none. `retry_for`, in seconds since the
+first failure, takes the place of the number.
 Answers: every failure is retried.
 Law: c^4 + 15 + a whole number below 10(c+1), in seconds, c = n - 1. Then the poller of one process looks, every
 U[0.5, 1.5) times `average_scheduled_poll_interval` (5 s).
@@ -11,7 +11,6 @@ U[0.5, 1.5) times `average_scheduled_poll_interval` (5 s).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +23,8 @@ from sim.converters.writing import Wanted, confirmed, duration, put, time, yaml_
 from sim.kernel.durations import NS_PER_S
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sim.converters.documents import Document
 
 TITLE: Final = "Sidekiq"

@@ -1,14 +1,13 @@
 """Amazon SQS and what AWS puts beside it: queue attributes, Lambda's event sources and asynchronous calls, EventBridge.
 
-Facts: botocore 1.44.8 data/sqs (service model) and its data of Lambda and EventBridge; the defaults of EventBridge and of
-asynchronous calls (185 retries in 24 hours, 2 retries in 6 hours) are those of AWS's documentation.
+Facts: botocore 1.44.8 data/sqs (service model) and its data of Lambda and EventBridge; the defaults of EventBridge and
+of asynchronous calls (185 retries in 24 hours, 2 retries in 6 hours) are those of AWS's documentation.
 
-Attributes are as `get-queue-attributes` and CloudFormation have them: numbers also as texts, `RedrivePolicy` as a mapping
-or as JSON in a text. Counting: `maxReceiveCount` counts deliveries; `MaximumRetryAttempts` counts retries.
+Attributes are as `get-queue-attributes` and CloudFormation have them: numbers also as texts, `RedrivePolicy` as a
+mapping or as JSON in a text. Counting: `maxReceiveCount` counts deliveries; `MaximumRetryAttempts` counts retries.
 Answers: every failure is tried again.
-SQS has no law of delays: a message comes again when its visibility timeout is over, counted from its delivery. Here a
-failure waits the whole timeout from its end, which is told as a loss, and a try that takes longer is tried again beside
-it. Retention counts from the first sending, and a delivery may start until it is over.
+SQS has no law of delays: a message comes again when its visibility timeout is over, counted from its delivery, also
+beside a try that takes longer. Retention counts from the first sending, and a delivery may start until it is over.
 """
 
 from __future__ import annotations
@@ -37,7 +36,10 @@ _RETRIES: Final = {"MaximumRetryAttempts", "MaximumEventAgeInSeconds", "MaximumR
 NO_LAW: Final = "the delays between tries are not stated by AWS; none is taken"
 CANNOT: Final = {
     "delay": "SQS has no law of delays: {constant: DELAY} stands for the visibility timeout",
-    "redeliver": "a message is delivered again after its visibility timeout: {after, from: start}, the same as the delay",
+    "delay_from": "the visibility timeout counts from the delivery: `delay_from: start`",
+    "redeliver": (
+        "a message is delivered again after its visibility timeout: {after, from: start}, the same as the delay"
+    ),
     "deadline": "the age of a message is {after, kind: soft}, always",
     "attempts": "a queue delivers at most maxReceiveCount times, or for as long as it keeps a message",
     "timeout": "SQS has no timeout of a try but the visibility timeout",
@@ -129,16 +131,15 @@ def _queue(queue: Fields) -> dict[str, Any]:
     queue.ignore("QueueName", "QueueArn", "CreatedTimestamp", "LastModifiedTimestamp")
     receives = _redrive(queue)
     queue.rest("it is not about retries")
-    queue.note(
-        "VisibilityTimeout",
-        f"a failed try is delivered again {visible_s} s after its delivery; here {visible_s} s after its failure",
-    )
     tree = {
         "attempts": receives or "unlimited",
         **delayed(constant(visible_s * NS_PER_S)),
         "deadline": {"after": time(retention_s * NS_PER_S), "kind": "soft"},
     }
-    return {**tree, "redeliver": {"after": time(visible_s * NS_PER_S), "from": "start"}} if visible_s else tree
+    if not visible_s:
+        return tree
+    redeliver = {"after": time(visible_s * NS_PER_S), "from": "start"}
+    return {**tree, "delay_from": "start", "redeliver": redeliver}
 
 
 def _redrive(queue: Fields) -> int | None:
@@ -179,7 +180,9 @@ def _invoke(config: Fields) -> dict[str, Any]:
     if is_rule:
         return _limits_of_rule(config)
     most = config.whole("MaximumRetryAttempts", 2, 0, 2, texts=True)
-    age_s = config.whole("MaximumEventAgeInSeconds", 21_600, 60, 21_600 if "FunctionName" in config else 86_400, texts=True)
+    age_s = config.whole(
+        "MaximumEventAgeInSeconds", 21_600, 60, 21_600 if "FunctionName" in config else 86_400, texts=True
+    )
     config.note("MaximumRetryAttempts", NO_LAW)
     config.ignore("FunctionName", "Qualifier")
     config.rest("it is not about retries")

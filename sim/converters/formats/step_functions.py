@@ -4,8 +4,8 @@ Facts: localstack-core 2026.3.0 services/stepfunctions/asl (an emulator); AWS CD
 
 Counting: `MaxAttempts` counts retries, 3 by default. Each retrier of a list has its own counter; the first that matches
 is used. One alone is the policy itself, several are `cases` with `counter: own`.
-Answers: `States.ALL` is all failures, `States.TaskFailed` all but `timed_out`, `States.Timeout` is `timed_out`; any other
-name is `failed.NAME` with its capitals as hyphens (`Lambda.ServiceException`: `failed.lambda.service-exception`).
+Answers: `States.ALL` is all failures, `States.TaskFailed` all but `timed_out`, `States.Timeout` is `timed_out`; any
+other name is `failed.NAME` with its capitals as hyphens (`Lambda.ServiceException`: `failed.lambda.service-exception`).
 Law: interval * rate^(n-1), then the cap, then the jitter: FULL is U times that.
 `TimeoutSeconds` of a task is the timeout of a try.
 """
@@ -39,7 +39,9 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
 }
 CANNOT: Final = {
     "attempts": "a state has a number of retries from 0 to 99999999",
-    "delay": "a retrier has one law, in whole seconds: {exponential: {initial, factor, cap, jitter}}, jitter none or full",
+    "delay": (
+        "a retrier has one law, in whole seconds: {exponential: {initial, factor, cap, jitter}}, jitter none or full"
+    ),
     "retry_on": "a retrier names all failures, all but timed_out, timed_out, or kinds such as failed.states.runtime",
     "deadline": "a state has no deadline of all its tries",
     "retry_after": "no answer tells a state when to come back",
@@ -58,7 +60,9 @@ def fits(values: Mapping[str, Any]) -> bool:
         return True
     retry = values.get("Retry")
     return "ErrorEquals" in values or (
-        isinstance(retry, list) and all(isinstance(one, Mapping) and "ErrorEquals" in one for one in retry) and bool(retry)
+        isinstance(retry, list)
+        and all(isinstance(one, Mapping) and "ErrorEquals" in one for one in retry)
+        and bool(retry)
     )
 
 
@@ -69,7 +73,9 @@ def read(document: Document) -> Converted:
     for path, root in document.roots:
         if isinstance(root, list):
             retriers = [
-                Fields(reading, (*path, number), entry) for number, entry in enumerate(root) if isinstance(entry, Mapping)
+                Fields(reading, (*path, number), entry)
+                for number, entry in enumerate(root)
+                if isinstance(entry, Mapping)
             ]
             policies.append(Policy("state", _policy(reading, path, retriers)))
     for root in reading.roots() if not policies else ():
@@ -161,12 +167,19 @@ def write(policy: Mapping[str, Any]) -> str:
     wanted = Wanted(policy)
     cases = wanted.get("cases")
     if isinstance(cases, list) and cases:
-        retriers = [_written(case, case.get("attempts"), case.get("on", [])) for case in cases if isinstance(case, Mapping)]
+        retriers = [
+            _written(case, case.get("attempts"), case.get("on", [])) for case in cases if isinstance(case, Mapping)
+        ]
     elif wanted.tree.get("attempts", 1) == 1 and not wanted.law("exponential"):
         retriers = []
     else:
-        retriers = [_written(wanted.tree, wanted.tree.get("attempts", 1), wanted.retry_on or list(EVERY))]
-    task: dict[str, Any] = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Retry": retriers, "End": True}
+        retriers = [_written(wanted.tree, wanted.tree.get("attempts", 1), wanted.retry_on)]
+    task: dict[str, Any] = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Retry": retriers,
+        "End": True,
+    }
     if (try_ns := wanted.ns("timeout")) is not None:
         task["TimeoutSeconds"] = put(WHOLE_SECONDS, ("timeout",), try_ns)
     text = json_text({"StartAt": "Task", "States": {"Task": task}})

@@ -1,14 +1,17 @@
 """Temporal: RetryPolicy of activities and workflows (JSON or YAML, in camel or snake case), with their timeouts.
 
-Facts: temporalio/api temporal/api/common/v1/message.proto; temporalio/temporal 6805cae common/retrypolicy/retry_policy.go,
-service/history/workflow/retry.go, common/backoff/retry.go.
+Facts: temporalio/api temporal/api/common/v1/message.proto; temporalio/temporal 6805cae
+common/retrypolicy/retry_policy.go, service/history/workflow/retry.go, common/backoff/retry.go.
 
-A file is a RetryPolicy, the options of an activity or a workflow, or `activities:` and `workflows:` with options by name.
+A file is a RetryPolicy, the options of an activity or a workflow, or `activities:` and `workflows:` with options by
+name.
 A workflow is told by a timeout of workflows or by standing below `workflows` or `workflow`; all else is an activity.
-Counting: `maximum_attempts` counts tries; 0 is unlimited. Activities without a policy get the default one, workflows none.
+Counting: `maximum_attempts` counts tries; 0 is unlimited. Activities without a policy get the default one, workflows
+none.
 Answers: every failure is retried; a type of `non_retryable_error_types` is `failed.NAME` with its capitals as hyphens,
 `TemporalTimeout:StartToClose` is `timed_out`.
-Law: min(initial * coefficient^(n-1), maximum), no jitter; if that passes the schedule-to-close timeout it fails at once.
+Law: min(initial * coefficient^(n-1), maximum), no jitter; if that passes the schedule-to-close timeout it fails at
+once.
 Retry-After stands for `next_retry_delay`, which is capped, too.
 """
 
@@ -32,7 +35,12 @@ if TYPE_CHECKING:
 TITLE: Final = "Temporal"
 DEADLINE_KINDS: Final = ["hard", "before_sleep"]
 _OF_POLICY: Final = {"initial_interval", "backoff_coefficient", "maximum_interval", "maximum_attempts"}
-_OF_ACTIVITY: Final = {"start_to_close_timeout", "schedule_to_close_timeout", "schedule_to_start_timeout", "heartbeat_timeout"}
+_OF_ACTIVITY: Final = {
+    "start_to_close_timeout",
+    "schedule_to_close_timeout",
+    "schedule_to_start_timeout",
+    "heartbeat_timeout",
+}
 _OF_WORKFLOW: Final = {"workflow_execution_timeout", "workflow_run_timeout", "workflow_task_timeout"}
 START_TO_CLOSE: Final = "TemporalTimeout:StartToClose"
 CANNOT: Final = {
@@ -59,7 +67,8 @@ def fits(values: Mapping[str, Any]) -> bool:
         return isinstance(policy, Mapping) and fits(policy)
     groups = [value for key, value in values.items() if snake(key) in _GROUPS]
     return any(
-        isinstance(group, Mapping) and (fits(group) or any(isinstance(one, Mapping) and fits(one) for one in group.values()))
+        isinstance(group, Mapping)
+        and (fits(group) or any(isinstance(one, Mapping) and fits(one) for one in group.values()))
         for group in groups
     )
 
@@ -171,9 +180,13 @@ def write(policy: Mapping[str, Any]) -> str:
     wanted = Wanted(policy)
     law = wanted.law("exponential")
     is_workflow = not law and wanted.attempts == 1
-    first, second = ("workflowExecutionTimeout", "workflowRunTimeout") if is_workflow else (
-        "scheduleToCloseTimeout",
-        "startToCloseTimeout",
+    first, second = (
+        ("workflowExecutionTimeout", "workflowRunTimeout")
+        if is_workflow
+        else (
+            "scheduleToCloseTimeout",
+            "startToCloseTimeout",
+        )
     )
     options: dict[str, Any] = {}
     if (deadline_ns := wanted.deadline_ns()) is not None:
@@ -181,7 +194,7 @@ def write(policy: Mapping[str, Any]) -> str:
     if (try_ns := wanted.ns("timeout")) is not None:
         options[second] = put(PROTO, ("timeout",), try_ns)
     if not is_workflow:
-        names = [START_TO_CLOSE] if wanted.retry_on and "timed_out" not in wanted.retry_on else []
+        names = [START_TO_CLOSE] if "timed_out" not in wanted.retry_on else []
         cases = wanted.get("cases")
         for case in cases if isinstance(cases, list) else []:
             names += [name for name in map(error_of_answer, case.get("on", ())) if name]

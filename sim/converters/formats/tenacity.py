@@ -57,8 +57,12 @@ RANDOM_EXPONENTIAL: Final = "low + u * (max(low, min(cap, initial * factor ** (n
 CANNOT: Final = {
     "attempts": "stop_after_attempt is a number of tries",
     "delay": "tenacity has fixed, random, incrementing and exponential waits, these with full jitter or so much more",
-    "deadline": "stop_after_delay is {after, kind: after_attempt, from: first_call}, stop_before_delay kind before_sleep",
-    "retry_on": "retry_if_exception_type names exceptions: all failures, timed_out, or kinds such as failed.value-error",
+    "deadline": (
+        "stop_after_delay is {after, kind: after_attempt, from: first_call}, stop_before_delay kind before_sleep"
+    ),
+    "retry_on": (
+        "retry_if_exception_type names exceptions: all failures, timed_out, or kinds such as failed.value-error"
+    ),
     "timeout": "tenacity has no timeout of a try",
     "retry_after": "tenacity looks for no Retry-After",
 }
@@ -69,8 +73,8 @@ def fits(values: Mapping[str, Any]) -> bool:
     if has_options(values, "tenacity", _ARGUMENTS):
         return True
     return any(
-        isinstance(values.get(key), Mapping) and bool(_ARGUMENTS.keys() & values[key].keys())
-        or isinstance(values.get(key), str) and values[key].startswith(f"{key}_")
+        (isinstance(values.get(key), Mapping) and bool(_ARGUMENTS.keys() & values[key].keys()))
+        or (isinstance(values.get(key), str) and values[key].startswith(f"{key}_"))
         for key in ("stop", "wait")
     )
 
@@ -190,23 +194,23 @@ def _stop(tree: dict[str, Any], name: str, arguments: Fields) -> None:
 
 
 def _wait(name: str, arguments: Fields) -> Any:
-    match name:
-        case "wait_fixed":
-            return constant(arguments.time("wait", SECONDS, 0))
-        case "wait_random":
-            low_ns, high_ns = arguments.time("min", SECONDS, 0), arguments.time("max", SECONDS, NS_PER_S)
-            if high_ns < low_ns:
-                arguments.wrong("max", "must not be less than min")
-            return formula(RANDOM, low=time(low_ns), high=time(high_ns))
-        case "wait_incrementing":
-            start_ns = arguments.time("start", SECONDS, 0)
-            step_ns = arguments.time("increment", SECONDS, 100 * NS_PER_S)
-            return linear(start_ns, step_ns, arguments.time("max", SECONDS, None))
-        case "wait_exponential" | "wait_random_exponential" | "wait_full_jitter":
-            return _exponential(arguments, randomizes=name != "wait_exponential")
-        case "wait_exponential_jitter":
-            return _exponential_jitter(arguments)
-    return "none"
+    if name == "wait_fixed":
+        return constant(arguments.time("wait", SECONDS, 0))
+    if name == "wait_random":
+        return _random(arguments)
+    if name == "wait_incrementing":
+        start_ns, step_ns = arguments.time("start", SECONDS, 0), arguments.time("increment", SECONDS, 100 * NS_PER_S)
+        return linear(start_ns, step_ns, arguments.time("max", SECONDS, None))
+    if name == "wait_exponential_jitter":
+        return _exponential_jitter(arguments)
+    return "none" if name == "wait_none" else _exponential(arguments, randomizes=name != "wait_exponential")
+
+
+def _random(arguments: Fields) -> Any:
+    low_ns, high_ns = arguments.time("min", SECONDS, 0), arguments.time("max", SECONDS, NS_PER_S)
+    if high_ns < low_ns:
+        arguments.wrong("max", "must not be less than min")
+    return formula(RANDOM, low=time(low_ns), high=time(high_ns))
 
 
 def _exponential(arguments: Fields, *, randomizes: bool) -> Any:
@@ -260,11 +264,11 @@ def write(policy: Mapping[str, Any]) -> str:
     if wanted.attempts is not None:
         options["stop_after_attempt"] = wanted.attempts
     if (after_ns := wanted.deadline_ns()) is not None:
-        name = "stop_before_delay" if wanted.get("deadline", "kind") == "before_sleep" else "stop_after_delay"
+        name = "stop_before_delay" if "before_sleep" in wanted.deadline_kinds else "stop_after_delay"
         options[name] = put(SECONDS, ("deadline",), after_ns)
     options |= _written_wait(wanted)
     answers = wanted.retry_on
-    if answers and not set(EVERY) <= set(answers):
+    if not wanted.retries_all:
         names = ["TimeoutError"] if "timed_out" in answers else []
         names += [name for name in map(error_of_answer, answers) if name]
         options["retry_if_exception_type"] = names
@@ -272,27 +276,33 @@ def write(policy: Mapping[str, Any]) -> str:
 
 
 def _written_wait(wanted: Wanted) -> dict[str, Any]:
-    def seconds(law: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-        found = {name: duration(law.get(key)) for key, name in names.items()}
-        return {name: put(SECONDS, ("delay",), value) for name, value in found.items() if value is not None}
-
-    if (law := wanted.law("constant")) and isinstance(law.get("delay"), str):
-        return {"wait_fixed": put(SECONDS, ("delay",), duration(law["delay"]) or 0)}
+    if law := wanted.law("constant"):
+        return {"wait_fixed": _seconds(law, {"delay": "wait"}).get("wait", 0)}
     if law := wanted.law("linear"):
-        return {"wait_incrementing": seconds(law, {"initial": "start", "step": "increment", "cap": "max"})}
+        return {"wait_incrementing": _seconds(law, {"initial": "start", "step": "increment", "cap": "max"})}
     if law := wanted.law("exponential"):
-        bounds = {"cap": "max", "at_least": "min"}
-        base = {"exp_base": law.get("factor", 2)}
-        jitter = law.get("jitter", "none")
-        if isinstance(jitter, Mapping):
-            more = put(SECONDS, ("delay",), duration(jitter.get("plus")) or 0)
-            return {"wait_exponential_jitter": {**seconds(law, {"initial": "initial", **bounds}), **base, "jitter": more}}
-        name = "wait_random_exponential" if jitter == "full" else "wait_exponential"
-        return {name: {**seconds(law, {"initial": "multiplier", **bounds}), **base}}
+        return _written_exponential(law)
     law = wanted.law("formula")
     if "high" in law:
-        return {"wait_random": seconds(law, {"low": "min", "high": "max"})}
+        return {"wait_random": _seconds(law, {"low": "min", "high": "max"})}
     if "low" in law:
-        names = {"low": "min", "initial": "multiplier", "cap": "max"}
-        return {"wait_random_exponential": {**seconds(law, names), "exp_base": law.get("factor", 2)}}
+        found = _seconds(law, {"low": "min", "initial": "multiplier", "cap": "max"})
+        return {"wait_random_exponential": {**found, "exp_base": law.get("factor", 2)}}
     return {}
+
+
+def _written_exponential(law: Mapping[str, Any]) -> dict[str, Any]:
+    bounds = {"cap": "max", "at_least": "min"}
+    base = {"exp_base": law.get("factor", 2)}
+    jitter = law.get("jitter", "none")
+    if isinstance(jitter, Mapping):
+        more = _seconds(jitter, {"plus": "jitter"})
+        return {"wait_exponential_jitter": {**_seconds(law, {"initial": "initial", **bounds}), **base, **more}}
+    name = "wait_random_exponential" if jitter == "full" else "wait_exponential"
+    return {name: {**_seconds(law, {"initial": "multiplier", **bounds}), **base}}
+
+
+def _seconds(law: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Return the durations of a law as seconds, under the names of arguments."""
+    found = {name: duration(law.get(key)) for key, name in names.items()}
+    return {name: put(SECONDS, ("delay",), value) for name, value in found.items() if value is not None}

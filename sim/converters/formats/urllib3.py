@@ -2,17 +2,16 @@
 
 Facts: urllib3 2.8.0 util/retry.py.
 
-Counting: `total` counts retries, 10 by default; false is none. Counts by cause (`connect`, `read`, `status`, `other`) are
-lost unless they are not below `total`.
-Answers: connections that fail are `failed.connection`, reads that take too long `timed_out`; of `status_forcelist` 409 is
-`conflict`, 429 `rejected`, any other `failed.CODE`.
+Counting: `total` counts retries, 10 by default; false is none. Counts by cause (`connect`, `read`, `status`, `other`)
+are lost unless they are not below `total`.
+Answers: connections that fail are `failed.connection`, reads that take too long `timed_out`; of `status_forcelist` 409
+is `conflict`, 429 `rejected`, any other `failed.CODE`.
 Law: 0 before the first retry, then factor * 2^(n-1) + U * jitter, at most `backoff_max`. Retry-After takes the place of
 that, up to `retry_after_max`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.converters.answers import answer_of_status, status_of_answer
@@ -25,6 +24,8 @@ from sim.converters.writing import Wanted, confirmed, put, time, yaml_text
 from sim.kernel.durations import NS_PER_S
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sim.converters.documents import Document
 
 TITLE: Final = "urllib3"
@@ -39,7 +40,9 @@ OPTIONS: Final = (
 CANNOT: Final = {
     "attempts": "total is a number of retries",
     "delay": "urllib3 has {exponential: {initial, factor: 2, cap, jitter: {plus}, cap_applies: after, first: 0s}}",
-    "retry_on": "urllib3 always retries failed.connection and timed_out, and statuses such as failed.503 and rejected (429)",
+    "retry_on": (
+        "urllib3 always retries failed.connection and timed_out, and statuses such as failed.503 and rejected (429)"
+    ),
     "retry_after": "Retry-After is obeyed up to a bound, {obey: true, at_most, above: cap}, or ignored",
     "deadline": "Retry has no deadline of all tries",
     "timeout": "timeouts are not arguments of Retry",
