@@ -101,6 +101,8 @@ def inside(look: Look, value: Any) -> Any:
     if isinstance(value, list | tuple | deque):
         return tuple(inside(look, one) for one in value)
     names = [name for base in type(value).__mro__ for name in getattr(base, "__slots__", ())]
+    if type(value).__module__.startswith("sim.clients."):
+        names += vars(value) if hasattr(value, "__dict__") else ()
     if isinstance(value, Waiter):
         return ("waiter", value.name)
     if isinstance(value, Passage):
