@@ -21,7 +21,9 @@ from sim.kernel.choices import WORLD, owned
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sim.clients.around import Around
     from sim.clients.cells import Scope
+    from sim.clients.policy.breaker_options import BreakerOptions
     from sim.clients.policy.budgets import Budget
     from sim.clients.policy.party import Party
     from sim.clients.policy.rules import Rules
@@ -62,10 +64,10 @@ def _address(run: Party, part: str, scope: Scope) -> Address:
     return Address(policy, part, scope, owner)
 
 
-def _entity(run: Party, address: Address) -> int:
+def _entity(request: int, address: Address) -> int:
     """Return whose numbers a cell draws."""
     if address.scope == REQUEST:
-        return run.request.number
+        return request
     return address.owner if address.scope == CLIENT and isinstance(address.owner, int) else WORLD
 
 
@@ -82,19 +84,25 @@ def _budget(rules: Rules, run: Party, address: Address) -> Budget:
 
 
 def _breaker(rules: Rules, run: Party, address: Address) -> Breaker:
-    options = rules.breaker
-    assert options is not None  # noqa: S101  # as above
-    law, around = options.open_law(), run.around
-    entity, stream = _entity(run, address), _owned("open", address)
+    assert rules.breaker is not None  # noqa: S101  # as above
+    return breaker_cell_at(rules.breaker, run.around, address, run.request.number, "open")
+
+
+def breaker_cell_at(options: BreakerOptions, around: Around, address: Address, request: int, stream: str) -> Breaker:
+    """Return a breaker for an address: its open times are draws of the stream, its changes are in the history.
+
+    `request` is the number of the request that asks for it.
+    """
+    law, entity, owned_stream = options.open_law(), _entity(request, address), _owned(stream, address)
     state, openings = law.start(), [0]
 
     def open_ns(in_a_row: int) -> int:
         openings[0] += 1
-        draws = [around.choices.uniform(stream + suffix, entity, openings[0]) for suffix in law.streams]
+        draws = [around.choices.uniform(owned_stream + suffix, entity, openings[0]) for suffix in law.streams]
         return law.delay_ns(in_a_row, around.clock.now_ns, state, draws)
 
     recorder, clock = around.recorder, around.clock
-    number = run.request.number if address.scope == REQUEST else WORLD
+    number = request if address.scope == REQUEST else WORLD
 
     def changed(to: str, since_ns: int) -> None:
         if recorder is not None:
@@ -123,7 +131,7 @@ def _latencies(rules: Rules, run: Party, address: Address) -> Latencies:
 
 def _looks(rules: Rules, run: Party, address: Address) -> Looks:
     assert rules.pickup_every is not None  # noqa: S101  # as above
-    entity, stream = _entity(run, address), _owned("pickup", address)
+    entity, stream = _entity(run.request.number, address), _owned("pickup", address)
     every = run.around.choices.delays(rules.pickup_every, stream)
     first_ns = rules.pickup_phase_ns
     if first_ns == NO_LIMIT:
