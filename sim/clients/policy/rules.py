@@ -164,11 +164,11 @@ def rules_of(options: PolicyOptions) -> Rules:
     laws = [delay_law(options.delay)]
     cases: list[CaseRules] = []
     counters = 1
-    for case in options.cases:
+    for position, case in enumerate(options.cases):
         law, counter = 0, SHARED_COUNTER
         if case.delay is not None:
             law = len(laws)
-            laws.append(delay_law(case.delay))
+            laws.append(delay_law(case.delay, f"cases.{position}.delay"))
         if case.counter == "own":
             counter, counters = counters, counters + 1
         attempts = case.attempts if "attempts" in case.model_fields_set else options.attempts
