@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sim.clients.policy.answers import name_that_fits
 from sim.clients.policy.delay_law import STOP
 from sim.clients.policy.rules import NO_LIMIT, SHARED_COUNTER
-from sim.history.vocabulary import NEVER
+from sim.history.vocabulary import ASKS_TO_STOP, NEVER
 from sim.kernel.durations import ms_of_ns, ns_of_ms
 from sim.laws.formulas.machine import evaluate
 
@@ -34,9 +34,6 @@ DEADLINE: Final = "deadline"
 BUDGET: Final = "budget"
 COPY: Final = "copy"
 """The budget is empty for a further copy; the request goes on."""
-
-ASKS_TO_STOP: Final = -2
-"""A Retry-After that asks never to come back; -1 says that there is none."""
 
 
 class Answer(NamedTuple):
