@@ -14,7 +14,8 @@ from sim.converters.converted import Converted, Policy
 from sim.converters.losses import Loss
 from sim.converters.units import number, plain
 from sim.kernel.durations import format_duration
-from sim.scenario.mistakes.problems import Place, Problem, ScenarioError, did_you_mean, shorten, whole_file
+from sim.options.near_words import did_you_mean
+from sim.scenario.mistakes.problems import Place, Problem, ScenarioError, shorten, whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from sys import float_info
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import (
@@ -20,6 +21,7 @@ from pydantic import (
     SerializerFunctionWrapHandler,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     model_serializer,
     model_validator,
 )
@@ -30,9 +32,9 @@ from sim.clients.policy.delay_names import ENTRY, LAST, NAMES
 from sim.clients.policy.shaping import MOST_ENTRIES, BoundKeys, Then
 from sim.kernel.durations import NS_PER_MS, RUNAWAY_NS, format_duration, parse_duration
 from sim.laws.formulas import FormulaError, Tree, parse
-from sim.laws.formulas.parser import FUNCTIONS
+from sim.laws.formulas.parser import FUNCTIONS, LONGEST
 from sim.laws.formulas.tree import Number, folded, names_of
-from sim.options.model import DurationNs, is_of_file
+from sim.options.model import DURATION_PATTERN, DurationNs, is_of_file
 
 if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaValue
@@ -49,7 +51,11 @@ def _given(value: object) -> float | str:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         # No TypeErrors here: pydantic gathers ValueErrors.
         raise ValueError("expected a number, or a duration such as 250ms")  # noqa: TRY004  # as said above
-    return format_duration(parse_duration(value)) if isinstance(value, str) else float(value)
+    if isinstance(value, str):
+        return format_duration(parse_duration(value))
+    if not abs(value) <= float_info.max:
+        raise ValueError("expected a number that a float can hold")
+    return float(value)
 
 
 def _formula(value: object) -> str:
@@ -59,8 +65,14 @@ def _formula(value: object) -> str:
     return str(value)
 
 
-Given = Annotated[float | str, BeforeValidator(_given)]
-FormulaText = Annotated[str, BeforeValidator(_formula)]
+Given = Annotated[
+    float | str,
+    BeforeValidator(_given),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "pattern": DURATION_PATTERN}, {"type": "number", "maximum": float_info.max}]}
+    ),
+]
+FormulaText = Annotated[str, BeforeValidator(_formula), Field(json_schema_extra={"maxLength": LONGEST})]
 
 
 class FormulaDelay(BoundKeys):
@@ -151,7 +163,7 @@ class FormulaDelay(BoundKeys):
             mistakes.add(("then",), "only a table can stop", self.then)
         if self.cap_applies and "cap" not in self.given:
             mistakes.add(("cap_applies",), "cap_applies needs a cap", self.cap_applies)
-        elif self.cap_applies and not isinstance(self.given["cap"], str):
+        elif not isinstance(self.given.get("cap", ""), str):
             mistakes.add(("cap",), "the cap is a duration, such as 20s", self.given["cap"])
 
     @model_serializer(mode="wrap")
