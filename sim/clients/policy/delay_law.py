@@ -130,7 +130,7 @@ class DelayLaw:
         return tuple(self._order.index(name.removeprefix(LAST)) for name in self._remembered[2:])
 
     @cached_property
-    def _is_plain(self) -> bool:
+    def is_plain(self) -> bool:
         """Whether a delay depends on the number of the retry and on what is drawn alone."""
         return not self._remembered and "elapsed" not in self.names
 
@@ -202,6 +202,25 @@ class DelayLaw:
         found[is_over] = STOP
         return found
 
+    def delays_at_ns(self, n: int, count: int, draws: Sequence[Floats]) -> Whole:
+        """Return the delays of many requests before retry `n` of each, by a law that `is_plain`, shape (count,).
+
+        Raises NegativeDelay.
+        """
+        at_n = self._kept.get(n)
+        if at_n is None:
+            at_n = self._keep(n)
+        if isinstance(at_n, int):
+            return np.full(count, at_n, dtype=np.int64)
+        if not at_n.needs_draws_alone:
+            return self.delays_ns(np.full(count, n), np.zeros(count, dtype=np.int64), [], draws)
+        value_ms = evaluate_arrays(at_n.body, draws, (count,))
+        with np.errstate(over="ignore", invalid="ignore"):
+            value_ns = np.rint(value_ms * 1e6)
+        if not (value_ns >= 0.0).all() or value_ns.max(initial=0.0) >= RUNAWAY_NS:
+            return self.delays_ns(np.full(count, n), np.zeros(count, dtype=np.int64), [], draws)
+        return value_ns.astype(np.int64)
+
     def _entry(self, n: int) -> float:
         return self.entries[min(n, len(self.entries)) - 1] if self.entries else 0.0
 
@@ -218,10 +237,10 @@ class DelayLaw:
         if n == 1 and self.first_ns is not None and not self._remembered:
             return self.first_ns
         lets, body = self.folded_at(n)
-        if self._is_plain and isinstance(body, Number):
+        if self.is_plain and isinstance(body, Number):
             return self._whole_ns(body.value, n)
         order = self._order
-        needs_draws_alone = self._is_plain and names_of(body) <= set(self.drawn)
+        needs_draws_alone = self.is_plain and names_of(body) <= set(self.drawn)
         codes = () if needs_draws_alone else tuple(encode(tree, order) for tree in lets)
         return _AtN(codes, encode(body, order), needs_draws_alone)
 

@@ -13,7 +13,7 @@ from sim.clients.policy.answers import name_that_fits
 from sim.clients.policy.delay_law import STOP
 from sim.clients.policy.rules import NO_LIMIT, SHARED_COUNTER
 from sim.history.vocabulary import NEVER
-from sim.kernel.durations import ms_of_ns, ns_of_ms
+from sim.kernel.durations import RUNAWAY_NS, ms_of_ns
 from sim.laws.formulas.machine import evaluate
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ BUDGET: Final = "budget"
 COPY: Final = "copy"
 """The budget is empty for a further copy; the request goes on."""
 
+HINT_STREAM: Final = "hint"
+"""What a formula of `retry_after.as` draws from; `retry_after` is the stream of the wait that the answer names."""
 ASKS_TO_STOP: Final = -2
 """A Retry-After that asks never to come back; -1 says that there is none."""
 
@@ -169,8 +171,16 @@ def _obeyed_ns(run: Run, rules: HintRules, own_ns: int, hint_ns: int) -> int | N
         hint_ns = rules.at_most_ns
     if rules.code is None:
         return hint_ns
-    u = run.draw("retry_after", run.retries + 1) if rules.draws else 0.0
-    return max(ns_of_ms(evaluate(rules.code, (ms_of_ns(own_ns), ms_of_ns(hint_ns), u))), 0)
+    u = run.draw(HINT_STREAM, run.retries + 1) if rules.draws else 0.0
+    return wait_of_ms(evaluate(rules.code, (ms_of_ns(own_ns), ms_of_ns(hint_ns), u)))
+
+
+def wait_of_ms(value_ms: float) -> int:
+    """Round a wait to whole ns: at least 0, and beyond all instants if it is infinite or no number."""
+    value_ns = value_ms * 1e6
+    if value_ns < 0.0:
+        return 0
+    return round(value_ns) if value_ns < RUNAWAY_NS else RUNAWAY_NS
 
 
 def _within_deadline(run: Run, spent: Spent, wait_ns: int) -> int | None:
