@@ -1,6 +1,7 @@
 """`policy` for arrays: `sim.clients.policy.machine` try by try, if requests share nothing and a try is one call.
 
-All requests that go on are in the same try. What decides about a request lies in columns of the block; only the columns
+Most requests go the dense way (`sim.engine.vector.dense_policy`), those that leave it the long way here. In both, all
+requests that go on are in the same try. What decides about a request lies in columns of the block; only the columns
 that a policy needs are there.
 """
 
@@ -16,6 +17,7 @@ from sim.clients.policy.rules import NO_LIMIT, SHARED_COUNTER, Gate
 from sim.clients.policy.spent import ALL, CALLS, SLEEPS
 from sim.engine.vector.arrays import FOREVER
 from sim.engine.vector.attempts import RETURNED_CODE, Attempts
+from sim.engine.vector.dense_policy import DenseTries
 from sim.engine.vector.errors import FAILED_KIND, TIMED_OUT_KIND, Errors
 from sim.history.vocabulary import NEVER, Outcome
 from sim.kernel.choices import owned
@@ -53,17 +55,21 @@ def refusals(rules: Rules) -> Iterator[str]:
 
 def simulate(cell: Scenario, block: Block, rules: Rules) -> None:
     """Try until one succeeds, or a rule of the policy says that it is enough."""
-    _Tries(cell, block, rules).follow()
+    errors = Errors(cell.action)
+    if errors.says_nothing and DenseTries.plays(rules):
+        DenseTries(cell, block, rules).follow()
+    if block.unsettled().size:
+        _Tries(cell, block, rules, errors).follow()
 
 
 class _Tries:
     """The tries to come of the requests of a block."""
 
-    def __init__(self, cell: Scenario, block: Block, rules: Rules) -> None:
+    def __init__(self, cell: Scenario, block: Block, rules: Rules, errors: Errors) -> None:
         self._block = block
         self._rules = rules
-        self._errors = Errors(cell.action)
-        self._asks = not self._errors.says_nothing
+        self._errors = errors
+        self._asks = not errors.says_nothing
         self._attempts = Attempts(cell, block, hosted=False, tells_ways=self._asks)
         self._calls_at_most = cell.limits.polls_per_request
         self._kinds = _Kinds(rules, self._errors.kinds)
@@ -83,7 +89,7 @@ class _Tries:
     def follow(self) -> None:
         """Make one try after the other until no request goes on."""
         block = self._block
-        rows = np.flatnonzero(~block.left)
+        rows = block.unsettled()
         at_ns = np.zeros(len(rows), dtype=np.int64)
         number = 0
         while rows.size:
