@@ -51,10 +51,11 @@ class DenseTries(Dense):
 
     @staticmethod
     def plays(rules: Rules) -> bool:
-        """Tell whether delays follow from the number of a retry and what is drawn for it, and timeouts are constant."""
+        """Tell whether sleeps follow from the number of a retry and what is drawn for it, and timeouts are constant."""
         law = rules.laws[judging.case_of(rules, FAILED).law]
         has_constant_timeout = rules.timeout is None or rules.timeout_ns != NO_LIMIT
-        return law.is_plain and has_constant_timeout and rules.pickup_every is None
+        shifted = rules.delay_from_start or rules.due_floor_ns > 1 or rules.sleeps_after_last
+        return law.is_plain and has_constant_timeout and rules.pickup_every is None and not shifted
 
     def follow(self) -> None:
         """Make one try after the other until no request goes on here."""

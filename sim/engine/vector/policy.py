@@ -19,7 +19,7 @@ from sim.engine.vector.arrays import FOREVER
 from sim.engine.vector.attempts import RETURNED_CODE, Attempts
 from sim.engine.vector.dense_policy import DenseTries
 from sim.engine.vector.errors import FAILED_KIND, TIMED_OUT_KIND, Errors
-from sim.history.vocabulary import NEVER, Outcome
+from sim.history.vocabulary import ASKS_TO_STOP, NEVER, Outcome
 from sim.kernel.choices import owned
 from sim.kernel.durations import NS_PER_MS, RUNAWAY_NS
 from sim.laws.formulas.machine import evaluate_arrays
@@ -104,7 +104,7 @@ class _Tries:
             rows = rows[failed]
             if self._deadline is not None:
                 self._deadline.answered(rows, at_ns[failed], answered_ns)
-            goes_on, wait_ns = self._judge(number, rows, answered_ns, late, failed)
+            goes_on, wait_ns = self._judge(number, rows, at_ns[failed], answered_ns, late, failed)
             rows, at_ns = self._sleep(number, rows[goes_on], answered_ns[goes_on], wait_ns)
         self._finish()
 
@@ -158,10 +158,12 @@ class _Tries:
         self._settle(rows[success], Outcome.success, answered_ns[success], number)
         return np.flatnonzero(open_ones & ~success)
 
-    def _judge(self, number: int, rows: Rows, at_ns: Ints, late: Bools | None, places: Rows) -> tuple[Rows, Ints]:
+    def _judge(  # noqa: PLR0917  # failed tries, and the places of their attempts
+        self, number: int, rows: Rows, began_ns: Ints, at_ns: Ints, late: Bools | None, places: Rows
+    ) -> tuple[Rows, Ints]:
         """Decide what follows from failures: returns the places of those that are tried again, and their waits.
 
-        `places` are those of the failures among the attempts of this try.
+        The tries began at `began_ns` and failed at `at_ns`; `places` are those of the failures among the attempts.
         """
         rules, count = self._rules, len(rows)
         kinds = np.full(count, FAILED_KIND, dtype=np.intp)
@@ -177,11 +179,23 @@ class _Tries:
         own_ns = self._delays.own_ns(number, rows_, at_, self._kinds.case_of[kinds_], self._kinds, self._block.draws)
         stays = own_ns != STOP
         wait_ns = own_ns
+        if rules.delay_from_start:
+            wait_ns = np.maximum(began_ns[chosen] + own_ns - at_, 0)
         hints_ = None
         if rules.hint is not None:
             hints_ = hints_ns[chosen]
-            wait_ns, obeyed = self._obey(rules.hint, number, rows_, own_ns, hints_)
+            wait_ns, obeyed = self._obey(rules.hint, number, rows_, own_ns, hints_, wait_ns)
             stays &= obeyed
+        if rules.due_floor_ns > 1:
+            # The remainder of the sum, without the sum, which may be beyond all numbers.
+            over_ns = (at_ % rules.due_floor_ns + wait_ns % rules.due_floor_ns) % rules.due_floor_ns
+            wait_ns = np.maximum(wait_ns - over_ns, 0)
+        last = np.zeros(count, dtype=np.bool_)
+        if rules.sleeps_after_last:
+            out_now = stays & out[chosen]
+            last[chosen[out_now]] = True
+            self._sleep_in_vain(number, rows_[out_now], at_[out_now], wait_ns[out_now])
+            stays &= ~out_now
         if self._pickup is not None:
             wait_ns = self._pickup.next_ns(rows_, at_ + np.maximum(wait_ns, 0)) - at_
         if self._deadline is not None:
@@ -192,12 +206,14 @@ class _Tries:
             hints_ = None if hints_ is None else hints_[stays]
         goes_on = np.zeros(count, dtype=np.bool_)
         goes_on[chosen] = True
-        over = ~goes_on
+        over = ~(goes_on | last)
         self._settle(rows[over], Outcome.gave_up, at_ns[over], number)
         self._delays.count(rows[chosen], self._kinds.counter_of[kinds_], hints_)
         return chosen, wait_ns
 
-    def _obey(self, hint: HintRules, number: int, rows: Rows, own_ns: Ints, hints_ns: Ints) -> tuple[Ints, Bools]:
+    def _obey(  # noqa: PLR0917  # failures, and what they are to wait without a hint
+        self, hint: HintRules, number: int, rows: Rows, own_ns: Ints, hints_ns: Ints, wait_ns: Ints
+    ) -> tuple[Ints, Bools]:
         """Return the waits that hints make of own delays, and which requests go on with them."""
         named = hints_ns >= 0
         if hint.at_most_ns != NO_LIMIT:
@@ -218,29 +234,13 @@ class _Tries:
             made_ms = evaluate_arrays(hint.code, values, u.shape)
             obeyed_ns = hints_ns.copy()
             obeyed_ns[places] = _waits_ns(made_ms)
-        return np.where(named, obeyed_ns, own_ns), goes_on
+        return np.where(named, obeyed_ns, wait_ns), goes_on
 
     def _sleep(self, number: int, rows: Rows, from_ns: Ints, wait_ns: Ints) -> tuple[Rows, Ints]:
         """Let requests sleep; returns those that begin another try, and when."""
-        block, deadline, rules = self._block, self._deadline, self._rules
-        beyond = wait_ns > RUNAWAY_NS - from_ns
-        block.leave(rows, beyond)
-        at_ns = from_ns + np.where(beyond, 0, wait_ns)
-        goes_on = ~beyond
-        past_ns = None if deadline is None else deadline.ends_sleep_ns(rows, from_ns)
-        if block.cancel_ns is not None:
-            cancels_ns = block.cancel_ns[rows]
-            canceled = goes_on & (cancels_ns <= at_ns)
-            if past_ns is not None:
-                canceled &= (cancels_ns <= past_ns) | (wait_ns == 0)
-            self._settle(rows[canceled], Outcome.canceled, cancels_ns[canceled], NO_ATTEMPT)
-            goes_on &= ~canceled
+        deadline, rules = self._deadline, self._rules
+        goes_on, at_ns = self._wake(number, rows, from_ns, wait_ns)
         if deadline is not None:
-            if past_ns is not None:
-                past = goes_on & (wait_ns > 0) & (past_ns <= at_ns)
-                since = deadline.attempts_before_alarm(number, sleeping=True)
-                self._settle(rows[past], Outcome.gave_up, past_ns[past], since)
-                goes_on &= ~past
             deadline.slept(rows, wait_ns)
             closed = deadline.starts_no_try(rows, at_ns)
             if closed is not None and (not rules.both_limits or NO_LIMIT < rules.attempts <= number):
@@ -248,6 +248,33 @@ class _Tries:
                 self._settle(rows[closed], Outcome.gave_up, at_ns[closed], number + (wait_ns[closed] > 0))
                 goes_on &= ~closed
         return (rows, at_ns) if goes_on.all() else (rows[goes_on], at_ns[goes_on])
+
+    def _sleep_in_vain(self, number: int, rows: Rows, from_ns: Ints, wait_ns: Ints) -> None:
+        """Let requests sleep after their last tries, and end then."""
+        wakes, at_ns = self._wake(number, rows, from_ns, wait_ns)
+        self._settle(rows[wakes], Outcome.gave_up, at_ns[wakes], number + (wait_ns[wakes] > 0))
+
+    def _wake(self, number: int, rows: Rows, from_ns: Ints, wait_ns: Ints) -> tuple[Bools, Ints]:
+        """Let requests sleep; returns which of them wake up, and when. A cancel or a hard deadline ends the others."""
+        block, deadline = self._block, self._deadline
+        beyond = wait_ns > RUNAWAY_NS - from_ns
+        block.leave(rows, beyond)
+        at_ns = from_ns + np.where(beyond, 0, wait_ns)
+        wakes = ~beyond
+        past_ns = None if deadline is None else deadline.ends_sleep_ns(rows, from_ns)
+        if block.cancel_ns is not None:
+            cancels_ns = block.cancel_ns[rows]
+            canceled = wakes & (cancels_ns <= at_ns)
+            if past_ns is not None:
+                canceled &= (cancels_ns <= past_ns) | (wait_ns == 0)
+            self._settle(rows[canceled], Outcome.canceled, cancels_ns[canceled], NO_ATTEMPT)
+            wakes &= ~canceled
+        if deadline is not None and past_ns is not None:
+            past = wakes & (wait_ns > 0) & (past_ns <= at_ns)
+            since = deadline.attempts_before_alarm(number, sleeping=True)
+            self._settle(rows[past], Outcome.gave_up, past_ns[past], since)
+            wakes &= ~past
+        return wakes, at_ns
 
     def _settle(self, rows: Rows, outcome: Outcome, at_ns: Ints, before: Ints | int) -> None:
         """Settle requests; the attempts with numbers less than `before` that end at this instant have ended."""
@@ -294,7 +321,7 @@ class _Kinds:
         if rules.hint is not None:
             if rules.hint.decides:
                 allowed |= hints_ns >= 0
-            allowed &= hints_ns > judging.ASKS_TO_STOP
+            allowed &= hints_ns > ASKS_TO_STOP
         if not rules.final_retried:
             allowed &= ~final
         if self._needs_hint.any():
@@ -305,7 +332,7 @@ class _Kinds:
             own = self.counter_of[kinds]
             made = np.where(own == SHARED_COUNTER, number, counters[own, rows] + 1)
         out: Bools = (limits != NO_LIMIT) & (made >= limits)
-        return allowed if rules.both_limits else allowed & ~out, out
+        return allowed if rules.both_limits or rules.sleeps_after_last else allowed & ~out, out
 
 
 class _Delays:

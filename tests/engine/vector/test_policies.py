@@ -150,6 +150,9 @@ POLICIES = st.fixed_dictionaries(
         "cases": CASES,
         "retry_after": HINTS,
         "pickup": PICKUPS,
+        "delay_from": st.sampled_from(["end", "start"]),
+        "due_floor": TIMES,
+        "sleeps_after_last": st.booleans(),
         "order": st.just(["deadline", "retry", "bulkhead", "rate_limit", "breaker", "timeout", "hedge"]),
     },
 )
@@ -277,6 +280,23 @@ BY_HAND = {
     "beyond the clock": (
         "attempts: 99, delay: {exponential: {initial: 1h, factor: 30}}",
         "action: {latency: {pareto: {shape: 0.05, scale: 1ms}}, outcomes: {fail: 0.9}}",
+    ),
+    "delays from the starts of tries, cut to seconds, and one after the last": (
+        (
+            "attempts: 4, delay_from: start, due_floor: 1s, sleeps_after_last: true, delay: 1500ms, deadline: 20s,"
+            " timeout: 3s"
+        ),
+        (
+            f"action: {{latency: {{exponential: {{mean: 1s}}}}, outcomes: {HARM}}}\n"
+            "cancel: {share: 0.3, after: {uniform: {low: 0s, high: 9s}}}"
+        ),
+    ),
+    "a script that asks to stop": (
+        "attempts: 9, delay: 1s, retry_after: {}, cases: [{on: failed.slow_down, attempts: 5}]",
+        (
+            "action: {script: [{outcome: fail, kind: slow_down, retry_after: 3s}, {outcome: fail, final: false},"
+            " {outcome: fail, retry_after: stop}]}"
+        ),
     ),
     "a table that ends": (
         "attempts: 9, delay: {table: {delays: [1s, 2s], then: stop}}",
