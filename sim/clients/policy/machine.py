@@ -25,7 +25,7 @@ What an answer leads to is decided in this order: the case, whether its kind is 
 Retry-After (`sim.clients.policy.judging`), the deadline, the budget, the sleep.
 
 Random numbers: stream `delay` (and `delay.second`), entity the request, index the number of the retry, 1 first;
-`timeout`, index the number of the try; `retry_after`, index as for `delay`.
+`timeout`, index the number of the try; `hint`, which a formula of `retry_after.as` draws, index as for `delay`.
 """
 
 from __future__ import annotations
