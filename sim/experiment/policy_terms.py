@@ -10,7 +10,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.clients.cells import CLIENT
-from sim.clients.policy import breakers, delays, shaping
+from sim.clients.policy import answer_windows, delays, shaping
+from sim.clients.policy.breaker_options import USUAL_AT_LEAST, BreakerOptions
 from sim.clients.policy.formula_delay import FormulaDelay
 from sim.clients.policy.hedges import NEVER_AFTER, AfterPercentile
 from sim.clients.policy.options import HEDGE, RETRY, SHARED, PolicyOptions
@@ -40,7 +41,6 @@ from sim.scenario.parts.services import ServiceOptions
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sim.clients.policy.breakers import BreakerOptions
     from sim.clients.policy.delays import DelayOptions
     from sim.clients.policy.hedges import Hedge
     from sim.retriers.base import Retrier
@@ -243,6 +243,8 @@ def _formula(options: FormulaDelay, bounds: dict[str, Any]) -> DelayTerms:
         bounds["overflow_ns"] = cap_ns
     return DelayTerms(
         law="formula",
+        of=tuple(one / NS_PER_MS for one in options.table or (0,)),
+        stops=options.then == "stop",
         formula=options.formula,
         lets=tuple(options.let.items()),
         given=tuple(given.items()),
@@ -336,15 +338,15 @@ def _breaker(options: BreakerOptions) -> BreakerTerms:
     window, half_open, slow = options.window, options.half_open, options.slow
     tried = half_open.at_least or half_open.calls
     opens_at = Fraction(1, 2) if options.opens_at is None else _decimal(options.opens_at)
-    at_least, size = options.at_least or breakers.USUAL_AT_LEAST, 0
+    at_least, size = options.at_least or USUAL_AT_LEAST, 0
     closes_below = opens_at
     match window:
-        case breakers.CallsWindow():
+        case answer_windows.CallsWindow():
             kind, size, at_least = "calls", window.calls, options.at_least or window.calls
-        case breakers.TimeWindow():
+        case answer_windows.TimeWindow():
             in_slots = {"grid": "slots", "answer": "slots_from_answer"}[options.slots_from]
             kind, size = "time" if options.slots is None else in_slots, window.time
-        case breakers.ConsecutiveWindow():
+        case answer_windows.ConsecutiveWindow():
             kind, at_least, opens_at, closes_below = "consecutive", window.consecutive, Fraction(1), Fraction(1, tried)
         case _:
             kind = "life"
@@ -354,7 +356,7 @@ def _breaker(options: BreakerOptions) -> BreakerTerms:
         slots=options.slots or 0,
         opens_at=opens_at,
         at_least=at_least,
-        open=DelayTerms(of=(options.open / NS_PER_MS,)) if isinstance(options.open, int) else delay_terms(options.open),
+        open=delay_terms(options.open),
         half_open_calls=half_open.calls,
         half_open_at_least=tried,
         closes_below=closes_below if half_open.closes_at is None else _decimal(half_open.closes_at),

@@ -25,9 +25,10 @@ class DelayTerms:
     law: str = "constant"
     """`constant`, `linear`, `exponential`, `decorrelated`, `table` or `formula`."""
     of: tuple[float, ...] = (0.0,)
-    """Its numbers in their order, durations in ms: initial and step or factor, base and factor, or the entries."""
+    """Its numbers in their order, durations in ms: initial and step or factor, base and factor, or the entries, which
+    a formula may have too, by the name of `entry`."""
     stops: bool = False
-    """Whether a table has no retry beyond its entries."""
+    """Whether there is no retry beyond the entries."""
     formula: str = ""
     lets: tuple[tuple[str, str], ...] = NO_CODE
     """Names of values and their formulas."""

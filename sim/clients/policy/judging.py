@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sim.clients.policy.answers import name_that_fits
 from sim.clients.policy.delay_law import STOP
 from sim.clients.policy.rules import NO_LIMIT, SHARED_COUNTER
-from sim.history.vocabulary import NEVER
+from sim.history.vocabulary import ASKS_TO_STOP, NEVER
 from sim.kernel.durations import RUNAWAY_NS, ms_of_ns, ns_of_ms
 from sim.laws.formulas.machine import evaluate
 
 if TYPE_CHECKING:
-    from sim.clients.policy.machine import Run
+    from sim.clients.policy.party import Party
     from sim.clients.policy.rules import CaseRules, HintRules, Rules
     from sim.clients.policy.spent import Spent
 
@@ -35,9 +35,6 @@ DEADLINE: Final = "deadline"
 BUDGET: Final = "budget"
 COPY: Final = "copy"
 """The budget is empty for a further copy; the request goes on."""
-
-ASKS_TO_STOP: Final = -2
-"""A Retry-After that asks never to come back; -1 says that there is none."""
 
 
 class Answer(NamedTuple):
@@ -92,7 +89,7 @@ def case_of(rules: Rules, kind: str) -> CaseRules:
     return cases[-1]
 
 
-def judge(run: Run, answer: Answer, spent: Spent | None) -> Verdict:  # noqa: C901, PLR0911, PLR0912  # one branch a reason
+def judge(run: Party, answer: Answer, spent: Spent | None) -> Verdict:  # noqa: C901, PLR0911, PLR0912  # one branch a reason
     """Decide what follows from the answer of a try; a retry is paid for, and its delay is drawn."""
     rules, kind = run.rules, answer.kind
     if answer.final and not rules.final_retried:
@@ -148,25 +145,25 @@ def judge(run: Run, answer: Answer, spent: Spent | None) -> Verdict:  # noqa: C9
     return verdict
 
 
-def out_of_attempts(run: Run) -> bool:
+def out_of_attempts(run: Party) -> bool:
     """Tell whether the policy's own number of tries is used up."""
     return _is_out(run, run.rules.cases[-1])
 
 
-def _is_out(run: Run, case: CaseRules) -> bool:
+def _is_out(run: Party, case: CaseRules) -> bool:
     if case.attempts == NO_LIMIT:
         return False
     made = run.tries + run.deliveries if case.counter == SHARED_COUNTER else run.counters[case.counter] + 1
     return made >= case.attempts
 
 
-def _own_delay_ns(run: Run, case: CaseRules, n: int) -> int:
+def _own_delay_ns(run: Party, case: CaseRules, n: int) -> int:
     law = run.rules.laws[case.law]
     draws = [run.draw("delay" + suffix, run.retries + 1) for suffix in law.streams]
     return law.delay_ns(n, run.clock.now_ns - run.started_ns, run.states[case.law], draws)
 
 
-def _obeyed_ns(run: Run, rules: HintRules, own_ns: int, wait_ns: int, hint_ns: int) -> int | None:
+def _obeyed_ns(run: Party, rules: HintRules, own_ns: int, wait_ns: int, hint_ns: int) -> int | None:
     """Return the wait that a hint makes; `wait_ns` if it does not count, None if it ends the request."""
     if rules.at_most_ns != NO_LIMIT and hint_ns > rules.at_most_ns:
         if rules.above == "give_up":
@@ -181,7 +178,7 @@ def _obeyed_ns(run: Run, rules: HintRules, own_ns: int, wait_ns: int, hint_ns: i
     return max(min(ns_of_ms(value_ms), RUNAWAY_NS), 0) if isfinite(value_ms * 1e6) else RUNAWAY_NS
 
 
-def _within_deadline(run: Run, spent: Spent, wait_ns: int) -> int | None:
+def _within_deadline(run: Party, spent: Spent, wait_ns: int) -> int | None:
     """Return the wait that the deadline leaves; None if it ends the request."""
     deadline = run.rules.deadline
     assert deadline is not None  # noqa: S101  # asked only with one

@@ -192,7 +192,7 @@ class PolicyOptions(Options):
                         "`kind: after_attempt`"
                     ),
                 )
-        if "scope" in self.model_fields_set and not any(getattr(self, block) is not None for block in SHARED):
+        if self.scope is not None and not any(getattr(self, block) is not None for block in SHARED):
             uses_state = getattr(self.delay, "state", None) == "client" or hedge is not None
             if not uses_state:
                 yield ("scope",), f"cannot matter: there is no {', no '.join(SHARED)}"

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from sim.clients.policy.breakers import REFUSED
 from sim.clients.policy.rules import Gate
-from sim.history.vocabulary import NEVER, SUCCESS
+from sim.history.vocabulary import NEVER
 from sim.kernel.alarm import Alarm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sim.clients.policy.machine import Run
+    from sim.clients.policy.party import Party
 
 
 class Level(IntEnum):
@@ -49,7 +49,7 @@ class Passage:
 
     def __init__(  # noqa: PLR0917  # three places of one module make them
         self,
-        run: Run,
+        run: Party,
         level: Level,
         gates: tuple[Gate, ...],
         entered: Callable[[Passage], None],
@@ -181,12 +181,11 @@ class Passage:
         waiting: list[Passage] = []
         for gate, ticket in reversed(self._held):
             if gate == Gate.breaker:
-                breaker = run.shared.breaker
-                is_failure = breaker.failed(kind if failed else SUCCESS) if answered else None
-                if is_failure is None:
-                    breaker.uncounted(now_ns, ticket)
+                is_failure = (run.shared.breaker.failed(kind) if failed else False) if answered else None
+                if is_failure is not None:
+                    run.shared.breaker.answered(now_ns, ticket, failed=is_failure, took_ns=took_ns)
                 else:
-                    breaker.answered(now_ns, ticket, failed=is_failure, took_ns=took_ns)
+                    run.shared.breaker.uncounted(now_ns, ticket)
             elif gate == Gate.bulkhead:
                 following = run.shared.bulkhead.leave()
                 if isinstance(following, Passage):

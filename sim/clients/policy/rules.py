@@ -138,8 +138,6 @@ class Rules:
     sleeps_after_last: bool
     budget: BudgetOptions | None
     breaker: BreakerOptions | None
-    breaker_counts: tuple[str, ...]
-    """The answers that its breaker takes for failures."""
     bulkhead: BulkheadOptions | None
     rate_limit: CallerRateLimitOptions | None
     hedge: Hedge | None
@@ -150,26 +148,12 @@ class Rules:
     request_gates: tuple[Gate, ...]
     try_gates: tuple[Gate, ...]
     copy_gates: tuple[Gate, ...]
+    shares: bool
+    """Whether a part of it has state besides that of a request's tries."""
+    remembers: bool
+    """Whether a delay depends on those before it."""
     copy_times_out: bool
     """Whether the timeout is that of a copy, and nothing stands between it and the call."""
-
-    @property
-    def no_states(self) -> list[list[float]]:
-        """What the delay laws remember if they remember nothing."""
-        return [[]] * len(self.laws)
-
-    @property
-    def shares(self) -> bool:
-        """Whether a part of it has state besides that of a request's tries."""
-        parts = (self.budget, self.breaker, self.bulkhead, self.rate_limit, self.pickup_every)
-        return any(part is not None for part in parts) or (
-            self.hedge is not None and isinstance(self.hedge.after, AfterPercentile)
-        )
-
-    @property
-    def remembers(self) -> bool:
-        """Whether a delay depends on those before it."""
-        return any(law.start() for law in self.laws)
 
     def retries(self, kind: str) -> bool:
         """Tell whether answers of a kind are retried."""
@@ -193,7 +177,11 @@ def rules_of(options: PolicyOptions) -> Rules:
     cases.append(CaseRules((), _limit(options.attempts), 0, SHARED_COUNTER, needs_hint=False))
     request_gates, try_gates, copy_gates = _gates(options)
     pickup, redeliver = options.pickup, options.redeliver
+    parts = (*(getattr(options, part) for part in SHARED), options.pickup)
+    by_latency = options.hedge is not None and isinstance(options.hedge.after, AfterPercentile)
     return Rules(
+        shares=by_latency or any(part is not None for part in parts),
+        remembers=any(law.start() for law in laws),
         attempts=_limit(options.attempts),
         both_limits=options.limits == "all",
         laws=tuple(laws),
@@ -214,7 +202,6 @@ def rules_of(options: PolicyOptions) -> Rules:
         sleeps_after_last=options.sleeps_after_last,
         budget=options.budget,
         breaker=options.breaker,
-        breaker_counts=() if options.breaker is None else options.breaker.counts,
         bulkhead=options.bulkhead,
         rate_limit=options.rate_limit,
         hedge=options.hedge,

@@ -27,7 +27,7 @@ MOST: Final = OPERATIONS["max"].of_numbers
 FLOOR: Final = OPERATIONS["floor_to"].of_numbers
 ROUND: Final = OPERATIONS["round_to"].of_numbers
 LAST: Final = "last_"
-_OWN: Final = ("n", "u", "u2", "u_previous", "previous", "elapsed")
+_OWN: Final = ("n", "u", "u2", "u_previous", "previous", "elapsed", "entry")
 
 
 def at_first(terms: DelayTerms) -> Memory:
@@ -48,7 +48,7 @@ def drawn(terms: DelayTerms) -> tuple[str, ...]:
 
 def delay_ns(terms: DelayTerms, n: int, elapsed_ns: int, memory: Memory, draws: Mapping[str, float]) -> int | None:
     """Return the delay before retry `n` in ns, None if there is no such retry; `memory` is brought up to date."""
-    if terms.law == "table" and terms.stops and n > len(terms.of):
+    if terms.stops and n > len(terms.of):
         return None
     if terms.law == "formula":
         value_ms = _of_formula(terms, n, elapsed_ns, memory, draws)
@@ -103,6 +103,7 @@ def _of_formula(terms: DelayTerms, n: int, elapsed_ns: int, memory: Memory, draw
         **{name: memory.get(name, 0.0) for name in ("u_previous", "previous")},
         **{LAST + name: memory.get(name, 0.0) for name, _ in terms.lets},
         "n": float(n),
+        "entry": terms.of[min(n, len(terms.of)) - 1],
         "elapsed": elapsed_ns / 1e6,
     }
     for name, text in terms.lets:

@@ -119,9 +119,7 @@ def _timeout_ns(view: View, step: Step, tries: int) -> int:
         values = [
             event.value
             for at, event in view.draws
-            if (at < step.at or step.level == REQUEST)
-            and event.request == run.number
-            and event.stream == STREAMS[name]
+            if (at < step.at or step.level == REQUEST) and event.request == run.number and event.stream == STREAMS[name]
         ]
         draws[name] = values[-1] if values else 0.0
     found = delay_ns(law, max(tries, 1), step.t_ns - run.request.submitted_ns, at_first(law), draws)

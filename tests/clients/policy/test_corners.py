@@ -74,7 +74,7 @@ def test_a_copy_that_waits_for_a_place_does_not_get_that_of_the_copy_that_succee
 
 def test_a_try_fails_if_the_budget_has_nothing_for_the_only_copy_that_is_left() -> None:
     hedge = "hedge: {after: 50ms, at_failure: delay}, delay: 5ms"
-    budget = "budget: {tokens: {capacity: 5, start: empty}}"
+    budget = "budget: {tokens: {capacity: 5, start: empty, on_success: 1}}"
     raw = told(f"{FAILS}retrier: {{kind: policy, attempts: 1, {hedge}, {budget}}}")
     assert (reasons(raw), at_ms(raw, "settled")) == (["copy", "attempts"], [15])
 
@@ -96,9 +96,9 @@ def test_all_copies_of_a_try_have_one_timeout() -> None:
 
 
 def test_each_failure_of_a_copy_draws_a_delay_of_its_own() -> None:
-    text = "requests: {count: 1}\naction: {latency: {uniform: {low: 10ms, high: 20ms}}, outcomes: {fail: 1.0}}\n"
-    delay = "delay: {constant: {delay: 40ms, jitter: full}}"
-    raw = told(f"{text}retrier: {{kind: policy, {delay}, hedge: {{after: 5ms, at_most: 2, at_failure: delay}}}}")
+    text = "requests: {count: 1}\naction: {script: [{outcome: fail, latency: 20ms}]}\n"
+    delay = "delay: {constant: {delay: 40ms, jitter: {spread: 0.2}}}"
+    raw = told(f"{text}retrier: {{kind: policy, {delay}, hedge: {{after: 15ms, at_most: 2, at_failure: delay}}}}")
     drawn = [one[5] for one in raw if one[1] == "draw"]
     assert len(drawn) == len(set(drawn)) >= 2
 
@@ -114,7 +114,8 @@ def test_a_retry_that_a_gate_refuses_sleeps_no_longer() -> None:
 def test_a_timeout_of_a_whole_try_fails_each_of_its_calls() -> None:
     order = "order: [deadline, retry, bulkhead, rate_limit, breaker, timeout, hedge]"
     budget = "budget: {tokens: {capacity: 5, charges: on_failure}}"
-    raw = told(f"{SLOW}retrier: {{kind: policy, attempts: 2, timeout: 30ms, hedge: {{after: 10ms}}, {budget}, {order}}}")
+    tries = "attempts: 2, timeout: 30ms, hedge: {after: 10ms}"
+    raw = told(f"{SLOW}retrier: {{kind: policy, {tries}, {budget}, {order}}}")
     assert [one[5][4] for one in raw if one[1] == "decided" and one[4] == "retry"] == [3.0]
 
 
@@ -127,7 +128,7 @@ def test_a_hint_that_does_not_count_leaves_the_delay_from_the_start_of_the_try(a
 
 
 def test_a_request_that_sleeps_before_it_gives_up_says_why_as_it_wakes() -> None:
-    budget = "budget: {tokens: {capacity: 5, start: empty, empty: sleep}}"
+    budget = "budget: {tokens: {capacity: 5, start: empty, empty: sleep, on_success: 1}}"
     raw = told(f"{FAILS}retrier: {{kind: policy, attempts: 3, delay: 30ms, {budget}}}")
     assert [(one[0] / MS, one[4], one[5][-1]) for one in raw if one[1] == "decided"] == [
         (10, "budget", "answer"),
