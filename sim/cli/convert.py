@@ -18,7 +18,7 @@ from sim.converters.scenarios import into_scenario, scenario_text
 from sim.converters.writing import CannotWrite
 from sim.scenario.cells import cells
 from sim.scenario.load import load, parse
-from sim.scenario.mistakes.problems import Problem, ScenarioError
+from sim.scenario.mistakes.problems import Problem, ScenarioError, whole_file
 from sim.scenario.yaml.guard import MAX_BYTES, read_yaml
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _scenario(file: str, kind: str | None, into: str | None, pick: str | None) -
         text = scenario_text(policies, found.TITLE, file)
     else:
         text, told = into_scenario(_bytes_of(into), into, policies)
-    _check(text, into)
+    _check(text, into, file)
     lines = loss_lines(converted.losses)
     if lines:
         click.echo("\n".join([f"not carried over as it is ({len(converted.losses)}):", *lines]), err=True)
@@ -86,14 +86,17 @@ def _names(policies: Sequence[Policy]) -> str:
     return ", ".join(f"'{policy.name}'" for policy in policies)
 
 
-def _check(text: str, into: str | None) -> None:
-    """Raise ScenarioError if the policy does not go into the user's scenario; places are those of what is printed."""
-    source = into or "converted"
+def _check(text: str, into: str | None, file: str) -> None:
+    """Raise ScenarioError if the policy cannot be simulated, or does not go into the user's scenario.
+
+    Places in that are those of what would have been printed.
+    """
     try:
-        parse(text, "." if into is None else Path(into).parent, source=source)
+        parse(text, "." if into is None else Path(into).parent, source=into or file)
     except ScenarioError as error:
         if into is None:
-            raise
+            reasons = [f"its policy cannot be simulated: {one.path}: {one.reason}" for one in error.problems]
+            raise ScenarioError([whole_file(file, reason) for reason in reasons]) from None
         problems = [replace(one, reason=f"with this policy: {one.reason}") for one in error.problems]
         raise ScenarioError(problems) from None
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import configparser
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +19,8 @@ from sim.scenario.mistakes.problems import Place, Places, Problem, ScenarioError
 from sim.scenario.yaml.guard import MAX_BYTES, MAX_NODES, decode, read_yaml
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sim.scenario.mistakes.problems import Path as Keys
 
 MOST_DOCUMENTS: Final = 100
@@ -32,7 +35,8 @@ _ASSIGNMENT: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\
 class Document:
     """A configuration: its roots with their paths, and the places of all keys and values.
 
-    The path of the root is empty; if the file has several documents it is the number of the document.
+    The path of the root is empty; if the file has several documents it is the number of the document. The entries of a
+    Kubernetes List are documents, too.
     """
 
     source: str
@@ -79,7 +83,7 @@ def _read_yaml(text: str, source: str) -> Document:
         parsed = read_yaml(parts[0].encode("utf-8", "surrogatepass"), source)
         if parsed.problems:
             raise ScenarioError(parsed.places.in_order(parsed.problems))
-        return Document(source, (((), parsed.values),), parsed.places)
+        return Document(source, tuple(_entries((), parsed.values)), parsed.places)
     places = Places([source])
     problems: list[Problem] = []
     roots: list[tuple[Keys, Any]] = []
@@ -91,10 +95,19 @@ def _read_yaml(text: str, source: str) -> Document:
         if len(places.values) > MAX_NODES:
             problems.append(whole_file(source, f"more than {MAX_NODES} values and keys"))
             break
-        roots.append(((number,), parsed.values))
+        roots += _entries((number,), parsed.values)
     if problems:
         raise ScenarioError(places.in_order(problems))
     return Document(source, tuple(roots), places)
+
+
+def _entries(path: Keys, root: Any) -> Iterator[tuple[Keys, Any]]:
+    """Yield the entries of a Kubernetes List as documents of their own, any other document as it is."""
+    is_list = isinstance(root, Mapping) and str(root.get("kind", "")).endswith("List")
+    if is_list and isinstance(root.get("items"), list):
+        yield from (((*path, "items", number), entry) for number, entry in enumerate(root["items"]))
+    else:
+        yield path, root
 
 
 def _parts(text: str) -> list[str]:

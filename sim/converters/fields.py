@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from sim.clients.policy.options import MOST_ATTEMPTS
 from sim.converters.converted import Converted, Policy
 from sim.converters.losses import Loss
 from sim.converters.units import number, plain
@@ -58,9 +59,18 @@ class Reading:
             else:
                 self.wrong(path, "a configuration is a mapping of keys")
 
+    def _bounded(self, policy: Policy) -> Policy:
+        """Return a policy whose tries can be simulated: more than a million are unlimited."""
+        parts = [policy.tree, *policy.tree.get("cases", ())]
+        if not any(_is_too_many(part.get("attempts")) for part in parts):
+            return policy
+        self.lost((), f"more than {MOST_ATTEMPTS:,} tries of '{policy.name}' are carried over as unlimited")
+        cases = [_unlimited(case) for case in policy.tree.get("cases", ())]
+        return Policy(policy.name, {**_unlimited(policy.tree), **({"cases": cases} if cases else {})})
+
     def converted(self, policies: Iterable[Policy]) -> Converted:
         """Return the result. Raises ScenarioError if there were mistakes, or if there is no policy at all."""
-        made = tuple(policies)
+        made = tuple(map(self._bounded, policies))
         if not self.problems and not made:
             self.problems.append(whole_file(self.document.source, f"no retries of {self.kind} are in this file"))
         if len(made) > MOST_POLICIES:
@@ -70,6 +80,14 @@ class Reading:
         return Converted(
             self.kind, _with_names_of_their_own(made), tuple(sorted(dict.fromkeys(self.losses), key=_order))
         )
+
+
+def _unlimited(part: dict[str, Any]) -> dict[str, Any]:
+    return {**part, "attempts": "unlimited"} if _is_too_many(part.get("attempts")) else part
+
+
+def _is_too_many(attempts: Any) -> bool:
+    return isinstance(attempts, int) and attempts > MOST_ATTEMPTS
 
 
 def _order(loss: Loss) -> tuple[int, int, str]:

@@ -193,6 +193,16 @@ def test_a_wrong_file_exits_with_3_and_its_place(run: Run, text: str, said: str)
     assert said in result.stderr
 
 
+def test_a_policy_that_cannot_be_simulated_is_refused(run: Run) -> None:
+    retry = '"maxAttempts": 3, "initialBackoff": "1s", "maxBackoff": "1s", "retryableStatusCodes": [14]'
+    Path("large.json").write_text(f'{{"methodConfig": [{{"retryPolicy": {{{retry}, "backoffMultiplier": 2000}}}}]}}')
+    result = run("convert", "large.json")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert result.stderr.startswith(
+        "large.json:1:1: its policy cannot be simulated: retrier.delay.exponential.factor: "
+    )
+
+
 def test_a_missing_file_exits_with_3(run: Run) -> None:
     assert run("convert", "nowhere.json").stderr == "nowhere.json:1:1: there is no such file\n"
 

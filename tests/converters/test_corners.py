@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from sim.converters.catalogue import FORMATS
+from sim.converters.same import canonical
 from sim.converters.writing import CannotWrite
+from sim.scenario.load import parse
 
 GRPC_RETRY = {
     "maxAttempts": 3,
@@ -69,13 +71,13 @@ CASES: dict[str, tuple[str, Any, str, Any]] = {
         "envoy",
         {"retry_on": "5xx", "retry_back_off": {"base_interval": "0.1s"}},
         "delay",
-        {"formula": "floor(u * min(cap, base * 2 ** (n - 1)))", "base": "100ms", "cap": "1s"},
+        {"exponential": {"initial": "100ms", "factor": 2, "cap": "1s", "jitter": "full", "floor": "1ms"}},
     ),
     "envoy: below 1 ms is 1 ms": (
         "envoy",
         {"retry_on": "5xx", "retry_back_off": {"base_interval": "0.0001s", "max_interval": "0.01s"}},
         "delay",
-        {"formula": "floor(u * min(cap, base * 2 ** (n - 1)))", "base": "1ms", "cap": "10ms"},
+        {"exponential": {"initial": "1ms", "factor": 2, "cap": "10ms", "jitter": "full", "floor": "1ms"}},
     ),
     "envoy: three parallel retries unless stated": (
         "envoy",
@@ -99,7 +101,7 @@ CASES: dict[str, tuple[str, Any, str, Any]] = {
         "istio",
         {"retries": {"attempts": 1, "backoff": "100ms"}},
         "delay",
-        {"formula": "floor(u * min(cap, base * 2 ** (n - 1)))", "base": "100ms", "cap": "1s"},
+        {"exponential": {"initial": "100ms", "factor": 2, "cap": "1s", "jitter": "full", "floor": "1ms"}},
     ),
     "istio: numbers of retryOn are statuses": (
         "istio",
@@ -193,6 +195,7 @@ CASES: dict[str, tuple[str, Any, str, Any]] = {
             "open": "1m",
             "half_open": {"calls": 10, "closes_at": 0.5},
             "slow": {"over": "1m", "opens_at": 1.0},
+            "late": "counts",
         },
     ),
     "temporal: an activity without a policy has the default": (
@@ -326,8 +329,7 @@ CASES: dict[str, tuple[str, Any, str, Any]] = {
         {"celery": {"autoretry_for": ["Exception"], "retry_backoff": True}},
         "delay",
         {
-            "formula": "floor(u * (min(cap, initial * 2 ** (n - 1)) + 1s), 1s)",
-            "initial": "1s",
+            "formula": "floor(u * (min(cap, 1s * 2 ** (n - 1)) + 1s), 1s)",
             "cap": "10m",
         },
     ),
@@ -473,6 +475,38 @@ def test_a_retrier_of_asl_may_match_what_one_before_it_does_not(read: Any) -> No
     tree = only(read("step-functions", retriers))
     assert [case["on"][0] for case in tree["cases"]] == ["failed.lambda.service-exception", "failed"]
     assert set(tree["retry_on"]) == {"failed.lambda.service-exception", "failed", "rejected", "conflict", "timed_out"}
+
+
+def test_more_than_a_million_tries_are_unlimited_and_told(read: Any) -> None:
+    retriers = [{"ErrorEquals": ["A"], "MaxAttempts": 99_999_999}, {"ErrorEquals": ["States.ALL"]}]
+    converted = read("step-functions", retriers)
+    assert [case["attempts"] for case in only(converted)["cases"]] == ["unlimited", 4]
+    assert told(converted) == [": more than 1,000,000 tries of 'state' are carried over as unlimited"]
+
+
+PRESETS = {
+    "gateway": ("gateway-api",),
+    "aws": ("botocore-legacy", "botocore-standard-1.44"),
+    "polly": ("polly-constant-jitter", "polly-linear", "polly-exponential-jitter", "microsoft-standard-handler"),
+    "resilience4j": ("resilience4j", "resilience4j-exponential-randomized", "resilience4j-circuit-breaker"),
+    "temporal": ("temporal-activity",),
+    "step-functions": ("step-functions",),
+    "cloud-tasks": ("cloud-tasks",),
+    "pubsub": ("pubsub-subscription",),
+    "inngest": ("inngest",),
+    "celery": ("celery", "celery-backoff"),
+    "bullmq": ("bullmq-fixed", "bullmq-exponential", "bullmq-exponential-jitter"),
+    "sidekiq": ("sidekiq",),
+    "tenacity": ("tenacity-exponential", "tenacity-random-exponential", "tenacity-exponential-jitter"),
+}
+"""Presets that say what a configuration of their library says."""
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in PRESETS.items() for name in names])
+def test_a_preset_can_be_written_as_a_configuration_of_its_library(kind: str, name: str, read: Any) -> None:
+    scenario = parse(f"{{retrier: {name}, world: shared, until: 1h, requests: {{count: 10}}}}")
+    tree = scenario.retrier.options.model_dump(mode="json", exclude_defaults=True)
+    assert canonical(only(read(kind, FORMATS[kind].write(tree)))) == canonical(tree)
 
 
 # Policies that cannot be written.

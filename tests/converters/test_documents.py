@@ -39,6 +39,11 @@ def test_a_file_may_hold_several_documents_with_their_places() -> None:
     assert document.places.keys[1, "b"].line == 5
 
 
+def test_the_entries_of_a_kubernetes_list_are_documents() -> None:
+    document = read_document(b"kind: List\nitems:\n  - {kind: A}\n  - {kind: B}\n", "f")
+    assert document.roots == ((("items", 0), {"kind": "A"}), (("items", 1), {"kind": "B"}))
+
+
 def test_sections_are_mappings_of_texts_with_places() -> None:
     document = read_document(b"# profiles\n[default]\nretry_mode = standard\n[profile x]\nMax_Attempts=5\n", "f")
     assert document.roots[0][1] == {"default": {"retry_mode": "standard"}, "profile x": {"max_attempts": "5"}}

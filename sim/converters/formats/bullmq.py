@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.converters.converted import Converted, Policy
-from sim.converters.delays import constant, delayed, formula
+from sim.converters.delays import constant, delayed, exponential, formula
 from sim.converters.fields import Fields, Reading
 from sim.converters.library_options import has_options, options_of
 from sim.converters.units import MILLISECONDS
@@ -29,7 +29,10 @@ DOUBLED: Final = "round(2 ** (n - 1) * d)"
 JITTERED: Final = "floor(u * x * j + x * (1 - j))"
 _WORKER: Final = ("lockDuration", "stalledInterval", "maxStalledCount", "maxStartedAttempts")
 CANNOT: Final = {
-    "delay": f'BullMQ has a constant delay, or "{DOUBLED}"; with jitter x is one of them and the delay "{JITTERED}"',
+    "delay": (
+        "BullMQ has a constant delay or {exponential: {initial, factor: 2, round: 1ms}}, and the formula "
+        f'"{JITTERED}" with x one of them'
+    ),
     "attempts": "attempts is a number",
     "retry_on": "BullMQ retries every failure that is not final",
 }
@@ -92,7 +95,7 @@ def _strategy(backoff: Fields) -> Any:
         backoff.note("type", f"'{kind}' is a strategy in code; no delay is taken")
         return "none"
     if not jitter or not delay_ns:
-        return constant(delay_ns) if not delay_ns or kind == "fixed" else formula(DOUBLED, d=time(delay_ns))
+        return constant(delay_ns) if not delay_ns or kind == "fixed" else exponential(delay_ns, 2, round="1ms")
     if kind == "fixed":
         return formula(JITTERED, x=time(delay_ns), j=jitter)
     return formula(JITTERED, let={"x": DOUBLED}, d=time(delay_ns), j=jitter)
@@ -103,11 +106,13 @@ def write(policy: Mapping[str, Any]) -> str:
     wanted = Wanted(policy)
     law = wanted.law("formula")
     options: dict[str, Any] = {"attempts": wanted.attempts or 1}
-    steady_ns = wanted.ns("delay", "constant")
+    steady_ns, doubled_ns = wanted.ns("delay", "constant"), wanted.ns("delay", "exponential", "initial")
     if law:
         delay_ns = wanted.ns("delay", "d") or wanted.ns("delay", "x") or NS_PER_MS
         backoff = {"type": "exponential" if "d" in law else "fixed", "delay": put(MILLISECONDS, ("delay",), delay_ns)}
         options["backoff"] = {**backoff, **({"jitter": law["j"]} if "j" in law else {})}
+    elif doubled_ns is not None:
+        options["backoff"] = {"type": "exponential", "delay": put(MILLISECONDS, ("delay",), doubled_ns)}
     elif steady_ns is not None:
         options["backoff"] = {"type": "fixed", "delay": put(MILLISECONDS, ("delay",), steady_ns)}
     return confirmed(wanted, json_text({"bullmq": options}), read, TITLE, CANNOT)

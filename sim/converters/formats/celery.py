@@ -13,6 +13,7 @@ With `acks_late` a task that outlasts the `visibility_timeout` of Redis is deliv
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.converters.answers import EVERY, answer_of_error, class_of_path, error_of_answer, is_retried
@@ -40,7 +41,8 @@ OPTIONS: Final = (
 )
 _TELLING: Final = ("default_retry_delay", "autoretry_for", "retry_backoff_max", "acks_late", "retry_kwargs")
 _BACKOFF: Final = ("retry_backoff", "retry_backoff_max", "retry_jitter")
-JITTERED: Final = "floor(u * (min(cap, initial * 2 ** (n - 1)) + 1s), 1s)"
+JITTERED: Final = "floor(u * (min(cap, {factor}s * 2 ** (n - 1)) + 1s), 1s)"
+_FACTOR: Final = re.compile(re.escape(JITTERED).replace(r"\{factor\}", "([0-9]{1,9})"))
 CANNOT: Final = {
     "delay": "Celery has a constant delay, or whole seconds that double up to a cap, with its own jitter",
     "attempts": "max_retries is a number of retries or null",
@@ -140,7 +142,7 @@ def _delay(options: Fields, delay_ns: int) -> Any:
     most_ns = most_ns - most_ns % NS_PER_S
     if not jitters:
         return exponential(whole * NS_PER_S, 2, most_ns)
-    return formula(JITTERED, initial=time(whole * NS_PER_S), cap=time(most_ns))
+    return formula(JITTERED.format(factor=whole), cap=time(most_ns))
 
 
 def _redelivered(options: Fields) -> dict[str, Any]:
@@ -173,8 +175,9 @@ def write(policy: Mapping[str, Any]) -> str:
     if kept:
         options["dont_autoretry_for"] = kept
     if grown or law:
-        source = grown or law
-        factor_ns, cap_ns = duration(source.get("initial")), duration(source.get("cap"))
+        cap_ns = duration((grown or law).get("cap"))
+        jittered = _FACTOR.fullmatch(law.get("formula", ""))
+        factor_ns = int(jittered[1]) * NS_PER_S if jittered else duration(grown.get("initial"))
         options["retry_backoff"] = put(SECONDS, ("delay",), factor_ns or NS_PER_S)
         if cap_ns is not None:
             options["retry_backoff_max"] = put(SECONDS, ("delay",), cap_ns)

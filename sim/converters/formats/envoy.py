@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sim.converters.answers import answer_of_status, status_of_answer
 from sim.converters.converted import Converted, Policy
-from sim.converters.delays import delayed, formula
+from sim.converters.delays import delayed, exponential
 from sim.converters.fields import Fields, Reading, share_of
 from sim.converters.units import PROTO
 from sim.converters.writing import Wanted, confirmed, put, time, yaml_text
@@ -62,7 +62,7 @@ HEADERS: Final = "retriable-headers"
 _OF_POLICY: Final = {"retry_on", "num_retries", "retry_back_off", "per_try_timeout", "retriable_status_codes"}
 CANNOT: Final = {
     "attempts": "without conditions in `retry_on` Envoy makes no retry",
-    "delay": 'Envoy has one law: {formula: "floor(u * min(cap, base * 2 ** (n - 1)))", base, cap}',
+    "delay": "Envoy has one law: {exponential: {initial, factor: 2, cap, jitter: full, floor: 1ms}}",
     "retry_on": "`retry_on` can name conditions such as 5xx (failed and timed_out) and statuses such as failed.503",
     "breaker": "Envoy's outlier detection ejects hosts, it does not refuse calls",
     "budget": (
@@ -337,7 +337,7 @@ def _whole_ms(back_off: Fields, name: str, duration_ns: int) -> int:
 
 def envoy_delay(base_ns: int, cap_ns: int) -> dict[str, Any]:
     """Return the delays of Envoy, in whole ms below a bound that doubles."""
-    return formula("floor(u * min(cap, base * 2 ** (n - 1)))", base=time(base_ns), cap=time(cap_ns))
+    return exponential(base_ns, 2, cap_ns, jitter="full", floor="1ms")
 
 
 def _hint(policy: Fields) -> dict[str, Any] | None:
@@ -376,7 +376,6 @@ def _hedges(hedge: Fields, try_ns: int, deadline_ns: int) -> bool:
 def write(policy: Mapping[str, Any]) -> str:
     """Write a policy as a route and its cluster. Raises CannotWrite."""
     wanted = Wanted(policy)
-    law = wanted.law("formula")
     deadline_ns = wanted.deadline_ns() or 0
     action: dict[str, Any] = {"cluster": "backend", "timeout": put(PROTO, ("deadline",), deadline_ns)}
     retry: dict[str, Any] = {}
@@ -388,11 +387,11 @@ def write(policy: Mapping[str, Any]) -> str:
         retry = {"retry_on": ",".join(conditions), "num_retries": retries}
         if codes:
             retry["retriable_status_codes"] = codes
-        base_ns, cap_ns = wanted.ns("delay", "base"), wanted.ns("delay", "cap")
-        if law and base_ns is not None and cap_ns is not None:
+        base_ns, cap_ns = (wanted.ns("delay", "exponential", key) for key in ("initial", "cap"))
+        if base_ns is not None and cap_ns is not None:
             retry["retry_back_off"] = {
-                "base_interval": put(PROTO, ("delay", "base"), base_ns),
-                "max_interval": put(PROTO, ("delay", "cap"), cap_ns),
+                "base_interval": put(PROTO, ("delay",), base_ns),
+                "max_interval": put(PROTO, ("delay",), cap_ns),
             }
     try_ns = wanted.ns("hedge", "after") if hedge is not None else wanted.ns("timeout")
     if try_ns is not None:

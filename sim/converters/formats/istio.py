@@ -43,8 +43,8 @@ STATUSES: Final = (503,)
 _OF_RETRIES: Final = {"attempts", "perTryTimeout", "retryOn", "retryRemoteLocalities", "retryIgnorePreviousHosts"}
 CANNOT: Final = {
     "delay": (
-        "the law is Envoy's, and the cap ten times the base: {formula: \"floor(u * min(cap, base * 2 ** (n - "
-        '1)))", ...}'
+        "the law is Envoy's, and the cap ten times the base: {exponential: {initial, factor: 2, cap, jitter: full, "
+        "floor: 1ms}}"
     ),
     "retry_on": "`retryOn` can name conditions such as 5xx (failed and timed_out) and statuses such as failed.503",
     "budget": "a DestinationRule can limit parallel retries alone: {active: {share: 0, at_least, sleeping: true}}",
@@ -179,9 +179,9 @@ def write(policy: Mapping[str, Any]) -> str:
     if attempts > 1:
         conditions, codes = conditions_of(wanted.retry_on)
         retries["retryOn"] = ",".join([*(one for one in conditions if one != STATUS_CODES), *map(str, codes)])
-        base_ns = wanted.ns("delay", "base")
+        base_ns = wanted.ns("delay", "exponential", "initial")
         if base_ns is not None:
-            retries["backoff"] = put(GO, ("delay", "base"), base_ns)
+            retries["backoff"] = put(GO, ("delay",), base_ns)
     route: dict[str, Any] = {"route": [{"destination": {"host": "backend"}}], "retries": retries}
     if (deadline_ns := wanted.deadline_ns()) is not None:
         route["timeout"] = put(GO, ("deadline",), deadline_ns)

@@ -60,8 +60,8 @@ CANNOT: Final = {
     "cases": "Polly has one law for all failures",
     "rate_limit": "rate limiters are code",
     "breaker": (
-        "a breaker of Polly has {window: {time}, slots: 10, opens_at, at_least, open, half_open: {calls: 1}, "
-        "late: counts}"
+        "a breaker of Polly has {window: {time}, slots: 10, slots_from: answer, judged: at_failure, opens_at, "
+        "at_least, open, half_open: {calls: 1, uncounted: keep}, late: counts}"
     ),
     "hedge": "a hedge of Polly has {after, at_most, cancels: true, at_failure: next}",
     "order": "the order is that of the standard handler",
@@ -259,10 +259,12 @@ def _breaker(fields: Fields) -> dict[str, Any]:
     return {
         "window": {"time": time(window_ns)},
         "slots": 10,
+        "slots_from": "answer",
+        "judged": "at_failure",
         "opens_at": ratio,
         "at_least": least,
         "open": time(open_ns),
-        "half_open": {"calls": 1, "closes_at": 0.5},
+        "half_open": {"calls": 1, "uncounted": "keep"},
         "counts": list(COUNTS),
         "late": "counts",
     }

@@ -69,7 +69,7 @@ CANNOT: Final = {
     "hedge": "resilience4j has no hedging",
     "bulkhead": "bulkheads are not written",
     "rate_limit": "rate limiters are not written",
-    "breaker": "a breaker has {window, opens_at, at_least, open, half_open: {calls, closes_at}, slow}",
+    "breaker": "a breaker has {window, opens_at, at_least, open, half_open: {calls, closes_at}, slow, late: counts}",
 }
 
 
@@ -372,6 +372,7 @@ def _breaker(chain: list[Fields]) -> dict[str, Any]:
         "open": time(open_ns),
         "half_open": {"calls": calls, "closes_at": opens_at},
         "slow": slow,
+        "late": "counts",
     }
 
 
