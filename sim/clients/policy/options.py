@@ -6,14 +6,23 @@ Nothing is on unless stated: one try, no delay, no timeout, and Retry-After is i
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal, Self, get_args
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from sim.clients.cells import REQUEST, Scope
 from sim.clients.policy.answers import ANSWER_PATTERN, FAILURES, AnswerName, name_that_fits
 from sim.clients.policy.breakers import BreakerOptions
 from sim.clients.policy.budgets import BudgetOptions
-from sim.clients.policy.delays import ConstantDelay, DelayField, NoDelay
+from sim.clients.policy.delays import ConstantDelay, DelayField, NoDelay, TableDelay
 from sim.clients.policy.gates import BulkheadOptions, CallerRateLimitOptions
 from sim.clients.policy.hedges import Hedge
 from sim.clients.policy.limits import AFTER_ATTEMPT, HARD, DeadlineField, Pickup, Redeliver, RetryAfter
@@ -57,12 +66,31 @@ Attempts = Annotated[
 _OneAnswer: Final = BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)
 
 
+def _some_answers(answers: tuple[str, ...]) -> tuple[str, ...]:
+    if not answers:  # Pydantic's own check counts only the entries without a mistake
+        raise ValueError("must have at least 1 entry, got 0")
+    return answers
+
+
+_EXAMPLES: Final = {
+    "retry_after": "{at_most: 30s}",
+    "pickup": "{every: {constant: 5s}}",
+    "redeliver": "{after: 30s}",
+    "breaker": "{window: {consecutive: 5}, open: 30s}",
+    "hedge": "{after: 500ms}",
+    "bulkhead": "{at_most: 20}",
+    "rate_limit": "{rate: 50/s}",
+}
+"""How blocks are written."""
+
+
 class Case(Options):
     """How answers of some kinds are handled; keys that are not written are those of the policy."""
 
     on: Annotated[
         tuple[AnswerName, ...],
-        Field(strict=False, min_length=1, max_length=MOST_CASES),
+        Field(strict=False, max_length=MOST_CASES, json_schema_extra={"minItems": 1}),
+        AfterValidator(_some_answers),
         _OneAnswer,
         AlsoWritten({"type": "string", "pattern": ANSWER_PATTERN}),
     ]
@@ -138,6 +166,13 @@ class PolicyOptions(Options):
         "copy.",
     )
 
+    @field_validator(*_EXAMPLES, mode="before")
+    @classmethod
+    def _is_a_block(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None or isinstance(value, Mapping | Options):
+            return value
+        raise ValueError(f"expected a mapping of keys, such as {_EXAMPLES[str(info.field_name)]}")
+
     @field_validator("order")
     @classmethod
     def _all_layers(cls, order: tuple[str, ...]) -> tuple[str, ...]:
@@ -179,6 +214,8 @@ class PolicyOptions(Options):
                 yield ("hedge", "after"), "no copy would ever be sent: the timeout of the try ends it before"
         if isinstance(self.timeout, NoDelay) or (isinstance(self.timeout, ConstantDelay) and not self.timeout.delay):
             yield ("timeout",), "must be longer than 0; leave it out for no timeout"
+        if isinstance(self.timeout, TableDelay) and self.timeout.then == "stop":
+            yield ("timeout",), "`then: stop` leaves tries beyond the table without a timeout; leave it out"
         if self.limits == "all":
             if deadline is None or self.attempts is None:
                 yield ("limits",), "`all` needs both attempts and a deadline: only both together end it"
