@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sim.clients.policy.answers import FAILURES
 from sim.clients.policy.options import PolicyOptions
 from sim.options.model import file_rules
 
@@ -25,6 +26,16 @@ def canonical(tree: Mapping[str, Any]) -> dict[str, Any]:
     plain = {key: value for key, value in tree.items() if key != "kind"}
     options = PolicyOptions.model_validate(plain, **file_rules(_FromFile()))
     found: dict[str, Any] = _sorted(options.model_dump(mode="json", exclude_defaults=True))
+    if set(found.get("retry_on", ())) == set(FAILURES):
+        del found["retry_on"]
+    for part, key, only in (
+        (found, "timeout", "constant"),
+        (found, "deadline", "after"),
+        (found.get("breaker", {}), "open", "constant"),
+    ):
+        value = part.get(key)
+        if isinstance(value, Mapping) and value.keys() == {only}:
+            part[key] = value[only]
     return found
 
 

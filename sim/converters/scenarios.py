@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
+from sim.converters.answers import EVERY
 from sim.converters.converted import Hints, hints_of
 from sim.kernel.durations import NS_PER_MS, format_duration, parse_duration
 from sim.scenario.mistakes.problems import Problem, ScenarioError
@@ -33,8 +34,9 @@ LIMIT: Final = "60/s"
 
 
 def retrier_of(policy: Policy) -> dict[str, Any]:
-    """Return a policy as the retrier of a scenario."""
-    return {"kind": "policy", **policy.tree}
+    """Return a policy as the retrier of a scenario, without what holds unless stated."""
+    usual = {"attempts": 1, "retry_on": list(EVERY)}
+    return {"kind": "policy", **{key: value for key, value in policy.tree.items() if usual.get(key) != value}}
 
 
 def scenario_text(policies: Sequence[Policy], title: str, source: str) -> str:

@@ -46,10 +46,17 @@ class CannotWrite(Exception):  # what comes out of a request, not a mistake
 
 
 class Wanted:
-    """A policy that is to be written; its getters find what a fitting policy would have, and None for all else."""
+    """A policy that is to be written; its getters find what a fitting policy would have, and None for all else.
+
+    Raises CannotWrite if it is no policy.
+    """
 
     def __init__(self, policy: Mapping[str, Any]) -> None:
-        self.tree: dict[str, Any] = {key: value for key, value in policy.items() if key != "kind"}
+        try:
+            self.tree = canonical(policy)
+        except ValidationError as error:
+            (mistake, *_) = error.errors(include_url=False)
+            raise CannotWrite(mistake["loc"], f"not a policy: {mistake['msg']}") from None
 
     def get(self, *path: str) -> Any:
         """Return the value at a path, None if there is none."""
@@ -146,11 +153,11 @@ def confirmed(
     if len(converted.policies) != 1:  # the writers write one
         raise CannotWrite((), f"{title} would read it as {len(converted.policies)} policies")
     try:
-        mine, theirs = canonical(wanted.tree), canonical(converted.policies[0].tree)
+        theirs = canonical(converted.policies[0].tree)
     except ValidationError as error:
         (mistake, *_) = error.errors(include_url=False)
-        raise CannotWrite(mistake["loc"], f"not a policy: {mistake['msg']}") from None
-    for path, ours, read_back in _differences(mine, theirs):
+        raise CannotWrite((), f"{title} would read it as what is no policy: {mistake['msg']}") from None
+    for path, ours, read_back in _differences(wanted.tree, theirs):
         raise CannotWrite(path, _reason(path, ours, read_back, title, reasons))
     return text
 

@@ -74,8 +74,8 @@ def test_whole_laws_are_listed() -> None:
             "retrier.attempts: [2, many]",
             [
                 (
-                    "s:2:39: tune.search['retrier.attempts'][1]: expected a number of tries from 1 to 1,000,000, the first"
-                    " included, or 'unlimited'"
+                    "s:2:39: tune.search['retrier.attempts'][1]: expected a number of tries from 1 to 1,000,000, the"
+                    " first included, or 'unlimited'"
                 )
             ],
         ),

@@ -42,7 +42,8 @@ class NegativeDelay(ValueError):
     """A law gave a delay of less than 0: `value_ms` before retry `n`; `place` is where the law is written."""
 
     def __init__(self, value_ms: float, n: int, place: str) -> None:
-        super().__init__(f"{place}: the delay before retry {n} is negative, {value_ms:.6g} ms")
+        self.reason = f"the delay before retry {n} is negative, {value_ms:.6g} ms; write max(0, ...) if 0 is meant"
+        super().__init__(f"{place}: {self.reason}")
         self.value_ms = value_ms
         self.n = n
         self.place = place

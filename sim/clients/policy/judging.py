@@ -68,11 +68,10 @@ class Verdict:
     level: Any = None
     """What the budget has, of how much."""
 
-    @property
-    def detail(self) -> tuple[Any, ...]:
-        """What a history says of it: (n, own delay, wait asked for, wait, have, of, unit)."""
+    def detail(self, kind: str, moment: str) -> tuple[Any, ...]:
+        """Return what a history says of it; `kind` is the answer's, `moment` that of `Decided`."""
         level = (NEVER, NEVER, "") if self.level is None else tuple(self.level)
-        return (self.n, self.own_ns, self.hint_ns, self.wait_ns, *level)
+        return (self.n, self.own_ns, self.hint_ns, self.wait_ns, *level, kind, moment)
 
 
 def is_retried(rules: Rules, answer: Answer) -> bool:
@@ -196,8 +195,8 @@ def _within_deadline(run: Party, spent: Spent, wait_ns: int) -> int | None:
     deadline = run.rules.deadline
     assert deadline is not None  # noqa: S101  # asked only with one
     left_ns = spent.left_ns
-    if (deadline.after_attempt or deadline.cut_sleep or deadline.soft) and left_ns <= 0:
-        return None if not deadline.soft or deadline.after_attempt or deadline.cut_sleep else wait_ns
+    if (deadline.after_attempt or deadline.cut_sleep) and left_ns <= 0:
+        return None
     counted_ns = 0 if deadline.counts == "calls" else wait_ns
     if deadline.before_sleep and counted_ns > left_ns:
         return None

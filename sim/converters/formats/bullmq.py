@@ -91,8 +91,8 @@ def _strategy(backoff: Fields) -> Any:
     if kind not in {"fixed", "exponential"}:
         backoff.note("type", f"'{kind}' is a strategy in code; no delay is taken")
         return "none"
-    if not jitter:
-        return constant(delay_ns) if kind == "fixed" else formula(DOUBLED, d=time(delay_ns))
+    if not jitter or not delay_ns:
+        return constant(delay_ns) if not delay_ns or kind == "fixed" else formula(DOUBLED, d=time(delay_ns))
     if kind == "fixed":
         return formula(JITTERED, x=time(delay_ns), j=jitter)
     return formula(JITTERED, let={"x": DOUBLED}, d=time(delay_ns), j=jitter)

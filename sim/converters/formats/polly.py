@@ -39,7 +39,15 @@ LETS: Final = {"t": "n - 1 + u", "f": "2 ** t * tanh(sqrt(4 * t))"}
 FORMULA: Final = "(f - last_f) * (1 / 1.4) * b"
 COUNTS: Final = ["failed", "rejected", "timed_out"]
 STANDARD_ORDER: Final = ["bulkhead", "deadline", "retry", "rate_limit", "breaker", "hedge", "timeout"]
-_STRATEGIES: Final = {"retry", "circuitbreaker", "hedging", "attempttimeout", "totalrequesttimeout", "endpoint"}
+_STRATEGIES: Final = {
+    "retry",
+    "circuitbreaker",
+    "hedging",
+    "attempttimeout",
+    "totalrequesttimeout",
+    "endpoint",
+    "timeout",
+}
 _OF_STANDARD: Final = {"attempttimeout", "totalrequesttimeout", "ratelimiter", "endpoint"}
 _OF_RETRY: Final = {"maxretryattempts", "backofftype", "usejitter"}
 _DELEGATE: Final = "it is code, not configuration"
@@ -322,8 +330,8 @@ def _written_retry(wanted: Wanted, *, standard: bool) -> dict[str, Any]:
     cap_ns = duration(law.get("cap"))
     if cap_ns is not None:
         options["MaxDelay"] = put(TIME_SPAN, ("delay",), cap_ns)
-    if standard or wanted.get("retry_after"):
-        options["ShouldRetryAfterHeader"] = bool(wanted.get("retry_after"))
+    if standard or "retry_after" in wanted.tree:
+        options["ShouldRetryAfterHeader"] = "retry_after" in wanted.tree
     return options
 
 

@@ -101,11 +101,11 @@ def write(policy: Mapping[str, Any]) -> str:
     ack_ns = wanted.ns("redeliver", "after")
     if ack_ns is not None:
         subscription["ackDeadlineSeconds"] = put(WHOLE_SECONDS, ("redeliver",), ack_ns)
-    law = wanted.law("exponential")
-    if law:
+    cap_ns = wanted.ns("delay", "exponential", "cap")
+    if wanted.law("exponential"):
         subscription["retryPolicy"] = {
             "minimumBackoff": put(PROTO, ("delay",), wanted.ns("delay", "exponential", "initial") or 0),
-            "maximumBackoff": put(PROTO, ("delay",), wanted.ns("delay", "exponential", "cap") or MOST_NS),
+            "maximumBackoff": put(PROTO, ("delay",), MOST_NS if cap_ns is None else cap_ns),
         }
     if wanted.attempts is not None:
         topic = "projects/p/topics/dead-letters"

@@ -224,6 +224,9 @@ def _retry(chain: list[Fields]) -> dict[str, Any]:
         fields.lost("failaftermaxattempts", "it changes what the caller is told, not what is done")
         fields.lost("eventconsumerbuffersize", "it is about what is logged")
         fields.ignore("waitduration", "randomizedwaitfactor", *_INHERITED)
+    if not answers:
+        ignored.note("ignoreexceptions", "all that is retried is ignored, so there is one try")
+        return {}
     tree = {"attempts": tries, **delayed(_waits(chain)), "retry_on": answers}
     return {**tree, "cases": [{"on": cases, "attempts": 1}]} if cases else tree
 

@@ -12,7 +12,9 @@ beside a try that takes longer. Retention counts from the first sending, and a d
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.converters.converted import Converted, Policy
@@ -210,30 +212,47 @@ def _of_retries(retries: int | None, age_s: int | None) -> dict[str, Any]:
 
 
 def write(policy: Mapping[str, Any]) -> str:
-    """Write a policy as attributes of a queue, one without delays as an EventBridge rule's or a mapping's retries."""
+    """Write a policy as attributes of a queue, or as the retries of an EventBridge rule or of an event source.
+
+    Raises CannotWrite, for a policy without delays with what a rule cannot say.
+    """
     wanted = Wanted(policy)
+    if {"delay", "redeliver"} & wanted.tree.keys():
+        return confirmed(wanted, _queue_text(wanted), read, TITLE, CANNOT)
+    try:
+        return confirmed(wanted, _rule_text(wanted), read, "EventBridge", CANNOT)
+    except CannotWrite as refused:
+        for text, title in ((_mapping_text(wanted), "Lambda event source"), (_queue_text(wanted), TITLE)):
+            with suppress(CannotWrite):
+                return confirmed(wanted, text, read, title, CANNOT)
+        raise refused from None
+
+
+def _rule_text(wanted: Wanted) -> str:
     age_ns = wanted.deadline_ns()
-    if "delay" not in wanted.tree and "redeliver" not in wanted.tree:
-        attempts = wanted.attempts
-        if attempts is not None and age_ns is not None:
-            age_s = put(WHOLE_SECONDS, ("deadline",), age_ns)
-            retries = {"MaximumRetryAttempts": attempts - 1, "MaximumEventAgeInSeconds": age_s}
-            return confirmed(wanted, json_text({"RetryPolicy": retries}), read, "EventBridge", CANNOT)
-        mapping = {
-            "EventSourceArn": "arn:aws:kinesis:eu-central-1:123456789012:stream/stream",
-            "MaximumRetryAttempts": -1 if attempts is None else attempts - 1,
-            "MaximumRecordAgeInSeconds": -1 if age_ns is None else put(WHOLE_SECONDS, ("deadline",), age_ns),
-        }
-        return confirmed(wanted, json_text(mapping), read, "Lambda event source", CANNOT)
-    if age_ns is None:
-        raise CannotWrite(("deadline",), CANNOT["deadline"])
-    visible_ns = wanted.ns("delay", "constant") or 0
-    attributes: dict[str, Any] = {
-        "VisibilityTimeout": str(put(WHOLE_SECONDS, ("delay",), visible_ns)),
-        "MessageRetentionPeriod": str(put(WHOLE_SECONDS, ("deadline",), age_ns)),
+    retries = {} if wanted.attempts is None else {"MaximumRetryAttempts": wanted.attempts - 1}
+    if age_ns is not None:
+        retries["MaximumEventAgeInSeconds"] = put(WHOLE_SECONDS, ("deadline",), age_ns)
+    return json_text({"RetryPolicy": retries})
+
+
+def _mapping_text(wanted: Wanted) -> str:
+    age_ns = wanted.deadline_ns()
+    mapping = {
+        "EventSourceArn": "arn:aws:kinesis:eu-central-1:123456789012:stream/stream",
+        "MaximumRetryAttempts": -1 if wanted.attempts is None else wanted.attempts - 1,
+        "MaximumRecordAgeInSeconds": -1 if age_ns is None else put(WHOLE_SECONDS, ("deadline",), age_ns),
     }
+    return json_text(mapping)
+
+
+def _queue_text(wanted: Wanted) -> str:
+    visible_ns = wanted.ns("delay", "constant") or 0
+    attributes: dict[str, Any] = {"VisibilityTimeout": str(put(WHOLE_SECONDS, ("delay",), visible_ns))}
+    if (age_ns := wanted.deadline_ns()) is not None:
+        attributes["MessageRetentionPeriod"] = str(put(WHOLE_SECONDS, ("deadline",), age_ns))
     if wanted.attempts is not None:
         target = "arn:aws:sqs:eu-central-1:123456789012:dead-letters"
         redrive = {"deadLetterTargetArn": target, "maxReceiveCount": str(wanted.attempts)}
-        attributes["RedrivePolicy"] = json_text(redrive).replace("\n", "")
-    return confirmed(wanted, json_text({"Attributes": attributes}), read, TITLE, CANNOT)
+        attributes["RedrivePolicy"] = json.dumps(redrive)
+    return json_text({"Attributes": attributes})
