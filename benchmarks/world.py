@@ -11,6 +11,7 @@ process of its own (`benchmarks/world_side.py`); the others an M/M/c queue with 
                --against; the records of both must be the same in all columns that both have
     growth     how much longer a request takes in a world of 160,000 requests than in one of 5,000
     recording  how much longer a world takes if its history is recorded
+    policy     how many times as fast as SimPy worlds with policies are (`benchmarks/policy_worlds.py`)
     queue      how many times as fast as SimPy the queue is, at a light load and where retries keep it full
     happysim   how many times as fast as the retrying client of happysim, whose Python --happysim names
 """
@@ -26,6 +27,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import policy_worlds
 from queue_world import ours, simpys
 from timing import cpu_s, interleaved, ratio
 
@@ -123,6 +125,24 @@ def queue(given: Given) -> None:
         print(f"    calls a request: {calls['ours'] / REQUESTS:.2f}, SimPy {calls['simpy'] / REQUESTS:.2f}")
 
 
+def policy(given: Given) -> None:
+    """Compare worlds with policies with the same written with SimPy."""
+    for name in policy_worlds.MODELS:
+        calls: dict[str, int] = {}
+
+        def measured(side: str, run: Callable[[str, int], int], name: str = name) -> float:
+            seconds, calls[side] = cpu_s(lambda: sum(run(name, seed) for seed in range(3)))  # noqa: B023  # in this round
+            return seconds
+
+        sides = {
+            "ours": partial(measured, "ours", policy_worlds.ours),
+            "simpy": partial(measured, "simpy", policy_worlds.simpys),
+        }
+        times = interleaved(sides, given.rounds)
+        print(f"policy, {name}: {ratio(times['simpy'], times['ours']):.2f} times as fast as SimPy")
+        print(f"    calls: {calls['ours']:,}, SimPy {calls['simpy']:,}")
+
+
 def happysim(given: Given) -> None:
     """Compare the same queue with the retrying client of happysim."""
     python = given.happysim
@@ -154,6 +174,7 @@ PARTS: dict[str, Callable[[Given], None]] = {
     "growth": growth,
     "recording": recording,
     "queue": queue,
+    "policy": policy,
     "happysim": happysim,
 }
 """Each part prints its own ratios; a new one is added here and above."""

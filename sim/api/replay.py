@@ -14,8 +14,8 @@ from sim.explorer.play import Played, play
 from sim.history.recorder import History, Recorder
 from sim.history.request import table
 from sim.history.vocabulary import Outcome
+from sim.options.near_words import did_you_mean
 from sim.scenario.cells import Cell, cells
-from sim.scenario.mistakes.problems import did_you_mean
 
 if TYPE_CHECKING:
     from sim.history.records import Requests

@@ -24,6 +24,7 @@ COMMANDS = {
     "compare": "Compare two results: better, worse, or possibly chance.",
     "tune": "Search the parameters of a scenario for the best trade-offs.",
     "explore": "Search a small world for courses of events that break something.",
+    "presets": "List the policies of real libraries and services, or explain one.",
     "schema": "Print the JSON Schema of scenario files.",
 }
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from sim.cli.terminal import terminal_width
 from sim.contracts.catalogue import INVARIANTS
+from sim.options.near_words import did_you_mean
 from sim.retriers.base import ClientRetrier
-from sim.scenario.mistakes.problems import did_you_mean
 from sim.stories.phrases import span_text
 from sim.world.arrivals import Closed
 

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from sim.contracts.catalogue import INVARIANTS, STRICTER, Invariant
 from sim.explorer.play import stated_bounds
 from sim.kernel.durations import parse_duration
+from sim.options.near_words import did_you_mean
 from sim.promises.invariant import OVERALL
 from sim.retriers.base import ClientRetrier
-from sim.scenario.mistakes.problems import did_you_mean
 from sim.scenario.mistakes.pydantic_words import problems_of
 from sim.scenario.parts.course import Bounds
 

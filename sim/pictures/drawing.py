@@ -115,7 +115,7 @@ def named_figure(width_in: float, height_in: float, names: Sequence[str]) -> Fig
     return new_figure(width_in, height_in + 0.16 * lines)
 
 
-def with_legend(ax: Axes, place: Literal["lower left", "upper right"] = "lower left") -> Axes:
+def with_legend(ax: Axes, place: Literal["lower left", "upper left", "upper right"] = "lower left") -> Axes:
     """Put a legend inside the axes if anything is labeled."""
     if ax.get_legend_handles_labels()[0]:
         ax.legend(loc=place, handlelength=4, fontsize=8)

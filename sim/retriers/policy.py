@@ -9,6 +9,7 @@ from functools import cached_property
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sim.clients.policy.delay_waits import wait_of
 from sim.clients.policy.machine import Run
 from sim.clients.policy.options import PolicyOptions
 from sim.clients.policy.rules import NO_LIMIT, Rules, rules_of
@@ -85,7 +86,7 @@ class Policy(ClientRetrier):
             return None
 
         def backoff(failure: int) -> Any:
-            found = law.wait(failure) if hasattr(law, "wait") else None
+            found = wait_of(law, failure)
             return (0.0, inf) if found is None else found
 
         return backoff

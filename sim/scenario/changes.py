@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sim.scenario.mistakes.problems import Path, Problem
+from sim.scenario.parts.retrier import preset_of
 from sim.scenario.tree import Tree
 
 MAX_STEPS = 16
@@ -59,6 +60,8 @@ def _set(node: Any, steps: tuple[str, ...], value: Any, above: tuple[str, ...]) 
     if node is None and step.isdecimal():
         raise ImpossibleChange(_no_entry(above, step, 0))
     mapping = _written_out(node, above)
+    if rest and isinstance(mapping, Mapping):
+        mapping = _with_block_of_preset(mapping, here)
     if not isinstance(mapping, Mapping):
         raise ImpossibleChange(f"{'.'.join(above)} has no keys below it")
     return {**mapping, step: _set(mapping.get(step), rest, value, here)}
@@ -81,6 +84,15 @@ def _written_out(node: Any, path: tuple[str, ...]) -> Any:
     if path[:2] == ("action", "outcomes") and len(path) == 3 and isinstance(node, int | float):
         return {"share": node}
     return node
+
+
+def _with_block_of_preset(node: Mapping[str, Any], path: tuple[str, ...]) -> Mapping[str, Any]:
+    """Return a retrier with the block that a change goes into, if its preset has it: the rest of the block stays."""
+    below = path[2:] if path[:1] == ("classes",) else path
+    if below[:1] != ("retrier",) or len(below) != 2 or below[1] in node:
+        return node
+    preset = preset_of(node)
+    return node if preset is None or below[1] not in preset.policy else {**node, below[1]: preset.policy[below[1]]}
 
 
 def follow(path: Path, changes: Iterable[Change]) -> tuple[Path, bool] | None:

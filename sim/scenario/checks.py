@@ -18,7 +18,7 @@ from sim.scenario.mistakes.problems import Problem
 from sim.scenario.mistakes.without_effect import settings_without_effect
 from sim.scenario.parts.classes import whole_retrier
 from sim.scenario.parts.own_service import keys_of_own_service
-from sim.scenario.parts.retrier import options_schema
+from sim.scenario.parts.retrier import is_preset, options_schema
 from sim.scenario.tree import Tree, written
 from sim.world.arrivals import Arrivals, most_before
 from sim.world.workload import RequestsOptions
@@ -73,7 +73,7 @@ def _keys_of_own_service(tree: Tree, name: str | int, surroundings: Surroundings
 def _keys_of_foreign_retrier(tree: Tree, surroundings: Surroundings) -> KnownKeys | None:
     """Return the keys of the options of a retrier that the shipped schema does not know."""
     kind = written(tree, "retrier", "kind")
-    if not isinstance(kind, str) or kind in KINDS:
+    if not isinstance(kind, str) or kind in KINDS or is_preset(kind):
         return None
     try:
         return KnownKeys(options_schema(kind, surroundings.trusted))

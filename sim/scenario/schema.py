@@ -4,7 +4,7 @@ The options of each part stand beside the part; here are the few that belong to 
 that exists has no mistakes outside of its cells: making one raises `ScenarioError` with all of them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -54,9 +54,10 @@ from sim.scenario.parts.over_time import (
     problems_of_metrics,
     problems_over_time,
 )
+from sim.scenario.parts.policies import endless_policies
 from sim.scenario.parts.precision import MOST_EXPECTATIONS, MOST_REPLICATIONS, Precision
 from sim.scenario.parts.retrier import RetrierChoice, RetrierField
-from sim.scenario.parts.services import Services, problems_of_services, unknown_service
+from sim.scenario.parts.services import ServiceOptions, Services, problems_of_services, unknown_service
 from sim.scenario.parts.tuning import AnyValue, Expect, TuneOptions
 from sim.scenario.tree import Tree
 from sim.world.actions import ActionOptions
@@ -265,6 +266,7 @@ class Scenario(Options):
         if not cells.get("sweep") and not cells.get("variants"):
             problems += _unknown_metrics(scenario)
         problems += _problems_of_called(scenario)
+        problems += endless_policies(_placed_retriers(scenario), has_end=scenario.until is not None)
         if scenario.world == "shared" and scenario.requests.count > MOST_KEPT:
             reason = (
                 f"at most {MOST_KEPT:,} in a shared world, which keeps all requests and simulates them in one piece"
@@ -323,6 +325,17 @@ class Scenario(Options):
             self._computed[function] = function(self)
         found: T = self._computed[function]
         return found
+
+
+def _placed_retriers(scenario: Scenario) -> Iterator[tuple[Keys, RetrierChoice]]:
+    """Yield all retriers of a scenario with their places."""
+    yield ("retrier",), scenario.retrier
+    for name, one in (scenario.classes or {}).items():
+        if one.retrier is not None:
+            yield ("classes", name, "retrier"), one.retrier
+    for name, service in scenario.services.items():
+        for position, layer in enumerate(service.calls if isinstance(service, ServiceOptions) else ()):
+            yield ("services", name, "calls", position, "retrier"), layer.retrier
 
 
 def with_services(scenario: Scenario, services: Mapping[str, Any]) -> Scenario:

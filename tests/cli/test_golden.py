@@ -35,6 +35,10 @@ LINES = {
     "tune": "tune tune.yaml",
     "tune-none": "tune tune.yaml --no-plots --set 'tune.constraints=[amplification <= 1]'",
     "tune-refused": "tune tune.yaml --set action.weather=[]",
+    "presets": "presets",
+    "presets-cases": "presets botocore-standard-1.44",
+    "presets-hedge": "presets grpc-hedge",
+    "presets-wrong": "presets stamna",
     "help": "--help",
     "help-run": "run --help",
     "help-validate": "validate --help",
@@ -44,6 +48,7 @@ LINES = {
     "help-show": "show --help",
     "help-export": "export --help",
     "help-tune": "tune --help",
+    "help-presets": "presets --help",
     "help-schema": "schema --help",
 }
 

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from sim.laws import distributions, elementary, normal
+from sim.laws.formulas import operations
 
 DIGITS = 50
 UNIFORMS = (np.arange(1, 3001, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(11)).astype(float) / 2**53
@@ -60,6 +61,23 @@ def test_one_number_gives_the_bits_that_it_gives_among_others() -> None:
         assert alone == function(UNIFORMS)[:300].tolist()
 
 
+def assert_single_numbers_have_the_bits_of_arrays(x: NDArray[np.float64]) -> None:
+    positive = np.abs(x)
+    assert [elementary.log_of(one) for one in positive.tolist()] == elementary.log(positive).tolist()
+    assert [elementary.exp_of(one) for one in x.tolist()] == elementary.exp(x).tolist()
+
+
+def test_single_numbers_have_the_bits_of_arrays() -> None:
+    edges = [0.0, -0.0, 1.0, 5e-324, 1.7e308, 709.78, 709.79, -745.1, -745.2, 799.9, -801.0, 2.0**-53, math.sqrt(0.5)]
+    assert_single_numbers_have_the_bits_of_arrays(np.concatenate([UNIFORMS, SMALL, EXPONENTS, edges]))
+
+
+@pytest.mark.slow
+def test_millions_of_single_numbers_have_the_bits_of_arrays() -> None:
+    uniforms = (np.arange(1, 2_000_001, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(11)) / 2.0**53
+    assert_single_numbers_have_the_bits_of_arrays(np.concatenate([uniforms, (uniforms - 0.5) * 1600, uniforms * 1e-9]))
+
+
 def test_the_bits_are_these() -> None:
     found = [elementary.log(UNIFORMS), elementary.exp(EXPONENTS), elementary.power(UNIFORMS, 1 / 0.7)]
     digests = [hashlib.sha256(one.astype("<f8").tobytes()).hexdigest()[:16] for one in found]
@@ -69,7 +87,7 @@ def test_the_bits_are_these() -> None:
 DIGESTS = ["5c1816c8348044c9", "1dc5318d797dc573", "3e0cab7580da12f2"]
 
 
-@pytest.mark.parametrize("module", [distributions, normal, elementary], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [distributions, normal, elementary, operations], ids=lambda module: module.__name__)
 def test_no_function_is_used_that_numpy_computes_as_the_processor_likes(module: object) -> None:
     used = {
         node.attr

@@ -50,7 +50,7 @@ def unbounded(schema: Any, path: str = "") -> list[str]:
         return []
     bounds = {"number": {"maximum"}, "integer": {"maximum"}, "array": {"maxItems"}}
     bounds["string"] = {"maxLength", "pattern", "enum", "const", "not"}
-    kind = schema.get("type")
+    kind = schema["type"] if isinstance(schema.get("type"), str) else None  # a key may have that name
     found = [path] if kind in bounds and not bounds[kind] & (schema.keys() | {"const"} & schema.keys()) else []
     if "const" in schema or "enum" in schema:
         found = []

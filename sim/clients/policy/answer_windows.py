@@ -13,9 +13,55 @@ Polly does (`RollingHealthMetrics`: ten slots).
 """
 
 from collections import deque
-from typing import Literal, NamedTuple, Protocol
+from typing import Annotated, Final, Literal, NamedTuple, Protocol
+
+from pydantic import Field
+from typing_extensions import TypeAliasType
+
+from sim.options.model import DurationNs, Options
+from sim.options.single_key import SingleKey
+
+MOST_CALLS: Final = 1_000_000
 
 WindowKind = Literal["calls", "time", "slots", "slots_from_answer", "life", "consecutive"]
+
+
+class CallsWindow(Options):
+    """The last answers."""
+
+    calls: Annotated[int, Field(ge=1, le=MOST_CALLS)]
+
+
+class TimeWindow(Options):
+    """The answers of a span of time."""
+
+    time: Annotated[DurationNs, Field(gt=0)]
+
+
+class ConsecutiveWindow(Options):
+    """The failures since the last success; so many open the breaker."""
+
+    consecutive: Annotated[int, Field(ge=1, le=MOST_CALLS)]
+
+
+class LifeWindow(Options):
+    """All answers since it was last closed."""
+
+
+Window = TypeAliasType(
+    "Window",
+    Annotated[
+        CallsWindow | TimeWindow | ConsecutiveWindow | LifeWindow,
+        SingleKey(
+            "window",
+            "{calls: 100}",
+            {"calls": CallsWindow, "time": TimeWindow, "consecutive": ConsecutiveWindow, "life": LifeWindow},
+            scalars={"calls": "calls", "time": "time", "consecutive": "consecutive"},
+            bare=("life",),
+        ),
+    ],
+)
+"""Which answers a breaker looks at."""
 
 
 class Counts(NamedTuple):

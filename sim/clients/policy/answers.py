@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FAILURES: Final = (FAILED, REJECTED, CONFLICT, TIMED_OUT)
 """Answers of calls that did not succeed; all that were made, so `refused` is none of them."""
 _PLAIN: Final = (*FAILURES, REFUSED)
-_PATTERN: Final = (
+ANSWER_PATTERN: Final = (
     rf"^({FAILED}(\.{NAME.pattern})?|{REJECTED}(\.({'|'.join(REJECTIONS)}))?|{CONFLICT}|{TIMED_OUT}|{REFUSED})$"
 )
 
@@ -42,7 +42,7 @@ def name_that_fits(answer: str, names: Collection[str]) -> str | None:
 def _checked(name: str) -> str:
     if name == SUCCESS:
         raise ValueError(f"success is no failure; the answers are: {', '.join(_PLAIN)}")
-    if not re.fullmatch(_PATTERN, name):
+    if not re.fullmatch(ANSWER_PATTERN, name):
         raise ValueError(
             f"no answer has the name '{name[:40]}'; the answers are: {', '.join(_PLAIN)}, {FAILED}.NAME and"
             f" {REJECTED}. with one of {', '.join(REJECTIONS)}"
@@ -50,7 +50,7 @@ def _checked(name: str) -> str:
     return name
 
 
-AnswerName = Annotated[str, AfterValidator(_checked), Field(json_schema_extra={"pattern": _PATTERN})]
+AnswerName = Annotated[str, AfterValidator(_checked), Field(json_schema_extra={"pattern": ANSWER_PATTERN})]
 """The name of an answer that is no success."""
 
 

@@ -40,29 +40,19 @@ Who does it so:
 """
 
 from collections.abc import Callable, Mapping
-from fractions import Fraction
-from typing import Annotated, Any, Final, Literal, NamedTuple, Self
+from typing import Final, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
-from typing_extensions import TypeAliasType
-
-from sim.clients.policy.answer_windows import Counts, WindowKind, empty_window
-from sim.clients.policy.answers import FAILURES, AnswerName, ScopeField, name_that_fits
+from sim.clients.policy.answer_windows import Counts, empty_window
+from sim.clients.policy.answers import name_that_fits
+from sim.clients.policy.breaker_options import NONE, BreakerOptions, EncodedBreaker
 from sim.history.vocabulary import SUCCESS
-from sim.kernel.durations import NS_PER_S
 from sim.kernel.errors import InternalError
-from sim.options.model import DurationNs, Options
-from sim.options.percentage import PercentOrShare, exact
-from sim.options.single_key import SingleKey
 
-MOST_CALLS: Final = 1_000_000
-MOST_SLOTS: Final = 10_000
+__all__ = ["REFUSED", "Breaker", "BreakerOptions", "EncodedBreaker", "State"]
+
 REFUSED: Final = -1
 """In place of a ticket: no call."""
-NONE: Final = -1
-"""In place of an encoded duration that is not stated."""
-HALF: Final = Fraction(1, 2)
-USUAL_AT_LEAST: Final = 100
+NO_ANSWERS: Final = Counts(0, 0, 0)
 
 State = Literal["closed", "open", "half_open"]
 _CHANGES: Final[Mapping[tuple[State, str], State]] = {
@@ -72,232 +62,6 @@ _CHANGES: Final[Mapping[tuple[State, str], State]] = {
     ("half_open", "waited for too long"): "open",
     ("half_open", "enough succeeded"): "closed",
 }
-
-
-class CallsWindow(Options):
-    """The last answers."""
-
-    calls: Annotated[int, Field(ge=1, le=MOST_CALLS)]
-
-
-class TimeWindow(Options):
-    """The answers of a span of time."""
-
-    time: Annotated[DurationNs, Field(gt=0)]
-
-
-class ConsecutiveWindow(Options):
-    """The failures since the last success; so many open the breaker."""
-
-    consecutive: Annotated[int, Field(ge=1, le=MOST_CALLS)]
-
-
-class LifeWindow(Options):
-    """All answers since it was last closed."""
-
-
-Window = TypeAliasType(
-    "Window",
-    Annotated[
-        CallsWindow | TimeWindow | ConsecutiveWindow | LifeWindow,
-        SingleKey(
-            "window",
-            "{calls: 100}",
-            {"calls": CallsWindow, "time": TimeWindow, "consecutive": ConsecutiveWindow, "life": LifeWindow},
-            scalars={"calls": "calls", "time": "time", "consecutive": "consecutive"},
-            bare=("life",),
-        ),
-    ],
-)
-"""Which answers a breaker looks at."""
-
-
-class HalfOpenOptions(Options):
-    """The calls that try whether it is over."""
-
-    calls: Annotated[int, Field(ge=1, le=MOST_CALLS)] = Field(
-        default=1, description="How many pass at a time until it is decided."
-    )
-    at_least: Annotated[int, Field(ge=1, le=MOST_CALLS)] | None = Field(
-        default=None, description="It is decided after so many answers; after `calls` if left out."
-    )
-    closes_at: PercentOrShare | None = Field(
-        default=None,
-        description="It closes if a smaller share failed; `opens_at` if left out (for `consecutive`: if none failed).",
-    )
-    uncounted: Literal["release", "keep"] = Field(
-        default="release",
-        description="Whether a call that ends without an answer that counts gives its place back, for another to pass.",
-    )
-    max_wait: Annotated[DurationNs, Field(gt=0)] | None = Field(
-        default=None, description="It opens again if it was not decided for so long; never if left out."
-    )
-
-    @model_validator(mode="after")
-    def _can_decide(self) -> Self:
-        if self.at_least is not None and self.at_least > self.calls:
-            raise ValueError(f"at_least exceeds the {self.calls} calls that pass, so it could never be decided")
-        if self.closes_at == 0:
-            raise ValueError("closes_at: no share of failures is below 0, so it could never close")
-        return self
-
-
-class SlowOptions(Options):
-    """Calls that take too long open the breaker as failures do, whatever their answer."""
-
-    over: DurationNs = Field(description="A call is slow if it takes longer than this.")
-    opens_at: PercentOrShare = Field(default=1.0, description="Opens if this share of the answers or more was slow.")
-
-    @model_validator(mode="after")
-    def _can_close(self) -> Self:
-        if not self.opens_at:
-            raise ValueError("opens_at: with a share of 0 it would open whatever the answers are")
-        return self
-
-
-def _one_duration(value: Any) -> Any:
-    return value["constant"] if isinstance(value, Mapping) and set(value) == {"constant"} else value
-
-
-class EncodedBreaker(NamedTuple):
-    """All that a breaker runs from, except for its open time: whole numbers, -1 for none, and names."""
-
-    window: WindowKind
-    size: int
-    """Of the window: answers or ns, 0 for `life` and `consecutive`."""
-    slots: int
-    opens: tuple[int, int]
-    """Numerator and denominator."""
-    at_least: int
-    slow_over_ns: int
-    slow_opens: tuple[int, int]
-    judged_at_failure: int
-    half_open_calls: int
-    half_open_at_least: int
-    half_open_opens: tuple[int, int]
-    half_open_max_wait_ns: int
-    keeps: int
-    """1 if a call without an answer that counts keeps its place in half-open."""
-    late: int
-    """1 if answers to calls of earlier states count."""
-    counts: tuple[str, ...]
-    others_succeed: int
-
-
-class BreakerOptions(Options):
-    """A breaker; of its keys only `window` must be there.
-
-    Left out, `opens_at` is 50%, and `at_least` is the size of a window in calls, otherwise 100, as in resilience4j.
-    """
-
-    window: Window = Field(
-        description="Which answers count: `{calls: 100}`, `{time: 60s}`, `{consecutive: 5}`, `life`."
-    )
-    opens_at: PercentOrShare | None = Field(
-        default=None, description="Opens if this share of the answers or more failed; 50% if left out."
-    )
-    at_least: Annotated[int, Field(ge=1, le=MOST_CALLS)] | None = Field(
-        default=None,
-        description="Stays closed with fewer answers; the size of a window in calls, otherwise 100, if left out.",
-    )
-    open: Annotated[DurationNs, Field(gt=0), BeforeValidator(_one_duration)] = Field(
-        default=60 * NS_PER_S, description="How long it stays open.", json_schema_extra={"default": "1m"}
-    )
-    half_open: HalfOpenOptions = Field(default=HalfOpenOptions(), description="The calls that pass afterwards.")
-    counts: Annotated[tuple[AnswerName, ...], Field(strict=False, min_length=1, max_length=100)] = Field(
-        default=FAILURES, description="Answers that are failures, besides those that are successes."
-    )
-    others: Literal["uncounted", "success"] = Field(
-        default="uncounted", description="What answers are that are neither: nothing, or successes."
-    )
-    slow: SlowOptions | None = Field(default=None, description="Slow calls open it as well.")
-    slots: Annotated[int, Field(ge=1, le=MOST_SLOTS)] | None = Field(
-        default=None, description="The window in time is kept in so many slots; it slides if left out."
-    )
-    slots_from: Literal["grid", "answer"] = Field(
-        default="grid", description="Slots begin at multiples of their length, or with the first answer in them."
-    )
-    judged: Literal["at_answer", "at_failure"] = Field(
-        default="at_answer", description="Whether a success can open it too, as the one that makes `at_least` full."
-    )
-    late: Literal["ignored", "counts"] = Field(
-        default="ignored", description="What an answer to a call of an earlier state does."
-    )
-    scope: ScopeField = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _has_a_window(cls, written: Any) -> Any:
-        if isinstance(written, Mapping) and written.get("window") is None:
-            raise ValueError(
-                "a breaker needs a window, the answers by which it opens, such as {calls: 100}, {time: 60s},"
-                " {consecutive: 5} or life"
-            )
-        return written
-
-    @model_validator(mode="after")
-    def _fits_its_window(self) -> Self:
-        window = self.window
-        if isinstance(window, ConsecutiveWindow):
-            for key in ("opens_at", "at_least", "slow"):
-                if getattr(self, key) is not None:
-                    raise ValueError(f"{key} cannot matter with `consecutive`: the number of failures opens it")
-        if self.opens_at == 0:
-            raise ValueError("opens_at: with a share of 0 it would open whatever the answers are")
-        if isinstance(window, CallsWindow) and (self.at_least or 0) > window.calls:
-            raise ValueError(f"at_least exceeds the {window.calls} calls of the window, so it could never open")
-        if self.slots is None:
-            if self.slots_from != "grid":
-                raise ValueError("slots_from cannot matter without slots")
-        elif not isinstance(window, TimeWindow):
-            raise ValueError("slots are parts of a window in time, such as {time: 60s}")
-        elif window.time % self.slots:
-            raise ValueError(f"a window of {window.time} ns does not divide into {self.slots} slots of whole ns")
-        return self
-
-    def encoded(self) -> EncodedBreaker:
-        """Return the whole numbers that a breaker runs from."""
-        kind, size = self._kind_and_size()
-        half_open_at_least = self.half_open.at_least or self.half_open.calls
-        opens = HALF if self.opens_at is None else exact(self.opens_at)
-        half_open_opens = opens if self.half_open.closes_at is None else exact(self.half_open.closes_at)
-        at_least = self.at_least or (size if kind == "calls" else USUAL_AT_LEAST)
-        if isinstance(self.window, ConsecutiveWindow):
-            opens, at_least = Fraction(1), self.window.consecutive
-            if self.half_open.closes_at is None:
-                half_open_opens = Fraction(1, half_open_at_least)
-        slow_opens = exact(self.slow.opens_at) if self.slow else Fraction(1)
-        return EncodedBreaker(
-            window=kind,
-            size=size,
-            slots=self.slots or 0,
-            opens=opens.as_integer_ratio(),
-            at_least=at_least,
-            slow_over_ns=self.slow.over if self.slow else NONE,
-            slow_opens=slow_opens.as_integer_ratio(),
-            judged_at_failure=int(self.judged == "at_failure"),
-            half_open_calls=self.half_open.calls,
-            half_open_at_least=half_open_at_least,
-            half_open_opens=half_open_opens.as_integer_ratio(),
-            half_open_max_wait_ns=NONE if self.half_open.max_wait is None else self.half_open.max_wait,
-            keeps=int(self.half_open.uncounted == "keep"),
-            late=int(self.late == "counts"),
-            counts=self.counts,
-            others_succeed=int(self.others == "success"),
-        )
-
-    def _kind_and_size(self) -> tuple[WindowKind, int]:
-        match self.window:
-            case CallsWindow(calls=calls):
-                return "calls", calls
-            case TimeWindow(time=time_ns):
-                if self.slots is None:
-                    return "time", time_ns
-                return ("slots" if self.slots_from == "grid" else "slots_from_answer"), time_ns
-            case ConsecutiveWindow():
-                return "consecutive", 0
-            case LifeWindow():
-                return "life", 0
 
 
 class Breaker:
@@ -318,6 +82,7 @@ class Breaker:
         "_tried",
         "_until_ns",
         "_window",
+        "decided_by",
         "since_ns",
         "state",
     )
@@ -344,8 +109,10 @@ class Breaker:
         self._until_ns = 0
         self._places = 0
         """Calls that have a place in half-open."""
-        self._tried = Counts(0, 0, 0)
+        self._tried = NO_ANSWERS
         """Answers in half-open."""
+        self.decided_by = NO_ANSWERS
+        """The answers that made it open or close, for stories; none if time did."""
 
     def failed(self, answer: str) -> bool | None:
         """Whether this answer is a failure, False if it is a success, None if it does not count."""
@@ -377,13 +144,13 @@ class Breaker:
             counts = self._window.counts(now_ns)
             silent = self._rules.judged_at_failure and not failed and not slow
             if counts.answers >= self._rules.at_least and not silent and self._too_bad(counts, self._rules.opens):
-                self._change("too many failed", now_ns)
+                self._change("too many failed", now_ns, counts)
         elif self.state == "half_open":
             tried = self._tried
             self._tried = counts = Counts(tried.answers + 1, tried.failures + failed, tried.slow + slow)
             if counts.answers >= self._rules.half_open_at_least:
                 bad = self._too_bad(counts, self._rules.half_open_opens)
-                self._change("too many failed" if bad else "enough succeeded", now_ns)
+                self._change("too many failed" if bad else "enough succeeded", now_ns, counts)
 
     def uncounted(self, now_ns: int, ticket: int) -> None:
         """Note that a call is over without an answer that counts: given up, canceled, or of another kind."""
@@ -419,28 +186,24 @@ class Breaker:
             self._rules.slow_over_ns != NONE and counts.slow * slow_whole >= slow_share * counts.answers
         )
 
-    def _change(self, why: str, since_ns: int) -> None:
+    def _change(self, why: str, since_ns: int, counts: Counts = NO_ANSWERS) -> None:
         if (self.state, why) not in _CHANGES:
             raise InternalError(f"a breaker that is {self.state} cannot change because it has {why}")
-        self.state = _CHANGES[self.state, why]
+        state = _CHANGES[self.state, why]
+        open_ns = self._open_ns(self._openings + 1) if state == "open" else 0
+        if open_ns < 0:
+            raise InternalError(f"a breaker cannot be open for {open_ns} ns")
+        self.state = state
         self.since_ns = since_ns
         self._ticket += 1
         self._places = 0
-        self._tried = Counts(0, 0, 0)
+        self._tried = NO_ANSWERS
+        self.decided_by = counts
         self._window = empty_window(self._rules.window, self._rules.size, self._rules.slots)
         if self.state == "open":
             self._openings += 1
-            self._until_ns = since_ns + self._open_ns(self._openings)
+            self._until_ns = since_ns + open_ns
         elif self.state == "closed":
             self._openings = 0
         if self._changed is not None:
             self._changed(self.state, since_ns)
-
-
-def breaker_cell(
-    options: BreakerOptions,
-    open_ns: Callable[[int], int] | None = None,
-    changed: Callable[[State, int], None] | None = None,
-) -> Breaker:
-    """Return a breaker that is closed; its open time is that of its options unless another law is given."""
-    return Breaker(options.encoded(), open_ns or (lambda _: options.open), changed)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import numpy as np
 
+from sim.clients.policy.delay_names import ENTRY, LAST
+from sim.clients.policy.delay_waits import wait_of
 from sim.kernel.durations import NS_PER_MS, RUNAWAY_NS, ms_of_ns
 from sim.laws.formulas.machine import Code, decode, encode, evaluate, evaluate_arrays
 from sim.laws.formulas.tree import Number, Tree, folded, names_of
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sim.laws.elementary import Floats
+    from sim.promises.promises import Bounds
 
     Whole = NDArray[np.int64]
 
@@ -31,9 +34,6 @@ STOP: Final = -1
 """A delay that is none: there is no further retry."""
 STREAMS: Final = {"u": "", "u2": ".second"}
 """What is drawn, and the suffix of its stream."""
-LAST: Final = "last_"
-ENTRY: Final = "entry"
-"""The name for the entry of a table, whose last one repeats."""
 _MOST_KEPT: Final = 4096
 """Numbers of retries for which what they alone decide is kept."""
 
@@ -70,7 +70,7 @@ class EncodedDelay(NamedTuple):
 
 
 class _AtN(NamedTuple):
-    """A law at one number of a retry, with places of names as `_values` puts them."""
+    """A law at one number of a retry; places of names are those of `_order`."""
 
     lets: tuple[Code, ...]
     body: Code
@@ -130,7 +130,7 @@ class DelayLaw:
         return tuple(self._order.index(name.removeprefix(LAST)) for name in self._remembered[2:])
 
     @cached_property
-    def _is_plain(self) -> bool:
+    def is_plain(self) -> bool:
         """Whether a delay depends on the number of the retry and on what is drawn alone."""
         return not self._remembered and "elapsed" not in self.names
 
@@ -160,11 +160,11 @@ class DelayLaw:
         for code in at_n.lets:
             values.append(evaluate(code, values))
         value_ms = evaluate(at_n.body, values)
-        delay_ns = self._whole_ns(value_ms, n)
+        delay_ns = self.first_ns if n == 1 and self.first_ns is not None else self._whole_ns(value_ms, n)
         if state:
             previous = value_ms if math.isfinite(value_ms) else ms_of_ns(self.overflow_ns)
             state[:] = [draws[0] if "u" in self.drawn else 0.0, previous, *(values[place] for place in self._to_keep)]
-        return self.first_ns if n == 1 and self.first_ns is not None else delay_ns
+        return delay_ns
 
     def delays_ns(self, n: Whole, elapsed_ns: Whole, state: list[Floats], draws: Sequence[Floats]) -> Whole:
         """Return the delays of many requests, in the bits of `delay_ns`; all arrays have shape (n,).
@@ -183,9 +183,10 @@ class DelayLaw:
             values.append(evaluate_arrays(encode(tree, self._order), values, n.shape))
         value_ms = evaluate_arrays(encode(self.body, self._order), values, n.shape)
         is_over = n > len(self.entries) if self.stops else np.zeros(n.shape, np.bool_)
+        is_first = n == 1 if self.first_ns is not None else np.zeros(n.shape, np.bool_)
         with np.errstate(over="ignore", invalid="ignore"):
             value_ns = np.rint(value_ms * 1e6)
-            is_negative = (value_ns < 0.0) & ~is_over
+            is_negative = (value_ns < 0.0) & ~(is_over | is_first)
         if is_negative.any():
             where = int(np.argmax(is_negative))
             raise NegativeDelay(float(value_ms[where]), int(n[where]), self.place)
@@ -198,9 +199,16 @@ class DelayLaw:
         bounded_ns = np.minimum(np.where(is_finite, value_ns, 0.0), float(RUNAWAY_NS)).astype(np.int64)
         found = np.where(is_finite, bounded_ns, self.overflow_ns)
         if self.first_ns is not None:
-            found[n == 1] = self.first_ns
+            found[is_first] = self.first_ns
         found[is_over] = STOP
         return found
+
+    def wait(self, n: int) -> Bounds | None:
+        """Return the law of the wait before retry n, in ms, or its bounds; None if there is no such retry.
+
+        It supposes that retries of a request are numbered 1, 2, 3 and so on, and that nothing else changes a delay.
+        """
+        return wait_of(self, n)
 
     def _entry(self, n: int) -> float:
         return self.entries[min(n, len(self.entries)) - 1] if self.entries else 0.0
@@ -218,10 +226,10 @@ class DelayLaw:
         if n == 1 and self.first_ns is not None and not self._remembered:
             return self.first_ns
         lets, body = self.folded_at(n)
-        if self._is_plain and isinstance(body, Number):
+        if self.is_plain and isinstance(body, Number):
             return self._whole_ns(body.value, n)
         order = self._order
-        needs_draws_alone = self._is_plain and names_of(body) <= set(self.drawn)
+        needs_draws_alone = self.is_plain and names_of(body) <= set(self.drawn)
         codes = () if needs_draws_alone else tuple(encode(tree, order) for tree in lets)
         return _AtN(codes, encode(body, order), needs_draws_alone)
 

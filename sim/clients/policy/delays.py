@@ -8,6 +8,7 @@ Blog, 2015.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import (
@@ -16,6 +17,7 @@ from pydantic import (
     GetJsonSchemaHandler,
     SerializationInfo,
     SerializerFunctionWrapHandler,
+    TypeAdapter,
     ValidationInfo,
     model_serializer,
     model_validator,
@@ -23,9 +25,9 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypeAliasType
 
-from sim.clients.policy.delay_law import ENTRY, DelayLaw
+from sim.clients.policy.delay_names import ENTRY
 from sim.clients.policy.formula_delay import FormulaDelay
-from sim.clients.policy.shaping import ShapedDelay
+from sim.clients.policy.shaping import MOST_ENTRIES, ShapedDelay, Then
 from sim.kernel.durations import NS_PER_MS, format_duration
 from sim.options.model import DURATION_PATTERN, DurationNs, Options, file_rules
 from sim.options.single_key import SingleKey
@@ -33,9 +35,9 @@ from sim.options.single_key import SingleKey
 if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaValue
 
-MOST_ENTRIES: Final = 1000
+    from sim.clients.policy.delay_law import DelayLaw
+
 _DURATION: Final = {"type": "string", "pattern": DURATION_PATTERN}
-_EXAMPLE: Final = "{exponential: {initial: 100ms, factor: 2, cap: 20s, jitter: full}}"
 
 
 class NoDelay(Options):
@@ -132,9 +134,7 @@ class TableDelay(ShapedDelay):
     """One delay after the other; may be written as a bare list."""
 
     delays: Annotated[tuple[DurationNs, ...], Field(strict=False, min_length=1, max_length=MOST_ENTRIES)]
-    then: Literal["repeat", "stop"] = Field(
-        default="repeat", description="Behind the last one: it repeats, or there is no further retry."
-    )
+    then: Then = "repeat"
 
     @model_validator(mode="before")
     @classmethod
@@ -164,60 +164,70 @@ class TableDelay(ShapedDelay):
 DelayOptions = NoDelay | ConstantDelay | LinearDelay | ExponentialDelay | DecorrelatedDelay | TableDelay | FormulaDelay
 
 
+NamedDelay = TypeAliasType(
+    "NamedDelay",
+    Annotated[
+        NoDelay | ConstantDelay | LinearDelay | ExponentialDelay | DecorrelatedDelay | TableDelay,
+        SingleKey(
+            "delay",
+            "{exponential: {initial: 100ms, factor: 2, cap: 20s, jitter: full}} or a bare 500ms",
+            {
+                "none": NoDelay,
+                "constant": ConstantDelay,
+                "linear": LinearDelay,
+                "exponential": ExponentialDelay,
+                "decorrelated": DecorrelatedDelay,
+                "table": TableDelay,
+            },
+            bare=("none",),
+        ),
+    ],
+)
+"""A delay as one key and its options, or `none`."""
+
+
+@cache
+def _named() -> TypeAdapter[Any]:
+    return TypeAdapter(NamedDelay)
+
+
 class _ShortForms:
     """Annotation: a delay may also be a bare duration, or a mapping with a formula and what it asks for."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        named = handler(source)
         return core_schema.with_info_wrap_validator_function(
             self._validate,
-            named,
-            serialization=core_schema.wrap_serializer_function_ser_schema(self._serialize, info_arg=True, schema=named),
+            handler(source),  # for the JSON Schema alone
+            serialization=core_schema.plain_serializer_function_ser_schema(self._serialize, info_arg=True),
         )
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        named = handler(schema["schema"])
-        return {"anyOf": [_DURATION, handler(FormulaDelay.__pydantic_core_schema__), *named.get("anyOf", [named])]}
+        return {"anyOf": [_DURATION, *handler(schema["schema"])["anyOf"]]}
 
     def _validate(
         self, value: object, handler: core_schema.ValidatorFunctionWrapHandler, info: ValidationInfo
     ) -> object:
+        del handler
+        rules = file_rules(info.context)
         if isinstance(value, FormulaDelay):
             return value
         if isinstance(value, Mapping) and "formula" in value:
-            return FormulaDelay.model_validate(dict(value), **file_rules(info.context))
+            return FormulaDelay.model_validate(dict(value), **rules)
         if isinstance(value, int) or (isinstance(value, str) and value[:1].isdigit()):
-            return ConstantDelay.model_validate(value, **file_rules(info.context))
-        return handler(value)
+            return ConstantDelay.model_validate(value, **rules)
+        return _named().validate_python(value, **rules)
 
-    def _serialize(self, value: object, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
+    def _serialize(self, value: object, info: SerializationInfo) -> Any:
         if isinstance(value, FormulaDelay):
             return value.model_dump(mode=info.mode)
-        return "none" if isinstance(value, NoDelay) else handler(value)
+        return (
+            "none"
+            if isinstance(value, NoDelay)
+            else _named().dump_python(value, mode="json" if info.mode_is_json() else "python")
+        )
 
 
-DelayField = TypeAliasType(
-    "DelayField",
-    Annotated[
-        Annotated[
-            NoDelay | ConstantDelay | LinearDelay | ExponentialDelay | DecorrelatedDelay | TableDelay,
-            SingleKey(
-                "delay",
-                f"500ms or {_EXAMPLE}",
-                {
-                    "none": NoDelay,
-                    "constant": ConstantDelay,
-                    "linear": LinearDelay,
-                    "exponential": ExponentialDelay,
-                    "decorrelated": DecorrelatedDelay,
-                    "table": TableDelay,
-                },
-                bare=("none",),
-            ),
-        ],
-        _ShortForms(),
-    ],
-)
+DelayField = TypeAliasType("DelayField", Annotated[NamedDelay | FormulaDelay, _ShortForms()])
 """A delay as files write it; in memory one of `DelayOptions`."""
 
 

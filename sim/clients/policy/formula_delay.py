@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from sys import float_info
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import (
@@ -19,17 +20,21 @@ from pydantic import (
     GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
     ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
     model_serializer,
     model_validator,
 )
 from pydantic_core import InitErrorDetails
 
-from sim.clients.policy.delay_law import LAST, DelayLaw
-from sim.clients.policy.shaping import NAMES, BoundKeys
+from sim.clients.policy.delay_law import DelayLaw
+from sim.clients.policy.delay_names import ENTRY, LAST, NAMES
+from sim.clients.policy.shaping import MOST_ENTRIES, BoundKeys, Then
 from sim.kernel.durations import NS_PER_MS, RUNAWAY_NS, format_duration, parse_duration
 from sim.laws.formulas import FormulaError, Tree, parse
-from sim.laws.formulas.parser import FUNCTIONS
+from sim.laws.formulas.parser import FUNCTIONS, LONGEST
 from sim.laws.formulas.tree import Number, folded, names_of
+from sim.options.model import DURATION_PATTERN, DurationNs, is_of_file
 
 if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaValue
@@ -38,7 +43,7 @@ if TYPE_CHECKING:
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _MOST_NAMES: Final = 30
 _VALUE_SCHEMA: Final = {"type": ["string", "number"], "description": "A duration or a number."}
-_TAKEN: Final = {*NAMES, *FUNCTIONS, "formula"}
+_TAKEN: Final = {*NAMES, ENTRY, *FUNCTIONS, "formula"}
 
 
 def _given(value: object) -> float | str:
@@ -56,8 +61,14 @@ def _formula(value: object) -> str:
     return str(value)
 
 
-Given = Annotated[float | str, BeforeValidator(_given)]
-FormulaText = Annotated[str, BeforeValidator(_formula)]
+Given = Annotated[
+    float | str,
+    BeforeValidator(_given),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "pattern": DURATION_PATTERN}, {"type": "number", "maximum": float_info.max}]}
+    ),
+]
+FormulaText = Annotated[str, BeforeValidator(_formula), Field(json_schema_extra={"maxLength": LONGEST})]
 
 
 class FormulaDelay(BoundKeys):
@@ -68,6 +79,10 @@ class FormulaDelay(BoundKeys):
         default={}, description="Values by name, each for those below it and the formula."
     )
     start: dict[str, Given] = Field(default={}, description="Of previous, u_previous and lets; 0 unless given.")
+    table: Annotated[tuple[DurationNs, ...], Field(strict=False, min_length=1, max_length=MOST_ENTRIES)] | None = Field(
+        default=None, description="Durations of which `entry` is the one for n, or else the last."
+    )
+    then: Then = "repeat"
     state: Literal["request", "client"] = Field(default="request", description="Whose what is remembered is.")
     cap_applies: Literal["after"] | None = Field(default=None, description="The cap bounds what the formula gives.")
     given: dict[str, Given] = Field(default={})
@@ -75,10 +90,10 @@ class FormulaDelay(BoundKeys):
 
     @model_validator(mode="before")
     @classmethod
-    def _gather(cls, value: Any) -> Any:
-        if not isinstance(value, Mapping) or "given" in value:
+    def _gather(cls, value: Any, info: ValidationInfo) -> Any:
+        if not isinstance(value, Mapping) or ("given" in value and not is_of_file(info.context)):
             return value
-        own = {key: one for key, one in value.items() if key in cls.model_fields}
+        own = {key: one for key, one in value.items() if key in cls.model_fields and key != "given"}
         return {**own, "given": {key: one for key, one in value.items() if key not in own}}
 
     @model_validator(mode="after")
@@ -93,6 +108,7 @@ class FormulaDelay(BoundKeys):
                 mistakes.add(place, error, text)
         if not mistakes:
             self._check_use(used, mistakes)
+            self._check_keys(mistakes)
         mistakes.raise_if_any()
         return self
 
@@ -100,6 +116,8 @@ class FormulaDelay(BoundKeys):
         """Return each formula with its place and with the names it may use: a let those of the lets above it."""
         texts: list[tuple[tuple[str, ...], set[str], str]] = []
         names = {*NAMES, *self.given, *(LAST + name for name in self.let)}
+        if self.table is not None:
+            names.add(ENTRY)
         for name, text in self.let.items():
             texts.append((("let", name), set(names), text))
             names.add(name)
@@ -120,9 +138,8 @@ class FormulaDelay(BoundKeys):
                 mistakes.add((*place, name), f"'{name}' is given already", name)
 
     def _check_use(self, used: set[str], mistakes: _Mistakes) -> None:
-        asked = used | ({"cap"} if self.cap_applies else set())
         for name in self.given:
-            if name not in asked:
+            if name not in used and not (name == "cap" and self.cap_applies):
                 mistakes.add((name,), f"the formula asks for no '{name}'", name)
         for name in self.let:
             if not {name, LAST + name} & used:
@@ -131,12 +148,19 @@ class FormulaDelay(BoundKeys):
             remembered = name if name in {"previous", "u_previous"} else LAST + name
             if remembered not in used:
                 mistakes.add(("start", name), f"no formula asks for '{remembered}'", name)
-        if self.cap_applies and self.given.get("cap") is None:
+        if self.state == "client" and not any(name.startswith((LAST, "previous", "u_previous")) for name in used):
+            mistakes.add(("state",), "no formula asks for what was before, so there is no state", self.state)
+        if self.table is not None and ENTRY not in used:
+            mistakes.add(("table",), f"no formula asks for '{ENTRY}'", self.table)
+
+    def _check_keys(self, mistakes: _Mistakes) -> None:
+        """Check the keys that need another one."""
+        if self.table is None and self.then == "stop":
+            mistakes.add(("then",), "only a table can stop", self.then)
+        if self.cap_applies and "cap" not in self.given:
             mistakes.add(("cap_applies",), "cap_applies needs a cap", self.cap_applies)
         elif self.cap_applies and not isinstance(self.given["cap"], str):
             mistakes.add(("cap",), "the cap is a duration, such as 20s", self.given["cap"])
-        if self.state == "client" and not any(name.startswith((LAST, "previous", "u_previous")) for name in used):
-            mistakes.add(("state",), "no formula asks for what was before, so there is no state", self.state)
 
     @model_serializer(mode="wrap")
     def _as_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -165,6 +189,8 @@ class FormulaDelay(BoundKeys):
             body=bounded,
             lets=tuple((name, trees[name]) for name in self.let),
             starts=tuple((name, starts[name]) for name in ("u_previous", "previous", *self.let) if starts.get(name)),
+            entries=tuple(one / NS_PER_MS for one in self.table or ()),
+            stops=self.then == "stop",
             first_ns=self.first,
             overflow_ns=RUNAWAY_NS if overflow_ns is None else overflow_ns,
             state=self.state,

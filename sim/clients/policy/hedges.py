@@ -20,7 +20,7 @@ LAST: Final = "last_"
 class AfterPercentile(Options):
     """As long as a share of the last successes took."""
 
-    percentile: Annotated[float, Field(gt=0, lt=100)]
+    percentile: Annotated[float, Field(gt=0, lt=100, json_schema_extra={"maximum": 100})]
     of: str = Field(
         default="last_1000",
         pattern=r"^last_[1-9][0-9]{0,4}$",

@@ -17,7 +17,7 @@ from sim.kernel.durations import ms_of_ns, ns_of_ms
 from sim.laws.formulas.machine import evaluate
 
 if TYPE_CHECKING:
-    from sim.clients.policy.machine import Run
+    from sim.clients.policy.party import Party
     from sim.clients.policy.rules import CaseRules, HintRules, Rules
     from sim.clients.policy.spent import Spent
 
@@ -92,7 +92,7 @@ def case_of(rules: Rules, kind: str) -> CaseRules:
     return cases[-1]
 
 
-def judge(run: Run, answer: Answer, spent: Spent | None) -> Verdict:  # noqa: C901, PLR0911, PLR0912  # one branch a reason
+def judge(run: Party, answer: Answer, spent: Spent | None) -> Verdict:  # noqa: C901, PLR0911, PLR0912  # one branch a reason
     """Decide what follows from the answer of a try; a retry is paid for, and its delay is drawn."""
     rules, kind = run.rules, answer.kind
     if answer.final and not rules.final_retried:
@@ -106,18 +106,25 @@ def judge(run: Run, answer: Answer, spent: Spent | None) -> Verdict:  # noqa: C9
     if case.needs_hint and answer.hint_ns < 0:
         return Verdict(NO_HINT)
     out = _is_out(run, case)
-    if out and not rules.both_limits:
+    if out and not rules.both_limits and not rules.sleeps_after_last:
         return Verdict(ATTEMPTS)
     n = run.counters[case.counter] + 1 - (run.shift if case.counter == SHARED_COUNTER else 0)
     own_ns = _own_delay_ns(run, case, n)
     if own_ns == STOP:
         return Verdict(TABLE, n)
     wait_ns = own_ns
+    if rules.delay_from_start:
+        wait_ns = max(run.tried_ns + own_ns - run.clock.now_ns, 0)
     if hint_ns >= 0 and rules.hint is not None:
         obeyed_ns = _obeyed_ns(run, rules.hint, own_ns, hint_ns)
         if obeyed_ns is None:
             return Verdict(HINT, n, own_ns, hint_ns)
         wait_ns = obeyed_ns
+    if rules.due_floor_ns > 1:
+        due_ns = run.clock.now_ns + wait_ns
+        wait_ns = max(wait_ns - due_ns % rules.due_floor_ns, 0)
+    if out and rules.sleeps_after_last:
+        return Verdict(ATTEMPTS, n, own_ns, hint_ns, wait_ns, sleeps=True)
     if rules.pickup_every is not None:
         assert run.shared.looks is not None  # noqa: S101  # a policy with `pickup` has them
         wait_ns = run.shared.looks.next_ns(run.clock.now_ns + wait_ns) - run.clock.now_ns
@@ -141,25 +148,25 @@ def judge(run: Run, answer: Answer, spent: Spent | None) -> Verdict:  # noqa: C9
     return verdict
 
 
-def out_of_attempts(run: Run) -> bool:
+def out_of_attempts(run: Party) -> bool:
     """Tell whether the policy's own number of tries is used up."""
     return _is_out(run, run.rules.cases[-1])
 
 
-def _is_out(run: Run, case: CaseRules) -> bool:
+def _is_out(run: Party, case: CaseRules) -> bool:
     if case.attempts == NO_LIMIT:
         return False
     made = run.tries + run.deliveries if case.counter == SHARED_COUNTER else run.counters[case.counter] + 1
     return made >= case.attempts
 
 
-def _own_delay_ns(run: Run, case: CaseRules, n: int) -> int:
+def _own_delay_ns(run: Party, case: CaseRules, n: int) -> int:
     law = run.rules.laws[case.law]
     draws = [run.draw("delay" + suffix, run.retries + 1) for suffix in law.streams]
     return law.delay_ns(n, run.clock.now_ns - run.started_ns, run.states[case.law], draws)
 
 
-def _obeyed_ns(run: Run, rules: HintRules, own_ns: int, hint_ns: int) -> int | None:
+def _obeyed_ns(run: Party, rules: HintRules, own_ns: int, hint_ns: int) -> int | None:
     """Return the wait that a hint makes of the own delay; None if it ends the request."""
     if rules.at_most_ns != NO_LIMIT and hint_ns > rules.at_most_ns:
         if rules.above == "give_up":
@@ -173,7 +180,7 @@ def _obeyed_ns(run: Run, rules: HintRules, own_ns: int, hint_ns: int) -> int | N
     return max(ns_of_ms(evaluate(rules.code, (ms_of_ns(own_ns), ms_of_ns(hint_ns), u))), 0)
 
 
-def _within_deadline(run: Run, spent: Spent, wait_ns: int) -> int | None:
+def _within_deadline(run: Party, spent: Spent, wait_ns: int) -> int | None:
     """Return the wait that the deadline leaves; None if it ends the request."""
     deadline = run.rules.deadline
     assert deadline is not None  # noqa: S101  # asked only with one

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from sim.laws.distributions import Law
+from sim.laws.formulas import parse
 from sim.options.duration_or_word import DurationOrWord, checked_word
 from sim.options.model import DURATION_PATTERN, DurationNs, Options
 from sim.options.shorthand import AlsoWritten
@@ -19,6 +20,8 @@ CUT_SLEEP: Final = "cut_sleep"
 AFTER_ATTEMPT: Final = "after_attempt"
 HINT_NAMES: Final = ("d", "hint", "u")
 """What a formula of `retry_after.as` is made of: the own delay, the wait that was asked for, and a draw."""
+HINT_WORDS: Final = {"instead": None, "lower_bound": "max(d, hint)"}
+"""Words for usual formulas; None: the wait that was asked for takes the place of the own delay."""
 DeadlineKind = Literal["hard", "soft", "before_sleep", "cut_sleep", "after_attempt"]
 
 
@@ -32,15 +35,16 @@ class Deadline(Options):
     after: Annotated[DurationNs, Field(gt=0)]
     kind: Annotated[
         tuple[DeadlineKind, ...],
-        BeforeValidator(_one_or_more),
         Field(
             min_length=1,
+            max_length=5,
             description="`hard`: all ends at it, a call and a sleep too. `soft`: tested when a try would start. "
             "`before_sleep`: gives up at once rather than sleep past it. `cut_sleep`: sleeps at most what is left, and "
             "gives up if nothing is. `after_attempt`: tested at an answer, the sleep may pass it. Exactly at it is "
             "past, except for `before_sleep`.",
         ),
-        AlsoWritten({"type": "string"}),
+        BeforeValidator(_one_or_more),
+        AlsoWritten({"type": "string", "enum": [HARD, SOFT, BEFORE_SLEEP, CUT_SLEEP, AFTER_ATTEMPT]}),
     ] = (HARD,)
     counted_from: Literal["submitted", "first_call", "first_failure"] = Field(
         default="submitted", alias="from", description="What starts it."
@@ -63,7 +67,7 @@ def _deadline(value: Any) -> Any:
 DeadlineField = Annotated[
     Deadline,
     BeforeValidator(_deadline),
-    AlsoWritten({"type": "string", "description": "A hard deadline after this time."}),
+    AlsoWritten({"type": "string", "pattern": DURATION_PATTERN}),
 ]
 """A deadline; a bare duration is a hard one."""
 
@@ -83,6 +87,14 @@ class RetryAfter(Options):
         description="`instead` of the policy's own delay; `lower_bound`: the longer of the two; or a formula of `d`, "
         "the own delay, `hint` and `u`, such as `max(d, min(hint, d + 5s))`.",
     )
+
+    @field_validator("applies_as")
+    @classmethod
+    def _is_a_formula(cls, text: str) -> str:
+        if text not in HINT_WORDS:
+            parse(text, HINT_NAMES)
+        return text
+
     resets: bool = Field(default=False, description="Whether the next delay is that of a first retry again.")
     decides: bool = Field(
         default=False, description="Whether an answer that names a wait is retried whatever `retry_on` says."

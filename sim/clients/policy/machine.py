@@ -38,7 +38,8 @@ from sim.clients.policy.call import Call
 from sim.clients.policy.judging import Answer, Verdict
 from sim.clients.policy.passage import Level, Passage
 from sim.clients.policy.rules import NO_LIMIT
-from sim.clients.policy.shared import NOTHING_SHARED, Shared, state_of_delays
+from sim.clients.policy.shared import NOTHING_SHARED
+from sim.clients.policy.sharing import shared_parts, state_of_delays
 from sim.clients.policy.spent import CALLS, SLEEPS, Spent
 from sim.history.traffic import CallEnd
 from sim.history.vocabulary import NEVER, REFUSED, TIMED_OUT, Outcome
@@ -184,7 +185,9 @@ class Run:
         self.shift = 0
         """Retries of the shared counter before the last Retry-After that reset it."""
         self.states = (
-            [state_of_delays(self, law) for law in range(len(rules.laws))] if rules.remembers else rules.no_states
+            [state_of_delays(self, law) for law in range(len(rules.laws))]
+            if rules.remembers
+            else [[]] * len(rules.laws)
         )
         """What the delay laws remember."""
         self.slept_ns = NEVER
@@ -194,7 +197,7 @@ class Run:
         self.started_ns = self.tried_ns = self.put_back_ns = around.clock.now_ns
         self.callbacks: Any = None
         self.spent = None if rules.deadline is None else Spent(rules.deadline, self.clock, self._deadline_passed)
-        self.shared = Shared(self) if rules.shares else NOTHING_SHARED
+        self.shared = shared_parts(self) if rules.shares else NOTHING_SHARED
         self.more = 0
         """Copies that may still be sent in the present try."""
         self.entry: Passage | None = None

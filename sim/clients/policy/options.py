@@ -10,15 +10,16 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, fi
 from pydantic_core import PydanticCustomError
 
 from sim.clients.cells import REQUEST, Scope
-from sim.clients.policy.answers import FAILURES, AnswerName, name_that_fits
+from sim.clients.policy.answers import ANSWER_PATTERN, FAILURES, AnswerName, name_that_fits
 from sim.clients.policy.breakers import BreakerOptions
 from sim.clients.policy.budgets import BudgetOptions
 from sim.clients.policy.delays import ConstantDelay, DelayField, NoDelay
 from sim.clients.policy.gates import BulkheadOptions, CallerRateLimitOptions
 from sim.clients.policy.hedges import Hedge
 from sim.clients.policy.limits import AFTER_ATTEMPT, HARD, DeadlineField, Pickup, Redeliver, RetryAfter
-from sim.options.model import Options
+from sim.options.model import DurationNs, Options
 from sim.options.part_name import PartName
+from sim.options.shorthand import AlsoWritten
 from sim.world.services.options import refuse
 
 MOST_ATTEMPTS: Final = 1_000_000
@@ -53,10 +54,18 @@ Attempts = Annotated[
 """A number of tries, the first included; in memory None for `unlimited`."""
 
 
+_OneAnswer: Final = BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)
+
+
 class Case(Options):
     """How answers of some kinds are handled; keys that are not written are those of the policy."""
 
-    on: Annotated[tuple[AnswerName, ...], Field(strict=False, min_length=1, max_length=MOST_CASES)]
+    on: Annotated[
+        tuple[AnswerName, ...],
+        Field(strict=False, min_length=1, max_length=MOST_CASES),
+        _OneAnswer,
+        AlsoWritten({"type": "string", "pattern": ANSWER_PATTERN}),
+    ]
     delay: DelayField | None = None
     attempts: Attempts = None
     counter: Literal["shared", "own"] = Field(
@@ -87,6 +96,8 @@ class PolicyOptions(Options):
     retry_on: Annotated[
         tuple[AnswerName, ...],
         Field(strict=False, max_length=MOST_CASES, description="The answers that are retried."),
+        _OneAnswer,
+        AlsoWritten({"type": "string", "pattern": ANSWER_PATTERN}),
     ] = FAILURES
     final: Literal["gives_up", "retried"] = Field(
         default="gives_up", description="What becomes of an error that is marked as final."
@@ -96,6 +107,16 @@ class PolicyOptions(Options):
     )
     cases: Annotated[tuple[Case, ...], Field(strict=False, max_length=MOST_CASES)] = Field(
         default=(), description="Answers that are handled otherwise; the first that matches counts."
+    )
+    delay_from: Literal["end", "start"] = Field(
+        default="end",
+        description="`start`: a delay counts from the start of the try that failed, as a visibility timeout does.",
+    )
+    due_floor: Annotated[DurationNs, Field(gt=0)] | None = Field(
+        default=None, description="The instant of a retry is cut to a multiple of it, up to that much early."
+    )
+    sleeps_after_last: bool = Field(
+        default=False, description="Whether the delay is slept even after the last try, before the failure is told."
     )
     pickup: Pickup | None = Field(default=None, description="A retry that is due waits for its worker's next look.")
     redeliver: Redeliver | None = Field(
@@ -111,7 +132,7 @@ class PolicyOptions(Options):
         description="Whose state budget, breaker, bulkhead and rate limit are: `client` unless stated. In isolated "
         "worlds each request is alone.",
     )
-    order: Annotated[tuple[Layer, ...], Field(strict=False)] = Field(
+    order: Annotated[tuple[Layer, ...], Field(strict=False, max_length=len(ORDER))] = Field(
         default=ORDER,
         description="Outermost first; left of `retry` once a request, right of it every try, right of `hedge` every "
         "copy.",
@@ -123,7 +144,11 @@ class PolicyOptions(Options):
         missing = [layer for layer in ORDER if layer not in order]
         if missing or len(set(order)) < len(order):
             twice = next((layer for layer in order if order.count(layer) > 1), "")
-            wrong = f"'{twice}' stands there twice" if twice else f"{', '.join(missing)} is missing"
+            wrong = (
+                f"'{twice}' stands there twice"
+                if twice
+                else f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
+            )
             raise ValueError(f"the order has each layer once, in any order: {', '.join(ORDER)}; {wrong}")
         if order.index(HEDGE) < order.index(RETRY):
             raise ValueError(
@@ -165,7 +190,7 @@ class PolicyOptions(Options):
                         "`kind: after_attempt`"
                     ),
                 )
-        if "scope" in self.model_fields_set and not any(getattr(self, block) is not None for block in SHARED):
+        if self.scope is not None and not any(getattr(self, block) is not None for block in SHARED):
             uses_state = getattr(self.delay, "state", None) == "client" or hedge is not None
             if not uses_state:
                 yield ("scope",), f"cannot matter: there is no {', no '.join(SHARED)}"

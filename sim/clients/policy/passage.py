@@ -9,7 +9,6 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from sim.clients.policy.answers import name_that_fits
 from sim.clients.policy.breakers import REFUSED
 from sim.clients.policy.rules import Gate
 from sim.history.vocabulary import NEVER
@@ -18,7 +17,7 @@ from sim.kernel.alarm import Alarm
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sim.clients.policy.machine import Run
+    from sim.clients.policy.party import Party
 
 
 class Level(IntEnum):
@@ -49,7 +48,7 @@ class Passage:
 
     def __init__(
         self,
-        run: Run,
+        run: Party,
         level: Level,
         gates: tuple[Gate, ...],
         entered: Callable[[Passage], None],
@@ -176,8 +175,9 @@ class Passage:
         waiting: list[Passage] = []
         for gate, ticket in reversed(self._held):
             if gate == Gate.breaker:
-                if answered and (not failed or name_that_fits(kind, run.rules.breaker_counts) is not None):
-                    run.shared.breaker.answered(now_ns, ticket, failed=failed, took_ns=took_ns)
+                counts = run.shared.breaker.failed(kind) if failed else False
+                if answered and counts is not None:
+                    run.shared.breaker.answered(now_ns, ticket, failed=counts, took_ns=took_ns)
                 else:
                     run.shared.breaker.uncounted(now_ns, ticket)
             elif gate == Gate.bulkhead:

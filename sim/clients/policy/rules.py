@@ -131,10 +131,12 @@ class Rules:
     """Of the first look; `NO_LIMIT` if it is random."""
     redeliver_ns: int
     redeliver_from_end: bool
+    delay_from_start: bool
+    due_floor_ns: int
+    """Instants of retries are cut to a multiple of it; 1 leaves them as they are."""
+    sleeps_after_last: bool
     budget: BudgetOptions | None
     breaker: BreakerOptions | None
-    breaker_counts: tuple[str, ...]
-    """The answers that its breaker takes for failures."""
     bulkhead: BulkheadOptions | None
     rate_limit: CallerRateLimitOptions | None
     hedge: Hedge | None
@@ -145,26 +147,12 @@ class Rules:
     request_gates: tuple[Gate, ...]
     try_gates: tuple[Gate, ...]
     copy_gates: tuple[Gate, ...]
+    shares: bool
+    """Whether a part of it has state besides that of a request's tries."""
+    remembers: bool
+    """Whether a delay depends on those before it."""
     copy_times_out: bool
     """Whether the timeout is that of a copy, and nothing stands between it and the call."""
-
-    @property
-    def no_states(self) -> list[list[float]]:
-        """What the delay laws remember if they remember nothing."""
-        return [[]] * len(self.laws)
-
-    @property
-    def shares(self) -> bool:
-        """Whether a part of it has state besides that of a request's tries."""
-        parts = (self.budget, self.breaker, self.bulkhead, self.rate_limit, self.pickup_every)
-        return any(part is not None for part in parts) or (
-            self.hedge is not None and isinstance(self.hedge.after, AfterPercentile)
-        )
-
-    @property
-    def remembers(self) -> bool:
-        """Whether a delay depends on those before it."""
-        return any(law.start() for law in self.laws)
 
     def retries(self, kind: str) -> bool:
         """Tell whether answers of a kind are retried."""
@@ -188,7 +176,11 @@ def rules_of(options: PolicyOptions) -> Rules:
     cases.append(CaseRules((), _limit(options.attempts), 0, SHARED_COUNTER, needs_hint=False))
     request_gates, try_gates, copy_gates = _gates(options)
     pickup, redeliver = options.pickup, options.redeliver
+    parts = (*(getattr(options, part) for part in SHARED), options.pickup)
+    by_latency = options.hedge is not None and isinstance(options.hedge.after, AfterPercentile)
     return Rules(
+        shares=by_latency or any(part is not None for part in parts),
+        remembers=any(law.start() for law in laws),
         attempts=_limit(options.attempts),
         both_limits=options.limits == "all",
         laws=tuple(laws),
@@ -204,9 +196,11 @@ def rules_of(options: PolicyOptions) -> Rules:
         pickup_phase_ns=NO_LIMIT if pickup is None or pickup.phase == "random" else pickup.phase,
         redeliver_ns=NO_LIMIT if redeliver is None else redeliver.after,
         redeliver_from_end=redeliver is not None and redeliver.counted_from == "end",
+        delay_from_start=options.delay_from == "start",
+        due_floor_ns=options.due_floor or 1,
+        sleeps_after_last=options.sleeps_after_last,
         budget=options.budget,
         breaker=options.breaker,
-        breaker_counts=() if options.breaker is None else options.breaker.counts,
         bulkhead=options.bulkhead,
         rate_limit=options.rate_limit,
         hedge=options.hedge,
@@ -263,7 +257,7 @@ def _hint(options: PolicyOptions) -> HintRules | None:
     hint = options.retry_after
     if hint is None or not hint.obey:
         return None
-    text = {"instead": None, "lower_bound": "max(d, hint)"}.get(hint.applies_as, hint.applies_as)
+    text = limits.HINT_WORDS.get(hint.applies_as, hint.applies_as)
     code = None if text is None else encode(parse(text, limits.HINT_NAMES), limits.HINT_NAMES)
     return HintRules(
         at_most_ns=NO_LIMIT if hint.at_most is None else hint.at_most,

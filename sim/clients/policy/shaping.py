@@ -6,14 +6,18 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from sim.clients.policy.delay_law import ENTRY, DelayLaw
+from sim.clients.policy.delay_law import DelayLaw
+from sim.clients.policy.delay_names import ENTRY, NAMES
 from sim.kernel.durations import RUNAWAY_NS, format_duration
 from sim.laws.formulas import parse
 from sim.options.model import DurationNs, Options, Share
 from sim.options.single_key import SingleKey
 
-NAMES: Final = ("n", "u", "u2", "u_previous", "previous", "elapsed", ENTRY)
-"""What formulas of delays can ask for."""
+MOST_ENTRIES: Final = 1000
+Then = Annotated[
+    Literal["repeat", "stop"],
+    Field(description="Behind the last entry of a table: it repeats, or there is no further retry."),
+]
 Positive = Annotated[DurationNs, Field(gt=0)]
 
 
@@ -146,8 +150,8 @@ class ShapedDelay(BoundKeys):
         lets, text = self.formula()
         overflow_ns = self.cap if self.overflow is None else self.overflow
         return DelayLaw(
-            body=parse(text, {*NAMES, *lets}),
-            lets=tuple((name, parse(value, NAMES)) for name, value in lets.items()),
+            body=parse(text, {*NAMES, ENTRY, *lets}),
+            lets=tuple((name, parse(value, {*NAMES, ENTRY})) for name, value in lets.items()),
             first_ns=self.first,
             overflow_ns=RUNAWAY_NS if overflow_ns is None else overflow_ns,
             place=place,

@@ -22,7 +22,7 @@ from pydantic_core import PydanticCustomError
 
 from sim.clients.policy.answers import ScopeField
 from sim.clients.policy.budget_cell import Budget, Level
-from sim.kernel.durations import NS_PER_S
+from sim.kernel.durations import NS_PER_S, format_duration
 from sim.kernel.errors import InternalError
 from sim.options.model import DURATION_PATTERN, DurationNs, Options, Rate
 from sim.options.percentage import PercentOrRatio, PercentOrShare, exact
@@ -156,7 +156,7 @@ def _life_or_duration(value: object) -> object:
 LifeOrDuration = Annotated[
     Annotated[DurationNs, Field(gt=0)] | None,
     BeforeValidator(_life_or_duration),
-    PlainSerializer(lambda value: LIFE if value is None else value),
+    PlainSerializer(lambda of_ns: LIFE if of_ns is None else format_duration(of_ns)),
     WithJsonSchema({"anyOf": [{"const": LIFE}, {"type": "string", "pattern": DURATION_PATTERN}]}),
 ]
 

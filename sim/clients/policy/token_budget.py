@@ -28,147 +28,33 @@ Who does it so:
   is not enough.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final, Literal, NamedTuple, Self
+from typing import Final, Literal, NamedTuple, Self
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, model_validator
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
+from pydantic import Field, model_validator
 
-from sim.clients.policy.answers import ScopeField, check_answer_name, name_that_fits
+from sim.clients.policy.answers import ScopeField, name_that_fits
 from sim.clients.policy.budget_cell import Budget, Level
+from sim.clients.policy.token_forms import (
+    ELSE,
+    LAST_COST,
+    THOUSAND,
+    Allows,
+    Costs,
+    OnSuccess,
+    Refund,
+    Start,
+    Tokens,
+    thousandths,
+    written,
+)
 from sim.kernel.durations import NS_PER_S
 from sim.kernel.errors import InternalError
 from sim.options.model import Options
-from sim.options.percentage import exact
 
-THOUSAND: Final = 1000
-"""Parts of a token."""
-MOST_TOKENS: Final = 1e9
-ELSE: Final = "else"
-LAST_COST: Final = "last_cost"
 THE_LAST: Final = -1
 """In place of an encoded amount: what the last retry paid."""
 AT_LEAST_COST: Final = -1
 """In place of an encoded bound."""
-
-
-class Refund(NamedTuple):
-    """What a success brings back: of a request without a retry, and of one with retries."""
-
-    clean: float
-    retried: float | Literal["last_cost"]
-
-
-class _Form:
-    """Annotation of a value that files write in several forms, by the functions that read and write it."""
-
-    def __init__(self, read: Callable[[Any], Any], write: Callable[[Any], Any], schema: JsonSchemaValue) -> None:
-        self._read = read
-        self._write = write
-        self._schema = schema
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        del source, handler
-        return core_schema.no_info_plain_validator_function(
-            self._read, serialization=core_schema.plain_serializer_function_ser_schema(self._write)
-        )
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        del schema, handler
-        return self._schema
-
-
-def _amount(value: Any, *, or_else: str = "") -> float:
-    if not isinstance(value, bool) and isinstance(value, int | float) and 0 <= value <= MOST_TOKENS:
-        thousandths = exact(value) * THOUSAND
-        if thousandths.denominator == 1:
-            return float(value)
-    raise PydanticCustomError(
-        "tokens",
-        "expected a number of tokens from 0 to {most} with at most three digits after the point{or_else}, not {value}",
-        {"most": f"{MOST_TOKENS:,.0f}", "or_else": or_else and f", or {or_else}", "value": str(value)[:40]},
-    )
-
-
-def _written(amount: float) -> int | float:
-    return int(amount) if amount.is_integer() else amount
-
-
-def _amount_or(*words: str) -> _Form:
-    listed = " or ".join(f"'{word}'" for word in words)
-    return _Form(
-        lambda value: value if value in words else _amount(value, or_else=listed),
-        lambda value: value if isinstance(value, str) else _written(value),
-        {"anyOf": [_AMOUNT_SCHEMA, {"enum": list(words)}]},
-    )
-
-
-def _costs(value: Any) -> tuple[tuple[str, float], ...]:
-    if isinstance(value, tuple):
-        value = dict(value)
-    if not isinstance(value, Mapping):
-        return ((ELSE, _amount(value, or_else="numbers by answer, such as {timed_out: 10, else: 5}")),)
-    costs, mistakes = [], []
-    for name, written in value.items():
-        try:
-            costs.append((name if name == ELSE else check_answer_name(str(name)), _amount(written)))
-        except PydanticCustomError as error:
-            mistakes.append(InitErrorDetails(type=error, loc=(str(name),), input=written))
-        except ValueError as error:
-            reason = PydanticCustomError("answer", "{reason}", {"reason": str(error)})
-            mistakes.append(InitErrorDetails(type=reason, loc=(str(name),), input=name))
-    if ELSE not in value:
-        missing = PydanticCustomError("missing_else", "a cost by answer says with `else` what all others cost", {})
-        mistakes.append(InitErrorDetails(type=missing, loc=(), input=value))
-    if mistakes:
-        raise ValidationError.from_exception_data("cost", mistakes)
-    return tuple(costs)
-
-
-def _written_costs(costs: tuple[tuple[str, float], ...]) -> Any:
-    written = {name: _written(cost) for name, cost in costs}
-    return written[ELSE] if len(written) == 1 else written
-
-
-def _refund(value: Any) -> Refund:
-    if isinstance(value, Refund):
-        return value
-    if value == LAST_COST:
-        return Refund(0.0, LAST_COST)
-    forms = "'last_cost', or both by how it succeeded, such as {clean: 1, retried: last_cost}"
-    if not isinstance(value, Mapping):
-        amount = _amount(value, or_else=forms)
-        return Refund(amount, amount)
-    if set(value) != {"clean", "retried"}:
-        keys = ", ".join(str(key)[:40] for key in value) or "none"
-        raise PydanticCustomError("refund", "expected the keys clean and retried, not {keys}", {"keys": keys})
-    retried = value["retried"]
-    return Refund(
-        _amount(value["clean"]), LAST_COST if retried == LAST_COST else _amount(retried, or_else="'last_cost'")
-    )
-
-
-def _written_refund(refund: Refund) -> Any:
-    if refund == (0.0, LAST_COST):
-        return LAST_COST
-    retried = refund.retried if isinstance(refund.retried, str) else _written(refund.retried)
-    return retried if refund.clean == refund.retried else {"clean": _written(refund.clean), "retried": retried}
-
-
-def _test(value: Any) -> Any:
-    if isinstance(value, Mapping) and set(value) == {"above"}:
-        return _amount(value["above"])
-    if value in ("at_least_cost", "above_half") or (isinstance(value, float) and 0 <= value <= MOST_TOKENS):
-        return value
-    raise PydanticCustomError(
-        "allows", "expected at_least_cost, above_half or a number such as {example}", {"example": "{above: 1.0}"}
-    )
-
-
-_AMOUNT_SCHEMA: Final[JsonSchemaValue] = {"type": "number", "minimum": 0, "maximum": MOST_TOKENS}
-Tokens = Annotated[float, _Form(_amount, _written, _AMOUNT_SCHEMA)]
-"""A number of tokens, in whole thousandths."""
 
 
 class EncodedTokens(NamedTuple):
@@ -195,67 +81,20 @@ class TokensOptions(Options):
     """Retries cost tokens. Without an income it is a fixed stock: `start` and no more."""
 
     capacity: Tokens = Field(description="The most tokens.")
-    start: Annotated[float | str, _amount_or("full", "empty")] = Field(
-        default="full", description="How many there are at first: `full`, `empty` or a number."
-    )
-    cost: Annotated[
-        tuple[tuple[str, float], ...],
-        _Form(
-            _costs,
-            _written_costs,
-            {"anyOf": [_AMOUNT_SCHEMA, {"type": "object", "additionalProperties": _AMOUNT_SCHEMA, "required": [ELSE]}]},
-        ),
-    ] = Field(
+    start: Start = Field(default="full", description="How many there are at first: `full`, `empty` or a number.")
+    cost: Costs = Field(
         default=((ELSE, 1.0),),
         description="What a retry costs, or by answer `{timed_out: 10, else: 5}`; the more special name counts.",
         json_schema_extra={"default": 1},
     )
-    on_success: Annotated[
-        Refund,
-        _Form(
-            _refund,
-            _written_refund,
-            {
-                "anyOf": [
-                    _AMOUNT_SCHEMA,
-                    {"const": LAST_COST},
-                    {
-                        "type": "object",
-                        "properties": {
-                            "clean": _AMOUNT_SCHEMA,
-                            "retried": {"anyOf": [_AMOUNT_SCHEMA, {"const": LAST_COST}]},
-                        },
-                        "required": ["clean", "retried"],
-                        "additionalProperties": False,
-                    },
-                ]
-            },
-        ),
-    ] = Field(
+    on_success: OnSuccess = Field(
         default=Refund(0.0, 0.0),
         description="What a success brings: a number, `last_cost`, or `{clean: 1, retried: last_cost}`.",
         json_schema_extra={"default": 0},
     )
     on_request: Tokens = Field(default=0.0, description="What a request that starts brings.")
     per_second: Tokens = Field(default=0.0, description="What a second brings.")
-    allows: Annotated[
-        str | float,
-        _Form(
-            _test,
-            lambda value: value if isinstance(value, str) else {"above": _written(value)},
-            {
-                "anyOf": [
-                    {"enum": ["at_least_cost", "above_half"]},
-                    {
-                        "type": "object",
-                        "properties": {"above": _AMOUNT_SCHEMA},
-                        "required": ["above"],
-                        "additionalProperties": False,
-                    },
-                ]
-            },
-        ),
-    ] = Field(
+    allows: Allows = Field(
         default="at_least_cost",
         description="When a retry may go: `at_least_cost`, `above_half` of the capacity, or `{above: 1.0}`.",
     )
@@ -275,14 +114,23 @@ class TokensOptions(Options):
         if not self.capacity:
             raise ValueError("a budget of 0 tokens never allows a retry; leave out the retries instead")
         if isinstance(self.start, float) and self.start > self.capacity:
-            raise ValueError(f"start exceeds the capacity of {_written(self.capacity)} tokens")
+            raise ValueError(f"start exceeds the capacity of {written(self.capacity)} tokens")
+        income = (self.on_request, self.per_second, self.on_success.clean)
+        needs_tokens = self.allows != "at_least_cost" or all(cost for _, cost in self.cost)
+        if needs_tokens and not self.start_thousandths and not any(income):
+            # What a success after a retry brings is none: no retry ever goes.
+            raise ValueError("it starts empty and nothing brings tokens, so no retry could ever go")
         if self.allows == "at_least_cost":
             for name, cost in self.cost:
                 if cost > self.capacity:
                     what = "a retry" if name == ELSE else f"a retry after {name}"
-                    raise ValueError(f"{what} costs more than the capacity of {_written(self.capacity)} tokens: never")
+                    raise ValueError(f"{what} costs more than the capacity of {written(self.capacity)} tokens: never")
         if isinstance(self.allows, float) and self.allows >= self.capacity:
             raise ValueError("allows: the level is never above the capacity, so no retry could go")
+        return self
+
+    @model_validator(mode="after")
+    def _knows_who_pays(self) -> Self:
         if self.charges == "on_failure":
             if self.takes == "at_start":
                 raise ValueError("takes: at_start says when a retry pays, but with charges: on_failure failures pay")
@@ -290,33 +138,35 @@ class TokensOptions(Options):
                 raise ValueError("on_success: last_cost is what a retry paid, but with charges: on_failure none pays")
         return self
 
+    @property
+    def start_thousandths(self) -> int:
+        """How many thousandths of a token there are at first."""
+        if isinstance(self.start, str):
+            return thousandths(self.capacity) if self.start == "full" else 0
+        return thousandths(self.start)
+
     def encoded(self) -> EncodedTokens:
         """Return the whole numbers that a cell runs from."""
-        capacity = _thousandths(self.capacity)
-        starts = {"full": capacity, "empty": 0}
+        capacity = thousandths(self.capacity)
         by_name = sorted(self.cost, key=lambda item: item[0] == ELSE)
         retried = self.on_success.retried
         if isinstance(self.allows, float):
-            above_doubled = 2 * _thousandths(self.allows)
+            above_doubled = 2 * thousandths(self.allows)
         else:
             above_doubled = capacity if self.allows == "above_half" else AT_LEAST_COST
         return EncodedTokens(
             capacity=capacity,
-            start=starts[self.start] if isinstance(self.start, str) else _thousandths(self.start),
-            costs=tuple((name, _thousandths(cost)) for name, cost in by_name),
-            clean=_thousandths(self.on_success.clean),
-            retried=THE_LAST if isinstance(retried, str) else _thousandths(retried),
-            on_request=_thousandths(self.on_request),
-            per_second=_thousandths(self.per_second),
+            start=self.start_thousandths,
+            costs=tuple((name, thousandths(cost)) for name, cost in by_name),
+            clean=thousandths(self.on_success.clean),
+            retried=THE_LAST if isinstance(retried, str) else thousandths(retried),
+            on_request=thousandths(self.on_request),
+            per_second=thousandths(self.per_second),
             above_doubled=above_doubled,
             on_failure=int(self.charges == "on_failure"),
             sleeps_if_empty=int(self.empty == "sleep"),
             takes_at_start=int(self.takes == "at_start"),
         )
-
-
-def _thousandths(amount: float) -> int:
-    return int(exact(amount) * THOUSAND)
 
 
 class TokenBudget(Budget):

@@ -7,6 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from sim.history.entities import NOT_YET, Attempt, Request, when
+from sim.history.policy_events import TryRefused
 from sim.history.vocabulary import GAVE_UP, RETURNED, SUCCESS
 from sim.kernel.durations import NS_PER_MS, format_duration
 from sim.promises.invariant import Violation, breach, invariant
@@ -200,10 +201,14 @@ def _off_law_of_polls(request: Request, poll: Job, wait_ns: int, what: str, boun
 
 @invariant()
 def no_sleep_after_last_attempt(view: View) -> Iterator[Violation]:
-    """A client that gives up, or has succeeded, does not sleep after its last attempt."""
+    """A client that gives up, or has succeeded, does not sleep after its last attempt, made or refused by itself."""
+    refused: dict[int, int] = {
+        event.request: at for at, event in enumerate(view.events) if isinstance(event, TryRefused)
+    }
     for request in view.requests.values():
         if request.sleeps and request.attempts and request.outcome in {SUCCESS, GAVE_UP}:
             last_at = max(attempt.at for attempt in request.attempts if attempt.at < request.settled_at)
+            last_at = max(last_at, refused.get(request.number, last_at))
             for at, sleep in request.sleeps:
                 if last_at < at < request.settled_at:
                     text = (

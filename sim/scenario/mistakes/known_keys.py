@@ -72,4 +72,6 @@ def _is_another_kind(schema: Schema, value: Any) -> bool:
         return False
     if "const" in kind:
         return bool(value["kind"] != kind["const"])
+    if "enum" in kind:
+        return value["kind"] not in kind["enum"]
     return value["kind"] in kind.get("not", {}).get("enum", ())

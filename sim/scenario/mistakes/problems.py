@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 
 Path = tuple[str | int, ...]
 """The keys and indexes that lead from the root of a scenario to one of its values."""
@@ -136,10 +135,3 @@ def _steps(path: Sequence[str | int]) -> Iterator[str]:
 def shorten(text: str, longest: int = 60) -> str:
     """Cut a text that is too long for a message."""
     return text if len(text) <= longest else text[: longest - 3] + "..."
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?` for the nearest known word, else nothing."""
-    folded = {candidate.lower(): candidate for candidate in known if candidate != word}
-    near = get_close_matches(word[:100].lower(), folded, n=1, cutoff=0.6)
-    return f"; did you mean '{folded[near[0]]}'?" if near else ""

@@ -10,12 +10,17 @@ from pydantic_core import ErrorDetails
 
 from sim.expect.expectations import ExpressionError
 from sim.kernel.durations import format_duration, parse_duration
+from sim.laws.formulas import FormulaError
+from sim.options.near_words import did_you_mean
 from sim.options.shorthand import NEITHER_FORM
 from sim.options.single_key import UNKNOWN_KEY
-from sim.scenario.mistakes.problems import Path, Problem, did_you_mean, shorten
+from sim.scenario.mistakes.problems import Path, Problem, shorten
 
 UNKNOWN_WORD = "unknown_word"
-"""The type of the error for a word that is not in `ctx["allowed"]`; `ctx["what"]` says what the words name."""
+"""The type of the error for a word that is not in `ctx["allowed"]`; `ctx["what"]` says what the words name.
+
+If there are too many to tell, `ctx["also"]` has those that are only suggested, `ctx["listed"]` where they are listed.
+"""
 
 IS_MISSING = "is missing"
 MOST_LISTED = 12
@@ -41,7 +46,7 @@ def _problem(details: ErrorDetails, tree: Any, allowed_keys: AllowedKeys) -> Pro
         hint = did_you_mean(str(path[-1]), context["allowed"]) or _list(context["allowed"])
         return Problem(path, f"unknown {context['what']} '{shorten(str(path[-1]))}'{hint}", at_key=True)
     inner = context.get("error")
-    if isinstance(inner, ExpressionError):
+    if isinstance(inner, ExpressionError | FormulaError):
         return Problem(path, inner.reason, offset=inner.column - 1)
     return Problem(path, _reason(kind, context, value, details["msg"]))
 
@@ -123,7 +128,9 @@ def _other_word(context: Mapping[str, Any]) -> str:
 
 def _unknown_word(context: Mapping[str, Any]) -> str:
     allowed, word = context["allowed"], str(context["word"])
-    hint = did_you_mean(word, allowed) or f"; known are {', '.join(allowed[:MOST_LISTED])}"
+    told = [f"known are {', '.join(allowed[:MOST_LISTED])}"] if allowed else []
+    told += [context["listed"]] if "listed" in context else []
+    hint = did_you_mean(word, [*allowed, *context.get("also", ())]) or f"; {', and '.join(told)}"
     return f"there is no {context['what']} '{shorten(word)}'{hint}"
 
 

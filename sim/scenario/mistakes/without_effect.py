@@ -10,6 +10,7 @@ from typing import Any
 
 from sim.retriers.base import ClientRetrier
 from sim.scenario.mistakes.problems import Path
+from sim.scenario.parts.policies import scopes_of_more
 from sim.scenario.parts.retrier import find_retrier
 from sim.scenario.tree import Tree, written
 
@@ -66,6 +67,8 @@ def _no_effect_if_isolated(tree: Tree) -> Iterator[NoEffect]:
     yield from _no_effect(
         tree, f"{alone}, but requests meet at services: write `world: shared`", "services", neutral={}
     )
+    for place in scopes_of_more(tree.get("retrier")):
+        yield from _no_effect(tree, f"{alone}, and so is the state of its policy", "retrier", *map(str, place))
     single = "in an isolated world, which adds requests; write `requests_at_most`"
     yield from _no_effect(tree, single, "precision", "replications_at_most")
     yield from _no_effect(

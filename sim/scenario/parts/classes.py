@@ -11,7 +11,7 @@ from pydantic_core import CoreSchema
 
 from sim.options.model import DurationNs, Options, Share
 from sim.options.part_name import PartName
-from sim.scenario.parts.retrier import RetrierChoice, RetrierField
+from sim.scenario.parts.retrier import POLICY, PRESET, RetrierChoice, RetrierField
 from sim.scenario.tree import Tree
 from sim.world.actions import ActionOptions
 from sim.world.outcomes import SHARE_TOLERANCE
@@ -121,9 +121,11 @@ def _with_retrier(one: Any, values: Tree) -> Any:
 
 
 def whole_retrier(own: Mapping[str, Any], scenarios: Any) -> Mapping[str, Any]:
-    """Return the retrier of a class that writes these options: with a kind they are all."""
+    """Return the retrier of a class that writes these options: with a kind or a preset they are all."""
     if "kind" in own:
         return own
+    if PRESET in own:
+        return {"kind": POLICY, **own}
     if isinstance(scenarios, RetrierChoice):
         scenarios = {"kind": scenarios.kind, **scenarios.options.model_dump(exclude_unset=True)}
     elif isinstance(scenarios, str):

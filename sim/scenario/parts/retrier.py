@@ -1,16 +1,29 @@
-"""The retrier of a scenario: a name, or a name and the options of that retrier."""
+"""The retrier of a scenario: a name, or a name and the options of that retrier.
+
+The name of a preset stands for the policy that it is, so what follows only sees policies.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SerializationInfo, ValidationError, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from sim.options.model import Options, file_rules
+from sim.retriers import presets
 from sim.retriers.base import Retrier
 from sim.retriers.registry import KINDS, known_kinds, load, retrier_class
 from sim.scenario.mistakes.pydantic_words import UNKNOWN_WORD
+
+POLICY: Final = "policy"
+PRESET: Final = "preset"
+_LISTED: Final = "`retrysim presets` lists the presets"
+
+
+def is_preset(kind: str) -> bool:
+    """Tell whether a kind is the name of a preset; a retrier of another distribution with that name comes first."""
+    return kind in presets.names() and kind not in known_kinds()
 
 
 def find_retrier(kind: str, trusted: Sequence[str] = ()) -> type[Retrier]:
@@ -18,7 +31,17 @@ def find_retrier(kind: str, trusted: Sequence[str] = ()) -> type[Retrier]:
 
     Raises LookupError, TypeError or ImportError.
     """
-    return load(kind) if kind in trusted else retrier_class(kind)
+    return load(kind) if kind in trusted else retrier_class(POLICY if is_preset(kind) else kind)
+
+
+def preset_of(retrier: Any) -> presets.Preset | None:
+    """Return the preset that a retrier of a file names, as its kind or below `preset`; None if it names none."""
+    written = retrier if isinstance(retrier, Mapping) else {"kind": retrier}
+    kind = written.get("kind")
+    name = written.get(PRESET) if kind == POLICY else kind
+    if not isinstance(name, str) or name not in presets.names() or (name == kind and not is_preset(name)):
+        return None
+    return presets.find(name)
 
 
 class RetrierChoice(Options):
@@ -57,17 +80,18 @@ class RetrierField:
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         del schema
         kinds = sorted(KINDS)
+        named = [*kinds, *presets.names()]
         mine = {
             "title": "A retrier of another distribution",
             "type": "object",
             "required": ["kind"],
-            "properties": {"kind": {"type": "string", "not": {"enum": kinds}}},
+            "properties": {"kind": {"type": "string", "not": {"enum": named}}},
         }
         ours = [
             _with_kind(kind, handler.resolve_ref_schema(handler(find_retrier(kind).Options.__pydantic_core_schema__)))
             for kind in kinds
         ]
-        return {"anyOf": [{"enum": kinds}, {"type": "string"}, *ours, mine]}
+        return {"anyOf": [{"enum": named}, {"type": "string"}, *ours, mine]}
 
 
 def options_schema(kind: str, trusted: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -76,10 +100,18 @@ def options_schema(kind: str, trusted: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 def _with_kind(kind: str, options: dict[str, Any]) -> dict[str, Any]:
+    keys: dict[str, Any] = {"kind": {"const": kind}}
+    if kind == POLICY:
+        # What a preset says can be changed as if it were written out.
+        described = "The policy of a library or a service, of which the other keys change parts."
+        keys = {
+            "kind": {"enum": [POLICY, *presets.names()]},
+            PRESET: {"enum": presets.names(), "description": described},
+        }
     return {
         **options,
         "title": f"Options of {kind}",
-        "properties": {"kind": {"const": kind}, **options.get("properties", {})},
+        "properties": {**keys, **options.get("properties", {})},
         "required": ["kind", *options.get("required", ())],
     }
 
@@ -104,9 +136,25 @@ def _validate(value: Any, info: ValidationInfo) -> RetrierChoice:
             raise _refused(kind, _unknown(kind)) from None
         reason = PydanticCustomError("retrier", "{reason}", {"reason": str(error)})
         raise _refused(kind, reason) from None
+    if kind not in trusted and (kind == POLICY or is_preset(kind)):
+        kind, options = POLICY, _without_preset(kind, options)
     return RetrierChoice(
         kind=kind, options=found.Options.model_validate(options, **file_rules(info.context)), trusted=kind in trusted
     )
+
+
+def _without_preset(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a policy, with those of its preset. Raises ValidationError."""
+    if kind == POLICY:
+        name = options.get(PRESET)
+        if PRESET in options and (not isinstance(name, str) or name not in presets.names()):
+            known = {"what": PRESET, "word": name, "allowed": (), "also": presets.names(), "listed": _LISTED}
+            raise _refused(name, PydanticCustomError(UNKNOWN_WORD, "unknown", known), PRESET)
+        return presets.expanded(options)
+    if PRESET in options:
+        reason = f"has no place beside the kind {kind}, which is a preset itself; write `kind: policy`"
+        raise _refused(options[PRESET], PydanticCustomError("retrier", "{reason}", {"reason": reason}), PRESET)
+    return presets.expanded({PRESET: kind, **options})
 
 
 def _unknown(kind: str) -> PydanticCustomError:
@@ -114,11 +162,12 @@ def _unknown(kind: str) -> PydanticCustomError:
         return PydanticCustomError(
             "retrier", "a file never imports code: name a class with --retrier MODULE:CLASS, here write a kind"
         )
-    return PydanticCustomError(UNKNOWN_WORD, "unknown", {"what": "retrier", "word": kind, "allowed": known_kinds()})
+    known = {"what": "retrier", "word": kind, "allowed": known_kinds(), "also": presets.names(), "listed": _LISTED}
+    return PydanticCustomError(UNKNOWN_WORD, "unknown", known)
 
 
-def _refused(kind: str, reason: PydanticCustomError) -> ValidationError:
-    return ValidationError.from_exception_data("retrier", [InitErrorDetails(type=reason, loc=("kind",), input=kind)])
+def _refused(value: Any, reason: PydanticCustomError, key: str = "kind") -> ValidationError:
+    return ValidationError.from_exception_data("retrier", [InitErrorDetails(type=reason, loc=(key,), input=value)])
 
 
 def _serialize(choice: RetrierChoice, info: SerializationInfo) -> dict[str, Any]:

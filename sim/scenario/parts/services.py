@@ -9,9 +9,10 @@ from typing_extensions import TypeAliasType
 
 from sim.options.either import Either
 from sim.options.model import DurationNs, Options
+from sim.options.near_words import did_you_mean
 from sim.options.part_name import PartName
 from sim.retriers.base import ClientRetrier
-from sim.scenario.mistakes.problems import Path, Problem, did_you_mean, shorten
+from sim.scenario.mistakes.problems import Path, Problem, shorten
 from sim.scenario.mistakes.pydantic_words import UNKNOWN_WORD
 from sim.scenario.parts.own_service import OwnServiceOptions
 from sim.scenario.parts.retrier import RetrierChoice, RetrierField, find_retrier

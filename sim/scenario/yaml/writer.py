@@ -28,6 +28,31 @@ def yaml_lines(node: Mapping[str, Any], notes: Mapping[str, str], above: str = "
             yield f"{indent}{_word(key)}: {flow_text(value)}{note}"
 
 
+def narrow_lines(node: Mapping[str, Any], width: int, indent: str = "") -> Iterator[str]:
+    """Yield the lines of a block mapping in which every part stands on one line if that fits `width` columns."""
+    for key, value in node.items():
+        line = f"{indent}{_word(key)}: {flow_text(value)}"
+        if len(line) <= width or not value or not isinstance(value, Mapping | list | tuple):
+            yield line
+        elif isinstance(value, Mapping):
+            yield f"{indent}{_word(key)}:"
+            yield from narrow_lines(value, width, f"{indent}  ")
+        else:
+            yield f"{indent}{_word(key)}:"
+            for entry in value:
+                yield from _narrow_entry(entry, width, f"{indent}  ")
+
+
+def _narrow_entry(entry: Any, width: int, indent: str) -> Iterator[str]:
+    line = f"{indent}- {flow_text(entry)}"
+    if len(line) <= width or not isinstance(entry, Mapping) or not entry:
+        yield line
+        return
+    lines = list(narrow_lines(entry, width, f"{indent}  "))
+    yield f"{indent}- {lines[0].removeprefix(f'{indent}  ')}"
+    yield from lines[1:]
+
+
 def flow_text(value: Any) -> str:
     """Write a value on one line."""
     if isinstance(value, Mapping):

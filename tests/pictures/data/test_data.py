@@ -16,6 +16,7 @@ from sim.api.run import run
 from sim.pictures import data as room
 from sim.pictures.data.bars import attempts_data
 from sim.pictures.data.comparison import comparison_data
+from sim.pictures.data.delays import delays_data
 from sim.pictures.data.heat_map import heat_data
 from sim.pictures.data.levels import Level, SweptCell, level
 from sim.pictures.data.over_time import CellOverTime, Shade, load_data, rejections_data, utilization_data
@@ -24,6 +25,7 @@ from sim.pictures.data.picture import Picture
 from sim.pictures.data.run import run_data, sweep_data
 from sim.pictures.data.story import timeline_data
 from sim.pictures.data.sweeps import metric_data
+from sim.retriers.presets import find
 from sim.scenario.load import parse
 from sim.text.reported import Cell
 from sim.text.tried import Tried
@@ -80,6 +82,7 @@ def pictures(make_cell: Callable[..., Cell], found: list[Tried], make_pair: Make
         rejections_data(over_time),
         utilization_data(over_time),
         comparison_data(make_pair(SPREAD, LATER)),
+        delays_data(find("stamina")),
         *(timeline_data(one.history, one.number, one.outcome) for one in stories),
     ]
 

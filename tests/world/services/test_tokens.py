@@ -53,3 +53,15 @@ def test_no_span_of_time_lets_more_through_than_the_burst_and_the_rate(
         now_ns += gap_ms * 1_000_000
         through += bucket.take(now_ns) == 0
         assert through <= burst + now_ns * parse_rate(rate) / NS_PER_S * (1 + 1e-12)
+
+
+def test_tokens_that_are_yet_to_come_are_reserved_in_turn() -> None:
+    bucket = TokenBucket(4.0, burst=1)
+    assert [bucket.reserve(0) for _ in range(3)] == [0, NS_PER_S // 4, NS_PER_S // 2]
+
+
+def test_a_reserved_token_is_not_there_for_another_call() -> None:
+    bucket = TokenBucket(4.0, burst=1)
+    bucket.reserve(0)
+    bucket.reserve(0)
+    assert bucket.take(NS_PER_S // 4) == NS_PER_S // 4

@@ -1,0 +1,50 @@
+"""A share is what its text says, not the binary number next to it."""
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from sim.options.percentage import PercentOrRatio, PercentOrShare, exact
+
+SHARE: TypeAdapter[float] = TypeAdapter(PercentOrShare)
+RATIO: TypeAdapter[float] = TypeAdapter(PercentOrRatio)
+
+
+def test_a_fifth_is_a_fifth() -> None:
+    assert exact(0.2) == Fraction(1, 5)
+
+
+@pytest.mark.parametrize(("written", "share"), [("50%", 0.5), ("33.3 %", 0.333), (" 0% ", 0.0), (1, 1.0), (0.07, 0.07)])
+def test_a_share_is_a_number_or_a_percentage(written: Any, share: float) -> None:
+    assert SHARE.validate_python(written) == share
+
+
+@given(st.integers(0, 100_000))
+def test_a_percentage_is_exactly_that_many_hundredths(thousandths: int) -> None:
+    text = f"{thousandths // 1000}.{thousandths % 1000:03d}%"
+    assert exact(SHARE.validate_python(text)) == Fraction(thousandths, 100_000)
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 1.01, "101%"])
+def test_a_share_beyond_the_whole_is_refused(wrong: Any) -> None:
+    with pytest.raises(ValidationError, match="a share lies between 0% and 100%, that is between 0 and 1"):
+        SHARE.validate_python(wrong)
+
+
+@pytest.mark.parametrize("wrong", ["half", "0.5", "-5%", "5%%", "9" * 40 + "%"])
+def test_a_text_that_is_no_percentage_is_refused(wrong: str) -> None:
+    with pytest.raises(ValidationError, match="expected a share such as 50% or"):
+        SHARE.validate_python(wrong)
+
+
+def test_a_ratio_may_exceed_one() -> None:
+    assert RATIO.validate_python("250%") == 2.5
+
+
+def test_a_ratio_above_a_thousand_is_refused() -> None:
+    with pytest.raises(ValidationError, match="a ratio lies between 0 and 1000"):
+        RATIO.validate_python(1000.5)
