@@ -53,7 +53,7 @@ from sim.contracts.platform import (
     store,
 )
 from sim.contracts.retrier import attempts, leaks, limits, polls, results
-from sim.contracts.services import calls, capacity, gates, layers, queues, rows, work
+from sim.contracts.services import calls, cancels, capacity, gates, layers, queues, rows, work
 from sim.contracts.services import effects as service_effects
 from sim.promises.invariant import EVENTUALLY, OVERALL, SOMETIMES, Invariant, Kind, Violation, breach, invariant
 from sim.promises.terms import Terms
@@ -168,6 +168,7 @@ PLATFORM: tuple[Invariant, ...] = (
     calls.calls_arrive,
     calls.calls_go_one_way,
     calls.calls_answered,
+    cancels.cancels_stop_calls,
     queues.calls_served_in_order,
     queues.servers_respected,
     queues.no_server_idles,

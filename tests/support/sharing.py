@@ -9,11 +9,11 @@ from sim.promises.promises import Promises
 from sim.retriers.base import LoopRetrier
 
 if TYPE_CHECKING:
-    from sim.clients import Call, ClientContext
+    from sim.clients import Call, ClientContext, LoopBudget
 
 
 class Sharing(LoopRetrier):
-    """Has a budget of the world, a breaker of the client, a bulkhead, a rate limit, and a count of failures in a row."""
+    """Has a budget of the world, a breaker of the client, a bulkhead, a rate limit, and counts failures in a row."""
 
     kind = "sharing"
     stateless = True
@@ -25,13 +25,10 @@ class Sharing(LoopRetrier):
     async def retry(self, call: Call, ctx: ClientContext) -> int | None:
         """Try up to four times."""
         budget = ctx.budget({"tokens": {"capacity": 20, "cost": 1, "on_success": 0.5}}, scope="world")
-        breaker = ctx.breaker({"window": {"consecutive": 4}, "open": "1s"})
-        bulkhead = ctx.bulkhead({"at_most": 3, "queue": 2, "max_wait": "2s"}, scope="service")
-        limit = ctx.rate_limit({"rate": "5/s", "burst": 5})
         counts = ctx.shared("failures")
         for tries in range(1, 5):
             try:
-                number = await self.once(call, ctx, budget, breaker, bulkhead, limit)
+                number = await self.once(call, ctx, budget)
             except CallFailed as error:
                 counts["in a row"] = counts.get("in a row", 0) + 1
                 budget.failed(error.kind)
@@ -44,8 +41,11 @@ class Sharing(LoopRetrier):
                 return number
         return None
 
-    async def once(self, call, ctx, budget, breaker, bulkhead, limit) -> int:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    async def once(self, call: Call, ctx: ClientContext, budget: LoopBudget) -> int:
         """Make one try through all gates."""
+        breaker = ctx.breaker({"window": {"consecutive": 4}, "open": "1s"})
+        bulkhead = ctx.bulkhead({"at_most": 3, "queue": 2, "max_wait": "2s"}, scope="service")
+        limit = ctx.rate_limit({"rate": "5/s", "burst": 5})
         if not await bulkhead.enter():
             raise CallRefused("bulkhead")
         try:
@@ -55,7 +55,7 @@ class Sharing(LoopRetrier):
             if ticket is None:
                 raise CallRefused("breaker")
             try:
-                number: int = await call.hedged(after_ms=200, timeout_ms=1000, budget=budget)
+                number = await call.hedged(after_ms=200, timeout_ms=1000, budget=budget)
             except CallFailed as error:
                 ticket.answered(error.kind)
                 raise
