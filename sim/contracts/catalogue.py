@@ -52,7 +52,7 @@ from sim.contracts.platform import (
     records,
     store,
 )
-from sim.contracts.retrier import attempts, leaks, limits, polls, results
+from sim.contracts.retrier import attempts, budgets, leaks, limits, polls, results
 from sim.contracts.services import calls, cancels, capacity, gates, layers, queues, rows, work
 from sim.contracts.services import effects as service_effects
 from sim.promises.invariant import EVENTUALLY, OVERALL, SOMETIMES, Invariant, Kind, Violation, breach, invariant
@@ -99,6 +99,8 @@ RETRIER: tuple[Invariant, ...] = (
     attempts.retry_after_honored,
     polls.timeouts_in_law,
     limits.deadline_holds,
+    limits.soft_deadline_holds,
+    budgets.retries_within_budget,
     limits.cancel_obeyed,
     limits.budget_used,
     results.newest_attempt_decides,
