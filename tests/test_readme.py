@@ -21,6 +21,7 @@ import sim.cli
 from sim.api.run import run as simulate
 from sim.cli.exit_codes import BROKEN
 from sim.cli.main import COMMANDS, cli
+from sim.converters.catalogue import FORMATS
 from sim.convex.platform import assumed
 from sim.experiment.plan import plan
 from sim.measure.quantities import Unit
@@ -346,5 +347,17 @@ def test_the_python_block_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(names["history"].of_request(17)) > 0
 
 
+def test_the_configuration_of_the_readme_becomes_a_scenario_with_the_loss_that_it_shows(run: Run) -> None:
+    Path("service-config.json").write_text(block_with("json", "methodConfig"), encoding="utf-8")
+    result = run("convert", "service-config.json")
+    assert (result.exit_code, result.stderr) == (0, block_with("text", "not carried over"))
+    assert parse(result.stdout).retrier.options.attempts == 4
+
+
+def test_the_formats_of_the_readme_are_those_that_there_are() -> None:
+    rows = re.findall(r"^\| `([a-z0-9-]+)` \|", CHAPTERS["Start from the configuration you have"], re.MULTILINE)
+    assert rows == list(FORMATS)
+
+
 def test_every_block_is_looked_at() -> None:
-    assert Counter(kind for kind, _ in BLOCKS) == {"sh": 6, "yaml": 3, "python": 7, "text": 2}
+    assert Counter(kind for kind, _ in BLOCKS) == {"sh": 7, "yaml": 3, "python": 7, "text": 3, "json": 1}

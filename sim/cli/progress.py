@@ -14,7 +14,8 @@ from sim.cli.interrupts import interrupts
 from sim.engine.world import World
 from sim.experiment.chunks import CHUNK_REQUESTS
 from sim.experiment.engines import Engine, simulate
-from sim.experiment.plan import events_of, weather_problems
+from sim.experiment.plan import events_of
+from sim.experiment.shown_by_simulating import problems_shown_by_simulating
 from sim.history.request import table
 from sim.kernel.durations import NS_PER_S, format_duration
 
@@ -94,7 +95,7 @@ def _seconds_an_event(planned: Plan) -> float:
     step = max(1, len(planned.cells) // PILOT_CELLS)
     for cell in planned.cells[::step][:PILOT_CELLS]:
         interrupts.check()
-        with weather_problems():
+        with problems_shown_by_simulating():
             events += int(events_of(_pilot(cell.scenario, planned.engine)).sum())
     return (time.perf_counter() - start) / max(1, events)
 

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from sim.world.witness import Witness
 
 
-class Waiter(Protocol):
-    """What waits at a gate."""
+class AtGate(Protocol):
+    """One that waits at a gate of its client: the passage of a policy, or a loop."""
 
     def let_in(self) -> None:
-        """Note that the gate lets it through."""
+        """Note that the gate lets it through; `go_on` comes after that."""
         ...
 
     def go_on(self) -> None:
@@ -65,12 +65,12 @@ class Around:
         self.witness = witness
         self.stand_alone = stand_alone
         """Whether the world is isolated, so that no two requests share state, even if several are simulated at once."""
-        self._let_in: deque[Waiter] = deque()
+        self._let_in: deque[AtGate] = deque()
         self._is_letting_in = False
         self.calls_at_most = calls_at_most
         """Calls, and sleeps, of a request after which it counts as running for ever."""
 
-    def let_in(self, passage: Waiter) -> None:
+    def let_in(self, passage: AtGate) -> None:
         """Let one through that waited at a gate; those behind it follow one after the other, not one in another."""
         passage.let_in()
         self._let_in.append(passage)

@@ -163,7 +163,7 @@ class Client:
 
     def refused(self, gate: str) -> None:
         """Note a try without a call, in the history and in the traffic."""
-        self.record("refused", gate, 1)
+        self.record("refused", gate, (1, 0))
         calls, request, now_ns = self.around.calls, self.request, self.clock.now_ns
         if calls is not None:
             call = calls.send(request.number, 0, now_ns, self.place.receiver, request.caller)

@@ -89,7 +89,7 @@ class LoopBulkhead:
             client.refused("bulkhead")
         else:
             self._waiter = waiter
-            client.record("gate_wait", "bulkhead", self._cell.max_wait_ns, subject=1)
+            client.record("gate_wait", "bulkhead", (self._cell.max_wait_ns, 0), subject=1)
             waiter.wait(self._cell.max_wait_ns)
             entered = await client.at_gate(waiter.answer)
         client.hear("bulkhead", entered)
@@ -164,7 +164,7 @@ class LoopRateLimit:
         if not passes:
             client.refused("rate_limit")
         elif wait_ns:
-            client.record("gate_wait", "rate_limit", wait_ns, subject=1)
+            client.record("gate_wait", "rate_limit", (wait_ns, 0), subject=1)
             has_token = Sleep()
             client.clock.set_timer(has_token, wait_ns)
             await client.at_gate(has_token)

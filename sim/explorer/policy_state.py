@@ -51,6 +51,8 @@ def run(look: Look, run: Run) -> Any:
         run.retries,
         run.copies,
         run.more,
+        run.pauses,
+        run.timeout,
         run.deliveries,
         tuple(run.counters),
         run.shift,
@@ -77,7 +79,14 @@ def call(look: Look, call: Call) -> Any:
 def passage(look: Look, passage: Passage) -> Any:
     """Describe the way through the gates."""
     where = passage.place()
-    return ("passage", passage.run.request.number, int(passage.level), where, look.now_ns - passage.started_ns)
+    return (
+        "passage",
+        passage.run.request.number,
+        int(passage.level),
+        passage.number,
+        where,
+        look.now_ns - passage.started_ns,
+    )
 
 
 def spent(look: Look, spent: Spent) -> Any:

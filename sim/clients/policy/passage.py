@@ -42,21 +42,27 @@ class Passage:
         "_timeout",
         "_waits",
         "level",
+        "number",
         "run",
         "started_ns",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  # three places of one module make them
         self,
         run: Party,
         level: Level,
         gates: tuple[Gate, ...],
         entered: Callable[[Passage], None],
         refused: Callable[[Passage, str], None],
+        number: int = 0,
     ) -> None:
-        """Stand in front of the gates; `entered` is called behind the last one, `refused` with the gate's name."""
+        """Stand in front of the gates; `entered` is called behind the last one, `refused` with the gate's name.
+
+        `number` is that of a copy in its try, 1 first.
+        """
         self.run = run
         self.level = level
+        self.number = number
         self._gates = gates
         self._entered = entered
         self._refused = refused
@@ -128,7 +134,7 @@ class Passage:
         return True
 
     def _wait(self, gate: Gate, wait_ns: int, then: Callable[[], None]) -> None:
-        self.run.record("gate_wait", gate.name, wait_ns, subject=int(self.level))
+        self.run.record("gate_wait", gate.name, (wait_ns, self.number), subject=int(self.level))
         if wait_ns != NEVER:
             self._alarm = Alarm(self.run.clock, wait_ns, then)
 
@@ -175,9 +181,9 @@ class Passage:
         waiting: list[Passage] = []
         for gate, ticket in reversed(self._held):
             if gate == Gate.breaker:
-                counts = run.shared.breaker.failed(kind) if failed else False
-                if answered and counts is not None:
-                    run.shared.breaker.answered(now_ns, ticket, failed=counts, took_ns=took_ns)
+                is_failure = (run.shared.breaker.failed(kind) if failed else False) if answered else None
+                if is_failure is not None:
+                    run.shared.breaker.answered(now_ns, ticket, failed=is_failure, took_ns=took_ns)
                 else:
                     run.shared.breaker.uncounted(now_ns, ticket)
             elif gate == Gate.bulkhead:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sim.clients.policy.breakers import BreakerOptions
     from sim.clients.policy.budgets import BudgetOptions
     from sim.clients.policy.delay_law import DelayLaw
+    from sim.clients.policy.delays import DelayOptions
     from sim.clients.policy.gates import BulkheadOptions, CallerRateLimitOptions
     from sim.clients.policy.hedges import Hedge
     from sim.laws.distributions import Law
@@ -164,11 +165,11 @@ def rules_of(options: PolicyOptions) -> Rules:
     laws = [delay_law(options.delay)]
     cases: list[CaseRules] = []
     counters = 1
-    for case in options.cases:
+    for position, case in enumerate(options.cases):
         law, counter = 0, SHARED_COUNTER
         if case.delay is not None:
             law = len(laws)
-            laws.append(delay_law(case.delay))
+            laws.append(delay_law(case.delay, f"cases.{position}.delay"))
         if case.counter == "own":
             counter, counters = counters, counters + 1
         attempts = case.attempts if "attempts" in case.model_fields_set else options.attempts
@@ -189,7 +190,7 @@ def rules_of(options: PolicyOptions) -> Rules:
         retry_on=options.retry_on,
         final_retried=options.final == "retried",
         timeout=None if options.timeout is None else delay_law(options.timeout, "timeout"),
-        timeout_ns=options.timeout.delay if isinstance(options.timeout, ConstantDelay) else NO_LIMIT,
+        timeout_ns=_always(options.timeout),
         deadline=_deadline(options),
         hint=_hint(options),
         pickup_every=None if pickup is None else pickup.every,
@@ -211,6 +212,13 @@ def rules_of(options: PolicyOptions) -> Rules:
         copy_gates=() if copy_gates == (Gate.timeout,) else copy_gates,
         copy_times_out=copy_gates == (Gate.timeout,),
     )
+
+
+def _always(timeout: DelayOptions | None) -> int:
+    """Return a timeout that is always the same, without jitter or other keys; `NO_LIMIT` if it is not."""
+    if isinstance(timeout, ConstantDelay) and timeout == ConstantDelay(delay=timeout.delay):
+        return timeout.delay
+    return NO_LIMIT
 
 
 def _limit(attempts: int | None) -> int:

@@ -8,6 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from sim.clients.policy.hedges import NEVER_AFTER, AfterPercentile
+from sim.options.percentage import exact
 
 if TYPE_CHECKING:
     from sim.clients.policy.breakers import Breaker
@@ -36,10 +37,10 @@ class Latencies:
 
     def percentile_ns(self, percentile: float) -> int | None:
         """Return the least latency that so many percent of them do not exceed; None if there are too few."""
-        count = len(self._sorted)
-        if count * (100.0 - percentile) < 100.0:
+        count, share = len(self._sorted), exact(percentile) / 100
+        if count * (1 - share) < 1:
             return None
-        return self._sorted[max(math.ceil(count * percentile / 100.0) - 1, 0)]
+        return self._sorted[max(math.ceil(count * share) - 1, 0)]
 
 
 class Looks:

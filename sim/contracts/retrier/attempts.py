@@ -61,7 +61,12 @@ def no_retry_after_success(view: View) -> Iterator[Violation]:
 
 @invariant()
 def no_retry_of_final_error(view: View) -> Iterator[Violation]:
-    """No attempt starts after one that threw an error marked as final, if the retrier could know of it."""
+    """No attempt starts after one that threw an error marked as final, if the retrier could know of it.
+
+    Not asked of a policy that states that it retries such errors.
+    """
+    if view.terms.policy is not None and view.terms.policy.retries_final:
+        return
     yield from _tried_again(
         view,
         lambda attempt: (
@@ -203,7 +208,12 @@ def _off_law_of_polls(request: Request, poll: Job, wait_ns: int, what: str, boun
 
 @invariant()
 def no_sleep_after_last_attempt(view: View) -> Iterator[Violation]:
-    """A client that gives up, or has succeeded, does not sleep after its last attempt, made or refused by itself."""
+    """A client that gives up, or has succeeded, does not sleep after its last attempt, made or refused by itself.
+
+    A policy may state that it does, by its deadline, its budget or a sleep after the last try; see `reasons-in-order`.
+    """
+    if view.terms.policy is not None:
+        return
     refused: dict[int, int] = {
         event.request: at for at, event in enumerate(view.events) if isinstance(event, TryRefused)
     }
@@ -225,8 +235,11 @@ def no_sleep_after_last_attempt(view: View) -> Iterator[Violation]:
 def retry_after_honored(view: View) -> Iterator[Violation]:
     """If an error asks to wait, and the retrier could know of it, the next try does not start sooner.
 
-    A retrier that promises to cap such waits may start after its cap, one that promises to ignore them at any time.
+    A retrier that promises to cap such waits may start after its cap, one that promises to ignore them at any time. A
+    policy states more of what it makes of such a wait; see `waits-as-stated`.
     """
+    if view.terms.policy is not None:
+        return
     promises = view.terms.promises
     copies = copies_of(view) if promises.hedges else set()
     for request in view.requests.values():

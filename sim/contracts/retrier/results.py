@@ -50,7 +50,8 @@ def settles_at_its_commit(view: View) -> Iterator[Violation]:
     In the deployment that step is the commit of a mutation for the request. If the retrier promises to write the
     instant of its conclusion into a document (`settled_field`), that one counts, and it is the mutation's snapshot;
     what it only says counts for nothing. A loop concludes when its call is answered or given up, when a sleep is
-    over, when a gate of its own has let it wait or refuses it, or when it is canceled: nothing else lets it go on.
+    over, when a gate of its own has let it wait or refuses it, or when it is canceled: nothing else lets it go on. What
+    else lets a policy go on its own invariants say.
     """
     gates: dict[int, list[GateWaited | TryRefused]] = {}
     for event in view.events:
@@ -64,7 +65,9 @@ def settles_at_its_commit(view: View) -> Iterator[Violation]:
             if settled.since_ns is not None and settled.since_ns != settled.t_ns:
                 text = f"{request} settles {when(settled)}, but says that it did at {format_duration(settled.since_ns)}"
                 yield breach(request.number, text, settled)
-            elif not _can_go_on(request, settled, gates.get(request.number, ())):
+            elif view.terms_of(request).policy is None and not _can_go_on(
+                request, settled, gates.get(request.number, ())
+            ):
                 text = f"{request} settles {when(settled)}, when nothing lets its loop go on"
                 yield breach(request.number, text, request.submit, settled)
         else:

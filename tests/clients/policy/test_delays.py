@@ -179,7 +179,7 @@ def test_a_negative_delay_names_its_value_and_its_place(written: Any, value: str
     law = delay_law(read(written), place="retrier.delay")
     with pytest.raises(NegativeDelay) as caught:
         law.delay_ns(6, 0, law.start(), [LAST] * len(law.streams))
-    assert str(caught.value) == f"retrier.delay: the delay before retry 6 is negative, {value} ms"
+    assert str(caught.value).startswith(f"retrier.delay: the delay before retry 6 is negative, {value} ms; write max(0")
 
 
 def test_a_negative_delay_that_is_none_in_whole_nanoseconds_is_none() -> None:
@@ -229,6 +229,10 @@ NO_NAME = "a name in formulas has up to 32 lowercase letters, digits and '_', an
             ("given", "b"),
             "not a duration; write a number with a unit, such as 250ms, 1.5s or 1m30s",
         ),
+        ({"formula": "b", "b": 10**400}, ("given", "b"), "expected a number that a float can hold"),
+        ({"formula": "b", "b": float("inf")}, ("given", "b"), "expected a number that a float can hold"),
+        ({"formula": "b", "b": float("nan")}, ("given", "b"), "expected a number that a float can hold"),
+        ({"formula": "n * cap", "cap": 5}, ("cap",), "the cap is a duration, such as 20s"),
         ({"formula": ["n"]}, ("formula",), "expected a formula, such as '100ms * 2 ** n * u'"),
     ],
     ids=str,
