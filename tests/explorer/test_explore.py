@@ -15,6 +15,7 @@ from sim.explorer.course import Course
 from sim.explorer.explore import Explored, explore
 from sim.explorer.guided import Question, WrittenGuide
 from sim.explorer.state import States
+from sim.promises.promises import Promises
 from sim.retriers.base import LoopRetrier
 from sim.scenario.load import from_dict
 from sim.scenario.mistakes.problems import ScenarioError
@@ -47,6 +48,10 @@ class Sharing(LoopRetrier):
 
     kind = "sharing"
     stateless = True
+
+    def promises(self) -> Promises:
+        """State that it hedges."""
+        return Promises(hedges=True)
 
     async def retry(self, call: Any, ctx: Any) -> Any:
         """Hedge the first try; call again if the budget and what is shared allow it."""

@@ -354,6 +354,7 @@ class Run:
             return
         call = Call(self, self.slept_ns if number == 1 or self.slept_ns == NEVER else 0)
         call.passage = passage
+        call.is_copy = self.copies > 1
         self.slept_ns = 0
         request.actions += 1
         self.connections.append(call)
