@@ -130,8 +130,10 @@ class Policy(ClientRetrier):
         """Return the law of the delays; None if something else than the number of the retry decides, too."""
         rules = self.rules
         law = rules.laws[0]
-        others = rules.hint, rules.pickup_every, rules.deadline, rules.hedge, rules.bulkhead, rules.rate_limit
-        if len(rules.laws) > 1 or len(rules.cases) > 1 or any(other is not None for other in others):
+        gates = rules.bulkhead, rules.rate_limit, rules.breaker
+        others = rules.hint, rules.pickup_every, rules.deadline, rules.hedge, *gates
+        shifts = rules.delay_from_start or rules.due_floor_ns > 1 or rules.redeliver_ns != NO_LIMIT
+        if len(rules.laws) > 1 or len(rules.cases) > 1 or shifts or any(other is not None for other in others):
             return None
 
         def backoff(failure: int) -> Any:

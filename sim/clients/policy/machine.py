@@ -726,6 +726,11 @@ class Run:
         self.record("runaway", limit, None)
         self._stop()
 
+    @property
+    def asleep(self) -> bool:
+        """Whether its budget counts a retry that sleeps, or waits for its call at gates."""
+        return self._is_asleep
+
     # As `sim.clients.client.Client`.
 
     @property
