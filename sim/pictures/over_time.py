@@ -43,6 +43,8 @@ OVER_TIME_PICTURES: Final = ("over_time", "rejections", "utilization")
 SHADE: Final = "#EDEDED"
 MOST_COLUMNS: Final = 4
 """Of a legend."""
+WIDER: Final = 1.03
+"""Letters are rounded up to whole points, and so wider before a figure is saved, with more points, than after."""
 
 
 def save_over_time(cells: Sequence[CellOverTime], caption: str, folder: Path, *, svg: bool = False) -> list[Path]:
@@ -161,7 +163,7 @@ def _add_legend(figure: Figure, handles: Sequence[Any], texts: Sequence[str]) ->
     """Add a legend above the axes, in as many columns as fit."""
     for columns in range(min(MOST_COLUMNS, len(texts)), 0, -1):
         legend = figure.legend(handles, texts, loc="outside upper center", ncols=columns, handlelength=4)
-        if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
+        if columns == 1 or legend.get_window_extent().width <= WIDER * figure.bbox.width:
             return
         legend.remove()
 
