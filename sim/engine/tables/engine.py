@@ -1,0 +1,196 @@
+"""The entrance to the tables engine: which cells it can simulate, and one replication of a cell."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from sim.clients.policy.options import PolicyOptions
+from sim.clients.policy.rules import Gate, rules_of
+from sim.engine import event
+from sim.engine.collector import OF_PORTS, keep_as_old, rare_collections
+from sim.engine.tables.clients import Clients
+from sim.engine.tables.rows import calls_of, capacities_of
+from sim.engine.tables.server import Server
+from sim.engine.tables.timeline import OutOfBounds, Timeline
+from sim.engine.world import REPORT_EVERY
+from sim.history.request import Request, table
+from sim.history.traffic import NO_SERVICE, Traffic
+from sim.history.vocabulary import ACK_LOST, FAIL, HANG
+from sim.kernel.draws import Draws
+from sim.retriers.policy import Policy
+from sim.retriers.ports.none import NoRetry
+from sim.scenario.parts.services import ServiceOptions
+from sim.world.arrivals import Closed
+from sim.world.effects import Memory
+from sim.world.workload import arrival_times_ns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sim.clients.policy.rules import Rules
+    from sim.history.records import Requests
+    from sim.kernel.choices import Choices
+    from sim.retriers.base import Retrier
+    from sim.scenario.schema import Scenario
+    from sim.world.actions import WorkOptions
+
+OUTCOMES = (FAIL, ACK_LOST, HANG)
+"""What can become of a call, besides a success."""
+
+
+def refusal(cell: Scenario) -> str | None:
+    """Return in one line why the tables engine cannot simulate a cell; None if it can."""
+    return next(_reasons(cell), None)
+
+
+def _reasons(cell: Scenario) -> Iterator[str]:
+    if cell.world != "shared":
+        yield "in an isolated world no request meets another"
+    rules = _rules(cell.retriers[0].make())
+    if rules is None:
+        yield f"retrier {cell.retrier.kind} is code, not data"
+    else:
+        yield from _reasons_of_policy(rules)
+    if cell.callers:
+        yield "it has one class of callers, but the scenario has `classes`"
+    if isinstance(cell.requests.arrivals, Closed):
+        yield "closed arrivals depend on how long requests take"
+    for key in ("cancel", "resubmit"):
+        if getattr(cell, key) is not None:
+            yield f"it does not play `{key}`"
+    if cell.faults:
+        yield "it has no deployment, but the scenario has `faults` of it"
+    yield from _reasons_of_services(cell)
+
+
+def _rules(retrier: Retrier) -> Rules | None:
+    """Return the rules of a retrier that is data; None if it is none."""
+    if type(retrier) is NoRetry:
+        return rules_of(PolicyOptions())
+    return retrier.rules if type(retrier) is Policy else None
+
+
+def _reasons_of_policy(rules: Rules) -> Iterator[str]:
+    if rules.hedge is not None:
+        yield "a hedge makes several calls of one try"
+    if rules.redeliver_ns >= 0:
+        yield "redelivery makes several calls of one try"
+    if rules.breaker is not None or rules.bulkhead is not None or rules.rate_limit is not None:
+        yield "it has no gates: no breaker, bulkhead or rate limit of a policy"
+    if rules.try_gates or rules.copy_gates or Gate.timeout in rules.request_gates:
+        yield "the timeout is not that of a try"
+    if rules.timeout is not None and rules.timeout.stops:
+        yield "the table of timeouts ends"
+
+
+def _reasons_of_services(cell: Scenario) -> Iterator[str]:
+    for name, options in cell.services.items():
+        if not isinstance(options, ServiceOptions):
+            yield f"service {name} is of a kind of its own"
+        elif options.capacity:
+            yield f"the servers of service {name} change"
+    called = cell.action.service
+    work = _work(cell)
+    for key in ("rate_limit", "shed"):
+        if getattr(work, key, None) is not None:
+            yield f"service {called} has a {key}"
+    if isinstance(work, ServiceOptions):
+        if work.calls:
+            yield f"service {called} calls others"
+        if work.queue.max_wait is not None:
+            yield f"calls wait in the queue of service {called} for some time only"
+    memory = work.memory
+    if memory is not None and memory != Memory(memory.window_ns):
+        yield "it remembers idempotency keys as by default only, but `from`, `answers` or `in_use` is set"
+    yield from _reasons_of_outcomes(work)
+
+
+def _reasons_of_outcomes(work: WorkOptions) -> Iterator[str]:
+    ways = [way for branches in (work.branches(), *work.bad_branches()) for way in branches if way.share]
+    outcomes = {way.outcome for way in ways} | {step.outcome for step in work.script}
+    for outcome in sorted(outcomes.difference(("success", *OUTCOMES))):
+        yield f"it does not play the outcome {outcome}"
+
+
+def _work(cell: Scenario) -> WorkOptions:
+    """Return the work of what is called: of the service that the action names, or of the action itself."""
+    return cell.action if cell.action.service is None else cast("ServiceOptions", cell.services[cell.action.service])
+
+
+def simulate_replication(
+    cell: Scenario, replication: int = 0, *, progress: Callable[[int], None] | None = None
+) -> tuple[Requests, Traffic]:
+    """Simulate one replication of a cell; returns what the event engine returns. `refusal` of the cell must be None.
+
+    `progress` is called now and then with how many requests there are. A replication that comes to a limit of the
+    scenario is simulated by the event engine, which says how that ends.
+    """
+    try:
+        with rare_collections(OF_PORTS):
+            found = _simulate(cell, replication, progress)
+            keep_as_old()
+            return found
+    except OutOfBounds:
+        return event.simulate_replication(cell, replication, progress=progress)
+
+
+def _simulate(cell: Scenario, replication: int, progress: Callable[[int], None] | None) -> tuple[Requests, Traffic]:
+    until_ns = cell.until if isinstance(cell.until, int) else None
+    timeline = Timeline()
+    choices = Draws(cell.seed, replication)
+    clients = _composed(cell, timeline, choices, until_ns)
+    if progress is not None:
+        clients.told = partial(_report, progress)
+    clients.open()
+    timeline.drain(until_ns, cell.limits.events)
+    clients.conclude(cut=not timeline.is_drained, end_ns=until_ns)
+    servers = [service.servers for service in cell.services.values() if isinstance(service, ServiceOptions)]
+    traffic = Traffic(
+        np.array([replication], np.int32),
+        np.array([timeline.now_ns if until_ns is None else until_ns], np.int64),
+        calls_of(clients.calls, clients.server.position, replication),
+        capacities_of(servers, replication),
+    )
+    # A request under way has all attributes that a finished record asks for.
+    requests = table(cast("list[Request]", clients.asked), replication)
+    timeline.clear()
+    clients.clear()
+    choices.clear()
+    return requests, traffic
+
+
+def _report(progress: Callable[[int], None], number: int) -> None:
+    if number % REPORT_EVERY == 0:
+        progress(number)
+
+
+def _composed(cell: Scenario, timeline: Timeline, choices: Choices, until_ns: int | None) -> Clients:
+    """Put server and clients of a cell together."""
+    name = cell.action.service
+    server = Server(
+        _work(cell),
+        timeline,
+        choices,
+        name=name or "",
+        position=NO_SERVICE if name is None else list(cell.services).index(name),
+        heals_at_ns=cell.heals_at,
+        permanent=cell.action.permanent_failure > 0,
+    )
+    rules = _rules(cell.retrier.make())
+    assert rules is not None  # noqa: S101  # the cell is not refused
+    times_ns = arrival_times_ns(cell.requests, choices, until_ns)
+    clients = Clients(rules, server, timeline, choices, times_ns, _dealing(cell, choices), name or "")
+    clients.calls_at_most = cell.limits.polls_per_request
+    clients.permanent = cell.action.permanent_failure
+    return clients
+
+
+def _dealing(cell: Scenario, choices: Choices) -> Callable[[int], int]:
+    """Return which client has which request, as `sim.engine.asking` deals them."""
+    count = 1 if cell.clients is None else cell.clients.count
+    if cell.clients is not None and cell.clients.deal == "random":
+        return lambda number: int(choices.uniform("client", number) * count)
+    return lambda number: number % count
