@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -11,11 +10,12 @@ from sim.clients.policy.options import PolicyOptions
 from sim.clients.policy.rules import Gate, rules_of
 from sim.engine import event
 from sim.engine.collector import OF_PORTS, keep_as_old, rare_collections
-from sim.engine.tables.clients import Clients
+from sim.engine.tables.arrivals import Arrivals
+from sim.engine.tables.clients import Clients, is_plain
+from sim.engine.tables.judged import JudgedClients
 from sim.engine.tables.rows import calls_of, capacities_of
 from sim.engine.tables.server import Server
 from sim.engine.tables.timeline import OutOfBounds, Timeline
-from sim.engine.world import REPORT_EVERY
 from sim.history.request import Request, table
 from sim.history.traffic import NO_SERVICE, Traffic
 from sim.history.vocabulary import ACK_LOST, FAIL, HANG
@@ -25,7 +25,6 @@ from sim.retriers.ports.none import NoRetry
 from sim.scenario.parts.services import ServiceOptions
 from sim.world.arrivals import Closed
 from sim.world.effects import Memory
-from sim.world.workload import arrival_times_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -139,11 +138,8 @@ def simulate_replication(
 
 def _simulate(cell: Scenario, replication: int, progress: Callable[[int], None] | None) -> tuple[Requests, Traffic]:
     until_ns = cell.until if isinstance(cell.until, int) else None
-    timeline = Timeline()
-    choices = Draws(cell.seed, replication)
-    clients = _composed(cell, timeline, choices, until_ns)
-    if progress is not None:
-        clients.told = partial(_report, progress)
+    timeline, choices = Timeline(), Draws(cell.seed, replication)
+    clients = _composed(cell, timeline, choices, Arrivals(cell, choices, progress))
     clients.open()
     timeline.drain(until_ns, cell.limits.events)
     clients.conclude(cut=not timeline.is_drained, end_ns=until_ns)
@@ -162,12 +158,7 @@ def _simulate(cell: Scenario, replication: int, progress: Callable[[int], None] 
     return requests, traffic
 
 
-def _report(progress: Callable[[int], None], number: int) -> None:
-    if number % REPORT_EVERY == 0:
-        progress(number)
-
-
-def _composed(cell: Scenario, timeline: Timeline, choices: Choices, until_ns: int | None) -> Clients:
+def _composed(cell: Scenario, timeline: Timeline, choices: Choices, arrivals: Arrivals) -> Clients:
     """Put server and clients of a cell together."""
     name = cell.action.service
     server = Server(
@@ -181,16 +172,6 @@ def _composed(cell: Scenario, timeline: Timeline, choices: Choices, until_ns: in
     )
     rules = _rules(cell.retrier.make())
     assert rules is not None  # noqa: S101  # the cell is not refused
-    times_ns = arrival_times_ns(cell.requests, choices, until_ns)
-    clients = Clients(rules, server, timeline, choices, times_ns, _dealing(cell, choices), name or "")
-    clients.calls_at_most = cell.limits.polls_per_request
-    clients.permanent = cell.action.permanent_failure
-    return clients
-
-
-def _dealing(cell: Scenario, choices: Choices) -> Callable[[int], int]:
-    """Return which client has which request, as `sim.engine.asking` deals them."""
-    count = 1 if cell.clients is None else cell.clients.count
-    if cell.clients is not None and cell.clients.deal == "random":
-        return lambda number: int(choices.uniform("client", number) * count)
-    return lambda number: number % count
+    if is_plain(rules):
+        return Clients(rules, server, timeline, choices, arrivals)
+    return JudgedClients(rules, server, timeline, choices, arrivals, name or "")
