@@ -83,9 +83,7 @@ def services(draw: st.DrawFn) -> Values:
             service["queue"] = queue
     if network := some(draw, request=laws, reply=laws):
         service["network"] = network
-    slowdown = st.one_of(
-        positive.map(lambda ms: {"per_call": ms}), st.just({"curve": [[0, 1.0], [2, 1.5], [4, 3.0]]})
-    )
+    slowdown = st.one_of(positive.map(lambda ms: {"per_call": ms}), st.just({"curve": [[0, 1.0], [2, 1.5], [4, 3.0]]}))
     return service | some(draw, slowdown=slowdown)
 
 
@@ -138,7 +136,13 @@ def plain_policies(draw: st.DrawFn) -> Values:
 
 
 BUDGETS = (
-    {"tokens": {"capacity": 3, "cost": {"timed_out": 2, "else": 1}, "on_success": {"clean": 1, "retried": "last_cost"}}},
+    {
+        "tokens": {
+            "capacity": 3,
+            "cost": {"timed_out": 2, "else": 1},
+            "on_success": {"clean": 1, "retried": "last_cost"},
+        }
+    },
     {"tokens": {"capacity": 2, "per_second": 10, "empty": "sleep"}},
     {"tokens": {"capacity": 2, "on_request": 0.5, "takes": "at_start"}},
     {"tokens": {"capacity": 3, "charges": "on_failure", "allows": "above_half", "on_success": 1}},

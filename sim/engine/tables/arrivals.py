@@ -17,10 +17,19 @@ if TYPE_CHECKING:
 class Arrivals:
     """The requests of one replication of a cell, as they are planned."""
 
-    def __init__(self, cell: Scenario, choices: Choices, progress: Callable[[int], None] | None = None) -> None:
-        """Take a cell with open arrivals; `progress` is called now and then with the number of a request."""
+    def __init__(
+        self,
+        cell: Scenario,
+        choices: Choices,
+        at_most: int | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        """Take the requests of a cell with open arrivals, or its first `at_most`.
+
+        `progress` is called now and then with the number of a request.
+        """
         until_ns = cell.until if isinstance(cell.until, int) else None
-        self.times_ns = arrival_times_ns(cell.requests, choices, until_ns)
+        self.times_ns = arrival_times_ns(cell.requests, choices, until_ns)[:at_most]
         """Of each request, ascending."""
         self.permanent = cell.action.permanent_failure
         """The share of the requests that never succeed."""

@@ -210,6 +210,7 @@ class Clients:
         """Forget requests and calls, which refer to each other."""
         for asked in self.asked:
             asked.call = asked.applied = None
+        self.server.clear()
         self.asked.clear()
         self.calls.clear()
 

@@ -116,30 +116,41 @@ def _reasons_of_outcomes(work: WorkOptions) -> Iterator[str]:
 
 def _work(cell: Scenario) -> WorkOptions:
     """Return the work of what is called: of the service that the action names, or of the action itself."""
-    return cell.action if cell.action.service is None else cast("ServiceOptions", cell.services[cell.action.service])
+    service = cell.action.service
+    return cell.action if service is None else cast("ServiceOptions", cell.services[service])
 
 
 def simulate_replication(
-    cell: Scenario, replication: int = 0, *, progress: Callable[[int], None] | None = None
+    cell: Scenario,
+    replication: int = 0,
+    *,
+    at_most: int | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> tuple[Requests, Traffic]:
     """Simulate one replication of a cell; returns what the event engine returns. `refusal` of the cell must be None.
 
-    `progress` is called now and then with how many requests there are. A replication that comes to a limit of the
-    scenario is simulated by the event engine, which says how that ends.
+    `at_most`: only the first few requests. `progress` is called now and then with how many requests there are. A
+    replication that comes to a limit of the scenario is simulated by the event engine, which says how that ends.
     """
     try:
         with rare_collections(OF_PORTS):
-            found = _simulate(cell, replication, progress)
+            found = simulate_within_limits(cell, replication, at_most, progress)
             keep_as_old()
             return found
     except OutOfBounds:
-        return event.simulate_replication(cell, replication, progress=progress)
+        return event.simulate_replication(cell, replication, at_most=at_most, progress=progress)
 
 
-def _simulate(cell: Scenario, replication: int, progress: Callable[[int], None] | None) -> tuple[Requests, Traffic]:
+def simulate_within_limits(
+    cell: Scenario,
+    replication: int,
+    at_most: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[Requests, Traffic]:
+    """Do as `simulate_replication`; raises OutOfBounds if the replication comes to a limit."""
     until_ns = cell.until if isinstance(cell.until, int) else None
     timeline, choices = Timeline(), Draws(cell.seed, replication)
-    clients = _composed(cell, timeline, choices, Arrivals(cell, choices, progress))
+    clients = _composed(cell, timeline, choices, Arrivals(cell, choices, at_most, progress))
     clients.open()
     timeline.drain(until_ns, cell.limits.events)
     clients.conclude(cut=not timeline.is_drained, end_ns=until_ns)

@@ -96,6 +96,10 @@ class Server:
     def _leg(self, law: Law | None, stream: str) -> DelayOf | None:
         return None if law is None else self._choices.delays(law, stream)
 
+    def clear(self) -> None:
+        """Forget the calls that wait."""
+        self._waiting.clear()
+
     # The way there, and the queue.
 
     def begin(self, call: Call) -> None:
