@@ -13,6 +13,10 @@ lognormal latencies, whose transform is most of the work, and once with constant
 Polling: the helpers retrier, with records in a results file and percentiles, against the simplest SimPy model of the
 same polling, which stores nothing.
 
+Policies: the same retry loop as `policy`, with full jitter and lognormal latencies, as it is and with a deadline and a
+timeout that one call in twenty reaches. One side is the event engine. The limit is of the same kind: the numbers that
+the loop draws, and their transforms.
+
 The whole: the time of the event engine for the same requests as the vector engine.
 """
 
@@ -52,6 +56,14 @@ retrier: {{kind: component, initial_backoff: {INITIAL_MS}ms, base: {BASE}, max_f
 action: {{latency: {{{latency}}}, outcomes: {{fail: {FAIL}}}}}
 """)
     for law, latency in (("lognormal", "lognormal: {median: 120ms, p99: 900ms}"), ("constant", "constant: 120ms"))
+}
+POLICIES = {
+    name: parse(f"""
+retrier: {{kind: policy, attempts: {ATTEMPTS}, {limits}
+  delay: {{exponential: {{initial: {INITIAL_MS}ms, factor: {BASE}, jitter: full}}}}}}
+action: {{latency: {{lognormal: {{median: 120ms, p99: 900ms}}}}, outcomes: {{fail: {FAIL}}}}}
+""")
+    for name, limits in (("plain", ""), ("limited", "timeout: 500ms, deadline: 30s, "))
 }
 POLLED = parse("""
 retrier: helpers
@@ -120,8 +132,11 @@ def simpy_polling(requests: int) -> float:
     return polls / requests
 
 
-def drawn_alone(law: str, requests: int) -> float:
-    """Draw and transform the numbers of the retry loop without using them; returns attempts a request."""
+def drawn_alone(law: str, requests: int, *, stream: str = "backoff", least: float = 0.5) -> float:
+    """Draw and transform the numbers of the retry loop without using them; returns attempts a request.
+
+    A backoff is the drawn number more than `least` times itself.
+    """
     latency, seed = LOOPS[law].action.latency, LOOPS[law].seed
     attempts = 0
     for first in range(0, requests, BLOCK):
@@ -135,7 +150,7 @@ def drawn_alone(law: str, requests: int) -> float:
                 latency.sample_ns(draws.uniforms("latency", number, rows))
             rows = rows[failed]
             if number < ATTEMPTS:
-                backoff_ms = INITIAL_MS * BASE**number * (0.5 + draws.uniforms("backoff", number, rows))
+                backoff_ms = INITIAL_MS * BASE**number * (least + draws.uniforms(stream, number, rows))
                 np.rint(backoff_ms * 1e6).astype(np.int64)
     return attempts / requests
 
@@ -169,6 +184,16 @@ def vector_polling(requests: int) -> float:
     return in_blocks(POLLED, requests, lambda found: int(found.polls.sum()))
 
 
+def vector_policy(name: str, requests: int) -> float:
+    """Simulate a policy with the vector engine; returns attempts a request."""
+    return in_blocks(POLICIES[name], requests, lambda found: int(found.attempts.sum()))
+
+
+def event_policy(name: str, requests: int) -> float:
+    """Simulate a policy with the event engine; returns attempts a request."""
+    return float(event.simulate(POLICIES[name], numbers=range(requests)).attempts.mean())
+
+
 def event_polling(requests: int) -> float:
     """Simulate the polling with the event engine; returns polls a request."""
     return float(event.simulate(POLLED, numbers=range(requests)).polls.mean())
@@ -187,6 +212,10 @@ def main() -> None:
         sides[f"{law} loop, SimPy"] = (partial(simpy_loop, law), given.events)
         sides[f"{law} loop, vector"] = (partial(vector_loop, law), given.requests)
         sides[f"{law} loop, limit"] = (partial(drawn_alone, law), given.requests)
+    for name in POLICIES:
+        sides[f"{name} policy, event"] = (partial(event_policy, name), given.events)
+        sides[f"{name} policy, vector"] = (partial(vector_policy, name), given.requests)
+    sides["plain policy, limit"] = (partial(drawn_alone, "lognormal", stream="delay", least=0.0), given.requests)
     sides |= {
         "polling, SimPy": (simpy_polling, given.events),
         "polling, vector": (vector_polling, given.requests),
@@ -201,7 +230,7 @@ def main() -> None:
 
     times = interleaved({name: partial(measured, name, *sides[name]) for name in sides}, rounds)
     for name, found in times.items():
-        unit = "attempts" if "loop" in name else "polls"
+        unit = "polls" if "polling" in name else "attempts"
         print(f"{name:22s} {statistics.median(found):10,.0f} ns of CPU a request, {counted[name]:.3f} {unit} each")
 
     def speed(slow: str, fast: str) -> float:
@@ -211,6 +240,9 @@ def main() -> None:
     for law in LOOPS:
         print(f"plain retry loop, {law} latencies: {speed(f'{law} loop, SimPy', f'{law} loop, vector'):.0f} x SimPy")
         print(f"    {speed(f'{law} loop, limit', f'{law} loop, vector'):.2f} of the limit")
+    for name in POLICIES:
+        print(f"{name} policy: {speed(f'{name} policy, event', f'{name} policy, vector'):.0f} x the event engine")
+    print(f"    the plain one {speed('plain policy, limit', 'plain policy, vector'):.2f} of the limit")
     print(f"polling, with results file and percentiles: {speed('polling, SimPy', 'polling, stored'):.0f} x SimPy")
     print(f"polling, the engine alone: {speed('polling, SimPy', 'polling, vector'):.0f} x SimPy")
     print(f"    {speed('polling, event', 'polling, vector'):.0f} x the event engine")

@@ -12,9 +12,9 @@ from .api.check import check as check
 from .api.compare import compare as compare
 from .api.replay import replay as replay
 from .api.run import run as run
-from .clients.client import Call as Call
-from .clients.client import CallFailed as CallFailed
-from .clients.client import ClientContext as ClientContext
+from .clients.calling import Call as Call
+from .clients.context import ClientContext as ClientContext
+from .clients.failures import CallFailed as CallFailed
 from .convex.contexts import MutationContext as MutationContext
 from .convex.functions import Function as Function
 from .convex.functions import action as action

@@ -18,9 +18,10 @@ from sim.engine.world import REPORT_EVERY, World
 from sim.experiment.cell_result import CellResult, evaluate
 from sim.experiment.engines import EVENT, Choice
 from sim.experiment.parts import join_traffic
-from sim.experiment.plan import PILOT_REQUESTS, plan, refuse_course, request_count, weather_problems
+from sim.experiment.plan import PILOT_REQUESTS, plan, refuse_course, request_count
 from sim.experiment.probe import Probed, of_the_platform, probe
 from sim.experiment.repeats import repeat_isolated, repeat_replications
+from sim.experiment.shown_by_simulating import problems_shown_by_simulating
 from sim.experiment.terms import stated_of, terms_of
 from sim.history.recorder import History, Recorder
 from sim.history.records import Requests
@@ -163,7 +164,7 @@ def check(
 
         own = [one for one in invariants_named(cell.scenario.check) if one not in invariants]
         held = (*invariants, *own)
-        with weather_problems():
+        with problems_shown_by_simulating():
             one = _Check(cell, held, retrier, at_most, planned.pilot_of(position))
             one.run(report)
             cells.append(one)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sim.engine.world import World
-from sim.experiment.plan import most_requests, weather_problems
+from sim.experiment.plan import most_requests
 from sim.experiment.repeats import repeat_few_of_shared, repeat_isolated
+from sim.experiment.shown_by_simulating import problems_shown_by_simulating
 from sim.explorer.play import Played, play
 from sim.history.recorder import History, Recorder
 from sim.history.request import table
@@ -77,12 +78,12 @@ def replayed(scenario: Scenario, request: int | None = None, cell: str | None = 
         raise NotInScenario(f"there is no request {request}; they are numbered from 0 to {last}")
     recorder = Recorder()
     if one.world == "isolated":
-        with weather_problems():
+        with problems_shown_by_simulating():
             requests = table(World(one, recorder=recorder).isolated([request]))
             unrepeated = repeat_isolated(one, requests)
         return Replayed(chosen, request, recorder.history(), requests, unrepeated=tuple(unrepeated))
     replication, number = divmod(request, one.requests.count)
-    with weather_problems():
+    with problems_shown_by_simulating():
         finished = table(World(one, replication=replication, recorder=recorder).shared(), replication)
         unrepeated = repeat_few_of_shared(one, finished, replication)
     if number >= len(finished):

@@ -24,7 +24,7 @@ from sim.cli.search_options import SearchOptions, search_options
 from sim.cli.source_file import refuse_foreign
 from sim.cli.terminal import Printer
 from sim.contracts.catalogue import INVARIANTS
-from sim.experiment.plan import weather_problems
+from sim.experiment.shown_by_simulating import problems_shown_by_simulating
 from sim.explorer.explore import Explored, explore
 from sim.explorer.files import name_of, retrier_words, save, save_test
 from sim.explorer.guided import NoSuchAnswer
@@ -89,7 +89,7 @@ def _search_cell(
     source: Source, options: SearchOptions, chosen: Cell, folder: Path, printer: Printer, *, tests: bool
 ) -> bool:
     """Search one cell, print and save what breaks; return whether everything holds in it."""
-    with scenario_errors(source), weather_problems():
+    with scenario_errors(source), problems_shown_by_simulating():
         bounds = options.bounds(chosen.scenario, source.requests)
         try:
             world = small_world(chosen.scenario, bounds)

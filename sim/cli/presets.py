@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 NARROWEST: Final = 80
 WIDEST: Final = 160
 """Bounds of the width of the list, which uses what the terminal has."""
-WIDE: Final = 120
+WIDE: Final = 140
 """From here on the library has a column of its own."""
+GAP: Final = 2
+"""Columns between those of a table, and behind the last."""
 MOST_DELAYS: Final = 10
 NUMBERS: Final = (("U = 0", 0.0), ("U = 0.5", 0.5), ("U = 1-", LAST_BELOW_ONE))
 KINDS: Final = (".png", ".svg")
@@ -70,19 +72,26 @@ def _print_list() -> None:
     printer.width = max(NARROWEST, min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDEST))
     wide = printer.width >= WIDE
     table = _table()
-    longest = max(len(preset.name) for preset in PRESETS)
-    widest_tries = max(len(preset.attempts) for preset in PRESETS)
-    table.add_column("preset" if wide else "preset\nlibrary and version", overflow="fold", min_width=longest)
+    names = max(len(preset.name) for preset in PRESETS)
+    tries = max(len(preset.attempts) for preset in PRESETS)
+    # The laws get what the others leave.
+    left = printer.width - (names + GAP) - (tries + GAP) - GAP
+    table.add_column("preset" if wide else "preset\nlibrary and version", overflow="fold", width=names)
     if wide:
-        table.add_column("library and version", overflow="fold")
-    table.add_column("delay before retry n", ratio=1, overflow="fold")
-    table.add_column("tries", no_wrap=True, min_width=widest_tries)
+        libraries = max(len(_library(preset)) for preset in PRESETS)
+        left -= libraries + GAP
+        table.add_column("library and version", width=libraries)
+    table.add_column("delay before retry n", overflow="fold", width=left)
+    table.add_column("tries", width=tries)
     for preset in PRESETS:
-        library = f"{preset.library} {preset.version}"
-        heads = (preset.name, library) if wide else (f"{preset.name}\n  {library}",)
+        heads = (preset.name, _library(preset)) if wide else (f"{preset.name}\n  {_library(preset)}",)
         table.add_row(*heads, preset.formula, preset.attempts)
     printer.print(table)
     printer.verbatim("\nretrysim presets NAME explains one; U is uniform on [0, 1)")
+
+
+def _library(preset: Preset) -> str:
+    return f"{preset.library} {preset.version}"
 
 
 def _table() -> Table:
@@ -90,7 +99,7 @@ def _table() -> Table:
 
 
 def _explain(preset: Preset, printer: Printer) -> None:
-    printer.sentence(f"{preset.name}: {preset.library} {preset.version}")
+    printer.sentence(f"{preset.name}: {_library(preset)}")
     for what, text in (
         ("delay", preset.formula),
         ("tries", f"{preset.attempts} (the library counts {preset.counting})"),
@@ -138,7 +147,7 @@ def _picture(preset: Preset, plot: str) -> Path:
 def _draw(preset: Preset, path: Path) -> None:
     from sim.pictures.delays import save_delays
 
-    caption = f"{preset.library} {preset.version}: {preset.formula}"
+    caption = f"{_library(preset)}: {preset.formula}"
     with saving(path.parent, ()) as beside:
         for file in save_delays(preset, caption, beside, path.stem, svg=path.suffix == ".svg"):
             if file.suffix != path.suffix:

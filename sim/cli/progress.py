@@ -13,7 +13,8 @@ from rich.text import Text
 from sim.cli.interrupts import interrupts
 from sim.experiment.chunks import CHUNK_REQUESTS
 from sim.experiment.engines import Engine, simulate, simulate_replication
-from sim.experiment.plan import events_of, weather_problems
+from sim.experiment.plan import events_of
+from sim.experiment.shown_by_simulating import problems_shown_by_simulating
 from sim.kernel.durations import NS_PER_S, format_duration
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _seconds_an_event(planned: Plan) -> float:
     step = max(1, len(planned.cells) // PILOT_CELLS)
     for cell in planned.cells[::step][:PILOT_CELLS]:
         interrupts.check()
-        with weather_problems():
+        with problems_shown_by_simulating():
             events += int(events_of(_pilot(cell.scenario, planned.engine)).sum())
     return (time.perf_counter() - start) / max(1, events)
 

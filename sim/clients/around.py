@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sim.clients.cells import Cells
 from sim.kernel.durations import RUNAWAY_NS
 
 if TYPE_CHECKING:
-    from sim.clients.policy.passage import Passage
     from sim.history.recorder import Recorder
     from sim.history.traffic import CallLog
     from sim.kernel.choices import Choices
     from sim.kernel.clock import Clock
     from sim.world.witness import Witness
+
+
+class AtGate(Protocol):
+    """One that waits at a gate of its client: the passage of a policy, or a loop."""
+
+    def let_in(self) -> None:
+        """Note that the gate lets it through; `go_on` comes after that."""
+        ...
+
+    def go_on(self) -> None:
+        """Go on behind the gate."""
+        ...
 
 
 class Around:
@@ -29,6 +40,7 @@ class Around:
         "choices",
         "clock",
         "recorder",
+        "stand_alone",
         "witness",
     )
 
@@ -42,6 +54,7 @@ class Around:
         recorder: Recorder | None = None,
         witness: Witness | None = None,
         calls_at_most: int = RUNAWAY_NS,
+        stand_alone: bool = False,
     ) -> None:
         self.clock = clock
         self.choices = choices
@@ -50,12 +63,14 @@ class Around:
         self.calls = calls
         self.recorder = recorder
         self.witness = witness
-        self._let_in: deque[Passage] = deque()
+        self.stand_alone = stand_alone
+        """Whether the world is isolated, so that no two requests share state, even if several are simulated at once."""
+        self._let_in: deque[AtGate] = deque()
         self._is_letting_in = False
         self.calls_at_most = calls_at_most
         """Calls, and sleeps, of a request after which it counts as running for ever."""
 
-    def let_in(self, passage: Passage) -> None:
+    def let_in(self, passage: AtGate) -> None:
         """Let one through that waited at a gate; those behind it follow one after the other, not one in another."""
         passage.let_in()
         self._let_in.append(passage)

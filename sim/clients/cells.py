@@ -6,7 +6,7 @@ policy it is. A world has one set of cells and forgets it when it ends: what a r
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,6 +19,12 @@ SERVICE: Final = "service"
 WORLD: Final = "world"
 Scope = Literal["request", "client", "service", "world"]
 """Whose a state is."""
+
+
+def check_scope(scope: str) -> None:
+    """Raise ValueError if there is no such scope."""
+    if scope not in get_args(Scope):
+        raise ValueError(f"no scope has the name {scope!r}; the scopes are {', '.join(get_args(Scope))}")
 
 
 class Address(NamedTuple):

@@ -9,21 +9,29 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
+from sim.clients.calling import Call
+from sim.clients.context import ClientContext
+from sim.clients.failures import CallFailed, CallRefused, CallTimedOut
 from sim.clients.place import NO_PLACE, Place
-from sim.history.vocabulary import CUT, FAILED, NEVER, RETURNED, THREW, TIMED_OUT, Cause, Outcome
-from sim.kernel.clock import Pending, Sleep, Task
-from sim.kernel.durations import NS_PER_MS, RUNAWAY_NS, format_duration, ms_of_ns, ns_of_ms
+from sim.history.traffic import CallEnd
+from sim.history.vocabulary import Outcome
+from sim.kernel.clock import Pending, Task
+from sim.kernel.durations import format_duration
 from sim.kernel.foreign import HOW_TO_WAIT, is_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sim.clients.around import Around
+    from sim.clients.cells import Address
+    from sim.clients.connection import Connection
+    from sim.clients.hedged import Hedge
+    from sim.clients.loop_budget import LoopBudget
+    from sim.clients.loop_cells import Held
     from sim.history.request import Request
-    from sim.history.vocabulary import End
-    from sim.world.attempt import Attempt
     from sim.world.hosts import External
 
+__all__ = ["Call", "CallFailed", "CallRefused", "CallTimedOut", "Client", "ClientContext", "Loop"]
 
 MOST_REFUSALS: Final = 100
 """Of awaits of a loop that is stopped; one that goes on even then would go on for ever."""
@@ -39,208 +47,6 @@ class Loop(Protocol):
         ...
 
 
-class CallFailed(Exception):
-    """A call ended without success, as far as its caller knows."""
-
-    kind: str = FAILED
-    """The answer, such as `failed`, `failed.NAME` or `rejected.queue`."""
-    final: bool = False
-    """Whether the error is marked as not worth a retry."""
-    retry_after_ms: float | None = None
-    """How long the error asks to wait before a retry; None if it does not."""
-
-
-class CallTimedOut(CallFailed):
-    """The caller gave up on a call; its effect may still come."""
-
-    kind = TIMED_OUT
-
-
-class Call:
-    """One request's way to call the action: `await call()` or `await call(timeout_ms=...)`.
-
-    Returns the number of the attempt, 1 first. Raises `CallFailed`, `CallTimedOut` after `timeout_ms` (None or
-    infinity: never), and ValueError if the timeout is negative or not a number.
-    """
-
-    __slots__ = ("_client",)
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    async def __call__(self, timeout_ms: float | None = None) -> int:
-        """Make one attempt."""
-        if timeout_ms is not None and not timeout_ms >= 0:
-            raise ValueError(f"a timeout must not be negative, not {timeout_ms} ms")
-        client = self._client
-        if client.stopped:
-            await client.refuse()
-        request = client.request
-        if request.attempts >= client.calls_at_most:
-            client.run_away("calls")
-            await Pending()
-        connection = _Connection(client)
-        request.actions += 1
-        client.connections.append(connection)
-        if timeout_ms is not None and timeout_ms < inf:
-            connection.limit(timeout_ms)
-        client.action.begin(connection, request)
-        try:
-            number: int = await connection.answer
-        except CallFailed as error:
-            client.hear("failed", (type(error).__name__, error.kind, error.final, error.retry_after_ms))
-            raise
-        except GeneratorExit:
-            client.stopped = True
-            raise
-        client.hear("answered", number)
-        return number
-
-
-class ClientContext:
-    """What a `LoopRetrier` can do besides calling: sleep, draw numbers, read the clock.
-
-    Once the request is canceled, or the simulation over, nothing that the loop still asks for takes place.
-    """
-
-    __slots__ = ("_client",)
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    @property
-    def now_ms(self) -> float:
-        """Simulated time in ms."""
-        now_ms = ms_of_ns(self._client.clock.now_ns)
-        self._client.hear("now", now_ms)
-        return now_ms
-
-    async def sleep(self, delay_ms: float) -> None:
-        """Wait. Raises ValueError if the delay is negative or not finite."""
-        if not 0 <= delay_ms < inf:
-            raise ValueError(f"a delay must be finite and not negative, not {delay_ms} ms")
-        client = self._client
-        if client.stopped:
-            await client.refuse()
-        delay_ns, clock = ns_of_ms(delay_ms), client.clock
-        client.record("sleep", "", delay_ns)
-        client.sleeps += 1
-        if client.sleeps > client.calls_at_most:
-            client.run_away("sleeps")
-            await Pending()
-        if clock.now_ns + delay_ns > RUNAWAY_NS:
-            client.run_away("time")
-            await Pending()
-        client.asleep = True
-        client.slept_ns += delay_ns
-        awake = Sleep()
-        clock.set_timer(awake, delay_ns)
-        try:
-            await awake
-        except GeneratorExit:
-            client.stopped = True
-            raise
-        client.asleep = False
-        client.hear("awake", None)
-
-    def uniform(self, stream: str, index: int = 0) -> float:
-        """Draw the number on [0, 1) of this address for this request: stream is a name, index counts draws."""
-        client = self._client
-        if client.stopped:
-            raise GeneratorExit
-        request = client.request
-        value = client.choices.uniform(stream, request.number, index, request.first_rerun)
-        client.record("draw", stream, value)
-        client.hear("draw", value)
-        return value
-
-
-class _Connection:
-    """Hosts one attempt for a client, and is the timer of its caller's timeout."""
-
-    __slots__ = ("_client", "answer", "attempt", "callbacks", "given_up_ns", "slept_ns", "started_ns", "timeout_ms")
-    _ok = True
-    job_id = -1
-    deadline_ns: int | None = None
-    strike: float | None = None
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self.started_ns = client.clock.now_ns
-        self.slept_ns = client.slept_ns if client.request.attempts else NEVER
-        client.slept_ns = 0
-        self.attempt: Attempt | None = None
-        """None once it is over: they refer to each other, and a cycle would be left to the garbage collector."""
-        self.answer = Pending()
-        self.timeout_ms: float | None = None
-        self.given_up_ns: int | None = None
-        """When its caller gave up on it."""
-        self.callbacks: Any = None
-
-    def limit(self, timeout_ms: float) -> None:
-        """Let the caller give up after `timeout_ms`."""
-        self.timeout_ms = timeout_ms
-        self.callbacks = _TIME_OUT
-        self._client.clock.set_timer(self, ns_of_ms(timeout_ms))
-
-    def attempt_over(self, how: End) -> None:
-        client, attempt = self._client, self.attempt
-        assert attempt is not None  # noqa: S101  # it is over, so it began
-        client.request.action_ns += client.clock.now_ns - self.started_ns
-        client.connections.remove(self)
-        attempt.over(reported=True)
-        self.attempt = None
-        if how == RETURNED:
-            self.answer.succeed(attempt.number)
-        else:
-            self.answer.fail(_error(how, attempt))
-
-    @property
-    def ends(self) -> bool:
-        """Whether an answer will come: the end of the call or the caller's timeout is still ahead."""
-        attempt = self.attempt
-        return (
-            attempt is not None
-            and not self.answer.done
-            and (attempt.callbacks is not None or self.timeout_ms is not None)
-        )
-
-    def attempt_lost(self) -> None:
-        self.answer.fail(CallFailed("contact with the call was lost"))
-
-    def give_up(self) -> None:
-        """Wait no longer; the call goes on."""
-        attempt = self.attempt
-        if attempt is not None and not attempt.ended:
-            self.given_up_ns = self._client.clock.now_ns
-            attempt.give_up(self.given_up_ns)
-            attempt.blame = Cause.timeout
-
-    def time_out(self) -> None:
-        attempt = self.attempt
-        if attempt is not None:
-            client = self._client
-            self.given_up_ns = client.clock.now_ns
-            attempt.give_up(self.given_up_ns)
-            attempt.blame = Cause.timeout
-            client.record("timed_out", "", ns_of_ms(self.timeout_ms or 0), subject=attempt.number)
-            self.answer.fail(CallTimedOut("the call timed out"))
-
-
-_TIME_OUT = (lambda connection: connection.time_out(),)
-
-
-def _error(how: End, attempt: Attempt) -> CallFailed:
-    """Make the error with which a call ends."""
-    error = CallFailed("the call was cut off" if how == CUT else "the call failed")
-    failure = attempt.failure
-    if failure is not None and how == THREW:
-        error.kind = failure.kind
-        error.final = failure.final
-        error.retry_after_ms = None if failure.retry_after_ns < 0 else failure.retry_after_ns / NS_PER_MS
-    return error
-
-
 class Client:
     """One request of a `LoopRetrier`, from its submission to the loop's conclusion."""
 
@@ -254,11 +60,16 @@ class Client:
         "action",
         "around",
         "asleep",
+        "budgets",
         "calls_at_most",
         "choices",
         "clock",
         "connections",
+        "hedge",
+        "held",
+        "is_over",
         "loop",
+        "own_cells",
         "place",
         "request",
         "sleeps",
@@ -283,7 +94,7 @@ class Client:
         self.choices = around.choices
         self.action = action
         self.request = request
-        self.connections: list[_Connection] = []
+        self.connections: list[Connection] = []
         self.asleep = False
         self.sleeps = 0
         self.slept_ns = 0
@@ -291,6 +102,15 @@ class Client:
         self.calls_at_most = around.calls_at_most
         self.stopped = False
         """Whether the loop is over although it has not concluded: it was canceled, or the simulation is over."""
+        self.is_over = False
+        """Whether its loop has concluded or was stopped, so that it holds nothing any more."""
+        self.hedge: Hedge | None = None
+        """The try of several copies for which the loop waits."""
+        self.held: dict[Address, Held] = {}
+        """What the loop has of state that it shares, in the order in which it asked."""
+        self.own_cells: dict[Address, Any] = {}
+        """State whose scope is the request."""
+        self.budgets: tuple[LoopBudget, ...] = ()
         self._refusals = 0
         self._recorder = around.recorder
         self._witness = around.witness
@@ -312,6 +132,57 @@ class Client:
         """Note that the request ran into a limit; the loop never goes on."""
         self.request.runaway = limit
         self.record("runaway", limit)
+        self._let_go()
+
+    def begin(self, connection: Connection, timeout_ms: float | None) -> None:
+        """Begin a call."""
+        request = self.request
+        request.actions += 1
+        self.connections.append(connection)
+        if timeout_ms is not None and timeout_ms < inf:
+            connection.limit(timeout_ms)
+        for budget in self.budgets:
+            budget.begin_call(connection)
+        self.action.begin(connection, request)
+
+    def fall_asleep(self) -> None:
+        """Let what the loop holds know that it sleeps."""
+        for held in self.held.values():
+            held.begin_sleep()
+
+    async def at_gate(self, answer: Pending) -> bool:
+        """Wait at a gate of its own; returns whether it lets the loop through, if it says so."""
+        self.asleep = True
+        try:
+            passes: bool = await answer
+        except GeneratorExit:
+            self.stopped = True
+            raise
+        self.asleep = False
+        return passes
+
+    def refused(self, gate: str) -> None:
+        """Note a try without a call, in the history and in the traffic."""
+        self.record("refused", gate, (1, 0))
+        calls, request, now_ns = self.around.calls, self.request, self.clock.now_ns
+        if calls is not None:
+            call = calls.send(request.number, 0, now_ns, self.place.receiver, request.caller)
+            calls.over(call, CallEnd.refused, now_ns)
+
+    def hold(self, address: Address, held: Held) -> None:
+        """Note what the loop has until it ends."""
+        self.held[address] = held
+
+    def _let_go(self) -> None:
+        """Give back all that the loop holds, the last first."""
+        if self.is_over:
+            return
+        self.is_over = True
+        if self.hedge is not None:
+            self.hedge.stop()
+        for held in reversed(self.held.values()):
+            held.let_go()
+        self.budgets = ()
 
     def hear(self, what: str, value: Any) -> None:
         """Tell the witness what the loop learns."""
@@ -331,6 +202,7 @@ class Client:
         """
         self.stopped = True
         error = self._task.stop()
+        self._let_go()
         if error is None or isinstance(error, CallFailed):
             return
         if self._refusals > MOST_REFUSALS or "ignored GeneratorExit" in str(error):
@@ -346,8 +218,15 @@ class Client:
             connection.give_up()
 
     def end(self) -> None:
-        """Stop the loop, and forget the calls in flight, which refer to this: the world is over."""
+        """Stop the loop, and forget the calls in flight, which refer to this: the world is over.
+
+        What the loop holds is not given back: no other loop may go on.
+        """
+        self.is_over = True
         self.stop()
+        self.held.clear()
+        self.own_cells.clear()
+        self.budgets, self.hedge = (), None
         for connection in self.connections:
             connection.attempt = None
         self.connections.clear()
@@ -376,6 +255,7 @@ class Client:
     def _concluded(self, value: Any, error: Exception | None) -> None:
         if error is not None and not isinstance(error, CallFailed):
             raise self._noted(error)
+        self._let_go()
         concluded, self._concluded_to = self._concluded_to, None
         if concluded is not None:
             concluded(error is None)

@@ -52,6 +52,8 @@ from sim.contracts.platform import (
     records,
     store,
 )
+from sim.contracts.policy import breakers, budgets, copies, decisions, times
+from sim.contracts.policy import gates as policy_gates
 from sim.contracts.retrier import attempts, leaks, limits, polls, results
 from sim.contracts.services import calls, capacity, gates, layers, queues, rows, work
 from sim.contracts.services import effects as service_effects
@@ -67,6 +69,7 @@ if TYPE_CHECKING:
 __all__ = [
     "INVARIANTS",
     "PLATFORM",
+    "POLICY",
     "PROBED",
     "RETRIER",
     "STRICTER",
@@ -188,7 +191,26 @@ PLATFORM: tuple[Invariant, ...] = (
 )
 """What the platform, and the world around it, owe their users."""
 
-INVARIANTS: tuple[Invariant, ...] = (*RETRIER, *PLATFORM)
+POLICY: tuple[Invariant, ...] = (
+    decisions.reasons_in_order,
+    decisions.only_listed_answers_retried,
+    decisions.tries_within_attempts,
+    decisions.own_delays_follow_law,
+    decisions.waits_as_stated,
+    decisions.policy_deadlines_hold,
+    times.sleeps_as_decided,
+    times.timeouts_on_time,
+    times.deliveries_on_time,
+    budgets.budgets_recounted,
+    breakers.breakers_recounted,
+    policy_gates.bulkheads_hold,
+    policy_gates.caller_rate_limits_hold,
+    copies.copies_as_stated,
+    copies.no_copy_after_answer,
+)
+"""What a policy owes besides: that it does what it states. Of a whole history, since requests share its parts."""
+
+INVARIANTS: tuple[Invariant, ...] = (*RETRIER, *PLATFORM, *POLICY)
 
 BY_CLASS: tuple[Invariant, ...] = (
     executions.operators_cancel,

@@ -109,6 +109,7 @@ class World:
             recorder=recorder,
             witness=witness,
             calls_at_most=cell.limits.polls_per_request,
+            stand_alone=cell.world == "isolated",
         )
         self.services = compose(cell.services, around, self.cells)
         """By their names."""

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Final
 from sim.experiment import payload
 from sim.experiment.engines import EVENT, TABLES, VECTOR, VERSIONS, Engine, simulate, simulate_replication
 from sim.experiment.parts import BLOCKS_A_TALLY, SimulatedPart, join, keeps_histogram, part_to_keep
-from sim.experiment.plan import weather_problems
 from sim.experiment.precision import size_in_round
 from sim.experiment.repeats import first_of, repeat_few_of_shared, repeat_isolated
+from sim.experiment.shown_by_simulating import problems_shown_by_simulating
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -142,7 +142,7 @@ def simulate_chunk(
 
     `pilot` has records of the cell's first requests, to compare with; see `Plan.pilots`.
     """
-    with weather_problems():
+    with problems_shown_by_simulating():
         if cell.world == "shared":
             requests, traffic = simulate_replication(cell, engine, chunk.number, progress=progress)
             return SimulatedPart(requests, tuple(repeat_few_of_shared(cell, requests, chunk.number)), traffic)

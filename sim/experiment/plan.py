@@ -6,7 +6,6 @@ estimate is above `limits.events` is refused.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,18 +14,16 @@ import numpy as np
 
 from sim.engine.world import World
 from sim.experiment.engines import AUTO, Asked, Choice, Engine, choose
+from sim.experiment.shown_by_simulating import problems_shown_by_simulating
 from sim.experiment.versions import package_versions
 from sim.history.request import table
 from sim.scenario.cells import Cell, cells
 from sim.scenario.identity import digest
 from sim.scenario.mistakes.problems import Problem, ScenarioError
 from sim.scenario.schema import Limits, Scenario
-from sim.world.weather import WeatherTooFine
 from sim.world.workload import arrival_times_ns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from sim.history.records import Requests
@@ -125,15 +122,6 @@ def events_of(requests: Requests) -> NDArray[np.int64]:
     return events + 2 * requests.attempts
 
 
-@contextmanager
-def weather_problems() -> Iterator[None]:
-    """Turn weather that changes too often to be simulated into a ScenarioError; only simulating finds that out."""
-    try:
-        yield
-    except WeatherTooFine as error:
-        raise ScenarioError([Problem(("action", "weather"), str(error))]) from None
-
-
 def _pilot(cell: Scenario) -> Requests:
     few_polls = min(PILOT_POLLS, cell.limits.polls_per_request)
     pilot = cell.model_copy(update={"limits": Limits(polls_per_request=few_polls, events=PILOT_POLLS * PILOT_REQUESTS)})
@@ -144,7 +132,7 @@ def _pilot(cell: Scenario) -> Requests:
             arrival_times_ns(cell.requests, world.choices)
         except ValueError as error:
             raise ScenarioError([Problem(("requests", "arrivals"), str(error))]) from None
-    with weather_problems():
+    with problems_shown_by_simulating():
         return table(world.shared(at_most=few) if cell.world == "shared" else world.isolated(range(few)))
 
 

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 from sim.chance.stated import BEHIND_A_CALL, BEHIND_A_CONFLICT, BEHIND_AN_END, BEHIND_AN_ERROR, Stated
 from sim.contracts.catalogue import Terms
+from sim.experiment.policy_terms import policy_terms
 from sim.experiment.service_terms import service_terms
 from sim.experiment.work_terms import (
     errors_of,
@@ -106,12 +107,18 @@ def _fixed(world: World) -> dict[str, Any]:
     return {**fixed, "classes": dict(_classes(world, fixed))}
 
 
-def _of_callers(
-    action: ActionOptions, cell: Scenario, promises: Promises, retrier: Retrier, services: Mapping[str, ServiceTerms]
+def _of_callers(  # noqa: PLR0917  # two places ask
+    action: ActionOptions,
+    cell: Scenario,
+    promises: Promises,
+    retrier: Retrier,
+    services: Mapping[str, ServiceTerms],
+    namespace: str = "",
 ) -> dict[str, Any]:
     """Return what classes of callers can have of their own: what their action and their retrier say."""
     found = {
         "promises": promises,
+        "policy": policy_terms(retrier, cell, namespace=namespace, service=action.service or ""),
         "watchers": retrier.watchers if isinstance(retrier, ScheduledRetrier) else None,
     }
     if action.service is not None:
@@ -138,7 +145,7 @@ def _classes(world: World, fixed: Mapping[str, Any]) -> Iterator[tuple[str, Term
     retriers, cell = world.retriers, world.cell
     for place, one in enumerate(cell.callers):
         promises, retrier = retriers.promises_of(place), retriers.first_of(place)
-        own = _of_callers(one.action, cell, promises, retrier, fixed["services"])
+        own = _of_callers(one.action, cell, promises, retrier, fixed["services"], retriers.namespace_of(place))
         own |= {"own_action": one.action != cell.action, "own_retrier": one.retrier is not None}
         yield one.name, Terms(**{**fixed, **own})
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from sim.contracts.catalogue import INVARIANTS, check
-from sim.experiment.plan import weather_problems
+from sim.experiment.shown_by_simulating import problems_shown_by_simulating
 from sim.experiment.terms import terms_of
 from sim.explorer.course import Course
 from sim.explorer.guided import Answers, GuidedChoices, NoSuchAnswer
@@ -167,7 +167,7 @@ def _played(
     course = cell.course if answers is None else course_of(bounds or stated_bounds(cell), answers)
     if course is None:
         raise ScenarioError([Problem((), "there is no course to play; `retrysim explore` finds some")])
-    with weather_problems():
+    with problems_shown_by_simulating():
         run, found = _run(cell, course, make)
     history = run.history()
     checked = (invariants_named(cell.check) or INVARIANTS) if invariants is None else tuple(invariants)

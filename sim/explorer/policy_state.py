@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
+from sim.clients.loop_gates import Waiter
+from sim.clients.policy.passage import Passage
 from sim.explorer.plain_values import ATOMS, NotCanonical
 
 if TYPE_CHECKING:
     from sim.clients.cells import Cells
     from sim.clients.policy.call import Call
     from sim.clients.policy.machine import Run
-    from sim.clients.policy.passage import Passage
     from sim.clients.policy.spent import Spent
     from sim.world.attempt import Attempt
 
-LEFT_OUT = frozenset({"_rules", "_open_ns", "_changed", "_costs", "_every"})
+LEFT_OUT = frozenset({"_rules", "_open_ns", "_changed", "_costs", "_every", "_options", "_written"})
 """Fields of cells that never change."""
 
 
@@ -41,7 +42,7 @@ def run(look: Look, run: Run) -> Any:
     """Describe a request of a policy."""
     rules = run.rules
     asks_for_time = any("elapsed" in law.names for law in rules.laws)
-    own = [_inside(look, getattr(run.shared, part)) for part in type(run.shared).__slots__] if rules.shares else []
+    own = [inside(look, getattr(run.shared, part)) for part in type(run.shared).__slots__] if rules.shares else []
     return (
         run.request.number,
         run.request.submission,
@@ -50,6 +51,8 @@ def run(look: Look, run: Run) -> Any:
         run.retries,
         run.copies,
         run.more,
+        run.pauses,
+        run.timeout,
         run.deliveries,
         tuple(run.counters),
         run.shift,
@@ -76,7 +79,14 @@ def call(look: Look, call: Call) -> Any:
 def passage(look: Look, passage: Passage) -> Any:
     """Describe the way through the gates."""
     where = passage.place()
-    return ("passage", passage.run.request.number, int(passage.level), where, look.now_ns - passage.started_ns)
+    return (
+        "passage",
+        passage.run.request.number,
+        int(passage.level),
+        passage.number,
+        where,
+        look.now_ns - passage.started_ns,
+    )
 
 
 def spent(look: Look, spent: Spent) -> Any:
@@ -87,21 +97,25 @@ def spent(look: Look, spent: Spent) -> Any:
 
 def cells(look: Look, cells: Cells) -> Any:
     """Describe what requests share. Raises NotCanonical."""
-    found = tuple((tuple(address), _inside(look, cell)) for address, cell in cells)
+    found = tuple((tuple(address), inside(look, cell)) for address, cell in cells)
     return (look.now_ns, found) if found else None
 
 
-def _inside(look: Look, value: Any) -> Any:
+def inside(look: Look, value: Any) -> Any:
     """Describe a cell by its fields."""
     if value is None or type(value) in ATOMS or isinstance(value, int | str | float):
         return value
     if isinstance(value, dict):
-        return tuple((_inside(look, key), _inside(look, inside)) for key, inside in value.items())
+        return tuple((inside(look, key), inside(look, one)) for key, one in value.items())
     if isinstance(value, list | tuple | deque):
-        return tuple(_inside(look, inside) for inside in value)
+        return tuple(inside(look, one) for one in value)
     names = [name for base in type(value).__mro__ for name in getattr(base, "__slots__", ())]
-    if type(value).__name__ == "Passage":
+    if type(value).__module__.startswith("sim.clients."):
+        names += vars(value) if hasattr(value, "__dict__") else ()
+    if isinstance(value, Waiter):
+        return ("waiter", value.name)
+    if isinstance(value, Passage):
         return passage(look, value)
     if not names:
         raise NotCanonical(f"a {type(value).__name__} that requests share cannot be compared between runs")
-    return tuple((name, _inside(look, getattr(value, name))) for name in names if name not in LEFT_OUT)
+    return tuple((name, inside(look, getattr(value, name))) for name in names if name not in LEFT_OUT)

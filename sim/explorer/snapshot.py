@@ -10,6 +10,9 @@ from types import FunctionType, MappingProxyType, MethodType
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.clients.client import Client
+from sim.clients.connection import Connection
+from sim.clients.hedged import Hedge
+from sim.clients.loop_gates import Waiter
 from sim.clients.policy.call import Call as PolicyCall
 from sim.clients.policy.machine import Run
 from sim.clients.policy.passage import Passage
@@ -244,6 +247,8 @@ class Snapshot:
             client.sleeps if client.calls_at_most < client.sleeps + client.request.attempts else 0,
             tuple(self.value(connection) for connection in client.connections),
             self._plain(self._course.witness.learned_by(client)),
+            None if client.hedge is None else client.hedge.state,
+            tuple((tuple(address), policy_state.inside(self, cell)) for address, cell in client.own_cells.items()),
             client._task._stopped,
             self._attributes(client.loop),  # a course has a witness
         )
@@ -310,6 +315,12 @@ class Snapshot:
     def _client_number(self, client: Client) -> Any:
         return ("client", self._request_number(client.request))
 
+    def _hedge(self, hedge: Hedge) -> Any:
+        return ("hedge", self._request_number(hedge.request), hedge.state)
+
+    def _waiter(self, waiter: Waiter) -> Any:
+        return ("waiter", waiter.name)
+
     def _policy_call(self, call: PolicyCall) -> Any:
         return policy_state.call(self, call)
 
@@ -344,10 +355,17 @@ class Snapshot:
     def _effect(self, effect: Any) -> Any:
         return ("effect", self.attempt(effect.attempt))
 
-    def _connection(self, connection: Any) -> Any:
+    def _connection(self, connection: Connection) -> Any:
         attempt = None if connection.attempt is None else self.attempt(connection.attempt)
         since_ns = self.now_ns - connection.started_ns if self._distinct.timeout else 0
-        return ("connection", attempt, connection.answer.done, connection.timeout_ms is not None, since_ns)
+        return (
+            "connection",
+            attempt,
+            connection.answer.done,
+            connection.timeout_ms is not None,
+            since_ns,
+            *connection.place,
+        )
 
     def _function(self, function: FunctionType) -> Any:
         cells = function.__closure__ or ()
@@ -416,6 +434,9 @@ _BY_CLASS: Final[Mapping[type, Callable[[Snapshot, Any], Any]]] = MappingProxyTy
         MutationCall: Snapshot._mutation,
         Pending: Snapshot._pending,
         Client: Snapshot._client_number,
+        Connection: Snapshot._connection,
+        Hedge: Snapshot._hedge,
+        Waiter: Snapshot._waiter,
         Run: Snapshot._run_number,
         Passage: Snapshot._passage,
         **dict.fromkeys(STATIC, Snapshot._static),
@@ -433,10 +454,9 @@ _BY_NAME: Final[Mapping[str, Callable[[Snapshot, Any], Any]]] = MappingProxyType
     {
         "_Effect": Snapshot._effect,
         "_VisitEffect": Snapshot._visit_effect,
-        "_Connection": Snapshot._connection,
     }
 )
-"""The same for classes that are private to their modules: an effect to come, a client's call."""
+"""The same for classes that are private to their modules: an effect to come."""
 
 
 _DESCRIBERS: Final[dict[type, Callable[[Snapshot, Any], Any]]] = {}

@@ -7,9 +7,14 @@ try. A try that its own client refuses has no attempt, but a `TryRefused`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from sim.history.events import AttemptEvent, Event
+
+AT_ANSWER: Final = "answer"
+AT_START: Final = "start"
+AT_COPY: Final = "copy"
+AT_ANY_TIME: Final = "time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,11 @@ class Decided(AttemptEvent):
     of: float = -1
     """How much it can have, or needs."""
     unit: str = ""
+    answer: str = ""
+    """The kind of the answer that it is about; empty if there is none."""
+    moment: str = AT_ANSWER
+    """`answer`: the try has failed. `start`: the next one would begin. `copy`: a copy would be sent. `time`: at any
+    other time, as a limit on time is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +53,8 @@ class TryRefused(Event):
     """`breaker`, `bulkhead` or `rate_limit`."""
     level: int
     """What it refuses: 0 the request, 1 a try, 2 a copy."""
+    number: int = 0
+    """Of a copy its number in its try, 1 first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,8 @@ class GateWaited(Event):
     gate: str
     wait_ns: int
     """For how long at most, or -1."""
+    number: int = 0
+    """As that of `TryRefused`."""
 
 
 @dataclass(frozen=True, slots=True)

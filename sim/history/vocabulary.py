@@ -10,6 +10,9 @@ from typing import Final, Literal
 NEVER: Final = -1
 """The time of something that did not happen."""
 
+ASKS_TO_STOP: Final = -2
+"""In place of the wait that an error asks for: it asks for no retry at all."""
+
 # Requests: names of an `Outcome` that histories have; success and canceled have the same words as a job's.
 GAVE_UP: Final = "gave_up"
 

@@ -9,7 +9,7 @@ Gamma functions come from `scipy.special`, imported when a law needs them becaus
 
 import math
 from collections.abc import Callable
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -327,6 +327,11 @@ def _bell(x: Floats) -> Floats:
     return height
 
 
+def _bell_of(x: float) -> float:
+    """Return the standard normal density of one number, in the bits of `_bell`."""
+    return elementary.exp_of(x * x * -0.5) * (1.0 / math.sqrt(2.0 * math.pi))
+
+
 # By the distance from the mean of the normal variable, in its standard deviations; `ratio` is that of 0.
 
 
@@ -336,9 +341,13 @@ def _folded_density(ratio: float, x: Floats) -> Floats:
     return density
 
 
+def _folded_density_of(ratio: float, x: float) -> float:
+    return _bell_of(x) + _bell_of(x + 2.0 * ratio)
+
+
 @lru_cache(maxsize=_LAWS_AT_ONCE)
 def _folded(ratio: float) -> Inversion:
-    return Inversion(lambda x: _folded_density(ratio, x), -ratio, _FARTHEST)
+    return Inversion(partial(_folded_density, ratio), partial(_folded_density_of, ratio), -ratio, _FARTHEST)
 
 
 @lru_cache(maxsize=_LAWS_AT_ONCE)
@@ -349,7 +358,10 @@ def _folded_length_biased(ratio: float) -> Inversion:
     def density(x: Floats) -> Floats:
         return _folded_density(ratio, x) * np.maximum((ratio + x) / size, 0.0)
 
-    return Inversion(density, -min(ratio, _FARTHEST), _FARTHEST)
+    def density_of(x: float) -> float:
+        return _folded_density_of(ratio, x) * max((ratio + x) / size, 0.0)
+
+    return Inversion(density, density_of, -min(ratio, _FARTHEST), _FARTHEST)
 
 
 def _gamma_quantile(shape: float, uniforms: Floats) -> Floats:

@@ -17,7 +17,7 @@ def _read(value: Any, info: ValidationInfo) -> Any:
 DurationOrWord = Annotated[
     Any,
     BeforeValidator(_read),
-    PlainSerializer(lambda value: format_duration(value) if isinstance(value, int) else value, return_type=str),
+    PlainSerializer(lambda value: format_duration(value) if isinstance(value, int) else value),
 ]
 """A duration in ns, or a word of letters; the field that has it says which words there are (`checked_word`)."""
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sim.history.recorder import History
     from sim.history.records import Requests
     from sim.history.request import Request
+    from sim.promises.policy import PolicyTerms
     from sim.promises.services import ServiceTerms
 
 
@@ -147,3 +148,5 @@ class Terms:
     """What is stated of each service; of one that is not there only what holds for any is checked."""
     priorities: Mapping[str, int] = field(default_factory=dict)
     """Of the classes of requests, by their names."""
+    policy: PolicyTerms | None = None
+    """What is stated of the policy that serves the requests; None if none does."""

@@ -6,7 +6,18 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from sim.history.vocabulary import CUT, DIED, FAILED, IN_PROGRESS, PENDING, RETURNED, SUCCESS, THREW, Outcome
+from sim.history.vocabulary import (
+    ASKS_TO_STOP,
+    CUT,
+    DIED,
+    FAILED,
+    IN_PROGRESS,
+    PENDING,
+    RETURNED,
+    SUCCESS,
+    THREW,
+    Outcome,
+)
 from sim.kernel.durations import UNITS_NS
 from sim.text.numerals import duration_text
 
@@ -89,6 +100,8 @@ def failure_words(failure: Failure | None) -> str:
     told += ["final error"] if failure.final else []
     if failure.retry_after_ns >= 0:
         told.append(f"retry after {span_text(failure.retry_after_ns)}")
+    elif failure.retry_after_ns == ASKS_TO_STOP:
+        told.append("asks for no retry")
     return ", ".join(told)
 
 

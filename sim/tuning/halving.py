@@ -18,8 +18,8 @@ from sim.expect.expectations import Ruling
 from sim.experiment.cell_result import CellResult, evaluate
 from sim.experiment.engines import EVENT, Engine, simulate, simulate_replication
 from sim.experiment.parts import join_traffic
-from sim.experiment.plan import weather_problems
 from sim.experiment.repeats import repeat_few_of_shared, repeat_isolated
+from sim.experiment.shown_by_simulating import problems_shown_by_simulating
 from sim.history.records import Requests
 from sim.measure.dominance import cost_of, ranked
 from sim.measure.quantities import Unit
@@ -58,7 +58,7 @@ class Candidate:
         """Simulate up to so many requests, in a shared world replications; those done already are not repeated."""
         scenario = self.cell.scenario
         if upto > self.done:
-            with weather_problems():
+            with problems_shown_by_simulating():
                 if scenario.world == "isolated":
                     self.parts.append(simulate(scenario, engine, requests=range(self.done, upto), progress=progress))
                     if engine == EVENT:

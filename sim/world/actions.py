@@ -9,25 +9,29 @@ from pydantic import (
     BeforeValidator,
     Field,
     SerializerFunctionWrapHandler,
+    WithJsonSchema,
     WrapSerializer,
+    field_validator,
     model_serializer,
     model_validator,
 )
 
 from sim.history.events import Failure
-from sim.history.vocabulary import FAIL, HANG, NEVER, AttemptOutcome
+from sim.history.vocabulary import ASKS_TO_STOP, FAIL, FAILED, HANG, NEVER, AttemptOutcome, failed_of_kind
 from sim.kernel.durations import NS_PER_MS
 from sim.laws.distributions import Constant, Law
-from sim.options.model import DurationNs, Options, Share
+from sim.options.duration_or_word import DurationOrWord, checked_word
+from sim.options.model import DURATION_PATTERN, DurationNs, Options, Share
 from sim.options.part_name import PartName
 from sim.options.shorthand import AlsoWritten
 from sim.world.effects import Memory
-from sim.world.outcomes import Branch, OutcomesOptions
+from sim.world.outcomes import Branch, FailureKind, OutcomesOptions
 from sim.world.weather import Weather
 
 DEFAULT_LATENCY = Constant(value_ns=100 * NS_PER_MS)
 MOST_SCRIPTED = 10_000
 MOST_SOURCES = 100
+STOP = "stop"
 
 
 class ScriptedAttempt(Options):
@@ -36,14 +40,28 @@ class ScriptedAttempt(Options):
     outcome: AttemptOutcome
     latency: DurationNs = 100 * NS_PER_MS
     final: bool = Field(default=False, description="Whether the error of a `fail` is marked as not worth a retry.")
-    retry_after: DurationNs | None = Field(default=None, description="How long it asks to wait before a retry.")
+    retry_after: Annotated[
+        DurationOrWord,
+        WithJsonSchema({"anyOf": [{"const": STOP}, {"type": "string", "pattern": DURATION_PATTERN}]}),
+    ] = Field(
+        default=None,
+        description="How long it asks to wait before a retry, or `stop`: it asks for none.",
+    )
+    kind: FailureKind | None = Field(default=None, description="Names it: its answer is `failed.NAME`.")
+
+    @field_validator("retry_after")
+    @classmethod
+    def _stop_or_a_duration(cls, value: int | str | None) -> int | str | None:
+        return None if value is None else checked_word(value, STOP)
 
     @model_validator(mode="after")
     def _says_nothing_idle(self) -> Self:
         if self.outcome == HANG and "latency" in self.model_fields_set:
             raise ValueError("the latency of a hang cannot matter: a hang never ends")
-        if self.outcome != FAIL and self.model_fields_set & {"final", "retry_after"}:
-            raise ValueError(f"final and retry_after are what the error of a fail says, and a {self.outcome} has none")
+        if self.outcome != FAIL and self.model_fields_set & {"final", "retry_after", "kind"}:
+            raise ValueError(
+                f"final, retry_after and kind are what the error of a fail says, and a {self.outcome} has none"
+            )
         return self
 
     @model_serializer(mode="wrap")
@@ -58,9 +76,10 @@ class ScriptedAttempt(Options):
     @property
     def failure(self) -> Failure | None:
         """What its error says; None if it says nothing."""
-        if not self.final and self.retry_after is None:
+        if not self.final and self.retry_after is None and self.kind is None:
             return None
-        return Failure(self.final, NEVER if self.retry_after is None else self.retry_after)
+        wait_ns = NEVER if self.retry_after is None else ASKS_TO_STOP if self.retry_after == STOP else self.retry_after
+        return Failure(self.final, wait_ns, FAILED if self.kind is None else failed_of_kind(self.kind))
 
 
 class IdempotencyOptions(Options):

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from sim.history.request import Request
     from sim.history.vocabulary import End
-    from sim.world.attempt import Attempt
 
 
 class Host(Protocol):
@@ -49,7 +48,7 @@ class External(Protocol):
         """Start one attempt."""
         ...
 
-    def cancel(self, attempt: Attempt) -> None:
+    def cancel(self, attempt: Any) -> None:
         """Tell the receiver that its caller needs no answer: the work stops, an effect still ahead does not come."""
         ...
 
@@ -65,6 +64,6 @@ class ByClass:
         """Start one attempt."""
         self._models[request.caller_class].begin(host, request)
 
-    def cancel(self, attempt: Attempt) -> None:
+    def cancel(self, attempt: Any) -> None:
         """Tell the receiver that its caller needs no answer."""
         self._models[attempt.request.caller_class].cancel(attempt)

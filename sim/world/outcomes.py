@@ -92,10 +92,14 @@ def _checked_kind(kind: str) -> str:
     return checked_name(kind)
 
 
+FailureKind = Annotated[str, AfterValidator(_checked_kind), Field(json_schema_extra={"pattern": f"^{NAME.pattern}$"})]
+"""The name of a kind of failure, answered as `failed.NAME`."""
+
+
 class FailKind(FailOptions):
     """One kind of failure, answered as `failed.NAME`."""
 
-    kind: Annotated[str, AfterValidator(_checked_kind), Field(json_schema_extra={"pattern": f"^{NAME.pattern}$"})]
+    kind: FailureKind
 
 
 def _with_share(value: Any) -> Any:

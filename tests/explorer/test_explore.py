@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from sim.clients.client import CallFailed
+from sim.clients import CallFailed, CallRefused
 from sim.contracts.catalogue import INVARIANTS, RETRIER, STRICTER, check
 from sim.experiment.terms import terms_of
 from sim.explorer.course import Course
@@ -40,6 +40,60 @@ class Impatient(LoopRetrier):
             return await call(timeout_ms=1000)
         except CallFailed:
             return await call()
+
+
+class Sharing(LoopRetrier):
+    """Takes a second copy, and a retry, of a budget that all share, if the last request to end did not fail."""
+
+    kind = "sharing"
+    stateless = True
+
+    async def retry(self, call: Any, ctx: Any) -> Any:
+        """Hedge the first try; call again if the budget and what is shared allow it."""
+        budget = ctx.budget({"tokens": {"capacity": 2, "cost": 1}}, scope="world")
+        last = ctx.shared(scope="world")
+        try:
+            number = await call.hedged(after_ms=1000, budget=budget)
+        except CallFailed as error:
+            if last.get("failed") or not budget.take(error.kind):
+                last["failed"] = True
+                raise
+            await ctx.sleep(1000)
+            return await call()
+        last["failed"] = False
+        return number
+
+
+class Gated(LoopRetrier):
+    """Calls behind a bulkhead for one and a breaker that a failure opens for a second."""
+
+    kind = "gated"
+    stateless = True
+
+    async def retry(self, call: Any, ctx: Any) -> Any:
+        """Try twice; what is refused counts as a failure."""
+        bulkhead = ctx.bulkhead({"at_most": 1, "queue": 1, "max_wait": "2s"}, scope="world")
+        breaker = ctx.breaker({"window": {"consecutive": 1}, "open": "1s", "half_open": {"calls": 1}}, scope="world")
+        for tries in range(2):
+            if not await bulkhead.enter():
+                raise CallRefused("full")
+            try:
+                ticket = breaker.ask()
+                if ticket is None:
+                    raise CallRefused("open")
+                try:
+                    return await call()
+                except CallFailed as error:
+                    ticket.answered(error.kind)
+                    raise
+            except CallFailed:
+                if tries:
+                    raise
+            finally:
+                if not ctx.canceled:
+                    bulkhead.leave()
+            await ctx.sleep(1000)
+        return None
 
 
 LEGS = {"request": {"constant": "1s"}}
@@ -77,6 +131,7 @@ def port(kind: str, max_failures: int = 1, **options: Any) -> dict[str, Any]:
     return {"kind": kind, "max_failures": max_failures, **options}
 
 
+SHARED = {"world": "shared", "requests": {"count": 2, "arrivals": {"constant": {"rate": "2/s"}}}}
 CANCEL = {"cancel": {"share": 1, "after": {"constant": "1s"}}}
 WORLDS = {
     "component, crashes": Small(
@@ -121,6 +176,12 @@ WORLDS = {
         ),
         Impatient,
     ),
+    "a budget and a value that loops share": Small(
+        {"kind": "none"}, {"fail": 0.1}, {"requests": 2, "attempts": 2}, SHARED, Sharing
+    ),
+    "a bulkhead and a breaker that loops share": Small(
+        {"kind": "none"}, {"fail": 0.1}, {"requests": 2, "attempts": 1}, {**SHARED, **CANCEL}, Gated
+    ),
     "a row, two writers": Small({"kind": "none"}, {}, {"requests": 2}, ROW),
 }
 HELD = (*INVARIANTS, *STRICTER)
@@ -137,6 +198,8 @@ COUNTS: dict[str, tuple[int, int, int, int]] = {
     "one server, two requests, a timeout": (81, 60, 11, 3),
     "one server, a queue of one, a wait": (127, 36, 9, 4),
     "a rate limit and servers that change": (76, 28, 12, 4),
+    "a budget and a value that loops share": (224, 49, 9, 6),
+    "a bulkhead and a breaker that loops share": (329, 155, 10, 6),
     "a row, two writers": (21, 8, 10, 2),
 }
 """States, executions, steps of the longest course, answers of the farthest: to be changed only with a reason."""

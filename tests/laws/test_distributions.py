@@ -357,3 +357,13 @@ def test_a_wrong_law_is_one_error_at_its_place(written: object, place: tuple[str
         adapter.validate_python(written)
     (error,) = caught.value.errors()
     assert (error["loc"], reason in error["msg"]) == (place, True)
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.2, 1.0, 5.0, 8.9])
+def test_one_number_has_the_quantile_that_it_has_among_others(ratio: float) -> None:
+    law = Normal(location_ns=round(ratio * S), sd_ns=S)
+    drawn = np.random.default_rng(1).random(2000)
+    uniforms = np.concatenate([drawn, [0.0, 2.0**-53, 0.5, np.nextafter(0.5, 1.0), 1 - 2.0**-53]])
+    for quantiles_ns in (law.quantile_ns, law.length_biased_ns):
+        alone = [float(quantiles_ns(uniforms[place : place + 1])[0]) for place in range(len(uniforms))]
+        assert quantiles_ns(uniforms).tolist() == alone

@@ -1,4 +1,4 @@
-"""The closed forms of a retry loop, independent failures, at most so many attempts; for every port.
+"""The closed forms of a retry loop, independent failures, at most so many attempts; for every port and for a policy.
 
 Attempts follow the truncated geometric law; a request succeeds with 1 - p^M and takes (1 - p^M) / (1 - p) calls
 (M. Brooker, "Fixing retries with token buckets and circuit breakers", 2022, where M is 4); the mean latency is the sum
@@ -20,6 +20,15 @@ from sim.history.vocabulary import Cause, Outcome
 from sim.scenario.load import parse
 
 PORTS = ("article", "helpers", "component")
+POLICY = "policy"
+LOOPS = (*PORTS, POLICY)
+
+
+def loop(kind: str, most: int) -> str:
+    """Write a retrier that makes at most so many attempts."""
+    if kind == POLICY:
+        return f"{{kind: policy, attempts: {most}, delay: {{exponential: {{initial: 10ms, jitter: full}}}}}}"
+    return f"{{kind: {kind}, max_failures: {most - 1}}}"
 
 
 def simulated(text: str) -> Requests:
@@ -44,12 +53,12 @@ def test_the_chi_square_of_this_file_rejects_a_law_that_is_a_little_off() -> Non
     assert chi_square([980, 8, 6, 6], [990, 9, 0.9, 0.1]) < DOUBT
 
 
-@pytest.mark.parametrize("port", PORTS)
+@pytest.mark.parametrize("kind", LOOPS)
 @pytest.mark.parametrize(("fail", "most"), [(0.1, 4), (0.5, 4), (0.6, 7)])
-def test_attempts_follow_the_truncated_geometric_law(port: str, fail: float, most: int) -> None:
+def test_attempts_follow_the_truncated_geometric_law(kind: str, fail: float, most: int) -> None:
     count = 4000
     requests = simulated(
-        f"{{retrier: {{kind: {port}, max_failures: {most - 1}}}, requests: {{count: {count}}}, seed: 11,"
+        f"{{retrier: {loop(kind, most)}, requests: {{count: {count}}}, seed: 11,"
         f" action: {{outcomes: {{fail: {fail}}}}}}}"
     )
     law = [fail**before * (1 - fail) for before in range(most - 1)] + [fail ** (most - 1)]
@@ -62,7 +71,7 @@ def test_attempts_follow_the_truncated_geometric_law(port: str, fail: float, mos
 
 
 @pytest.mark.parametrize(
-    ("retrier", "most"), [*((f"{{kind: {port}, max_failures: 3}}", 4) for port in PORTS), ("none", 1)]
+    ("retrier", "most"), [*((loop(kind, 4), 4) for kind in LOOPS), (loop(POLICY, 2), 2), ("none", 1)]
 )
 @pytest.mark.parametrize("fail", [0.1, 0.5])
 def test_a_request_succeeds_unless_all_attempts_fail(retrier: str, most: int, fail: float) -> None:
@@ -113,11 +122,11 @@ def test_requests_under_a_permanent_failure_use_every_attempt_and_give_up(port: 
     assert (requests.first_effect_ns[gave_up] == -1).all()
 
 
-@pytest.mark.parametrize("port", PORTS)
-def test_duplicates_by_lost_acknowledgements_are_binomial_given_the_attempts(port: str) -> None:
+@pytest.mark.parametrize("kind", LOOPS)
+def test_duplicates_by_lost_acknowledgements_are_binomial_given_the_attempts(kind: str) -> None:
     count, fail, ack_lost, most = 8000, 0.25, 0.25, 4
     requests = simulated(
-        f"{{retrier: {{kind: {port}, max_failures: {most - 1}}}, requests: {{count: {count}}}, seed: 3,"
+        f"{{retrier: {loop(kind, most)}, requests: {{count: {count}}}, seed: 3,"
         f" action: {{outcomes: {{fail: {fail}, ack_lost: {ack_lost}}}}}}}"
     )
     bad, done = fail + ack_lost, ack_lost / (fail + ack_lost)
@@ -196,4 +205,29 @@ def test_component_knows_after_its_latencies_and_backoffs(
     known_ms = (requests.settled_ns - requests.submitted_ns) / 1e6
     mean, deviation = component_known_ms(fail, most, means_ms, deviations_ms)
     assert is_near(float(known_ms.mean()), mean, deviation, count)
+    assert (requests.settled_ns == requests.last_attempt_end_ns).all()
+
+
+def policy_known_ms(fail: float, most: int, mean_ms: float, initial_ms: float) -> tuple[float, float]:
+    """Mean and deviation of the time to known: exponential latencies, and full jitter up to initial * 2^(n - 1)."""
+    backoffs_ms = [initial_ms * 2**number for number in range(most - 1)]
+    mean = square = 0.0
+    for calls in range(1, most + 1):
+        chance = fail ** (calls - 1) * (1 - fail if calls < most else 1)
+        waits_ms = backoffs_ms[: calls - 1]
+        inner = calls * mean_ms + sum(waits_ms) / 2
+        mean += chance * inner
+        square += chance * (calls * mean_ms**2 + sum(wait_ms**2 / 12 for wait_ms in waits_ms) + inner**2)
+    return mean, sqrt(square - mean**2)
+
+
+def test_a_policy_knows_after_the_latencies_and_backoffs_of_its_attempts() -> None:
+    count, fail, most = 6000, 0.5, 4
+    requests = simulated(
+        f"{{requests: {{count: {count}}}, seed: 9, action: {{latency: {{exponential: {{mean: 100ms}}}},"
+        f" outcomes: {{fail: {fail}}}}}, retrier: {{kind: policy, attempts: {most},"
+        " delay: {exponential: {initial: 50ms, jitter: full}}}}"
+    )
+    mean, deviation = policy_known_ms(fail, most, 100.0, 50.0)
+    assert is_near(float((requests.settled_ns - requests.submitted_ns).mean()) / 1e6, mean, deviation, count)
     assert (requests.settled_ns == requests.last_attempt_end_ns).all()

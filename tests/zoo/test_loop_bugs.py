@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from sim.clients import client
-from sim.clients.client import CallFailed, Client, ClientContext, _Connection
+from sim.clients import connection
+from sim.clients.client import CallFailed, Client, ClientContext
+from sim.clients.connection import Connection
 from sim.promises.promises import Promises
 from sim.retriers.base import LoopRetrier
 from sim.testing.strategies import scenarios
@@ -209,7 +210,7 @@ CLIENT_BUGS: dict[str, tuple[str, dict[str, Any], tuple[Any, str, Change]]] = {
         "effects-happen",
         {"always": ("latency",)},
         (
-            _Connection,
+            Connection,
             "time_out",
             ("attempt.give_up(self.given_up_ns)", "attempt.drop_effect()"),
         ),
@@ -217,7 +218,7 @@ CLIENT_BUGS: dict[str, tuple[str, dict[str, Any], tuple[Any, str, Change]]] = {
     "client: a timeout is the end of the attempt": (
         "attempts-end-once",
         {"always": ("latency",)},
-        (_Connection, "time_out", ('record("timed_out", ""', 'record("attempt_end", "died"')),
+        (Connection, "time_out", ('record("timed_out", ""', 'record("attempt_end", "died"')),
     ),
     "client: sleeps are a tenth short": (
         "clients-wait",
@@ -228,7 +229,7 @@ CLIENT_BUGS: dict[str, tuple[str, dict[str, Any], tuple[Any, str, Change]]] = {
         "clients-wait",
         {"always": ("fail", "latency")},
         (
-            _Connection,
+            Connection,
             "limit",
             (
                 "ns_of_ms(timeout_ms))",
@@ -239,12 +240,12 @@ CLIENT_BUGS: dict[str, tuple[str, dict[str, Any], tuple[Any, str, Change]]] = {
     "client: errors name their wait in seconds": (
         "retry-after-honored",
         {"always": ("fail", "retry_after")},
-        (client, "_error", ("retry_after_ns / NS_PER_MS", "retry_after_ns / NS_PER_MS / 1000")),
+        (connection, "_error", ("retry_after_ns / NS_PER_MS", "retry_after_ns / NS_PER_MS / 1000")),
     ),
     "client: final errors look like others": (
         "no-retry-of-final-error",
         {"always": ("fail", "final")},
-        (client, "_error", ("error.final = failure.final", "error.final = False")),
+        (connection, "_error", ("error.final = failure.final", "error.final = False")),
     ),
 }
 

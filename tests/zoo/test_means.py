@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from sim.api.check import check
-from sim.clients.client import Call, CallFailed, Client, ClientContext, _Connection
+from sim.clients.client import Call, CallFailed, Client, ClientContext
+from sim.clients.connection import Connection
 from sim.contracts.catalogue import INVARIANTS, PLATFORM
 from sim.convex.calls import MutationCall
 from sim.convex.commits import Commits
@@ -285,11 +286,11 @@ BUGS: dict[str, tuple[str, list[Place]]] = {
     ),
     "record: a client's action time counts from the submission": (
         "client",
-        [(_Connection, "attempt_over", ("self.started_ns", "client.request.submitted_ns"))],
+        [(Connection, "attempt_over", ("self.started_ns", "client.request.submitted_ns"))],
     ),
     "record: a client's calls are no actions": (
         "client",
-        [(Call, "__call__", ("        request.actions += 1\n", ""))],
+        [(Client, "begin", ("        request.actions += 1\n", ""))],
     ),
     "record: columns take each other's place": (
         "helpers",
@@ -554,7 +555,7 @@ BUGS: dict[str, tuple[str, list[Place]]] = {
     ),
     "cause: a call given up is as good as any": (
         "client waits",
-        [(_Connection, "time_out", ("            attempt.blame = Cause.timeout\n", ""))],
+        [(Connection, "time_out", ("            attempt.blame = Cause.timeout\n", ""))],
     ),
     "effect: the window includes its end": (
         "ties",
@@ -657,13 +658,13 @@ BUGS: dict[str, tuple[str, list[Place]]] = {
     # Clients.
     "client: the loss of a call is not heard": (
         "client",
-        [(_Connection, "attempt_lost", ('self.answer.fail(CallFailed("contact with the call was lost"))', "pass"))],
+        [(Connection, "attempt_lost", ('self.answer.fail(CallFailed("contact with the call was lost"))', "pass"))],
     ),
     "client: an answer is heard late": (
         "client",
         [
             (
-                _Connection,
+                Connection,
                 "attempt_over",
                 (
                     "self.answer.succeed(attempt.number)",
@@ -674,7 +675,7 @@ BUGS: dict[str, tuple[str, list[Place]]] = {
     ),
     "client: what has ended is given up": (
         "client",
-        [(_Connection, "attempt_over", ("        self.attempt = None\n", ""))],
+        [(Connection, "attempt_over", ("        self.attempt = None\n", ""))],
     ),
     "client: the last call of a limit is not made": (
         "client limits",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sim.history.vocabulary import CUT, FAILED, NEVER, RETURNED, THREW, TIMED_OUT, Cause
 
 if TYPE_CHECKING:
-    from sim.clients.policy.machine import Run
+    from sim.clients.policy.party import Party
     from sim.clients.policy.passage import Passage
     from sim.history.vocabulary import End
     from sim.world.attempt import Attempt
@@ -33,7 +33,7 @@ class Call:
     deadline_ns: int | None = None
     strike: float | None = None
 
-    def __init__(self, run: Run, slept_ns: int) -> None:
+    def __init__(self, run: Party, slept_ns: int) -> None:
         self.run = run
         self.started_ns = run.clock.now_ns
         self.slept_ns = slept_ns

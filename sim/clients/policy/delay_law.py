@@ -42,7 +42,8 @@ class NegativeDelay(ValueError):
     """A law gave a delay of less than 0: `value_ms` before retry `n`; `place` is where the law is written."""
 
     def __init__(self, value_ms: float, n: int, place: str) -> None:
-        super().__init__(f"{place}: the delay before retry {n} is negative, {value_ms:.6g} ms")
+        self.reason = f"the delay before retry {n} is negative, {value_ms:.6g} ms; write max(0, ...) if 0 is meant"
+        super().__init__(f"{place}: {self.reason}")
         self.value_ms = value_ms
         self.n = n
         self.place = place
@@ -202,6 +203,25 @@ class DelayLaw:
             found[is_first] = self.first_ns
         found[is_over] = STOP
         return found
+
+    def delays_at_ns(self, n: int, count: int, draws: Sequence[Floats]) -> Whole:
+        """Return the delays of many requests before retry `n` of each, by a law that `is_plain`, shape (count,).
+
+        Raises NegativeDelay.
+        """
+        at_n = self._kept.get(n)
+        if at_n is None:
+            at_n = self._keep(n)
+        if isinstance(at_n, int):
+            return np.full(count, at_n, dtype=np.int64)
+        if not at_n.needs_draws_alone:
+            return self.delays_ns(np.full(count, n), np.zeros(count, dtype=np.int64), [], draws)
+        value_ms = evaluate_arrays(at_n.body, draws, (count,))
+        with np.errstate(over="ignore", invalid="ignore"):
+            value_ns = np.rint(value_ms * 1e6)
+        if not (value_ns >= 0.0).all() or value_ns.max(initial=0.0) >= RUNAWAY_NS:
+            return self.delays_ns(np.full(count, n), np.zeros(count, dtype=np.int64), [], draws)
+        return value_ns.astype(np.int64)
 
     def wait(self, n: int) -> Bounds | None:
         """Return the law of the wait before retry n, in ms, or its bounds; None if there is no such retry.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from math import inf
 from sys import float_info
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from sim.clients.policy.delay_names import ENTRY, LAST
 from sim.kernel.durations import NS_PER_MS, RUNAWAY_NS, ms_of_ns, ns_of_ms
@@ -18,13 +18,16 @@ from sim.laws.formulas.tree import Apply, Name, Number, Tree, folded, names_of
 from sim.promises.waits import Decorrelated, Quantiles, Sum, Uniform, Wait
 
 if TYPE_CHECKING:
-    from sim.clients.policy.delay_law import DelayLaw
+    from collections.abc import Sequence
+
     from sim.promises.promises import Bounds
 
 _RUNAWAY_MS: Final = RUNAWAY_NS / NS_PER_MS
-_DRAWS: Final = {"u": Range(0.0, LAST_DRAW, "rises"), "u2": DRAWN}
+_RISING: Final = Range(0.0, LAST_DRAW, "rises")
 _LEAST_MS: Final = -1e-6
 _LARGEST: Final = float_info.max
+_LONGEST: Final = 60
+"""Numbers, names and operations of a formula whose distribution is sought by its form."""
 _MOST_NUMBER: Final = 2.0**53
 _MOST_FOLLOWED: Final = 64
 """Up to this retry each delay is followed from the one before."""
@@ -32,7 +35,45 @@ _PASSES: Final = 64
 """In so many delays a law that is shared by requests has reached its bounds, if it has any."""
 
 
-def wait_of(law: DelayLaw, n: int) -> Bounds | None:
+class Law(Protocol):
+    """What is asked of a law; `DelayLaw` in `sim.clients.policy.delay_law` says what each of these is."""
+
+    @property
+    def body(self) -> Tree: ...  # noqa: D102  # as said above
+
+    @property
+    def lets(self) -> tuple[tuple[str, Tree], ...]: ...  # noqa: D102  # as said above
+
+    @property
+    def starts(self) -> tuple[tuple[str, float], ...]: ...  # noqa: D102  # as said above
+
+    @property
+    def entries(self) -> tuple[float, ...]: ...  # noqa: D102  # as said above
+
+    @property
+    def stops(self) -> bool: ...  # noqa: D102  # as said above
+
+    @property
+    def first_ns(self) -> int | None: ...  # noqa: D102  # as said above
+
+    @property
+    def overflow_ns(self) -> int: ...  # noqa: D102  # as said above
+
+    @property
+    def state(self) -> str: ...  # noqa: D102  # as said above
+
+    @property
+    def drawn(self) -> tuple[str, ...]: ...  # noqa: D102  # as said above
+
+    @property
+    def is_plain(self) -> bool: ...  # noqa: D102  # as said above
+
+    def folded_at(self, n: int) -> tuple[tuple[Tree, ...], Tree]: ...  # noqa: D102  # as said above
+
+    def delay_ns(self, n: int, elapsed_ns: int, state: list[float], draws: Sequence[float]) -> int: ...  # noqa: D102  # as said above
+
+
+def wait_of(law: Law, n: int) -> Bounds | None:
     """Return the law or the bounds, in ms, of the wait before retry n; None if there is no such retry."""
     if law.stops and n > len(law.entries):
         return None
@@ -40,22 +81,19 @@ def wait_of(law: DelayLaw, n: int) -> Bounds | None:
         return Uniform(law.first_ns / NS_PER_MS, law.first_ns / NS_PER_MS)
     if not law.is_plain:
         return _decorrelated(law, n) or _within(law, _range_with_state(law, n))
-    tree = _in_one(law, n)
-    found = range_of(tree, _DRAWS)
+    _, found = _next(law, {}, n, _RISING)
     if found.is_finite and found.low >= 0.0 and found.high < _RUNAWAY_MS:
-        return _distribution(law, n, tree, found) or _within(law, found)
+        return _distribution(law, n, found) or _within(law, found)
     return _within(law, found)
 
 
-def _distribution(law: DelayLaw, n: int, tree: Tree, found: Range) -> Wait | None:
+def _distribution(law: Law, n: int, found: Range) -> Wait | None:
     """Return how likely the waits of a formula of draws are, if it is of a form for which that can be told."""
-    if not names_of(tree) or _is_linear(tree):
+    tree = _in_one(law, n)
+    if tree is not None and (not names_of(tree) or _is_linear(tree)):
         return _uniform(tree)
-    if names_of(tree) == {"u"} and found.trend in {"rises", "falls"}:
-        # What is drawn besides has no part in this delay.
-        return Quantiles(
-            lambda u: law.delay_ns(n, 0, [], [u if name == "u" else 0.0 for name in law.drawn]) / NS_PER_MS
-        )
+    if found.trend in {"rises", "falls"} and law.drawn == ("u",):
+        return Quantiles(lambda u: law.delay_ns(n, 0, [], [u]) / NS_PER_MS)
     match tree:
         case Apply("+", (x, y)) if _is_linear(x) and _is_linear(y) and names_of(x) != names_of(y):
             return Sum(_uniform(x), _uniform(y))
@@ -68,13 +106,23 @@ def _uniform(tree: Tree) -> Uniform:
     return Uniform(ends.low, ends.high)
 
 
-def _in_one(law: DelayLaw, n: int) -> Tree:
-    """Return the formula at this number of a retry, with all lets put into it."""
+def _in_one(law: Law, n: int) -> Tree | None:
+    """Return the formula at this number of a retry, with all lets put into it; None if that would be long.
+
+    Lets that ask for each other twice would double a formula each.
+    """
     lets, body = law.folded_at(n)
     known: dict[str, Tree] = {}
     for (name, _), tree in zip(law.lets, lets, strict=True):
         known[name] = folded(tree, known)
-    return folded(body, known)
+        if _size(known[name]) > _LONGEST:
+            return None
+    in_one = folded(body, known)
+    return in_one if _size(in_one) <= _LONGEST else None
+
+
+def _size(tree: Tree) -> int:
+    return 1 + sum(map(_size, tree.arguments)) if isinstance(tree, Apply) else 1
 
 
 def _is_linear(tree: Tree) -> bool:
@@ -89,7 +137,7 @@ def _is_linear(tree: Tree) -> bool:
     return False
 
 
-def _decorrelated(law: DelayLaw, n: int) -> Decorrelated | None:
+def _decorrelated(law: Law, n: int) -> Decorrelated | None:
     tree, cap_ms = _in_one(law, n), inf
     match tree:
         case Apply("min", (x, Number(value))):
@@ -115,7 +163,7 @@ def _decorrelated(law: DelayLaw, n: int) -> Decorrelated | None:
     return None
 
 
-def _range_with_state(law: DelayLaw, n: int) -> Range:
+def _range_with_state(law: Law, n: int) -> Range:
     """Follow what is remembered from delay to delay: to the one before retry n, or to all that there can be."""
     starts = dict(law.starts)
     state = {"previous": starts.get("previous", 0.0), "u_previous": starts.get("u_previous", 0.0)}
@@ -134,9 +182,9 @@ def _range_with_state(law: DelayLaw, n: int) -> Range:
     return ANYTHING
 
 
-def _next(law: DelayLaw, state: dict[str, Range], n: int | None) -> tuple[dict[str, Range], Range]:
+def _next(law: Law, state: dict[str, Range], n: int | None, u: Range = DRAWN) -> tuple[dict[str, Range], Range]:
     """Return the ranges of what is remembered after retry n, or after any retry, and that of the delay."""
-    known = {**state, "u": DRAWN, "u2": DRAWN, "elapsed": Range(0.0, _RUNAWAY_MS)}
+    known = {**state, "u": u, "u2": DRAWN, "elapsed": Range(0.0, _RUNAWAY_MS)}
     entries = law.entries or (0.0,)
     known |= {"n": Range(1.0, _MOST_NUMBER), ENTRY: Range(min(entries), max(entries))}
     lets, body = (tuple(tree for _, tree in law.lets), law.body) if n is None else law.folded_at(n)
@@ -153,15 +201,15 @@ def _next(law: DelayLaw, state: dict[str, Range], n: int | None) -> tuple[dict[s
     return {**after, "previous": previous, "u_previous": DRAWN}, found
 
 
-def _within(law: DelayLaw, found: Range) -> Bounds:
+def _within(law: Law, found: Range) -> Bounds:
     """Return the bounds of a wait whose formula has this range."""
     low_ms, high_ms = max(found.low, 0.0), max(found.high, 0.0)
     if not found.is_finite:
         overflow_ms = ms_of_ns(law.overflow_ns)
         low_ms, high_ms = min(low_ms, overflow_ms), max(high_ms, overflow_ms)
-    # To whole ns, as delays are.
+    # To whole ns, and not beyond the last instant, as delays are.
     return _rounded(low_ms), _rounded(high_ms)
 
 
 def _rounded(bound_ms: float) -> float:
-    return ms_of_ns(ns_of_ms(bound_ms)) if bound_ms < _RUNAWAY_MS else inf
+    return ms_of_ns(ns_of_ms(min(bound_ms, _RUNAWAY_MS)))

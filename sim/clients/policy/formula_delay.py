@@ -51,7 +51,11 @@ def _given(value: object) -> float | str:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         # No TypeErrors here: pydantic gathers ValueErrors.
         raise ValueError("expected a number, or a duration such as 250ms")  # noqa: TRY004  # as said above
-    return format_duration(parse_duration(value)) if isinstance(value, str) else float(value)
+    if isinstance(value, str):
+        return format_duration(parse_duration(value))
+    if not abs(value) <= float_info.max:
+        raise ValueError("expected a number that a float can hold")
+    return float(value)
 
 
 def _formula(value: object) -> str:
@@ -159,7 +163,7 @@ class FormulaDelay(BoundKeys):
             mistakes.add(("then",), "only a table can stop", self.then)
         if self.cap_applies and "cap" not in self.given:
             mistakes.add(("cap_applies",), "cap_applies needs a cap", self.cap_applies)
-        elif self.cap_applies and not isinstance(self.given["cap"], str):
+        elif not isinstance(self.given.get("cap", ""), str):
             mistakes.add(("cap",), "the cap is a duration, such as 20s", self.given["cap"])
 
     @model_serializer(mode="wrap")

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sim.clients.policy.answers import name_that_fits
 from sim.clients.policy.delay_law import STOP
 from sim.clients.policy.rules import NO_LIMIT, SHARED_COUNTER
-from sim.history.vocabulary import NEVER
-from sim.kernel.durations import ms_of_ns, ns_of_ms
+from sim.history.vocabulary import ASKS_TO_STOP, NEVER
+from sim.kernel.durations import RUNAWAY_NS, ms_of_ns
 from sim.laws.formulas.machine import evaluate
 
 if TYPE_CHECKING:
-    from sim.clients.policy.machine import Run
+    from sim.clients.policy.party import Party
     from sim.clients.policy.rules import CaseRules, HintRules, Rules
     from sim.clients.policy.spent import Spent
 
@@ -35,8 +35,8 @@ BUDGET: Final = "budget"
 COPY: Final = "copy"
 """The budget is empty for a further copy; the request goes on."""
 
-ASKS_TO_STOP: Final = -2
-"""A Retry-After that asks never to come back; -1 says that there is none."""
+HINT_STREAM: Final = "hint"
+"""What a formula of `retry_after.as` draws from; `retry_after` is the stream of the wait that the answer names."""
 
 
 class Answer(NamedTuple):
@@ -68,11 +68,10 @@ class Verdict:
     level: Any = None
     """What the budget has, of how much."""
 
-    @property
-    def detail(self) -> tuple[Any, ...]:
-        """What a history says of it: (n, own delay, wait asked for, wait, have, of, unit)."""
+    def detail(self, kind: str, moment: str) -> tuple[Any, ...]:
+        """Return what a history says of it; `kind` is the answer's, `moment` that of `Decided`."""
         level = (NEVER, NEVER, "") if self.level is None else tuple(self.level)
-        return (self.n, self.own_ns, self.hint_ns, self.wait_ns, *level)
+        return (self.n, self.own_ns, self.hint_ns, self.wait_ns, *level, kind, moment)
 
 
 def is_retried(rules: Rules, answer: Answer) -> bool:
@@ -92,7 +91,7 @@ def case_of(rules: Rules, kind: str) -> CaseRules:
     return cases[-1]
 
 
-def judge(run: Run, answer: Answer, spent: Spent | None) -> Verdict:  # noqa: C901, PLR0911, PLR0912  # one branch a reason
+def judge(run: Party, answer: Answer, spent: Spent | None) -> Verdict:  # noqa: C901, PLR0911, PLR0912  # one branch a reason
     """Decide what follows from the answer of a try; a retry is paid for, and its delay is drawn."""
     rules, kind = run.rules, answer.kind
     if answer.final and not rules.final_retried:
@@ -116,7 +115,7 @@ def judge(run: Run, answer: Answer, spent: Spent | None) -> Verdict:  # noqa: C9
     if rules.delay_from_start:
         wait_ns = max(run.tried_ns + own_ns - run.clock.now_ns, 0)
     if hint_ns >= 0 and rules.hint is not None:
-        obeyed_ns = _obeyed_ns(run, rules.hint, own_ns, hint_ns)
+        obeyed_ns = _obeyed_ns(run, rules.hint, own_ns, hint_ns, wait_ns)
         if obeyed_ns is None:
             return Verdict(HINT, n, own_ns, hint_ns)
         wait_ns = obeyed_ns
@@ -148,45 +147,56 @@ def judge(run: Run, answer: Answer, spent: Spent | None) -> Verdict:  # noqa: C9
     return verdict
 
 
-def out_of_attempts(run: Run) -> bool:
+def out_of_attempts(run: Party) -> bool:
     """Tell whether the policy's own number of tries is used up."""
     return _is_out(run, run.rules.cases[-1])
 
 
-def _is_out(run: Run, case: CaseRules) -> bool:
+def _is_out(run: Party, case: CaseRules) -> bool:
     if case.attempts == NO_LIMIT:
         return False
     made = run.tries + run.deliveries if case.counter == SHARED_COUNTER else run.counters[case.counter] + 1
     return made >= case.attempts
 
 
-def _own_delay_ns(run: Run, case: CaseRules, n: int) -> int:
+def _own_delay_ns(run: Party, case: CaseRules, n: int) -> int:
     law = run.rules.laws[case.law]
     draws = [run.draw("delay" + suffix, run.retries + 1) for suffix in law.streams]
     return law.delay_ns(n, run.clock.now_ns - run.started_ns, run.states[case.law], draws)
 
 
-def _obeyed_ns(run: Run, rules: HintRules, own_ns: int, hint_ns: int) -> int | None:
-    """Return the wait that a hint makes of the own delay; None if it ends the request."""
+def _obeyed_ns(run: Party, rules: HintRules, own_ns: int, hint_ns: int, wait_ns: int) -> int | None:
+    """Return the wait that a hint makes of the own delay; None if it ends the request.
+
+    `wait_ns` is the wait without a hint.
+    """
     if rules.at_most_ns != NO_LIMIT and hint_ns > rules.at_most_ns:
         if rules.above == "give_up":
             return None
         if rules.above == "ignore":
-            return own_ns
+            return wait_ns
         hint_ns = rules.at_most_ns
     if rules.code is None:
         return hint_ns
-    u = run.draw("retry_after", run.retries + 1) if rules.draws else 0.0
-    return max(ns_of_ms(evaluate(rules.code, (ms_of_ns(own_ns), ms_of_ns(hint_ns), u))), 0)
+    u = run.draw(HINT_STREAM, run.retries + 1) if rules.draws else 0.0
+    return wait_of_ms(evaluate(rules.code, (ms_of_ns(own_ns), ms_of_ns(hint_ns), u)))
 
 
-def _within_deadline(run: Run, spent: Spent, wait_ns: int) -> int | None:
+def wait_of_ms(value_ms: float) -> int:
+    """Round a wait to whole ns: at least 0, and beyond all instants if it is infinite or no number."""
+    value_ns = value_ms * 1e6
+    if value_ns < 0.0:
+        return 0
+    return round(value_ns) if value_ns < RUNAWAY_NS else RUNAWAY_NS
+
+
+def _within_deadline(run: Party, spent: Spent, wait_ns: int) -> int | None:
     """Return the wait that the deadline leaves; None if it ends the request."""
     deadline = run.rules.deadline
     assert deadline is not None  # noqa: S101  # asked only with one
     left_ns = spent.left_ns
-    if (deadline.after_attempt or deadline.cut_sleep or deadline.soft) and left_ns <= 0:
-        return None if not deadline.soft or deadline.after_attempt or deadline.cut_sleep else wait_ns
+    if (deadline.after_attempt or deadline.cut_sleep) and left_ns <= 0:
+        return None
     counted_ns = 0 if deadline.counts == "calls" else wait_ns
     if deadline.before_sleep and counted_ns > left_ns:
         return None

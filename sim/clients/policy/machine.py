@@ -25,7 +25,8 @@ What an answer leads to is decided in this order: the case, whether its kind is 
 Retry-After (`sim.clients.policy.judging`), the deadline, the budget, the sleep.
 
 Random numbers: stream `delay` (and `delay.second`), entity the request, index the number of the retry, 1 first;
-`timeout`, index the number of the try; `retry_after`, index as for `delay`.
+`timeout`, index the number of the try; `hint`, which a formula of `retry_after.as` draws, index as for `delay`;
+`hedge`, index the number of the failure after which a copy waits for a delay, 1 first.
 """
 
 from __future__ import annotations
@@ -38,8 +39,10 @@ from sim.clients.policy.call import Call
 from sim.clients.policy.judging import Answer, Verdict
 from sim.clients.policy.passage import Level, Passage
 from sim.clients.policy.rules import NO_LIMIT
-from sim.clients.policy.shared import NOTHING_SHARED, Shared, state_of_delays
+from sim.clients.policy.shared import NOTHING_SHARED
+from sim.clients.policy.sharing import shared_parts, state_of_delays
 from sim.clients.policy.spent import CALLS, SLEEPS, Spent
+from sim.history.policy_events import AT_ANSWER, AT_ANY_TIME, AT_COPY, AT_START
 from sim.history.traffic import CallEnd
 from sim.history.vocabulary import NEVER, REFUSED, TIMED_OUT, Outcome
 from sim.kernel.alarm import Alarm
@@ -122,10 +125,12 @@ class Run:
         "copies",
         "counters",
         "deliveries",
+        "ends",
         "entering",
         "entry",
         "last_cost",
         "more",
+        "pauses",
         "place",
         "put_back_ns",
         "request",
@@ -139,6 +144,7 @@ class Run:
         "started_ns",
         "state",
         "states",
+        "timeout",
         "trial",
         "tried_ns",
         "tries",
@@ -148,7 +154,7 @@ class Run:
     loop = None
     """It has none; see `sim.clients.client.Client`."""
 
-    def __init__(  # noqa: PLR0917  # the one signature of all clients
+    def __init__(  # noqa: PLR0915, PLR0917  # the one signature of all clients; all state is made here
         self,
         around: Around,
         action: External,
@@ -184,7 +190,9 @@ class Run:
         self.shift = 0
         """Retries of the shared counter before the last Retry-After that reset it."""
         self.states = (
-            [state_of_delays(self, law) for law in range(len(rules.laws))] if rules.remembers else rules.no_states
+            [state_of_delays(self, law) for law in range(len(rules.laws))]
+            if rules.remembers
+            else [[]] * len(rules.laws)
         )
         """What the delay laws remember."""
         self.slept_ns = NEVER
@@ -194,7 +202,13 @@ class Run:
         self.started_ns = self.tried_ns = self.put_back_ns = around.clock.now_ns
         self.callbacks: Any = None
         self.spent = None if rules.deadline is None else Spent(rules.deadline, self.clock, self._deadline_passed)
-        self.shared = Shared(self) if rules.shares else NOTHING_SHARED
+        self.shared = shared_parts(self) if rules.shares else NOTHING_SHARED
+        self.ends = ""
+        """Why the request ends after the present sleep; empty if it does not."""
+        self.timeout = NEVER, 0
+        """The number of the try for which a timeout was drawn last, and that timeout; all its copies have it."""
+        self.pauses = 0
+        """Failures of copies after which the next one waited for a delay."""
         self.more = 0
         """Copies that may still be sent in the present try."""
         self.entry: Passage | None = None
@@ -233,7 +247,7 @@ class Run:
 
     def _refused_at_entry(self, passage: Passage, gate: str) -> None:
         del passage
-        self.record("refused", gate, int(Level.request))
+        self.record("refused", gate, (int(Level.request), 0))
         self._to(On.refuse)
         self._conclude(succeeded=False)
 
@@ -253,9 +267,9 @@ class Run:
     def _begin_try(self) -> None:
         rules, clock = self.rules, self.clock
         if self.tries:
-            reason = self._no_start()
-            if reason is not None:
-                self.record("decided", reason, Verdict(reason).detail)
+            verdict = self._no_start()
+            if verdict is not None:
+                self.record("decided", verdict.reason, verdict.detail(self._said_kind, AT_START))
                 self._to(On.leave_it)
                 self._conclude(succeeded=False)
                 return
@@ -277,21 +291,25 @@ class Run:
             self.trial = Passage(self, Level.trial, rules.try_gates, self._let_try_in, self._refuse_try)
             self.trial.go_on()
 
-    def _no_start(self) -> str | None:
+    def _no_start(self) -> Verdict | None:
         """Return why the next try does not start although its sleep is over; None if it does."""
         deadline, budget = self.rules.deadline, self.shared.budget
         if deadline is not None and deadline.soft and self.spent is not None and self.spent.started:
             past = self.spent.left_ns <= 0
             if past and not (self.rules.both_limits and not judging.out_of_attempts(self)):
-                return judging.DEADLINE
+                return Verdict(judging.DEADLINE)
         if budget is not None:
-            now_ns, said = self.clock.now_ns, self.said
-            kind = "" if said is None else said.kind
+            now_ns, kind = self.clock.now_ns, self._said_kind
             if budget.takes_at_start:
+                level = budget.level(now_ns)
                 if not budget.allows(now_ns, kind):
-                    return judging.BUDGET
+                    return Verdict(judging.BUDGET, level=level)
                 self.last_cost = budget.take(now_ns, kind)
         return None
+
+    @property
+    def _said_kind(self) -> str:
+        return "" if self.said is None else self.said.kind
 
     def _let_try_in(self, passage: Passage | None) -> None:
         del passage
@@ -300,9 +318,8 @@ class Run:
 
     def _refuse_try(self, passage: Passage, gate: str) -> None:
         del passage
-        self.record("refused", gate, int(Level.trial))
+        self.record("refused", gate, (int(Level.trial), 0))
         self._log_refusal()
-        self._wakes_never()
         self._to(On.refuse)
         self._judge(Answer(REFUSED, NEVER))
 
@@ -311,27 +328,31 @@ class Run:
     def _send(self) -> None:
         """Send one copy more, through its gates, and plan the next."""
         rules = self.rules
+        self._plan_no_copy()
         self.copies += 1
+        number = self.copies
         if not rules.copy_gates:
             self._call(None)
         else:
-            passage = Passage(self, Level.copy, rules.copy_gates, self._call, self._refuse_copy)
+            passage = Passage(self, Level.copy, rules.copy_gates, self._call, self._refuse_copy, self.copies)
             self.entering.append(passage)
             passage.go_on()
         if self.state == State.trying:
             if rules.redeliver_ns != NO_LIMIT and self._delivery_alarm is None:
                 self._plan_delivery()
-            if self.more and self._runs:
+            # A copy that fails at once has seen to the next one.
+            if self.more and self._runs and self._copy_alarm is None and self.copies == number:
                 self._plan_copy()
 
     def _call(self, passage: Passage | None) -> None:
-        request, rules = self.request, self.rules
+        request, rules, number = self.request, self.rules, self.copies
         if passage is not None:
+            number = passage.number
             self.entering.remove(passage)
         if request.attempts >= self.around.calls_at_most:
             self._run_away("calls")
             return
-        call = Call(self, self.slept_ns if self.copies == 1 or self.slept_ns == NEVER else 0)
+        call = Call(self, self.slept_ns if number == 1 or self.slept_ns == NEVER else 0)
         call.passage = passage
         self.slept_ns = 0
         request.actions += 1
@@ -339,14 +360,14 @@ class Run:
         self.waiting.append(call)
         if rules.copy_times_out:
             call.limit(self.timeout_ns())
-        if self.copies > 1 or self.tries > 1:
-            self._count_retry(call)
+        if number > 1 or self.tries > 1:
+            self._count_retry(call, number)
         self.action.begin(call, request)
 
-    def _count_retry(self, call: Call) -> None:
+    def _count_retry(self, call: Call, number: int) -> None:
         """Let the budget know of a call that is not the first of its request."""
-        if self.copies > 1:
-            self.record("copy", "", self.copies, subject=self.request.attempts + 1)
+        if number > 1:
+            self.record("copy", "", number, subject=self.request.attempts + 1)
         if self.shared.budget is not None:
             call.is_retry = True
             self.shared.budget.retry_started(self.clock.now_ns, asleep=self._is_asleep)
@@ -359,7 +380,7 @@ class Run:
 
     def _refuse_copy(self, passage: Passage, gate: str) -> None:
         self.entering.remove(passage)
-        self.record("refused", gate, int(Level.copy))
+        self.record("refused", gate, (int(Level.copy), passage.number))
         self._log_refusal()
         self._answered(Answer(REFUSED, NEVER))
 
@@ -368,9 +389,12 @@ class Run:
         law, timeout_ns = self.rules.timeout, self.rules.timeout_ns
         if timeout_ns != NO_LIMIT:
             return timeout_ns
-        assert law is not None  # noqa: S101  # asked only by what has one
-        draws = self._draw("timeout", law.streams, self.tries)
-        return law.delay_ns(max(self.tries, 1), self.clock.now_ns - self.started_ns, law.start(), draws)
+        if self.timeout[0] != self.tries:
+            assert law is not None  # noqa: S101  # asked only by what has one
+            draws = self._draw("timeout", law.streams, self.tries)
+            elapsed_ns = self.clock.now_ns - self.started_ns
+            self.timeout = self.tries, law.delay_ns(max(self.tries, 1), elapsed_ns, law.start(), draws)
+        return self.timeout[1]
 
     def _plan_copy(self) -> None:
         after_ns = self.shared.copy_after_ns(self.rules)
@@ -381,21 +405,26 @@ class Run:
         else:
             self._copy_alarm = Alarm(self.clock, after_ns, self._copy_is_due)
 
-    def _copy_is_due(self) -> None:
-        self._copy_alarm = None
-        self._send_next()
-
-    def _send_next(self) -> bool:
-        """Send the next copy if the budget allows it; returns whether it does."""
+    def _plan_no_copy(self) -> None:
         if self._copy_alarm is not None:
             self._copy_alarm.cancel()
             self._copy_alarm = None
+
+    def _copy_is_due(self) -> None:
+        self._copy_alarm = None
+        if not self._send_next() and not self._runs and self.said is not None:
+            self._fail(self.said)
+
+    def _send_next(self) -> bool:
+        """Send the next copy if the budget allows it; returns whether it does."""
+        self._plan_no_copy()
         budget, now_ns = self.shared.budget, self.clock.now_ns
         if budget is not None:
-            kind = "" if self.said is None else self.said.kind
+            kind = self._said_kind
             if not budget.allows(now_ns, kind):
                 self.more = 0
-                self.record("decided", judging.COPY, Verdict(level=budget.level(now_ns)).detail)
+                level = budget.level(now_ns)
+                self.record("decided", judging.COPY, Verdict(level=level).detail(kind, AT_COPY))
                 return False
             self.last_cost = budget.take(now_ns, kind)
         self.more -= 1
@@ -423,12 +452,12 @@ class Run:
         now_ns, shared = self.clock.now_ns, self.shared
         self.waiting.remove(call)
         self._over(call)
+        if self._runs or self._copy_alarm is not None or self._delivery_alarm is not None:
+            self._leave_others()
         if call.passage is not None:
             call.passage.leave(answered=True, took_ns=now_ns - call.passage.started_ns)
         if shared.latencies is not None:
             shared.latencies.add(now_ns - call.started_ns)
-        if self._runs or self._copy_alarm is not None or self._delivery_alarm is not None:
-            self._leave_others()
         trial, self.trial = self.trial, None
         if trial is not None:
             trial.leave(answered=True, took_ns=now_ns - trial.started_ns)
@@ -443,6 +472,8 @@ class Run:
         self.waiting.remove(call)
         self._over(call)
         answer = Answer(kind, attempt, final, hint_ns)
+        if not judging.is_retried(self.rules, answer):
+            self._leave_entering()
         if call.passage is not None:
             took_ns = now_ns - call.passage.started_ns
             call.passage.leave(answered=True, failed=True, kind=kind, took_ns=took_ns)
@@ -468,11 +499,11 @@ class Run:
 
     def _send_after_delay(self) -> None:
         law = self.rules.laws[0]
-        draws = self._draw("hedge", law.streams, self.request.attempts)
+        self.pauses += 1
+        draws = self._draw("hedge", law.streams, self.pauses)
         wait_ns = law.delay_ns(self.copies, self.clock.now_ns - self.started_ns, law.start(), draws)
         if wait_ns >= 0:
-            if self._copy_alarm is not None:
-                self._copy_alarm.cancel()
+            self._plan_no_copy()
             self._copy_alarm = Alarm(self.clock, wait_ns, self._copy_is_due)
 
     def level_timed_out(self, passage: Passage) -> None:
@@ -484,11 +515,15 @@ class Run:
                 passage.leave(answered=True, failed=True, kind=TIMED_OUT)
                 self._answered(Answer(TIMED_OUT, NEVER))
                 return
+            number = NEVER if call.attempt is None else call.attempt.number
             self._give_up(call)
-            self.failed(call, NEVER, TIMED_OUT)
+            self.failed(call, number, TIMED_OUT)
             return
         for call in list(self.waiting):
             self._give_up(call)
+            if self.shared.budget is not None and passage.level == Level.trial:
+                retryable = judging.is_retried(self.rules, Answer(TIMED_OUT, NEVER))
+                self.shared.budget.failed(self.clock.now_ns, TIMED_OUT, retryable=retryable)
         if passage.level == Level.request:
             self._end("timeout")
         elif self.state == State.passing:
@@ -510,6 +545,8 @@ class Run:
             if alarm is not None:
                 alarm.cancel()
         self._copy_alarm = self._delivery_alarm = None
+        # The copies that wait first: none of them is to have the place that another one leaves.
+        self._leave_entering()
         cancels = self.rules.hedge is not None and self.rules.hedge.cancels
         for call in self.waiting:
             attempt = call.attempt
@@ -520,7 +557,6 @@ class Run:
             if cancels and attempt is not None:
                 self.action.cancel(attempt)
         self.waiting.clear()
-        self._leave_entering()
 
     def _leave_entering(self) -> None:
         """Let go of copies that have not passed their gates."""
@@ -545,13 +581,15 @@ class Run:
 
     def _judge(self, answer: Answer) -> None:
         """Decide what follows from the answer of a try."""
+        self._wakes_never()
         if self.spent is not None:
             self.spent.leave(CALLS)
             self.start_deadline("first_failure")
         self.said = answer
         verdict = judging.judge(self, answer, self.spent)
         if self._recorder is not None:
-            self.record("decided", verdict.reason or judging.RETRY, verdict.detail, subject=answer.attempt)
+            detail = verdict.detail(answer.kind, AT_ANSWER)
+            self.record("decided", verdict.reason or judging.RETRY, detail, subject=answer.attempt)
         if verdict.reason and not verdict.sleeps:
             self._to(On.leave_it)
             self._conclude(succeeded=False)
@@ -576,6 +614,7 @@ class Run:
             self.shared.budget.retry_asleep(clock.now_ns)
         if self.spent is not None:
             self.spent.enter(SLEEPS)
+        self.ends = verdict.reason
         self.callbacks = _FAIL_AWAKE if verdict.reason else _AWAKE
         clock.set_timer(self, wait_ns)
 
@@ -586,6 +625,7 @@ class Run:
         if self.spent is not None:
             self.spent.leave(SLEEPS)
         if fails:
+            self.record("decided", self.ends, Verdict(self.ends).detail(self._said_kind, AT_START))
             self._to(On.leave_it)
             self._conclude(succeeded=False)
         else:
@@ -616,7 +656,7 @@ class Run:
         self._end(judging.DEADLINE)
 
     def _end(self, reason: str) -> None:
-        self.record("decided", reason, Verdict(reason).detail)
+        self.record("decided", reason, Verdict(reason).detail("", AT_ANY_TIME))
         self._stop()
         self._conclude(succeeded=False)
 
@@ -632,13 +672,13 @@ class Run:
             if alarm is not None:
                 alarm.cancel()
         self._copy_alarm = self._delivery_alarm = None
+        self._leave_entering()
         for call in self.waiting:
             call.awaited = False
             self._over(call)
             if call.passage is not None:
                 call.passage.leave(answered=False)
         self.waiting.clear()
-        self._leave_entering()
         trial, self.trial = self.trial, None
         if trial is not None:
             trial.leave(answered=False)

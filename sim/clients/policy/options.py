@@ -167,7 +167,7 @@ class PolicyOptions(Options):
             refuse([place], reason)
         return self
 
-    def _misfits(self) -> Iterator[tuple[tuple[str | int, ...], str]]:  # noqa: C901  # one branch a misfit
+    def _misfits(self) -> Iterator[tuple[tuple[str | int, ...], str]]:  # noqa: C901, PLR0912  # one branch a misfit
         """Find what cannot stand beside something else: the place of the key and the reason."""
         deadline, hedge = self.deadline, self.hedge
         if hedge is not None and isinstance(hedge.after, int):
@@ -179,6 +179,8 @@ class PolicyOptions(Options):
                 yield ("hedge", "after"), "no copy would ever be sent: the timeout of the try ends it before"
         if isinstance(self.timeout, NoDelay) or (isinstance(self.timeout, ConstantDelay) and not self.timeout.delay):
             yield ("timeout",), "must be longer than 0; leave it out for no timeout"
+        if getattr(self.timeout, "then", "") == "stop":
+            yield ("timeout", "table", "then"), "a try has a timeout or none: behind its last entry a table repeats it"
         if self.limits == "all":
             if deadline is None or self.attempts is None:
                 yield ("limits",), "`all` needs both attempts and a deadline: only both together end it"
@@ -190,7 +192,7 @@ class PolicyOptions(Options):
                         "`kind: after_attempt`"
                     ),
                 )
-        if "scope" in self.model_fields_set and not any(getattr(self, block) is not None for block in SHARED):
+        if self.scope is not None and not any(getattr(self, block) is not None for block in SHARED):
             uses_state = getattr(self.delay, "state", None) == "client" or hedge is not None
             if not uses_state:
                 yield ("scope",), f"cannot matter: there is no {', no '.join(SHARED)}"

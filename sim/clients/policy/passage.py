@@ -9,7 +9,6 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from sim.clients.policy.answers import name_that_fits
 from sim.clients.policy.breakers import REFUSED
 from sim.clients.policy.rules import Gate
 from sim.history.vocabulary import NEVER
@@ -18,7 +17,7 @@ from sim.kernel.alarm import Alarm
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sim.clients.policy.machine import Run
+    from sim.clients.policy.party import Party
 
 
 class Level(IntEnum):
@@ -43,21 +42,27 @@ class Passage:
         "_timeout",
         "_waits",
         "level",
+        "number",
         "run",
         "started_ns",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  # three places of one module make them
         self,
-        run: Run,
+        run: Party,
         level: Level,
         gates: tuple[Gate, ...],
         entered: Callable[[Passage], None],
         refused: Callable[[Passage, str], None],
+        number: int = 0,
     ) -> None:
-        """Stand in front of the gates; `entered` is called behind the last one, `refused` with the gate's name."""
+        """Stand in front of the gates; `entered` is called behind the last one, `refused` with the gate's name.
+
+        `number` is that of a copy in its try, 1 first.
+        """
         self.run = run
         self.level = level
+        self.number = number
         self._gates = gates
         self._entered = entered
         self._refused = refused
@@ -129,7 +134,7 @@ class Passage:
         return True
 
     def _wait(self, gate: Gate, wait_ns: int, then: Callable[[], None]) -> None:
-        self.run.record("gate_wait", gate.name, wait_ns, subject=int(self.level))
+        self.run.record("gate_wait", gate.name, (wait_ns, self.number), subject=int(self.level))
         if wait_ns != NEVER:
             self._alarm = Alarm(self.run.clock, wait_ns, then)
 
@@ -176,8 +181,9 @@ class Passage:
         waiting: list[Passage] = []
         for gate, ticket in reversed(self._held):
             if gate == Gate.breaker:
-                if answered and (not failed or name_that_fits(kind, run.rules.breaker_counts) is not None):
-                    run.shared.breaker.answered(now_ns, ticket, failed=failed, took_ns=took_ns)
+                is_failure = (run.shared.breaker.failed(kind) if failed else False) if answered else None
+                if is_failure is not None:
+                    run.shared.breaker.answered(now_ns, ticket, failed=is_failure, took_ns=took_ns)
                 else:
                     run.shared.breaker.uncounted(now_ns, ticket)
             elif gate == Gate.bulkhead:

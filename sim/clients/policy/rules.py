@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sim.clients.policy.breakers import BreakerOptions
     from sim.clients.policy.budgets import BudgetOptions
     from sim.clients.policy.delay_law import DelayLaw
+    from sim.clients.policy.delays import DelayOptions
     from sim.clients.policy.gates import BulkheadOptions, CallerRateLimitOptions
     from sim.clients.policy.hedges import Hedge
     from sim.laws.distributions import Law
@@ -137,8 +138,6 @@ class Rules:
     sleeps_after_last: bool
     budget: BudgetOptions | None
     breaker: BreakerOptions | None
-    breaker_counts: tuple[str, ...]
-    """The answers that its breaker takes for failures."""
     bulkhead: BulkheadOptions | None
     rate_limit: CallerRateLimitOptions | None
     hedge: Hedge | None
@@ -149,26 +148,12 @@ class Rules:
     request_gates: tuple[Gate, ...]
     try_gates: tuple[Gate, ...]
     copy_gates: tuple[Gate, ...]
+    shares: bool
+    """Whether a part of it has state besides that of a request's tries."""
+    remembers: bool
+    """Whether a delay depends on those before it."""
     copy_times_out: bool
     """Whether the timeout is that of a copy, and nothing stands between it and the call."""
-
-    @property
-    def no_states(self) -> list[list[float]]:
-        """What the delay laws remember if they remember nothing."""
-        return [[]] * len(self.laws)
-
-    @property
-    def shares(self) -> bool:
-        """Whether a part of it has state besides that of a request's tries."""
-        parts = (self.budget, self.breaker, self.bulkhead, self.rate_limit, self.pickup_every)
-        return any(part is not None for part in parts) or (
-            self.hedge is not None and isinstance(self.hedge.after, AfterPercentile)
-        )
-
-    @property
-    def remembers(self) -> bool:
-        """Whether a delay depends on those before it."""
-        return any(law.start() for law in self.laws)
 
     def retries(self, kind: str) -> bool:
         """Tell whether answers of a kind are retried."""
@@ -180,11 +165,11 @@ def rules_of(options: PolicyOptions) -> Rules:
     laws = [delay_law(options.delay)]
     cases: list[CaseRules] = []
     counters = 1
-    for case in options.cases:
+    for position, case in enumerate(options.cases):
         law, counter = 0, SHARED_COUNTER
         if case.delay is not None:
             law = len(laws)
-            laws.append(delay_law(case.delay))
+            laws.append(delay_law(case.delay, f"cases.{position}.delay"))
         if case.counter == "own":
             counter, counters = counters, counters + 1
         attempts = case.attempts if "attempts" in case.model_fields_set else options.attempts
@@ -192,7 +177,11 @@ def rules_of(options: PolicyOptions) -> Rules:
     cases.append(CaseRules((), _limit(options.attempts), 0, SHARED_COUNTER, needs_hint=False))
     request_gates, try_gates, copy_gates = _gates(options)
     pickup, redeliver = options.pickup, options.redeliver
+    parts = (*(getattr(options, part) for part in SHARED), options.pickup)
+    by_latency = options.hedge is not None and isinstance(options.hedge.after, AfterPercentile)
     return Rules(
+        shares=by_latency or any(part is not None for part in parts),
+        remembers=any(law.start() for law in laws),
         attempts=_limit(options.attempts),
         both_limits=options.limits == "all",
         laws=tuple(laws),
@@ -201,7 +190,7 @@ def rules_of(options: PolicyOptions) -> Rules:
         retry_on=options.retry_on,
         final_retried=options.final == "retried",
         timeout=None if options.timeout is None else delay_law(options.timeout, "timeout"),
-        timeout_ns=options.timeout.delay if isinstance(options.timeout, ConstantDelay) else NO_LIMIT,
+        timeout_ns=_always(options.timeout),
         deadline=_deadline(options),
         hint=_hint(options),
         pickup_every=None if pickup is None else pickup.every,
@@ -213,7 +202,6 @@ def rules_of(options: PolicyOptions) -> Rules:
         sleeps_after_last=options.sleeps_after_last,
         budget=options.budget,
         breaker=options.breaker,
-        breaker_counts=() if options.breaker is None else options.breaker.counts,
         bulkhead=options.bulkhead,
         rate_limit=options.rate_limit,
         hedge=options.hedge,
@@ -224,6 +212,13 @@ def rules_of(options: PolicyOptions) -> Rules:
         copy_gates=() if copy_gates == (Gate.timeout,) else copy_gates,
         copy_times_out=copy_gates == (Gate.timeout,),
     )
+
+
+def _always(timeout: DelayOptions | None) -> int:
+    """Return a timeout that is always the same, without jitter or other keys; `NO_LIMIT` if it is not."""
+    if isinstance(timeout, ConstantDelay) and timeout == ConstantDelay(delay=timeout.delay):
+        return timeout.delay
+    return NO_LIMIT
 
 
 def _limit(attempts: int | None) -> int:

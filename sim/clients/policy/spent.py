@@ -21,7 +21,7 @@ SLEEPS: Final = "sleeps"
 class Spent:
     """Counts the time that a deadline counts, and rings when a hard one has come."""
 
-    __slots__ = ("_alarm", "_clock", "_counts", "_past", "_rules", "_since_ns", "_used_ns")
+    __slots__ = ("_alarm", "_clock", "_counts", "_past", "_rules", "_since_ns", "_used_ns", "started")
 
     def __init__(self, rules: DeadlineRules, clock: Clock, past: Callable[[], None]) -> None:
         """Take the deadline; `past` is called at the instant of a hard one."""
@@ -33,20 +33,19 @@ class Spent:
         self._since_ns = NEVER
         """Since when time has counted without a break; `NEVER` if it does not count now."""
         self._alarm: Alarm | None = None
-
-    @property
-    def started(self) -> bool:
-        """Whether the deadline counts at all yet."""
-        return self._since_ns != NEVER or self._used_ns > 0
+        self.started = False
+        """Whether the moment has come from which on time counts."""
 
     def start(self) -> None:
-        """Begin to count, if all time counts."""
-        if self._counts == ALL and self._since_ns == NEVER:
-            self._count()
+        """Begin to count: all time at once, or tries or sleeps from the next one on."""
+        if not self.started:
+            self.started = True
+            if self._counts == ALL:
+                self._count()
 
     def enter(self, phase: str) -> None:
         """Note that a try (`calls`) or a sleep (`sleeps`) begins."""
-        if phase == self._counts and self._since_ns == NEVER:
+        if self.started and phase == self._counts and self._since_ns == NEVER:
             self._count()
 
     def leave(self, phase: str) -> None:

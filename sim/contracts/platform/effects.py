@@ -120,7 +120,10 @@ def _executions_over(view: View, limit_ns: int) -> Iterator[Violation]:
 
 @invariant(owed_by="platform")
 def effects_happen(view: View) -> Iterator[Violation]:
-    """Every attempt has its effect at the instant it is due, once, unless a restart loses it, and none otherwise."""
+    """Every attempt has its effect at the instant it is due, once, unless a restart loses it, and none otherwise.
+
+    A policy may cancel the other copies of a try that has succeeded: then what is still ahead of them does not come.
+    """
     for attempt in view.attempts():
         request = attempt.request
         if attempt.is_at_service:
@@ -129,8 +132,17 @@ def effects_happen(view: View) -> Iterator[Violation]:
         if attempt.effects:
             yield from _effect_as_due(view, attempt)
         elif due_ns >= 0 and view.is_past(due_ns) and not lost_in(view, attempt, due_ns, NOT_YET):
+            if is_canceled(view, attempt):
+                continue
             text = f"{_whose(attempt)} is due at {format_duration(due_ns)} but never comes"
             yield breach(request.number, text, attempt.start, attempt.end)
+
+
+def is_canceled(view: View, attempt: Attempt) -> bool:
+    """Tell whether a policy cut an attempt off: another copy of its try had succeeded."""
+    policy = view.terms_of(attempt.request).policy
+    cancels = policy is not None and policy.hedge is not None and policy.hedge.cancels
+    return cancels and attempt.how == CUT and attempt.job < 0
 
 
 def _effect_as_due(view: View, attempt: Attempt) -> Iterator[Violation]:

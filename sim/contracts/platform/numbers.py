@@ -42,11 +42,16 @@ TWICE = 2
 
 @invariant(owed_by="platform")
 def clients_wait(view: View) -> Iterator[Violation]:
-    """A client goes on as soon as its sleep or timeout is over or its call is heard of, unless it is canceled."""
+    """A client goes on as soon as its sleep or timeout is over or its call is heard of, unless it is canceled.
+
+    A policy may have to wait at gates, or may end a sleep for a limit on time; see `sleeps-as-decided`.
+    """
     own: dict[int, list[Event]] = {
         request.number: []
         for request in view.requests.values()
-        if not request.resubmits and (request.sleeps or (request.attempts and request.attempts[0].job < 0))
+        if not request.resubmits
+        and view.terms_of(request).policy is None
+        and (request.sleeps or (request.attempts and request.attempts[0].job < 0))
     }
     hedges = view.terms.promises.hedges
     for event in view.events if own else ():

@@ -59,7 +59,12 @@ def no_retry_after_success(view: View) -> Iterator[Violation]:
 
 @invariant()
 def no_retry_of_final_error(view: View) -> Iterator[Violation]:
-    """No attempt starts after one that threw an error marked as final, if the retrier could know of it."""
+    """No attempt starts after one that threw an error marked as final, if the retrier could know of it.
+
+    Not asked of a policy that states that it retries such errors.
+    """
+    if view.terms.policy is not None and view.terms.policy.retries_final:
+        return
     yield from _tried_again(
         view,
         lambda attempt: (
@@ -200,7 +205,12 @@ def _off_law_of_polls(request: Request, poll: Job, wait_ns: int, what: str, boun
 
 @invariant()
 def no_sleep_after_last_attempt(view: View) -> Iterator[Violation]:
-    """A client that gives up, or has succeeded, does not sleep after its last attempt."""
+    """A client that gives up, or has succeeded, does not sleep after its last attempt.
+
+    A policy may state that it does, by its deadline, its budget or a sleep after the last try; see `reasons-in-order`.
+    """
+    if view.terms.policy is not None:
+        return
     for request in view.requests.values():
         if request.sleeps and request.attempts and request.outcome in {SUCCESS, GAVE_UP}:
             last_at = max(attempt.at for attempt in request.attempts if attempt.at < request.settled_at)
@@ -216,7 +226,12 @@ def no_sleep_after_last_attempt(view: View) -> Iterator[Violation]:
 
 @invariant()
 def retry_after_honored(view: View) -> Iterator[Violation]:
-    """If an error asks to wait, and the retrier could know of it, the next attempt does not start sooner."""
+    """If an error asks to wait, and the retrier could know of it, the next attempt does not start sooner.
+
+    A policy states what it makes of such a wait; see `waits-as-stated`.
+    """
+    if view.terms.policy is not None:
+        return
     for request in view.requests.values():
         for attempt, following in pairwise(request.attempts):
             says = attempt.failure

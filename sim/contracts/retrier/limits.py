@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 def budget_used(view: View) -> Iterator[Violation]:
     """A request that gives up has had all its attempts, unless an error was final or the deadline leaves no time.
 
-    A server that dies before the action of a job that it has started has begun costs an attempt too.
+    A server that dies before the action of a job that it has started has begun costs an attempt too. A policy has more
+    reasons to give up; see `reasons-in-order`.
     """
     promises = view.terms.promises
     at_most = promises.attempts_at_most
-    if at_most is None:
+    if at_most is None or view.terms.policy is not None:
         return
     for request in view.requests.values():
         settled, at = request.settled, request.settled_at

@@ -166,9 +166,12 @@ def _drawn(view: View) -> Iterator[tuple[NumberDrawn, int, bool]]:
 
 @invariant()
 def timeouts_in_law(view: View) -> Iterator[Violation]:
-    """A client gives up on a call after the promised time, or at its deadline if that comes first, and not before."""
+    """A client gives up on a call after the promised time, or at its deadline if that comes first, and not before.
+
+    A policy has more kinds of timeouts and deadlines; see `timeouts-on-time`.
+    """
     promises = view.terms.promises
-    if promises.timeout_ms is None or isinf(promises.timeout_ms):
+    if view.terms.policy is not None or promises.timeout_ms is None or isinf(promises.timeout_ms):
         return
     timeout_ns = ns_of_ms(promises.timeout_ms)
     law = f"the law says {format_duration(timeout_ns)}"

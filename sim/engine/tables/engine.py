@@ -81,8 +81,6 @@ def _reasons_of_policy(rules: Rules) -> Iterator[str]:
         yield "it has no gates: no breaker, bulkhead or rate limit of a policy"
     if rules.try_gates or rules.copy_gates or Gate.timeout in rules.request_gates:
         yield "the timeout is not that of a try"
-    if rules.timeout is not None and rules.timeout.stops:
-        yield "the table of timeouts ends"
 
 
 def _reasons_of_services(cell: Scenario) -> Iterator[str]:

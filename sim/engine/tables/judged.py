@@ -1,7 +1,7 @@
 """Policies that ask for more than the kind of an answer and the number of the try: for hints, deadlines, budgets.
 
 What follows from an answer `sim.clients.policy.judging` decides, as for the machine of the event engine; what such a
-policy has beside its tries are the same objects (`Shared`, `Spent`). Only who calls them, and when, is written twice.
+policy has beside its tries are the same objects (its cells, `Spent`). Only who calls them, and when, is written twice.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from sim.clients.cells import Cells
 from sim.clients.place import Place
 from sim.clients.policy import judging
 from sim.clients.policy.judging import Answer
-from sim.clients.policy.shared import NOTHING_SHARED, Shared, state_of_delays
+from sim.clients.policy.shared import NOTHING_SHARED
+from sim.clients.policy.sharing import shared_parts, state_of_delays
 from sim.clients.policy.spent import CALLS, SLEEPS, Spent
 from sim.engine.tables.clients import GAVE_UP, Clients
 from sim.engine.tables.rows import Asked
 
 if TYPE_CHECKING:
-    from sim.clients.policy.machine import Run
+    from sim.clients.policy.party import Party
     from sim.clients.policy.rules import Rules
     from sim.engine.tables.arrivals import Arrivals
     from sim.engine.tables.server import Server
@@ -53,7 +54,7 @@ class Judged(Asked):
     def __init__(self, clients: JudgedClients, number: int, client: int, now_ns: int) -> None:
         super().__init__(number, client, now_ns)
         self._clients = clients
-        rules, run = clients.rules, cast("Run", self)
+        rules, run = clients.rules, cast("Party", self)
         self.retries = self.shift = self.last_cost = 0
         self.tried_ns = now_ns
         self.said = ""
@@ -62,7 +63,7 @@ class Judged(Asked):
         """Whether its budget counts its call as a retry in flight, and a retry of it as asleep."""
         self.counters = [0] * rules.counters
         self.states = [state_of_delays(run, law) for law in range(len(rules.laws))]
-        self.shared = Shared(run) if rules.shares else NOTHING_SHARED
+        self.shared = shared_parts(run) if rules.shares else NOTHING_SHARED
         self.budget = self.shared.budget
         self.spent: Spent | None = None
 
@@ -176,7 +177,7 @@ class JudgedClients(Clients):
         deadline, spent = self.rules.deadline, asked.spent
         if deadline is None or spent is None or not deadline.soft or not spent.started or spent.left_ns > 0:
             return False
-        return not self.rules.both_limits or judging.out_of_attempts(cast("Run", asked))
+        return not self.rules.both_limits or judging.out_of_attempts(cast("Party", asked))
 
     # Answers.
 
@@ -205,7 +206,7 @@ class JudgedClients(Clients):
             spent.leave(CALLS)
             self._start_deadline(asked, "first_failure")
         asked.said = kind
-        verdict = judging.judge(cast("Run", asked), answer, spent)
+        verdict = judging.judge(cast("Party", asked), answer, spent)
         if verdict.reason and not verdict.sleeps:
             self._conclude(asked, GAVE_UP)
             return

@@ -56,12 +56,15 @@ class Ends:
     """Whether contact was lost before the end, at `visible_ns`; None if it was lost in no attempt."""
     instant: Bools | None
     """Whether the attempt ended within the step that started it; None if no attempt did."""
+    late: Bools | None = None
+    """Whether its caller gave it up before, at `visible_ns`; None if it gave up none."""
 
     def take(self, those: Bools) -> Ends:
         """Return the ends of some of the attempts."""
-        lost = None if self.lost is None else self.lost[those]
-        instant = None if self.instant is None else self.instant[those]
-        return Ends(self.end_ns[those], self.how[those], self.visible_ns[those], lost, instant)
+        lost, instant, late = (
+            None if column is None else column[those] for column in (self.lost, self.instant, self.late)
+        )
+        return Ends(self.end_ns[those], self.how[those], self.visible_ns[those], lost, instant, late)
 
     @property
     def unreported(self) -> Bools | None:
@@ -75,40 +78,52 @@ class Ends:
 class Attempts:
     """Makes the attempts of the requests of a block, each request's in their order."""
 
-    def __init__(self, cell: Scenario, block: Block, *, hosted: bool) -> None:
+    def __init__(self, cell: Scenario, block: Block, *, hosted: bool, tells_ways: bool = False) -> None:
+        """Take the attempts of a cell; `hosted` and `tells_ways` as `Outcomes` takes them."""
         self._block = block
         self._draws = block.draws
-        self._outcomes = Outcomes(cell, block, hosted=hosted)
+        self._outcomes = Outcomes(cell, block, hosted=hosted, tells_ways=tells_ways)
         self._effect_at = cell.action.effect_at
         self._detection_ns = cell.platform.crash_detection if hosted else 0
         self._in_order = True
         """Whether the attempts of each request have ended in the order of their starts so far."""
 
-    def start(self, rows: SomeRows, number: int | Ints, at_ns: Ints) -> Ends:
+    @property
+    def ways(self) -> Rows | None:
+        """The ways that the latest attempts went, as `Outcomes.ways`."""
+        return self._outcomes.ways
+
+    def start(self, rows: SomeRows, number: int | Ints, at_ns: Ints, waits_ns: Ints | np.int64 = FOREVER) -> Ends:
         """Make one attempt of each request at `rows`: attempts `number` (1 first), starting at `at_ns`.
 
-        Notes their effects and counts them. Leaves requests whose attempt outlasts the clock to the event engine.
+        `waits_ns` is how long the caller of each waits for it (FOREVER: to its end), by a timer that it has set before
+        the attempt starts. Notes the effects of the attempts and counts them. Leaves requests whose attempt outlasts
+        the clock to the event engine.
         """
         block = self._block
         if not len(at_ns):
             return Ends(at_ns, np.zeros(0, dtype=np.int8), at_ns, None, None)
         codes, latency_ns = self._outcomes.draw(rows, self._draws.take(rows), number, at_ns)
         if self._outcomes.rare(codes, latency_ns, at_ns) is None:
-            ends = self._end_usual(rows, codes, latency_ns, at_ns)
+            ends = self._end_usual(rows, codes, latency_ns, at_ns, waits_ns)
             ran_ns, ends_ns = latency_ns, ends.end_ns
             in_order = self._in_order
+            self._in_order &= ends.late is None
         else:
             codes = np.zeros(len(at_ns), dtype=np.int8) if codes is None else codes
-            ends, lost = self._end_any(rows, number, codes, self._within_clock(rows, latency_ns, at_ns), at_ns)
+            ends, lost = self._end_any(
+                rows, number, codes, self._within_clock(rows, latency_ns, at_ns), at_ns, waits_ns
+            )
             endless = ends.how == ENDLESS_CODE
             ends_ns = np.where(endless, NEVER, ends.end_ns)
             ran_ns = np.where(endless, 0, ends.end_ns - at_ns)
             if endless.any():
-                block.note_endless(_chosen(rows, endless), at_ns[endless])
+                given_up_ns = ends.visible_ns[endless]
+                block.note_endless(_chosen(rows, endless), at_ns[endless], given_up_ns)
             if self._detection_ns:
                 ran_ns += np.where((ends.how == DIED_CODE) & ~lost, self._detection_ns, 0)
             in_order = False
-            self._in_order &= not lost.any()
+            self._in_order &= ends.late is None and not lost.any()
         block.attempts[rows] = number
         block.action_ns[rows] += ran_ns
         block.last_attempt_end_ns[rows] = ends_ns if in_order else np.maximum(block.last_attempt_end_ns[rows], ends_ns)
@@ -120,23 +135,45 @@ class Attempts:
         self._block.leave(rows, beyond)
         return np.where(beyond, 0, latency_ns)
 
-    def _end_usual(self, rows: SomeRows, codes: Codes | None, latency_ns: Ints | np.int64, at_ns: Ints) -> Ends:
+    def _end_usual(
+        self,
+        rows: SomeRows,
+        codes: Codes | None,
+        latency_ns: Ints | np.int64,
+        at_ns: Ints,
+        waits_ns: Ints | np.int64,
+    ) -> Ends:
         """End attempts that succeed or fail at the end of their latency."""
         end_ns = at_ns + latency_ns
         instant = None if latency_ns.min() else end_ns == at_ns
-        effect_ns = end_ns if self._effect_at == 1.0 else at_ns + share_of(latency_ns, self._effect_at)
-        blame = Cause.report_lost
+        effect_after_ns = latency_ns if self._effect_at == 1.0 else share_of(latency_ns, self._effect_at)
+        effect_ns = end_ns if self._effect_at == 1.0 else at_ns + effect_after_ns
+        late = _late(latency_ns, waits_ns, len(end_ns))
+        given_up: Bools | bool = False
+        blame: NDArray[np.uint8] | Cause = Cause.report_lost
+        if late is not None:
+            given_up = late & _comes_after(effect_after_ns, waits_ns)
+            blame = np.where(late, np.uint8(Cause.timeout), np.uint8(Cause.report_lost))
+        visible_ns = end_ns if late is None else np.where(late, at_ns + np.where(late, waits_ns, 0), end_ns)
         if codes is None:
-            self._block.effects.note(rows, effect_ns, given_up=False, blame=blame)
+            self._block.effects.note(rows, effect_ns, given_up, blame)
             how = np.full(len(end_ns), RETURNED_CODE, dtype=np.int8)
         else:
             (success,) = np.nonzero(codes == RETURNED_CODE)
-            self._block.effects.note(_chosen(rows, success), effect_ns.take(success), given_up=False, blame=blame)
+            if late is not None:
+                given_up, blame = given_up[success], blame[success]  # type: ignore[index]  # arrays by now
+            self._block.effects.note(_chosen(rows, success), effect_ns.take(success), given_up, blame)
             how = codes
-        return Ends(end_ns, how, end_ns, None, instant)
+        return Ends(end_ns, how, visible_ns, None, instant, late)
 
-    def _end_any(
-        self, rows: SomeRows, number: int | Ints, codes: Codes, latency_ns: Ints, at_ns: Ints
+    def _end_any(  # noqa: PLR0917  # attempts, and how long their callers wait
+        self,
+        rows: SomeRows,
+        number: int | Ints,
+        codes: Codes,
+        latency_ns: Ints,
+        at_ns: Ints,
+        waits_ns: Ints | np.int64,
     ) -> tuple[Ends, Bools]:
         """End attempts of all outcomes; returns also which were lost."""
         count = len(at_ns)
@@ -159,7 +196,13 @@ class Attempts:
         end_ns = at_ns + end_after_ns
         given_up_after_ns = np.where((how == DIED_CODE) | (how == CUT_CODE), end_after_ns, FOREVER)
         given_up = effect_after_ns > given_up_after_ns
-        given_up |= lost & (effect_after_ns >= lost_after_ns) & (effect_after_ns > 0)
+        given_up |= lost & _comes_after(effect_after_ns, lost_after_ns)
+        late = _late(np.where(hangs, FOREVER - 1, end_after_ns), waits_ns, count)
+        if late is not None:
+            given_up |= late & _comes_after(effect_after_ns, waits_ns)
+            blame[late] = Cause.timeout
+            late &= ~lost | (lost_after_ns >= waits_ns)
+            lost = lost & ~late
         acts = _ACTS[codes]
         self._block.effects.note(
             _chosen(rows, acts), at_ns[acts] + effect_after_ns[acts], given_up=given_up[acts], blame=blame[acts]
@@ -176,7 +219,9 @@ class Attempts:
             how[hangs] = ENDLESS_CODE
             end_ns[hangs] = FOREVER
             visible_ns[hangs] = FOREVER
-        return Ends(end_ns, how, visible_ns, lost, instant), lost
+        if late is not None:
+            visible_ns[late] = at_ns[late] + np.broadcast_to(waits_ns, count)[late]
+        return Ends(end_ns, how, visible_ns, lost, instant, late), lost
 
     def _disturbed(
         self, rows: SomeRows, number: int | Ints, codes: Codes, latency_ns: Ints, effect_after_ns: Ints
@@ -196,6 +241,19 @@ class Attempts:
                 else:
                     lost_after_ns[those] = (moment * whole_ns.astype(np.float64)).astype(np.int64)
         return end_after_ns, lost_after_ns
+
+
+def _late(after_ns: Ints | np.int64, waits_ns: Ints | np.int64, count: int) -> Bools | None:
+    """Return which attempts end after their callers gave them up, shape (count,); None if none does."""
+    if waits_ns is FOREVER:
+        return None
+    late = _comes_after(after_ns, waits_ns)
+    return np.broadcast_to(late, count).copy() if late.any() else None
+
+
+def _comes_after(after_ns: Ints | np.int64, timer_ns: Ints | np.int64) -> Any:
+    """Tell what comes after a timer that was set before the attempts started, or at once, within their first step."""
+    return (after_ns >= timer_ns) & (after_ns > 0)
 
 
 def share_of(latency_ns: Ints | np.int64, share: float) -> Any:

@@ -49,8 +49,8 @@ class Block:
         """Requests that are left to the event engine."""
         self.cancel_ns = _cancels(cell, self)
         """The instant at which each request is canceled, FOREVER if it is not; None if no request is."""
-        self._endless: list[tuple[Rows, Ints]] = []
-        """Attempts that nothing ends: their requests, and when they started."""
+        self._endless: list[tuple[Rows, Ints, Ints]] = []
+        """Attempts that nothing ends: their requests, starts, and when they were given up (FOREVER: never)."""
 
     def settle(self, rows: SomeRows, outcome: Outcome, at_ns: Ints, known_end_ns: Ints | int) -> None:
         """Note the outcome of requests, when it was known, and the ends of their last attempts (NEVER: unknown)."""
@@ -58,9 +58,12 @@ class Block:
         self.settled_ns[rows] = at_ns
         self.known_attempt_end_ns[rows] = known_end_ns
 
-    def note_endless(self, rows: Rows, started_ns: Ints) -> None:
-        """Note attempts that nothing ends, each of another request; they count until their request settles."""
-        self._endless.append((rows, started_ns))
+    def note_endless(self, rows: Rows, started_ns: Ints, given_up_ns: Ints) -> None:
+        """Note attempts that nothing ends, each of another request; they count until given up (FOREVER: never).
+
+        They also count no longer than until their request settles.
+        """
+        self._endless.append((rows, started_ns, given_up_ns))
 
     def leave(self, rows: SomeRows, those: Bools) -> None:
         """Leave some of the requests at `rows` to the event engine; `those` has shape (rows,)."""
@@ -83,9 +86,11 @@ class Block:
 
         In the world of one kind more timers may fire than are allowed; in the other two effects come at one instant.
         """
-        for rows, started_ns in self._endless:
+        for rows, started_ns, given_up_ns in self._endless:
             settled_ns = self.settled_ns[rows]
-            self.action_ns[rows] += np.where(settled_ns == NEVER, 0, np.maximum(settled_ns - started_ns, 0))
+            until_ns = np.minimum(np.where(settled_ns == NEVER, FOREVER, settled_ns), given_up_ns)
+            ran_ns = np.maximum(np.where(until_ns == FOREVER, 0, until_ns - started_ns), 0)
+            self.action_ns[rows] += ran_ns
         self.actions += self.attempts
         steps = polls_at_most * STEPS_PER_POLL
         if int(self.polls.max(initial=0)) + STEPS_PER_ACTION * int(self.actions.max(initial=0)) + STEPS_BESIDES > steps:

@@ -28,10 +28,23 @@ class Dense:
     A place is a position in these columns; a row is a position in the block.
     """
 
-    def __init__(self, cell: Scenario, block: Block, excluded: Bools | None) -> None:
-        """Take the requests of a block without the `excluded` ones, shape (requests,)."""
+    def __init__(
+        self,
+        cell: Scenario,
+        block: Block,
+        excluded: Bools | None,
+        *,
+        hosted: bool = True,
+        longest_ns: int | None = None,
+    ) -> None:
+        """Take the requests of a block without the `excluded` ones, shape (requests,).
+
+        `hosted` as `Outcomes` takes it; an attempt of a client outside that takes more than `longest_ns` is not usual.
+        """
         self._block = block
-        self._outcomes = Outcomes(cell, block, hosted=True)
+        self._outcomes = Outcomes(cell, block, hosted=hosted)
+        if longest_ns is not None:
+            self._outcomes.limit_ns = longest_ns
         self._rows: SomeRows = slice(None)
         self.size = block.count
         self.draws = block.draws

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim.engine import event
-from sim.engine.vector import article, component, helpers, none
+from sim.engine.vector import article, component, helpers, none, policy
 from sim.engine.vector.block import Block
 from sim.engine.vector.weather import MOST_SOURCES
 from sim.history.records import Requests
+from sim.retriers.base import ClientRetrier
+from sim.retriers.policy import Policy
 from sim.retriers.ports.article import Article
 from sim.retriers.ports.component import Component
 from sim.retriers.ports.helpers import Helpers
@@ -28,7 +30,7 @@ BLOCK = 1 << 15
 """Requests simulated at once: their columns stay in a processor's cache."""
 LARGE_PIECE = 30 << 20
 """Bytes, just below the size from which on the C library would not adapt its threshold."""
-RETRIERS = (NoRetry, Article, Helpers, Component)
+RETRIERS = (NoRetry, Article, Helpers, Component, Policy)
 
 
 def refusal(cell: Scenario) -> str | None:
@@ -47,7 +49,9 @@ def _reasons(cell: Scenario) -> Iterator[str]:  # noqa: C901  # one question aft
     if cell.resubmit is not None:
         yield "callers submit requests again (`resubmit`), while the submission before may still go on"
     yield from _reasons_of_action(cell.action)
-    if isinstance(retrier, NoRetry):
+    if isinstance(retrier, Policy):
+        yield from policy.refusals(retrier.rules)
+    if isinstance(retrier, ClientRetrier):
         return
     for name in ("mutation_latency", "commit_window", "dispatch_latency"):
         if getattr(cell.platform, name) is not None:
@@ -103,6 +107,8 @@ def _simulate_block(cell: Scenario, records: Requests) -> None:
     retrier: Any = cell.retrier.make()
     if isinstance(retrier, NoRetry):
         none.simulate(cell, block)
+    elif isinstance(retrier, Policy):
+        policy.simulate(cell, block, retrier.rules)
     elif isinstance(retrier, Article):
         article.simulate(cell, block, retrier)
     elif isinstance(retrier, Helpers):

@@ -50,8 +50,11 @@ Shared = tuple[list[float], Rows]
 class Outcomes:
     """Draws outcomes and latencies of the requests of a block, for each request in the order of its attempts."""
 
-    def __init__(self, cell: Scenario, block: Block, *, hosted: bool) -> None:
-        """Take the action of a cell; `hosted`: the deployment runs it, and its time limit holds."""
+    def __init__(self, cell: Scenario, block: Block, *, hosted: bool, tells_ways: bool = False) -> None:
+        """Take the action of a cell; `hosted`: the deployment runs it, and its time limit holds.
+
+        `tells_ways`: it is asked for `ways`.
+        """
         action = cell.action
         self._block = block
         self._heals_at_ns = cell.heals_at
@@ -70,7 +73,10 @@ class Outcomes:
         self._codes = np.array([code for code, _ in ways], dtype=np.int8)
         self._laws = laws = list(dict.fromkeys(law for _, law in ways))
         self._law_of = np.array([laws.index(law) for _, law in ways], dtype=np.intp)
-        self._only_fails = [code for code, _ in fair.listed] == [FAIL_CODE] and not self._bad and len(laws) == 1
+        self.ways: Rows | None = None
+        """The ways that the latest attempts went, or the places of their scripted attempts; None if all succeed."""
+        simple = [code for code, _ in fair.listed] == [FAIL_CODE] and not self._bad and len(laws) == 1
+        self._only_fails = simple and not tells_ways
         """Whether a code says all about an attempt, and is the result of one comparison."""
         self._permanent: Bools | None = None
         if action.permanent_failure and not self._script:
@@ -92,7 +98,7 @@ class Outcomes:
             codes = (draws.uniforms("outcome", number) < self._fair[0][0]).view(np.int8)
             self._note_exceptions(codes, rows, healed, SUCCESS_CODE, FAIL_CODE)
             return codes, self._latencies(draws, number, None, len(at_ns))
-        ways = self._ways(rows, draws, number, at_ns, healed)
+        self.ways = ways = self._ways(rows, draws, number, at_ns, healed)
         return None if ways is None else self._codes[ways], self._latencies(draws, number, ways, len(at_ns))
 
     def rare(self, codes: Codes | None, latency_ns: Ints | np.int64, at_ns: Ints) -> Bools | None:
@@ -111,7 +117,7 @@ class Outcomes:
     def _scripted(self, number: int | Ints, healed: Bools | None, count: int) -> tuple[Codes, Ints]:
         script_codes = np.array([code for code, _ in self._script], dtype=np.int8)
         script_ns = np.array([latency_ns for _, latency_ns in self._script], dtype=np.int64)
-        places = np.broadcast_to(np.minimum(np.asarray(number) - 1, len(self._script) - 1), count)
+        self.ways = places = np.broadcast_to(np.minimum(np.asarray(number) - 1, len(self._script) - 1), count)
         codes = script_codes[places]
         if healed is not None:
             codes[healed] = SUCCESS_CODE

@@ -90,15 +90,18 @@ def evaluate(code: Code, values: Sequence[float]) -> float:
 
 
 def evaluate_arrays(code: Code, values: Sequence[Floats], shape: tuple[int, ...]) -> Floats:
-    """Return the values of a code for arrays of values of its names, in the bits of `evaluate`, shape (n,)."""
+    """Return the values of a code for arrays of values of its names, in the bits of `evaluate`; all have one shape.
+
+    The result may be a view that cannot be written to.
+    """
     stack: list[Floats] = []
     with np.errstate(all="ignore"):  # infinities and NaN are results
         for opcode, number in code:
             if opcode == CONSTANT:
-                stack.append(np.full(shape, number))
+                stack.append(np.asarray(number, np.float64))
             elif opcode == VALUE:
                 stack.append(values[int(number)])
             else:
                 arity = _ARITIES[opcode]
                 stack[-arity:] = [_OF_ARRAYS[opcode](*stack[-arity:])]
-    return stack.pop()
+    return np.broadcast_to(stack.pop(), shape)

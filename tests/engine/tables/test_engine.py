@@ -48,10 +48,6 @@ TIMEOUT_OUTSIDE = "[timeout, deadline, retry, bulkhead, rate_limit, breaker, hed
             "the timeout is not that of a try",
         ),
         (
-            f"world: shared\n{POLICY}, timeout: {{table: {{delays: [1s], then: stop}}}}}}",
-            "the table of timeouts ends",
-        ),
-        (
             f"world: shared\nretrier: none\n{SERVED}, capacity: [{{from: 1s, to: 2s, servers: 2}}]}}}}",
             "the servers of service db change",
         ),

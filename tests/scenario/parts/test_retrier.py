@@ -42,7 +42,7 @@ def mistake(retrier: str, more: str = ACTION) -> str:
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
 def test_every_preset_is_a_policy_that_a_scenario_can_name(preset: Preset) -> None:
-    found = scenario(preset.name).retrier
+    found = scenario(preset.name, f"{ACTION}until: 1000h\n").retrier
     assert (found.kind, found.options) == ("policy", policy_of(preset.name))
     found.make()
 
