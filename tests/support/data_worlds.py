@@ -78,13 +78,37 @@ def services(draw: st.DrawFn) -> Values:
             limit=st.integers(0, 3),
             order=st.sampled_from(["fifo", "lifo", "priority"]),
             abandoned=st.just("dropped"),
+            max_wait=positive,
         )
         if queue:
             service["queue"] = queue
     if network := some(draw, request=laws, reply=laws):
         service["network"] = network
     slowdown = st.one_of(positive.map(lambda ms: {"per_call": ms}), st.just({"curve": [[0, 1.0], [2, 1.5], [4, 3.0]]}))
-    return service | some(draw, slowdown=slowdown)
+    rate_limits = st.fixed_dictionaries(
+        {"rate": st.sampled_from(["20/s", "100/s"])},
+        optional={
+            "burst": st.integers(1, 3),
+            "retry_after": st.one_of(st.just("next"), laws),
+        },
+    )
+    sheds = st.fixed_dictionaries(
+        {"when": st.sampled_from(["inside >= 2", "in_queue > 0", "in_progress >= 1"])},
+        optional={"share": st.just(0.5)},
+    )
+    changes = [
+        {"from": "20ms", "to": "50ms", "servers": 0},
+        {"from": "0ms", "to": "100ms", "servers": 1, "slowdown": {"per_call": "10ms"}},
+        {"from": "50ms", "to": "60ms", "slowdown": {"curve": [[0, 2.0]]}},
+        {"on_off": {"up": {"constant": "30ms"}, "down": {"exponential": {"mean": "20ms"}}, "servers": 1}},
+    ]
+    return service | some(
+        draw,
+        slowdown=slowdown,
+        rate_limit=rate_limits,
+        shed=sheds,
+        capacity=st.lists(st.sampled_from(changes), min_size=1, max_size=2),
+    )
 
 
 jitters = st.sampled_from(["full", "equal", {"spread": 0.5}, {"plus": "10ms"}])
@@ -220,6 +244,9 @@ ARRIVALS = (
     {"constant": {"rate": "20/s"}},
     {"bursts": {"every": "50ms", "size": 3}},
     {"bursts": {"every": "100ms", "size": 2, "spread": {"exponential": {"mean": "10ms"}}}},
+    {"closed": {"think": {"constant": "20ms"}}},
+    {"closed": {"think": {"exponential": {"mean": "30ms"}}}},
+    {"closed": {"pace": {"constant": "50ms"}}},
     {"schedule": [{"from": "0s", "rate": "20/s"}, {"from": "100ms", "rate": "200/s"}]},
 )
 
@@ -234,7 +261,7 @@ def data_worlds(draw: st.DrawFn, policies: st.SearchStrategy[Values]) -> Values:
         "retrier": draw(st.one_of(policies, st.just({"kind": "none"}))),
     }
     if draw(st.sampled_from([True, True, False])):
-        tree["services"] = {"other": {"servers": 2}, "server": draw(services())}
+        tree["services"] = {"other": draw(services()), "server": draw(services())}
         tree["action"] = {"service": "server"}
     else:
         action = draw(work())

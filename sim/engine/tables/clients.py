@@ -14,6 +14,7 @@ from sim.clients.policy.rules import NO_LIMIT
 from sim.engine.tables.rows import Asked, Call
 from sim.engine.tables.server import SUCCEEDS
 from sim.engine.tables.timeline import OutOfBounds
+from sim.engine.world import REPORT_EVERY
 from sim.history.vocabulary import FAILED, NEVER, TIMED_OUT, Outcome
 from sim.kernel.durations import RUNAWAY_NS
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sim.clients.policy.rules import Rules
-    from sim.engine.tables.arrivals import Arrivals
+    from sim.engine.tables.arrivals import Asks
     from sim.engine.tables.server import Server
     from sim.engine.tables.timeline import Timeline
     from sim.kernel.choices import Choices
@@ -41,8 +42,8 @@ def is_plain(rules: Rules) -> bool:
 class Clients:
     """The clients of a world, which all have one policy."""
 
-    def __init__(self, rules: Rules, server: Server, timeline: Timeline, choices: Choices, arrivals: Arrivals) -> None:
-        """Take a policy, whom it calls, and when requests arrive."""
+    def __init__(self, rules: Rules, server: Server, timeline: Timeline, choices: Choices, asks: Asks) -> None:
+        """Take a policy, whom it calls, and what its requests are."""
         self.rules = rules
         self.timeline = timeline
         self.choices = choices
@@ -52,7 +53,10 @@ class Clients:
         """The requests so far."""
         self.calls: list[Call] = []
         """The calls so far, in the order in which they were sent."""
-        self._arrivals = arrivals
+        self._arrivals = asks.arrivals
+        self._permanent = asks.permanent
+        self._calls_at_most = asks.calls_at_most
+        self._progress: Callable[[int], None] | None = None
         self._is_retried: dict[str, bool] = {}
         """By the kind of the answer, as far as it is known."""
         self._timeout_ns = rules.timeout_ns
@@ -60,22 +64,20 @@ class Clients:
 
     # Arrivals.
 
-    def open(self) -> None:
-        """Plan the first arrival."""
-        if self._arrivals.times_ns:
-            self.timeline.after(self._arrivals.times_ns[0], self._arrive, 0)
+    def open(self, progress: Callable[[int], None] | None = None) -> None:
+        """Begin to ask; `progress` is called now and then with the number of a request."""
+        self._progress = progress
+        self._arrivals.start(self._take)
 
-    def _arrive(self, number: int) -> None:
-        timeline, arrivals = self.timeline, self._arrivals
-        asked = self._new(number, arrivals.client_of(number))
+    def _take(self, number: int, client: int) -> None:
+        """Take a request at the instant of its submission."""
+        asked = self._new(number, client)
         self.asked.append(asked)
-        if arrivals.permanent:
-            asked.permanent = self.choices.uniform("permanent", number) < arrivals.permanent
+        if self._permanent:
+            asked.permanent = self.choices.uniform("permanent", number) < self._permanent
         self.go_on(asked)
-        if arrivals.told is not None:
-            arrivals.told(number)
-        if number + 1 < len(arrivals.times_ns):
-            timeline.after(arrivals.times_ns[number + 1] - timeline.now_ns, self._arrive, number + 1)
+        if self._progress is not None and number % REPORT_EVERY == 0:
+            self._progress(number)
 
     def _new(self, number: int, client: int) -> Asked:
         return Asked(number, client, self.timeline.now_ns)
@@ -98,7 +100,7 @@ class Clients:
     def _begin(self, asked: Asked) -> None:
         """Begin a try: send its call."""
         number = asked.attempts
-        if number >= self._arrivals.calls_at_most:
+        if number >= self._calls_at_most:
             raise OutOfBounds("calls")
         asked.attempts = number = number + 1
         call = Call(asked, number, self.timeline.now_ns, asked.slept_ns)
@@ -187,6 +189,8 @@ class Clients:
         asked.outcome = outcome
         asked.settled_ns = self.timeline.now_ns
         asked.known_attempt_end_ns = asked.last_attempt_end_ns
+        if self._arrivals.closed:
+            self._arrivals.over(asked)
 
     # The end of the world.
 

@@ -10,8 +10,9 @@ from sim.clients.policy.options import PolicyOptions
 from sim.clients.policy.rules import Gate, rules_of
 from sim.engine import event
 from sim.engine.collector import OF_PORTS, keep_as_old, rare_collections
-from sim.engine.tables.arrivals import Arrivals
+from sim.engine.tables.arrivals import asks_of
 from sim.engine.tables.clients import Clients, is_plain
+from sim.engine.tables.front import Levels
 from sim.engine.tables.judged import JudgedClients
 from sim.engine.tables.rows import calls_of, capacities_of
 from sim.engine.tables.server import Server
@@ -23,13 +24,14 @@ from sim.kernel.draws import Draws
 from sim.retriers.policy import Policy
 from sim.retriers.ports.none import NoRetry
 from sim.scenario.parts.services import ServiceOptions
-from sim.world.arrivals import Closed
 from sim.world.effects import Memory
+from sim.world.services.capacity import Capacity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sim.clients.policy.rules import Rules
+    from sim.engine.tables.arrivals import Asks
     from sim.history.records import Requests
     from sim.kernel.choices import Choices
     from sim.retriers.base import Retrier
@@ -55,8 +57,6 @@ def _reasons(cell: Scenario) -> Iterator[str]:
         yield from _reasons_of_policy(rules)
     if cell.callers:
         yield "it has one class of callers, but the scenario has `classes`"
-    if isinstance(cell.requests.arrivals, Closed):
-        yield "closed arrivals depend on how long requests take"
     for key in ("cancel", "resubmit"):
         if getattr(cell, key) is not None:
             yield f"it does not play `{key}`"
@@ -87,18 +87,10 @@ def _reasons_of_services(cell: Scenario) -> Iterator[str]:
     for name, options in cell.services.items():
         if not isinstance(options, ServiceOptions):
             yield f"service {name} is of a kind of its own"
-        elif options.capacity:
-            yield f"the servers of service {name} change"
     called = cell.action.service
     work = _work(cell)
-    for key in ("rate_limit", "shed"):
-        if getattr(work, key, None) is not None:
-            yield f"service {called} has a {key}"
-    if isinstance(work, ServiceOptions):
-        if work.calls:
-            yield f"service {called} calls others"
-        if work.queue.max_wait is not None:
-            yield f"calls wait in the queue of service {called} for some time only"
+    if isinstance(work, ServiceOptions) and work.calls:
+        yield f"service {called} calls others"
     memory = work.memory
     if memory is not None and memory != Memory(memory.window_ns):
         yield "it remembers idempotency keys as by default only, but `from`, `answers` or `in_use` is set"
@@ -148,16 +140,16 @@ def simulate_within_limits(
     """Do as `simulate_replication`; raises OutOfBounds if the replication comes to a limit."""
     until_ns = cell.until if isinstance(cell.until, int) else None
     timeline, choices = Timeline(), Draws(cell.seed, replication)
-    clients = _composed(cell, timeline, choices, Arrivals(cell, choices, at_most, progress))
-    clients.open()
+    clients = _composed(cell, timeline, choices, asks_of(cell, timeline, choices, at_most))
+    levels = _open_services(cell, clients.server, timeline, choices)
+    clients.open(progress)
     timeline.drain(until_ns, cell.limits.events)
     clients.conclude(cut=not timeline.is_drained, end_ns=until_ns)
-    servers = [service.servers for service in cell.services.values() if isinstance(service, ServiceOptions)]
     traffic = Traffic(
         np.array([replication], np.int32),
         np.array([timeline.now_ns if until_ns is None else until_ns], np.int64),
         calls_of(clients.calls, clients.server.position, replication),
-        capacities_of(servers, replication),
+        capacities_of(levels.rows, replication),
     )
     # A request under way has all attributes that a finished record asks for.
     requests = table(cast("list[Request]", clients.asked), replication)
@@ -167,7 +159,7 @@ def simulate_within_limits(
     return requests, traffic
 
 
-def _composed(cell: Scenario, timeline: Timeline, choices: Choices, arrivals: Arrivals) -> Clients:
+def _composed(cell: Scenario, timeline: Timeline, choices: Choices, asks: Asks) -> Clients:
     """Put server and clients of a cell together."""
     name = cell.action.service
     server = Server(
@@ -182,5 +174,22 @@ def _composed(cell: Scenario, timeline: Timeline, choices: Choices, arrivals: Ar
     rules = _rules(cell.retrier.make())
     assert rules is not None  # noqa: S101  # the cell is not refused
     if is_plain(rules):
-        return Clients(rules, server, timeline, choices, arrivals)
-    return JudgedClients(rules, server, timeline, choices, arrivals, name or "")
+        return Clients(rules, server, timeline, choices, asks)
+    return JudgedClients(rules, server, timeline, choices, asks, name or "")
+
+
+def _open_services(cell: Scenario, server: Server, timeline: Timeline, choices: Choices) -> Levels:
+    """Let the servers of all services change as planned; returns what notes how many there are."""
+    levels = Levels()
+    services: list[Capacity] = []
+    for position, (name, options) in enumerate(cell.services.items()):
+        assert isinstance(options, ServiceOptions)  # noqa: S101  # the cell is not refused
+        is_called = position == server.position
+        changed = levels.noting(timeline, position, server.has_servers if is_called else None)
+        capacity = Capacity(name, options, timeline.as_clock, choices, changed)
+        services.append(capacity)
+        if is_called:
+            server.serve(options, capacity)
+    for capacity in services:
+        capacity.start()
+    return levels

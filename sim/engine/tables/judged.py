@@ -23,12 +23,11 @@ from sim.engine.tables.rows import Asked
 if TYPE_CHECKING:
     from sim.clients.policy.party import Party
     from sim.clients.policy.rules import Rules
-    from sim.engine.tables.arrivals import Arrivals
+    from sim.engine.tables.arrivals import Asks
     from sim.engine.tables.server import Server
     from sim.engine.tables.timeline import Timeline
     from sim.history.vocabulary import Outcome
     from sim.kernel.choices import Choices
-    from sim.kernel.clock import Clock
 
 
 class Judged(Asked):
@@ -116,12 +115,11 @@ class JudgedClients(Clients):
         server: Server,
         timeline: Timeline,
         choices: Choices,
-        arrivals: Arrivals,
+        asks: Asks,
         service: str,
     ) -> None:
-        super().__init__(rules, server, timeline, choices, arrivals)
-        # What stands on a clock here needs no more of it than a timeline has.
-        self.around = Around(cast("Clock", timeline), choices, cells=Cells())
+        super().__init__(rules, server, timeline, choices, asks)
+        self.around = Around(timeline.as_clock, choices, cells=Cells())
         self._place = Place("", 0, service, server.position)
         self._rings = rules.deadline is not None and rules.deadline.hard
 

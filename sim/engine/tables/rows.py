@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sim.history.events import Failure
+    from sim.kernel.alarm import Alarm
 
 OPEN: Final = int(CallEnd.open)
 OPEN_REQUEST: Final = Outcome.open
@@ -79,6 +80,7 @@ class Call:
     """One call: its record (see `sim.history.traffic.Calls`), and how it is going to go."""
 
     __slots__ = (
+        "alarm",
         "arrived_ns",
         "asked",
         "awaited",
@@ -109,6 +111,8 @@ class Call:
         """Whether its request waits for its answer."""
         self.says: Failure | None = None
         """What the error says that it is answered with."""
+        self.alarm: Alarm | None = None
+        """What ends its wait in the queue."""
         self.has_effect = self.hangs = False
         """Whether its effect comes as its work ends; whether that never ends."""
 
@@ -127,13 +131,13 @@ def calls_of(calls: Sequence[Call], service: int, replication: int) -> Calls:
     return Calls(**{name: np.array(column, CALL_COLUMNS[name]) for name, column in columns.items()})
 
 
-def capacities_of(servers: Sequence[int | None], replication: int) -> Capacities:
-    """Return the table of services, in their order, that have so many servers all the time (None: no limit)."""
-    count = len(servers)
-    levels = [UNLIMITED if there is None else there for there in servers]
+def capacities_of(levels: Sequence[tuple[int, int, int | None]], replication: int) -> Capacities:
+    """Turn (position of a service, instant, servers from then on; None: no limit) into columns."""
+    count = len(levels)
+    ordered = sorted(levels, key=lambda level: level[:2])
     return Capacities(
         np.full(count, replication, np.int32),
-        np.arange(count, dtype=np.int16),
-        np.zeros(count, np.int64),
-        np.array(levels, np.int64),
+        np.array([position for position, _, _ in ordered], np.int16),
+        np.array([from_ns for _, from_ns, _ in ordered], np.int64),
+        np.array([UNLIMITED if servers is None else servers for _, _, servers in ordered], np.int64),
     )

@@ -1,47 +1,38 @@
-"""What is called, as a table of numbers: servers and a queue, the work, the way there and back.
+"""The work on a call, as a table of numbers: its latency, its outcome, its effect.
 
-The rules are those of `sim.world.services.service` and `sim.world.services.work`, for what `refusal` lets through. An
-action without a service is the same with servers for all, no way there, and no name behind its streams.
+The rules are those of `sim.world.services.work`, for what `refusal` lets through.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import deque
 from typing import TYPE_CHECKING, Final, cast
 
-from sim.history.events import Failure
+from sim.engine.tables.front import Front
 from sim.history.request import CAUSES
 from sim.history.traffic import NO_SERVICE, CallEnd
-from sim.history.vocabulary import FAIL, HANG, NEVER, QUEUE, SUCCESS, Cause, rejected_by
+from sim.history.vocabulary import FAIL, HANG, NEVER, SUCCESS, Cause
 from sim.kernel.choices import WORLD, owned
 from sim.laws.distributions import Constant
 from sim.world.fates import Fates
-from sim.world.services.capacity import NO_LIMIT
-from sim.world.services.options import QueueingOptions
-from sim.world.services.slowdown import Pace
-from sim.world.services.waiting import LIFO
 from sim.world.weather import WeatherPath
 
 if TYPE_CHECKING:
-    from sim.engine.tables.clients import Clients
     from sim.engine.tables.rows import Call
     from sim.engine.tables.timeline import Timeline
+    from sim.history.events import Failure
     from sim.history.request import Request
-    from sim.kernel.choices import Choices, DelayOf
-    from sim.laws.distributions import Law
+    from sim.kernel.choices import Choices
     from sim.world.actions import WorkOptions
+    from sim.world.services.capacity import Capacity
+    from sim.world.services.options import QueueingOptions
 
 SUCCEEDS: Final = int(CallEnd.success)
 FAILS: Final = int(CallEnd.failed)
-IS_REJECTED: Final = int(CallEnd.rejected_queue)
-IS_DROPPED: Final = int(CallEnd.dropped)
-FULL: Final = Failure(final=False, retry_after_ns=NEVER, kind=rejected_by(QUEUE))
-"""The answer of a full queue."""
 
 
-class Server:
-    """The one thing that the requests of a world call."""
+class Server(Front):
+    """Works on calls."""
 
     def __init__(
         self,
@@ -55,9 +46,7 @@ class Server:
         permanent: bool = False,
     ) -> None:
         """Take the options of an action or a service; `permanent`: some requests never succeed."""
-        self.position = position
-        self._timeline = timeline
-        self._choices = choices
+        super().__init__(timeline, choices, name, position)
         self._outcome = owned("outcome", name)
         self._fates = fates = Fates(choices, options, heals_at_ns=heals_at_ns, owner=name)
         self._cumulative, self._ways = fates.fair
@@ -70,72 +59,14 @@ class Server:
         self._latency = choices.delays(options.latency, owned("latency", name))
         self._effect_at = options.effect_at
         self._window_ns = options.window_ns
-        self._in_progress = 0
-        self._servers = NO_LIMIT
-        self._limit = NO_LIMIT
-        self._takes_last = self._drops = False
-        self._pace: Pace | None = None
-        self._way_there: DelayOf | None = None
-        self._way_back: DelayOf | None = None
-        if isinstance(options, QueueingOptions):
-            self._take_front(options, name)
-        self._waiting: deque[Call] = deque()
-        self._admits = False
-        self.clients: Clients = None  # type: ignore[assignment]  # they know each other; it is set before anything else
+        self._slows: Capacity | None = None
+        """What says how much slower work is beside other work; None if it never is."""
 
-    def _take_front(self, options: QueueingOptions, name: str) -> None:
-        queue = options.queue
-        self._servers = NO_LIMIT if options.servers is None else options.servers
-        self._limit = NO_LIMIT if queue.limit is None else queue.limit
-        self._takes_last = queue.order == LIFO
-        self._drops = queue.abandoned == "dropped"
-        self._pace = None if options.slowdown is None else Pace(options.slowdown)
-        self._way_there = self._leg(options.network.request, owned("network.request", name))
-        self._way_back = self._leg(options.network.reply, owned("network.reply", name))
-
-    def _leg(self, law: Law | None, stream: str) -> DelayOf | None:
-        return None if law is None else self._choices.delays(law, stream)
-
-    def clear(self) -> None:
-        """Forget the calls that wait."""
-        self._waiting.clear()
-
-    # The way there, and the queue.
-
-    def begin(self, call: Call) -> None:
-        """Take a call that is sent."""
-        delay_ns = 0 if self._way_there is None else self._way_there(call.asked.number, call.number, 0)
-        if delay_ns:
-            self._timeline.after(delay_ns, self._arrive, call)
-        else:
-            self._arrive(call)
-
-    def _arrive(self, call: Call) -> None:
-        call.arrived_ns = self._timeline.now_ns
-        if self._in_progress < self._servers and not self._admits:
-            self._work(call)
-        elif len(self._waiting) < self._limit:
-            self._waiting.append(call)
-        else:
-            call.goes, call.says = IS_REJECTED, FULL
-            self._answer(call)
-
-    def _admit(self) -> None:
-        """Let calls begin that wait, as long as a server is free; those that come meanwhile wait behind them."""
-        if self._admits:
-            return
-        self._admits = True
-        waiting = self._waiting
-        while waiting and self._in_progress < self._servers:
-            call = waiting.pop() if self._takes_last else waiting.popleft()
-            if self._drops and call.given_up_ns != NEVER:
-                call.goes = IS_DROPPED
-                self._answer(call)
-            else:
-                self._work(call)
-        self._admits = False
-
-    # The work.
+    def serve(self, options: QueueingOptions, capacity: Capacity) -> None:
+        """Be the service that has these options."""
+        self.stand(options, capacity)
+        if options.slowdown is not None or options.capacity:
+            self._slows = capacity
 
     def _work(self, call: Call) -> None:
         """Draw how the work on a call goes, and let it go on."""
@@ -146,8 +77,8 @@ class Server:
         if outcome == HANG:
             call.hangs = True
             return
-        if self._pace is not None:
-            work_ns = self._pace.work_ns(work_ns, others)
+        if self._slows is not None:
+            work_ns = self._slows.work_ns(work_ns, others)
         if outcome == FAIL:
             call.goes, call.says = FAILS, says
         else:
@@ -200,33 +131,10 @@ class Server:
         call.effect_ns = now_ns
 
     def _end(self, call: Call) -> None:
-        """End the work on a call: its server is free, and the next one begins before the caller hears."""
+        """End the work on a call."""
         if call.has_effect:
             self._apply(call)
-        self._in_progress -= 1
-        if self._waiting:
-            self._admit()
-        self._answer(call)
-
-    # The way back.
-
-    def _answer(self, call: Call) -> None:
-        call.ended_ns = self._timeline.now_ns
-        delay_ns = 0 if self._way_back is None else self._way_back(call.asked.number, call.number, 0)
-        if delay_ns:
-            self._timeline.after(delay_ns, self._tell, call)
-        else:
-            self._tell(call)
-
-    def _tell(self, call: Call) -> None:
-        """Let the answer reach its caller, who may have given up."""
-        asked, now_ns = call.asked, self._timeline.now_ns
-        call.over_ns, call.end = now_ns, call.goes
-        asked.last_attempt_end_ns = now_ns
-        asked.action_ns += now_ns - call.sent_ns
-        if call.awaited:
-            call.awaited = False
-            self.clients.hear(call)
+        self._free(call)
 
 
 def _cause(before: Call, call: Call) -> Cause:

@@ -1,15 +1,19 @@
 """Instants, and what is due at them, in the order that the event engine keeps.
 
-Things come by (instant, order of creation); there are no urgent ones in these worlds. Equal records need equal orders
-of creation, so this is when each is created, and nothing else creates one:
+Things come by (instant, class of event, order of creation); only changes of servers are urgent, and precede all others
+of their instant. Equal records need equal orders of creation, so this is when each is created, and nothing else creates
+one:
 
-1. The first arrival, as the world begins; each further one right after its predecessor was taken in full: after all
-   that the predecessor's request does at that instant, of which the alarm of its hard deadline is the first.
+0. The next change of servers of each service, in the order of services, as the world begins and at each change.
+1. The first arrival, as the world begins (of closed ones the first of each client); each further one right after its
+   predecessor was taken in full: after all that the predecessor's request does at that instant, of which the alarm of
+   its hard deadline is the first. A client that waits for the end of its request: as that settles.
 2. A try: first the alarm of a hard deadline that begins with it, then its timeout, then the call's way there, if that
    takes time.
-3. The work, as it begins: first the effect, if that comes before the end and not at once, then the end.
-4. The way back, if it takes time, as the call has ended: after the next ones in the queue have begun.
-5. A sleep, as its answer has been judged; before it the alarm of a hard deadline that begins with a failure or counts
+3. The end of a wait in the queue, as it begins.
+4. The work, as it begins: first the effect, if that comes before the end and not at once, then the end.
+5. The way back, if it takes time, as the call has ended: after the next ones in the queue have begun.
+6. A sleep, as its answer has been judged; before it the alarm of a hard deadline that begins with a failure or counts
    sleeps.
 
 What takes no time is not due at all: it happens at once, inside of what leads to it, as deep as that goes. So a call
@@ -26,13 +30,17 @@ from __future__ import annotations
 from collections import deque
 from heapq import heappop, heappush
 from itertools import count, repeat
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sim.kernel.clock import Clock
+
     Entry = tuple[int, int, Callable[[Any], None], Any]
 
+URGENT: Final = -1 << 62
+"""Numbers of urgent things begin with this one, so that they precede all others of an instant."""
 ENDLESS_NS: Final = 1 << 200
 """After every instant."""
 
@@ -65,8 +73,13 @@ class Timeline:
 
     def call_after(self, delay_ns: int, function: Callable[[], None], *, urgent: bool = False) -> None:
         """Call a function so long from now, as `sim.kernel.clock.Clock` does."""
-        assert not urgent  # noqa: S101  # see above
-        self.after(delay_ns, _call, function)
+        number = self.new_number() + (URGENT if urgent else 0)
+        heappush(self._due, (self.now_ns + delay_ns, number, _call, function))
+
+    @property
+    def as_clock(self) -> Clock:
+        """A timeline as a clock: alarms, and what else stands on one here, need no more of it than this has."""
+        return cast("Clock", self)
 
     def drain(self, end_ns: int | None, steps: int) -> None:
         """Let everything happen up to an instant, included. Raises OutOfBounds if that takes more than `steps`."""

@@ -31,10 +31,6 @@ TIMEOUT_OUTSIDE = "[timeout, deadline, retry, bulkhead, rate_limit, breaker, hed
             "it has one class of callers, but the scenario has `classes`",
         ),
         (
-            "world: shared\nretrier: none\nrequests: {count: 5, arrivals: {closed: {think: {constant: 1s}}}}",
-            "closed arrivals depend on how long requests take",
-        ),
-        (
             f"world: shared\n{POLICY}, hedge: {{after: 10ms, at_most: 1}}}}",
             "a hedge makes several calls of one try",
         ),
@@ -47,16 +43,6 @@ TIMEOUT_OUTSIDE = "[timeout, deadline, retry, bulkhead, rate_limit, breaker, hed
             f"world: shared\n{POLICY}, timeout: 1s, order: {TIMEOUT_OUTSIDE}}}",
             "the timeout is not that of a try",
         ),
-        (
-            f"world: shared\nretrier: none\n{SERVED}, capacity: [{{from: 1s, to: 2s, servers: 2}}]}}}}",
-            "the servers of service db change",
-        ),
-        (
-            f"world: shared\nretrier: none\n{SERVED}, queue: {{max_wait: 1s}}}}}}",
-            "calls wait in the queue of service db for some time only",
-        ),
-        (f"world: shared\nretrier: none\n{SERVED}, rate_limit: {{rate: 5/s}}}}}}", "service db has a rate_limit"),
-        (f"world: shared\nretrier: none\n{SERVED}, shed: {{when: inside > 3}}}}}}", "service db has a shed"),
         (
             f"world: shared\nretrier: none\n{SERVED}, calls: [{{service: b}}]}}, b: {{}}}}",
             "service db calls others",

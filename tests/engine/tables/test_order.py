@@ -132,11 +132,11 @@ def test_all_tries_of_a_full_queue_end_at_one_instant() -> None:
     text = (
         HEAD
         + "requests: {count: 2}\n"
-        + policy("attempts: 50")
+        + policy("attempts: 5000")
         + server("servers: 1, queue: {limit: 0}, latency: {constant: 10ms}")
     )
     requests, traffic = assert_same(parse(text))
-    assert requests.attempts.tolist() == [1, 50]
+    assert requests.attempts.tolist() == [1, 5000]
     assert set(traffic.calls.sent_ns.tolist()) == {0}
 
 
