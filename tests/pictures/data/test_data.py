@@ -17,7 +17,6 @@ from sim.pictures import data as room
 from sim.pictures.data.bars import attempts_data
 from sim.pictures.data.comparison import comparison_data
 from sim.pictures.data.delays import delays_data
-from sim.pictures.data.heat_map import heat_data
 from sim.pictures.data.heat_map import Edge, heat_data
 from sim.pictures.data.levels import Level, SweptCell, level
 from sim.pictures.data.over_time import CellOverTime, Shade, load_data, rejections_data, utilization_data
