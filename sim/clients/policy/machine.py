@@ -245,9 +245,8 @@ class Run:
         self._to(On.let_in)
         self._go_on()
 
-    def _refused_at_entry(self, passage: Passage, gate: str) -> None:
+    def _refused_at_entry(self, passage: Passage) -> None:
         del passage
-        self.record("refused", gate, (int(Level.request), 0))
         self._to(On.refuse)
         self._conclude(succeeded=False)
 
@@ -316,9 +315,8 @@ class Run:
         self._to(On.let_in)
         self._send()
 
-    def _refuse_try(self, passage: Passage, gate: str) -> None:
+    def _refuse_try(self, passage: Passage) -> None:
         del passage
-        self.record("refused", gate, (int(Level.trial), 0))
         self._log_refusal()
         self._to(On.refuse)
         self._judge(Answer(REFUSED, NEVER))
@@ -379,9 +377,8 @@ class Run:
         if call.is_retry and self.shared.budget is not None:
             self.shared.budget.retry_ended(self.clock.now_ns)
 
-    def _refuse_copy(self, passage: Passage, gate: str) -> None:
+    def _refuse_copy(self, passage: Passage) -> None:
         self.entering.remove(passage)
-        self.record("refused", gate, (int(Level.copy), passage.number))
         self._log_refusal()
         self._answered(Answer(REFUSED, NEVER))
 
@@ -513,6 +510,7 @@ class Run:
             call = next((one for one in self.waiting if one.passage is passage), None)
             if call is None:
                 self.entering.remove(passage)
+                self.record("refused", "timeout", (int(Level.copy), passage.number))
                 passage.leave(answered=True, failed=True, kind=TIMED_OUT)
                 self._answered(Answer(TIMED_OUT, NEVER))
                 return
@@ -528,6 +526,7 @@ class Run:
         if passage.level == Level.request:
             self._end("timeout")
         elif self.state == State.passing:
+            self.record("refused", "timeout", (int(Level.trial), 0))
             passage.leave(answered=True, failed=True, kind=TIMED_OUT)
             self._to(On.refuse)
             self._judge(Answer(TIMED_OUT, NEVER))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 KNOWN = "steps of policies"
 BULKHEAD = "bulkhead"
+TIMEOUT = "timeout"
 AGAIN = "retry"
 
 
@@ -126,8 +127,13 @@ class _Reader:
         self._found.append(step)
         return step
 
-    def _following(self) -> Event | None:
-        return self.events[self._place + 1][1] if self._place + 1 < len(self.events) else None
+    def _following(self, *past: type[Event]) -> Event | None:
+        """Return the next event that is none of these, nor the end of a call that was canceled meanwhile."""
+        for _, event in self.events[self._place + 1 :]:
+            is_cut = isinstance(event, events.AttemptEnded) and event.end == CUT
+            if not is_cut and not isinstance(event, past):
+                return event
+        return None
 
     # The way in.
 
@@ -204,23 +210,37 @@ class _Reader:
         passage = self._passage(event.level, event.number)
         if passage is None or event.gate not in passage.gates:
             return
-        count = passage.gates.index(event.gate)
-        self._pass_to(passage, count)
-        self._step(What.refused, gate=event.gate, level=event.level, number=event.number, waited=passage.waits)
-        passage.waits = False
-        self._leave(passage)
+        answer = REFUSED
+        if event.gate == TIMEOUT:
+            # It waits at a gate further in, and leaves those that it has passed with this answer.
+            answer = TIMED_OUT
+            self._step(What.refused, gate=event.gate, level=event.level, number=event.number, kind=answer)
+            self._leave(passage, answer)
+        else:
+            self._pass_to(passage, passage.gates.index(event.gate))
+            self._step(
+                What.refused,
+                gate=event.gate,
+                level=event.level,
+                number=event.number,
+                kind=answer,
+                waited=passage.waits,
+            )
+            passage.waits = False
+            self._leave(passage)
         if event.level == REQUEST:
             self._entry = None
         elif event.level == TRY:
             self._trial = None
-            self._fail(REFUSED)
+            self._fail(answer)
         else:
             self._entering.pop(event.number, None)
             following = self._following()
-            if isinstance(following, policy_events.Decided) and following.answer == REFUSED and following.attempt < 0:
-                self._fail(REFUSED)
+            is_about = isinstance(following, policy_events.Decided) and following.moment == policy_events.AT_ANSWER
+            if is_about and following.attempt < 0 and following.answer == answer:  # type: ignore[union-attr]  # as said
+                self._fail(answer)
             else:
-                self._said = REFUSED
+                self._said = answer
 
     # Calls.
 
@@ -262,12 +282,11 @@ class _Reader:
         self._answer(event.attempt, FAILED)
 
     def _call_given_up(self, event: events.CallGivenUp) -> None:
-        following = next(
-            (one for _, one in self.events[self._place + 1 :] if not isinstance(one, events.CallGivenUp)), None
-        )
-        if not (isinstance(following, policy_events.Decided) and following.attempt < 0 and self._is_now(following)):
+        following = self._following(events.CallGivenUp)
+        ends = isinstance(following, policy_events.Decided) and following.moment != policy_events.AT_COPY
+        if following is None or not (ends and following.attempt < 0 and self._is_now(following)):  # type: ignore[attr-defined]  # as said
             self._answer(event.attempt, TIMED_OUT)
-        elif following.moment == policy_events.AT_ANY_TIME:
+        elif following.moment == policy_events.AT_ANY_TIME:  # type: ignore[attr-defined]  # as above
             self._abandon(event.attempt)
         else:
             # The timeout of the whole try: each call has failed by it, and their gates are left without an answer.
