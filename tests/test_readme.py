@@ -178,8 +178,9 @@ def test_the_exit_codes_are_those_of_the_command_line() -> None:
     assert [int(number) for number in re.findall(r"\d+", sentence)] == list(codes)
 
 
-def test_what_tune_finds_is_what_readme_says() -> None:
-    tuned = sim.tune(load(ROOT / "scenarios" / "tuning.yaml"))
+@pytest.mark.parametrize(("file", "points"), [("tuning", 6), ("policy-tuning", 6)])
+def test_what_tune_finds_is_what_readme_says(file: str, points: int) -> None:
+    tuned = sim.tune(load(ROOT / "scenarios" / f"{file}.yaml"))
     chapter = " ".join(CHAPTERS["Which parameters?"].split())
 
     def numbers(found: Any) -> tuple[str, str]:
@@ -192,7 +193,7 @@ def test_what_tune_finds_is_what_readme_says() -> None:
         f"from a p99 of the time to effect of {first} at {least} attempts a request to one of {last} at {most}",
         f"{100 * tuned.as_written.result.metrics.value('success.rate').value:.2f} % of the requests",
     ]
-    assert (len(tuned.points), [claim for claim in claims if claim not in chapter]) == (6, [])
+    assert (len(tuned.points), [claim for claim in claims if claim not in chapter]) == (points, [])
 
 
 def test_the_precision_that_is_shown_is_one() -> None:
