@@ -236,14 +236,16 @@ class Trying(ABC):
         return True
 
     def _plan_delivery(self) -> None:
+        rules = self.rules
+        is_last_try = rules.redeliver_counts and judging.out_of_attempts(self)
+        if is_last_try or (rules.redeliver_at_most != NO_LIMIT and self.deliveries >= rules.redeliver_at_most):
+            return
         since_ns = self.put_back_ns if self.rules.redeliver_from_end else self.clock.now_ns
         wait_ns = max(since_ns + self.rules.redeliver_ns - self.clock.now_ns, 0)
         self._delivery_alarm = Alarm(self.clock, wait_ns, self._deliver_again)
 
     def _deliver_again(self) -> None:
         self._delivery_alarm = None
-        if self.rules.attempts != NO_LIMIT and self.tries + self.deliveries >= self.rules.attempts:
-            return
         self.deliveries += 1
         self.put_back_ns = self.clock.now_ns
         self.record("redelivered", "", self.tries + self.deliveries)
