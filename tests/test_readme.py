@@ -57,7 +57,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setattr(sys, "path", list(sys.path))
-    for module in (*RETRIERS, "patient", "impatient", "paged"):
+    for module in (*RETRIERS, "patient", "impatient", "paged", "careful"):
         monkeypatch.delitem(sys.modules, module, raising=False)
 
     return run_command
@@ -253,6 +253,24 @@ def test_both_shapes_of_a_retrier_are_shown() -> None:
     assert dict(zip(RETRIERS, bases, strict=True)) == shapes
 
 
+@pytest.mark.usefixtures("run")
+def test_the_policy_as_a_loop_gives_the_records_of_the_policy() -> None:
+    chapter = CHAPTERS["Bring your own retrier"]
+    [code] = re.findall(r"Here is `careful.py`:\n\n```python\n(.*?)^```$", chapter, re.DOTALL | re.MULTILINE)
+    [policy] = re.findall(r"^```yaml\n(retrier:.*?)^```$", chapter, re.DOTALL | re.MULTILINE)
+    Path("careful.py").write_text(code)
+    sys.path.insert(0, str(Path.cwd()))
+    world = (
+        "world: shared\nreplications: 2\nrequests: {count: 150, arrivals: {poisson: {rate: 20/s}}}\n"
+        "action: {latency: {exponential: {mean: 150ms}}, outcomes: {fail: 0.35}}\n"
+    )
+    scenarios = (parse(f"{world}retrier: none", retrier="careful:Careful"), parse(world + policy))
+    mine, as_policy = (simulate(scenario).cells[0].requests for scenario in scenarios)
+    names = ("settled_ns", "attempts", "actions", "action_ns", "outcome", "effects")
+    assert mine.attempts.sum() > len(mine)
+    assert all(getattr(mine, name).tolist() == getattr(as_policy, name).tolist() for name in names)
+
+
 @pytest.mark.parametrize("module", sorted(RETRIERS))
 def test_a_retrier_of_ones_own_takes_less_than_25_lines(module: str) -> None:
     assert len(RETRIERS[module].splitlines()) < 25
@@ -361,4 +379,4 @@ def test_the_formats_of_the_readme_are_those_that_there_are() -> None:
 
 
 def test_every_block_is_looked_at() -> None:
-    assert Counter(kind for kind, _ in BLOCKS) == {"sh": 7, "yaml": 3, "python": 7, "text": 3, "json": 1}
+    assert Counter(kind for kind, _ in BLOCKS) == {"sh": 7, "yaml": 4, "python": 8, "text": 3, "json": 1}
