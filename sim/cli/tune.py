@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,9 +21,9 @@ from sim.pictures.data.caption import caption_text
 from sim.pictures.pareto import FIGURE, save_pareto
 from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.parts.tuning import MOST_FINALISTS
+from sim.tuning.pasted import ENDINGS, pasted
 from sim.tuning.points import own_code_words, point_files
 from sim.tuning.tune import tune
-from sim.tuning.typescript import code_lines, no_code, typescript
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,9 +34,10 @@ SUMMARY = "tune.json"
 FILES = (
     SUMMARY,
     *(f"{FIGURE}.{kind}" for kind in ("png", "svg")),
-    *(f"point-{number}.{kind}" for number in range(1, MOST_FINALISTS + 1) for kind in ("yaml", "ts")),
+    *(f"point-{number}{ending}" for number in range(1, MOST_FINALISTS + 1) for ending in (".yaml", *ENDINGS)),
 )
 """The files of a search in its folder; all other files there are the user's."""
+_POINT = re.compile(r"point-(\d+)(.+)")
 
 
 @click.command("tune")
@@ -82,11 +84,19 @@ def command(source: Source, out: Path | None, *, no_plots: bool, svg: bool) -> N
 
 def _listed(files: Sequence[str]) -> str:
     """Name the files; of those of the points only the first and the last."""
-    points = [name for name in files if name.startswith("point-")]
-    kinds = dict.fromkeys(name.rpartition(".")[2] for name in points)
-    last = max((int(name.removeprefix("point-").partition(".")[0]) for name in points), default=0)
-    numbered = [f"point-1.{kind}" + (f" to point-{last}.{kind}" if last > 1 else "") for kind in kinds]
-    return ", ".join([*(name for name in files if name not in points), *numbered])
+    last: dict[str, int] = {}
+    others = []
+    for name in files:
+        found = _POINT.fullmatch(name)
+        if found is None:
+            others.append(name)
+        else:
+            number, ending = int(found[1]), found[2]
+            last[ending] = max(number, last.get(ending, 0))
+    numbered = [
+        f"point-1{ending}" + (f" to point-{number}{ending}" if number > 1 else "") for ending, number in last.items()
+    ]
+    return ", ".join([*others, *numbered])
 
 
 def _print(tuned: Tuned, printer: Printer) -> None:
@@ -103,13 +113,13 @@ def _print(tuned: Tuned, printer: Printer) -> None:
         printer.sentence(sentence)
     if not tuned.points:
         return
-    first = tuned.points[0].scenario
-    if reason := no_code(first):
+    found = pasted(tuned.points[0].scenario, "")
+    if isinstance(found, str):
         printer.verbatim("")
-        printer.sentence(reason)
+        printer.sentence(found)
         return
     printer.verbatim("\npoint 1, to paste")
-    for line in code_lines(typescript(first, "")):
+    for line in found.lines:
         printer.verbatim(f"  {line}")
 
 

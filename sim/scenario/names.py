@@ -16,16 +16,28 @@ _COMMA_IN_WORDS = re.compile(r",\s+")
 """In an id a comma without a space behind it stands between a variant and the keys of a sweep."""
 
 
+_SAY_LITTLE = {"after", "at_least", "at_most", "constant", "cost", "rate", "share", "table"}
+"""Keys of policies that need the name of their block: `hedge.after`."""
+
+
 def key_labels(keys: Sequence[str]) -> dict[str, str]:
-    """Shorten dotted keys to their last parts if those differ."""
-    lasts = {key: key.rpartition(".")[2] for key in keys}
+    """Shorten dotted keys to their last parts if those differ; a part of a policy may keep the name of its block."""
+    lasts = {key: _last(key) for key in keys}
     counts = Counter(lasts.values())
     return {key: last if counts[last] == 1 else key for key, last in lasts.items()}
 
 
+def _last(key: str) -> str:
+    steps = key.split(".")
+    if steps[-1] in _SAY_LITTLE and "retrier" in steps[:-2]:
+        return f"{steps[steps.index('retrier') + 1]}.{steps[-1]}"
+    return steps[-1]
+
+
 def label(key: str, value: Any) -> str:
-    """Name one value of a sweep; that of a retrier speaks for itself."""
-    return _text(value) if key == "retrier" else f"{key}={_text(value)}"
+    """Name one value of a sweep; that of a retrier speaks for itself, and so does a delay with options."""
+    speaks = key == "retrier" or (key == "delay" and isinstance(value, Mapping))
+    return _text(value) if speaks else f"{key}={_text(value)}"
 
 
 def _text(value: Any) -> str:
@@ -47,7 +59,8 @@ def _text(value: Any) -> str:
 def _part(key: str, value: Any) -> str:
     if key == "kind":
         return _text(value)
-    return f"{key} {_text(value)}" if isinstance(value, Mapping) else f"{key}={_text(value)}"
+    spaced = isinstance(value, Mapping | list | tuple) or key == "formula"
+    return f"{key} {_text(value)}" if spaced else f"{key}={_text(value)}"
 
 
 def slug(text: str) -> str:

@@ -86,7 +86,15 @@ _Told = tuple[Path, str]
 
 
 def written_value(scenario: Scenario, key: str) -> Any:
-    """Return the value at a dotted key as files write it, defaults included; None if there is none."""
+    """Return the value at a dotted key as files write it, defaults included; None if there is none.
+
+    A bare duration stays one, although it is short for a law with options.
+    """
+    short = written(scenario.written, *key.split("."))
+    if isinstance(short, str):
+        with suppress(ValueError):
+            parse_duration(short)
+            return short
     node: Any = scenario.model_dump(mode="json", exclude={"tune"})
     for step in key.split("."):
         if isinstance(node, list):
@@ -129,7 +137,7 @@ def _axis(trial: _Trial, key: str, searched: Range | Values) -> tuple[Axis | Non
     low, high = scenarios
     if low is None or high is None:
         return None, list(dict.fromkeys(problems))
-    return _range_axis(key, _number_at(low, key), _number_at(high, key), searched)
+    return _range_axis(key, _number_at(low, key, searched.low), _number_at(high, key, searched.high), searched)
 
 
 def _is_choice(key: str) -> bool:
@@ -197,18 +205,22 @@ def _at_the_search(problems: Sequence[Problem], change: Change) -> Iterator[Prob
             yield replace(problem, keys=followed[0])
 
 
-def _number_at(scenario: Scenario, key: str) -> tuple[Kind, float]:
-    """Return the value at a dotted key as a number, durations in ns; kind `listed` if it is none."""
-    match node := written_value(scenario, key):
+def _number_at(scenario: Scenario, key: str, value: Any) -> tuple[Kind, float]:
+    """Return the value at a dotted key as a number, durations in ns; kind `listed` if it is none.
+
+    A short form, such as the bare duration of a delay, is what was written: `value`.
+    """
+    node = written_value(scenario, key)
+    match value if isinstance(node, Mapping) else node:
         case bool():
             return "listed", 0
-        case int():
-            return "whole", node
-        case float():
-            return "number", node
-        case str():
+        case int() as number:
+            return "whole", number
+        case float() as number:
+            return "number", number
+        case str() as text:
             try:
-                return "duration", parse_duration(node)
+                return "duration", parse_duration(text)
             except ValueError:
                 pass
     return "listed", 0

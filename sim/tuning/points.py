@@ -1,4 +1,4 @@
-"""The files of a Pareto set: each point as a scenario that runs, and as TypeScript to paste."""
+"""The files of a Pareto set: each point as a scenario that runs, and as what is pasted to get it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sim.scenario.identity import resolved_yaml
 from sim.scenario.names import LONGEST_NAME, slug
 from sim.scenario.parts.own_service import service_words, without_code
 from sim.scenario.yaml.writer import flow_text, yaml_lines
-from sim.tuning.typescript import no_code, typescript
+from sim.tuning.pasted import Pasted, pasted
 
 if TYPE_CHECKING:
     from sim.scenario.schema import Scenario
@@ -24,13 +24,15 @@ def point_files(tuned: Tuned) -> dict[str, bytes]:
     """Return by name the files of all points, and the files of data that they need.
 
     `point-N.yaml`, run as it is, gives the numbers that are reported of point N: it has the fresh seed, and expects the
-    constraints. There is a `point-N.ts` if the retrier has code in TypeScript.
+    constraints. There is a `point-N.ts` if the retrier has code in TypeScript, and such as `point-N-grpc.json` if its
+    policy is the preset of a library and can be written as the configuration of that.
     """
     files: dict[str, bytes] = {}
     for point in tuned.points:
         files |= _scenario_files(tuned, point)
-        if not no_code(point.scenario):
-            files[f"point-{point.number}.ts"] = typescript(point.scenario, _about(tuned, point)).encode()
+        found = pasted(point.scenario, _about(tuned, point))
+        if isinstance(found, Pasted):
+            files[f"point-{point.number}{found.ending}"] = found.text.encode()
     return files
 
 

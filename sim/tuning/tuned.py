@@ -138,7 +138,9 @@ class Tuned:
         labels = key_labels([axis.key for axis in self.space.axes])
 
         def tried(role: Role, params: Mapping[str, Any], result: CellResult, number: int = 0) -> Tried:
-            named = {labels[key]: label_of("retrier", value) for key, value in params.items()}
+            named = {
+                labels[key]: "none" if value is None else label_of("retrier", value) for key, value in params.items()
+            }
             return Tried(role, named, result.metrics, result.verdicts, number)
 
         return [

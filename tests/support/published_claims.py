@@ -254,9 +254,7 @@ def _budgets(fail: str) -> Study:
         Claim("success, %, closed form", _WITH_RETRIES, 100 * (1 - p**4), EXACT, success),
         Claim("calls per request, closed form", _WITH_RETRIES, (1 - p**4) / (1 - p), EXACT, amplification),
     ]
-    return Study(
-        "P2", "retry-budgets", {"services.server.outcomes.fail": fail, "replications": "12"}, tuple(claims)
-    )
+    return Study("P2", "retry-budgets", {"services.server.outcomes.fail": fail, "replications": "12"}, tuple(claims))
 
 
 BUDGET_BY_CLIENTS = Study(

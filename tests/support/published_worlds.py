@@ -353,6 +353,4 @@ def retried_queue(rng: Random, *, tries: int, places: int, until: float = 250.0)
     """Play one server with a queue, whose callers give up after 4 s, and a spike at 120 s."""
     load = spike(9.3, 30.0, 120.0, 125.0)
     callers = Impatient(4.0, tries)
-    return overload(
-        callers, load, until, rng, hold=lambda rng, _calls: rng.expovariate(10.0), servers=1, places=places
-    )
+    return overload(callers, load, until, rng, hold=lambda rng, _calls: rng.expovariate(10.0), servers=1, places=places)

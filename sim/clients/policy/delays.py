@@ -213,7 +213,11 @@ class _ShortForms:
             return value
         if isinstance(value, Mapping) and "formula" in value:
             return FormulaDelay.model_validate(dict(value), **rules)
-        if isinstance(value, int) or (isinstance(value, str) and value[:1].isdigit()):
+        if isinstance(value, list | tuple):
+            # No TypeErrors here: pydantic gathers ValueErrors.
+            raise ValueError("delays one after the other are a table: {table: [15s, 30s, 1m]}")  # noqa: TRY004
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number or (isinstance(value, str) and value.lstrip("-")[:1].isdigit()):
             return ConstantDelay.model_validate(value, **rules)
         return _named().validate_python(value, **rules)
 

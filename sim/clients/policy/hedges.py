@@ -5,9 +5,9 @@ of gRPC's proposal A6 (`next`) and of Envoy's `hedge_on_per_try_timeout` (`delay
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, WithJsonSchema, model_validator
 
 from sim.kernel.durations import format_duration, parse_duration
 from sim.options.model import DURATION_PATTERN, Options, file_rules, is_of_file
@@ -80,3 +80,9 @@ class Hedge(Options):
         description="If a copy fails with an answer that is retried, the next one goes at once, after the policy's "
         "delay, or at its time. Any other failure ends the try.",
     )
+
+    @model_validator(mode="after")
+    def _sends_copies(self) -> Self:
+        if self.after == NEVER_AFTER and self.at_failure == "wait":
+            raise ValueError("no copy would ever be sent: beside `never` a failure sends the next, at_failure: next")
+        return self

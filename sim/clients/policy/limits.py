@@ -7,8 +7,10 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from sim.kernel.durations import NS_PER_MS
 from sim.laws.distributions import Law
 from sim.laws.formulas import parse
+from sim.laws.law import Distribution
 from sim.options.duration_or_word import DurationOrWord, checked_word
 from sim.options.model import DURATION_PATTERN, DurationNs, Options
 from sim.options.shorthand import AlsoWritten
@@ -61,7 +63,8 @@ class Deadline(Options):
 
 
 def _deadline(value: Any) -> Any:
-    return {"after": value} if isinstance(value, str) else value
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return {"after": value} if is_number or isinstance(value, str) else value
 
 
 DeadlineField = Annotated[
@@ -88,6 +91,12 @@ class RetryAfter(Options):
         "the own delay, `hint` and `u`, such as `max(d, min(hint, d + 5s))`.",
     )
 
+    @model_validator(mode="after")
+    def _has_a_wait_that_is_too_long(self) -> Self:
+        if "above" in self.model_fields_set and self.at_most is None:
+            raise ValueError("above cannot matter without at_most: no wait is too long")
+        return self
+
     @field_validator("applies_as")
     @classmethod
     def _is_a_formula(cls, text: str) -> str:
@@ -110,6 +119,13 @@ class Pickup(Options):
         description="The moment of the first look: `random`, or so long after the start.",
         json_schema_extra={"anyOf": [{"const": "random"}, {"type": "string", "pattern": DURATION_PATTERN}]},
     )
+
+    @field_validator("every")
+    @classmethod
+    def _takes_time(cls, every: Distribution) -> Distribution:
+        if every.mean_ns < NS_PER_MS:
+            raise ValueError("a worker that looks more often than each millisecond has no need of `pickup`")
+        return every
 
     @field_validator("phase")
     @classmethod

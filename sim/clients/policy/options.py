@@ -6,7 +6,16 @@ Nothing is on unless stated: one try, no delay, no timeout, and Retry-After is i
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal, Self, get_args
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from sim.clients.cells import REQUEST, Scope
@@ -57,12 +66,31 @@ Attempts = Annotated[
 _OneAnswer: Final = BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)
 
 
+def _some_answers(answers: tuple[str, ...]) -> tuple[str, ...]:
+    if not answers:  # Pydantic's own check counts only the entries without a mistake
+        raise ValueError("must have at least 1 entry, got 0")
+    return answers
+
+
+_EXAMPLES: Final = {
+    "retry_after": "{at_most: 30s}",
+    "pickup": "{every: {constant: 5s}}",
+    "redeliver": "{after: 30s}",
+    "breaker": "{window: {consecutive: 5}, open: 30s}",
+    "hedge": "{after: 500ms}",
+    "bulkhead": "{at_most: 20}",
+    "rate_limit": "{rate: 50/s}",
+}
+"""How blocks are written."""
+
+
 class Case(Options):
     """How answers of some kinds are handled; keys that are not written are those of the policy."""
 
     on: Annotated[
         tuple[AnswerName, ...],
-        Field(strict=False, min_length=1, max_length=MOST_CASES),
+        Field(strict=False, max_length=MOST_CASES, json_schema_extra={"minItems": 1}),
+        AfterValidator(_some_answers),
         _OneAnswer,
         AlsoWritten({"type": "string", "pattern": ANSWER_PATTERN}),
     ]
@@ -137,6 +165,13 @@ class PolicyOptions(Options):
         description="Outermost first; left of `retry` once a request, right of it every try, right of `hedge` every "
         "copy.",
     )
+
+    @field_validator(*_EXAMPLES, mode="before")
+    @classmethod
+    def _is_a_block(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None or isinstance(value, Mapping | Options):
+            return value
+        raise ValueError(f"expected a mapping of keys, such as {_EXAMPLES[str(info.field_name)]}")
 
     @field_validator("order")
     @classmethod
