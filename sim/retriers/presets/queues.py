@@ -168,8 +168,8 @@ PRESETS: Final = (
                 '("picked by Cloud Tasks"): 100 is ours.'
             ),
             (
-                "With a `maxRetryDuration` it stops only when both limits are passed, as seen after a try: `limits: all` "
-                "and `deadline: {after, kind: after_attempt, from: first_call}`."
+                "With a `maxRetryDuration` it stops only when a try has passed both limits: `limits: all` and "
+                "`deadline: {after, kind: after_attempt, from: first_call}`."
             ),
         ),
     ),
