@@ -25,6 +25,7 @@ from sim.converters.answers import answer_of_status, status_of_answer
 from sim.converters.converted import Converted, Policy
 from sim.converters.delays import delayed, exponential
 from sim.converters.fields import Fields, Reading, share_of
+from sim.converters.nearest import UsualCodes
 from sim.converters.units import PROTO
 from sim.converters.writing import Wanted, confirmed, put, time, yaml_text
 from sim.kernel.durations import NS_PER_MS, NS_PER_S
@@ -59,6 +60,7 @@ CONDITIONS: Final[dict[str, tuple[str, ...]]] = {
 """What `retry_on` can name, and the answers that stand for it."""
 STATUS_CODES: Final = "retriable-status-codes"
 HEADERS: Final = "retriable-headers"
+USUAL: Final = UsualCodes("5xx stands", CONDITIONS["5xx"])
 _OF_POLICY: Final = {"retry_on", "num_retries", "retry_back_off", "per_try_timeout", "retriable_status_codes"}
 CANNOT: Final = {
     "attempts": "without conditions in `retry_on` Envoy makes no retry",
