@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import simpy
 
-from sim.engine.event import simulate_replication
+from sim.engine import event, tables
 from sim.scenario.load import parse
 
 if TYPE_CHECKING:
@@ -84,10 +84,14 @@ def scenario(name: str, seed: int) -> Scenario:
             return parse(QUEUE.format(seed=seed, policy=""))
 
 
-def ours(name: str, seed: int) -> int:
-    """Simulate as a scenario; return the number of calls."""
-    _, traffic = simulate_replication(scenario(name, seed))
-    return len(traffic.calls)
+def by_events(name: str, seed: int) -> int:
+    """Simulate with the event engine; return the number of calls."""
+    return len(event.simulate_replication(scenario(name, seed))[1].calls)
+
+
+def by_tables(name: str, seed: int) -> int:
+    """Simulate with the tables engine; return the number of calls."""
+    return len(tables.simulate_replication(scenario(name, seed))[1].calls)
 
 
 def simpys(name: str, seed: int) -> int:  # noqa: C901  # one model, as one would write it

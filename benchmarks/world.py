@@ -11,7 +11,8 @@ process of its own (`benchmarks/world_side.py`); the others an M/M/c queue with 
                --against; the records of both must be the same in all columns that both have
     growth     how much longer a request takes in a world of 160,000 requests than in one of 5,000
     recording  how much longer a world takes if its history is recorded
-    policy     how many times as fast as SimPy worlds with policies are (`benchmarks/policy_worlds.py`)
+    policy     how many times as fast as SimPy worlds with policies are, with the tables and with the event engine
+               (`benchmarks/policy_worlds.py`)
     queue      how many times as fast as SimPy the queue is, at a light load and where retries keep it full
     happysim   how many times as fast as the retrying client of happysim, whose Python --happysim names
 """
@@ -126,21 +127,25 @@ def queue(given: Given) -> None:
 
 
 def policy(given: Given) -> None:
-    """Compare worlds with policies with the same written with SimPy."""
+    """Compare worlds with policies with the same written with SimPy.
+
+    The worlds are bistable, so that random numbers of another source give another number of calls: times are of a call.
+    """
+    hands: dict[str, Callable[[str, int], int]] = {
+        "tables": policy_worlds.by_tables,
+        "event": policy_worlds.by_events,
+        "simpy": policy_worlds.simpys,
+    }
     for name in policy_worlds.MODELS:
-        calls: dict[str, int] = {}
 
-        def measured(side: str, run: Callable[[str, int], int], name: str = name) -> float:
-            seconds, calls[side] = cpu_s(lambda: sum(run(name, seed) for seed in range(3)))  # noqa: B023  # in this round
-            return seconds
+        def measured(run: Callable[[str, int], int], name: str = name) -> float:
+            seconds, calls = cpu_s(lambda: sum(run(name, seed) for seed in range(3)))
+            return seconds / calls
 
-        sides = {
-            "ours": partial(measured, "ours", policy_worlds.ours),
-            "simpy": partial(measured, "simpy", policy_worlds.simpys),
-        }
-        times = interleaved(sides, given.rounds)
-        print(f"policy, {name}: {ratio(times['simpy'], times['ours']):.2f} times as fast as SimPy")
-        print(f"    calls: {calls['ours']:,}, SimPy {calls['simpy']:,}")
+        times = interleaved({side: partial(measured, run) for side, run in hands.items()}, given.rounds)
+        found = {side: ratio(times["simpy"], times[side]) for side in ("tables", "event")}
+        said = ", ".join(f"engine {side} {times_as_fast:.2f}" for side, times_as_fast in found.items())
+        print(f"policy, {name}: times as fast as SimPy, a call: {said}")
 
 
 def happysim(given: Given) -> None:

@@ -115,7 +115,7 @@ class Waits:
         for retry in retries(view):
             before, last = retry, before
             request, says = retry.request, None if retry.failed is None else retry.failed.failure
-            asked = says is not None and says.retry_after_ns >= 0
+            asked = says is not None and promises.heeded_ns(says.retry_after_ns) >= 0
             in_a_table = bool(request.jobs) and not retry.whole
             if asked or in_a_table or (at_most is not None and retry.failure >= at_most):
                 continue

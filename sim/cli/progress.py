@@ -11,12 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from sim.cli.interrupts import interrupts
-from sim.engine.world import World
 from sim.experiment.chunks import CHUNK_REQUESTS
-from sim.experiment.engines import Engine, simulate
+from sim.experiment.engines import Engine, simulate, simulate_replication
 from sim.experiment.plan import events_of
 from sim.experiment.shown_by_simulating import problems_shown_by_simulating
-from sim.history.request import table
 from sim.kernel.durations import NS_PER_S, format_duration
 
 if TYPE_CHECKING:
@@ -102,8 +100,6 @@ def _seconds_an_event(planned: Plan) -> float:
 
 def _pilot(cell: Scenario, engine: Engine) -> Requests:
     few = min(CHUNK_REQUESTS[engine] // PILOT_SHARE, cell.requests.count)
-    return (
-        table(World(cell).shared(at_most=few))
-        if cell.world == "shared"
-        else simulate(cell, engine, requests=range(few))
-    )
+    if cell.world == "shared":
+        return simulate_replication(cell, engine, 0, at_most=few)[0]
+    return simulate(cell, engine, requests=range(few))

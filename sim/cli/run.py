@@ -22,7 +22,7 @@ from sim.cli.source_file import FILE as SOURCE_FILE
 from sim.cli.source_file import claimed
 from sim.cli.terminal import Printer
 from sim.contracts.catalogue import INVARIANTS
-from sim.experiment.engines import VECTOR, EngineRefused
+from sim.experiment.engines import TABLES, VECTOR, EngineRefused
 from sim.experiment.executors import Workers
 from sim.experiment.plan import Plan, plan, refuse_course
 from sim.experiment.progress import ProgressCounter
@@ -81,9 +81,10 @@ class RunOptions:
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of the results (results/NAME).")
 @click.option(
     "--engine",
-    type=click.Choice(["auto", "event", "vector"]),
+    type=click.Choice(["auto", "event", "vector", "tables"]),
     default="auto",
-    help="Simulate event by event, or many requests at once; auto takes the fastest that can simulate all cells.",
+    help="Simulate event by event, many requests at once, or worlds of data from tables; auto takes the fastest that "
+    "can simulate all cells.",
 )
 @click.option("--workers", type=click.IntRange(1, 1024), default=1, metavar="N", help="Simulate in N processes.")
 @click.option(
@@ -174,8 +175,9 @@ def _check(scenario: Scenario, path: Path, options: RunOptions) -> tuple[tuple[s
     """Run a scenario and check its histories; also return the names of the files that it replaces or removes."""
     if options.workers > 1 or options.executor is not None:
         raise click.UsageError("histories are checked in this process: no --workers, no --executor")
-    if options.engine == VECTOR:
-        raise click.UsageError("histories are checked by the event engine, which keeps them: no --engine vector")
+    if options.engine in {VECTOR, TABLES}:
+        reason = f"histories are checked by the event engine, which keeps them: no --engine {options.engine}"
+        raise click.UsageError(reason)
     with results_errors():
         stale = is_stale(path, scenario, digest(scenario))
     with progress_bar() as progress:

@@ -42,6 +42,7 @@ class Connection:
         "attempt",
         "callbacks",
         "given_up_ns",
+        "is_copy",
         "left",
         "retry_of",
         "slept_ns",
@@ -53,8 +54,9 @@ class Connection:
     deadline_ns: int | None = None
     strike: float | None = None
 
-    def __init__(self, client: Client, answer: Answer | None = None) -> None:
+    def __init__(self, client: Client, answer: Answer | None = None, *, is_copy: bool = False) -> None:
         self._client = client
+        self.is_copy = is_copy
         self.started_ns = client.clock.now_ns
         self.slept_ns = client.slept_ns if client.request.attempts else NEVER
         client.slept_ns = 0

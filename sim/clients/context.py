@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from sim.clients.cells import Scope
     from sim.clients.client import Client
-    from sim.clients.policy.breakers import BreakerOptions
+    from sim.clients.policy.breaker_options import BreakerOptions
     from sim.clients.policy.budgets import BudgetOptions
     from sim.clients.policy.gates import BulkheadOptions, CallerRateLimitOptions
 

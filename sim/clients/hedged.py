@@ -113,7 +113,7 @@ class Hedge:
             return
         self._copies += 1
         copy = _Copy(self)
-        copy.connection = Connection(client, copy)
+        copy.connection = Connection(client, copy, is_copy=self._copies > 1)
         if self._copies > 1:
             client.record("copy", "", self._copies, subject=client.request.attempts + 1)
         self._running.append(copy)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sim.clients.loop_cells import cell_of
-from sim.clients.policy.breakers import REFUSED, BreakerOptions
-from sim.clients.policy.sharing import breaker_cell_at
+from sim.clients.policy.breaker_options import BreakerOptions
+from sim.clients.policy.breakers import REFUSED
+from sim.clients.policy.sharing import breaker_at
 from sim.history.vocabulary import SUCCESS
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def breaker_of(client: Client, written: Any, name: str, scope: Scope | None) -> 
     """Return a loop's breaker. Raises ValueError."""
 
     def make(options: BreakerOptions, address: Address) -> Breaker:
-        return breaker_cell_at(options, client.around, address, client.request.number, "own.open")
+        return breaker_at(address, options, client.around, client.request.number, "own.open")
 
     address, cell = cell_of(client, "own.breaker", BreakerOptions, written, name, scope, make)
     found = client.held.get(address)

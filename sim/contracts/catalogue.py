@@ -55,7 +55,8 @@ from sim.contracts.platform import (
 from sim.contracts.policy import breakers, budgets, copies, decisions, times
 from sim.contracts.policy import gates as policy_gates
 from sim.contracts.retrier import attempts, leaks, limits, polls, results
-from sim.contracts.services import calls, capacity, gates, layers, queues, rows, work
+from sim.contracts.retrier import budgets as retry_budgets
+from sim.contracts.services import calls, cancels, capacity, gates, layers, queues, rows, work
 from sim.contracts.services import effects as service_effects
 from sim.promises.invariant import EVENTUALLY, OVERALL, SOMETIMES, Invariant, Kind, Violation, breach, invariant
 from sim.promises.terms import Terms
@@ -102,6 +103,8 @@ RETRIER: tuple[Invariant, ...] = (
     attempts.retry_after_honored,
     polls.timeouts_in_law,
     limits.deadline_holds,
+    limits.soft_deadline_holds,
+    retry_budgets.retries_within_budget,
     limits.cancel_obeyed,
     limits.budget_used,
     results.newest_attempt_decides,
@@ -171,6 +174,7 @@ PLATFORM: tuple[Invariant, ...] = (
     calls.calls_arrive,
     calls.calls_go_one_way,
     calls.calls_answered,
+    cancels.cancels_stop_calls,
     queues.calls_served_in_order,
     queues.servers_respected,
     queues.no_server_idles,

@@ -43,6 +43,7 @@ class Execution:
     """One execution of an action's job; it hosts the attempts made in it, and is the timer of its own time limit."""
 
     slept_ns: ClassVar[int] = NEVER
+    is_copy: ClassVar[bool] = False
     __slots__ = (
         "_called",
         "_slots",

@@ -56,15 +56,16 @@ def simulate_replication(
     *,
     retrier: Callable[[], Retrier] | Retrier | None = None,
     recorder: Recorder | None = None,
+    at_most: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Requests, Traffic]:
     """Simulate one replication of a shared world; return the records of its requests, and what their calls met.
 
-    The arguments are those of `simulate`.
+    `at_most`: only the first few requests. The other arguments are those of `simulate`.
     """
     world = World(cell, replication=replication, retrier=retrier, recorder=recorder, calls=CallLog())
     with rare_collections(_between_looks(world)):
-        requests = world.shared(progress)
+        requests = world.shared(progress, at_most=at_most)
         finished, traffic = table(requests, replication), world.traffic()
         world.clear()
         del requests

@@ -81,7 +81,7 @@ class CallOfService:
         assert isinstance(retrier, ClientRetrier)  # noqa: S101  # a checked scenario has no other here
         self._retrier = retrier
 
-    def call(self, visit: Visit, done: Callable[[bool], None]) -> None:
+    def call(self, visit: Visit, done: Callable[[bool], None]) -> _EndOfCall:
         """Call until the retrier knows the end, or the timeout of the whole call is over."""
         around, root = self._around, visit.request.root or visit.request
         runs = root.at(self._name)
@@ -97,6 +97,7 @@ class CallOfService:
         if self._timeout_ns is not None:
             end.alarm = Alarm(around.clock, self._timeout_ns, end.time_out)
         client.start()
+        return end
 
 
 def _key_at(receiver: AtReceiver) -> Key:
@@ -131,12 +132,27 @@ class _EndOfCall:
         self.client: Client | Run | None = None
         self.alarm: Alarm | None = None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self._done is None
+
     def time_out(self) -> None:
-        """Give the whole call up: what it has sent goes on."""
+        """Give the whole call up as its timeout is over."""
+        self._leave()
+        self.tell(succeeded=False)
+
+    def give_up(self) -> None:
+        """Give the whole call up: its service needs no answer."""
+        self._done = None
+        self._leave()
+        self.tell(succeeded=False)
+
+    def _leave(self) -> None:
+        """Wait no longer: what it has sent goes on."""
         if self.client is not None:
             self.client.give_up_calls()
             self.client.stop()
-        self.tell(succeeded=False)
 
     def tell(self, succeeded: bool) -> None:  # noqa: FBT001  # the one thing that it is told
         """End the call."""

@@ -354,7 +354,8 @@ def _replications_apart(value: float, bound: float, values: Sequence[float], bou
     distance = abs(value - bound)
     if distance == 0:
         return None
-    spread = math.sqrt(sum((one - value) ** 2 for one in values) / (len(values) - 1))
+    # One replication, as the share of those that recover may have, agrees with itself.
+    spread = math.sqrt(sum((one - value) ** 2 for one in values) / max(len(values) - 1, 1))
     if spread == 0:
         room = bounds.most - value if bound > value else value - bounds.least
         return max(len(values) + 1, _agreeing_needed(distance / room)) if 0 < room < math.inf else None

@@ -17,7 +17,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from sim.experiment import payload
-from sim.experiment.engines import EVENT, VECTOR, VERSIONS, Engine, simulate, simulate_replication
+from sim.experiment.engines import EVENT, TABLES, VECTOR, VERSIONS, Engine, simulate, simulate_replication
 from sim.experiment.parts import BLOCKS_A_TALLY, SimulatedPart, join, keeps_histogram, part_to_keep
 from sim.experiment.precision import size_in_round
 from sim.experiment.repeats import first_of, repeat_few_of_shared, repeat_isolated
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sim.history.repeats import Unrepeated
     from sim.scenario.schema import Scenario
 
-CHUNK_REQUESTS: Final = {EVENT: 4096, VECTOR: 65_536}
+CHUNK_REQUESTS: Final = {EVENT: 4096, VECTOR: 65_536, TABLES: 16_384}
 """Requests of an isolated world that an engine simulates at a time: some hundredths or tenths of a second."""
 TASK_FORMAT: Final = 4
 """Grows whenever a class that is pickled into a task moves or changes, so that workers of an older source refuse it."""
@@ -144,7 +144,7 @@ def simulate_chunk(
     """
     with problems_shown_by_simulating():
         if cell.world == "shared":
-            requests, traffic = simulate_replication(cell, chunk.number, progress=progress)
+            requests, traffic = simulate_replication(cell, engine, chunk.number, progress=progress)
             return SimulatedPart(requests, tuple(repeat_few_of_shared(cell, requests, chunk.number)), traffic)
         unrepeated: list[Unrepeated] = []
 

@@ -41,7 +41,8 @@ class Look(Protocol):
 def run(look: Look, run: Run) -> Any:
     """Describe a request of a policy."""
     rules = run.rules
-    asks_for_time = any("elapsed" in law.names for law in rules.laws)
+    timeout = () if rules.timeout is None else (rules.timeout,)
+    asks_for_time = any("elapsed" in law.names for law in (*rules.laws, *timeout))
     own = [inside(look, getattr(run.shared, part)) for part in type(run.shared).__slots__] if rules.shares else []
     return (
         run.request.number,
@@ -59,13 +60,19 @@ def run(look: Look, run: Run) -> Any:
         tuple(map(tuple, run.states)),
         run.last_cost,
         None if run.said is None else tuple(run.said),
+        run.ends,
+        run.asleep,
         tuple(look.value(call) for call in run.connections),
+        tuple(passage(look, one) for one in run.entering),
         None if run.entry is None else passage(look, run.entry),
         None if run.trial is None else passage(look, run.trial),
         look.now_ns - run.started_ns if asks_for_time else 0,
         look.now_ns - run.put_back_ns if rules.redeliver_from_end else 0,
+        look.now_ns - run.tried_ns if rules.delay_from_start else 0,
+        look.now_ns % rules.due_floor_ns,
         None if run.spent is None else spent(look, run.spent),
-        tuple(own),
+        # What a request has alone knows instants too, which count from now on.
+        (look.now_ns, *own) if own else (),
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sim.kernel.alarm import Alarm
+from sim.kernel.clock import Clock
 from sim.world.services.versioned_row import VersionedRowService
 from sim.world.services.work import QueueingService
 
@@ -63,6 +64,7 @@ def visit_values(look: Look, visit: Visit) -> Any:
         visit.number,
         visit.priority,
         visit.waits,
+        visit.is_canceled,
         visit.outcome,
         visit.effect_at_end,
         visit.writes,
@@ -74,6 +76,8 @@ def visit_values(look: Look, visit: Visit) -> Any:
 
 def visit_timer(look: Look, visit: Visit) -> Any:
     """Describe the timer of a call's next stage."""
+    if isinstance(visit.callbacks[0].__self__, Clock):
+        return "called off"
     stage = visit.callbacks[0]
     receiver = stage.__self__
     age = receiver.version - visit.seen if isinstance(receiver, VersionedRowService) and visit.seen >= 0 else -1
@@ -86,9 +90,10 @@ def alarm_values(look: Look, alarm: Alarm) -> Any:
 
 
 def is_idle(timer: QueueEntry) -> bool:
-    """Tell whether a timer does nothing: it is an alarm that was called off."""
+    """Tell whether a timer does nothing, since it was called off."""
     alarm = getattr(getattr(timer[3], "function", None), "__self__", None)
-    return isinstance(alarm, Alarm) and alarm.is_off
+    called_off = any(isinstance(getattr(one, "__self__", None), Clock) for one in timer[3].callbacks or ())
+    return called_off or (isinstance(alarm, Alarm) and alarm.is_off)
 
 
 def knows_time(world: World) -> bool:

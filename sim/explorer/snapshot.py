@@ -42,7 +42,7 @@ from sim.world.attempt import Attempt
 from sim.world.hosts import ByClass
 from sim.world.services.capacity import Capacity
 from sim.world.services.service import Receiver
-from sim.world.services.visit import Visit
+from sim.world.services.visit import Cancellation, Visit
 from sim.world.weather import OnOff, WeatherPath
 
 if TYPE_CHECKING:
@@ -218,6 +218,7 @@ class Snapshot:
             int(attempt.blame),
             attempt.ended,
             attempt.given_up,
+            attempt.is_to_blame,
             attempt.by_key,
             attempt.effect_done,
             attempt._effect_at_end,
@@ -340,7 +341,12 @@ class Snapshot:
         return service_state.visit_timer(self, visit) if visit.callbacks else service_state.visit_values(self, visit)
 
     def _visit_effect(self, effect: Any) -> Any:
+        if isinstance(effect.callbacks[0].__self__, Clock):
+            return "called off"
         return ("effect", service_state.visit_values(self, effect.visit))
+
+    def _cancellation(self, message: Cancellation) -> Any:
+        return ("cancel", service_state.visit_values(self, message.visit))
 
     def _alarm(self, alarm: Alarm) -> Any:
         return service_state.alarm_values(self, alarm)
@@ -443,6 +449,7 @@ _BY_CLASS: Final[Mapping[type, Callable[[Snapshot, Any], Any]]] = MappingProxyTy
         WeatherPath: Snapshot._weather_path,
         Receiver: Snapshot._service,
         Visit: Snapshot._visit,
+        Cancellation: Snapshot._cancellation,
         Alarm: Snapshot._alarm,
         list: Snapshot._sequence,
         tuple: Snapshot._sequence,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
-from sim.history.vocabulary import AT_SERVICE, CANCELED, THREW
+from sim.history.vocabulary import AT_SERVICE, CANCELED, CUT, THREW
 from sim.kernel.durations import format_duration
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         CallArrived,
         CallbackRan,
         CallbackThrew,
+        CallCanceled,
         CallDropped,
         CallGivenUp,
         CallQueued,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         CallSent,
         CancelAnswered,
         CancelAsked,
+        CancelHeard,
         ContactLost,
         EffectMade,
         Event,
@@ -133,6 +135,9 @@ class Call:
         "arrived_at",
         "at",
         "attempt",
+        "cancel_heard",
+        "cancel_heard_at",
+        "canceled",
         "dropped",
         "effects",
         "id",
@@ -168,6 +173,10 @@ class Call:
         self.queued_at = NOT_YET
         self.rejected: CallRejected | None = None
         self.dropped: CallDropped | None = None
+        self.canceled: CallCanceled | None = None
+        """Its caller lets the service know that it needs no answer."""
+        self.cancel_heard: CancelHeard | None = None
+        self.cancel_heard_at = NOT_YET
         self.out_at = NOT_YET
         """The place at which it was rejected or dropped."""
         self.work: WorkStarted | None = None
@@ -193,6 +202,16 @@ class Call:
         """The instant at which the service was done with it; None if it is not."""
         ends = (self.rejected, self.dropped, self.work_end, self.written)
         return min((end.t_ns for end in ends if end is not None), default=None)
+
+    @property
+    def stopped(self) -> CancelHeard | None:
+        """The word of its caller that has stopped it; None if it came too late, or not at all."""
+        ends = (self.rejected, self.work_end, self.written)
+        heard = self.cancel_heard
+        if heard is None or any(end is not None and end.t_ns < heard.t_ns for end in ends):
+            return None
+        done = self.written is not None or self.rejected is not None
+        return None if done or (self.work_end is not None and self.work_end.end != CUT) else heard
 
     def __str__(self) -> str:
         return f"call {self.id} of {self.request} at {self.service}"

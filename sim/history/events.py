@@ -282,9 +282,23 @@ class CallRejected(CallEvent):
 
 @dataclass(frozen=True, slots=True)
 class CallDropped(CallEvent):
-    """Its turn came after its caller had given up, and the service drops such calls."""
+    """It leaves the queue unserved: its caller had given up by its turn, if such calls are dropped, or canceled it."""
 
     kind: ClassVar[str] = "dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class CallCanceled(CallEvent):
+    """Its caller sends word that it needs no answer."""
+
+    kind: ClassVar[str] = "cancel_sent"
+
+
+@dataclass(frozen=True, slots=True)
+class CancelHeard(CallEvent):
+    """That word has reached the service: it stops the call, unless it is done with it."""
+
+    kind: ClassVar[str] = "cancel_heard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,7 +326,7 @@ class WorkEnded(CallEvent):
 
     kind: ClassVar[str] = "work_end"
     end: str
-    """The name of a `CallEnd`."""
+    """The name of a `CallEnd`; `cut` if its caller has canceled it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,6 +185,13 @@ class Index:
         if (call := self._call_of(at, event, "dropped")) is not None:
             call.out_at = min(call.out_at, at)
 
+    def _call_canceled(self, at: int, event: events.CallCanceled) -> None:
+        self._call_of(at, event, "canceled")
+
+    def _cancel_heard(self, at: int, event: events.CancelHeard) -> None:
+        if (call := self._call_of(at, event, "cancel_heard")) is not None:
+            call.cancel_heard_at = at
+
     def _work_started(self, at: int, event: events.WorkStarted) -> None:
         call = self._call_of(at, event, "work")
         if call is None:
@@ -363,6 +370,8 @@ class Index:
         events.CallQueued: _call_queued,
         events.CallRejected: _call_rejected,
         events.CallDropped: _call_dropped,
+        events.CallCanceled: _call_canceled,
+        events.CancelHeard: _cancel_heard,
         events.WorkStarted: _work_started,
         events.WorkEnded: _work_ended,
         events.LayerEffect: _layer_effect,

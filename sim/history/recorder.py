@@ -82,6 +82,8 @@ _FIELDS: Final[dict[type[Event], str]] = {
     events.CallQueued: "subject name *detail",
     events.CallRejected: "subject name *detail",
     events.CallDropped: "subject name",
+    events.CallCanceled: "subject name",
+    events.CancelHeard: "subject name",
     events.WorkStarted: "subject name *detail",
     events.WorkEnded: "subject name *detail",
     events.LayerEffect: "subject name *detail",

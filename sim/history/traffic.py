@@ -46,11 +46,11 @@ class CallEnd(IntEnum):
     rejected_in_use = 7
     """Its idempotency key was in use."""
     dropped = 8
-    """Its turn came after its caller had given up, and the service drops such calls."""
+    """Its turn came after its caller had given up, and the service drops such calls; or it waited and was canceled."""
     conflict = 9
     """A write with an old version."""
     cut = 10
-    """The platform's time limit cut its caller off, and it ended with it."""
+    """It ended with its caller: cut off by the platform's time limit, or no longer in need of it, and it heard so."""
     refused = 11
     """Its caller's own breaker, bulkhead or rate limit let no call be made: a try that is sent, and over, at once."""
 

@@ -101,6 +101,19 @@ class Clock(Environment):
             line = self._lines[limit_ns] = Line(self)
         line.add((self.now_ns + limit_ns, URGENT, next(self._eid), timer))
 
+    def call_off(self, timer: Timer) -> None:
+        """Let a timer that is set do nothing at its instant, and keep no world going until then."""
+        self.background += 1
+        timer.callbacks = (self._let_pass,)
+
+    def is_off(self, timer: Timer) -> bool:
+        """Tell whether a timer was called off."""
+        return bool(timer.callbacks == (self._let_pass,))
+
+    def _let_pass(self, timer: Timer) -> None:
+        del timer
+        self.background -= 1
+
     @property
     def drained(self) -> bool:
         """Whether nothing but background work remains."""

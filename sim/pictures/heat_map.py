@@ -30,6 +30,7 @@ MOST_WRITTEN = 12
 COLORS = "cividis"
 """Even in lightness, and the same to every color vision (J. R. Nunez and others, PLoS ONE 13(7), 2018)."""
 _NEVER = "#D9D9D9"
+_BOUNDARY = "#D55E00"
 
 
 def plot_heat(cells: Sequence[SweptCell], path: str, x: str, y: str, ax: Axes | None = None) -> Axes:
@@ -112,6 +113,11 @@ def _draw_fields(data: HeatMap, ax: Axes) -> None:
                 color="white" if dark else "black",
                 bbox={"facecolor": _NEVER, "edgecolor": "none", "pad": 1.0} if infinite else None,
             )
+    for edge in data.boundary:
+        # Light around dark, so that it is seen between fields of any color.
+        ax.plot(edge.x, edge.y, color="white", linewidth=5, solid_capstyle="round", zorder=2.5)
+    for edge in data.boundary:
+        ax.plot(edge.x, edge.y, color=_BOUNDARY, linewidth=2.5, solid_capstyle="round", zorder=2.6)
     ax.set_xlim(-0.5, len(data.columns) - 0.5)
     ax.set_ylim(-0.5, len(data.rows) - 0.5)
     ax.set_xticks(range(len(data.columns)), [label(text, 12) for text in data.columns])

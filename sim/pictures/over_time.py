@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 OVER_TIME_PICTURES: Final = ("over_time", "rejections", "utilization")
 """The names of the files, without their endings."""
 SHADE: Final = "#EDEDED"
+MOST_COLUMNS: Final = 4
+"""Of a legend."""
+WIDER: Final = 1.03
+"""Letters are rounded up to whole points, and so wider before a figure is saved, with more points, than after."""
 
 
 def save_over_time(cells: Sequence[CellOverTime], caption: str, folder: Path, *, svg: bool = False) -> list[Path]:
@@ -151,8 +155,17 @@ def _finished(figure: Figure, axes: Sequence[Axes], data: OverTime | StacksOverT
     _name_shades(axes[0], data)
     handles, texts = axes[0].get_legend_handles_labels()
     if handles:
-        figure.legend(handles, texts, loc="outside upper center", ncols=min(4, len(handles)), handlelength=4)
+        _add_legend(figure, handles, texts)
     return figure
+
+
+def _add_legend(figure: Figure, handles: Sequence[Any], texts: Sequence[str]) -> None:
+    """Add a legend above the axes, in as many columns as fit."""
+    for columns in range(min(MOST_COLUMNS, len(texts)), 0, -1):
+        legend = figure.legend(handles, texts, loc="outside upper center", ncols=columns, handlelength=4)
+        if columns == 1 or legend.get_window_extent().width <= WIDER * figure.bbox.width:
+            return
+        legend.remove()
 
 
 def _dress(data: OverTime, ax: Axes) -> None:

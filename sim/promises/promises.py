@@ -8,10 +8,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 from math import ceil, inf, isinf, isnan
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
+
+from sim.kernel.durations import ns_of_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sim.promises.retry_budget import RetryBudget
 
     Bounds = tuple[float, float]
     """Least and most ms, both included; a `Wait` (`sim.promises.waits`) says besides how likely each wait is."""
@@ -19,6 +23,9 @@ if TYPE_CHECKING:
     """Number of the failure handled, 1 first -> the wait before the retry."""
     Polls = Callable[[int, int], Bounds]
     """Waits before this one, number of the failure just handled (0 none) -> the wait before the next look."""
+
+
+RetryAfter = Literal["obeyed", "capped", "ignored"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +57,21 @@ class Promises:
     """The job that runs the action takes its error: it does not fail because the action did."""
     timeout_ms: float | None = None
     """After which time a client gives up on a call, unless its deadline comes first."""
-    obeys_retry_after: bool = False
-    """It waits as long as the error asks, even if that is less than its own law."""
+    retry_after: RetryAfter | None = None
+    """What it makes of an error that asks to wait.
+
+    `obeyed`: it waits as long as that, even if its own law says less or more. `capped`: the same, but for no longer
+    than `retry_after_at_most_ms`. `ignored`: its own law holds whatever errors ask for. None: it waits at least as long
+    as the error asks, and at least as long as its own law says.
+    """
+    retry_after_at_most_ms: float | None = None
+    """The longest wait that it lets an error ask for; only with `capped`."""
     deadline_ns: int | None = None
     """From submission to the conclusion, a call in flight included."""
+    soft_deadline_ns: int | None = None
+    """From submission to the start of its last try at the latest; a sleep or a call may pass it."""
+    retry_budget: RetryBudget | None = None
+    """How many retries go at all. A request may then give up with attempts left."""
     settled_field: str | None = None
     """The field of a document in which it writes the instant of its conclusion; None: it settles as it commits."""
     callback: bool = False
@@ -64,6 +82,22 @@ class Promises:
     """Functions whose jobs run the action; () for a client outside."""
     poll_jobs: tuple[str, ...] = ()
     """Functions whose jobs look whether there is something to do."""
+
+    def __post_init__(self) -> None:
+        """Check what can be wrong in itself. Raises ValueError."""
+        if self.retry_after not in {None, *get_args(RetryAfter)}:
+            allowed = ", ".join(get_args(RetryAfter))
+            raise ValueError(f"retry_after is one of {allowed}, not {self.retry_after!r}")
+        if (self.retry_after == "capped") != (self.retry_after_at_most_ms is not None):
+            raise ValueError("retry_after_at_most_ms belongs to retry_after 'capped', and to nothing else")
+
+    def heeded_ns(self, asked_ns: int) -> int:
+        """Return for how long it waits at least if an error asks for `asked_ns`; -1 if it does not care."""
+        if asked_ns < 0 or self.retry_after == "ignored":
+            return -1
+        if self.retry_after_at_most_ms is not None:
+            return min(asked_ns, ns_of_ms(self.retry_after_at_most_ms))
+        return asked_ns
 
 
 def attempts_of(retries: float) -> int | None:

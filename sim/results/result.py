@@ -78,7 +78,14 @@ class Result:
     def reported(self) -> list[Reported]:
         """The cells in the form that tables, words and pictures take."""
         return [
-            Reported(found.cell.name, found.metrics, found.verdicts, over_time=found.is_told_over_time)
+            Reported(
+                found.cell.name,
+                found.metrics,
+                found.verdicts,
+                over_time=found.is_told_over_time,
+                variant=found.cell.variant,
+                swept=bool(found.cell.levels),
+            )
             for found in self.cells
         ]
 

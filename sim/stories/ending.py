@@ -59,6 +59,8 @@ def tally(story: Story) -> str:
 
 def _settled(story: Story, outcome: Outcome) -> str:
     name = outcome.name.replace("_", " ")
+    if story.why and outcome == Outcome.gave_up:
+        name += f": {story.why}"
     if story.settled is None:
         return f"settled: {name}"
     known = _since(story, story.settled[0]).removeprefix("+")

@@ -41,6 +41,7 @@ from sim.stories.phrases import (
     span_text,
     when_words,
 )
+from sim.stories.policies import ByPolicy
 from sim.stories.services import AtServices
 from sim.stories.story import ACTED, LOOKED, Effect, Entry, Job, Poll, Rank, Story, Try
 
@@ -69,6 +70,7 @@ class _Reader:
         """Names of functions whose jobs are actions."""
         self._commits = {commit.at: commit for commit in index.commits}
         self._services = AtServices(index, self.story, self._say)
+        self._policy = ByPolicy(self.story, self._say)
         self._submitted = False
         self._running: Job | None = None
         """The action job that started last."""
@@ -87,6 +89,7 @@ class _Reader:
     def take(self, at: int, event: events.Event) -> None:
         """Take the next event."""
         self._services.take(event)
+        self._policy.take(event)
         if event.request < 0 and not isinstance(event, events.ServerDied | events.ServerBooted):
             return
         if self._dashboard and not (isinstance(event, events.JobStepped) and event.after == CANCELED):
@@ -410,7 +413,8 @@ class _Reader:
 
     def _sleep(self, event: events.SleepStarted) -> None:
         self.story.sleep = (event.t_ns, event.t_ns + event.duration_ns)
-        self._say(event.t_ns, CLIENT, f"sleeps {span_text(event.duration_ns)}", Rank.plain)
+        if self._policy.told_sleep_ns != event.t_ns:
+            self._say(event.t_ns, CLIENT, f"sleeps {span_text(event.duration_ns)}", Rank.plain)
 
     def _system_error(self, event: events.SystemErrorStruck) -> None:
         job = f"job #{event.job} {event.function}"

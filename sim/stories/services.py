@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from sim.history import events
-from sim.history.vocabulary import RETURNED
+from sim.history.vocabulary import CUT, RETURNED
 from sim.stories.phrases import span_text
 from sim.stories.story import Entry, Rank
 
@@ -98,7 +98,17 @@ class AtServices:
     def _dropped(self, event: events.CallDropped, call: Call) -> None:
         waited = self._leaves_queue(event, call)
         text = f"drops {_whose(call)} at its turn, after {waited}: its caller had gone"
+        if call.stopped is not None:
+            text = f"drops {_whose(call)}" + (f", which has waited {waited}" if waited else "") + ": it was canceled"
         self._say(event.t_ns, event.service, text, Rank.telling)
+
+    def _canceled(self, event: events.CallCanceled, call: Call) -> None:
+        self._say(event.t_ns, event.service, f"{_whose(call)} is canceled: word of it is on its way", Rank.plain)
+
+    def _hears(self, event: events.CancelHeard, call: Call) -> None:
+        if call.stopped is None:
+            text = f"hears that {_whose(call)} was canceled: too late"
+            self._say(event.t_ns, event.service, text, Rank.plain)
 
     def _begins(self, event: events.WorkStarted, call: Call) -> None:
         waited = self._leaves_queue(event, call)
@@ -123,13 +133,15 @@ class AtServices:
     def _ends(self, event: events.WorkEnded, call: Call) -> None:
         given = "" if call.work is None else span_text(event.t_ns - call.work.t_ns)
         text = f"gave {_whose(call)} {given}" + ("" if event.end == "success" else f": {event.end}")
+        if event.end == CUT:
+            text = f"stops the work on {_whose(call)} after {given}: it was canceled"
         rank = Rank.plain
         tried = self._try_of(call)
         if tried is not None:
             if tried.work_ns is not None:
                 tried.work_ns = (tried.work_ns[0], event.t_ns)
             gone_ns = min((t for t in (tried.given_up_ns, tried.lost_ns, tried.end_ns) if t is not None), default=None)
-            if gone_ns is not None:
+            if gone_ns is not None and event.end != CUT:
                 gone = span_text(gone_ns - self._story.submitted_ns)
                 text += f"; its caller had gone at +{gone}: the work was wasted"
                 rank = Rank.telling
@@ -159,6 +171,8 @@ class AtServices:
         events.CallQueued: _queued,
         events.CallRejected: _rejected,
         events.CallDropped: _dropped,
+        events.CallCanceled: _canceled,
+        events.CancelHeard: _hears,
         events.WorkStarted: _begins,
         events.WorkEnded: _ends,
         events.LayerEffect: _effect,

@@ -128,6 +128,10 @@ class Story:
     decisions_ns: list[int] = field(default_factory=list)
     """When the retrier scheduled another attempt or settled."""
     settled: tuple[int, str] | None = None
+    why: str = ""
+    """Why a policy gives up, if one does."""
+    refusals: list[tuple[int, str]] = field(default_factory=list)
+    """When a gate of its client refused a call, and the gate."""
     runaway: str = ""
     conflicts: int = 0
 

@@ -41,6 +41,7 @@ MOST_NAME: Final = 34
 """The room that the name of a row takes at most before it is wrapped."""
 RECOVERS, COLLAPSES, BISTABLE = STATES = ("recovers", "collapses", "bistable")
 """All replications recover, none does, or some do."""
+_VERBS: Final = {RECOVERS: "recovers", BISTABLE: "is bistable", COLLAPSES: "collapses"}
 NAMED: Final = 3
 """So many cells of a state are named."""
 
@@ -156,7 +157,10 @@ def state_of(cell: Cell) -> State | None:
 
 
 def _states(cells: Sequence[Cell]) -> list[str]:
-    """Name the state of each cell: it recovers in all replications, it collapses in all, or it is bistable."""
+    """Name the state of each cell, or of each policy of a sweep in how many of its cells it is in which state.
+
+    A cell recovers in all replications, it collapses in all, or it is bistable.
+    """
     states = {cell.name: state for cell in cells if (state := state_of(cell)) is not None}
     asked = [cell for cell in cells if cell.metrics.traffic is not None and cell.metrics.traffic.recovery is not None]
     unjudged = [f"'{cell.name}'" for cell in asked if state_of(cell) is None]
@@ -166,6 +170,8 @@ def _states(cells: Sequence[Cell]) -> list[str]:
         share = estimate_text(cells[0].metrics.value("recovered.rate"), Unit.share)
         what = "It is bistable: it recovers" if state.name == BISTABLE else f"It {state.name}"
         lines.append(f"{what} in {state.where}; the share of replications that recover is {share}.")
+    elif states and any(cell.swept for cell in cells):
+        lines += _of_policies(cells, states)
     elif states:
         parts = [_of_state(states, name) for name in STATES if any(state.name == name for state in states.values())]
         lines.append(f"{'; '.join(parts)}.")
@@ -173,6 +179,24 @@ def _states(cells: Sequence[Cell]) -> list[str]:
         which = "it" if len(cells) == 1 else listed(_few(unjudged))
         verb = "recovers" if len(unjudged) == 1 else "recover"
         lines.append(f"Whether {which} {verb} cannot be told: no window ends before the last request.")
+    return lines
+
+
+def _of_policies(cells: Sequence[Cell], states: Mapping[str, State]) -> list[str]:
+    """Say of each variant of a sweep in how many cells it recovers, is bistable and collapses."""
+    lines = []
+    for variant in dict.fromkeys(cell.variant for cell in cells):
+        found = [states[cell.name].name for cell in cells if cell.variant == variant and cell.name in states]
+        counts = {state: found.count(state) for state in (RECOVERS, BISTABLE, COLLAPSES)}
+        if not found:
+            continue
+        who = f"'{variant}'" if variant else "It"
+        alone = next((state for state, count in counts.items() if count == len(found)), None)
+        if alone is not None:
+            lines.append(f"{who} {_VERBS[alone]} in all {len(found)} cells.")
+        else:
+            parts = [f"{_VERBS[state]} in {count}" for state, count in counts.items() if count]
+            lines.append(f"{who} {listed(parts)} of {len(found)} cells.")
     return lines
 
 

@@ -16,6 +16,10 @@ class Cell:
     verdicts: Sequence[Verdict] = ()
     over_time: bool = False
     """Whether its scenario asks for results over time: it has services, classes, a timeline or a recovery."""
+    variant: str = ""
+    """The name of its variant; empty without variants."""
+    swept: bool = False
+    """Whether it is one of a sweep, so that its variant has other cells too."""
 
 
 def lack_replications(cells: Sequence[Cell]) -> bool:

@@ -65,7 +65,7 @@ class Candidate:
                         self.unrepeated += repeat_isolated(scenario, self.parts[-1], self.pilot)
                 else:
                     for number in range(self.done, upto):
-                        requests, traffic = simulate_replication(scenario, number)
+                        requests, traffic = simulate_replication(scenario, engine, number)
                         self.parts.append(requests)
                         self.traffic.append(traffic)
                         self.unrepeated += repeat_few_of_shared(scenario, self.parts[-1], number)

@@ -55,6 +55,7 @@ class Attempt:
 
     __slots__ = (
         "_effect_at_end",
+        "_has_copy",
         "_is_over",
         "alarm",
         "blame",
@@ -97,6 +98,8 @@ class Attempt:
         self._effect_at_end = False
         self.effect_dropped = False
         self._is_over = False
+        self._has_copy = False
+        """Whether another attempt began while it ran."""
 
     def abandon(self, now_ns: int, cause: Cause) -> None:
         """Give the attempt up, or only its report if it has ended; an effect still ahead comes at its moment.
@@ -117,6 +120,11 @@ class Attempt:
         if self.call is not None and self.call.given_up_ns == NEVER:
             self.call.given_up_ns = now_ns
 
+    @property
+    def is_to_blame(self) -> bool:
+        """Whether a duplicate of its effect is its own fault: its caller has neither given it up nor copied it."""
+        return not (self.given_up or self._has_copy)
+
     def over(self, *, reported: bool) -> None:
         """Note that its host is done with it; `reported`: the retrier can see how it ended."""
         self._is_over = True
@@ -135,7 +143,8 @@ class Attempt:
         if self.ended and host is self.host:
             self.blame = Cause.repeated
         else:
-            self.given_up = True
+            self._has_copy = True
+            self.given_up = self.given_up or not host.is_copy  # the caller of a copy waits for both
             self.blame = Cause.timeout
 
     def drop_effect(self) -> None:

@@ -90,7 +90,7 @@ def apply_effect(key: Key, attempt: Attempt, now_ns: int, window_ns: int | None,
         if attempt.request.submission != last.request.submission:
             cause = Cause.resubmit
         else:
-            cause = Cause.timeout if attempt.given_up else last.blame
+            cause = Cause.timeout if not attempt.is_to_blame else last.blame
         if request.duplicates is None:
             request.duplicates = [0] * CAUSES
         request.duplicates[cause] += 1

@@ -104,6 +104,14 @@ class Fates:
         failure = None if error is None or outcome != FAIL else error(request.number, number)
         return _new(Fate, (outcome, latency_ns, failure))
 
+    @property
+    def fair(self) -> tuple[list[float], list[_Way]]:
+        """The ways in good weather: their running shares, and the ways, of which the last one has the rest.
+
+        Each is an outcome, the law of its latency, and what its error says (None: nothing).
+        """
+        return self._mixes[0]
+
     def _mix(self, down: int) -> tuple[list[float], list[_Way]]:
         """Return the running shares of the ways that attempts can go, and the ways, while these sources are down.
 

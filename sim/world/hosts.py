@@ -28,6 +28,11 @@ class Host(Protocol):
     """The latest attempt made here."""
 
     @property
+    def is_copy(self) -> bool:
+        """Whether it is a further copy of a try, so that its caller waits for the attempt before as well."""
+        ...
+
+    @property
     def slept_ns(self) -> int:
         """How long its caller slept since the attempt before; `NEVER` for a first one, or if it does not sleep."""
         ...
@@ -49,7 +54,10 @@ class External(Protocol):
         ...
 
     def cancel(self, attempt: Any) -> None:
-        """Tell the receiver that its caller needs no answer: the work stops, an effect still ahead does not come."""
+        """Tell the receiver that its caller needs no answer: the work stops, an effect still ahead does not come.
+
+        A service hears of it when the network has carried it there.
+        """
         ...
 
 

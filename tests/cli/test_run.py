@@ -172,7 +172,7 @@ def test_an_engine_that_cannot_do_it_says_why(run: Run) -> None:
 
 def test_the_event_engine_is_taken_where_the_other_cannot_and_the_reason_told(run: Run) -> None:
     result = run(*few("--set", "world=shared"))
-    assert "engine event: not vector: in a shared world requests wait for each other" in result.stdout
+    assert "engine event: not tables: retrier helpers is code, not data" in result.stdout
 
 
 def test_a_retrier_of_ones_own_is_found_in_the_current_folder(run: Run) -> None:

@@ -282,7 +282,7 @@ def test_an_error_that_asks_for_less_does_not_shorten_the_law_unless_the_retrier
     story = tale().submit().attempt(1, "fail").at(10).ends(1, "threw", WAIT_2S).sleep(2000).at(2010).attempt(2)
     law = {"backoff_ms": lambda _: (3000.0, 4000.0)}
     assert len(story.broken(attempts.delays_in_law, **law)) == 1
-    assert story.broken(attempts.delays_in_law, **law, obeys_retry_after=True) == []
+    assert story.broken(attempts.delays_in_law, **law, retry_after="obeyed") == []
 
 
 def test_a_law_is_not_asked_about_the_last_attempt_of_a_budget(tale: type) -> None:

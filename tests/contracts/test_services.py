@@ -10,7 +10,7 @@ from handmade import MS
 from told_services import ONE_SERVER, ServiceTale
 
 from sim.contracts.catalogue import PLATFORM, Terms, check
-from sim.contracts.services import calls, capacity, effects, gates, layers, queues, rows, work
+from sim.contracts.services import calls, cancels, capacity, effects, gates, layers, queues, rows, work
 from sim.history.events import Failure
 from sim.history.recorder import History
 from sim.promises.services import (
@@ -24,6 +24,7 @@ from sim.promises.services import (
 
 Tell = Callable[[ServiceTale], ServiceTale]
 
+AFAR = replace(ONE_SERVER, request_ns=(5 * MS, 5 * MS), reply_ns=(5 * MS, 5 * MS))
 LIFO = replace(ONE_SERVER, order="lifo")
 SHORT = replace(ONE_SERVER, limit=1, max_wait_ns=30 * MS)
 LIMITED = ServiceTerms(rate=RateTerms(Fraction(10), 1, "next"))
@@ -91,6 +92,23 @@ def gets_slower(t: ServiceTale) -> ServiceTale:
     return t.at(50).done(0).at(60).done(1)
 
 
+def stops_canceled_calls(t: ServiceTale) -> ServiceTale:
+    """One call works and one waits when both are canceled; their service hears of it 5 ms later."""
+    t.servers().asks(0).at(5).arrives(0).begins(0).at(10).asks(1).at(15).arrives(1, 0, 1).queues(1)
+    t.at(30).of(0, "cancel_sent").of(1, "cancel_sent")
+    t.at(35).of(1, "cancel_heard").of(1, "dropped").of(0, "cancel_heard").works(0, "cut")
+    t.answered(0, "cut").settles("gave_up")
+    return t.at(40).answered(1, "threw").settles("gave_up", 1)
+
+
+def hears_too_late(t: ServiceTale) -> ServiceTale:
+    """The work is over as the service hears of the cancel: it is answered as any other."""
+    t.servers().asks(0).at(5).arrives(0).begins(0)
+    t.at(52).of(0, "cancel_sent")
+    t.at(55).add("effect", 1, "applied").works(0).at(57).of(0, "cancel_heard")
+    return t.at(60).answered(0).settles("success")
+
+
 GOOD: list[tuple[Tell, dict[str, Any]]] = [
     (one_after_the_other, {}),
     (turned_away, {"db": SHORT}),
@@ -99,7 +117,49 @@ GOOD: list[tuple[Tell, dict[str, Any]]] = [
     (gives_its_call_up, {"db": LAYERED, "services": LEDGER}),
     (contends, {"db": ROW}),
     (gets_slower, {"db": SLOWED}),
+    (stops_canceled_calls, {"db": AFAR}),
+    (hears_too_late, {"db": AFAR}),
 ]
+
+
+def canceled(t: ServiceTale) -> ServiceTale:
+    """A call that works since 5 ms is canceled at 30 ms."""
+    return t.servers().asks(0).at(5).arrives(0).begins(0).at(30).of(0, "cancel_sent")
+
+
+def goes_on_working(t: ServiceTale) -> ServiceTale:
+    return canceled(t).at(35).of(0, "cancel_heard").at(55).works(0)
+
+
+def goes_on_waiting(t: ServiceTale) -> ServiceTale:
+    t.servers().asks(0).asks(1).at(5).arrives(0).begins(0).arrives(1, 0, 1).queues(1)
+    return t.at(30).of(1, "cancel_sent").at(35).of(1, "cancel_heard").at(55).works(0).begins(1)
+
+
+def begins_canceled_work(t: ServiceTale) -> ServiceTale:
+    t.servers().asks(0).of(0, "cancel_sent")
+    return t.at(5).of(0, "cancel_heard").arrives(0).begins(0)
+
+
+def hears_at_once(t: ServiceTale) -> ServiceTale:
+    return canceled(t).of(0, "cancel_heard").works(0, "cut")
+
+
+def never_hears(t: ServiceTale) -> ServiceTale:
+    return canceled(t).at(55).works(0)
+
+
+def hears_of_nothing(t: ServiceTale) -> ServiceTale:
+    return t.servers().asks(0).arrives(0).begins(0).at(30).of(0, "cancel_heard")
+
+
+def is_cut_for_nothing(t: ServiceTale) -> ServiceTale:
+    return t.servers().asks(0).arrives(0).begins(0).at(30).works(0, "cut")
+
+
+def has_its_effect_all_the_same(t: ServiceTale) -> ServiceTale:
+    t = canceled(t).at(35).of(0, "cancel_heard").works(0, "cut").answered(0, "cut")
+    return t.at(55).add("effect", 1, "applied")
 
 
 @pytest.mark.parametrize(("story", "terms"), GOOD, ids=lambda one: getattr(one, "__name__", ""))
@@ -386,6 +446,24 @@ BAD: list[tuple[Any, Tell, dict[str, Any], str]] = [
     (queues.only_abandoned_dropped, drops_a_call_that_is_waited_for, {"db": DROPS}, "although its caller waits for it"),
     (queues.only_abandoned_dropped, drops_a_call_that_is_waited_for, {}, "although its service serves such calls"),
     (queues.only_abandoned_dropped, serves_a_call_that_is_given_up, {"db": DROPS}, "its service drops such calls"),
+    (cancels.cancels_stop_calls, goes_on_waiting, {"db": AFAR}, "but waits on"),
+    (cancels.cancels_stop_calls, goes_on_working, {"db": AFAR}, "but is worked on"),
+    (cancels.cancels_stop_calls, begins_canceled_work, {"db": AFAR}, "but its work begins"),
+    (cancels.cancels_stop_calls, hears_at_once, {"db": AFAR}, "of which it hears at 30ms; expected 35ms to 35ms"),
+    (cancels.cancels_stop_calls, never_hears, {"db": AFAR}, "of which it has not heard by 35ms"),
+    (
+        cancels.cancels_stop_calls,
+        hears_of_nothing,
+        {},
+        "of a cancel of call 0 of request 0 at db that nothing has sent",
+    ),
+    (
+        work.work_takes_its_time,
+        is_cut_for_nothing,
+        {},
+        "is cut at 30ms, but the service does not hear of a cancel then",
+    ),
+    (effects.service_effects_happen, has_its_effect_all_the_same, {"db": AFAR}, "it has none"),
     (gates.rate_limits_hold, lets_through_without_a_token, {"db": LIMITED}, "is let through although there is no"),
     (gates.rate_limits_hold, rejects_with_a_token, {"db": LIMITED}, "is rejected although there are 1 tokens"),
     (gates.rate_limits_hold, names_a_wrong_wait, {"db": LIMITED}, "is asked to wait 50ms; expected 60ms"),
@@ -446,6 +524,6 @@ def test_a_bad_story_breaks_the_invariant_meant_for_it(
 
 
 def test_every_invariant_of_services_has_a_bad_story() -> None:
-    rooms = (calls, queues, gates, capacity, work, effects, layers, rows)
+    rooms = (calls, cancels, queues, gates, capacity, work, effects, layers, rows)
     owed = {one.name for one in PLATFORM if one.search.__module__ in {room.__name__ for room in rooms}}
     assert {invariant.name for invariant, *_ in BAD} == owed

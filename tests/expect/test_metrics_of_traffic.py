@@ -9,6 +9,7 @@ from sim.expect.targets import parse_target
 from sim.measure.differences import Change, Differences
 from sim.measure.metrics import CellMetrics, measure
 from sim.measure.paths import Named
+from sim.measure.recovery import RecoveryTerms
 
 NAMED = Named(services=("payments",))
 
@@ -61,7 +62,7 @@ def test_targets_take_widths_a_second() -> None:
         parse_target("goodput.rate +- 0.5")
 
 
-def metrics(heard: float, replications: int = 12) -> CellMetrics:
+def metrics(heard: float, replications: int = 12, recovery: RecoveryTerms | None = None) -> CellMetrics:
     """Measure a world in which about so many of ten requests succeed and are worked on for a second each."""
     rows = [
         {"replication": at, "submitted": one, "settled": one + 1 if one < heard + at % 2 else -1}
@@ -70,7 +71,8 @@ def metrics(heard: float, replications: int = 12) -> CellMetrics:
     ]
     met = calls(*({**row, "service": 0, "sent": row["submitted"], "request": row["submitted"]} for row in rows))
     levels = [{"replication": at, "servers": 2} for at in range(replications)]
-    made = measured(requests(*rows), traffic(met, observed=(20,) * replications, capacities=levels), NAMED)
+    of_all = traffic(met, observed=(20,) * replications, capacities=levels)
+    made = measured(requests(*rows), of_all, NAMED, recovery=recovery)
     return measure(made.requests, shared=True, named=NAMED, traffic=made)
 
 
@@ -84,6 +86,18 @@ def metrics(heard: float, replications: int = 12) -> CellMetrics:
 )
 def test_they_are_judged_by_the_interval_over_replications(text: str, ruling: Ruling) -> None:
     assert parse(text).judge(metrics(5)).ruling is ruling
+
+
+def test_one_replication_says_how_many_tell_whether_most_recover() -> None:
+    verdict = parse("recovered.rate >= 60%").judge(metrics(10, 1, RecoveryTerms(S, S, 0.1, S)))
+    assert (verdict.ruling, verdict.estimate.value) == (Ruling.inconclusive, 1.0)
+    needed = verdict.replications_needed
+    assert needed is not None
+    settled, short = (
+        parse("recovered.rate >= 60%").judge(metrics(10, count, RecoveryTerms(S, S, 0.1, S)))
+        for count in (needed, needed - 1)
+    )
+    assert (settled.ruling, short.ruling) == (Ruling.met, Ruling.inconclusive)
 
 
 def test_a_difference_in_goodput_is_better_or_worse() -> None:

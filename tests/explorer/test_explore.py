@@ -15,6 +15,7 @@ from sim.explorer.course import Course
 from sim.explorer.explore import Explored, explore
 from sim.explorer.guided import Question, WrittenGuide
 from sim.explorer.state import States
+from sim.promises.promises import Promises
 from sim.retriers.base import LoopRetrier
 from sim.scenario.load import from_dict
 from sim.scenario.mistakes.problems import ScenarioError
@@ -47,6 +48,10 @@ class Sharing(LoopRetrier):
 
     kind = "sharing"
     stateless = True
+
+    def promises(self) -> Promises:
+        """State that it hedges."""
+        return Promises(hedges=True)
 
     async def retry(self, call: Any, ctx: Any) -> Any:
         """Hedge the first try; call again if the budget and what is shared allow it."""
@@ -184,6 +189,70 @@ WORLDS = {
     ),
     "a row, two writers": Small({"kind": "none"}, {}, {"requests": 2}, ROW),
 }
+
+
+def policy(**options: Any) -> dict[str, Any]:
+    return {"kind": "policy", "attempts": 2, **options}
+
+
+ONCE = {"requests": {"count": 1}}
+TOKENS = {"tokens": {"capacity": 2, "start": 1, "cost": 1, "on_success": 1}}
+POLICIES = {
+    "a plain policy": Small(policy(delay="1s"), {"fail": 0.1}, {"requests": 2, "attempts": 2}),
+    "a policy with jitter and a timeout": Small(
+        policy(delay={"constant": {"delay": "1s", "jitter": "equal"}}, timeout="2s"),
+        {"fail": 0.1, "hang": 0.1},
+        {"attempts": 2},
+    ),
+    "a budget": Small(
+        policy(delay="1s", budget=TOKENS, scope="world"), {"fail": 0.1}, {"requests": 2, "attempts": 2}, SHARED
+    ),
+    "a budget of each request": Small(
+        policy(attempts=3, delay="1s", budget={"tokens": {"capacity": 2, "per_second": 1}}, scope="request"),
+        {"fail": 0.1, "hang": 0.1},
+        {"attempts": 3},
+    ),
+    "a breaker": Small(
+        policy(delay="1s", breaker={"window": {"consecutive": 1}, "open": "1s"}, scope="world"),
+        {"fail": 0.1},
+        {"requests": 2, "attempts": 2},
+        SHARED,
+    ),
+    "a hedge": Small(policy(hedge={"after": "500ms"}), {"fail": 0.1, "hang": 0.1}, {"attempts": 2}),
+    "a hedge after a delay": Small(
+        policy(delay="1s", hedge={"after": "500ms", "at_failure": "delay"}, attempts=1), {"fail": 0.1}, {"attempts": 2}
+    ),
+    "a deadline": Small(policy(attempts=3, delay="1s", deadline="2500ms"), {"fail": 0.1, "hang": 0.1}, {"attempts": 2}),
+    "a deadline of calls": Small(
+        policy(attempts=3, delay="1s", deadline={"after": "2s", "kind": "soft", "counts": "calls"}),
+        {"fail": 0.1},
+        {"attempts": 3},
+    ),
+    "a delivery again": Small(
+        policy(attempts=3, redeliver={"after": "500ms", "from": "end"}), {"fail": 0.1, "hang": 0.1}, {"attempts": 3}
+    ),
+    "a bulkhead": Small(
+        policy(bulkhead={"at_most": 1, "queue": 1, "max_wait": "1s"}, scope="world"),
+        {"fail": 0.1},
+        {"requests": 2, "attempts": 2},
+        SHARED,
+    ),
+    "copies behind a rate limit": Small(
+        policy(
+            hedge={"after": "200ms", "at_most": 1},
+            rate_limit={"rate": "1/s"},
+            order=["deadline", "retry", "hedge", "rate_limit", "bulkhead", "breaker", "timeout"],
+        ),
+        {"fail": 0.1},
+        {"attempts": 2},
+        {"world": "shared", **ONCE},
+    ),
+    "delays on a grid": Small(
+        policy(attempts=3, delay="700ms", due_floor="500ms", delay_from="start"), {"fail": 0.1}, {"attempts": 3}
+    ),
+}
+"""Worlds of policies: what their parts know of time must tell states apart."""
+WORLDS |= POLICIES
 HELD = (*INVARIANTS, *STRICTER)
 COUNTS: dict[str, tuple[int, int, int, int]] = {
     "component, crashes": (112, 45, 7, 3),
@@ -258,7 +327,7 @@ def answers(course: Course, asked: list[Question], before: int) -> tuple[Any, ..
     return tuple((asked[number].what, guide.answer(number)) for number in range(before, len(asked)))
 
 
-@pytest.mark.parametrize("name", WORLDS)
+@pytest.mark.parametrize("name", COUNTS)
 def test_what_a_search_counts_is_pinned(name: str) -> None:
     found = search(WORLDS[name])
     assert (found.states, found.executions, found.depth, found.level) == COUNTS[name]
@@ -286,7 +355,7 @@ def test_some_of_these_worlds_break_something() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["component, two requests", "article, lost answers"])
+@pytest.mark.parametrize("name", ["component, two requests", "article, lost answers", "a plain policy"])
 def test_a_search_runs_fewer_courses_than_there_are(name: str) -> None:
     assert search(WORLDS[name]).executions < recount(name).courses
 

@@ -15,7 +15,7 @@ from sim.pictures.data.over_time import (
     rejections_data,
     utilization_data,
 )
-from sim.pictures.over_time import draw_panel, over_time_figure, save_over_time, stacks_over_time_figure
+from sim.pictures.over_time import WIDER, draw_panel, over_time_figure, save_over_time, stacks_over_time_figure
 
 SHADE = Shade(1.0, 2.0, "outage")
 
@@ -51,6 +51,13 @@ def test_cells_that_are_offered_other_load_have_a_line_each() -> None:
 def test_with_services_the_queue_is_drawn_and_without_them_the_calls_in_flight() -> None:
     panels = [load_data([cell("a", services=services)]).panels[2].y_label for services in (("payments",), ())]
     assert panels == ["calls waiting", "calls in flight"]
+
+
+@pytest.mark.parametrize("names", [["a", "b", "c"], ["overload, retries", "overload, breaker", "a third fails, retries"]])
+def test_the_legend_is_as_wide_as_the_figure_at_most(names: list[str]) -> None:
+    figure = over_time_figure(load_data([cell(name) for name in (*names, "a third fails, breaker")]))
+    (legend,) = figure.legends
+    assert legend.get_window_extent().width <= WIDER * figure.bbox.width
 
 
 def test_what_is_planned_is_shaded_once() -> None:

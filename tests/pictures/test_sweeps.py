@@ -2,16 +2,23 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from matplotlib.axes import Axes
 
+from sim.measure.estimates import Estimate
+from sim.pictures.data.heat_map import heat_data
 from sim.pictures.data.levels import SweptCell, level
-from sim.pictures.heat_map import plot_heat
+from sim.pictures.heat_map import draw_heat, plot_heat
 from sim.pictures.run_pictures import save_sweep
 from sim.pictures.sweeps import plot_metric
 from sim.text.reported import Cell
+
+if TYPE_CHECKING:
+    from sim.measure.metrics import CellMetrics
 
 MS = 1_000_000
 BACKOFF, FAILURES = "retrier.initial_backoff", "retrier.max_failures"
@@ -102,6 +109,47 @@ def test_a_heat_map_has_a_field_a_cell_and_says_never(grid: list[SweptCell]) -> 
     assert texts[:4] == ["never"] * 4
     assert texts[4:] == ["30.0 ms", "60.0 ms", "90.0 ms", "120 ms", "50.0 ms", "100 ms", "150 ms", "200 ms"]
     assert [text.get_text() for text in ax.get_yticklabels()] == ["0", "2", "4"]
+
+
+@dataclass(frozen=True)
+class Recovering:
+    """Metrics of a cell of which a share of replications recovers."""
+
+    share: float
+
+    def value(self, _path: str) -> Estimate:
+        return Estimate(self.share, None, None)
+
+
+def recovering(rows: list[list[float]]) -> list[SweptCell]:
+    """Cells of a sweep of two keys by the shares that recover, the first row at the bottom."""
+    return [
+        SweptCell({BACKOFF: level(x, str(x)), FAILURES: level(y, str(y))}, "", cast("CellMetrics", Recovering(share)))
+        for y, row in enumerate(rows)
+        for x, share in enumerate(row)
+    ]
+
+
+def test_the_map_of_recovery_has_a_boundary_where_half_of_the_replications_recover() -> None:
+    data = heat_data(recovering([[1.0, 1.0, 0.2], [0.5, 0.0, 0.0]]), "recovered.rate", BACKOFF, FAILURES)
+    assert [(edge.x, edge.y) for edge in data.boundary] == [
+        ((1.5, 1.5), (-0.5, 0.5)),  # between the second and the third field below
+        ((0.5, 1.5), (0.5, 0.5)),  # above the second field
+        ((0.5, 0.5), (0.5, 1.5)),  # right of the first field above
+    ]
+    drawn = draw_heat(data).get_lines()
+    assert [line.get_xydata().tolist() for line in drawn[3:]] == [  # type: ignore[union-attr]
+        [[1.5, -0.5], [1.5, 0.5]],
+        [[0.5, 0.5], [1.5, 0.5]],
+        [[0.5, 0.5], [0.5, 1.5]],
+    ]
+
+
+def test_a_map_in_which_all_recover_has_no_boundary_and_other_metrics_have_none() -> None:
+    calm = recovering([[1.0, 0.9], [0.8, 0.5]])
+    torn = recovering([[1.0, 0.0], [1.0, 0.0]])
+    assert heat_data(calm, "recovered.rate", BACKOFF, FAILURES).boundary == ()
+    assert heat_data(torn, "success.rate", BACKOFF, FAILURES).boundary == ()
 
 
 def test_cells_that_would_share_a_field_are_refused(swept: Callable[..., SweptCell]) -> None:

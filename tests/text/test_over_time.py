@@ -1,6 +1,7 @@
 """The table and the sentences of results over time."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -165,6 +166,19 @@ def test_metrics_have_names_within_sentences(path: str, within: str) -> None:
 )
 def test_metrics_have_names_along_axes(path: str, along: str) -> None:
     assert metric_words(path) == along
+
+
+def test_of_a_sweep_each_policy_is_told_in_how_many_cells_it_is_in_which_state() -> None:
+    swept = [
+        replace(cell(f"{policy}, load={load}", recovering), variant=policy, swept=True)
+        for policy, states in (("calm", (2, 2, 2)), ("torn", (2, 1, 0)), ("lost", (0, 0, 0)))
+        for load, recovering in enumerate(states)
+    ]
+    assert sentences_over_time(swept)[-3:] == [
+        "'calm' recovers in all 3 cells.",
+        "'torn' recovers in 1, is bistable in 1 and collapses in 1 of 3 cells.",
+        "'lost' collapses in all 3 cells.",
+    ]
 
 
 def test_a_title_begins_with_a_capital() -> None:

@@ -21,6 +21,7 @@ class Call:
         "awaited",
         "callbacks",
         "given_up_ns",
+        "is_copy",
         "is_retry",
         "passage",
         "run",
@@ -46,6 +47,7 @@ class Call:
         """When its caller gave up on it."""
         self.timeout_ns = NEVER
         self.callbacks: Any = None
+        self.is_copy = False
         self.is_retry = False
         """Whether a budget counts it."""
         self.passage: Passage | None = None

@@ -354,6 +354,7 @@ class Run:
             return
         call = Call(self, self.slept_ns if number == 1 or self.slept_ns == NEVER else 0)
         call.passage = passage
+        call.is_copy = self.copies > 1
         self.slept_ns = 0
         request.actions += 1
         self.connections.append(call)
@@ -724,6 +725,11 @@ class Run:
         self.request.runaway = limit
         self.record("runaway", limit, None)
         self._stop()
+
+    @property
+    def asleep(self) -> bool:
+        """Whether its budget counts a retry that sleeps, or waits for its call at gates."""
+        return self._is_asleep
 
     # As `sim.clients.client.Client`.
 

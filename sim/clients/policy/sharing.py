@@ -85,15 +85,16 @@ def _budget(rules: Rules, run: Party, address: Address) -> Budget:
 
 def _breaker(rules: Rules, run: Party, address: Address) -> Breaker:
     assert rules.breaker is not None  # noqa: S101  # as above
-    return breaker_cell_at(rules.breaker, run.around, address, run.request.number, "open")
+    return breaker_at(address, rules.breaker, run.around, run.request.number, "open")
 
 
-def breaker_cell_at(options: BreakerOptions, around: Around, address: Address, request: int, stream: str) -> Breaker:
+def breaker_at(address: Address, options: BreakerOptions, around: Around, request: int, stream: str) -> Breaker:
     """Return a breaker for an address: its open times are draws of the stream, its changes are in the history.
 
     `request` is the number of the request that asks for it.
     """
-    law, entity, owned_stream = options.open_law(), _entity(request, address), _owned(stream, address)
+    law = options.open_law()
+    entity, owned_stream = _entity(request, address), _owned(stream, address)
     state, openings = law.start(), [0]
 
     def open_ns(in_a_row: int) -> int:

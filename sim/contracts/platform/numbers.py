@@ -20,6 +20,7 @@ from sim.history.events import (
     SettledAgain,
     SleepStarted,
 )
+from sim.history.policy_events import GateWaited, TryRefused
 from sim.history.vocabulary import CANCELED, CUT, DIED, FAILED, IN_PROGRESS
 from sim.kernel.durations import format_duration
 from sim.promises.invariant import Violation, breach, invariant
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from sim.history.events import CallGivenUp, Event
     from sim.promises.view import View
 
-OF_A_LOOP = (AttemptStarted, SleepStarted, NumberDrawn, Settled, SettledAgain)
+OF_A_LOOP = (AttemptStarted, SleepStarted, NumberDrawn, GateWaited, TryRefused, Settled, SettledAgain)
 """What a client's loop itself does, as far as a history tells."""
 ENDS_OF_RUNS = (CommitRefused, MutationCommitted, FunctionThrew)
 """How one run of a mutation ends."""

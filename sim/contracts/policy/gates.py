@@ -34,6 +34,7 @@ class _Places:
         self._queue: list[tuple[Who, int]] = []
         self._let_in: dict[Who, int] = {}
         """Who has had a place since when, but has not told yet."""
+        self._waited_ns: dict[Who, int] = {}
 
     def take(self, step: Step) -> str:
         """Count a step; say what is wrong with it, nothing if nothing is."""
@@ -51,7 +52,9 @@ class _Places:
 
     def _passes(self, who: Who, step: Step) -> str:
         if who in self._let_in:
-            since_ns = self._let_in.pop(who)
+            since_ns, waited_ns, most_ns = self._let_in.pop(who), self._waited_ns[who], self._terms.max_wait_ns
+            if most_ns is not None and waited_ns > most_ns:
+                return f"passes after {format_duration(waited_ns)}, but may wait only {format_duration(most_ns)}"
             return "" if since_ns == step.t_ns else f"is let in at {format_duration(since_ns)} by another that leaves"
         wrong = ""
         if len(self._inside) >= self._terms.at_most:
@@ -95,9 +98,10 @@ class _Places:
             return
         self._inside.remove(who)
         if self._queue and len(self._inside) < self._terms.at_most:
-            first, _ = self._queue.pop(0)
+            first, since_ns = self._queue.pop(0)
             self._inside.add(first)
             self._let_in[first] = t_ns
+            self._waited_ns[first] = t_ns - since_ns
 
     def overdue(self, view: View) -> Iterator[tuple[Who, str]]:
         """Yield who has waited for too long when the history ends, or was let in and does not know it."""

@@ -6,7 +6,9 @@ from itertools import pairwise
 from math import inf
 from typing import TYPE_CHECKING
 
+from sim.contracts.retrier.budgets import copies_of
 from sim.history.entities import NOT_YET, Attempt, Request, when
+from sim.history.policy_events import TryRefused
 from sim.history.vocabulary import GAVE_UP, RETURNED, SUCCESS
 from sim.kernel.durations import NS_PER_MS, format_duration
 from sim.promises.invariant import Violation, breach, invariant
@@ -125,8 +127,8 @@ def delays_in_law(view: View) -> Iterator[Violation]:
 
     In the deployment: what the mutations that handle the failure ask for, from the first that knows of it on; see
     `sim.promises.observed_waits`. At a client: the sleeps between two attempts, together. If the error asks to wait
-    longer, that wait extends the law; if it asks to wait less, it does so only for a retrier that promises to obey
-    (`obeys_retry_after`).
+    longer, that wait extends the law; if it asks to wait less, it does so only for a retrier that promises to obey. For
+    one that promises to ignore such errors (`retry_after`) it does neither.
     """
     law = view.terms.promises.backoff_ms
     if law is None:
@@ -162,9 +164,10 @@ def _bounds_of(view: View, retry: Retry, before: Retry | None) -> Bounds | None:
     if isinstance(bounds_ms, Wait):
         bounds_ms = bounds_ms.given(wait_before(retry, before)) or bounds_ms
     says = None if retry.failed is None else retry.failed.failure
-    if says is not None and says.retry_after_ns >= 0:
-        asked_ms = says.retry_after_ns / NS_PER_MS
-        low_ms = min(bounds_ms[0], asked_ms) if promises.obeys_retry_after else bounds_ms[0]
+    heeded_ns = -1 if says is None else promises.heeded_ns(says.retry_after_ns)
+    if heeded_ns >= 0:
+        asked_ms = heeded_ns / NS_PER_MS
+        low_ms = bounds_ms[0] if promises.retry_after is None else min(bounds_ms[0], asked_ms)
         return low_ms, max(bounds_ms[1], asked_ms)
     return bounds_ms
 
@@ -205,15 +208,19 @@ def _off_law_of_polls(request: Request, poll: Job, wait_ns: int, what: str, boun
 
 @invariant()
 def no_sleep_after_last_attempt(view: View) -> Iterator[Violation]:
-    """A client that gives up, or has succeeded, does not sleep after its last attempt.
+    """A client that gives up, or has succeeded, does not sleep after its last attempt, made or refused by itself.
 
     A policy may state that it does, by its deadline, its budget or a sleep after the last try; see `reasons-in-order`.
     """
     if view.terms.policy is not None:
         return
+    refused: dict[int, int] = {
+        event.request: at for at, event in enumerate(view.events) if isinstance(event, TryRefused)
+    }
     for request in view.requests.values():
         if request.sleeps and request.attempts and request.outcome in {SUCCESS, GAVE_UP}:
             last_at = max(attempt.at for attempt in request.attempts if attempt.at < request.settled_at)
+            last_at = max(last_at, refused.get(request.number, last_at))
             for at, sleep in request.sleeps:
                 if last_at < at < request.settled_at:
                     text = (
@@ -226,23 +233,28 @@ def no_sleep_after_last_attempt(view: View) -> Iterator[Violation]:
 
 @invariant()
 def retry_after_honored(view: View) -> Iterator[Violation]:
-    """If an error asks to wait, and the retrier could know of it, the next attempt does not start sooner.
+    """If an error asks to wait, and the retrier could know of it, the next try does not start sooner.
 
-    A policy states what it makes of such a wait; see `waits-as-stated`.
+    A retrier that promises to cap such waits may start after its cap, one that promises to ignore them at any time. A
+    policy states more of what it makes of such a wait; see `waits-as-stated`.
     """
     if view.terms.policy is not None:
         return
+    promises = view.terms.promises
+    copies = copies_of(view) if promises.hedges else set()
     for request in view.requests.values():
         for attempt, following in pairwise(request.attempts):
             says = attempt.failure
-            if says is None or says.retry_after_ns < 0 or attempt.end is None:
+            heeded_ns = -1 if says is None else promises.heeded_ns(says.retry_after_ns)
+            if heeded_ns < 0 or attempt.end is None or (request.number, following.number) in copies:
                 continue
             waited_ns = following.start.t_ns - attempt.end.t_ns
-            if waited_ns < says.retry_after_ns and view.heard_at(attempt) < following.at:
+            if waited_ns < heeded_ns and view.heard_at(attempt) < following.at:
                 text = (
                     f"attempt {following.number} of {request} starts {format_duration(waited_ns)} after an error that"
                 )
-                text += f" asked to wait {format_duration(says.retry_after_ns)}"
+                text += f" asked to wait {format_duration(says.retry_after_ns if says is not None else 0)}"
+                text += f", of which {format_duration(heeded_ns)} counts" if promises.retry_after == "capped" else ""
                 yield breach(request.number, text, attempt.end, following.start)
 
 

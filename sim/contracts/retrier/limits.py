@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sim.contracts.retrier.budgets import copies_of
 from sim.history.entities import NOT_YET, Commit, Request, when
 from sim.history.events import JobStepped
+from sim.history.policy_events import TryRefused
 from sim.history.vocabulary import CANCELED, GAVE_UP, OF_THE_ACTION, OF_THE_REQUEST
 from sim.kernel.durations import NS_PER_MS, format_duration
 from sim.promises.invariant import Violation, breach, invariant
@@ -23,13 +25,15 @@ if TYPE_CHECKING:
 def budget_used(view: View) -> Iterator[Violation]:
     """A request that gives up has had all its attempts, unless an error was final or the deadline leaves no time.
 
-    A server that dies before the action of a job that it has started has begun costs an attempt too. A policy has more
-    reasons to give up; see `reasons-in-order`.
+    A server that dies before the action of a job that it has started has begun costs an attempt too. Nothing is owed if
+    a budget of retries is promised, or if the client's own gates have refused a try. A policy has more reasons to give
+    up; see `reasons-in-order`.
     """
     promises = view.terms.promises
     at_most = promises.attempts_at_most
     if at_most is None or view.terms.policy is not None:
         return
+    refused = {event.request for event in view.events if isinstance(event, TryRefused)}
     for request in view.requests.values():
         settled, at = request.settled, request.settled_at
         if settled is None or request.outcome != GAVE_UP:
@@ -40,19 +44,22 @@ def budget_used(view: View) -> Iterator[Violation]:
             continue
         if any(attempt.failure is not None and attempt.failure.final for attempt in made):
             continue
-        if promises.deadline_ns is not None and not _fits(view, request, settled, len(made)):
+        if promises.retry_budget is not None or request.number in refused:
+            continue
+        by_ns = min((ns for ns in (promises.deadline_ns, promises.soft_deadline_ns) if ns is not None), default=None)
+        if by_ns is not None and not _fits(view, request, settled, len(made), by_ns):
             continue
         text = f"{request} gives up {when(settled)} after {len(made)} of {at_most} attempts"
         yield breach(request.number, text, *(attempt.start for attempt in made), settled)
 
 
-def _fits(view: View, request: Request, settled: Event, failures: int) -> bool:
+def _fits(view: View, request: Request, settled: Event, failures: int, deadline_ns: int) -> bool:
     """Tell whether the longest wait before another attempt still ends before the deadline."""
     promises = view.terms.promises
-    by_ns = request.submitted_ns + (promises.deadline_ns or 0)
+    by_ns = request.submitted_ns + deadline_ns
     wait_ms = 0.0 if promises.backoff_ms is None or not failures else bounds_after(promises.backoff_ms, failures)[1]
     says = request.attempts[failures - 1].failure if failures else None
-    wait_ns = max(wait_ms * NS_PER_MS, 0 if says is None else says.retry_after_ns)
+    wait_ns = max(wait_ms * NS_PER_MS, 0 if says is None else promises.heeded_ns(says.retry_after_ns))
     return wait_ns + slack_ns(by_ns) < by_ns - settled.t_ns
 
 
@@ -82,6 +89,23 @@ def deadline_holds(view: View) -> Iterator[Violation]:
         elif view.last_ns > last_ns and request.runaway is None:
             text = f"{request} has not settled by {allowed}"
             yield breach(request.number, text, request.submit, *(attempt.start for attempt in request.attempts[-1:]))
+
+
+@invariant()
+def soft_deadline_holds(view: View) -> Iterator[Violation]:
+    """No try of a request starts after its soft deadline; copies of a try that has started may."""
+    deadline_ns = view.terms.promises.soft_deadline_ns
+    if deadline_ns is None:
+        return
+    copies = copies_of(view)
+    for request in view.requests.values():
+        by_ns = request.submitted_ns + deadline_ns
+        tries = (attempt for attempt in request.attempts if (request.number, attempt.number) not in copies)
+        late = next((attempt for attempt in tries if attempt.start.t_ns > by_ns + slack_ns(by_ns)), None)
+        if request.submit is not None and late is not None and late is not request.attempts[0]:
+            text = f"attempt {late.number} of {request} starts {when(late.start)}, after its soft deadline of"
+            text += f" {format_duration(deadline_ns)}, at {format_duration(by_ns)}"
+            yield breach(request.number, text, request.submit, late.start)
 
 
 @invariant()

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from sim.history.entities import Request, when
 from sim.history.events import DocumentWritten, MutationCommitted
+from sim.history.policy_events import GateWaited, TryRefused
 from sim.history.vocabulary import CANCELED, FAILED, GAVE_UP, PENDING, RETURNED, SUCCESS
 from sim.kernel.durations import format_duration
 from sim.promises.invariant import Violation, breach, invariant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sim.history.events import Event, Settled
     from sim.promises.view import View
@@ -49,8 +50,13 @@ def settles_at_its_commit(view: View) -> Iterator[Violation]:
     In the deployment that step is the commit of a mutation for the request. If the retrier promises to write the
     instant of its conclusion into a document (`settled_field`), that one counts, and it is the mutation's snapshot;
     what it only says counts for nothing. A loop concludes when its call is answered or given up, when a sleep is
-    over, or when it is canceled: nothing else lets it go on. What else lets a policy go on its own invariants say.
+    over, when a gate of its own has let it wait or refuses it, or when it is canceled: nothing else lets it go on. What
+    else lets a policy go on its own invariants say.
     """
+    gates: dict[int, list[GateWaited | TryRefused]] = {}
+    for event in view.events:
+        if isinstance(event, GateWaited | TryRefused):
+            gates.setdefault(event.request, []).append(event)
     for request in view.requests.values():
         settled = request.settled
         if settled is None:
@@ -59,11 +65,21 @@ def settles_at_its_commit(view: View) -> Iterator[Violation]:
             if settled.since_ns is not None and settled.since_ns != settled.t_ns:
                 text = f"{request} settles {when(settled)}, but says that it did at {format_duration(settled.since_ns)}"
                 yield breach(request.number, text, settled)
-            elif view.terms_of(request).policy is None and settled.t_ns not in _moments_of_loop(request):
+            elif view.terms_of(request).policy is None and not _can_go_on(
+                request, settled, gates.get(request.number, ())
+            ):
                 text = f"{request} settles {when(settled)}, when nothing lets its loop go on"
                 yield breach(request.number, text, request.submit, settled)
         else:
             yield from _settled_at_commit(view, request, settled)
+
+
+def _can_go_on(request: Request, settled: Event, gates: Sequence[GateWaited | TryRefused]) -> bool:
+    """Tell whether something lets a loop go on as it settles; a place in a bulkhead may come at any time."""
+    last_gate = gates[-1] if gates else None
+    if isinstance(last_gate, GateWaited) and all(attempt.start.t_ns <= last_gate.t_ns for attempt in request.attempts):
+        return True
+    return settled.t_ns in _moments_of_loop(request) or any(event.t_ns == settled.t_ns for event in gates)
 
 
 def _moments_of_loop(request: Request) -> set[int]:

@@ -55,7 +55,7 @@ def _comes(  # noqa: PLR0917  # one event and the next
 ) -> Iterator[Violation]:
     low_ns, high_ns = before.t_ns + span_ns[0], before.t_ns + span_ns[1]
     if event is None:
-        if view.is_past(high_ns):
+        if view.is_past(high_ns) and (call.stopped is None or not view.terms.services[call.service].is_row):
             yield breach(call.request.number, f"{call} does not {what} by {format_duration(high_ns)}", before)
     elif not low_ns <= event.t_ns <= high_ns:
         text = f"{call} is to {what} from {format_duration(low_ns)} to {format_duration(high_ns)}, but does so"
@@ -96,7 +96,7 @@ def _goes_wrong(view: View, call: Call) -> str:
         wrong = f"arrives {when(arrived)}, but it is only {when(first)} that the service does something with it"
     elif queued is not None and min(call.out_at, call.work_at) < call.queued_at:
         wrong = "waits after its wait is over"
-    elif queued is None and (call.dropped is not None or waited_out):
+    elif queued is None and (waited_out or (call.dropped is not None and call.stopped is None)):
         wrong = "leaves the queue, but has not waited"
     elif queued is not None and call.rejected is not None and not (waited_out or at_its_turn):
         wrong = f"is rejected by {call.rejected.reason} while it waits"

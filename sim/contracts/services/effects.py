@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 @invariant(owed_by="platform")
 def service_effects_happen(view: View) -> Iterator[Violation]:
-    """Work has its effect once, at its moment, if it has one in store; a call that is not worked on has none."""
+    """Work has its effect once, at its moment, if it has one in store; a call that is not worked on has none.
+
+    An effect that is still ahead as the service hears of a cancel does not come.
+    """
     for call in view.calls.values():
         found: Sequence[Place[EffectMade | LayerEffect]] = (
             call.effects if call.attempt is None else call.attempt.effects
@@ -98,9 +101,12 @@ def _due_ns(view: View, call: Call, terms: ServiceTerms | None, came_ns: int | N
     """
     if call.written is not None:
         return call.written.t_ns if call.written.seen == call.written.version else None
-    work = call.work
+    work, stopped = call.work, call.stopped
     if work is None:
         return None
+    if stopped is not None:
+        in_time = 0 <= work.effect_ns < stopped.t_ns or (came_ns is not None and came_ns == work.effect_ns)
+        return work.effect_ns if in_time and (came_ns is None or came_ns <= stopped.t_ns) else None
     return work.effect_ns if work.effect_ns >= 0 else _due_at_end_ns(view, call, terms, came_ns)
 
 

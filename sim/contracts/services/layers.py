@@ -42,7 +42,7 @@ def layers_called_in_turn(view: View) -> Iterator[Violation]:
             if call.layers:
                 text = f"{call.layers[0]} is made in the work of {call}, which makes no calls"
                 yield breach(call.request.number, text, work, call.layers[0].sent)
-        else:
+        elif call.stopped is None:
             yield from _in_turn(view, call, terms)
 
 

@@ -29,6 +29,8 @@ def calls_served_in_order(view: View) -> Iterator[Violation]:
     for _, event, call, floor in walk(view):
         if call is None or not isinstance(event, WorkStarted | CallDropped) or not floor.stated:
             continue
+        if isinstance(event, CallDropped) and call.stopped is not None:
+            continue
         first = floor.next()
         if first is not None and first is not call:
             what = "begins" if isinstance(event, WorkStarted) else "is dropped"
@@ -133,25 +135,42 @@ def arrivals_count_calls(view: View) -> Iterator[Violation]:
 @invariant(owed_by="platform")
 def only_abandoned_dropped(view: View) -> Iterator[Violation]:
     """At its turn a call whose caller has given up is dropped exactly if its service does so; no other call is."""
+    hedges = view.terms.promises.hedges
     for at, event, call, floor in walk(view):
         if call is None or not floor.stated or call.queued is None:
             continue
         if isinstance(event, CallDropped):
             why = "" if floor.terms.drops else "its service serves such calls"
-            if not why and call.attempt is not None and not _given_up(call, at):
+            if call.stopped is not None:
+                why = ""
+            elif not why and call.attempt is not None and not (_given_up(call, at, hedges) or _lost(call, at, hedges)):
                 why = "its caller waits for it"
             if why:
                 yield breach(call.request.number, f"{call} is dropped {when(event)} although {why}", call.sent, event)
-        elif isinstance(event, WorkStarted) and floor.terms.drops and _given_up(call, at):
+        elif isinstance(event, WorkStarted) and floor.terms.drops and _given_up(call, at, hedges):
             text = f"{call} begins {when(event)} although its caller has given up, and its service drops such calls"
             yield breach(call.request.number, text, call.queued, event)
 
 
-def _given_up(call: Call, at: int) -> bool:
-    """Tell whether by this place the caller has given a call up: by a timeout, a death, or by another attempt."""
+def _lost(call: Call, at: int, hedges: bool) -> bool:  # noqa: FBT001  # as the promise has it
+    """Tell whether another copy may have ended the try of a call by this place."""
+    attempt = call.attempt
+    if attempt is None or not hedges:
+        return False
+    others = (other for other in attempt.request.attempts if other is not attempt)
+    return any(
+        min(other.end_at, other.lost_at, other.given_up_at) < at or attempt.at < other.at < at for other in others
+    )
+
+
+def _given_up(call: Call, at: int, hedges: bool) -> bool:  # noqa: FBT001  # as the promise has it
+    """Tell whether by this place the caller has given a call up: by a timeout, a death, or by another attempt.
+
+    If copies run side by side, another attempt says nothing.
+    """
     attempt = call.attempt
     if attempt is None:
         return False  # what a service that calls gives up is not told
     ended_badly = attempt.end_at < at and attempt.how in {DIED, CUT}
-    overtaken = any(attempt.at < other.at < at for other in attempt.request.attempts)
+    overtaken = not hedges and any(attempt.at < other.at < at for other in attempt.request.attempts)
     return ended_badly or attempt.lost_at < at or attempt.given_up_at < at or overtaken

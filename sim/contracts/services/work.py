@@ -10,6 +10,7 @@ from sim.history.vocabulary import (
     ACK_LOST,
     CRASH_AFTER_EFFECT,
     CRASH_BEFORE_EFFECT,
+    CUT,
     FAIL,
     HANG,
     LOST_CONTACT,
@@ -76,24 +77,40 @@ def work_takes_its_time(view: View) -> Iterator[Violation]:
     """Work ends once, when its time is over; a hang never does, a crash comes at its moment, calls add their time."""
     for call in view.calls.values():
         work, end = call.work, call.work_end
-        if work is None or work.outcome == OWN:
+        if work is None or (work.outcome == OWN and (end is None or end.end != CUT)):
             continue
-        wrong = ""
-        if work.outcome == HANG:
-            wrong = f"ends {when(end)}, but hangs" if end is not None else ""
-        else:
-            low_ns, high_ns = _end_of_work(view, call, work)
-            if end is None:
-                late = high_ns < NOT_YET and view.is_past(high_ns)
-                wrong = f"is not over by {format_duration(high_ns)}" if late else ""
-            elif not low_ns <= end.t_ns <= high_ns:
-                wrong = f"ends {when(end)}; expected {format_duration(low_ns)}"
-                wrong += "" if high_ns in {low_ns, NOT_YET} else f" to {format_duration(high_ns)}"
-            else:
-                wrong = _ends_wrong(call, work, end)
+        wrong = _stops_wrong(view, call)
+        if not wrong and (call.work_end is None or call.work_end.end != CUT):
+            wrong = _time_wrong(view, call, work)
         if wrong:
             yield breach(call.request.number, f"the work of {call}, '{work.outcome}', {wrong}", work, end)
         yield from _out_of_sight(call, work)
+
+
+def _time_wrong(view: View, call: Call, work: WorkStarted) -> str:
+    """Say what is wrong with the end of work that goes on until its time is over, nothing if nothing is."""
+    end = call.work_end
+    if work.outcome == HANG:
+        return f"ends {when(end)}, but hangs" if end is not None else ""
+    low_ns, high_ns = _end_of_work(view, call, work)
+    if end is None:
+        late = high_ns < NOT_YET and view.is_past(high_ns)
+        return f"is not over by {format_duration(high_ns)}" if late else ""
+    if low_ns <= end.t_ns <= high_ns:
+        return _ends_wrong(call, work, end)
+    wrong = f"ends {when(end)}; expected {format_duration(low_ns)}"
+    return wrong + ("" if high_ns in {low_ns, NOT_YET} else f" to {format_duration(high_ns)}")
+
+
+def _stops_wrong(view: View, call: Call) -> str:
+    """Say what is wrong with the end of work that a cancel has stopped, or that is said to be so."""
+    end, stopped = call.work_end, call.stopped
+    if end is not None and end.end == CUT:
+        in_time = stopped is not None and stopped.t_ns == end.t_ns
+        return "" if in_time else f"is cut {when(end)}, but the service does not hear of a cancel then"
+    if stopped is not None and end is None and call.work_at < call.cancel_heard_at and view.is_past(stopped.t_ns):
+        return f"goes on although the service hears {when(stopped)} that it is canceled"
+    return ""
 
 
 def makes_calls(work: WorkStarted) -> bool:

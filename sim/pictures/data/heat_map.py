@@ -14,7 +14,7 @@ from sim.pictures.data.scales import metric_title, metric_words, wants_log
 from sim.text.numerals import value_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sim.pictures.data.levels import SweptCell
 
@@ -47,6 +47,18 @@ class Field:
     """The value in words."""
 
 
+BOUNDED = "recovered.rate"
+"""The metric whose heat map has a boundary: between the fields in which most replications recover and the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The side that two neighboring fields share, in columns and rows: field (0, 0) goes from -0.5 to 0.5."""
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeatMap(Picture):
     """A metric over two swept keys."""
@@ -63,6 +75,8 @@ class HeatMap(Picture):
     """In the order of the cells."""
     colors: ColorScale
     """The color of each value."""
+    boundary: tuple[Edge, ...] = ()
+    """Between fields in which at least half of the replications recover, and others; empty for other metrics."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,5 +136,18 @@ def _heat_map(
         rows=tuple(one.text for one in rows),
         fields=tuple(fields.values()),
         colors=colors,
+        boundary=_boundary(fields) if path == BOUNDED else (),
         caption=caption,
     )
+
+
+def _boundary(fields: Mapping[tuple[int, int], Field]) -> tuple[Edge, ...]:
+    """Return the sides between fields of at least a half and fields of less, in the order of the fields."""
+    most = {at: one.value >= 0.5 for at, one in fields.items() if one.value is not None}
+    edges = []
+    for (column, row), here in most.items():
+        if most.get((column + 1, row), here) != here:
+            edges.append(Edge((column + 0.5, column + 0.5), (row - 0.5, row + 0.5)))
+        if most.get((column, row + 1), here) != here:
+            edges.append(Edge((column - 0.5, column + 0.5), (row + 0.5, row + 0.5)))
+    return tuple(edges)

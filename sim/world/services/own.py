@@ -11,6 +11,8 @@ and says with its end how the call went:
 | raises anything else | a mistake: the simulation stops and tells it | |
 | never ends | hangs, and holds its server | at `ctx.effect()` |
 
+If the caller cancels the call, `handle` is stopped: GeneratorExit is raised where it waits.
+
 A world has one instance of the class, made as the world begins: what it keeps in `self` lives as long as that world.
 Nothing may outlive it, and nothing may come from outside: the rules of retriers hold (`sim.retriers.base`), and `run`
 looks whether they are kept.
@@ -24,6 +26,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from sim.history.events import Failure
 from sim.history.traffic import CallEnd
 from sim.history.vocabulary import ACK_LOST, FAIL, NEVER, OWN, RETURNED, SUCCESS, THREW
+from sim.kernel.alarm import Alarm
 from sim.kernel.choices import owned
 from sim.kernel.clock import Pending, Task
 from sim.kernel.durations import RUNAWAY_NS, format_duration, ms_of_ns, ns_of_ms
@@ -130,7 +133,7 @@ class ServiceContext:
         clock, awake = self._service.clock, Pending()
         delay_ns = ns_of_ms(delay_ms)
         if clock.now_ns + delay_ns <= RUNAWAY_NS:
-            clock.call_after(delay_ns, awake.succeed)
+            self._visit.alarm = Alarm(clock, delay_ns, awake.succeed)
         await awake
 
     def uniform(self, stream: str, index: int = 0) -> float:
@@ -197,7 +200,7 @@ class OwnQueueingService(Service):
     def work(self, visit: Visit, others: int) -> None:
         """Let the user's coroutine work on a call."""
         del others
-        if not visit.attempt.given_up:
+        if visit.attempt.is_to_blame:
             visit.attempt.blame = BLAME[FAIL]
         self.record("work", visit, (OWN, NEVER, NEVER, NEVER))
         coroutine = self._made.handle(HandledCall(self, visit), ServiceContext(self, visit))
@@ -210,6 +213,11 @@ class OwnQueueingService(Service):
         self._tasks[visit.id] = task = Task(coroutine, finished)
         task.go_on()
 
+    def stop_work(self, visit: Visit) -> None:
+        """Stop the coroutine of a call where it waits: GeneratorExit is raised there, so that `finally` can tidy up."""
+        super().stop_work(visit)
+        self._end(self._tasks.pop(visit.id))
+
     def uniform(self, visit: Visit, stream: str, index: int) -> float:
         """Draw for one call of one request."""
         address = owned(f"own.{stream}", self.name)
@@ -218,7 +226,7 @@ class OwnQueueingService(Service):
     def effect(self, visit: Visit) -> None:
         """Let the effect of a call happen."""
         visit.writes = True
-        if not visit.attempt.given_up:
+        if visit.attempt.is_to_blame:
             visit.attempt.blame = BLAME[SUCCESS]
         self.apply(visit, None)
 
@@ -228,7 +236,7 @@ class OwnQueueingService(Service):
                 self.effect(visit)
             self.finish(visit, RETURNED, CallEnd.success)
         elif isinstance(error, ServiceFailed):
-            if not visit.attempt.given_up:
+            if visit.attempt.is_to_blame:
                 visit.attempt.blame = BLAME[ACK_LOST if visit.writes else FAIL]
             self.finish(visit, THREW, CallEnd.failed, error.failure)
         else:
@@ -253,13 +261,17 @@ class OwnQueueingService(Service):
 
     def stop(self) -> None:
         """End the work on all calls where it waits: GeneratorExit is raised there, so that `finally` can tidy up."""
+        super().stop()
         self.is_stopped = True
         for task in self._tasks.values():
-            error = task.stop()
-            if error is not None and not isinstance(error, ServiceFailed):
-                error.add_note(
-                    f"raised by service '{self.name}' ({self._kind}) as the simulation ended: let GeneratorExit "
-                    "through, as `except Exception` and `finally` do, and await nothing then"
-                )
-                raise error
+            self._end(task)
         self._tasks.clear()
+
+    def _end(self, task: Task) -> None:
+        error = task.stop()
+        if error is not None and not isinstance(error, ServiceFailed):
+            error.add_note(
+                f"raised by service '{self.name}' ({self._kind}) as its work was stopped: let GeneratorExit "
+                "through, as `except Exception` and `finally` do, and await nothing then"
+            )
+            raise error

@@ -11,7 +11,10 @@ One call after the other goes through these stages; each takes its place in the 
 5. The end of the work. The server is free, and the next call begins before the caller hears.
 6. The way back: `network.reply`. Rejections take it too.
 
-A caller that gives up changes nothing of this: the place in the queue, the work, the load and the effect stay. With a
+A caller that gives up changes nothing of this: the place in the queue, the work, the load and the effect stay. If it
+also lets the service know that it needs no answer (hedges do, with `cancels`), the message takes `network.request` as a
+call does (stream `network.cancel`); then a call that waits is dropped, work stops and frees its server, and an effect
+that is still ahead does not come. Work that was stopped is not answered; it comes too late for what is done. With a
 platform's time limit the caller is cut off at the limit; a system error that strikes the caller does so as the answer
 comes, since only then it is known how long the call took.
 """
@@ -34,7 +37,7 @@ from sim.world.keys import KeyRules, key_of
 from sim.world.services.capacity import Capacity
 from sim.world.services.options import NEXT
 from sim.world.services.tokens import TokenBucket
-from sim.world.services.visit import Visit
+from sim.world.services.visit import Cancellation, Visit
 from sim.world.services.waiting import PRIORITY, Waiting
 
 if TYPE_CHECKING:
@@ -62,14 +65,19 @@ class Receiver(ABC):
         self.clock = around.clock
         self.way_there = self._leg(network.request, "network.request")
         self.way_back = self._leg(network.reply, "network.reply")
+        self._way_of_cancel = self._leg(network.request, "network.cancel")
+        self._open: dict[Attempt, Visit] = {}
+        """Calls that have not been answered, by their attempts."""
         self.arrive_callbacks = (self._arrived,)
+        self._cancel_callbacks = (self._hear_cancel,)
         self._tell_callbacks = (self._tell,)
 
     def start(self) -> None:  # noqa: B027  # most have nothing to do
         """Begin with the world."""
 
-    def stop(self) -> None:  # noqa: B027  # most have nothing to do
+    def stop(self) -> None:
         """End with the world."""
+        self._open.clear()
 
     def _leg(self, law: Law | None, stream: str) -> DelayOf | None:
         return None if law is None else self.around.choices.delays(law, owned(stream, self.name))
@@ -103,7 +111,7 @@ class Receiver(ABC):
         if around.calls is not None:
             attempt.call = call = around.calls.send(request.number, number, clock.now_ns, self.position, request.caller)
             call.slept_ns = host.slept_ns
-        visit = Visit(around.sent, attempt, call, around.callers.priority(request))
+        self._open[attempt] = visit = Visit(around.sent, attempt, call, around.callers.priority(request))
         around.sent += 1
         if around.recorder is not None:
             if request.root is None:
@@ -127,8 +135,43 @@ class Receiver(ABC):
     def arrive(self, visit: Visit) -> None:
         """Take a call that has arrived."""
 
-    def cancel(self, attempt: Attempt) -> None:  # noqa: B027  # most go on all the same
-        """Hear that the caller needs no answer."""
+    def cancel(self, attempt: Attempt) -> None:
+        """Send a message that the caller needs no answer."""
+        visit = self._open.get(attempt)
+        if visit is None or attempt.ended:
+            return
+        self.record("cancel_sent", visit)
+        leg = self._way_of_cancel
+        delay_ns = 0 if leg is None else leg(visit.request.number, self.leg_index(visit), 0)
+        message = Cancellation(visit, self._cancel_callbacks)
+        if delay_ns:
+            self.clock.set_timer(message, delay_ns)
+        else:
+            self._hear_cancel(message)
+
+    def _hear_cancel(self, message: Cancellation) -> None:
+        """Stop a call whose caller needs no answer, unless it is done with."""
+        visit = message.visit
+        self.record("cancel_heard", visit)
+        if visit.end is CallEnd.open and not visit.attempt.ended:
+            visit.is_canceled = True
+            visit.attempt.drop_effect()
+            self.stop_visit(visit)
+
+    @abstractmethod
+    def stop_visit(self, visit: Visit) -> None:
+        """Stop a call that was canceled, wherever it is."""
+
+    def end_unanswered(self, visit: Visit) -> None:
+        """End a call whose caller needs no answer."""
+        visit.how, visit.end = CUT, CallEnd.cut
+        attempt = visit.attempt
+        if visit.call is not None and self.around.calls is not None:
+            self.around.calls.over(visit.call, visit.end, self.clock.now_ns)
+        self._open.pop(attempt, None)
+        attempt.callbacks = None
+        if not attempt.ended:
+            self._over(visit, CUT)
 
     # Answers.
 
@@ -147,6 +190,7 @@ class Receiver(ABC):
         if visit.call is not None and self.around.calls is not None:
             self.around.calls.over(visit.call, visit.end, now_ns)
         attempt.callbacks = None
+        self._open.pop(attempt, None)
         if attempt.ended:
             return
         how = visit.how
@@ -154,7 +198,7 @@ class Receiver(ABC):
         assert host is not None  # noqa: S101  # it has not ended, so it has one
         if host.strike is not None and how != DIED:
             how = DIED
-            if not attempt.given_up:
+            if attempt.is_to_blame:
                 attempt.blame = Cause.crash_after_effect if attempt.effect_done else Cause.timeout
         attempt.failure = visit.answer
         self._over(visit, how)
@@ -265,6 +309,9 @@ class Service(Receiver):
         if self.around.recorder is not None:
             tokens = None if bucket is None else bucket.whole(self.clock.now_ns)
             self.record("arrived", visit, (len(self.waiting), self.in_progress, tokens))
+        if visit.is_canceled:
+            self._drop(visit)  # the message was faster
+            return
         if bucket is not None:
             wait_ns = bucket.take(self.clock.now_ns)
             if wait_ns:
@@ -349,6 +396,20 @@ class Service(Receiver):
                 self._begin(visit)
         self._admits = False
 
+    def stop_visit(self, visit: Visit) -> None:
+        """Let a call that waits leave the queue, or stop the work on it; one on its way is dropped as it arrives."""
+        if visit.waits:
+            self.waiting.leave(visit)
+            self._waits_no_more(visit)
+            self._drop(visit)
+        elif visit.began_ns != NEVER:
+            self.stop_work(visit)
+            self.in_progress -= 1
+            self.record("work_end", visit, (CallEnd.cut.name,))
+            if self.waiting.count:
+                self._admit()
+            self.end_unanswered(visit)
+
     def _drop(self, visit: Visit) -> None:
         self.record("dropped", visit)
         visit.end, visit.how = CallEnd.dropped, THREW
@@ -384,6 +445,14 @@ class Service(Receiver):
     @abstractmethod
     def work(self, visit: Visit, others: int) -> None:
         """Work on a call, beside so many others; `finish` is called at the end, unless it never ends."""
+
+    def stop_work(self, visit: Visit) -> None:
+        """Stop the work on a call: nothing of it comes any more."""
+        if visit.callbacks is not None:
+            self.clock.call_off(visit)
+        if visit.alarm is not None:
+            visit.alarm.cancel()
+            visit.alarm = None
 
     def finish(self, visit: Visit, how: End, end: CallEnd, answer: Failure | None = None) -> None:
         """End the work on a call: free its server, let the next one begin, and answer."""

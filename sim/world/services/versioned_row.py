@@ -2,7 +2,8 @@
 
 A write with an old version fails (`conflict`). Each of the two takes `network.request` to the row and `network.reply`
 back; the row itself takes no time. So an attempt has four legs: stream `network.request@NAME` or `network.reply@NAME`,
-entity the request, index twice the attempt's number for the read and one more for the write.
+entity the request, index twice the attempt's number for the read and one more for the write. A call that is canceled
+before its write has come does not write.
 
 After M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015, whose simulation has such a row.
 """
@@ -52,13 +53,19 @@ class VersionedRowService(Receiver):
         visit.writes = True
         self.go(self.way_there, visit, self.arrive_callbacks)
 
+    def stop_visit(self, visit: Visit) -> None:
+        """Stop a call that has not written: what it has on its way does not come."""
+        if visit.callbacks is not None:
+            self.clock.call_off(visit)
+        self.end_unanswered(visit)
+
     def _write(self, visit: Visit) -> None:
         attempt, fits = visit.attempt, visit.seen == self.version
         self.record("write_back", visit, (visit.seen, self.version))
         if fits:
             self.version += 1
             visit.outcome = SUCCESS
-            if not attempt.given_up:
+            if attempt.is_to_blame:
                 attempt.blame = BLAME[SUCCESS]
             self.apply(visit, None)
             visit.how, visit.end = RETURNED, CallEnd.success

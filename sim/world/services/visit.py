@@ -31,6 +31,7 @@ class Visit:
         "end",
         "how",
         "id",
+        "is_canceled",
         "number",
         "outcome",
         "priority",
@@ -54,7 +55,7 @@ class Visit:
         self.waits = False
         """Whether it waits for a server."""
         self.alarm: Alarm | None = None
-        """What ends its wait."""
+        """What ends its wait; during its work, what else is to come but its end."""
         self.began_ns = NEVER
         self.outcome: AttemptOutcome | None = None
         """What the world has in store for the work; None before it starts."""
@@ -62,6 +63,8 @@ class Visit:
         """Whether it has calls of its own to make at the end of its latency."""
         self.effect_at_end = False
         """Whether its effect comes as the work ends."""
+        self.is_canceled = False
+        """Whether the service has heard that its caller needs no answer."""
         self.seen = NEVER
         """The version that it has read."""
         self.writes = False
@@ -72,3 +75,14 @@ class Visit:
         """How it went."""
         self.answer: Failure | None = None
         """What the error says that it is answered with, if it says anything."""
+
+
+class Cancellation:
+    """A message on its way to a service: the caller of a visit needs no answer."""
+
+    __slots__ = ("callbacks", "visit")
+    _ok = True
+
+    def __init__(self, visit: Visit, callbacks: Any) -> None:
+        self.visit = visit
+        self.callbacks = callbacks

@@ -37,6 +37,7 @@ from sim.history.vocabulary import (
     THREW,
     Cause,
 )
+from sim.kernel.alarm import Alarm
 from sim.kernel.choices import WORLD, owned
 from sim.kernel.durations import RUNAWAY_NS
 from sim.world.attempt import BLAME
@@ -62,8 +63,21 @@ CALL_OTHERS: Final = frozenset({SUCCESS, ACK_LOST, LOST_CONTACT})
 class Layer(Protocol):
     """A call that a service makes in the course of its work."""
 
-    def call(self, visit: Visit, done: Callable[[bool], None]) -> None:
-        """Call for one visit; `done` is told whether the call succeeded, once."""
+    def call(self, visit: Visit, done: Callable[[bool], None]) -> GivesUp:
+        """Call for one visit; `done` is told whether the call succeeded, once, unless it is given up before."""
+        ...
+
+
+class GivesUp(Protocol):
+    """A call that a service makes, as the service can give it up."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        ...
+
+    def give_up(self) -> None:
+        """Wait for it no longer: what it has sent goes on."""
         ...
 
 
@@ -94,6 +108,10 @@ class QueueingService(Service):
         self._death = owned("death", name)
         self.layers: Sequence[Layer] = ()
         """Calls that the work makes, in their order."""
+        self._calling: dict[int, GivesUp] = {}
+        """The calls that are being made, by the number of the visit in whose work."""
+        self._effects_ahead: dict[int, _VisitEffect] = {}
+        """Effects that come before the end of the work, by the number of the visit."""
         self._worked_callbacks = (self._worked,)
         self._effect_callbacks = (self._effect,)
 
@@ -122,7 +140,7 @@ class QueueingService(Service):
             draw = partial(self._fates.draw, request, visit.number, clock.now_ns, self.weather)
             outcome, latency_ns, failure, by_key = self._keys.recall(request, clock.now_ns, draw)
         visit.outcome = outcome
-        if not attempt.given_up:
+        if attempt.is_to_blame:
             attempt.blame = BLAME[outcome]
         end_ns: int | None = None
         effect_ns: int | None = None
@@ -150,7 +168,8 @@ class QueueingService(Service):
             self.record("work", visit, (outcome, latency_ns, work_ns, due_ns, others, by_key))
         if effect_ns is not None and not visit.effect_at_end:
             if effect_ns:
-                clock.set_timer(_VisitEffect(visit, self._effect_callbacks), effect_ns)
+                self._effects_ahead[visit.id] = effect = _VisitEffect(visit, self._effect_callbacks)
+                clock.set_timer(effect, effect_ns)
             else:
                 self._apply(visit)
         if end_ns is None:
@@ -173,12 +192,30 @@ class QueueingService(Service):
         if visit.outcome == CRASH_AFTER_EFFECT:
             visit.how = DIED
             return effect_ns + round(moment * (work_ns - effect_ns)), effect_ns
-        self.clock.call_after(int(moment * work_ns), lambda: self._lose(visit))
+        visit.alarm = Alarm(self.clock, int(moment * work_ns), lambda: self._lose(visit))
         return work_ns, effect_ns
+
+    def stop_work(self, visit: Visit) -> None:
+        """Stop the work on a call: its calls of other services are given up, its key is free."""
+        super().stop_work(visit)
+        effect = self._effects_ahead.pop(visit.id, None)
+        if effect is not None:
+            self.clock.call_off(effect)
+        call = self._calling.pop(visit.id, None)
+        if call is not None:
+            call.give_up()
+        if self._keys is not None:
+            self._keys.let_go(visit.attempt, self.clock.now_ns)
+
+    def stop(self) -> None:
+        """End with the world."""
+        super().stop()
+        self._calling.clear()
+        self._effects_ahead.clear()
 
     def _lose(self, visit: Visit) -> None:
         """Let the caller lose contact with a call that goes on."""
-        attempt = visit.attempt
+        attempt, visit.alarm = visit.attempt, None
         if attempt.ended:
             return
         attempt.give_up(self.clock.now_ns)
@@ -189,6 +226,7 @@ class QueueingService(Service):
         attempt.host.attempt_lost()  # type: ignore[union-attr]  # it has not ended, so it has one
 
     def _effect(self, timer: _VisitEffect) -> None:
+        del self._effects_ahead[timer.visit.id]
         self._apply(timer.visit)
 
     def _apply(self, visit: Visit) -> None:
@@ -208,15 +246,18 @@ class QueueingService(Service):
             return
 
         def done(succeeded: bool) -> None:  # noqa: FBT001  # the one thing that it is told
+            self._calling.pop(visit.id, None)
             if succeeded:
                 self._call(visit, number + 1)
             else:
                 visit.effect_at_end = False
-                if not visit.attempt.given_up:
+                if visit.attempt.is_to_blame:
                     visit.attempt.blame = Cause.ack_lost
                 self._end(visit, THREW)
 
-        self.layers[number].call(visit, done)
+        call = self.layers[number].call(visit, done)
+        if not call.is_over:
+            self._calling[visit.id] = call
 
     def _end(self, visit: Visit, how: End) -> None:
         if visit.effect_at_end:

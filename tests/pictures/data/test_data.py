@@ -4,7 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from sim.pictures import data as room
 from sim.pictures.data.bars import attempts_data
 from sim.pictures.data.comparison import comparison_data
 from sim.pictures.data.delays import delays_data
-from sim.pictures.data.heat_map import heat_data
+from sim.pictures.data.heat_map import Edge, heat_data
 from sim.pictures.data.levels import Level, SweptCell, level
 from sim.pictures.data.over_time import CellOverTime, Shade, load_data, rejections_data, utilization_data
 from sim.pictures.data.pareto import pareto_data
@@ -76,6 +76,7 @@ def pictures(make_cell: Callable[..., Cell], found: list[Tried], make_pair: Make
         attempts_data([], "caption"),
         *sweep_data(swept, "caption").values(),
         heat_data(swept, "success.rate", "x", "y"),
+        replace(heat_data(swept, "success.rate", "x", "y"), boundary=(Edge((0.5, 0.5), (-0.5, 0.5)),)),
         metric_data(swept, "time_to_effect.p99", "y"),
         pareto_data(found, OBJECTIVES),
         load_data(over_time),
