@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sim.converters.answers import answer_of_status
 from sim.converters.converted import Converted, Policy
 from sim.converters.fields import Fields, Reading
-from sim.converters.formats.envoy import (
+from sim.converters.formats.envoy_words import (
     CONDITIONS,
     STATUS_CODES,
     answers_of,
