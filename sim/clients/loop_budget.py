@@ -107,7 +107,7 @@ def budget_of(client: Client, written: Any, name: str, scope: Scope | None) -> L
     address, cell = cell_of(client, "own.budget", BudgetOptions, written, name, scope, lambda one, _: budget_cell(one))
     found = client.held.get(address)
     if found is None:
-        found = LoopBudget(client, cell)
+        found = LoopBudget(client, cell.for_request())
         client.hold(address, found)
         client.budgets += (found,)
     assert isinstance(found, LoopBudget)  # noqa: S101  # the address says so

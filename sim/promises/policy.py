@@ -121,6 +121,12 @@ class WindowTerms:
     of_ns: int
     reserve: Fraction
     whole: bool = False
+    slots: int = 0
+    """0: the window slides."""
+    slot_rule: str = "finagle"
+    """Or `tower`."""
+    per_request: float | None = None
+    """The share of the budget that one request may use; None: all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
