@@ -21,6 +21,7 @@ import sim.cli
 from sim.api.run import run as simulate
 from sim.cli.exit_codes import BROKEN
 from sim.cli.main import COMMANDS, cli
+from sim.clients.policy.options import PolicyOptions
 from sim.converters.catalogue import FORMATS
 from sim.convex.platform import assumed
 from sim.experiment.plan import plan
@@ -154,7 +155,7 @@ def test_every_option_that_is_named_exists() -> None:
 
 def test_every_command_line_about_a_shipped_scenario_is_valid() -> None:
     lines = [code for code in CODE if code.startswith("retrysim ") and "scenarios/" in code]
-    assert len(lines) == 17
+    assert len(lines) == 18
     for line in lines:
         _, command, path, *words = shlex.split(line)
         options = dict(zip(words[::2], words[1::2], strict=True))
@@ -378,5 +379,16 @@ def test_the_formats_of_the_readme_are_those_that_there_are() -> None:
     assert rows == list(FORMATS)
 
 
+def test_the_policy_of_the_readme_is_the_one_that_is_shipped() -> None:
+    shipped = load(ROOT / "scenarios" / "policy.yaml")
+    assert parse(block_with("yaml", "kind: policy\n  attempts: 4  ")).retrier == shipped.retrier
+
+
+def test_the_table_of_a_policy_has_every_key() -> None:
+    chapter = CHAPTERS["A policy as data"]
+    keys = set(re.findall(r"`([a-z_]+)`", "".join(re.findall(r"^\| ([^|]*) \|", chapter, re.MULTILINE))))
+    assert keys == {field.alias or name for name, field in PolicyOptions.model_fields.items()}
+
+
 def test_every_block_is_looked_at() -> None:
-    assert Counter(kind for kind, _ in BLOCKS) == {"sh": 7, "yaml": 4, "python": 8, "text": 3, "json": 1}
+    assert Counter(kind for kind, _ in BLOCKS) == {"sh": 7, "yaml": 5, "python": 8, "text": 3, "json": 1}
