@@ -331,9 +331,9 @@ class Trying(ABC):
         self.waiting.clear()
 
     def _leave_entering(self) -> None:
-        """Let go of copies that have not passed their gates."""
+        """Let go of copies that have not passed their gates; none is to have the place that another one leaves."""
         entering, self.entering = self.entering, []
-        for passage in entering:
+        for passage in sorted(entering, key=lambda one: not one.waits_for_place):
             passage.leave(answered=False)
 
     @property

@@ -26,6 +26,7 @@ TIMEOUT: Final = "timeout"
 STREAMS: Final = {"u": "timeout", "u2": "timeout.second"}
 GOES_ON: Final = frozenset({What.begun, What.ended_at_start})
 ENDS: Final = frozenset({What.cut, What.over})
+AT_GATES: Final = frozenset({What.passed, What.waits, What.refused})
 
 
 @invariant()
@@ -178,5 +179,5 @@ def _comes_again(terms: PolicyTerms, tries: int, again: int) -> bool:
 
 
 def _is_sent(step: Step) -> bool:
-    """Tell whether a copy is on its way, at its gates or as a call."""
-    return step.what == What.called or (step.what in {What.passed, What.waits} and step.level == COPY)
+    """Tell whether a copy was sent, to its gates or as a call."""
+    return step.what == What.called or (step.what in AT_GATES and step.level == COPY)
