@@ -12,8 +12,9 @@ from sim.cli.errors import print_problems
 from sim.cli.exit_codes import INVALID_SCENARIO
 from sim.clients.policy.options import PolicyOptions
 from sim.converters.catalogue import FORMATS, guess
+from sim.converters.configurations import configuration_of
 from sim.converters.documents import open_document
-from sim.converters.losses import loss_lines
+from sim.converters.losses import Loss, loss_lines
 from sim.converters.scenarios import into_scenario, scenario_text
 from sim.converters.writing import CannotWrite
 from sim.scenario.cells import cells
@@ -43,7 +44,8 @@ def command(file: str, kind: str | None, wanted: str | None, into: str | None, p
 
     FILE is a configuration of gRPC, Envoy, Temporal and others; its kind is guessed from its keys. The scenario goes to
     stdout, and what could not be carried over to stderr, each field with its place. Without --into the action is a
-    placeholder. Exits with 3 if the file is wrong, or if the policy cannot be said in the configuration.
+    placeholder. With --to, stderr tells what a configuration needs and the policy does not say, such as the codes that
+    stand for a plain failure. Exits with 3 if the file is wrong, or if the policy cannot be said in the configuration.
     """
     if wanted is not None and (kind is not None or into is not None):
         raise click.UsageError("--to converts a scenario; it does not go with --from or --into")
@@ -74,12 +76,15 @@ def _scenario(file: str, kind: str | None, into: str | None, pick: str | None) -
     else:
         text, told = into_scenario(_bytes_of(into), into, policies)
     _check(text, into, file)
-    lines = loss_lines(converted.losses)
-    if lines:
-        click.echo("\n".join([f"not carried over as it is ({len(converted.losses)}):", *lines]), err=True)
+    _tell("not carried over as it is", converted.losses)
     for line in told:
         click.echo(f"{into}: {line}", err=True)
     return text
+
+
+def _tell(what: str, losses: Sequence[Loss]) -> None:
+    if losses:
+        click.echo("\n".join([f"{what} ({len(losses)}):", *loss_lines(losses)]), err=True)
 
 
 def _names(policies: Sequence[Policy]) -> str:
@@ -126,10 +131,16 @@ def _configuration(file: str, kind: str, pick: str | None) -> str:
         reason = f"'{choice.kind}' is code; only a policy can be written as a configuration"
         raise ScenarioError([_located(file, cell, (), reason)])
     try:
-        return FORMATS[kind].write(_policy_of(cell))
+        found = configuration_of(kind, _policy_of(cell))
     except CannotWrite as error:
         reason = f"cannot be written as {kind}: {error.reason}"
         raise ScenarioError([_located(file, cell, error.keys, reason)]) from None
+    places = [_located(file, cell, choice.keys, choice.why) for choice in found.choices]
+    _tell(
+        "chosen, since the policy does not say it",
+        [Loss(one.file, one.line, one.column, one.keys, one.reason) for one in places],
+    )
+    return found.text
 
 
 def _cell_names(made: Sequence[Cell]) -> str:

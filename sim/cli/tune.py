@@ -121,6 +121,8 @@ def _print(tuned: Tuned, printer: Printer) -> None:
     printer.verbatim("\npoint 1, to paste")
     for line in found.lines:
         printer.verbatim(f"  {line}")
+    for sentence in found.chosen:
+        printer.sentence(sentence)
 
 
 def _save(tuned: Tuned, folder: Path, *, pictures: bool, svg: bool) -> list[str]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 EVERY: Final = ("failed", "rejected", "conflict", "timed_out")
 """All answers that are no success and that a call was made for."""
+EVERYTHING: Final = (*EVERY, "refused")
+"""These, and what the caller's own breaker, bulkhead or rate limit answers."""
 
 _STATUS: Final = {409: "conflict", 429: "rejected"}
 _STATUS_OF: Final = {answer: code for code, answer in _STATUS.items()}

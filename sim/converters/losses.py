@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from sim.scenario.mistakes.problems import format_path
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sim.scenario.mistakes.problems import Path
 
 COLUMNS = 80
@@ -40,7 +42,7 @@ class Loss:
         return f"{place}{self.field}: {self.why}" if self.keys else f"{place}{self.why}"
 
 
-def loss_lines(losses: tuple[Loss, ...]) -> list[str]:
+def loss_lines(losses: Sequence[Loss]) -> list[str]:
     """Return the list for a terminal of 80 columns: the place and field of each loss, and below them what is lost."""
     lines = []
     for loss in losses:

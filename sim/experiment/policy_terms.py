@@ -15,8 +15,9 @@ from sim.clients.policy.breaker_options import USUAL_AT_LEAST, BreakerOptions
 from sim.clients.policy.formula_delay import FormulaDelay
 from sim.clients.policy.hedges import NEVER_AFTER, AfterPercentile
 from sim.clients.policy.options import HEDGE, RETRY, SHARED, PolicyOptions
-from sim.clients.policy.share_budgets import ActiveOptions, FailuresOptions, WindowOptions
+from sim.clients.policy.share_budgets import ActiveOptions, FailuresOptions
 from sim.clients.policy.token_budget import TokensOptions
+from sim.clients.policy.window_budget import WindowOptions
 from sim.experiment.work_terms import span_of
 from sim.kernel.durations import NS_PER_MS, NS_PER_S, parse_duration
 from sim.promises.policy import (
@@ -125,6 +126,8 @@ def _limits(options: PolicyOptions) -> dict[str, Any]:
         "pickup_ns": None if options.pickup is None else span_of(options.pickup.every),
         "redeliver_ns": None if redeliver is None else redeliver.after,
         "redeliver_from_end": redeliver is not None and redeliver.counted_from == "end",
+        "redeliver_at_most": None if redeliver is None else redeliver.at_most,
+        "redeliver_counts": redeliver is None or redeliver.counts,
     }
 
 
@@ -297,6 +300,9 @@ def _budget(options: Any) -> BudgetTerms:
                 of_ns=options.of,
                 reserve=rate * options.of / NS_PER_S,
                 whole=options.round == "down",
+                slots=options.slots or 0,
+                slot_rule=options.slot_rule,
+                per_request=options.per_request,
             )
         case ActiveOptions():
             return ActiveTerms(

@@ -121,6 +121,12 @@ class WindowTerms:
     of_ns: int
     reserve: Fraction
     whole: bool = False
+    slots: int = 0
+    """0: the window slides."""
+    slot_rule: str = "finagle"
+    """Or `tower`."""
+    per_request: float | None = None
+    """The share of the budget that one request may use; None: all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +232,8 @@ class PolicyTerms:
     """The least and the most from one look of a worker to the next."""
     redeliver_ns: int | None = None
     redeliver_from_end: bool = False
+    redeliver_at_most: int | None = None
+    redeliver_counts: bool = True
     budget: BudgetTerms | None = None
     breaker: BreakerTerms | None = None
     bulkhead: BulkheadTerms | None = None

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.converters.catalogue import FORMATS
+from sim.converters.configurations import ENDINGS as FILE_ENDINGS
+from sim.converters.configurations import configuration_of
+from sim.converters.configurations import format_of as format_of_preset
 from sim.converters.writing import CannotWrite
+from sim.scenario.mistakes.problems import format_path
 from sim.scenario.parts.retrier import preset_of
 from sim.tuning.typescript import code_lines, no_code, typescript
 
@@ -14,9 +18,7 @@ if TYPE_CHECKING:
     from sim.scenario.schema import Scenario
 
 POLICY: Final = "policy"
-_ALSO: Final = {"botocore": "aws"}
-"""Formats by the beginnings of the names of presets that do not begin with the name of their format."""
-ENDINGS: Final = (".ts", *(f"-{kind}.{ending}" for kind in FORMATS for ending in ("json", "yaml")))
+ENDINGS: Final = (".ts", *(f"-{kind}{ending}" for kind in FORMATS for ending in FILE_ENDINGS))
 """What names of files of pasted texts can end with."""
 
 
@@ -31,6 +33,8 @@ class Pasted:
     text: str
     lines: tuple[str, ...]
     """The lines that hold the parameters."""
+    chosen: tuple[str, ...] = ()
+    """Sentences: what the text says and the retrier does not."""
 
 
 def pasted(scenario: Scenario, about: str) -> Pasted | str:
@@ -52,25 +56,19 @@ def pasted(scenario: Scenario, about: str) -> Pasted | str:
             "the configuration of a library, if that can say it"
         )
     try:
-        text = FORMATS[kind].write(_policy(scenario))
+        found = configuration_of(kind, _policy(scenario))
     except CannotWrite as error:
         return f"no configuration of {FORMATS[kind].TITLE} to paste: {error}"
-    return Pasted(FORMATS[kind].TITLE, f"-{kind}{_ending(text)}", text, tuple(text.splitlines()))
+    chosen = tuple(f"chosen for {format_path(choice.keys)}: {choice.why}" for choice in found.choices)
+    return Pasted(found.title, f"-{kind}{found.ending}", found.text, tuple(found.text.splitlines()), chosen)
 
 
 def format_of(scenario: Scenario) -> str | None:
     """Return the format of configurations of the library whose preset a scenario's policy comes from, if it has one."""
     preset = preset_of(scenario.written.get("retrier"))
-    if preset is None:
-        return None
-    beginnings = {**{kind: kind for kind in FORMATS}, **_ALSO}
-    return next((kind for name, kind in beginnings.items() if f"{preset.name}-".startswith(f"{name}-")), None)
+    return None if preset is None else format_of_preset(preset)
 
 
 def _policy(scenario: Scenario) -> dict[str, Any]:
     policy: dict[str, Any] = scenario.retrier.options.model_dump(mode="json", exclude_defaults=True)
     return policy
-
-
-def _ending(text: str) -> str:
-    return ".json" if text[:1] in {"{", "["} else ".yaml"

@@ -143,6 +143,25 @@ def test_a_policy_is_printed_as_a_configuration_or_refused_with_its_place(run: R
         assert f": cannot be written as {kind}: " in result.stderr
 
 
+def test_what_is_chosen_for_a_preset_is_told_on_stderr_with_its_place(run: Run) -> None:
+    Path("preset.yaml").write_text("why: mine\nretrier: {kind: policy, preset: grpc-retry, attempts: 5}\n")
+    result = run("convert", "preset.yaml", "--to", "grpc")
+    assert (result.exit_code, '"maxAttempts": 5' in result.stdout) == (0, True)
+    assert result.stderr == (
+        "chosen, since the policy does not say it (1):\n"
+        "preset.yaml:2:10: retrier.retry_on\n"
+        "    a plain `failed` has no code of its own, so UNAVAILABLE stands for it;\n"
+        "    choose yours\n"
+    )
+
+
+def test_nothing_is_chosen_for_a_policy_with_codes(run: Run) -> None:
+    Path("codes.yaml").write_text("retrier: {kind: policy, preset: grpc-retry, retry_on: [failed.internal]}\n")
+    result = run("convert", "codes.yaml", "--to", "grpc")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert '"INTERNAL"' in result.stdout
+
+
 def test_there_and_back_gives_the_same_configuration(run: Run) -> None:
     Path("a.yaml").write_text(run("convert", "temporal.json").stdout)
     first = run("convert", "a.yaml", "--to", "temporal").stdout

@@ -8,6 +8,7 @@ import pytest
 from click.testing import Result
 
 from sim.cli.tune import FILES
+from sim.scenario.load import load
 
 Run = Callable[..., Result]
 TUNED = Path("results/tune-tuned")
@@ -110,3 +111,48 @@ def test_a_retrier_of_ones_own_is_searched_and_its_points_say_how_to_run(run: Ru
 
 def test_svg_without_plots_is_a_wrong_command_line(run: Run) -> None:
     assert run("tune", "tune.yaml", "--svg", "--no-plots").exit_code == 2
+
+
+PRESETS = """\
+seed: 3
+requests: {{count: 200}}
+action: {{latency: {{constant: 20ms}}, outcomes: {{fail: 0.2}}}}
+retrier: {{kind: policy, preset: {preset}}}
+tune:
+  search: {{{search}}}
+  constraints: [success.rate >= 50%]
+  objectives: [amplification]
+  budget: {{candidates: 3, finalists: 2}}
+"""
+INITIAL = "retrier.delay.exponential.initial: {from: 10ms, to: 1s}"
+
+
+@pytest.mark.parametrize(
+    ("preset", "search", "file", "told"),
+    [
+        ("grpc-retry", f"retrier.attempts: [2, 3, 5], {INITIAL}", "point-1-grpc.json", "retry_on: a plain `failed`"),
+        ("envoy", f"retrier.attempts: [2, 4], {INITIAL}", "point-1-envoy.yaml", "retry_on: a plain `failed`"),
+        ("botocore-standard-1.44", "retrier.attempts: [2, 3, 6]", "point-1-aws.ini", ""),
+        ("botocore-standard-1.43", "retrier.attempts: [2, 3, 6]", "point-1-aws.ini", "delay: botocore has these"),
+    ],
+)
+def test_a_point_of_a_preset_is_a_configuration_of_its_library_and_a_scenario_that_gives_it(
+    run: Run, preset: str, search: str, file: str, told: str
+) -> None:
+    Path("preset.yaml").write_text(PRESETS.format(preset=preset, search=search))
+    found = run("tune", "preset.yaml", "--no-plots", "--out", "found")
+    text = Path("found", file).read_text()
+    params = json.loads(Path("found/tune.json").read_text())["finalists"][0]["params"]
+    kind = file.removeprefix("point-1-").partition(".")[0]
+    pasted = found.stdout.partition("point 1, to paste\n")[2]
+    assert (found.exit_code, pasted.startswith("".join(f"  {line}\n" for line in text.splitlines()))) == (0, True)
+    assert (f"chosen for {told}" in pasted) if told else ("chosen for" not in pasted)
+    assert run("convert", "found/point-1.yaml", "--to", kind).stdout == text
+    back = run("convert", f"found/{file}", "--from", kind).stdout
+    assert load(from_text(back)).retrier.options.attempts == params["retrier.attempts"]
+    assert run("run", "found/point-1.yaml", "--no-plots").exit_code == 0
+
+
+def from_text(text: str) -> Path:
+    Path("back.yaml").write_text(text)
+    return Path("back.yaml")

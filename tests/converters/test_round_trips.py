@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sim.converters.catalogue import FORMATS
 from sim.converters.documents import read_document
-from sim.converters.formats.envoy import CONDITIONS
+from sim.converters.formats.envoy_words import CONDITIONS
 from sim.converters.formats.grpc import CODES
 from sim.converters.same import canonical
 from sim.converters.units import GO, PROTO, TIME_SPAN

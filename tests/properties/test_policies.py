@@ -12,6 +12,9 @@ from sim.scenario.schema import Scenario
 from sim.testing.histories import simulated
 from sim.testing.policies import policy_worlds
 
+WITHOUT_SHRINKING = (Phase.explicit, Phase.generate)
+"""A world that breaks something is small, and making it smaller would take minutes."""
+
 
 def broken_in(tree: dict[str, Any]) -> list[str]:
     """Return what a world breaks; nothing if its policy is refused, as keys may not fit together."""
@@ -31,14 +34,14 @@ def scenario_of(tree: dict[str, Any]) -> Scenario | None:
         return None
 
 
-@settings(max_examples=40, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, phases=WITHOUT_SHRINKING, suppress_health_check=list(HealthCheck))
 @given(policy_worlds())
 def test_a_policy_does_what_it_states(tree: dict[str, Any]) -> None:
     assert broken_in(tree) == []
 
 
 @pytest.mark.slow
-@settings(max_examples=3000, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3000, phases=WITHOUT_SHRINKING, suppress_health_check=list(HealthCheck))
 @given(policy_worlds())
 def test_thousands_of_policies_do_what_they_state(tree: dict[str, Any]) -> None:
     assert broken_in(tree) == []

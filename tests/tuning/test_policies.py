@@ -117,6 +117,19 @@ def test_a_preset_comes_as_the_configuration_of_its_library() -> None:
     assert '"Delay": "00:00:00.5000000"' in found.text
 
 
+def test_what_a_configuration_says_beyond_the_preset_is_told() -> None:
+    found = pasted(parse("retrier: {kind: policy, preset: grpc-retry, retry_on: [failed, failed.internal]}"), "a test")
+    assert isinstance(found, Pasted)
+    assert '"UNAVAILABLE"' in found.text
+    assert [one.startswith("chosen for retry_on: a plain `failed`") for one in found.chosen] == [True]
+
+
+def test_a_preset_of_a_library_without_configurations_says_how_to_write_one() -> None:
+    found = pasted(parse("retrier: stamina"), "a test")
+    assert isinstance(found, str)
+    assert "--to FORMAT" in found
+
+
 def test_a_preset_beyond_its_librarys_configuration_says_so() -> None:
     found = pasted(parse("retrier: {kind: policy, preset: polly-constant, pickup: {every: {constant: 1s}}}"), "a test")
     assert isinstance(found, str)

@@ -12,9 +12,11 @@ from sim.clients.policy.call import Call
 from sim.clients.policy.gates import Bulkhead, CallerRateLimit
 from sim.clients.policy.machine import Run
 from sim.clients.policy.passage import Passage
-from sim.clients.policy.share_budgets import ActiveBudget, WindowBudget, _Recent
+from sim.clients.policy.share_budgets import ActiveBudget
 from sim.clients.policy.spent import Spent
 from sim.clients.policy.token_budget import TokenBudget
+from sim.clients.policy.trying import Trying
+from sim.clients.policy.window_budget import Recent, WindowBudget, _OfOneRequest, _Slots
 from sim.contracts.catalogue import POLICY
 from sim.retriers import policy as policy_retrier
 from sim.scenario.load import from_dict
@@ -28,6 +30,14 @@ POLICIES: dict[str, dict[str, Any]] = {
     "jittered": {"attempts": 4, "delay": JITTERED},
     "decorrelated": {"attempts": 4, "delay": {"decorrelated": {"base": "5ms", "cap": "40ms"}}},
     "tokens": {**RETRIES, "budget": {"tokens": {"capacity": 3, "cost": 1, "on_success": 0.5}}},
+    "slots": {
+        **RETRIES,
+        "budget": {"window": {"share": 0.3, "of": "100ms", "at_least": "10/s", "slots": 5, "slot_rule": "tower"}},
+    },
+    "a fifth": {
+        **RETRIES,
+        "budget": {"window": {"share": 0.4, "of": "200ms", "at_least": "20/s", "slots": 5, "per_request": 0.2}},
+    },
     "window": {**RETRIES, "budget": {"window": {"share": 0.3, "of": "100ms", "at_least": "10/s"}}},
     "active": {**RETRIES, "budget": {"active": {"share": 0.3, "at_least": 1}}},
     "breaker": {**RETRIES, "breaker": {"window": {"calls": 4}, "open": "50ms", "half_open": {"calls": 2}}},
@@ -69,12 +79,27 @@ BUGS: dict[str, tuple[str, str, list[Place]]] = {
     "what is as old as the window still counts": (
         "budgets-recounted",
         "window",
-        [(_Recent, "count", ("times[0] <= now_ns", "times[0] < now_ns - 10_000_000"))],
+        [(Recent, "count", ("times[0] <= now_ns", "times[0] < now_ns - 10_000_000"))],
     ),
     "a window allows a retry too many": (
         "budgets-recounted",
         "window",
-        [(WindowBudget, "allows", ("< self._allowed(now_ns)", "< self._allowed(now_ns) + self._rules.unit"))],
+        [(WindowBudget, "allows", ("< self._allowed(requests)", "< self._allowed(requests) + self._rules.unit"))],
+    ),
+    "an open slot never ends": (
+        "budgets-recounted",
+        "slots",
+        [(_Slots, "_come_to", ("if passed_ns < slot_ns:", "if passed_ns < 3 * slot_ns:"))],
+    ),
+    "slots in which nothing happened are forgotten": (
+        "budgets-recounted",
+        "slots",
+        [(_Slots, "_come_to", ("min(lengths - 1, self._rules.slots_kept)", "0"))],
+    ),
+    "one request has a retry too many": (
+        "budgets-recounted",
+        "a fifth",
+        [(_OfOneRequest, "allows", ("self._used < self._most", "self._used <= self._most"))],
     ),
     "a retry is in flight for ever": (
         "budgets-recounted",
@@ -144,17 +169,17 @@ BUGS: dict[str, tuple[str, str, list[Place]]] = {
     "a copy is sent after a final error": (
         "no-copy-after-answer",
         "next",
-        [(Run, "_answered", ("and judging.is_retried(self.rules, answer)", "and True"))],
+        [(Trying, "_answered", ("and judging.is_retried(self.rules, answer)", "and True"))],
     ),
     "the next copy goes too late": (
         "copies-as-stated",
         "hedge",
-        [(Run, "_plan_copy", ("Alarm(self.clock, after_ns,", "Alarm(self.clock, after_ns + 1,"))],
+        [(Trying, "_plan_copy", ("Alarm(self.clock, after_ns,", "Alarm(self.clock, after_ns + 1,"))],
     ),
     "a failure sends no copy": (
         "copies-as-stated",
         "next",
-        [(Run, "_answered", ('if hedge.at_failure == "next":', "if False:"))],
+        [(Trying, "_answered", ('if hedge.at_failure == "next":', "if False:"))],
     ),
     "a try has a copy too many": (
         "copies-as-stated",
@@ -256,7 +281,7 @@ BUGS: dict[str, tuple[str, str, list[Place]]] = {
         "again",
         [
             (
-                Run,
+                Trying,
                 "_deliver_again",
                 ("self.tries + self.deliveries >= self.rules.attempts", "self.tries >= self.rules.attempts"),
             )
@@ -265,7 +290,7 @@ BUGS: dict[str, tuple[str, str, list[Place]]] = {
     "a delivery comes at once": (
         "deliveries-on-time",
         "again",
-        [(Run, "_plan_delivery", ("since_ns + self.rules.redeliver_ns", "since_ns + self.rules.redeliver_ns // 2"))],
+        [(Trying, "_plan_delivery", ("since_ns + self.rules.redeliver_ns", "since_ns + self.rules.redeliver_ns // 2"))],
     ),
     "a counter of its own is shared": (
         "reasons-in-order",

@@ -53,6 +53,10 @@ class Budget(ABC):
             raise InternalError("a retry went that its budget does not allow")
         return 0
 
+    def for_request(self) -> Budget:
+        """Return what one request asks: the budget itself unless it bounds each request, too."""
+        return self
+
     def request_started(self, now_ns: int) -> None:
         """Note that a request begins."""
         self._step(now_ns)

@@ -21,13 +21,11 @@ from sim.clients.policy.share_budgets import (
     ActiveOptions,
     EncodedActive,
     EncodedFailures,
-    EncodedWindow,
     FailuresBudget,
     FailuresOptions,
-    WindowBudget,
-    WindowOptions,
 )
 from sim.clients.policy.token_budget import EncodedTokens, TokenBudget, TokensOptions
+from sim.clients.policy.window_budget import EncodedWindow, WindowBudget, WindowOptions
 from sim.options.single_key import SingleKey
 
 __all__ = ["Budget", "BudgetOptions", "EncodedBudget", "Level", "budget_cell", "cell_of"]

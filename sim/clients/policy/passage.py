@@ -85,6 +85,11 @@ class Passage:
         """Whether it waits at a gate."""
         return self._waits
 
+    @property
+    def waits_for_place(self) -> bool:
+        """Whether it waits at a bulkhead."""
+        return self._waits and self._gates[self._at] == Gate.bulkhead
+
     def go_on(self) -> None:
         """Pass one gate after the other until one lets it wait or refuses it."""
         if self._is_over:

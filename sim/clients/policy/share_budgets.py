@@ -1,6 +1,5 @@
-"""Budgets that compare retries or failures with requests: `window`, `active` and `failures`.
+"""Budgets that compare retries or failures with requests: `active` and `failures`; `window_budget` is the third.
 
-    window      a retry may go while    retries in (now - of, now] < share * requests started in it + at_least * of
     active      a retry may go while    retries in flight < at_least, or < share * requests in flight
     failures    a retry may go while    failed calls <= share * requests started, in (now - of, now] or for life
 
@@ -12,86 +11,21 @@ The budgets of `window` and `active` can round the number of retries down (`roun
 is 1 retry instead of 2.
 """
 
-from collections import deque
-from fractions import Fraction
-from math import lcm
-from typing import Annotated, Final, Literal, NamedTuple, Self
+from typing import Annotated, Final, NamedTuple, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.clients.policy.answers import ScopeField
 from sim.clients.policy.budget_cell import Budget, Level
-from sim.kernel.durations import NS_PER_S, format_duration
+from sim.clients.policy.window_budget import FOR_LIFE, Recent, Rounding
+from sim.kernel.durations import format_duration
 from sim.kernel.errors import InternalError
-from sim.options.model import DURATION_PATTERN, DurationNs, Options, Rate
-from sim.options.percentage import PercentOrRatio, PercentOrShare, exact
+from sim.options.model import DURATION_PATTERN, DurationNs, Options
+from sim.options.percentage import PercentOrShare, exact
 
-LARGEST_DENOMINATOR: Final = 10**12
-"""Of a rate a second: one written per hour is met exactly, although it is kept as a float."""
-FOR_LIFE: Final = -1
-"""In place of an encoded length of a window."""
 LIFE: Final = "life"
 MOST_RETRIES: Final = 10_000_000
-
-Rounding = Annotated[
-    Literal["none", "down"],
-    Field(description="Whether the number of retries that may go is rounded down to a whole one."),
-]
-
-
-class EncodedWindow(NamedTuple):
-    """Retries may go while `unit * retries < requests * per_request + reserve`, with the right side cut if `whole`."""
-
-    of_ns: int
-    unit: int
-    per_request: int
-    reserve: int
-    whole: int
-    """1 if the right side is rounded down to a multiple of `unit`."""
-
-
-class WindowOptions(Options):
-    """Retries are a share of the requests of late, and a few more.
-
-    Finagle (`RetryBudget.scala`), Linkerd and tower (`tps_budget.rs`): 20 % of the requests of 10 s and 10 a second, of
-    one client, with `round: down`, for a retry needs the whole of its cost. They count requests and retries alike in 10
-    slots of `of` instead of sliding, and cut the cost of a retry to a whole number (1000 / 0.3 in Finagle, 1 / 0.3 in
-    tower); neither is modeled. Kubernetes Gateway API (`BackendTrafficPolicy`): `budget.percent` and `interval` are
-    share and `of`, `minRetryRate` is `at_least`.
-    """
-
-    share: PercentOrRatio = Field(default=0.2, description="Retries for each request; may exceed 1.")
-    of: Annotated[DurationNs, Field(gt=0)] = Field(
-        default=10 * NS_PER_S,
-        description="How far back requests and retries count.",
-        json_schema_extra={"default": "10s"},
-    )
-    at_least: Rate | None = Field(
-        default=None, description="Retries on top of the share, such as 10/s; none if left out."
-    )
-    round: Rounding = "none"
-    scope: ScopeField = None
-
-    @model_validator(mode="after")
-    def _can_allow(self) -> Self:
-        if not self.share and self.at_least is None:
-            raise ValueError("a share of 0 without at_least never allows a retry")
-        return self
-
-    def encoded(self) -> EncodedWindow:
-        """Return the whole numbers that a cell runs from."""
-        share = exact(self.share)
-        rate = Fraction(self.at_least or 0).limit_denominator(LARGEST_DENOMINATOR)
-        reserve = rate * self.of / NS_PER_S
-        unit = lcm(share.denominator, reserve.denominator)
-        return EncodedWindow(
-            of_ns=self.of,
-            unit=unit,
-            per_request=int(share * unit),
-            reserve=int(reserve * unit),
-            whole=int(self.round == "down"),
-        )
 
 
 class EncodedActive(NamedTuple):
@@ -188,72 +122,6 @@ class FailuresOptions(Options):
         return EncodedFailures(FOR_LIFE if self.of is None else self.of, share.denominator, share.numerator)
 
 
-class _Recent:
-    """How many things happened within a span up to now, or at all."""
-
-    __slots__ = ("_of_ns", "_times", "_total")
-
-    def __init__(self, of_ns: int) -> None:
-        self._of_ns = of_ns
-        self._times: deque[int] = deque()
-        self._total = 0
-
-    def add(self, now_ns: int) -> None:
-        """Count one that happens now."""
-        if self._of_ns == FOR_LIFE:
-            self._total += 1
-        else:
-            self._times.append(now_ns)
-
-    def count(self, now_ns: int) -> int:
-        """Return how many happened in (now - of, now]."""
-        if self._of_ns == FOR_LIFE:
-            return self._total
-        times = self._times
-        while times and times[0] <= now_ns - self._of_ns:
-            times.popleft()
-        return len(times)
-
-
-class WindowBudget(Budget):
-    """Retries and requests of a span of time."""
-
-    __slots__ = ("_requests", "_retries", "_rules")
-
-    def __init__(self, rules: EncodedWindow) -> None:
-        super().__init__()
-        self._rules = rules
-        self._requests = _Recent(rules.of_ns)
-        self._retries = _Recent(rules.of_ns)
-
-    def request_started(self, now_ns: int) -> None:
-        """Count a request."""
-        self._step(now_ns)
-        self._requests.add(now_ns)
-
-    def allows(self, now_ns: int, kind: str) -> bool:
-        """Whether there are fewer retries than the share and the reserve."""
-        del kind
-        self._step(now_ns)
-        return self._rules.unit * self._retries.count(now_ns) < self._allowed(now_ns)
-
-    def take(self, now_ns: int, kind: str) -> int:
-        """Count a retry."""
-        super().take(now_ns, kind)
-        self._retries.add(now_ns)
-        return 0
-
-    def level(self, now_ns: int) -> Level:
-        """Return the retries of the window and how many it may have."""
-        self._step(now_ns)
-        return Level(self._retries.count(now_ns), self._allowed(now_ns) / self._rules.unit, "retries")
-
-    def _allowed(self, now_ns: int) -> int:
-        rules = self._rules
-        allowed = self._requests.count(now_ns) * rules.per_request + rules.reserve
-        return allowed - allowed % rules.unit if rules.whole else allowed
-
-
 class ActiveBudget(Budget):
     """Requests in flight, and retries asleep and in flight.
 
@@ -343,8 +211,8 @@ class FailuresBudget(Budget):
     def __init__(self, rules: EncodedFailures) -> None:
         super().__init__()
         self._rules = rules
-        self._requests = _Recent(rules.of_ns)
-        self._failed = _Recent(rules.of_ns)
+        self._requests = Recent(rules.of_ns)
+        self._failed = Recent(rules.of_ns)
 
     def request_started(self, now_ns: int) -> None:
         """Count a request."""

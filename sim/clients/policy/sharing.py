@@ -41,7 +41,7 @@ def shared_parts(run: Party) -> Shared:
             cell = make(rules, run, address)
         else:
             cell = run.around.cells.at(address, partial(make, rules, run))
-        setattr(found, _SLOTS.get(part, part), cell)
+        setattr(found, _SLOTS.get(part, part), cell.for_request() if part == "budget" else cell)
     return found
 
 

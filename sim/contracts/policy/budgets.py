@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
 from collections import deque
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -41,6 +43,14 @@ class _Recount:
 
     def requested(self, t_ns: int) -> None:
         """A request begins."""
+
+    def asked(self, t_ns: int) -> None:
+        """A retry or a copy asks whether it may go."""
+
+    def most_of_one(self, t_ns: int) -> int | None:
+        """Return how many retries and copies a request may have that begins; None if all that others leave it."""
+        del t_ns
+        return None
 
     def ended(self, t_ns: int) -> None:
         """A request is over."""
@@ -137,24 +147,59 @@ class _Times:
 
 
 class _Window(_Recount):
+    """Every request and retry with its instant; slots are told from the instants at which they began."""
+
     def __init__(self, terms: WindowTerms) -> None:
         self._terms = terms
-        self._requests, self._retries = _Times(terms.of_ns), _Times(terms.of_ns)
+        self._requests: list[int] = []
+        self._retries: list[int] = []
+        self._slots: list[tuple[int, bool]] = []
+        """Where slots began, the latest last, and whether anything could happen in them."""
+
+    def asked(self, t_ns: int) -> None:
+        terms = self._terms
+        if not terms.slots:
+            return
+        if not self._slots:
+            self._slots.append((t_ns, True))
+        lengths = Fraction((t_ns - self._slots[-1][0]) * terms.slots, terms.of_ns)
+        if lengths >= 1:
+            begun = math.ceil(lengths) if terms.slot_rule == "tower" else math.floor(lengths)
+            self._slots += [(t_ns, False)] * min(begun - 1, terms.slots + 1) + [(t_ns, True)]
 
     def requested(self, t_ns: int) -> None:
-        self._requests.add(t_ns)
+        self.asked(t_ns)
+        self._requests.append(t_ns)
 
     def pay(self, t_ns: int, kind: str) -> Fraction:
         del kind
-        self._retries.add(t_ns)
+        self.asked(t_ns)
+        self._retries.append(t_ns)
         return Fraction(0)
+
+    def _since_ns(self, t_ns: int) -> int:
+        """Return the first instant that counts."""
+        if not self._terms.slots:
+            return t_ns - self._terms.of_ns + 1
+        counting = self._terms.slots + (self._terms.slot_rule == "tower")
+        return next((began_ns for began_ns, is_real in self._slots[-counting:] if is_real), t_ns)
+
+    def _most(self, t_ns: int) -> tuple[Fraction, int]:
+        since_ns = self._since_ns(t_ns)
+        requests, retries = (len(times) - bisect_left(times, since_ns) for times in (self._requests, self._retries))
+        most = requests * self._terms.share + self._terms.reserve
+        return Fraction(most // 1) if self._terms.whole else most, retries
 
     def level(self, t_ns: int, kind: str) -> Level:
         del kind
-        most = self._requests.count(t_ns) * self._terms.share + self._terms.reserve
-        most = Fraction(most // 1) if self._terms.whole else most
-        retries = self._retries.count(t_ns)
+        most, retries = self._most(t_ns)
         return Level(retries < most, retries, float(most), "retries")
+
+    def most_of_one(self, t_ns: int) -> int | None:
+        if self._terms.per_request is None:
+            return None
+        most, retries = self._most(t_ns)
+        return max(math.ceil(self._terms.per_request * math.floor(most - retries)), 0)
 
 
 class _Active(_Recount):
@@ -221,24 +266,30 @@ class _Payer:
         self.budget = budget
         self._pays_at_start = pays_at_start
         self._retries = 0
+        self._most: int | None = None
+        """How many retries and copies it may have; None if all that others leave it."""
+        self._used = 0
         self._paid = Fraction(0)
         self._sleeps = False
         self._flying: set[int] = set()
 
-    def take(self, step: Step) -> Level | None:  # noqa: C901  # one branch a kind of step
+    def take(self, step: Step) -> Level | None:  # noqa: C901, PLR0912  # one branch a kind of step
         """Count a step; return what the budget has, if the step is a decision about it."""
         budget, t_ns, found = self.budget, step.t_ns, None
         match step.what:
             case What.asked:
                 budget.requested(t_ns)
+                self._most = budget.most_of_one(t_ns)
             case What.sent:
-                found = budget.level(t_ns, step.paid)
-                self._paid = budget.pay(t_ns, step.paid)
-            case What.unsent | What.ended_at_start:
+                found = self._ask(t_ns, step.paid)
+                self._pay(t_ns, step.paid)
+            case What.unsent:
+                found = self._ask(t_ns, step.paid)
+            case What.ended_at_start:
                 found = budget.level(t_ns, step.paid)
             case What.begun if step.number > 1 and self._pays_at_start:
                 found = budget.level(t_ns, step.paid)
-                self._paid = budget.pay(t_ns, step.paid)
+                self._pay(t_ns, step.paid)
             case What.called if step.retry and step.attempt is not None:
                 self._wake()
                 self._flying.add(step.attempt.number)
@@ -252,8 +303,9 @@ class _Payer:
             case What.failed:
                 self._wake()
             case What.decided:
-                found = budget.level(t_ns, step.kind)
-                self._decided(step)
+                if isinstance(step.event, Decided) and step.event.reason in {RETRY, BUDGET}:
+                    found = self._ask(t_ns, step.kind)
+                    self._decided(step)
             case What.succeeded:
                 budget.succeeded(t_ns, retried=self._retries > 0 or self._paid > 0, paid=self._paid)
             case What.over:
@@ -261,13 +313,23 @@ class _Payer:
                 budget.ended(t_ns)
         return found
 
+    def _ask(self, t_ns: int, kind: str) -> Level:
+        if self._most is not None and self._used >= self._most:
+            return Level(allows=False, have=self._used, of=self._most, unit="retries of one request")
+        self.budget.asked(t_ns)
+        return self.budget.level(t_ns, kind)
+
+    def _pay(self, t_ns: int, kind: str) -> None:
+        self._paid = self.budget.pay(t_ns, kind)
+        self._used += 1
+
     def _decided(self, step: Step) -> None:
         event = step.event
         if not isinstance(event, Decided) or event.reason != RETRY:
             return
         self._retries += 1
         if not self._pays_at_start:
-            self._paid = self.budget.pay(step.t_ns, step.kind)
+            self._pay(step.t_ns, step.kind)
         if event.wait_ns:
             self._sleeps = True
             self.budget.asleep(1)

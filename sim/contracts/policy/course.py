@@ -76,6 +76,11 @@ class _Passage:
         self.passed_ns: int | None = None
         """When it was behind the last one."""
 
+    @property
+    def waits_for_place(self) -> bool:
+        """Whether it waits at a bulkhead."""
+        return self.waits and self.gates[self.passed] == BULKHEAD
+
 
 class _Reader:
     """Reads the events of one request."""
@@ -111,7 +116,11 @@ class _Reader:
 
     def read(self) -> list[Step]:
         """Return the steps."""
+        hedge, unsent = self.run.terms.hedge, False
         for _, event in self.events:
+            late, unsent = unsent, isinstance(event, policy_events.Decided) and event.moment == policy_events.AT_COPY
+            if late and hedge is not None and hedge.at_failure == "delay":
+                continue
             if isinstance(event, policy_events.Decided) and event.moment == policy_events.AT_ANSWER:
                 self._enders.add((event.attempt, event.t_ns))
         for place, (at, event) in enumerate(self.events):
@@ -330,7 +339,7 @@ class _Reader:
 
     def _leave_entering(self) -> None:
         entering, self._entering = self._entering, {}
-        for passage in entering.values():
+        for passage in sorted(entering.values(), key=lambda one: not one.waits_for_place):
             self._leave(passage)
 
     def _leave_copies(self) -> None:
@@ -371,6 +380,8 @@ class _Reader:
         match event.moment:
             case policy_events.AT_COPY:
                 self._step(What.unsent, paid=self._said)
+                if self._fails_without_copy():
+                    self._fail_late(self._following())  # type: ignore[arg-type]  # a decision
             case policy_events.AT_ANY_TIME:
                 self._step(What.cut)
                 self._stop()
@@ -380,13 +391,22 @@ class _Reader:
                 self._leave_early()
             case _:
                 if self._tries_now:
-                    # No call was in flight any more: the last answer counts, or that of a gate.
-                    final, hint_ns = self._answers.get(event.attempt, (False, -1))
-                    self._fail(event.answer, final=final, hint_ns=hint_ns)
+                    self._fail_late(event)
                 self._step(What.decided, number=self._tries, kind=self._said)
                 self._starts = event.reason == AGAIN
                 if not self._starts and not isinstance(self._following(), events.SleepStarted):
                     self._leave_early()
+
+    def _fails_without_copy(self) -> bool:
+        """Tell whether a try fails only now, as the copy that it has waited for is not sent."""
+        hedge, following = self.run.terms.hedge, self._following()
+        waits = hedge is not None and hedge.at_failure == "delay" and self._tries_now
+        return waits and isinstance(following, policy_events.Decided) and self._is_now(following)
+
+    def _fail_late(self, event: policy_events.Decided) -> None:
+        """Fail a try without a call in flight: the last answer counts, or that of a gate."""
+        final, hint_ns = self._answers.get(event.attempt, (False, -1))
+        self._fail(event.answer, final=final, hint_ns=hint_ns)
 
     def _leave_early(self) -> None:
         """Leave the gates of the request if they have a bulkhead: another has its place before the end is told."""

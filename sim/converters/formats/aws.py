@@ -20,8 +20,11 @@ from typing import TYPE_CHECKING, Any, Final
 from sim.converters.converted import Converted, Policy
 from sim.converters.delays import exponential
 from sim.converters.fields import Fields, Reading
+from sim.converters.nearest import Choice, Nearest
+from sim.converters.same import canonical
 from sim.converters.writing import Wanted, confirmed
 from sim.kernel.durations import NS_PER_MS, NS_PER_S
+from sim.retriers.presets import find
 
 if TYPE_CHECKING:
     from sim.converters.documents import Document
@@ -43,6 +46,18 @@ CANNOT: Final = {
     ),
     "cases": "the standard mode has one case, that of throttling; legacy has none",
 }
+
+
+_OF_OTHERS: Final = {
+    "botocore-legacy-dynamodb": ("legacy", "botocore has these delays for DynamoDB alone"),
+    "botocore-standard-1.43": (
+        "standard",
+        "botocore has these delays and this quota up to 1.43, other ones since 1.44",
+    ),
+    "botocore-standard-1.44-dynamodb": ("standard", "botocore has these delays for DynamoDB alone"),
+    "aws-sdk-js-standard": ("standard", "the SDK of JavaScript cuts these delays to whole ms, others do not"),
+}
+"""Presets whose laws belong to a service, a version or an SDK, and no file says which that is."""
 
 
 def fits(values: Mapping[str, Any]) -> bool:
@@ -136,6 +151,17 @@ def _standard(tries: int) -> dict[str, Any]:
             }
         },
     }
+
+
+def nearest(policy: Mapping[str, Any]) -> Nearest | None:
+    """Return the policy with the laws of its mode, if its own are those of one service, version or SDK."""
+    tree = canonical(policy)
+    tries = tree.get("attempts", 1)
+    for name, (mode, why) in _OF_OTHERS.items():
+        if isinstance(tries, int) and tree == canonical({**find(name).policy, "attempts": tries}):
+            made = _legacy(tries) if mode == "legacy" else _standard(tries)
+            return Nearest(made, (Choice(("delay",), f"{why}; the file has only the mode"),))
+    return None
 
 
 def write(policy: Mapping[str, Any]) -> str:

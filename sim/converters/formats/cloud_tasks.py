@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sim.converters.converted import Converted, Policy
 from sim.converters.delays import formula
 from sim.converters.fields import Fields, Reading
-from sim.converters.formats.envoy import snake
+from sim.converters.names import snake
 from sim.converters.units import AGE, PROTO, SECONDS
 from sim.converters.writing import Wanted, confirmed, json_text, put, time, yaml_text
 from sim.kernel.durations import NS_PER_MS, NS_PER_S, format_rate, parse_rate

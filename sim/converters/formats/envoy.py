@@ -17,20 +17,30 @@ priority of one Envoy, here to the client.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from sim.converters.answers import answer_of_status, status_of_answer
 from sim.converters.converted import Converted, Policy
-from sim.converters.delays import delayed, exponential
+from sim.converters.delays import delayed
 from sim.converters.fields import Fields, Reading, share_of
+from sim.converters.formats.envoy_text import text_of
+from sim.converters.formats.envoy_words import (
+    CONDITIONS,
+    PARALLEL,
+    answers_of,
+    envoy_delay,
+    is_allowed,
+    parallel_retries,
+    share_of_active,
+)
+from sim.converters.names import snake
+from sim.converters.nearest import UsualCodes
 from sim.converters.units import PROTO
-from sim.converters.writing import Wanted, confirmed, put, time, yaml_text
+from sim.converters.writing import Wanted, confirmed, time
 from sim.kernel.durations import NS_PER_MS, NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from sim.converters.documents import Document
     from sim.scenario.mistakes.problems import Path
@@ -39,26 +49,7 @@ TITLE: Final = "Envoy"
 ROUTE_TIMEOUT_NS: Final = 15 * NS_PER_S
 BASE_NS: Final = 25 * NS_PER_MS
 RETRIES: Final = 1
-PARALLEL: Final = 3
-CONDITIONS: Final[dict[str, tuple[str, ...]]] = {
-    "5xx": ("failed", "timed_out"),
-    "gateway-error": ("failed.gateway-error", "timed_out"),
-    "reset": ("failed.reset", "timed_out"),
-    "reset-before-request": ("failed.reset-before-request",),
-    "connect-failure": ("failed.connect-failure",),
-    "envoy-ratelimited": ("rejected",),
-    "retriable-4xx": ("conflict",),
-    "refused-stream": ("failed.refused-stream",),
-    "http3-post-connect-failure": ("failed.http3-post-connect-failure",),
-    "cancelled": ("failed.cancelled",),
-    "deadline-exceeded": ("timed_out",),
-    "internal": ("failed.internal",),
-    "resource-exhausted": ("rejected",),
-    "unavailable": ("failed.unavailable",),
-}
-"""What `retry_on` can name, and the answers that stand for it."""
-STATUS_CODES: Final = "retriable-status-codes"
-HEADERS: Final = "retriable-headers"
+USUAL: Final = UsualCodes("5xx stands", CONDITIONS["5xx"])
 _OF_POLICY: Final = {"retry_on", "num_retries", "retry_back_off", "per_try_timeout", "retriable_status_codes"}
 CANNOT: Final = {
     "attempts": "without conditions in `retry_on` Envoy makes no retry",
@@ -75,26 +66,6 @@ CANNOT: Final = {
     "retry_after": "only {obey: true, at_most, above: ignore} can be said, by the headers of rate-limited answers",
     "deadline": "the timeout of a route is hard and counts from the start; without one, `timeout: 0s` is written",
 }
-
-
-def snake(key: str) -> str:
-    """Return the name of a field of Protocol Buffers, which JSON may write in camel case."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).lower()
-
-
-def parallel_retries(most: int) -> dict[str, Any]:
-    """Return the budget of so many retries at a time, those that sleep included."""
-    return {"active": {"share": 0, "at_least": most, "sleeping": True}}
-
-
-def share_of_active(share: float, least: int) -> dict[str, Any]:
-    """Return the budget of a share of the requests in flight, cut to a whole number as Envoy does."""
-    return {"active": {"share": share, "at_least": least, "sleeping": True, "round": "down"}}
-
-
-def is_allowed(budget: Mapping[str, Any] | None) -> bool:
-    """Tell whether a budget ever allows a retry."""
-    return budget is None or bool(budget["active"]["share"] or budget["active"]["at_least"])
 
 
 def fits(values: Mapping[str, Any]) -> bool:
@@ -293,26 +264,6 @@ def _answers(policy: Fields) -> list[str]:
     return answers_of(policy, "retry_on", words, policy.items("retriable_status_codes"))
 
 
-def answers_of(policy: Fields, field: str, words: Sequence[str], codes: Sequence[tuple[Path, Any]]) -> list[str]:
-    """Return the answers for conditions and for a list of status codes, which holds only if a condition says so."""
-    answers: list[str] = []
-    for word in words:
-        if word in CONDITIONS:
-            answers += CONDITIONS[word]
-        elif word == HEADERS:
-            policy.note(field, "retriable-headers: headers are not modeled")
-        elif word != STATUS_CODES:
-            policy.note(field, f"'{word}' is no condition that Envoy knows, and it ignores it")
-    for path, code in codes:
-        if not isinstance(code, int) or isinstance(code, bool) or not 100 <= code <= 599:
-            policy.reading.wrong(path, "not a status code of HTTP, such as 503")
-        elif STATUS_CODES not in words:
-            policy.reading.lost(path, f"Envoy ignores it, since `{field}` does not name {STATUS_CODES}")
-        else:
-            answers.append(answer_of_status(code))
-    return list(dict.fromkeys(answers))
-
-
 def _delay(policy: Fields) -> Any:
     back_off = policy.below("retry_back_off")
     if back_off is None:
@@ -333,11 +284,6 @@ def _whole_ms(back_off: Fields, name: str, duration_ns: int) -> int:
     if whole_ns != duration_ns:
         back_off.note(name, f"Envoy counts in whole ms: {time(duration_ns)} is {time(whole_ns)}")
     return whole_ns
-
-
-def envoy_delay(base_ns: int, cap_ns: int) -> dict[str, Any]:
-    """Return the delays of Envoy, in whole ms below a bound that doubles."""
-    return exponential(base_ns, 2, cap_ns, jitter="full", floor="1ms")
 
 
 def _hint(policy: Fields) -> dict[str, Any] | None:
@@ -376,59 +322,4 @@ def _hedges(hedge: Fields, try_ns: int, deadline_ns: int) -> bool:
 def write(policy: Mapping[str, Any]) -> str:
     """Write a policy as a route and its cluster. Raises CannotWrite."""
     wanted = Wanted(policy)
-    deadline_ns = wanted.deadline_ns() or 0
-    action: dict[str, Any] = {"cluster": "backend", "timeout": put(PROTO, ("deadline",), deadline_ns)}
-    retry: dict[str, Any] = {}
-    conditions, codes = conditions_of(wanted.retry_on)
-    hedge = wanted.get("hedge")
-    attempts = wanted.attempts or 0
-    if attempts > 1 or hedge is not None:
-        retries = hedge.get("at_most") if isinstance(hedge, Mapping) else attempts - 1
-        retry = {"retry_on": ",".join(conditions), "num_retries": retries}
-        if codes:
-            retry["retriable_status_codes"] = codes
-        base_ns, cap_ns = (wanted.ns("delay", "exponential", key) for key in ("initial", "cap"))
-        if base_ns is not None and cap_ns is not None:
-            retry["retry_back_off"] = {
-                "base_interval": put(PROTO, ("delay",), base_ns),
-                "max_interval": put(PROTO, ("delay",), cap_ns),
-            }
-    try_ns = wanted.ns("hedge", "after") if hedge is not None else wanted.ns("timeout")
-    if try_ns is not None:
-        retry["per_try_timeout"] = put(PROTO, ("timeout",), try_ns)
-    if (most_ns := wanted.ns("retry_after", "at_most")) is not None:
-        headers = [{"name": "retry-after", "format": "SECONDS"}]
-        limited = {"reset_headers": headers, "max_interval": put(PROTO, ("retry_after", "at_most"), most_ns)}
-        retry["rate_limited_retry_back_off"] = limited
-    action["retry_policy"] = retry
-    if hedge is not None:
-        action["hedge_policy"] = {"hedge_on_per_try_timeout": True}
-    config = {"routes": [{"match": {"prefix": "/"}, "route": action}], **_clusters(wanted)}
-    return confirmed(wanted, yaml_text(config), read, TITLE, CANNOT)
-
-
-def conditions_of(answers: Sequence[str]) -> tuple[list[str], list[int]]:
-    """Return conditions and status codes that stand for answers: those whose own answers are all wanted."""
-    left = dict.fromkeys(answers)
-    conditions = []
-    for condition, own in CONDITIONS.items():
-        if set(own) <= set(answers) and set(own) & left.keys():
-            conditions.append(condition)
-            for answer in own:
-                left.pop(answer, None)
-    codes = [code for code in map(status_of_answer, left) if code is not None]
-    return [*conditions, *([STATUS_CODES] if codes else [])], codes
-
-
-def _clusters(wanted: Wanted) -> dict[str, Any]:
-    active = wanted.get("budget", "active")
-    if not isinstance(active, Mapping):
-        return {}
-    share, least = active.get("share", 0.2), active.get("at_least", PARALLEL)
-    if not share and least == PARALLEL:
-        return {}
-    threshold: dict[str, Any] = {"max_retries": least}
-    if share:
-        percent = {"value": round(share * 100, 9)} if isinstance(share, int | float) else {}
-        threshold = {"retry_budget": {"budget_percent": percent, "min_retry_concurrency": least}}
-    return {"clusters": [{"name": "backend", "circuit_breakers": {"thresholds": [threshold]}}]}
+    return confirmed(wanted, text_of(wanted), read, TITLE, CANNOT)

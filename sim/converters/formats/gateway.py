@@ -18,6 +18,7 @@ from sim.converters.answers import answer_of_status, status_of_answer
 from sim.converters.converted import Converted, Policy
 from sim.converters.delays import constant, delayed
 from sim.converters.fields import Fields, Reading, share_of
+from sim.converters.nearest import UsualCodes
 from sim.converters.units import GO
 from sim.converters.writing import Wanted, confirmed, put, time, yaml_text
 from sim.kernel.durations import NS_PER_S, UNITS_NS, format_rate, parse_rate
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 TITLE: Final = "Gateway API"
 ROUTES: Final = ("HTTPRoute", "GRPCRoute")
+USUAL: Final = UsualCodes("500, 502, 503 and 504 stand", tuple(f"failed.{code}" for code in (500, 502, 503, 504)))
 BUDGETS: Final = ("XBackendTrafficPolicy", "BackendTrafficPolicy")
 CANNOT: Final = {
     "delay": "`backoff` is a constant least delay: {constant: DELAY}",

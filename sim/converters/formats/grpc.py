@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sim.converters.converted import Converted, Policy
 from sim.converters.delays import exponential
 from sim.converters.fields import Fields, Reading
+from sim.converters.nearest import UsualCodes
 from sim.converters.units import PROTO
 from sim.converters.writing import Wanted, confirmed, json_text, put, time
 from sim.kernel.durations import parse_duration
@@ -37,6 +38,7 @@ CODES: Final = (
 )
 """By their numbers."""
 _ANSWERS: Final = {"RESOURCE_EXHAUSTED": "rejected", "ABORTED": "conflict", "DEADLINE_EXCEEDED": "timed_out"}
+USUAL: Final = UsualCodes("UNAVAILABLE stands", ("failed.unavailable",))
 PUSHBACK: Final = {"obey": True, "resets": True}
 CANNOT: Final = {
     "attempts": "a gRPC client makes 2 to 5 tries",

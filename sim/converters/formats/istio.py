@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sim.converters.answers import answer_of_status
 from sim.converters.converted import Converted, Policy
 from sim.converters.fields import Fields, Reading
-from sim.converters.formats.envoy import (
+from sim.converters.formats.envoy_words import (
     CONDITIONS,
     STATUS_CODES,
     answers_of,
@@ -26,6 +26,7 @@ from sim.converters.formats.envoy import (
     envoy_delay,
     parallel_retries,
 )
+from sim.converters.nearest import UsualCodes
 from sim.converters.units import GO
 from sim.converters.writing import Wanted, confirmed, put, time, yaml_text
 from sim.kernel.durations import NS_PER_MS
@@ -40,6 +41,13 @@ RETRIES: Final = 2
 RETRY_ON: Final = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes"
 STATUSES: Final = (503,)
 """What the default's retriable-status-codes stands for."""
+USUAL: Final = UsualCodes(
+    "the conditions that Istio has by default stand",
+    (
+        *(answer for word in RETRY_ON.split(",") for answer in CONDITIONS.get(word, ())),
+        *map(answer_of_status, STATUSES),
+    ),
+)
 _OF_RETRIES: Final = {"attempts", "perTryTimeout", "retryOn", "retryRemoteLocalities", "retryIgnorePreviousHosts"}
 CANNOT: Final = {
     "delay": (
@@ -130,10 +138,8 @@ def _route(route: Fields, budget: dict[str, Any] | None) -> dict[str, Any]:
     if retries is not None:
         tree = _retried(retries, budget)
     else:
-        answers = [answer for word in RETRY_ON.split(",") for answer in CONDITIONS.get(word, ())]
-        answers += map(answer_of_status, STATUSES)
         route.note("retries", "retries go to other hosts; hosts are not modeled")
-        tree = _tree(RETRIES, answers, envoy_delay(BASE_NS, 10 * BASE_NS), budget)
+        tree = _tree(RETRIES, list(USUAL.answers), envoy_delay(BASE_NS, 10 * BASE_NS), budget)
     return {**tree, "deadline": time(deadline_ns)} if deadline_ns else tree
 
 

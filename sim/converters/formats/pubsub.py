@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sim.converters.converted import Converted, Policy
 from sim.converters.delays import delayed, exponential
 from sim.converters.fields import Fields, Reading
-from sim.converters.formats.envoy import snake
+from sim.converters.names import snake
 from sim.converters.units import PROTO, WHOLE_SECONDS
 from sim.converters.writing import Wanted, confirmed, json_text, put, time
 from sim.kernel.durations import NS_PER_S

@@ -18,18 +18,20 @@ x(1-f) + U(2fx + 1), at least 1; the cap comes last.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sim.converters.answers import EVERY, answer_of_error, class_of_path, error_of_answer, is_retried
+from sim.converters.answers import EVERYTHING, answer_of_error, class_of_path, error_of_answer, is_retried
 from sim.converters.converted import Converted, Policy
-from sim.converters.delays import constant, delayed, exponential, formula
+from sim.converters.delays import delayed
 from sim.converters.fields import Fields, Reading, share_of
+from sim.converters.formats.resilience4j_text import text_of
+from sim.converters.formats.resilience4j_waits import INHERITED, delays_of, first
+from sim.converters.names import relaxed
 from sim.converters.units import SPRING
-from sim.converters.writing import Wanted, confirmed, duration, put, time, yaml_text
-from sim.kernel.durations import NS_PER_MS, NS_PER_S
+from sim.converters.writing import Wanted, confirmed, time
+from sim.kernel.durations import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,21 +40,9 @@ if TYPE_CHECKING:
     from sim.scenario.mistakes.problems import Path
 
 TITLE: Final = "resilience4j"
-WAIT_NS: Final = 500 * NS_PER_MS
-MULTIPLIER: Final = 1.5
-FACTOR: Final = 0.5
 MODULES: Final = ("retry", "circuitbreaker", "timelimiter")
-EVERYTHING: Final = (*EVERY, "refused")
 _REFUSED: Final = ("CallNotPermittedException", "BulkheadFullException", "RequestNotPermitted")
 _ALL_CLASSES: Final = ("Throwable", "Exception", "RuntimeException")
-_INHERITED: Final = (
-    *("enableexponentialbackoff", "enablerandomizedwait"),
-    *("exponentialbackoffmultiplier", "exponentialmaxwaitduration"),
-)
-GROWING: Final = "max(initial, floor(last_x * factor))"
-SHRINKING: Final = "min(initial, floor(last_x * factor))"
-BEFORE_SHRINKING: Final = 10**15
-RANDOM: Final = "floor(max(1ms, x * (1 - f) + u * (2 * f * x + 1ms)))"
 CANNOT: Final = {
     "delay": (
         "resilience4j has constant and exponential waits in whole ms, each also randomized, with a cap that comes last"
@@ -71,11 +61,6 @@ CANNOT: Final = {
     "rate_limit": "rate limiters are not written",
     "breaker": "a breaker has {window, opens_at, at_least, open, half_open: {calls, closes_at}, slow, late: counts}",
 }
-
-
-def relaxed(key: str) -> str:
-    """Return a property's name as Spring compares it."""
-    return re.sub("[-_]", "", key).lower()
 
 
 def fits(values: Mapping[str, Any]) -> bool:
@@ -200,14 +185,9 @@ def _chain(properties: Fields, configs: Mapping[str, Fields], name: str) -> list
         chain.append(base)
 
 
-def _first(chain: list[Fields], name: str) -> Fields:
-    """Return the nearest properties that have one of this name, or the first ones."""
-    return next((fields for fields in chain if name in fields), chain[0])
-
-
 def _retry(chain: list[Fields]) -> dict[str, Any]:
-    tries = _first(chain, "maxattempts").whole("maxattempts", 3, 1)
-    retried, ignored = _first(chain, "retryexceptions"), _first(chain, "ignoreexceptions")
+    tries = first(chain, "maxattempts").whole("maxattempts", 3, 1)
+    retried, ignored = first(chain, "retryexceptions"), first(chain, "ignoreexceptions")
     answers = _answers(retried, "retryexceptions") if "retryexceptions" in retried else []
     answers = answers or list(EVERYTHING)
     kept = _answers(ignored, "ignoreexceptions")
@@ -223,11 +203,11 @@ def _retry(chain: list[Fields]) -> dict[str, Any]:
             fields.lost(name, "it is code, not configuration")
         fields.lost("failaftermaxattempts", "it changes what the caller is told, not what is done")
         fields.lost("eventconsumerbuffersize", "it is about what is logged")
-        fields.ignore("waitduration", "randomizedwaitfactor", *_INHERITED)
+        fields.ignore("waitduration", "randomizedwaitfactor", *INHERITED)
     if not answers:
         ignored.note("ignoreexceptions", "all that is retried is ignored, so there is one try")
         return {}
-    tree = {"attempts": tries, **delayed(_waits(chain)), "retry_on": answers}
+    tree = {"attempts": tries, **delayed(delays_of(chain)), "retry_on": answers}
     return {**tree, "cases": [{"on": cases, "attempts": 1}]} if cases else tree
 
 
@@ -252,83 +232,8 @@ def _answers(fields: Fields, name: str) -> list[str]:
     return list(dict.fromkeys(answers))
 
 
-def _waits(chain: list[Fields]) -> Any:
-    """Return the delays: of the nearest properties with a wait of their own, and of what these inherit one by one."""
-    at = next((position for position, fields in enumerate(chain) if "waitduration" in fields), None)
-    for fields in chain[: len(chain) if at is None else at]:
-        for name in (*_INHERITED, "randomizedwaitfactor"):
-            if name in fields:
-                fields.note(name, "resilience4j ignores it, since there is no wait-duration beside it")
-    if at is None:
-        return constant(WAIT_NS)
-    own = chain[at]
-    sources = {name: _first(chain[at : at + 2], name) for name in _INHERITED} | {"randomizedwaitfactor": own}
-    wait_ns = own.time("waitduration", SPRING, WAIT_NS)
-    grows = sources["enableexponentialbackoff"].flag("enableexponentialbackoff", False)  # noqa: FBT003  # the default
-    randomizes = sources["enablerandomizedwait"].flag("enablerandomizedwait", False)  # noqa: FBT003  # the default
-    multiplier = sources["exponentialbackoffmultiplier"].number("exponentialbackoffmultiplier", None, above=0)
-    cap_ns = sources["exponentialmaxwaitduration"].time("exponentialmaxwaitduration", SPRING, None, above=True)
-    factor = own.number("randomizedwaitfactor", None, least=0, most=1)
-    if factor == 1:
-        own.wrong("randomizedwaitfactor", "must be less than 1")
-    ignored = _ignored(grows, randomizes, multiplier, factor)
-    for name, why in ignored.items():
-        if name in sources[name]:
-            sources[name].note(name, f"resilience4j ignores it, since {why}")
-    multiplier = MULTIPLIER if multiplier is None else multiplier
-    factor = FACTOR if factor is None or "randomizedwaitfactor" in ignored else factor
-    cap_ns = None if "exponentialmaxwaitduration" in ignored else cap_ns
-    return waits(
-        _whole_ms(own, "waitduration", wait_ns),
-        multiplier if grows else None,
-        None
-        if cap_ns is None
-        else _whole_ms(sources["exponentialmaxwaitduration"], "exponentialmaxwaitduration", cap_ns),
-        factor if randomizes else None,
-    )
-
-
-def _ignored(grows: bool, randomizes: bool, multiplier: float | None, factor: float | None) -> dict[str, str]:  # noqa: FBT001  # what two flags of the file say
-    """Return the fields that have no effect beside the others, and why."""
-    found = {}
-    if not randomizes:
-        found["randomizedwaitfactor"] = "enable-randomized-wait is not true"
-    if not grows:
-        off = "enable-exponential-backoff is not true"
-        return {**found, "exponentialbackoffmultiplier": off, "exponentialmaxwaitduration": off}
-    if multiplier is None:
-        missing = "there is no exponential-backoff-multiplier beside it"
-        return {"exponentialmaxwaitduration": missing, "randomizedwaitfactor": missing, **found}
-    if randomizes and factor is None:
-        found["exponentialmaxwaitduration"] = "there is no randomized-wait-factor beside it"
-    return found
-
-
-def _whole_ms(fields: Fields, name: str, duration_ns: int) -> int:
-    if duration_ns % NS_PER_MS:
-        fields.note(name, "resilience4j counts in whole ms, and cuts the rest")
-    return duration_ns - duration_ns % NS_PER_MS
-
-
-def waits(wait_ns: int, multiplier: float | None, cap_ns: int | None, factor: float | None) -> Any:
-    """Return the delays for a wait in whole ms; None: it does not grow, has no cap, is not randomized."""
-    cap = {} if cap_ns is None else {"cap": time(cap_ns), "cap_applies": "after"}
-    if factor is None and multiplier is None:
-        return constant(wait_ns)
-    if factor is None and multiplier is not None and float(multiplier).is_integer():
-        return exponential(wait_ns, multiplier, cap_ns)
-    if multiplier is None:
-        return formula(RANDOM, x=time(wait_ns), f=factor)
-    grows = multiplier >= 1
-    let, start = {"x": GROWING if grows else SHRINKING}, {"x": 0 if grows else BEFORE_SHRINKING}
-    given: dict[str, Any] = {"initial": time(wait_ns), "factor": multiplier}
-    if factor is None:
-        return formula("x", let=let, start=start, **given, **cap)
-    return formula(RANDOM, let=let, start=start, **given, f=factor, **cap)
-
-
 def _limit(chain: list[Fields]) -> int:
-    timeout_ns = _first(chain, "timeoutduration").time("timeoutduration", SPRING, NS_PER_S, above=True)
+    timeout_ns = first(chain, "timeoutduration").time("timeoutduration", SPRING, NS_PER_S, above=True)
     for fields in chain:
         fields.ignore("timeoutduration", "baseconfig")
         fields.lost("cancelrunningfuture", "a call that is given up goes on at the server")
@@ -344,16 +249,16 @@ _OF_BREAKER: Final = (
 
 def _breaker(chain: list[Fields]) -> dict[str, Any]:
     def percent(name: str, default: float) -> float:
-        return share_of(_first(chain, name).number(name, default, above=0, most=100))
+        return share_of(first(chain, name).number(name, default, above=0, most=100))
 
     def whole(name: str, default: int) -> int:
-        return _first(chain, name).whole(name, default, 1)
+        return first(chain, name).whole(name, default, 1)
 
     def span(name: str) -> int:
-        return _first(chain, name).time(name, SPRING, 60 * NS_PER_S, above=True)
+        return first(chain, name).time(name, SPRING, 60 * NS_PER_S, above=True)
 
     size, least = whole("slidingwindowsize", 100), whole("minimumnumberofcalls", 100)
-    kind = _first(chain, "slidingwindowtype").choice("slidingwindowtype", ("COUNT_BASED", "TIME_BASED"), "COUNT_BASED")
+    kind = first(chain, "slidingwindowtype").choice("slidingwindowtype", ("COUNT_BASED", "TIME_BASED"), "COUNT_BASED")
     opens_at = percent("failureratethreshold", 50)
     calls = whole("permittednumberofcallsinhalfopenstate", 10)
     slow = {"over": time(span("slowcalldurationthreshold")), "opens_at": percent("slowcallratethreshold", 100)}
@@ -379,78 +284,4 @@ def _breaker(chain: list[Fields]) -> dict[str, Any]:
 def write(policy: Mapping[str, Any]) -> str:
     """Write a policy as one instance. Raises CannotWrite."""
     wanted = Wanted(policy)
-    modules: dict[str, Any] = {}
-    if (wanted.attempts or 2) > 1 or wanted.get("delay") or "retry_on" in wanted.tree:
-        modules["retry"] = _instance(_written_retry(wanted))
-    if (try_ns := wanted.ns("timeout")) is not None:
-        modules["timelimiter"] = _instance({"timeout-duration": put(SPRING, ("timeout",), try_ns)})
-    breaker = wanted.get("breaker")
-    if isinstance(breaker, Mapping):
-        modules["circuitbreaker"] = _instance(_written_breaker(breaker))
-    return confirmed(wanted, yaml_text({"resilience4j": modules}), read, TITLE, CANNOT)
-
-
-def _instance(properties: Mapping[str, Any]) -> dict[str, Any]:
-    return {"instances": {"backend": dict(properties)}}
-
-
-def _written_retry(wanted: Wanted) -> dict[str, Any]:
-    steady, grown, law = (wanted.law(kind) for kind in ("constant", "exponential", "formula"))
-    source = grown or law
-    wait_ns = duration(steady.get("delay") or source.get("initial") or source.get("x") or "0s") or 0
-    properties: dict[str, Any] = {
-        "max-attempts": wanted.attempts or 3,
-        "wait-duration": put(SPRING, ("delay",), wait_ns),
-    }
-    if grown or "factor" in law:
-        properties["enable-exponential-backoff"] = True
-        properties["exponential-backoff-multiplier"] = source.get("factor", 2)
-        cap_ns = duration(source.get("cap"))
-        if cap_ns is not None:
-            properties["exponential-max-wait-duration"] = put(SPRING, ("delay",), cap_ns)
-    if "f" in law:
-        properties |= {"enable-randomized-wait": True, "randomized-wait-factor": law["f"]}
-    answers = wanted.retry_on
-    cases = wanted.get("cases")
-    kept = [answer for case in cases or [] if isinstance(case, Mapping) for answer in case.get("on", ())]
-    missing = [answer for answer in EVERYTHING if answer not in answers]
-    names = {
-        "timed_out": "java.util.concurrent.TimeoutException",
-        "refused": "io.github.resilience4j.CallNotPermittedException",
-    }
-    if set(missing) <= names.keys() and "failed" in answers:
-        ignored = [*(names[answer] for answer in missing), *(name for name in map(error_of_answer, kept) if name)]
-    else:
-        properties["retry-exceptions"] = [
-            names.get(answer) or error_of_answer(answer) or "Exception" for answer in answers
-        ]
-        ignored = [name for name in map(error_of_answer, kept) if name]
-    if ignored:
-        properties["ignore-exceptions"] = ignored
-    return properties
-
-
-def _written_breaker(breaker: Mapping[str, Any]) -> dict[str, Any]:
-    window, half_open, slow = (breaker.get(key) or {} for key in ("window", "half_open", "slow"))
-    time_ns = duration(window.get("time"))
-    properties: dict[str, Any] = {
-        "sliding-window-type": "COUNT_BASED" if time_ns is None else "TIME_BASED",
-        "sliding-window-size": window.get("calls", 100) if time_ns is None else max(time_ns // NS_PER_S, 1),
-        "minimum-number-of-calls": breaker.get("at_least", 100),
-        "failure-rate-threshold": _percent(breaker.get("opens_at", 0.5)),
-        "permitted-number-of-calls-in-half-open-state": half_open.get("calls", 1),
-        "wait-duration-in-open-state": put(
-            SPRING, ("breaker", "open"), duration(breaker.get("open", "60s")) or NS_PER_S
-        ),
-    }
-    if slow:
-        over_ns = duration(slow.get("over")) or NS_PER_S
-        properties["slow-call-duration-threshold"] = put(SPRING, ("breaker", "slow"), over_ns)
-        properties["slow-call-rate-threshold"] = _percent(slow.get("opens_at", 1.0))
-    return properties
-
-
-def _percent(share: Any) -> float:
-    if isinstance(share, str) and re.fullmatch(r"[0-9.]+%", share):
-        return float(share[:-1])
-    return round(share * 100, 9) if isinstance(share, int | float) else 50
+    return confirmed(wanted, text_of(wanted), read, TITLE, CANNOT)

@@ -1,10 +1,9 @@
-"""Amazon SQS and what AWS puts beside it: queue attributes, Lambda's event sources and asynchronous calls, EventBridge.
+"""Amazon SQS: attributes of queues; `deliveries` has what else of AWS delivers again.
 
-Facts: botocore 1.44.8 data/sqs (service model) and its data of Lambda and EventBridge; the defaults of EventBridge and
-of asynchronous calls (185 retries in 24 hours, 2 retries in 6 hours) are those of AWS's documentation.
+Facts: botocore 1.44.8 data/sqs (service model).
 
 Attributes are as `get-queue-attributes` and CloudFormation have them: numbers also as texts, `RedrivePolicy` as a
-mapping or as JSON in a text. Counting: `maxReceiveCount` counts deliveries; `MaximumRetryAttempts` counts retries.
+mapping or as JSON in a text. Counting: `maxReceiveCount` counts deliveries.
 Answers: every failure is tried again.
 SQS has no law of delays: a message comes again when its visibility timeout is over, counted from its delivery, also
 beside a try that takes longer. Retention counts from the first sending, and a delivery may start until it is over.
@@ -21,6 +20,7 @@ from sim.converters.converted import Converted, Policy
 from sim.converters.delays import constant, delayed
 from sim.converters.documents import read_document
 from sim.converters.fields import Fields, Reading
+from sim.converters.formats import deliveries
 from sim.converters.units import WHOLE_SECONDS
 from sim.converters.writing import CannotWrite, Wanted, confirmed, json_text, put, time
 from sim.kernel.durations import NS_PER_S
@@ -34,8 +34,7 @@ VISIBILITY_S: Final = 30
 RETENTION_S: Final = 345_600
 RECEIVES: Final = 10
 _QUEUE: Final = {"VisibilityTimeout", "RedrivePolicy", "ReceiveMessageWaitTimeSeconds", "MessageRetentionPeriod"}
-_RETRIES: Final = {"MaximumRetryAttempts", "MaximumEventAgeInSeconds", "MaximumRecordAgeInSeconds"}
-NO_LAW: Final = "the delays between tries are not stated by AWS; none is taken"
+_RETRIES: Final = set(deliveries.KEYS)
 CANNOT: Final = {
     "delay": "SQS has no law of delays: {constant: DELAY} stands for the visibility timeout",
     "delay_from": "the visibility timeout counts from the delivery: `delay_from: start`",
@@ -103,18 +102,12 @@ def _resource(root: Fields, name: str) -> list[Policy]:
             root.rest("it is not about retries")
             return _resource(below, name)
     if "Targets" in root:
-        rules = []
-        for target in root.entries("Targets"):
-            own = target.text("Id", name)
-            rules.append(Policy(own, _rule(target)))
+        rules = [Policy(target.text("Id", name), deliveries.rule(target)) for target in root.entries("Targets")]
         root.rest("it is not about retries")
         return rules
-    if "RetryPolicy" in root:
-        return [Policy(name, _rule(root))]
-    if "EventSourceArn" in root or "MaximumRecordAgeInSeconds" in root or "BisectBatchOnFunctionError" in root:
-        return [Policy(name, _mapping(root))]
-    if "MaximumRetryAttempts" in root or "MaximumEventAgeInSeconds" in root:
-        return [Policy(name, _invoke(root))]
+    other = deliveries.policy_of(root)
+    if other is not None:
+        return [Policy(name, other)]
     return [Policy(_queue_name(root, name), _queue(root))]
 
 
@@ -167,83 +160,21 @@ def _redrive(queue: Fields) -> int | None:
     return receives
 
 
-def _mapping(mapping: Fields) -> dict[str, Any]:
-    retries = mapping.whole("MaximumRetryAttempts", -1, -1, 10_000, texts=True)
-    age_s = mapping.whole("MaximumRecordAgeInSeconds", -1, -1, 604_800, texts=True)
-    mapping.lost("BisectBatchOnFunctionError", "a batch is one call here, which is not split")
-    mapping.note("MaximumRetryAttempts", NO_LAW)
-    mapping.rest("it is not about retries")
-    return _of_retries(None if retries < 0 else retries, None if age_s < 0 else age_s)
-
-
-def _invoke(config: Fields) -> dict[str, Any]:
-    retries = config.peek("MaximumRetryAttempts")
-    is_rule = "FunctionName" not in config and isinstance(retries, int) and retries > 2
-    if is_rule:
-        return _limits_of_rule(config)
-    most = config.whole("MaximumRetryAttempts", 2, 0, 2, texts=True)
-    age_s = config.whole(
-        "MaximumEventAgeInSeconds", 21_600, 60, 21_600 if "FunctionName" in config else 86_400, texts=True
-    )
-    config.note("MaximumRetryAttempts", NO_LAW)
-    config.ignore("FunctionName", "Qualifier")
-    config.rest("it is not about retries")
-    return _of_retries(most, age_s)
-
-
-def _rule(target: Fields) -> dict[str, Any]:
-    policy = target.below("RetryPolicy")
-    target.ignore("Id", "Arn", "Name")
-    target.rest("it is not about retries")
-    return _limits_of_rule(policy or Fields(target.reading, target.path, {}))
-
-
-def _limits_of_rule(policy: Fields) -> dict[str, Any]:
-    retries = policy.whole("MaximumRetryAttempts", 185, 0, 185, texts=True)
-    age_s = policy.whole("MaximumEventAgeInSeconds", 86_400, 60, 86_400, texts=True)
-    policy.note("MaximumRetryAttempts", NO_LAW)
-    policy.rest("EventBridge knows no such key of a RetryPolicy")
-    return _of_retries(retries, age_s)
-
-
-def _of_retries(retries: int | None, age_s: int | None) -> dict[str, Any]:
-    tree: dict[str, Any] = {"attempts": "unlimited" if retries is None else retries + 1}
-    return tree if age_s is None else {**tree, "deadline": {"after": time(age_s * NS_PER_S), "kind": "soft"}}
-
-
 def write(policy: Mapping[str, Any]) -> str:
-    """Write a policy as attributes of a queue, or as the retries of an EventBridge rule or of an event source.
+    """Write a policy as attributes of a queue, or as one of the other deliveries that can say it.
 
-    Raises CannotWrite, for a policy without delays with what a rule cannot say.
+    Raises CannotWrite with what a queue cannot say.
     """
     wanted = Wanted(policy)
-    if {"delay", "redeliver"} & wanted.tree.keys():
-        return confirmed(wanted, _queue_text(wanted), read, TITLE, CANNOT)
-    try:
-        return confirmed(wanted, _rule_text(wanted), read, "EventBridge", CANNOT)
-    except CannotWrite as refused:
-        for text, title in ((_mapping_text(wanted), "Lambda event source"), (_queue_text(wanted), TITLE)):
-            with suppress(CannotWrite):
-                return confirmed(wanted, text, read, title, CANNOT)
-        raise refused from None
-
-
-def _rule_text(wanted: Wanted) -> str:
-    age_ns = wanted.deadline_ns()
-    retries = {} if wanted.attempts is None else {"MaximumRetryAttempts": wanted.attempts - 1}
-    if age_ns is not None:
-        retries["MaximumEventAgeInSeconds"] = put(WHOLE_SECONDS, ("deadline",), age_ns)
-    return json_text({"RetryPolicy": retries})
-
-
-def _mapping_text(wanted: Wanted) -> str:
-    age_ns = wanted.deadline_ns()
-    mapping = {
-        "EventSourceArn": "arn:aws:kinesis:eu-central-1:123456789012:stream/stream",
-        "MaximumRetryAttempts": -1 if wanted.attempts is None else wanted.attempts - 1,
-        "MaximumRecordAgeInSeconds": -1 if age_ns is None else put(WHOLE_SECONDS, ("deadline",), age_ns),
-    }
-    return json_text(mapping)
+    for text, title in (
+        (_queue_text, TITLE),
+        (deliveries.rule_text, "EventBridge"),
+        (deliveries.call_text, "Lambda's asynchronous call"),
+        (deliveries.event_source_text, "Lambda event source"),
+    ):
+        with suppress(CannotWrite):
+            return confirmed(wanted, text(wanted), read, title, CANNOT)
+    return confirmed(wanted, _queue_text(wanted), read, TITLE, CANNOT)
 
 
 def _queue_text(wanted: Wanted) -> str:

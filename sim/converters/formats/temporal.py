@@ -24,7 +24,7 @@ from sim.converters.answers import EVERY, answer_of_error, error_of_answer
 from sim.converters.converted import Converted, Policy
 from sim.converters.delays import exponential
 from sim.converters.fields import Fields, Reading
-from sim.converters.formats.envoy import snake
+from sim.converters.names import snake
 from sim.converters.units import PROTO
 from sim.converters.writing import Wanted, confirmed, json_text, put, time
 from sim.kernel.durations import LONGEST_NS, NS_PER_S

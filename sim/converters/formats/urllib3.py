@@ -19,6 +19,7 @@ from sim.converters.converted import Converted, Policy
 from sim.converters.delays import delayed, exponential
 from sim.converters.fields import Fields, Reading
 from sim.converters.library_options import has_options, options_of
+from sim.converters.nearest import UsualCodes
 from sim.converters.units import SECONDS
 from sim.converters.writing import Wanted, confirmed, put, time, yaml_text
 from sim.kernel.durations import NS_PER_S
@@ -33,6 +34,11 @@ RETRIES: Final = 10
 CAP_NS: Final = 120 * NS_PER_S
 HINT_NS: Final = 21_600 * NS_PER_S
 ALWAYS: Final = ("failed.connection", "timed_out")
+USUAL: Final = UsualCodes(
+    "the statuses 500, 502, 503 and 504 and connections that fail stand",
+    (ALWAYS[0], *(f"failed.{code}" for code in (500, 502, 503, 504))),
+    ALWAYS,
+)
 OPTIONS: Final = (
     *("total", "connect", "read", "redirect", "status", "other", "allowed_methods", "status_forcelist"),
     *("backoff_factor", "backoff_max", "backoff_jitter", "respect_retry_after_header", "retry_after_max"),

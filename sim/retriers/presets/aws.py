@@ -262,6 +262,7 @@ PRESETS: Final = (
         policy={
             "attempts": 10,
             "delay": {"constant": "30s"},
+            "delay_from": "start",
             "deadline": {"after": "4d", "kind": "soft"},
             "redeliver": {"after": "30s", "from": "start"},
         },
@@ -272,8 +273,8 @@ PRESETS: Final = (
         source="botocore/data/sqs (service model): VisibilityTimeout, RedrivePolicy, MessageRetentionPeriod",
         notes=(
             (
-                "The visibility timeout counts from the delivery; here a failed try waits all of it, so retries are "
-                "late by the time that the try took. A consumer that sets it to 0 on failure: `delay: none`."
+                "The visibility timeout counts from the delivery (`delay_from: start`). A consumer that sets it to 0 "
+                "on failure: `delay: none`."
             ),
             "A try that takes longer is delivered again beside the first.",
         ),

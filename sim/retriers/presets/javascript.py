@@ -79,7 +79,10 @@ PRESETS: Final = (
         library="ky",
         version="2.1.0",
         source="distribution/utils/normalize.js, distribution/core/Ky.js",
-        notes=("`jitter: true` makes it full. A try that timed out is not retried unless `retryOnTimeout` is set.",),
+        notes=(
+            "`jitter: true` makes it full. A try that timed out is not retried unless `retryOnTimeout` is set.",
+            "`totalTimeout`, off by default, is a hard `deadline`: it ends calls and sleeps.",
+        ),
     ),
     Preset(
         name="cockatiel",

@@ -161,7 +161,7 @@ PRESETS: Final = (
         policy={"attempts": 11, "retry_after": _HTTPX_HINT},
         formula="none",
         **_HTTPX,
-        notes=("The default Retry(); a `total_timeout` bounds the sum of the sleeps: `deadline: {counts: sleeps}`.",),
+        notes=("The default Retry(). Its `total_timeout` cuts sleeps: `deadline: {kind: cut_sleep, counts: sleeps}`.",),
     ),
     Preset(
         name="httpx-retries-backoff",

@@ -167,14 +167,17 @@ PRESETS: Final = (
                 "Doubles, then grows linearly, then stays. The documentation leaves the number of attempts open "
                 '("picked by Cloud Tasks"): 100 is ours.'
             ),
-            "With a `maxRetryDuration` it stops only when both limits are passed: `limits: all`.",
+            (
+                "With a `maxRetryDuration` it stops only when a try has passed both limits: `limits: all` and "
+                "`deadline: {after, kind: after_attempt, from: first_call}`."
+            ),
         ),
     ),
     Preset(
         name="app-engine-queue-yaml",
         policy={
             "attempts": 8,
-            "deadline": {"after": "2d", "kind": "soft", "from": "first_call"},
+            "deadline": {"after": "2d", "kind": "after_attempt", "from": "first_call"},
             "limits": "all",
             "delay": _TASKS_DELAY,
         },
@@ -248,16 +251,17 @@ PRESETS: Final = (
         policy={
             "attempts": 5,
             "delay": {"exponential": {"initial": "250ms", "factor": 2, "jitter": {"spread": 0.5}}},
+            "due_floor": "100ms",
         },
-        formula="250 ms * 2^(n-1) * (0.5 + U)",
+        formula="250 ms * 2^(n-1) * (0.5 + U), the instant cut to a multiple of 100 ms",
         counting="tries",
         library="@convex-dev/workpool",
         version="0.4.16",
         source="component/complete.ts, component/shared.ts",
         notes=(
             (
-                "The delay alone. The instant is cut to a multiple of 100 ms and the loop looks then, so a retry "
-                "starts up to 100 ms early or 200 ms late; that, and the loop's own work, is not expressed."
+                "The instant is cut to a multiple of 100 ms, so a retry is due up to 100 ms early. The time that the "
+                "loop itself takes, up to 200 ms more, is not expressed."
             ),
         ),
     ),

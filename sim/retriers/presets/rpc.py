@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from sim.retriers.presets.preset import Preset
 
@@ -12,8 +12,8 @@ _THROTTLE: Final = {
     "tokens": {"capacity": 10, "cost": 1, "on_success": 0.1, "allows": "above_half", "charges": "on_failure"}
 }
 _PUSHBACK: Final = {"obey": True, "resets": True}
-_FINAGLE: Final = {"window": {"share": 0.2, "of": "10s", "at_least": "10/s", "round": "down"}}
-_SLOTS: Final = "The library's window is made of ten slots that expire as a whole; here it slides."
+_FINAGLE: Final[dict[str, Any]] = {"share": 0.2, "of": "10s", "at_least": "10/s", "round": "down", "slots": 10}
+_TOWER: Final = {"window": {**_FINAGLE, "slot_rule": "tower"}}
 _ENVOY: Final = "source/common/router/retry_state_impl.cc, source/common/common/backoff_strategy.cc"
 _ENVOY_DELAY: Final = {
     "exponential": {"initial": "25ms", "factor": 2, "cap": "250ms", "jitter": "full", "floor": "1ms"}
@@ -135,37 +135,40 @@ PRESETS: Final = (
     ),
     Preset(
         name="finagle",
-        policy={"attempts": "unlimited", "retry_on": ["rejected"], "budget": _FINAGLE},
+        policy={
+            "attempts": "unlimited",
+            "retry_on": ["rejected"],
+            "budget": {"window": {**_FINAGLE, "per_request": 0.2}},
+        },
         formula="none",
         counting="budget only",
         library="Finagle",
         version="0e26b576",
         source="finagle-core/src/main/scala/com/twitter/finagle/service/RequeueFilter.scala, Retries.scala",
         notes=(
-            _SLOTS,
             "It requeues what was certainly not executed; any other retry is a RetryPolicy of the user.",
-            "One request gets no more retries than a fifth of the balance at its start; that is not expressed.",
+            "One request gets no more retries than a fifth of the balance at its start (`per_request`).",
         ),
     ),
     Preset(
         name="linkerd",
-        policy={"attempts": "unlimited", "retry_on": ["failed", "rejected"], "budget": _FINAGLE},
+        policy={"attempts": "unlimited", "retry_on": ["failed", "rejected"], "budget": _TOWER},
         formula="none",
         counting="budget only",
         library="Linkerd",
         version="09046beb",
         source="controller/api/destination/profile_translator.go (defaultRetryBudget)",
-        notes=(_SLOTS, "Of a route marked `isRetryable` in a service profile; it has no timeout unless stated."),
+        notes=("Of a route marked `isRetryable` in a service profile; it has no timeout unless stated.",),
     ),
     Preset(
         name="tower",
-        policy={"attempts": "unlimited", "budget": _FINAGLE},
+        policy={"attempts": "unlimited", "budget": _TOWER},
         formula="none",
         counting="budget only",
         library="tower",
         version="0918d77f",
         source="tower/src/retry/budget/tps_budget.rs",
-        notes=(_SLOTS, "Which answers are retried, and how often, a Policy of the user says."),
+        notes=("Which answers are retried, and how often, a Policy of the user says.",),
     ),
     Preset(
         name="tower-exponential",
@@ -176,7 +179,7 @@ PRESETS: Final = (
                 "formula": "b + floor(s * 0.99 * u, 1s) + (b - s) * 0.99 * u",
                 "base": "50ms",
             },
-            "budget": _FINAGLE,
+            "budget": _TOWER,
         },
         formula="b = 50 ms * 2^(n-1); b + 0.99 U b, the jitter of its whole seconds cut to whole seconds",
         counting="budget only",
@@ -184,7 +187,6 @@ PRESETS: Final = (
         version="1aee81f0",
         source="tower/src/retry/backoff.rs (ExponentialBackoffMaker::default)",
         notes=(
-            _SLOTS,
             (
                 "The jitter of the whole seconds and that of the rest are computed apart, and the first loses its "
                 "fraction: a delay of 1.6 s gets at most 0.59 s."

@@ -13,12 +13,10 @@ from sim.clients.policy.share_budgets import (
     ActiveOptions,
     EncodedActive,
     EncodedFailures,
-    EncodedWindow,
     FailuresBudget,
     FailuresOptions,
-    WindowBudget,
-    WindowOptions,
 )
+from sim.clients.policy.window_budget import EncodedWindow, WindowBudget, WindowOptions
 from sim.kernel.durations import NS_PER_S
 from sim.kernel.errors import InternalError
 from tests.support.recounts import failures_allow, window_allows
