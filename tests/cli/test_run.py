@@ -164,6 +164,39 @@ def test_engines_give_the_same_and_auto_takes_the_faster(run: Run) -> None:
     assert {**found["auto"], "engine": "event"} == found["event"]
 
 
+DATA = """
+world: shared
+replications: 2
+requests: {count: 30, arrivals: {poisson: {rate: 20/s}}}
+action: {service: db}
+services: {db: {servers: 1}}
+retrier: {kind: policy, attempts: 2, timeout: 200ms}
+"""
+
+
+def test_engines_give_the_same_of_a_shared_world_of_data(run: Run) -> None:
+    Path("data.yaml").write_text(DATA)
+    found = {}
+    for engine in ("event", "tables", "auto"):
+        result = run("run", "data.yaml", "--no-plots", "--engine", engine, "--out", engine)
+        assert result.exit_code == 0
+        found[engine] = summary(Path(engine))
+    assert found["auto"] == found["tables"]
+    assert {**found["auto"], "engine": "event"} == found["event"]
+
+
+def test_the_tables_engine_says_why_it_cannot(run: Run) -> None:
+    result = run(*few("--engine", "tables"))
+    reason = "the tables engine cannot simulate this: in an isolated world no request meets another"
+    assert (result.exit_code, reason in " ".join(result.stderr.split())) == (2, True)
+
+
+@pytest.mark.parametrize("engine", ["vector", "tables"])
+def test_histories_are_checked_by_the_event_engine_alone(run: Run, engine: str) -> None:
+    result = run(*few("--engine", engine, "--check"))
+    assert (result.exit_code, f"no --engine {engine}" in " ".join(result.stderr.split())) == (2, True)
+
+
 def test_an_engine_that_cannot_do_it_says_why(run: Run) -> None:
     result = run(*few("--engine", "vector", "--set", "until=5s"))
     reason = "the vector engine cannot simulate this: it follows each request to its end, but `until` cuts requests off"

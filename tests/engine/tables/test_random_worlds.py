@@ -42,7 +42,7 @@ def test_records_are_equal_in_random_worlds(kind: str, data: st.DataObject) -> N
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", POLICIES)
-@settings(ANYHOW, max_examples=10_000)
+@settings(ANYHOW, max_examples=4000)
 @given(data=st.data())
 def test_records_are_equal_in_many_random_worlds(kind: str, data: st.DataObject) -> None:
     assert_same_in_a_random_world(kind, data)
