@@ -64,9 +64,14 @@ def read(document: Document) -> Converted:
     reading = Reading(document, TITLE)
     policies = [
         Policy("task" if name == "celery" else name, _task(options))
-        for name, options in options_of(reading, "celery", OPTIONS)
+        for name, options in options_of(reading, "celery", OPTIONS, _name)
     ]
     return reading.converted(policies)
+
+
+def _name(key: str) -> str:
+    """Return the name of a task's option for the setting that holds for all tasks."""
+    return key.removeprefix("task_") if key in {"task_acks_late", "task_time_limit", "task_soft_time_limit"} else key
 
 
 def _task(options: Fields) -> dict[str, Any]:
