@@ -27,15 +27,21 @@ def has_options(values: Mapping[str, Any], library: str, known: Collection[str])
 
 
 def options_of(
-    reading: Reading, library: str, known: Collection[str], names: Callable[[str], str] = str
+    reading: Reading, library: str, known: Collection[str], names: Callable[[str], str] = str, sets_at: str = ""
 ) -> Iterator[tuple[str, Fields]]:
-    """Yield the sets of options in a document, each with its name; `known` are the options by which one is told."""
+    """Yield the sets of options in a document, each with its name; `known` are the options by which one is told.
+
+    `sets_at` is the setting that can have the sets.
+    """
     for root in reading.roots(names):
         if library in root.names():
             options = root.below(library)
             root.rest(f"it is not about {library}")
         else:
             options = root
+        if options is not None and isinstance(options.peek(sets_at), Mapping):
+            above, options = options, options.below(sets_at)
+            above.rest(f"beside {sets_at} it is not carried over")
         if options is None:
             if root.is_null(library):
                 reading.wrong(root.at(library), "expected a mapping of options, got nothing")

@@ -113,7 +113,9 @@ def _retries(retries: Fields, *, of_yaml: bool) -> dict[str, Any]:
     else:
         tries = retries.whole("max_attempts", 0, -1)
         if tries == 0:
-            retries.note("max_attempts", "without it Cloud Tasks picks a number of tries; here they are unlimited")
+            retries.note(
+                "max_attempts", "without maxAttempts Cloud Tasks picks a number of tries; here they are unlimited"
+            )
         tries = tries if tries and tries > 0 else None
         age_ns = _cut(retries, "max_retry_duration", retries.time("max_retry_duration", PROTO, 0))
         least_ns = _cut(retries, "min_backoff", retries.time("min_backoff", PROTO, LEAST_NS))

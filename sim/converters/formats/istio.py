@@ -105,6 +105,7 @@ def read(document: Document) -> Converted:
             policies.append(Policy(root.text("name", "route"), _route(root, budgets)))
         else:
             policies.append(Policy("route", _retried(root, budgets.only)))
+    budgets.tell_unused()
     return reading.converted(policies)
 
 
@@ -119,15 +120,21 @@ class _Budgets:
 
     def __init__(self, rules: list[Fields]) -> None:
         self._of_host: dict[str, dict[str, Any] | None] = {}
+        self._rules: dict[str, Fields] = {}
+        """The rules that no route has asked for, by host."""
         for rule in rules:
             spec = rule.below("spec")
             host = "" if spec is None else _short(spec.text("host", ""))
             self._of_host[host] = _budget(rule, spec)
+            self._rules[host] = rule
 
     @property
     def only(self) -> dict[str, Any] | None:
         """What holds if no host is named: that of the only rule."""
-        return next(iter(self._of_host.values())) if len(self._of_host) == 1 else None
+        if len(self._of_host) != 1:
+            return None
+        self._rules.clear()
+        return next(iter(self._of_host.values()))
 
     def of(self, route: Fields) -> dict[str, Any] | None:
         """Return what holds for the first destination of a route."""
@@ -135,8 +142,15 @@ class _Budgets:
             destination = entry.get("destination") if isinstance(entry, Mapping) else None
             host = destination.get("host") if isinstance(destination, Mapping) else None
             if isinstance(host, str):
+                self._rules.pop(_short(host), None)
                 return self._of_host.get(_short(host))
         return self.only
+
+    def tell_unused(self) -> None:
+        """Note the rules with a limit that holds for no route of the file."""
+        for host, rule in self._rules.items():
+            if self._of_host[host] is not None:
+                rule.note("spec", f"no route of this file leads to '{host}' first, so its maxRetries limits nothing")
 
 
 def _short(host: str) -> str:
@@ -169,7 +183,7 @@ def _route(route: Fields, budgets: _Budgets) -> dict[str, Any]:
         tree = _retried(retries, budget)
     else:
         route.note(
-            "retries", "without it Istio retries twice, and prefers other hosts; the retries are here, hosts are not"
+            "retries", "without `retries` Istio retries twice, at other hosts if there are any; hosts are not modeled"
         )
         tree = _tree(RETRIES, list(USUAL.answers), envoy_delay(BASE_NS, 10 * BASE_NS), budget)
     return {**tree, "deadline": time(deadline_ns)} if deadline_ns else tree
