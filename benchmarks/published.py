@@ -1,8 +1,9 @@
 """What others published and what we get: `python benchmarks/published.py [RESULT] [--workers N]`.
 
 Prints a row for each number of `tests/support/published_claims.py`, as Markdown: theirs, ours with its standard error,
-and the difference in combined standard errors; `docs/published.md` has them. RESULT (`P1` to `P6`) chooses one; all together take about half an hour of CPU
-time. The closed forms of a retry loop are those of `tests/published/test_retry_loop.py`.
+and the difference in combined standard errors; `docs/published.md` has them. RESULT (`P1` to `P6`) chooses one; all
+together take about ten minutes of CPU time. The closed forms of a retry loop are those of
+`tests/published/test_retry_loop.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the questions of `scenarios/questions/` about policies claim, each in a smaller world than it is shipped with."""
+"""What the questions of `scenarios/questions/` about policies claim, each in a world smaller than the shipped one."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ import sim.cli
 from sim.api.run import run as simulate
 from sim.cli.exit_codes import BROKEN
 from sim.cli.main import COMMANDS, cli
+from sim.clients.policy.options import PolicyOptions
 from sim.converters.catalogue import FORMATS
 from sim.convex.platform import assumed
 from sim.experiment.plan import plan
@@ -57,7 +58,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setattr(sys, "path", list(sys.path))
-    for module in (*RETRIERS, "patient", "impatient", "paged"):
+    for module in (*RETRIERS, "patient", "impatient", "paged", "careful"):
         monkeypatch.delitem(sys.modules, module, raising=False)
 
     return run_command
@@ -154,7 +155,7 @@ def test_every_option_that_is_named_exists() -> None:
 
 def test_every_command_line_about_a_shipped_scenario_is_valid() -> None:
     lines = [code for code in CODE if code.startswith("retrysim ") and "scenarios/" in code]
-    assert len(lines) == 16
+    assert len(lines) == 18
     for line in lines:
         _, command, path, *words = shlex.split(line)
         options = dict(zip(words[::2], words[1::2], strict=True))
@@ -178,8 +179,9 @@ def test_the_exit_codes_are_those_of_the_command_line() -> None:
     assert [int(number) for number in re.findall(r"\d+", sentence)] == list(codes)
 
 
-def test_what_tune_finds_is_what_readme_says() -> None:
-    tuned = sim.tune(load(ROOT / "scenarios" / "tuning.yaml"))
+@pytest.mark.parametrize(("file", "points"), [("tuning", 6), ("policy-tuning", 6)])
+def test_what_tune_finds_is_what_readme_says(file: str, points: int) -> None:
+    tuned = sim.tune(load(ROOT / "scenarios" / f"{file}.yaml"))
     chapter = " ".join(CHAPTERS["Which parameters?"].split())
 
     def numbers(found: Any) -> tuple[str, str]:
@@ -192,7 +194,7 @@ def test_what_tune_finds_is_what_readme_says() -> None:
         f"from a p99 of the time to effect of {first} at {least} attempts a request to one of {last} at {most}",
         f"{100 * tuned.as_written.result.metrics.value('success.rate').value:.2f} % of the requests",
     ]
-    assert (len(tuned.points), [claim for claim in claims if claim not in chapter]) == (6, [])
+    assert (len(tuned.points), [claim for claim in claims if claim not in chapter]) == (points, [])
 
 
 def test_the_precision_that_is_shown_is_one() -> None:
@@ -250,6 +252,24 @@ def test_both_shapes_of_a_retrier_are_shown() -> None:
         *(re.findall(r"^class \w+\((\w+)\):$", code, re.MULTILINE) for code in RETRIERS.values()), strict=True
     )
     assert dict(zip(RETRIERS, bases, strict=True)) == shapes
+
+
+@pytest.mark.usefixtures("run")
+def test_the_policy_as_a_loop_gives_the_records_of_the_policy() -> None:
+    chapter = CHAPTERS["Bring your own retrier"]
+    [code] = re.findall(r"Here is `careful.py`:\n\n```python\n(.*?)^```$", chapter, re.DOTALL | re.MULTILINE)
+    [policy] = re.findall(r"^```yaml\n(retrier:.*?)^```$", chapter, re.DOTALL | re.MULTILINE)
+    Path("careful.py").write_text(code)
+    sys.path.insert(0, str(Path.cwd()))
+    world = (
+        "world: shared\nreplications: 2\nrequests: {count: 150, arrivals: {poisson: {rate: 20/s}}}\n"
+        "action: {latency: {exponential: {mean: 150ms}}, outcomes: {fail: 0.35}}\n"
+    )
+    scenarios = (parse(f"{world}retrier: none", retrier="careful:Careful"), parse(world + policy))
+    mine, as_policy = (simulate(scenario).cells[0].requests for scenario in scenarios)
+    names = ("settled_ns", "attempts", "actions", "action_ns", "outcome", "effects")
+    assert mine.attempts.sum() > len(mine)
+    assert all(getattr(mine, name).tolist() == getattr(as_policy, name).tolist() for name in names)
 
 
 @pytest.mark.parametrize("module", sorted(RETRIERS))
@@ -359,5 +379,16 @@ def test_the_formats_of_the_readme_are_those_that_there_are() -> None:
     assert rows == list(FORMATS)
 
 
+def test_the_policy_of_the_readme_is_the_one_that_is_shipped() -> None:
+    shipped = load(ROOT / "scenarios" / "policy.yaml")
+    assert parse(block_with("yaml", "kind: policy\n  attempts: 4  ")).retrier == shipped.retrier
+
+
+def test_the_table_of_a_policy_has_every_key() -> None:
+    chapter = CHAPTERS["A policy as data"]
+    keys = set(re.findall(r"`([a-z_]+)`", "".join(re.findall(r"^\| ([^|]*) \|", chapter, re.MULTILINE))))
+    assert keys == {field.alias or name for name, field in PolicyOptions.model_fields.items()}
+
+
 def test_every_block_is_looked_at() -> None:
-    assert Counter(kind for kind, _ in BLOCKS) == {"sh": 7, "yaml": 3, "python": 7, "text": 3, "json": 1}
+    assert Counter(kind for kind, _ in BLOCKS) == {"sh": 7, "yaml": 5, "python": 8, "text": 3, "json": 1}

@@ -106,10 +106,13 @@ def _with_saved(message: str, saved: str) -> click.ClickException:
 def _to_blame(source: Source, error: Exception) -> str:
     """Return the option that names the code in which a mistake was made."""
     notes = getattr(error, "__notes__", ())
+    no_retrier = source.retrier is None and not source.retriers
     for name, path in source.services:
-        if source.retrier is None or any(note.startswith(f"raised by service '{name}' ") for note in notes):
+        if no_retrier or any(note.startswith(f"raised by service '{name}' ") for note in notes):
             return f"--service {name}={path}"
-    return f"--retrier {source.retrier}"
+    if source.retrier is not None:
+        return f"--retrier {source.retrier}"
+    return " ".join(f"--retrier {name}={path}" for name, path in source.retriers)
 
 
 def _mistake(error: Exception) -> Iterator[str]:

@@ -29,11 +29,13 @@ class Source:
     retrier: str | None
     services: tuple[tuple[str, str], ...] = ()
     """Names of services, and the class of the user's own that does the work of each, as `module:Class`."""
+    retriers: tuple[tuple[str, str], ...] = ()
+    """Names of retriers that the scenario uses, and the class of the user's own that each stands for."""
 
     @property
     def has_own_code(self) -> bool:
         """Whether the command line names code of the user's own."""
-        return bool(self.services) or (self.retrier is not None and ":" in self.retrier)
+        return bool(self.services or self.retriers) or (self.retrier is not None and ":" in self.retrier)
 
     def load(self) -> Scenario:
         """Load the scenario; raises ScenarioError."""
@@ -46,6 +48,7 @@ class Source:
             seed=self.seed,
             requests=self.requests,
             retrier=self.retrier,
+            retriers=dict(self.retriers),
             services=dict(self.services),
         )
 
@@ -61,6 +64,8 @@ class Source:
             words += ["--set", f"{key}={text}"]
         if self.retrier is not None:
             words += ["--retrier", self.retrier]
+        for name, path in self.retriers:
+            words += ["--retrier", f"{name}={path}"]
         for name, path in self.services:
             words += ["--service", f"{name}={path}"]
         return words
@@ -98,6 +103,23 @@ def _services(_ctx: click.Context, _param: click.Parameter, values: tuple[str, .
     return tuple(pairs.items())
 
 
+def _retriers(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Return the name and the path of each retrier; the one without a name takes the place of the scenario's own."""
+    pairs: dict[str, str] = {}
+    for value in values:
+        name, equals, path = value.partition("=")
+        if not equals:
+            name, path = "", value
+        elif not name or ":" not in path:
+            raise click.BadParameter(f"'{value}' is neither KIND, MODULE:CLASS nor NAME=MODULE:CLASS")
+        if name in pairs:
+            raise click.BadParameter(
+                f"retrier '{name}' is given twice" if name else "only one can replace the scenario's"
+            )
+        pairs[name] = path
+    return tuple(pairs.items())
+
+
 OPTIONS = (
     click.argument("scenario", metavar="SCENARIO"),
     click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", help="Use another seed."),
@@ -110,7 +132,15 @@ OPTIONS = (
         callback=_pairs,
         help="Change a setting, such as action.outcomes.fail=0.3; may be repeated.",
     ),
-    click.option("--retrier", metavar="KIND|MODULE:CLASS", help="Use another retrier, or your own from a module."),
+    click.option(
+        "--retrier",
+        "retriers",
+        multiple=True,
+        metavar="KIND|[NAME=]MODULE:CLASS",
+        callback=_retriers,
+        help="Use another retrier, or your own from a module; with NAME= it is one that the scenario can name. May be "
+        "repeated.",
+    ),
     click.option(
         "--service",
         "services",
@@ -130,11 +160,13 @@ def scenario_options(function: Callable[..., Any]) -> Callable[..., Any]:
         seed: int | None,
         requests: int | None,
         overrides: tuple[tuple[str, str], ...],
-        retrier: str | None,
+        retriers: tuple[tuple[str, str], ...],
         services: tuple[tuple[str, str], ...],
         **rest: Any,
     ) -> None:
-        function(Source(scenario, seed, requests, overrides, retrier, services), **rest)
+        plain = next((path for name, path in retriers if not name), None)
+        named = tuple(pair for pair in retriers if pair[0])
+        function(Source(scenario, seed, requests, overrides, plain, services, named), **rest)
 
     command.__doc__ = function.__doc__
     command.__name__ = function.__name__

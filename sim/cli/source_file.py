@@ -52,21 +52,29 @@ class Origin:
     """Of the scenario; empty if results have not been saved yet."""
     services: tuple[tuple[str, str], ...] = ()
     """The values of `--service`."""
+    retriers: tuple[tuple[str, str], ...] = ()
+    """The values of `--retrier` that have a name."""
 
     @property
-    def owner(self) -> tuple[str, str | None, tuple[tuple[str, str], ...]]:
-        """What must be the same for results to be replaced: the file, and the code that takes the place of its own."""
-        return self.scenario, self.retrier, self.services
+    def code(self) -> tuple[str | None, tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
+        """The code that takes the place of the scenario's own, or that it names."""
+        return self.retrier, self.services, self.retriers
+
+    @property
+    def owner(self) -> tuple[Any, ...]:
+        """What must be the same for results to be replaced: the file, and the code of the user's own."""
+        return self.scenario, *self.code
 
     def source(self, folder: Path, start: Path) -> Source:
         """Return the scenario and its changes, with the file as it is seen from `start`."""
         path = os.path.relpath(_real(folder) / self.scenario, start)
-        return Source(path, self.seed, self.requests, self.overrides, self.retrier, self.services)
+        return Source(path, self.seed, self.requests, self.overrides, self.retrier, self.services, self.retriers)
 
     def described(self, folder: Path) -> str:
         """Name the file as it is seen from the current folder, and the retrier."""
         path = os.path.relpath(_real(folder) / self.scenario)
         code = [] if self.retrier is None else [f"--retrier {self.retrier}"]
+        code += [f"--retrier {name}={found}" for name, found in self.retriers]
         code += [f"--service {name}={found}" for name, found in self.services]
         return f"{path} with {' '.join(code)}" if code else path
 
@@ -85,6 +93,7 @@ def origin_of(source: Source, folder: Path, name: str = "", known: str = "") -> 
         called_in,
         known,
         source.services,
+        source.retriers,
     )
 
 
@@ -103,6 +112,7 @@ def read_origin(folder: Path) -> Origin | None:
             str(values["called_in"]),
             str(values["digest"]),
             tuple((str(service), str(path)) for service, path in values.get("services", ())),
+            tuple((str(name), str(path)) for name, path in values.get("retriers", ())),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -149,7 +159,7 @@ class Claim:
         gone = not (_real(self.folder) / theirs.scenario).exists()
         return not (
             gone
-            and (theirs.retrier, theirs.services) == (self._source.retrier, self._source.services)
+            and theirs.code == (self._source.retrier, self._source.services, self._source.retriers)
             and theirs.digest == digest(self._scenario)
         )
 
@@ -214,7 +224,7 @@ def _free_folder(folder: Path, source: Source, *, same_file: bool) -> Path:
 
 
 def _code_of(source: Source) -> str:
-    return "-".join(path for _, path in source.services)
+    return "-".join(path for _, path in (*source.retriers, *source.services))
 
 
 def _write(folder: Path, origin: Origin, *, replaces: bool) -> bool:
@@ -229,6 +239,7 @@ def _write(folder: Path, origin: Origin, *, replaces: bool) -> bool:
         "set": [list(pair) for pair in origin.overrides],
         "called_in": origin.called_in,
         "digest": origin.digest,
+        **({"retriers": [list(pair) for pair in origin.retriers]} if origin.retriers else {}),
         **({"services": [list(pair) for pair in origin.services]} if origin.services else {}),
     }
     beside = folder / f".{FILE}-{os.getpid()}"

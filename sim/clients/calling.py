@@ -11,9 +11,9 @@ from sim.clients.hedged import Hedge
 from sim.kernel.clock import Pending
 
 if TYPE_CHECKING:
-    from sim.clients.client import Client
     from sim.clients.hedged import AtFailure
     from sim.clients.loop_budget import LoopBudget
+    from sim.clients.owner import Owner
 
 
 class Call:
@@ -25,7 +25,7 @@ class Call:
 
     __slots__ = ("_client",)
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Owner) -> None:
         self._client = client
 
     async def __call__(self, timeout_ms: float | None = None) -> int:

@@ -10,10 +10,17 @@ from sim.kernel.clock import Pending
 from sim.kernel.durations import NS_PER_MS, ns_of_ms
 
 if TYPE_CHECKING:
-    from sim.clients.client import Client
-    from sim.clients.loop_budget import LoopBudget
+    from sim.clients.owner import Owner
     from sim.history.vocabulary import End
     from sim.world.attempt import Attempt
+
+
+class HearsEnd(Protocol):
+    """A budget that counts the call as a retry."""
+
+    def retry_is_over(self) -> None:
+        """Note that the call is over."""
+        ...
 
 
 class Answer(Protocol):
@@ -54,7 +61,7 @@ class Connection:
     deadline_ns: int | None = None
     strike: float | None = None
 
-    def __init__(self, client: Client, answer: Answer | None = None, *, is_copy: bool = False) -> None:
+    def __init__(self, client: Owner, answer: Answer | None = None, *, is_copy: bool = False) -> None:
         self._client = client
         self.is_copy = is_copy
         self.started_ns = client.clock.now_ns
@@ -68,7 +75,7 @@ class Connection:
         """When its caller gave up on it."""
         self.left = False
         """Whether another copy of its try has ended the try."""
-        self.retry_of: tuple[LoopBudget, ...] = ()
+        self.retry_of: tuple[HearsEnd, ...] = ()
         """Budgets that count it as a retry in flight."""
         self.callbacks: Any = None
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sim.clients.cells import Scope
-    from sim.clients.client import Client
+    from sim.clients.owner import Owner
     from sim.clients.policy.breaker_options import BreakerOptions
     from sim.clients.policy.budgets import BudgetOptions
     from sim.clients.policy.gates import BulkheadOptions, CallerRateLimitOptions
@@ -49,7 +49,7 @@ class ClientContext:
 
     __slots__ = ("_client",)
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Owner) -> None:
         self._client = client
 
     @property

@@ -20,8 +20,8 @@ from sim.kernel.clock import Pending
 from sim.kernel.durations import ns_of_ms
 
 if TYPE_CHECKING:
-    from sim.clients.client import Client
     from sim.clients.loop_budget import LoopBudget
+    from sim.clients.owner import Owner
     from sim.history.request import Request
 
 AtFailure = Literal["next", "wait"]
@@ -71,7 +71,7 @@ class Hedge:
 
     def __init__(  # noqa: PLR0917  # `Call.hedged` alone makes it
         self,
-        client: Client,
+        client: Owner,
         after_ms: float | None,
         at_most: int,
         timeout_ms: float | None,

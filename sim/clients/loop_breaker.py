@@ -12,7 +12,7 @@ from sim.history.vocabulary import SUCCESS
 
 if TYPE_CHECKING:
     from sim.clients.cells import Address, Scope
-    from sim.clients.client import Client
+    from sim.clients.owner import Owner
     from sim.clients.policy.breakers import Breaker
 
 
@@ -39,7 +39,7 @@ class LoopBreaker:
 
     __slots__ = ("_cell", "_client", "_open")
 
-    def __init__(self, client: Client, cell: Breaker) -> None:
+    def __init__(self, client: Owner, cell: Breaker) -> None:
         self._client = client
         self._cell = cell
         self._open: dict[Ticket, int] = {}
@@ -87,7 +87,7 @@ class LoopBreaker:
             self._cell.uncounted(self._client.clock.now_ns, number)
 
 
-def breaker_of(client: Client, written: Any, name: str, scope: Scope | None) -> LoopBreaker:
+def breaker_of(client: Owner, written: Any, name: str, scope: Scope | None) -> LoopBreaker:
     """Return a loop's breaker. Raises ValueError."""
 
     def make(options: BreakerOptions, address: Address) -> Breaker:

@@ -9,8 +9,8 @@ from sim.clients.policy.budgets import BudgetOptions, budget_cell
 
 if TYPE_CHECKING:
     from sim.clients.cells import Scope
-    from sim.clients.client import Client
     from sim.clients.connection import Connection
+    from sim.clients.owner import Owner
     from sim.clients.policy.budget_cell import Budget, Level
 
 
@@ -23,7 +23,7 @@ class LoopBudget:
 
     __slots__ = ("_asleep", "_cell", "_client", "_is_over", "_last_cost", "_running", "_takes", "_to_start")
 
-    def __init__(self, client: Client, cell: Budget) -> None:
+    def __init__(self, client: Owner, cell: Budget) -> None:
         self._client = client
         self._cell = cell
         self._takes = 0
@@ -102,7 +102,7 @@ class LoopBudget:
         cell.request_ended(now_ns)
 
 
-def budget_of(client: Client, written: Any, name: str, scope: Scope | None) -> LoopBudget:
+def budget_of(client: Owner, written: Any, name: str, scope: Scope | None) -> LoopBudget:
     """Return a loop's budget. Raises ValueError."""
     address, cell = cell_of(client, "own.budget", BudgetOptions, written, name, scope, lambda one, _: budget_cell(one))
     found = client.held.get(address)

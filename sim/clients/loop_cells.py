@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sim.clients.cells import Scope
-    from sim.clients.client import Client
+    from sim.clients.owner import Owner
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ class Kept(Generic[T]):
 
 
 def cell_of(  # noqa: PLR0917  # one call a part
-    client: Client,
+    client: Owner,
     part: str,
     model: Any,
     written: Any,
@@ -82,7 +82,7 @@ def cell_of(  # noqa: PLR0917  # one call a part
     return address, kept.cell
 
 
-def address_of(client: Client, part: str, name: str, scope: Scope) -> Address:
+def address_of(client: Owner, part: str, name: str, scope: Scope) -> Address:
     """Return the address of a cell for this client. Raises ValueError if there is no such scope."""
     check_scope(scope)
     place = client.place
@@ -92,7 +92,7 @@ def address_of(client: Client, part: str, name: str, scope: Scope) -> Address:
     return Address(f"={name}" if name else place.policy, part, scope, owner)
 
 
-def own_or_shared(client: Client, address: Address, make: Callable[[Address], T]) -> T:
+def own_or_shared(client: Owner, address: Address, make: Callable[[Address], T]) -> T:
     """Return the cell of an address, made now if it is not there: the client's own if its scope is the request."""
     if address.scope != REQUEST:
         return client.around.cells.at(address, make)

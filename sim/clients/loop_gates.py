@@ -17,7 +17,7 @@ from sim.kernel.clock import Pending, Sleep
 
 if TYPE_CHECKING:
     from sim.clients.cells import Scope
-    from sim.clients.client import Client
+    from sim.clients.owner import Owner
 
 
 class Waiter:
@@ -25,7 +25,7 @@ class Waiter:
 
     __slots__ = ("_alarm", "_bulkhead", "_client", "answer")
 
-    def __init__(self, bulkhead: LoopBulkhead, client: Client) -> None:
+    def __init__(self, bulkhead: LoopBulkhead, client: Owner) -> None:
         self._bulkhead = bulkhead
         self._client = client
         self._alarm: Alarm | None = None
@@ -68,7 +68,7 @@ class LoopBulkhead:
 
     __slots__ = ("_cell", "_client", "_places", "_waiter")
 
-    def __init__(self, client: Client, cell: Bulkhead) -> None:
+    def __init__(self, client: Owner, cell: Bulkhead) -> None:
         self._client = client
         self._cell = cell
         self._places = 0
@@ -150,7 +150,7 @@ class LoopRateLimit:
 
     __slots__ = ("_cell", "_client")
 
-    def __init__(self, client: Client, cell: CallerRateLimit) -> None:
+    def __init__(self, client: Owner, cell: CallerRateLimit) -> None:
         self._client = client
         self._cell = cell
 
@@ -172,7 +172,7 @@ class LoopRateLimit:
         return passes
 
 
-def bulkhead_of(client: Client, written: Any, name: str, scope: Scope | None) -> LoopBulkhead:
+def bulkhead_of(client: Owner, written: Any, name: str, scope: Scope | None) -> LoopBulkhead:
     """Return a loop's bulkhead. Raises ValueError."""
     address, cell = cell_of(
         client, "own.bulkhead", BulkheadOptions, written, name, scope, lambda one, _: Bulkhead(one.encoded())
@@ -185,7 +185,7 @@ def bulkhead_of(client: Client, written: Any, name: str, scope: Scope | None) ->
     return found
 
 
-def rate_limit_of(client: Client, written: Any, name: str, scope: Scope | None) -> LoopRateLimit:
+def rate_limit_of(client: Owner, written: Any, name: str, scope: Scope | None) -> LoopRateLimit:
     """Return a loop's rate limit. Raises ValueError."""
     _, cell = cell_of(
         client,

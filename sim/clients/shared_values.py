@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sim.clients.cells import Scope
-    from sim.clients.client import Client
+    from sim.clients.owner import Owner
 
 
 class SharedValues(MutableMapping[str, Any]):
@@ -23,7 +23,7 @@ class SharedValues(MutableMapping[str, Any]):
 
     __slots__ = ("_client", "_values")
 
-    def __init__(self, client: Client, name: str, scope: Scope) -> None:
+    def __init__(self, client: Owner, name: str, scope: Scope) -> None:
         self._client = client
         self._values: dict[str, Any] = own_or_shared(client, address_of(client, "own.shared", name, scope), _empty)
 

@@ -126,6 +126,8 @@ def _limits(options: PolicyOptions) -> dict[str, Any]:
         "pickup_ns": None if options.pickup is None else span_of(options.pickup.every),
         "redeliver_ns": None if redeliver is None else redeliver.after,
         "redeliver_from_end": redeliver is not None and redeliver.counted_from == "end",
+        "redeliver_at_most": None if redeliver is None else redeliver.at_most,
+        "redeliver_counts": redeliver is None or redeliver.counts,
     }
 
 

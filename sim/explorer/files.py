@@ -20,6 +20,7 @@ from sim.scenario.identity import digest
 from sim.scenario.load import parse
 from sim.scenario.names import LONGEST_NAME
 from sim.scenario.parts.invariants import NAMES
+from sim.scenario.parts.retrier import names_used, words_of_names
 from sim.scenario.yaml.writer import flow_text, yaml_lines
 
 if TYPE_CHECKING:
@@ -47,11 +48,12 @@ def name_of(scenario: str, invariant: str, cell: str = "") -> str:
 
 
 def retrier_words(scenario: Scenario) -> list[str]:
-    """Return the command-line options that name a scenario's retrier, if no file can."""
+    """Return the command-line options that name a scenario's retriers, if no file can."""
+    names = words_of_names(names_used(scenario.written, scenario.surroundings.trusted))
     if not scenario.retrier.trusted:
-        return []
+        return names
     options = [word for key, text in _retrier_options(scenario) for word in ("--set", f"{key}={text}")]
-    return ["--retrier", scenario.retrier.kind, *options]
+    return ["--retrier", scenario.retrier.kind, *options, *names]
 
 
 def _retrier_options(scenario: Scenario) -> list[tuple[str, str]]:
@@ -183,10 +185,11 @@ def _beside(node: Any, data_files: DataFiles, files: dict[str, bytes]) -> Any:
 
 def _check_same(text: str, folder: Path, scenario: Scenario) -> None:
     """Make sure that the text describes the scenario. Raises ValueError if not."""
+    names = names_used(scenario.written, scenario.surroundings.trusted)
     if scenario.retrier.trusted:
-        again = parse(text, folder, _retrier_options(scenario), retrier=scenario.retrier.kind)
+        again = parse(text, folder, _retrier_options(scenario), retrier=scenario.retrier.kind, retriers=names)
     else:
-        again = parse(text, folder)
+        again = parse(text, folder, retriers=names)
     if digest(again) != digest(scenario):
         raise ValueError("no file can describe exactly this scenario")
 

@@ -50,7 +50,7 @@ class TryRefused(Event):
 
     kind: ClassVar[str] = "refused"
     gate: str
-    """`breaker`, `bulkhead` or `rate_limit`."""
+    """`breaker`, `bulkhead` or `rate_limit`; or `timeout` if that is over while it waits at one of them."""
     level: int
     """What it refuses: 0 the request, 1 a try, 2 a copy."""
     number: int = 0

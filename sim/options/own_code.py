@@ -1,17 +1,33 @@
 """Imports code of the user's own that a command line names as `module:Class`; a file never does.
 
+A command line can also give such code a name, `fast=module:Class`, which files may then use.
+
 `anew` runs the module of such code once more, beside itself: what the module holds is then as in a new process.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from importlib import import_module
 from importlib.abc import SourceLoader
 from importlib.util import module_from_spec
 from io import StringIO
 from typing import Any
+
+Trusted = Mapping[str, str]
+"""What a file may use for code of the user's own: the `module:Class` of each name; without a name it stands for itself.
+"""
+
+
+def path_of(found: str | type) -> str:
+    """Return the `module:Class` of a class, or of what is one already. Raises ValueError for a class without a name."""
+    if isinstance(found, str):
+        return found
+    if "<" in found.__qualname__ or "." in found.__qualname__:
+        raise ValueError(f"no file can name {found.__qualname__}: it is not at the top level of a module")
+    return f"{found.__module__}:{found.__qualname__}"
 
 
 def find(path: str, what: str) -> Any:

@@ -232,6 +232,8 @@ class PolicyTerms:
     """The least and the most from one look of a worker to the next."""
     redeliver_ns: int | None = None
     redeliver_from_end: bool = False
+    redeliver_at_most: int | None = None
+    redeliver_counts: bool = True
     budget: BudgetTerms | None = None
     breaker: BreakerTerms | None = None
     bulkhead: BulkheadTerms | None = None

@@ -26,7 +26,7 @@ from sim.options.model import Options, file_rules
 from sim.promises.promises import Promises
 from sim.retriers.base import ClientRetrier, Retrier, ScheduledRetrier
 from sim.retriers.registry import KINDS
-from sim.scenario.cells import Cell
+from sim.scenario.cells import Cell, cells
 from sim.scenario.checks import Surroundings
 from sim.scenario.data_files import DataFiles
 from sim.scenario.identity import resolved
@@ -178,11 +178,15 @@ class RecordedChoice(RetrierChoice):
     attempts_at_most: int | None = None
     """What it promised, on which intervals of means rest; None in results of earlier versions."""
 
+    @property
+    def found(self) -> type[Retrier]:
+        """A class of the same shape: that of the retrier is not there."""
+        return ClientRetrier if self.outside else ScheduledRetrier
+
     def make(self) -> Retrier:
         """Return a retrier of the same shape that does nothing and promises the same number of attempts."""
         promised = Promises(attempts_at_most=self.attempts_at_most)
-        shape: type[Retrier] = ClientRetrier if self.outside else ScheduledRetrier
-        made: Retrier = type("Recorded", (shape,), {"promises": lambda _: promised})()
+        made: Retrier = type("Recorded", (self.found,), {"promises": lambda _: promised})()
         return made
 
 
@@ -197,6 +201,7 @@ class RecordedService(FrontOptions):
 _OUTSIDE = "outside"
 _AT_MOST = "attempts_at_most"
 _OF_CLASSES = "retriers_of_classes"
+_OF_LAYERS = "retriers_of_layers"
 
 
 def _recorded(retrier: Mapping[str, Any], known: Mapping[str, Any]) -> RecordedChoice:
@@ -208,6 +213,7 @@ def _recorded(retrier: Mapping[str, Any], known: Mapping[str, Any]) -> RecordedC
 def _tree(scenario: Scenario) -> dict[str, Any]:
     """Return the resolved form of a scenario, with facts that only the code of its retrier knows."""
     tree = resolved(scenario)
+    scenario = cells(scenario)[0].scenario  # the one that is written out
     if scenario.retrier.kind not in KINDS:
         tree |= _known(scenario.retrier)
     of_classes = {
@@ -215,7 +221,14 @@ def _tree(scenario: Scenario) -> dict[str, Any]:
         for one in scenario.callers
         if one.retrier is not None and one.retrier.kind not in KINDS
     }
-    return {**tree, _OF_CLASSES: of_classes} if of_classes else tree
+    of_layers = {
+        f"{name}.{position}": _known(layer.retrier)
+        for name, service in scenario.services.items()
+        for position, layer in enumerate(getattr(service, "calls", ()))
+        if layer.retrier.kind not in KINDS
+    }
+    tree |= {_OF_CLASSES: of_classes} if of_classes else {}
+    return {**tree, _OF_LAYERS: of_layers} if of_layers else tree
 
 
 def _known(choice: RetrierChoice) -> dict[str, Any]:
@@ -231,6 +244,10 @@ def _read(tree: dict[str, Any], surroundings: Surroundings) -> Scenario:
     for name, known_of_class in tree.pop(_OF_CLASSES, {}).items():
         of_class = tree["classes"][name]
         of_class["retrier"] = _recorded(of_class["retrier"], known_of_class)
+    for name, known_of_layer in tree.pop(_OF_LAYERS, {}).items():
+        service, _, position = name.rpartition(".")
+        layer = tree["services"][service]["calls"][int(position)]
+        layer["retrier"] = _recorded(layer["retrier"], known_of_layer)
     services = tree.get("services", {})
     for name, written in services.items():
         if ":" in str(written.get("kind", "")):

@@ -11,6 +11,10 @@ callers that names a retrier has one apart from the others. A budget in `self` i
 world, and that of a client, or of all requests, in a shared one. `explore` puts the requests of an isolated scenario
 into one deployment: they share a `ScheduledRetrier`, but each client has a `LoopRetrier` of its own.
 
+A loop can keep state by the scopes of policies instead, whatever `self` is: `ctx.budget`, `ctx.breaker`,
+`ctx.bulkhead`, `ctx.rate_limit` and `ctx.shared` (`sim.clients.context`). Such state is forgotten with its world, a
+search of a small world knows it, and what a loop holds of it is let go when the loop ends.
+
 Nothing may outlive that: no class attribute, no global of a module, no object that several retriers hold. Nothing may
 come from outside either: not the module `random`, no clock, no process number. Draw with `ctx.uniform`, ask
 `ctx.now_ms` for the time. Otherwise a request depends on the ones simulated before it, and no replay shows it again.
@@ -168,9 +172,10 @@ class LoopRetrier(ClientRetrier):
         """Call until done: return for success, let `CallFailed` through for giving up.
 
         If it returns a whole number, `check` takes that for the answer of a call and compares it with what happened.
-        `await call()` makes one attempt, `await ctx.sleep(ms)` waits, `ctx.uniform(stream, index)` draws. Nothing else
-        can be awaited: time is simulated, without asyncio. If the request is canceled, or the simulation ends,
-        GeneratorExit is raised where the loop waits, and by whatever it awaits then: `finally` can tidy up, not wait.
+        `await call()` makes one attempt, `await call.hedged(...)` one try of several copies, `await ctx.sleep(ms)`
+        waits, `ctx.uniform(stream, index)` draws. Nothing else can be awaited but the gates of `ctx`: time is
+        simulated, without asyncio. If the request is canceled, or the simulation ends, GeneratorExit is raised where
+        the loop waits, and by whatever it awaits then: `finally` finds `ctx.canceled` true, and can tidy up, not wait.
         """
         raise NotImplementedError
 

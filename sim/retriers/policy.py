@@ -71,7 +71,9 @@ class Policy(ClientRetrier):
         )
         said, at_most_ms = self._retry_after()
         most = max((case.attempts for case in rules.cases), default=rules.attempts)
-        limited = all(case.attempts != NO_LIMIT and case.counter == 0 for case in rules.cases)
+        limited = all(case.attempts != NO_LIMIT and case.counter == 0 for case in rules.cases) and (
+            rules.redeliver_ns == NO_LIMIT or rules.redeliver_counts
+        )
         return Promises(
             attempts_at_most=most * copies if limited and not rules.both_limits else None,
             backoff_ms=self._backoff(),

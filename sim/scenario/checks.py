@@ -10,6 +10,7 @@ from pydantic import PydanticUserError, TypeAdapter, ValidationInfo
 from sim.convex.platform import Platform
 from sim.kernel.durations import parse_duration
 from sim.options.model import file_rules
+from sim.options.own_code import Trusted
 from sim.retriers.registry import KINDS
 from sim.scenario.data_files import DataFiles
 from sim.scenario.mistakes.known_keys import KnownKeys
@@ -32,7 +33,8 @@ class Surroundings:
     """
 
     files: DataFiles = field(default_factory=lambda: DataFiles(Path()))
-    trusted: tuple[str, ...] = ()
+    trusted: Trusted = field(default_factory=dict)
+    """Code that is named outside of a file."""
     from_file: bool = False
     """Whether the values obey the rules of files, which allow less than Python does (`sim.options.model`)."""
 

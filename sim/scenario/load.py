@@ -1,10 +1,13 @@
 """Make a `Scenario` of a file, a text or plain values, or name every mistake in it with its place."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sim.options.own_code import path_of
+from sim.options.part_name import NAME
+from sim.retriers.registry import known_kinds
 from sim.scenario.cells import cells, check_cells
 from sim.scenario.changes import Change, apply
 from sim.scenario.checks import Surroundings
@@ -12,8 +15,10 @@ from sim.scenario.data_files import DataFiles
 from sim.scenario.mistakes.problems import Path as Keys
 from sim.scenario.mistakes.problems import Place, Places, Problem, ScenarioError, whole_file
 from sim.scenario.names import LONGEST_NAME
+from sim.scenario.parts.retrier import is_preset
 from sim.scenario.schema import Scenario, scenario_of
 from sim.scenario.search_space import check_search
+from sim.scenario.tree import texts_in
 from sim.scenario.yaml.guard import MAX_BYTES, Document, read_yaml
 
 Overrides = Sequence[tuple[str, str]]
@@ -27,20 +32,23 @@ def load(
     *,
     seed: int | None = None,
     requests: int | None = None,
-    retrier: str | None = None,
+    retrier: str | Mapping[str, str | type] | None = None,
+    retriers: Mapping[str, str | type] | None = None,
     services: Mapping[str, str] | None = None,
 ) -> Scenario:
     """Read a scenario file and check all of it, its cells included.
 
     `overrides` are dotted keys and values as YAML, from the command line (`--set`); they, `seed`, `requests` and
-    `retrier` (a kind, or `module:Class`) replace what the file says, before sweep and variants do. `services` names for
-    some services a `module:Class` that does their work.
+    `retrier` (a kind, or `module:Class`) replace what the file says, before sweep and variants do. `retriers`, such as
+    `{"fast": "module:Fast", "slow": Slow}`, replaces nothing: it gives retriers of one's own names that the file can
+    use wherever it names a retrier; `retrier` may be such a mapping, too. `services` names for some services a
+    `module:Class` that does their work.
     Raises ScenarioError with every mistake.
     """
     path = Path(path)
     document = read_yaml(_bytes_of(path), str(path))
     given = _given(seed, requests, retrier, services)
-    return _checked(document, path.parent, _name_of(path), overrides, given)
+    return _checked(document, path.parent, _name_of(path), overrides, given, _named(retrier, retriers))
 
 
 def parse(
@@ -51,13 +59,14 @@ def parse(
     source: str = "scenario",
     seed: int | None = None,
     requests: int | None = None,
-    retrier: str | None = None,
+    retrier: str | Mapping[str, str | type] | None = None,
+    retriers: Mapping[str, str | type] | None = None,
     services: Mapping[str, str] | None = None,
 ) -> Scenario:
     """Read the text of a scenario; files it names are looked for in `folder`. Raises ScenarioError as `load` does."""
     data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
     given = _given(seed, requests, retrier, services)
-    return _checked(read_yaml(data, source), Path(folder), "scenario", overrides, given)
+    return _checked(read_yaml(data, source), Path(folder), "scenario", overrides, given, _named(retrier, retriers))
 
 
 def from_dict(values: Mapping[str, Any], folder: str | Path = ".") -> Scenario:
@@ -83,8 +92,13 @@ def _build(tree: Mapping[str, Any], surroundings: Surroundings) -> tuple[Scenari
     return scenario, list(dict.fromkeys(problems))
 
 
-def _checked(
-    document: Document, folder: Path, name: str, overrides: Overrides, given: Sequence[tuple[str, str, Any]]
+def _checked(  # noqa: PLR0917  # two callers
+    document: Document,
+    folder: Path,
+    name: str,
+    overrides: Overrides,
+    given: Sequence[tuple[str, str, Any]],
+    named: Mapping[str, str],
 ) -> Scenario:
     places = document.places
     tree = document.values
@@ -103,7 +117,9 @@ def _checked(
             changes.set_value(option, key, value)
     tree = {"name": name, **changes.tree}
     problems += changes.problems
-    trusted = tuple(value for option, _, value in given if option.split()[0] in NAMES_CODE and ":" in value)
+    own = [value for option, _, value in given if option.split()[0] in NAMES_CODE and ":" in value]
+    trusted = {path: path for path in (*own, *named.values())} | dict(named)
+    problems += _misnamed(named, tree)
     surroundings = Surroundings(DataFiles(folder), trusted, from_file=True)
     scenario, found = _build(tree, surroundings)
     problems += [problem for problem in found if not _is_explained(problem, problems)]
@@ -180,9 +196,39 @@ def _without_effect(tree: Mapping[str, Any], made: Sequence[tuple[str, Change]])
     return problems
 
 
+def _named(retrier: str | Mapping[str, str | type] | None, retriers: Mapping[str, str | type] | None) -> dict[str, str]:
+    """Return the names that are given to retriers of the user's own. Raises ScenarioError if one cannot be named."""
+    named = {**(retrier if isinstance(retrier, Mapping) else {}), **(retriers or {})}
+    try:
+        return {name: path_of(found) for name, found in named.items()}
+    except ValueError as error:
+        raise ScenarioError([Problem(("retrier",), str(error))]) from None
+
+
+def _misnamed(named: Mapping[str, str], tree: Any) -> Iterator[Problem]:
+    """Yield what is wrong with names of the user's own retriers: forms, clashes, and names that nothing uses."""
+    used = set(texts_in(tree))
+    for name, path in named.items():
+        option = f"--retrier {name}={path}"
+        if not NAME.fullmatch(name):
+            reason = f"{option}: a name has letters, digits, '_' and '-', and starts with a letter or a digit"
+        elif name in known_kinds() or is_preset(name):
+            what = "a preset" if is_preset(name) else "a kind of retrier"
+            reason = f"{option}: {name} is the name of {what} already; give yours another one"
+        elif name not in used:
+            reason = f"{option}: nothing in the scenario names the retrier {name}"
+        else:
+            continue
+        yield Problem(("retrier",), reason)
+
+
 def _given(
-    seed: int | None, requests: int | None, retrier: str | None, services: Mapping[str, str] | None
+    seed: int | None,
+    requests: int | None,
+    retrier: str | Mapping[str, str | type] | None,
+    services: Mapping[str, str] | None,
 ) -> list[tuple[str, str, Any]]:
+    retrier = None if isinstance(retrier, Mapping) else retrier
     options = [("--seed", "seed", seed), ("--requests", "requests.count", requests), ("--retrier", "retrier", retrier)]
     options += [(f"--service {name}", f"services.{name}.kind", path) for name, path in (services or {}).items()]
     return [(option, key, value) for option, key, value in options if value is not None]

@@ -16,6 +16,7 @@ from sim.kernel.durations import parse_duration
 from sim.scenario.axes import Axis, Kind, SearchSpace
 from sim.scenario.changes import Change, apply, by_depth, follow, with_whole_key
 from sim.scenario.mistakes.problems import Path, Problem, ScenarioError
+from sim.scenario.parts.retrier import RetrierChoice
 from sim.scenario.parts.tuning import Range, Values, searched_values
 from sim.scenario.schema import Scenario, scenario_of
 from sim.scenario.tree import written
@@ -101,7 +102,16 @@ def written_value(scenario: Scenario, key: str) -> Any:
             node = node[int(step)] if step.isdecimal() and int(step) < len(node) else None
         else:
             node = node.get(step) if isinstance(node, Mapping) else None
-    return node
+    return _factor_at(scenario, key) if node is None else node
+
+
+def _factor_at(scenario: Scenario, key: str) -> float | None:
+    """Return the number at a key of a retrier's delay that is not written since it is the default; None for others."""
+    node: Any = scenario
+    for step in key.split("."):
+        # The name of a law is a key in a file, but no attribute.
+        node = getattr(node.options if isinstance(node, RetrierChoice) else node, step, node)
+    return node if isinstance(node, float) else None
 
 
 # -- checks ------------------------------------------------------------------------------------------------------------

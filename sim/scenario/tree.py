@@ -1,6 +1,6 @@
 """A scenario as a tree of plain values, the way a file writes it: reading a value, leaving one out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sim.options.model import Options
@@ -32,3 +32,15 @@ def without(tree: Tree, path: Path) -> dict[str, Any]:
             return {**tree, str(key): entries}
         return {**tree, str(key): without(below, tuple(rest))} if isinstance(below, Mapping) else dict(tree)
     return {name: value for name, value in tree.items() if name != key}
+
+
+def texts_in(node: Any) -> Iterator[str]:
+    """Yield every text among the values of a tree."""
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, Mapping):
+        for value in node.values():
+            yield from texts_in(value)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            yield from texts_in(value)

@@ -129,6 +129,7 @@ class ByPolicy:
             BREAKER: self._breaker_words(event.t_ns),
             BULKHEAD: "waited too long at the bulkhead" if self._waits == BULKHEAD else "bulkhead full",
             RATE_LIMIT: "no token at the rate limit",
+            "timeout": "timed out at a gate",
         }[event.gate]
         self._waits = ""
         self._story.refusals.append((event.t_ns, event.gate))

@@ -97,7 +97,7 @@ class Simulate:
         if name is not None:
             tree["retrier"] = name.tree
             if name.is_code:
-                surroundings = replace(surroundings, trusted=(*surroundings.trusted, name.kind))
+                surroundings = replace(surroundings, trusted={**surroundings.trusted, name.kind: name.kind})
         elif retrier is not None:
             tree["retrier"] = stated
         if retrier is not None and _every_cell_sets_retrier(tree):

@@ -10,6 +10,7 @@ from sim.scenario.data_files import brought_along
 from sim.scenario.identity import resolved_yaml
 from sim.scenario.names import LONGEST_NAME, slug
 from sim.scenario.parts.own_service import service_words, without_code
+from sim.scenario.parts.retrier import names_used, words_of_names
 from sim.scenario.yaml.writer import flow_text, yaml_lines
 from sim.tuning.pasted import Pasted, pasted
 
@@ -73,6 +74,8 @@ def _about(tuned: Tuned, point: Finalist) -> str:
 def own_code_words(scenario: Scenario) -> list[str]:
     """Return the words of a command line that give a point the user's own code; empty if it has none."""
     services = service_words(scenario.services)
+    if scenario.surroundings.from_file:
+        services = [*words_of_names(names_used(scenario.written, scenario.surroundings.trusted)), *services]
     if not scenario.retrier.trusted:
         return services
     options = scenario.retrier.options.model_dump(mode="json", by_alias=True, exclude_unset=True)

@@ -11,6 +11,7 @@ from sim.chance.overall import Overall
 from sim.contracts.catalogue import (
     INVARIANTS,
     PLATFORM,
+    POLICY,
     RETRIER,
     STRICTER,
     Invariant,
@@ -112,9 +113,9 @@ def test_an_invariant_can_be_handed_to_another_process(one: Invariant) -> None:
 
 def test_the_contracts_are_complete_and_told_apart() -> None:
     names = [one.name for one in (*INVARIANTS, *STRICTER)]
-    assert (*RETRIER, *PLATFORM) == INVARIANTS
+    assert (*RETRIER, *PLATFORM, *POLICY) == INVARIANTS
     assert len(set(names)) == len(names)
-    assert {one.owed_by for one in (*RETRIER, *STRICTER)} == {"retrier"}
+    assert {one.owed_by for one in (*RETRIER, *POLICY, *STRICTER)} == {"retrier"}
     assert {one.owed_by for one in PLATFORM} == {"platform"}
     assert {one.name for one in INVARIANTS if one.kind == "eventually"} == {
         "settles",
@@ -131,7 +132,13 @@ def test_a_claim_is_one_sentence(one: Invariant) -> None:
     assert one.doc[0].isupper()
 
 
-@pytest.mark.parametrize("one", [*INVARIANTS, *STRICTER], ids=lambda one: one.name)
+@pytest.mark.parametrize("one", POLICY, ids=lambda one: one.name)
+def test_a_history_told_by_hand_breaks_each_invariant_of_policies(one: Invariant) -> None:
+    stories = Path(__file__).parent / "policy" / "test_recounts.py"
+    assert f'"{one.name}"' in stories.read_text()
+
+
+@pytest.mark.parametrize("one", [*RETRIER, *PLATFORM, *STRICTER], ids=lambda one: one.name)
 def test_the_stories_ask_for_each_invariant(one: Invariant) -> None:
     home = one.gather if isinstance(one, Overall) else one.search
     module = home.__module__.rpartition(".")[2]

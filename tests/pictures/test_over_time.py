@@ -53,7 +53,9 @@ def test_with_services_the_queue_is_drawn_and_without_them_the_calls_in_flight()
     assert panels == ["calls waiting", "calls in flight"]
 
 
-@pytest.mark.parametrize("names", [["a", "b", "c"], ["overload, retries", "overload, breaker", "a third fails, retries"]])
+@pytest.mark.parametrize(
+    "names", [["a", "b", "c"], ["overload, retries", "overload, breaker", "a third fails, retries"]]
+)
 def test_the_legend_is_as_wide_as_the_figure_at_most(names: list[str]) -> None:
     figure = over_time_figure(load_data([cell(name) for name in (*names, "a third fails, breaker")]))
     (legend,) = figure.legends

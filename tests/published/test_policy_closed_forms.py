@@ -106,7 +106,7 @@ def test_a_bucket_that_failures_do_not_empty_changes_nothing() -> None:
 
 
 # Breakers that open at k failures in a row. Calls fail with p, come at rate r and take no time. Closed, it takes
-# E = (1 - p^k) / (p^k (1 - p)) calls to k failures in a row (Feller, volume 1, XIII.7). Open for D, it refuses r D calls
+# E = (1 - p^k) / (p^k (1 - p)) calls to k failures in a row (Feller, vol. 1, XIII.7). Open for D, it refuses r D calls
 # on average, then one call passes: with 1 - p it closes, with p it opens again. So a turn has 1 / (1 - p) openings, of
 # D + 1 / r each, and a closed time of E / r.
 

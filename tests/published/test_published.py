@@ -7,7 +7,6 @@ also for parameters other than the published ones. `-m slow` runs all that `pyth
 from __future__ import annotations
 
 import math
-from random import Random
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,7 +29,7 @@ from published_claims import (
     success,
     wait_s,
 )
-from published_worlds import Clients, ask, contend, ramp, retried_queue, simple_collapse, spike
+from published_worlds import Clients, ask, contend, generator, ramp, retried_queue, simple_collapse, spike
 
 from sim.api.run import run
 from sim.scenario.load import load
@@ -68,7 +67,7 @@ def test_clients_that_contend_for_a_row_write_as_often_and_take_as_long_as_publi
 
 
 def test_other_numbers_of_clients_contend_as_in_a_few_lines() -> None:
-    result, rng = small("backoff-and-jitter", requests__count=15, replications=8), Random(1)
+    result, rng = small("backoff-and-jitter", requests__count=15, replications=8), generator(1)
     for law in ("none", "exponential", "equal", "full", "decorrelated"):
         played = [contend(15, law, rng) for _ in range(40)]
         assert agree(calls(result[law]), [writes for writes, _ in played]), law
@@ -80,7 +79,7 @@ def test_other_numbers_of_clients_contend_as_in_a_few_lines() -> None:
 
 def asked(seed: int, runs: int, **what: object) -> tuple[list[float], list[float], list[float]]:
     """Play clients; returns success in percent, calls per request, and calls of each run."""
-    rng = Random(seed)
+    rng = generator(seed)
     played = [ask(Clients(**what), rng) for _ in range(runs)]  # type: ignore[arg-type]  # its fields by name
     return (
         [100 * one.success for one in played],
@@ -137,7 +136,7 @@ WINDOW = (55.0, 80.0, 0.5, 10.0)
 
 
 def test_no_backoff_collapses_more_often_than_not_and_full_jitter_never() -> None:
-    result, rng = small("metastable-collapse", replications=6), Random(5)
+    result, rng = small("metastable-collapse", replications=6), generator(5)
     assert recovered(result["full jitter"]).all()
     assert recovered(result["no backoff"]).sum() < 5
     load_of_it = spike(40.0, 80.0, 20.0, 25.0)
@@ -150,7 +149,7 @@ def test_no_backoff_collapses_more_often_than_not_and_full_jitter_never() -> Non
 
 
 def test_a_slow_ramp_takes_both_down() -> None:
-    result, rng = small("metastable-ramp", replications=2), Random(6)
+    result, rng = small("metastable-ramp", replications=2), generator(6)
     for cell, jitter in (("no backoff", False), ("full jitter", True)):
         assert not recovered(result[cell]).any()
         played = [simple_collapse(ramp(80.0, 1.6, 25.0), rng, jitter=jitter).goodput for _ in range(2)]
@@ -161,7 +160,7 @@ def test_a_slow_ramp_takes_both_down() -> None:
 
 
 def test_a_queue_with_retries_stays_full_as_in_a_few_lines() -> None:
-    result, rng = small("queue-with-retries", replications=4), Random(7)
+    result, rng = small("queue-with-retries", replications=4), generator(7)
     for cell, tries, places in (("no retries", 1, 99), ("three retries", 4, 99), ("three retries, short queue", 4, 29)):
         played = [retried_queue(rng, tries=tries, places=places).goodput for _ in range(12)]
         assert agree(goodput(result[cell]), played), cell
@@ -171,8 +170,8 @@ def test_a_queue_with_retries_stays_full_as_in_a_few_lines() -> None:
 
 def test_the_queue_alone_is_the_textbooks() -> None:
     queue = Bounded(9.0, 5)
-    changes = {"requests__arrivals__poisson__rate": "9/s", "services__server__queue__limit": 4}
-    (cell,) = small("queue-alone", requests__count=4000, measure__to="400s", until="400s", **changes).cells
+    changes = {"requests__arrivals__schedule__0__rate": "9/s", "services__server__queue__limit": 4}
+    (cell,) = small("queue-alone", measure__to="400s", until="400s", **changes).cells
     for measure, expected in (
         (mean_of("in_flight.mean"), queue.mean),
         (mean_of("service.server.rejected.rate"), queue.shares[-1]),
@@ -203,6 +202,17 @@ def test_every_published_number_is_met_within_three_standard_errors(study: Study
     compared = study.compare(study.run())
     held = [one for one in compared if not one.claim.differs]
     assert [(one.claim.what, one.claim.cell, one.errors) for one in held if abs(one.errors) > 3] == []
+
+
+def test_the_documentation_has_every_command_and_every_number() -> None:
+    text = (PUBLISHED.parents[1] / "docs" / "published.md").read_text("utf-8")
+    rows = [tuple(cell.strip() for cell in line.split("|")[1:4]) for line in text.splitlines() if line.startswith("|")]
+    for study in STUDIES:
+        settings = "".join(f" --set {key}={value}" for key, value in study.settings.items())
+        assert f"`retrysim run scenarios/published/{study.scenario}.yaml{settings}`" in text
+        for claim in study.claims:
+            note = f" ({claim.differs})" if claim.differs else ""
+            assert (f"{claim.what}{note}", claim.cell, f"{claim.theirs:.6g}") in rows
 
 
 def test_a_number_that_is_off_is_noticed() -> None:

@@ -18,6 +18,7 @@ class Seen:
         self.deadline_ns = deadline_ns
         self.strike = strike
         self.job_id = -1
+        self.is_copy = False
         self.attempt: Any = None
         self.told: list[tuple[int, str]] = []
         self._clock = clock

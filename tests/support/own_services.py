@@ -91,6 +91,22 @@ class Hangs(OwnService):
             Hangs.ended += 1
 
 
+class Tidies(OwnService):
+    """Works for an hour the first time, and for 20 ms later; it notes if its work is stopped."""
+
+    def __init__(self, options: Any = None) -> None:
+        super().__init__(options)
+        self.stopped = 0
+
+    async def handle(self, call: Any, ctx: Any) -> None:
+        """Wait, and count what did not end."""
+        try:
+            await ctx.sleep(20 if call.number > 1 else 3_600_000)
+        except GeneratorExit:
+            self.stopped += 1
+            raise
+
+
 class Looks(OwnService):
     """Notes what it is told of calls."""
 

@@ -326,14 +326,13 @@ class Bounded:
 def _textbook(rate: float, most: int) -> Study:
     queue = Bounded(rate, most)
     settings = {
-        "requests.arrivals.poisson.rate": f"{rate}/s",
+        "requests.arrivals.schedule.0.rate": f"{rate:g}/s",
         "services.server.queue.limit": str(most - 1),
-        "requests.count": str(round(rate * 2400)),
-        "replications": "24",
+        "replications": "16",
     }
     cell = "queue-alone"
     claims = (
-        Claim(f"calls in it, {rate}/s, K = {most}", cell, queue.mean, EXACT, mean_of("in_flight.mean")),
+        Claim(f"calls in it, {rate:g}/s, K = {most}", cell, queue.mean, EXACT, mean_of("in_flight.mean")),
         Claim("share turned away", cell, queue.shares[-1], EXACT, mean_of("service.server.rejected.rate")),
         Claim("wait, s", cell, queue.wait_s, EXACT, wait_s),
     )

@@ -35,6 +35,11 @@ BACKOFFS: dict[str, Backoff] = {
 }
 
 
+def generator(seed: int) -> Random:
+    """Return a generator of its own."""
+    return Random(seed)  # noqa: S311  # a control sample
+
+
 class Events:
     """What is to happen, in order of time; events of one time in the order in which they were planned."""
 
@@ -71,11 +76,11 @@ def contend(clients: int, law: str, rng: Random) -> tuple[int, float]:
     def write(failures: int, before: float, seen: int) -> None:
         nonlocal version, writes
         writes += 1
-        fits = seen == version
+        fits = int(seen == version)
         version += fits
         events.at(leg(), told, failures + 1, before, fits)
 
-    def told(failures: int, before: float, fits: bool) -> None:
+    def told(failures: int, before: float, fits: int) -> None:
         if not fits:
             wait, remembered = backoff(rng, failures, before)
             events.at(leg() + wait, read, failures, remembered)
@@ -160,7 +165,7 @@ class Clients:
     """Whether open ones begin with one request more at about 10 ms, and serial ones end with one if they are idle."""
 
 
-def ask(clients: Clients, rng: Random) -> Counted:
+def ask(clients: Clients, rng: Random) -> Counted:  # noqa: C901  # the functions of one small world
     """Let clients ask; all that they begin ends."""
     events = Events()
     requests = successes = calls = 0
@@ -190,9 +195,9 @@ def ask(clients: Clients, rng: Random) -> Counted:
             events.at(following, begin, budget, following)
 
     def serve(budget: Budget, tries: int, backoff_s: float) -> None:
-        events.at(leg(), answer, budget, tries, backoff_s, rng.random() > clients.fail)
+        events.at(leg(), answer, budget, tries, backoff_s, int(rng.random() > clients.fail))
 
-    def answer(budget: Budget, tries: int, backoff_s: float, good: bool) -> None:
+    def answer(budget: Budget, tries: int, backoff_s: float, good: int) -> None:
         nonlocal successes, calls
         successes += good
         if not good and budget.allows(tries):
@@ -262,7 +267,7 @@ class Impatient:
     wait: Callable[[Random, int], float] = lambda _rng, _tries: 0.0
 
 
-def overload(
+def overload(  # noqa: C901  # the functions of one small world
     callers: Impatient,
     load: tuple[Callable[[float], float], float],
     until: float,

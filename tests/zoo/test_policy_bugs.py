@@ -15,6 +15,7 @@ from sim.clients.policy.passage import Passage
 from sim.clients.policy.share_budgets import ActiveBudget
 from sim.clients.policy.spent import Spent
 from sim.clients.policy.token_budget import TokenBudget
+from sim.clients.policy.trying import Trying
 from sim.clients.policy.window_budget import Recent, WindowBudget, _OfOneRequest, _Slots
 from sim.contracts.catalogue import POLICY
 from sim.retriers import policy as policy_retrier
@@ -168,17 +169,17 @@ BUGS: dict[str, tuple[str, str, list[Place]]] = {
     "a copy is sent after a final error": (
         "no-copy-after-answer",
         "next",
-        [(Run, "_answered", ("and judging.is_retried(self.rules, answer)", "and True"))],
+        [(Trying, "_answered", ("and judging.is_retried(self.rules, answer)", "and True"))],
     ),
     "the next copy goes too late": (
         "copies-as-stated",
         "hedge",
-        [(Run, "_plan_copy", ("Alarm(self.clock, after_ns,", "Alarm(self.clock, after_ns + 1,"))],
+        [(Trying, "_plan_copy", ("Alarm(self.clock, after_ns,", "Alarm(self.clock, after_ns + 1,"))],
     ),
     "a failure sends no copy": (
         "copies-as-stated",
         "next",
-        [(Run, "_answered", ('if hedge.at_failure == "next":', "if False:"))],
+        [(Trying, "_answered", ('if hedge.at_failure == "next":', "if False:"))],
     ),
     "a try has a copy too many": (
         "copies-as-stated",
@@ -280,7 +281,7 @@ BUGS: dict[str, tuple[str, str, list[Place]]] = {
         "again",
         [
             (
-                Run,
+                Trying,
                 "_deliver_again",
                 ("self.tries + self.deliveries >= self.rules.attempts", "self.tries >= self.rules.attempts"),
             )
@@ -289,7 +290,7 @@ BUGS: dict[str, tuple[str, str, list[Place]]] = {
     "a delivery comes at once": (
         "deliveries-on-time",
         "again",
-        [(Run, "_plan_delivery", ("since_ns + self.rules.redeliver_ns", "since_ns + self.rules.redeliver_ns // 2"))],
+        [(Trying, "_plan_delivery", ("since_ns + self.rules.redeliver_ns", "since_ns + self.rules.redeliver_ns // 2"))],
     ),
     "a counter of its own is shared": (
         "reasons-in-order",

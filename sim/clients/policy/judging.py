@@ -155,8 +155,9 @@ def out_of_attempts(run: Party) -> bool:
 def _is_out(run: Party, case: CaseRules) -> bool:
     if case.attempts == NO_LIMIT:
         return False
-    made = run.tries + run.deliveries if case.counter == SHARED_COUNTER else run.counters[case.counter] + 1
-    return made >= case.attempts
+    if case.counter != SHARED_COUNTER:
+        return run.counters[case.counter] + 1 >= case.attempts
+    return run.tries + (run.deliveries if run.rules.redeliver_counts else 0) >= case.attempts
 
 
 def _own_delay_ns(run: Party, case: CaseRules, n: int) -> int:

@@ -20,6 +20,7 @@ SOFT: Final = "soft"
 BEFORE_SLEEP: Final = "before_sleep"
 CUT_SLEEP: Final = "cut_sleep"
 AFTER_ATTEMPT: Final = "after_attempt"
+MOST_DELIVERIES: Final = 1_000_000
 HINT_NAMES: Final = ("d", "hint", "u")
 """What a formula of `retry_after.as` is made of: the own delay, the wait that was asked for, and a draw."""
 HINT_WORDS: Final = {"instead": None, "lower_bound": "max(d, hint)"}
@@ -142,4 +143,10 @@ class Redeliver(Options):
         alias="from",
         description="`start` of the try; or `end` of the try before it, the moment at which it was put back, so that a "
         "long delay counts too.",
+    )
+    at_most: Annotated[int, Field(ge=1, le=MOST_DELIVERIES)] | None = Field(
+        default=None, description="How often in one request; as often as there are tries unless stated."
+    )
+    counts: bool = Field(
+        default=True, description="Whether it is one of `attempts`; a job that has stalled may run again without that."
     )

@@ -53,10 +53,10 @@ class Passage:
         level: Level,
         gates: tuple[Gate, ...],
         entered: Callable[[Passage], None],
-        refused: Callable[[Passage, str], None],
+        refused: Callable[[Passage], None],
         number: int = 0,
     ) -> None:
-        """Stand in front of the gates; `entered` is called behind the last one, `refused` with the gate's name.
+        """Stand in front of the gates; `entered` is called behind the last, `refused` if one does not let it in.
 
         `number` is that of a copy in its try, 1 first.
         """
@@ -85,6 +85,11 @@ class Passage:
         """Whether it waits at a gate."""
         return self._waits
 
+    @property
+    def waits_for_place(self) -> bool:
+        """Whether it waits at a bulkhead."""
+        return self._waits and self._gates[self._at] == Gate.bulkhead
+
     def go_on(self) -> None:
         """Pass one gate after the other until one lets it wait or refuses it."""
         if self._is_over:
@@ -97,8 +102,7 @@ class Passage:
                 self._waits = True
                 return
             if not passed:
-                self.leave(answered=False)
-                self._refused(self, gate.name)
+                self._refuse(gate.name)
                 return
             self._at += 1
         self.started_ns = run.clock.now_ns
@@ -155,8 +159,13 @@ class Passage:
         self._alarm = None
         self._waits = False
         self.run.shared.bulkhead.withdraw(self)
+        self._refuse(Gate.bulkhead.name)
+
+    def _refuse(self, gate: str) -> None:
+        """Tell it before the gates that are left let others in, so that a history has both in their order."""
+        self.run.record("refused", gate, (int(self.level), self.number))
         self.leave(answered=False)
-        self._refused(self, Gate.bulkhead.name)
+        self._refused(self)
 
     def _time_out(self) -> None:
         self._timeout = None

@@ -132,6 +132,8 @@ class Rules:
     """Of the first look; `NO_LIMIT` if it is random."""
     redeliver_ns: int
     redeliver_from_end: bool
+    redeliver_at_most: int
+    redeliver_counts: bool
     delay_from_start: bool
     due_floor_ns: int
     """Instants of retries are cut to a multiple of it; 1 leaves them as they are."""
@@ -197,6 +199,8 @@ def rules_of(options: PolicyOptions) -> Rules:
         pickup_phase_ns=NO_LIMIT if pickup is None or pickup.phase == "random" else pickup.phase,
         redeliver_ns=NO_LIMIT if redeliver is None else redeliver.after,
         redeliver_from_end=redeliver is not None and redeliver.counted_from == "end",
+        redeliver_at_most=NO_LIMIT if redeliver is None or redeliver.at_most is None else redeliver.at_most,
+        redeliver_counts=redeliver is None or redeliver.counts,
         delay_from_start=options.delay_from == "start",
         due_floor_ns=options.due_floor or 1,
         sleeps_after_last=options.sleeps_after_last,

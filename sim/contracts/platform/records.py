@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from sim.contracts.platform.columns import NO_CAUSES, allows, causes_of, columns_of, polls_of
 from sim.history.entities import NOT_YET, Request, when
+from sim.history.policy_events import TryRefused
 from sim.history.records import COLUMNS, Requests
 from sim.history.vocabulary import CANCELED, NEVER, Cause, Outcome
 from sim.kernel.durations import RUNAWAY_NS, format_duration
@@ -65,14 +66,21 @@ def _columns(view: View, records: Requests | Sequence[LiveRequest]) -> tuple[dic
 
 @invariant(owed_by="platform")
 def limits_stop_what_runs_away(view: View) -> Iterator[Violation]:
-    """A request is stopped at a limit of the simulation when it comes to that, and neither sooner nor later."""
+    """A request is stopped at a limit of the simulation when it comes to that, and neither sooner nor later.
+
+    Tries that the request's own client refuses count as calls that are none; when such a request is stopped is not
+    judged.
+    """
     most = view.terms.polls_per_request
     if most is None:
         return
+    refused = {event.request for event in view.events if isinstance(event, TryRefused)}
     for request in view.requests.values():
         late = _is_late(request)
         many = max(len(request.jobs), len(request.attempts), len(request.sleeps)) > most
         if request.runaway is None and not (late or many):
+            continue
+        if request.runaway is not None and request.number in refused:
             continue
         calls = sum(attempt.job < 0 for attempt in request.attempts)
         polls = polls_of(view, request)

@@ -205,13 +205,16 @@ def _recounted(view: View) -> Iterator[tuple[Step, str]]:
                 yield step, f"{way} {when(step.event)} by its breaker, which is {state}"
         last[address] = step
     for address, cell in cells.items():
-        yield from _changes_told(last[address], cell, changed.get(address, []))
+        told = [event for event in changed.get(address, ()) if view.is_past(event.t_ns)]
+        yield from _changes_told(view, last[address], cell, told)
 
 
-def _changes_told(step: Step, cell: _Recount, told: list[BreakerChanged]) -> Iterator[tuple[Step, str]]:
+def _changes_told(view: View, step: Step, cell: _Recount, told: list[BreakerChanged]) -> Iterator[tuple[Step, str]]:
     """Yield where the history tells of other changes of a breaker than those that its calls make."""
     for place, change in enumerate(cell.changes):
         if place >= len(told):
+            if not view.is_past(change.t_ns):
+                return
             yield step, f"should find its breaker {change.state} since {format_duration(change.since_ns)}"
             return
         event = told[place]

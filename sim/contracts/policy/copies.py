@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 from math import ceil
 from typing import TYPE_CHECKING, Final
@@ -11,7 +10,7 @@ from sim.contracts.policy.course import muddled, steps
 from sim.contracts.policy.delays import at_first, delay_ns, drawn
 from sim.contracts.policy.steps import COPY, What, is_retried
 from sim.history.entities import when
-from sim.history.vocabulary import REFUSED, SUCCESS
+from sim.history.vocabulary import SUCCESS
 from sim.kernel.durations import format_duration
 from sim.promises.invariant import Violation, breach, invariant
 
@@ -88,6 +87,7 @@ class _Hedges:
             case What.unsent:
                 one.more, one.due_ns = 0, NO_COPY
             case What.again:
+                one.sent += 1
                 self._plan(one, t_ns)
             case What.called:
                 if step.number == 1 and not one.sent:
@@ -107,7 +107,7 @@ class _Hedges:
                     self._failed(one, step)
                 else:
                     one.due_ns = NO_COPY
-            case What.refused if step.level == COPY and is_retried(self._run.terms, _as_answer(step)):
+            case What.refused if step.level == COPY and is_retried(self._run.terms, step):
                 self._failed(one, step)
             case _ if step.what in OVER:
                 one.is_over, one.due_ns = True, NO_COPY
@@ -157,10 +157,6 @@ class _Hedges:
             ),
             0.0,
         )
-
-
-def _as_answer(step: Step) -> Step:
-    return replace(step, kind=REFUSED)
 
 
 @invariant()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 KNOWN = "steps of policies"
 BULKHEAD = "bulkhead"
+TIMEOUT = "timeout"
 AGAIN = "retry"
 
 
@@ -75,6 +76,11 @@ class _Passage:
         self.passed_ns: int | None = None
         """When it was behind the last one."""
 
+    @property
+    def waits_for_place(self) -> bool:
+        """Whether it waits at a bulkhead."""
+        return self.waits and self.gates[self.passed] == BULKHEAD
+
 
 class _Reader:
     """Reads the events of one request."""
@@ -110,7 +116,11 @@ class _Reader:
 
     def read(self) -> list[Step]:
         """Return the steps."""
+        hedge, unsent = self.run.terms.hedge, False
         for _, event in self.events:
+            late, unsent = unsent, isinstance(event, policy_events.Decided) and event.moment == policy_events.AT_COPY
+            if late and hedge is not None and hedge.at_failure == "delay":
+                continue
             if isinstance(event, policy_events.Decided) and event.moment == policy_events.AT_ANSWER:
                 self._enders.add((event.attempt, event.t_ns))
         for place, (at, event) in enumerate(self.events):
@@ -126,8 +136,13 @@ class _Reader:
         self._found.append(step)
         return step
 
-    def _following(self) -> Event | None:
-        return self.events[self._place + 1][1] if self._place + 1 < len(self.events) else None
+    def _following(self, *past: type[Event]) -> Event | None:
+        """Return the next event that is none of these, nor the end of a call that was canceled meanwhile."""
+        for _, event in self.events[self._place + 1 :]:
+            is_cut = isinstance(event, events.AttemptEnded) and event.end == CUT
+            if not is_cut and not isinstance(event, past):
+                return event
+        return None
 
     # The way in.
 
@@ -204,23 +219,37 @@ class _Reader:
         passage = self._passage(event.level, event.number)
         if passage is None or event.gate not in passage.gates:
             return
-        count = passage.gates.index(event.gate)
-        self._pass_to(passage, count)
-        self._step(What.refused, gate=event.gate, level=event.level, number=event.number, waited=passage.waits)
-        passage.waits = False
-        self._leave(passage)
+        answer = REFUSED
+        if event.gate == TIMEOUT:
+            # It waits at a gate further in, and leaves those that it has passed with this answer.
+            answer = TIMED_OUT
+            self._step(What.refused, gate=event.gate, level=event.level, number=event.number, kind=answer)
+            self._leave(passage, answer)
+        else:
+            self._pass_to(passage, passage.gates.index(event.gate))
+            self._step(
+                What.refused,
+                gate=event.gate,
+                level=event.level,
+                number=event.number,
+                kind=answer,
+                waited=passage.waits,
+            )
+            passage.waits = False
+            self._leave(passage)
         if event.level == REQUEST:
             self._entry = None
         elif event.level == TRY:
             self._trial = None
-            self._fail(REFUSED)
+            self._fail(answer)
         else:
             self._entering.pop(event.number, None)
             following = self._following()
-            if isinstance(following, policy_events.Decided) and following.answer == REFUSED and following.attempt < 0:
-                self._fail(REFUSED)
+            is_about = isinstance(following, policy_events.Decided) and following.moment == policy_events.AT_ANSWER
+            if is_about and following.attempt < 0 and following.answer == answer:  # type: ignore[union-attr]  # as said
+                self._fail(answer)
             else:
-                self._said = REFUSED
+                self._said = answer
 
     # Calls.
 
@@ -262,12 +291,11 @@ class _Reader:
         self._answer(event.attempt, FAILED)
 
     def _call_given_up(self, event: events.CallGivenUp) -> None:
-        following = next(
-            (one for _, one in self.events[self._place + 1 :] if not isinstance(one, events.CallGivenUp)), None
-        )
-        if not (isinstance(following, policy_events.Decided) and following.attempt < 0 and self._is_now(following)):
+        following = self._following(events.CallGivenUp)
+        ends = isinstance(following, policy_events.Decided) and following.moment != policy_events.AT_COPY
+        if following is None or not (ends and following.attempt < 0 and self._is_now(following)):  # type: ignore[attr-defined]  # as said
             self._answer(event.attempt, TIMED_OUT)
-        elif following.moment == policy_events.AT_ANY_TIME:
+        elif following.moment == policy_events.AT_ANY_TIME:  # type: ignore[attr-defined]  # as above
             self._abandon(event.attempt)
         else:
             # The timeout of the whole try: each call has failed by it, and their gates are left without an answer.
@@ -311,7 +339,7 @@ class _Reader:
 
     def _leave_entering(self) -> None:
         entering, self._entering = self._entering, {}
-        for passage in entering.values():
+        for passage in sorted(entering.values(), key=lambda one: not one.waits_for_place):
             self._leave(passage)
 
     def _leave_copies(self) -> None:
@@ -352,6 +380,8 @@ class _Reader:
         match event.moment:
             case policy_events.AT_COPY:
                 self._step(What.unsent, paid=self._said)
+                if self._fails_without_copy():
+                    self._fail_late(self._following())  # type: ignore[arg-type]  # a decision
             case policy_events.AT_ANY_TIME:
                 self._step(What.cut)
                 self._stop()
@@ -361,13 +391,22 @@ class _Reader:
                 self._leave_early()
             case _:
                 if self._tries_now:
-                    # No call was in flight any more: the last answer counts, or that of a gate.
-                    final, hint_ns = self._answers.get(event.attempt, (False, -1))
-                    self._fail(event.answer, final=final, hint_ns=hint_ns)
+                    self._fail_late(event)
                 self._step(What.decided, number=self._tries, kind=self._said)
                 self._starts = event.reason == AGAIN
                 if not self._starts and not isinstance(self._following(), events.SleepStarted):
                     self._leave_early()
+
+    def _fails_without_copy(self) -> bool:
+        """Tell whether a try fails only now, as the copy that it has waited for is not sent."""
+        hedge, following = self.run.terms.hedge, self._following()
+        waits = hedge is not None and hedge.at_failure == "delay" and self._tries_now
+        return waits and isinstance(following, policy_events.Decided) and self._is_now(following)
+
+    def _fail_late(self, event: policy_events.Decided) -> None:
+        """Fail a try without a call in flight: the last answer counts, or that of a gate."""
+        final, hint_ns = self._answers.get(event.attempt, (False, -1))
+        self._fail(event.answer, final=final, hint_ns=hint_ns)
 
     def _leave_early(self) -> None:
         """Leave the gates of the request if they have a bulkhead: another has its place before the end is told."""

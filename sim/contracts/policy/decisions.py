@@ -100,7 +100,7 @@ class _Judge:
                 self.tries += 1
                 self.begun_ns = step.t_ns
             case What.again:
-                self.tries += 1
+                self.tries += step.run.terms.redeliver_counts
             case What.failed:
                 self.answer = step
             case What.decided if isinstance(event, Decided) and self.answer is not None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sim.contracts.policy.steps import Run, Step
+    from sim.promises.policy import PolicyTerms
     from sim.promises.view import View
 
 RETRY, ATTEMPTS, BUDGET = "retry", "attempts", "budget"
@@ -25,6 +26,7 @@ TIMEOUT: Final = "timeout"
 STREAMS: Final = {"u": "timeout", "u2": "timeout.second"}
 GOES_ON: Final = frozenset({What.begun, What.ended_at_start})
 ENDS: Final = frozenset({What.cut, What.over})
+AT_GATES: Final = frozenset({What.passed, What.waits, What.refused})
 
 
 @invariant()
@@ -132,6 +134,7 @@ def deliveries_on_time(view: View) -> Iterator[Violation]:  # noqa: C901  # one 
     due: dict[Run, int] = {}
     back: dict[Run, int] = {}
     tries: dict[Run, int] = {}
+    again: dict[Run, int] = {}
     for step in steps(view):
         run, t_ns, terms = step.run, step.t_ns, step.run.terms
         after_ns = terms.redeliver_ns
@@ -147,7 +150,8 @@ def deliveries_on_time(view: View) -> Iterator[Violation]:  # noqa: C901  # one 
                 back[run] = t_ns
                 due.pop(run, None)
             case What.again:
-                tries[run] = tries.get(run, 0) + 1
+                tries[run] = tries.get(run, 0) + terms.redeliver_counts
+                again[run] = again.get(run, 0) + 1
                 if due.pop(run, None) != t_ns:
                     yield breach(
                         run.number, f"{run.request} is delivered again {when(step.event)}, too soon", step.event
@@ -159,7 +163,7 @@ def deliveries_on_time(view: View) -> Iterator[Violation]:  # noqa: C901  # one 
                 due.pop(run, None)
             case What.answered if step.kind == "success":
                 due.pop(run, None)
-            case _ if run not in due and _is_sent(step) and (terms.attempts is None or tries[run] < terms.attempts):
+            case _ if run not in due and _is_sent(step) and _comes_again(terms, tries[run], again.get(run, 0)):
                 due[run] = max((back[run] if terms.redeliver_from_end else t_ns) + after_ns, t_ns)
     for run, by_ns in due.items():
         if view.is_past(by_ns) and run.request.settled is None and run.request.runaway is None:
@@ -167,6 +171,13 @@ def deliveries_on_time(view: View) -> Iterator[Violation]:  # noqa: C901  # one 
             yield breach(run.number, text, run.request.submit)
 
 
+def _comes_again(terms: PolicyTerms, tries: int, again: int) -> bool:
+    """Tell whether a try that does not end is delivered again, after so many tries and deliveries beside them."""
+    if terms.redeliver_counts and terms.attempts is not None and tries >= terms.attempts:
+        return False
+    return terms.redeliver_at_most is None or again < terms.redeliver_at_most
+
+
 def _is_sent(step: Step) -> bool:
-    """Tell whether a copy is on its way, at its gates or as a call."""
-    return step.what == What.called or (step.what in {What.passed, What.waits} and step.level == COPY)
+    """Tell whether a copy was sent, to its gates or as a call."""
+    return step.what == What.called or (step.what in AT_GATES and step.level == COPY)

@@ -48,7 +48,7 @@ class Clients:
         self.timeline = timeline
         self.choices = choices
         self.server = server
-        server.clients = self
+        server.callers = self
         self.asked: list[Asked] = []
         """The requests so far."""
         self.calls: list[Call] = []

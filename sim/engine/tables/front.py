@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from sim.history import vocabulary
 from sim.history.events import Failure
@@ -25,7 +25,6 @@ from sim.world.services.waiting import LIFO
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sim.engine.tables.clients import Clients
     from sim.engine.tables.rows import Call
     from sim.engine.tables.timeline import Timeline
     from sim.kernel.choices import Choices, DelayOf
@@ -42,6 +41,14 @@ ANSWERS: Final = {
     for end, reason in zip(REJECTIONS, vocabulary.REJECTIONS, strict=True)
 }
 """What a call is told that is rejected, without a wait that it is asked for."""
+
+
+class Callers(Protocol):
+    """Those who call."""
+
+    def hear(self, call: Call) -> None:
+        """Take the answer of a call that its request waits for."""
+        ...
 
 
 class Front(ABC):
@@ -66,7 +73,7 @@ class Front(ABC):
         self._capacity: Capacity | None = None
         self._waiting: deque[Call] = deque()
         self._admits = False
-        self.clients: Clients = None  # type: ignore[assignment]  # they know each other; it is set before anything else
+        self.callers: Callers = None  # type: ignore[assignment]  # they know each other; it is set before anything else
 
     def stand(self, options: FrontOptions, capacity: Capacity) -> None:
         """Take what a service has in front of its work, and its servers over time."""
@@ -215,7 +222,7 @@ class Front(ABC):
         asked.action_ns += now_ns - call.sent_ns
         if call.awaited:
             call.awaited = False
-            self.clients.hear(call)
+            self.callers.hear(call)
 
 
 class Levels:

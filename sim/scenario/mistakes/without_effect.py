@@ -4,14 +4,15 @@ Only written settings are judged, never a default. A setting may have no effect 
 another, so it is a mistake only if no cell has a use for it; a cell that has none leaves it out.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sim.options.own_code import Trusted
 from sim.retriers.base import ClientRetrier
 from sim.scenario.mistakes.problems import Path
 from sim.scenario.parts.policies import scopes_of_more
-from sim.scenario.parts.retrier import find_retrier
+from sim.scenario.parts.retrier import NOTHING_TRUSTED, find_retrier
 from sim.scenario.tree import Tree, written
 
 
@@ -24,7 +25,7 @@ class NoEffect:
     part: Path
 
 
-def settings_without_effect(tree: Tree, trusted: Sequence[str] = ()) -> Iterator[NoEffect]:
+def settings_without_effect(tree: Tree, trusted: Trusted = NOTHING_TRUSTED) -> Iterator[NoEffect]:
     """Yield the written settings that cannot matter."""
     if written(tree, "world") in (None, "isolated"):
         yield from _no_effect_if_isolated(tree)
@@ -144,7 +145,7 @@ def _no_effect_if_outside(tree: Tree) -> Iterator[NoEffect]:
         )
 
 
-def _runs_outside(tree: Tree, trusted: Sequence[str]) -> bool:
+def _runs_outside(tree: Tree, trusted: Trusted) -> bool:
     """Tell whether every retrier of a scenario runs outside: its own, and those of its classes."""
     classes = tree.get("classes") if written(tree, "world") == "shared" else None
     own = [written(classes, name, "retrier") for name in classes] if isinstance(classes, Mapping) else []
@@ -152,7 +153,7 @@ def _runs_outside(tree: Tree, trusted: Sequence[str]) -> bool:
     return all(_is_outside(one, trusted) for one in (tree.get("retrier"), *with_kind))
 
 
-def _is_outside(retrier: Any, trusted: Sequence[str]) -> bool:
+def _is_outside(retrier: Any, trusted: Trusted) -> bool:
     kind = retrier if isinstance(retrier, str) else written(retrier, "kind")
     if not isinstance(kind, str):
         return False

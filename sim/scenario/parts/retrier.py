@@ -3,7 +3,8 @@
 The name of a preset stands for the policy that it is, so what follows only sees policies.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SerializationInfo, ValidationError, ValidationInfo
@@ -11,11 +12,14 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from sim.options.model import Options, file_rules
+from sim.options.own_code import Trusted
 from sim.retriers import presets
 from sim.retriers.base import Retrier
 from sim.retriers.registry import KINDS, known_kinds, load, retrier_class
 from sim.scenario.mistakes.pydantic_words import UNKNOWN_WORD
+from sim.scenario.tree import texts_in
 
+NOTHING_TRUSTED: Final[Trusted] = MappingProxyType({})
 POLICY: Final = "policy"
 PRESET: Final = "preset"
 _LISTED: Final = "`retrysim presets` lists the presets"
@@ -26,12 +30,23 @@ def is_preset(kind: str) -> bool:
     return kind in presets.names() and kind not in known_kinds()
 
 
-def find_retrier(kind: str, trusted: Sequence[str] = ()) -> type[Retrier]:
-    """Find a retrier by its kind, or by `module:Class` if that is trusted; a file cannot make it so.
+def find_retrier(kind: str, trusted: Trusted = NOTHING_TRUSTED) -> type[Retrier]:
+    """Find a retrier by its kind, or by the name of one of the user's own; a file cannot give such a name.
 
     Raises LookupError, TypeError or ImportError.
     """
-    return load(kind) if kind in trusted else retrier_class(POLICY if is_preset(kind) else kind)
+    return load(trusted[kind]) if kind in trusted else retrier_class(POLICY if is_preset(kind) else kind)
+
+
+def names_used(tree: Mapping[str, Any], trusted: Trusted) -> dict[str, str]:
+    """Return the names of the user's own retriers that a written scenario uses, but for that of its own retrier."""
+    texts = {text for key, value in tree.items() if key != "retrier" for text in texts_in(value)}
+    return {name: path for name, path in trusted.items() if name != path and name in texts}
+
+
+def words_of_names(names: Mapping[str, str]) -> list[str]:
+    """Return the words of a command line that give these names."""
+    return [word for name, path in names.items() for word in ("--retrier", f"{name}={path}")]
 
 
 def preset_of(retrier: Any) -> presets.Preset | None:
@@ -56,7 +71,7 @@ class RetrierChoice(Options):
     @property
     def found(self) -> type[Retrier]:
         """The class of the retrier."""
-        return find_retrier(self.kind, (self.kind,) if self.trusted else ())
+        return find_retrier(self.kind, {self.kind: self.kind} if self.trusted else NOTHING_TRUSTED)
 
     def make(self) -> Retrier:
         """Return a fresh retrier with these options."""
@@ -94,7 +109,7 @@ class RetrierField:
         return {"anyOf": [{"enum": named}, {"type": "string"}, *ours, mine]}
 
 
-def options_schema(kind: str, trusted: tuple[str, ...] = ()) -> dict[str, Any]:
+def options_schema(kind: str, trusted: Trusted = NOTHING_TRUSTED) -> dict[str, Any]:
     """Return the JSON Schema of the mapping form of one kind. Raises what `find_retrier` does."""
     return _with_kind(kind, find_retrier(kind, trusted).Options.model_json_schema())
 
@@ -119,7 +134,7 @@ def _with_kind(kind: str, options: dict[str, Any]) -> dict[str, Any]:
 def _validate(value: Any, info: ValidationInfo) -> RetrierChoice:
     if isinstance(value, RetrierChoice):
         return value
-    trusted = getattr(info.context, "trusted", ())
+    trusted: Trusted = getattr(info.context, "trusted", NOTHING_TRUSTED)
     options = dict(value) if isinstance(value, Mapping) else {"kind": value}
     kind = options.pop("kind", None)
     if not isinstance(kind, str):
@@ -138,9 +153,8 @@ def _validate(value: Any, info: ValidationInfo) -> RetrierChoice:
         raise _refused(kind, reason) from None
     if kind not in trusted and (kind == POLICY or is_preset(kind)):
         kind, options = POLICY, _without_preset(kind, options)
-    return RetrierChoice(
-        kind=kind, options=found.Options.model_validate(options, **file_rules(info.context)), trusted=kind in trusted
-    )
+    made = found.Options.model_validate(options, **file_rules(info.context))
+    return RetrierChoice(kind=trusted.get(kind, kind), options=made, trusted=kind in trusted)
 
 
 def _without_preset(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -134,3 +134,12 @@ def test_a_request_that_sleeps_before_it_gives_up_says_why_as_it_wakes() -> None
         (10, "budget", "answer"),
         (40, "budget", "start"),
     ]
+
+
+def test_no_copy_of_a_request_that_is_over_has_the_place_that_another_leaves() -> None:
+    order = "[timeout, deadline, retry, hedge, bulkhead, rate_limit, breaker]"
+    gates = "bulkhead: {at_most: 1, queue: 5}, rate_limit: {rate: 1/s}"
+    text = "requests: {count: 1}\naction: {script: [{outcome: hang}]}\nuntil: 1s\n"
+    hedge = "timeout: 50ms, hedge: {after: 10ms, at_most: 2}"
+    raw = told(f"{text}retrier: {{kind: policy, {hedge}, {gates}, order: {order}}}")
+    assert at_ms(raw, "gate_wait") == [10, 20]

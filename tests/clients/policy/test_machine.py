@@ -288,6 +288,10 @@ def test_a_redelivery_from_the_end_counts_the_sleep_too() -> None:
     assert starts_ms(policy, action) == [0.0, 260.0, 310.0, 610.0]
 
 
+def test_a_redelivery_need_not_count_as_a_try() -> None:
+    assert starts_ms("attempts: 1, redeliver: {after: 300ms, counts: false, at_most: 2}", SLOW) == [0.0, 300.0, 600.0]
+
+
 # Hedges.
 
 

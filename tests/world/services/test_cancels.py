@@ -1,6 +1,8 @@
 """Calls of services that are canceled: what waits is dropped, work stops, and no effect comes behind the cancel."""
 
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +18,9 @@ from sim.history.recorder import History, Recorder
 from sim.history.request import table
 from sim.history.traffic import CallEnd, CallLog, Calls
 from sim.promises.view import View
-from sim.scenario.load import from_dict
+from sim.scenario.load import from_dict, parse
 from sim.scenario.parts.course import Bounds
+from sim.world.services.own import OwnQueueingService
 
 MS = 1_000_000
 
@@ -167,6 +170,21 @@ def test_a_canceled_write_of_a_row_does_not_come() -> None:
     found = seen(scenario(row, after="14ms"))
     assert [event.call for event in found.history if event.kind == "write_back"] == [0]  # type: ignore[attr-defined]
     assert found.broken == []
+
+
+def test_work_of_a_class_of_the_users_own_is_stopped_where_it_waits() -> None:
+    path = Path(__file__).parents[2] / "support"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys, "path", [str(path), *sys.path])
+        text = """
+        {world: shared, replications: 1, requests: {count: 1}, action: {service: db}, services: {db: {}},
+        retrier: {kind: policy, hedge: {after: 50ms, cancels: true}}}"""
+        cell = parse(text, services={"db": "own_services:Tidies"})
+        world = World(cell)
+        world.shared()
+    service = world.services["db"]
+    assert isinstance(service, OwnQueueingService)
+    assert (service._made.stopped, world.clock.now_ns) == (1, 70 * MS)  # type: ignore[attr-defined]  # noqa: SLF001  # the user's own
 
 
 # Laws.
