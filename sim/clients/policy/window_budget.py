@@ -82,8 +82,8 @@ class WindowOptions(Options):
     slots: Annotated[int, Field(ge=2, le=MOST_SLOTS)] | None = Field(
         default=None, description="So many slots, which go as a whole, instead of a window that slides."
     )
-    slot_rule: Literal["finagle", "tower"] = Field(
-        default="finagle", description="Whose slots they are: `tower` keeps one more."
+    slot_rule: Literal["finagle", "tower"] | None = Field(
+        default=None, description="Whose slots they are: `tower` keeps one more than `finagle`, which is the default."
     )
     per_request: PercentOrRatio | None = Field(
         default=None, description="The share of the budget at its start that one request may use; all if left out."
@@ -99,7 +99,7 @@ class WindowOptions(Options):
             raise ValueError("a per_request of 0 never allows a retry")
         if self.slots is not None and self.of % self.slots:
             raise ValueError(f"of must be a multiple of {self.slots} ns, so that the {self.slots} slots are equal")
-        if self.slots is None and "slot_rule" in self.model_fields_set:
+        if self.slots is None and self.slot_rule is not None:
             raise ValueError("slot_rule cannot matter without slots: the window slides")
         return self
 
