@@ -46,7 +46,16 @@ def loss_lines(losses: Sequence[Loss]) -> list[str]:
     """Return the list for a terminal of 80 columns: the place and field of each loss, and below them what is lost."""
     lines = []
     for loss in losses:
-        field = f" {loss.field}" if loss.keys else ""
-        lines.append(f"{loss.file}:{loss.line}:{loss.column}:{field}")
+        place = f"{loss.file}:{loss.line}:{loss.column}:"
+        field = f" {_shortened(loss.field, COLUMNS - len(place) - 1)}" if loss.keys else ""
+        lines.append(f"{place}{field}")
         lines += wrap(loss.why, COLUMNS, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
     return lines
+
+
+def _shortened(field: str, most: int) -> str:
+    """Leave out the beginning of a path that is too long, up to a dot; its place is told, too."""
+    if len(field) <= most:
+        return field
+    dot = field.find(".", len(field) - max(most - 3, 0))
+    return f"...{field[dot + 1 :]}" if dot >= 0 else field

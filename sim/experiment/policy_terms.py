@@ -301,7 +301,7 @@ def _budget(options: Any) -> BudgetTerms:
                 reserve=rate * options.of / NS_PER_S,
                 whole=options.round == "down",
                 slots=options.slots or 0,
-                slot_rule=options.slot_rule,
+                slot_rule=options.slot_rule or "finagle",
                 per_request=options.per_request,
             )
         case ActiveOptions():

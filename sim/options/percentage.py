@@ -11,7 +11,6 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-MOST_RATIO: Final = 1000.0
 _PERCENTAGE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?%")
 
 
@@ -37,19 +36,11 @@ def _at_most_all(share: float) -> float:
     return share
 
 
-def _at_most_a_thousand(ratio: float) -> float:
-    if not 0 <= ratio <= MOST_RATIO:
-        raise ValueError("a ratio lies between 0 and 1000, that is between 0% and 100000%")
-    return ratio
-
-
-def _schema(most: float) -> WithJsonSchema:
-    text = {"type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)? ?%\s*$"}
-    return WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0, "maximum": most}, text]})
-
-
-PercentOrShare = Annotated[float, BeforeValidator(_read), AfterValidator(_at_most_all), _schema(1)]
+_SCHEMA: Final = {
+    "anyOf": [
+        {"type": "number", "minimum": 0, "maximum": 1},
+        {"type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)? ?%\s*$"},
+    ]
+}
+PercentOrShare = Annotated[float, BeforeValidator(_read), AfterValidator(_at_most_all), WithJsonSchema(_SCHEMA)]
 """A share from 0 to 1: in a file a number or a percentage, in memory a number."""
-
-PercentOrRatio = Annotated[float, BeforeValidator(_read), AfterValidator(_at_most_a_thousand), _schema(MOST_RATIO)]
-"""A ratio, which may exceed 1, from 0 to 1000."""

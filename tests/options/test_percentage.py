@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from sim.options.percentage import PercentOrRatio, PercentOrShare, exact
+from sim.options.percentage import PercentOrShare, exact
 
 SHARE: TypeAdapter[float] = TypeAdapter(PercentOrShare)
-RATIO: TypeAdapter[float] = TypeAdapter(PercentOrRatio)
 
 
 def test_a_fifth_is_a_fifth() -> None:
@@ -39,12 +38,3 @@ def test_a_share_beyond_the_whole_is_refused(wrong: Any) -> None:
 def test_a_text_that_is_no_percentage_is_refused(wrong: str) -> None:
     with pytest.raises(ValidationError, match="expected a share such as 50% or"):
         SHARE.validate_python(wrong)
-
-
-def test_a_ratio_may_exceed_one() -> None:
-    assert RATIO.validate_python("250%") == 2.5
-
-
-def test_a_ratio_above_a_thousand_is_refused() -> None:
-    with pytest.raises(ValidationError, match="a ratio lies between 0 and 1000"):
-        RATIO.validate_python(1000.5)

@@ -25,7 +25,7 @@ from sim.clients.policy.answers import ScopeField
 from sim.clients.policy.budget_cell import Budget, Level
 from sim.kernel.durations import NS_PER_S
 from sim.options.model import DurationNs, Options, Rate
-from sim.options.percentage import PercentOrRatio, exact
+from sim.options.percentage import PercentOrShare, exact
 
 LARGEST_DENOMINATOR: Final = 10**12
 """Of a rate a second: one written per hour is met exactly, although it is kept as a float."""
@@ -70,7 +70,7 @@ class WindowOptions(Options):
     (`BackendTrafficPolicy`): `budget.percent` and `interval` are share and `of`, `minRetryRate` is `at_least`.
     """
 
-    share: PercentOrRatio = Field(default=0.2, description="Retries for each request; may exceed 1.")
+    share: PercentOrShare = Field(default=0.2, description="Retries for each request.")
     of: Annotated[DurationNs, Field(gt=0)] = Field(
         default=10 * NS_PER_S,
         description="How far back requests and retries count.",
@@ -82,10 +82,10 @@ class WindowOptions(Options):
     slots: Annotated[int, Field(ge=2, le=MOST_SLOTS)] | None = Field(
         default=None, description="So many slots, which go as a whole, instead of a window that slides."
     )
-    slot_rule: Literal["finagle", "tower"] = Field(
-        default="finagle", description="Whose slots they are: `tower` keeps one more."
+    slot_rule: Literal["finagle", "tower"] | None = Field(
+        default=None, description="Whose slots they are: `tower` keeps one more than `finagle`, which is the default."
     )
-    per_request: PercentOrRatio | None = Field(
+    per_request: PercentOrShare | None = Field(
         default=None, description="The share of the budget at its start that one request may use; all if left out."
     )
     round: Rounding = "none"
@@ -99,7 +99,7 @@ class WindowOptions(Options):
             raise ValueError("a per_request of 0 never allows a retry")
         if self.slots is not None and self.of % self.slots:
             raise ValueError(f"of must be a multiple of {self.slots} ns, so that the {self.slots} slots are equal")
-        if self.slots is None and "slot_rule" in self.model_fields_set:
+        if self.slots is None and self.slot_rule is not None:
             raise ValueError("slot_rule cannot matter without slots: the window slides")
         return self
 

@@ -56,7 +56,10 @@ CANNOT: Final = {
 
 def fits(values: Mapping[str, Any]) -> bool:
     """Tell whether it is named after Celery, or has options that only Celery has."""
-    return has_options(values, "celery", _TELLING) or {"retry_backoff", "max_retries"} <= values.keys()
+    return (
+        has_options(values, "celery", (*_TELLING, "task_annotations"))
+        or {"retry_backoff", "max_retries"} <= values.keys()
+    )
 
 
 def read(document: Document) -> Converted:
@@ -64,9 +67,14 @@ def read(document: Document) -> Converted:
     reading = Reading(document, TITLE)
     policies = [
         Policy("task" if name == "celery" else name, _task(options))
-        for name, options in options_of(reading, "celery", OPTIONS)
+        for name, options in options_of(reading, "celery", OPTIONS, _name, "task_annotations")
     ]
     return reading.converted(policies)
+
+
+def _name(key: str) -> str:
+    """Return the name of a task's option for the setting that holds for all tasks."""
+    return key.removeprefix("task_") if key in {"task_acks_late", "task_time_limit", "task_soft_time_limit"} else key
 
 
 def _task(options: Fields) -> dict[str, Any]:
@@ -84,7 +92,9 @@ def _task(options: Fields) -> dict[str, Any]:
         delay = _delay(options, delay_ns)
     else:
         answers = list(EVERY)
-        options.note("autoretry_for", "without it a task retries only if its code calls retry(); taken as always")
+        options.note(
+            "autoretry_for", "without autoretry_for a task retries only if its code calls retry(); taken as always"
+        )
         for name in _BACKOFF:
             options.lost(name, "Celery ignores it without autoretry_for")
         delay = constant(delay_ns)

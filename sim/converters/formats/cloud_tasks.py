@@ -71,8 +71,14 @@ def read(document: Document) -> Converted:
     policies = []
     for root in reading.roots(snake):
         if "queue" in root or "queues" in root:
-            queues = [*root.entries("queue"), *root.entries("queues")]
-            policies += [Policy(_name(queue), _queue(queue)) for queue in queues]
+            for queue in root.entries("queue"):
+                if queue.peek("mode") == "pull":
+                    reading.lost(
+                        queue.path, "workers lease the tasks of a pull queue and say themselves what is retried"
+                    )
+                else:
+                    policies.append(Policy(_name(queue), _queue(queue, of_yaml=True)))
+            policies += [Policy(_name(queue), _queue(queue)) for queue in root.entries("queues")]
             root.rest("it is not about retries")
         elif {"retry_config", "rate_limits", "retry_parameters"} & set(root.names()):
             policies.append(Policy(_name(root), _queue(root)))
@@ -85,8 +91,8 @@ def _name(queue: Fields) -> str:
     return queue.text("name", "queue").rpartition("/")[2] or "queue"
 
 
-def _queue(queue: Fields) -> dict[str, Any]:
-    of_yaml = bool({"retry_parameters", "rate", "bucket_size"} & set(queue.names()))
+def _queue(queue: Fields, *, of_yaml: bool = False) -> dict[str, Any]:
+    of_yaml = of_yaml or bool({"retry_parameters", "rate", "bucket_size"} & set(queue.names()))
     retries = queue.below("retry_parameters" if of_yaml else "retry_config")
     empty = Fields(queue.reading, queue.path, {}, snake)
     tree = _retries(retries or empty, of_yaml=of_yaml)
@@ -107,7 +113,9 @@ def _retries(retries: Fields, *, of_yaml: bool) -> dict[str, Any]:
     else:
         tries = retries.whole("max_attempts", 0, -1)
         if tries == 0:
-            retries.note("max_attempts", "without it Cloud Tasks picks a number of tries; here they are unlimited")
+            retries.note(
+                "max_attempts", "without maxAttempts Cloud Tasks picks a number of tries; here they are unlimited"
+            )
         tries = tries if tries and tries > 0 else None
         age_ns = _cut(retries, "max_retry_duration", retries.time("max_retry_duration", PROTO, 0))
         least_ns = _cut(retries, "min_backoff", retries.time("min_backoff", PROTO, LEAST_NS))

@@ -64,7 +64,8 @@ def _limits_of_rule(policy: Fields) -> dict[str, Any]:
 def _event_source(mapping: Fields) -> dict[str, Any]:
     retries = mapping.whole("MaximumRetryAttempts", -1, -1, 10_000, texts=True)
     age_s = mapping.whole("MaximumRecordAgeInSeconds", -1, -1, 604_800, texts=True)
-    mapping.lost("BisectBatchOnFunctionError", "a batch is one call here, which is not split")
+    if mapping.flag("BisectBatchOnFunctionError", False):  # noqa: FBT003  # the default
+        mapping.lost("BisectBatchOnFunctionError", "a batch is one call here, which is not split")
     mapping.note("MaximumRetryAttempts", "the delays between tries are not stated by AWS; none is taken")
     mapping.rest("it is not about retries")
     return _policy(None if retries < 0 else retries, None if age_s < 0 else age_s, "none")

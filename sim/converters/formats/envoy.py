@@ -10,7 +10,8 @@ Answers: 5xx is `failed` and `timed_out`; gateway-error and reset are `failed.ga
 with `timed_out`, since a try that took too long counts as both; retriable-4xx and 409 are `conflict`;
 envoy-ratelimited, resource-exhausted and 429 are `rejected`; deadline-exceeded is `timed_out`; any other condition or
 status is `failed.NAME` (`failed.connect-failure`, `failed.503`).
-Law: whole ms from 0 to below min(max, base * 2^(n-1)). Retries that sleep count as retries in flight.
+Law: whole ms from 0 to below min(max, base * 2^(n-1)). Retries that sleep count as retries in flight. A reset header
+is waited for 1 to 1.5 times, in whole ms.
 Budget: that of the cluster if the file has one, else its default of 3 parallel retries; it belongs to a cluster and a
 priority of one Envoy, here to the client.
 """
@@ -50,6 +51,8 @@ ROUTE_TIMEOUT_NS: Final = 15 * NS_PER_S
 BASE_NS: Final = 25 * NS_PER_MS
 RETRIES: Final = 1
 USUAL: Final = UsualCodes("5xx stands", CONDITIONS["5xx"])
+RESET: Final = "hint + floor(u * floor(hint / 2))"
+"""The wait for a reset header: whole ms below 1.5 times what it says."""
 _OF_POLICY: Final = {"retry_on", "num_retries", "retry_back_off", "per_try_timeout", "retriable_status_codes"}
 CANNOT: Final = {
     "attempts": "without conditions in `retry_on` Envoy makes no retry",
@@ -63,7 +66,9 @@ CANNOT: Final = {
     "cases": "Envoy has one policy for all conditions",
     "bulkhead": "limits of a cluster other than those of retries are not written",
     "rate_limit": "rate limits are filters of their own",
-    "retry_after": "only {obey: true, at_most, above: ignore} can be said, by the headers of rate-limited answers",
+    "retry_after": (
+        f"only {{obey: true, at_most, above: ignore, as: {RESET!r}}} can be said, by headers of rate-limited answers"
+    ),
     "deadline": "the timeout of a route is hard and counts from the start; without one, `timeout: 0s` is written",
 }
 
@@ -300,9 +305,8 @@ def _hint(policy: Fields) -> dict[str, Any] | None:
         header.rest("Envoy knows no such key of a reset header")
     if not headers:
         limited.wrong("reset_headers", "at least one header must be named")
-    limited.note("reset_headers", "Envoy waits 1 to 1.5 times what the header says; here exactly what it says")
     limited.rest("Envoy knows no such key of a rate_limited_retry_back_off")
-    return {"obey": True, "at_most": time(most_ns), "above": "ignore"}
+    return {"obey": True, "at_most": time(most_ns), "above": "ignore", "as": RESET}
 
 
 def _hedges(hedge: Fields, try_ns: int, deadline_ns: int) -> bool:

@@ -81,7 +81,7 @@ def read(document: Document) -> Converted:
     policies = []
     roots = [root for root in reading.roots() if root.names()]
     rules = [root for root in roots if root.peek("kind") == "DestinationRule"]
-    budget = next((found for found in map(_budget, rules) if found is not None), None)
+    budgets = _Budgets(rules)
     for root in roots:
         if root in rules:
             continue
@@ -97,14 +97,15 @@ def read(document: Document) -> Converted:
             spec.rest("it is about routing, not about retries")
             for number, route in enumerate(routes):
                 own = route.text("name", "") or (f"route {number + 1}" if len(routes) > 1 else "")
-                policies.append(Policy(f"{name} {own}".strip(), _route(route, budget)))
+                policies.append(Policy(f"{name} {own}".strip(), _route(route, budgets)))
         elif "http" in root:
-            policies += [Policy(one.text("name", "route"), _route(one, budget)) for one in root.entries("http")]
+            policies += [Policy(one.text("name", "route"), _route(one, budgets)) for one in root.entries("http")]
             root.rest("it is about routing, not about retries")
         elif isinstance(root.peek("retries"), Mapping) or "timeout" in root:
-            policies.append(Policy(root.text("name", "route"), _route(root, budget)))
+            policies.append(Policy(root.text("name", "route"), _route(root, budgets)))
         else:
-            policies.append(Policy("route", _retried(root, budget)))
+            policies.append(Policy("route", _retried(root, budgets.only)))
+    budgets.tell_unused()
     return reading.converted(policies)
 
 
@@ -114,9 +115,51 @@ def _name_of(root: Fields) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _budget(rule: Fields) -> dict[str, Any] | None:
+class _Budgets:
+    """What DestinationRules say of the retries to their hosts."""
+
+    def __init__(self, rules: list[Fields]) -> None:
+        self._of_host: dict[str, dict[str, Any] | None] = {}
+        self._rules: dict[str, Fields] = {}
+        """The rules that no route has asked for, by host."""
+        for rule in rules:
+            spec = rule.below("spec")
+            host = "" if spec is None else _short(spec.text("host", ""))
+            self._of_host[host] = _budget(rule, spec)
+            self._rules[host] = rule
+
+    @property
+    def only(self) -> dict[str, Any] | None:
+        """What holds if no host is named: that of the only rule."""
+        if len(self._of_host) != 1:
+            return None
+        self._rules.clear()
+        return next(iter(self._of_host.values()))
+
+    def of(self, route: Fields) -> dict[str, Any] | None:
+        """Return what holds for the first destination of a route."""
+        for entry in route.peek("route") or []:
+            destination = entry.get("destination") if isinstance(entry, Mapping) else None
+            host = destination.get("host") if isinstance(destination, Mapping) else None
+            if isinstance(host, str):
+                self._rules.pop(_short(host), None)
+                return self._of_host.get(_short(host))
+        return self.only
+
+    def tell_unused(self) -> None:
+        """Note the rules with a limit that holds for no route of the file."""
+        for host, rule in self._rules.items():
+            if self._of_host[host] is not None:
+                rule.note("spec", f"no route of this file leads to '{host}' first, so its maxRetries limits nothing")
+
+
+def _short(host: str) -> str:
+    """Return the name of a service without its namespace: rules and routes may write either."""
+    return host.partition(".")[0]
+
+
+def _budget(rule: Fields, spec: Fields | None) -> dict[str, Any] | None:
     rule.ignore("apiVersion", "kind", "metadata", "status")
-    spec = rule.below("spec")
     policy = None if spec is None else spec.below("trafficPolicy")
     pool = None if policy is None else policy.below("connectionPool")
     http = None if pool is None else pool.below("http")
@@ -131,14 +174,17 @@ def _budget(rule: Fields) -> dict[str, Any] | None:
     return parallel_retries(parallel) if parallel else None
 
 
-def _route(route: Fields, budget: dict[str, Any] | None) -> dict[str, Any]:
+def _route(route: Fields, budgets: _Budgets) -> dict[str, Any]:
+    budget = budgets.of(route)
     deadline_ns = route.time("timeout", GO, 0)
     retries = route.below("retries")
     route.rest("it is about routing, not about retries")
     if retries is not None:
         tree = _retried(retries, budget)
     else:
-        route.note("retries", "retries go to other hosts; hosts are not modeled")
+        route.note(
+            "retries", "without `retries` Istio retries twice, at other hosts if there are any; hosts are not modeled"
+        )
         tree = _tree(RETRIES, list(USUAL.answers), envoy_delay(BASE_NS, 10 * BASE_NS), budget)
     return {**tree, "deadline": time(deadline_ns)} if deadline_ns else tree
 

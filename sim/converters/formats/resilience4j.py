@@ -117,7 +117,7 @@ def _parts(reading: Reading, root: Fields) -> Parts:
             top = leaf.path[: len(root.path) + (2 if relaxed(leaf.steps[0]) == "resilience4j" else 1)]
             if top not in told:
                 told.add(top)
-                reading.lost(top, why)
+                reading.lost(top, why if len(steps) < len(leaf.steps) else "it is not about resilience4j")
             continue
         own = found.setdefault((module, group, steps[2]), {})
         if len(steps) > 3:

@@ -53,7 +53,7 @@ def fits(values: Mapping[str, Any]) -> bool:
     if isinstance(keys.get("retry"), bool | int) and keys.keys() <= {*OPTIONS, "queue", "backtrace", "pool", "tags"}:
         return True
     return has_options(keys, "sidekiq", ("retry_for", "average_scheduled_poll_interval")) or (
-        "max_retries" in keys and bool({"concurrency", "queues"} & keys.keys())
+        "max_retries" in keys and (":max_retries" in values or bool({"concurrency", "queues"} & keys.keys()))
     )
 
 

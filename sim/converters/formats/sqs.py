@@ -33,6 +33,7 @@ TITLE: Final = "SQS"
 VISIBILITY_S: Final = 30
 RETENTION_S: Final = 345_600
 RECEIVES: Final = 10
+NAMELESS: Final = "queue"
 _QUEUE: Final = {"VisibilityTimeout", "RedrivePolicy", "ReceiveMessageWaitTimeSeconds", "MessageRetentionPeriod"}
 _RETRIES: Final = set(deliveries.KEYS)
 CANNOT: Final = {
@@ -76,7 +77,7 @@ def read(document: Document) -> Converted:
     for root in reading.roots():
         resources = root.below("Resources")
         if resources is None:
-            policies += _resource(root, "queue")
+            policies += _resource(root, NAMELESS)
             continue
         for name in resources.names():
             resource = resources.below(name)
@@ -102,7 +103,9 @@ def _resource(root: Fields, name: str) -> list[Policy]:
             root.rest("it is not about retries")
             return _resource(below, name)
     if "Targets" in root:
-        rules = [Policy(target.text("Id", name), deliveries.rule(target)) for target in root.entries("Targets")]
+        of_rule = "" if name == NAMELESS else f"{name} "
+        targets = root.entries("Targets")
+        rules = [Policy(f"{of_rule}{one.text('Id', 'target')}", deliveries.rule(one)) for one in targets]
         root.rest("it is not about retries")
         return rules
     other = deliveries.policy_of(root)
@@ -119,10 +122,10 @@ def _queue_name(root: Fields, name: str) -> str:
 def _queue(queue: Fields) -> dict[str, Any]:
     visible_s = queue.whole("VisibilityTimeout", VISIBILITY_S, 0, 43_200, texts=True)
     retention_s = queue.whole("MessageRetentionPeriod", RETENTION_S, 60, 1_209_600, texts=True)
-    queue.whole("DelaySeconds", 0, 0, 900, texts=True)
-    queue.lost("DelaySeconds", "it delays the first delivery, not the tries after it")
-    queue.whole("ReceiveMessageWaitTimeSeconds", 0, 0, 20, texts=True)
-    queue.lost("ReceiveMessageWaitTimeSeconds", "how consumers look for messages is not modeled")
+    if queue.whole("DelaySeconds", 0, 0, 900, texts=True):
+        queue.lost("DelaySeconds", "it delays the first delivery, not the tries after it")
+    if queue.whole("ReceiveMessageWaitTimeSeconds", 0, 0, 20, texts=True):
+        queue.lost("ReceiveMessageWaitTimeSeconds", "how consumers look for messages is not modeled")
     queue.ignore("QueueName", "QueueArn", "CreatedTimestamp", "LastModifiedTimestamp")
     receives = _redrive(queue)
     queue.rest("it is not about retries")

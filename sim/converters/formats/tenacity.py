@@ -54,6 +54,8 @@ MOST_CODE: Final = 1000
 OPTIONS: Final = (*_ARGUMENTS, "stop", "wait", "retry", "reraise")
 RANDOM: Final = "low + u * (high - low)"
 RANDOM_EXPONENTIAL: Final = "low + u * (max(low, min(cap, initial * factor ** (n - 1))) - low)"
+_JOINED: Final = ("stop_any", "wait_combine")
+"""Functions that do what `|` and `+` do."""
 CANNOT: Final = {
     "attempts": "stop_after_attempt is a number of tries",
     "delay": "tenacity has fixed, random, incrementing and exponential waits, these with full jitter or so much more",
@@ -90,14 +92,7 @@ def read(document: Document) -> Converted:
 
 
 def _retrying(options: Fields) -> dict[str, Any]:
-    calls: list[tuple[str, Fields]] = []
-    for name in ("stop", "wait", "retry"):
-        value = options.peek(name)
-        if isinstance(value, str):
-            calls += _of_code(options, name, value)
-        elif (below := options.below(name)) is not None:
-            calls += [(one, _arguments(below, one)) for one in below.names() if one in _ARGUMENTS]
-            below.rest("it is not carried over", tuple(_ARGUMENTS))
+    calls = [call for name in ("stop", "wait", "retry") for call in _given(options, name)]
     calls += [(one, _arguments(options, one)) for one in options.names() if one in _ARGUMENTS]
     options.lost("reraise", "it changes what the caller is told, not what is done")
     options.rest("it is not carried over", OPTIONS)
@@ -116,6 +111,32 @@ def _retrying(options: Fields) -> dict[str, Any]:
             arguments.ignore(*arguments.names())
         arguments.rest(f"{name} has no such argument", _ARGUMENTS[name])
     return tree
+
+
+def _given(options: Fields, name: str) -> list[tuple[str, Fields]]:
+    """Read functions that are given as code, as a mapping, or as a list of mappings."""
+    value = options.peek(name)
+    if isinstance(value, str):
+        return _of_code(options, name, value)
+    if isinstance(value, list):
+        return [call for entry in options.entries(name) for call in _calls(entry)]
+    below = options.below(name)
+    return [] if below is None else _calls(below)
+
+
+def _calls(fields: Fields) -> list[tuple[str, Fields]]:
+    """Read functions by name, and those that are joined by a function of such functions."""
+    calls: list[tuple[str, Fields]] = []
+    for name in fields.names():
+        if name in _ARGUMENTS:
+            calls.append((name, _arguments(fields, name)))
+        elif name in _JOINED:
+            for entry in fields.entries(name):
+                calls += _calls(entry)
+        elif name == "stop_all":
+            fields.lost(name, "stops that have to be met together are not carried over, and so none of them stops here")
+    fields.rest("it is not carried over", tuple(_ARGUMENTS))
+    return calls
 
 
 def _arguments(options: Fields, name: str) -> Fields:

@@ -392,9 +392,9 @@ def test_retries_in_flight_are_those_that_a_list_of_them_has(
         (WindowOptions, {"share": 0}, (), "a share of 0 without at_least never allows a retry"),
         (
             WindowOptions,
-            {"share": 1001},
+            {"share": 1.5},
             ("share",),
-            "a ratio lies between 0 and 1000, that is between 0% and 100000%",
+            "a share lies between 0% and 100%, that is between 0 and 1",
         ),
         (WindowOptions, {"of": "0s"}, ("of",), "Input should be greater than 0"),
         (
