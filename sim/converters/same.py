@@ -39,7 +39,9 @@ def canonical(tree: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _sorted(value: Any) -> Any:
+def _sorted(value: Any, key: str = "") -> Any:
     if isinstance(value, Mapping):
-        return {key: sorted(below) if key in _SETS else _sorted(below) for key, below in value.items()}
-    return [_sorted(below) for below in value] if isinstance(value, list | tuple) else value
+        return {name: _sorted(below, name) for name, below in value.items()}
+    if isinstance(value, list | tuple):
+        return sorted(value) if key in _SETS else [_sorted(below) for below in value]
+    return value

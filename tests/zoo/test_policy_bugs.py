@@ -274,18 +274,12 @@ BUGS: dict[str, tuple[str, str, list[Place]]] = {
     "there is a try too many": (
         "tries-within-attempts",
         "plain",
-        [(judging, "_is_out", ("return made >= case.attempts", "return made > case.attempts"))],
+        [(judging, "_is_out", ("else 0) >= case.attempts", "else 0) > case.attempts"))],
     ),
     "a delivery does not count": (
         "tries-within-attempts",
         "again",
-        [
-            (
-                Trying,
-                "_deliver_again",
-                ("self.tries + self.deliveries >= self.rules.attempts", "self.tries >= self.rules.attempts"),
-            )
-        ],
+        [(judging, "_is_out", ("(run.deliveries if run.rules.redeliver_counts else 0)", "0"))],
     ),
     "a delivery comes at once": (
         "deliveries-on-time",

@@ -31,8 +31,6 @@ LARGEST_DENOMINATOR: Final = 10**12
 """Of a rate a second: one written per hour is met exactly, although it is kept as a float."""
 FOR_LIFE: Final = -1
 """In place of an encoded length of a window."""
-NO_BOUND: Final = -1.0
-"""In place of an encoded share of one request."""
 MOST_SLOTS: Final = 1000
 
 Rounding = Annotated[
@@ -56,8 +54,8 @@ class EncodedWindow(NamedTuple):
     """How many closed slots count beside the open one."""
     slots_begun: int = 0
     """1 if a part of a length in which nothing happened is an empty slot, too."""
-    of_one: float = NO_BOUND
-    """The share of one request."""
+    of_one: tuple[int, int] = (0, 0)
+    """The share of one request, as the ratio that its float is; (0, 0) if nothing bounds one request."""
 
 
 class WindowOptions(Options):
@@ -119,7 +117,7 @@ class WindowOptions(Options):
             slot_ns=0 if self.slots is None else self.of // self.slots,
             slots_kept=0 if self.slots is None else self.slots - 1 + is_tower,
             slots_begun=int(is_tower),
-            of_one=NO_BOUND if self.per_request is None else self.per_request,
+            of_one=(0, 0) if self.per_request is None else self.per_request.as_integer_ratio(),
         )
 
 
@@ -247,14 +245,14 @@ class WindowBudget(Budget):
 
     def for_request(self) -> Budget:
         """Return itself, or what bounds one request."""
-        return self if self._rules.of_one == NO_BOUND else _OfOneRequest(self)
+        return _OfOneRequest(self) if self._rules.of_one[1] else self
 
     def most_of_one(self, now_ns: int) -> int:
         """Return how many retries a request may have that has started now: in binary64, as Finagle computes it."""
         requests, retries = self._counted.counts(now_ns)
-        unit = self._rules.unit
+        unit, (share, whole) = self._rules.unit, self._rules.of_one
         balance = (self._allowed(requests) - unit * retries) // unit
-        return max(ceil(self._rules.of_one * balance), 0)
+        return max(ceil(share / whole * balance), 0)
 
     def _allowed(self, requests: int) -> int:
         rules = self._rules

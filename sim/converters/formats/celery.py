@@ -8,7 +8,9 @@ with its capitals as hyphens; `dont_autoretry_for` are cases of one try. Without
 to call `retry()`, which is taken for granted and told; the options of backoff then have no effect.
 Laws: 180 s; with `retry_backoff` (a whole factor of at least 1) whole seconds from 0 to min(max, factor * 2^(n-1)),
 both included, without `retry_jitter` that bound itself.
-With `acks_late` a task that outlasts the `visibility_timeout` of Redis is delivered again beside the first.
+With `acks_late` a task that outlasts the `visibility_timeout` of Redis is delivered again beside the first, which is no
+retry. Settings of the app (`task_acks_late`, `broker_transport_options`) hold for all tasks beside them, and
+`task_annotations` has options of tasks by name.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ CANNOT: Final = {
     "attempts": "max_retries is a number of retries or null",
     "retry_on": "autoretry_for names exceptions: all failures, timed_out, or kinds such as failed.value-error",
     "cases": "dont_autoretry_for is {on: [failed.NAME], attempts: 1}",
-    "redeliver": "the visibility timeout is {after, from: start}",
+    "redeliver": "the visibility timeout is {after, from: start, counts: false}",
     "deadline": "a task has no deadline of all tries",
     "timeout": "the time limits of a worker are not written",
 }
@@ -167,7 +169,9 @@ def _redelivered(options: Fields) -> dict[str, Any]:
     if not late and visible_ns is not None:
         name = "visibility_timeout" if transport is None else "broker_transport_options"
         options.note(name, "it matters for tasks with acks_late, and for countdowns that are longer")
-    return {"redeliver": {"after": time(visible_ns), "from": "start"}} if late and visible_ns is not None else {}
+    if not late or visible_ns is None:
+        return {}
+    return {"redeliver": {"after": time(visible_ns), "from": "start", "counts": False}}
 
 
 def write(policy: Mapping[str, Any]) -> str:

@@ -79,11 +79,20 @@ PRESETS: Final = (
     ),
     Preset(
         name="celery-redis-late-ack",
-        policy={"attempts": 4, "delay": {"constant": "180s"}, "redeliver": {"after": "1h", "from": "start"}},
+        policy={
+            "attempts": 4,
+            "delay": {"constant": "180s"},
+            "redeliver": {"after": "1h", "from": "start", "counts": False},
+        },
         formula="180 s",
         **_CELERY,
         source="celery/app/task.py; kombu 5.7.0 kombu/transport/redis.py (visibility_timeout)",
-        notes=("`acks_late` on Redis: a task that takes longer than an hour is delivered again beside the first.",),
+        notes=(
+            (
+                "`acks_late` on Redis: a task that takes longer than an hour is delivered again beside the first. "
+                "That is none of its retries."
+            ),
+        ),
     ),
     Preset(
         name="bullmq-fixed",
