@@ -9,7 +9,7 @@ from sim.options.model import is_of_file
 
 
 def _read(value: Any, info: ValidationInfo) -> Any:
-    if isinstance(value, str) and value.isalpha():
+    if (isinstance(value, str) and value.isalpha()) or (value is None and not is_of_file(info.context)):
         return value
     return parse_duration(None if is_of_file(info.context) and isinstance(value, int) else value)
 

@@ -81,12 +81,6 @@ def test_a_rate_an_hour_is_met_exactly() -> None:
     assert retries(budget) == 7
 
 
-def test_a_share_above_one_allows_several_retries_a_request() -> None:
-    budget = window(share=2)
-    start(budget, 1)
-    assert retries(budget) == 2
-
-
 @pytest.mark.parametrize(("now_ns", "allowed"), [(10 * S - 1, True), (10 * S, False)])
 def test_a_request_counts_until_it_is_exactly_as_old_as_the_window(*, now_ns: int, allowed: bool) -> None:
     budget = window(share=1, of="10s")
