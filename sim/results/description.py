@@ -24,7 +24,7 @@ from sim.laws.columns import Column
 from sim.laws.distributions import Empirical
 from sim.options.model import Options, file_rules
 from sim.promises.promises import Promises
-from sim.retriers.base import ClientRetrier, Retrier, ScheduledRetrier
+from sim.retriers.base import ClientRetrier, LoopRetrier, Retrier, ScheduledRetrier
 from sim.retriers.registry import KINDS
 from sim.scenario.cells import Cell, cells
 from sim.scenario.checks import Surroundings
@@ -181,7 +181,7 @@ class RecordedChoice(RetrierChoice):
     @property
     def found(self) -> type[Retrier]:
         """A class of the same shape: that of the retrier is not there."""
-        return ClientRetrier if self.outside else ScheduledRetrier
+        return LoopRetrier if self.outside else ScheduledRetrier
 
     def make(self) -> Retrier:
         """Return a retrier of the same shape that does nothing and promises the same number of attempts."""

@@ -44,7 +44,9 @@ SCENARIOS: dict[str, dict[str, Any]] = {
         "row": {"kind": "versioned_row", "network": {"request": {"constant": "5ms"}}},
     },
     "row": {"db": {"kind": "versioned_row", "network": {"request": {"uniform": {"low": "5ms", "high": "50ms"}}}}},
+    "canceled": {"db": BUSY},
 }
+CANCELS: dict[str, Any] = {"kind": "policy", "hedge": {"after": "10ms", "cancels": True}}
 
 BUGS: dict[str, tuple[str, str, list[Place]]] = {
     # what is wrong: (the invariant meant for it, the scenario, the changed methods)
@@ -207,8 +209,8 @@ BUGS: dict[str, tuple[str, str, list[Place]]] = {
                 QueueingService,
                 "_call",
                 (
-                    "        self.layers[number].call(visit, done)\n",
-                    "        for layer in self.layers[number:]:\n            layer.call(visit, done)\n",
+                    "        call = self.layers[number].call(visit, done)\n",
+                    "        for layer in self.layers[number:]:\n            call = layer.call(visit, done)\n",
                 ),
             )
         ],
@@ -217,6 +219,11 @@ BUGS: dict[str, tuple[str, str, list[Place]]] = {
         "repeated-calls-recognized",
         "layers",
         [(engine.CallOfService, "call", ("request.key = _key_at(root.at(self._target.name))", "request.key = None"))],
+    ),
+    "a call goes on although its caller has canceled it": (
+        "cancels-stop-calls",
+        "canceled",
+        [(Receiver, "_hear_cancel", ("            self.stop_visit(visit)\n", ""))],
     ),
     "an old version counts": (
         "row-versions-hold",
@@ -236,10 +243,10 @@ def broken_in(name: str) -> set[str]:
             "requests": {"count": 40, "arrivals": {"constant": {"rate": "70/s"}}},
             "action": {"service": "db"},
             "services": SCENARIOS[name],
-            "retrier": "none",
+            "retrier": CANCELS if name == "canceled" else "none",
         }
     )
-    checked = check(scenario, retrier=Insistent, invariants=HELD)
+    checked = check(scenario, retrier=None if name == "canceled" else Insistent, invariants=HELD)
     return {broken for cell in checked.cells for broken in cell.broken}
 
 

@@ -94,7 +94,7 @@ class RetryAfter(Options):
 
     @model_validator(mode="after")
     def _has_a_wait_that_is_too_long(self) -> Self:
-        if "above" in self.model_fields_set and self.at_most is None:
+        if self.above != "cap" and self.at_most is None:
             raise ValueError("above cannot matter without at_most: no wait is too long")
         return self
 
