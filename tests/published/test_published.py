@@ -67,7 +67,7 @@ def test_clients_that_contend_for_a_row_write_as_often_and_take_as_long_as_publi
 
 
 def test_other_numbers_of_clients_contend_as_in_a_few_lines() -> None:
-    result, rng = small("backoff-and-jitter", requests__count=15, replications=8), generator(1)
+    result, rng = small("backoff-and-jitter", requests__count=15, replications=30), generator(1)
     for law in ("none", "exponential", "equal", "full", "decorrelated"):
         played = [contend(15, law, rng) for _ in range(40)]
         assert agree(calls(result[law]), [writes for writes, _ in played]), law
