@@ -37,6 +37,7 @@ def small() -> Result:
     return run(load(QUESTION, A_TENTH))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cell", "recovers"), [("no retries", 1), ("three times three", 0), ("three times three, short queue", 1)]
 )

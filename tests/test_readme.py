@@ -330,6 +330,7 @@ def test_the_first_example_finds_its_bug_and_its_line_replays_it(tmp_path: Path,
     assert (tested.returncode, ANSWERED[0] in tested.stdout, "sleeps 857 ms" in replayed.stdout) == (1, True, True)
 
 
+@pytest.mark.slow
 def test_without_the_last_sleep_the_first_example_passes(tmp_path: Path, followed: Run) -> None:
     del followed
     sleepy = "                await ctx.sleep("

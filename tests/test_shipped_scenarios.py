@@ -219,7 +219,9 @@ def test_every_finding_is_looked_at() -> None:
     assert sorted(path.stem for path in SCENARIOS if path.parent.name == "findings") == sorted(FINDINGS)
 
 
-@pytest.mark.parametrize("name", FINDINGS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name == "polling-takes-slots" else ()) for name in FINDINGS]
+)
 def test_every_finding_shows_what_it_claims_with_the_numbers_of_readme(name: str) -> None:
     claims, numbers = FINDINGS[name]
     result = run(load(ROOT / "scenarios" / "findings" / f"{name}.yaml"))

@@ -192,7 +192,11 @@ def workers_of(pid: int) -> list[str]:
     ("moment", "said"),
     [
         ("starting", "interrupted; nothing was written"),
-        ("at work", r"interrupted; \d+ of 150 chunks are saved in 'out', and the same command resumes from there"),
+        pytest.param(
+            "at work",
+            r"interrupted; \d+ of 150 chunks are saved in 'out', and the same command resumes from there",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_ctrl_c_on_a_terminal_ends_workers_too_and_keeps_what_is_done(folder: Path, moment: str, said: str) -> None:

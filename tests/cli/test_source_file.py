@@ -150,7 +150,7 @@ def test_a_run_that_was_stopped_keeps_its_folder_from_another_file(run: Run, mon
 
 
 def test_of_two_processes_at_once_one_is_refused(files: Path, process: Process) -> None:
-    for _ in range(3):
+    for _ in range(1):
         shutil.rmtree(files / "results", ignore_errors=True)
         with ThreadPoolExecutor(2) as pool:
             both = list(pool.map(lambda name: process("run", f"{name}/prod.yaml", "--no-plots"), ("a", "b")))

@@ -89,7 +89,9 @@ BOUNDS = {
 }
 
 
-@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize(
+    "world", [pytest.param(name, marks=pytest.mark.slow if name == "system errors" else ()) for name in WORLDS]
+)
 @pytest.mark.parametrize("kind", ["article", "helpers", "component", "component-repaired"])
 def test_no_death_anywhere_breaks_what_the_platform_owes(kind: str, world: str) -> None:
     text = f"retrier: {{kind: {kind}, max_failures: 1}}\nexplore: {BOUNDS[world]}\n{WORLDS[world]}\n"

@@ -345,6 +345,7 @@ if the run had completed before.
 """
 
 
+@pytest.mark.slow
 def test_every_branch_of_a_port_is_reached(port: Any) -> None:
     branches = BRANCHES[port.kind]
     assert [name for name, sighting in branches.items() if not any(map(sighting, port.histories))] == []

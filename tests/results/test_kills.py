@@ -94,7 +94,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_kill_9_loses_no_acknowledged_chunk_and_the_run_ends_with_the_same_bytes(tmp_path: Path, workers: int) -> None:
     kept: set[tuple[int, int]] = set()
     for until in (60, 300):
@@ -113,6 +113,7 @@ def test_kill_9_loses_no_acknowledged_chunk_and_the_run_ends_with_the_same_bytes
     assert files(tmp_path / "out") == undisturbed(tmp_path, TEXT, 20)
 
 
+@pytest.mark.slow
 def test_workers_end_when_the_run_is_killed(tmp_path: Path) -> None:
     """They hold the other end of its pipe, which is closed when the last of them has gone."""
     running = Running(tmp_path, TEXT, 2)
@@ -141,6 +142,7 @@ def test_a_sweep_that_is_killed_five_times_at_random_ends_with_the_same_bytes(tm
     running.process.stdout.close()
 
 
+@pytest.mark.slow
 def test_a_file_that_may_not_grow_is_told_keeps_what_is_there_and_the_run_goes_on_later(tmp_path: Path) -> None:
     def bounded() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
@@ -171,6 +173,7 @@ def small_disk(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_space(small_disk: Path) -> None:
     try:
         running = Running(small_disk, TEXT, 1, stderr=subprocess.PIPE)

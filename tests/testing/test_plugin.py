@@ -654,6 +654,7 @@ def test_a_marker_on_a_test_without_the_fixture_is_an_error(pytester: pytest.Pyt
 # Several processes.
 
 
+@pytest.mark.slow
 def test_seeds_cells_and_lines_are_the_same_over_several_processes(pytester: pytest.Pytester) -> None:
     pytester.makefile(
         ".yaml", scenario=f"{CRASHES}variants: {{a: {{retrier: none}}, b: {{retrier: component}}}}\ncheck: all\n"

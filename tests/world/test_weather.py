@@ -281,6 +281,7 @@ def test_weather_that_changes_too_often_is_a_named_limit(monkeypatch: pytest.Mon
         path.down(400)
 
 
+@pytest.mark.slow
 def test_the_weather_of_a_far_day_is_as_likely_to_be_bad_as_today() -> None:
     source = OnOff(up=Exponential(mean_ns=9 * S), down=constant(1))
     years_ns = 50 * 365 * 86_400 * S
