@@ -7,6 +7,8 @@ strategies have lost it, or it cannot happen any more.
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pytest
+
 from sim.history.entities import Commit, Job
 from sim.history.vocabulary import Cause
 from sim.promises.view import View
