@@ -45,6 +45,7 @@ def test_only_retries_behind_a_long_queue_keep_a_backend_down(small: Result, cel
     assert small[cell].metrics.value("recovered.rate").value == recovers
 
 
+@pytest.mark.slow
 def test_most_work_of_the_melted_backend_is_for_callers_who_have_gone(small: Result) -> None:
     wasted = small["three times three"].metrics.value("service.backend.wasted.share").value
     assert wasted is not None

@@ -30,6 +30,7 @@ def broken(world: dict[str, Any], retrier: Any, seed: int, count: int = 400) -> 
     return {name: broken.violation.text for name, broken in cell.firsts.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize("retrier", LOOPS, ids=lambda one: one.__name__)
@@ -37,6 +38,7 @@ def test_a_loop_that_keeps_its_promises_is_not_blamed(retrier: Any, world: str, 
     assert broken(WORLDS[world], retrier, seed) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("world", ["alone", "cut", "shared"])
 @pytest.mark.parametrize("retrier", POOLS, ids=lambda one: one.__name__)

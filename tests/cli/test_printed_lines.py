@@ -94,6 +94,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("there")
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("file", ["plain.yaml", "a folder/plain it's.yaml"])

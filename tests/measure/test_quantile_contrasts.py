@@ -112,6 +112,7 @@ def estimated(a: np.ndarray, b: np.ndarray, share: Fraction) -> Estimate:
     return quantiles(Sample.of(a), Sample.of(b), share, correlation=found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("world", "share"),
     [

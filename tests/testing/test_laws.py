@@ -40,6 +40,7 @@ def test_an_invariant_of_single_histories_is_no_law() -> None:
         Laws(PLATFORM)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["article", "helpers", "component", "component-repaired", "none"])
 @pytest.mark.parametrize("world", ["isolated", "shared"])
 def test_the_originals_break_no_law_in_generated_scenarios(kind: str, world: Any) -> None:

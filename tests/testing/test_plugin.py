@@ -253,6 +253,7 @@ def test_an_expectation_that_is_not_met_fails_with_its_verdict_and_a_line_that_s
     assert shlex.split(line_of(result))[:3] == ["retrysim", "replay", "scenario.yaml"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [(), ("-n", "1")])
 def test_a_failure_is_summed_up_in_its_first_line(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
@@ -344,6 +345,7 @@ def test_the_scenario_given_is_not_changed(simulate):
     run().assert_outcomes(passed=8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mode", "where"),
     [

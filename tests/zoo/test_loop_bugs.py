@@ -254,6 +254,7 @@ def worlds(options: dict[str, Any]) -> Any:
     return scenarios("none", **{"requests": 4, **options})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUGS)
 def test_a_bug_is_caught(zoo: Any, name: str) -> None:
     meant, options, changes = BUGS[name]

@@ -769,6 +769,7 @@ def write(name: str, row: str) -> None:
     REPORT.write_text("\n".join([head, "-" * len(head), *(found[key] for key in sorted(found)), ""]), encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUGS)
 def test_a_bug_is_caught_as_the_report_says(zoo: Any, name: str) -> None:
     with zoo.planted(*BUGS[name][1]):

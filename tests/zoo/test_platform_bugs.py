@@ -420,6 +420,7 @@ def worlds(kinds: Any, options: dict[str, Any]) -> Any:
     return scenarios(kinds, **{"world": "shared", **options})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUGS)
 def test_a_bug_is_caught(zoo: Any, name: str) -> None:
     meant, kinds, options, places = BUGS[name]

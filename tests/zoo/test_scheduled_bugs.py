@@ -382,6 +382,7 @@ def broken(kind: str, changes: list[Change], zoo: Any) -> type[ScheduledRetrier]
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUGS)
 def test_a_bug_is_caught(zoo: Any, name: str) -> None:
     meant, kind, options, changes = BUGS[name]

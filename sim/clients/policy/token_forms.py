@@ -5,6 +5,7 @@ most three digits after the point, because they are held in thousandths.
 """
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
@@ -54,7 +55,7 @@ class _Form:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         del schema, handler
-        return self._schema
+        return deepcopy(self._schema)  # fields write into what they are given
 
 
 def _amount(value: Any, *, or_else: str = "") -> float:
