@@ -18,11 +18,12 @@ from pydantic import (
     SerializationInfo,
     SerializerFunctionWrapHandler,
     TypeAdapter,
+    ValidationError,
     ValidationInfo,
     model_serializer,
     model_validator,
 )
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 from typing_extensions import TypeAliasType
 
 from sim.clients.policy.delay_names import ENTRY
@@ -191,6 +192,44 @@ def _named() -> TypeAdapter[Any]:
     return TypeAdapter(NamedDelay)
 
 
+_BARE: Final = {"constant": "delay", "table": "delays"}
+"""Laws that may be one bare value, and the key of that value: there other keys stand beside the law."""
+
+
+def _with_keys_inside(value: object) -> object:
+    """Return `{table: [1s], jitter: full}` as `{table: {delays: [1s], jitter: full}}`, anything else as it is."""
+    if not isinstance(value, Mapping) or len(value) == 1:
+        return value
+    named = [kind for kind in value if kind in _BARE]
+    if len(named) != 1 or isinstance(value[named[0]], Mapping):
+        return value
+    (kind,) = named
+    model = ConstantDelay if kind == "constant" else TableDelay
+    if value.keys() - {kind} - model.model_fields.keys():
+        return value  # what is wrong is told of the keys as they stand
+    return {kind: {_BARE[kind]: value[kind], **{key: one for key, one in value.items() if key != kind}}}
+
+
+def _beside(error: ValidationError) -> ValidationError:
+    """Return the mistakes of a law with its keys inside at the places where they stand: beside it."""
+    found = []
+    for one in error.errors(include_url=False):
+        kind, *inside = one["loc"]
+        is_bare = bool(inside) and inside[0] == _BARE.get(str(kind))
+        place = (kind, *inside[1:]) if is_bare else tuple(inside) or (kind,)
+        kept = {**one.get("ctx", {}), "reason": one["msg"]}
+        told = PydanticCustomError(one["type"], "{reason}", kept)
+        found.append(InitErrorDetails(type=told, loc=place, input=one["input"]))
+    return ValidationError.from_exception_data("delay", found)
+
+
+def _schema_beside(kind: str, inside: JsonSchemaValue) -> JsonSchemaValue:
+    """Return the schema of a law that is one bare value with its other keys beside it."""
+    properties = dict(inside["properties"])
+    bare = properties.pop(_BARE[kind])
+    return {**inside, "properties": {kind: bare, **properties}, "required": [kind]}
+
+
 class _ShortForms:
     """Annotation: a delay may also be a bare duration, or a mapping with a formula and what it asks for."""
 
@@ -202,7 +241,12 @@ class _ShortForms:
         )
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"anyOf": [_DURATION, *handler(schema["schema"])["anyOf"]]}
+        beside = []
+        for kind, model in (("constant", ConstantDelay), ("table", TableDelay)):
+            forms = handler.resolve_ref_schema(handler(model.__pydantic_core_schema__))
+            inside = forms["anyOf"][-1] if "anyOf" in forms else forms
+            beside.append(_schema_beside(kind, handler.resolve_ref_schema(inside)))
+        return {"anyOf": [_DURATION, *handler(schema["schema"])["anyOf"], *beside]}
 
     def _validate(
         self, value: object, handler: core_schema.ValidatorFunctionWrapHandler, info: ValidationInfo
@@ -219,7 +263,13 @@ class _ShortForms:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if is_number or (isinstance(value, str) and value.lstrip("-")[:1].isdigit()):
             return ConstantDelay.model_validate(value, **rules)
-        return _named().validate_python(value, **rules)
+        folded = _with_keys_inside(value)
+        try:
+            return _named().validate_python(folded, **rules)
+        except ValidationError as error:
+            if folded is value:
+                raise
+            raise _beside(error) from None
 
     def _serialize(self, value: object, info: SerializationInfo) -> Any:
         if isinstance(value, FormulaDelay):

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from sim.clients.policy.delay_law import NegativeDelay
 from sim.clients.policy.delays import (
@@ -182,6 +182,26 @@ def test_a_negative_delay_names_its_value_and_its_place(written: Any, value: str
     assert str(caught.value).startswith(f"retrier.delay: the delay before retry 6 is negative, {value} ms; write max(0")
 
 
+@pytest.mark.parametrize(
+    ("beside", "inside"),
+    [
+        ({"table": ["15s", "30s"], "then": "stop"}, {"table": {"delays": ["15s", "30s"], "then": "stop"}}),
+        ({"constant": "2s", "jitter": {"spread": 0.25}}, {"constant": {"delay": "2s", "jitter": {"spread": 0.25}}}),
+    ],
+)
+def test_keys_may_stand_beside_a_law_that_is_one_bare_value(beside: Any, inside: Any) -> None:
+    assert read(beside) == read(inside)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [{"constant": "2s", "jiter": "full"}, {"constant": "2s", "table": ["1s"]}, {"linear": {}, "jitter": "full"}],
+)
+def test_other_keys_beside_a_law_are_refused(written: Any) -> None:
+    with pytest.raises(ValidationError, match="a delay has one key"):
+        read(written)
+
+
 def test_a_negative_delay_that_is_none_in_whole_nanoseconds_is_none() -> None:
     assert delays_ms({"formula": "-0.0000004"}, count=1) == [0]
 
@@ -289,7 +309,6 @@ def test_all_formulas_with_mistakes_are_told_at_once() -> None:
         {"table": []},
         {"table": {"delays": ["1s"], "then": "end"}},
         {"linear": {"initial": "1s"}},
-        {"constant": "1s", "jitter": "full"},
         {"none": {"cap": "1s"}},
         [],
         None,
