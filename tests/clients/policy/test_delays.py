@@ -370,7 +370,12 @@ def test_the_schema_knows_every_form() -> None:
     schema = ADAPTER.json_schema()
     duration, *others = schema["anyOf"]
     assert (duration["type"], duration["pattern"]) == ("string", DURATION_PATTERN)
-    assert others == [{"$ref": "#/$defs/NamedDelay"}, {"$ref": "#/$defs/FormulaDelay"}]
+    named, formulas, *beside = others
+    assert (named, formulas) == ({"$ref": "#/$defs/NamedDelay"}, {"$ref": "#/$defs/FormulaDelay"})
+    assert [(one["required"], "jitter" in one["properties"]) for one in beside] == [
+        (["constant"], True),
+        (["table"], True),
+    ]
     formula = schema["$defs"]["FormulaDelay"]
     assert "given" not in formula["properties"]
     assert formula["additionalProperties"]["type"] == ["string", "number"]
