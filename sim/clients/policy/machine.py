@@ -209,8 +209,7 @@ class Run(Trying):
             verdict = self._no_start()
             if verdict is not None:
                 self.record("decided", verdict.reason, verdict.detail(self._said_kind, AT_START))
-                self._to(On.leave_it)
-                self._conclude(succeeded=False)
+                self._leave_it()
                 return
         if self.tries + self.deliveries >= self.around.calls_at_most:
             self.run_away("calls")
@@ -329,8 +328,7 @@ class Run(Trying):
             detail = verdict.detail(answer.kind, AT_ANSWER)
             self.record("decided", verdict.reason or judging.RETRY, detail, subject=answer.attempt)
         if verdict.reason and not verdict.sleeps:
-            self._to(On.leave_it)
-            self._conclude(succeeded=False)
+            self._leave_it()
             return
         self.retries += 1
         self.put_back_ns = self.clock.now_ns
@@ -340,7 +338,7 @@ class Run(Trying):
     def _sleep(self, verdict: Verdict) -> None:
         wait_ns, clock = verdict.wait_ns, self.clock
         if not wait_ns:
-            self._wake_up(verdict)
+            self._wake_up(fails=bool(verdict.reason))
             return
         self.record("sleep", "", wait_ns)
         if clock.now_ns + wait_ns > RUNAWAY_NS:
@@ -364,20 +362,20 @@ class Run(Trying):
             self.spent.leave(SLEEPS)
         if fails:
             self.record("decided", self.ends, Verdict(self.ends).detail(self._said_kind, AT_START))
-            self._to(On.leave_it)
-            self._conclude(succeeded=False)
+        self._wake_up(fails=fails)
+
+    def _wake_up(self, *, fails: bool) -> None:
+        """Go on behind a sleep, or in place of one that takes no time."""
+        if fails:
+            self._leave_it()
         else:
             self._to(On.wake)
             self._go_on()
 
-    def _wake_up(self, verdict: Verdict) -> None:
-        """Go on without a sleep."""
-        if verdict.reason:
-            self._to(On.leave_it)
-            self._conclude(succeeded=False)
-        else:
-            self._to(On.wake)
-            self._go_on()
+    def _leave_it(self) -> None:
+        """Give up."""
+        self._to(On.leave_it)
+        self._conclude(succeeded=False)
 
     @property
     def is_trying(self) -> bool:
@@ -400,10 +398,10 @@ class Run(Trying):
 
     def _end(self, reason: str) -> None:
         self.record("decided", reason, Verdict(reason).detail("", AT_ANY_TIME))
-        self._stop()
+        self.stop()
         self._conclude(succeeded=False)
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
         """Leave everything where it is; calls in flight go on."""
         if self.state == State.over:
             return
@@ -411,10 +409,7 @@ class Run(Trying):
         self._leave_gates()
 
     def _leave_gates(self) -> None:
-        for alarm in (self._copy_alarm, self._delivery_alarm):
-            if alarm is not None:
-                alarm.cancel()
-        self._copy_alarm = self._delivery_alarm = None
+        self._plan_nothing()
         self._leave_entering()
         for call in self.waiting:
             call.awaited = False
@@ -466,7 +461,7 @@ class Run(Trying):
         """Note that the request ran into a limit of the simulation; it never goes on."""
         self.request.runaway = limit
         self.record("runaway", limit, None)
-        self._stop()
+        self.stop()
 
     @property
     def asleep(self) -> bool:
@@ -493,10 +488,6 @@ class Run(Trying):
         if self.request.settle(Outcome.canceled, self.clock.now_ns):
             self.stop()
             self.record("settled", Outcome.canceled.name, self.clock.now_ns)
-
-    def stop(self) -> None:
-        """Stop where it is."""
-        self._stop()
 
     def give_up_calls(self) -> None:
         """Wait no longer for any call; they go on."""

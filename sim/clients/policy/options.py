@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from sim.clients.cells import REQUEST, Scope
+from sim.clients.cells import Scope
 from sim.clients.policy.answers import ANSWER_PATTERN, FAILURES, AnswerName, name_that_fits
 from sim.clients.policy.breakers import BreakerOptions
 from sim.clients.policy.budgets import BudgetOptions
@@ -253,19 +253,7 @@ class PolicyOptions(Options):
             return (AFTER_ATTEMPT,)
         return self.deadline.kind
 
-    def scope_of(self, block: str) -> tuple[Scope | None, tuple[str, ...]]:
-        """Return the scope that is written for a block, and where; None if none is."""
-        own = getattr(getattr(self, block), "scope", None)
-        if own is not None:
-            return own, (block, "scope")
-        return self.scope, ("scope",)
-
-    def written_scopes(self) -> Mapping[tuple[str, ...], Scope]:
-        """Return the scopes other than `request` that are written, by their place."""
-        found: dict[tuple[str, ...], Scope] = {}
-        for block in SHARED:
-            if getattr(self, block) is not None:
-                scope, place = self.scope_of(block)
-                if scope is not None and scope != REQUEST:
-                    found[place] = scope
-        return found
+    def scope_of(self, block: str) -> Scope | None:
+        """Return the scope that is written for a block, its own or the policy's; None if none is."""
+        own: Scope | None = getattr(getattr(self, block), "scope", None)
+        return self.scope if own is None else own

@@ -234,7 +234,7 @@ def _needs_hint(case: Case) -> bool:
 
 
 def _scope(options: PolicyOptions, part: str) -> Scope:
-    own = options.scope_of(part)[0] if part in SHARED else options.scope
+    own = options.scope_of(part) if part in SHARED else options.scope
     return own or CLIENT
 
 

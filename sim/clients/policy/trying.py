@@ -313,10 +313,7 @@ class Trying(ABC):
 
     def _leave_others(self) -> None:
         """Wait no more for the calls of the present try, and send no more of them."""
-        for alarm in (self._copy_alarm, self._delivery_alarm):
-            if alarm is not None:
-                alarm.cancel()
-        self._copy_alarm = self._delivery_alarm = None
+        self._plan_nothing()
         # The copies that wait first: none of them is to have the place that another one leaves.
         self._leave_entering()
         cancels = self.rules.hedge is not None and self.rules.hedge.cancels
@@ -329,6 +326,13 @@ class Trying(ABC):
             if cancels and attempt is not None:
                 self.action.cancel(attempt)
         self.waiting.clear()
+
+    def _plan_nothing(self) -> None:
+        """Call off the next copy and the delivery again."""
+        for alarm in (self._copy_alarm, self._delivery_alarm):
+            if alarm is not None:
+                alarm.cancel()
+        self._copy_alarm = self._delivery_alarm = None
 
     def _leave_entering(self) -> None:
         """Let go of copies that have not passed their gates; none is to have the place that another one leaves."""

@@ -36,7 +36,6 @@ TITLE: Final = "Celery"
 RETRIES: Final = 3
 DELAY_NS: Final = 180 * NS_PER_S
 MOST_NS: Final = 600 * NS_PER_S
-VISIBLE_NS: Final = 3600 * NS_PER_S
 OPTIONS: Final = (
     *("max_retries", "default_retry_delay", "autoretry_for", "dont_autoretry_for", "retry_backoff", "retry_kwargs"),
     *("retry_backoff_max", "retry_jitter", "acks_late", "task_reject_on_worker_lost", "broker_transport_options"),
