@@ -20,9 +20,9 @@ from pydantic import (
     model_validator,
 )
 
-from sim.kernel.durations import format_duration
+from sim.kernel.durations import DURATION_PATTERN, format_duration
 from sim.laws.distributions import Law
-from sim.options.model import DURATION_PATTERN, DurationNs, Options
+from sim.options.model import DurationNs, Options
 from sim.options.shorthand import AlsoWritten
 
 ASSUMED: Final = "assumed"

@@ -13,7 +13,7 @@ from sim.scenario.mistakes.pydantic_words import IS_MISSING
 from sim.scenario.mistakes.without_effect import NoEffect, settings_without_effect
 from sim.scenario.names import LONGEST_ID, canonical, key_labels, label, slug, unique
 from sim.scenario.schema import Scenario, scenario_of
-from sim.scenario.tree import Tree, without, written
+from sim.scenario.tree import Tree, steps_of, without, written
 
 MOST_CELLS = 1000
 ONLY_CELL = "all"
@@ -187,7 +187,7 @@ def _entries(node: Any) -> list[tuple[str, Any]]:
 
 
 def _fixed(key: str, origin: Path) -> Iterator[Problem]:
-    first = key.partition(".")[0]
+    first = steps_of(key)[0]
     if first in FIXED_KEYS:
         yield Problem(origin, f"{first} is the same in all cells, so a cell cannot set it", at_key=True)
 

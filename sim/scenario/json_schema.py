@@ -5,8 +5,7 @@ It is shipped as `scenario.schema.json` beside this module; a test compares the 
 
 from typing import Any
 
-from sim.kernel.durations import format_duration
-from sim.options.model import DURATION_PATTERN
+from sim.kernel.durations import DURATION_PATTERN, format_duration
 from sim.scenario.schema import Scenario
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -18,7 +18,7 @@ from sim.scenario.names import LONGEST_NAME
 from sim.scenario.parts.retrier import is_preset
 from sim.scenario.schema import Scenario, scenario_of
 from sim.scenario.search_space import check_search
-from sim.scenario.tree import texts_in
+from sim.scenario.tree import steps_of, texts_in
 from sim.scenario.yaml.guard import MAX_BYTES, Document, read_yaml
 
 Overrides = Sequence[tuple[str, str]]
@@ -187,7 +187,7 @@ def _without_effect(tree: Mapping[str, Any], made: Sequence[tuple[str, Change]])
     for source, change in made:
 
         def replaces(key: str, change: Change = change) -> bool:
-            steps = tuple(key.split("."))
+            steps = steps_of(key)
             return change.steps[: len(steps)] == steps
 
         if any(map(replaces, swept)) or (varied and all(any(map(replaces, keys)) for keys in varied)):

@@ -26,10 +26,10 @@ from pydantic import (
 from sim.convex.platform import Platform
 from sim.expect.expectations import Expectation
 from sim.expect.targets import Target
-from sim.kernel.durations import format_duration, parse_duration
+from sim.kernel.durations import DURATION_PATTERN, format_duration, parse_duration
 from sim.measure.paths import Named, metric_of
 from sim.measure.quantities import Metric
-from sim.options.model import DURATION_PATTERN, NAME, DurationNs, Options, checked_name, file_rules, is_of_file
+from sim.options.model import NAME, DurationNs, Options, checked_name, file_rules, is_of_file
 from sim.options.shorthand import AlsoWritten
 from sim.scenario.checks import (
     Surroundings,

@@ -18,11 +18,12 @@ from pydantic import (
 
 from sim.history.events import Failure
 from sim.history.vocabulary import ASKS_TO_STOP, FAIL, FAILED, HANG, NEVER, AttemptOutcome, failed_of_kind
-from sim.kernel.durations import NS_PER_MS
+from sim.kernel.durations import DURATION_PATTERN, NS_PER_MS
 from sim.laws.distributions import Constant, Law
 from sim.options.duration_or_word import DurationOrWord, checked_word
-from sim.options.model import DURATION_PATTERN, DurationNs, Options, Share
+from sim.options.model import DurationNs, Options
 from sim.options.part_name import PartName
+from sim.options.share import Share
 from sim.options.shorthand import AlsoWritten
 from sim.world.effects import Memory
 from sim.world.outcomes import Branch, FailureKind, OutcomesOptions

@@ -24,10 +24,10 @@ from pydantic import (
 from typing_extensions import TypeAliasType
 
 from sim.kernel.draws import Draws
-from sim.kernel.durations import NS_PER_S, RUNAWAY_NS, format_duration, format_rate, parse_rate
+from sim.kernel.durations import NS_PER_S, RATE_PATTERN, RUNAWAY_NS, format_duration, format_rate, parse_rate
 from sim.laws.columns import Column
 from sim.laws.distributions import Law, exponential_ns
-from sim.options.model import RATE_PATTERN, DurationNs, Options, Rate, is_of_file
+from sim.options.model import DurationNs, Options, Rate, is_of_file
 from sim.options.single_key import SingleKey
 
 if TYPE_CHECKING:

@@ -35,7 +35,8 @@ from sim.history.vocabulary import (
     failed_of_kind,
 )
 from sim.laws.distributions import Law
-from sim.options.model import NAME, Options, Share, checked_name
+from sim.options.model import NAME, Options, checked_name
+from sim.options.share import SHARE_SCHEMAS, Share
 from sim.options.shorthand import AlsoWritten
 
 SHARE_TOLERANCE: Final = 1e-9
@@ -103,7 +104,7 @@ class FailKind(FailOptions):
 
 
 def _with_share(value: Any) -> Any:
-    return {"share": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
+    return {"share": value} if isinstance(value, int | float | str) and not isinstance(value, bool) else value
 
 
 def _as_share(outcome: OutcomeOptions, handler: SerializerFunctionWrapHandler) -> Any:
@@ -114,7 +115,7 @@ def _outcome(description: str) -> Any:
     return Field(default=OutcomeOptions(share=0.0), description=description)
 
 
-_AS_NUMBER = AlsoWritten({"type": "number", "minimum": 0, "maximum": 1})
+_AS_NUMBER = AlsoWritten(*SHARE_SCHEMAS)
 OutcomeShare = Annotated[OutcomeOptions, BeforeValidator(_with_share), WrapSerializer(_as_share), _AS_NUMBER]
 """A share, or `{share: 0.25, latency: {constant: 5ms}}`."""
 Kinds = Annotated[tuple[FailKind, ...], Field(strict=False, max_length=MOST_KINDS, json_schema_extra={"minItems": 1})]

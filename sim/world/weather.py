@@ -38,7 +38,8 @@ from typing_extensions import TypeAliasType
 
 from sim.kernel.choices import Choices, owned
 from sim.laws.distributions import Empirical, Law
-from sim.options.model import DurationNs, Options, Share
+from sim.options.model import DurationNs, Options
+from sim.options.share import Share
 from sim.options.single_key import SingleKey
 from sim.world.outcomes import Branch, FailOptions, FailShare, OutcomesOptions
 

@@ -8,7 +8,8 @@ from sim.history.vocabulary import OF_THE_REQUEST, CancelTarget
 from sim.kernel.choices import Choices
 from sim.kernel.durations import LONGEST_NS, NS_PER_S
 from sim.laws.distributions import Law
-from sim.options.model import Options, Share
+from sim.options.model import Options
+from sim.options.share import Share
 from sim.world.arrivals import REQUESTS_MAX, Arrivals, Bursts, Poisson, Recorded, Steady, open_times_ns
 
 

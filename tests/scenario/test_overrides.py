@@ -56,7 +56,7 @@ def test_a_sweep_can_be_set_and_taken_away() -> None:
     ("key", "value", "column", "mistake"),
     [
         ("seed", "x", 1, "seed: expected a whole number, got the text 'x'"),
-        ("action.outcomes.fail", "  1.5", 3, "action.outcomes.fail: must be at most 1, got 1.5"),
+        ("action.outcomes.fail", "  1.5", 3, "action.outcomes.fail: must be at most 1, got 1.5; did you mean '1.5%'?"),
         ("action.outcoms.fail", "0.5", 1, "action.outcoms: unknown key 'outcoms'; did you mean 'outcomes'?"),
         ("sede", "5", 1, "sede: unknown key 'sede'; did you mean 'seed'?"),
         ("retrier", "{kind: none, x: 1}", 14, "retrier.x: unknown key 'x'; the keys are: kind"),

@@ -29,8 +29,8 @@ from typing_extensions import TypeAliasType
 from sim.clients.policy.delay_names import ENTRY
 from sim.clients.policy.formula_delay import FormulaDelay
 from sim.clients.policy.shaping import MOST_ENTRIES, ShapedDelay, Then
-from sim.kernel.durations import NS_PER_MS, format_duration
-from sim.options.model import DURATION_PATTERN, DurationNs, Options, file_rules
+from sim.kernel.durations import DURATION_PATTERN, NS_PER_MS, format_duration
+from sim.options.model import DurationNs, Options, file_rules
 from sim.options.single_key import SingleKey
 
 if TYPE_CHECKING:

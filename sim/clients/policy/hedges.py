@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, WithJsonSchema, model_validator
 
-from sim.kernel.durations import format_duration, parse_duration
-from sim.options.model import DURATION_PATTERN, Options, file_rules, is_of_file
+from sim.kernel.durations import DURATION_PATTERN, format_duration, parse_duration
+from sim.options.model import Options, file_rules, is_of_file
 
 MOST_COPIES: Final = 100
 NEVER_AFTER: Final = "never"

@@ -7,12 +7,12 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from sim.kernel.durations import NS_PER_MS
+from sim.kernel.durations import DURATION_PATTERN, NS_PER_MS
 from sim.laws.distributions import Law
 from sim.laws.formulas import parse
 from sim.laws.law import Distribution
 from sim.options.duration_or_word import DurationOrWord, checked_word
-from sim.options.model import DURATION_PATTERN, DurationNs, Options
+from sim.options.model import DurationNs, Options
 from sim.options.shorthand import AlsoWritten
 
 HARD: Final = "hard"

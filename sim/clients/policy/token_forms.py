@@ -13,7 +13,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from sim.clients.policy.answers import check_answer_name
-from sim.options.percentage import exact
+from sim.options.share import exact
 
 THOUSAND: Final = 1000
 """Parts of a token."""

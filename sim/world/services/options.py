@@ -27,8 +27,9 @@ from typing_extensions import TypeAliasType
 
 from sim.laws.distributions import Law
 from sim.options.either import Either
-from sim.options.model import DurationNs, Options, Rate, Share
+from sim.options.model import DurationNs, Options, Rate
 from sim.options.part_name import PartName
+from sim.options.share import Share
 from sim.options.shorthand import AlsoWritten
 from sim.world.actions import DEFAULT_LATENCY, WorkOptions
 from sim.world.weather import OnOff

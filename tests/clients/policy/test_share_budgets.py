@@ -395,7 +395,7 @@ def test_retries_in_flight_are_those_that_a_list_of_them_has(
             WindowOptions,
             {"at_least": 10},
             ("at_least",),
-            "not a rate; write NUMBER/s, NUMBER/m or NUMBER/h, such as 50/s",
+            "not a rate; write NUMBER/s, NUMBER/min, NUMBER/h or NUMBER/day, such as 50/s",
         ),
         (WindowOptions, {"round": "up"}, ("round",), "Input should be 'none' or 'down'"),
         (ActiveOptions, {"share": 0, "at_least": 0}, (), "a share of 0 and at_least 0 never allow a retry"),
@@ -403,7 +403,7 @@ def test_retries_in_flight_are_those_that_a_list_of_them_has(
         (ActiveOptions, {"at_least": -1}, ("at_least",), "Input should be greater than or equal to 0"),
         (ActiveOptions, {"scope": "host"}, ("scope",), "Input should be 'request', 'client', 'service' or 'world'"),
         (FailuresOptions, {"share": 0}, (), "a share of 0 never allows a retry: the call that failed counts"),
-        (FailuresOptions, {"share": "-1%"}, ("share",), "expected a share such as 50% or 0.5, not '-1%'"),
+        (FailuresOptions, {"share": "-1%"}, ("share",), "expected a share such as 2% or 0.02, got the text '-1%'"),
         (FailuresOptions, {"of": 1.5}, ("of",), "expected 'life' or a duration such as 10s"),
         (
             FailuresOptions,
