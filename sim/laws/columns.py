@@ -81,12 +81,16 @@ def _with_unit(column: str) -> str:
 class Column(Options):
     """A column of a file; `with_values` gives it its values."""
 
-    file: str = Field(min_length=1, max_length=1024)
+    file: str = Field(min_length=1, max_length=1024, description="A CSV file; its path is relative to the scenario.")
     """Relative to the scenario's folder."""
-    column: Annotated[str, Field(max_length=256), AfterValidator(_with_unit)]
-    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    column: Annotated[str, Field(max_length=256), AfterValidator(_with_unit)] = Field(
+        description="The name of a column."
+    )
+    sha256: str | None = Field(
+        default=None, pattern="^[0-9a-f]{64}$", description="Digest of the file; with it other contents are refused."
+    )
     """Digest of the file's contents; if a scenario states it, other contents are refused."""
-    rows: int | None = Field(default=None, ge=1)
+    rows: int | None = Field(default=None, ge=1, description="Number of rows; with it another number is refused.")
     _values_ns: tuple[int, ...] = PrivateAttr(default=())
 
     @property

@@ -34,7 +34,7 @@ def share_of_percentage(value: Any) -> Any:
         raise PydanticCustomError("percentage", "expected a share such as 2% or 0.02, got the text '{value}'", shown)
     share = Fraction(found[1]) / 100
     if share > 1:
-        raise PydanticCustomError("percentage", "must be at most 100%, got {value}", {"value": value.strip()})
+        raise PydanticCustomError("percentage", "must be at most 100%, got {value}", {"value": value.strip()[:40]})
     return float(share)
 
 

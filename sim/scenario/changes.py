@@ -60,6 +60,8 @@ def _set(node: Any, steps: tuple[str, ...], value: Any, above: tuple[str, ...]) 
     if node is None and step.isdecimal():
         raise ImpossibleChange(_no_entry(above, step, 0))
     mapping = _written_out(node, above)
+    if isinstance(mapping, str) and step == "constant":  # a bare duration stands for that law
+        mapping = {}
     if rest and isinstance(mapping, Mapping):
         mapping = _with_block_of_preset(mapping, here)
     if not isinstance(mapping, Mapping):
@@ -70,7 +72,8 @@ def _set(node: Any, steps: tuple[str, ...], value: Any, above: tuple[str, ...]) 
 def _no_entry(path: tuple[str, ...], step: str, entries: int) -> str:
     if not entries:
         return f"{'.'.join(path)} has no entry {step}"
-    return f"{'.'.join(path)} has the entries 0 to {entries - 1}, not {step}"
+    there = "only the entry 0" if entries == 1 else f"the entries 0 to {entries - 1}"
+    return f"{'.'.join(path)} has {there}, not {step}"
 
 
 def _written_out(node: Any, path: tuple[str, ...]) -> Any:

@@ -9,7 +9,7 @@ from sim.options.own_code import path_of
 from sim.options.part_name import NAME
 from sim.retriers.registry import known_kinds
 from sim.scenario.cells import cells, check_cells
-from sim.scenario.changes import Change, apply
+from sim.scenario.changes import Change, apply, with_whole_key
 from sim.scenario.checks import Surroundings
 from sim.scenario.data_files import DataFiles
 from sim.scenario.mistakes.problems import Path as Keys
@@ -22,6 +22,7 @@ from sim.scenario.tree import steps_of, texts_in
 from sim.scenario.yaml.guard import MAX_BYTES, Document, read_yaml
 
 Overrides = Sequence[tuple[str, str]]
+SET = "--set"
 NAMES_CODE = ("--retrier", "--service")
 """Options whose value can be code of the user's own."""
 
@@ -125,8 +126,16 @@ def _checked(  # noqa: PLR0917  # two callers
     problems += [problem for problem in found if not _is_explained(problem, problems)]
     problems += _without_effect(tree, changes.made)
     if problems or scenario is None:
-        raise ScenarioError(places.in_order(problems))
+        raise ScenarioError(map(_with_key_of_option, places.in_order(problems)))
     return scenario
+
+
+def _with_key_of_option(problem: Problem) -> Problem:
+    """Return a problem of a key that `--set` names, with a suggestion that can stand in its place."""
+    option, _, key = problem.file.partition(" ")
+    if option != SET or not problem.at_key or len(problem.keys) > len(steps_of(key)):
+        return problem
+    return replace(problem, reason=with_whole_key(problem, key))
 
 
 def _is_explained(problem: Problem, refused: Iterable[Problem]) -> bool:
@@ -145,7 +154,7 @@ class _Changes:
 
     def set_text(self, key: str, text: str) -> None:
         """Set a dotted key to a value written in YAML, under the same guards as a file."""
-        source = f"--set {key}"
+        source = f"{SET} {key}"
         self._places.sources.append(source)
         try:
             document = read_yaml(text.encode("utf-8", "surrogatepass"), source)

@@ -78,7 +78,7 @@ MOST_KEPT = 10_000_000
 class Measure(Options):
     """Only requests submitted in this window count: it cuts the warm-up and the end."""
 
-    from_ns: DurationNs = Field(default=0, alias="from")
+    from_ns: DurationNs = Field(default=0, alias="from", description="Requests submitted from then on count.")
     to_ns: DurationNs | None = Field(default=None, alias="to", description="The first instant after the window.")
 
     @model_validator(mode="after")

@@ -38,8 +38,8 @@ STOP = "stop"
 class ScriptedAttempt(Options):
     """One attempt of a script."""
 
-    outcome: AttemptOutcome
-    latency: DurationNs = 100 * NS_PER_MS
+    outcome: AttemptOutcome = Field(description="How the attempt ends.")
+    latency: DurationNs = Field(default=100 * NS_PER_MS, description="How long it takes.")
     final: bool = Field(default=False, description="Whether the error of a `fail` is marked as not worth a retry.")
     retry_after: Annotated[
         DurationOrWord,
@@ -86,7 +86,7 @@ class ScriptedAttempt(Options):
 class IdempotencyOptions(Options):
     """The receiver's memory: an effect within the window of the last applied one is suppressed."""
 
-    window: Annotated[DurationNs, Field(gt=0)]
+    window: Annotated[DurationNs, Field(gt=0)] = Field(description="How long a key is remembered.")
     from_: Literal["applied", "last_seen"] = Field(
         default="applied",
         validation_alias="from",

@@ -71,8 +71,8 @@ class Branch(NamedTuple):
 class OutcomeOptions(Options):
     """How often an attempt ends in one way, and how long it then takes."""
 
-    share: Share
-    latency: Law | None = None
+    share: Share = Field(description="Share of the attempts.")
+    latency: Law | None = Field(default=None, description="How long these take; by default as all attempts.")
     """None: the latency of the action, or of the source of weather."""
 
 
@@ -100,7 +100,7 @@ FailureKind = Annotated[str, AfterValidator(_checked_kind), Field(json_schema_ex
 class FailKind(FailOptions):
     """One kind of failure, answered as `failed.NAME`."""
 
-    kind: FailureKind
+    kind: FailureKind = Field(description="The name of this kind of failure; its answer is `failed.NAME`.")
 
 
 def _with_share(value: Any) -> Any:

@@ -103,8 +103,10 @@ class Source(Options):
 class Outage(Source):
     """One interval of bad weather, known in advance."""
 
-    from_ns: DurationNs = Field(validation_alias="from", serialization_alias="from")
-    to_ns: DurationNs = Field(validation_alias="to", serialization_alias="to")
+    from_ns: DurationNs = Field(validation_alias="from", serialization_alias="from", description="Begin of the outage.")
+    to_ns: DurationNs = Field(
+        validation_alias="to", serialization_alias="to", description="The first instant after the outage."
+    )
     """The first instant at which it is over."""
 
     @field_validator("to_ns")
@@ -118,8 +120,8 @@ class Outage(Source):
 class OnOff(Source):
     """A source that is up and down in turns."""
 
-    up: Law
-    down: Law
+    up: Law = Field(description="How long good weather lasts.")
+    down: Law = Field(description="How long bad weather lasts.")
 
     @field_validator("up", "down")
     @classmethod

@@ -20,7 +20,9 @@ LAST: Final = "last_"
 class AfterPercentile(Options):
     """As long as a share of the last successes took."""
 
-    percentile: Annotated[float, Field(gt=0, lt=100, json_schema_extra={"maximum": 100})]
+    percentile: Annotated[float, Field(gt=0, lt=100, json_schema_extra={"maximum": 100})] = Field(
+        description="The share of the successes that took no longer, in percent."
+    )
     of: str = Field(
         default="last_1000",
         pattern=r"^last_[1-9][0-9]{0,4}$",

@@ -388,7 +388,7 @@ def test_retries_in_flight_are_those_that_a_list_of_them_has(
             WindowOptions,
             {"share": 1.5},
             ("share",),
-            "a share lies between 0% and 100%, that is between 0 and 1",
+            "must be at most 1, got 1.5; did you mean '1.5%'?",
         ),
         (WindowOptions, {"of": "0s"}, ("of",), "Input should be greater than 0"),
         (
@@ -399,7 +399,7 @@ def test_retries_in_flight_are_those_that_a_list_of_them_has(
         ),
         (WindowOptions, {"round": "up"}, ("round",), "Input should be 'none' or 'down'"),
         (ActiveOptions, {"share": 0, "at_least": 0}, (), "a share of 0 and at_least 0 never allow a retry"),
-        (ActiveOptions, {"share": 1.1}, ("share",), "a share lies between 0% and 100%, that is between 0 and 1"),
+        (ActiveOptions, {"share": 1.1}, ("share",), "must be at most 1, got 1.1; did you mean '1.1%'?"),
         (ActiveOptions, {"at_least": -1}, ("at_least",), "Input should be greater than or equal to 0"),
         (ActiveOptions, {"scope": "host"}, ("scope",), "Input should be 'request', 'client', 'service' or 'world'"),
         (FailuresOptions, {"share": 0}, (), "a share of 0 never allows a retry: the call that failed counts"),
