@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from sim.api.compare import Compared, Comparison, NotComparable, compare
+from sim.cli import completions
 from sim.cli.errors import READS, results_errors
 from sim.cli.exit_codes import BROKEN, INCONCLUSIVE, MISSED
 from sim.cli.files import refuse_unwritable, saving
@@ -50,8 +51,8 @@ def _conditions(ctx: click.Context, param: click.Parameter, texts: tuple[str, ..
 
 
 @click.command("compare")
-@click.argument("a", metavar="A")
-@click.argument("b", metavar="[B]", required=False)
+@click.argument("a", metavar="A", shell_complete=completions.result_folders)
+@click.argument("b", metavar="[B]", required=False, shell_complete=completions.result_folders)
 @click.option("--cells", nargs=2, metavar="A B", help="Compare two cells of one folder, by id or name.")
 @click.option(
     "--fail-if",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
 
 import click
 
+from sim.cli import completions
 from sim.cli.errors import READS, results_errors
 from sim.cli.files import replacing
 from sim.experiment.parts import RequestsNotKept
@@ -29,7 +30,12 @@ STDOUT = Path("-")
 
 
 @click.command("export")
-@click.argument("results", metavar="DIR", type=click.Path(exists=True, path_type=Path))
+@click.argument(
+    "results",
+    metavar="DIR",
+    type=click.Path(exists=True, path_type=Path),
+    shell_complete=completions.result_folders,
+)
 @click.option(
     "--table",
     type=click.Choice(["requests", "calls", "timeline"]),

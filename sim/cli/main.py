@@ -27,6 +27,7 @@ COMMANDS = {
     "presets": "List the policies of real libraries and services, or explain one.",
     "convert": "Turn configurations of retries into scenarios, and back.",
     "schema": "Print the JSON Schema of scenario files.",
+    "completion": "Print the script that completes command lines in a shell.",
 }
 
 

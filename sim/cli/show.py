@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sim.cli import completions
 from sim.cli.errors import READS, results_errors
 from sim.cli.print_result import print_examples, print_result
 from sim.cli.source_file import read_origin
@@ -24,7 +25,12 @@ EXAMPLES = {"stuck": "stuck", "duplicated": "most effects repeated", "slowest": 
 
 
 @click.command("show")
-@click.argument("results", metavar="DIR", type=click.Path(exists=True, path_type=Path))
+@click.argument(
+    "results",
+    metavar="DIR",
+    type=click.Path(exists=True, path_type=Path),
+    shell_complete=completions.result_folders,
+)
 def command(results: Path) -> None:
     """Print saved results again: the table, the sentences and the verdicts. Nothing is simulated.
 

@@ -6,6 +6,7 @@ from itertools import product
 from math import prod
 from typing import Any
 
+from sim.options.near_words import did_you_mean
 from sim.scenario.changes import Change, apply, by_depth, follow, with_whole_key
 from sim.scenario.checks import Surroundings, without_cells
 from sim.scenario.mistakes.problems import Path, Problem, ScenarioError
@@ -20,6 +21,8 @@ ONLY_CELL = "all"
 """The id of the one cell of a scenario without sweep and variants."""
 
 FIXED_KEYS = ("schema", "name", "why", "sweep", "variants", "tune")
+MOST_NAMED = 20
+"""Cells that a message about an unknown one names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,27 @@ def cells(scenario: Scenario) -> list[Cell]:
     if not (scenario.written.get("sweep") or scenario.written.get("variants")):
         return [Cell(ONLY_CELL, scenario.name, {}, scenario)]
     return list(scenario.once(_several_cells))
+
+
+class NotInScenario(LookupError):  # a wrong question, not a failure
+    """The scenario does not have the request or the cell that was asked for."""
+
+
+def chosen_cell(scenario: Scenario, cell: str | None) -> Cell:
+    """Return the cell with this id or name; without one, the only cell. Raises NotInScenario."""
+    found = cells(scenario)
+    if cell is None and len(found) == 1:
+        return found[0]
+    for one in found:
+        if cell in (one.id, one.name):
+            return one
+    ids = [one.id for one in found]
+    named = ", ".join(ids[:MOST_NAMED])
+    more = f" and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else ""
+    if cell is None:
+        raise NotInScenario(f"which cell? There are {named}{more}")
+    known = f"there is only one, '{ids[0]}'" if len(ids) == 1 else f"there are {named}{more}"
+    raise NotInScenario(f"there is no cell '{cell}'; {known}{did_you_mean(cell, ids)}")
 
 
 def _several_cells(scenario: Scenario) -> tuple[Cell, ...]:
