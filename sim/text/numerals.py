@@ -164,14 +164,14 @@ def column_texts(estimates: Sequence[Estimate | None], unit: AnyUnit) -> list[tu
         value = None if one is None else one.value
         digits.append(digits_apart([*((value, end) for end in ends), *([ends] if ends else [])], write))
     values = [None if one is None else one.value for one in estimates]
-    digits = _all_apart(values, digits, write)
+    digits = all_apart(values, digits, write)
     return [
         (value_text(value, unit, more), "" if one is None else range_text(one, unit, more))
         for one, value, more in zip(estimates, values, digits, strict=True)
     ]
 
 
-def _all_apart(values: Sequence[float | None], digits: list[int], write: Callable[[float, int], str]) -> list[int]:
+def all_apart(values: Sequence[float | None], digits: list[int], write: Callable[[float, int], str]) -> list[int]:
     """Give more digits to those values that read like another one but differ from it."""
     for _ in range(MOST_DIGITS):
         alike: dict[str, set[float]] = {}

@@ -71,7 +71,7 @@ def table_over_time(cells: Sequence[Cell], width: int = TABLE_WIDTH) -> Table | 
     layout = lay_out(columns, width, min(longest, LEAST_NAME), most=min(longest, MOST_NAME))
     shows = any(column.shows_intervals for column in layout.columns)
     notes = [*(["below a value: its 95 % interval over replications"] if shows else []), *layout.notes]
-    return table_of("over time", names, layout, width, "; ".join(notes))
+    return table_of("over time", names, layout, width, "\n".join(notes))
 
 
 def _column(rows: Sequence[tuple[Cell, Scope]], header: str, base: str, rank: int) -> Column | None:

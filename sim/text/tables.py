@@ -98,9 +98,8 @@ def _notes(cells: Sequence[Cell], layout: Layout) -> list[str]:
         notes.append(f"other: {', '.join(_RARE)}")
     if any(column.shows_intervals for column in layout.columns):
         notes.append("below a value: its 95 % interval")
-    notes += layout.notes
     if lack_replications(cells):
         notes.append("no intervals: one replication of a shared world")
     if within := max((cell.metrics.within for cell in cells), default=0.0):
         notes.append(f"percentiles exact to within {100 * within:g} %")
-    return ["; ".join(notes)] if notes else []
+    return [*(["; ".join(notes)] if notes else []), *layout.notes]
