@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from sim.expect.expectations import Ruling
 from sim.experiment.cell_result import unrepeated_summary
 from sim.experiment.versions import SUMMARY_SCHEMA, package_versions
-from sim.measure.metrics import summary_of
 from sim.measure.paths import metric_of
+from sim.measure.summary import summary_of
 from sim.scenario.identity import digest
 from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.names import key_labels
