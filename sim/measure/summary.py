@@ -1,9 +1,10 @@
 """Numbers for JSON and for tables: an estimate with its unit, and all that a cell has.
 
-A metric is `{value, low, high, unit}`: times in ms, shares and counts of unit `1`, rates in `1/s`. JSON has no
-infinity, so a number that is infinite is null, and the list `infinite` names which of the three are: an event that
-never comes, or an interval that the sample bounds from below only. A number that is null and not in the list is not
-known, and `reason` says why an interval cannot be given, if that does not follow from the number of requests.
+A metric is `{value, low, high, unit}`: times in ms, shares and counts of unit `1`, rates in `1/s`, money in its
+currency. JSON has no infinity, so a number that is infinite is null, and the list `infinite` names which of the three
+are: an event that never comes, or an interval that the sample bounds from below only. A number that is null and not in
+the list is not known, and `reason` says why an interval cannot be given, if that does not follow from the number of
+requests.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from sim.kernel.durations import NS_PER_MS
-from sim.measure.paths import metric_of
-from sim.measure.quantities import Scope, Unit
+from sim.measure.prices import PICO
+from sim.measure.quantities import AnyUnit, Currency, Scope, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,31 +22,39 @@ if TYPE_CHECKING:
     from sim.measure.estimates import Estimate
     from sim.measure.metrics import CellMetrics
 
-MS: Final = "ms"
-SYMBOLS: Final[Mapping[str, str]] = {"duration": MS, "share": "1", "count": "1", "per_second": "1/s"}
-"""The unit in which a number is given, by the name of its `Unit`."""
+SYMBOLS: Final[Mapping[AnyUnit, str]] = {
+    Unit.duration: "ms",
+    Unit.share: "1",
+    Unit.count: "1",
+    Unit.per_second: "1/s",
+    Unit.money: "money",
+}
 DECIMALS: Final = 6
 """Of milliseconds: times are exact to the nanosecond."""
 
 
-def symbol_of(unit: Unit) -> str:
-    """Return the unit in which a number is given: `ms`, `1` or `1/s`."""
-    return SYMBOLS[unit.value]
+def symbol_of(unit: AnyUnit) -> str:
+    """Return the unit in which a number is given: `ms`, `1`, `1/s`, or the currency of a scenario's prices."""
+    return unit.name if isinstance(unit, Currency) else SYMBOLS[unit]
 
 
-def in_unit(value: float, unit: Unit) -> float:
+def in_unit(value: float, unit: AnyUnit) -> float:
     """Return a number in the unit of `symbol_of`; infinite ones stay infinite."""
-    return round(value / NS_PER_MS, DECIMALS) if unit is Unit.duration and math.isfinite(value) else value
+    if not math.isfinite(value):
+        return value
+    if unit is Unit.duration:
+        return round(value / NS_PER_MS, DECIMALS)
+    return value / PICO if unit is Unit.money or isinstance(unit, Currency) else value
 
 
-def summary_of(estimate: Estimate, unit: Unit) -> dict[str, object]:
+def summary_of(estimate: Estimate, unit: AnyUnit) -> dict[str, object]:
     """Return an estimate for JSON: `{value, low, high, unit}`, with `infinite` and `reason` if there is any."""
     numbers = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
     reason = {"reason": estimate.reason} if estimate.reason else {}
     return {**json_numbers(numbers, unit), **reason}
 
 
-def json_numbers(numbers: Mapping[str, float | None], unit: Unit) -> dict[str, object]:
+def json_numbers(numbers: Mapping[str, float | None], unit: AnyUnit) -> dict[str, object]:
     """Return named numbers of one unit for JSON, with `unit`; `infinite` and `minus_infinite` name those that are."""
     found: dict[str, object] = {
         name: None if value is None or math.isinf(value) else in_unit(value, unit) for name, value in numbers.items()
@@ -71,7 +80,7 @@ def cell_summary(metrics: CellMetrics) -> dict[str, object]:
         **counts_summary(metrics),
         **({"replications": metrics.replications} if metrics.shared else {}),
         "percentiles_within": metrics.within,
-        "metrics": {path: summary_of(metrics.value(path), metric_of(path).unit) for path in metrics.paths},
+        "metrics": {path: summary_of(metrics.value(path), metrics.unit(path)) for path in metrics.paths},
         **({"classes": classes} if classes else {}),
     }
 
