@@ -21,6 +21,7 @@ from sim.results.timeline_table import timeline_frames
 from sim.retriers.base import ClientRetrier
 from sim.scenario.names import label
 from sim.text import sentences
+from sim.text.columns import TABLE_WIDTH
 from sim.text.over_time import table_over_time
 from sim.text.repeats import repeat_sentences
 from sim.text.reported import Cell as Reported
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from sim.experiment.cell_result import CellResult
+    from sim.experiment.findings import Findings
     from sim.experiment.plan import Plan
 
 
@@ -44,8 +46,10 @@ TIMELINE: Final = "timeline.csv"
 class Result:
     """All cells of a run, in the order of the scenario."""
 
-    def __init__(self, plan: Plan, cells: Sequence[CellResult]) -> None:
+    def __init__(self, plan: Plan, cells: Sequence[CellResult], *, checked: Findings | None = None) -> None:
         self.plan = plan
+        self.checked = checked
+        """What the check of its histories has found; None if they were not checked."""
         self.cells = tuple(cells)
         self.scenario = plan.scenario
         self.choice = plan.choice
@@ -89,13 +93,13 @@ class Result:
             for found in self.cells
         ]
 
-    def table(self) -> Table:
-        """Return the results as a table for a terminal of 100 columns."""
-        return table(self.reported)
+    def table(self, width: int = TABLE_WIDTH) -> Table:
+        """Return the results as a table of at most `width` columns."""
+        return table(self.reported, width)
 
-    def table_over_time(self) -> Table | None:
-        """Return load, goodput, queues and waste as a table for 100 columns; None if no scenario asks for them."""
-        return table_over_time([cell for cell in self.reported if cell.over_time])
+    def table_over_time(self, width: int = TABLE_WIDTH) -> Table | None:
+        """Return load, goodput, queues and waste as a table of at most `width` columns; None if nothing asks for it."""
+        return table_over_time([cell for cell in self.reported if cell.over_time], width)
 
     def sentences(self) -> list[str]:
         """Return three to five plain sentences: the answer, how sure it is, and which assumption matters most.
@@ -223,6 +227,7 @@ class Result:
             "engine": self.choice.engine,
             "versions": self.plan.versions,
             **({"precision": precision_summary(self.precision)} if self.precision else {}),
+            **({"checked": self.checked.summary()} if self.checked is not None else {}),
             "cells": [found.summary() for found in self.cells],
         }
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from sim.expect.expectations import Ruling
 from sim.experiment.cell_result import unrepeated_summary
 from sim.experiment.versions import SUMMARY_SCHEMA, package_versions
-from sim.measure.metrics import summary_of
-from sim.measure.paths import metric_of
+from sim.measure.summary import summary_of
 from sim.scenario.identity import digest
 from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.names import key_labels
 from sim.scenario.names import label as label_of
 from sim.scenario.search_space import changed
 from sim.text import tuning_sentences
+from sim.text.columns import TABLE_WIDTH
 from sim.text.repeats import repeat_sentences
 from sim.text.tried import Role, Tried
 from sim.text.tuning_table import table
@@ -153,9 +153,9 @@ class Tuned:
             ),
         ]
 
-    def table(self) -> Table:
-        """Return the Pareto set, or the finalists that come closest, as a table for a terminal of 100 columns."""
-        return table(self.reported, self.options.objectives, self.options.constraints)
+    def table(self, width: int = TABLE_WIDTH) -> Table:
+        """Return the Pareto set, or the finalists that come closest, as a table of at most `width` columns."""
+        return table(self.reported, self.options.objectives, self.options.constraints, width)
 
     def sentences(self) -> list[str]:
         """Say in a few plain sentences what the search found, what it cost, and how sure it is."""
@@ -268,7 +268,7 @@ def _summary(one: Finalist, options: TuneOptions) -> dict[str, Any]:
     paths = list(dict.fromkeys([*options.objectives, *(constraint.metric.path for constraint in options.constraints)]))
 
     def metrics(result: CellResult) -> dict[str, Any]:
-        return {path: summary_of(result.metrics.value(path), metric_of(path).unit) for path in paths}
+        return {path: summary_of(result.metrics.value(path), result.metrics.unit(path)) for path in paths}
 
     return {
         "role": one.role.value,
