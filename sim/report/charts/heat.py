@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from sim.measure.quantities import Unit
 from sim.report.charts.frame import Words, close, figure
-from sim.report.charts.markup import Html, add, html_of
+from sim.report.charts.markup import Html, add, clean, html_of
 from sim.text.numerals import value_text
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class HeatMap(Words):
 
 def _break_after_dots(parent: Element, key: str) -> None:
     """Write a dotted key so that a line may end at its dots."""
-    first, *others = key.split(".")
+    first, *others = clean(key).split(".")
     parent.text = f"{first}." if others else first
     for position, part in enumerate(others, 1):
         add(parent, "wbr").tail = part if position == len(others) else f"{part}."
