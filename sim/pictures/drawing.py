@@ -54,8 +54,15 @@ def bar_style(index: int) -> dict[str, Any]:
 
 
 def label(name: str, width: int = 34, lines: int = 3) -> str:
-    """Write a cell's name for a picture: wrapped, at most `lines` long, never read as mathematics."""
-    wrapped = textwrap.wrap(name, width, max_lines=lines, placeholder="...") or [name]
+    """Write a cell's name for a picture: wrapped between words, at most `lines` long, never read as mathematics.
+
+    A longer name loses its middle: the ends of a sweep's names tell most.
+    """
+    wrapped = textwrap.wrap(name, width, break_on_hyphens=False) or [name]
+    kept = width * lines
+    while len(wrapped) > lines and kept > 8:
+        kept -= 2
+        wrapped = textwrap.wrap(f"{name[: kept // 2]}...{name[-(kept // 2) :]}", width, break_on_hyphens=False)
     text = "\n".join(wrapped).replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text
 

@@ -16,6 +16,7 @@ from sim.pictures.data.heat_map import heat_data
 from sim.pictures.data.ticks import duration_ticks
 from sim.pictures.drawing import label, new_axes, new_figure
 from sim.pictures.metric_axes import linear_ticks
+from sim.pictures.own_axes import settle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,9 +44,12 @@ def plot_heat(cells: Sequence[SweptCell], path: str, x: str, y: str, ax: Axes | 
 
 def draw_heat(data: HeatMap, ax: Axes | None = None) -> Axes:
     """Draw one heat map, with its scale of colors beside it."""
+    is_own = ax is not None
     ax = new_axes() if ax is None else ax
     _draw_fields(data, ax)
     ax.set_title(data.title)
+    if is_own:
+        settle(ax)
     figure = ax.get_figure()
     if isinstance(figure, Figure):
         _draw_color_bar(figure, [ax], data.colors)

@@ -152,24 +152,70 @@ def _written(unit: AnyUnit, value: float, more: int) -> str:
     return value_text(value, unit, more)
 
 
+def column_texts(estimates: Sequence[Estimate | None], unit: AnyUnit) -> list[tuple[str, str]]:
+    """Write the values of a column and their intervals; None gives `-`.
+
+    Each has as many digits as tell it from the ends of its interval, and from every other value of the column.
+    """
+    write = partial(_written, unit)
+    digits = []
+    for one in estimates:
+        ends = (one.low, one.high) if one is not None and _is_range(one) else ()
+        value = None if one is None else one.value
+        digits.append(digits_apart([*((value, end) for end in ends), *([ends] if ends else [])], write))
+    values = [None if one is None else one.value for one in estimates]
+    digits = all_apart(values, digits, write)
+    return [
+        (value_text(value, unit, more), "" if one is None else range_text(one, unit, more))
+        for one, value, more in zip(estimates, values, digits, strict=True)
+    ]
+
+
+def all_apart(values: Sequence[float | None], digits: list[int], write: Callable[[float, int], str]) -> list[int]:
+    """Give more digits to those values that read like another one but differ from it."""
+    for _ in range(MOST_DIGITS):
+        alike: dict[str, set[float]] = {}
+        texts = [
+            None if value is None else _said(write(value, more)) for value, more in zip(values, digits, strict=True)
+        ]
+        for value, text in zip(values, texts, strict=True):
+            if value is not None and text is not None:
+                alike.setdefault(text, set()).add(value)
+        if all(len(found) == 1 for found in alike.values()):
+            break
+        digits = [
+            more + 1 if text is not None and len(alike[text]) > 1 else more
+            for text, more in zip(texts, digits, strict=True)
+        ]
+    return digits
+
+
+def _is_range(estimate: Estimate) -> bool:
+    return estimate.has_interval and estimate.low != estimate.high
+
+
 def estimate_text(estimate: Estimate, unit: AnyUnit, bound: float | None = None) -> str:
     """Write an estimate with its interval in parentheses: `99.95 % (99.91 % to 99.97 %)`.
 
     It has as many digits as tell the ends apart, and all of it from a `bound` that it is held against.
     """
-    ends = (estimate.low, estimate.high) if estimate.has_interval and estimate.low != estimate.high else ()
-    pairs = [ends] if ends else []
+    ends = (estimate.low, estimate.high) if _is_range(estimate) else ()
+    pairs = [ends, *((estimate.value, end) for end in ends)] if ends else []
     pairs += [(value, bound) for value in (estimate.value, *ends)]
     more = digits_apart(pairs, partial(_written, unit))
     text = value_text(estimate.value, unit, more)
     return f"{text} ({' to '.join(value_text(end, unit, more) for end in ends)})" if ends else text
 
 
-def range_text(estimate: Estimate, unit: AnyUnit) -> str:
-    """Write an interval for a narrow column: `93.47-96.19 %`; empty if there is none or both ends agree."""
-    if not estimate.has_interval or estimate.low == estimate.high:
+def range_text(estimate: Estimate, unit: AnyUnit, more: int = 0) -> str:
+    """Write an interval for a narrow column: `93.47-96.19 %`; empty if there is none or both ends agree.
+
+    It has at least `more` digits more than usual, and as many as tell its ends apart.
+    """
+    if not _is_range(estimate):
         return ""
-    low, high = value_texts((estimate.low, estimate.high), unit)
+    more = max(more, digits_apart([(estimate.low, estimate.high)], partial(_written, unit)))
+    low, high = (value_text(end, unit, more) for end in (estimate.low, estimate.high))
     if unit is Unit.per_second:
         return f"{low.removesuffix('/s')}-{high}"
     number, _, name = low.partition(" ")
