@@ -46,10 +46,10 @@ READ: Final = ("1", "2", "3", FORMAT)
 checks of histories."""
 HELD: Final = "held"
 """In the metadata: of each cell the invariants that its histories are checked against, if they are."""
-PLACES: Final = "places"
-"""In the metadata: of each cell its variant and its levels in the sweep, if the scenario has any."""
 FINDINGS: Final = "findings"
 """In the metadata of a finished run: what the check has found."""
+PLACES: Final = "places"
+"""In the metadata: of each cell the name of its variant and the keys of the sweep, if there are any."""
 _COLUMNS: Final[dict[str, type[Column]]] = {"empirical": Empirical, "file": Recorded}
 
 Row = tuple[Any, ...]
@@ -137,6 +137,7 @@ class Description:
 def describe(plan: Plan) -> Description:
     """Describe a run, with the chunks of its first round."""
     scenario = plan.scenario
+    places = [[cell.variant, list(cell.levels)] for cell in plan.cells]
     meta = {
         "format": FORMAT,
         "digest": plan.digest,
@@ -147,7 +148,7 @@ def describe(plan: Plan) -> Description:
         "seed": str(scenario.seed),
         "scenario": _json(_tree(scenario)),
         **({HELD: held_text(plan.held)} if plan.held else {}),
-        **({PLACES: _json([[cell.variant, cell.levels] for cell in plan.cells])} if _has_places(plan) else {}),
+        **({PLACES: _json(places)} if any(variant or keys for variant, keys in places) else {}),
     }
     rows = tuple(
         (position, cell.id, cell.name, _json(cell.params), chunks, _json(_tree(cell.scenario)))
@@ -174,10 +175,11 @@ def plan_of(description: Description) -> Plan:
             files.add(empty.with_values(np.frombuffer(values, "<i8").tolist(), sha256))
         surroundings = Surroundings(files)
         cells = []
-        places = json.loads(description.value_or(PLACES, "[]")) or [("", {})] * len(description.cells)
-        for (_, cell_id, name, params, _, tree), (variant, levels) in zip(description.cells, places, strict=True):
-            one = _read(json.loads(tree), surroundings)
-            cells.append(Cell(cell_id, name, json.loads(params), one, variant, levels))
+        places = json.loads(description.value_or(PLACES, "null")) or [["", []]] * len(description.cells)
+        for (_, cell_id, name, text, _, tree), (variant, keys) in zip(description.cells, places, strict=True):
+            params = json.loads(text)
+            levels = {key: params[key] for key in keys}
+            cells.append(Cell(cell_id, name, params, _read(json.loads(tree), surroundings), variant, levels))
         tree = json.loads(description.value("scenario"))
         scenario = _read(tree, surroundings)
         if not tree.get("variants"):
@@ -194,10 +196,6 @@ def plan_of(description: Description) -> Plan:
         raise
     except Exception as error:  # whatever a scenario of another version stumbles on
         raise Unreadable(f"this version of retrysim cannot read its scenario ({error})") from error
-
-
-def _has_places(plan: Plan) -> bool:
-    return any(cell.variant or cell.levels for cell in plan.cells)
 
 
 class RecordedOptions(Options):
