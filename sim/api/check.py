@@ -33,6 +33,7 @@ from sim.experiment.shown_by_simulating import problems_shown_by_simulating
 from sim.history.recorder import History
 from sim.history.records import Requests
 from sim.results.result import Result
+from sim.scenario.load import as_scenario
 from sim.scenario.parts.invariants import invariants_named
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from sim.promises.invariant import Invariant, Violation
     from sim.retriers.base import Retrier
     from sim.scenario.cells import Cell
-    from sim.scenario.schema import Scenario
+    from sim.scenario.load import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +132,14 @@ class Checked:
 
 
 def check(
-    scenario: Scenario,
+    scenario: Source,
     *,
     invariants: Sequence[Invariant] = INVARIANTS,
     retrier: Callable[[], Retrier] | None = None,
     progress: Progress | None = None,
     at_most: int | None = None,
 ) -> Checked:
-    """Simulate every cell of a scenario, and check every history against invariants.
+    """Simulate every cell of a scenario, and check every history against invariants; `scenario` as `run` takes it.
 
     The invariants that a cell names itself (`check` in the scenario) are added to `invariants`; a cell without any is
     simulated but not recorded. `retrier` makes a retrier that replaces the scenario's own. `at_most` bounds the number
@@ -148,6 +149,7 @@ def check(
     replications of a shared one, in another order: nothing holds if a request then does something else.
     Raises ScenarioError if the run is estimated above the scenario's limits. Same scenario and seed, same result.
     """
+    scenario = as_scenario(scenario)
     refuse_course(scenario)
     refuse_checked_precision(scenario)
     planned = plan(scenario, Choice(EVENT, "histories are kept by it alone"))

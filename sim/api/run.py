@@ -23,16 +23,17 @@ from sim.experiment.precision import next_sizes
 from sim.experiment.progress import Progress, ProgressCounter
 from sim.results.folder import RunFolder
 from sim.results.result import Result
+from sim.scenario.load import as_scenario
 from sim.scenario.parts.invariants import in_order
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from sim.scenario.schema import Scenario
+    from sim.scenario.load import Source
 
 
 def run(
-    scenario: Scenario,
+    scenario: Source,
     *,
     engine: Asked = AUTO,
     executor: Executor | str | None = None,
@@ -43,6 +44,10 @@ def run(
     progress: Progress | None = None,
 ) -> Result:
     """Simulate every cell of a scenario; with `precision`, as many requests of each as that takes.
+
+    `scenario` is what `sim.load` returns, the path of a file, or plain values in the words of a file, such as
+    `{"retrier": "helpers", "action": {"outcomes": {"fail": 0.1}}}`; files that such values name are looked for in the
+    current folder. (`sim.load` takes changes, and retriers and services of one's own, besides.)
 
     `engine` is the one that simulates, by default the fastest that can simulate all cells. With `workers` above 1, so
     many processes simulate (a script that asks for them needs `if __name__ == "__main__":`, as with `multiprocessing`);
@@ -67,6 +72,7 @@ def run(
     NotStored of `sim.results.errors`.
     """
     processes = Workers(executor, workers)
+    scenario = as_scenario(scenario)
     refuse_course(scenario)
     if check and engine not in {AUTO, EVENT}:
         raise ValueError(f"histories are checked by the event engine, which keeps them, not by '{engine}'")

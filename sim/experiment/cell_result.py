@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sim.scenario.schema import Scenario
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CellResult:
     """One cell: its scenario, the requests that count, their metrics and verdicts."""
 
@@ -46,6 +46,11 @@ class CellResult:
     """Requests that did something else when they were simulated again, the first few of each chunk, by number."""
     traffic: Traffic | None = None
     """What the calls of a shared world met, also before and after the measuring window; None of an isolated world."""
+
+    def __repr__(self) -> str:
+        """Return which cell it is, how many requests count, and how they ended."""
+        ended = ", ".join(f"{name} {count:,}" for name, count in self.metrics.outcomes.items() if count)
+        return f"<cell '{self.id}': {len(self.metrics):,} requests{f' ({ended})' if ended else ''}>"
 
     @property
     def id(self) -> str:

@@ -13,7 +13,9 @@ from typing import Any, Final, Literal, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.history.vocabulary import NEVER, Cause
+from sim.history.shown import cut, html_table, more_text, text_table
+from sim.history.vocabulary import NEVER, Cause, Outcome
+from sim.kernel.durations import format_duration
 
 Unit = Literal["number", "instant", "count", "duration", "code"]
 """`number`: a name of the row; `instant` and `duration`: ns; `code`: of an enumeration, or a place in a list."""
@@ -34,7 +36,7 @@ def _column(dtype: type[np.generic], unit: Unit, blank: int = 0, width: tuple[in
     return field(metadata={"column": Column(dtype, unit, blank, width)})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Requests:
     """One row a request, in order of (replication, number); a column has shape (requests,) unless it says otherwise.
 
@@ -87,6 +89,46 @@ class Requests:
     def __len__(self) -> int:
         return len(self.number)
 
+    def __repr__(self) -> str:
+        """Return the first requests as a table of what matters most of them."""
+        shown = cut(len(self))
+        lines = [f"{len(self):,} requests"]
+        if shown:
+            numbers = frozenset({0, *range(2, len(_HEADINGS))})
+            lines.append(text_table(_HEADINGS, self._rows(shown), right=numbers))
+        return "\n".join([*lines, *filter(None, [more_text(len(self), shown, "requests")])])
+
+    def _repr_html_(self) -> str:
+        """Return the first requests as a table for notebooks."""
+        shown = cut(len(self))
+        note = more_text(len(self), shown, "requests")
+        return html_table(_HEADINGS, self._rows(shown), caption=f"{len(self):,} requests", note=note)
+
+    def _rows(self, count: int) -> list[list[str]]:
+        first = self.select(slice(count))
+        return [
+            [_shown(name, int(first[name][row])) for name in _SHOWN] + [f"{first.duplicates[row].sum():,}"]
+            for row in range(count)
+        ]
+
+    @property
+    def request(self) -> NDArray[np.int64]:
+        """The request's number, under the name that it has in tables (`sim.results.columns`)."""
+        return self.number
+
+    def __getitem__(self, column: str) -> NDArray[Any]:
+        """Return a column by the name that it has in tables, such as `settled_ns` or `duplicates_ack_lost`.
+
+        As here, and not as in tables, a time that never came is -1, and words are codes. Raises KeyError.
+        """
+        if column in FLAT_COLUMNS or column == "request":
+            found: NDArray[Any] = getattr(self, column)
+            return found
+        name, _, cause = column.partition("_")
+        if name == "duplicates" and cause in Cause.__members__:
+            return self.duplicates[:, Cause[cause]]
+        raise KeyError(f"requests have no column '{column}'")
+
     @classmethod
     def blank(cls, numbers: range) -> Self:
         """Return records of requests to which nothing has happened yet, of replication 0 and submitted at 0."""
@@ -116,6 +158,19 @@ class Requests:
         if len(parts) == 1:
             return parts[0]
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS))
+
+
+_SHOWN: Final = ("request", "outcome", "submitted_ns", "first_effect_ns", "settled_ns", "attempts", "effects")
+_HEADINGS: Final = ("request", "outcome", "submitted", "first effect", "settled", "attempts", "effects", "duplicates")
+
+
+def _shown(name: str, value: int) -> str:
+    """Return a value for people: words, times with their unit, `-` for what never came."""
+    if name == "outcome":
+        return Outcome(value).name
+    if name.endswith("_ns"):
+        return "-" if value == NEVER else format_duration(value)
+    return f"{value:,}"
 
 
 COLUMNS: Final[dict[str, Column]] = {one.name: one.metadata["column"] for one in fields(Requests)}

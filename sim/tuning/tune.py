@@ -38,6 +38,7 @@ from sim.kernel.draws import Draws
 from sim.measure.differences import Change, Differences
 from sim.measure.dominance import cost_of, pareto_set
 from sim.scenario.cells import MOST_NAMED, Cell, cells, chosen_cell
+from sim.scenario.load import Source, as_scenario
 from sim.scenario.mistakes.problems import Problem, ScenarioError
 from sim.scenario.names import key_labels
 from sim.scenario.names import label as label_of
@@ -68,9 +69,9 @@ if TYPE_CHECKING:
 
 
 def tune(
-    scenario: Scenario, *, cell: str | None = None, engine: Asked = AUTO, progress: Progress | None = None
+    scenario: Source, *, cell: str | None = None, engine: Asked = AUTO, progress: Progress | None = None
 ) -> Tuned:
-    """Search the parameters that a scenario's `tune` block names, starting from one of its cells.
+    """Search the parameters that a scenario's `tune` block names, starting from one of its cells; `scenario` as `run` takes it.
 
     `cell` is the id or the name of that cell; it need not be named if there is only one. `engine` is the one that
     simulates, by default the fastest that can simulate all candidates. `progress` is called now and then with the
@@ -78,6 +79,7 @@ def tune(
     there is no `tune` block, if there are several cells and none is named, if waits are searched but nothing in the
     scenario rewards waiting, or if the work is estimated above its limits.
     """
+    scenario = as_scenario(scenario)
     refuse_course(scenario)
     scenario = _one_cell(scenario, cell)
     _refuse_unsearchable(scenario)
