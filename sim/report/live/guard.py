@@ -44,7 +44,9 @@ class Guard:
         self._app = app
         self._token = token.encode()
         names = (HOST, "localhost")
-        self._hosts = {f"{name}:{port}".encode() for name in names} | ({n.encode() for n in names} if port == 80 else set())
+        self._hosts = {f"{name}:{port}".encode() for name in names} | (
+            {n.encode() for n in names} if port == 80 else set()
+        )
         self._origins = {b"http://" + host for host in self._hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
