@@ -10,6 +10,7 @@
   const GESTURE_MS = 1000; // changes of one number within this time are one change
   const YOUNG_MS = 250; // so long the first curves of an earlier change may still come
 
+  const isSmall = matchMedia("(max-width: 61.99rem)");
   let values = {}; // by key, the last one changed last
   let shown = {}; // the numbers of the curves on the page
   let before = {}; // the numbers of the curves behind
@@ -55,13 +56,24 @@
 
   function change(knob, text, event) {
     const now = performance.now();
-    if (knob.key !== last.key || now - last.at > GESTURE_MS) before = { ...shown };
+    if (knob.key !== last.key || now - last.at > GESTURE_MS) {
+      before = { ...shown };
+      reveal();
+    }
     last = { key: knob.key, at: now };
     delete values[knob.key];
     if (text !== knob.original) values[knob.key] = text;
     present(knob, text);
     undoAll.disabled = Object.keys(values).length === 0;
     play(event.timeStamp);
+  }
+
+  // On a small screen the sliders cover its lower half: the curves come into what is left.
+  function reveal() {
+    const plot = document.querySelector("#curves h3") ?? document.querySelector("#curves");
+    const box = plot.getBoundingClientRect();
+    const isSeen = box.top >= 0 && box.top < 0.2 * innerHeight;
+    if (isSmall.matches && !isSeen) plot.scrollIntoView({ block: "start", behavior: "instant" });
   }
 
   function present(knob, text) {
@@ -170,7 +182,7 @@
       code.textContent = line.command;
       say(line.last ? `${line.size}, ${line.engine} engine` : `${line.size} so far; simulating more`);
     } else if (line.kind === "progress") {
-      say(`simulating: ${line.percent} %`);
+      if (document.body.classList.contains("waiting")) say(`simulating: ${line.percent} %`);
     } else if (line.kind === "mistakes") {
       clearMistakes();
       for (const { key, reason } of line.mistakes) tellMistake(key, reason);
@@ -264,6 +276,6 @@
   });
 
   // On a small screen the sliders stand below the curves, folded together at first.
-  if (matchMedia("(max-width: 61.99rem)").matches) document.querySelector(".ends").open = false;
+  if (isSmall.matches) document.querySelector(".ends").open = false;
   start(performance.now());
 })();

@@ -148,7 +148,8 @@ class LineChart(Words):
             add(plot, "text", guide.text, class_="guide", x=percent(place), dx=dx, y="12", text_anchor=anchor)
 
     def _add_curve(self, curves: Element, one: Series, kept: Sequence[int]) -> None:
-        classes = "ghost" if one.is_ghost else "faint" if one.is_faint else look(one.look)
+        classes = "faint" if one.is_faint else look(one.look)
+        classes = f"{classes} ghost" if one.is_ghost else classes
         group = add(curves, "g", class_=f"series {classes}", data_series=one.key)
         x, y = self.x, self.y
         if one.lows is not None and one.highs is not None:
