@@ -58,7 +58,15 @@ def _add_knob(group: Element, knob: Knob, key: str) -> None:
         maxlength="64",
         aria_describedby=f"{key}-wrong",
     )
-    add(holder, "button", "Undo", type="button", class_="undo", aria_label=f"{name}: back to {knob.value}", hidden="hidden")
+    add(
+        holder,
+        "button",
+        "Undo",
+        type="button",
+        class_="undo",
+        aria_label=f"{name}: back to {knob.value}",
+        hidden="hidden",
+    )
     add(
         holder,
         "input",

@@ -1,14 +1,13 @@
-"""The live server: an ASGI application of three addresses, behind the guard, on a socket of this machine alone.
+"""The live server: an ASGI application of three addresses, which stands behind the guard.
 
-`/` is the page. `/play` takes numbers and answers with what comes of them, a JSON object a line: mistakes, progress, and
-the sections of the page for each stage. `/save` writes the scenario. If the page asks for something newer, or is
+`/` is the page. `/play` takes numbers and answers with what comes of them, a JSON object a line: mistakes, progress,
+and the sections of the page for each stage. `/save` writes the scenario. If the page asks for something newer, or is
 closed, what it asked for before is called off.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import html
 import json
 import re
@@ -18,13 +17,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sim.report.charts.looks import swatch
+from sim.report.charts.markup import Html, element, html_of
 from sim.report.live import sections
 from sim.report.live.opened import Refused, WrongNumbers
 from sim.report.live.panel import panel
 from sim.report.live.saved import AlreadyThere, save
 from sim.report.live.stages import Stages
 from sim.report.live.worker import Job, Worker
-from sim.report.charts.markup import Html, element, html_of
 from sim.report.page import Section, Switch, page
 from sim.report.templates import asset
 from sim.scenario.mistakes.problems import ScenarioError
@@ -87,11 +87,8 @@ class Live:
     def warm_up(self) -> Stage:
         """Simulate and draw the first stage as written, so that the first change finds everything imported."""
         stage = next(iter(self._stages.of(self.opened.scenario)))
-        for _ in self._parts(stage, stage.result):
+        for _ in sections.bodies(stage, stage.result):
             pass
-        # All that is imported by now stays: the garbage collector need not look at it again, which takes 50 ms each time.
-        gc.collect()
-        gc.freeze()
         self.warm = stage
         return stage
 
@@ -110,8 +107,8 @@ class Live:
                     tell({"kind": "progress", "percent": told})
 
             for stage in self._stages.of(scenario, watch):
-                for part in self._parts(stage, before):
-                    tell(part)
+                for key, body in sections.bodies(stage, before):
+                    tell({"kind": "section", "id": key, "html": body})
                     check()
                 tell(
                     {
@@ -137,30 +134,23 @@ class Live:
             return next(iter(self._stages.of(self.opened.scenario_with(values), lambda _: check()))).result
         return None
 
-    @staticmethod
-    def _parts(stage: Stage, before: Result | None) -> Any:
-        """Yield the sections of a stage, the curves first."""
-        yield {"kind": "section", "id": "curves", "html": sections.curves(stage.result, before)}
-        yield {"kind": "section", "id": "answer", "html": sections.answer(stage, before)}
-        yield {"kind": "section", "id": "more", "html": sections.more(stage.result, before)}
-
     def page(self) -> str:
         """Return the page, with what the first stage has come to."""
         scenario = self.opened.scenario
         warm = self.warm_up() if self.warm is None else self.warm
-        bodies = {part["id"]: part["html"] for part in self._parts(warm, None)}
-        status = '<p class="status" role="status"></p>'
         marker = html_of(element("div", class_="live"))
         parts = [Section("question", "Question", html_of(element("p", scenario.why)))] if scenario.why else []
-        for key, title in sections.SECTIONS.items():
-            body = Html(f'{status if key == "curves" else ""}<div data-section="{key}">{bodies[key]}</div>')
-            parts.append(Section(key, title, body, is_wide=True))
+        status = '<p class="status" role="status"></p>'
+        for key, body in sections.bodies(warm, None):
+            holder = Html(f'{status}<div data-section="{key}">{body}</div>')
+            parts.append(Section(key, sections.TITLES[key], holder, is_wide=True))
+            status = ""
         return page(
             f"{scenario.name}: live",
             parts,
             kind="live",
             lead=Html(marker + panel(self.opened)),
-            switches=[Switch(*one) for one in sections.legend_of(warm.result)],
+            switches=[Switch(str(at), cell.name, swatch(at)) for at, cell in enumerate(warm.result.reported)],
             scripts=[asset("live.js")],
             styles=[asset("live.css")],
             talks_to_its_server=True,
@@ -171,11 +161,12 @@ def application(live: Live) -> App:
     """Return the application, without its guard. Raises NoServer."""
     try:
         from starlette.applications import Starlette
-        from starlette.requests import Request
+        from starlette.requests import Request  # noqa: TC002  # Starlette is optional
         from starlette.responses import HTMLResponse, JSONResponse, Response
         from starlette.routing import Route
     except ImportError:
         raise NoServer from None
+
     async def show(_request: Request) -> Response:
         text = live.page()
         found = _POLICY.search(text)
@@ -201,7 +192,7 @@ def application(live: Live) -> App:
         Route("/play", play, methods=["POST"]),
         Route("/save", keep, methods=["POST"]),
     ]
-    made: App = Starlette(routes=routes, exception_handlers={Exception: broken})  # type: ignore[assignment]
+    made: App = Starlette(routes=routes, exception_handlers={Exception: broken})
     return made
 
 
@@ -251,7 +242,7 @@ class _Stream:
         def work(tell: Tell, check: Check) -> None:
             try:
                 self._live.play(self._asked, tell, check)
-            except Exception as error:  # whatever the user's own code raises
+            except Exception as error:  # noqa: BLE001  # whatever the user's own code raises
                 _reraise_outdated(error)
                 tell({"kind": "error", "reason": _last_line(error)})
 

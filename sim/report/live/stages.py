@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sim.experiment.cell_result import evaluate
 from sim.experiment.chunks import Chunk, simulate_chunk
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 MOST_REQUESTS: Final = 20_000
 """Requests of a cell of an isolated world that a page shows at most, unless the command line asks for more."""
 MOST_SHARED: Final = 500_000
-"""Requests of all cells and replications of a shared world that a page simulates at most, but one replication always."""
+"""Requests of all cells and replications of a shared world that a page simulates; one replication it always does."""
 FIRST_STAGE: Final = {VECTOR: 240_000, EVENT: 1_500, TABLES: 10_000}
 """Requests of all cells together that an engine simulates in a moment: 0.1 to 0.2 s."""
 FEWEST: Final = 20
@@ -225,6 +225,7 @@ class Stages:
 
 def _result(planned: Plan, scenario: Scenario, results: list[CellResult], count: int) -> Result:
     """Return the result of the first requests, which says of itself how many they are."""
+    size: dict[str, Any]
     if scenario.world == "shared":
         size = {"replications": count, "precision": None}
     else:
