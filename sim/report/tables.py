@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from sim.results.result import Result
     from sim.text.reported import Cell
 
+_NUMBER_AND_UNIT: Final = re.compile(r"([0-9]) (?=%|ns|us|ms|s|y)")
 OUTCOMES: Final = ("gave_up", "stuck", "open", "canceled", "runaway")
 ALWAYS: Final = ("time_to_effect.p50", "time_to_effect.p99", "time_to_known.p50", "time_to_known.p99")
 OF_LOAD: Final = ("goodput.rate", "queue.mean", "queue_wait.p99", "wasted.share", "recovered.rate")
@@ -37,7 +39,7 @@ class Value:
 
     text: str
     interval: str
-    """Its 95 % interval, or why there is none."""
+    """Its 95 % interval; empty if there is no value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,16 +124,20 @@ def _value(cell: Cell, path: str) -> Value:
     text = estimate_text(estimate, unit)
     value, _, interval = text.partition(" (")
     if interval:
-        return Value(value, interval.removesuffix(")"))
-    return Value(value_text(estimate.value, unit), _no_interval(estimate))
+        return Value(_tied(value), _tied(interval.removesuffix(")")))
+    return Value(_tied(text), _tied(_ends(estimate, value_text(estimate.value, unit))))
 
 
-def _no_interval(estimate: Estimate) -> str:
+def _ends(estimate: Estimate, value: str) -> str:
+    """Write the ends of an interval that are equal, or say that there is none."""
     if estimate.value is None:
         return ""
-    if estimate.has_interval:
-        return "exact" if estimate.low == estimate.high else ""
-    return "no interval"
+    return f"{value} to {value}" if estimate.has_interval else "no interval"
+
+
+def _tied(text: str) -> str:
+    """Keep a number and its unit on one line."""
+    return _NUMBER_AND_UNIT.sub("\\1\u00a0", text)
 
 
 def reasons(cells: Sequence[Cell], paths: Sequence[str]) -> list[str]:

@@ -75,9 +75,10 @@ class _Drawing:
         for number, lane in enumerate(data.lanes):
             plot = self._line(holder, lane, "")
             self._add_polls(plot, [poll for poll in data.polls if poll.lane == number])
+        self._add_axis(holder)
+        add(holder, "div", data.axis.label, class_="x-label")
         if data.ending:
             add(root, "p", data.ending.replace("\n", " "), class_="ending")
-        self._add_axis(holder)
         for words, classes in self.legend.items():
             item = add(legend, "li")
             sample = add(item, "svg", class_="swatch", width="14", height="14", aria_hidden="true")
@@ -205,7 +206,7 @@ class _Drawing:
 
     def _add_axis(self, holder: Element) -> None:
         line = add(holder, "div", class_="story-row")
-        add(line, "div", self.data.axis.label, class_="name quiet")
+        add(line, "div", class_="name")
         add(line, "div", class_="how")
         axis = add(line, "svg", width="100%", height="20", class_="x-axis", aria_hidden="true")
         for position, (value, text) in enumerate(self.data.axis.ticks):
