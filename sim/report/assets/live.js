@@ -68,14 +68,6 @@
     play(event.timeStamp);
   }
 
-  // The sliders stand below the legend, however many lines that has.
-  const legend = document.querySelector(".legend");
-  if (legend !== null) {
-    const measure = () => document.documentElement.style.setProperty("--legend", `${legend.offsetHeight}px`);
-    new ResizeObserver(measure).observe(legend);
-    measure();
-  }
-
   // On a small screen the sliders cover its lower half: the curves come into what is left.
   function reveal() {
     const plot = document.querySelector("[data-section] h3") ?? document.querySelector("[data-section]");
