@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self, cast
 
 from sim.tabular.errors import TableError
 
@@ -50,7 +50,7 @@ class Opened:
         self.head = self._read(BLOCK_BYTES)
         if self.head.startswith(_GZIP):
             packed: Any = _Chained(self.head, self._raw)
-            self._stream = gzip.GzipFile(fileobj=packed, mode="rb")
+            self._stream = cast("BinaryIO", gzip.GzipFile(fileobj=packed, mode="rb"))
             self.head = self._read(BLOCK_BYTES)
         if what := next((what for magic, what in _OTHERS.items() if self.head.startswith(magic)), None):
             raise TableError(f"the file is {what}")
