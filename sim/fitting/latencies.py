@@ -31,7 +31,10 @@ TIMEOUT: Final = re.compile(r"time[ _-]?(d[ _-]?)?out|timeout|deadline|cancel", 
 """How logs name calls that their caller gave up."""
 _BIN: Final = 0.005
 """The relative width of the bins in which spikes are sought."""
-_NEIGHBORS: Final = 12
+_BLUR, _NEIGHBORS = 4, 12
+"""A spike is compared with the bins from the fourth to the twelfth beside it."""
+_NARROW: Final = 0.02
+"""If nine tenths of the calls lie so close together, relative to their median, they are one spike."""
 _TOWERS: Final = 6.0
 """A spike is so many times higher than what is around it."""
 _SPIKE_SHARE: Final = 0.01
@@ -110,6 +113,9 @@ def spikes_of(ascending: NDArray[np.int64]) -> tuple[Spike, ...]:
         return ()
     values, counts = np.unique(ascending, return_counts=True)
     resolution = int(np.gcd.reduce(values)) or 1
+    low, middle, high = ascending[[count // 20, count // 2, count - 1 - count // 20]].tolist()
+    if high - low <= _NARROW * middle:
+        return (Spike(middle, count, 1.0, is_last=True),)
     spikes = []
     while len(spikes) < 5:
         found = _highest(values, counts, resolution, count)
@@ -137,8 +143,11 @@ def _highest(
     centers = values.astype(np.float64)
     half = np.maximum(_BIN / 2 * centers, resolution / 2)
     inside = between(centers - half, centers + half)
-    around = between(centers - half * (2 * _NEIGHBORS + 1), centers + half * (2 * _NEIGHBORS + 1)) - inside
-    usual = around / (2 * _NEIGHBORS)
+    # Beside a spike that is blurred a little, or beside a value of a log that knows few values, on the higher side.
+    near, far = np.where(half > _BIN / 2 * centers, 0, _BLUR), np.where(half > _BIN / 2 * centers, 3, _NEIGHBORS)
+    before = between(centers - half * (2 * far + 1), centers - half * (2 * near + 1) - 1)
+    after = between(centers + half * (2 * near + 1) + 1, centers + half * (2 * far + 1))
+    usual = np.maximum(before, after) / (far - near)
     is_spike = (counts > 0) & (inside >= max(_SPIKE_CALLS, _SPIKE_SHARE * total)) & (inside >= _TOWERS * usual)
     if not is_spike.any():
         return None
