@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 NOT_KNOWN = -1
@@ -40,6 +41,8 @@ class Log:
     """From 1 within its request, by what the log says of it, else by order; None without a key."""
     told: tuple[str, ...]
     """Sentences: what was guessed, what was skipped, and what cannot be told."""
+    final: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    """Whether no retry would mend a failure of this status, such as 404. Shape: (statuses,), or (0,) if no log says."""
     what: str = ""
     """What was called, if the log has several and one was chosen, such as "http.route=/pay"."""
 
