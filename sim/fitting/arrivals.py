@@ -85,7 +85,17 @@ def arrivals_of(started_ns: NDArray[np.int64]) -> FoundArrivals | None:
     length_ns = span_ns / pieces
     by_piece = tuple((round(at * length_ns), float(one) / length_ns * NS_PER_S) for at, one in enumerate(seen))
     return FoundArrivals(
-        kind, count, span_ns, _rate(rate, count, spread), by_piece, dispersion, p_value, within, distance, fits, variation
+        kind,
+        count,
+        span_ns,
+        _rate(rate, count, spread),
+        by_piece,
+        dispersion,
+        p_value,
+        within,
+        distance,
+        fits,
+        variation,
     )
 
 

@@ -1,32 +1,34 @@
-"""What a log says, in laws and numbers with intervals: latencies, ends, arrivals, retries, weather and load."""
+"""Finds what a log says: latencies, ends, arrivals, retries, weather and load, in laws and numbers with intervals."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from sim.fitting.arrivals import FoundArrivals, arrivals_of
-from sim.fitting.clustering import Clustering, clustering_of
-from sim.fitting.intervals import Found, design_effect, quantile_in_time, share_in_time, share_of
-from sim.fitting.latencies import StatusLatencies, latencies_of
-from sim.fitting.load import LoadEffect, load_effect
-from sim.fitting.policies import FoundPolicy, policy_of
+from sim.fitting.arrivals import arrivals_of
+from sim.fitting.clustering import clustering_of
+from sim.fitting.findings import P50, P99, Calls, Ends, Findings, Whole
+from sim.fitting.intervals import design_effect, quantile_in_time, share_in_time, share_of
+from sim.fitting.latencies import latencies_of
+from sim.fitting.limits import limits_of
+from sim.fitting.load import load_effect
+from sim.fitting.policies import policy_of
 from sim.fitting.requests import courses_of
-from sim.fitting.weather import FoundWeather, weather_of
+from sim.fitting.sentences import sentences_of
+from sim.fitting.weather import weather_of
+from sim.fitting.writing import write_fit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
+    from collections.abc import Mapping
+    from pathlib import Path
 
     from sim.fitting.log import Log
+    from sim.fitting.policies import FoundPolicy
     from sim.fitting.requests import Courses
+    from sim.fitting.weather import FoundWeather
 
-P50, P99 = Fraction(1, 2), Fraction(99, 100)
 MOST_WEATHER: Final = 5_000_000
 """Weather is sought in so many calls at most."""
 MOST_ARRIVALS: Final = 1_000_000
@@ -39,82 +41,30 @@ class NothingToFit(ValueError):
     """The log has no row that says how long a call took, or how one ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ends:
-    """How often calls end with one failing status."""
+class Fitted(Findings):
+    """All that was found in a log, and how to tell and write it."""
 
-    status: str
-    share: Found
-    """Of all calls."""
-    up: float
-    """Of the calls that start in good weather; the share of all if there is no weather."""
-    down: float
-    """Of the calls that start in bad weather; 0 if there is none."""
-    final: float
-    """Share of these failures that are not retried, or would not be worth a retry."""
+    __slots__ = ()
 
+    def sentences(self) -> tuple[str, ...]:
+        """Return what was found in sentences, those of the reader of the log first."""
+        return sentences_of(self)
 
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """How requests end, retries and all; 95 % intervals."""
+    def limits(self) -> tuple[str, ...]:
+        """Return sentences on what the log cannot tell."""
+        return limits_of(self)
 
-    requests: int
-    left_out: int
-    """Requests that the log may end before, or whose times it does not tell."""
-    success: Found
-    p50: Found | None
-    """Of the time from the first start to the end, in ns; None if the log does not tell it."""
-    p99: Found | None
-    known_ns: NDArray[np.int64]
-    """All of these times, ascending; shape (requests counted,)."""
-    effect: float
-    """How many times larger the variance of the share of successes is than that of independent requests."""
-
-
-@dataclass(frozen=True, slots=True)
-class Calls:
-    """Some of the calls, evenly chosen, for pictures; shape (calls shown,)."""
-
-    started_ns: NDArray[np.int64]
-    latency_ns: NDArray[np.int64]
-    failed: NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """All that was found in a log."""
-
-    source: str
-    """The last part of the file's name."""
-    rows: str
-    """What a row is: "calls" or "attempts"."""
-    calls: int
-    what: str
-    statuses: tuple[StatusLatencies, ...]
-    ends: tuple[Ends, ...]
-    """Of each failing status, the most frequent first."""
-    whole: Whole
-    clustering: Clustering | None
-    """None if calls have no order in time."""
-    weather: FoundWeather | None
-    arrivals: FoundArrivals | None
-    arrived_ns: NDArray[np.int64]
-    """Starts of the requests, ascending, at most `MOST_ARRIVALS`; none if the log has no times."""
-    policy: FoundPolicy | None
-    load: LoadEffect | None
-    shown: Calls
-    told: tuple[str, ...]
-    """What the reader of the log guessed and skipped."""
-
-    @property
-    def successes(self) -> tuple[StatusLatencies, ...]:
-        """The statuses of calls that succeed."""
-        return tuple(one for one in self.statuses if not one.failed)
-
-    @property
-    def failures(self) -> tuple[StatusLatencies, ...]:
-        """The statuses of calls that fail."""
-        return tuple(one for one in self.statuses if one.failed)
+    def write(
+        self,
+        path: Path,
+        *,
+        shared: bool = False,
+        overwrite: bool = False,
+        command: str = "",
+        unmet: Mapping[str, str] | None = None,
+    ) -> tuple[Path, ...]:
+        """Write the scenario and the columns beside it, as `sim.fitting.writing.write_fit` does; return their paths."""
+        return write_fit(self, path, shared=shared, overwrite=overwrite, command=command, unmet=unmet)
 
 
 def fit_log(log: Log) -> Fitted:
@@ -136,8 +86,8 @@ def fit_log(log: Log) -> Fitted:
     load = None
     if log.started_ns is not None:
         load = load_effect(log.started_ns, log.latency_ns, ~failed, is_first)
-    ends = _ends(log, failed, weather, policy)
-    whole = _whole(courses, failed)
+    ends = _ends(log, weather, policy)
+    whole = _whole(courses)
     del courses
     step = -(-log.count // MOST_SHOWN)
     started_ns = log.started_ns if log.started_ns is not None else np.arange(log.count)
@@ -160,11 +110,8 @@ def fit_log(log: Log) -> Fitted:
     )
 
 
-def _ends(
-    log: Log, failed: NDArray[np.bool_], weather: FoundWeather | None, policy: FoundPolicy | None
-) -> tuple[Ends, ...]:
+def _ends(log: Log, weather: FoundWeather | None, policy: FoundPolicy | None) -> tuple[Ends, ...]:
     """Return the shares of failing statuses; those within the weather are weighed by the chance of either state."""
-    effect = design_effect(failed) if log.started_ns is not None else 1.0
     down = None if weather is None else weather.down_calls
     in_down = 0.0 if down is None else float(down.sum())
     found = []
@@ -173,8 +120,7 @@ def _ends(
         hits = int(np.count_nonzero(chosen))
         if not log.failed[position] or not hits:
             continue
-        interval = share_of(hits / effect, log.count / effect)
-        share = Found(hits / log.count, interval.low, interval.high)
+        share = share_in_time(chosen) if log.started_ns is not None else share_of(hits, log.count)
         up, bad = share.value, 0.0
         if down is not None and weather is not None:
             marked = chosen[: len(down)]
@@ -188,8 +134,8 @@ def _ends(
     return tuple(sorted(found, key=lambda one: -one.share.value))
 
 
-def _whole(courses: Courses, failed: NDArray[np.bool_]) -> Whole:
-    del failed
+def _whole(courses: Courses) -> Whole:
+    """Describe how requests end, without those that the log may end before."""
     kept = ~courses.is_open
     succeeded = courses.succeeded[kept]
     known_ns = courses.known_ns[kept]
@@ -204,11 +150,4 @@ def _whole(courses: Courses, failed: NDArray[np.bool_]) -> Whole:
     if not len(succeeded):
         succeeded = courses.succeeded
     left_out = len(courses) - len(ascending) if len(ascending) else int(courses.is_open.sum())
-    return Whole(
-        len(courses), left_out, share_in_time(succeeded), p50, p99, ascending, design_effect(succeeded)
-    )
-
-
-def statuses_in_words(statuses: Sequence[StatusLatencies]) -> str:
-    """Return names of statuses with the number of their calls."""
-    return ", ".join(f"{one.status or '(blank)'} {one.calls:,}" for one in statuses)
+    return Whole(len(courses), left_out, share_in_time(succeeded), p50, p99, ascending, design_effect(succeeded))

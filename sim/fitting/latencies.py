@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from sim.fitting.intervals import Found, quantile_in_time
-from sim.fitting.laws import FittedLaw, fitted_laws
+from sim.fitting.laws import FittedLaw, constant_law, fitted_laws
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,8 +99,12 @@ def _of_status(status: str, failed: bool, calls: int, values_ns: NDArray[np.int6
     ascending = np.sort(values_ns)
     points = tuple(quantile_in_time(values_ns, ascending, share) for share in POINTS) if len(ascending) else ()
     step = -(-len(ascending) // MOST_FITTED) if len(ascending) else 1
-    laws = fitted_laws(values_ns[::step])
-    return StatusLatencies(status, failed, calls, ascending, points, laws, spikes_of(ascending))
+    spikes = spikes_of(ascending)
+    if any(spike.share == 1.0 for spike in spikes):
+        laws: tuple[FittedLaw, ...] = (constant_law(ascending.astype(np.float64)),)
+    else:
+        laws = fitted_laws(values_ns[::step])
+    return StatusLatencies(status, failed, calls, ascending, points, laws, spikes)
 
 
 def spikes_of(ascending: NDArray[np.int64]) -> tuple[Spike, ...]:
@@ -116,7 +120,7 @@ def spikes_of(ascending: NDArray[np.int64]) -> tuple[Spike, ...]:
     low, middle, high = ascending[[count // 20, count // 2, count - 1 - count // 20]].tolist()
     if high - low <= _NARROW * middle:
         return (Spike(middle, count, 1.0, is_last=True),)
-    spikes = []
+    spikes: list[Spike] = []
     while len(spikes) < 5:
         found = _highest(values, counts, resolution, count)
         if found is None:
@@ -138,7 +142,8 @@ def _highest(
     sums = np.concatenate([[0], np.cumsum(counts)])
 
     def between(low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.int64]:
-        return sums[np.searchsorted(values, high, side="right")] - sums[np.searchsorted(values, low, side="left")]
+        found: NDArray[np.int64] = sums[np.searchsorted(values, high, "right")] - sums[np.searchsorted(values, low)]
+        return found
 
     centers = values.astype(np.float64)
     half = np.maximum(_BIN / 2 * centers, resolution / 2)

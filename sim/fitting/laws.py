@@ -24,7 +24,7 @@ from sim.laws.distributions import SIGMA_MAX
 from sim.measure.estimates import TAIL, Z
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -36,6 +36,8 @@ CLOSE: Final = 0.02
 """A law at most so far from the data is close to them."""
 ROUGH: Final = 0.06
 """A law at most so far from the data has their shape roughly."""
+LUCK: Final = 0.83
+"""The Kolmogorov distance of n values from their own law, times the root of n, lies below this every second time."""
 _SHAPE_LEAST, _SHAPE_MOST = 1e-3, 1e6
 _NEARLY_CONSTANT = 1e-6
 """A sample whose spread is so small a part of its mean is constant."""
@@ -60,6 +62,8 @@ class FittedLaw:
     log_likelihood: float
     distance: float
     """Kolmogorov distance from the sample, from 0 to 1."""
+    count: int
+    """Values in the sample."""
     below: Callable[[Floats], Floats]
     """The share of the law below durations in ns."""
 
@@ -86,7 +90,7 @@ def fitted_laws(values: NDArray[np.int64]) -> tuple[FittedLaw, ...]:
         return ()
     mean = float(sample.mean())
     if float(sample[-1] - sample[0]) <= _NEARLY_CONSTANT * max(mean, 1.0):
-        return (_constant(sample),)
+        return (constant_law(sample),)
     if len(sample) < LEAST_VALUES:
         return ()
     positive = sample[sample > 0]
@@ -135,17 +139,18 @@ def _text(parameter: Parameter) -> Any:
 
 
 def _law(kind: str, parameters: list[Parameter], likelihood: float, sample: Floats, below: Any) -> FittedLaw:
-    return FittedLaw(kind, tuple(parameters), likelihood, distance_of(sample, below), below)
+    return FittedLaw(kind, tuple(parameters), likelihood, distance_of(sample, below), len(sample), below)
 
 
-def _constant(sample: Floats) -> FittedLaw:
+def constant_law(sample: Floats) -> FittedLaw:
+    """Return the constant law of a sample in ascending order, whose values all but agree."""
     value = float(np.median(sample))
 
     def below(x: Floats) -> Floats:
         return (x >= value).astype(np.float64)
 
     found = Found(value, float(sample[0]), float(sample[-1]))
-    return FittedLaw("constant", (Parameter("value", found, is_duration=True),), math.inf, 0.0, below)
+    return FittedLaw("constant", (Parameter("value", found, is_duration=True),), math.inf, 0.0, len(sample), below)
 
 
 def _exponential(sample: Floats) -> FittedLaw:
@@ -319,26 +324,24 @@ def _around(value: float, half_of_log: float) -> Found:
 
 
 def words_for(law: FittedLaw) -> str:
-    """Say how close a law is to the data."""
-    if law.distance <= CLOSE:
+    """Say how close a law is to the data, beside what luck gives: `close`, `roughly` or `not close`."""
+    beyond = law.distance - LUCK / math.sqrt(law.count)
+    if beyond <= CLOSE:
         return "close"
-    return "roughly" if law.distance <= ROUGH else "not close"
+    return "roughly" if beyond <= ROUGH else "not close"
 
 
-def quantile_of(law: FittedLaw, share: float, ends: tuple[float, float]) -> float:
-    """Return the quantile of a law, sought between two durations in ns and far beyond them, by bisection."""
-    low, high = 0.0, max(ends[1], 1.0)
+def quantile_of(law: FittedLaw, share: float) -> float:
+    """Return the quantile of a law in ns, by bisection of its shares below; infinity beyond 1e24."""
+    low, high = 0.0, 1.0
     while float(law.below(np.array([high]))[0]) < share and high < 1e24:
         high *= 4.0
-    for _ in range(200):
+    if high >= 1e24:
+        return math.inf
+    for _ in range(100):
         middle = (low + high) / 2
         if float(law.below(np.array([middle]))[0]) < share:
             low = middle
         else:
             high = middle
     return high
-
-
-def summary_of(laws: tuple[FittedLaw, ...]) -> Mapping[str, float]:
-    """Return the distance of each law, the best law first."""
-    return {law.kind: law.distance for law in laws}

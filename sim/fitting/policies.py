@@ -52,7 +52,13 @@ class FoundPolicy:
         found = dict(self.retried).get(status)
         if found is None:
             return 1.0
-        return 0.0 if found.low <= HARDLY >= found.value else 1.0 if found.high >= 1 - HARDLY <= found.value else found.value
+        return (
+            0.0
+            if found.low <= HARDLY >= found.value
+            else 1.0
+            if found.high >= 1 - HARDLY <= found.value
+            else found.value
+        )
 
 
 def policy_of(log: Log, courses: Courses) -> FoundPolicy | None:
@@ -65,17 +71,26 @@ def policy_of(log: Log, courses: Courses) -> FoundPolicy | None:
     is_last = np.zeros(log.count, np.bool_)
     is_last[courses.begins + courses.attempts - 1] = True
     is_closed = np.repeat(~courses.is_open, courses.attempts)
-    limit, at_limit = _limit(courses, failed, most)
+    status = log.status[courses.order]
+    is_seen = is_closed | ~is_last
+    # A failure that is hardly ever retried ends a request before the limit, and says nothing of it.
+    seen = [
+        (position, np.count_nonzero((status == position) & is_seen & ~is_last), np.count_nonzero(status == position))
+        for position in range(len(log.statuses))
+        if log.failed[position]
+    ]
+    finals = [position for position, again, count in seen if again <= HARDLY * count]
+    is_retried = failed & ~np.isin(status, finals)
+    limit, at_limit = _limit(courses, is_retried, most)
     retried = []
-    for position, status in enumerate(log.statuses):
-        if not log.failed[position]:
-            continue
-        chosen = (log.status[courses.order] == position) & (number < limit) & (is_closed | ~is_last)
+    for position, _, _ in seen:
+        chosen = (status == position) & (number < limit) & is_seen
         if chosen.any():
-            retried.append((status, share_of(int(np.count_nonzero(~is_last[chosen])), int(chosen.sum()))))
+            found = share_of(int(np.count_nonzero(~is_last[chosen])), int(chosen.sum()))
+            retried.append((log.statuses[position], found))
     later = np.flatnonzero(number > 1)
     after_success = float((~failed[later - 1]).mean())
-    again, stays = _again(failed, number)
+    again, stays = _again(is_retried, number)
     delay, gaps, overlapping = _delays(log, courses, number, later)
     return FoundPolicy(
         limit, at_limit, tuple(retried), delay, gaps, overlapping, after_success, len(later), again, stays
@@ -89,10 +104,10 @@ def _numbers(courses: Courses) -> NDArray[np.int64]:
     return numbers
 
 
-def _limit(courses: Courses, failed: NDArray[np.bool_], most: int) -> tuple[int, Found | None]:
+def _limit(courses: Courses, is_retried: NDArray[np.bool_], most: int) -> tuple[int, Found | None]:
     """Return the limit of tries, and the share of requests that gave up after a retry that had so many."""
     ends = courses.begins + courses.attempts - 1
-    gave_up = failed[ends] & ~courses.is_open & (courses.attempts > 1)
+    gave_up = is_retried[ends] & ~courses.is_open & (courses.attempts > 1)
     count = int(gave_up.sum())
     if not count:
         return most, None

@@ -30,7 +30,7 @@ class Courses:
     started_ns: NDArray[np.int64] | None
     """None if the log has no times."""
     known_ns: NDArray[np.int64]
-    """From the first start to the end of the first success, or of the last attempt; `NOT_KNOWN` if the log is silent."""
+    """From the first start to the end of the first success, else of the last attempt; or `NOT_KNOWN`."""
     succeeded: NDArray[np.bool_]
     is_open: NDArray[np.bool_]
     """Whether the log may end before the request: its last attempt failed, and others came as late and were retried."""
@@ -68,7 +68,9 @@ def courses_of(log: Log) -> Courses:
         is_next[begins] = False
         places = np.flatnonzero(is_next)
         waits_ns = log.started_ns[order[places]] - log.started_ns[order[places - 1]]
-        late_ns = int(log.started_ns[-1]) - int(np.partition(waits_ns, -1 - len(waits_ns) // 1000)[-1 - len(waits_ns) // 1000])
+        late_ns = int(log.started_ns[-1]) - int(
+            np.partition(waits_ns, -1 - len(waits_ns) // 1000)[-1 - len(waits_ns) // 1000]
+        )
         is_open = ~succeeded & (log.started_ns[order[lasts]] >= late_ns)
     return Courses(order, begins, attempts, started_ns, known_ns, succeeded, is_open)
 

@@ -79,7 +79,7 @@ class Delay:
     found: tuple[tuple[str, Found, bool], ...]
     """(name, interval, whether it is a duration in ns) of each number of the form."""
     distance: float
-    """The largest Kolmogorov distance of the gaps of a retry number from the form, less what luck gives; 1 for a table."""
+    """The largest Kolmogorov distance of gaps of one number from the form, less what luck gives; 1 for a table."""
     form: str
     """In words."""
 
@@ -190,7 +190,10 @@ def _shape(bases: Sequence[Found], resolution_ns: int) -> _Shape | None:
     if len(bases) >= 2:
         found += [_linear(values, widths, numbers), *_exponentials(values, widths, numbers)]
     shapes = [one for one in found if one is not None]
-    scored = [(_misses(values, widths, shape[3]) + 4 * len(shape[2]), shape) for shape in shapes]
+    # Of two delays nothing tells a step from a factor; factors are what people write.
+    scored = [
+        (_misses(values, widths, shape[3]) + 4 * len(shape[2]) + 2 * (shape[0] == "linear"), shape) for shape in shapes
+    ]
     near = [
         (score, shape)
         for score, shape in scored
@@ -292,7 +295,7 @@ def _decorrelated(gaps: Sequence[Gaps], pairs: tuple[Floats, Floats], resolution
     distance = max(0.0, distance - LUCK / math.sqrt(count))
     # Any other jitter has second gaps that do not know of the first ones.
     ranks = [np.argsort(np.argsort(one)).astype(np.float64) for one in (before, after)]
-    if float(np.corrcoef(*ranks)[0, 1]) < 3 / math.sqrt(len(before)):
+    if float(np.corrcoef(ranks[0], ranks[1])[0, 1]) < 3 / math.sqrt(len(before)):
         return None
     least = Found(base, base * (1 - 5 * (chosen - 1) / len(before)), base)
     options: dict[str, Any] = {"base": format_duration(_nice_ns(least)), "factor": chosen}
@@ -305,9 +308,7 @@ def _decorrelated(gaps: Sequence[Gaps], pairs: tuple[Floats, Floats], resolution
 
 def _table(gaps: Sequence[Gaps]) -> Delay:
     """Return the medians, one after the other, with the spread of the gaps about them."""
-    middles = [
-        Found(one.middle.value, min(one.middle.low, one.middle.value * 0.999), one.middle.high) for one in gaps
-    ]
+    middles = [Found(one.middle.value, min(one.middle.low, one.middle.value * 0.999), one.middle.high) for one in gaps]
     delays = [format_duration(_nice_ns(one)) for one in middles]
     weights = np.array([one.count for one in gaps], dtype=np.float64)
     blur = np.array([float(one.values_ns.std()) / max(float(one.values_ns.mean()), 1.0) for one in gaps])
