@@ -96,10 +96,11 @@ def log_likelihood(groups: Groups, states: TwoStates) -> float:
 
 def _emissions(groups: Groups, states: TwoStates) -> tuple[Floats, Floats]:
     """Return the logarithms of the probabilities of what is seen of each group in either state."""
-    logs = []
-    for share in (states.fail_up, states.fail_down):
-        logs.append(groups.failures * math.log(share) + groups.successes * math.log1p(-share))
-    return logs[0], logs[1]
+    up, down = (
+        groups.failures * math.log(share) + groups.successes * math.log1p(-share)
+        for share in (states.fail_up, states.fail_down)
+    )
+    return up, down
 
 
 def down_probabilities(groups: Groups, states: TwoStates) -> Floats:

@@ -249,7 +249,7 @@ def _weibull(sample: Floats) -> FittedLaw | None:
     )
 
     def below(x: Floats) -> Floats:
-        return -np.expm1(-((x / scale) ** shape))
+        return np.asarray(-np.expm1(-((x / scale) ** shape)), dtype=np.float64)
 
     # The asymptotic variances: 6 / pi^2 of the shape, 1.1087 of the scale (Johnson, Kotz and Balakrishnan, 21.3).
     parameters = [

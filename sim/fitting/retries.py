@@ -186,7 +186,7 @@ def _shape(bases: Sequence[Found], resolution_ns: int) -> _Shape | None:
     values = np.array([one.value for one in bases])
     widths = np.array([max((one.high - one.low) / (2 * Z), resolution_ns / 2, 0.002 * one.value) for one in bases])
     numbers = np.arange(len(bases), dtype=np.float64)
-    found = [_constant(values, widths)]
+    found: list[_Shape | None] = [_constant(values, widths)]
     if len(bases) >= 2:
         found += [_linear(values, widths, numbers), *_exponentials(values, widths, numbers)]
     shapes = [one for one in found if one is not None]

@@ -156,8 +156,12 @@ def _climbed(groups: Groups, start: Floats) -> Floats:
 
     most = math.log(1e6 * float(groups.gaps.sum() + 1.0))
     bounds = [(math.log(1e-3), most), (math.log(1e-3), most), *[(-_LOGIT_MOST, _LOGIT_MOST)] * 2]
+
+    def unlikelihood(point: Floats) -> float:
+        return -log_likelihood(groups, _states(point))
+
     found = minimize(
-        lambda point: -log_likelihood(groups, _states(point)),
+        unlikelihood,
         start,
         method="L-BFGS-B",
         bounds=bounds,

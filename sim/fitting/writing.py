@@ -178,10 +178,11 @@ def _closeness(law: FittedLaw) -> str:
 def _alternatives(fitted: Findings) -> Iterator[str]:
     """Offer laws for the columns of failures, and what a timeout may have been."""
     kinds = made.kinds_of(fitted)
-    lines = []
-    for one in fitted.failures[:ALTERNATIVES]:
-        if one.law is not None and one.status in kinds:
-            lines.append(f"  #   {kinds[one.status]}: {flow_text(one.law.written)}{_closeness(one.law)}")
+    lines = [
+        f"  #   {kinds[one.status]}: {flow_text(one.law.written)}{_closeness(one.law)}"
+        for one in fitted.failures[:ALTERNATIVES]
+        if one.law is not None and one.status in kinds
+    ]
     if lines:
         yield "  # Laws in place of the columns of failures:"
         yield from lines
