@@ -27,6 +27,8 @@ SURE: Final = 0.001
 MOST_EXACT: Final = 500
 """The law of runs is computed exactly if the rarer end has at most so many calls."""
 MOST_STRETCHES: Final = 200
+LAGS: Final = 50
+MOST_LAGGED: Final = 1_000_000
 LEAST_EXPECTED: Final = 5
 """A stretch must expect so many calls of either end for the law of chi-square to hold."""
 
@@ -45,6 +47,8 @@ class Clustering:
     """0 if there are too few failures to compare stretches."""
     stretches_p: float
     """Probability that shares of the stretches differ so much, or more, if failures are independent."""
+    lags: tuple[float, ...]
+    """Correlation of the ends of calls that are 1, 2, ... calls apart, in the first million calls."""
 
     @property
     def is_found(self) -> bool:
@@ -59,7 +63,14 @@ def clustering_of(failed: NDArray[np.bool_]) -> Clustering:
     expected = 1 + 2 * failures * (count - failures) / count
     stretches, stretches_p = _stretches_test(failed)
     return Clustering(
-        count, failures, runs, expected, runs_p_value(runs, failures, count - failures), stretches, stretches_p
+        count,
+        failures,
+        runs,
+        expected,
+        runs_p_value(runs, failures, count - failures),
+        stretches,
+        stretches_p,
+        _lags(failed),
     )
 
 
@@ -75,6 +86,16 @@ def runs_p_value(runs: int, one: int, other: int) -> float:
     mean = 1 + 2 * one * other / count
     variance = (mean - 1) * (mean - 2) / (count - 1)
     return float(ndtr((runs + 0.5 - mean) / math.sqrt(variance)))
+
+
+def _lags(failed: NDArray[np.bool_]) -> tuple[float, ...]:
+    """Return the autocorrelation of failures; none if all calls end alike."""
+    ends = failed[:MOST_LAGGED].astype(np.float32)
+    ends -= ends.mean()
+    power = float(ends @ ends)
+    if power == 0:
+        return ()
+    return tuple(float(ends[:-lag] @ ends[lag:]) / power for lag in range(1, min(LAGS, len(ends) // 4) + 1))
 
 
 def _exact_p_value(runs: int, rare: int, usual: int) -> float:

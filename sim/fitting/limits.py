@@ -42,8 +42,8 @@ def _limits(fitted: Findings) -> list[str]:
             "no effects. Here every success has one effect, at the end of its latency (`effect_at`)."
         ),
         (
-            "Calls that were never made: failures in the client before the call, and requests that a breaker, a limit or "
-            "a full queue refused, unless the log has rows for them."
+            "Calls that were never made: failures in the client before the call, and requests that a breaker, a limit "
+            "or a full queue refused, unless the log has rows for them."
         ),
     ]
     if fitted.policy is None:
