@@ -36,6 +36,8 @@ TIMES_LOG: Final = 10
 """A scenario has so many times the requests of the log, so that its own intervals are narrow beside the log's."""
 SHARED_REQUESTS: Final = 20_000
 REPLICATIONS: Final = 10
+ONE_TRY: Final = {"kind": "policy", "attempts": 1}
+"""What `none` is outside of a deployment, whose numbers would matter in a shared world."""
 LEAST_OF_STATUS: Final = 2_000
 MOST_KINDS: Final = 100
 OTHER: Final = "other"
@@ -188,13 +190,26 @@ def action_of(fitted: Findings, file: str) -> dict[str, Any]:
     if stays:
         action["permanent_failure"] = round(stays, 5)
     if weather is not None:
-        bad = failures_of(fitted, file, {end.status: end.down for end in fitted.ends})
+        bad = failures_of(fitted, file, _of_source(fitted))
         turns = {
             "up": {"exponential": {"mean": _of_digits(up_of(fitted, weather))}},
             "down": {"exponential": {"mean": _of_digits(weather.down.value)}},
         }
         action["weather"] = [{"on_off": {**turns, "outcomes": {"fail": bad}}}]
     return action
+
+
+def _of_source(fitted: Findings) -> dict[str, float]:
+    """Return the shares that bad weather takes: of what it leaves, the action's own outcomes take theirs.
+
+    If bad weather takes W in all, and calls fail with U while it is up and with D while it is down, then
+    1 - D = (1 - W) (1 - U).
+    """
+    up, down = (
+        min(1.0, math.fsum(shares)) for shares in zip(*((one.up, one.down) for one in fitted.ends), strict=True)
+    )
+    left = (1 - down) / (1 - up) if up < 1 else 0.0
+    return {one.status: max(0.0, one.down - left * one.up) for one in fitted.ends}
 
 
 def _without(fitted: Findings, shares: Mapping[str, float], stays: float) -> dict[str, float]:

@@ -102,7 +102,7 @@ def scenario_text(
     names = names_beside(Path(name))
     lines = [*_head(fitted, command), *_whole_lines(fitted, name, names, shared=shared)]
     lines += ["", *_action_lines(fitted, names["latencies"])]
-    lines += ["", *_retrier_lines(fitted)]
+    lines += ["", *_retrier_lines(fitted, shared=shared)]
     if not shared:
         lines += ["", *_expect_lines(fitted, unmet or {})]
     lines += ["", "# What the log cannot tell:", *_list(limits_of(fitted))]
@@ -128,7 +128,6 @@ def _whole_lines(fitted: Findings, name: str, names: Mapping[str, str], *, share
                 "world": "shared",
                 "requests": arrivals,
                 "replications": made.REPLICATIONS,
-                "platform": {"profile": "ideal"},
             },
             {},
         )
@@ -139,7 +138,8 @@ def _whole_lines(fitted: Findings, name: str, names: Mapping[str, str], *, share
         yield "# world: shared"
         yield f"# requests: {flow_text(arrivals)}"
         yield f"# replications: {made.REPLICATIONS}"
-        yield "# platform: {profile: ideal}"
+        if fitted.policy is None:
+            yield f"# retrier: {flow_text(made.ONE_TRY)}"
 
 
 def _action_lines(fitted: Findings, file: str) -> Iterator[str]:
@@ -206,11 +206,11 @@ def _weather_comment(fitted: Findings) -> Iterator[str]:
     yield from _comment(text, "  ")
 
 
-def _retrier_lines(fitted: Findings) -> Iterator[str]:
+def _retrier_lines(fitted: Findings, *, shared: bool) -> Iterator[str]:
     policy = fitted.policy
     retrier = made.retrier_of(fitted)
     if policy is None:
-        yield "retrier: none"
+        yield f"retrier: {flow_text(made.ONE_TRY) if shared else retrier}"
         yield "# What would retries do? For example:"
         example = {"kind": "policy", "attempts": 4, "delay": _example_delay()}
         yield f"# retrier: {flow_text(example)}"
