@@ -48,7 +48,7 @@ class Whole:
     """Of the time from the first start to the end, in ns; None if the log does not tell it."""
     p99: Found | None
     known_ns: NDArray[np.int64]
-    """All of these times, ascending; shape (requests counted,)."""
+    """These times, ascending, or evenly spread quantiles of them if there are many; shape (times,)."""
     effect: float
     """How many times larger the variance of the share of successes is than that of independent requests."""
 

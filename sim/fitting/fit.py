@@ -11,7 +11,7 @@ from sim.fitting.arrivals import arrivals_of
 from sim.fitting.clustering import clustering_of
 from sim.fitting.findings import P50, P99, Calls, Ends, Findings, Whole
 from sim.fitting.intervals import design_effect, quantile_in_time, share_in_time, share_of
-from sim.fitting.latencies import latencies_of
+from sim.fitting.latencies import MOST_KEPT, latencies_of, sampled
 from sim.fitting.limits import limits_of
 from sim.fitting.load import load_effect
 from sim.fitting.policies import policy_of
@@ -136,18 +136,21 @@ def _ends(log: Log, weather: FoundWeather | None, policy: FoundPolicy | None) ->
 
 def _whole(courses: Courses) -> Whole:
     """Describe how requests end, without those that the log may end before."""
-    kept = ~courses.is_open
-    succeeded = courses.succeeded[kept]
-    known_ns = courses.known_ns[kept]
-    is_told = known_ns >= 0
+    succeeded, known_ns = courses.succeeded, courses.known_ns
+    if courses.is_open.any():
+        succeeded, known_ns = succeeded[~courses.is_open], known_ns[~courses.is_open]
+    counted, is_told = 0, known_ns >= 0
     p50 = p99 = None
     ascending = known_ns[:0]
     # With many requests whose times are not told, those told are perhaps of another kind.
     if len(known_ns) and int(is_told.sum()) >= 0.98 * len(known_ns):
-        told_ns = known_ns[is_told]
-        ascending = np.sort(told_ns)
-        p50, p99 = (quantile_in_time(told_ns, ascending, share) for share in (P50, P99))
+        if not is_told.all():
+            known_ns = known_ns[is_told]
+        counted = len(known_ns)
+        ascending = np.sort(known_ns)
+        p50, p99 = (quantile_in_time(known_ns, ascending, share) for share in (P50, P99))
+        ascending = sampled(ascending, MOST_KEPT)
     if not len(succeeded):
         succeeded = courses.succeeded
-    left_out = len(courses) - len(ascending) if len(ascending) else int(courses.is_open.sum())
+    left_out = len(courses) - counted if counted else int(courses.is_open.sum())
     return Whole(len(courses), left_out, share_in_time(succeeded), p50, p99, ascending, design_effect(succeeded))

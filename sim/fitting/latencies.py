@@ -25,6 +25,8 @@ POINTS: Final = tuple(Fraction(point) for point in ("0.5", "0.9", "0.99", "0.999
 """The quantiles that are told of each status."""
 MOST_FITTED: Final = 200_000
 """Laws are fitted to evenly chosen rows if there are more."""
+MOST_KEPT: Final = 1_000_000
+"""Latencies of a status that are kept; evenly spread quantiles if there are more."""
 MOST_WRITTEN: Final = 100_000
 """The columns beside a scenario have so many rows of all statuses; evenly spread quantiles if the log has more."""
 TIMEOUT: Final = re.compile(r"time[ _-]?(d[ _-]?)?out|timeout|deadline|cancel", re.IGNORECASE)
@@ -62,7 +64,7 @@ class StatusLatencies:
     calls: int
     """All calls of the status, those without a latency included."""
     values_ns: NDArray[np.int64]
-    """In ascending order; shape (calls with a latency,)."""
+    """In ascending order; shape (calls with a latency,), or `MOST_KEPT` evenly spread quantiles of more."""
     points: tuple[Found, ...]
     """The quantiles of `POINTS`; none if there is no latency."""
     laws: tuple[FittedLaw, ...]
@@ -90,7 +92,8 @@ def latencies_of(log: Log) -> tuple[StatusLatencies, ...]:
             continue
         values_ns = log.latency_ns[chosen]
         del chosen
-        values_ns = values_ns[values_ns >= 0]
+        if values_ns.min() < 0:
+            values_ns = values_ns[values_ns >= 0]
         found.append(_of_status(status, bool(log.failed[position]), calls, values_ns))
     return tuple(sorted(found, key=lambda one: -one.calls))
 
@@ -99,27 +102,29 @@ def _of_status(status: str, failed: bool, calls: int, values_ns: NDArray[np.int6
     ascending = np.sort(values_ns)
     points = tuple(quantile_in_time(values_ns, ascending, share) for share in POINTS) if len(ascending) else ()
     step = -(-len(ascending) // MOST_FITTED) if len(ascending) else 1
-    spikes = spikes_of(ascending)
+    kept = sampled(ascending, MOST_KEPT)
+    spikes = spikes_of(sampled(ascending, MOST_FITTED), len(ascending))
     if any(spike.share == 1.0 for spike in spikes):
-        laws: tuple[FittedLaw, ...] = (constant_law(ascending.astype(np.float64)),)
+        laws: tuple[FittedLaw, ...] = (constant_law(kept.astype(np.float64)),)
     else:
         laws = fitted_laws(values_ns[::step])
-    return StatusLatencies(status, failed, calls, ascending, points, laws, spikes)
+    return StatusLatencies(status, failed, calls, kept, points, laws, spikes)
 
 
-def spikes_of(ascending: NDArray[np.int64]) -> tuple[Spike, ...]:
+def spikes_of(ascending: NDArray[np.int64], calls: int | None = None) -> tuple[Spike, ...]:
     """Return the durations, ascending ns, at which far more calls end than a little before and after.
 
-    Bins are half a percent wide, or as wide as the log's resolution.
+    Bins are half a percent wide, or as wide as the log's resolution. `calls` is how many there are if these are a part.
     """
     count = len(ascending)
     if count < _SPIKE_CALLS:
         return ()
+    each = 1.0 if calls is None else calls / count
     values, counts = np.unique(ascending, return_counts=True)
     resolution = int(np.gcd.reduce(values)) or 1
     low, middle, high = ascending[[count // 20, count // 2, count - 1 - count // 20]].tolist()
     if high - low <= _NARROW * middle:
-        return (Spike(middle, count, 1.0, is_last=True),)
+        return (Spike(middle, round(count * each), 1.0, is_last=True),)
     spikes: list[Spike] = []
     while len(spikes) < 5:
         found = _highest(values, counts, resolution, count)
@@ -129,7 +134,7 @@ def spikes_of(ascending: NDArray[np.int64]) -> tuple[Spike, ...]:
         at = int(np.searchsorted(values, low)), int(np.searchsorted(values, high, side="right"))
         weighted = np.repeat(values[at[0] : at[1]], counts[at[0] : at[1]])
         beyond = count - int(np.searchsorted(ascending, high, side="right"))
-        spikes.append(Spike(int(np.median(weighted)), inside, inside / count, beyond <= 0.001 * count))
+        spikes.append(Spike(int(np.median(weighted)), round(inside * each), inside / count, beyond <= 0.001 * count))
         counts = counts.copy()
         counts[at[0] : at[1]] = 0
     return tuple(sorted(spikes, key=lambda spike: spike.at_ns))
@@ -167,4 +172,5 @@ def sampled(ascending: NDArray[np.int64], rows: int) -> NDArray[np.int64]:
     if count <= rows:
         return ascending
     places = ((2 * np.arange(rows, dtype=np.int64) + 1) * count) // (2 * rows)
-    return ascending[places]
+    kept: NDArray[np.int64] = ascending[places]
+    return kept

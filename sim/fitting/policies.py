@@ -97,9 +97,9 @@ def policy_of(log: Log, courses: Courses) -> FoundPolicy | None:
     )
 
 
-def _numbers(courses: Courses) -> NDArray[np.int64]:
+def _numbers(courses: Courses) -> NDArray[np.int32]:
     """Return the number of each attempt within its request, from 1, in the order of `courses.order`."""
-    numbers = np.arange(len(courses.order), dtype=np.int64)
+    numbers = np.arange(len(courses.order), dtype=np.int32)
     numbers -= np.repeat(courses.begins - 1, courses.attempts)
     return numbers
 
@@ -119,7 +119,7 @@ def _limit(courses: Courses, is_retried: NDArray[np.bool_], most: int) -> tuple[
     return limit, share_of(int((tries == limit).sum()), count)
 
 
-def _again(failed: NDArray[np.bool_], number: NDArray[np.int64]) -> tuple[tuple[Found, Found] | None, float]:
+def _again(failed: NDArray[np.bool_], number: NDArray[np.int32]) -> tuple[tuple[Found, Found] | None, float]:
     """Compare first and second attempts, and return the share of requests that fail for good if that explains it.
 
     With a share q that always fails, and others that fail with p, first attempts fail with x = q + (1 - q) p, and both
@@ -137,7 +137,7 @@ def _again(failed: NDArray[np.bool_], number: NDArray[np.int64]) -> tuple[tuple[
 
 
 def _delays(
-    log: Log, courses: Courses, number: NDArray[np.int64], later: NDArray[np.int64]
+    log: Log, courses: Courses, number: NDArray[np.int32], later: NDArray[np.int64]
 ) -> tuple[Delay | None, tuple[Gaps, ...], float]:
     if log.started_ns is None:
         return None, (), 0.0

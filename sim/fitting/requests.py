@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 class Courses:
     """Requests in order of their first starts; arrays have the shape (requests,) unless stated."""
 
-    order: NDArray[np.int64]
+    order: NDArray[np.int32]
     """The rows of the log, request by request, each in order of its attempts. Shape: (rows,)."""
-    begins: NDArray[np.int64]
+    begins: NDArray[np.int32]
     """Where each request begins in `order`."""
-    attempts: NDArray[np.int64]
+    attempts: NDArray[np.int32]
     started_ns: NDArray[np.int64] | None
     """None if the log has no times."""
     known_ns: NDArray[np.int64]
@@ -44,9 +44,9 @@ def courses_of(log: Log) -> Courses:
     failed = log.failed[log.status]
     if log.request is None:
         return Courses(
-            order=np.arange(log.count),
-            begins=np.arange(log.count),
-            attempts=np.ones(log.count, np.int64),
+            order=(rows := np.arange(log.count, dtype=np.int32)),
+            begins=rows,
+            attempts=np.broadcast_to(np.int32(1), (log.count,)),
             started_ns=log.started_ns,
             known_ns=log.latency_ns,
             succeeded=~failed,
@@ -54,13 +54,13 @@ def courses_of(log: Log) -> Courses:
         )
     order = _order(log)
     request = log.request[order]
-    begins = np.flatnonzero(np.append(True, request[1:] != request[:-1]))
+    begins = np.flatnonzero(np.append(True, request[1:] != request[:-1])).astype(np.int32)
     del request
-    attempts = np.diff(np.append(begins, log.count))
+    attempts = np.diff(begins, append=np.int32(log.count))
     lasts = begins + attempts - 1
     succeeded = np.logical_or.reduceat(~failed[order], begins)
-    started_ns = None if log.started_ns is None else log.started_ns[order[begins]]
     known_ns = _known_ns(log, order, begins, lasts, failed)
+    started_ns = None if log.started_ns is None else log.started_ns[order[begins]]
     is_open = np.zeros(len(begins), np.bool_)
     if log.started_ns is not None and len(order) > len(begins):
         # A retry may come as late as the longest wait that was seen, which is nearly all of them.
@@ -75,35 +75,40 @@ def courses_of(log: Log) -> Courses:
     return Courses(order, begins, attempts, started_ns, known_ns, succeeded, is_open)
 
 
-def _order(log: Log) -> NDArray[np.int64]:
+def _order(log: Log) -> NDArray[np.int32]:
     """Return the rows by the start of their request, its number, and the attempt."""
     if log.request is None or log.attempt is None:
-        return np.arange(log.count)
+        return np.arange(log.count, dtype=np.int32)
     # Numbers of requests are in order of their first rows, and rows are in order of their starts.
     key = log.request.astype(np.int64)
     key *= int(log.attempt.max()) + 1
     key += log.attempt
-    return np.argsort(key, kind="stable")
+    return np.argsort(key, kind="stable").astype(np.int32)
 
 
 def _known_ns(
     log: Log,
-    order: NDArray[np.int64],
-    begins: NDArray[np.int64],
-    lasts: NDArray[np.int64],
+    order: NDArray[np.int32],
+    begins: NDArray[np.int32],
+    lasts: NDArray[np.int32],
     failed: NDArray[np.bool_],
 ) -> NDArray[np.int64]:
     latency_ns = log.latency_ns[order]
     if log.started_ns is None:
         return np.where(begins == lasts, latency_ns[begins], NOT_KNOWN)
-    ends_ns = log.started_ns[order] + latency_ns
-    ends_ns[latency_ns < 0] = NOT_KNOWN
-    del latency_ns
+    is_known = latency_ns >= 0
+    ends_ns = latency_ns
+    ends_ns += log.started_ns[order]
+    ends_ns[~is_known] = NOT_KNOWN
     # The first success in the order of attempts is the end of a request; copies that overlap are rare in logs.
     good = ~failed[order]
-    where = np.where(good, np.arange(len(order)), len(order))
+    where = np.arange(len(order), dtype=np.int32)
+    where[~good] = len(order)
     first_good = np.minimum.reduceat(where, begins)
     del where, good
     end_ns = ends_ns[np.minimum(first_good, lasts)]
-    known: NDArray[np.int64] = np.where(end_ns < 0, NOT_KNOWN, end_ns - log.started_ns[order[begins]])
-    return known
+    del ends_ns
+    is_told = end_ns >= 0
+    end_ns -= log.started_ns[order[begins]]
+    end_ns[~is_told] = NOT_KNOWN
+    return end_ns

@@ -84,7 +84,7 @@ class Delay:
     """In words."""
 
 
-def gaps_of(values_ns: NDArray[np.int64], numbers: NDArray[np.int64]) -> tuple[Gaps, ...]:
+def gaps_of(values_ns: NDArray[np.int64], numbers: NDArray[np.int32]) -> tuple[Gaps, ...]:
     """Sort gaps by the number of their retry, from 1; shapes (retries,). Negative ones must be left out."""
     found = []
     for number in range(1, min(MOST_NUMBERS, int(numbers.max(initial=0))) + 1):

@@ -183,7 +183,7 @@ def _latency_chart(one: StatusLatencies) -> LineChart:
     closeness = "" if law is None else f"best law: {_law_text(law)}; at most {percent(law.distance)} off"
     spikes = tuple(Guide(float(spike.at_ns), f"{percent(spike.share)} end here") for spike in one.spikes[:2])
     return LineChart(
-        title=f"{one.status or '(blank)'}: {count_text(count)} calls",
+        title=f"{one.status or '(blank)'}: {count_text(one.calls)} calls",
         note=closeness,
         x=axis_of(times.tolist(), DURATION, "t", log=True),
         y=axis_of([float(longer.min()), 1.0], SHARE, "share of calls that take longer than t", log=True),
