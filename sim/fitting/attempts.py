@@ -2,68 +2,76 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SEEN_AGAIN: Final = 0.05
-"""With more rows than this share behind a success of their own request, a key does not name attempts of one request."""
+
+def by_request(key: NDArray[np.uint64], known: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Return rows in order of their keys, those of one key in order, and at which of these another key begins.
+
+    A row whose key is not `known` stands alone.
+    """
+    # Of ten million rows an array of int64 takes 80 MB: rows are numbered in int32, and what is used up is let go.
+    order = np.argsort(key, kind="stable").astype(np.int32)
+    ordered = key[order]
+    begins = np.ones(len(key), np.bool_)
+    begins[1:] = ordered[1:] != ordered[:-1]
+    alone = ~known[order]
+    begins |= alone
+    begins[1:] |= alone[:-1]
+    return order, begins
 
 
 def requests_of(
-    key: NDArray[np.uint64], known: NDArray[np.bool_], attempt: NDArray[np.int32] | None
+    order: NDArray[np.int32], begins: NDArray[np.bool_], attempt: NDArray[np.int32] | None
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], list[str]]:
-    """Return the number of each row's request, and of its attempt; rows are in order of their starts.
+    """Return the number of each row's request, and of its attempt, from what `by_request` found.
 
-    Requests count from 0 in order of their first rows, attempts from 1. A row whose key is not `known` is a request of
-    its own. `attempt` is what the log says, from 1, or None: then attempts count in order. If a key begins anew,
-    another request does: an attempt of number n continues the oldest request of its key that has come to n - 1.
-    Returns sentences about what is odd, too.
+    Requests count from 0 in order of their first rows, attempts from 1. `attempt` is what the log says of each row,
+    from 1, or None: then attempts count in order. If a key begins anew, another request does: an attempt of number n
+    continues the oldest request of its key that has come to n - 1. Returns sentences about what is odd, too.
     """
-    count = len(key)
+    count = len(order)
     if not count:
         return np.zeros(0, np.int32), np.zeros(0, np.int32), []
-    order = np.argsort(key, kind="stable")
-    begins = _begins(key[order], known[order])
-    starts = np.flatnonzero(begins)
-    group = (np.cumsum(begins) - 1).astype(np.int32)
+    group = np.cumsum(begins, dtype=np.int32)
+    group -= 1
     told: list[str] = []
     if attempt is None:
-        lengths = np.diff(np.append(starts, count))
-        nth = (np.arange(count, dtype=np.int64) - np.repeat(starts, lengths) + 1).astype(np.int32)
+        nth = np.arange(count, dtype=np.int32)
+        nth -= np.maximum.accumulate(np.where(begins, nth, np.int32(0)))
+        nth += 1
     else:
         nth = attempt[order]
-        by_attempt = np.lexsort((nth, group))
-        again = np.diff(group[by_attempt], prepend=-1) == 0
-        again &= np.diff(nth[by_attempt], prepend=-1) == 0
+        by_attempt = np.lexsort((nth, group)).astype(np.int32)
+        again = np.diff(group[by_attempt], prepend=np.int32(-1)) == 0
+        again &= np.diff(nth[by_attempt], prepend=np.int32(-1)) == 0
         odd = np.unique(group[by_attempt][again])
+        del by_attempt, again
         if len(odd):
-            group = _split(group, nth, starts, odd)
+            group = _split(group, nth, np.flatnonzero(begins), odd)
         least = np.full(int(group.max()) + 1, np.iinfo(np.int32).max, np.int32)
         np.minimum.at(least, group, nth)
         late = int(np.count_nonzero((least > 1) & (least < np.iinfo(np.int32).max)))
         if late:
             told.append(f"The log does not have the first attempt of {_count(late, 'request')}.")
-    # Requests are numbered by their first rows, in the order of rows.
-    request = np.empty(count, np.int32)
-    request[order] = group
-    numbered = np.empty(count, np.int32)
-    numbered[order] = nth
-    _, first, which = np.unique(request, return_index=True, return_inverse=True)
+        del least
+    # Requests are numbered by their first rows: of several rows written to one place the last one stays.
+    first = np.empty(int(group.max()) + 1, np.int32)
+    first[group[::-1]] = order[::-1]
     rank = np.empty(len(first), np.int32)
     rank[np.argsort(first, kind="stable")] = np.arange(len(first), dtype=np.int32)
-    return rank[which], numbered, told
-
-
-def _begins(key: NDArray[np.uint64], known: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Tell at which rows, in order of their keys, another key begins; rows without one stand alone."""
-    begins = np.append(True, key[1:] != key[:-1])  # a value of the array
-    begins |= ~known
-    begins[1:] |= ~known[:-1]
-    return begins
+    del first
+    numbered = np.empty(count, np.int32)
+    numbered[order] = nth
+    del nth
+    request = np.empty(count, np.int32)
+    request[order] = rank[group]
+    return request, numbered, told
 
 
 def _split(
@@ -90,14 +98,10 @@ def _split(
 
 def behind_success(request: NDArray[np.int32], succeeded: NDArray[np.bool_]) -> int:
     """Count the rows that come after a success of their own request; rows are in order of their starts."""
-    order = np.argsort(request, kind="stable")
-    one, good = request[order], succeeded[order]
-    if not len(one):
-        return 0
-    begins = np.append(True, one[1:] != one[:-1])
-    before: NDArray[np.int64] = np.cumsum(good) - good
-    base = np.maximum.accumulate(np.where(begins, before, 0))
-    return int(np.count_nonzero(before > base))
+    rows = np.flatnonzero(succeeded)[::-1].astype(np.int32)
+    first = np.full(int(request.max(initial=-1)) + 1, np.iinfo(np.int32).max, np.int32)
+    first[request[rows]] = rows
+    return int(np.count_nonzero(np.arange(len(request), dtype=np.int32) > first[request]))
 
 
 def _count(number: int, what: str) -> str:

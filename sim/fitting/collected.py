@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from sim.fitting.growing import Growing
 from sim.tabular.durations import BLANK, NOT_KNOWN, DurationCells
 from sim.tabular.errors import TableError, shown
 from sim.tabular.instants import NO_INSTANT, InstantCells
@@ -66,7 +67,7 @@ class Collected:
         self._status = None if roles.status is None else WordCells(roles.status)
         self._time = None if roles.time is None else InstantCells(roles.time, roles.time_unit)
         self._end = None if roles.end is None else InstantCells(roles.end, roles.time_unit)
-        self._parts: dict[str, list[NDArray[np.generic]]] = {}
+        self._parts: dict[str, Growing] = {}
         self._lines: list[tuple[int, Sequence[int] | NDArray[np.int64]]] = []
         self._kept: NDArray[np.intp] | None = None
         self._arrays: dict[str, NDArray[np.generic]] = {}
@@ -76,7 +77,7 @@ class Collected:
         lines, roles = block.lines, self._roles
 
         def keep(name: str, array: NDArray[np.generic]) -> None:
-            self._parts.setdefault(name, []).append(array)
+            self._parts.setdefault(name, Growing()).add(array)
 
         if self._latency is not None and roles.latency is not None:
             keep("latency", self._latency.read(block.cells[roles.latency], lines))
@@ -100,7 +101,7 @@ class Collected:
     def _array(self, name: str) -> NDArray[np.generic]:
         """Return a column as one array, the rows that are kept."""
         if name not in self._arrays:
-            self._arrays[name] = np.concatenate(self._parts.pop(name))
+            self._arrays[name] = self._parts.pop(name).whole()
             if self._kept is not None:
                 self._arrays[name] = self._arrays[name][self._kept]
         return self._arrays[name]
@@ -145,10 +146,6 @@ class Collected:
         """Whether no cell of the times is blank."""
         return self._time is None or not self._time.blank
 
-    def has_time(self) -> NDArray[np.bool_]:
-        """Return which rows have a time."""
-        return np.asarray(self._array("time") != NO_INSTANT)
-
     def latencies_ns(self) -> NDArray[np.int64]:
         """Return latencies, ends minus starts if no column has them. Raises TableError if one is negative."""
         if self._latency is not None:
@@ -163,10 +160,10 @@ class Collected:
         return found_ns
 
     def starts_ns(self, latency_ns: NDArray[np.int64], told: list[str]) -> NDArray[np.int64] | None:
-        """Return when calls started, in any zero; None if the log has no times."""
+        """Return when calls started, in any zero, `NO_INSTANT` if that is blank; None if the log has no times."""
         if self._time is None:
             return None
-        found_ns = np.array(self._array("time"), np.int64)
+        found_ns = self._taken("time", None).astype(np.int64, copy=False)
         if self._time.guessed_unit is not None:
             told.append(f"{self._time.column!r} counts {self._time.guessed_unit} since 1970, by its size.")
         elif self._time.since_1970 is False:
@@ -175,8 +172,8 @@ class Collected:
             told.append(f"{self._time.column!r} has no time zone; it is read as if no clock was changed meanwhile.")
         if self._roles.time_is == "end":
             blank = latency_ns == NOT_KNOWN
-            has_time = found_ns != NO_INSTANT
-            found_ns[~blank & has_time] -= latency_ns[~blank & has_time]
+            both = ~blank & (found_ns != NO_INSTANT)
+            found_ns[both] -= latency_ns[both]
             if blank.any():
                 told.append("Calls without a latency are taken to start at their end.")
         return found_ns

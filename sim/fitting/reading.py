@@ -10,7 +10,7 @@ import numpy as np
 
 from sim.fitting import spans
 from sim.fitting.asked import Asked
-from sim.fitting.attempts import behind_success, requests_of
+from sim.fitting.attempts import behind_success, by_request, requests_of
 from sim.fitting.collected import Collected
 from sim.fitting.json_rows import JsonRows, looks_like_json
 from sim.fitting.log import NOT_KNOWN, Log
@@ -22,6 +22,7 @@ from sim.scenario.mistakes.problems import Problem, ScenarioError
 from sim.tabular.blocks import missing_column
 from sim.tabular.delimited import Delimited
 from sim.tabular.errors import TableError
+from sim.tabular.instants import NO_INSTANT
 from sim.tabular.opened import PARQUET, Opened
 from sim.tabular.parquet import Parquet
 from sim.tabular.words import Words
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 FEWEST: Final = 2
 """Calls that a log must have."""
 MOST_ROUTES: Final = 5
+SEEN_AGAIN: Final = 0.05
+"""With more rows than this share behind a success of their own request, a key does not name attempts of one request."""
 
 
 def read_log(path: str | Path, asked: Asked | None = None) -> Log:
@@ -187,7 +190,7 @@ def _log(collected: Collected, roles: Roles, asked: Asked, *, source: str, told:
     latency_ns = collected.latencies_ns()
     started_ns = collected.starts_ns(latency_ns, told)
     if started_ns is not None and not collected.all_have_times:
-        has_time = collected.has_time()
+        has_time = started_ns != NO_INSTANT
         told.append(f"{_rows(int(np.count_nonzero(~has_time)))} without a time left out.")
         collected.keep(has_time)
         latency_ns, started_ns = latency_ns[has_time], started_ns[has_time]
@@ -233,15 +236,19 @@ def _requests(
 ) -> tuple[NDArray[np.int32] | None, NDArray[np.int32] | None, bool]:
     if roles.key is None:
         return None, None, False
+    attempts_told = roles.attempt is not None
     key, known, numbers = collected.keys(order, told)
-    request, attempt, sentences = requests_of(key, known, numbers)
+    by_key, begins = by_request(key, known)
+    del key, known
+    request, attempt, sentences = requests_of(by_key, begins, numbers)
+    del by_key, begins, numbers
     requests = int(request.max()) + 1
     name = "the trace, its parent span and its target" if roles.key == spans.KEY else repr(roles.key)
     if roles.key_guessed and requests == len(request):
         told.append(f"Each row has a key of its own in {name}: rows are calls, none is a retry.")
         return None, None, False
     late = behind_success(request, succeeded)
-    if roles.key_guessed and numbers is None and late > 0.05 * len(request):
+    if roles.key_guessed and not attempts_told and late > SEEN_AGAIN * len(request):
         told.append(
             f"{name} is not taken for the key of requests: {late:,} rows come after a success with the same value. "
             "Say --key if their rows are attempts of one request all the same."
@@ -250,7 +257,8 @@ def _requests(
     told.append(f"Rows are attempts of {requests:,} requests, told apart by {name}.")
     if late:
         told.append(f"{_rows(late)} after a success of the same request.")
-    return request, attempt, bool(told + sentences)
+    told += sentences
+    return request, attempt, True
 
 
 def _rows(number: int) -> str:

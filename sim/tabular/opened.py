@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self, cast
 
 from sim.tabular.errors import TableError
 
@@ -50,7 +50,7 @@ class Opened:
         self.head = self._read(BLOCK_BYTES)
         if self.head.startswith(_GZIP):
             packed: Any = _Chained(self.head, self._raw)
-            self._stream = gzip.GzipFile(fileobj=packed, mode="rb")
+            self._stream = cast("BinaryIO", gzip.GzipFile(fileobj=packed, mode="rb"))
             self.head = self._read(BLOCK_BYTES)
         if what := next((what for magic, what in _OTHERS.items() if self.head.startswith(magic)), None):
             raise TableError(f"the file is {what}")
@@ -74,6 +74,16 @@ class Opened:
             if size > at_most:
                 raise TableError(f"it has more than {at_most >> 20} MiB, which is too much to read as a whole")
         return b"".join(parts)
+
+    def text(self, at_most: int) -> str:
+        """Return the whole text. Raises TableError if it has more than so many characters, or is no text."""
+        parts, size = [], 0
+        for part in self.texts():
+            parts.append(part)
+            size += len(part)
+            if size > at_most:
+                raise TableError(f"it has more than {at_most >> 20} MiB when it is unpacked")
+        return "".join(parts)
 
     def texts(self) -> Iterator[str]:
         """Yield blocks of whole lines, decoded. Raises TableError with the line for bytes that are no text."""

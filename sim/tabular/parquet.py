@@ -24,8 +24,8 @@ class Parquet:
 
     def __init__(self, source: Path | bytes) -> None:
         try:
-            import pyarrow as pa  # type: ignore[import-untyped]
-            import pyarrow.parquet as pq  # type: ignore[import-untyped]
+            import pyarrow as pa  # type: ignore[import-untyped,import-not-found,unused-ignore]  # optional
+            import pyarrow.parquet as pq  # type: ignore[import-untyped,import-not-found,unused-ignore]  # optional
         except ImportError:
             raise TableError("to read Parquet, install pyarrow: pip install 'retrysim[data]'") from None
         try:
