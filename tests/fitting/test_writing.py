@@ -125,15 +125,15 @@ def test_any_words_of_statuses_are_kinds(tmp_path: Path) -> None:
     assert len(set(kinds_of(fitted).values())) == len(AWKWARD)
 
 
-def test_more_kinds_than_a_scenario_can_have_go_together(tmp_path: Path) -> None:
-    count = 3000
+def test_the_rarest_of_many_kinds_go_together(tmp_path: Path) -> None:
+    count = 800
     rng = np.random.default_rng(4)
-    statuses = ("200", *(f"e{number}" for number in range(150)))
-    log = log_of(rng.lognormal(18, 0.5, count), rng.integers(0, 151, count), statuses=statuses)
+    statuses = ("200", *(f"e{number}" for number in range(40)))
+    log = log_of(rng.lognormal(18, 0.5, count), rng.integers(0, 41, count), statuses=statuses)
     scenario = written(fit_log(log), tmp_path)
     fails = scenario.action.outcomes.fails
-    assert len(fails) == 100
-    assert sum(one.share for one in fails) == pytest.approx(150 / 151, abs=0.02)
+    assert len(fails) == 20
+    assert sum(one.share for one in fails) == pytest.approx(40 / 41, abs=0.02)
 
 
 def test_several_statuses_of_success_have_one_law(tmp_path: Path) -> None:
