@@ -23,7 +23,6 @@ from sim.stories.lines import WIDTH, timeline_lines
 if TYPE_CHECKING:
     from sim.history.records import Requests
     from sim.history.repeats import Unrepeated
-    from sim.scenario.schema import Scenario
 
 
 @dataclass(frozen=True, slots=True)
