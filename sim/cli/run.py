@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sim.api.check import Checked, check
 from sim.cli.errors import results_errors, scenario_errors
 from sim.cli.exit_codes import BROKEN, OF_RULING
 from sim.cli.files import refuse_unwritable, saving
@@ -21,15 +20,14 @@ from sim.cli.scenario_options import Source, scenario_options
 from sim.cli.source_file import FILE as SOURCE_FILE
 from sim.cli.source_file import claimed
 from sim.cli.terminal import Printer
-from sim.contracts.catalogue import INVARIANTS
 from sim.experiment.engines import TABLES, VECTOR, EngineRefused
 from sim.experiment.executors import Workers
 from sim.experiment.plan import Plan, plan, refuse_course
 from sim.experiment.progress import ProgressCounter
 from sim.explorer.play import located
 from sim.pictures.data.caption import caption_text
-from sim.pictures.over_time import OVER_TIME_PICTURES, save_over_time
-from sim.pictures.run_pictures import SWEEP_PICTURES, save_figures, save_sweep
+from sim.pictures.data.over_time import OVER_TIME_PICTURES
+from sim.pictures.data.run import SWEEP_PICTURES
 from sim.results.checksum import SUFFIX
 from sim.results.folder import is_stale
 from sim.results.result import TIMELINE
@@ -39,6 +37,7 @@ from sim.scenario.identity import digest
 from sim.scenario.mistakes.problems import ScenarioError
 
 if TYPE_CHECKING:
+    from sim.api.check import Checked
     from sim.experiment.engines import Asked
     from sim.results.folder import RunFolder
     from sim.results.result import Result
@@ -180,6 +179,9 @@ def _check(scenario: Scenario, path: Path, options: RunOptions) -> tuple[tuple[s
         raise click.UsageError(reason)
     with results_errors():
         stale = is_stale(path, scenario, digest(scenario))
+    from sim.api.check import check  # with all that is checked, which takes its time
+    from sim.contracts.catalogue import INVARIANTS
+
     with progress_bar() as progress:
         checked = check(scenario, invariants=INVARIANTS if options.checks_all else (), progress=progress)
     return (*RESULT_FILES, *MADE_OF_RESULTS) if stale else MADE_OF_RESULTS, checked
@@ -195,6 +197,9 @@ def _save(
         (beside / "summary.json").write_text(result.summary_json(), encoding="utf-8")
         result.write_timeline(beside / TIMELINE)
         if pictures:
+            from sim.pictures.over_time import save_over_time  # with Matplotlib, which takes its time
+            from sim.pictures.run_pictures import save_figures, save_sweep
+
             scenario = result.scenario
             caption = caption_text(
                 scenario.name, scenario.seed, result.requests_each, result.digest, result.replications

@@ -95,7 +95,11 @@ class Sample:
     @classmethod
     def of(cls, values: NDArray[np.int64]) -> Self:
         """Sort values, shape (n,); `NEVER` (-1) stands for an infinite one."""
-        ascending = np.sort(values)
+        return cls.of_ascending(np.sort(values))
+
+    @classmethod
+    def of_ascending(cls, ascending: NDArray[np.int64]) -> Self:
+        """Take values that are sorted already, shape (n,); `NEVER` (-1) stands for an infinite one."""
         infinite = int(np.searchsorted(ascending, NEVER, side="right"))
         return cls(ascending[infinite:], infinite)
 

@@ -167,13 +167,14 @@ _TIMES: Mapping[str, Quantity] = {
     "detection_lag": _detection_lag,
     **{f"time_to_known.{outcome.name}": _time_to_known_of(outcome) for outcome in SETTLED_OUTCOMES},
 }
-_COUNTS = ("attempts", "polls", "mutations", "actions")
+COUNTED = ("attempts", "polls", "mutations", "actions")
+"""Quantities that are columns of counts."""
 
 QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
     {
         **_TIMES,
         **{outcome.name: _ended_as(outcome) for outcome in RATED_OUTCOMES},
-        **{name: _column(name) for name in _COUNTS},
+        **{name: _column(name) for name in COUNTED},
         "duplicates": _duplicates,
         "is_duplicated": _is_duplicated,
         "action_time": _column("action_ns"),

@@ -38,10 +38,11 @@ from sim.world.services.options import FrontOptions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FORMAT: Final = "3"
+FORMAT: Final = "4"
 """Of results files; grows if an older retrysim cannot read them any more."""
-READ: Final = ("1", "2", FORMAT)
-"""The formats that can be read; in 1 no duplicate is charged to `repeated`, before 3 there are no callers."""
+READ: Final = ("1", "2", "3", FORMAT)
+"""The formats that can be read; in 1 no duplicate is charged to `repeated`, before 3 there are no callers, before 4
+parts are `.npz` files."""
 _COLUMNS: Final[dict[str, type[Column]]] = {"empirical": Empirical, "file": Recorded}
 
 Row = tuple[Any, ...]
