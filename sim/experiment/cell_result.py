@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from sim.experiment.known import known_of
 from sim.experiment.parts import part_to_keep, requests_in
 from sim.experiment.triggers import triggers_of
@@ -97,11 +95,8 @@ class CellResult:
     def _examples(self) -> Examples:
         if isinstance(self.part, Tally):
             return self.part.examples
-        count = np.int64(self.cell.scenario.requests.count)
-        return reduce(
-            Examples.merge,
-            (Examples.of(piece, piece.replication * count + piece.number) for piece in self.part.pieces()),
-        )
+        count = self.cell.scenario.requests.count
+        return reduce(Examples.merge, (Examples.of(piece, count) for piece in self.part.pieces()))
 
     def summary(self) -> dict[str, Any]:
         """Return the cell's part of `summary.json`."""

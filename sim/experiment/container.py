@@ -48,8 +48,7 @@ def write(columns: Mapping[str, Packed]) -> bytes:
     for column in columns.values():
         for array in column.arrays:
             stored = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-            pieces.append(memoryview(stored.reshape(-1)).cast("B") if stored.size else b"")
-            pieces.append(bytes(-stored.nbytes % _ALIGNED))
+            pieces += stored.reshape(-1).view(np.uint8).data, bytes(-stored.nbytes % _ALIGNED)
     checksum = 0
     for piece in pieces:
         checksum = zlib.crc32(piece, checksum)
@@ -126,9 +125,7 @@ def _of_entry(entry: Entry, member: Array | None) -> Packed:
         return Packed(np.dtype(entry["type"]), AS_IS, 0, 0, arrays)
     if entry["kind"] not in {CONSTANT, COUNTING, OFFSET}:
         raise WrongPacking("the manifest is wrong")
-    return Packed(
-        np.dtype(entry["type"]), entry["kind"], entry["rows"], entry["from"], arrays, entry.get("of", "")
-    )
+    return Packed(np.dtype(entry["type"]), entry["kind"], entry["rows"], entry["from"], arrays, entry.get("of", ""))
 
 
 def _check_of(columns: Mapping[str, Packed], name: str) -> None:

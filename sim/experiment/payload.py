@@ -8,7 +8,7 @@ has the layout of the bytes.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from sim.experiment.container import MANIFEST, BadPayload
 from sim.experiment.parts import SimulatedPart
 from sim.history.packed import DUPLICATES, TYPES, PackedRequests
 from sim.history.packing import AS_IS, CONSTANT, Packed, pack, unpack
-from sim.history.records import COLUMNS, Requests
+from sim.history.records import COLUMNS
 from sim.history.repeats import Unrepeated
 from sim.history.traffic import CALL_COLUMNS, CAPACITY_COLUMNS, Calls, Capacities, Traffic
 from sim.history.vocabulary import Cause
@@ -103,7 +103,9 @@ def _traffic(columns: dict[str, Packed]) -> Traffic:
         for name in names:
             del columns[f"{prefix}{name}"]
         if (
-            any(one.ndim != 1 or one.dtype != np.dtype(dtype) for one, dtype in zip(values, names.values(), strict=True))
+            any(
+                one.ndim != 1 or one.dtype != np.dtype(dtype) for one, dtype in zip(values, names.values(), strict=True)
+            )
             or len({len(one) for one in values}) > 1
         ):
             raise BadPayload("these are not the columns of calls")
@@ -171,7 +173,9 @@ def _packed(arrays: Mapping[str, Array], relatives: Mapping[str, str]) -> dict[s
     for name, values in arrays.items():
         if values.dtype.hasobject or name == MANIFEST:
             raise TypeError(f"'{name}' is no array of numbers that can be stored")
-    return {name: pack(values, of, arrays.get(of)) for name, values in arrays.items() for of in (relatives.get(name, ""),)}
+    return {
+        name: pack(values, of, arrays.get(of)) for name, values in arrays.items() for of in (relatives.get(name, ""),)
+    }
 
 
 def _unpacked(columns: Mapping[str, Packed], name: str) -> Array:

@@ -7,15 +7,17 @@ stay packed, measurements go over them part by part (`pieces`), and a column is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sim.history import packing
 from sim.history.packing import Packed
 from sim.history.records import COLUMNS, FLAT_COLUMNS, Requests, counts_of
 from sim.history.vocabulary import Cause
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 DUPLICATES: Final[tuple[str, ...]] = tuple(f"duplicates.{cause.name}" for cause in Cause)
 """The columns that `duplicates` is packed in, one for each cause."""
@@ -128,7 +130,7 @@ class PackedRequests(Requests):
 
     def _duplicates(self) -> NDArray[Any]:
         columns = [self._column(name) for name in DUPLICATES]
-        if all(not column.strides[0] and column[0] == columns[0][0] for column in columns):
+        if self._rows and all(not column.strides[0] and column[0] == columns[0][0] for column in columns):
             return np.broadcast_to(columns[0][:1, np.newaxis], (self._rows, len(Cause)))
         return np.stack(columns, axis=1)
 

@@ -106,7 +106,7 @@ def _smallest(values: Array, low: int, high: int) -> tuple[int, Array, int, NDAr
     offsets = _offsets(values, low)
     found, least = (low, offsets, width, None), rows * width
     # Differences are often 0, or not far above it, but for those from a moment that never came.
-    for base in (low, 0) if low < 0 < high else (low,):
+    for base in (low, 0) if low < 0 <= high else (low,):
         offsets = offsets if base == low else _offsets(values, base)
         for narrower in (4, 2, 1, 0):
             if narrower >= (width if base == low else size):
@@ -200,14 +200,15 @@ def counts(packed: Packed, column: Callable[[str], Packed]) -> dict[int, int] | 
     if kind != OFFSET or arrays[0].dtype != np.uint8:
         return None
     most = int(arrays[0].max())
-    if most < _MOST_COMPARED:
-        times = [int(np.count_nonzero(arrays[0] == number)) for number in range(most + 1)]
-    else:
-        times = np.bincount(arrays[0]).tolist()
-    return {base + number: count for number, count in enumerate(times) if count}
+    each = (
+        [int(np.count_nonzero(arrays[0] == number)) for number in range(most + 1)]
+        if most < _MOST_COMPARED
+        else np.bincount(arrays[0]).tolist()
+    )
+    return {base + number: count for number, count in enumerate(each) if count}
 
 
-def check(packed: Packed) -> None:
+def check(packed: Packed) -> None:  # noqa: C901  # one question after the other
     """Raise WrongPacking if a column cannot be unpacked, whatever its arrays hold."""
     dtype, kind, rows, base, arrays, _ = packed
     if kind == AS_IS:
@@ -229,7 +230,12 @@ def check(packed: Packed) -> None:
         raise WrongPacking("an array is of another shape")
     if patches:
         places, values = patches
-        if places.dtype != _place_type(rows) or places.ndim != 1 or values.dtype != dtype or values.shape != places.shape:
+        if (
+            places.dtype != _place_type(rows)
+            or places.ndim != 1
+            or values.dtype != dtype
+            or values.shape != places.shape
+        ):
             raise WrongPacking("an array is of another shape")
         if len(places) and int(places.max()) >= rows:
             raise WrongPacking("a place is beyond the rows")

@@ -10,10 +10,10 @@ import numpy as np
 
 from sim.history.records import counts_of
 from sim.history.vocabulary import Outcome
-from sim.measure.estimates import Sample
+from sim.measure.estimates import Sample, Unsorted
 from sim.measure.histograms import Histogram
 from sim.measure.paths import rows_of
-from sim.measure.quantities import COUNTED, RATED_OUTCOMES, SETTLED_OUTCOMES, columns_of
+from sim.measure.quantities import COUNTED, METRICS, RATED_OUTCOMES, SETTLED_OUTCOMES, Statistic, columns_of
 from sim.measure.tally import TIMES, WITHIN
 
 if TYPE_CHECKING:
@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     from sim.measure.tally import Tally
 
 
+WITH_QUANTILES: Final = frozenset(
+    metric.quantity for metric in METRICS.values() if metric.statistic is Statistic.quantile
+)
+"""Quantities that are asked for values of any rank; of others only the ends are asked for, as a rule."""
 RATED: Final = {outcome.name: outcome for outcome in RATED_OUTCOMES}
 """Quantities that tell whether a request ended in one way."""
-NOT_CANCELED: Final = {
-    f"time_to_known.{outcome.name}": outcome for outcome in SETTLED_OUTCOMES if outcome != Outcome.canceled
-}
+OUTCOMES_OF_TIMES: Final = {f"time_to_known.{outcome.name}": outcome for outcome in SETTLED_OUTCOMES}
 """Times of the requests of one outcome, which may be all that `time_to_known` counts."""
 
 
@@ -86,7 +88,7 @@ class Records:
         self._requests = requests
         self._named = named
         self._shared = shared
-        self._times: dict[str, Sample] = {}
+        self._times: dict[str, Sample | Unsorted] = {}
         """Of an isolated world, by quantity."""
 
     def __len__(self) -> int:
@@ -138,11 +140,13 @@ class Records:
             return [Sample.of(values), *(Sample.of(part) for part in np.split(values, starts))]
         if quantity not in TIMES:
             return [self._histogram(quantity)]
-        outcome = NOT_CANCELED.get(quantity)
-        if outcome is not None and self._ended.get(outcome, 0) + self._ended.get(Outcome.canceled, 0) == len(self):
+        outcome = OUTCOMES_OF_TIMES.get(quantity, Outcome.canceled)
+        if outcome != Outcome.canceled and self._ended.get(outcome, 0) + self._ended.get(Outcome.canceled, 0) == len(
+            self
+        ):
             quantity = "time_to_known"  # all requests that count ended in this way
         if quantity not in self._times:
-            self._times[quantity] = self._sorted(quantity)
+            self._times[quantity] = self._values(quantity)
         return [self._times[quantity]]
 
     @cached_property
@@ -150,9 +154,12 @@ class Records:
         """How many requests ended in each way, by the number of the outcome; only those that occur."""
         return self._requests.counts("outcome")
 
-    def _sorted(self, quantity: str) -> Sample:
+    def _values(self, quantity: str) -> Sample | Unsorted:
         """Return the values of a time."""
-        values_ns = np.empty(len(self), dtype=np.int64)
+        outcome = OUTCOMES_OF_TIMES.get(quantity)
+        values_ns = np.empty(len(self) if outcome is None else self._ended.get(outcome, 0), dtype=np.int64)
+        if not len(values_ns):
+            return Sample.of_ascending(values_ns)
         at = 0
         for piece in self._requests.pieces():
             found_ns, counted = columns_of(quantity, piece, self._named.deadlines_ns)
@@ -160,7 +167,9 @@ class Records:
                 found_ns = found_ns[counted]
             values_ns[at : at + len(found_ns)] = found_ns
             at += len(found_ns)
-        values_ns = values_ns[:at] if 2 * at > len(values_ns) else values_ns[:at].copy()
+        values_ns = values_ns[:at]
+        if quantity not in WITH_QUANTILES:
+            return Unsorted(values_ns)
         values_ns.sort()
         return Sample.of_ascending(values_ns)
 

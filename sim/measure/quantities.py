@@ -100,7 +100,10 @@ Deadlines = Sequence[int | None]
 
 
 def _since_submitted(requests: Requests, moment_ns: NDArray[np.int64]) -> NDArray[np.int64]:
-    since_ns: NDArray[np.int64] = moment_ns - requests.submitted_ns
+    submitted_ns = requests.submitted_ns
+    if not submitted_ns.strides[0] and not submitted_ns[:1].any():  # all at 0, which is kept once
+        return moment_ns
+    since_ns: NDArray[np.int64] = moment_ns - submitted_ns
     since_ns[moment_ns == NEVER] = NEVER
     return since_ns
 
@@ -141,6 +144,8 @@ def _column(name: str) -> Quantity:
 
 def _duplicates(requests: Requests) -> Columns:
     totals = np.zeros(len(requests), dtype=np.int64)
+    if not any(requests.duplicates.strides) and not requests.duplicates[:1].any():  # one value, kept once
+        return totals, None
     for column in requests.duplicates.T:  # ten times as fast as a sum along the short axis
         totals += column
     return totals, None
