@@ -19,7 +19,7 @@ from sim.scenario.load import parse
 
 WORLDS = {
     "polled": "{retrier: helpers, action: {latency: {lognormal: {median: 120ms, p99: 900ms}}, outcomes: {fail: 0.3}}}",
-    "canceled": "{retrier: helpers, cancel: {share: 0.2, after: {constant: 80ms}}, action: {outcomes: {ack_lost: 0.2}}}",
+    "canceled": "{retrier: helpers, cancel: {share: 0.2, after: {constant: 80ms}}, action: {outcomes: {fail: 0.2}}}",
     "all canceled": "{retrier: helpers, cancel: {share: 1, after: {constant: 0ms}}}",
     "given up": "{retrier: {kind: helpers, max_failures: 1}, action: {outcomes: {fail: 0.5}}}",
     "never": "{retrier: helpers, action: {outcomes: {hang: 1}}}",
