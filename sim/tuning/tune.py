@@ -71,11 +71,11 @@ if TYPE_CHECKING:
 def tune(scenario: Source, *, cell: str | None = None, engine: Asked = AUTO, progress: Progress | None = None) -> Tuned:
     """Search the parameters that a scenario's `tune` block names, starting from one of its cells.
 
-    `scenario` is as `run` takes it. `cell` is the id or the name of that cell; it need not be named if there is only one. `engine` is the one that
-    simulates, by default the fastest that can simulate all candidates. `progress` is called now and then with the
-    progress of the search. Raises `sim.scenario.cells.NotInScenario` if there is no such cell, and ScenarioError if
-    there is no `tune` block, if there are several cells and none is named, if waits are searched but nothing in the
-    scenario rewards waiting, or if the work is estimated above its limits.
+    `scenario` is as `run` takes it. `cell` is the id or the name of that cell; it need not be named if there is only
+    one. `engine` is the one that simulates, by default the fastest that can simulate all candidates. `progress` is
+    called now and then with the progress of the search. Raises `sim.scenario.cells.NotInScenario` if there is no such
+    cell, and ScenarioError if there is no `tune` block, if there are several cells and none is named, if waits are
+    searched but nothing in the scenario rewards waiting, or if the work is estimated above its limits.
     """
     scenario = as_scenario(scenario)
     refuse_course(scenario)
