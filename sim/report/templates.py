@@ -32,6 +32,11 @@ def safe(html: Html) -> Any:
     return Markup(html)  # noqa: S704  # the type says that its texts are escaped
 
 
+def require() -> None:
+    """Raise NoJinja if pages cannot be made."""
+    _environment()
+
+
 @cache
 def asset(name: str) -> str:
     """Return the text of an asset, such as `page.js`."""
