@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sim.report import templates
 from sim.report.charts.looks import swatch
 from sim.report.charts.markup import Html, element, html_of
 from sim.report.live import sections
@@ -27,7 +26,7 @@ from sim.report.live.saved import AlreadyThere, save
 from sim.report.live.stages import Stages
 from sim.report.live.worker import Job, Worker
 from sim.report.page import Section, Switch, page
-from sim.report.templates import asset
+from sim.report.templates import asset, environment
 from sim.scenario.cells import cells
 from sim.scenario.mistakes.problems import ScenarioError
 
@@ -93,7 +92,7 @@ class Live:
 
         Raises ScenarioError for a run that never ends, and NoJinja.
         """
-        templates.require()
+        environment()
         self._stages.prepare(self.opened.scenario)
         self._warming = Job(lambda _, check: self.warm_up(check), lambda _: None, lambda: None)
         self._worker.add(self._warming)
