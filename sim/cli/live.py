@@ -29,6 +29,7 @@ from sim.scenario.mistakes.problems import ScenarioError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import FrameType
 
     from sim.scenario.schema import Scenario
 
@@ -73,7 +74,7 @@ def _live(source: Source) -> Live:
     opened = Opened(Path(source.path), lambda changes: _load(source, changes), lambda changes: _line(source, changes))
     live = Live(opened, None if source.requests is not None else MOST_REQUESTS, said)
     try:
-        live.warm_up()
+        live.start()
     except ScenarioError as error:
         raise located(error, source.path) from None
     except NoJinja as error:
@@ -126,6 +127,14 @@ def _serve(live: Live, listening: socket.socket, *, opens: bool) -> None:
         from uvicorn import Config, Server
     except ImportError:
         raise NoServer from None
+
+    class Ending(Server):
+        """A server that calls its work off as soon as it is told to end."""
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            live.end()
+            super().handle_exit(sig, frame)
+
     config = Config(
         app,
         loop="asyncio",
@@ -145,7 +154,7 @@ def _serve(live: Live, listening: socket.socket, *, opens: bool) -> None:
     # All that is imported by now stays: the garbage collector need not look at it again, which would take 50 ms.
     gc.collect()
     gc.freeze()
-    Server(config).run(sockets=[listening])
+    Ending(config).run(sockets=[listening])
     raise KeyboardInterrupt
 
 

@@ -100,12 +100,12 @@ def test_a_scenario_that_cannot_run_is_told_with_its_place(run: Run, scenario: P
 
 @pytest.mark.parametrize("package", ["starlette.applications", "uvicorn", "jinja2"])
 def test_a_missing_package_is_told_with_its_extra(run: Run, monkeypatch: pytest.MonkeyPatch, package: str) -> None:
-    from sim.report.templates import _environment
+    from sim.report.templates import environment
 
-    _environment.cache_clear()
+    environment.cache_clear()
     monkeypatch.setitem(sys.modules, package, None)
     found = run("live", "small.yaml", "--no-open")
-    _environment.cache_clear()
+    environment.cache_clear()
     assert found.exit_code == 2
     assert "pip install 'retrysim[live]'" in found.stderr
 

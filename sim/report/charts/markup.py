@@ -8,7 +8,6 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 Html = NewType("Html", str)
 """HTML in which every text that came from outside is escaped."""
-
 _FORBIDDEN: Final = re.compile(r"[\x00-\x08\x0b-\x1f]")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from sim.report.charts.markup import Html, add, element, html_of
@@ -119,7 +120,7 @@ def _add_ends(root: Element, opened: Opened) -> None:
     add(line, "button", "Copy", type="button", class_="copy")
     form = add(ends, "div", class_="save")
     add(form, "label", f"Save as a new scenario in {opened.path.parent.resolve().name or '/'}/", for_="save-name")
-    stem = opened.path.stem.lower()
+    stem = re.sub("[^a-z0-9._-]+", "-", opened.path.stem.lower()).lstrip("._-") or "scenario"
     add(
         form,
         "input",

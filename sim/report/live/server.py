@@ -26,7 +26,8 @@ from sim.report.live.saved import AlreadyThere, save
 from sim.report.live.stages import Stages
 from sim.report.live.worker import Job, Worker
 from sim.report.page import Section, Switch, page
-from sim.report.templates import asset
+from sim.report.templates import asset, environment
+from sim.scenario.cells import cells
 from sim.scenario.mistakes.problems import ScenarioError
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
     from sim.report.live.guard import App, Receive, Scope, Send
     from sim.report.live.opened import Opened
-    from sim.report.live.stages import Stage
     from sim.report.live.worker import Check, Tell
     from sim.results.result import Result
 
@@ -81,16 +81,48 @@ class Live:
         self.opened = opened
         self.said = said
         self._stages = Stages(most_requests)
-        self.worker = Worker()
-        self.warm: Stage | None = None
+        self._worker = Worker()
+        self._warming: Job | None = None
+        self._waited_for: list[Job] = []
+        self.warm: list[tuple[str, Html]] | None = None
+        """The sections as written; None until they are simulated."""
 
-    def warm_up(self) -> Stage:
-        """Simulate and draw the first stage as written, so that the first change finds everything imported."""
-        stage = next(iter(self._stages.of(self.opened.scenario)))
-        for _ in sections.bodies(stage, stage.result):
-            pass
-        self.warm = stage
-        return stage
+    def start(self) -> None:
+        """Begin to simulate and draw the first stage as written, so that the first change finds everything imported.
+
+        Raises ScenarioError for a run that never ends, and NoJinja.
+        """
+        environment()
+        self._stages.prepare(self.opened.scenario)
+        self._warming = Job(lambda _, check: self.warm_up(check), lambda _: None, lambda: None)
+        self._worker.add(self._warming)
+
+    def warm_up(self, check: Check = lambda: None) -> None:
+        """Simulate and draw the first stage as written."""
+        with suppress(Exception):  # if it fails, the page asks for the same and tells
+            stage = next(iter(self._stages.of(self.opened.scenario, lambda _: check())))
+            self.warm = list(sections.bodies(stage, None))
+
+    def add(self, job: Job) -> None:
+        """Have a page's job done; it is more urgent than to warm up."""
+        if self._warming is not None:
+            self._warming.call_off()
+        self._waited_for.append(job)
+        self._worker.add(job)
+
+    def leave(self, job: Job) -> None:
+        """Forget a job for which nothing waits any more."""
+        job.call_off()
+        if job in self._waited_for:
+            self._waited_for.remove(job)
+
+    def end(self) -> None:
+        """Call all jobs off and end their answers, so that the server can end at once; a signal handler may do this."""
+        if self._warming is not None:
+            self._warming.call_off()
+        for job in self._waited_for:
+            job.call_off()
+            job.end()
 
     def play(self, asked: Play, tell: Tell, check: Check) -> None:
         """Tell all that comes of the numbers: mistakes, or the sections of each stage."""
@@ -135,13 +167,12 @@ class Live:
         return None
 
     def page(self) -> str:
-        """Return the page, with what the first stage has come to."""
+        """Return the page, with what the first stage has come to if it is simulated by now."""
         scenario = self.opened.scenario
-        warm = self.warm_up() if self.warm is None else self.warm
         marker = html_of(element("div", class_="live"))
         parts = [Section("question", "Question", html_of(element("p", scenario.why)))] if scenario.why else []
         status = '<p class="status" role="status"></p>'
-        for key, body in sections.bodies(warm, None):
+        for key, body in self.warm or [(key, Html("")) for key in sections.ids_of(scenario)]:
             holder = Html(f'{status}<div data-section="{key}">{body}</div>')
             parts.append(Section(key, sections.TITLES[key], holder, is_wide=True))
             status = ""
@@ -150,7 +181,7 @@ class Live:
             parts,
             kind="live",
             lead=Html(marker + panel(self.opened)),
-            switches=[Switch(str(at), cell.name, swatch(at)) for at, cell in enumerate(warm.result.reported)],
+            switches=[Switch(str(at), cell.name, swatch(at)) for at, cell in enumerate(cells(scenario))],
             scripts=[asset("live.js")],
             styles=[asset("live.css")],
             talks_to_its_server=True,
@@ -256,10 +287,10 @@ class _Stream:
                     "headers": [(b"content-type", b"application/x-ndjson; charset=utf-8")],
                 }
             )
-            self._live.worker.add(job)
+            self._live.add(job)
             await self._send_lines(lines, leaving, send)
         finally:
-            job.call_off()
+            self._live.leave(job)
             leaving.cancel()
 
     @staticmethod

@@ -42,8 +42,10 @@ FEWEST: Final = 20
 """Requests of a cell in the first stage at least."""
 GROWTH: Final = 5
 """A stage is so many times as large as the one before."""
-MOST_REMEMBERED: Final = 2_000_000
-"""Requests of cells that are remembered, in all: of a few hundred bytes each."""
+MOST_IN_ALL: Final = 1_000_000
+"""Requests of all cells of an isolated world that a page simulates at most, unless the command line asks for more."""
+MOST_REMEMBERED: Final = 1_000_000
+"""Requests of cells that are remembered, besides those that are shown: of one or two hundred bytes each."""
 
 
 MOST_PLANS: Final = 64
@@ -199,7 +201,13 @@ class Stages:
             in_file = scenario.replications
             return min(in_file, max(1, MOST_SHARED // (scenario.requests.count * cells_count))), in_file
         in_file = scenario.requests.count
-        return (in_file if self._most is None else min(in_file, self._most)), in_file
+        if self._most is None:
+            return in_file, in_file
+        return min(in_file, self._most, max(FEWEST, MOST_IN_ALL // cells_count)), in_file
+
+    def prepare(self, scenario: Scenario) -> None:
+        """Plan a scenario. Raises ScenarioError for a run that never ends."""
+        self._planned(scenario, [self._known_of(digest(cell.scenario), cell) for cell in cells(scenario)])
 
     @staticmethod
     def _first(scenario: Scenario, cells_count: int, engine: Engine) -> int:
