@@ -62,7 +62,7 @@ def bracketed(cells: list[str]) -> list[str]:
 
 
 def separator_of(lines: Sequence[str]) -> str:
-    """Return the separator that gives most rows the same number of cells, then the cleanest cells, then most of them."""
+    """Return the separator that gives rows of one length, then clean cells, then many of them."""
     best, most = ",", (0.0, 0, 0, 0)
     for rank, separator in enumerate(SEPARATORS):
         rows = rows_of(lines, separator)
