@@ -129,10 +129,10 @@ def test_a_disk_that_refuses_is_named(saved: Path, run: Run, monkeypatch: pytest
 def test_without_jinja_the_extra_is_named(saved: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     from sim.report import templates
 
-    templates._environment.cache_clear()
+    templates.environment.cache_clear()
     monkeypatch.setitem(__import__("sys").modules, "jinja2", None)
     failed = run("report", str(saved))
-    templates._environment.cache_clear()
+    templates.environment.cache_clear()
     assert failed.exit_code == 2
     assert "pip install 'retrysim[report]'" in failed.stderr
     assert not (saved / "report.html").exists()

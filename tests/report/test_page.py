@@ -76,7 +76,7 @@ def test_colors_of_both_themes_are_readable() -> None:
     """Contrast of text at least 4.5, of lines at least 3: WCAG 2.2, 1.4.3 and 1.4.11."""
     found = dict(re.findall(r"--([a-z0-9]+): light-dark\((#[0-9a-f]{6}, #[0-9a-f]{6})\)", asset("page.css")))
     colors = {name: text.split(", ") for name, text in found.items()}
-    least = {name: 4.5 for name in ("text", "quiet", "link", "good", "bad", "unsure")}
+    least = dict.fromkeys(("text", "quiet", "link", "good", "bad", "unsure"), 4.5)
     least |= {f"c{number}": 3.0 for number in range(7)} | {"focus": 3.0}
     for theme in (0, 1):
         for ground in ("page", "plate"):

@@ -218,7 +218,7 @@ def test_a_failure_leaves_neither_half_a_page_nor_a_temporary_file(
 
 
 def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CorruptResults, match="results.sqlite"):
+    with pytest.raises(CorruptResults, match=r"results\.sqlite"):
         write_report(tmp_path)
     assert list(tmp_path.iterdir()) == []
 

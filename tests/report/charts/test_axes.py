@@ -6,12 +6,13 @@ from hypothesis import strategies as st
 
 from sim.report.charts.axes import axis_of, linear_ticks, log_axis, log_ticks
 
+UNITS = st.sampled_from(["duration", "share", "count"])
 FINITE = st.just(0.0) | st.floats(1e-9, 1e18)
 
 
-@given(st.lists(FINITE, min_size=1), st.sampled_from(["duration", "share", "count"]), st.booleans(), st.booleans())
+@given(values=st.lists(FINITE, min_size=1), unit=UNITS, log=st.booleans(), from_zero=st.booleans())
 def test_every_value_has_a_place_on_its_axis_in_order(
-    values: list[float], unit: str, log: bool, from_zero: bool
+    values: list[float], unit: str, *, log: bool, from_zero: bool
 ) -> None:
     axis = axis_of([*values, math.inf], unit, "x", log=log, from_zero=from_zero)
     places = [axis.at(value) for value in sorted(values)]
@@ -20,8 +21,8 @@ def test_every_value_has_a_place_on_its_axis_in_order(
     assert axis.at(math.inf) > max(axis.at(value) for value in values) - 1e-9
 
 
-@given(st.lists(FINITE, min_size=1), st.sampled_from(["duration", "share", "count"]), st.booleans())
-def test_ticks_ascend_are_few_and_lie_on_the_axis(values: list[float], unit: str, log: bool) -> None:
+@given(values=st.lists(FINITE, min_size=1), unit=UNITS, log=st.booleans())
+def test_ticks_ascend_are_few_and_lie_on_the_axis(values: list[float], unit: str, *, log: bool) -> None:
     axis = axis_of(values, unit, "x", log=log)
     places = [value for value, _ in axis.ticks]
     assert places == sorted(set(places))
