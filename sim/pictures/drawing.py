@@ -59,6 +59,13 @@ def label(name: str, width: int = 34, lines: int = 3) -> str:
     A longer name loses its middle: the ends of a sweep's names tell most.
     """
     wrapped = textwrap.wrap(name, width, break_on_hyphens=False) or [name]
+    words = name.split()
+    for left_out in range(1, len(words) - 1):
+        if len(wrapped) <= lines:
+            break
+        first = (len(words) - left_out) // 2
+        short = " ".join([*words[:first], "...", *words[first + left_out :]])
+        wrapped = textwrap.wrap(short, width, break_on_hyphens=False)
     kept = width * lines
     while len(wrapped) > lines and kept > 8:
         kept -= 2

@@ -11,8 +11,10 @@ import textwrap
 from typing import TYPE_CHECKING, Final
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedFormatter
+from matplotlib.ticker import FixedLocator
 from matplotlib.transforms import ScaledTranslation
+
+from sim.pictures.drawing import label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +24,7 @@ _EM: Final = 0.56
 """The mean width of a letter, as a part of the size of its font."""
 _BELOW: Final = 30
 """Points between the axes and their legend, with a label of one line."""
-LEAST_LETTERS: Final = 16
+LEAST_LETTERS: Final = 22
 SHRUNK: Final = 0.65
 """What layout leaves of the width and the height of axes, about."""
 MOST_OF_HEIGHT: Final = 0.25
@@ -40,15 +42,25 @@ def settle(ax: Axes) -> Axes:
     if figure.get_layout_engine() is None:
         figure.set_layout_engine("constrained")
     width_in, height_in = (size / figure.dpi for size in (ax.get_window_extent().width, ax.get_window_extent().height))
-    rooms = ((ax.title, width_in), (ax.xaxis.label, width_in), (ax.yaxis.label, SHRUNK * height_in))
+    rooms = ((ax.title, width_in), (ax.xaxis.label, SHRUNK * width_in), (ax.yaxis.label, SHRUNK * height_in))
     for text, room_in in rooms:
         if room_in < _NARROW_IN:
             text.set_fontsize(8)
         letters = max(LEAST_LETTERS, int(room_in * _POINTS / (_EM * float(text.get_fontsize()))))
         text.set_text("\n".join(textwrap.wrap(" ".join(text.get_text().split()), letters, break_long_words=False)))
+    _narrow_names(ax, width_in)
     _thin_ticks(ax, width_in)
     _put_legend_below(figure, ax, width_in, height_in)
     return ax
+
+
+def _narrow_names(ax: Axes, width_in: float) -> None:
+    """Let names beside bars take at most about a third of the width."""
+    if not isinstance(ax.yaxis.get_major_locator(), FixedLocator) or ax.get_yscale() == "log":
+        return
+    letters = max(LEAST_LETTERS, int(width_in * _POINTS / (4 * _EM * 8)))
+    names = [" ".join(text.get_text().split()) for text in ax.get_yticklabels()]
+    ax.set_yticks(ax.get_yticks(), [label(name, letters, 4) for name in names], fontsize=8)
 
 
 def _thin_ticks(ax: Axes, width_in: float) -> None:
@@ -62,7 +74,7 @@ def _thin_ticks(ax: Axes, width_in: float) -> None:
     if ax.get_xscale() == "log":
         every = math.ceil(needed_in / room_in)
         ax.set_xticks(positions[::every], texts[::every])
-    elif isinstance(ax.xaxis.get_major_formatter(), FixedFormatter):
+    elif isinstance(ax.xaxis.get_major_locator(), FixedLocator):
         ax.tick_params(axis="x", rotation=45)
 
 
@@ -78,6 +90,7 @@ def _put_legend_below(figure: Figure, ax: Axes, width_in: float, height_in: floa
             break
     columns = math.ceil(len(handles) / rows)
     lines = ax.get_xlabel().count("\n") + 1 if ax.get_xlabel() else 0
+    lines += max((text.get_text().count("\n") for text in ax.get_xticklabels()), default=0)
     below = ScaledTranslation(0, -(_BELOW + 12 * lines) / _POINTS, figure.dpi_scale_trans)
     ax.legend(
         handles,
