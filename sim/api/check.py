@@ -14,21 +14,14 @@ from typing import TYPE_CHECKING
 from sim.chance.overall import struck
 from sim.contracts.catalogue import INVARIANTS
 from sim.experiment.cell_result import CellResult, evaluate
-from sim.experiment.checker import Checker, First, ToldFirst
+from sim.experiment.checker import Checker, First, told_first
 from sim.experiment.engines import EVENT, Choice
-from sim.experiment.findings import (
-    CellFindings,
-    Claim,
-    Findings,
-    finding,
-    probe_findings,
-    requests_needed,
-    trials_of,
-)
+from sim.experiment.findings import CellFindings, Claim, Findings
 from sim.experiment.parts import join_traffic
 from sim.experiment.plan import plan, refuse_checked_precision, refuse_course, request_count
 from sim.experiment.probe import Probed, of_the_platform, probe
 from sim.experiment.repeats import repeat_isolated, repeat_replications
+from sim.experiment.rulings import finding, probe_findings, requests_needed, trials_of
 from sim.experiment.shown_by_simulating import problems_shown_by_simulating
 from sim.history.recorder import History
 from sim.history.records import Requests
@@ -186,7 +179,7 @@ def _cell_findings(one: CheckedCell) -> CellFindings:
     broken = []
     for name, requests in one.broken.items():
         first = one.firsts[name]
-        words = ToldFirst.of(First(first.request, first.violation, first.history, first.outcome, first.replays))
+        words = told_first(First(first.request, first.violation, first.history, first.outcome, first.replays))
         broken.append(finding(one.cell, claims[name], requests, words.told, None if first.overall else words))
     return CellFindings(
         one.cell.id,

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from sim.experiment import payload
 from sim.experiment.cell_result import CellResult, evaluate
+from sim.experiment.checks import checks_of, findings_of
 from sim.experiment.chunks import PackedPart, chunk_counts, chunks_of
 from sim.experiment.engines import AUTO, EVENT, Asked
 from sim.experiment.executors import Workers
-from sim.experiment.findings import CellCheck, conclude
 from sim.experiment.parts import CellParts
 from sim.experiment.plan import Plan, plan, plan_check, refuse_course
 from sim.experiment.precision import next_sizes
@@ -24,7 +24,6 @@ from sim.experiment.progress import Progress, ProgressCounter
 from sim.results.folder import RunFolder
 from sim.results.result import Result
 from sim.scenario.load import as_scenario
-from sim.scenario.parts.invariants import in_order
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -90,7 +89,7 @@ def run(
 def _in_memory(planned: Plan, workers: Workers, progress: ProgressCounter) -> Result:
     """Run without a folder; a cell is evaluated as soon as all its chunks of a round are there."""
     parts = [CellParts() for _ in planned.cells]
-    checks = [CellCheck(cell, in_order(planned.held_by(at))) for at, cell in enumerate(planned.cells)]
+    checks = checks_of(planned)
     results: dict[int, CellResult] = {}
     for rounds in count(1):
         counts = chunk_counts(planned, rounds)
@@ -113,4 +112,4 @@ def _in_memory(planned: Plan, workers: Workers, progress: ProgressCounter) -> Re
         evaluated = [results[position] for position in range(len(planned.cells))]
         if next_sizes(evaluated, rounds - 1) is None:
             break
-    return Result(planned, evaluated, checked=conclude(checks) if planned.held else None)
+    return Result(planned, evaluated, checked=findings_of(checks))

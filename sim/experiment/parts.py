@@ -17,7 +17,7 @@ from sim.measure.tally import Tally
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sim.experiment.checker import CheckedPart
+    from sim.experiment.checked_part import CheckedPart
     from sim.history.repeats import Unrepeated
     from sim.scenario.cells import Cell
     from sim.scenario.schema import Scenario

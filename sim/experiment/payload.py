@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from sim.experiment import container
-from sim.experiment.checker import CheckedPart
+from sim.experiment.checked_part import CheckedPart
 from sim.experiment.container import MANIFEST, BadPayload
 from sim.experiment.parts import SimulatedPart
 from sim.history.packed import DUPLICATES, TYPES, PackedRequests

@@ -95,16 +95,16 @@ class Requests:
         lines = [f"{len(self):,} requests"]
         if shown:
             numbers = frozenset({0, *range(2, len(_HEADINGS))})
-            lines.append(text_table(_HEADINGS, self._cells(shown), right=numbers))
+            lines.append(text_table(_HEADINGS, self._shown_rows(shown), right=numbers))
         return "\n".join([*lines, *filter(None, [more_text(len(self), shown, "requests")])])
 
     def _repr_html_(self) -> str:
         """Return the first requests as a table for notebooks."""
         shown = cut(len(self))
         note = more_text(len(self), shown, "requests")
-        return html_table(_HEADINGS, self._cells(shown), caption=f"{len(self):,} requests", note=note)
+        return html_table(_HEADINGS, self._shown_rows(shown), caption=f"{len(self):,} requests", note=note)
 
-    def _cells(self, count: int) -> list[list[str]]:
+    def _shown_rows(self, count: int) -> list[list[str]]:
         first = self.select(slice(count))
         return [
             [_shown(name, int(first[name][row])) for name in _SHOWN] + [f"{first.duplicates[row].sum():,}"]

@@ -31,10 +31,11 @@ if TYPE_CHECKING:
     from sim.history.records import Requests
     from sim.measure.estimates import AnySample
     from sim.measure.paths import Named
-    from sim.measure.quantities import Scope
+    from sim.measure.quantities import Columns, Scope
     from sim.measure.tally import Tally
 
 
+NOT_COUNTED: Final = "by a version that did not count it yet: run it again with --fresh"
 WITH_QUANTILES: Final = frozenset(
     metric.quantity for metric in METRICS.values() if metric.statistic is Statistic.quantile
 )
@@ -43,7 +44,6 @@ RATED: Final = {outcome.name: outcome for outcome in RATED_OUTCOMES}
 """Quantities that tell whether a request ended in one way."""
 OUTCOMES_OF_TIMES: Final = {f"time_to_known.{outcome.name}": outcome for outcome in SETTLED_OUTCOMES}
 """Times of the requests of one outcome, which may be all that `time_to_known` counts."""
-NOT_COUNTED: Final = "by a version that did not count it yet: run it again with --fresh"
 
 
 class Kept(Protocol):
@@ -142,7 +142,7 @@ class Records:
     def samples(self, quantity: str) -> list[AnySample]:
         """Return the values of a quantity over all replications and, of a shared world, then those of each."""
         if self._shared:
-            values, counted = columns_of(quantity, self._requests, self._named.deadlines_ns, self._named.prices)
+            values, counted = self._columns(quantity, self._requests)
             replication = self._requests.replication
             if counted is not None:
                 values, replication = values[counted], replication[counted]
@@ -159,6 +159,9 @@ class Records:
             self._times[quantity] = self._values(quantity)
         return [self._times[quantity]]
 
+    def _columns(self, quantity: str, requests: Requests) -> Columns:
+        return columns_of(quantity, requests, self._named.deadlines_ns, self._named.prices)
+
     @cached_property
     def _ended(self) -> dict[int, int]:
         """How many requests ended in each way, by the number of the outcome; only those that occur."""
@@ -172,7 +175,7 @@ class Records:
             return Sample.of_ascending(values_ns)
         at = 0
         for piece in self._requests.pieces():
-            found_ns, counted = columns_of(quantity, piece, self._named.deadlines_ns, self._named.prices)
+            found_ns, counted = self._columns(quantity, piece)
             if counted is not None and not counted.all():
                 found_ns = found_ns[counted]
             values_ns[at : at + len(found_ns)] = found_ns
@@ -209,7 +212,7 @@ class Records:
         """Return how many requests have each value of a quantity, ascending."""
         found: Counter[int] = Counter()
         for piece in self._requests.pieces():
-            values, counted = columns_of(quantity, piece, self._named.deadlines_ns, self._named.prices)
+            values, counted = self._columns(quantity, piece)
             found.update(counts_of(values if counted is None else values[counted]))
         return dict(sorted(found.items()))
 

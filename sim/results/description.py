@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 FORMAT: Final = "4"
 """Of results files; grows if an older retrysim cannot read them any more."""
 READ: Final = ("1", "2", "3", FORMAT)
-"""The formats that can be read; in 1 no duplicate is charged to `repeated`, before 3 there are no callers, before 4
-parts are `.npz` files and no check of histories is told."""
+"""The formats that can be read; in 1 no duplicate is charged to `repeated`, before 3 there are no callers, before 4 no
+checks of histories, and parts are `.npz` files."""
 HELD: Final = "held"
 """In the metadata: of each cell the invariants that its histories are checked against, if they are."""
 FINDINGS: Final = "findings"
