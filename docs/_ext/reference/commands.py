@@ -35,9 +35,6 @@ def exit_codes() -> str:
     """Return the exit codes in ascending order."""
     told = documented_names(codes)
     numbers = {name: value for name, value in vars(codes).items() if name.isupper() and isinstance(value, int)}
-    rows = [
-        (code(number), one_line(told[name]))
-        for name, number in sorted(numbers.items(), key=lambda one: one[1])
-    ]
+    rows = [(code(number), one_line(told[name])) for name, number in sorted(numbers.items(), key=lambda one: one[1])]
     _, _, if_several = (codes.__doc__ or "").partition("\n\n")
     return f"{table(('code', 'means'), rows)}\n{prose(if_several)}\n"

@@ -68,7 +68,7 @@ def _example(key: str) -> str:
     for path in sorted(SCENARIOS.rglob("*.yaml")):
         for match in re.finditer(rf"^{key}:.*\n(?:[ #-].*\n)*", path.read_text("utf-8"), re.MULTILINE):
             lines = match[0].rstrip().splitlines()
-            if len(lines) <= LONGEST_EXAMPLE and max(map(len, lines)) <= 110:  # noqa: PLR2004
+            if len(lines) <= LONGEST_EXAMPLE and max(map(len, lines)) <= 110:
                 where = f"scenarios/{path.relative_to(SCENARIOS).as_posix()}"
                 found.append((abs(len(lines) - 3), len(match[0]), match[0], where))
     if not found:
@@ -166,7 +166,7 @@ def _words(names: list[Any]) -> str:
 
 def _of_type(node: Node) -> str:
     match node.get("type"):
-        case "array" if "items" in node and node["items"]:
+        case "array" if node.get("items"):
             return f"list: {_kind(node['items'])}"
         case "array":
             return "list"
