@@ -19,6 +19,7 @@ from sim.experiment.cell_result import CellResult
 from sim.experiment.versions import SUMMARY_SCHEMA
 from sim.measure.differences import Difference, Differences
 from sim.scenario.identity import differing, digest
+from sim.text.columns import TABLE_WIDTH
 from sim.text.comparison import Pair
 from sim.text.comparison_sentences import sentences
 from sim.text.comparison_table import table
@@ -76,9 +77,9 @@ class Compared:
         """Judge a condition such as `time_to_effect.p99 > +10%`; raises ValueError with the column of a mistake."""
         return parse_condition(condition).judge(self.differences)
 
-    def table(self, *, complete: bool = False) -> Table:
-        """Return a table of at most 100 columns; `complete` shows every metric."""
-        return table(self.pair, complete=complete)
+    def table(self, *, complete: bool = False, width: int = TABLE_WIDTH) -> Table:
+        """Return a table of at most `width` columns; `complete` shows every metric."""
+        return table(self.pair, complete=complete, width=width)
 
     def sentences(self, *, complete: bool = False) -> list[str]:
         """Say in plain sentences how the cells are paired, then each difference."""
@@ -129,9 +130,9 @@ class Comparison:
         """Whether all requests of all cells that were simulated again did the same."""
         return all(cell.repeats for cell in self.cells)
 
-    def table(self, *, complete: bool = False) -> Table:
+    def table(self, *, complete: bool = False, width: int = TABLE_WIDTH) -> Table:
         """Return the table of the only pair."""
-        return self._only.table(complete=complete)
+        return self._only.table(complete=complete, width=width)
 
     def sentences(self, *, complete: bool = False) -> list[str]:
         """Return the sentences about all pairs, one pair after the other."""

@@ -165,7 +165,7 @@ def _header(place: Place, cell: CellResult) -> str:
 def _print(one: Compared, header: tuple[str, str], printer: Printer, *, complete: bool) -> None:
     for name, text in zip("AB", header, strict=True):
         printer.sentence(f"{name}  {text}")
-    printer.print(one.table(complete=complete))
+    printer.print(one.table(complete=complete, width=printer.width))
     for sentence in one.sentences(complete=complete):
         printer.sentence(sentence)
 

@@ -24,8 +24,8 @@ def print_result(result: Result, printer: Printer) -> None:
         f"digest {result.digest[:12]}"
     )
     printer.sentence(f"engine {result.choice.engine}: {result.choice.why}")
-    printer.print(result.table())
-    if (over_time := result.table_over_time()) is not None:
+    printer.print(result.table(printer.width))
+    if (over_time := result.table_over_time(printer.width)) is not None:
         printer.print(over_time)
     for sentence in result.sentences():
         printer.sentence(sentence)

@@ -13,6 +13,7 @@ from sim.api.check import Checked, check
 from sim.cli.errors import results_errors, scenario_errors
 from sim.cli.exit_codes import BROKEN, OF_RULING
 from sim.cli.files import refuse_unwritable, saving
+from sim.cli.period_options import per_of, period_options, print_per, refuse_without_rate
 from sim.cli.print_check import print_check
 from sim.cli.print_result import print_examples, print_result
 from sim.cli.progress import print_cost, progress_bar
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from sim.results.folder import RunFolder
     from sim.results.result import Result
     from sim.scenario.schema import Scenario
+    from sim.text.periods import Rate
 
 PICTURES = ("attempts", "ccdf", "detection_lag", "duplicates", "outcomes")
 RESULT_FILES = (RESULTS, f"{RESULTS}{SUFFIX}")
@@ -67,6 +69,8 @@ class RunOptions:
     checks_all: bool
     no_plots: bool
     svg: bool
+    period: str | None
+    rate: Rate | None
 
     def processes(self) -> Workers:
         """Return the processes that simulate; raises BadParameter for an unknown executor."""
@@ -96,6 +100,7 @@ class RunOptions:
 )
 @click.option("--no-plots", is_flag=True, help="Save no pictures.")
 @click.option("--svg", is_flag=True, help="Save pictures as SVG as well.")
+@period_options
 def command(source: Source, **options: Any) -> None:
     """Simulate SCENARIO: print the results, save them with summary.json and pictures.
 
@@ -113,12 +118,13 @@ def command(source: Source, **options: Any) -> None:
 def _run(source: Source, options: RunOptions) -> None:
     if options.no_plots and options.svg:
         raise click.UsageError("--svg asks for pictures, but --no-plots for none")
-    processes = options.processes()
+    processes, per = options.processes(), per_of(options.period, options.rate)
     printer = Printer()
     checked = None
     with ExitStack() as stack:
         with scenario_errors(source):
             scenario = _load(source)
+            refuse_without_rate(per, scenario)
             path = Path("results") / scenario.name if options.out is None else options.out
             refuse_unwritable(path)
             claim = stack.enter_context(claimed(path, source, scenario, fresh=options.fresh))
@@ -131,6 +137,7 @@ def _run(source: Source, options: RunOptions) -> None:
                 claim.opened = True
                 result = _simulate(folder, planned, processes)
         print_result(result, printer)
+        print_per(result, per, printer)
         print_examples(result, printer, lambda number, cell: source.replay_line(number, cell, options.out))
         if checked is not None:
             print_check(checked, printer, source, path, options.out)

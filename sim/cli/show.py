@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sim.cli.errors import READS, results_errors
+from sim.cli.period_options import per_of, period_options, print_per, refuse_without_rate
 from sim.cli.print_result import print_examples, print_result
 from sim.cli.source_file import read_origin
 from sim.cli.terminal import Printer
@@ -18,6 +19,8 @@ from sim.results.reading import open_results
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sim.text.periods import Rate
+
 DIGITS = 12
 """Of a digest, in a command."""
 EXAMPLES = {"stuck": "stuck", "duplicated": "most effects repeated", "slowest": "slowest"}
@@ -25,16 +28,20 @@ EXAMPLES = {"stuck": "stuck", "duplicated": "most effects repeated", "slowest": 
 
 @click.command("show")
 @click.argument("results", metavar="DIR", type=click.Path(exists=True, path_type=Path))
-def command(results: Path) -> None:
+@period_options
+def command(results: Path, period: str | None, rate: Rate | None) -> None:
     """Print saved results again: the table, the sentences and the verdicts. Nothing is simulated.
 
     DIR is the folder of a finished run, or its file results.sqlite. Exits with 5 if the results are damaged, unfinished
     or missing; a missed expectation does not change the exit code here.
     """
+    per = per_of(period, rate)
     with results_errors(advice=READS):
         result = open_results(results)
+    refuse_without_rate(per, result.scenario)
     printer = Printer()
     print_result(result, printer)
+    print_per(result, per, printer)
     lines = [
         f"{f'{cell.cell.name}: ' if len(result.cells) > 1 else ''}"
         + ", ".join(f"{what} {cell.examples[kind]}" for kind, what in EXAMPLES.items() if kind in cell.examples)

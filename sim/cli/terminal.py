@@ -12,20 +12,28 @@ from sim.cli.stdout import mute_stdout
 
 WIDTH = 100
 NARROWEST = 40
+WIDEST = 200
 _NUMBER_AND_UNIT = re.compile(r"(\d) (?=(?:%|pp|ns|us|ms|s|y)(?:[\s,;.)]|$))")
 
 
 def terminal_width() -> int:
     """Return how many columns lines may take: those of the terminal, at most 100."""
-    return max(NARROWEST, min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDTH))
+    return min(table_width(), WIDTH)
+
+
+def table_width() -> int:
+    """Return how many columns tables may take: those of the terminal (COLUMNS, if that is set), or 100 if it is none.
+
+    From 40 to 200: a narrower table tells nothing, and the rows of a wider one are hard to follow.
+    """
+    return max(NARROWEST, min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDEST))
 
 
 class Printer(Console):
     """Prints to stdout; if its reader leaves (`| head`) it goes on silently, so that files are still saved."""
 
     def __init__(self) -> None:
-        # Never narrower than a table may be: a terminal that wraps its lines is ugly, one without its numbers useless.
-        super().__init__(width=WIDTH, highlight=False, markup=False, soft_wrap=False)
+        super().__init__(width=table_width(), highlight=False, markup=False, soft_wrap=False)
 
     def on_broken_pipe(self) -> None:
         """Print nothing from here on."""

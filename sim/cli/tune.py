@@ -108,7 +108,7 @@ def _print(tuned: Tuned, printer: Printer) -> None:
         f"{scenario.name}: {scenario.world} world, {options.budget.candidates} candidates, {each} a finalist, "
         f"seed {scenario.seed}, schema 1, digest {tuned.digest[:12]}"
     )
-    printer.print(tuned.table())
+    printer.print(tuned.table(printer.width))
     for sentence in tuned.sentences():
         printer.sentence(sentence)
     if not tuned.points:

@@ -27,20 +27,24 @@ from sim.measure.paths import (
     problem_with,
 )
 from sim.measure.possible import NOTHING_KNOWN, Possible
+from sim.measure.prices import PICO
 from sim.measure.quantities import (
     METRICS,
+    MONEY,
     QUANTILES,
     QUANTITIES,
     RATED_OUTCOMES,
     SETTLED_OUTCOMES,
     WHOLE,
+    AnyUnit,
+    Currency,
     Metric,
     Scope,
     Statistic,
     Unit,
 )
 from sim.measure.replications import FEW_TURNS, over_replications, quantile_over_replications
-from sim.measure.tally import Tally
+from sim.measure.tally import LATER, Tally
 from sim.measure.traffic import TrafficMetrics
 from sim.measure.traffic_quantities import OF_SERVICES, TRAFFIC
 
@@ -141,6 +145,15 @@ class CellMetrics:
             self._estimates[path] = self._estimate(self._metric(path))
         return self._estimates[path]
 
+    def unit(self, path: str) -> AnyUnit:
+        """Return the unit of a metric; money has the currency of the scenario's prices."""
+        return unit_of(metric_of(path), self.currency)
+
+    @property
+    def currency(self) -> str:
+        """The currency of the scenario's prices; empty without prices."""
+        return self.named.currency
+
     def sample(self, path: str) -> AnySample:
         """Return the values behind a metric that is no ratio of sums, over all replications."""
         metric = self._metric(path)
@@ -168,7 +181,7 @@ class CellMetrics:
     def paths(self) -> tuple[str, ...]:
         """The metrics that tell something of this cell, without those of single clients: in the order of reports."""
         if self.traffic is None:
-            return tuple(METRICS)
+            return tuple(path for path in METRICS if self._tells(metric_of(path)))
         scopes = [
             WHOLE,
             *(Scope(service=name) for name in self.named.services),
@@ -304,7 +317,7 @@ class CellMetrics:
             shared=self.shared,
             has_recovery=traffic is None or traffic.recovery is not None,
         )
-        if problem:
+        if problem and metric.quantity != MONEY:  # which is no number without prices, but no mistake either
             raise UnknownMetric(problem)
         return metric
 
@@ -331,6 +344,8 @@ class CellMetrics:
             if self.traffic is None:
                 return Estimate(None, reason="what its calls met is not known")
             return self.traffic.estimate(metric, self.possible.bounds(metric), self.few_turns)
+        if metric.quantity == MONEY and self.named.prices is None:
+            return Estimate(None, reason=f"{metric.base} needs the key `cost`, which has the prices")
         try:
             return self._of(metric)._of_records(metric)  # noqa: SLF001  # of the same class
         except NotTallied as error:
@@ -368,6 +383,7 @@ class CellMetrics:
             (sample := self._samples_of(name)[0]).infinite in (0, len(sample))
             and (not len(sample) or sample.ordered(1) == sample.ordered(len(sample)))
             for name in QUANTITIES
+            if name not in LATER  # which tallies of older versions lack
         )
 
     def _samples_of(self, quantity: str) -> list[AnySample]:
@@ -397,9 +413,16 @@ def summary_of(estimate: Estimate, unit: Unit) -> dict[str, object]:
 
 
 def json_number(value: float | None, unit: Unit) -> float | str | None:
-    """Return a number for JSON: durations in ms, infinities as `"inf"` and `"-inf"`."""
+    """Return a number for JSON: durations in ms, money in its currency, infinities as `"inf"` and `"-inf"`."""
     if value is None:
         return None
     if math.isinf(value):
         return "inf" if value > 0 else "-inf"
+    if unit is Unit.money:
+        return value / PICO
     return round(value / NS_PER_MS, 6) if unit is Unit.duration else value
+
+
+def unit_of(metric: Metric, currency: str) -> AnyUnit:
+    """Return the unit of a metric where prices are in this currency."""
+    return Currency(currency) if metric.unit is Unit.money else metric.unit

@@ -21,6 +21,7 @@ from sim.results.timeline_table import timeline_frames
 from sim.retriers.base import ClientRetrier
 from sim.scenario.names import label
 from sim.text import sentences
+from sim.text.columns import TABLE_WIDTH
 from sim.text.over_time import table_over_time
 from sim.text.repeats import repeat_sentences
 from sim.text.reported import Cell as Reported
@@ -89,13 +90,13 @@ class Result:
             for found in self.cells
         ]
 
-    def table(self) -> Table:
-        """Return the results as a table for a terminal of 100 columns."""
-        return table(self.reported)
+    def table(self, width: int = TABLE_WIDTH) -> Table:
+        """Return the results as a table of at most `width` columns."""
+        return table(self.reported, width)
 
-    def table_over_time(self) -> Table | None:
-        """Return load, goodput, queues and waste as a table for 100 columns; None if no scenario asks for them."""
-        return table_over_time([cell for cell in self.reported if cell.over_time])
+    def table_over_time(self, width: int = TABLE_WIDTH) -> Table | None:
+        """Return load, goodput, queues and waste as a table of at most `width` columns; None if nothing asks for it."""
+        return table_over_time([cell for cell in self.reported if cell.over_time], width)
 
     def sentences(self) -> list[str]:
         """Return three to five plain sentences: the answer, how sure it is, and which assumption matters most.

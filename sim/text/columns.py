@@ -1,24 +1,33 @@
-"""Columns of numbers in tables of at most 100 columns, with their intervals below them as far as there is room."""
+"""Columns of numbers in tables of any width, with their intervals below them as far as there is room.
+
+What there is no room for is said below the table: which intervals are left out, which columns, and how wide a terminal
+shows them.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from sim.measure.quantities import Unit
-from sim.text.numerals import percent_text, range_text, value_text
+from sim.text.numerals import column_texts
+from sim.text.wording import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sim.measure.estimates import Estimate
+    from sim.measure.quantities import AnyUnit
 
 TABLE_WIDTH = 100
-"""The most columns of a terminal that any table takes."""
+"""The columns of a table if nothing says how many there are: of a terminal it takes what that has."""
+RARE = 0.001
+"""Shares below this have the number of requests beside them."""
+MOST_NAMED = 4
+"""So many columns are named in a note."""
 
 
 @dataclass(slots=True)
@@ -27,31 +36,57 @@ class Column:
 
     header: str
     rank: int
-    """The column of the lowest rank is the first to show intervals."""
+    """The column of the lowest rank is the first to show intervals, and the last to go if there is no room."""
     values: list[str]
     intervals: list[str]
+    counts: list[str] = field(default_factory=list)
+    """For shares that are rare, how many of how many: `2 of 6,000,000`; else empty."""
+    is_extra: bool = False
+    """Whether it is there only if all others have their intervals, and it has its own."""
     shows_intervals: bool = False
+    shows_counts: bool = False
 
     @classmethod
-    def of(cls, header: str, rank: int, estimates: Sequence[Estimate], unit: Unit) -> Column:
-        """Make a column of estimates."""
-        values = [
-            short_percent(estimate.value)
-            if unit is Unit.share and estimate.value is not None
-            else value_text(estimate.value, unit)
-            for estimate in estimates
-        ]
-        return cls(header, rank, values, [range_text(estimate, unit) for estimate in estimates])
+    def of(
+        cls,
+        header: str,
+        rank: int,
+        estimates: Sequence[Estimate | None],
+        unit: AnyUnit,
+        *,
+        of: Sequence[int] = (),
+        is_extra: bool = False,
+    ) -> Column:
+        """Make a column of estimates, None where a row has none; `of` says of how many requests shares are."""
+        texts = column_texts(estimates, unit)
+        counts = [_count(one, number) for one, number in zip(estimates, of, strict=True)] if of else []
+        return cls(header, rank, [text for text, _ in texts], [between for _, between in texts], counts, is_extra)
+
+    @property
+    def words(self) -> str:
+        """Its header on one line."""
+        return self.header.replace("-\n", "").replace("\n", " ")
 
     @property
     def width(self) -> int:
         """How many characters its widest line has."""
-        shown = self.intervals if self.shows_intervals else []
-        return max(map(len, [*self.header.split("\n"), *self.values, *shown]))
+        lines = [*self.header.split("\n"), *self.values]
+        lines += self.intervals if self.shows_intervals else []
+        lines += self.counts if self.shows_counts else []
+        return max(map(len, lines))
 
     def text(self, row: int) -> str:
-        """Write one value, and its interval below it if it is shown."""
-        return f"{self.values[row]}\n{self.intervals[row]}" if self.shows_intervals else self.values[row]
+        """Write one value, and below it its interval and its count if they are shown."""
+        interval = self.intervals[row] if self.shows_intervals else ""
+        count = self.counts[row] if self.shows_counts and self.counts else ""
+        return "\n".join(filter(None, (self.values[row], interval, count)))
+
+
+def _count(estimate: Estimate | None, number: int) -> str:
+    """Write how many requests a rare share is; empty if it is none."""
+    if estimate is None or estimate.value is None or not 0 < estimate.value < RARE:
+        return ""
+    return f"{round(estimate.value * number):,} of {number:,}"
 
 
 def width_of(columns: Sequence[Column], gap: int = 2) -> int:
@@ -59,28 +94,87 @@ def width_of(columns: Sequence[Column], gap: int = 2) -> int:
     return sum(column.width + gap for column in columns)
 
 
-def show_intervals(columns: Sequence[Column], gap: int, least: int) -> None:
-    """Let columns show their intervals, by rank, as long as `least` characters are left for the names of rows."""
-    for column in sorted(columns, key=lambda column: column.rank):
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The columns that a table of some width has, and what it says of those that it has not."""
+
+    columns: list[Column]
+    gap: int
+    notes: list[str]
+
+
+def lay_out(columns: Sequence[Column], width: int, least: int, *, most: int, gap: int = 2) -> Layout:
+    """Choose what a table of this width shows, if the names of its rows take from `least` to `most` characters.
+
+    Columns go by rank: those of the highest leave first if there is no room. Then come counts, then intervals, those of
+    the lowest rank first, then the extra columns.
+    """
+    shown = [column for column in columns if not column.is_extra]
+    dropped: list[Column] = []
+    while len(shown) > 1 and width_of(shown, gap) + least > width:
+        if gap > 1:
+            gap = 1
+            continue
+        last = max(shown, key=lambda column: column.rank)
+        shown.remove(last)
+        dropped.append(last)
+    by_rank = sorted(shown, key=lambda column: column.rank)
+    for column in by_rank:
+        column.shows_counts = any(column.counts)
+        column.shows_counts &= width_of(shown, gap) + least <= width
+    for column in by_rank:
         column.shows_intervals = any(column.intervals)
-        column.shows_intervals &= width_of(columns, gap) + least <= TABLE_WIDTH
+        column.shows_intervals &= width_of(shown, gap) + least <= width
+    bare = [column for column in shown if any(column.intervals) and not column.shows_intervals]
+    if not bare and not dropped:
+        for column in sorted((one for one in columns if one.is_extra), key=lambda one: one.rank):
+            column.shows_intervals, column.shows_counts = any(column.intervals), any(column.counts)
+            if width_of([*shown, column], gap) + most > width:
+                column.shows_intervals = column.shows_counts = False
+                continue
+            shown.append(column)
+    chosen = [column for column in columns if any(column is one for one in shown)]
+    return Layout(chosen, gap, _left_out(columns, chosen, bare, dropped, least))
 
 
-def short_percent(share: float) -> str:
-    """Write a share in at most 8 characters."""
-    if 0 < share < 0.00005:
-        return "<0.01 %"
-    return ">99.99 %" if 0.99995 < share < 1 else percent_text(share)
-
-
-def table_of(heading: str, names: Sequence[str], columns: Sequence[Column], gap: int, caption: str) -> Table:
-    """Return the table of some columns, with a name before each row, so many spaces between, and a caption below."""
-    made = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, gap - 1, 0, 0), pad_edge=False)
-    made.add_column(heading, max_width=TABLE_WIDTH - width_of(columns, gap), overflow="fold")
+def _left_out(
+    columns: Sequence[Column], shown: Sequence[Column], bare: Sequence[Column], dropped: Sequence[Column], least: int
+) -> list[str]:
+    """Say what a wider table would show of the columns that are no extras."""
+    found = []
+    if bare:
+        found.append(f"intervals of {_few(bare)}")
+    if dropped:
+        found.append(f"columns {_few([one for one in columns if any(one is other for other in dropped)])}")
+    if not found:
+        return []
+    saved = [(column, column.shows_intervals, column.shows_counts) for column in columns]
     for column in columns:
+        column.shows_intervals, column.shows_counts = any(column.intervals), any(column.counts)
+    needed = width_of([one for one in columns if not one.is_extra]) + least
+    for column, intervals, counts in saved:
+        column.shows_intervals, column.shows_counts = intervals, counts
+    rare = [column for column in shown if any(column.counts) and not column.shows_counts]
+    few = [f"{column.words} {count}" for column in rare for count in dict.fromkeys(filter(None, column.counts))]
+    told = [f"rare: {', '.join(few[:MOST_NAMED])}"] if few else []
+    return [*told, f"left out: {' and '.join(found)}, which {needed} columns of a terminal show"]
+
+
+def _few(columns: Sequence[Column]) -> str:
+    named = [column.words for column in columns[:MOST_NAMED]]
+    more = len(columns) - MOST_NAMED
+    return listed([*named, *([f"{more} more"] if more > 0 else [])])
+
+
+def table_of(heading: str, names: Sequence[str], layout: Layout, width: int, caption: str) -> Table:
+    """Return the table of some columns, with a name before each row, and a caption below."""
+    gap = layout.gap
+    made = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, gap - 1, 0, 0), pad_edge=False)
+    made.add_column(heading, max_width=max(1, width - width_of(layout.columns, gap)), overflow="fold")
+    for column in layout.columns:
         made.add_column(column.header, justify="right", no_wrap=True, width=column.width)
     for row, name in enumerate(names):
-        made.add_row(Text(name), *(column.text(row) for column in columns))
+        made.add_row(Text(name), *(column.text(row) for column in layout.columns))
     if caption:
         made.caption = Text(caption)
         made.caption_justify = "left"

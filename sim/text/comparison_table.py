@@ -1,52 +1,118 @@
-"""The table of a comparison, for a terminal of 100 columns."""
+"""The table of a comparison, for a terminal of any width."""
+
+from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from sim.measure.differences import Difference
-from sim.measure.estimates import Estimate
-from sim.measure.quantities import Unit
-from sim.text.comparison import Pair
-from sim.text.numerals import difference_text, digits_apart, value_texts
+from sim.measure.quantities import AnyUnit, Unit
+from sim.text.columns import TABLE_WIDTH
+from sim.text.numerals import difference_text, digits_apart, range_text, value_text, value_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sim.measure.differences import Difference
+    from sim.measure.estimates import Estimate
+    from sim.text.comparison import Pair
+
+HEADERS = ("metric", "A", "B", "B - A", "95 % interval", "verdict")
+LEAST_PATH = 20
+"""The room that the name of a metric has at least before it is folded."""
 
 
-def table(pair: Pair, *, complete: bool = False) -> Table:
-    """Return a table of at most 100 columns, a row a metric; `complete` shows every metric that has a value."""
+def table(pair: Pair, *, complete: bool = False, width: int = TABLE_WIDTH) -> Table:
+    """Return a table of at most `width` columns, a row a metric; `complete` shows every metric that has a value.
+
+    If there is room, the intervals of A and of B stand below their values; if it is short, the interval of the
+    difference stands below that.
+    """
+    found = [one for one in (pair.differences if complete else pair.shown) if _is_there(one)]
+    for own, below in product((True, False), (False, True)):
+        if not own or not below:
+            columns = _columns(found, own=own, below=below)
+            if sum(column.width + 2 for column in columns) <= width:
+                break
+    needed = sum(column.width + 2 for column in _columns(found, own=True, below=False))
     made = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
-    made.add_column("metric", no_wrap=True)
-    for header in ("A", "B", "B - A"):
-        made.add_column(header, justify="right", no_wrap=True)
-    made.add_column("95 % interval", justify="right", no_wrap=True)
-    made.add_column("verdict", no_wrap=True)
-    for found in pair.differences if complete else pair.shown:
-        if found.a.value is not None or found.b.value is not None:
-            unit = found.metric.unit
-            made.add_row(
-                found.metric.path,
-                *value_texts((found.a.value, found.b.value), unit),
-                _difference_of(found),
-                difference_interval(found.estimate, unit),
-                found.change.value,
-            )
-    made.caption = Text(_caption(pair), no_wrap=False)
+    left = width - sum(column.width + 2 for column in columns[1:])
+    for position, column in enumerate(columns):
+        is_number = position not in (0, len(columns) - 1)
+        made.add_column(
+            column.header,
+            justify="right" if is_number else "left",
+            no_wrap=position > 0,
+            max_width=None if position else max(LEAST_PATH, left),
+            overflow="fold",
+        )
+    for row in range(len(found)):
+        made.add_row(*(Text(column.cells[row], no_wrap=bool(position)) for position, column in enumerate(columns)))
+    made.caption = Text("; ".join(_notes(pair, own=own, below=below, needed=needed)), no_wrap=False)
     made.caption_justify = "left"
     return made
 
 
+@dataclass(frozen=True, slots=True)
+class _Column:
+    header: str
+    cells: list[str]
+
+    @property
+    def width(self) -> int:
+        return max(len(line) for text in (self.header, *self.cells) for line in text.split("\n"))
+
+
+def _is_there(one: Difference) -> bool:
+    return one.a.value is not None or one.b.value is not None
+
+
+def _columns(found: Sequence[Difference], *, own: bool, below: bool) -> list[_Column]:
+    rows = [_row(one, own=own, below=below) for one in found]
+    headers = [header for header in HEADERS if not (below and header == HEADERS[4])]
+    return [_Column(header, [row[at] for row in rows]) for at, header in enumerate(headers)]
+
+
+def _row(found: Difference, *, own: bool, below: bool) -> list[str]:
+    unit = found.unit
+    values = _values(found) if own else value_texts((found.a.value, found.b.value), unit)
+    interval = difference_interval(found.estimate, unit)
+    difference = _difference_of(found)
+    rest = [f"{difference}\n{interval}" if interval else difference] if below else [difference, interval]
+    return [found.metric.path, *values, *rest, found.change.value]
+
+
+def _values(found: Difference) -> list[str]:
+    """Write A's and B's values with their own intervals below them, with digits that tell all of these apart."""
+    unit, sides = found.unit, (found.a, found.b)
+    pairs = [(found.a.value, found.b.value)]
+    pairs += [(one.value, end) for one in sides for end in (one.low, one.high)]
+    more = digits_apart(pairs, lambda value, more: value_text(value, unit, more))
+    texts = []
+    for one in sides:
+        value, between = value_text(one.value, unit, more), range_text(one, unit, more)
+        texts.append(f"{value}\n{between}" if between else value)
+    return texts
+
+
 def _difference_of(found: Difference) -> str:
-    value = found.estimate.value
+    estimate, unit = found.estimate, found.unit
+    value = estimate.value
     if value is not None and math.isinf(value):
         return "to never" if value > 0 else "from never"
-    return difference_text(value, found.metric.unit)
+    pairs = [(value, end) for end in (estimate.low, estimate.high)]
+    return difference_text(value, unit, digits_apart(pairs, lambda value, more: difference_text(value, unit, more)))
 
 
-def difference_interval(estimate: Estimate, unit: Unit, bound: float | None = None) -> str:
+def difference_interval(estimate: Estimate, unit: AnyUnit, bound: float | None = None) -> str:
     """Write the interval of a difference, its unit once: `+2.41 to +6.70 pp`; empty if there is none.
 
-    It has as many digits as tell its ends from each other and from a `bound`.
+    It has as many digits as tell its ends from each other, from the value and from a `bound`.
     """
     low, high = estimate.low, estimate.high
     if low is None or high is None or low == high:
@@ -54,13 +120,20 @@ def difference_interval(estimate: Estimate, unit: Unit, bound: float | None = No
     if math.isinf(low) and math.isinf(high):
         return "no limits"
     more = digits_apart(
-        [(low, high), (low, bound), (high, bound)], lambda value, more: difference_text(value, unit, more)
+        [(low, high), *((end, other) for end in (low, high) for other in (bound, estimate.value))],
+        lambda value, more: difference_text(value, unit, more),
     )
     first, second = difference_text(low, unit, more), difference_text(high, unit, more)
     number, _, name = first.partition(" ")
     return f"{number} to {second}" if name and second.endswith(f" {name}") else f"{first} to {second}"
 
 
-def _caption(pair: Pair) -> str:
-    points = any(found.metric.unit is Unit.share for found in pair.shown)
-    return "pp: percentage points" if points else ""
+def _notes(pair: Pair, *, own: bool, below: bool, needed: int) -> list[str]:
+    notes = ["pp: percentage points"] if any(found.unit is Unit.share for found in pair.shown) else []
+    if own:
+        notes.append("below a value: its 95 % interval")
+    elif below:
+        notes.append("below a difference: its 95 % interval")
+    if not own:
+        notes.append(f"left out: the intervals of A and of B themselves, which {needed} columns of a terminal show")
+    return notes

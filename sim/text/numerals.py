@@ -9,7 +9,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from sim.kernel.durations import UNITS_NS
-from sim.measure.quantities import Unit
+from sim.measure.prices import PICO
+from sim.measure.quantities import AnyUnit, Currency, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -64,8 +65,11 @@ def _in_all_units(duration_ns: float, decimals: int) -> str:
 
 def percent_text(share: float, more: int = 0) -> str:
     """Write a share as a percentage with two decimals, or as many as tell it from 0 % and from 100 %; `more` on top."""
-    texts = (f"{share * 100:.{decimals + more}f}" for decimals in range(2, 12))
-    return "0 %" if share <= 0 else "100 %" if share >= 1 else f"{next(filter(_is_inside, texts), '0.00')} %"
+    if share <= 0 or share >= 1:
+        return "0 %" if share <= 0 else "100 %"
+    texts = (f"{share * 100:.{decimals + more}f}" for decimals in range(2, 14))
+    text = next(filter(_is_inside, texts), "")
+    return f"{text} %" if text else "<1e-11 %" if share < 0.5 else ">99.99999999999 %"
 
 
 def growth_text(growth: float, more: int = 0) -> str:
@@ -86,19 +90,42 @@ def number_text(number: float, more: int = 0) -> str:
     return f"{number:.0f}" if number == round(number) and number < 1e6 else _digits(number, more)
 
 
-def value_text(value: float | None, unit: Unit, more: int = 0) -> str:
+def value_text(value: float | None, unit: AnyUnit, more: int = 0) -> str:
     """Write a value of a metric; `-` if there is none. `more` asks for so many more digits."""
-    if value is None:
-        return "-"
     match unit:
+        case _ if value is None:
+            text = "-"
         case Unit.duration:
-            return duration_text(value, more)
+            text = duration_text(value, more)
         case Unit.share:
-            return percent_text(value, more)
+            text = percent_text(value, more)
         case Unit.count:
-            return number_text(value, more)
+            text = number_text(value, more)
         case Unit.per_second:
-            return f"{number_text(value, more)}/s"
+            text = f"{number_text(value, more)}/s"
+        case _:
+            text = money_text(value, unit.name if isinstance(unit, Currency) else "", more)
+    return text
+
+
+def money_text(value: float, currency: str, more: int = 0) -> str:
+    """Write money, given in `PICO` parts of its currency, with three significant digits: `0.0000123 USD`, `12,300 USD`.
+
+    `more` asks for so many more digits. Below a billionth of the currency there is an exponent.
+    """
+    amount = value / PICO
+    if math.isinf(value):
+        text = "no limit"
+    elif amount == 0:
+        text = "0"
+    elif abs(amount) < 1e-9:
+        text = f"{amount:.{2 + more}e}"
+    else:
+        # Of rounded numbers: 0.0009999 is 0.00100.
+        exponent = int(f"{abs(amount):.{2 + more}e}".rpartition("e")[2])
+        decimals = max(0, 2 + more - exponent)
+        text = f"{amount:,.{decimals}f}"
+    return f"{text} {currency}" if currency and not math.isinf(value) else text
 
 
 def digits_apart(pairs: Iterable[tuple[float | None, float | None]], write: Callable[[float, int], str]) -> int:
@@ -115,41 +142,87 @@ def _said(text: str) -> str:
     return re.sub(r"\.[0-9]+", lambda decimals: _ZEROS.sub("", decimals[0]), text)
 
 
-def value_texts(values: Sequence[float | None], unit: Unit) -> list[str]:
+def value_texts(values: Sequence[float | None], unit: AnyUnit) -> list[str]:
     """Write values that stand side by side, so that different ones read differently."""
     more = digits_apart(combinations(values, 2), partial(_written, unit))
     return [value_text(value, unit, more) for value in values]
 
 
-def _written(unit: Unit, value: float, more: int) -> str:
+def _written(unit: AnyUnit, value: float, more: int) -> str:
     return value_text(value, unit, more)
 
 
-def estimate_text(estimate: Estimate, unit: Unit, bound: float | None = None) -> str:
+def column_texts(estimates: Sequence[Estimate | None], unit: AnyUnit) -> list[tuple[str, str]]:
+    """Write the values of a column and their intervals; None gives `-`.
+
+    Each has as many digits as tell it from the ends of its interval, and from every other value of the column.
+    """
+    write = partial(_written, unit)
+    digits = []
+    for one in estimates:
+        ends = (one.low, one.high) if one is not None and _is_range(one) else ()
+        value = None if one is None else one.value
+        digits.append(digits_apart([*((value, end) for end in ends), *([ends] if ends else [])], write))
+    values = [None if one is None else one.value for one in estimates]
+    digits = all_apart(values, digits, write)
+    return [
+        (value_text(value, unit, more), "" if one is None else range_text(one, unit, more))
+        for one, value, more in zip(estimates, values, digits, strict=True)
+    ]
+
+
+def all_apart(values: Sequence[float | None], digits: list[int], write: Callable[[float, int], str]) -> list[int]:
+    """Give more digits to those values that read like another one but differ from it."""
+    for _ in range(MOST_DIGITS):
+        alike: dict[str, set[float]] = {}
+        texts = [
+            None if value is None else _said(write(value, more)) for value, more in zip(values, digits, strict=True)
+        ]
+        for value, text in zip(values, texts, strict=True):
+            if value is not None and text is not None:
+                alike.setdefault(text, set()).add(value)
+        if all(len(found) == 1 for found in alike.values()):
+            break
+        digits = [
+            more + 1 if text is not None and len(alike[text]) > 1 else more
+            for text, more in zip(texts, digits, strict=True)
+        ]
+    return digits
+
+
+def _is_range(estimate: Estimate) -> bool:
+    return estimate.has_interval and estimate.low != estimate.high
+
+
+def estimate_text(estimate: Estimate, unit: AnyUnit, bound: float | None = None) -> str:
     """Write an estimate with its interval in parentheses: `99.95 % (99.91 % to 99.97 %)`.
 
     It has as many digits as tell the ends apart, and all of it from a `bound` that it is held against.
     """
-    ends = (estimate.low, estimate.high) if estimate.has_interval and estimate.low != estimate.high else ()
-    pairs = [ends] if ends else []
+    ends = (estimate.low, estimate.high) if _is_range(estimate) else ()
+    pairs = [ends, *((estimate.value, end) for end in ends)] if ends else []
     pairs += [(value, bound) for value in (estimate.value, *ends)]
     more = digits_apart(pairs, partial(_written, unit))
     text = value_text(estimate.value, unit, more)
     return f"{text} ({' to '.join(value_text(end, unit, more) for end in ends)})" if ends else text
 
 
-def range_text(estimate: Estimate, unit: Unit) -> str:
-    """Write an interval for a narrow column: `93.47-96.19 %`; empty if there is none or both ends agree."""
-    if not estimate.has_interval or estimate.low == estimate.high:
+def range_text(estimate: Estimate, unit: AnyUnit, more: int = 0) -> str:
+    """Write an interval for a narrow column: `93.47-96.19 %`; empty if there is none or both ends agree.
+
+    It has at least `more` digits more than usual, and as many as tell its ends apart.
+    """
+    if not _is_range(estimate):
         return ""
-    low, high = value_texts((estimate.low, estimate.high), unit)
+    more = max(more, digits_apart([(estimate.low, estimate.high)], partial(_written, unit)))
+    low, high = (value_text(end, unit, more) for end in (estimate.low, estimate.high))
     if unit is Unit.per_second:
         return f"{low.removesuffix('/s')}-{high}"
     number, _, name = low.partition(" ")
     return f"{number}-{high}" if name and high.endswith(f" {name}") else f"{low}-{high}"
 
 
-def difference_text(value: float | None, unit: Unit, more: int = 0) -> str:
+def difference_text(value: float | None, unit: AnyUnit, more: int = 0) -> str:
     """Write a difference with its sign, that of rates in percentage points: `+1.20 s`, `-0.35 pp`, `+0.500`, `0 s`."""
     if value is None:
         return "-"
@@ -159,7 +232,7 @@ def difference_text(value: float | None, unit: Unit, more: int = 0) -> str:
     return text if value == 0 else f"{'-' if value < 0 else '+'}{text}"
 
 
-def amount_text(value: float, unit: Unit, more: int = 0) -> str:
+def amount_text(value: float, unit: AnyUnit, more: int = 0) -> str:
     """Write the size of a finite difference, that of rates in percentage points."""
     text = value_text(abs(value), unit, more)
     return f"{text.removesuffix('%')}pp" if unit is Unit.share else text

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sim.measure.paths import metric_of
 from sim.measure.quantities import WHOLE, Scope, Unit
-from sim.text.columns import TABLE_WIDTH, Column, show_intervals, table_of, width_of
+from sim.text.columns import TABLE_WIDTH, Column, lay_out, table_of
 from sim.text.numerals import estimate_text, value_text
 from sim.text.traffic_words import of_scope
 from sim.text.wording import listed
@@ -39,6 +39,8 @@ _IF_ANY: Final = frozenset(
 """Metrics that have a column only if some row has more than 0."""
 MOST_NAME: Final = 34
 """The room that the name of a row takes at most before it is wrapped."""
+LEAST_NAME: Final = 18
+"""The room that it has at least."""
 RECOVERS, COLLAPSES, BISTABLE = STATES = ("recovers", "collapses", "bistable")
 """All replications recover, none does, or some do."""
 _VERBS: Final = {RECOVERS: "recovers", BISTABLE: "is bistable", COLLAPSES: "collapses"}
@@ -46,8 +48,11 @@ NAMED: Final = 3
 """So many cells of a state are named."""
 
 
-def table_over_time(cells: Sequence[Cell]) -> Table | None:
-    """Return a table of at most 100 columns: a row a cell, and one each for its services and classes; None if empty."""
+def table_over_time(cells: Sequence[Cell], width: int = TABLE_WIDTH) -> Table | None:
+    """Return a table of at most `width` columns: a row a cell, and one each for its services and classes.
+
+    None if it were empty. A note names the intervals and the columns that there is no room for.
+    """
     rows = [
         (cell, scope)
         for cell in cells
@@ -61,13 +66,12 @@ def table_over_time(cells: Sequence[Cell]) -> Table | None:
     if not rows:
         return None
     columns = [column for header, base, rank in _COLUMNS if (column := _column(rows, header, base, rank)) is not None]
-    gap = 2 if width_of(columns) + MOST_NAME <= TABLE_WIDTH else 1
     names = [_name(cell, scope) for cell, scope in rows]
-    least = min(max(map(len, names)), MOST_NAME)
-    show_intervals(columns, gap, least)
-    shows = any(column.shows_intervals for column in columns)
-    caption = "below a value: its 95 % interval over replications" if shows else ""
-    return table_of("over time", names, columns, gap, caption)
+    longest = max(map(len, names))
+    layout = lay_out(columns, width, min(longest, LEAST_NAME), most=min(longest, MOST_NAME))
+    shows = any(column.shows_intervals for column in layout.columns)
+    notes = [*(["below a value: its 95 % interval over replications"] if shows else []), *layout.notes]
+    return table_of("over time", names, layout, width, "\n".join(notes))
 
 
 def _column(rows: Sequence[tuple[Cell, Scope]], header: str, base: str, rank: int) -> Column | None:
@@ -76,11 +80,7 @@ def _column(rows: Sequence[tuple[Cell, Scope]], header: str, base: str, rank: in
     values = [one.value for one in estimates if one is not None and one.value is not None]
     if not values or (base in _IF_ANY and not any(values)):
         return None
-    texts = [value_text(None if one is None else one.value, unit) for one in estimates]
-    column = Column.of(header, rank, [one for one in estimates if one is not None], unit)
-    there = iter(zip(column.values, column.intervals, strict=True))
-    pairs = [next(there) if one is not None else (text, "") for one, text in zip(estimates, texts, strict=True)]
-    return Column(header, rank, [value for value, _ in pairs], [interval for _, interval in pairs])
+    return Column.of(header, rank, estimates, unit)
 
 
 def _value(cell: Cell, scope: Scope, base: str) -> Estimate | None:

@@ -1,4 +1,4 @@
-"""The table of a search for parameters, for a terminal of 100 columns, with and without color."""
+"""The table of a search for parameters, for a terminal of any width, with and without color."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from sim.expect.expectations import Expectation, Ruling, Verdict
-from sim.measure.paths import metric_of
 from sim.text.columns import TABLE_WIDTH
 from sim.text.numerals import digits_apart, range_text, value_text
 from sim.text.tried import Role, Tried
@@ -34,18 +33,22 @@ def shown(tried: Sequence[Tried]) -> list[Tried]:
     return [*(points or closest), *(one for one in tried if one.role is Role.as_written)]
 
 
-def table(tried: Sequence[Tried], objectives: Sequence[str], constraints: Sequence[Expectation]) -> Table:
-    """Return a table of at most 100 columns: a row a point, with parameters, objectives and constrained metrics.
+def table(
+    tried: Sequence[Tried], objectives: Sequence[str], constraints: Sequence[Expectation], width: int = TABLE_WIDTH
+) -> Table:
+    """Return a table of at most `width` columns: a row a point, with parameters, objectives and constrained metrics.
 
     A metric that misses its bound is marked `!`, one that may miss it `?`. If room is short, constrained metrics that
     are no objectives lose their intervals, then their columns; then the parameters share one column. The intervals of
-    objectives are the last to go.
+    objectives are the last to go. A note says what is left out.
     """
     rows = shown(tried)
     for intervals, merged, others in product((True, False), (False, True), ("with intervals", "values", "none")):
         columns = _columns(rows, objectives, constraints, merged=merged, intervals=intervals, others=others)
-        if sum(column.width for column in columns) + 2 * len(columns) <= TABLE_WIDTH:
+        if sum(column.width for column in columns) + 2 * len(columns) <= width:
             break
+    everything = _columns(rows, objectives, constraints, merged=False, intervals=True, others="with intervals")
+    needed = sum(column.width + 2 for column in everything)
     made = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
     for column in columns:
         folds = column.header == "parameters"
@@ -54,12 +57,16 @@ def table(tried: Sequence[Tried], objectives: Sequence[str], constraints: Sequen
             justify="left" if folds or column.header == "point" else "right",
             no_wrap=not folds,
             width=None if folds else column.width,
-            max_width=TABLE_WIDTH - sum(other.width + 2 for other in columns if other is not column) if folds else None,
+            max_width=width - sum(other.width + 2 for other in columns if other is not column) if folds else None,
             overflow="fold",
         )
     for position in range(len(rows)):
         made.add_row(*(Text(column.cells[position]) for column in columns))
-    made.caption = Text("; ".join(_notes(columns, rows)))
+    notes = _notes(columns, rows)
+    if others != "with intervals" or not intervals:
+        bare = "all intervals" if not intervals else "intervals of constrained metrics"
+        notes.append(f"left out: {bare}, which {needed} columns of a terminal show")
+    made.caption = Text("; ".join(notes))
     made.caption_justify = "left"
     return made
 
@@ -102,7 +109,8 @@ def _columns(
         header = _header(path.replace("_", " ").replace(".", " ", 1))
         if path in bounded:
             header += f"\n{bounded[path].operator} {bounded[path].text.partition(bounded[path].operator)[2].strip()}"
-        columns.append(_Column(header, [_cell(one, path, intervals=intervals and shows) for one in rows]))
+        values = [one.value(path).value for one in rows]
+        columns.append(_Column(header, [_cell(one, path, values, intervals=intervals and shows) for one in rows]))
     return columns
 
 
@@ -110,14 +118,17 @@ def _header(words: str) -> str:
     return "\n".join(textwrap.wrap(words, HEADER_WIDTH))
 
 
-def _cell(one: Tried, path: str, *, intervals: bool) -> str:
-    unit = metric_of(path).unit
+def _cell(one: Tried, path: str, others: Sequence[float | None], *, intervals: bool) -> str:
+    unit = one.metrics.unit(path)
     estimate = one.value(path)
     held = [verdict for verdict in one.verdicts if verdict.expectation.metric.path == path]
-    bounds = [(estimate.value, verdict.expectation.bound) for verdict in held]
-    more = digits_apart(bounds, lambda value, more: value_text(value, unit, more))
+    pairs: list[tuple[float | None, float | None]] = [(estimate.value, verdict.expectation.bound) for verdict in held]
+    pairs += [(estimate.value, end) for end in (estimate.low, estimate.high)] if intervals else []
+    # Of several rows the values are told apart, too.
+    pairs += [(estimate.value, other) for other in others]
+    more = digits_apart(pairs, lambda value, more: value_text(value, unit, more))
     text = f"{value_text(estimate.value, unit, more)}{_mark(held)}"
-    between = range_text(estimate, unit) if intervals else ""
+    between = range_text(estimate, unit, more) if intervals else ""
     return f"{text}\n{between}" if between else text
 
 

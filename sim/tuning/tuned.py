@@ -18,6 +18,7 @@ from sim.scenario.names import key_labels
 from sim.scenario.names import label as label_of
 from sim.scenario.search_space import changed
 from sim.text import tuning_sentences
+from sim.text.columns import TABLE_WIDTH
 from sim.text.repeats import repeat_sentences
 from sim.text.tried import Role, Tried
 from sim.text.tuning_table import table
@@ -153,9 +154,9 @@ class Tuned:
             ),
         ]
 
-    def table(self) -> Table:
-        """Return the Pareto set, or the finalists that come closest, as a table for a terminal of 100 columns."""
-        return table(self.reported, self.options.objectives, self.options.constraints)
+    def table(self, width: int = TABLE_WIDTH) -> Table:
+        """Return the Pareto set, or the finalists that come closest, as a table of at most `width` columns."""
+        return table(self.reported, self.options.objectives, self.options.constraints, width)
 
     def sentences(self) -> list[str]:
         """Say in a few plain sentences what the search found, what it cost, and how sure it is."""

@@ -244,3 +244,15 @@ def test_a_trace_is_saved_where_it_was_asked_for(folder: Path, run: Run) -> None
     trace = json.loads((folder / "trace.json").read_text())
     names = [event["args"]["name"] for event in trace["traceEvents"] if event["name"] == "process_name"]
     assert names == ["crashes, crashes: request 0"]
+
+
+def test_show_tells_what_comes_of_a_rate_over_a_period(run: Callable[..., Result]) -> None:
+    run("run", "verdicts.yaml", "--requests", "50", "--no-plots", "--out", "per")
+    told = run("show", "per", "--per", "month", "--rate", "200000/day")
+    assert told.exit_code == 0
+    assert "a month of 365/12 days, at 200,000 requests a day" in told.stdout
+
+
+def test_a_period_without_a_rate_is_refused_before_anything_is_simulated(run: Callable[..., Result]) -> None:
+    told = run("run", "verdicts.yaml", "--no-plots", "--per", "month", "--out", "never")
+    assert (told.exit_code, "--rate 200000/day" in told.stderr) == (2, True)

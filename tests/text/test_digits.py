@@ -37,9 +37,9 @@ def test_values_that_differ_by_rounding_alone_read_alike() -> None:
     assert value_texts((0.1 + 0.2, 0.3), Unit.count) == ["0.300", "0.300"]
 
 
-def test_the_ends_of_an_interval_read_differently() -> None:
+def test_the_ends_of_an_interval_and_its_value_read_differently() -> None:
     found = Estimate(1.00014, 1.0001, 1.0002)
-    assert estimate_text(found, Unit.count) == "1.0001 (1.0001 to 1.0002)"
+    assert estimate_text(found, Unit.count) == "1.00014 (1.00010 to 1.00020)"
     assert range_text(found, Unit.count) == "1.0001-1.0002"
 
 

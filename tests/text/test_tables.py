@@ -14,9 +14,9 @@ MakeCell = Callable[..., Cell]
 LONG = "retrier.kind=component, action.outcomes.fail=0.{}, platform.parallelism=8"
 
 
-def lines_of(cells: Sequence[Cell], width: int = 200) -> list[str]:
+def lines_of(cells: Sequence[Cell], width: int = 200, asked: int | None = None) -> list[str]:
     console = Console(file=io.StringIO(), width=width, no_color=True, force_terminal=False, legacy_windows=False)
-    console.print(table(cells))
+    console.print(table(cells, asked or 100))
     file = console.file
     assert isinstance(file, io.StringIO)
     return [line.rstrip() for line in file.getvalue().splitlines()]
@@ -68,7 +68,42 @@ def test_intervals_stand_below_their_values_and_are_explained(make_cell: MakeCel
     lines = lines_of([make_cell("a", (95, {}), (5, {"outcome": "gave_up"}))])
     below = lines[next(place for place, line in enumerate(lines) if line.startswith("a")) + 1]
     assert below.split()[0] == "88.72-98.36"
-    assert lines[-1] == "below a value: its 95 % interval"
+    assert any(line.startswith("below a value: its 95 % interval") for line in lines)
+
+
+@pytest.mark.parametrize("asked", [60, 72, 80, 90, 100, 120, 160, 200])
+@pytest.mark.parametrize("count", [1, 12])
+def test_a_table_fits_its_width_and_says_what_it_leaves_out(full_cells: list[Cell], asked: int, count: int) -> None:
+    lines = lines_of(full_cells[:count], asked=asked)
+    assert max(map(len, lines)) <= asked
+    heads = " ".join(lines[:4])
+    has_all = all(name in heads for name in ("success", "gave up", "stuck", "open", "canceled", "runaway"))
+    assert has_all or "left out: " in " ".join(lines) or "other" in heads
+
+
+def test_a_wide_table_has_every_interval_and_further_percentiles(make_cell: MakeCell) -> None:
+    lines = lines_of([make_cell("a", (950, {}), (50, {"outcome": "gave_up", "attempts": 3}))], asked=160)
+    text = "\n".join(lines)
+    assert ("left out" in text, "p99.9" in text, "p90" in text) == (False, True, True)
+
+
+def test_the_note_names_a_width_that_shows_every_interval(make_cell: MakeCell) -> None:
+    cells = [make_cell(name, (950, {}), (50, {"outcome": "gave_up", "attempts": 3})) for name in ("one", "two")]
+    note = " ".join(" ".join(lines_of(cells, asked=80)).split())
+    needed = int(note.partition(", which ")[2].partition(" columns")[0])
+    assert ["left out" in " ".join(lines_of(cells, asked=width)) for width in (needed - 1, needed)] == [True, False]
+
+
+def test_cells_that_differ_read_differently(make_cell: MakeCell) -> None:
+    cells = [make_cell(f"c{n}", (200_000 - n, {}), (n, {"outcome": "gave_up"})) for n in (1, 2, 3)]
+    rows = [line.split() for line in lines_of(cells, asked=160) if line.startswith("c") and not line.startswith("cell")]
+    assert len({row[1] for row in rows}) == 3
+    assert len({row[3] for row in rows}) == 3
+
+
+def test_rare_shares_have_their_counts_beside_them(make_cell: MakeCell, stuck: Row) -> None:
+    text = "\n".join(lines_of([make_cell("a", (20_000, {}), (2, stuck))]))
+    assert "2 of 20,002" in text
 
 
 def test_one_replication_of_a_shared_world_says_why_there_are_no_intervals(make_cell: MakeCell) -> None:
@@ -76,13 +111,13 @@ def test_one_replication_of_a_shared_world_says_why_there_are_no_intervals(make_
 
 
 def test_shares_too_small_for_a_column_are_still_not_zero(full_cells: list[Cell]) -> None:
-    text = "\n".join(lines_of([Cell("a", full_cells[0].metrics)]))
-    assert ("<0.01 %" in text, ">99.99 %" in text or "99.9" in text) == (True, True)
+    text = "\n".join(lines_of([Cell("a", full_cells[0].metrics)], asked=160))
+    assert "1 of 20,905" in text
 
 
 def test_a_cell_without_requests_has_dashes(make_cell: MakeCell) -> None:
     row = next(line for line in lines_of([make_cell("a")]) if line.startswith("a"))
-    assert row.split() == ["a", *["-"] * 7]
+    assert row.split() == ["a", *["-"] * 10]
 
 
 def test_no_cells_make_an_empty_table() -> None:
