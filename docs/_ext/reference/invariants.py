@@ -17,7 +17,7 @@ GROUPS: Final = {
 
 def group(name: str) -> str:
     """Return the invariants of a group, each with the claim that it makes."""
-    return terms((f"{code(one.name)} ({one.kind})", one_line(one.search.__doc__ or "")) for one in GROUPS[name])
+    return terms((f"{code(one.name)} ({one.kind})", one_line(one.search.__doc__ or one.doc)) for one in GROUPS[name])
 
 
 def not_judged() -> str:
