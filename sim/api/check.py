@@ -9,43 +9,42 @@ whole run (`sim.chance`). The simulation is that of `sim.api.run`, and its resul
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from sim.chance.evidence import Evidence
-from sim.chance.overall import gatherers, struck
-from sim.contracts.catalogue import INVARIANTS, View, check_view
-from sim.engine.world import REPORT_EVERY, World
+from sim.chance.overall import struck
+from sim.contracts.catalogue import INVARIANTS
 from sim.experiment.cell_result import CellResult, evaluate
+from sim.experiment.checker import Checker, First, ToldFirst
 from sim.experiment.engines import EVENT, Choice
+from sim.experiment.findings import (
+    CellFindings,
+    Claim,
+    Findings,
+    finding,
+    probe_findings,
+    requests_needed,
+    trials_of,
+)
 from sim.experiment.parts import join_traffic
-from sim.experiment.plan import PILOT_REQUESTS, plan, refuse_course, request_count
+from sim.experiment.plan import plan, refuse_checked_precision, refuse_course, request_count
 from sim.experiment.probe import Probed, of_the_platform, probe
 from sim.experiment.repeats import repeat_isolated, repeat_replications
 from sim.experiment.shown_by_simulating import problems_shown_by_simulating
-from sim.experiment.terms import stated_of, terms_of
-from sim.history.recorder import History, Recorder
+from sim.history.recorder import History
 from sim.history.records import Requests
-from sim.history.request import table
-from sim.history.traffic import CallLog, Traffic
-from sim.promises.invariant import OVERALL, SOMETIMES
 from sim.results.result import Result
-from sim.scenario.mistakes.problems import Problem, ScenarioError
 from sim.scenario.parts.invariants import invariants_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from sim.chance.evidence import Trial
     from sim.experiment.progress import Progress
-    from sim.history.request import Request
+    from sim.history.traffic import Traffic
     from sim.history.vocabulary import Outcome
     from sim.promises.invariant import Invariant, Violation
     from sim.retriers.base import Retrier
     from sim.scenario.cells import Cell
     from sim.scenario.schema import Scenario
-
-TABLES: Final = 100
-"""How many requests of an isolated world are checked as the rows of tables; of the others the live records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ class Broken:
     @property
     def requests_needed(self) -> int:
         """How many requests a run needs to show it again, if it does not replay: those of the pilot came before."""
-        return min(max(self.request + 1, PILOT_REQUESTS), self.cell.scenario.requests.count)
+        return requests_needed(self.cell, self.request)
 
 
 @dataclass(frozen=True)
@@ -150,9 +149,7 @@ def check(
     Raises ScenarioError if the run is estimated above the scenario's limits. Same scenario and seed, same result.
     """
     refuse_course(scenario)
-    if scenario.precision is not None:
-        reason = "a run whose histories are checked has a fixed size; leave out `precision`, or `check` and --check"
-        raise ScenarioError([Problem(("precision",), reason, at_key=True)])
+    refuse_checked_precision(scenario)
     planned = plan(scenario, Choice(EVENT, "histories are kept by it alone"))
     total, before = planned.requests, 0
     cells = []
@@ -173,7 +170,34 @@ def check(
     tests = sum(len(one.trials) for one in cells)
     checked = tuple(one.checked(tests) for one in cells)
     probed = probe(scenario.seed) if any(of_the_platform(cell.held) for cell in checked) else None
-    return Checked(Result(planned, [cell.result for cell in checked]), checked, probed)
+    result = Result(planned, [cell.result for cell in checked], checked=_findings(checked, probed))
+    return Checked(result, checked, probed)
+
+
+def _findings(cells: Sequence[CheckedCell], probed: Probed | None) -> Findings:
+    """Put what was found into words."""
+    return Findings(tuple(map(_cell_findings, cells)), None if probed is None else probe_findings(probed))
+
+
+def _cell_findings(one: CheckedCell) -> CellFindings:
+    claims = {invariant.name: invariant for invariant in one.held}
+    broken = []
+    for name, requests in one.broken.items():
+        first = one.firsts[name]
+        words = ToldFirst.of(First(first.request, first.violation, first.history, first.outcome, first.replays))
+        broken.append(finding(one.cell, claims[name], requests, words.told, None if first.overall else words))
+    return CellFindings(
+        one.cell.id,
+        one.cell.name,
+        tuple(claims),
+        one.simulated,
+        one.histories,
+        one.events,
+        tuple(broken),
+        tuple(Claim(unseen.name, unseen.doc) for unseen in one.unseen),
+        one.draws,
+        one.tests,
+    )
 
 
 class _Check:
@@ -191,149 +215,52 @@ class _Check:
         self.pilot = pilot if retrier is None else None  # it ran with the scenario's own
         self.held = held
         self.own = retrier
-        self.make = cell.scenario.retrier.maker() if retrier is None else retrier
-        self.at_most = at_most
-        self.histories = 0
-        self.events = 0
-        self.broken: dict[str, int] = {}
-        self.firsts: dict[str, Broken] = {}
-        self.each = tuple(one for one in held if one.kind not in {SOMETIMES, OVERALL})
-        """The invariants that each history is held to by itself."""
-        self.unseen = {one.name: one for one in held if one.kind == SOMETIMES}
-        self.gatherers = gatherers(held, stated_of(cell.scenario))
-        self.evidence = Evidence()
-        self.traffic: list[Traffic] = []
-        """What the calls of each replication met."""
-        self.trials: list[Trial] = []
-        """The tests of the invariants of kind `overall`."""
+        count = cell.scenario.requests.count
+        self.count = count if at_most is None else min(count, at_most)
+        self.checker = Checker(cell.scenario, held, retrier=retrier, at_most=self.count)
 
     def run(self, report: Callable[[int], None]) -> None:
         """Simulate and check every history; `report` is called with how many requests are done."""
         scenario = self.cell.scenario
         if scenario.world == "isolated":
-            requests = self._isolated(report)
+            requests = self.checker.isolated(range(self.count), report)
             traffic = None
             unrepeated = repeat_isolated(scenario, requests, self.pilot, self.own)
         else:
-            replications = list(self._shared(report))
-            requests = Requests.concatenate(replications)
-            traffic = join_traffic(self.traffic)
-            unrepeated = repeat_replications(scenario, replications, self.own, self._count())
+            replications, met = zip(*self._shared(report), strict=True)
+            requests, traffic = Requests.concatenate(replications), join_traffic(met)
+            unrepeated = repeat_replications(scenario, replications, self.own, self.count)
         self.result = evaluate(self.cell, requests, unrepeated, traffic=traffic, retrier=self.own)
-        self.simulated = len(requests)
-        for gatherer in self.gatherers:
-            gatherer.close(self.evidence)
-        asked = {one.name for one in self.held if one.kind == OVERALL}
-        self.trials = [trial for trial in self.evidence.trials() if trial.invariant in asked]
+        evidence, self.trials = trials_of(self.checker.gatherers, self.held)
+        self.draws = evidence.draws
 
-    def checked(self, tests: int) -> CheckedCell:
-        """Rule over the histories together too, by one level for so many tests of the whole run."""
-        for name, violation in struck(self.trials, tests).items():
-            self.broken[name] = self.simulated
-            self.firsts[name] = Broken(self.cell, 0, violation, History([]), None, overall=True)
-        names = [one.name for one in self.held if one.name in self.broken]
-        return CheckedCell(
-            self.result,
-            self.held,
-            self.simulated,
-            self.histories,
-            self.events,
-            {name: self.broken[name] for name in names},
-            {name: self.firsts[name] for name in names},
-            tuple(self.unseen.values()),
-            self.evidence.draws,
-            len(self.trials),
-        )
-
-    def _isolated(self, report: Callable[[int], None]) -> Requests:
-        world, recorder = self._world()
-        count = self._count()
-        if recorder is None:
-            return table(world.isolated(range(count), report))
-        finished: list[Request] = []
-        for number in range(count):
-            recorder.raw.clear()
-            made = world.isolated([number])
-            # A table of one row costs as much as the rest of its check: after the first ones records are read live.
-            self._check_history(world, recorder.history(), 0, made, table(made) if number < TABLES else made)
-            finished += made
-            if number % REPORT_EVERY == 0:
-                report(number)
-        return table(finished)
-
-    def _shared(self, report: Callable[[int], None]) -> Iterator[Requests]:
-        scenario = self.cell.scenario
-        for replication in range(scenario.replications):
-            first = replication * scenario.requests.count
+    def _shared(self, report: Callable[[int], None]) -> Iterator[tuple[Requests, Traffic]]:
+        for replication in range(self.cell.scenario.replications):
+            first = replication * self.cell.scenario.requests.count
 
             def report_all(done: int, first: int = first) -> None:
                 report(first + done)
 
-            world, recorder = self._world(replication)
-            finished = world.shared(report_all, at_most=self._count())
-            records = table(finished, replication)
-            if recorder is not None:
-                self._check_history(world, recorder.history(), first, finished, records)
-            self.traffic.append(world.traffic())
-            yield records
+            yield self.checker.replication(replication, report_all)
 
-    def _world(self, replication: int = 0) -> tuple[World, Recorder | None]:
-        recorder = Recorder() if self.held else None
-        calls = CallLog() if self.cell.scenario.world == "shared" else None
-        made = World(self.cell.scenario, replication=replication, retrier=self.make, recorder=recorder, calls=calls)
-        return made, recorder
-
-    def _count(self) -> int:
-        count = self.cell.scenario.requests.count
-        return count if self.at_most is None else min(count, self.at_most)
-
-    def _check_history(
-        self,
-        world: World,
-        history: History,
-        first: int,
-        finished: Sequence[Request],
-        records: Requests | Sequence[Request],
-    ) -> None:
-        """Check the history of a world, and the records of its requests, which are numbered from `first` on."""
-        self.histories += 1
-        self.events += len(history)
-        view = View(history, terms_of(world, self._alone(world), records=records))
-        for gatherer in self.gatherers:
-            gatherer.look(view)
-        for name in [name for name, one in self.unseen.items() if any(True for _ in one.check(view))]:
-            del self.unseen[name]
-        known: set[tuple[str, int]] = set()
-        for violation in sorted(check_view(view, self.each), key=lambda found: found.request):
-            name, number = violation.invariant, violation.request
-            if (name, number) in known:
-                continue
-            known.add((name, number))
-            self.broken[name] = self.broken.get(name, 0) + 1
-            if name not in self.firsts:
-                self.firsts[name] = self._shown(violation, view, first, finished)
-
-    def _alone(self, world: World) -> Callable[[int], History] | None:
-        """Return a function that simulates a request of an isolated world with a new retrier; None if it is not needed.
-
-        A stateless retrier does not need it: a test says of each port that it keeps nothing between requests.
-        """
-        if world.cell.world != "isolated" or world.retrier.stateless:
-            return None
-
-        def alone(number: int) -> History:
-            recorder = Recorder()
-            another = World(world.cell, retrier=self.make, recorder=recorder, choices=world.choices)
-            another.isolated([number])
-            return recorder.history()
-
-        return alone
-
-    def _shown(self, violation: Violation, view: View, first: int, finished: Sequence[Request]) -> Broken:
-        number = violation.request
-        if number < 0:
-            return Broken(self.cell, first + finished[0].number, violation, view.history, None)
-        outcome = next(request.outcome for request in finished if request.number == number)
-        alone = view.terms.alone
-        replays = alone is None or alone(number).digest() == view.history.digest()
-        return Broken(self.cell, first + number, violation, view.history.of_request(number), outcome, replays)
+    def checked(self, tests: int) -> CheckedCell:
+        """Rule over the histories together too, by one level for so many tests of the whole run."""
+        found = self.checker
+        broken = dict(found.broken)
+        firsts = {name: Broken(self.cell, *first) for name, first in found.firsts.items()}
+        for name, violation in struck(self.trials, tests).items():
+            broken[name] = found.simulated
+            firsts[name] = Broken(self.cell, 0, violation, History([]), None, overall=True)
+        names = [one.name for one in self.held if one.name in broken]
+        return CheckedCell(
+            self.result,
+            self.held,
+            found.simulated,
+            found.histories,
+            found.events,
+            {name: broken[name] for name in names},
+            {name: firsts[name] for name in names},
+            tuple(found.unseen.values()),
+            self.draws,
+            len(self.trials),
+        )

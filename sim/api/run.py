@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING
 from sim.experiment import payload
 from sim.experiment.cell_result import CellResult, evaluate
 from sim.experiment.chunks import PackedPart, chunk_counts, chunks_of
-from sim.experiment.engines import AUTO, Asked
+from sim.experiment.engines import AUTO, EVENT, Asked
 from sim.experiment.executors import Workers
+from sim.experiment.findings import CellCheck, conclude
 from sim.experiment.parts import CellParts
-from sim.experiment.plan import Plan, plan, refuse_course
+from sim.experiment.plan import Plan, plan, plan_check, refuse_course
 from sim.experiment.precision import next_sizes
 from sim.experiment.progress import Progress, ProgressCounter
 from sim.results.folder import RunFolder
 from sim.results.result import Result
+from sim.scenario.parts.invariants import in_order
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -37,6 +39,7 @@ def run(
     workers: int = 1,
     out: str | Path | None = None,
     fresh: bool = False,
+    check: bool = False,
     progress: Progress | None = None,
 ) -> Result:
     """Simulate every cell of a scenario; with `precision`, as many requests of each as that takes.
@@ -51,17 +54,23 @@ def run(
     stopped. When all is done the folder has `results.sqlite`, which `open_results` reads; a run that finds it simulates
     nothing. `fresh` replaces anything that is there.
 
+    With `check` the event engine simulates, every history is checked against all that retriers and the platform owe and
+    what the scenario names under `check`, and `result.checked` says what was found (`sim.experiment.findings`).
+
     A run with a retrier of one's own simulates some of its requests again, alone and in another order. Those that do
     something else are in `unrepeated` of their cells, and the sentences of the result begin with them: then its numbers
     depend on more than scenario and seed (`sim.experiment.repeats`).
 
-    Raises ScenarioError if the run is estimated above the scenario's limits, ValueError for an unknown executor, and
+    Raises ScenarioError if the run is estimated above the scenario's limits, ValueError for an unknown executor or for
+    `check` with another engine, and
     `sim.experiment.pool.WorkersDie` if workers end again and again; with `out` also CorruptResults, RunInProgress and
     NotStored of `sim.results.errors`.
     """
     processes = Workers(executor, workers)
     refuse_course(scenario)
-    planned = plan(scenario, engine)
+    if check and engine not in {AUTO, EVENT}:
+        raise ValueError(f"histories are checked by the event engine, which keeps them, not by '{engine}'")
+    planned = plan_check(scenario, all_of_them=True) if check else plan(scenario, engine)
     counter = ProgressCounter(planned, progress)
     if out is None:
         return _in_memory(planned, processes, counter)
@@ -75,6 +84,7 @@ def run(
 def _in_memory(planned: Plan, workers: Workers, progress: ProgressCounter) -> Result:
     """Run without a folder; a cell is evaluated as soon as all its chunks of a round are there."""
     parts = [CellParts() for _ in planned.cells]
+    checks = [CellCheck(cell, in_order(planned.held_by(at))) for at, cell in enumerate(planned.cells)]
     results: dict[int, CellResult] = {}
     for rounds in count(1):
         counts = chunk_counts(planned, rounds)
@@ -89,10 +99,12 @@ def _in_memory(planned: Plan, workers: Workers, progress: ProgressCounter) -> Re
                 simulated = payload.decode_simulated(part.payload) if isinstance(part, PackedPart) else part
                 of_cell.add(chunk.number, simulated)
                 if of_cell.count == counts[chunk.cell]:
+                    for found in of_cell.checked():
+                        checks[chunk.cell].add(found)
                     results[chunk.cell] = evaluate(cell, of_cell.join(), of_cell.unrepeated, traffic=of_cell.traffic())
                     if cell.scenario.precision is None:  # no round adds to it
                         of_cell.free()
-        found = [results[position] for position in range(len(planned.cells))]
-        if next_sizes(found, rounds - 1) is None:
+        evaluated = [results[position] for position in range(len(planned.cells))]
+        if next_sizes(evaluated, rounds - 1) is None:
             break
-    return Result(planned, found)
+    return Result(planned, evaluated, checked=conclude(checks) if planned.held else None)

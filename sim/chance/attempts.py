@@ -9,7 +9,7 @@ share that is known; of the others, those that do not fail are told apart by wha
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from sim.chance.stated import Stated, Way
     from sim.history.entities import Attempt
+    from sim.promises.promises import Promises
     from sim.promises.view import View
 
 Floats = NDArray[np.float64]
@@ -104,6 +105,22 @@ class Attempts:
             says = attempt.failure
             if says is not None and attempt.outcome == FAIL and self._is_left_to_chance(attempt):
                 self._errors.append((says.final, says.retry_after_ns, says.kind, attempt.start.t_ns))
+
+    def state(self) -> Any:
+        """Return all that was gathered; see `Gatherer`."""
+        services = {name: service.state() for name, service in self._services.items()}
+        return [self._worlds, self._rows, self._errors, self._gaps_ns, services]
+
+    def add(self, state: Any, promises: Promises) -> None:
+        """Take what was gathered from the histories behind these; see `Gatherer`."""
+        worlds, rows, errors, gaps_ns, services = state
+        before = self._worlds
+        self._rows += [(before + world, *rest) for world, *rest in rows]
+        self._errors += [(final, wait_ns, kind, at_ns) for final, wait_ns, kind, at_ns in errors]
+        self._gaps_ns += gaps_ns
+        self._worlds += worlds
+        for name, service in self._services.items():
+            service.add(services[name], promises)
 
     def close(self, evidence: Evidence) -> None:
         """Hold all attempts, and the work on calls, against what the scenario states."""

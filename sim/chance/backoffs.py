@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect
 from collections import Counter
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from sim.chance.evidence import Evidence
     from sim.chance.stated import Stated
+    from sim.promises.promises import Promises
     from sim.promises.view import View
 
 LAW: Final = "backoffs-follow-law"
@@ -53,6 +54,20 @@ class Backoffs:
         if view.backoffs:
             for kind, failures, subject, wait_ns in _numbered(view):
                 self._found.setdefault((kind, failures), []).append(((self._worlds, subject), wait_ns))
+
+    def state(self) -> Any:
+        """Return all that was gathered; see `Gatherer`."""
+        return [self._worlds, [[*key, rows] for key, rows in self._found.items()]]
+
+    def add(self, state: Any, promises: Promises) -> None:
+        """Take what was gathered from the histories behind these; see `Gatherer`."""
+        del promises
+        worlds, found = state
+        before = self._worlds
+        for kind, failures, rows in found:
+            ours = self._found.setdefault((kind, failures), [])
+            ours += [((before + world, subject), wait_ns) for (world, subject), wait_ns in rows]
+        self._worlds += worlds
 
     def close(self, evidence: Evidence) -> None:
         """Hold all backoffs against their laws, and one against the next."""

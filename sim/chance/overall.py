@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from sim.chance.evidence import Evidence, Trial
     from sim.chance.stated import Stated
+    from sim.promises.promises import Promises
     from sim.promises.view import View
 
 LEVEL: Final = 1e-6
@@ -29,6 +30,17 @@ class Gatherer(Protocol):
 
     def look(self, view: View) -> None:
         """Take a history."""
+        ...
+
+    def state(self) -> Any:
+        """Return all that was gathered, as plain values that JSON can hold."""
+        ...
+
+    def add(self, state: Any, promises: Promises) -> None:
+        """Take what another gatherer of this kind has gathered from the histories behind these.
+
+        `promises` are those of the scenario's retrier, which are code and no part of a state.
+        """
         ...
 
     def close(self, evidence: Evidence) -> None:

@@ -9,7 +9,7 @@ all keep to their bounds are left out too: a retry that stands in a table waits 
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -129,6 +129,38 @@ class Waits:
                 retry.pieces,
             )
             self._retries.setdefault(retry.failure, []).append(row)
+
+    def state(self) -> Any:
+        """Return all that was gathered; see `Gatherer`."""
+        return {
+            "histories": self._histories,
+            "cut": self._cut,
+            "retries": list(self._retries.items()),
+            "early": sorted(self._early),
+            "firsts": self._firsts,
+            "looks": list(self._looks.items()),
+            "drawn": self._drawn,
+        }
+
+    def add(self, state: Any, promises: Promises) -> None:
+        """Take what was gathered from the histories behind these; see `Gatherer`."""
+        before = self._histories
+
+        def waits(rows: Any) -> list[tuple[Who, int]]:
+            return [((before + history, request), wait_ns) for (history, request), wait_ns in rows]
+
+        if state["histories"]:
+            self._promises = promises
+        self._histories += state["histories"]
+        self._cut = self._cut or state["cut"]
+        for failure, rows in state["retries"]:
+            ours = self._retries.setdefault(failure, [])
+            ours += [_Row((before + history, request), *rest) for (history, request), *rest in rows]
+        self._early.update(state["early"])
+        self._firsts += waits(state["firsts"])
+        for (number, failure), rows in state["looks"]:
+            self._looks.setdefault((number, failure), []).extend(waits(rows))
+        self._drawn += [(before + history, request, value) for history, request, value in state["drawn"]]
 
     def close(self, evidence: Evidence) -> None:
         """Hold all waits against their laws, and against each other."""

@@ -24,6 +24,7 @@ from sim.cli.search_options import SearchOptions, search_options
 from sim.cli.source_file import refuse_foreign
 from sim.cli.terminal import Printer
 from sim.contracts.catalogue import INVARIANTS
+from sim.experiment.findings import probe_findings
 from sim.experiment.shown_by_simulating import problems_shown_by_simulating
 from sim.explorer.explore import Explored, explore
 from sim.explorer.files import name_of, retrier_words, save, save_test
@@ -102,7 +103,7 @@ def _search_cell(
         several = chosen.id if chosen.name != world.name else ""
         courses = {name_of(world.name, name, several): _played(search, broken) for name, broken in _smallest(found)}
     print_search(search, found, printer)
-    print_probe(found.probed, printer)
+    print_probe(None if found.probed is None else probe_findings(found.probed), printer)
     if courses:
         words = retrier_words(world)
         files = _save(courses, folder, source.retrier if words else "", tests=tests)

@@ -11,84 +11,87 @@ from rich.table import Table
 
 from sim.chance.overall import LEVEL_TEXT
 from sim.cli.terminal import terminal_width
-from sim.stories.violations import violation_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from sim.api.check import Broken, Checked
     from sim.cli.scenario_options import Source
     from sim.cli.terminal import Printer
-    from sim.experiment.probe import Probed
+    from sim.experiment.findings import CellFindings, Finding, Findings, ProbeFindings
 
 
-def print_check(checked: Checked, printer: Printer, source: Source, folder: Path, out: Path | None) -> None:
+def print_check(checked: Findings, printer: Printer, line_again: Callable[[CellFindings, Finding], str | None]) -> None:
     """Print how much was checked, what is broken, and how to see it again.
 
-    `source` is the scenario, `folder` that of the results; `out` is the same if the command line names it.
+    `line_again` makes the command that shows a violation again, or returns None if it is not known.
     """
-    held = {invariant.name for cell in checked.cells for invariant in cell.held}
-    broken = {name for cell in checked.cells for name in cell.broken}
-    histories = sum(cell.histories for cell in checked.cells)
-    verdict = "all hold" if not broken else f"{len(broken)} {'is' if len(broken) == 1 else 'are'} broken"
-    count = f"{len(held)} invariant{'' if len(held) == 1 else 's'}"
     printer.verbatim("")
-    printer.sentence(f"checked {count} in {histories:,} histor{'y' if histories == 1 else 'ies'}: {verdict}")
+    printer.sentence(checked.verdict)
     for cell in checked.cells:
         for one in cell.unseen:
-            printer.sentence(f"{cell.cell.name}: never seen: {one.doc} ({one.name})")
+            printer.sentence(f"{cell.name}: never seen: {one.claim} ({one.name})")
     tests = sum(cell.tests for cell in checked.cells)
     if tests:
         draws = sum(cell.draws for cell in checked.cells)
-        struck = any(broken.overall for cell in checked.cells for broken in cell.firsts.values())
+        struck = any(one.overall for cell in checked.cells for one in cell.broken)
         did = "were put to" if struck else "stood"
         text = f"{draws:,} draws {did} {tests:,} tests of their laws, at a level of {LEVEL_TEXT} for all tests together"
         printer.sentence(f"{text}; not all of them stand" if struck else text)
-    print_probe(checked.probed, printer)
-    first = checked.first
-    if first is None:
+    print_probe(checked.probe, printer)
+    if checked.first is None:
         return
+    cell, first = checked.first
     printer.print(_table(checked))
     printer.verbatim("")
-    printer.sentence(f"the first: {_where(first, several=len(checked.cells) > 1)}")
-    for line in violation_lines(first.violation, first.history, first.outcome, width=terminal_width()):
+    printer.sentence(f"the first: {_where(cell, first, several=len(checked.cells) > 1)}")
+    for line in first.told.lines(terminal_width()):
         printer.verbatim(line)
-    if first.replays and not first.overall:
-        line = source.replay_line(first.request, first.cell.id if len(checked.cells) > 1 else None, out)
-    else:
-        line = _line_of_run(first, source, folder)
-    printer.verbatim(f"\nto see it again\n  {line}")
+    again = line_again(cell, first)
+    if again is not None:
+        printer.verbatim(f"\nto see it again\n  {again}")
 
 
-def _line_of_run(first: Broken, source: Source, folder: Path) -> str:
-    """Return the command that runs it again with the requests it needs; its results leave those of all alone."""
-    fewer = source if first.overall else replace(source, requests=first.requests_needed)
-    return shlex.join(["retrysim", "run", *fewer.words(), "--check", "--out", f"{folder}-check"])
-
-
-def print_probe(probed: Probed | None, printer: Printer) -> None:
+def print_probe(probe: ProbeFindings | None, printer: Printer) -> None:
     """Print that the probe of the platform ran, if it did, and the first violation if there is one."""
-    if probed is None:
+    if probe is None:
         return
-    broken = probed.broken
-    verdict = f"broken: {', '.join(broken)}" if broken else "all hold"
+    verdict = f"broken: {', '.join(probe.broken)}" if probe.broken else "all hold"
     printer.sentence(
-        f"probed the platform in {probed.histories} small worlds of its own with {probed.requests} requests: {verdict}"
+        f"probed the platform in {probe.histories} small worlds of its own with {probe.requests} requests: {verdict}"
     )
-    if probed.broken_in is not None:
+    if probe.told is not None:
         printer.verbatim("")
-        for line in violation_lines(probed.violations[0], probed.broken_in, None, width=terminal_width()):
+        for line in probe.told.lines(terminal_width()):
             printer.verbatim(line)
 
 
-def _where(first: Broken, *, several: bool) -> str:
-    whose = f"request {first.request}" if first.violation.request >= 0 else "no single request"
+def line_of_source(
+    source: Source, folder: Path, out: Path | None, *, several: bool
+) -> Callable[[CellFindings, Finding], str]:
+    """Return what makes the command that shows a violation of a scenario again.
+
+    `folder` is that of the results; `out` is the same if the command line names it.
+    """
+
+    def line(cell: CellFindings, first: Finding) -> str:
+        if first.replays and not first.overall:
+            return source.replay_line(first.request, cell.id if several else None, out)
+        # A run with the requests that it needs; its results leave those of all requests alone.
+        fewer = source if first.overall else replace(source, requests=first.requests_needed)
+        return shlex.join(["retrysim", "run", *fewer.words(), "--check", "--out", f"{folder}-check"])
+
+    return line
+
+
+def _where(cell: CellFindings, first: Finding, *, several: bool) -> str:
+    whose = f"request {first.request}" if first.of_request else "no single request"
     if first.overall:
         whose = "all requests together"
-    return f"{first.cell.name}, {whose}" if several else whose
+    return f"{cell.name}, {whose}" if several else whose
 
 
-def _table(checked: Checked) -> Table:
+def _table(checked: Findings) -> Table:
     several = len(checked.cells) > 1
     made = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
     made.add_column("broken", no_wrap=True)
@@ -98,10 +101,8 @@ def _table(checked: Checked) -> Table:
     made.add_column("requests", justify="right", no_wrap=True)
     made.add_column("the first", justify="right", no_wrap=True)
     for cell in checked.cells:
-        owed_by = {invariant.name: invariant.owed_by for invariant in cell.held}
-        for name, count in cell.broken.items():
-            where = [cell.cell.name] if several else []
-            broken = cell.firsts[name]
+        for broken in cell.broken:
+            where = [cell.name] if several else []
             one = "" if broken.overall else str(broken.request)
-            made.add_row(name, owed_by[name], *where, f"{count:,}", one)
+            made.add_row(broken.invariant, broken.owed_by, *where, f"{broken.requests:,}", one)
     return made

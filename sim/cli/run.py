@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sim.api.check import Checked, check
-from sim.cli.errors import results_errors, scenario_errors
+from sim.cli.errors import scenario_errors
 from sim.cli.exit_codes import BROKEN, OF_RULING
 from sim.cli.files import refuse_unwritable, saving
 from sim.cli.period_options import per_of, period_options, print_per, refuse_without_rate
-from sim.cli.print_check import print_check
+from sim.cli.print_check import line_of_source, print_check
 from sim.cli.print_result import print_examples, print_result
 from sim.cli.progress import print_cost, progress_bar
 from sim.cli.run_folder import TEMPORARY, open_run_folder
@@ -22,21 +21,18 @@ from sim.cli.scenario_options import Source, scenario_options
 from sim.cli.source_file import FILE as SOURCE_FILE
 from sim.cli.source_file import claimed
 from sim.cli.terminal import Printer
-from sim.contracts.catalogue import INVARIANTS
 from sim.experiment.engines import TABLES, VECTOR, EngineRefused
 from sim.experiment.executors import Workers
-from sim.experiment.plan import Plan, plan, refuse_course
+from sim.experiment.plan import Plan, plan, plan_check, refuse_course
 from sim.experiment.progress import ProgressCounter
 from sim.explorer.play import located
 from sim.pictures.data.caption import caption_text
 from sim.pictures.over_time import OVER_TIME_PICTURES, save_over_time
 from sim.pictures.run_pictures import SWEEP_PICTURES, save_figures, save_sweep
 from sim.results.checksum import SUFFIX
-from sim.results.folder import is_stale
 from sim.results.result import TIMELINE
 from sim.results.tables import RESULTS
 from sim.scenario.cells import cells
-from sim.scenario.identity import digest
 from sim.scenario.mistakes.problems import ScenarioError
 
 if TYPE_CHECKING:
@@ -120,7 +116,6 @@ def _run(source: Source, options: RunOptions) -> None:
         raise click.UsageError("--svg asks for pictures, but --no-plots for none")
     processes, per = options.processes(), per_of(options.period, options.rate)
     printer = Printer()
-    checked = None
     with ExitStack() as stack:
         with scenario_errors(source):
             scenario = _load(source)
@@ -128,24 +123,21 @@ def _run(source: Source, options: RunOptions) -> None:
             path = Path("results") / scenario.name if options.out is None else options.out
             refuse_unwritable(path)
             claim = stack.enter_context(claimed(path, source, scenario, fresh=options.fresh))
-            if options.checks_all or any(cell.scenario.check for cell in cells(scenario)):
-                folder, own, checked = None, *_check(scenario, path, options)
-                result = checked.result
-            else:
-                own, planned = MADE_OF_RESULTS, _plan(scenario, options)
-                folder = stack.enter_context(open_run_folder(path, planned, fresh=options.fresh))
-                claim.opened = True
-                result = _simulate(folder, planned, processes)
+            planned = _plan(scenario, options)
+            folder = stack.enter_context(open_run_folder(path, planned, fresh=options.fresh))
+            claim.opened = True
+            result = _simulate(folder, planned, processes)
         print_result(result, printer)
         print_per(result, per, printer)
         print_examples(result, printer, lambda number, cell: source.replay_line(number, cell, options.out))
-        if checked is not None:
-            print_check(checked, printer, source, path, options.out)
+        if result.checked is not None:
+            several = len(result.cells) > 1
+            print_check(result.checked, printer, line_of_source(source, path, options.out, several=several))
         claim.save(result.digest)
-        files = _save(result, path, own, folder, pictures=not options.no_plots, svg=options.svg)
+        files = _save(result, path, folder, pictures=not options.no_plots, svg=options.svg)
         printer.verbatim("")
         printer.sentence(f"saved in {path}: {', '.join(files)}")
-    if not result.repeats or (checked is not None and not checked.holds):
+    if not result.repeats or (result.checked is not None and not result.checked.holds):
         raise click.exceptions.Exit(BROKEN)
     if result.ruling is not None and result.ruling.value in OF_RULING:
         raise click.exceptions.Exit(OF_RULING[result.ruling.value])
@@ -161,6 +153,11 @@ def _load(source: Source) -> Scenario:
 
 
 def _plan(scenario: Scenario, options: RunOptions) -> Plan:
+    if options.checks_all or any(cell.scenario.check for cell in cells(scenario)):
+        if options.engine in {VECTOR, TABLES}:
+            reason = f"histories are checked by the event engine, which keeps them: no --engine {options.engine}"
+            raise click.UsageError(reason)
+        return plan_check(scenario, all_of_them=options.checks_all)
     try:
         return plan(scenario, options.engine)
     except EngineRefused as error:
@@ -178,27 +175,10 @@ def _simulate(folder: RunFolder, planned: Plan, processes: Workers) -> Result:
         return folder.run(processes, ProgressCounter(planned, progress))
 
 
-def _check(scenario: Scenario, path: Path, options: RunOptions) -> tuple[tuple[str, ...], Checked]:
-    """Run a scenario and check its histories; also return the names of the files that it replaces or removes."""
-    if options.workers > 1 or options.executor is not None:
-        raise click.UsageError("histories are checked in this process: no --workers, no --executor")
-    if options.engine in {VECTOR, TABLES}:
-        reason = f"histories are checked by the event engine, which keeps them: no --engine {options.engine}"
-        raise click.UsageError(reason)
-    with results_errors():
-        stale = is_stale(path, scenario, digest(scenario))
-    with progress_bar() as progress:
-        checked = check(scenario, invariants=INVARIANTS if options.checks_all else (), progress=progress)
-    return (*RESULT_FILES, *MADE_OF_RESULTS) if stale else MADE_OF_RESULTS, checked
-
-
-def _save(
-    result: Result, path: Path, own: tuple[str, ...], folder: RunFolder | None, *, pictures: bool, svg: bool
-) -> list[str]:
+def _save(result: Result, path: Path, folder: RunFolder, *, pictures: bool, svg: bool) -> list[str]:
     """Save everything; the results take their place last, after the files that are made of them."""
-    if folder is not None:
-        folder.write_results()
-    with saving(path, (*own, *SWEPT, *OVER_TIME), TEMPORARY) as beside:
+    folder.write_results()
+    with saving(path, (*MADE_OF_RESULTS, *SWEPT, *OVER_TIME), TEMPORARY) as beside:
         (beside / "summary.json").write_text(result.summary_json(), encoding="utf-8")
         result.write_timeline(beside / TIMELINE)
         if pictures:
@@ -210,7 +190,5 @@ def _save(
             save_sweep(result.swept, caption, beside, svg=svg)
             save_over_time(result.over_time, caption, beside, svg=svg)
         names = sorted(path.name for path in beside.iterdir())
-    if folder is None:
-        return names
     folder.publish()
     return sorted([*names, *RESULT_FILES])

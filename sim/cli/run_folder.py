@@ -10,6 +10,7 @@ import click
 
 from sim.cli.errors import results_errors
 from sim.cli.interrupts import interrupts
+from sim.results.description import HELD
 from sim.results.folder import DIGITS, RunFolder
 
 if TYPE_CHECKING:
@@ -54,7 +55,11 @@ def _print_found(folder: RunFolder) -> None:
     elif folder.resumed:
         click.echo(f"resuming: {folder.resumed:,} of {len(folder.chunks):,} chunks are there", err=True)
     if folder.replaces is not None:
-        digest = folder.replaces.value("digest")[:DIGITS]
-        click.echo(
-            f"the results of an earlier version (digest {digest}) are replaced when these are complete", err=True
-        )
+        theirs = folder.replaces
+        if theirs.value("digest") != folder.plan.digest:
+            found = f"the results of an earlier version (digest {theirs.value('digest')[:DIGITS]})"
+        else:
+            checked = "checked" if theirs.value_or(HELD) else "not checked"
+            engine = f"engine {theirs.value('engine')} {theirs.value('engine version')}"
+            found = f"the results that are there ({engine}, {checked})"
+        click.echo(f"{found} are replaced when these are complete", err=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,14 +13,15 @@ import click
 
 from sim.cli.errors import READS, results_errors
 from sim.cli.period_options import per_of, period_options, print_per, refuse_without_rate
+from sim.cli.print_check import line_of_source, print_check
 from sim.cli.print_result import print_examples, print_result
 from sim.cli.source_file import read_origin
 from sim.cli.terminal import Printer
 from sim.results.reading import open_results
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from sim.cli.scenario_options import Source
+    from sim.experiment.findings import CellFindings, Finding
     from sim.text.periods import Rate
 
 DIGITS = 12
@@ -52,12 +55,38 @@ def command(results: Path, period: str | None, rate: Rate | None) -> None:
         printer.verbatim("\nrequests worth a replay")
         for line in lines:
             printer.sentence(line, indent="  ")
-    replay_line = _replay_line(results if results.is_dir() else results.parent, result.digest)
-    if replay_line is not None:
-        print_examples(result, printer, replay_line)
+    several = len(result.cells) > 1
+    again = _command_again(results if results.is_dir() else results.parent, result.digest)
+    if again is not None:
+        print_examples(result, printer, again.replay_line)
+    if result.checked is not None:
+        print_check(result.checked, printer, _nothing if again is None else partial(again.line, several=several))
 
 
-def _replay_line(folder: Path, digest: str) -> Callable[[int, str | None], str] | None:
+def _nothing(_cell: CellFindings, _first: Finding) -> None:
+    """Return no command."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """Makes the commands that simulate requests of saved results again."""
+
+    before: str
+    """What stands in front: a change of the folder."""
+    source: Source
+    out: Path
+    digest: str
+
+    def replay_line(self, number: int, cell: str | None) -> str:
+        return self.before + self.source.replay_line(number, cell, self.out, self.digest[:DIGITS])
+
+    def line(self, cell: CellFindings, first: Finding, *, several: bool) -> str:
+        if first.replays and not first.overall:
+            return self.replay_line(first.request, cell.id if several else None)
+        return self.before + line_of_source(self.source, self.out, self.out, several=several)(cell, first)
+
+
+def _command_again(folder: Path, digest: str) -> _Again | None:
     """Return what makes the commands that replay requests; None if it is not known where the results come from.
 
     A command refuses the scenario if that has changed since.
@@ -73,6 +102,4 @@ def _replay_line(folder: Path, digest: str) -> Callable[[int, str | None], str] 
         before = f"cd {shlex.quote(os.path.relpath(called_in))} && "
         start, out = called_in, Path(os.path.relpath(os.path.realpath(folder), called_in))
         source = origin.source(folder, start)
-    if not (start / source.path).is_file():
-        return None
-    return lambda number, cell: before + source.replay_line(number, cell, out, digest[:DIGITS])
+    return _Again(before, source, out, digest) if (start / source.path).is_file() else None

@@ -21,12 +21,13 @@ from types import MappingProxyType
 
 from sim.kernel.durations import NS_PER_S, UNITS_NS, parse_duration
 from sim.measure.estimates import TAIL, Estimate, Z, t_quantile
-from sim.measure.metrics import CellMetrics, summary_of, unit_of
+from sim.measure.metrics import CellMetrics, unit_of
 from sim.measure.money import money_of
 from sim.measure.paths import UnknownMetric, metric_of, short
 from sim.measure.possible import SHARE, Bounds
 from sim.measure.prices import PICO
 from sim.measure.quantities import AnyUnit, Metric, Statistic, Unit
+from sim.measure.summary import summary_of
 
 POWER_Z = 0.8416212335729143
 """The normal quantile at 0.8: `requests_needed` settles an expectation four times in five if the value seen is true."""
@@ -90,14 +91,14 @@ class Verdict:
         return unit_of(self.expectation.metric, self.currency)
 
     def summary(self) -> dict[str, object]:
-        """Return the verdict's part of `summary.json`; durations in ms."""
+        """Return the verdict's part of `summary.json`, with units as `sim.measure.summary` has them."""
         return {
             "expect": self.expectation.text,
             "verdict": self.ruling.value,
-            **summary_of(self.estimate, self.expectation.metric.unit),
+            **summary_of(self.estimate, self.unit),
             "requests_needed": self.requests_needed,
             "replications_needed": self.replications_needed,
-            "reason": self.reason,
+            "reason": self.reason or self.estimate.reason,
         }
 
 

@@ -17,11 +17,13 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from sim.experiment import payload
+from sim.experiment.checker import Checker
 from sim.experiment.engines import EVENT, TABLES, VECTOR, VERSIONS, Engine, simulate, simulate_replication
 from sim.experiment.parts import BLOCKS_A_TALLY, SimulatedPart, join, keeps_histogram, part_to_keep
 from sim.experiment.precision import size_in_round
 from sim.experiment.repeats import first_of, repeat_few_of_shared, repeat_isolated
 from sim.experiment.shown_by_simulating import problems_shown_by_simulating
+from sim.scenario.parts.invariants import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
 CHUNK_REQUESTS: Final = {EVENT: 4096, VECTOR: 65_536, TABLES: 16_384}
 """Requests of an isolated world that an engine simulates at a time: some hundredths or tenths of a second."""
-TASK_FORMAT: Final = 4
+TASK_FORMAT: Final = 5
 """Grows whenever a class that is pickled into a task moves or changes, so that workers of an older source refuse it."""
 MOST_REMEMBERED = 4
 """Cells that a worker remembers: chunks come in order, so only a few cells are simulated at a time."""
@@ -137,28 +139,38 @@ def simulate_chunk(
     progress: Callable[[int], None] | None = None,
     *,
     pilot: Requests | None = None,
+    held: Sequence[str] = (),
 ) -> SimulatedPart:
     """Simulate one chunk, and a few of its requests again; `progress` is called now and then with how many are done.
 
-    `pilot` has records of the cell's first requests, to compare with; see `Plan.pilots`.
+    `pilot` has records of the cell's first requests, to compare with; see `Plan.pilots`. `held` names the invariants
+    that its histories are checked against, which the event engine alone keeps.
     """
     with problems_shown_by_simulating():
+        checker = Checker(cell, in_order(held)) if held else None
         if cell.world == "shared":
-            requests, traffic = simulate_replication(cell, engine, chunk.number, progress=progress)
-            return SimulatedPart(requests, tuple(repeat_few_of_shared(cell, requests, chunk.number)), traffic)
+            if checker is None:
+                requests, traffic = simulate_replication(cell, engine, chunk.number, progress=progress)
+            else:
+                requests, traffic = checker.replication(chunk.number, progress)
+            again = tuple(repeat_few_of_shared(cell, requests, chunk.number))
+            return SimulatedPart(requests, again, traffic, None if checker is None else checker.part())
         unrepeated: list[Unrepeated] = []
 
         def kept() -> Iterator[Part]:
-            for requests in _blocks(cell, chunk, engine, progress):
+            for requests in _blocks(cell, chunk, engine, progress, checker):
                 if engine == EVENT:  # the other one simulates no retrier but its own
                     unrepeated.extend(repeat_isolated(cell, requests, pilot))
                 yield part_to_keep(cell, requests)
 
         part = join(kept())
-        return SimulatedPart(part, tuple(first_of(unrepeated)))
+        found = None if checker is None else checker.part()
+        return SimulatedPart(part, tuple(first_of(unrepeated)), checked=found)
 
 
-def _blocks(cell: Scenario, chunk: Chunk, engine: Engine, progress: Callable[[int], None] | None) -> Iterator[Requests]:
+def _blocks(
+    cell: Scenario, chunk: Chunk, engine: Engine, progress: Callable[[int], None] | None, checker: Checker | None
+) -> Iterator[Requests]:
     """Simulate a chunk of an isolated world in as many requests at a time as the engine takes."""
     for block in _split(range(chunk.first, chunk.first + chunk.count), CHUNK_REQUESTS[engine]):
 
@@ -166,7 +178,10 @@ def _blocks(cell: Scenario, chunk: Chunk, engine: Engine, progress: Callable[[in
             if progress is not None:
                 progress(before + done)
 
-        yield simulate(cell, engine, requests=block, progress=report)
+        if checker is None:
+            yield simulate(cell, engine, requests=block, progress=report)
+        else:
+            yield checker.isolated(block, report)
 
 
 # How a chunk travels to a worker and back, and into a file.
@@ -183,7 +198,7 @@ class PackedPart:
 
 def pack(identity: str, chunk: Chunk, simulated: SimulatedPart) -> PackedPart:
     """Encode the part of a chunk; `identity` is the plan's."""
-    data = payload.encode(simulated.part, simulated.unrepeated, simulated.traffic)
+    data = payload.encode(simulated.part, simulated.unrepeated, simulated.traffic, simulated.checked)
     return PackedPart(chunk_digest(identity, chunk.cell, chunk.number, data), data)
 
 
@@ -210,6 +225,8 @@ class Task:
     """All that the run's numbers depend on; see `Plan.identity`."""
     pilot: Requests | None = None
     """See `simulate_chunk`."""
+    held: tuple[str, ...] = ()
+    """See `simulate_chunk`."""
 
 
 class Tasks:
@@ -226,7 +243,8 @@ class Tasks:
             self._pickled = (chunk.cell, pickle.dumps(self.plan.cells[chunk.cell].scenario))
         choice = self.plan.choice
         pilot = self.plan.pilot_of(chunk.cell) if chunk.number == 0 else None
-        return Task(chunk, self._pickled[1], choice.engine, choice.version, _own_version(), self.identity, pilot)
+        held = self.plan.held_by(chunk.cell)
+        return Task(chunk, self._pickled[1], choice.engine, choice.version, _own_version(), self.identity, pilot, held)
 
 
 def perform(task: Task) -> PackedPart:
@@ -235,7 +253,7 @@ def perform(task: Task) -> PackedPart:
         here = f"retrysim {_own_version()} (engine {task.engine} {VERSIONS[task.engine]})"
         there = f"retrysim {task.retrysim} (engine {task.engine} {task.version})"
         raise OtherVersion(f"a worker has {here}, but the run has {there}; install the same version on both")
-    simulated = simulate_chunk(_unpickled(task.cell), task.chunk, task.engine, pilot=task.pilot)
+    simulated = simulate_chunk(_unpickled(task.cell), task.chunk, task.engine, pilot=task.pilot, held=task.held)
     return pack(task.identity, task.chunk, simulated)
 
 

@@ -89,7 +89,8 @@ class _ThisProcess:
                     self.progress(chunk, done)
 
             cell, pilot = plan.cells[chunk.cell].scenario, plan.pilot_of(chunk.cell)
-            yield chunk, simulate_chunk(cell, chunk, plan.engine, report, pilot=pilot)
+            held = plan.held_by(chunk.cell)
+            yield chunk, simulate_chunk(cell, chunk, plan.engine, report, pilot=pilot, held=held)
 
 
 class ExecutorRunner:

@@ -15,6 +15,7 @@ from sim.measure.tally import Tally
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sim.experiment.checker import CheckedPart
     from sim.history.repeats import Unrepeated
     from sim.scenario.cells import Cell
     from sim.scenario.schema import Scenario
@@ -34,6 +35,8 @@ class SimulatedPart(NamedTuple):
     """Requests of it that did something else when they were simulated again; see `sim.experiment.repeats`."""
     traffic: Traffic | None = None
     """What the calls of a shared world met; None of an isolated one."""
+    checked: CheckedPart | None = None
+    """What the check of its histories has found; None if they are not checked."""
 
 
 class RequestsNotKept(LookupError):
@@ -76,6 +79,7 @@ class CellParts:
         """How many parts have come."""
         self.unrepeated: list[Unrepeated] = []
         """Requests that did something else when they were simulated again, in any order."""
+        self._checked: dict[int, CheckedPart] = {}
         self._traffic: dict[int, Traffic] = {}
         self._requests: dict[int, Requests] = {}
         self._tally: Tally | None = None
@@ -85,6 +89,8 @@ class CellParts:
         part = simulated.part
         self.count += 1
         self.unrepeated += simulated.unrepeated
+        if simulated.checked is not None:
+            self._checked[number] = simulated.checked
         if simulated.traffic is not None:
             self._traffic[number] = simulated.traffic
         if isinstance(part, Requests):
@@ -102,8 +108,13 @@ class CellParts:
         """Put the traffic of all parts together; None if the world is not shared."""
         return join_traffic(self._traffic[number] for number in sorted(self._traffic))
 
+    def checked(self) -> list[CheckedPart]:
+        """Return what the check of each part has found, in order; empty if nothing is checked."""
+        return [self._checked[number] for number in sorted(self._checked)]
+
     def free(self) -> None:
         """Free the memory of the parts; `count` stays."""
+        self._checked.clear()
         self._traffic.clear()
         self._requests.clear()
         self._tally = None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from sim.experiment.checker import CheckedPart
 from sim.experiment.parts import SimulatedPart
 from sim.history.records import COLUMNS, FLAT_COLUMNS, Requests
 from sim.history.repeats import Unrepeated
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 MANIFEST: Final = "manifest"
 UNREPEATED: Final = "unrepeated"
 """The bytes of a JSON text: of requests that did something else when they were simulated again, if there are any."""
+CHECKED: Final = "checked"
+"""The bytes of what the check of its histories has found, if there was one; see `CheckedPart`."""
 AS_IS: Final = "array"
 CONSTANT: Final = "constant"
 COUNTING: Final = "counting"
@@ -82,13 +85,20 @@ class BadPayload(ValueError):
     """Bytes that `encode` of this version has not made."""
 
 
-def encode(part: Part, unrepeated: Sequence[Unrepeated] = (), traffic: Traffic | None = None) -> bytes:
+def encode(
+    part: Part,
+    unrepeated: Sequence[Unrepeated] = (),
+    traffic: Traffic | None = None,
+    checked: CheckedPart | None = None,
+) -> bytes:
     """Return the bytes of some requests or of a tally; the same give the same bytes (of one version of NumPy).
 
     `unrepeated` are those of its requests that did something else when they were simulated again; `traffic` is what
-    their calls met.
+    their calls met, `checked` what the check of their histories has found.
     """
     said: dict[str, Array] = {}
+    if checked is not None:
+        said[CHECKED] = np.frombuffer(checked.encode(), np.uint8)
     if unrepeated:
         said[UNREPEATED] = np.frombuffer(json.dumps(unrepeated, separators=(",", ":")).encode("ascii"), np.uint8)
     if traffic is not None:
@@ -110,8 +120,17 @@ def decode_simulated(data: bytes) -> SimulatedPart:
     """Return what `decode` does, with the requests that did something else when they were simulated again."""
     columns = decode_arrays(data)
     said = columns.pop(UNREPEATED, None)
+    found = columns.pop(CHECKED, None)
     traffic = _traffic(columns) if f"{CALLS}request" in columns else None
-    return SimulatedPart(_part(columns), () if said is None else _unrepeated(said), traffic)
+    checked = None if found is None else _checked(found)
+    return SimulatedPart(_part(columns), () if said is None else _unrepeated(said), traffic, checked)
+
+
+def _checked(found: Array) -> CheckedPart:
+    try:
+        return CheckedPart.decode(found.tobytes())
+    except ValueError as error:
+        raise BadPayload(str(error)) from None
 
 
 def _traffic_arrays(traffic: Traffic) -> dict[str, Array]:

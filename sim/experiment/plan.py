@@ -6,24 +6,30 @@ estimate is above `limits.events` is refused.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sim.contracts.catalogue import INVARIANTS
 from sim.engine.world import World
-from sim.experiment.engines import AUTO, Asked, Choice, Engine, choose
+from sim.experiment.engines import AUTO, EVENT, Asked, Choice, Engine, choose
 from sim.experiment.shown_by_simulating import problems_shown_by_simulating
 from sim.experiment.versions import package_versions
 from sim.history.request import table
 from sim.scenario.cells import Cell, cells
 from sim.scenario.identity import digest
 from sim.scenario.mistakes.problems import Problem, ScenarioError
+from sim.scenario.parts.invariants import invariants_named
 from sim.scenario.schema import Limits, Scenario
 from sim.world.workload import arrival_times_ns
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from sim.history.records import Requests
@@ -48,6 +54,8 @@ class Plan:
     """Of each cell the records of its first few requests, simulated with few polls allowed to estimate the events."""
     versions: dict[str, str] = field(default_factory=package_versions)
     """The versions of the packages that make the numbers."""
+    held: tuple[tuple[str, ...], ...] = ()
+    """Of each cell the names of the invariants that its histories are checked against; empty if nothing is checked."""
 
     @property
     def engine(self) -> Engine:
@@ -61,8 +69,12 @@ class Plan:
 
     @property
     def identity(self) -> str:
-        """All that the numbers depend on: the scenario's digest, the engine, and the engine's version."""
-        return f"{self.digest} {self.choice.engine} {self.choice.version}"
+        """All that the chunks depend on: the scenario's digest, the engine, its version, and what is checked."""
+        return identity_of(self.digest, self.choice.engine, str(self.choice.version), held_text(self.held))
+
+    def held_by(self, position: int) -> tuple[str, ...]:
+        """Return the names of the invariants that the histories of a cell are checked against."""
+        return self.held[position] if self.held else ()
 
     def pilot_of(self, position: int) -> Requests | None:
         """Return the records of a cell's first requests, to compare with those of the run; None in a shared world."""
@@ -73,6 +85,39 @@ class Plan:
     def requests(self) -> int:
         """How many requests there are in all cells and replications, in the first round of `precision`."""
         return sum(request_count(cell.scenario) for cell in self.cells)
+
+
+def held_text(held: Sequence[Sequence[str]]) -> str:
+    """Return the names of invariants as text; empty if nothing is checked."""
+    return json.dumps(held, separators=(",", ":")) if held else ""
+
+
+def identity_of(scenario_digest: str, engine: str, version: str, held: str) -> str:
+    """Return all that the chunks of a run depend on, as one line of ASCII; `held` as `held_text` gives it."""
+    checked = f" checked {hashlib.sha256(held.encode()).hexdigest()[:16]}" if held else ""
+    return f"{scenario_digest} {engine} {version}{checked}"
+
+
+def plan_check(scenario: Scenario, *, all_of_them: bool) -> Plan:
+    """Plan a run whose histories are checked against what each cell names under `check`, and all that is owed if asked.
+
+    Raises ScenarioError as `plan` does, and if the scenario asks for `precision`.
+    """
+    refuse_checked_precision(scenario)
+    planned = plan(scenario, Choice(EVENT, "histories are kept by it alone"))
+    owed = [one.name for one in INVARIANTS] if all_of_them else []
+    held = tuple(
+        tuple(dict.fromkeys((*owed, *(one.name for one in invariants_named(cell.scenario.check)))))
+        for cell in planned.cells
+    )
+    return replace(planned, held=held)
+
+
+def refuse_checked_precision(scenario: Scenario) -> None:
+    """Raise ScenarioError for a scenario with `precision`, whose histories cannot be checked."""
+    if scenario.precision is not None:
+        reason = "a run whose histories are checked has a fixed size; leave out `precision`, or `check` and --check"
+        raise ScenarioError([Problem(("precision",), reason, at_key=True)])
 
 
 def plan(scenario: Scenario, engine: Asked | Choice = AUTO) -> Plan:

@@ -21,8 +21,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sim.expect.targets import Target, half_width
-from sim.measure.estimates import Estimate
-from sim.measure.metrics import summary_of, unit_of
+from sim.measure.metrics import unit_of
+from sim.measure.summary import json_numbers
 from sim.text.numerals import amount_text, digits_apart
 
 if TYPE_CHECKING:
@@ -128,12 +128,12 @@ def _written(unit: AnyUnit, width: float, more: int) -> str:
 
 
 def precision_summary(statuses: Sequence[TargetStatus]) -> list[dict[str, object]]:
-    """Return the statuses for `summary.json`; durations in ms, `"inf"` if there is no interval."""
+    """Return the statuses for `summary.json`; a half width is infinite if there is no interval."""
     return [
         {
             "cell": one.cell,
             "target": one.target.text,
-            "half_width": summary_of(Estimate(one.half_width), one.target.metric.unit)["value"],
+            **json_numbers({"half_width": one.half_width}, unit_of(one.target.metric, one.currency)),
             "reached": one.reached,
         }
         for one in statuses

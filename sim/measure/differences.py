@@ -15,12 +15,13 @@ from sim.history.records import Requests
 from sim.measure import contrasts
 from sim.measure.contrasts import Column
 from sim.measure.estimates import NOTHING, AnySample, Estimate
-from sim.measure.metrics import CellMetrics, json_number, unit_of
+from sim.measure.metrics import CellMetrics, unit_of
 from sim.measure.pair_ranks import PairRanks
 from sim.measure.paths import Named, metric_of, rows_of
 from sim.measure.quantile_contrasts import quantiles
 from sim.measure.quantities import AnyUnit, Metric, Statistic, Unit, columns_of
 from sim.measure.replications import correlation_below
+from sim.measure.summary import json_numbers
 
 
 class Change(Enum):
@@ -95,9 +96,9 @@ class Difference:
     def summary(self) -> dict[str, object]:
         """Return the difference for JSON: `a`, `b`, `difference`, `low`, `high`, `relative`, `verdict`.
 
-        Durations are in ms, infinite numbers are `"inf"` and `"-inf"`.
+        Units and infinite numbers are those of `sim.measure.summary`, `minus_infinite` named besides.
         """
-        unit, estimate = self.metric.unit, self.estimate
+        estimate = self.estimate
         numbers = {
             "a": self.a.value,
             "b": self.b.value,
@@ -106,8 +107,8 @@ class Difference:
             "high": estimate.high,
         }
         return {
-            **{name: json_number(value, unit) for name, value in numbers.items()},
-            "relative": self.relative if self.relative is None or math.isfinite(self.relative) else "inf",
+            **json_numbers(numbers, self.unit),
+            "relative": self.relative if self.relative is None or math.isfinite(self.relative) else None,
             "verdict": self.change.value,
         }
 

@@ -8,13 +8,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.history.records import Requests
 from sim.history.vocabulary import Cause
-from sim.kernel.durations import NS_PER_MS, format_duration
+from sim.kernel.durations import format_duration
 from sim.measure.estimates import AnySample, Estimate, largest, quantile, quantile_rank, rate
 from sim.measure.kept import Kept, NotTallied, Records, Tallied
 from sim.measure.means import mean
@@ -27,14 +28,10 @@ from sim.measure.paths import (
     problem_with,
 )
 from sim.measure.possible import NOTHING_KNOWN, Possible
-from sim.measure.prices import PICO
 from sim.measure.quantities import (
     METRICS,
     MONEY,
-    QUANTILES,
     QUANTITIES,
-    RATED_OUTCOMES,
-    SETTLED_OUTCOMES,
     WHOLE,
     AnyUnit,
     Currency,
@@ -46,7 +43,7 @@ from sim.measure.quantities import (
 from sim.measure.replications import FEW_TURNS, over_replications, quantile_over_replications
 from sim.measure.tally import LATER, Tally
 from sim.measure.traffic import TrafficMetrics
-from sim.measure.traffic_quantities import OF_SERVICES, TRAFFIC
+from sim.measure.traffic_quantities import OF_SERVICES
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +60,16 @@ class Tail:
     """The share of requests at 0."""
     count: int
     """How many requests count; without any the shares are 0."""
+
+
+class Counts(NamedTuple):
+    """Whole numbers that are no metrics."""
+
+    duplicated: int
+    """Requests with at least one duplicate."""
+    suppressed: int
+    """Effects that the receiver recognized by their idempotency key."""
+    conflicts: int
 
 
 def measure(
@@ -213,77 +220,16 @@ class CellMetrics:
         zero = int(sample.counts_up_to(np.zeros(1, dtype=np.int64))[0])
         return Tail(times_ns.astype(np.float64), above / count, sample.infinite / count, zero / count, count)
 
-    def summary(self) -> dict[str, object]:
-        """Return the cell's part of `summary.json`.
-
-        A metric is `{value, low, high}`, durations in ms; `null` if there is nothing, `"inf"` if it is infinite.
-        Counts of requests or events of the whole cell are integers: `requests`, `outcomes`, `attempts.histogram`,
-        `duplicates.requests`, `duplicates.by_cause`, `suppressed`, `conflicts`. `cost` is per request. Quantiles of
-        times are exact to a share of themselves, `percentiles_within`.
-        """
-        known = {
-            **self._summaries("time_to_known"),
-            **{outcome.name: self._summaries(f"time_to_known.{outcome.name}") for outcome in SETTLED_OUTCOMES},
-        }
+    @cached_property
+    def counts(self) -> "Counts":
+        """Requests and events, counted."""
         duplicated, _ = self._samples_of("is_duplicated")[0].sums()
-        suppressed, conflicts = self._kept.events()
-        return {
-            "requests": len(self),
-            "percentiles_within": self.within,
-            "outcomes": self.outcomes,
-            "rates": {outcome.name: self._summary(f"{outcome.name}.rate") for outcome in RATED_OUTCOMES},
-            "attempts": {
-                "mean": self._summary("attempts.mean"),
-                "max": self._summary("attempts.max"),
-                "histogram": {str(number): count for number, count in self.attempts.items()},
-            },
-            "time_to_effect": self._summaries("time_to_effect"),
-            "time_to_known": known,
-            "detection_lag": self._summaries("detection_lag"),
-            "duplicates": {
-                "requests": duplicated,
-                "effects": self._summary("duplicates.effects"),
-                "rate": self._summary("duplicates.rate"),
-                "by_cause": self.duplicates,
-            },
-            "suppressed": suppressed,
-            "amplification": self._summary("amplification"),
-            "polls": {"mean": self._summary("polls.mean")},
-            "conflicts": conflicts,
-            "cost": {name: self._summary(f"cost.{name}") for name in ("mutations", "actions", "action_ms")},
-            **self._summaries_of_traffic(),
-        }
+        return Counts(duplicated, *self._kept.events())
 
-    def _summaries_of_traffic(self) -> dict[str, object]:
-        if self.traffic is None:
-            return {}
-        services = {name: self._summary_of_traffic(Scope(service=name)) for name in self.named.services}
-        classes = {
-            name: {**self.part(scope).summary(), "traffic": self._summary_of_traffic(scope)}
-            for name in self.named.classes
-            for scope in (Scope(of_class=name),)
-        }
-        return {
-            "traffic": self._summary_of_traffic(WHOLE),
-            **({"services": services} if services else {}),
-            **({"classes": classes} if classes else {}),
-        }
-
-    def _summary_of_traffic(self, scope: Scope) -> dict[str, dict[str, object]]:
-        """Return the metrics of `TRAFFIC` of a part of the world: `{queue: {mean: ..., peak: ...}, ...}`."""
-        found: dict[str, dict[str, object]] = {}
-        for path in paths_of(scope):
-            metric = metric_of(path)
-            if metric.base in TRAFFIC and self._tells(metric):
-                quantity, _, statistic = metric.base.partition(".")
-                found.setdefault(quantity, {})[statistic] = self._summary(path)
-        return found
-
-    def _summaries(self, quantity: str) -> dict[str, object]:
-        return {name: self._summary(f"{quantity}.{name}") for name in ("mean", *QUANTILES, "max")}
-
-    def _summary(self, path: str) -> dict[str, object]:
-        return summary_of(self.value(path), metric_of(path).unit)
+    @property
+    def told_classes(self) -> tuple[str, ...]:
+        """The classes of callers whose requests are told apart: those of a shared world."""
+        return () if self.traffic is None else self.named.classes
 
     @cached_property
     def few_turns(self) -> str:
@@ -401,26 +347,6 @@ def _value(metric: Metric, sample: AnySample) -> float | None:
     if metric.statistic is Statistic.quantile:
         return sample.ordered(quantile_rank(count, metric.share))
     return math.inf if sample.infinite else sample.sums()[0] / count
-
-
-def summary_of(estimate: Estimate, unit: Unit) -> dict[str, object]:
-    """Return an estimate for JSON: `{value, low, high}`, durations in ms to the nanosecond, `"inf"` and `null`."""
-    return {
-        "value": json_number(estimate.value, unit),
-        "low": json_number(estimate.low, unit),
-        "high": json_number(estimate.high, unit),
-    }
-
-
-def json_number(value: float | None, unit: Unit) -> float | str | None:
-    """Return a number for JSON: durations in ms, money in its currency, infinities as `"inf"` and `"-inf"`."""
-    if value is None:
-        return None
-    if math.isinf(value):
-        return "inf" if value > 0 else "-inf"
-    if unit is Unit.money:
-        return value / PICO
-    return round(value / NS_PER_MS, 6) if unit is Unit.duration else value
 
 
 def unit_of(metric: Metric, currency: str) -> AnyUnit:

@@ -19,7 +19,8 @@ from pydantic import ConfigDict
 
 from sim.experiment.chunks import chunk_counts
 from sim.experiment.engines import Choice
-from sim.experiment.plan import Plan
+from sim.experiment.findings import Findings
+from sim.experiment.plan import Plan, held_text, identity_of
 from sim.laws.columns import Column
 from sim.laws.distributions import Empirical
 from sim.options.model import Options, file_rules
@@ -38,10 +39,15 @@ from sim.world.services.options import FrontOptions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FORMAT: Final = "3"
+FORMAT: Final = "4"
 """Of results files; grows if an older retrysim cannot read them any more."""
-READ: Final = ("1", "2", FORMAT)
-"""The formats that can be read; in 1 no duplicate is charged to `repeated`, before 3 there are no callers."""
+READ: Final = ("1", "2", "3", FORMAT)
+"""The formats that can be read; in 1 no duplicate is charged to `repeated`, before 3 there are no callers, before 4 no
+checks of histories."""
+HELD: Final = "held"
+"""In the metadata: of each cell the invariants that its histories are checked against, if they are."""
+FINDINGS: Final = "findings"
+"""In the metadata of a finished run: what the check has found."""
 _COLUMNS: Final[dict[str, type[Column]]] = {"empirical": Empirical, "file": Recorded}
 
 Row = tuple[Any, ...]
@@ -83,7 +89,27 @@ class Description:
     @property
     def identity(self) -> str:
         """All that the numbers depend on, as `Plan.identity` gives it."""
-        return f"{self.value('digest')} {self.value('engine')} {self.value('engine version')}"
+        return identity_of(
+            self.value("digest"), self.value("engine"), self.value("engine version"), self.value_or(HELD)
+        )
+
+    @property
+    def findings(self) -> Findings | None:
+        """What the check of the run has found; None if there was none, or if it has not finished."""
+        found = self.value_or(FINDINGS)
+        return Findings.from_json(found) if found else None
+
+    def with_findings(self, findings: Findings | None) -> Description:
+        """Return this description of a run whose check has found this."""
+        meta = dict(self.meta)
+        meta.pop(FINDINGS, None)
+        if findings is not None:
+            meta[FINDINGS] = findings.to_json()
+        return replace(self, meta=tuple(sorted(meta.items())))
+
+    def value_or(self, name: str, otherwise: str = "") -> str:
+        """Return one value of the metadata, or this if there is none."""
+        return dict(self.meta).get(name, otherwise)
 
     @property
     def versions(self) -> dict[str, str]:
@@ -118,6 +144,7 @@ def describe(plan: Plan) -> Description:
         "name": scenario.name,
         "seed": str(scenario.seed),
         "scenario": _json(_tree(scenario)),
+        **({HELD: held_text(plan.held)} if plan.held else {}),
     }
     rows = tuple(
         (position, cell.id, cell.name, _json(cell.params), chunks, _json(_tree(cell.scenario)))

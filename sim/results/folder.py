@@ -23,15 +23,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sim.experiment.chunks import PackedPart, chunk_counts, chunks_of, pack, rounds_with
+from sim.experiment.findings import CellCheck, conclude
 from sim.experiment.precision import next_sizes
 from sim.experiment.progress import ProgressCounter
 from sim.results.checkpoint import Checkpoint
 from sim.results.checksum import checksum_path, open_verified, write_checksum
-from sim.results.description import Description, describe
+from sim.results.description import HELD, Description, describe
 from sim.results.errors import CorruptResults, NotStored, damaged, foreign, sqlite_errors, system_errors
 from sim.results.reading import read_cells
 from sim.results.result import Result
 from sim.results.tables import RESULTS, UNFINISHED
+from sim.scenario.parts.invariants import in_order
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,7 +98,7 @@ class RunFolder(AbstractContextManager["RunFolder"]):
         elif self.results.exists():
             theirs = replaceable(self.results, self.plan.scenario)
             if self._is_same_run(theirs):
-                self.description = self.description.with_versions_of(theirs)
+                self.description = self.description.with_versions_of(theirs).with_findings(theirs.findings)
                 if theirs != self.description:  # the numbers are the same, but not what is said or expected of them
                     copy = unfinished.with_name(NEW)
                     shutil.copyfile(self.results, copy)
@@ -144,7 +146,8 @@ class RunFolder(AbstractContextManager["RunFolder"]):
         if theirs.value("digest") != self.plan.digest:
             digest = theirs.value("digest")[:DIGITS]
             return f"an unfinished run of another scenario, or of this one before it was changed (digest {digest})"
-        return f"an unfinished run with engine {theirs.value('engine')} {theirs.value('engine version')}"
+        checked = " whose histories are checked" if theirs.value_or(HELD) else ""
+        return f"an unfinished run with engine {theirs.value('engine')} {theirs.value('engine version')}{checked}"
 
     # What is still to do.
 
@@ -188,13 +191,19 @@ class RunFolder(AbstractContextManager["RunFolder"]):
 
     def result(self) -> Result:
         """Return the results; no chunk may be missing. Raises CorruptResults."""
+        plan = replace(self.plan, known_digest=self.plan.digest, versions=self.description.versions)
         if self.checkpoint is None:
             with open_verified(self.results) as tables:
                 cells = read_cells(tables, self.description, self.plan.cells)
-        else:
-            with sqlite_errors(self.checkpoint.path):
-                cells = read_cells(self.checkpoint.tables, self.description, self.plan.cells, self._parts)
-        return Result(replace(self.plan, known_digest=self.plan.digest, versions=self.description.versions), cells)
+            return Result(plan, cells, checked=self.description.findings)
+        checks = [
+            CellCheck(cell, in_order(self.plan.held_by(position))) for position, cell in enumerate(self.plan.cells)
+        ]
+        with sqlite_errors(self.checkpoint.path):
+            cells = read_cells(self.checkpoint.tables, self.description, self.plan.cells, self._parts, checks)
+        findings = conclude(checks) if self.plan.held else None
+        self.description = self.description.with_findings(findings)
+        return Result(plan, cells, checked=findings)
 
     # The end.
 
@@ -244,15 +253,6 @@ class RunFolder(AbstractContextManager["RunFolder"]):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def is_stale(folder: Path, scenario: Scenario, digest: str) -> bool:
-    """Tell whether a folder has results of another version of a scenario, whose digest this is.
-
-    Raises CorruptResults if the results are damaged or of another scenario.
-    """
-    results = folder / RESULTS
-    return results.exists() and replaceable(results, scenario).value("digest") != digest
 
 
 def replaceable(results: Path, scenario: Scenario) -> Description:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 
     from sim.experiment.cell_result import CellResult
+    from sim.experiment.findings import CellCheck
     from sim.experiment.parts import Part, SimulatedPart
     from sim.history.repeats import Unrepeated
     from sim.history.traffic import Traffic
@@ -32,7 +33,7 @@ def open_results(path: str | Path) -> Result:
     with open_verified(_file(path)) as tables:
         description = tables.description()
         plan = tables.plan(description)
-        return Result(plan, read_cells(tables, description, plan.cells))
+        return Result(plan, read_cells(tables, description, plan.cells), checked=description.findings)
 
 
 def read_parts(path: str | Path) -> Iterator[tuple[Cell, Part]]:
@@ -65,21 +66,27 @@ def read_cells(
     description: Description,
     cells: Sequence[Cell],
     known: MutableMapping[tuple[int, int], SimulatedPart] | None = None,
+    checks: Sequence[CellCheck] = (),
 ) -> list[CellResult]:
     """Read all parts of the cells, and evaluate the cells. Raises CorruptResults.
 
-    `known` has parts, by cell and number of the chunk, that need not be read; they are taken out of it.
+    `known` has parts, by cell and number of the chunk, that need not be read; they are taken out of it. `checks`, one a
+    cell if there are any, take what the check of each part has found.
     """
     chunks = description.chunks
     if tables.count() != sum(chunks) or len(chunks) != len(cells):
         raise damaged(tables.path, f"{tables.count()} chunks are there, not {sum(chunks)}")
     return [
-        _evaluated(cell, tables.parts(description.identity, position, chunks[position], known))
+        _evaluated(
+            cell,
+            tables.parts(description.identity, position, chunks[position], known),
+            checks[position] if checks else None,
+        )
         for position, cell in enumerate(cells)
     ]
 
 
-def _evaluated(cell: Cell, parts: Iterable[SimulatedPart]) -> CellResult:
+def _evaluated(cell: Cell, parts: Iterable[SimulatedPart], check: CellCheck | None) -> CellResult:
     """Evaluate a cell; its parts are taken one by one."""
     unrepeated: list[Unrepeated] = []
     traffic: list[Traffic] = []
@@ -88,6 +95,8 @@ def _evaluated(cell: Cell, parts: Iterable[SimulatedPart]) -> CellResult:
         for part in parts:
             unrepeated.extend(part.unrepeated)
             traffic.extend(() if part.traffic is None else (part.traffic,))
+            if check is not None and part.checked is not None:
+                check.add(part.checked)
             yield part.part
 
     joined = join(noted())

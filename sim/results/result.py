@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from sim.experiment.cell_result import CellResult
+    from sim.experiment.findings import Findings
     from sim.experiment.plan import Plan
 
 
@@ -45,8 +46,10 @@ TIMELINE: Final = "timeline.csv"
 class Result:
     """All cells of a run, in the order of the scenario."""
 
-    def __init__(self, plan: Plan, cells: Sequence[CellResult]) -> None:
+    def __init__(self, plan: Plan, cells: Sequence[CellResult], *, checked: Findings | None = None) -> None:
         self.plan = plan
+        self.checked = checked
+        """What the check of its histories has found; None if they were not checked."""
         self.cells = tuple(cells)
         self.scenario = plan.scenario
         self.choice = plan.choice
@@ -224,6 +227,7 @@ class Result:
             "engine": self.choice.engine,
             "versions": self.plan.versions,
             **({"precision": precision_summary(self.precision)} if self.precision else {}),
+            **({"checked": self.checked.summary()} if self.checked is not None else {}),
             "cells": [found.summary() for found in self.cells],
         }
 

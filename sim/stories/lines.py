@@ -18,7 +18,7 @@ from sim.stories.reader import read
 from sim.stories.story import Entry, Rank
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from sim.history.recorder import History
     from sim.history.vocabulary import Outcome
@@ -43,6 +43,11 @@ def timeline_lines(history: History, request: int, outcome: Outcome, *, width: i
     Times count from the submission. The last lines say how it ended, and why. LookupError if the history has no such
     request.
     """
+    return wrapped(timeline_parts(history, request, outcome), width)
+
+
+def timeline_parts(history: History, request: int, outcome: Outcome) -> list[tuple[str, str]]:
+    """Return the lines of `timeline_lines` before they are wrapped: each what stands in front, and its text."""
     story = read(history, request)
     start_ns = story.submitted_ns
     entries = _fold_attempts(_fold_polls(story.entries, start_ns), start_ns)
@@ -50,15 +55,18 @@ def timeline_lines(history: History, request: int, outcome: Outcome, *, width: i
     times = [f"+{span_text(entry.t_ns - start_ns)}" for entry in entries]
     time_width = max(map(len, times))
     who_width = min(WHO_WIDTH, max(len(entry.who) for entry in entries))
-    lines: list[str] = []
+    parts: list[tuple[str, str]] = []
     before_ns = -1
     for entry, time in zip(entries, times, strict=True):
         shown = "" if entry.t_ns == before_ns else time
         before_ns = entry.t_ns
-        lines += _wrapped(f"{shown:>{time_width}}  {entry.who[:who_width]:<{who_width}}  ", entry.text, width)
-    for text in ending(story, outcome):
-        lines += _wrapped("=> ", text, width)
-    return lines
+        parts.append((f"{shown:>{time_width}}  {entry.who[:who_width]:<{who_width}}  ", entry.text))
+    return [*parts, *(("=> ", text) for text in ending(story, outcome))]
+
+
+def wrapped(parts: Iterable[tuple[str, str]], width: int = WIDTH) -> list[str]:
+    """Wrap lines that `timeline_parts` returned."""
+    return [line for head, text in parts for line in _wrapped(head, text, width)]
 
 
 def _wrapped(head: str, text: str, width: int) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sim.history.events import (
@@ -19,7 +20,7 @@ from sim.history.events import (
     Submitted,
     SystemErrorStruck,
 )
-from sim.stories.lines import WIDTH, timeline_lines
+from sim.stories.lines import WIDTH, timeline_parts, wrapped
 from sim.stories.phrases import failure_words, span_text
 
 if TYPE_CHECKING:
@@ -35,10 +36,32 @@ MOST_QUOTED = 20
 INDENT = "  "
 
 
-def violation_lines(
-    violation: Violation, history: History, outcome: Outcome | None, *, width: int = WIDTH
-) -> list[str]:
-    """Tell what is broken, quote the events that prove it, and tell the request's story, in at most `width` columns.
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A violation in words, which needs no history any more: plain text that can be stored and wrapped to any width."""
+
+    invariant: str
+    text: str
+    """What is broken, in one sentence."""
+    events: tuple[str, ...]
+    """The events that prove it, a line each."""
+    story: tuple[tuple[str, str], ...] = ()
+    """The story of its request, a line each: what stands in front, and the text. Empty if it belongs to no request."""
+
+    def lines(self, width: int = WIDTH) -> list[str]:
+        """Return what is broken, the events that prove it and the story, in at most `width` columns."""
+        lines = textwrap.wrap(f"{self.text} ({self.invariant})", width, break_on_hyphens=False)
+        lines += [_cut(f"{INDENT}{line}", width) for line in self.events]
+        if self.story:
+            lines += ["its story", *(f"{INDENT}{line}" for line in wrapped(self.story, width - len(INDENT)))]
+        return lines
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+
+def told(violation: Violation, history: History, outcome: Outcome | None) -> Told:
+    """Tell what is broken, quote the events that prove it, and tell the request's story.
 
     Times count from the request's submission, or from the beginning if the violation belongs to no request; then
     there is no story, and `outcome` is None.
@@ -47,12 +70,17 @@ def violation_lines(
         event.t_ns for event in history if isinstance(event, Submitted) and event.request == violation.request
     ]
     quoted = _quoted(violation.events, submitted_ns[0] if submitted_ns else 0)
-    lines = textwrap.wrap(f"{violation.text} ({violation.invariant})", width, break_on_hyphens=False)
-    lines += [_cut(f"{INDENT}{line}", width) for line in quoted]
+    story: list[tuple[str, str]] = []
     if outcome is not None and submitted_ns:
-        story = timeline_lines(history, violation.request, outcome, width=width - len(INDENT))
-        lines += ["its story", *(f"{INDENT}{line}" for line in story)]
-    return lines
+        story = timeline_parts(history, violation.request, outcome)
+    return Told(violation.invariant, violation.text, tuple(quoted), tuple(story))
+
+
+def violation_lines(
+    violation: Violation, history: History, outcome: Outcome | None, *, width: int = WIDTH
+) -> list[str]:
+    """Return a violation as `told` tells it, in at most `width` columns."""
+    return told(violation, history, outcome).lines(width)
 
 
 def _quoted(events: tuple[Event, ...], since_ns: int) -> list[str]:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim.api import check as module
 from sim.api.check import Checked, check
 from sim.api.replay import replayed
 from sim.api.run import run
 from sim.clients.client import Call, CallFailed, ClientContext
 from sim.contracts.catalogue import INVARIANTS, PLATFORM
 from sim.engine.world import World
+from sim.experiment.checker import Checker
 from sim.experiment.terms import terms_of
 from sim.history.records import Requests
 from sim.history.vocabulary import Outcome
@@ -121,7 +121,9 @@ def test_what_comes_out_is_what_a_run_finds_and_progress_is_told(mixed: str) -> 
     scenario = parse(mixed)
     told: list[tuple[int, int, str]] = []
     checked = check(scenario, progress=lambda *said: told.append(said))
-    assert checked.result.summary_json() == run(scenario, engine="event").summary_json()
+    said = checked.result.summary()
+    assert said.pop("checked")["histories"] == sum(cell.histories for cell in checked.cells)
+    assert said == run(scenario, engine="event").summary()
     last = max(done for done, _, _ in told)
     assert told == sorted(told, key=lambda one: one[0])
     assert {total for _, total, _ in told} == {last}
@@ -292,7 +294,7 @@ def test_what_breaks_alone_as_well_replays() -> None:
 @pytest.mark.parametrize("retrier", PORTS)
 def test_the_ports_are_stateless_as_they_say(retrier: str, monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[int] = []
-    whole: Callable[..., Any] = module._Check._alone  # noqa: SLF001  # to see that it is asked
+    whole: Callable[..., Any] = Checker._alone  # noqa: SLF001  # to see that it is asked
 
     def alone(self: Any, world: World) -> Any:
         ask = whole(self, world)
@@ -301,7 +303,7 @@ def test_the_ports_are_stateless_as_they_say(retrier: str, monkeypatch: pytest.M
 
     assert retrier_class(retrier).stateless
     monkeypatch.setattr(retrier_class(retrier), "stateless", False)
-    monkeypatch.setattr(module._Check, "_alone", alone)  # noqa: SLF001  # as above
+    monkeypatch.setattr(Checker, "_alone", alone)
     text = CRASHES.replace("component", retrier).replace("outcomes: {", "outcomes: {fail: 0.3, ")
     (cell,) = check(parse(text)).cells
     assert "no-leak" not in cell.broken

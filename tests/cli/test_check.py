@@ -1,5 +1,7 @@
 """`retrysim run --check`, and scenarios that ask to be checked: what is told, exit code 4, the line that replays it."""
 
+import json
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -8,7 +10,16 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+import sim
+from sim.api.check import check
 from sim.contracts.catalogue import INVARIANTS
+from sim.experiment import chunks
+from sim.experiment.engines import EVENT
+from sim.experiment.executors import Workers
+from sim.experiment.findings import Findings
+from sim.experiment.plan import plan_check
+from sim.results.folder import RunFolder
+from sim.scenario.load import load
 
 Run = Callable[..., Result]
 FORGETFUL = """
@@ -29,6 +40,12 @@ class Forgetful(sim.LoopRetrier):
                     raise
                 await ctx.sleep(100)
 """
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    del folder
+    monkeypatch.setitem(chunks.CHUNK_REQUESTS, EVENT, 16)
 
 
 def checked(result: Result) -> list[str]:
@@ -67,9 +84,51 @@ def test_a_broken_invariant_exits_with_4_and_outweighs_expectations(
 
 def test_results_are_saved_whatever_is_broken(run: Run) -> None:
     run("run", "crashes.yaml", "--no-plots", "--engine", "event")
-    plain = Path("results/crashes/summary.json").read_bytes()
+    plain = json.loads(Path("results/crashes/summary.json").read_text())
     run("run", "crashes.yaml", "--no-plots", "--check", "--out", "checked")
-    assert Path("checked/summary.json").read_bytes() == plain
+    found = json.loads(Path("checked/summary.json").read_text())
+    said = found.pop("checked")
+    assert found == plain
+    assert (said["holds"], said["invariants"], said["histories"]) == (False, len(INVARIANTS), 120)
+    assert [(one["invariant"], one["requests"], one["first"]) for one in said["broken"]] == [
+        ("settles", 13, 0),
+        ("callback-comes", 13, 0),
+    ]
+
+
+@pytest.mark.parametrize("words", [("crashes.yaml",), ("verdicts.yaml",), ("shared.yaml",)])
+def test_saved_results_tell_the_check_again(run: Run, words: tuple[str, ...]) -> None:
+    lines = checked(run("run", *words, "--no-plots", "--check", "--out", "out"))
+    again = checked(run("show", "out"))
+    told = lines[: lines.index(next(line for line in lines if line.startswith("saved in"))) - 1]
+    known = re.compile(r" --out out( --digest [0-9a-f]{12})?$")
+    assert [known.sub("", line) for line in again] == [known.sub("", line) for line in told]
+
+
+@pytest.mark.parametrize("words", [("crashes.yaml", "--requests", "60"), ("shared.yaml",)])
+@pytest.mark.usefixtures("small_chunks")
+def test_a_check_in_chunks_finds_what_one_in_memory_finds(words: tuple[str, ...], tmp_path: Path) -> None:
+    scenario = load(words[0], requests=int(words[2]) if len(words) > 1 else None)
+    live = check(scenario).result.checked
+    with RunFolder(tmp_path / "out", plan_check(scenario, all_of_them=True)) as folder:
+        assert len(folder.chunks) > 1
+        found = folder.run(Workers()).checked
+    assert found == live
+    assert sim.run(scenario, check=True).checked == live
+    assert found is not None
+    assert Findings.from_json(found.to_json()) == found
+
+
+@pytest.mark.slow
+def test_workers_check_too_and_find_the_same(run: Run) -> None:
+    run("run", "crashes.yaml", "--no-plots", "--check", "--out", "one")
+    run("run", "crashes.yaml", "--no-plots", "--check", "--out", "two", "--workers", "2")
+    assert Path("two/results.sqlite").read_bytes() == Path("one/results.sqlite").read_bytes()
+
+
+def test_what_reads_results_reads_those_of_a_check(run: Run) -> None:
+    run("run", "crashes.yaml", "--no-plots", "--check", "--out", "out")
+    assert run("export", "out", "--csv", "-").stdout.count("\n") == 121
 
 
 def test_nothing_is_said_of_checks_where_nobody_asks_for_one(run: Run) -> None:

@@ -14,7 +14,7 @@ from click.testing import Result
 from sim.cli.progress import cost_text
 from sim.cli.run import FILES, RESULT_FILES
 from sim.experiment import chunks
-from sim.experiment.engines import EVENT
+from sim.experiment.engines import EVENT, VECTOR, VERSIONS
 from sim.results.checkpoint import Checkpoint
 
 Run = Callable[..., Result]
@@ -58,11 +58,11 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(chunks.CHUNK_REQUESTS, EVENT, 64)
 
 
-def stopped(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def stopped(run: Run, monkeypatch: pytest.MonkeyPatch, *more: str) -> None:
     """Run a scenario that is interrupted in its fourth chunk."""
     Path("stopping_retrier.py").write_text(STOPPING)
     monkeypatch.delitem(sys.modules, "stopping_retrier", raising=False)
-    assert run(*STOPPED).exit_code == 1
+    assert run(*STOPPED, *more).exit_code == 1
     monkeypatch.setenv("GO_ON", "1")
 
 
@@ -145,12 +145,26 @@ def test_an_unfinished_run_of_a_changed_scenario_exits_with_5_and_names_fresh(
     assert set(files()) == {"source.json", "unfinished.sqlite"}
 
 
-def test_checking_keeps_results_of_the_same_run_and_removes_those_of_an_earlier_version(run: Run) -> None:
+def test_a_check_replaces_results_that_were_not_checked_and_says_so(run: Run) -> None:
     run(*WORDS)
-    run(*WORDS, "--check")
+    told = run(*WORDS, "--check").stderr
+    found = f"engine vector {VERSIONS[VECTOR]}, not checked"
+    assert told == f"the results that are there ({found}) are replaced when these are complete\n"
     assert set(files()) == {"source.json", "summary.json", *RESULT_FILES}
-    run(*WORDS, "--check", "--seed", "9")
-    assert set(files()) == {"source.json", "summary.json"}
+    assert run(*WORDS, "--check").stderr == SHOWN
+    assert "an earlier version (digest " in run(*WORDS, "--check", "--seed", "9").stderr
+
+
+@pytest.mark.usefixtures("small")
+def test_a_check_that_was_stopped_goes_on_and_finds_the_same(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped(run, monkeypatch, "--check")
+    foreign = run(*STOPPED)
+    assert (foreign.exit_code, "histories are checked" in foreign.stderr) == (5, True)
+    again = run(*STOPPED, "--check")
+    assert again.stderr == "resuming: 3 of 7 chunks are there\n"
+    whole = run(*STOPPED[:-1], "whole", "--check")
+    assert again.stdout.replace("--out out", "--out whole").replace("in out", "in whole") == whole.stdout
+    assert Path("out/results.sqlite").read_bytes() == Path("whole/results.sqlite").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -158,7 +172,6 @@ def test_checking_keeps_results_of_the_same_run_and_removes_those_of_an_earlier_
     [
         (("--executor", "ray"), "'ray' is no executor; there are dask (a local cluster) and dask://HOST:PORT"),
         (("--workers", "0"), "0 is not in the range"),
-        (("--check", "--workers", "2"), "histories are checked in this process: no --workers, no --executor"),
     ],
 )
 def test_what_cannot_be_done_exits_with_2(run: Run, words: tuple[str, ...], told: str) -> None:

@@ -202,6 +202,7 @@ def test_a_verdict_goes_to_the_summary_in_ms(make_metrics: MakeMetrics) -> None:
         "value": 100.0,
         "low": 100.0,
         "high": 100.0,
+        "unit": "ms",
         "requests_needed": None,
         "replications_needed": None,
         "reason": "",

@@ -90,6 +90,6 @@ def test_the_checksum_is_of_every_value(isolated: str) -> None:
 def test_a_description_of_another_format_is_refused() -> None:
     scenario = parse("retrier: none")
     description = describe(plan(scenario))
-    meta = tuple((name, "4" if name == "format" else value) for name, value in description.meta)
-    with pytest.raises(Unreadable, match="its format is 4, but this version of retrysim reads formats up to 3"):
+    meta = tuple((name, "5" if name == "format" else value) for name, value in description.meta)
+    with pytest.raises(Unreadable, match="its format is 5, but this version of retrysim reads formats up to 4"):
         plan_of(type(description)(meta, description.cells, description.data))

@@ -41,3 +41,9 @@ InvariantChoice = Annotated[
 def invariants_named(names: Sequence[str]) -> tuple[Invariant, ...]:
     """Return the invariants of these names in their own order; `all` are those that retriers and the platform owe."""
     return tuple(one for one in (*INVARIANTS, *STRICTER) if one.name in names or (ALL in names and one not in STRICTER))
+
+
+def in_order(names: Sequence[str]) -> tuple[Invariant, ...]:
+    """Return the invariants of these names in the order in which they are named."""
+    known = {one.name: one for one in (*INVARIANTS, *STRICTER)}
+    return tuple(known[name] for name in names)
