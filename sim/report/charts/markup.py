@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NewType
+import re
+from typing import Final, NewType
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 Html = NewType("Html", str)
 """HTML in which every text that came from outside is escaped."""
+
+_FORBIDDEN: Final = re.compile(r"[\x00-\x08\x0b-\x1f]")
 
 
 def element(tag: str, text: str = "", **attributes: object) -> Element:
@@ -36,7 +39,7 @@ def percent(fraction: float) -> str:
 def _attributes(given: dict[str, object]) -> dict[str, str]:
     """Characters that no HTML document may hold are left out: they would end up as something else."""
     return {
-        name.rstrip("_").replace("_", "-"): "".join(one for one in str(value) if one >= " " or one in "\t\n")
+        name.rstrip("_").replace("_", "-"): _FORBIDDEN.sub("", str(value))
         for name, value in given.items()
         if value is not None
     }
