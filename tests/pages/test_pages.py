@@ -52,7 +52,7 @@ def test_readme_is_short_and_leads_to_every_part() -> None:
 def test_blocks_are_of_known_kinds_and_say_why_if_they_do_not_run(page: str) -> None:
     for block in blocks_of(page):
         assert block.kind in KINDS
-        known = r"(|slow|exits \d+|not here: \w.+|after .+)"
+        known = r"(|slow|serves|exits \d+|not here: \w.+|after .+)"
         assert re.fullmatch(known, block.note), block.note
 
 

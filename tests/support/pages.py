@@ -3,6 +3,7 @@
 A comment `<!-- run: NOTE -->` above a block says what is special about it:
 
     exits N                its last command exits with N
+    serves                 it serves a page until it is stopped
     slow                   `pytest -m slow` runs it
     not here: REASON       it cannot run in a test
     after COMMAND [exits N]    a block of text is part of what this command prints

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 from commands import run_command
 from pages import ROOT, Block, blocks_of
+
+from sim.cli.exit_codes import INTERRUPTED
 
 
 class Reader:
@@ -31,6 +35,8 @@ class Reader:
         for block in self.blocks:
             if block.note.startswith("not here: ") or (block.note == "slow" and not slow):
                 self.printed = "" if block.kind == "sh" else self.printed
+            elif block.note == "serves":
+                serve(block.text)
             elif block.kind == "sh":
                 self.run(block)
             elif block.kind == "python" and not block.file:
@@ -74,3 +80,17 @@ def exit_of(note: str) -> int:
     """Return the exit code that a note names."""
     found = re.search(r"exits (\d+)", note)
     return int(found[1]) if found else 0
+
+
+def serve(line: str) -> None:
+    """Start a command that serves a page, load the page from the address that it prints, and stop it as Ctrl-C does."""
+    words = [sys.executable, "-m", "sim", *shlex.split(line)[1:]]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:  # noqa: S603
+        assert server.stdout is not None
+        address = next(one.strip() for one in server.stdout if one.strip().startswith("http://127.0.0.1:"))
+        try:
+            with urlopen(address, timeout=60) as page:  # noqa: S310  # the server just started
+                assert b"<html" in page.read()
+        finally:
+            server.send_signal(signal.SIGINT)
+    assert server.returncode == INTERRUPTED

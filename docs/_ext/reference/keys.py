@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from reference.markdown import block, code, one_line, prose, terms
 from sim.options.model import DURATION_PATTERN, RATE_PATTERN
 from sim.scenario.json_schema import json_schema
+from sim.scenario.parts import costs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,11 +23,12 @@ WORDS_SHOWN: Final = 12
 """Of an enumeration; the names of all presets are on a page of their own."""
 LONGEST_EXAMPLE: Final = 14
 """Lines."""
-PATTERNS: Final = {DURATION_PATTERN: "duration", RATE_PATTERN: "rate"}
+PATTERNS: Final = {DURATION_PATTERN: "duration", RATE_PATTERN: "rate", f"^{costs.PATTERN}$": "price"}
 PLAIN: Final = {"string": "text", "number": "number", "integer": "whole number", "boolean": "true or false"}
 UNITS: Final = {
     "duration": ("`250ms`, `1m30s`", "one or several numbers, each with `ns`, `us`, `ms`, `s`, `m`, `h` or `d`"),
     "rate": ("`50/s`", "a number for each `s`, `m` or `h`"),
+    "price": ("`0.0002 USD`", "a number and a currency"),
     "number from 0 to 1": ("`0.05`", "a share"),
     "text": ("`payments`", "with quotes if YAML would read something else"),
 }
