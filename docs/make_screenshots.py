@@ -1,4 +1,4 @@
-"""Make the pictures of pages again: `python docs/make_screenshots.py`. It needs playwright and the system's Chromium."""
+"""Make the pictures of pages again: `python docs/make_screenshots.py`, with playwright and the system's Chromium."""
 
 from __future__ import annotations
 

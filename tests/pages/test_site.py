@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib.image
 import pytest
+from make_pictures import make
 from pages import PAGES, ROOT
+from reference import PARTS, PLACE, filled
+from reference.gallery import PICTURES
+from reference.keys import terms
 
 import sim
 from sim.cli.main import COMMANDS
@@ -20,11 +24,8 @@ from sim.measure.traffic_quantities import TRAFFIC
 from sim.retriers.presets import PRESETS
 from sim.scenario.json_schema import json_schema
 
-sys.path[:0] = [str(ROOT / "docs" / "_ext"), str(ROOT / "docs")]
-
-from reference import PARTS, PLACE, filled
-from reference.gallery import PICTURES
-from reference.keys import terms
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SLOW_PICTURES = ("three-times-three", "metastability-map", "breaker-helps-or-harms", "hedging")
 MOST_DIFFERENT = 0.005
@@ -113,8 +114,6 @@ def test_the_site_is_built_without_a_warning_and_loads_nothing_from_outside(tmp_
 
 def differences(names: list[str], folder: Path) -> dict[str, object]:
     """Make pictures again; return by how much those differ that are not what is shown."""
-    from make_pictures import make
-
     (folder / "scenarios").symlink_to(ROOT / "scenarios")
     found: dict[str, object] = {}
     for name in names:

@@ -32,7 +32,7 @@ class Picture(NamedTuple):
 PICTURES: Final = {
     "quickstart": Picture(
         "Who is done, and who knows",
-        "Left, the share of requests without effect after t; right, without a known end. A line that levels off never ends.",
+        "Left, the share of requests without effect after t; right, without a known end.",
         "Two panels with one falling line a retrier over a logarithmic time; that of none levels off at 10 %",
         "retrysim run scenarios/quickstart.yaml",
         "results/quickstart/ccdf.png",
@@ -83,13 +83,13 @@ PICTURES: Final = {
     "tune": Picture(
         "Parameters worth choosing among",
         "Each point is a candidate. Those on the line are beaten by none in both.",
-        "A cloud of candidates, p99 of the time to effect over attempts a request, with a line along its lower left edge",
+        "Candidates as dots, p99 of the time to effect over attempts, with a line along their lower left edge",
         "retrysim tune scenarios/tuning.yaml",
         "results/tuning-tuned/pareto.png",
     ),
     "compare": Picture(
         "Is the difference chance?",
-        "The differences between two cells with their intervals, metric by metric. What does not touch zero is certain.",
+        "The differences between two cells with their intervals, metric by metric.",
         "Differences of metrics between two retriers, each a dot with its interval around or beside zero",
         "retrysim compare results/quickstart --cells article helpers --out results/compared",
         "results/compared/comparison.png",
@@ -112,7 +112,7 @@ PICTURES: Final = {
     ),
     "metastability-map": Picture(
         "The map of metastability",
-        "Load against the end of a shortage, for four policies. Orange is the boundary between those that recover and not.",
+        "Load against the end of a shortage, for four policies. Orange is the boundary of recovery.",
         "Four heat maps of the share of replications that recover, over load and the end of the shortage",
         "retrysim run scenarios/questions/metastability-map.yaml",
         "results/metastability-map/sweep-recovered.rate.png",

@@ -166,7 +166,7 @@ def _words(names: list[Any]) -> str:
     return " or ".join(code(_yaml(name)) for name in names)
 
 
-def _of_type(node: Node) -> str:
+def _of_type(node: Node) -> str:  # noqa: PLR0911  # a case a type
     match node.get("type"):
         case "array" if node.get("items"):
             return f"list: {_kind(node['items'])}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def documented_names(module: ModuleType) -> dict[str, str]:
 
 
 def _below(body: Sequence[ast.stmt], prefix: str) -> Iterable[tuple[str, str]]:
-    for one, following in zip(body, body[1:], strict=False):
+    for one, following in pairwise(body):
         targets = one.targets if isinstance(one, ast.Assign) else [one.target] if isinstance(one, ast.AnnAssign) else []
         text = following.value if isinstance(following, ast.Expr) else None
         if isinstance(text, ast.Constant) and isinstance(text.value, str):

@@ -20,7 +20,7 @@ CLASSES_IN_FULL: Final = frozenset(
 
 def all_names() -> str:
     """Return the directives for all names, modules last."""
-    names = sorted(name for name in sim.__all__ if not name.startswith("_"))
+    names = sorted(name for name in vars(sim)["__all__"] if not name.startswith("_"))
     modules = [name for name in names if isinstance(getattr(sim, name), ModuleType)]
     functions = [name for name in names if inspect.isroutine(getattr(sim, name))]
     classes = [name for name in names if inspect.isclass(getattr(sim, name))]
