@@ -1,8 +1,8 @@
 """A Sphinx extension: fills pages with what the code says of itself.
 
 A line `<!-- generated: NAME [ARGUMENT] -->` of a page is replaced, as the page is read, by the Markdown that the part
-of that name makes. Scenario keys come from the JSON Schema, metrics from their table, invariants from the catalogue, and so
-on, so that a reference page cannot say anything else than the code.
+of that name makes. Scenario keys come from the JSON Schema, metrics from their table, invariants from the catalogue,
+and so on, so that a reference page cannot say anything else than the code.
 """
 
 from __future__ import annotations

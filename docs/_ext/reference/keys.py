@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from reference.markdown import block, code, one_line, prose, terms
+from sim.measure import money
 from sim.options.model import DURATION_PATTERN, RATE_PATTERN
 from sim.scenario.json_schema import json_schema
-from sim.scenario.parts import costs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ WORDS_SHOWN: Final = 12
 """Of an enumeration; the names of all presets are on a page of their own."""
 LONGEST_EXAMPLE: Final = 14
 """Lines."""
-PATTERNS: Final = {DURATION_PATTERN: "duration", RATE_PATTERN: "rate", f"^{costs.PATTERN}$": "price"}
+PATTERNS: Final = {DURATION_PATTERN: "duration", RATE_PATTERN: "rate", f"^{money.PATTERN}$": "price"}
 PLAIN: Final = {"string": "text", "number": "number", "integer": "whole number", "boolean": "true or false"}
 UNITS: Final = {
     "duration": ("`250ms`, `1m30s`", "one or several numbers, each with `ns`, `us`, `ms`, `s`, `m`, `h` or `d`"),
@@ -183,7 +183,7 @@ def _of_type(node: Node) -> str:  # noqa: PLR0911  # a case a type
         case str(name):
             return PATTERNS.get(node.get("pattern", ""), PLAIN.get(name, name)) + _bounds(node)
         case list(names):
-            return " or ".join(PLAIN.get(name, name) for name in names if name != "null")
+            return " or ".join(PLAIN.get(str(name), str(name)) for name in names if name not in {None, "null"})
     return "any value"
 
 
