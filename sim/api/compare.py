@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim.expect.conditions import Judged, parse_condition
+from sim.api.what_differs import Differing, Origin, differing_sentence, text_of, what_differs
+from sim.expect.conditions import Condition, Judged, parse_condition
 from sim.expect.expectations import Ruling
 from sim.experiment.cell_result import CellResult
 from sim.experiment.versions import SUMMARY_SCHEMA
@@ -21,12 +22,12 @@ from sim.measure.differences import Difference, Differences
 from sim.scenario.identity import differing, digest
 from sim.text.columns import TABLE_WIDTH
 from sim.text.comparison import Pair
-from sim.text.comparison_sentences import sentences
+from sim.text.comparison_sentences import SAID, sentences
 from sim.text.comparison_table import table
 from sim.text.repeats import repeat_sentences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from matplotlib.axes import Axes
     from rich.table import Table
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 NO_WARNING = frozenset({"retrier", "seed", "requests.count", "replications", "precision", "keep"})
 """Settings that need no warning if they differ: the compared one, and those that the sentence on the pairing names."""
-LONGEST_VALUE = 40
 MOST_NAMED = 4
 """Settings that differ, named in a warning; of more only the number is given."""
 
@@ -53,6 +53,16 @@ class Compared:
     b: CellResult
     pair: Pair
     """The comparison in the form that tables, sentences and pictures take."""
+    differing: tuple[Differing, ...] = ()
+    """All that differs between the runs: settings, number of requests, engine, versions; for retriers of one kind their
+    options."""
+    origins: tuple[Origin, Origin] = (Origin(), Origin())
+    """By what the results of A and of B were made."""
+
+    @property
+    def what_differs(self) -> str:
+        """What differs between the runs, in one sentence."""
+        return differing_sentence(self.differing)
 
     @property
     def differences(self) -> Differences:
@@ -92,10 +102,11 @@ class Compared:
         return plot_comparison(self.pair, ax)
 
     def summary(self) -> dict[str, Any]:
-        """Return the comparison for JSON; durations in ms, infinite numbers as `"inf"` and `"-inf"`."""
+        """Return the comparison for JSON (`sim.measure.summary` has the form of numbers)."""
         return {
-            "a": _identity(self.a, self.pair.a),
-            "b": _identity(self.b, self.pair.b),
+            "a": _identity(self.a, self.pair.a, self.origins[0]),
+            "b": _identity(self.b, self.pair.b, self.origins[1]),
+            "differing": [{"key": one.key, "a": one.a, "b": one.b} for one in self.differing],
             "paired": self.paired,
             "basis": self.pair.basis,
             "warnings": list(self.pair.warnings),
@@ -147,22 +158,51 @@ class Comparison:
         rulings = {cell.judge(condition).ruling for cell in self.cells}
         return next(ruling for ruling in (Ruling.met, Ruling.inconclusive, Ruling.missed) if ruling in rulings)
 
-    def summary(self) -> dict[str, Any]:
-        """Return the comparison for JSON: no paths, times or hosts."""
-        return {"schema": SUMMARY_SCHEMA, "comparisons": [cell.summary() for cell in self.cells]}
+    def summary(self, conditions: Sequence[Condition] = (), exit_code: int | None = None) -> dict[str, Any]:
+        """Return the comparison for JSON: no paths, times or hosts.
 
-    def summary_json(self) -> str:
+        `comparisons` has one entry a pair of cells: `a` and `b` (name, cell, seed, digest, requests, engine, versions),
+        `differing` (key, a, b), `paired`, `basis`, `warnings`, and `differences`, by metric: `a`, `b`, `difference`,
+        `low` and `high` in `unit`, `relative` (the difference as a share of A's value), and `verdict`: better, worse,
+        differs, same or inconclusive. `fail_if` has an entry for each of the `conditions` and each pair: `condition`,
+        `cell` of B, `verdict` (holds, does not hold, inconclusive), `reason`. `exit_code` is that of the command.
+        """
+        judged = [(one, condition.judge(one.differences)) for one in self.cells for condition in conditions]
+        return {
+            "schema": SUMMARY_SCHEMA,
+            **({"exit_code": exit_code} if exit_code is not None else {}),
+            "fail_if": [
+                {
+                    "condition": found.condition.text,
+                    "cell": one.b.id,
+                    "verdict": SAID[found.ruling],
+                    "reason": found.reason,
+                }
+                for one, found in judged
+            ],
+            "comparisons": [cell.summary() for cell in self.cells],
+        }
+
+    def summary_json(self, conditions: Sequence[Condition] = (), exit_code: int | None = None) -> str:
         """Return the text of the JSON file; the same results give the same text."""
-        return json.dumps(self.summary(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        return json.dumps(self.summary(conditions, exit_code), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def compare(a: CellResult | Result, b: CellResult | Result, *, names: tuple[str, str] | None = None) -> Comparison:
+def compare(
+    a: CellResult | Result,
+    b: CellResult | Result,
+    *,
+    names: tuple[str, str] | None = None,
+    origins: tuple[Origin, Origin] | None = None,
+) -> Comparison:
     """Compare B with A: two cells, or two results that have one cell each or cells of the same ids.
 
     `names` stand for A and B in tables, sentences and pictures; by default they are the names of the cells. Differences
-    are B - A. Raises NotComparable if the two cannot be compared.
+    are B - A. `origins` say by what single cells were made, which results know. Raises NotComparable if the two cannot
+    be compared.
     """
-    return Comparison([_compared(*pair, names) for pair in _pairs(a, b)])
+    first, second = (Origin() if isinstance(one, CellResult) else Origin.of(one) for one in (a, b))
+    return Comparison([_compared(*pair, names, origins or (first, second)) for pair in _pairs(a, b)])
 
 
 def _pairs(a: CellResult | Result, b: CellResult | Result) -> list[tuple[CellResult, CellResult]]:
@@ -176,7 +216,7 @@ def _pairs(a: CellResult | Result, b: CellResult | Result) -> list[tuple[CellRes
     return [(cell, by_id[cell.id]) for cell in cells_a]
 
 
-def _compared(a: CellResult, b: CellResult, names: tuple[str, str] | None) -> Compared:
+def _compared(a: CellResult, b: CellResult, names: tuple[str, str] | None, origins: tuple[Origin, Origin]) -> Compared:
     one, other = a.cell.scenario, b.cell.scenario
     if one.world != other.world:
         raise NotComparable(
@@ -199,7 +239,7 @@ def _compared(a: CellResult, b: CellResult, names: tuple[str, str] | None) -> Co
     first, second = names or _names(a, b)
     warnings = (*_unrepeated((a, first), (b, second)), *_warnings(changed))
     pair = Pair(first, second, differences, _basis(a, unpaired, determined=determined), warnings)
-    return Compared(a, b, pair)
+    return Compared(a, b, pair, what_differs(changed, (a, b), origins), origins)
 
 
 def _requests_of(a: CellResult, b: CellResult) -> tuple[Requests, Requests] | None:
@@ -258,18 +298,14 @@ def _unrepeated(*sides: tuple[CellResult, str]) -> Iterator[str]:
 
 def _warnings(changed: Mapping[str, tuple[Any, Any]]) -> Iterator[str]:
     warned = {key: pair for key, pair in changed.items() if key not in NO_WARNING}
-    others = [f"{key} ({_text(one)} | {_text(other)})" for key, (one, other) in warned.items()]
+    others = [f"{key} ({text_of(one)} | {text_of(other)})" for key, (one, other) in warned.items()]
     if others:
         named = others[:MOST_NAMED] + ([f"{len(others) - MOST_NAMED} more"] if len(others) > MOST_NAMED else [])
         yield f"Careful: not only the policies differ, but also (A | B): {', '.join(named)}."
 
 
-def _text(value: Any) -> str:
-    """Write the value of a setting, cut if it is long."""
-    text = "none" if value is None else value if isinstance(value, str) else json.dumps(value).replace('"', "")
-    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
-
-
-def _identity(cell: CellResult, name: str) -> dict[str, Any]:
+def _identity(cell: CellResult, name: str, origin: Origin) -> dict[str, Any]:
     scenario = cell.cell.scenario
-    return {"name": name, "cell": cell.id, "seed": scenario.seed, "digest": digest(scenario)}
+    made_by = {"engine": origin.engine, "versions": dict(origin.versions)} if origin.versions is not None else {}
+    identity = {"name": name, "cell": cell.id, "seed": scenario.seed, "digest": digest(scenario)}
+    return {**identity, "requests": len(cell.metrics), **made_by}

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
 from sim.api.compare import Compared, Comparison, NotComparable, compare
+from sim.api.what_differs import Origin
 from sim.cli.errors import READS, results_errors
 from sim.cli.exit_codes import BROKEN, INCONCLUSIVE, MISSED
 from sim.cli.files import refuse_unwritable, saving
 from sim.cli.terminal import WIDTH, Printer
 from sim.expect.conditions import Condition, parse_condition
 from sim.expect.expectations import ExpressionError, Ruling
+from sim.measure.paths import UnknownMetric
 from sim.pictures.comparison import save_comparison
 from sim.pictures.data.caption import caption_text
 from sim.results.reading import open_results
@@ -87,6 +89,9 @@ def command(
     --fail-if is METRIC OPERATOR DIFFERENCE. The difference is an amount of B - A (+500ms; for a rate +0.1% is a tenth
     of a percentage point), a share of A's value (+10% of a time or a count), or a multiple of it (x1.1).
 
+    --out saves comparison.json: what differs between A and B, each metric's difference with its interval and verdict,
+    the verdict on each condition, and the exit code.
+
     Exits with 99 if a condition certainly holds, with 98 if one may hold, and with 4 if requests of A or B did
     something else when they were simulated again.
     """
@@ -97,19 +102,24 @@ def command(
     if out is not None:
         refuse_unwritable(out)
     compared, headers = _compared(a, b, cells)
+    _refuse_unknown(compared, conditions)
     printer = Printer()
     for number, (one, header) in enumerate(zip(compared, headers, strict=True)):
         if number:
             printer.verbatim("")
         _print(one, header, printer, complete=complete)
     ruling = _judge(compared, conditions, printer)
+    code = BROKEN if not compared.repeats else _CODES.get(ruling, 0)
     if out is not None:
-        files = _save(compared, out, pictures=not no_plots, svg=svg)
+        text = compared.summary_json(conditions, code)
+        files = _save(compared, text, out, pictures=not no_plots, svg=svg)
         printer.verbatim(f"\nsaved in {out}: {', '.join(files)}")
-    if not compared.repeats:
-        raise click.exceptions.Exit(BROKEN)
-    if ruling in (Ruling.met, Ruling.inconclusive):
-        raise click.exceptions.Exit(MISSED if ruling is Ruling.met else INCONCLUSIVE)
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+_CODES: Final = {Ruling.met: MISSED, Ruling.inconclusive: INCONCLUSIVE, Ruling.missed: 0, None: 0}
+"""The exit code of the worst ruling on the conditions under which a comparison fails."""
 
 
 def _compared(a: str, b: str | None, cells: tuple[str, str] | None) -> tuple[Comparison, list[tuple[str, str]]]:
@@ -120,10 +130,20 @@ def _compared(a: str, b: str | None, cells: tuple[str, str] | None) -> tuple[Com
         results.append(results[0] if second.folder == first.folder else open_results(second.folder))
     sides = [_side(result, place) for result, place in zip(results, (first, second), strict=True)]
     try:
-        compared = compare(sides[0], sides[1])
+        compared = compare(*sides, origins=(Origin.of(results[0]), Origin.of(results[1])))
     except NotComparable as error:
         raise click.UsageError(str(error)) from None
     return compared, [(_header(first, one.a), _header(second, one.b)) for one in compared]
+
+
+def _refuse_unknown(compared: Comparison, conditions: Sequence[Condition]) -> None:
+    """Refuse conditions on metrics that A or B does not have; raises UsageError."""
+    for one in compared:
+        for condition in conditions:
+            try:
+                one[condition.metric.path]
+            except UnknownMetric as error:
+                raise click.UsageError(f"--fail-if '{condition.text}': {error}") from None
 
 
 def _places(a: str, b: str | None, cells: tuple[str, str] | None) -> tuple[Place, Place]:
@@ -165,6 +185,7 @@ def _header(place: Place, cell: CellResult) -> str:
 def _print(one: Compared, header: tuple[str, str], printer: Printer, *, complete: bool) -> None:
     for name, text in zip("AB", header, strict=True):
         printer.sentence(f"{name}  {text}")
+    printer.sentence(one.what_differs)
     printer.print(one.table(complete=complete, width=printer.width))
     for sentence in one.sentences(complete=complete):
         printer.sentence(sentence)
@@ -185,11 +206,11 @@ def _judge(compared: Comparison, conditions: Sequence[Condition], printer: Print
     return next(ruling for ruling in (Ruling.met, Ruling.inconclusive, Ruling.missed) if ruling in rulings)
 
 
-def _save(compared: Comparison, folder: Path, *, pictures: bool, svg: bool) -> list[str]:
+def _save(compared: Comparison, text: str, folder: Path, *, pictures: bool, svg: bool) -> list[str]:
     stems = [STEM if len(compared) == 1 else f"{STEM}-{one.b.id}" for one in compared]
     own = (SUMMARY, *(f"{stem}.{kind}" for stem in stems for kind in ("png", "svg")))
     with saving(folder, own) as beside:
-        (beside / SUMMARY).write_text(compared.summary_json(), encoding="utf-8")
+        (beside / SUMMARY).write_text(text, encoding="utf-8")
         for one, stem in zip(compared, stems, strict=True):
             if pictures:
                 save_comparison(one.pair, _caption(one), beside, stem, svg=svg)

@@ -183,11 +183,15 @@ def words(metric: Metric) -> str:
             return f"the {percentile_name(metric.share)} of the {time}{whose}"
 
 
+SAID = MappingProxyType({Ruling.met: "holds", Ruling.missed: "does not hold", Ruling.inconclusive: "inconclusive"})
+"""What is said of a condition on a difference."""
+
+
 def judged_text(judged: Judged, differences: Differences) -> str:
     """Write a judged condition as one line: `holds: time_to_effect.p99 > +10%; it goes from 4.7 s to 5.9 s, +1.2 s`."""
     found = differences[judged.condition.metric.path]
     unit = found.unit
-    said = {Ruling.met: "holds", Ruling.missed: "does not hold", Ruling.inconclusive: "inconclusive"}[judged.ruling]
+    said = SAID[judged.ruling]
     a, b = value_texts((found.a.value, found.b.value), unit)
     numbers = ", ".join(_numbers(found, judged.condition))
     moves = f"it is {a} in both" if a == b else f"it goes from {a} to {b}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import product
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -23,6 +22,9 @@ if TYPE_CHECKING:
     from sim.text.comparison import Pair
 
 HEADERS = ("metric", "A", "B", "B - A", "95 % interval", "verdict")
+_LAYOUTS = ((True, False, 2), (False, False, 2), (False, False, 1), (False, True, 2), (False, True, 1))
+"""From the widest on: whether A and B have their own intervals, whether the interval of the difference stands below it,
+and the gap between columns."""
 LEAST_PATH = 20
 """The room that the name of a metric has at least before it is folded."""
 
@@ -34,14 +36,13 @@ def table(pair: Pair, *, complete: bool = False, width: int = TABLE_WIDTH) -> Ta
     difference stands below that.
     """
     found = [one for one in (pair.differences if complete else pair.shown) if _is_there(one)]
-    for own, below in product((True, False), (False, True)):
-        if not own or not below:
-            columns = _columns(found, own=own, below=below)
-            if sum(column.width + 2 for column in columns) <= width:
-                break
+    for own, below, gap in _LAYOUTS:
+        columns = _columns(found, own=own, below=below)
+        if sum(column.width + gap for column in columns) <= width:
+            break
     needed = sum(column.width + 2 for column in _columns(found, own=True, below=False))
-    made = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
-    left = width - sum(column.width + 2 for column in columns[1:])
+    made = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, gap - 1, 0, 0), pad_edge=False)
+    left = width - sum(column.width + gap for column in columns[1:])
     for position, column in enumerate(columns):
         is_number = position not in (0, len(columns) - 1)
         made.add_column(
