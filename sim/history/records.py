@@ -87,6 +87,24 @@ class Requests:
     def __len__(self) -> int:
         return len(self.number)
 
+    @property
+    def request(self) -> NDArray[np.int64]:
+        """The request's number, under the name that it has in tables (`sim.results.columns`)."""
+        return self.number
+
+    def __getitem__(self, column: str) -> NDArray[Any]:
+        """Return a column by the name that it has in tables, such as `settled_ns` or `duplicates_ack_lost`.
+
+        As here, and not as in tables, a time that never came is -1, and words are codes. Raises KeyError.
+        """
+        if column in FLAT_COLUMNS or column == "request":
+            found: NDArray[Any] = getattr(self, column)
+            return found
+        name, _, cause = column.partition("_")
+        if name == "duplicates" and cause in Cause.__members__:
+            return self.duplicates[:, Cause[cause]]
+        raise KeyError(f"requests have no column '{column}'")
+
     @classmethod
     def blank(cls, numbers: range) -> Self:
         """Return records of requests to which nothing has happened yet, of replication 0 and submitted at 0."""

@@ -46,6 +46,8 @@ READ: Final = ("1", "2", "3", FORMAT)
 checks of histories."""
 HELD: Final = "held"
 """In the metadata: of each cell the invariants that its histories are checked against, if they are."""
+PLACES: Final = "places"
+"""In the metadata: of each cell its variant and its levels in the sweep, if the scenario has any."""
 FINDINGS: Final = "findings"
 """In the metadata of a finished run: what the check has found."""
 _COLUMNS: Final[dict[str, type[Column]]] = {"empirical": Empirical, "file": Recorded}
@@ -145,6 +147,7 @@ def describe(plan: Plan) -> Description:
         "seed": str(scenario.seed),
         "scenario": _json(_tree(scenario)),
         **({HELD: held_text(plan.held)} if plan.held else {}),
+        **({PLACES: _json([[cell.variant, cell.levels] for cell in plan.cells])} if _has_places(plan) else {}),
     }
     rows = tuple(
         (position, cell.id, cell.name, _json(cell.params), chunks, _json(_tree(cell.scenario)))
@@ -171,8 +174,10 @@ def plan_of(description: Description) -> Plan:
             files.add(empty.with_values(np.frombuffer(values, "<i8").tolist(), sha256))
         surroundings = Surroundings(files)
         cells = []
-        for _, cell_id, name, params, _, tree in description.cells:
-            cells.append(Cell(cell_id, name, json.loads(params), _read(json.loads(tree), surroundings)))
+        places = json.loads(description.value_or(PLACES, "[]")) or [("", {})] * len(description.cells)
+        for (_, cell_id, name, params, _, tree), (variant, levels) in zip(description.cells, places, strict=True):
+            one = _read(json.loads(tree), surroundings)
+            cells.append(Cell(cell_id, name, json.loads(params), one, variant, levels))
         tree = json.loads(description.value("scenario"))
         scenario = _read(tree, surroundings)
         if not tree.get("variants"):
@@ -189,6 +194,10 @@ def plan_of(description: Description) -> Plan:
         raise
     except Exception as error:  # whatever a scenario of another version stumbles on
         raise Unreadable(f"this version of retrysim cannot read its scenario ({error})") from error
+
+
+def _has_places(plan: Plan) -> bool:
+    return any(cell.variant or cell.levels for cell in plan.cells)
 
 
 class RecordedOptions(Options):

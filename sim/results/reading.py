@@ -36,29 +36,31 @@ def open_results(path: str | Path) -> Result:
         return Result(plan, read_cells(tables, description, plan.cells), checked=description.findings)
 
 
-def read_parts(path: str | Path) -> Iterator[tuple[Cell, Part]]:
+def read_parts(path: str | Path) -> Iterator[tuple[tuple[Cell, ...], Cell, Part]]:
     """Yield the requests or tallies that count of a finished run, chunk by chunk: only one is in memory at a time.
 
-    Cells and chunks come in order. Raises the errors of `open_results`.
+    All cells and that of the chunk come with each. Cells and chunks come in order. Raises the errors of `open_results`.
     """
     with open_verified(_file(path)) as tables:
         description = tables.description()
-        for position, cell in enumerate(tables.plan(description).cells):
+        cells = tables.plan(description).cells
+        for position, cell in enumerate(cells):
             for part in tables.parts(description.identity, position, description.chunks[position]):
-                yield cell, in_window(cell.scenario, part.part)
+                yield cells, cell, in_window(cell.scenario, part.part)
 
 
-def read_traffic(path: str | Path) -> Iterator[tuple[Cell, Traffic]]:
+def read_traffic(path: str | Path) -> Iterator[tuple[tuple[Cell, ...], Cell, Traffic]]:
     """Yield what the calls of shared worlds met, of a finished run, chunk by chunk; nothing of isolated worlds.
 
-    Cells and chunks come in order. Raises the errors of `open_results`.
+    All cells and that of the chunk come with each. Cells and chunks come in order. Raises the errors of `open_results`.
     """
     with open_verified(_file(path)) as tables:
         description = tables.description()
-        for position, cell in enumerate(tables.plan(description).cells):
+        cells = tables.plan(description).cells
+        for position, cell in enumerate(cells):
             for part in tables.parts(description.identity, position, description.chunks[position]):
                 if part.traffic is not None:
-                    yield cell, part.traffic
+                    yield cells, cell, part.traffic
 
 
 def read_cells(

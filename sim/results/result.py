@@ -9,15 +9,15 @@ from sim.convex.platform import assumed
 from sim.expect.expectations import Ruling
 from sim.experiment.precision import TargetStatus, precision_summary, target_statuses
 from sim.experiment.versions import SUMMARY_SCHEMA
-from sim.history.records import FLAT_COLUMNS, Requests
-from sim.history.vocabulary import Cause, Outcome
+from sim.history.frames import data_frame
 from sim.kernel.durations import NS_PER_S
 from sim.pictures.data.caption import caption_text
 from sim.pictures.data.levels import SweptCell, level
 from sim.pictures.data.over_time import CellOverTime, Shade
-from sim.results.frames import write_frames_csv
+from sim.results.columns import NO_CALLS, NO_TIMELINE, TABLES, NotKept
+from sim.results.frame_files import write_frames_csv
 from sim.results.plots import PictureData, Plots
-from sim.results.timeline_table import timeline_frames
+from sim.results.tabulated import Cells, calls_frame, cells_frames, requests_frame, tidy_frames, timeline_frames
 from sim.retriers.base import ClientRetrier
 from sim.scenario.names import label
 from sim.text import sentences
@@ -29,7 +29,7 @@ from sim.text.tables import table
 from sim.world.arrivals import Closed, Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from rich.table import Table
@@ -37,6 +37,11 @@ if TYPE_CHECKING:
     from sim.experiment.cell_result import CellResult
     from sim.experiment.findings import Findings
     from sim.experiment.plan import Plan
+    from sim.history.frames import Frame
+    from sim.history.records import Requests
+    from sim.measure.timeline import Timeline
+    from sim.results.columns import TableName
+    from sim.scenario.cells import Cell
 
 
 TIMELINE: Final = "timeline.csv"
@@ -195,27 +200,52 @@ class Result:
         ]
 
     def write_timeline(self, path: Path) -> bool:
-        """Write the timelines of all cells as CSV (`sim.results.timeline_table`) if there is any; tell if there is."""
-        timelines = [(found.id, found.timeline) for found in self.cells if found.timeline is not None]
-        if timelines:
+        """Write the timelines of all cells as CSV if there is any; tell if there is."""
+        if self._timelines:
             with path.open("w", encoding="utf-8", newline="") as file:
-                write_frames_csv(timeline_frames(timelines), file)
-        return bool(timelines)
+                write_frames_csv(self.frames("timeline"), file)
+        return bool(self._timelines)
 
-    def to_pandas(self) -> Any:
-        """Return all requests as a pandas DataFrame with a column `cell`.
+    @property
+    def _timelines(self) -> list[tuple[Cell, Timeline]]:
+        return [(found.cell, found.timeline) for found in self.cells if found.timeline is not None]
 
-        Raises ImportError if pandas is not installed, and `sim.experiment.parts.RequestsNotKept` as `requests` does.
+    def frames(self, table: TableName = "cells", *, tidy: bool = False) -> Iterator[Frame]:
+        """Yield a table as named columns, without pandas; see `to_pandas`."""
+        cells = Cells([found.cell for found in self.cells])
+        match table:
+            case "cells":
+                yield from (tidy_frames if tidy else cells_frames)(self.cells)
+            case "requests":
+                yield from (requests_frame(cells, found.cell, found.requests) for found in self.cells)
+            case "calls":
+                calls = [(found.cell, found.traffic.calls) for found in self.cells if found.traffic is not None]
+                if not calls:
+                    raise NotKept(NO_CALLS)
+                yield from (calls_frame(cells, *one) for one in calls)
+            case "timeline":
+                if not self._timelines:
+                    raise NotKept(NO_TIMELINE)
+                yield from timeline_frames(cells, self._timelines)
+            case _:
+                raise ValueError(f"there is no table '{table}'; there are {', '.join(TABLES)}")
+
+    def to_pandas(self, table: TableName = "cells", *, tidy: bool = False) -> Any:
+        """Return a table as a pandas DataFrame: the cells with their metrics, or `requests`, `calls` or `timeline`.
+
+        Cells have a row each: what sets them apart in columns named by dotted key, and a column a metric with its unit
+        (`time_to_effect.p99_ms`) and its interval (`.low`, `.high`); with `tidy` a row a metric (`metric`, `value`,
+        `low`, `high`, `unit`, `reason`). Rows of requests and calls have times in ns. Names, order and units are those
+        of `retrysim export`; `sim.results.columns` lists them. What did not happen, or is not known, is missing: `<NA>`
+        among whole numbers (`Int64`), NaN among others. A time that never comes is infinite.
+
+        Raises `sim.history.frames.NoPandas` if pandas is not installed, `sim.experiment.parts.RequestsNotKept` as
+        `requests` does, `sim.results.export.NotKept` if there are no calls or no timeline, and ValueError for another
+        table, or for one of other rows than cells with `tidy`.
         """
-        import pandas as pd  # type: ignore[import-untyped,import-not-found,unused-ignore]  # optional
-
-        frames = []
-        for found in self.cells:
-            columns = {name: getattr(found.requests, name) for name in FLAT_COLUMNS if name != "outcome"}
-            columns["outcome"] = [Outcome(code).name for code in found.requests.outcome]
-            columns |= {f"duplicates_{cause.name}": found.requests.duplicates[:, cause] for cause in Cause}
-            frames.append(pd.DataFrame({"cell": found.cell.id, **columns}))
-        return pd.concat(frames, ignore_index=True)
+        if tidy and table != "cells":
+            raise ValueError("only the table of cells can be tidy: in the others every row is one thing that happened")
+        return data_frame(self.frames(table, tidy=tidy))
 
     def summary(self) -> dict[str, Any]:
         """Return the contents of `summary.json`: no paths, times, hosts or numbers of workers."""

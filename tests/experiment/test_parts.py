@@ -84,7 +84,7 @@ def test_requests_are_refused_with_the_reason(histogram: Result) -> None:
             ask()
     pytest.importorskip("pandas")
     with pytest.raises(RequestsNotKept, match=reason):
-        histogram.to_pandas()
+        histogram.to_pandas("requests")
 
 
 def test_a_cell_is_simulated_block_by_block_and_comes_out_the_same(small_blocks: list[int], histogram: Result) -> None:

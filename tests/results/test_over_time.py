@@ -11,7 +11,8 @@ from sim.api.compare import compare
 from sim.api.run import run
 from sim.cli.main import cli
 from sim.history.traffic import CallEnd
-from sim.results.export_over_time import NotKept, write_calls_csv, write_timeline_csv
+from sim.results.columns import NotKept, TableName
+from sim.results.export import write_csv, write_parquet
 from sim.results.reading import open_results
 from sim.results.result import Result
 from sim.scenario.load import parse
@@ -87,8 +88,8 @@ def test_the_saved_timeline_is_that_of_the_api(folder: Path, result: Result) -> 
     rows = rows_of((folder / "busy" / "timeline.csv").read_text())
     timeline = result.cells[0].timeline
     assert timeline is not None
-    whole = [row for row in rows if not row["part"]]
-    assert [float(row["goodput"]) for row in whole] == timeline["goodput"].mean.tolist()
+    whole = [row for row in rows if row["part"] == "world"]
+    assert [float(row["goodput_per_s"]) for row in whole] == timeline["goodput"].mean.tolist()
     ours = [row for row in rows if row["part"] == "service.payments"]
     assert [float(row["queue"]) for row in ours] == timeline["service.payments.queue"].mean.tolist()
     assert {row["utilization"] for row in whole} == {""}
@@ -96,14 +97,14 @@ def test_the_saved_timeline_is_that_of_the_api(folder: Path, result: Result) -> 
 
 def test_the_exported_timeline_is_the_saved_one(folder: Path) -> None:
     file = io.StringIO()
-    rows = write_timeline_csv(folder / "busy", file)
+    rows = write_csv(folder / "busy", file, "timeline")
     assert file.getvalue() == (folder / "busy" / "timeline.csv").read_text()
     assert rows == len(rows_of(file.getvalue()))
 
 
 def test_exported_calls_have_words_for_services_and_ends(folder: Path, result: Result) -> None:
     file = io.StringIO()
-    count = write_calls_csv(folder / "busy", file)
+    count = write_csv(folder / "busy", file, "calls")
     rows = rows_of(file.getvalue())
     traffic = result.cells[0].traffic
     assert traffic is not None
@@ -116,10 +117,8 @@ def test_exported_calls_have_words_for_services_and_ends(folder: Path, result: R
 
 def test_calls_and_timelines_can_be_parquet(folder: Path, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
-    from sim.results.export_over_time import write_calls_parquet, write_timeline_parquet
-
-    calls = write_calls_parquet(folder / "busy", tmp_path / "calls.parquet")
-    bins = write_timeline_parquet(folder / "busy", tmp_path / "timeline.parquet")
+    calls = write_parquet(folder / "busy", tmp_path / "calls.parquet", "calls")
+    bins = write_parquet(folder / "busy", tmp_path / "timeline.parquet", "timeline")
     read = parquet.read_table(tmp_path / "calls.parquet").to_pylist()
     assert len(read) == calls
     assert {row["service"] for row in read} == {"payments"}
@@ -127,12 +126,12 @@ def test_calls_and_timelines_can_be_parquet(folder: Path, tmp_path: Path) -> Non
     assert parquet.read_table(tmp_path / "timeline.parquet").num_rows == bins
 
 
-@pytest.mark.parametrize(
-    ("write", "reason"), [(write_calls_csv, "have no calls"), (write_timeline_csv, "have no timeline")]
-)
-def test_isolated_results_have_neither(folder: Path, write: object, reason: str) -> None:
+@pytest.mark.parametrize(("table", "reason"), [("calls", "have no calls"), ("timeline", "have no timeline")])
+def test_isolated_results_have_neither(folder: Path, table: TableName, reason: str) -> None:
     with pytest.raises(NotKept, match=reason):
-        write(folder / "alone", io.StringIO())  # type: ignore[operator]
+        write_csv(folder / "alone", io.StringIO(), table)
+    with pytest.raises(NotKept, match=reason):
+        list(open_results(folder / "alone").frames(table))
 
 
 def test_both_cells_of_a_comparison_are_held_against_each_other(result: Result) -> None:

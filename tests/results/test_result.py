@@ -3,8 +3,6 @@
 import json
 import sys
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -142,34 +140,9 @@ def test_every_picture_draws_into_axes_of_its_own_or_given_ones(name: str, resul
     assert getattr(result.plot, name)().get_xlabel()
 
 
-@pytest.fixture
-def columns_kept(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Stands in for pandas, which is optional: keeps what its DataFrames are made of."""
-    frames: list[dict[str, Any]] = []
-
-    def concat(parts: list[dict[str, Any]], *, ignore_index: bool) -> list[dict[str, Any]]:
-        assert ignore_index
-        frames.extend(parts)
-        return parts
-
-    monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(DataFrame=dict, concat=concat))
-    return frames
-
-
-def test_a_data_frame_has_a_row_a_request_and_names_its_cell(
-    result: Result, columns_kept: list[dict[str, Any]]
-) -> None:
-    result.to_pandas()
-    assert [frame["cell"] for frame in columns_kept] == ["Component-2-retries", "helpers"]
-    (frame, _) = columns_kept
-    assert {len(column) for name, column in frame.items() if name != "cell"} == {300}
-    assert frame["outcome"][:3] == [Outcome(code).name for code in result.cells[0].requests.outcome[:3]]
-    assert frame["duplicates_ack_lost"].tolist() == result.cells[0].requests.duplicates[:, 0].tolist()
-
-
-def test_a_data_frame_needs_pandas(result: Result, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_data_frame_needs_pandas_and_names_the_extra(result: Result, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(ImportError):
+    with pytest.raises(ImportError, match=r"pip install 'retrysim\[pandas\]'"):
         result.to_pandas()
 
 
