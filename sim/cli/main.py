@@ -27,6 +27,7 @@ COMMANDS = {
     "tune": "Search the parameters of a scenario for the best trade-offs.",
     "explore": "Search a small world for courses of events that break something.",
     "presets": "List the policies of real libraries and services, or explain one.",
+    "fit": "Make a scenario of a log of calls.",
     "convert": "Turn configurations of retries into scenarios, and back.",
     "schema": "Print the JSON Schema of scenario files.",
 }

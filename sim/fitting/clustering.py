@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from sim.fitting.intervals import squares_of_stretches
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -125,8 +127,4 @@ def _stretches_test(failed: NDArray[np.bool_]) -> tuple[int, float]:
     stretches = min(MOST_STRETCHES, min(failures, count - failures) // LEAST_EXPECTED)
     if stretches < 2:
         return 0, 1.0
-    edges = np.linspace(0, count, stretches + 1).astype(np.int64)
-    seen = np.add.reduceat(failed, edges[:-1], dtype=np.int64)
-    sizes, share = np.diff(edges), failures / count
-    squares = float(((seen - sizes * share) ** 2 / (sizes * share * (1 - share))).sum())
-    return stretches, float(chdtrc(stretches - 1, squares))
+    return stretches, float(chdtrc(stretches - 1, squares_of_stretches(failed, stretches)))

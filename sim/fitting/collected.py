@@ -43,7 +43,7 @@ class WordCells:
         if len(self.words) > self._most:
             last = list(self.words)[self._most]
             line = lines[next(at for at, cell in enumerate(cells) if known[cell] == self._most)]
-            reason = f"{shown(last)} is the {self._most + 1:,}th different value: this is no column of statuses"
+            reason = f"with {shown(last)} it has more than {self._most:,} different values: these are no statuses"
             raise TableError(reason, line, self.column)
         return np.array([known[cell] for cell in cells], np.int16)
 

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from sim.fitting.log import Log
     from sim.fitting.policies import FoundPolicy
-    from sim.fitting.requests import Courses
     from sim.fitting.weather import FoundWeather
 
 MOST_WEATHER: Final = 5_000_000
@@ -87,8 +88,10 @@ def fit_log(log: Log) -> Fitted:
     if log.started_ns is not None:
         load = load_effect(log.started_ns, log.latency_ns, ~failed, is_first)
     ends = _ends(log, weather, policy)
-    whole = _whole(courses)
-    del courses
+    succeeded, known_ns, is_open = courses.succeeded, courses.known_ns, courses.is_open
+    del courses  # a log of many rows has room for what is still needed only
+    whole = _whole(succeeded, known_ns, is_open)
+    del succeeded, known_ns, is_open
     step = -(-log.count // MOST_SHOWN)
     started_ns = log.started_ns if log.started_ns is not None else np.arange(log.count)
     return Fitted(
@@ -134,11 +137,11 @@ def _ends(log: Log, weather: FoundWeather | None, policy: FoundPolicy | None) ->
     return tuple(sorted(found, key=lambda one: -one.share.value))
 
 
-def _whole(courses: Courses) -> Whole:
+def _whole(succeeded: NDArray[np.bool_], known_ns: NDArray[np.int64], is_open: NDArray[np.bool_]) -> Whole:
     """Describe how requests end, without those that the log may end before."""
-    succeeded, known_ns = courses.succeeded, courses.known_ns
-    if courses.is_open.any():
-        succeeded, known_ns = succeeded[~courses.is_open], known_ns[~courses.is_open]
+    requests = len(succeeded)
+    if is_open.any() and not is_open.all():
+        succeeded, known_ns = succeeded[~is_open], known_ns[~is_open]
     counted, is_told = 0, known_ns >= 0
     p50 = p99 = None
     ascending = known_ns[:0]
@@ -150,7 +153,5 @@ def _whole(courses: Courses) -> Whole:
         ascending = np.sort(known_ns)
         p50, p99 = (quantile_in_time(known_ns, ascending, share) for share in (P50, P99))
         ascending = sampled(ascending, MOST_KEPT)
-    if not len(succeeded):
-        succeeded = courses.succeeded
-    left_out = len(courses) - counted if counted else int(courses.is_open.sum())
-    return Whole(len(courses), left_out, share_in_time(succeeded), p50, p99, ascending, design_effect(succeeded))
+    left_out = requests - (counted or len(succeeded))
+    return Whole(requests, left_out, share_in_time(succeeded), p50, p99, ascending, design_effect(succeeded))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,13 +72,18 @@ def design_effect(marked: NDArray[np.bool_]) -> float:
     stretches = min(STRETCHES, rarer // LEAST_IN_STRETCH)
     if stretches < 4:
         return 1.0
-    edges = np.linspace(0, count, stretches + 1).astype(np.int64)
-    seen = np.add.reduceat(marked, edges[:-1], dtype=np.int64)
-    sizes, share = np.diff(edges), hits / count
-    squares = float(((seen - sizes * share) ** 2 / (sizes * share * (1 - share))).sum())
+    squares = squares_of_stretches(marked, stretches)
     if float(chdtrc(stretches - 1, squares)) >= LUCK:
         return 1.0
     return max(1.0, squares / (stretches - 1))
+
+
+def squares_of_stretches(marked: NDArray[np.bool_], stretches: int) -> float:
+    """Return the chi-square of the shares of marked rows in so many stretches of equally many rows."""
+    edges = np.linspace(0, len(marked), stretches + 1).astype(np.int64)
+    seen = np.array([np.count_nonzero(marked[low:high]) for low, high in pairwise(edges.tolist())])
+    sizes, share = np.diff(edges), np.count_nonzero(marked) / len(marked)
+    return float(((seen - sizes * share) ** 2 / (sizes * share * (1 - share))).sum())
 
 
 def share_in_time(marked: NDArray[np.bool_]) -> Found:

@@ -12,6 +12,7 @@ from sim.fitting import spans
 from sim.fitting.asked import Asked
 from sim.fitting.attempts import behind_success, by_request, requests_of
 from sim.fitting.collected import Collected
+from sim.fitting.dates import with_date_and_time
 from sim.fitting.json_rows import JsonRows, looks_like_json
 from sim.fitting.log import NOT_KNOWN, Log
 from sim.fitting.order import in_order
@@ -88,8 +89,11 @@ def _table_of(opened: Opened, path: Path, asked: Asked) -> Table:
 
 
 def _read(table: Table, source: str, asked: Asked) -> Log:
+    table = with_date_and_time(table)
     names, sample = list(table.names), table.sample()
     if not names or not any(len(cells) for cells in sample.values()):
+        for _ in table.blocks(names[:1]):
+            pass  # it says itself what is wrong with its rows
         raise TableError("it has no rows")
     wheres = _wheres(asked, names)
     of_spans = isinstance(table, JsonRows) and table.spans

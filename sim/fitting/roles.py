@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sim.fitting.asked import Asked
 
 LATENCY: Final = (
-    *("latency", "duration", "response_time", "request_time", "elapsed", "elapsed_time", "time_taken", "took"),
+    *("elapsed", "latency", "duration", "response_time", "request_time", "elapsed_time", "time_taken", "took"),
     *("request_duration", "http_req_duration", "http_client_request_duration", "response_latency", "resp_time", "rt"),
     *("total_time", "time_total", "upstream_response_time", "processing_time", "execution_time", "runtime", "dur"),
     *("rtt", "call_duration", "call_time", "service_time", "wall_time", "origin_duration", "ttlb", "lat", "time_spent"),
@@ -49,7 +49,7 @@ START: Final = (
         "request_start",
         "start_utc",
     ),
-    *("timestamp", "time_stamp", "time", "ts", "datetime", "date_time", "time_local", "time_iso8601", "msec", "at"),
+    *("date_time", "timestamp", "time_stamp", "time", "ts", "datetime", "time_local", "time_iso8601", "msec", "at"),
     *("created_at", "request_time", "called_at", "sent_at", "offset", "date", "event_time", "asctime", "local_time"),
 )
 END: Final = (
@@ -86,6 +86,15 @@ UNIT_OF_NAME: Final = {
     "http_client_request_duration": ("s", "OpenTelemetry writes it in seconds"),
     "http_req_duration": ("ms", "k6 writes it in milliseconds"),
 }
+UNIT_OF_PROGRAM: Final = {
+    "JMeter": ({"timeStamp", "elapsed", "label", "responseCode"}, "elapsed", "ms"),
+    "hey": ({"response-time", "DNS+dialup", "status-code"}, "response-time", "s"),
+    "Envoy": ({"start_time", "duration", "response_code", "response_flags"}, "duration", "ms"),
+    "Caddy": ({"ts", "duration", "request.uri", "status"}, "duration", "s"),
+    "pino": ({"responseTime", "res.statusCode", "time"}, "responseTime", "ms"),
+    "Traefik": ({"Duration", "DownstreamStatus", "OriginStatus"}, "Duration", "ns"),
+}
+"""By columns that no other program has together: the column of latencies, and the unit that its documentation gives."""
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _UNIT_WORDS: Final = {word for word in UNIT_WORDS if word not in {"m", "h"}} | {"m", "h"}
 
@@ -119,8 +128,10 @@ def plain_name(name: str) -> tuple[str, str | None]:
     """Return a column's name in small letters with `_`, without its unit, and the unit that it ends in."""
     words = [word for word in re.split(r"[^A-Za-z0-9µμ]+", _CAMEL.sub("_", name.strip())) if word]
     folded = [word.lower() for word in words]
-    unit = UNIT_WORDS.get(folded[-1]) if len(folded) > 1 and folded[-1] in _UNIT_WORDS else None
-    if unit is not None:
+    unit = UNIT_WORDS.get(folded[-1]) if folded and folded[-1] in _UNIT_WORDS else None
+    if len(folded) == 1 and unit in {"m", "h"}:
+        unit = None  # a letter is no unit
+    if unit is not None and len(folded) > 1:
         folded = folded[:-1]
         if len(folded) > 1 and folded[-1] == "in":
             folded = folded[:-1]
@@ -166,7 +177,7 @@ def roles_of(asked: Asked, names: Sequence[str], sample: Mapping[str, Sequence[s
     if time is None:
         time = next((name for name in names if name not in taken and _are_dates(sample.get(name, ()))), None)
         taken |= {time} - {None}
-    latency = find("latency", LATENCY, _are_durations)
+    latency = find("latency", LATENCY, _have_durations)
     status = find("status", STATUS, _are_words)
     if status is None:
         status = next((name for name in names if name not in taken and _are_codes(sample.get(name, ()))), None)
@@ -248,6 +259,9 @@ def _unit_of(column: str, asked: str | None, plain: Mapping[str, str], cells: Se
         return None, f"The cells of {column!r} name their units themselves."
     if of_name in {"ns", "us", "ms", "s"}:
         return of_name, f"{column!r} is in {of_name}, by its name."
+    for program, (columns, of_program, unit) in UNIT_OF_PROGRAM.items():
+        if column == of_program and columns <= plain.keys():
+            return unit, f"{column!r} is in {unit}: the columns are those of {program}."
     if plain[column] in UNIT_OF_NAME and not (plain[column] == "request_time" and "-" in column):
         unit, why = UNIT_OF_NAME[plain[column]]
         return unit, f"{column!r} is in {unit}: {why}."
@@ -266,13 +280,19 @@ def _told(cells: Sequence[str]) -> list[str]:
 
 
 def _are_durations(cells: Sequence[str]) -> bool:
-    told = _told(cells)
-    return bool(told) and all(map(_is_duration, told[:50]))
+    told = _told(cells)[:50]
+    return bool(told) and all(map(_is_duration, told))
+
+
+def _have_durations(cells: Sequence[str]) -> bool:
+    """Whether most cells are durations: of a column with such a name bad cells are named later."""
+    told = _told(cells)[:50]
+    return 2 * sum(map(_is_duration, told)) > len(told)
 
 
 def _is_duration(cell: str) -> bool:
     try:
-        # In any unit: with nanoseconds none is too long. Bad cells of a column that has numbers are named later.
+        # In any unit: with nanoseconds none is too long.
         duration_of(cell, None if re.search("[A-Za-zµμ:]$", cell) else "ns", "," if "," in cell else ".")
     except ValueError:
         return re.fullmatch(r"[+-]?([0-9]+[.,]?[0-9]*|nan|inf)", cell, re.IGNORECASE) is not None
@@ -281,7 +301,8 @@ def _is_duration(cell: str) -> bool:
 
 def _are_instants(cells: Sequence[str]) -> bool:
     told = _told(cells)[:50]
-    return bool(told) and (all(map(is_instant, told)) or all(re.fullmatch(r"[0-9]+(\.[0-9]+)?", one) for one in told))
+    dates, numbers = sum(map(is_instant, told)), sum(bool(re.fullmatch(r"[0-9]+(\.[0-9]+)?", one)) for one in told)
+    return 2 * max(dates, numbers) > len(told)
 
 
 def _are_dates(cells: Sequence[str]) -> bool:

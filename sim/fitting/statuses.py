@@ -80,7 +80,11 @@ def failures(
     bad = [_named(status) for status, one in zip(statuses, is_failed, strict=True) if one]
     good = [_named(status) for status, one in zip(statuses, is_failed, strict=True) if not one]
     final = [_named(status) for status, one in zip(statuses, is_final, strict=True) if one]
-    told.append(f"Failures are {_listed(bad)}, {how}; {_listed(good)} {'is' if len(good) == 1 else 'are'} not.")
+    if bad:
+        not_bad = f"; {_listed(good)} {'is' if len(good) == 1 else 'are'} not" if good else ", so every call failed"
+        told.append(f"Failures are {_listed(bad)}, {how}{not_bad}.")
+    else:
+        told.append(f"No call failed: {_listed(good)} {'is' if len(good) == 1 else 'are'} no failure, {how}.")
     if final:
         told.append(f"Of these {_listed(final)} would fail again however often it is retried: final failures.")
     return np.array(is_failed, np.bool_), np.array(is_final, np.bool_), told

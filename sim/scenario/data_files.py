@@ -2,18 +2,23 @@
 
 import errno
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from sim.laws.columns import Column, read_column
+from sim.laws.columns import Column, FileColumn
 from sim.laws.distributions import Empirical
 from sim.scenario.mistakes.problems import Path as Keys
 from sim.scenario.mistakes.problems import Problem
 from sim.world.arrivals import Recorded
+from sim.world.counted import KEYS, Counted, with_shares
+
+Filled = Column | Counted
+AnyColumn = TypeVar("AnyColumn", Column, Counted)
 
 MAX_BYTES = 64 << 20
 COLUMN_KINDS = ("empirical", "file")
@@ -24,34 +29,28 @@ class DataFiles:
     """The files of one scenario's folder; each column is read once."""
 
     folder: Path
-    _columns: dict[tuple[type[Column], str, str, str | None, int | None], Column] = field(
-        default_factory=dict, compare=False, repr=False
-    )
+    _columns: dict[tuple[type[FileColumn], str], Any] = field(default_factory=dict, compare=False, repr=False)
 
-    def add(self, column: Column) -> None:
+    def add(self, column: Filled) -> None:
         """Add a column that has its values, as if it had been read."""
         self._columns[self._key(column)] = column
 
-    def fill(self, column: Column) -> Column:
+    def fill(self, column: AnyColumn) -> AnyColumn:
         """Return a column with its values. Raises ValueError if the file cannot be read as one."""
         key = self._key(column)
         if key not in self._columns:
             data = self.read(column.file)
             try:
-                text = data.decode("utf-8")
-            except UnicodeDecodeError as error:
-                line = data.count(b"\n", 0, error.start) + 1
-                raise ValueError(f"{column.file} is not a text file in UTF-8 (line {line})") from None
-            try:
-                values_ns = read_column(text, column.column)
-                self._columns[key] = column.with_values(values_ns, hashlib.sha256(data).hexdigest())
+                self._columns[key] = column.with_values(column.read(data), hashlib.sha256(data).hexdigest())
             except ValueError as error:
                 raise ValueError(f"{column.file}: {error}") from None
-        return self._columns[key]
+        found: AnyColumn = self._columns[key]
+        return found
 
     @staticmethod
-    def _key(column: Column) -> tuple[type[Column], str, str, str | None, int | None]:
-        return type(column), column.file, column.column, column.sha256, column.rows
+    def _key(column: Filled) -> tuple[type[FileColumn], str]:
+        """Return all that the values depend on: the same column with another `where` is another one."""
+        return type(column), json.dumps(column.model_dump(mode="json"), sort_keys=True)
 
     def read(self, name: str) -> bytes:
         """Read a file of the folder. Raises ValueError if there is none, it lies outside, or it is too large."""
@@ -108,21 +107,33 @@ def attach(tree: Any, files: DataFiles) -> tuple[Any, list[Problem]]:
 
     A value that does not look like a column stays as it is; the models find the mistake.
     """
-    problems: list[Problem] = []
+    attaching = _Attaching(files)
+    filled = attaching.walk(tree, ())
+    return {key: _unwrapped(value) for key, value in filled.items()}, attaching.problems
 
-    def walk(node: Any, path: Keys) -> Any:
+
+class _Attaching:
+    """A walk through a scenario's plain values that reads the columns of files."""
+
+    def __init__(self, files: DataFiles) -> None:
+        self.problems: list[Problem] = []
+        self._files = files
+
+    def walk(self, node: Any, path: Keys) -> Any:
+        """Return a copy of the values below a path."""
         if isinstance(node, Mapping):
             filled = {}
             for key, value in node.items():
                 below = (*path, key)
                 model = _column_model(below)
-                filled[key] = walk(value, below) if model is None else read(model, value, below)
-            return filled
+                filled[key] = self.walk(value, below) if model is None else self._read(model, value, below)
+            is_counted = path and path[-1] == "outcomes" and isinstance(node.get("file"), str)
+            return self._count(filled, path) if is_counted else filled
         if isinstance(node, list | tuple):
-            return [walk(value, (*path, position)) for position, value in enumerate(node)]
+            return [self.walk(value, (*path, position)) for position, value in enumerate(node)]
         return node
 
-    def read(model: type[Column], value: Any, path: Keys) -> Any:
+    def _read(self, model: type[Column], value: Any, path: Keys) -> Any:
         try:
             column = model.model_validate(value)
         except ValidationError:
@@ -130,13 +141,28 @@ def attach(tree: Any, files: DataFiles) -> tuple[Any, list[Problem]]:
         if column.values_ns:
             return column
         try:
-            return files.fill(column)
+            return self._files.fill(column)
         except ValueError as error:
-            problems.append(Problem((*path, "file"), str(error)))
+            self.problems.append(Problem((*path, "file"), str(error)))
             return value
 
-    filled = walk(tree, ())
-    return {key: _unwrapped(value) for key, value in filled.items()}, problems
+    def _count(self, outcomes: dict[str, Any], path: Keys) -> Any:
+        """Return the options of outcomes with the shares that a file gives."""
+        try:
+            empty = Counted.model_validate({key: outcomes[key] for key in KEYS if outcomes.get(key) is not None})
+        except ValidationError:
+            return outcomes
+        try:
+            counted = self._files.fill(empty)
+        except ValueError as error:
+            self.problems.append(Problem((*path, "file"), str(error)))
+            return {key: value for key, value in outcomes.items() if key not in KEYS}
+        try:
+            filled = with_shares(outcomes, counted.shares)
+        except ValueError as error:
+            self.problems.append(Problem(path, str(error)))
+            return {key: value for key, value in outcomes.items() if key not in KEYS}
+        return {**filled, "sha256": counted.sha256, "rows": counted.rows}
 
 
 def _column_model(path: Keys) -> type[Column] | None:

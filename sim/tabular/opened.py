@@ -75,6 +75,16 @@ class Opened:
                 raise TableError(f"it has more than {at_most >> 20} MiB, which is too much to read as a whole")
         return b"".join(parts)
 
+    def text(self, at_most: int) -> str:
+        """Return the whole text. Raises TableError if it has more than so many characters, or is no text."""
+        parts, size = [], 0
+        for part in self.texts():
+            parts.append(part)
+            size += len(part)
+            if size > at_most:
+                raise TableError(f"it has more than {at_most >> 20} MiB when it is unpacked")
+        return "".join(parts)
+
     def texts(self) -> Iterator[str]:
         """Yield blocks of whole lines, decoded. Raises TableError with the line for bytes that are no text."""
         left = self.head

@@ -63,7 +63,12 @@ class Steady(Options):
 
 
 class Recorded(Column):
-    """Submission times from a column of a file, counted from the start; of too many the earliest count."""
+    """Submission times from a column of a file, in any order; of too many the earliest count.
+
+    Numbers count from the start of the world. Dates, and numbers that are times since 1970, count from the first.
+    """
+
+    OF_INSTANTS = True
 
 
 _NO_RATE = re.compile(r"0+(\.0+)?/(s|m|h)")

@@ -34,9 +34,11 @@ from sim.history.vocabulary import (
     AttemptOutcome,
     failed_of_kind,
 )
+from sim.laws.columns import ColumnName, Where
 from sim.laws.distributions import Law
 from sim.options.model import NAME, Options, Share, checked_name
 from sim.options.shorthand import AlsoWritten
+from sim.world.counted import Counted, Meanings
 
 SHARE_TOLERANCE: Final = 1e-9
 """Shares that sum to 1 in decimals may exceed it by rounding."""
@@ -145,7 +147,10 @@ FailShare = Annotated[
 
 
 class OutcomesOptions(Options):
-    """The share of attempts that end in each way; success takes the rest."""
+    """The share of attempts that end in each way; success takes the rest.
+
+    With a `file` the shares are counted from a column of it, and stand beside it.
+    """
 
     fail: FailShare = Field(
         default=FailOptions(share=0.0),
@@ -157,12 +162,48 @@ class OutcomesOptions(Options):
     lost_contact: OutcomeShare = _outcome("The platform takes the attempt for dead while it goes on to its effect.")
     hang: OutcomeShare = _outcome("No effect, and no end before the platform's time limit.")
 
+    file: str | None = Field(
+        default=None, min_length=1, max_length=1024, description="A table that the shares are counted from."
+    )
+    column: ColumnName | None = Field(default=None, description="Its column of words, such as statuses.")
+    where: Where | None = Field(
+        default=None, description="Only rows whose other columns have these values: `{route: /pay}`."
+    )
+    as_: Meanings | None = Field(
+        default=None,
+        alias="as",
+        description="Which words stand for which outcome: `{success: 2xx, fail: [5xx, 429], hang: timeout}`; `rest` "
+        "are all others, and rows to `skip` do not count.",
+    )
+    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$", description="Digest of the file's contents.")
+    rows: int | None = Field(default=None, ge=1, description="Rows that are counted.")
+
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.file is None and (stray := self.model_fields_set & {"column", "where", "as_", "sha256", "rows"}):
+            raise ValueError(f"{', '.join(sorted(name.strip('_') for name in stray))} without `file`")
+        if self.file is not None and self.column is None:
+            raise ValueError("a `file` needs the `column` of it that is counted")
+        if self.file is not None and (self.sha256 is None or self.rows is None):
+            raise ValueError("the file has not been read")
         _check_sum(fsum(options.share for _, options in self.listed()))
         if self.hang.latency is not None:
             raise ValueError("a latency of hang cannot matter: a hang never ends")
         return self
+
+    @property
+    def counted(self) -> Counted | None:
+        """What the shares are counted from."""
+        if self.file is None or self.column is None or self.sha256 is None or self.rows is None:
+            return None
+        empty = Counted(file=self.file, column=self.column, where=self.where, as_=self.as_)
+        shares: dict[str, float] = {
+            name: options.share for name, options in self.listed() if not isinstance(options, FailKind)
+        }
+        shares |= {failed_of_kind(one.kind): one.share for one in self.fails if isinstance(one, FailKind)}
+        counts = {name: round(shares[name] * self.rows) for name in empty.outcomes if name != SUCCESS}
+        counts[SUCCESS] = self.rows - sum(counts.values())
+        return empty.with_values([counts[name] for name in empty.outcomes], self.sha256)
 
     @property
     def fails(self) -> tuple[FailOptions, ...]:

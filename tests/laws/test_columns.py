@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from sim.kernel.durations import LONGEST_NS
-from sim.laws.columns import Column, read_column
+from sim.laws.column_cells import read_column
+from sim.laws.columns import Column
 
 DIGEST = hashlib.sha256(b"some").hexdigest()
 OTHER_DIGEST = hashlib.sha256(b"other").hexdigest()

@@ -15,7 +15,7 @@ from scipy.stats import foldnorm
 
 from sim.kernel.draws import BLOCK, Draws
 from sim.kernel.durations import LONGEST_NS, RUNAWAY_NS
-from sim.laws.columns import read_column
+from sim.laws.column_cells import read_column
 from sim.laws.distributions import (
     Constant,
     Empirical,

@@ -94,7 +94,7 @@ def test_every_golden_file_belongs_to_a_bad_file() -> None:
         ("data/loop.csv", "data/loop.csv cannot be read: its links lead nowhere"),
         ("data/pipe.csv", "data/pipe.csv is not an ordinary file"),
         ("data/large.csv", "data/large.csv is larger than 64 MiB"),
-        ("data/latin.csv", "data/latin.csv is not a text file in UTF-8 (line 3)"),
+        ("data/latin.csv", "data/latin.csv: the file is not text in UTF-8; convert it first (line 3)"),
         ("data/bad-row.csv", "data/bad-row.csv: row 2 (line 3): 'fast' is not a number of 0 or more"),
         ("data/short-row.csv", "data/short-row.csv: row 1 (line 2) has 1 cells, but the header has 2"),
         ("data/no-rows.csv", "data/no-rows.csv: the file has no rows"),
