@@ -28,7 +28,7 @@ SURE: Final = 0.001
 """Failures hang together if independent ones would look like this with less than this probability, split in two."""
 MOST_EXACT: Final = 500
 """The law of runs is computed exactly if the rarer end has at most so many calls."""
-MOST_STRETCHES: Final = 200
+MOST_STRETCHES: Final = 40
 LAGS: Final = 50
 MOST_LAGGED: Final = 1_000_000
 LEAST_EXPECTED: Final = 5

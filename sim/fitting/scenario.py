@@ -16,7 +16,6 @@ from sim.fitting.findings import P50, P99
 from sim.fitting.intervals import Found, share_of
 from sim.fitting.latencies import MOST_WRITTEN, sampled
 from sim.kernel.durations import NS_PER_MS, format_duration, format_rate
-from sim.laws.distributions import Empirical
 from sim.measure.estimates import interval_ranks
 from sim.scenario.names import LONGEST_NAME
 from sim.world.arrivals import MOST_RATES
@@ -107,8 +106,6 @@ def column_of(fitted: Findings, file: str, one: StatusLatencies) -> dict[str, An
     word = words_of(fitted)[one.status]
     if not len(one.values_ns):
         return None
-    if "where" not in Empirical.model_fields:
-        return {"empirical": {"file": f"{file}.{kinds_of(fitted).get(one.status, 'ok')}.csv", "column": LATENCY}}
     return {"empirical": {"file": file, "column": LATENCY, "where": {STATUS: word}}}
 
 

@@ -63,14 +63,6 @@ def write_fit(
         path.name: scenario_text(fitted, path.name, shared=shared, command=command, unmet=unmet or {}),
         names["latencies"]: _csv((made.LATENCY, made.STATUS), made.latency_rows(fitted)),
     }
-    from sim.laws.distributions import Empirical
-
-    if "where" not in Empirical.model_fields:
-        for one in fitted.statuses:
-            rows = [(a,) for a, w in made.latency_rows(fitted) if w == made.words_of(fitted)[one.status]]
-            files[f"{names['latencies']}.{made.kinds_of(fitted).get(one.status, 'ok')}.csv"] = _csv(
-                (made.LATENCY,), rows
-            )
     arrivals = made.arrivals_written(fitted, names["arrivals"])
     if arrivals is not None and "file" in arrivals:
         files[names["arrivals"]] = _csv((made.STARTED,), ((one,) for one in made.arrival_rows(fitted)))
