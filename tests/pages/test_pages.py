@@ -64,11 +64,10 @@ def test_every_scenario_of_a_page_is_valid_and_the_one_that_is_shipped(page: str
 
 
 def is_of_own_code(page: str, block: Block) -> bool:
-    """Whether a scenario needs code that the page gives it on the command line; the page runs it."""
+    """Whether a scenario needs code or data that commands of the page give it; the page runs it."""
     options = ("--service", "--retrier")
-    return bool(block.file) and any(
-        block.file in line and any(one in line for one in options) for line in commands_of(page)
-    )
+    lines = [line for line in commands_of(page) if block.file and block.file in line]
+    return any("file: " in block.text or one in line for line in lines for one in options)
 
 
 def is_right(block: Block) -> bool:

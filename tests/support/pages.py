@@ -28,7 +28,7 @@ PAGES: Final = {
 _BLOCK: Final = re.compile(
     r"(?:^<!-- run: (?P<note>[^\n]*) -->\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE
 )
-_NAMED: Final = re.compile(r"(?:This|Here) is `([\w.-]+\.\w+)`(?:[^`]*)?:\n\n\Z")
+_NAMED: Final = re.compile(r"(?:This|Here) is\s`([\w.-]+\.\w+)`(?:[^`]*)?:\n\n\Z")
 _DIRECTIVES: Final = re.compile(r"^```\{.*?^```$", re.DOTALL | re.MULTILINE)
 
 

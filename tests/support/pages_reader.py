@@ -70,10 +70,10 @@ class Reader:
         printed = self.command(after[1], exit_of(block.note)) if after else self.printed
         if not printed:
             return  # of a block that is run elsewhere
-        lines = [line.strip() for line in printed.splitlines()]
-        for shown in filter(lambda line: line not in {"", "..."}, map(str.strip, block.text.splitlines())):
-            assert shown in lines, "\n".join(lines)
-            lines = lines[lines.index(shown) + 1 :]
+        left = " ".join(printed.split())
+        for shown in (" ".join(part.split()) for part in re.split(r"^ *\.\.\.$", block.text, flags=re.MULTILINE)):
+            assert shown in left, printed
+            left = left.partition(shown)[2]
 
 
 def exit_of(note: str) -> int:
@@ -93,4 +93,5 @@ def serve(line: str) -> None:
                 assert b"<html" in page.read()
         finally:
             server.send_signal(signal.SIGINT)
-    assert server.returncode == INTERRUPTED
+        said = server.communicate(timeout=60)[0]
+    assert server.returncode == INTERRUPTED, said
