@@ -14,11 +14,13 @@ release = metadata.version("retrysim")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "reference"]
 exclude_patterns = ["_build", "README.md"]
+smartquotes = False  # options begin with two hyphens
 default_role = "code"  # docstrings quote names with single backticks
 
 myst_enable_extensions = ["deflist", "fieldlist"]
 myst_heading_anchors = 4
 
+autodoc_preserve_defaults = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"

@@ -21,6 +21,7 @@ from sim.contracts.catalogue import INVARIANTS, STRICTER
 from sim.converters.catalogue import FORMATS
 from sim.measure.quantities import METRICS
 from sim.measure.traffic_quantities import TRAFFIC
+from sim.results.columns import CALLS, CELLS, REQUESTS, TIMELINE
 from sim.retriers.presets import PRESETS
 from sim.scenario.json_schema import json_schema
 
@@ -82,6 +83,16 @@ def test_the_reference_has_every_public_name() -> None:
 def test_every_part_of_the_extension_is_on_a_page() -> None:
     used = {place[1] for text in PAGES.values() for place in PLACE.finditer(text)}
     assert used == set(PARTS)
+
+
+@pytest.mark.parametrize("page", [page for page, text in PAGES.items() if PLACE.search(text)])
+def test_every_part_of_a_page_can_be_made(page: str) -> None:
+    assert not PLACE.search(filled(PAGES[page]))
+
+
+def test_the_reference_has_every_column_of_every_table() -> None:
+    columns = {one.name for listed in (REQUESTS, CALLS, TIMELINE, CELLS) for one in listed}
+    assert missing(columns, "results", "`{}`\n: ") == []
 
 
 def test_a_part_that_does_not_exist_is_an_error() -> None:

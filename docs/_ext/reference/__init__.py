@@ -33,6 +33,8 @@ PARTS: Final[dict[str, Callable[..., str]]] = {
     "commands": commands.all_commands,
     "exit-codes": commands.exit_codes,
     "columns": columns.of_requests,
+    "table": columns.of_table,
+    "summary": columns.of_summary,
     "outcomes": columns.outcomes,
     "docstring": columns.docstring,
     "python-api": python_api.all_names,

@@ -5,9 +5,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Final
 
+from reference.keys import of_schema
 from reference.markdown import code, documented_names, one_line, prose, terms
 from sim.history import records, vocabulary
 from sim.history.records import COLUMNS
+from sim.results import columns as tables
+from sim.results import summary_form
 
 UNITS: Final = {
     "number": "a number that names the row",
@@ -15,6 +18,12 @@ UNITS: Final = {
     "count": "a count",
     "duration": "a duration in ns",
     "code": "a code",
+}
+KINDS: Final = {
+    "whole": "A whole number",
+    "instant": "Whole ns, missing if it did not happen",
+    "word": "A word",
+    "number": "A number, missing if it is not known",
 }
 
 
@@ -38,6 +47,19 @@ def outcomes() -> str:
         )
         for enumeration in (vocabulary.Outcome, vocabulary.Cause)
     )
+
+
+def of_table(name: str) -> str:
+    """Return the columns of a table of `retrysim export` and of `Result.to_pandas`."""
+    listed: tuple[tables.Column, ...] = getattr(tables, name.upper())
+    after = documented_names(tables).get(name.upper(), "")
+    lines = terms((code(one.name), f"{KINDS[one.kind]}: {prose(one.meaning)}.") for one in listed)
+    return f"{lines}\n{prose(after)}\n"
+
+
+def of_summary() -> str:
+    """Return the keys of `summary.json`."""
+    return of_schema(summary_form.json_schema(), "summary")
 
 
 def docstring(module: str) -> str:

@@ -85,6 +85,15 @@ def parts() -> str:
     return "\n".join(_part(name, node) for name, node in sorted(defs.items()) if _shown(node))
 
 
+def of_schema(schema: Node, anchor: str) -> str:
+    """Return the keys of a JSON Schema that has a page of its own, its parts below them."""
+    written = [_listed(schema)]
+    for name, node in schema.get("$defs", {}).items():
+        told = prose(node.get("description", ""))
+        written.append(f"({anchor}-{name.lower()})=\n#### {_title(name)}\n\n{told}\n\n{_listed(node)}")
+    return "\n".join(written).replace(f"parts.md#{_anchor('')}", f"#{anchor}-")
+
+
 def _shown(node: Node) -> bool:
     return "properties" in node or "enum" in node or "anyOf" in node or "oneOf" in node
 
