@@ -1,4 +1,4 @@
-"""Every shipped scenario is valid and says why; each finding shows what it claims, with the numbers of README.
+"""Every shipped scenario is valid and says why; each finding shows what it claims, with the numbers of its page.
 
 Each finding is simulated once, so one test has all of its claims; it names the claims that do not hold.
 """
@@ -27,7 +27,7 @@ SECOND = 10**9
 Claims = Iterator[tuple[str, bool]]
 """What a finding shows, and whether it does."""
 Numbers = list[float]
-"""What README's numbers must be, in their order: shares, and times in ns."""
+"""What the page's numbers must be, in their order: shares, and times in ns."""
 
 
 def measured(cell: CellResult, path: str) -> tuple[float, float, float]:
@@ -57,7 +57,7 @@ def claims_of_second_crash(result: Result) -> Claims:
         yield f"none of the {other} is", result[other].metrics.outcomes["stuck"] == 0
     outcomes = result.scenario.action.outcomes
     crashes = outcomes.crash_before_effect.share + outcomes.crash_after_effect.share
-    yield "a tenth of all attempts crash, as README says", crashes == pytest.approx(0.1)
+    yield "a tenth of all attempts crash, as its page says", crashes == pytest.approx(0.1)
 
 
 def numbers_of_second_crash(result: Result, said: list[str]) -> Numbers:
@@ -194,9 +194,9 @@ FINDINGS: dict[str, tuple[Callable[[Result], Claims], Callable[[Result, list[str
 }
 
 
-def in_readme(name: str) -> list[str]:
-    """Return the numbers that README gives for a finding, each with its unit."""
-    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+def on_the_page(name: str) -> list[str]:
+    """Return the numbers that the page gives for a finding, each with its unit."""
+    lines = (ROOT / "docs" / "explanation" / "findings.md").read_text(encoding="utf-8").splitlines()
     [row] = [line for line in lines if line.startswith("| ") and f"scenarios/findings/{name}.yaml" in line]
     return re.findall(r"(?<!\w)\d[\d,]*(?:\.\d+)?(?: %| ms\b| s\b)?", row.split(" | ")[1])
 
@@ -222,9 +222,9 @@ def test_every_finding_is_looked_at() -> None:
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.slow if name == "polling-takes-slots" else ()) for name in FINDINGS]
 )
-def test_every_finding_shows_what_it_claims_with_the_numbers_of_readme(name: str) -> None:
+def test_every_finding_shows_what_it_claims_with_the_numbers_of_its_page(name: str) -> None:
     claims, numbers = FINDINGS[name]
     result = run(load(ROOT / "scenarios" / "findings" / f"{name}.yaml"))
-    said = in_readme(name)
+    said = on_the_page(name)
     assert [claim for claim, holds in claims(result) if not holds] == []
     assert [printed_like(text, number) for text, number in zip(said, numbers(result, said), strict=True)] == said
