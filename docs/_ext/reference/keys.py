@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from reference.markdown import block, code, one_line, prose, terms
+from sim.kernel.durations import DURATION_PATTERN, RATE_PATTERN
 from sim.measure import money
-from sim.options.model import DURATION_PATTERN, RATE_PATTERN
 from sim.scenario.json_schema import json_schema
 
 if TYPE_CHECKING:
