@@ -20,6 +20,7 @@ COMMANDS = {
     "validate": "Check scenario files, or show one with nothing left to guess.",
     "show": "Print saved results again.",
     "report": "Write saved results as one page for a browser.",
+    "live": "Serve a page with sliders for the numbers of a scenario.",
     "export": "Write the requests of saved results as CSV or Parquet.",
     "replay": "Simulate one request again and tell its story.",
     "compare": "Compare two results: better, worse, or possibly chance.",

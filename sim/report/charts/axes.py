@@ -7,12 +7,16 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from sim.kernel.durations import UNITS_NS
 from sim.measure.quantities import Unit
 from sim.pictures.data.ticks import duration_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 MOST_TICKS: Final = 7
 _DECIMAL: Final = (1.0, 2.0, 5.0)
@@ -51,6 +55,17 @@ class Axis:
         else:
             place = (value - self.low) / (self.high - self.low)
         return min(max(place, 0.0), 1.0)
+
+    def places(self, values: Sequence[float]) -> NDArray[np.float64]:
+        """Return the places of many values, as `at` does; the place of NaN is NaN."""
+        given = np.asarray(values, dtype=np.float64)
+        given = np.where(np.isinf(given), self.high if self.never is None else self.never, given)
+        if self.log:
+            given = np.where(given <= 0, self.low if self.zero is None else self.zero, given)
+            found = (np.log(given) - math.log(self.low)) / (math.log(self.high) - math.log(self.low))
+        else:
+            found = (given - self.low) / (self.high - self.low)
+        return np.clip(found, 0.0, 1.0)
 
     def packed(self) -> list[Any]:
         """Return what the page's script needs: label, unit, ends, whether it is logarithmic, the places of 0, never."""
