@@ -58,7 +58,7 @@ def status(address: str) -> int:
         return error.code
 
 
-@pytest.mark.slow
+@pytest.mark.browser  # takes seconds, and belongs to those of the page
 def test_two_servers_serve_at_once_each_with_its_token_and_ctrl_c_ends_with_130() -> None:
     with serving() as (first, one), serving() as (_, other):
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{40,}", one)
