@@ -20,7 +20,7 @@ from sim.experiment import payload
 from sim.experiment.engines import EVENT, TABLES, VECTOR, VERSIONS, Engine, simulate, simulate_replication
 from sim.experiment.parts import BLOCKS_A_TALLY, SimulatedPart, join, keeps_histogram, part_to_keep
 from sim.experiment.precision import size_in_round
-from sim.experiment.repeats import first_of, repeat_few_of_shared, repeat_isolated
+from sim.experiment.repeats import SHARE, SHARE_OF_ONE, first_of, repeat_few_of_shared, repeat_isolated
 from sim.experiment.shown_by_simulating import problems_shown_by_simulating
 
 if TYPE_CHECKING:
@@ -152,7 +152,8 @@ def simulate_chunk(
                 requests, traffic = simulate_replication(cell, engine, chunk.number, progress=progress)
             else:
                 requests, traffic = checker.replication(chunk.number, progress)
-            again = tuple(repeat_few_of_shared(cell, requests, chunk.number))
+            share = SHARE if checker is None else SHARE_OF_ONE
+            again = tuple(repeat_few_of_shared(cell, requests, chunk.number, share=share))
             return SimulatedPart(requests, again, traffic, None if checker is None else checker.part())
         unrepeated: list[Unrepeated] = []
 
