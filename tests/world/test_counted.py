@@ -36,7 +36,7 @@ def scenario(outcomes: str, latency: str = "{constant: 5ms}") -> str:
 def mistakes(text: str, folder: Path) -> list[str]:
     with pytest.raises(ScenarioError) as caught:
         parse(text, folder)
-    return [f"{problem.path}: {problem.reason}" for problem in caught.value.problems]
+    return sorted(f"{problem.path}: {problem.reason}" for problem in caught.value.problems)
 
 
 def shares(text: str, folder: Path) -> dict[str, float]:
@@ -125,6 +125,15 @@ def test_nothing_is_counted_in_silence(folder: Path, outcomes: str, mistake: str
     else:
         (told,) = mistakes(scenario(outcomes), folder)
         assert told.startswith(mistake)
+
+
+def test_other_mistakes_are_told_as_well(folder: Path) -> None:
+    text = scenario("{file: none.csv, column: status, fail: {latency: {constant: 5}}, hang: {share: 0, x: 1}}")
+    assert [one.split(":")[0] for one in mistakes(text, folder)] == [
+        "action.outcomes.fail.latency.constant",
+        "action.outcomes.file",
+        "action.outcomes.hang.x",
+    ]
 
 
 WHOLE = scenario(
