@@ -26,7 +26,7 @@ from sim.measure.money import money_of
 from sim.measure.paths import UnknownMetric, metric_of, short
 from sim.measure.possible import SHARE, Bounds
 from sim.measure.prices import PICO
-from sim.measure.quantities import AnyUnit, Metric, Statistic, Unit
+from sim.measure.quantities import METRICS, AnyUnit, Metric, Statistic, Unit
 from sim.measure.summary import summary_of
 
 POWER_Z = 0.8416212335729143
@@ -84,6 +84,8 @@ class Verdict:
     """For users, what the interval alone does not tell; empty if it tells everything."""
     currency: str = ""
     """Of the cell's prices."""
+    requests: int | None = None
+    """Of a share of requests: of how many."""
 
     @property
     def unit(self) -> AnyUnit:
@@ -116,7 +118,9 @@ class Expectation:
 
     def judge(self, metrics: CellMetrics) -> Verdict:
         """Judge one cell by the interval of the metric; a maximum, which has none, by the largest value seen."""
-        return replace(self._judge(metrics), currency=metrics.currency)
+        is_share = self.metric.path in METRICS and self.metric.statistic is Statistic.rate
+        requests = len(metrics) if is_share else None
+        return replace(self._judge(metrics), currency=metrics.currency, requests=requests)
 
     def _judge(self, metrics: CellMetrics) -> Verdict:
         estimate = metrics.value(self.metric.path)

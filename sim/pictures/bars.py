@@ -11,6 +11,7 @@ from sim.measure.quantities import Unit
 from sim.pictures.data.bars import attempts_data, duplicates_data, outcomes_data
 from sim.pictures.drawing import (
     BLUE,
+    FAINT,
     GRAY,
     GREEN,
     ORANGE,
@@ -23,9 +24,11 @@ from sim.pictures.drawing import (
     new_axes,
     new_figure,
     note,
+    set_share_axis,
     with_legend,
     with_legend_above,
 )
+from sim.pictures.own_axes import settle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +62,10 @@ _LOOKS = MappingProxyType(
 
 
 def plot_attempts(cells: Sequence[Cell], ax: Axes | None = None) -> Axes:
-    """Draw the share of requests by number of attempts, a bar a cell; many numbers of attempts share a group."""
+    """Draw the share of requests by number of attempts, a bar a cell, on a logarithmic axis that shows the rarest.
+
+    Many numbers of attempts share a group.
+    """
     return draw_attempts(attempts_data(cells), ax)
 
 
@@ -77,15 +83,18 @@ def plot_duplicates(cells: Sequence[Cell], ax: Axes | None = None) -> Axes:
 
 
 def draw_attempts(data: AttemptBars, ax: Axes | None = None) -> Axes:
-    """Draw a bar for each cell in each group of numbers of attempts, with a legend inside the axes."""
-    ax = new_axes() if ax is None else ax
+    """Draw a bar for each cell in each group of numbers of attempts, with a legend."""
+    if ax is None:
+        ax = new_axes()
+        _draw_groups(data, ax)
+        return ax if data.note else with_legend(ax, "upper right")
     _draw_groups(data, ax)
-    return ax if data.note else with_legend(ax, "upper right")
+    return settle(ax)
 
 
 def attempts_figure(data: AttemptBars) -> Figure:
     """Draw the same with a legend above the axes."""
-    figure = named_figure(10, 4.4, [cell.name for cell in data.cells])
+    figure = named_figure(10, 4.4, [data.cells[index].name for index in data.shown])
     ax = figure.add_subplot()
     _draw_groups(data, ax)
     return with_legend_above(figure, ax)
@@ -96,29 +105,33 @@ def _draw_groups(data: AttemptBars, ax: Axes) -> None:
     if data.note:
         note(ax, data.note)
         return
-    counted = [(index, cell) for index, cell in enumerate(data.cells) if cell.shares]
+    counted = [(index, data.cells[index]) for index in data.shown]
+    if len(counted) < sum(bool(cell.shares) for cell in data.cells):
+        few = f"{len(counted)} of {len(data.cells)} cells, from the fewest attempts to the most"
+        ax.set_title(f"{data.title}: {few}")
+        counted = list(enumerate(cell for _, cell in counted))
     width = 0.84 / len(counted)
     for place, (index, cell) in enumerate(counted):
         lefts = [group - 0.42 + place * width for group in range(len(data.groups))]
         ax.bar(lefts, cell.shares, width, align="edge", label=label(cell.name), **bar_style(index))
-    for group, (top, remark) in enumerate(zip(data.tops, data.remarks, strict=True)):
-        if remark:
-            ax.annotate(remark, (group, top), (0, 3), textcoords="offset points", **_SMALL)
-    ax.set_xticks(range(len(data.groups)), data.groups)
+    ax.set_xticks(range(len(data.groups)), [label(group, 5) for group in data.groups])
     ax.set_xlabel(data.x_label)
     ax.set_ylabel(data.y_label)
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
-    ax.set_ylim(0, 1.05 * max(data.tops))
+    set_share_axis(ax, data.floor)
+    ax.grid(axis="y", color=FAINT, linewidth=0.5, alpha=0.6)
+    ax.set_axisbelow(True)
 
 
 # Outcomes and repeated effects.
 
 
 def draw_stacks(data: StackedBars, ax: Axes | None = None) -> Axes:
-    """Draw a horizontal bar a cell, split into parts; on a new figure there is a legend above the axes."""
+    """Draw a horizontal bar a cell, split into parts, with a legend: above the axes, or below a user's own."""
     if ax is not None:
         _draw_bars(data, ax)
-        return ax
+        for text in ax.texts:  # remarks beside the bars take as little of the width as they can
+            text.set_text(text.get_text().replace(", ", ",\n"))
+        return settle(ax)
     figure = new_figure(8, 4.6)
     ax = figure.add_subplot()
     _draw_bars(data, ax)

@@ -23,6 +23,7 @@ from sim.pictures.drawing import (
     with_legend,
     with_legend_above,
 )
+from sim.pictures.own_axes import settle
 from sim.text.numerals import percent_text
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def plot_detection_lag(cells: Sequence[Cell], ax: Axes | None = None) -> Axes:
 
 def draw_ccdf(data: Ccdf, ax: Axes | None = None) -> Axes:
     """Draw one curve a cell, with a legend; curves that have no name are gray."""
-    return with_legend(draw_curves(data, ax))
+    return with_legend(draw_curves(data)) if ax is None else settle(draw_curves(data, ax))
 
 
 def times_figure(effect: Ccdf, known: Ccdf) -> Figure:

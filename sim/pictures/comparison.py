@@ -12,6 +12,7 @@ from sim.measure.differences import Change
 from sim.pictures.ccdf import draw_curves
 from sim.pictures.data.comparison import comparison_data
 from sim.pictures.drawing import GRAY, GREEN, new_figure, with_legend
+from sim.pictures.own_axes import settle
 from sim.pictures.saving import save
 
 if TYPE_CHECKING:
@@ -42,17 +43,21 @@ def plot_comparison(pair: Pair, ax: Axes | None = None) -> Axes:
 
 def draw_comparison(data: ComparedCurves, ax: Axes | None = None) -> Axes:
     """Draw both curves and the steps between their quantiles."""
+    return with_legend(_draw(data, None)) if ax is None else settle(_draw(data, ax))
+
+
+def _draw(data: ComparedCurves, ax: Axes | None) -> Axes:
     ax = draw_curves(data.curves, ax)
     ax.set_title(textwrap.fill(data.title.replace("$", r"\$"), TITLE_WIDTH), fontsize=11)
     for step in data.steps:
         _draw_step(ax, step, (data.curves.low_ns, data.curves.high_ns))
-    return with_legend(ax)
+    return ax
 
 
 def comparison_figure(data: ComparedCurves) -> Figure:
     """Draw the same as it is saved."""
     figure = new_figure(9, 5.2)
-    draw_comparison(data, figure.add_subplot())
+    with_legend(_draw(data, figure.add_subplot()))
     return figure
 
 

@@ -21,6 +21,7 @@ from sim.pictures.drawing import (
     with_legend,
     with_legend_above,
 )
+from sim.pictures.own_axes import settle
 from sim.pictures.saving import save
 from sim.text.numerals import duration_text
 
@@ -55,7 +56,10 @@ def delays_figure(data: DelayBands) -> Figure:
 
 def draw_delays(data: DelayBands, ax: Axes | None = None) -> Axes:
     """Draw a bar for each retry and law: its spread, its middle half, its median."""
-    ax = new_axes() if ax is None else ax
+    if ax is not None:
+        _draw(data, ax)
+        return settle(ax)
+    ax = new_axes()
     _draw(data, ax)
     return with_legend(ax, "upper left")
 

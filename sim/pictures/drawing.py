@@ -54,8 +54,22 @@ def bar_style(index: int) -> dict[str, Any]:
 
 
 def label(name: str, width: int = 34, lines: int = 3) -> str:
-    """Write a cell's name for a picture: wrapped, at most `lines` long, never read as mathematics."""
-    wrapped = textwrap.wrap(name, width, max_lines=lines, placeholder="...") or [name]
+    """Write a cell's name for a picture: wrapped between words, at most `lines` long, never read as mathematics.
+
+    A longer name loses its middle: the ends of a sweep's names tell most.
+    """
+    wrapped = textwrap.wrap(name, width, break_on_hyphens=False) or [name]
+    words = name.split()
+    for left_out in range(1, len(words) - 1):
+        if len(wrapped) <= lines:
+            break
+        first = (len(words) - left_out) // 2
+        short = " ".join([*words[:first], "...", *words[first + left_out :]])
+        wrapped = textwrap.wrap(short, width, break_on_hyphens=False)
+    kept = width * lines
+    while len(wrapped) > lines and kept > 8:
+        kept -= 2
+        wrapped = textwrap.wrap(f"{name[: kept // 2]}...{name[-(kept // 2) :]}", width, break_on_hyphens=False)
     text = "\n".join(wrapped).replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text
 

@@ -16,6 +16,7 @@ from sim.pictures.data.heat_map import heat_data
 from sim.pictures.data.ticks import duration_ticks
 from sim.pictures.drawing import label, new_axes, new_figure
 from sim.pictures.metric_axes import linear_ticks
+from sim.pictures.own_axes import settle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 MOST_WRITTEN = 12
 """The fields of a heat map of more columns have no room for their values."""
+COLUMN_LETTERS = 14
+ROW_LETTERS = 18
+"""Labels of columns and rows are wrapped to so many letters."""
 COLORS = "cividis"
 """Even in lightness, and the same to every color vision (J. R. Nunez and others, PLoS ONE 13(7), 2018)."""
 _NEVER = "#D9D9D9"
@@ -43,9 +47,12 @@ def plot_heat(cells: Sequence[SweptCell], path: str, x: str, y: str, ax: Axes | 
 
 def draw_heat(data: HeatMap, ax: Axes | None = None) -> Axes:
     """Draw one heat map, with its scale of colors beside it."""
+    is_own = ax is not None
     ax = new_axes() if ax is None else ax
     _draw_fields(data, ax)
     ax.set_title(data.title)
+    if is_own:
+        settle(ax)
     figure = ax.get_figure()
     if isinstance(figure, Figure):
         _draw_color_bar(figure, [ax], data.colors)
@@ -54,8 +61,8 @@ def draw_heat(data: HeatMap, ax: Axes | None = None) -> Axes:
 
 def heat_figure(data: HeatMaps) -> Figure:
     """Draw a heat map for each variant, with one scale of colors beside them all."""
-    width = 1.8 + 0.62 * max(5, *(len(panel.columns) for panel in data.panels))
-    height = 1.5 + 0.42 * max(4, *(len(panel.rows) for panel in data.panels))
+    width = 1.8 + _column_in(data) * max(5, *(len(panel.columns) for panel in data.panels))
+    height = 1.5 + _row_in(data) * max(4, *(len(panel.rows) for panel in data.panels))
     across = min(3, len(data.panels))
     down = math.ceil(len(data.panels) / across)
     figure = new_figure(width * across + 0.8, height * down)
@@ -69,6 +76,30 @@ def heat_figure(data: HeatMaps) -> Figure:
     figure.suptitle(data.title, fontsize=11)
     _draw_color_bar(figure, axes, data.colors)
     return figure
+
+
+def _column_in(data: HeatMaps) -> float:
+    """Return how wide a column is in inches: its label and its values have room."""
+    texts = [
+        line for panel in data.panels for text in panel.columns for line in label(text, COLUMN_LETTERS).split("\n")
+    ]
+    texts += [field.text for panel in data.panels for field in panel.fields]
+    return max(0.62, 0.14 + 0.078 * max(map(len, texts), default=0))
+
+
+def _row_in(data: HeatMaps) -> float:
+    """Return how high a row is in inches: the lines of its label have room."""
+    lines = max((label(text, ROW_LETTERS).count("\n") + 1 for panel in data.panels for text in panel.rows), default=1)
+    return max(0.42, 0.12 + 0.15 * lines)
+
+
+def key_label(key: str, room_in: float) -> str:
+    """Write a dotted key in two lines, broken behind a dot, if one would be longer than the room."""
+    dots = [at + 1 for at, letter in enumerate(key) if letter == "."]
+    if len(key) * 0.08 <= room_in or not dots:
+        return key
+    middle = min(dots, key=lambda at: abs(at - len(key) / 2))
+    return f"{key[:middle]}\n{key[middle:]}"
 
 
 class _Palette:
@@ -120,11 +151,11 @@ def _draw_fields(data: HeatMap, ax: Axes) -> None:
         ax.plot(edge.x, edge.y, color=_BOUNDARY, linewidth=2.5, solid_capstyle="round", zorder=2.6)
     ax.set_xlim(-0.5, len(data.columns) - 0.5)
     ax.set_ylim(-0.5, len(data.rows) - 0.5)
-    ax.set_xticks(range(len(data.columns)), [label(text, 12) for text in data.columns])
-    ax.set_yticks(range(len(data.rows)), [label(text, 16) for text in data.rows])
+    ax.set_xticks(range(len(data.columns)), [label(text, COLUMN_LETTERS) for text in data.columns])
+    ax.set_yticks(range(len(data.rows)), [label(text, ROW_LETTERS) for text in data.rows])
     ax.tick_params(length=0)
-    ax.set_xlabel(data.x_label)
-    ax.set_ylabel(data.y_label)
+    ax.set_xlabel(key_label(data.x_label, 0.62 * max(5, len(data.columns))))
+    ax.set_ylabel(key_label(data.y_label, 0.42 * max(4, len(data.rows))))
     for side in ax.spines.values():
         side.set_visible(False)
 

@@ -18,6 +18,7 @@ from sim.pictures.drawing import (
     new_axes,
     new_figure,
 )
+from sim.pictures.own_axes import settle
 from sim.pictures.saving import save
 
 if TYPE_CHECKING:
@@ -61,10 +62,13 @@ def save_over_time(cells: Sequence[CellOverTime], caption: str, folder: Path, *,
 
 def draw_panel(data: OverTime, panel: int = 0, ax: Axes | None = None) -> Axes:
     """Draw one panel on axes of its own."""
+    is_own = ax is not None
     ax = new_axes() if ax is None else ax
     _draw_lines(data, data.panels[panel], ax)
     _dress(data, ax)
     ax.set_title(data.title, pad=16)
+    if is_own:
+        return settle(ax)
     if ax.get_legend_handles_labels()[0]:
         ax.legend(loc="best", handlelength=4, fontsize=8)
     return ax

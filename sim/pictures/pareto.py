@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sim.pictures.data.pareto import ROLE_WORDS, pareto_data
 from sim.pictures.drawing import BLUE, FAINT, GRAY, ORANGE, VERMILLION, new_axes, new_figure
 from sim.pictures.metric_axes import dress
+from sim.pictures.own_axes import settle
 from sim.pictures.saving import save
 from sim.text.tried import Role
 
@@ -77,9 +78,12 @@ def save_pareto(
 
 def draw_pareto(data: Pareto, ax: Axes | None = None) -> Axes:
     """Draw the first two objectives, or rows if there is only one, with a legend beside the axes."""
+    is_own = ax is not None
     ax = new_axes() if ax is None else ax
     _draw_panel(data, min(1, len(data.objectives) - 1), ax, joined=True)
     ax.set_title(data.title)
+    if is_own:
+        return settle(ax)
     ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, fontsize=8)
     return ax
 

@@ -13,6 +13,7 @@ from sim.pictures.data.sweeps import metric_data
 from sim.pictures.data.ticks import duration_ticks
 from sim.pictures.drawing import label, line_style, new_axes, new_figure, note
 from sim.pictures.metric_axes import dress, linear_ticks
+from sim.pictures.own_axes import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -39,7 +40,10 @@ def plot_metric(cells: Sequence[SweptCell], path: str, over: str, ax: Axes | Non
 
 def draw_sweep_lines(data: SweepLines, ax: Axes | None = None) -> Axes:
     """Draw the lines, with a legend beside the axes if there are several."""
-    ax = new_axes() if ax is None else ax
+    if ax is not None:
+        _draw_lines(data, ax)
+        return settle(ax)
+    ax = new_axes()
     _draw_lines(data, ax)
     if len(ax.get_legend_handles_labels()[0]) > 1:
         ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, fontsize=8, handlelength=4)

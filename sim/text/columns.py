@@ -13,7 +13,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from sim.text.numerals import column_texts
+from sim.text.numerals import column_texts, rare_count
 from sim.text.wording import listed
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 TABLE_WIDTH = 100
 """The columns of a table if nothing says how many there are: of a terminal it takes what that has."""
-RARE = 0.001
-"""Shares below this have the number of requests beside them."""
 MOST_NAMED = 4
 """So many columns are named in a note."""
 
@@ -83,10 +81,7 @@ class Column:
 
 
 def _count(estimate: Estimate | None, number: int) -> str:
-    """Write how many requests a rare share is; empty if it is none."""
-    if estimate is None or estimate.value is None or not 0 < estimate.value < RARE:
-        return ""
-    return f"{round(estimate.value * number):,} of {number:,}"
+    return "" if estimate is None else rare_count(estimate.value, number)
 
 
 def width_of(columns: Sequence[Column], gap: int = 2) -> int:
@@ -145,7 +140,8 @@ def _left_out(
     if bare:
         found.append(f"intervals of {_few(bare)}")
     if dropped:
-        found.append(f"columns {_few([one for one in columns if any(one is other for other in dropped)])}")
+        gone = [one for one in columns if any(one is other for other in dropped)]
+        found.append(f"{'column' if len(gone) == 1 else 'columns'} {_few(gone)}")
     if not found:
         return []
     saved = [(column, column.shows_intervals, column.shows_counts) for column in columns]
@@ -157,7 +153,7 @@ def _left_out(
     rare = [column for column in shown if any(column.counts) and not column.shows_counts]
     few = [f"{column.words} {count}" for column in rare for count in dict.fromkeys(filter(None, column.counts))]
     told = [f"rare: {', '.join(few[:MOST_NAMED])}"] if few else []
-    return [*told, f"left out: {' and '.join(found)}, which {needed} columns of a terminal show"]
+    return [*told, f"left out: {'; '.join(found)}; a terminal of {needed} columns shows all"]
 
 
 def _few(columns: Sequence[Column]) -> str:

@@ -10,9 +10,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from sim.measure.quantities import AnyUnit, Unit
+from sim.measure.quantities import METRICS, AnyUnit, Statistic, Unit
 from sim.text.columns import TABLE_WIDTH
-from sim.text.numerals import difference_text, digits_apart, range_text, value_text, value_texts
+from sim.text.numerals import difference_text, digits_apart, range_text, rare_count, value_text, value_texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,11 +36,12 @@ def table(pair: Pair, *, complete: bool = False, width: int = TABLE_WIDTH) -> Ta
     difference stands below that.
     """
     found = [one for one in (pair.differences if complete else pair.shown) if _is_there(one)]
+    sizes = (len(pair.differences.a), len(pair.differences.b))
     for own, below, gap in _LAYOUTS:
-        columns = _columns(found, own=own, below=below)
+        columns = _columns(found, sizes, own=own, below=below)
         if sum(column.width + gap for column in columns) <= width:
             break
-    needed = sum(column.width + 2 for column in _columns(found, own=True, below=False))
+    needed = sum(column.width + 2 for column in _columns(found, sizes, own=True, below=False))
     made = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, gap - 1, 0, 0), pad_edge=False)
     left = width - sum(column.width + gap for column in columns[1:])
     for position, column in enumerate(columns):
@@ -73,15 +74,18 @@ def _is_there(one: Difference) -> bool:
     return one.a.value is not None or one.b.value is not None
 
 
-def _columns(found: Sequence[Difference], *, own: bool, below: bool) -> list[_Column]:
-    rows = [_row(one, own=own, below=below) for one in found]
+def _columns(found: Sequence[Difference], sizes: tuple[int, int], *, own: bool, below: bool) -> list[_Column]:
+    rows = [_row(one, sizes, own=own, below=below) for one in found]
     headers = [header for header in HEADERS if not (below and header == HEADERS[4])]
     return [_Column(header, [row[at] for row in rows]) for at, header in enumerate(headers)]
 
 
-def _row(found: Difference, *, own: bool, below: bool) -> list[str]:
+def _row(found: Difference, sizes: tuple[int, int], *, own: bool, below: bool) -> list[str]:
     unit = found.unit
     values = _values(found) if own else value_texts((found.a.value, found.b.value), unit)
+    if found.metric.path in METRICS and found.metric.statistic is Statistic.rate:
+        counts = [rare_count(one.value, size) for one, size in zip((found.a, found.b), sizes, strict=True)]
+        values = [f"{value}\n{count}" if count else value for value, count in zip(values, counts, strict=True)]
     interval = difference_interval(found.estimate, unit)
     difference = _difference_of(found)
     rest = [f"{difference}\n{interval}" if interval else difference] if below else [difference, interval]
@@ -136,5 +140,5 @@ def _notes(pair: Pair, *, own: bool, below: bool, needed: int) -> list[str]:
     elif below:
         notes.append("below a difference: its 95 % interval")
     if not own:
-        notes.append(f"left out: the intervals of A and of B themselves, which {needed} columns of a terminal show")
+        notes.append(f"left out: the intervals of A and of B themselves, shown by a terminal of {needed} columns")
     return notes

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from sim.measure.estimates import Estimate
 
 
+RARE = 0.001
+"""Shares below this have the number of requests beside them."""
 MOST_DIGITS = 13
 """More than those with which numbers are written that read alike otherwise: not more than a float has."""
 _ZEROS = re.compile(r"\.?0+(?![0-9])")
@@ -70,6 +72,17 @@ def percent_text(share: float, more: int = 0) -> str:
     texts = (f"{share * 100:.{decimals + more}f}" for decimals in range(2, 14))
     text = next(filter(_is_inside, texts), "")
     return f"{text} %" if text else "<1e-11 %" if share < 0.5 else ">99.99999999999 %"
+
+
+def rare_count(share: float | None, number: int) -> str:
+    """Write how many of how many a rare share is: `2 of 6,000,000`; empty if it is not rare."""
+    return f"{round(share * number):,} of {number:,}" if share is not None and 0 < share < RARE else ""
+
+
+def counted_percent(share: float, number: int) -> str:
+    """Write a share as a percentage, a rare one with its count: `0.00003 % (2 of 6,000,000)`."""
+    count = rare_count(share, number)
+    return f"{percent_text(share)} ({count})" if count else percent_text(share)
 
 
 def growth_text(growth: float, more: int = 0) -> str:

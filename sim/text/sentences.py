@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from sim.expect.expectations import Ruling, Verdict
 from sim.measure.paths import metric_of
 from sim.measure.quantities import Unit
-from sim.text.numerals import estimate_text, percent_text, value_text, value_texts
+from sim.text.numerals import counted_percent, estimate_text, percent_text, rare_count, value_text, value_texts
 from sim.text.over_time import sentences_over_time
 from sim.text.reported import Cell, lack_replications
 from sim.text.wording import counted, listed
@@ -33,6 +33,8 @@ def sentences(cells: Sequence[Cell], assumed: Sequence[str] = ()) -> list[str]:
 def verdict_text(verdict: Verdict) -> str:
     """Write a verdict as one line: `missed: success.rate >= 99.9%; it is 99.5 % (99.3 % to 99.7 %)`."""
     found = estimate_text(verdict.estimate, verdict.unit, verdict.expectation.bound)
+    count = rare_count(verdict.estimate.value, verdict.requests) if verdict.requests else ""
+    found = f"{found}, {count}" if count else found
     more = verdict.reason or _settled_by(verdict)
     return f"{verdict.ruling.value}: {verdict.expectation.text}; it is {found}{f'; {more}' if more else ''}"
 
@@ -60,7 +62,11 @@ _ENDINGS = {
 
 def _success_of_one(cell: Cell) -> str:
     count, outcomes = len(cell.metrics), cell.metrics.outcomes
-    shares = [f"{percent_text(outcomes[name] / count)} {words}" for name, words in _ENDINGS.items() if outcomes[name]]
+    shares = [
+        f"{counted_percent(outcomes[name] / count, count)} {words}"
+        for name, words in _ENDINGS.items()
+        if outcomes[name]
+    ]
     success = estimate_text(cell.metrics.value("success.rate"), Unit.share)
     rest = f"; {listed(shares)}" if shares else ""
     return f"Of {counted(count, 'request')}, {success} succeeded{rest}."
@@ -178,7 +184,8 @@ def _worst(cells: Sequence[Cell], path: str) -> str:
     if not hit:
         return ""
     worst = max(hit, key=lambda cell: _value(cell, path))
-    share = percent_text(_value(worst, path))
+    share = counted_percent(_value(worst, path), len(worst.metrics))
+    inside = share.replace(" (", ", ").rstrip(")")  # within parentheses there are no others
     if len(cells) == 1:
         causes = worst.metrics.duplicates
         chief = max(causes, key=lambda cause: causes[cause])
@@ -186,9 +193,9 @@ def _worst(cells: Sequence[Cell], path: str) -> str:
         mostly = f", mostly by {words}" if 2 * causes[chief] > sum(causes.values()) else ""
         return f"for {share} of the requests{mostly}"
     if len(hit) == 1:
-        return f"in {_quoted(worst)} ({share})"
+        return f"in {_quoted(worst)} ({inside})"
     place = _all(cells) if len(hit) == len(cells) else f"{len(hit)} of {len(cells)} cells"
-    return f"in {place} (up to {share}, in {_quoted(worst)})"
+    return f"in {place} (up to {inside}, in {_quoted(worst)})"
 
 
 def _certainty(cells: Sequence[Cell]) -> str:

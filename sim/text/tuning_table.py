@@ -65,7 +65,7 @@ def table(
     notes = _notes(columns, rows)
     if others != "with intervals" or not intervals:
         bare = "all intervals" if not intervals else "intervals of constrained metrics"
-        notes.append(f"left out: {bare}, which {needed} columns of a terminal show")
+        notes.append(f"left out: {bare}, shown by a terminal of {needed} columns")
     made.caption = Text("; ".join(notes))
     made.caption_justify = "left"
     return made

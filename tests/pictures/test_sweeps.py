@@ -116,6 +116,7 @@ class Recovering:
     """Metrics of a cell of which a share of replications recovers."""
 
     share: float
+    currency = ""
 
     def value(self, _path: str) -> Estimate:
         return Estimate(self.share, None, None)

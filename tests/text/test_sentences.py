@@ -160,3 +160,14 @@ def test_a_verdict_reads_as_one_line(make_cell: MakeCell) -> None:
             "the value seen lies on the bound: no number of requests is known to settle it"
         ),
     ]
+
+
+def test_rare_shares_are_told_with_their_counts(make_cell: MakeCell, stuck: Row) -> None:
+    one, many = make_cell("a", (30_000, {}), (2, stuck)), make_cell("b", (30_000, {}), (3, stuck))
+    assert "(2 of 30,002) are stuck for ever" in " ".join(sentences([one]))
+    assert "3 of 30,003, in 'b')" in " ".join(sentences([one, many]))
+
+
+def test_a_verdict_on_a_rare_share_has_its_count(make_cell: MakeCell, stuck: Row) -> None:
+    (verdict,) = make_cell("a", (30_000, {}), (2, stuck), expect=["stuck.rate <= 0.1%"]).verdicts
+    assert ", 2 of 30,002" in verdict_text(verdict)

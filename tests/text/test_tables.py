@@ -90,7 +90,7 @@ def test_a_wide_table_has_every_interval_and_further_percentiles(make_cell: Make
 def test_the_note_names_a_width_that_shows_every_interval(make_cell: MakeCell) -> None:
     cells = [make_cell(name, (950, {}), (50, {"outcome": "gave_up", "attempts": 3})) for name in ("one", "two")]
     note = " ".join(" ".join(lines_of(cells, asked=80)).split())
-    needed = int(note.partition(", which ")[2].partition(" columns")[0])
+    needed = int(note.partition("a terminal of ")[2].partition(" columns")[0])
     assert ["left out" in " ".join(lines_of(cells, asked=width)) for width in (needed - 1, needed)] == [True, False]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 WIDE_ENOUGH = 0.09
 """The least share whose part of a bar holds its own text."""
+MOST_BARS = 7
+"""So many cells have bars of attempts at most."""
 LOW = 0.02
 """A bar lower than this part of the highest is also written in words."""
 
@@ -48,6 +51,25 @@ class AttemptBars(Picture):
     """All cells, in their order."""
     remarks: tuple[str, ...]
     """Shape (groups,): the share of a group whose bars are too low to see, in words; else empty."""
+
+    @property
+    def shown(self) -> tuple[int, ...]:
+        """The places of the cells that have bars: all with requests, or `MOST_BARS` from the fewest attempts up.
+
+        Bars of more cells would be too thin to be told apart.
+        """
+        counted = [at for at, cell in enumerate(self.cells) if cell.shares]
+        if len(counted) <= MOST_BARS:
+            return tuple(counted)
+        ranked = sorted(counted, key=lambda at: sum(group * share for group, share in enumerate(self.cells[at].shares)))
+        chosen = {ranked[round(at * (len(ranked) - 1) / (MOST_BARS - 1))] for at in range(MOST_BARS)}
+        return tuple(at for at in ranked if at in chosen)
+
+    @property
+    def floor(self) -> float:
+        """Where a logarithmic axis begins: below the lowest bar, so that it has a length to be seen by."""
+        least = min((share for cell in self.cells for share in cell.shares if share), default=0.1)
+        return float(10.0 ** min(-1, math.floor(math.log10(least / 2))))
 
     @property
     def tops(self) -> tuple[float, ...]:
