@@ -1,4 +1,4 @@
-"""How long it takes to encode a chunk of requests, to make its digest, to store it, and to read it back.
+"""How long it takes to pack and encode a chunk of requests, to make its digest, to store it, and to read it back.
 
     python benchmarks/results_file.py [--requests 65536]
 
@@ -18,6 +18,7 @@ from statistics import median
 from sim.experiment import payload
 from sim.experiment.chunks import Chunk, PackedPart, chunk_digest, simulate_chunk
 from sim.experiment.plan import plan
+from sim.history.records import COLUMNS, Requests
 from sim.results.checkpoint import Checkpoint
 from sim.results.description import describe
 from sim.scenario.load import load
@@ -39,16 +40,19 @@ def main() -> None:
         checkpoint.begin(describe(planned))
         for position, cell in enumerate(planned.cells):
             part = simulate_chunk(cell.scenario, Chunk(position, 0, 0, count), planned.engine).part
+            plain = Requests(*(getattr(part, name) for name in COLUMNS))
             rounds = []
             for number in range(ROUNDS):
                 times = [time.perf_counter()]
-                data = payload.encode(part)
+                data = payload.encode(plain)
                 times.append(time.perf_counter())
                 digest = chunk_digest(identity, position, number, data)
                 times.append(time.perf_counter())
                 checkpoint.store(identity, Chunk(position, number, 0, count), PackedPart(digest, data), verify=False)
                 times.append(time.perf_counter())
-                payload.decode(data)
+                back = payload.decode(data)
+                for name in COLUMNS:
+                    getattr(back, name)
                 times.append(time.perf_counter())
                 steps = [after - before for before, after in itertools.pairwise(times)]
                 rounds.append([*steps[:3], sum(steps[:3]), steps[3]])

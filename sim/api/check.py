@@ -14,25 +14,19 @@ from typing import TYPE_CHECKING
 from sim.chance.overall import struck
 from sim.contracts.catalogue import INVARIANTS
 from sim.experiment.cell_result import CellResult, evaluate
-from sim.experiment.checker import Checker, First, ToldFirst
+from sim.experiment.checker import Checker, First, told_first
 from sim.experiment.engines import EVENT, Choice
-from sim.experiment.findings import (
-    CellFindings,
-    Claim,
-    Findings,
-    finding,
-    probe_findings,
-    requests_needed,
-    trials_of,
-)
+from sim.experiment.findings import CellFindings, Claim, Findings
 from sim.experiment.parts import join_traffic
 from sim.experiment.plan import plan, refuse_checked_precision, refuse_course, request_count
 from sim.experiment.probe import Probed, of_the_platform, probe
 from sim.experiment.repeats import repeat_isolated, repeat_replications
+from sim.experiment.rulings import finding, probe_findings, requests_needed, trials_of
 from sim.experiment.shown_by_simulating import problems_shown_by_simulating
 from sim.history.recorder import History
 from sim.history.records import Requests
 from sim.results.result import Result
+from sim.scenario.load import as_scenario
 from sim.scenario.parts.invariants import invariants_named
 
 if TYPE_CHECKING:
@@ -44,7 +38,7 @@ if TYPE_CHECKING:
     from sim.promises.invariant import Invariant, Violation
     from sim.retriers.base import Retrier
     from sim.scenario.cells import Cell
-    from sim.scenario.schema import Scenario
+    from sim.scenario.load import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +125,14 @@ class Checked:
 
 
 def check(
-    scenario: Scenario,
+    scenario: Source,
     *,
     invariants: Sequence[Invariant] = INVARIANTS,
     retrier: Callable[[], Retrier] | None = None,
     progress: Progress | None = None,
     at_most: int | None = None,
 ) -> Checked:
-    """Simulate every cell of a scenario, and check every history against invariants.
+    """Simulate every cell of a scenario, and check every history against invariants; `scenario` as `run` takes it.
 
     The invariants that a cell names itself (`check` in the scenario) are added to `invariants`; a cell without any is
     simulated but not recorded. `retrier` makes a retrier that replaces the scenario's own. `at_most` bounds the number
@@ -148,6 +142,7 @@ def check(
     replications of a shared one, in another order: nothing holds if a request then does something else.
     Raises ScenarioError if the run is estimated above the scenario's limits. Same scenario and seed, same result.
     """
+    scenario = as_scenario(scenario)
     refuse_course(scenario)
     refuse_checked_precision(scenario)
     planned = plan(scenario, Choice(EVENT, "histories are kept by it alone"))
@@ -184,7 +179,7 @@ def _cell_findings(one: CheckedCell) -> CellFindings:
     broken = []
     for name, requests in one.broken.items():
         first = one.firsts[name]
-        words = ToldFirst.of(First(first.request, first.violation, first.history, first.outcome, first.replays))
+        words = told_first(First(first.request, first.violation, first.history, first.outcome, first.replays))
         broken.append(finding(one.cell, claims[name], requests, words.told, None if first.overall else words))
     return CellFindings(
         one.cell.id,

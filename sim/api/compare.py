@@ -24,6 +24,7 @@ from sim.text.columns import TABLE_WIDTH
 from sim.text.comparison import Pair
 from sim.text.comparison_sentences import SAID, sentences
 from sim.text.comparison_table import table
+from sim.text.rendered import html_of, plain_text
 from sim.text.repeats import repeat_sentences
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class NotComparable(ValueError):  # a wrong question, not a failure
     """Two cells or results cannot be compared."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Compared:
     """Cell B compared with cell A."""
 
@@ -63,6 +64,14 @@ class Compared:
     def what_differs(self) -> str:
         """What differs between the runs, in one sentence."""
         return differing_sentence(self.differing)
+
+    def __repr__(self) -> str:
+        """Return the table of the differences, below the names of the cells."""
+        return f"{self.pair.b} compared with {self.pair.a}\n{plain_text(self.table())}"
+
+    def _repr_html_(self) -> str:
+        """Return the table of the differences for notebooks."""
+        return html_of(self.table(), f"{self.pair.b} compared with {self.pair.a}")
 
     @property
     def differences(self) -> Differences:
@@ -119,6 +128,14 @@ class Comparison:
 
     def __init__(self, cells: list[Compared]) -> None:
         self.cells = tuple(cells)
+
+    def __repr__(self) -> str:
+        """Return the tables of all pairs."""
+        return "\n\n".join(map(repr, self.cells))
+
+    def _repr_html_(self) -> str:
+        """Return the tables of all pairs for notebooks."""
+        return "".join(cell._repr_html_() for cell in self.cells)  # notebooks ask for it by this name
 
     def __iter__(self) -> Iterator[Compared]:
         return iter(self.cells)

@@ -14,9 +14,12 @@ from sim.experiment.shown_by_simulating import problems_shown_by_simulating
 from sim.explorer.play import Played, play
 from sim.history.recorder import History, Recorder
 from sim.history.request import table
+from sim.history.shown import html_text
 from sim.history.vocabulary import Outcome
 from sim.options.near_words import did_you_mean
 from sim.scenario.cells import Cell, cells
+from sim.scenario.load import Source, as_scenario
+from sim.stories.lines import WIDTH, timeline_lines
 
 if TYPE_CHECKING:
     from sim.history.records import Requests
@@ -53,12 +56,36 @@ class Replayed:
         return Outcome(int(self.requests.outcome[0]))
 
 
-def replay(scenario: Scenario, request: int | None = None, cell: str | None = None) -> History:
-    """Simulate one request again and return its history; see `replayed`."""
-    return replayed(scenario, request, cell).history
+class RequestHistory(History):
+    """The history of one request, with its story: `print(history)` tells it."""
+
+    def __init__(self, found: Replayed) -> None:
+        super().__init__(found.history._raw, found.history.polls)  # noqa: SLF001  # of the same class
+        self.replayed = found
+        """The cell, the request's number in its world, its record, and the course if one was played."""
+
+    def story(self, width: int = WIDTH) -> str:
+        """Return what became of the request as text, a line for each thing that matters, at most `width` columns wide.
+
+        Times count from the submission. The last lines say how it ended, and why.
+        """
+        found = self.replayed
+        return "\n".join(timeline_lines(self, found.number, found.outcome, width=width))
+
+    def __str__(self) -> str:
+        return self.story()
+
+    def _repr_html_(self) -> str:
+        """Return the story for notebooks."""
+        return html_text(self.story())
 
 
-def replayed(scenario: Scenario, request: int | None = None, cell: str | None = None) -> Replayed:
+def replay(scenario: Source, request: int | None = None, cell: str | None = None) -> RequestHistory:
+    """Simulate one request again and return its history, which tells its story too; see `replayed`."""
+    return RequestHistory(replayed(scenario, request, cell))
+
+
+def replayed(scenario: Source, request: int | None = None, cell: str | None = None) -> Replayed:
     """Simulate one request again: the same as in the whole run, with its history and its record.
 
     `request` counts from 0; in a shared world the requests of replication r begin at r * requests.count, and the whole
@@ -67,7 +94,7 @@ def replayed(scenario: Scenario, request: int | None = None, cell: str | None = 
     an invariant, or else the first. Raises NotInScenario if there is no such request or cell, CourseMisfit if the
     course does not fit the scenario, and NotRepeatable if it goes another way when it is run again.
     """
-    chosen = chosen_cell(scenario, cell)
+    chosen = chosen_cell(as_scenario(scenario), cell)
     one = chosen.scenario
     if one.course is not None:
         return _of_course(chosen, request)

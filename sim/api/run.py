@@ -13,26 +13,26 @@ from typing import TYPE_CHECKING
 
 from sim.experiment import payload
 from sim.experiment.cell_result import CellResult, evaluate
+from sim.experiment.checks import checks_of, findings_of
 from sim.experiment.chunks import PackedPart, chunk_counts, chunks_of
 from sim.experiment.engines import AUTO, EVENT, Asked
 from sim.experiment.executors import Workers
-from sim.experiment.findings import CellCheck, conclude
 from sim.experiment.parts import CellParts
 from sim.experiment.plan import Plan, plan, plan_check, refuse_course
 from sim.experiment.precision import next_sizes
 from sim.experiment.progress import Progress, ProgressCounter
 from sim.results.folder import RunFolder
 from sim.results.result import Result
-from sim.scenario.parts.invariants import in_order
+from sim.scenario.load import as_scenario
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from sim.scenario.schema import Scenario
+    from sim.scenario.load import Source
 
 
 def run(
-    scenario: Scenario,
+    scenario: Source,
     *,
     engine: Asked = AUTO,
     executor: Executor | str | None = None,
@@ -43,6 +43,10 @@ def run(
     progress: Progress | None = None,
 ) -> Result:
     """Simulate every cell of a scenario; with `precision`, as many requests of each as that takes.
+
+    `scenario` is what `sim.load` returns, the path of a file, or plain values in the words of a file, such as
+    `{"retrier": "helpers", "action": {"outcomes": {"fail": 0.1}}}`; files that such values name are looked for in the
+    current folder. (`sim.load` takes changes, and retriers and services of one's own, besides.)
 
     `engine` is the one that simulates, by default the fastest that can simulate all cells. With `workers` above 1, so
     many processes simulate (a script that asks for them needs `if __name__ == "__main__":`, as with `multiprocessing`);
@@ -67,6 +71,7 @@ def run(
     NotStored of `sim.results.errors`.
     """
     processes = Workers(executor, workers)
+    scenario = as_scenario(scenario)
     refuse_course(scenario)
     if check and engine not in {AUTO, EVENT}:
         raise ValueError(f"histories are checked by the event engine, which keeps them, not by '{engine}'")
@@ -84,7 +89,7 @@ def run(
 def _in_memory(planned: Plan, workers: Workers, progress: ProgressCounter) -> Result:
     """Run without a folder; a cell is evaluated as soon as all its chunks of a round are there."""
     parts = [CellParts() for _ in planned.cells]
-    checks = [CellCheck(cell, in_order(planned.held_by(at))) for at, cell in enumerate(planned.cells)]
+    checks = checks_of(planned)
     results: dict[int, CellResult] = {}
     for rounds in count(1):
         counts = chunk_counts(planned, rounds)
@@ -107,4 +112,4 @@ def _in_memory(planned: Plan, workers: Workers, progress: ProgressCounter) -> Re
         evaluated = [results[position] for position in range(len(planned.cells))]
         if next_sizes(evaluated, rounds - 1) is None:
             break
-    return Result(planned, evaluated, checked=conclude(checks) if planned.held else None)
+    return Result(planned, evaluated, checked=findings_of(checks))

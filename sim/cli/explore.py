@@ -24,7 +24,7 @@ from sim.cli.search_options import SearchOptions, search_options
 from sim.cli.source_file import refuse_foreign
 from sim.cli.terminal import Printer
 from sim.contracts.catalogue import INVARIANTS
-from sim.experiment.findings import probe_findings
+from sim.experiment.rulings import probe_findings
 from sim.experiment.shown_by_simulating import problems_shown_by_simulating
 from sim.explorer.explore import Explored, explore
 from sim.explorer.files import name_of, retrier_words, save, save_test

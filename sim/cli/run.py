@@ -27,8 +27,8 @@ from sim.experiment.plan import Plan, plan, plan_check, refuse_course
 from sim.experiment.progress import ProgressCounter
 from sim.explorer.play import located
 from sim.pictures.data.caption import caption_text
-from sim.pictures.over_time import OVER_TIME_PICTURES, save_over_time
-from sim.pictures.run_pictures import SWEEP_PICTURES, save_figures, save_sweep
+from sim.pictures.data.over_time import OVER_TIME_PICTURES
+from sim.pictures.data.run import SWEEP_PICTURES
 from sim.results.checksum import SUFFIX
 from sim.results.result import TIMELINE
 from sim.results.tables import RESULTS
@@ -182,6 +182,9 @@ def _save(result: Result, path: Path, folder: RunFolder, *, pictures: bool, svg:
         (beside / "summary.json").write_text(result.summary_json(), encoding="utf-8")
         result.write_timeline(beside / TIMELINE)
         if pictures:
+            from sim.pictures.over_time import save_over_time  # with Matplotlib, which takes its time
+            from sim.pictures.run_pictures import save_figures, save_sweep
+
             scenario = result.scenario
             caption = caption_text(
                 scenario.name, scenario.seed, result.requests_each, result.digest, result.replications

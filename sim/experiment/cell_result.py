@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from sim.experiment.known import known_of
 from sim.experiment.parts import part_to_keep, requests_in
 from sim.experiment.triggers import triggers_of
+from sim.history import packed
 from sim.history.records import Requests
 from sim.measure.metrics import CellMetrics, measure
 from sim.measure.paths import NOTHING_NAMED
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from sim.scenario.schema import Scenario
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CellResult:
     """One cell: its scenario, the requests that count, their metrics and verdicts."""
 
@@ -46,6 +45,11 @@ class CellResult:
     """Requests that did something else when they were simulated again, the first few of each chunk, by number."""
     traffic: Traffic | None = None
     """What the calls of a shared world met, also before and after the measuring window; None of an isolated world."""
+
+    def __repr__(self) -> str:
+        """Return which cell it is, how many requests count, and how they ended."""
+        ended = ", ".join(f"{name} {count:,}" for name, count in self.metrics.outcomes.items() if count)
+        return f"<cell '{self.id}': {len(self.metrics):,} requests{f' ({ended})' if ended else ''}>"
 
     @property
     def id(self) -> str:
@@ -97,10 +101,8 @@ class CellResult:
     def _examples(self) -> Examples:
         if isinstance(self.part, Tally):
             return self.part.examples
-        requests = self.part
-        return Examples.of(
-            requests, requests.replication * np.int64(self.cell.scenario.requests.count) + requests.number
-        )
+        count = self.cell.scenario.requests.count
+        return reduce(Examples.merge, (Examples.of(piece, count) for piece in self.part.pieces()))
 
     def summary(self) -> dict[str, Any]:
         """Return the cell's part of `summary.json`."""
@@ -127,10 +129,15 @@ def in_window(cell: Scenario, part: Part) -> Part:
     """Return the requests that count: those submitted in the measuring window. A tally has no others."""
     if cell.measure is None or not isinstance(part, Requests):
         return part
-    inside = part.submitted_ns >= cell.measure.from_ns
-    if cell.measure.to_ns is not None:
-        inside &= part.submitted_ns < cell.measure.to_ns
-    return part.select(inside)
+    window = cell.measure
+
+    def inside(piece: Requests) -> Requests:
+        rows = piece.submitted_ns >= window.from_ns
+        if window.to_ns is not None:
+            rows &= piece.submitted_ns < window.to_ns
+        return piece.select(rows)
+
+    return packed.join(map(inside, part.pieces()))
 
 
 def evaluate(

@@ -8,20 +8,18 @@ violations.
 
 from __future__ import annotations
 
-import json
-import zlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sim.chance.overall import gatherers
 from sim.contracts.catalogue import View, check_view
 from sim.engine.world import REPORT_EVERY, World
+from sim.experiment.checked_part import CheckedPart, ToldFirst
 from sim.experiment.terms import stated_of, terms_of
 from sim.history.recorder import History, Recorder
 from sim.history.request import table
 from sim.history.traffic import CallLog
 from sim.promises.invariant import OVERALL, SOMETIMES
-from sim.stories.violations import Told, told
+from sim.stories.violations import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,89 +50,10 @@ class First(NamedTuple):
     """Whether the request does the same if it is simulated without the requests before it, as `replay` does."""
 
 
-@dataclass(frozen=True, slots=True)
-class ToldFirst:
-    """The first request that breaks an invariant, in words."""
-
-    request: int
-    """As in `First`."""
-    of_request: bool
-    """Whether the violation belongs to a request."""
-    replays: bool
-    """As in `First`."""
-    told: Told
-
-    @classmethod
-    def of(cls, first: First) -> ToldFirst:
-        """Put a violation into words."""
-        words = told(first.violation, first.history, first.outcome)
-        return cls(first.request, first.violation.request >= 0, first.replays, words)
-
-    def plain(self) -> list[Any]:
-        """Return it as plain values."""
-        one = self.told
-        return [self.request, self.of_request, self.replays, one.invariant, one.text, one.events, one.story]
-
-    @classmethod
-    def of_plain(cls, plain: Sequence[Any]) -> ToldFirst:
-        """Make it of what `plain` returned."""
-        request, of_request, replays, invariant, text, events, story = plain
-        words = Told(invariant, text, tuple(events), tuple((head, line) for head, line in story))
-        return cls(request, of_request, replays, words)
-
-
-@dataclass(frozen=True, slots=True)
-class CheckedPart:
-    """What the check of some worlds of a cell has found, as plain numbers and text."""
-
-    simulated: int
-    """How many requests were simulated, including those outside the measuring window."""
-    histories: int
-    events: int
-    broken: dict[str, int]
-    """By the name of each invariant that is broken: the number of requests that break it."""
-    firsts: dict[str, ToldFirst]
-    """By the name of each invariant that is broken: the first request that breaks it."""
-    seen: tuple[str, ...]
-    """The invariants of kind `sometimes` that a history shows."""
-    gathered: tuple[Any, ...]
-    """What each gatherer of the cell has, in their order, as plain values; see `sim.chance.overall.Gatherer`."""
-
-    def encode(self) -> bytes:
-        """Return it as bytes; the same part gives the same bytes."""
-        plain = {
-            "simulated": self.simulated,
-            "histories": self.histories,
-            "events": self.events,
-            "broken": self.broken,
-            "firsts": {name: first.plain() for name, first in self.firsts.items()},
-            "seen": self.seen,
-            "gathered": self.gathered,
-        }
-        return zlib.compress(json.dumps(plain, separators=(",", ":"), default=_item).encode("utf-8"), 6)
-
-    @classmethod
-    def decode(cls, data: bytes) -> CheckedPart:
-        """Make it of what `encode` returned; raises ValueError for other bytes."""
-        try:
-            plain = json.loads(zlib.decompress(data))
-            firsts = {name: ToldFirst.of_plain(first) for name, first in plain["firsts"].items()}
-            return cls(
-                plain["simulated"],
-                plain["histories"],
-                plain["events"],
-                plain["broken"],
-                firsts,
-                tuple(plain["seen"]),
-                tuple(plain["gathered"]),
-            )
-        except (zlib.error, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"this is no part of a check: {error}") from None
-
-
-def _item(number: Any) -> Any:
-    """Return a number of NumPy as one of Python."""
-    return number.item()
+def told_first(first: First) -> ToldFirst:
+    """Put a violation into words."""
+    words = told(first.violation, first.history, first.outcome)
+    return ToldFirst(first.request, first.violation.request >= 0, first.replays, words)
 
 
 class Checker:
@@ -202,7 +121,7 @@ class Checker:
             self.histories,
             self.events,
             dict(self.broken),
-            {name: ToldFirst.of(first) for name, first in self.firsts.items()},
+            {name: told_first(first) for name, first in self.firsts.items()},
             tuple(name for name in self._sought if name not in self.unseen),
             tuple(gatherer.state() for gatherer in self.gatherers),
         )

@@ -17,17 +17,16 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from sim.experiment import payload
-from sim.experiment.checker import Checker
 from sim.experiment.engines import EVENT, TABLES, VECTOR, VERSIONS, Engine, simulate, simulate_replication
 from sim.experiment.parts import BLOCKS_A_TALLY, SimulatedPart, join, keeps_histogram, part_to_keep
 from sim.experiment.precision import size_in_round
-from sim.experiment.repeats import first_of, repeat_few_of_shared, repeat_isolated
+from sim.experiment.repeats import SHARE, SHARE_OF_ONE, first_of, repeat_few_of_shared, repeat_isolated
 from sim.experiment.shown_by_simulating import problems_shown_by_simulating
-from sim.scenario.parts.invariants import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from sim.experiment.checker import Checker
     from sim.experiment.parts import Part
     from sim.experiment.plan import Plan
     from sim.history.records import Requests
@@ -147,13 +146,14 @@ def simulate_chunk(
     that its histories are checked against, which the event engine alone keeps.
     """
     with problems_shown_by_simulating():
-        checker = Checker(cell, in_order(held)) if held else None
+        checker = _checker(cell, held) if held else None
         if cell.world == "shared":
             if checker is None:
                 requests, traffic = simulate_replication(cell, engine, chunk.number, progress=progress)
             else:
                 requests, traffic = checker.replication(chunk.number, progress)
-            again = tuple(repeat_few_of_shared(cell, requests, chunk.number))
+            share = SHARE if checker is None else SHARE_OF_ONE
+            again = tuple(repeat_few_of_shared(cell, requests, chunk.number, share=share))
             return SimulatedPart(requests, again, traffic, None if checker is None else checker.part())
         unrepeated: list[Unrepeated] = []
 
@@ -166,6 +166,13 @@ def simulate_chunk(
         part = join(kept())
         found = None if checker is None else checker.part()
         return SimulatedPart(part, tuple(first_of(unrepeated)), checked=found)
+
+
+def _checker(cell: Scenario, held: Sequence[str]) -> Checker:
+    from sim.experiment.checker import Checker  # with all that is checked, which takes its time
+    from sim.scenario.parts.invariants import in_order
+
+    return Checker(cell, in_order(held))
 
 
 def _blocks(

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from sim.history import packed
+from sim.history.packed import PackedRequests
 from sim.history.records import Requests
 from sim.history.traffic import Traffic
 from sim.measure.tally import Tally
@@ -15,7 +17,7 @@ from sim.measure.tally import Tally
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sim.experiment.checker import CheckedPart
+    from sim.experiment.checked_part import CheckedPart
     from sim.history.repeats import Unrepeated
     from sim.scenario.cells import Cell
     from sim.scenario.schema import Scenario
@@ -54,15 +56,18 @@ def part_to_keep(cell: Scenario, part: Part) -> Part:
 
 
 def join(parts: Iterable[Part]) -> Part:
-    """Put the parts of a cell together, in order; at least one is needed. Tallies are merged as they come."""
+    """Put the parts of a cell together, in order; at least one is needed.
+
+    Requests are packed and tallies are merged as they come.
+    """
     requests: list[Requests] = []
     tally: Tally | None = None
     for part in parts:
         if isinstance(part, Requests):
-            requests.append(part)
+            requests.append(PackedRequests.of(part))
         else:
             tally = part if tally is None else tally.merge(part)
-    return Requests.concatenate(requests) if tally is None else tally
+    return packed.join(requests) if tally is None else tally
 
 
 def join_traffic(parts: Iterable[Traffic]) -> Traffic | None:
@@ -81,7 +86,7 @@ class CellParts:
         """Requests that did something else when they were simulated again, in any order."""
         self._checked: dict[int, CheckedPart] = {}
         self._traffic: dict[int, Traffic] = {}
-        self._requests: dict[int, Requests] = {}
+        self._requests: dict[int, PackedRequests] = {}
         self._tally: Tally | None = None
 
     def add(self, number: int, simulated: SimulatedPart) -> None:
@@ -94,7 +99,7 @@ class CellParts:
         if simulated.traffic is not None:
             self._traffic[number] = simulated.traffic
         if isinstance(part, Requests):
-            self._requests[number] = part
+            self._requests[number] = PackedRequests.of(part)
         else:
             self._tally = part if self._tally is None else self._tally.merge(part)
 
@@ -102,7 +107,7 @@ class CellParts:
         """Put all parts together; no part may be missing."""
         if self._tally is not None:
             return self._tally
-        return Requests.concatenate([self._requests[number] for number in range(self.count)])
+        return packed.join(self._requests[number] for number in range(self.count))
 
     def traffic(self) -> Traffic | None:
         """Put the traffic of all parts together; None if the world is not shared."""

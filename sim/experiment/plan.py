@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.contracts.catalogue import INVARIANTS
 from sim.engine.world import World
 from sim.experiment.engines import AUTO, EVENT, Asked, Choice, Engine, choose
 from sim.experiment.shown_by_simulating import problems_shown_by_simulating
@@ -23,7 +22,6 @@ from sim.history.request import table
 from sim.scenario.cells import Cell, cells
 from sim.scenario.identity import digest
 from sim.scenario.mistakes.problems import Problem, ScenarioError
-from sim.scenario.parts.invariants import invariants_named
 from sim.scenario.schema import Limits, Scenario
 from sim.world.workload import arrival_times_ns
 
@@ -103,6 +101,9 @@ def plan_check(scenario: Scenario, *, all_of_them: bool) -> Plan:
 
     Raises ScenarioError as `plan` does, and if the scenario asks for `precision`.
     """
+    from sim.contracts.catalogue import INVARIANTS  # with all that is checked, which takes its time
+    from sim.scenario.parts.invariants import invariants_named
+
     refuse_checked_precision(scenario)
     planned = plan(scenario, Choice(EVENT, "histories are kept by it alone"))
     owed = [one.name for one in INVARIANTS] if all_of_them else []

@@ -53,7 +53,7 @@ OF_THE_FIRST: Final = 4
 FEW_EVENTS: Final = 20_000
 """What is simulated again of a small chunk may take so many events: some hundredths of a second."""
 SHARE_OF_ONE: Final = 0.2
-"""Of the requests of a shared world with a single replication, if it is checked."""
+"""Of the requests of a replication, if it is checked: alone, or with the run chunk by chunk."""
 AT_SETTLEMENT: Final = ("outcome", "settled_ns", "known_attempt_end_ns")
 """The columns that are final when a request settles."""
 MOST_KEPT: Final = 5

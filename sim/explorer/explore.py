@@ -22,6 +22,7 @@ from sim.explorer.play import only_cell, small_world, stated_bounds
 from sim.explorer.processes import Processes
 from sim.explorer.search import Counterexample, Departure, Followed, Search
 from sim.promises.invariant import SOMETIMES
+from sim.scenario.load import Source, as_scenario
 from sim.scenario.mistakes.problems import Problem, ScenarioError
 from sim.scenario.parts.invariants import invariants_named
 from sim.scenario.parts.own_service import own_services
@@ -31,10 +32,9 @@ if TYPE_CHECKING:
 
     from sim.retriers.base import Retrier
     from sim.scenario.parts.course import Bounds
-    from sim.scenario.schema import Scenario
 
 
-@dataclass
+@dataclass(repr=False)
 class Explored:
     """What a search found."""
 
@@ -59,6 +59,12 @@ class Explored:
     """What the probe of the platform found beside the search; None if it was not run."""
     unseen: tuple[str, ...] = ()
     """Invariants of kind `sometimes` that no course shows; a complete search proves that none can within the bounds."""
+
+    def __repr__(self) -> str:
+        """Return how much was searched, and what breaks."""
+        found = f"{', '.join(self.broken)} broken" if self.broken else "nothing broken"
+        left_out = "" if self.complete else ", not all"
+        return f"<searched {self.states:,} states in {self.executions:,} executions{left_out}: {found}>"
 
     def add(self, followed: Followed, states: int) -> None:
         """Count one course."""
@@ -95,7 +101,7 @@ class _Alone:
 
 
 def explore(
-    scenario: Scenario,
+    scenario: Source,
     bounds: Bounds | None = None,
     *,
     retrier: Callable[[], Retrier] | None = None,
@@ -105,7 +111,7 @@ def explore(
     first: bool = False,
     progress: Callable[[Explored], None] | None = None,
 ) -> Explored:
-    """Search the small world of a scenario with one cell.
+    """Search the small world of a scenario with one cell; `scenario` as `run` takes it.
 
     `bounds` default to the ones that the scenario states in `explore`, `invariants` to the ones it names under `check`,
     or else to all that retriers and the platform owe; then the platform's probe runs too. `retrier` makes a new retrier
@@ -114,7 +120,7 @@ def explore(
     then be picklable. `progress` is called after each course. Raises ScenarioError if the scenario has several cells,
     NotCanonical if states cannot be compared, and `sim.explorer.NotRepeatable` if the same course goes another way.
     """
-    cell = only_cell(scenario)
+    cell = only_cell(as_scenario(scenario))
     for name, _ in own_services(cell.services):
         reason = "a search compares states, but it cannot look into a service that is a class of your own"
         raise ScenarioError([Problem(("services", name), reason)])

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sim.history import events, policy_events
 from sim.history.events import Event, RangeRead
-from sim.history.vocabulary import PENDING, SUCCESS
+from sim.history.shown import cut, html_table, more_text, text_table
+from sim.history.vocabulary import NEVER, PENDING, SUCCESS
+from sim.kernel.durations import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -174,6 +177,29 @@ def noted(mutation: Mutation) -> tuple[tuple[str, str], ...]:
     return tuple((kind, name) for kind, subject, name, _ in steps(mutation[0]) if subject < 0 and kind in NOTES)
 
 
+_HEADINGS: Final = ("at", "request", "event", "")
+_OWN: Final = frozenset({"t_ns", "request"})
+_NOTHING: Final = (None, "", (), NEVER)
+LONGEST_FIELD: Final = 60
+"""Characters of a field of an event in a table."""
+
+
+def _row(event: Event) -> tuple[str, str, str, str]:
+    """Return an event as a row of a table."""
+    named = [(one.name, getattr(event, one.name)) for one in fields(event) if one.name not in _OWN]
+    said = ", ".join(
+        f"{name.removesuffix('_ns')} {_short(name, value)}" for name, value in named if value not in _NOTHING
+    )
+    request = "" if event.request < 0 else str(event.request)
+    return format_duration(event.t_ns), request, event.kind.replace("_", " "), said
+
+
+def _short(name: str, value: Any) -> str:
+    is_time = name.endswith("_ns") and isinstance(value, int) and value >= 0
+    text = format_duration(value) if is_time else value if isinstance(value, str) else repr(value)
+    return text if len(text) <= LONGEST_FIELD else f"{text[: LONGEST_FIELD - 3]}..."
+
+
 class History:
     """The events of one simulation, in the order in which they happened."""
 
@@ -192,6 +218,21 @@ class History:
 
     def __len__(self) -> int:
         return len(self._raw)
+
+    def __repr__(self) -> str:
+        """Return the first events as a table."""
+        shown = cut(len(self))
+        lines = [f"history of {len(self):,} events"]
+        if shown:
+            lines.append(text_table(_HEADINGS, [_row(read(raw)) for raw in self._raw[:shown]]))
+        return "\n".join([*lines, *filter(None, [more_text(len(self), shown, "events")])])
+
+    def _repr_html_(self) -> str:
+        """Return the first events as a table for notebooks."""
+        shown = cut(len(self))
+        rows = [_row(read(raw)) for raw in self._raw[:shown]]
+        note = more_text(len(self), shown, "events")
+        return html_table(_HEADINGS, rows, caption=f"history of {len(self):,} events", note=note)
 
     def of_request(self, request: int) -> History:
         """Return the events of one request, and those that belong to none (deaths of the server)."""

@@ -6,14 +6,16 @@ written down once, in `Requests`; what else needs to know its type, its unit or 
 
 # ruff: noqa: RUF009  # each field carries the description of its column
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.history.vocabulary import NEVER, Cause
+from sim.history.shown import cut, html_table, more_text, text_table
+from sim.history.vocabulary import NEVER, Cause, Outcome
+from sim.kernel.durations import format_duration
 
 Unit = Literal["number", "instant", "count", "duration", "code"]
 """`number`: a name of the row; `instant` and `duration`: ns; `code`: of an enumeration, or a place in a list."""
@@ -34,7 +36,7 @@ def _column(dtype: type[np.generic], unit: Unit, blank: int = 0, width: tuple[in
     return field(metadata={"column": Column(dtype, unit, blank, width)})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Requests:
     """One row a request, in order of (replication, number); a column has shape (requests,) unless it says otherwise.
 
@@ -87,6 +89,28 @@ class Requests:
     def __len__(self) -> int:
         return len(self.number)
 
+    def __repr__(self) -> str:
+        """Return the first requests as a table of what matters most of them."""
+        shown = cut(len(self))
+        lines = [f"{len(self):,} requests"]
+        if shown:
+            numbers = frozenset({0, *range(2, len(_HEADINGS))})
+            lines.append(text_table(_HEADINGS, self._shown_rows(shown), right=numbers))
+        return "\n".join([*lines, *filter(None, [more_text(len(self), shown, "requests")])])
+
+    def _repr_html_(self) -> str:
+        """Return the first requests as a table for notebooks."""
+        shown = cut(len(self))
+        note = more_text(len(self), shown, "requests")
+        return html_table(_HEADINGS, self._shown_rows(shown), caption=f"{len(self):,} requests", note=note)
+
+    def _shown_rows(self, count: int) -> list[list[str]]:
+        first = self.select(slice(count))
+        return [
+            [_shown(name, int(first[name][row])) for name in _SHOWN] + [f"{first.duplicates[row].sum():,}"]
+            for row in range(count)
+        ]
+
     @property
     def request(self) -> NDArray[np.int64]:
         """The request's number, under the name that it has in tables (`sim.results.columns`)."""
@@ -119,21 +143,52 @@ class Requests:
         columns["number"] = np.arange(numbers.start, numbers.stop, dtype=np.int64)
         return cls(**columns)
 
-    def select(self, rows: NDArray[np.bool_] | NDArray[np.intp] | slice) -> Self:
-        """Return the chosen rows; those of a slice share their memory with these."""
-        return type(self)(*(getattr(self, name)[rows] for name in COLUMNS))
+    def pieces(self) -> Iterator["Requests"]:
+        """Yield all rows in order, as records that are cheap to read one after the other."""
+        yield self
 
-    def put(self, rows: NDArray[np.intp], others: Self) -> None:
+    def counts(self, name: str) -> dict[int, int]:
+        """Return how often each number occurs in a column other than `duplicates`, ascending."""
+        return counts_of(getattr(self, name))
+
+    def duplicates_by_cause(self) -> NDArray[np.int64]:
+        """Return the sums of the columns of `duplicates`, shape (causes,)."""
+        return np.array([column.sum(dtype=np.int64) for column in self.duplicates.T], dtype=np.int64)
+
+    def select(self, rows: NDArray[np.bool_] | NDArray[np.intp] | slice) -> "Requests":
+        """Return the chosen rows; those of a slice share their memory with these."""
+        return Requests(*(getattr(self, name)[rows] for name in COLUMNS))
+
+    def put(self, rows: NDArray[np.intp], others: "Requests") -> None:
         """Write other records over those at `rows`."""
         for name in COLUMNS:
             getattr(self, name)[rows] = getattr(others, name)
 
-    @classmethod
-    def concatenate(cls, parts: Sequence[Self]) -> Self:
+    @staticmethod
+    def concatenate(parts: Sequence["Requests"]) -> "Requests":
         """Join the rows of several tables in the given order; at least one is needed."""
         if len(parts) == 1:
             return parts[0]
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS))
+        return Requests(*(np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS))
+
+
+def counts_of(numbers: NDArray[Any]) -> dict[int, int]:
+    """Return how often each number of a column occurs, ascending."""
+    found, counts = np.unique(numbers, return_counts=True)
+    return dict(zip(found.tolist(), counts.tolist(), strict=True))
+
+
+_SHOWN: Final = ("request", "outcome", "submitted_ns", "first_effect_ns", "settled_ns", "attempts", "effects")
+_HEADINGS: Final = ("request", "outcome", "submitted", "first effect", "settled", "attempts", "effects", "duplicates")
+
+
+def _shown(name: str, value: int) -> str:
+    """Return a value for people: words, times with their unit, `-` for what never came."""
+    if name == "outcome":
+        return Outcome(value).name
+    if name.endswith("_ns"):
+        return "-" if value == NEVER else format_duration(value)
+    return f"{value:,}"
 
 
 COLUMNS: Final[dict[str, Column]] = {one.name: one.metadata["column"] for one in fields(Requests)}

@@ -95,7 +95,11 @@ class Sample:
     @classmethod
     def of(cls, values: NDArray[np.int64]) -> Self:
         """Sort values, shape (n,); `NEVER` (-1) stands for an infinite one."""
-        ascending = np.sort(values)
+        return cls.of_ascending(np.sort(values))
+
+    @classmethod
+    def of_ascending(cls, ascending: NDArray[np.int64]) -> Self:
+        """Take values that are sorted already, shape (n,); `NEVER` (-1) stands for an infinite one."""
         infinite = int(np.searchsorted(ascending, NEVER, side="right"))
         return cls(ascending[infinite:], infinite)
 
@@ -125,6 +129,61 @@ class Sample:
     def sums(self) -> tuple[int, int]:
         """Return the sum of the finite values and the sum of their squares, exactly."""
         return exact_sums(self.finite)
+
+
+class Unsorted:
+    """Finite and infinite values in any order, of which few ranks are asked for: the ends, and the largest ones."""
+
+    def __init__(self, values: NDArray[np.int64]) -> None:
+        """Take values, shape (n,), which may be sorted in place; `NEVER` (-1) stands for an infinite one."""
+        self._values = values
+        self.infinite = int(np.count_nonzero(values == NEVER))
+        self._top: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        """The largest values that were asked for so far, ascending; unless they are all that there are."""
+        self._sorted: Sample | None = Sample.of(values) if self.infinite else None
+
+    @property
+    def _sample(self) -> Sample:
+        if self._sorted is None:
+            self._values.sort()
+            self._sorted = Sample.of_ascending(self._values)
+        return self._sorted
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def ordered(self, rank: int) -> float:
+        """Return the value of a rank, counted from 1."""
+        if self._sorted is None and rank in {1, len(self)}:
+            return float(self._values.min() if rank == 1 else self._values.max())
+        return self._sample.ordered(rank)
+
+    def between(self, rank: int) -> tuple[float, float]:
+        """Return the value of a rank, counted from 1, twice: it is known."""
+        return self.ordered(rank), self.ordered(rank)
+
+    def share_up_to(self, bound: float, *, inclusive: bool) -> float:
+        """Return the share of values <= bound (inclusive) or < bound; of a sample that is not empty."""
+        return self._sample.share_up_to(bound, inclusive=inclusive)
+
+    def at(self, ranks: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the values of ranks, counted from 1, all of finite values."""
+        kept = len(self) - int(ranks.min(initial=len(self))) + 1
+        if self._sorted is not None or kept > len(self) // 8:
+            return self._sample.at(ranks)
+        if kept > len(self._top):
+            self._top = np.sort(np.partition(self._values, len(self) - kept)[len(self) - kept :])
+        return self._top[ranks - 1 - len(self)]
+
+    def counts_up_to(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how many values are <= each of `values`."""
+        if self._sorted is not None or len(values) > 4:
+            return self._sample.counts_up_to(values)
+        return np.array([np.count_nonzero(self._values <= value) for value in values], dtype=np.int64)
+
+    def sums(self) -> tuple[int, int]:
+        """Return the sum of the finite values and the sum of their squares, exactly."""
+        return exact_sums(self._values) if self._sorted is None else self._sorted.sums()
 
 
 def quantile_rank(count: int, share: Fraction) -> int:

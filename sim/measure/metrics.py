@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.history.records import Requests
+from sim.history.shown import html_table, text_table
 from sim.history.vocabulary import Cause
 from sim.kernel.durations import format_duration
 from sim.measure.estimates import AnySample, Estimate, largest, quantile, quantile_rank, rate
@@ -44,6 +45,7 @@ from sim.measure.replications import FEW_TURNS, over_replications, quantile_over
 from sim.measure.tally import LATER, Tally
 from sim.measure.traffic import TrafficMetrics
 from sim.measure.traffic_quantities import OF_SERVICES
+from sim.measure.units import figure, symbol_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,14 @@ class CellMetrics:
     def __len__(self) -> int:
         """Return the number of requests that count."""
         return len(self._kept)
+
+    def __repr__(self) -> str:
+        """Return all metrics as a table, with their intervals and units."""
+        return f"metrics of {len(self):,} requests\n{text_table(*metric_rows(self))}"
+
+    def _repr_html_(self) -> str:
+        """Return all metrics as a table for notebooks."""
+        return html_table(*metric_rows(self), caption=f"metrics of {len(self):,} requests")
 
     @property
     def replications(self) -> int:
@@ -352,3 +362,13 @@ def _value(metric: Metric, sample: AnySample) -> float | None:
 def unit_of(metric: Metric, currency: str) -> AnyUnit:
     """Return the unit of a metric where prices are in this currency."""
     return Currency(currency) if metric.unit is Unit.money else metric.unit
+
+
+def metric_rows(metrics: CellMetrics) -> tuple[list[str], list[list[str]]]:
+    """Return all metrics of a cell for a table: the headings, and a row a metric."""
+    rows = []
+    for path in metrics.paths:
+        estimate, unit = metrics.value(path), metrics.unit(path)
+        ends = [figure(value, unit) for value in (estimate.value, estimate.low, estimate.high)]
+        rows.append([path, *ends, symbol_of(unit)])
+    return ["metric", "value", "low", "high", "unit"], rows

@@ -117,7 +117,10 @@ Deadlines = Sequence[int | None]
 
 
 def _since_submitted(requests: Requests, moment_ns: NDArray[np.int64]) -> NDArray[np.int64]:
-    since_ns: NDArray[np.int64] = moment_ns - requests.submitted_ns
+    submitted_ns = requests.submitted_ns
+    if not submitted_ns.strides[0] and not submitted_ns[:1].any():  # all at 0, which is kept once
+        return moment_ns
+    since_ns: NDArray[np.int64] = moment_ns - submitted_ns
     since_ns[moment_ns == NEVER] = NEVER
     return since_ns
 
@@ -158,6 +161,8 @@ def _column(name: str) -> Quantity:
 
 def _duplicates(requests: Requests) -> Columns:
     totals = np.zeros(len(requests), dtype=np.int64)
+    if not any(requests.duplicates.strides) and not requests.duplicates[:1].any():  # one value, kept once
+        return totals, None
     for column in requests.duplicates.T:  # ten times as fast as a sum along the short axis
         totals += column
     return totals, None
@@ -188,13 +193,14 @@ _TIMES: Mapping[str, Quantity] = {
     "detection_lag": _detection_lag,
     **{f"time_to_known.{outcome.name}": _time_to_known_of(outcome) for outcome in SETTLED_OUTCOMES},
 }
-_COUNTS = ("attempts", "polls", "mutations", "actions")
+COUNTED = ("attempts", "polls", "mutations", "actions")
+"""Quantities that are columns of counts."""
 
 QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
     {
         **_TIMES,
         **{outcome.name: _ended_as(outcome) for outcome in RATED_OUTCOMES},
-        **{name: _column(name) for name in _COUNTS},
+        **{name: _column(name) for name in COUNTED},
         "duplicates": _duplicates,
         "is_duplicated": _is_duplicated,
         "action_time": _column("action_ns"),

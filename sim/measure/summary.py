@@ -10,41 +10,17 @@ requests.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from sim.kernel.durations import NS_PER_MS
-from sim.measure.prices import PICO
-from sim.measure.quantities import AnyUnit, Currency, Scope, Unit
+from sim.measure.quantities import Scope
+from sim.measure.units import in_unit, symbol_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sim.measure.estimates import Estimate
     from sim.measure.metrics import CellMetrics
-
-SYMBOLS: Final[Mapping[AnyUnit, str]] = {
-    Unit.duration: "ms",
-    Unit.share: "1",
-    Unit.count: "1",
-    Unit.per_second: "1/s",
-    Unit.money: "money",
-}
-DECIMALS: Final = 6
-"""Of milliseconds: times are exact to the nanosecond."""
-
-
-def symbol_of(unit: AnyUnit) -> str:
-    """Return the unit in which a number is given: `ms`, `1`, `1/s`, or the currency of a scenario's prices."""
-    return unit.name if isinstance(unit, Currency) else SYMBOLS[unit]
-
-
-def in_unit(value: float, unit: AnyUnit) -> float:
-    """Return a number in the unit of `symbol_of`; infinite ones stay infinite."""
-    if not math.isfinite(value):
-        return value
-    if unit is Unit.duration:
-        return round(value / NS_PER_MS, DECIMALS)
-    return value / PICO if unit is Unit.money or isinstance(unit, Currency) else value
+    from sim.measure.quantities import AnyUnit
 
 
 def summary_of(estimate: Estimate, unit: AnyUnit) -> dict[str, object]:

@@ -66,21 +66,25 @@ class Examples:
     slowest_ns: int = NEVER
 
     @classmethod
-    def of(cls, requests: Requests, numbers: Ints | None = None) -> Examples:
-        """Choose among requests, in the order of their `numbers` (those in the records unless given)."""
+    def of(cls, requests: Requests, a_replication: int = 0) -> Examples:
+        """Choose among requests in the order of their numbers; a replication has so many numbers of its own."""
         if not len(requests):
             return cls()
-        numbers = requests.number if numbers is None else numbers
+
+        def number(row: int) -> int:
+            return int(requests.replication[row]) * a_replication + int(requests.number[row])
+
         stuck = np.flatnonzero(requests.outcome == Outcome.stuck)
         duplicates, _ = QUANTITIES["duplicates"](requests)
         most = int(duplicates.argmax())
-        known_ns = np.where(requests.settled_ns == NEVER, NEVER, requests.settled_ns - requests.submitted_ns)
+        known_ns = requests.settled_ns - requests.submitted_ns
+        known_ns[requests.settled_ns == NEVER] = NEVER
         slowest = int(known_ns.argmax())
         return cls(
-            stuck=int(numbers[stuck[0]]) if len(stuck) else NEVER,
-            duplicated=int(numbers[most]) if duplicates[most] else NEVER,
+            stuck=number(int(stuck[0])) if len(stuck) else NEVER,
+            duplicated=number(most) if duplicates[most] else NEVER,
             duplicates=int(duplicates[most]),
-            slowest=int(numbers[slowest]) if known_ns[slowest] >= 0 else NEVER,
+            slowest=number(slowest) if known_ns[slowest] >= 0 else NEVER,
             slowest_ns=int(known_ns[slowest]),
         )
 

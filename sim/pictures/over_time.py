@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
     Floats = np.typing.NDArray[np.float64]
 
-OVER_TIME_PICTURES: Final = ("over_time", "rejections", "utilization")
-"""The names of the files, without their endings."""
 SHADE: Final = "#EDEDED"
 MOST_COLUMNS: Final = 4
 """Of a legend."""

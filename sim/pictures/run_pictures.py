@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sim.pictures.bars import attempts_figure, stacks_figure
 from sim.pictures.ccdf import ccdf_figure, times_figure
 from sim.pictures.data.heat_map import HeatMaps
-from sim.pictures.data.run import SWEEP_METRICS, run_data, sweep_data
+from sim.pictures.data.run import run_data, sweep_data
 from sim.pictures.heat_map import heat_figure
 from sim.pictures.saving import save
 from sim.pictures.sweeps import sweep_figure
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from sim.pictures.data.levels import SweptCell
     from sim.pictures.data.sweeps import SweepLines
     from sim.text.reported import Cell
-
-SWEEP_PICTURES = tuple(f"sweep-{path}" for path in SWEEP_METRICS)
-"""The names of the files of a sweep, without their endings."""
 
 
 def save_figures(cells: Sequence[Cell], caption: str, folder: Path, *, svg: bool = False) -> list[Path]:

@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sim.measure.paths import metric_of
 from sim.pictures.data.scales import metric_title
 from sim.text.numerals import estimate_text, value_text
 from sim.text.sentences import verdict_text
@@ -103,7 +102,7 @@ def _value_if_there(cell: Cell, path: str) -> Value:
 
 def _value(cell: Cell, path: str) -> Value:
     estimate = cell.metrics.value(path)
-    unit = metric_of(path).unit
+    unit = cell.metrics.unit(path)
     text = estimate_text(estimate, unit)
     value, _, interval = text.partition(" (")
     if interval:

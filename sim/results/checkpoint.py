@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sim.results.description import Description
 
 LOG_PAGES: Final = 4096
-"""Pages of its log, 64 MiB, after which SQLite moves them to their places, and so writes them twice."""
+"""Pages of its log, 128 MiB, after which SQLite moves them to their places, and so writes them twice."""
 
 _open: set[Path] = set()
 """Checkpoints that this process has open. It must not open their files again: when a process closes a file, the system

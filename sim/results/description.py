@@ -34,8 +34,6 @@ from sim.scenario.identity import resolved
 from sim.scenario.parts.retrier import RetrierChoice
 from sim.scenario.schema import Scenario, scenario_of
 from sim.world.arrivals import Recorded
-from sim.world.counted import Counted
-from sim.world.outcomes import OutcomesOptions
 from sim.world.services.options import FrontOptions
 
 if TYPE_CHECKING:
@@ -45,14 +43,14 @@ FORMAT: Final = "4"
 """Of results files; grows if an older retrysim cannot read them any more."""
 READ: Final = ("1", "2", "3", FORMAT)
 """The formats that can be read; in 1 no duplicate is charged to `repeated`, before 3 there are no callers, before 4 no
-checks of histories."""
+checks of histories, and parts are `.npz` files."""
 HELD: Final = "held"
 """In the metadata: of each cell the invariants that its histories are checked against, if they are."""
-PLACES: Final = "places"
-"""In the metadata: of each cell its variant and its levels in the sweep, if the scenario has any."""
 FINDINGS: Final = "findings"
 """In the metadata of a finished run: what the check has found."""
-_COLUMNS: Final[dict[str, type[Column | Counted]]] = {"empirical": Empirical, "file": Recorded, "outcomes": Counted}
+PLACES: Final = "places"
+"""In the metadata: of each cell the name of its variant and the keys of the sweep, if there are any."""
+_COLUMNS: Final[dict[str, type[Column]]] = {"empirical": Empirical, "file": Recorded}
 
 Row = tuple[Any, ...]
 
@@ -139,6 +137,7 @@ class Description:
 def describe(plan: Plan) -> Description:
     """Describe a run, with the chunks of its first round."""
     scenario = plan.scenario
+    places = [[cell.variant, list(cell.levels)] for cell in plan.cells]
     meta = {
         "format": FORMAT,
         "digest": plan.digest,
@@ -149,7 +148,7 @@ def describe(plan: Plan) -> Description:
         "seed": str(scenario.seed),
         "scenario": _json(_tree(scenario)),
         **({HELD: held_text(plan.held)} if plan.held else {}),
-        **({PLACES: _json([[cell.variant, cell.levels] for cell in plan.cells])} if _has_places(plan) else {}),
+        **({PLACES: _json(places)} if any(variant or keys for variant, keys in places) else {}),
     }
     rows = tuple(
         (position, cell.id, cell.name, _json(cell.params), chunks, _json(_tree(cell.scenario)))
@@ -158,7 +157,7 @@ def describe(plan: Plan) -> Description:
     found: dict[Row, Row] = {}
     for cell in plan.cells:
         for column in _columns(cell.scenario):
-            key = (_kind(column), column.file, _column_text(column), column.sha256, column.rows)
+            key = (_kind(column), column.file, column.column, column.sha256, column.rows)
             if key not in found:
                 found[key] = (*key, np.array(column.values_ns, "<i8").tobytes())
     return Description(tuple(sorted(meta.items())), rows, tuple(found[key] for key in sorted(found)))
@@ -172,16 +171,15 @@ def plan_of(description: Description) -> Plan:
     try:
         files = DataFiles(Path())
         for kind, file, column, sha256, rows, values in description.data:
-            told = json.loads(column) if column.startswith("{") else {"column": column}
-            options = {"file": file, "sha256": sha256, "rows": rows, **told}
-            empty = _COLUMNS[kind].model_validate(options)
+            empty = _COLUMNS[kind](file=file, column=column, sha256=sha256, rows=rows)
             files.add(empty.with_values(np.frombuffer(values, "<i8").tolist(), sha256))
         surroundings = Surroundings(files)
         cells = []
-        places = json.loads(description.value_or(PLACES, "[]")) or [("", {})] * len(description.cells)
-        for (_, cell_id, name, params, _, tree), (variant, levels) in zip(description.cells, places, strict=True):
-            one = _read(json.loads(tree), surroundings)
-            cells.append(Cell(cell_id, name, json.loads(params), one, variant, levels))
+        places = json.loads(description.value_or(PLACES, "null")) or [["", []]] * len(description.cells)
+        for (_, cell_id, name, text, _, tree), (variant, keys) in zip(description.cells, places, strict=True):
+            params = json.loads(text)
+            levels = {key: params[key] for key in keys}
+            cells.append(Cell(cell_id, name, params, _read(json.loads(tree), surroundings), variant, levels))
         tree = json.loads(description.value("scenario"))
         scenario = _read(tree, surroundings)
         if not tree.get("variants"):
@@ -198,10 +196,6 @@ def plan_of(description: Description) -> Plan:
         raise
     except Exception as error:  # whatever a scenario of another version stumbles on
         raise Unreadable(f"this version of retrysim cannot read its scenario ({error})") from error
-
-
-def _has_places(plan: Plan) -> bool:
-    return any(cell.variant or cell.levels for cell in plan.cells)
 
 
 class RecordedOptions(Options):
@@ -295,13 +289,11 @@ def _read(tree: dict[str, Any], surroundings: Surroundings) -> Scenario:
     return scenario_of(tree, surroundings)
 
 
-def _columns(node: Any) -> Iterator[Column | Counted]:
+def _columns(node: Any) -> Iterator[Column]:
     """Find the columns of files anywhere in a scenario."""
     if isinstance(node, Column):
         yield node
     elif isinstance(node, Options):
-        if isinstance(node, OutcomesOptions) and node.counted is not None:
-            yield node.counted
         for name in type(node).model_fields:
             yield from _columns(getattr(node, name))
     elif isinstance(node, Mapping):
@@ -312,13 +304,7 @@ def _columns(node: Any) -> Iterator[Column | Counted]:
             yield from _columns(value)
 
 
-def _column_text(column: Column | Counted) -> str:
-    """Return the name of a column, as JSON with all that is said of it if that is more; DataFiles tell by it, too."""
-    told = column.model_dump(mode="json", exclude={"file", "sha256", "rows"})
-    return _json(told) if len(told) > 1 or column.column.startswith("{") else column.column
-
-
-def _kind(column: Column | Counted) -> str:
+def _kind(column: Column) -> str:
     return next(name for name, model in _COLUMNS.items() if isinstance(column, model))
 
 

@@ -22,8 +22,8 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sim.experiment.checks import checks_of, findings_of
 from sim.experiment.chunks import PackedPart, chunk_counts, chunks_of, pack, rounds_with
-from sim.experiment.findings import CellCheck, conclude
 from sim.experiment.precision import next_sizes
 from sim.experiment.progress import ProgressCounter
 from sim.results.checkpoint import Checkpoint
@@ -33,7 +33,6 @@ from sim.results.errors import CorruptResults, NotStored, damaged, foreign, sqli
 from sim.results.reading import read_cells
 from sim.results.result import Result
 from sim.results.tables import RESULTS, UNFINISHED
-from sim.scenario.parts.invariants import in_order
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -196,12 +195,10 @@ class RunFolder(AbstractContextManager["RunFolder"]):
             with open_verified(self.results) as tables:
                 cells = read_cells(tables, self.description, self.plan.cells)
             return Result(plan, cells, checked=self.description.findings)
-        checks = [
-            CellCheck(cell, in_order(self.plan.held_by(position))) for position, cell in enumerate(self.plan.cells)
-        ]
+        checks = checks_of(self.plan)
         with sqlite_errors(self.checkpoint.path):
             cells = read_cells(self.checkpoint.tables, self.description, self.plan.cells, self._parts, checks)
-        findings = conclude(checks) if self.plan.held else None
+        findings = findings_of(checks)
         self.description = self.description.with_findings(findings)
         return Result(plan, cells, checked=findings)
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 
     from sim.experiment.cell_result import CellResult
-    from sim.experiment.findings import CellCheck
     from sim.experiment.parts import Part, SimulatedPart
+    from sim.experiment.rulings import CellCheck
     from sim.history.repeats import Unrepeated
     from sim.history.traffic import Traffic
     from sim.results.description import Description

@@ -23,6 +23,7 @@ from sim.scenario.names import label
 from sim.text import sentences
 from sim.text.columns import TABLE_WIDTH
 from sim.text.over_time import table_over_time
+from sim.text.rendered import html_of, plain_text
 from sim.text.repeats import repeat_sentences
 from sim.text.reported import Cell as Reported
 from sim.text.tables import table
@@ -59,6 +60,19 @@ class Result:
         self.scenario = plan.scenario
         self.choice = plan.choice
         """The engine, and why it was chosen."""
+
+    def __repr__(self) -> str:
+        """Return the table of the cells, below what the run is."""
+        return f"{self._head}\n{plain_text(self.table())}"
+
+    def _repr_html_(self) -> str:
+        """Return the table of the cells for notebooks."""
+        return html_of(self.table(), self._head)
+
+    @property
+    def _head(self) -> str:
+        scenario = self.scenario
+        return f"{scenario.name}: {scenario.world} world, {self.size} a cell, seed {scenario.seed}"
 
     @property
     def digest(self) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from sim.experiment import payload
 from sim.experiment.chunks import chunk_digest
+from sim.experiment.container import BadPayload
 from sim.results.description import Description, Unreadable, plan_of
 from sim.results.errors import CorruptResults, NotStored, damaged
 
@@ -21,7 +22,7 @@ RESULTS: Final = "results.sqlite"
 """The results of a finished run."""
 UNFINISHED: Final = "unfinished.sqlite"
 """The checkpoint of an unfinished run."""
-PAGE_BYTES: Final = 16384
+PAGE_BYTES: Final = 32768
 APPLICATION_ID: Final = 0x52747253  # "RtrS"
 MAGIC: Final = b"SQLite format 3\0"
 
@@ -145,7 +146,7 @@ class Tables:
             raise damaged(self.path, f"chunk {number} of cell {cell} has changed since it was stored")
         try:
             return payload.decode_simulated(row[1])
-        except payload.BadPayload as error:
+        except BadPayload as error:
             raise damaged(self.path, f"chunk {number} of cell {cell}: {error}") from None
 
 

@@ -15,8 +15,8 @@ from sim.history.traffic import NO_SERVICE, CallEnd
 from sim.history.vocabulary import NEVER, Outcome
 from sim.measure.paths import metric_of
 from sim.measure.quantities import Statistic
-from sim.measure.summary import in_unit, symbol_of
 from sim.measure.timeline import REASONS
+from sim.measure.units import in_unit, symbol_of
 from sim.results.columns import CALLS, CELLS, DUPLICATES, REQUESTS, TIMELINE, Column
 
 if TYPE_CHECKING:

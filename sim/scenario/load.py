@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from sim.scenario.tree import texts_in
 from sim.scenario.yaml.guard import MAX_BYTES, Document, read_yaml
 
 Overrides = Sequence[tuple[str, str]]
+Source = Scenario | Mapping[str, Any] | str | PathLike[str]
+"""What a scenario can be given as: itself, plain values in the words of a file, or the path of a file."""
 NAMES_CODE = ("--retrier", "--service")
 """Options whose value can be code of the user's own."""
 
@@ -76,6 +79,23 @@ def from_dict(values: Mapping[str, Any], folder: str | Path = ".") -> Scenario:
     if problems or scenario is None:
         raise ScenarioError(problems)
     return scenario
+
+
+def as_scenario(source: Source) -> Scenario:
+    """Return a scenario: the one that is given, that of a file, or that of plain values in the words of a file.
+
+    Files that plain values name are looked for in the current folder. Raises ScenarioError, and TypeError for anything
+    else.
+    """
+    if isinstance(source, Scenario):
+        return source
+    if isinstance(source, Mapping):
+        return from_dict(source)
+    if isinstance(source, str | PathLike):
+        return load(Path(source))
+    raise TypeError(
+        f"a scenario is a Scenario, the path of a file, or a mapping of its keys, not {type(source).__name__}"
+    )
 
 
 def _build(tree: Mapping[str, Any], surroundings: Surroundings) -> tuple[Scenario | None, list[Problem]]:

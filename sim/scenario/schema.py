@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from sim.convex.platform import Platform
+from sim.history.shown import html_text
 from sim.kernel.durations import format_duration, parse_duration
 from sim.measure.paths import Named
 from sim.options.model import DURATION_PATTERN, NAME, DurationNs, Options, checked_name, file_rules, is_of_file
@@ -59,6 +60,7 @@ from sim.scenario.parts.retrier import RetrierChoice, RetrierField
 from sim.scenario.parts.services import ServiceOptions, Services, problems_of_services, unknown_service
 from sim.scenario.parts.tuning import AnyValue, Expect, TuneOptions
 from sim.scenario.tree import Tree
+from sim.scenario.yaml.writer import narrow_lines
 from sim.world.actions import ActionOptions
 from sim.world.arrivals import Closed
 from sim.world.callers import ClientsOptions, ResubmitOptions
@@ -131,6 +133,10 @@ Variants = Annotated[
     AlsoWritten({"type": "null"}),
 ]
 """By name of a variant, the values of dotted keys."""
+
+
+LONGEST_LINE = 100
+"""Columns of a scenario that is shown."""
 
 
 class Scenario(Options):
@@ -279,6 +285,16 @@ class Scenario(Options):
         scenario._written = tree  # noqa: SLF001  # an instance of its own class
         scenario._surroundings = surroundings  # noqa: SLF001  # as above
         return scenario
+
+    def __repr__(self) -> str:
+        """Return the scenario as YAML: what its file, or its values, say."""
+        return "\n".join(narrow_lines(_plain(self.written), LONGEST_LINE))
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        """Return the scenario as YAML for notebooks."""
+        return html_text(repr(self))
 
     @cached_property
     def callers(self) -> tuple[CallerClass, ...]:
@@ -451,3 +467,14 @@ def _problems_of_called(scenario: Scenario) -> list[Problem]:
 def _by_alias(model: type[Options], data: Mapping[Any, Any]) -> dict[str, Any]:
     aliases = {name: field.alias for name, field in model.model_fields.items() if field.alias}
     return {str(aliases.get(key, key)): value for key, value in data.items()}
+
+
+def _plain(node: Any) -> Any:
+    """Return what is written as plain values: parts that are models as what was stated of them."""
+    if isinstance(node, Options):
+        return _plain(node.model_dump(mode="json", by_alias=True, exclude_unset=True))
+    if isinstance(node, Mapping):
+        return {str(key): _plain(value) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_plain(value) for value in node]
+    return node if node is None or isinstance(node, bool | int | float | str) else str(node)

@@ -38,6 +38,7 @@ from sim.kernel.draws import Draws
 from sim.measure.differences import Change, Differences
 from sim.measure.dominance import cost_of, pareto_set
 from sim.scenario.cells import Cell
+from sim.scenario.load import Source, as_scenario
 from sim.scenario.mistakes.problems import Problem, ScenarioError
 from sim.scenario.names import key_labels
 from sim.scenario.names import label as label_of
@@ -67,14 +68,15 @@ if TYPE_CHECKING:
     from sim.scenario.schema import Scenario
 
 
-def tune(scenario: Scenario, *, engine: Asked = AUTO, progress: Progress | None = None) -> Tuned:
-    """Search the parameters that a scenario's `tune` block names.
+def tune(scenario: Source, *, engine: Asked = AUTO, progress: Progress | None = None) -> Tuned:
+    """Search the parameters that a scenario's `tune` block names; `scenario` as `run` takes it.
 
     `engine` is the one that simulates, by default the fastest that can simulate all candidates. `progress` is called
     now and then with the progress of the search. Raises ScenarioError if there is no such block, if the scenario has
     several cells, if waits are searched but nothing in the scenario rewards waiting, or if the work is estimated above
     its limits.
     """
+    scenario = as_scenario(scenario)
     refuse_course(scenario)
     _refuse_unsearchable(scenario)
     space = search_space(scenario)

@@ -18,6 +18,7 @@ from sim.scenario.names import label as label_of
 from sim.scenario.search_space import changed
 from sim.text import tuning_sentences
 from sim.text.columns import TABLE_WIDTH
+from sim.text.rendered import html_of, plain_text
 from sim.text.repeats import repeat_sentences
 from sim.text.tried import Role, Tried
 from sim.text.tuning_table import table
@@ -88,6 +89,20 @@ class Tuned:
         self.as_written = as_written
         """The scenario as written, measured on the fresh sample."""
         self._candidates = tuple(candidates)
+
+    def __repr__(self) -> str:
+        """Return the table of the points, below what was searched."""
+        return f"{self._head}\n{plain_text(self.table())}"
+
+    def _repr_html_(self) -> str:
+        """Return the table of the points for notebooks."""
+        return html_of(self.table(), self._head)
+
+    @property
+    def _head(self) -> str:
+        points = len(self.points)
+        found = f"{points:,} point{'' if points == 1 else 's'}" if points else "no point"
+        return f"{self.scenario.name}: {found} among {len(self._candidates):,} candidates, seed {self.scenario.seed}"
 
     @property
     def options(self) -> TuneOptions:

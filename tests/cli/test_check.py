@@ -222,3 +222,8 @@ def test_a_law_that_is_broken_by_all_requests_together_is_told_with_the_run_that
     again = shlex.split(line_after(lines, "to see it again"))
     assert again[:-2] == ["retrysim", "run", "half.yaml", *words[3:5], *words[1:3], "--check"]
     assert again[-2:] == ["--out", "results/half-check"]
+
+
+def test_a_check_by_another_engine_is_refused() -> None:
+    with pytest.raises(ValueError, match="by the event engine, which keeps them, not by 'vector'"):
+        sim.run({"retrier": "helpers"}, engine="vector", check=True)

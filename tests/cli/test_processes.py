@@ -20,7 +20,7 @@ import signal
 from pathlib import Path
 
 import sim
-import sim.cli.run
+import sim.pictures.run_pictures
 
 moment = os.environ["MOMENT"]
 
@@ -39,7 +39,7 @@ class Retrier(sim.LoopRetrier):
         return await call()
 
 
-draw, move = sim.cli.run.save_figures, Path.replace
+draw, move = sim.pictures.run_pictures.save_figures, Path.replace
 
 
 def save_figures(*args, **kwargs):
@@ -55,7 +55,7 @@ def replace(self, target):
     return move(self, target)
 
 
-sim.cli.run.save_figures, Path.replace = save_figures, replace
+sim.pictures.run_pictures.save_figures, Path.replace = save_figures, replace
 """
 
 # The same retrier, in a process that nobody interrupts.

@@ -122,7 +122,7 @@ def test_files_that_cannot_be_saved_cost_no_results_and_nothing_that_was_simulat
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patched:
-        patched.setattr("sim.cli.run.save_figures", full)
+        patched.setattr("sim.pictures.run_pictures.save_figures", full)
         result = run("run", "smallest.yaml", "--requests", "20")
     said = "Error: nothing is saved in 'results/smallest': No space left on device\n"
     assert (result.exit_code, result.stderr) == (1, said)

@@ -17,6 +17,7 @@ from sim.results.checkpoint import Checkpoint
 from sim.results.description import Description, describe
 from sim.results.errors import CorruptResults, NotStored, RunInProgress
 from sim.results.folder import RunFolder
+from sim.results.tables import PAGE_BYTES
 from sim.scenario.load import parse
 from sim.scenario.schema import Scenario
 
@@ -119,9 +120,16 @@ def test_a_second_run_in_one_process_is_refused_too(tmp_path: Path, scenario: Sc
         run(scenario, out=tmp_path)
 
 
+def larger(description: Description, chunk: Chunk, done: PackedPart) -> PackedPart:
+    """Return a part whose bytes take more than a page."""
+    data = done.payload + bytes(PAGE_BYTES)
+    return PackedPart(chunk_digest(description.identity, chunk.cell, chunk.number, data), data)
+
+
 def test_a_full_disk_is_told_and_keeps_what_was_acknowledged(
     tmp_path: Path, description: Description, performed: Performed
 ) -> None:
+    performed = [(chunk, larger(description, chunk, done)) for chunk, done in performed]
     with filled(tmp_path / "j", description, performed[:2]) as checkpoint:
         execute = checkpoint.tables.connection.execute
         ((pages,),) = execute("PRAGMA page_count")

@@ -5,6 +5,7 @@ import hashlib
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from io import StringIO
 from pathlib import Path
 from random import Random
@@ -214,3 +215,29 @@ def test_results_of_the_first_version_open_with_the_same_requests(tmp_path: Path
     assert hashlib.sha256(older.encode()).hexdigest() == REQUESTS_OF_FORMAT_1
     assert [cell.id for cell in opened.cells] == ["helpers", "component"]
     assert opened.digest == digest(opened.scenario)
+
+
+REQUESTS_OF_FORMAT_3 = {
+    "component": "322ebe29d8cc3477e929886c4cb37d7df9956628f058b7a72a9885ed40f69ee0",
+    "helpers": "cdaa2cbec89d45c6b0e4bb5780ecd86cc9a9581ae64c7d0359ed9d96d8f9bfea",
+}
+"""Of the types and bytes of all columns of requests and of calls, as the version had them that wrote the file."""
+
+
+def test_results_of_format_3_have_the_requests_and_calls_that_they_had(tmp_path: Path) -> None:
+    path = tmp_path / "results.sqlite"
+    path.write_bytes(gzip.decompress(Path(__file__).with_name("format-3.sqlite.gz").read_bytes()))
+    write_checksum(path, path.name)
+    found = {}
+    for cell in sim.open_results(tmp_path).cells:
+        made = hashlib.sha256()
+        for field in fields(Requests):
+            column = getattr(cell.requests, field.name)
+            made.update(column.dtype.str.encode())
+            made.update(column.tobytes())
+        assert cell.traffic is not None
+        for part in (cell.traffic.calls, cell.traffic.capacities):
+            for name in part.__slots__:
+                made.update(getattr(part, name).tobytes())
+        found[cell.id] = made.hexdigest()
+    assert found == REQUESTS_OF_FORMAT_3

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Numbers = tuple[float, ...]
 
+OVER_TIME_PICTURES: Final = ("over_time", "rejections", "utilization")
+"""The names of the files of the pictures, without their endings."""
 MOST_LINES: Final = 7
 """So many cells can be told apart; the first ones are drawn."""
 MOST_PANELS: Final = 6

@@ -25,6 +25,8 @@ SWEEP_METRICS = (
 )
 """The metrics that are drawn of every sweep, if they differ between cells; the last ones of shared worlds whose
 scenarios say what recovery is. Over two keys the last one is the map of metastability."""
+SWEEP_PICTURES = tuple(f"sweep-{path}" for path in SWEEP_METRICS)
+"""The names of the files of a sweep, without their endings."""
 OF_RECOVERY = frozenset(SWEEP_METRICS[-3:])
 MOST_KEYS = 2
 """A sweep of more keys gets no picture."""

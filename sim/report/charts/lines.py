@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from sim.measure.quantities import Unit
 from sim.report.charts.frame import Table, Words, close, figure, plot_of, rounded, rows_shown, stretched
 from sim.report.charts.looks import look
@@ -15,16 +13,16 @@ from sim.report.charts.markup import Html, add, html_of, percent
 from sim.text.numerals import value_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from xml.etree.ElementTree import Element
-
-    from numpy.typing import NDArray
 
     from sim.report.charts.axes import Axis
 
 HEIGHT: Final = 300
-FINE: Final = 500
-"""Points of a curve that fall on the same of so many columns and rows are thinned to the first and last of them."""
+FINE: Final = ((8, 500), (20, 250))
+"""Up to how many curves each has how many columns and rows; of points on the same of both only the first is kept."""
+COARSE: Final = 120
+"""The same, of more curves."""
 MOST_COLUMNS: Final = 9
 """The table of values below a chart has at most so many places along x."""
 
@@ -100,7 +98,7 @@ class LineChart(Words):
 
     def html(self) -> Html:
         """Return the chart."""
-        shown = [(one, thinned(self.x, self.y, one)) for one in self.series]
+        shown = [(one, thinned(self.x, self.y, one, fine=fine_of(len(self.series)))) for one in self.series]
         data = [
             self.x.packed(),
             self.y.packed(),
@@ -148,8 +146,7 @@ class LineChart(Words):
             add(plot, "text", guide.text, class_="guide", x=percent(place), dx=dx, y="12", text_anchor=anchor)
 
     def _add_curve(self, curves: Element, one: Series, kept: Sequence[int]) -> None:
-        classes = "faint" if one.is_faint else look(one.look)
-        classes = f"{classes} ghost" if one.is_ghost else classes
+        classes = "ghost" if one.is_ghost else "faint" if one.is_faint else look(one.look)
         group = add(curves, "g", class_=f"series {classes}", data_series=one.key)
         x, y = self.x, self.y
         if one.lows is not None and one.highs is not None:
@@ -157,9 +154,9 @@ class LineChart(Words):
             held = [(place, y.at(low), y.at(high)) for place, low, high in ends if _is_known(low, high)]
             if held and not one.has_points:
                 add(group, "path", class_="band", d=_area(held, is_step=one.is_step))
+        points = [(x.at(one.xs[at]), one.ys[at]) for at in kept]
         if one.has_line:
-            across, up = x.places([one.xs[at] for at in kept]), 1 - y.places([one.ys[at] for at in kept])
-            add(group, "path", class_="line", d=_path(across, up, is_step=one.is_step))
+            add(group, "path", class_="line", d=_path(((at, y, value) for at, value in points), is_step=one.is_step))
         if one.has_points:
             self._add_points(group, one, kept)
 
@@ -187,16 +184,26 @@ def _by_key(one: Series, kept: Sequence[int]) -> dict[str | None, list[int]]:
     return found
 
 
-def thinned(x: Axis, y: Axis, series: Series) -> list[int]:
-    """Return the positions of points that a picture can tell apart; the first and last of a column and row stay."""
-    if not series.xs:
-        return []
-    columns, rows = np.rint(FINE * x.places(series.xs)), np.rint(FINE * y.places(series.ys))
-    # NaN differs from everything, so the points around a gap stay.
-    changes = (columns[1:] != columns[:-1]) | (rows[1:] != rows[:-1])
-    kept = np.concatenate(([True], changes))
-    kept[-1] = True
-    return np.flatnonzero(kept).tolist()
+def fine_of(count: int) -> int:
+    """Return how many columns and rows the points of so many curves are told apart by."""
+    return next((fine for most, fine in FINE if count <= most), COARSE)
+
+
+def thinned(x: Axis, y: Axis, series: Series, *, fine: int) -> list[int]:
+    """Return the positions of points that lie in other columns or rows than those before them; the last one stays."""
+    kept: list[int] = []
+    before: tuple[int, int] | None = None
+    last = len(series.xs) - 1
+    for position, (value, height) in enumerate(zip(series.xs, series.ys, strict=True)):
+        if math.isnan(height):
+            before = None
+            kept.append(position)
+            continue
+        place = round(fine * x.at(value)), round(fine * y.at(height))
+        if place != before or position == last:
+            kept.append(position)
+        before = place
+    return kept
 
 
 def values_table(chart: LineChart) -> Table:
@@ -253,18 +260,19 @@ def _packed(one: Series, kept: Sequence[int]) -> dict[str, Any]:
     return found
 
 
-def _path(across: NDArray[np.float64], up: NDArray[np.float64], *, is_step: bool) -> str:
+def _path(points: Iterable[tuple[float, Axis, float]], *, is_step: bool) -> str:
     """Write a curve in the square of 1000 by 1000, broken where a value is NaN."""
     parts: list[str] = []
     pen_down = False
-    for column, row in zip((1000 * across).tolist(), (1000 * up).tolist(), strict=True):
-        if math.isnan(row):
+    for place, axis, value in points:
+        if math.isnan(value):
             pen_down = False
             continue
+        across, up = _at(place), _up(axis.at(value))
         if not pen_down:
-            parts.append(f"M{column:.5g} {row:.5g}")
+            parts.append(f"M{across} {up}")
         else:
-            parts.append(f"H{column:.5g}V{row:.5g}" if is_step else f"L{column:.5g} {row:.5g}")
+            parts.append(f"H{across}V{up}" if is_step else f"L{across} {up}")
         pen_down = True
     return "".join(parts)
 
