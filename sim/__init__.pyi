@@ -6,6 +6,7 @@ from . import convex as convex
 from . import explorer as explorer
 from . import history as history
 from . import options as options
+from . import report as report
 from . import retriers as retriers
 from . import scenario as scenario
 from .api.check import check as check

@@ -21,6 +21,7 @@ _NUMBER_AND_UNIT: Final = re.compile(r"([0-9]) (?=%|ns|us|ms|s|y)")
 OUTCOMES: Final = ("gave_up", "stuck", "open", "canceled", "runaway")
 ALWAYS: Final = ("time_to_effect.p50", "time_to_effect.p99", "time_to_known.p50", "time_to_known.p99")
 OF_LOAD: Final = ("goodput.rate", "queue.mean", "queue_wait.p99", "wasted.share", "recovered.rate")
+MONEY: Final = "cost.money"
 HEADERS: Final = {
     "success.rate": "success",
     "attempts.mean": "attempts, mean",
@@ -66,12 +67,14 @@ def main_table(result: Result) -> Values:
     cells = result.reported
     outcomes = [f"{name}.rate" for name in OUTCOMES if any(cell.metrics.outcomes[name] for cell in cells)]
     load = [path for path in OF_LOAD if all(path in cell.metrics.paths for cell in cells)]
-    paths = ["success.rate", *outcomes, *ALWAYS, "attempts.mean", "duplicates.rate", *load]
+    money = [MONEY] if any(MONEY in cell.metrics.paths for cell in cells) else []
+    paths = ["success.rate", *outcomes, *ALWAYS, "attempts.mean", "duplicates.rate", *money, *load]
     heads = tuple(
         HEADERS.get(path) or path.removesuffix(".rate").replace("_", " ").replace(".", ", ") for path in paths
     )
     rows = tuple(
-        Row(cell.name, tuple(_value(cell, path) for path in paths), key=str(at)) for at, cell in enumerate(cells)
+        Row(cell.name, tuple(_value_if_there(cell, path) for path in paths), key=str(at))
+        for at, cell in enumerate(cells)
     )
     return Values(heads, rows)
 

@@ -1,6 +1,7 @@
 """What results say of their run: enough to tell it again, without any other file and without code of others."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,11 +40,24 @@ def test_a_run_is_rebuilt_from_its_description(path: Path) -> None:
     again = plan_of(description)
     assert again.digest == digest(again.scenario) == digest(scenario)
     assert resolved(again.scenario) == resolved(scenario)
-    assert [(cell.id, cell.name, cell.params) for cell in again.cells] == [
-        (cell.id, cell.name, cell.params) for cell in planned.cells
+    assert [(cell.id, cell.name, cell.params, cell.variant, cell.levels) for cell in again.cells] == [
+        (cell.id, cell.name, cell.params, cell.variant, cell.levels) for cell in planned.cells
     ]
     assert [resolved(cell.scenario) for cell in again.cells] == [resolved(cell.scenario) for cell in planned.cells]
     assert describe(again) == description
+
+
+def test_results_of_earlier_sources_do_not_say_which_keys_were_swept() -> None:
+    described = describe(
+        plan(parse("{retrier: none, requests: {count: 3}, sweep: {action.outcomes.fail: [0.1, 0.2]}}"))
+    )
+    meta = tuple((name, value) for name, value in described.meta if name != "places")
+    assert len(meta) == len(described.meta) - 1
+    again = plan_of(replace(described, meta=meta))
+    assert [(cell.params, cell.variant, cell.levels) for cell in again.cells] == [
+        ({"action.outcomes.fail": 0.1}, "", {}),
+        ({"action.outcomes.fail": 0.2}, "", {}),
+    ]
 
 
 def test_data_of_files_come_along(tmp_path: Path) -> None:

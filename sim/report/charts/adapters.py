@@ -133,7 +133,7 @@ def attempts_chart(cells: Sequence[tuple[str, Mapping[int, int]]]) -> LineChart:
     x = (
         log_axis(0.9, most * 1.1, Unit.count.value, "attempts")
         if most > MOST_ATTEMPTS and least > 0
-        else Axis("attempts", Unit.count.value, least - 0.2, most + 0.2, linear_ticks(least, most, Unit.count.value))
+        else Axis("attempts", Unit.count.value, least - 0.2, most + 0.2, _whole_ticks(least, most))
     )
     return LineChart(
         title="Attempts per request",
@@ -143,6 +143,10 @@ def attempts_chart(cells: Sequence[tuple[str, Mapping[int, int]]]) -> LineChart:
         series=tuple(series),
         table=Table(("cell", *(f"{least} or more" for least in FEW), "most"), tuple(rows)),
     )
+
+
+def _whole_ticks(low: float, high: float) -> tuple[tuple[float, str], ...]:
+    return tuple(tick for tick in linear_ticks(low, high, Unit.count.value) if tick[0] == round(tick[0]))
 
 
 def stacks_chart(data: StackedData) -> StackedBars:

@@ -226,3 +226,16 @@ def test_a_percentage_is_short(place: float, text: str) -> None:
 
 def test_the_axis_of_a_curve_says_where_zero_and_never_stand() -> None:
     assert log_axis(1e6, 1e9, "duration", "x", zero=2e6).packed() == ["x", "duration", 1e6, 1e9, 1, 2e6, None]
+
+
+def test_a_chart_with_nothing_to_show_says_why_instead_of_drawing_axes() -> None:
+    made = LineChart(
+        title="t",
+        note="No request counts.",
+        x=axis_of([], "duration", "x"),
+        y=axis_of([], "share", "y"),
+        series=(Series(key="0", name="a", xs=(), ys=()),),
+    )
+    html = made.html()
+    assert "No request counts." in html
+    assert list(Tags(html).of("div", "plot")) == []
