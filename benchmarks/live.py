@@ -67,7 +67,7 @@ def browser_ms(path: str, requests: int, changes: int) -> list[float]:
     from playwright.sync_api import sync_playwright
 
     command = [sys.executable, "-m", "sim", "live", path, "--requests", str(requests), "--no-open"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603  # this very package
         assert server.stdout is not None  # noqa: S101  # it is a pipe
         server.stdout.readline()
         address = server.stdout.readline().strip()
@@ -90,7 +90,9 @@ def browser_ms(path: str, requests: int, changes: int) -> list[float]:
 def row(name: str, values: Sequence[float]) -> str:
     """Write a row of the table."""
     ordered = sorted(values)
-    return f"{name:44} {statistics.median(ordered):8.0f} {ordered[int(0.95 * (len(ordered) - 1))]:8.0f} {len(ordered):8d}"
+    return (
+        f"{name:44} {statistics.median(ordered):8.0f} {ordered[int(0.95 * (len(ordered) - 1))]:8.0f} {len(ordered):8d}"
+    )
 
 
 def main() -> None:

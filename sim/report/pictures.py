@@ -16,6 +16,7 @@ from sim.report.charts.adapters import (
     rejections_charts,
     stacks_chart,
     sweep_chart,
+    with_ghosts,
 )
 
 if TYPE_CHECKING:
@@ -46,24 +47,34 @@ class Group:
 
 def groups(result: Result) -> list[Group]:
     """Return the pictures of a run that have something to show."""
-    made = [_sweeps(result), _requests(result), _over_time(result)]
+    made = [of_sweeps(result), of_requests(result), of_time(result)]
     return [one for one in made if one.charts]
 
 
-def _requests(result: Result) -> Group:
+def of_requests(result: Result, before: Result | None = None) -> Group:
+    """Return the pictures of what becomes of requests; the curves of `before` stand pale behind those of the result."""
     cells = result.reported[:MOST_CURVES]
+    earlier = [] if before is None else before.reported[:MOST_CURVES]
     data: RunPictures = run_data(cells, "")
-    curves = [ccdf_chart(one) for one in (data.time_to_effect, data.time_to_known)]
+    ago = run_data(earlier, "") if earlier else None
+    curves = [
+        ccdf_chart(data.time_to_effect, ghosts=None if ago is None else ago.time_to_effect),
+        ccdf_chart(data.time_to_known, ghosts=None if ago is None else ago.time_to_known),
+    ]
     if not data.detection_lag.is_empty:
-        curves.append(ccdf_chart(data.detection_lag))
-    attempts = attempts_chart([(cell.name, cell.metrics.attempts) for cell in cells])
+        curves.append(ccdf_chart(data.detection_lag, ghosts=None if ago is None else ago.detection_lag))
+    attempts = attempts_chart(
+        [(cell.name, cell.metrics.attempts) for cell in cells],
+        ghosts=[(cell.name, cell.metrics.attempts) for cell in earlier],
+    )
     bars = [stacks_chart(data.outcomes), stacks_chart(data.duplicates)]
     note = f"The first {MOST_CURVES} of {len(result.cells)} cells." if len(result.cells) > MOST_CURVES else ""
     charts = (*(one.html() for one in (*curves, attempts)), *(one.html() for one in bars))
     return Group("requests", "What becomes of requests", charts, note=note)
 
 
-def _sweeps(result: Result) -> Group:
+def of_sweeps(result: Result) -> Group:
+    """Return the pictures over the swept keys; without any if nothing is swept, or nothing differs."""
     cells = result.swept
     found = sweep_data(cells, "")
     charts: list[Html] = []
@@ -107,7 +118,8 @@ def _keys_of_points(positions: Sequence[int], cells: Sequence[SweptCell], data: 
     return [[names[line.name, point.place] for point in line.points] for line in data.lines]
 
 
-def _over_time(result: Result) -> Group:
+def of_time(result: Result, before: Result | None = None) -> Group:
+    """Return the pictures over time; the lines of `before` stand pale behind those of the result."""
     cells = result.over_time
     if not cells:
         return Group("over-time", "Over time", ())
@@ -115,6 +127,9 @@ def _over_time(result: Result) -> Group:
     keys = [str(at) for at, found in enumerate(result.cells) if found.timeline is not None]
     charts: list[LineChart] = over_time_charts(load_data(cells), names, keys)
     utilization = utilization_data(cells)
+    if before is not None and before.over_time:
+        earlier = over_time_charts(load_data(before.over_time), names, keys)
+        charts = [with_ghosts(one, old) for one, old in zip(charts, earlier, strict=False)]
     charts += [] if utilization is None else over_time_charts(utilization, names, keys)
     rejections = rejections_data(cells)
     charts += [] if rejections is None else rejections_charts(rejections, keys)

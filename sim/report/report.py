@@ -11,7 +11,7 @@ from sim.report.charts.looks import swatch
 from sim.report.page import Section, Switch, page
 from sim.report.pictures import groups
 from sim.report.stories import stories
-from sim.report.tables import all_metrics, main_table, reasons, verdicts
+from sim.report.tables import all_metrics, main_table, reasons, told_before, verdicts
 from sim.report.templates import render, safe
 from sim.report.writing import write_page
 from sim.results.reading import open_results
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from sim.experiment.findings import CellFindings, Finding
     from sim.report.charts.markup import Html
+    from sim.report.pictures import Group
     from sim.report.stories import Story
 
 FILE: Final = "report.html"
@@ -82,22 +83,9 @@ def report_html(result: Result, again: Again | None = None) -> str:
     """Return the page of a result. Raises NoJinja of `sim.report.templates`."""
     again = again_of(result) if again is None else again
     several = len(result.cells) > 1
-    sections = [Section("answer", "Answer", _answer(result))]
-    sections.append(Section("table", "Values with their intervals", _table(result), is_wide=True))
-    sections += [
-        Section(
-            one.id,
-            one.title,
-            render(
-                "pictures.html",
-                group=one,
-                charts=[safe(chart) for chart in one.charts],
-                swatches=[safe(swatch(at)) for at in range(len(one.lines))],
-            ),
-            is_wide=True,
-        )
-        for one in groups(result)
-    ]
+    sections = [Section("answer", "Answer", answer(result))]
+    sections.append(Section("table", "Values with their intervals", table(result), is_wide=True))
+    sections += [Section(one.id, one.title, pictures(one), is_wide=True) for one in groups(result)]
     told = stories(result)
     if told:
         lines = [again.replay(one.request, _cell_id(result, one) if several else None) for one in told]
@@ -119,7 +107,18 @@ def _lead(result: Result) -> Html:
     return render("lead.html", why=result.scenario.why, facts=facts, digest=result.digest[:DIGITS])
 
 
-def _answer(result: Result) -> Html:
+def pictures(group: Group) -> Html:
+    """Return the body of a section of pictures."""
+    return render(
+        "pictures.html",
+        group=group,
+        charts=[safe(chart) for chart in group.charts],
+        swatches=[safe(swatch(at)) for at in range(len(group.lines))],
+    )
+
+
+def answer(result: Result) -> Html:
+    """Return the body of the section that answers in sentences."""
     return render(
         "answer.html",
         sentences=result.sentences(),
@@ -129,7 +128,11 @@ def _answer(result: Result) -> Html:
     )
 
 
-def _table(result: Result) -> Html:
+def table(result: Result, before: Result | None = None, *, complete: bool = True) -> Html:
+    """Return the body of the section with the values of all cells; with `before`, also what they were.
+
+    `complete` adds every metric, folded together.
+    """
     cells = result.reported
     notes = ["Below each value: its 95 % interval."]
     if lack_replications(cells):
@@ -139,7 +142,8 @@ def _table(result: Result) -> Html:
     ]
     if within := max((cell.metrics.within for cell in cells), default=0.0):
         notes.append(f"Percentiles are exact to within {100 * within:g} %.")
-    return render("values.html", main=main_table(result), complete=all_metrics(result), notes=notes)
+    main = main_table(result) if before is None else told_before(main_table(result), main_table(before))
+    return render("values.html", main=main, complete=all_metrics(result) if complete else None, notes=notes)
 
 
 def _stories(told: list[Story], lines: list[str], *, several: bool) -> Html:

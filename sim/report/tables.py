@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from sim.pictures.data.scales import metric_title
@@ -77,6 +77,23 @@ def main_table(result: Result) -> Values:
         for at, cell in enumerate(cells)
     )
     return Values(heads, rows)
+
+
+def told_before(values: Values, before: Values) -> Values:
+    """Return a table that tells below each value what it was in another one, if that differs."""
+    earlier = {
+        (row.key, head): value.text for row in before.rows for head, value in zip(before.heads, row.values, strict=True)
+    }
+
+    def told(row: Row, head: str, value: Value) -> Value:
+        was = earlier.get((row.key, head), value.text)
+        return value if was == value.text else replace(value, interval=f"{value.interval}; was {was}".lstrip("; "))
+
+    rows = (
+        replace(row, values=tuple(told(row, *pair) for pair in zip(values.heads, row.values, strict=True)))
+        for row in values.rows
+    )
+    return replace(values, rows=tuple(rows))
 
 
 def all_metrics(result: Result) -> Values:

@@ -70,7 +70,7 @@
 
   // On a small screen the sliders cover its lower half: the curves come into what is left.
   function reveal() {
-    const plot = document.querySelector("#curves h3") ?? document.querySelector("#curves");
+    const plot = document.querySelector("[data-section] h3") ?? document.querySelector("[data-section]");
     const box = plot.getBoundingClientRect();
     const isSeen = box.top >= 0 && box.top < 0.2 * innerHeight;
     if (isSmall.matches && !isSeen) plot.scrollIntoView({ block: "start", behavior: "instant" });
@@ -172,7 +172,7 @@
       clearMistakes();
       document.body.classList.remove("waiting");
       replaceSection(line.id, line.html);
-      if (line.id === "curves" && !mine.hasCurves) {
+      if (!mine.hasCurves) {
         mine.hasCurves = true;
         shown = mine.values;
         painted(mine);
@@ -274,6 +274,14 @@
   nameOfFile.addEventListener("keydown", (event) => {
     if (event.key === "Enter") save(false);
   });
+
+  // The sliders stand below the legend, however many lines that has.
+  const legend = document.querySelector(".legend");
+  if (legend !== null) {
+    const measure = () => document.documentElement.style.setProperty("--legend", `${legend.offsetHeight}px`);
+    new ResizeObserver(measure).observe(legend);
+    measure();
+  }
 
   // On a small screen the sliders stand below the curves, folded together at first.
   if (isSmall.matches) document.querySelector(".ends").open = false;

@@ -248,11 +248,26 @@ const retrysim = (() => {
 
   function bind(root) {
     for (const plot of root.querySelectorAll(".plot")) follow(plot);
+    followSwitches(root);
     apply(root);
+  }
+
+  function followSwitches(root) {
+    for (const button of root.querySelectorAll("[data-switch]")) {
+      button.addEventListener("click", () => {
+        set(button.dataset.switch, hidden.has(button.dataset.switch));
+        apply(document);
+      });
+      button.addEventListener("pointerenter", () => lift(button.dataset.switch));
+      button.addEventListener("pointerleave", () => lift(null));
+    }
   }
 
   function apply(root) {
     for (const one of root.querySelectorAll("[data-series]")) one.classList.toggle("off", hidden.has(one.dataset.series));
+    for (const one of root.querySelectorAll("[data-switch]")) {
+      one.setAttribute("aria-pressed", String(!hidden.has(one.dataset.switch)));
+    }
   }
 
   function set(key, isShown) {
@@ -263,14 +278,6 @@ const retrysim = (() => {
     }
   }
 
-  for (const button of document.querySelectorAll("[data-switch]")) {
-    button.addEventListener("click", () => {
-      set(button.dataset.switch, hidden.has(button.dataset.switch));
-      apply(document);
-    });
-    button.addEventListener("pointerenter", () => lift(button.dataset.switch));
-    button.addEventListener("pointerleave", () => lift(null));
-  }
   for (const button of document.querySelectorAll("[data-all]")) {
     button.addEventListener("click", () => {
       const isShown = button.dataset.all === "show";

@@ -8,6 +8,7 @@ cells.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from sim.measure.quantities import Unit
@@ -107,11 +108,26 @@ def _ccdf_table(data: Ccdf) -> Table:
     return Table(("cell", *(name for name, _ in data.quantiles), "never"), tuple(rows))
 
 
-def attempts_chart(cells: Sequence[tuple[str, Mapping[int, int]]]) -> LineChart:
+def with_ghosts(chart: LineChart, before: LineChart) -> LineChart:
+    """Return a chart with the lines of an earlier one pale behind; of the axes, those that reach further."""
+    ghosts = (replace(one, is_ghost=True, has_points=False, lows=None, highs=None) for one in before.series)
+    return replace(
+        chart,
+        x=max(chart.x, before.x, key=lambda axis: axis.high),
+        y=max(chart.y, before.y, key=lambda axis: axis.high / (axis.low if axis.log else 1)),
+        series=(*ghosts, *chart.series),
+    )
+
+
+def attempts_chart(
+    cells: Sequence[tuple[str, Mapping[int, int]]], *, ghosts: Sequence[tuple[str, Mapping[int, int]]] = ()
+) -> LineChart:
     """Return the share of requests with at least n attempts; its logarithmic axis lets tails be read.
 
-    `cells` has of each cell its name and how many requests had how many attempts.
+    `cells` has of each cell its name and how many requests had how many attempts; `ghosts` those of before.
     """
+    if ghosts:
+        return with_ghosts(attempts_chart(cells), attempts_chart(ghosts))
     series, rows = [], []
     for position, (name, counts) in enumerate(cells):
         total, numbers = sum(counts.values()), sorted(counts)

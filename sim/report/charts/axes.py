@@ -62,7 +62,7 @@ class Axis:
         given = np.where(np.isinf(given), self.high if self.never is None else self.never, given)
         if self.log:
             given = np.where(given <= 0, self.low if self.zero is None else self.zero, given)
-            found = np.log(given / self.low) / math.log(self.high / self.low)
+            found = (np.log(given) - math.log(self.low)) / (math.log(self.high) - math.log(self.low))
         else:
             found = (given - self.low) / (self.high - self.low)
         return np.clip(found, 0.0, 1.0)

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from sim.measure.quantities import Unit
 from sim.report.charts.frame import Table, Words, close, figure, plot_of, rounded, rows_shown, stretched
 from sim.report.charts.looks import look
@@ -13,8 +15,10 @@ from sim.report.charts.markup import Html, add, html_of, percent
 from sim.text.numerals import value_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from xml.etree.ElementTree import Element
+
+    from numpy.typing import NDArray
 
     from sim.report.charts.axes import Axis
 
@@ -105,8 +109,6 @@ class LineChart(Words):
             [_packed(one, kept) for one, kept in shown if not one.is_ghost],
             *([[list(pair) for pair in self.x_texts]] if self.x_texts else []),
         ]
-        if self.note and not any(len(one.xs) > 1 for one in self.series):
-            return html_of(close(figure(self, "lines"), self, self.table))
         root = figure(self, "lines", data)
         self._add_labels(root)
         plot = plot_of(root, self.title, self.x, self.y, self.height)
@@ -148,7 +150,8 @@ class LineChart(Words):
             add(plot, "text", guide.text, class_="guide", x=percent(place), dx=dx, y="12", text_anchor=anchor)
 
     def _add_curve(self, curves: Element, one: Series, kept: Sequence[int]) -> None:
-        classes = "ghost" if one.is_ghost else f"faint {look(one.look)}" if one.is_faint else look(one.look)
+        classes = "faint" if one.is_faint else look(one.look)
+        classes = f"{classes} ghost" if one.is_ghost else classes
         group = add(curves, "g", class_=f"series {classes}", data_series=one.key)
         x, y = self.x, self.y
         if one.lows is not None and one.highs is not None:
@@ -156,9 +159,9 @@ class LineChart(Words):
             held = [(place, y.at(low), y.at(high)) for place, low, high in ends if _is_known(low, high)]
             if held and not one.has_points:
                 add(group, "path", class_="band", d=_area(held, is_step=one.is_step))
-        points = [(x.at(one.xs[at]), one.ys[at]) for at in kept]
         if one.has_line:
-            add(group, "path", class_="line", d=_path(((at, y, value) for at, value in points), is_step=one.is_step))
+            across, up = x.places([one.xs[at] for at in kept]), 1 - y.places([one.ys[at] for at in kept])
+            add(group, "path", class_="line", d=_path(across, up, is_step=one.is_step))
         if one.has_points:
             self._add_points(group, one, kept)
 
@@ -193,19 +196,14 @@ def fine_of(count: int) -> int:
 
 def thinned(x: Axis, y: Axis, series: Series, *, fine: int) -> list[int]:
     """Return the positions of points that lie in other columns or rows than those before them; the last one stays."""
-    kept: list[int] = []
-    before: tuple[int, int] | None = None
-    last = len(series.xs) - 1
-    for position, (value, height) in enumerate(zip(series.xs, series.ys, strict=True)):
-        if math.isnan(height):
-            before = None
-            kept.append(position)
-            continue
-        place = round(fine * x.at(value)), round(fine * y.at(height))
-        if place != before or position == last:
-            kept.append(position)
-        before = place
-    return kept
+    if not series.xs:
+        return []
+    columns, rows = np.rint(fine * x.places(series.xs)), np.rint(fine * y.places(series.ys))
+    # NaN differs from everything, so the points around a gap stay.
+    changes = (columns[1:] != columns[:-1]) | (rows[1:] != rows[:-1])
+    kept = np.concatenate(([True], changes))
+    kept[-1] = True
+    return np.flatnonzero(kept).tolist()
 
 
 def values_table(chart: LineChart) -> Table:
@@ -251,7 +249,7 @@ def _value_at(chart: LineChart, one: Series, place: float) -> str:
 
 def _packed(one: Series, kept: Sequence[int]) -> dict[str, Any]:
     """Return what the script shows: key, name, places and values, and the ends of intervals if there are any."""
-    found: dict[str, Any] = {"k": one.key, "n": one.name, "c": look(one.look)}
+    found: dict[str, Any] = {"k": one.key, "n": one.name, "c": "faint" if one.is_faint else look(one.look)}
     for name, values in (("x", one.xs), ("y", one.ys), ("l", one.lows), ("h", one.highs)):
         if values is not None:
             found[name] = ["" if math.isnan(values[at]) else rounded(values[at]) for at in kept]
@@ -262,19 +260,18 @@ def _packed(one: Series, kept: Sequence[int]) -> dict[str, Any]:
     return found
 
 
-def _path(points: Iterable[tuple[float, Axis, float]], *, is_step: bool) -> str:
+def _path(across: NDArray[np.float64], up: NDArray[np.float64], *, is_step: bool) -> str:
     """Write a curve in the square of 1000 by 1000, broken where a value is NaN."""
     parts: list[str] = []
     pen_down = False
-    for place, axis, value in points:
-        if math.isnan(value):
+    for column, row in zip((1000 * across).tolist(), (1000 * up).tolist(), strict=True):
+        if math.isnan(row):
             pen_down = False
             continue
-        across, up = _at(place), _up(axis.at(value))
         if not pen_down:
-            parts.append(f"M{across} {up}")
+            parts.append(f"M{column:.5g} {row:.5g}")
         else:
-            parts.append(f"H{across}V{up}" if is_step else f"L{across} {up}")
+            parts.append(f"H{column:.5g}V{row:.5g}" if is_step else f"L{column:.5g} {row:.5g}")
         pen_down = True
     return "".join(parts)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NewType
+import re
+from typing import Final, NewType
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 Html = NewType("Html", str)
 """HTML in which every text that came from outside is escaped."""
+_FORBIDDEN: Final = re.compile(r"[\x00-\x08\x0b-\x1f]")
 
 
 def element(tag: str, text: str = "", **attributes: object) -> Element:
@@ -30,7 +32,7 @@ def html_of(root: Element) -> Html:
 
 def clean(text: str) -> str:
     """Leave out characters that no HTML document may hold: they would end up as something else."""
-    return "".join(one for one in text if one >= " " or one in "\t\n")
+    return _FORBIDDEN.sub("", text)
 
 
 def percent(fraction: float) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HOST: Final = "127.0.0.1"
-TOKEN_HEADER: Final = "x-retrysim-token"
+TOKEN_HEADER: Final = "x-retrysim-token"  # noqa: S105  # the name of a header, not a token
 MOST_BODY: Final = 64 * 1024
 """Bytes of the body of a request."""
 HEADERS: Final = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from sim.report.charts.markup import Html, add, element, html_of
@@ -58,7 +59,15 @@ def _add_knob(group: Element, knob: Knob, key: str) -> None:
         maxlength="64",
         aria_describedby=f"{key}-wrong",
     )
-    add(holder, "button", "Undo", type="button", class_="undo", aria_label=f"{name}: back to {knob.value}", hidden="hidden")
+    add(
+        holder,
+        "button",
+        "Undo",
+        type="button",
+        class_="undo",
+        aria_label=f"{name}: back to {knob.value}",
+        hidden="hidden",
+    )
     add(
         holder,
         "input",
@@ -111,7 +120,7 @@ def _add_ends(root: Element, opened: Opened) -> None:
     add(line, "button", "Copy", type="button", class_="copy")
     form = add(ends, "div", class_="save")
     add(form, "label", f"Save as a new scenario in {opened.path.parent.resolve().name or '/'}/", for_="save-name")
-    stem = opened.path.stem.lower()
+    stem = re.sub("[^a-z0-9._-]+", "-", opened.path.stem.lower()).lstrip("._-") or "scenario"
     add(
         form,
         "input",

@@ -1,8 +1,7 @@
-"""Saves the scenario of a live page with the numbers chosen: into its own folder, under a new name, never by surprise."""
+"""Saves the scenario of a live page with the numbers chosen: in its own folder, under a new name, never by surprise."""
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import textwrap
@@ -44,8 +43,8 @@ class Saved:
 def save(opened: Opened, name: str, values: Values, *, replace: bool = False) -> Saved:
     """Write a scenario with other numbers into its folder.
 
-    The file is called `name`, with `.yaml` if it does not end with that. Raises Refused for a name that is no plain name
-    or is that of the scenario itself, AlreadyThere unless a file that is there may be replaced, WrongNumbers, and
+    The file is called `name`, with `.yaml` if it does not end with that. Raises Refused for a name that is no plain
+    name or is that of the scenario itself, AlreadyThere unless a file that is there may be replaced, WrongNumbers, and
     OSError.
     """
     stem = name.strip().removesuffix(ENDING).removesuffix(".yml")
@@ -54,7 +53,7 @@ def save(opened: Opened, name: str, values: Values, *, replace: bool = False) ->
             "a name has up to 60 lowercase letters, digits, '.', '_' and '-', and begins with a letter or a digit"
         )
     target = opened.path.parent / f"{stem}{ENDING}"
-    if target.exists() and os.path.samefile(target, opened.path):
+    if target.exists() and target.samefile(opened.path):
         raise Refused("this is the scenario itself, which stays as it is; choose another name")
     text, words = _text(opened, stem, values)
     if replace:

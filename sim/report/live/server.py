@@ -1,14 +1,13 @@
-"""The live server: an ASGI application of three addresses, behind the guard, on a socket of this machine alone.
+"""The live server: an ASGI application of three addresses, which stands behind the guard.
 
-`/` is the page. `/play` takes numbers and answers with what comes of them, a JSON object a line: mistakes, progress, and
-the sections of the page for each stage. `/save` writes the scenario. If the page asks for something newer, or is
+`/` is the page. `/play` takes numbers and answers with what comes of them, a JSON object a line: mistakes, progress,
+and the sections of the page for each stage. `/save` writes the scenario. If the page asks for something newer, or is
 closed, what it asked for before is called off.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import html
 import json
 import re
@@ -18,15 +17,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sim.report.charts.looks import swatch
+from sim.report.charts.markup import Html, element, html_of
 from sim.report.live import sections
 from sim.report.live.opened import Refused, WrongNumbers
 from sim.report.live.panel import panel
 from sim.report.live.saved import AlreadyThere, save
 from sim.report.live.stages import Stages
 from sim.report.live.worker import Job, Worker
-from sim.report.charts.markup import Html, element, html_of
 from sim.report.page import Section, Switch, page
-from sim.report.templates import asset
+from sim.report.templates import asset, environment
+from sim.scenario.cells import cells
 from sim.scenario.mistakes.problems import ScenarioError
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
     from sim.report.live.guard import App, Receive, Scope, Send
     from sim.report.live.opened import Opened
-    from sim.report.live.stages import Stage
     from sim.report.live.worker import Check, Tell
     from sim.results.result import Result
 
@@ -81,19 +81,48 @@ class Live:
         self.opened = opened
         self.said = said
         self._stages = Stages(most_requests)
-        self.worker = Worker()
-        self.warm: Stage | None = None
+        self._worker = Worker()
+        self._warming: Job | None = None
+        self._waited_for: list[Job] = []
+        self.warm: list[tuple[str, Html]] | None = None
+        """The sections as written; None until they are simulated."""
 
-    def warm_up(self) -> Stage:
-        """Simulate and draw the first stage as written, so that the first change finds everything imported."""
-        stage = next(iter(self._stages.of(self.opened.scenario)))
-        for _ in self._parts(stage, stage.result):
-            pass
-        # All that is imported by now stays: the garbage collector need not look at it again, which takes 50 ms each time.
-        gc.collect()
-        gc.freeze()
-        self.warm = stage
-        return stage
+    def start(self) -> None:
+        """Begin to simulate and draw the first stage as written, so that the first change finds everything imported.
+
+        Raises ScenarioError for a run that never ends, and NoJinja.
+        """
+        environment()
+        self._stages.prepare(self.opened.scenario)
+        self._warming = Job(lambda _, check: self.warm_up(check), lambda _: None, lambda: None)
+        self._worker.add(self._warming)
+
+    def warm_up(self, check: Check = lambda: None) -> None:
+        """Simulate and draw the first stage as written."""
+        with suppress(Exception):  # if it fails, the page asks for the same and tells
+            stage = next(iter(self._stages.of(self.opened.scenario, lambda _: check())))
+            self.warm = list(sections.bodies(stage, None))
+
+    def add(self, job: Job) -> None:
+        """Have a page's job done; it is more urgent than to warm up."""
+        if self._warming is not None:
+            self._warming.call_off()
+        self._waited_for.append(job)
+        self._worker.add(job)
+
+    def leave(self, job: Job) -> None:
+        """Forget a job for which nothing waits any more."""
+        job.call_off()
+        if job in self._waited_for:
+            self._waited_for.remove(job)
+
+    def end(self) -> None:
+        """Call all jobs off and end their answers, so that the server can end at once; a signal handler may do this."""
+        if self._warming is not None:
+            self._warming.call_off()
+        for job in self._waited_for:
+            job.call_off()
+            job.end()
 
     def play(self, asked: Play, tell: Tell, check: Check) -> None:
         """Tell all that comes of the numbers: mistakes, or the sections of each stage."""
@@ -110,8 +139,8 @@ class Live:
                     tell({"kind": "progress", "percent": told})
 
             for stage in self._stages.of(scenario, watch):
-                for part in self._parts(stage, before):
-                    tell(part)
+                for key, body in sections.bodies(stage, before):
+                    tell({"kind": "section", "id": key, "html": body})
                     check()
                 tell(
                     {
@@ -137,30 +166,22 @@ class Live:
             return next(iter(self._stages.of(self.opened.scenario_with(values), lambda _: check()))).result
         return None
 
-    @staticmethod
-    def _parts(stage: Stage, before: Result | None) -> Any:
-        """Yield the sections of a stage, the curves first."""
-        yield {"kind": "section", "id": "curves", "html": sections.curves(stage.result, before)}
-        yield {"kind": "section", "id": "answer", "html": sections.answer(stage, before)}
-        yield {"kind": "section", "id": "more", "html": sections.more(stage.result, before)}
-
     def page(self) -> str:
-        """Return the page, with what the first stage has come to."""
+        """Return the page, with what the first stage has come to if it is simulated by now."""
         scenario = self.opened.scenario
-        warm = self.warm_up() if self.warm is None else self.warm
-        bodies = {part["id"]: part["html"] for part in self._parts(warm, None)}
-        status = '<p class="status" role="status"></p>'
         marker = html_of(element("div", class_="live"))
         parts = [Section("question", "Question", html_of(element("p", scenario.why)))] if scenario.why else []
-        for key, title in sections.SECTIONS.items():
-            body = Html(f'{status if key == "curves" else ""}<div data-section="{key}">{bodies[key]}</div>')
-            parts.append(Section(key, title, body, is_wide=True))
+        status = '<p class="status" role="status"></p>'
+        for key, body in self.warm or [(key, Html("")) for key in sections.ids_of(scenario)]:
+            holder = Html(f'{status}<div data-section="{key}">{body}</div>')
+            parts.append(Section(key, sections.TITLES[key], holder, is_wide=True))
+            status = ""
         return page(
             f"{scenario.name}: live",
             parts,
             kind="live",
             lead=Html(marker + panel(self.opened)),
-            switches=[Switch(*one) for one in sections.legend_of(warm.result)],
+            switches=[Switch(str(at), cell.name, swatch(at)) for at, cell in enumerate(cells(scenario))],
             scripts=[asset("live.js")],
             styles=[asset("live.css")],
             talks_to_its_server=True,
@@ -171,11 +192,12 @@ def application(live: Live) -> App:
     """Return the application, without its guard. Raises NoServer."""
     try:
         from starlette.applications import Starlette
-        from starlette.requests import Request
+        from starlette.requests import Request  # noqa: TC002  # Starlette is optional
         from starlette.responses import HTMLResponse, JSONResponse, Response
         from starlette.routing import Route
     except ImportError:
         raise NoServer from None
+
     async def show(_request: Request) -> Response:
         text = live.page()
         found = _POLICY.search(text)
@@ -201,7 +223,7 @@ def application(live: Live) -> App:
         Route("/play", play, methods=["POST"]),
         Route("/save", keep, methods=["POST"]),
     ]
-    made: App = Starlette(routes=routes, exception_handlers={Exception: broken})  # type: ignore[assignment]
+    made: App = Starlette(routes=routes, exception_handlers={Exception: broken})
     return made
 
 
@@ -251,7 +273,7 @@ class _Stream:
         def work(tell: Tell, check: Check) -> None:
             try:
                 self._live.play(self._asked, tell, check)
-            except Exception as error:  # whatever the user's own code raises
+            except Exception as error:  # noqa: BLE001  # whatever the user's own code raises
                 _reraise_outdated(error)
                 tell({"kind": "error", "reason": _last_line(error)})
 
@@ -265,10 +287,10 @@ class _Stream:
                     "headers": [(b"content-type", b"application/x-ndjson; charset=utf-8")],
                 }
             )
-            self._live.worker.add(job)
+            self._live.add(job)
             await self._send_lines(lines, leaving, send)
         finally:
-            job.call_off()
+            self._live.leave(job)
             leaving.cancel()
 
     @staticmethod

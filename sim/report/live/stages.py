@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sim.experiment.cell_result import evaluate
 from sim.experiment.chunks import Chunk, simulate_chunk
@@ -35,15 +35,17 @@ if TYPE_CHECKING:
 MOST_REQUESTS: Final = 20_000
 """Requests of a cell of an isolated world that a page shows at most, unless the command line asks for more."""
 MOST_SHARED: Final = 500_000
-"""Requests of all cells and replications of a shared world that a page simulates at most, but one replication always."""
+"""Requests of all cells and replications of a shared world that a page simulates; one replication it always does."""
 FIRST_STAGE: Final = {VECTOR: 240_000, EVENT: 1_500, TABLES: 10_000}
 """Requests of all cells together that an engine simulates in a moment: 0.1 to 0.2 s."""
 FEWEST: Final = 20
 """Requests of a cell in the first stage at least."""
 GROWTH: Final = 5
 """A stage is so many times as large as the one before."""
-MOST_REMEMBERED: Final = 2_000_000
-"""Requests of cells that are remembered, in all: of a few hundred bytes each."""
+MOST_IN_ALL: Final = 1_000_000
+"""Requests of all cells of an isolated world that a page simulates at most, unless the command line asks for more."""
+MOST_REMEMBERED: Final = 1_000_000
+"""Requests of cells that are remembered, besides those that are shown: of one or two hundred bytes each."""
 
 
 MOST_PLANS: Final = 64
@@ -199,7 +201,13 @@ class Stages:
             in_file = scenario.replications
             return min(in_file, max(1, MOST_SHARED // (scenario.requests.count * cells_count))), in_file
         in_file = scenario.requests.count
-        return (in_file if self._most is None else min(in_file, self._most)), in_file
+        if self._most is None:
+            return in_file, in_file
+        return min(in_file, self._most, max(FEWEST, MOST_IN_ALL // cells_count)), in_file
+
+    def prepare(self, scenario: Scenario) -> None:
+        """Plan a scenario. Raises ScenarioError for a run that never ends."""
+        self._planned(scenario, [self._known_of(digest(cell.scenario), cell) for cell in cells(scenario)])
 
     @staticmethod
     def _first(scenario: Scenario, cells_count: int, engine: Engine) -> int:
@@ -225,6 +233,7 @@ class Stages:
 
 def _result(planned: Plan, scenario: Scenario, results: list[CellResult], count: int) -> Result:
     """Return the result of the first requests, which says of itself how many they are."""
+    size: dict[str, Any]
     if scenario.world == "shared":
         size = {"replications": count, "precision": None}
     else:

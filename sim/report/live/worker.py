@@ -25,7 +25,8 @@ class Job:
     def __init__(self, work: Callable[[Tell, Check], None], tell: Tell, end: Callable[[], None]) -> None:
         self._work = work
         self._tell = tell
-        self._end = end
+        self.end = end
+        """Tells that nothing more comes; the job itself does so when it is over."""
         self._off = threading.Event()
 
     def call_off(self) -> None:
@@ -45,7 +46,7 @@ class Job:
         except Outdated:
             pass
         finally:
-            self._end()
+            self.end()
 
 
 class Worker:
