@@ -150,3 +150,10 @@ def test_the_commands_are_those_that_there_are() -> None:
 
 def test_no_page_names_a_place_of_this_machine() -> None:
     assert [page for page, text in PAGES.items() if re.search(r"(?<![\w.])/(tmp|home|work|root)/", text)] == []
+
+
+def test_every_term_of_the_glossary_is_linked_from_a_page() -> None:
+    terms = re.findall(r"^([a-z][\w -]*)$", PAGES["docs/glossary.md"], re.MULTILINE)
+    linked = re.findall(r"\{term\}`([^`<]*?)(?:\s*<([^>]*)>)?`", "".join(PAGES.values()))
+    assert len(terms) > 40
+    assert set(terms) - {(target or text).lower() for text, target in linked} == set()
