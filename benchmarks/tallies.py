@@ -17,6 +17,7 @@ import numpy as np
 from sim.history.records import Requests
 from sim.history.vocabulary import NEVER, Cause, Outcome
 from sim.measure.metrics import measure
+from sim.measure.summary import cell_summary
 from sim.measure.tally import Tally
 
 BLOCK = 65_536
@@ -82,7 +83,7 @@ def main(count: int) -> None:
         tally = part if tally is None else tally.merge(part)
         tallying_s += time.perf_counter() - before
     assert tally is not None  # noqa: S101  # one block at least
-    summary = measure(tally, shared=False).summary()
+    summary = cell_summary(measure(tally, shared=False))
     size = sum(array.nbytes for array in tally.to_arrays().values())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{count:,} requests: {time.perf_counter() - start:.1f} s, of which tallying {tallying_s:.1f} s")

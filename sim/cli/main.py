@@ -19,6 +19,7 @@ COMMANDS = {
     "run": "Simulate a scenario; print and save the results.",
     "validate": "Check scenario files, or show one with nothing left to guess.",
     "show": "Print saved results again.",
+    "report": "Write saved results as one page for a browser.",
     "export": "Write the requests of saved results as CSV or Parquet.",
     "replay": "Simulate one request again and tell its story.",
     "compare": "Compare two results: better, worse, or possibly chance.",

@@ -7,6 +7,7 @@
                  of a rate:      percentage points (+0.1% or +0.1pp), or a plain number (+0.001)
                  of a count:     a plain number (+0.5), or % of A's value (+10%)
                  of a number a second: +5/s, or % of A's value (+10%)
+                 of money:       an amount (+0.001 USD), or % of A's value (+10%)
 
 The unit of a rate is per cent, so `+0.1%` of a rate means from 1 % to 1.1 %; twice the rate is `x2`. Shares and
 multiples are judged as B - factor * A, which needs no division by a value that may be 0. Like expectations,
@@ -20,16 +21,19 @@ from sim.expect.expectations import (
     ExpressionError,
     Parts,
     Ruling,
+    amount_of,
     checked_operator,
+    currency_in,
     number_of,
     per_second_of,
     ruling_of,
     take_apart,
+    wrong_currency,
 )
 from sim.kernel.durations import parse_duration
 from sim.measure.differences import Differences
 from sim.measure.estimates import Estimate
-from sim.measure.paths import short
+from sim.measure.paths import UnknownMetric, short
 from sim.measure.quantities import Metric, Statistic, Unit
 
 EXAMPLE = "METRIC OPERATOR DIFFERENCE, such as time_to_effect.p99 > +10%"
@@ -38,6 +42,7 @@ _AMOUNTS = {
     Unit.share: "+0.1% (percentage points) or x1.5 (times A's value)",
     Unit.count: "+0.5, +10% (of A's value) or x1.1",
     Unit.per_second: "+5/s, +10% (of A's value) or x1.1",
+    Unit.money: "+0.001 USD, +10% (of A's value) or x1.1",
 }
 
 
@@ -62,10 +67,17 @@ class Condition:
     factor: float
     amount: float
     """In the unit of the metric (ns for durations)."""
+    currency: str = ""
+    """Of an amount of money, as it was written."""
 
     def judge(self, differences: Differences) -> Judged:
         """Judge by the interval of B - factor * A; maxima, which have none, by the values seen."""
-        found = differences.contrast(self.metric.path, self.factor)
+        try:
+            found = differences.contrast(self.metric.path, self.factor)
+        except UnknownMetric as error:  # neither cell need have services, classes or prices
+            return Judged(self, Ruling.inconclusive, str(error))
+        if wrong := wrong_currency(self.currency, differences.currency):
+            return Judged(self, Ruling.inconclusive, wrong)
         if self.metric.statistic is Statistic.max and found.value is not None:
             seen = ruling_of(self.operator, found.value, found.value, self.amount)
             return Judged(self, seen, "judged by the largest values seen: a maximum has no interval")
@@ -92,7 +104,8 @@ def parse_condition(text: str) -> Condition:
         factor, amount = _difference(parts)
     except ValueError as wrong:
         raise ExpressionError(text, parts.bound_column, str(wrong)) from None
-    return Condition(text.strip(), parts.metric, operator, float(factor), float(amount))
+    currency = currency_in(parts.metric, parts.bound.lstrip("+-"))
+    return Condition(text.strip(), parts.metric, operator, float(factor), float(amount), currency)
 
 
 def _difference(parts: Parts) -> tuple[Fraction, Fraction]:
@@ -123,8 +136,8 @@ def _amount(metric: Metric, text: str, written: str) -> Fraction:
         return Fraction(parse_duration(written))
     if metric.unit is Unit.count:
         return _number(metric, text, written)
-    if metric.unit is Unit.per_second:
-        amount = per_second_of(written)
+    if metric.unit in {Unit.per_second, Unit.money}:
+        amount = per_second_of(written) if metric.unit is Unit.per_second else amount_of(written)
         if amount is None:
             raise ValueError(f"'{short(text)}' is not a difference of {metric.path}: write {_AMOUNTS[metric.unit]}")
         return amount

@@ -4,9 +4,9 @@
     metric      = a path of `sim.measure.paths`
     operator    = "<=" | "<" | ">=" | ">" | "=="
     bound       = a duration with its unit (250ms, 1m30s) | a rate as a number or in % (0.999, 99.9%) | a plain number
-                | a number a second, minute or hour (40/s)
+                | a number a second, minute or hour (40/s) | an amount of money (0.002 USD)
 
-The unit of the metric decides which of the four bounds is needed. A verdict rests on the 95 % interval, not on the
+The unit of the metric decides which of the five bounds is needed. A verdict rests on the 95 % interval, not on the
 value: `met` or `missed` if the whole interval is on one side of the bound, else `inconclusive`.
 """
 
@@ -14,17 +14,20 @@ import math
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from fractions import Fraction
 from types import MappingProxyType
 
 from sim.kernel.durations import NS_PER_S, UNITS_NS, parse_duration
 from sim.measure.estimates import TAIL, Estimate, Z, t_quantile
-from sim.measure.metrics import CellMetrics, summary_of
+from sim.measure.metrics import CellMetrics, unit_of
+from sim.measure.money import money_of
 from sim.measure.paths import UnknownMetric, metric_of, short
 from sim.measure.possible import SHARE, Bounds
-from sim.measure.quantities import Metric, Statistic, Unit
+from sim.measure.prices import PICO
+from sim.measure.quantities import AnyUnit, Metric, Statistic, Unit
+from sim.measure.summary import summary_of
 
 POWER_Z = 0.8416212335729143
 """The normal quantile at 0.8: `requests_needed` settles an expectation four times in five if the value seen is true."""
@@ -42,6 +45,7 @@ _UNITS_READ = MappingProxyType(
         Unit.share: "a rate such as 99.9% or 0.999",
         Unit.count: "a plain number such as 1.5",
         Unit.per_second: "a number a second such as 40/s",
+        Unit.money: "an amount such as 0.002 USD",
     }
 )
 
@@ -78,16 +82,23 @@ class Verdict:
     """When inconclusive in a shared world: how many replications these are."""
     reason: str = ""
     """For users, what the interval alone does not tell; empty if it tells everything."""
+    currency: str = ""
+    """Of the cell's prices."""
+
+    @property
+    def unit(self) -> AnyUnit:
+        """The unit of the estimate; money has its currency."""
+        return unit_of(self.expectation.metric, self.currency)
 
     def summary(self) -> dict[str, object]:
-        """Return the verdict's part of `summary.json`; durations in ms."""
+        """Return the verdict's part of `summary.json`, with units as `sim.measure.summary` has them."""
         return {
             "expect": self.expectation.text,
             "verdict": self.ruling.value,
-            **summary_of(self.estimate, self.expectation.metric.unit),
+            **summary_of(self.estimate, self.unit),
             "requests_needed": self.requests_needed,
             "replications_needed": self.replications_needed,
-            "reason": self.reason,
+            "reason": self.reason or self.estimate.reason,
         }
 
 
@@ -99,10 +110,15 @@ class Expectation:
     metric: Metric
     operator: str
     bound: float
-    """In the unit of the metric (ns for durations)."""
+    """In the unit of the metric (ns for durations, `PICO` parts of the currency for money)."""
+    currency: str = ""
+    """Of a bound in money, as it was written."""
 
     def judge(self, metrics: CellMetrics) -> Verdict:
         """Judge one cell by the interval of the metric; a maximum, which has none, by the largest value seen."""
+        return replace(self._judge(metrics), currency=metrics.currency)
+
+    def _judge(self, metrics: CellMetrics) -> Verdict:
         estimate = metrics.value(self.metric.path)
         if estimate.value is None:
             return Verdict(self, Ruling.inconclusive, estimate, reason=estimate.reason or "no request counts for it")
@@ -193,7 +209,7 @@ def parse(text: str) -> Expectation:
         bound = _bound(parts.metric, parts.bound)
     except ValueError as wrong:
         raise ExpressionError(text, parts.bound_column, str(wrong)) from None
-    return Expectation(text.strip(), parts.metric, operator, bound)
+    return Expectation(text.strip(), parts.metric, operator, bound, currency_in(parts.metric, parts.bound))
 
 
 def _bound(metric: Metric, text: str) -> float:
@@ -205,6 +221,8 @@ def _bound(metric: Metric, text: str) -> float:
     digits = text.removesuffix("%").rstrip()
     if metric.unit is Unit.per_second:
         bound = per_second_of(text)
+    elif metric.unit is Unit.money:
+        bound, percent = amount_of(text), False
     else:
         bound = None if percent and metric.unit is Unit.count else number_of(digits)
     if bound is None:
@@ -226,6 +244,23 @@ def per_second_of(text: str) -> Fraction | None:
     digits, _, unit = text.partition("/")
     number = number_of(digits.strip())
     return None if number is None or unit.strip() not in {"s", "m", "h"} else number * NS_PER_S / UNITS_NS[unit.strip()]
+
+
+def amount_of(text: str) -> Fraction | None:
+    """Read an amount of money in `PICO` parts of its currency; None if the text is none."""
+    money = money_of(text)
+    return None if money is None else Fraction(money.amount) * PICO
+
+
+def currency_in(metric: Metric, text: str) -> str:
+    """Return the currency that an amount was written with; empty if it has none, or if the metric is not money."""
+    money = money_of(text) if metric.unit is Unit.money else None
+    return "" if money is None else money.currency
+
+
+def wrong_currency(written: str, known: str) -> str:
+    """Say for users that an amount is in another currency than the prices; empty if it is not."""
+    return f"the prices are in {known}, not in {written}" if written and known and written != known else ""
 
 
 def _unknown_operator(operator: str) -> str:

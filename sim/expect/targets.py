@@ -5,6 +5,7 @@
              of a rate:      percentage points (0.1% or 0.1pp), or a plain number (0.001)
              of a count:     a plain number (0.05), or % of the value (5%)
              of a number a second: 0.5/s, or % of the value (5%)
+             of money:       an amount (0.0001 USD), or % of the value (5%)
 
 A target is reached when neither end of the 95 % interval is further than the width from the value.
 """
@@ -14,7 +15,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-from sim.expect.expectations import ExpressionError, number_of, per_second_of, take_apart
+from sim.expect.expectations import ExpressionError, amount_of, currency_in, number_of, per_second_of, take_apart
 from sim.kernel.durations import parse_duration
 from sim.measure.estimates import Estimate
 from sim.measure.paths import short
@@ -27,6 +28,7 @@ _WIDTHS = {
     Unit.share: "0.1% (percentage points)",
     Unit.count: "0.05 or 5% (of the value)",
     Unit.per_second: "0.5/s or 5% (of the value)",
+    Unit.money: "0.0001 USD or 5% (of the value)",
 }
 
 
@@ -39,6 +41,8 @@ class Target:
     width: float
     """In the unit of the metric (ns for durations), or if `relative` as a share of the value."""
     relative: bool
+    currency: str = ""
+    """Of a width in money, as it was written."""
 
     def is_reached(self, estimate: Estimate) -> bool:
         """Whether an estimate of the metric is narrow enough; without an interval it is not."""
@@ -72,7 +76,8 @@ def parse_target(text: str) -> Target:
         width, relative = _width(metric, parts.bound[sign.end() :])
     except ValueError as wrong:
         raise ExpressionError(text, parts.bound_column + sign.end(), str(wrong)) from None
-    return Target(text.strip(), metric, float(width), relative)
+    currency = currency_in(metric, parts.bound[sign.end() :])
+    return Target(text.strip(), metric, float(width), relative, currency)
 
 
 def _width(metric: Metric, written: str) -> tuple[Fraction, bool]:
@@ -84,7 +89,8 @@ def _width(metric: Metric, written: str) -> tuple[Fraction, bool]:
         points = metric.unit is Unit.share and written.endswith("pp")
         of_time = metric.unit is Unit.per_second and not percent
         plain = written.removesuffix("pp" if points else "%").rstrip()
-        digits = per_second_of(plain) if of_time else number_of(plain)
+        of_money = metric.unit is Unit.money and not percent
+        digits = per_second_of(plain) if of_time else amount_of(plain) if of_money else number_of(plain)
         if digits is None:
             raise ValueError(f"'{short(written)}' is not a width of {metric.path}: write {_WIDTHS[metric.unit]}")
         width = digits / (100 if percent or points else 1)

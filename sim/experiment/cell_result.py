@@ -14,6 +14,7 @@ from sim.experiment.triggers import triggers_of
 from sim.history.records import Requests
 from sim.measure.metrics import CellMetrics, measure
 from sim.measure.paths import NOTHING_NAMED
+from sim.measure.summary import cell_summary
 from sim.measure.tally import Examples, Tally
 from sim.measure.timeline import timeline_of
 from sim.measure.traffic import EVERYTHING, TrafficMetrics, Window
@@ -107,7 +108,7 @@ class CellResult:
             "id": self.cell.id,
             "name": self.cell.name,
             "params": self.cell.params,
-            **self.metrics.summary(),
+            **cell_summary(self.metrics),
             "expect": [verdict.summary() for verdict in self.verdicts],
             "examples": self.examples,
             **({"unrepeated": unrepeated_summary(self.unrepeated)} if self.unrepeated else {}),

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from sim.kernel.durations import NS_PER_S
 from sim.laws.distributions import Constant, Pareto
-from sim.measure.possible import Bounds, Possible
+from sim.measure.possible import ANY, SHARE, Bounds, Possible
+from sim.measure.prices import PICO
+from sim.measure.quantities import MONEY
 from sim.retriers.base import promises_of
 from sim.retriers.ports import PORTS
 from sim.world.faults import Restart
@@ -18,7 +20,8 @@ from sim.world.services.options import VersionedRow
 from sim.world.weather import OnOff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
+    from fractions import Fraction
 
     from sim.laws.distributions import Law
     from sim.retriers.base import Retrier
@@ -60,7 +63,22 @@ def _bounds(cell: Scenario, most: int | None) -> dict[str, Bounds]:
             found |= {f"service.{name}.queue.{kind}": Bounds(0.0, float(limit)) for kind in ("mean", "peak")}
     if not cell.faults:
         found["actions"] = attempts  # an attempt starts one action, and only faults start one again
+    if cell.cost is not None:
+        found[MONEY] = _money(cell.cost.prices.known, found)
     return found
+
+
+def _money(prices: Mapping[str, Fraction], known: Mapping[str, Bounds]) -> Bounds:
+    """Return between which amounts a request's cost lies, by the prices and what is known of what they are of."""
+    things = {
+        "attempt": known["attempts"],
+        "action": known.get("actions", ANY),
+        "duplicate": known["duplicates"],
+        "effect": Bounds(0.0, known["attempts"].most),
+        "failure": SHARE,
+    }
+    paid = [(float(price * PICO), things.get(name, ANY)) for name, price in prices.items()]
+    return Bounds(sum(price * one.least for price, one in paid), sum(price * one.most for price, one in paid))
 
 
 def _window_s(cell: Scenario) -> float:

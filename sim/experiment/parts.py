@@ -50,7 +50,7 @@ def keeps_histogram(cell: Scenario) -> bool:
 
 def part_to_keep(cell: Scenario, part: Part) -> Part:
     """Return some requests of a cell in the form that its scenario keeps: tallied, or as they are."""
-    return Tally.of(part) if keeps_histogram(cell) and isinstance(part, Requests) else part
+    return Tally.of(part, cell.named.prices) if keeps_histogram(cell) and isinstance(part, Requests) else part
 
 
 def join(parts: Iterable[Part]) -> Part:

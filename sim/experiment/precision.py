@@ -21,15 +21,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sim.expect.targets import Target, half_width
-from sim.measure.estimates import Estimate
-from sim.measure.metrics import summary_of
+from sim.measure.metrics import unit_of
+from sim.measure.summary import json_numbers
 from sim.text.numerals import amount_text, digits_apart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sim.experiment.cell_result import CellResult
-    from sim.measure.quantities import Unit
+    from sim.measure.quantities import AnyUnit
     from sim.scenario.schema import Scenario
 
 LEAST_REQUESTS = 1_000
@@ -49,6 +49,8 @@ class TargetStatus:
     half_width: float
     """In the unit of the metric (ns for durations); infinite if there is no interval."""
     reached: bool
+    currency: str = ""
+    """Of the cell's prices."""
 
 
 def first_size(cell: Scenario) -> int:
@@ -91,7 +93,11 @@ def target_statuses(results: Sequence[CellResult]) -> list[TargetStatus]:
         precision = result.cell.scenario.precision
         for target in precision.intervals if precision is not None else ():
             estimate = result.metrics.value(target.metric.path)
-            found.append(TargetStatus(result.cell.name, target, half_width(estimate), target.is_reached(estimate)))
+            found.append(
+                TargetStatus(
+                    result.cell.name, target, half_width(estimate), target.is_reached(estimate), result.metrics.currency
+                )
+            )
     return found
 
 
@@ -105,7 +111,7 @@ def precision_lines(statuses: Sequence[TargetStatus], size: str) -> list[str]:
         if not missing:
             lines.append(f"reached with {size} a cell: {target.text}")
             continue
-        unit = target.metric.unit
+        unit = unit_of(target.metric, worst.currency)
         bound = None if target.relative else target.width
         digits = digits_apart([(worst.half_width, bound)], partial(_written, unit))
         how = f"the interval is +- {amount_text(worst.half_width, unit, digits)}"
@@ -117,17 +123,17 @@ def precision_lines(statuses: Sequence[TargetStatus], size: str) -> list[str]:
     return lines
 
 
-def _written(unit: Unit, width: float, more: int) -> str:
+def _written(unit: AnyUnit, width: float, more: int) -> str:
     return amount_text(width, unit, more)
 
 
 def precision_summary(statuses: Sequence[TargetStatus]) -> list[dict[str, object]]:
-    """Return the statuses for `summary.json`; durations in ms, `"inf"` if there is no interval."""
+    """Return the statuses for `summary.json`; a half width is infinite if there is no interval."""
     return [
         {
             "cell": one.cell,
             "target": one.target.text,
-            "half_width": summary_of(Estimate(one.half_width), one.target.metric.unit)["value"],
+            **json_numbers({"half_width": one.half_width}, unit_of(one.target.metric, one.currency)),
             "reached": one.reached,
         }
         for one in statuses

@@ -6,7 +6,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import Final
 
-SUMMARY_SCHEMA: Final = 1
+SUMMARY_SCHEMA: Final = 2
 """Of `summary.json`, `tune.json` and `comparison.json`; grows if a program that reads one of them has to change."""
 PACKAGES: Final = ("retrysim", "numpy", "scipy", "simpy")
 """The packages whose code makes the numbers."""

@@ -15,12 +15,13 @@ from sim.history.records import Requests
 from sim.measure import contrasts
 from sim.measure.contrasts import Column
 from sim.measure.estimates import NOTHING, AnySample, Estimate
-from sim.measure.metrics import CellMetrics, json_number
+from sim.measure.metrics import CellMetrics, unit_of
 from sim.measure.pair_ranks import PairRanks
 from sim.measure.paths import Named, metric_of, rows_of
 from sim.measure.quantile_contrasts import quantiles
-from sim.measure.quantities import Metric, Statistic, Unit, columns_of
+from sim.measure.quantities import AnyUnit, Metric, Statistic, Unit, columns_of
 from sim.measure.replications import correlation_below
+from sim.measure.summary import json_numbers
 
 
 class Change(Enum):
@@ -65,6 +66,13 @@ class Difference:
     between two infinities."""
     identical: bool
     """Whether every request has the same value in both."""
+    currency: str = ""
+    """Of money."""
+
+    @property
+    def unit(self) -> AnyUnit:
+        """The unit of the metric; money has its currency."""
+        return unit_of(self.metric, self.currency)
 
     @property
     def change(self) -> Change:
@@ -88,9 +96,9 @@ class Difference:
     def summary(self) -> dict[str, object]:
         """Return the difference for JSON: `a`, `b`, `difference`, `low`, `high`, `relative`, `verdict`.
 
-        Durations are in ms, infinite numbers are `"inf"` and `"-inf"`.
+        Units and infinite numbers are those of `sim.measure.summary`, `minus_infinite` named besides.
         """
-        unit, estimate = self.metric.unit, self.estimate
+        estimate = self.estimate
         numbers = {
             "a": self.a.value,
             "b": self.b.value,
@@ -99,8 +107,8 @@ class Difference:
             "high": estimate.high,
         }
         return {
-            **{name: json_number(value, unit) for name, value in numbers.items()},
-            "relative": self.relative if self.relative is None or math.isfinite(self.relative) else "inf",
+            **json_numbers(numbers, self.unit),
+            "relative": self.relative if self.relative is None or math.isfinite(self.relative) else None,
             "verdict": self.change.value,
         }
 
@@ -137,12 +145,21 @@ class Differences:
         """Return the difference of a metric; raises KeyError for a path that is none."""
         metric = metric_of(path)
         a, b = (metrics.value(path) for metrics in self._metrics)
-        return Difference(metric, a, b, self.contrast(path), self._identical(metric))
+        return Difference(metric, a, b, self.contrast(path), self._identical(metric), self.currency)
 
     def __iter__(self) -> Iterator[Difference]:
         """Yield the differences of all metrics that tell something of both cells, in the order of reports."""
         known = set(self.b.paths)
-        return map(self.__getitem__, (path for path in self.a.paths if path in known))
+        return map(self.__getitem__, (path for path in self.a.paths if path in known and self.is_comparable(path)))
+
+    @property
+    def currency(self) -> str:
+        """The currency of the prices of both; empty if they have none in common."""
+        return self.a.currency if self.a.currency == self.b.currency else ""
+
+    def is_comparable(self, path: str) -> bool:
+        """Tell whether a metric of both is in one unit: money in two currencies is not."""
+        return metric_of(path).unit is not Unit.money or bool(self.currency)
 
     def contrast(self, path: str, factor: float = 1.0) -> Estimate:
         """Estimate B - factor * A of a metric; raises KeyError for a path that is none."""
@@ -150,7 +167,9 @@ class Differences:
         for metrics in self._metrics:
             if (found := metrics.value(path)).value is None:
                 return Estimate(None, reason=found.reason)
-        if self.determined and factor == 1:
+        if not self.is_comparable(path):
+            return Estimate(None, reason=f"A has prices in {self.a.currency}, but B in {self.b.currency}")
+        if self._is_determined(metric) and factor == 1:
             return Estimate(0.0, 0.0, 0.0)
         if metric.statistic is Statistic.max:
             a, b = (metrics.value(path).value for metrics in self._metrics)
@@ -172,7 +191,7 @@ class Differences:
                     metric.share,
                     factor=factor,
                     correlation=self._correlation_of_quantile(metric),
-                    within=max(self.a.within, self.b.within) if metric.unit is Unit.duration else 0.0,
+                    within=max(self.a.within, self.b.within) if metric.unit in {Unit.duration, Unit.money} else 0.0,
                 )
 
     def _means(self, metric: Metric, a: AnySample, b: AnySample, factor: float) -> Estimate:
@@ -232,12 +251,16 @@ class Differences:
         return self._ranks[key].correlation(metric.share)
 
     def _identical(self, metric: Metric) -> bool:
-        if self.determined:
+        if self._is_determined(metric):
             return self.a.value(metric.path).value is not None
-        if self._requests is None or metric.is_of_traffic:
+        if self._requests is None or metric.is_of_traffic or not self.is_comparable(metric.path):
             return False
         a, b = self._columns_of(metric)
         return bool(a.counted.any()) and a.equals(b)
+
+    def _is_determined(self, metric: Metric) -> bool:
+        """Tell whether equal values of a metric are no matter of chance; the same simulation may have other prices."""
+        return self.determined and (metric.unit is not Unit.money or self.a.named.prices == self.b.named.prices)
 
     def _columns_of(self, metric: Metric) -> tuple[Column, Column]:
         key = f"{metric.scope.prefix}{metric.quantity}"
@@ -250,7 +273,7 @@ class Differences:
 
 
 def _column(metric: Metric, requests: Requests, named: Named) -> Column:
-    values, counted = columns_of(metric.quantity, requests, named.deadlines_ns)
+    values, counted = columns_of(metric.quantity, requests, named.deadlines_ns, named.prices)
     counts = np.ones(len(values), np.bool_)
     for rows in (counted, rows_of(requests, metric.scope, named)):
         if rows is not None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
 from sim.history.vocabulary import Outcome
 from sim.measure.estimates import Sample
 from sim.measure.paths import rows_of
-from sim.measure.quantities import RATED_OUTCOMES, columns_of
+from sim.measure.quantities import MONEY, QUANTITIES, RATED_OUTCOMES, columns_of
 from sim.measure.tally import WITHIN
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from sim.measure.paths import Named
     from sim.measure.quantities import Scope
     from sim.measure.tally import Tally
+
+
+NOT_COUNTED: Final = "by a version that did not count it yet: run it again with --fresh"
 
 
 class Kept(Protocol):
@@ -62,8 +65,8 @@ class Kept(Protocol):
 class NotTallied(LookupError):
     """Something was asked for that a tally does not tell."""
 
-    def __init__(self) -> None:
-        super().__init__("only histograms of all requests are kept, which do not tell it: write `keep: requests`")
+    def __init__(self, why: str = "which do not tell it: write `keep: requests`") -> None:
+        super().__init__(f"only histograms of all requests are kept, {why}")
 
 
 class Records:
@@ -116,7 +119,7 @@ class Records:
 
     def samples(self, quantity: str) -> list[AnySample]:
         """Return the values of a quantity over all replications and, of a shared world, then those of each."""
-        values, counted = columns_of(quantity, self._requests, self._named.deadlines_ns)
+        values, counted = columns_of(quantity, self._requests, self._named.deadlines_ns, self._named.prices)
         replication = self._requests.replication
         if counted is not None:
             values, replication = values[counted], replication[counted]
@@ -174,7 +177,7 @@ class Tallied:
     def samples(self, quantity: str) -> list[AnySample]:
         """Return the values of a quantity over all replications and, of a shared world, then those of each."""
         if quantity not in self._tally.histograms:
-            raise NotTallied
+            raise NotTallied(NOT_COUNTED) if quantity in QUANTITIES or quantity == MONEY else NotTallied
         return [self._tally.histograms[quantity]]
 
     def part(self, _: Scope, /) -> Tallied:

@@ -8,13 +8,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.history.records import Requests
 from sim.history.vocabulary import Cause
-from sim.kernel.durations import NS_PER_MS, format_duration
+from sim.kernel.durations import format_duration
 from sim.measure.estimates import AnySample, Estimate, largest, quantile, quantile_rank, rate
 from sim.measure.kept import Kept, NotTallied, Records, Tallied
 from sim.measure.means import mean
@@ -29,20 +30,20 @@ from sim.measure.paths import (
 from sim.measure.possible import NOTHING_KNOWN, Possible
 from sim.measure.quantities import (
     METRICS,
-    QUANTILES,
+    MONEY,
     QUANTITIES,
-    RATED_OUTCOMES,
-    SETTLED_OUTCOMES,
     WHOLE,
+    AnyUnit,
+    Currency,
     Metric,
     Scope,
     Statistic,
     Unit,
 )
 from sim.measure.replications import FEW_TURNS, over_replications, quantile_over_replications
-from sim.measure.tally import Tally
+from sim.measure.tally import LATER, Tally
 from sim.measure.traffic import TrafficMetrics
-from sim.measure.traffic_quantities import OF_SERVICES, TRAFFIC
+from sim.measure.traffic_quantities import OF_SERVICES
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,16 @@ class Tail:
     """The share of requests at 0."""
     count: int
     """How many requests count; without any the shares are 0."""
+
+
+class Counts(NamedTuple):
+    """Whole numbers that are no metrics."""
+
+    duplicated: int
+    """Requests with at least one duplicate."""
+    suppressed: int
+    """Effects that the receiver recognized by their idempotency key."""
+    conflicts: int
 
 
 def measure(
@@ -141,6 +152,15 @@ class CellMetrics:
             self._estimates[path] = self._estimate(self._metric(path))
         return self._estimates[path]
 
+    def unit(self, path: str) -> AnyUnit:
+        """Return the unit of a metric; money has the currency of the scenario's prices."""
+        return unit_of(metric_of(path), self.currency)
+
+    @property
+    def currency(self) -> str:
+        """The currency of the scenario's prices; empty without prices."""
+        return self.named.currency
+
     def sample(self, path: str) -> AnySample:
         """Return the values behind a metric that is no ratio of sums, over all replications."""
         metric = self._metric(path)
@@ -168,7 +188,7 @@ class CellMetrics:
     def paths(self) -> tuple[str, ...]:
         """The metrics that tell something of this cell, without those of single clients: in the order of reports."""
         if self.traffic is None:
-            return tuple(METRICS)
+            return tuple(path for path in METRICS if self._tells(metric_of(path)))
         scopes = [
             WHOLE,
             *(Scope(service=name) for name in self.named.services),
@@ -200,77 +220,16 @@ class CellMetrics:
         zero = int(sample.counts_up_to(np.zeros(1, dtype=np.int64))[0])
         return Tail(times_ns.astype(np.float64), above / count, sample.infinite / count, zero / count, count)
 
-    def summary(self) -> dict[str, object]:
-        """Return the cell's part of `summary.json`.
-
-        A metric is `{value, low, high}`, durations in ms; `null` if there is nothing, `"inf"` if it is infinite.
-        Counts of requests or events of the whole cell are integers: `requests`, `outcomes`, `attempts.histogram`,
-        `duplicates.requests`, `duplicates.by_cause`, `suppressed`, `conflicts`. `cost` is per request. Quantiles of
-        times are exact to a share of themselves, `percentiles_within`.
-        """
-        known = {
-            **self._summaries("time_to_known"),
-            **{outcome.name: self._summaries(f"time_to_known.{outcome.name}") for outcome in SETTLED_OUTCOMES},
-        }
+    @cached_property
+    def counts(self) -> "Counts":
+        """Requests and events, counted."""
         duplicated, _ = self._samples_of("is_duplicated")[0].sums()
-        suppressed, conflicts = self._kept.events()
-        return {
-            "requests": len(self),
-            "percentiles_within": self.within,
-            "outcomes": self.outcomes,
-            "rates": {outcome.name: self._summary(f"{outcome.name}.rate") for outcome in RATED_OUTCOMES},
-            "attempts": {
-                "mean": self._summary("attempts.mean"),
-                "max": self._summary("attempts.max"),
-                "histogram": {str(number): count for number, count in self.attempts.items()},
-            },
-            "time_to_effect": self._summaries("time_to_effect"),
-            "time_to_known": known,
-            "detection_lag": self._summaries("detection_lag"),
-            "duplicates": {
-                "requests": duplicated,
-                "effects": self._summary("duplicates.effects"),
-                "rate": self._summary("duplicates.rate"),
-                "by_cause": self.duplicates,
-            },
-            "suppressed": suppressed,
-            "amplification": self._summary("amplification"),
-            "polls": {"mean": self._summary("polls.mean")},
-            "conflicts": conflicts,
-            "cost": {name: self._summary(f"cost.{name}") for name in ("mutations", "actions", "action_ms")},
-            **self._summaries_of_traffic(),
-        }
+        return Counts(duplicated, *self._kept.events())
 
-    def _summaries_of_traffic(self) -> dict[str, object]:
-        if self.traffic is None:
-            return {}
-        services = {name: self._summary_of_traffic(Scope(service=name)) for name in self.named.services}
-        classes = {
-            name: {**self.part(scope).summary(), "traffic": self._summary_of_traffic(scope)}
-            for name in self.named.classes
-            for scope in (Scope(of_class=name),)
-        }
-        return {
-            "traffic": self._summary_of_traffic(WHOLE),
-            **({"services": services} if services else {}),
-            **({"classes": classes} if classes else {}),
-        }
-
-    def _summary_of_traffic(self, scope: Scope) -> dict[str, dict[str, object]]:
-        """Return the metrics of `TRAFFIC` of a part of the world: `{queue: {mean: ..., peak: ...}, ...}`."""
-        found: dict[str, dict[str, object]] = {}
-        for path in paths_of(scope):
-            metric = metric_of(path)
-            if metric.base in TRAFFIC and self._tells(metric):
-                quantity, _, statistic = metric.base.partition(".")
-                found.setdefault(quantity, {})[statistic] = self._summary(path)
-        return found
-
-    def _summaries(self, quantity: str) -> dict[str, object]:
-        return {name: self._summary(f"{quantity}.{name}") for name in ("mean", *QUANTILES, "max")}
-
-    def _summary(self, path: str) -> dict[str, object]:
-        return summary_of(self.value(path), metric_of(path).unit)
+    @property
+    def told_classes(self) -> tuple[str, ...]:
+        """The classes of callers whose requests are told apart: those of a shared world."""
+        return () if self.traffic is None else self.named.classes
 
     @cached_property
     def few_turns(self) -> str:
@@ -304,7 +263,7 @@ class CellMetrics:
             shared=self.shared,
             has_recovery=traffic is None or traffic.recovery is not None,
         )
-        if problem:
+        if problem and metric.quantity != MONEY:  # which is no number without prices, but no mistake either
             raise UnknownMetric(problem)
         return metric
 
@@ -331,6 +290,8 @@ class CellMetrics:
             if self.traffic is None:
                 return Estimate(None, reason="what its calls met is not known")
             return self.traffic.estimate(metric, self.possible.bounds(metric), self.few_turns)
+        if metric.quantity == MONEY and self.named.prices is None:
+            return Estimate(None, reason=f"{metric.base} needs the key `cost`, which has the prices")
         try:
             return self._of(metric)._of_records(metric)  # noqa: SLF001  # of the same class
         except NotTallied as error:
@@ -368,6 +329,7 @@ class CellMetrics:
             (sample := self._samples_of(name)[0]).infinite in (0, len(sample))
             and (not len(sample) or sample.ordered(1) == sample.ordered(len(sample)))
             for name in QUANTITIES
+            if name not in LATER  # which tallies of older versions lack
         )
 
     def _samples_of(self, quantity: str) -> list[AnySample]:
@@ -387,19 +349,6 @@ def _value(metric: Metric, sample: AnySample) -> float | None:
     return math.inf if sample.infinite else sample.sums()[0] / count
 
 
-def summary_of(estimate: Estimate, unit: Unit) -> dict[str, object]:
-    """Return an estimate for JSON: `{value, low, high}`, durations in ms to the nanosecond, `"inf"` and `null`."""
-    return {
-        "value": json_number(estimate.value, unit),
-        "low": json_number(estimate.low, unit),
-        "high": json_number(estimate.high, unit),
-    }
-
-
-def json_number(value: float | None, unit: Unit) -> float | str | None:
-    """Return a number for JSON: durations in ms, infinities as `"inf"` and `"-inf"`."""
-    if value is None:
-        return None
-    if math.isinf(value):
-        return "inf" if value > 0 else "-inf"
-    return round(value / NS_PER_MS, 6) if unit is Unit.duration else value
+def unit_of(metric: Metric, currency: str) -> AnyUnit:
+    """Return the unit of a metric where prices are in this currency."""
+    return Currency(currency) if metric.unit is Unit.money else metric.unit

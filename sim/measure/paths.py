@@ -3,6 +3,12 @@
     path  = [scope] base
     scope = "service." NAME "." | "class." NAME "." | "service." NAME ".class." NAME "." | "client." NUMBER "."
     base  = a path of `sim.measure.quantities.METRICS` (not of a service) or of `sim.measure.traffic_quantities.TRAFFIC`
+          | family ".p" NUMBER
+    family = what such a path with a percentile begins with (`time_to_effect`, `queue_wait`), or one of
+             `sim.measure.quantities.PERCENTILED`
+
+The number of a percentile lies above 0 and below 100 and has at most six decimals. A metric has one path: `p95.0` is
+`p95`.
 
 A path alone does not say which services and classes there are: `problem_with` holds a metric against those of a
 scenario.
@@ -10,14 +16,15 @@ scenario.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher, get_close_matches
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from sim.history.vocabulary import NEVER
-from sim.measure.quantities import METRICS, WHOLE, Metric, Scope
+from sim.measure.percentiles import families_in, near_percentile, percentile_of, problem_with_percentile
+from sim.measure.quantities import METRICS, MONEY, WHOLE, Metric, Scope
 from sim.measure.traffic_quantities import TRAFFIC, Place
 
 if TYPE_CHECKING:
@@ -27,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sim.history.records import Requests
+    from sim.measure.prices import Prices
 
 LONGEST: Final = 200
 """So many characters of a path that names no metric are looked at."""
@@ -44,6 +52,13 @@ class Named:
     """Shape (classes,): how long a caller of each class is patient; None if that is not stated."""
     clients: int | None = None
     """How many clients deal with the requests; None if that is not known."""
+    prices: Prices | None = field(default=None, compare=False)
+    """What things cost; None if that is not stated. No part of the world is named by it, so it makes none unequal."""
+
+    @property
+    def currency(self) -> str:
+        """The currency of the prices; empty without prices."""
+        return "" if self.prices is None else self.prices.currency
 
 
 NOTHING_NAMED: Final = Named()
@@ -86,8 +101,9 @@ def problem_with(metric: Metric, named: Named, *, shared: bool, has_recovery: bo
         return f"there is no client {scope.client}; clients are counted from 0 to {named.clients - 1}"
     if (metric.is_of_traffic or scope.service) and not shared:
         return f"{metric.base} needs `world: shared`: in an isolated world each request is alone"
-    if metric.quantity == "recovered" and not has_recovery:
-        return "recovered.rate needs the key `recovery`, which says what recovery is"
+    for quantity, key, has_it in (("recovered", "recovery", has_recovery), (MONEY, "cost", named.prices is not None)):
+        if metric.quantity == quantity and not has_it:
+            return f"{metric.base} needs the key `{key}`, {_KEYS[key]}"
     if metric.quantity == "deadline_missed":
         deadlines_ns = dict(zip(named.classes, named.deadlines_ns, strict=False))
         ours = [deadlines_ns.get(scope.of_class)] if scope.of_class else list(deadlines_ns.values())
@@ -104,10 +120,15 @@ def paths_of(scope: Scope) -> list[str]:
 @lru_cache(maxsize=4096)
 def _found(path: str) -> Metric | None:
     for scope, base in _splits(path):
-        metric = _bases(scope).get(base)
+        metric = _bases(scope).get(base) or percentile_of(base, _families_of(scope))
         if metric is not None:
-            return replace(metric, path=path, scope=scope)
+            return replace(metric, path=f"{scope.prefix}{metric.path}", scope=scope)
     return None
+
+
+def _families_of(scope: Scope) -> Mapping[str, Metric]:
+    """Return what has percentiles in a part of the world, by what stands before `.p95`."""
+    return _FAMILIES[_place(scope)]
 
 
 def _splits(path: str) -> Iterator[tuple[Scope, str]]:
@@ -160,6 +181,9 @@ _OF_PLACE: Final[Mapping[Place, Mapping[str, Metric]]] = MappingProxyType(
 )
 
 
+_FAMILIES: Final = MappingProxyType({place: families_in(known) for place, known in _OF_PLACE.items()})
+
+
 def short(text: str) -> str:
     """Return a text on one line of at most 60 characters, for a quotation."""
     line = " ".join(text.split())
@@ -168,20 +192,27 @@ def short(text: str) -> str:
 
 def _unknown(path: str) -> str:
     splits = list(_splits(path[:LONGEST]))
+    for scope, base in splits:
+        if problem := problem_with_percentile(base, _families_of(scope)):
+            return f"unknown metric '{short(path)}'; {problem}"
     near = [
         (SequenceMatcher(None, base.lower(), close).ratio(), f"{scope.prefix}{close}")
         for scope, base in splits
-        for close in _near(base, _bases(scope))
+        for close in _near(base, scope)
     ]
     if near:
         return f"unknown metric '{short(path)}'; did you mean '{max(near, key=lambda one: one[0])[1]}'?"
     scope = splits[min(1, len(splits) - 1)][0]
     where = f" behind {scope.prefix.rstrip('.')}" if scope != WHOLE else ""
-    return f"unknown metric '{short(path)}'; the metrics{where} are {_families(_bases(scope))}"
+    known = f"the metrics{where} are {_families(_bases(scope))}"
+    return f"unknown metric '{short(path)}'; {known}; any other percentile can be written too, as p95"
 
 
-def _near(base: str, known: Mapping[str, Metric]) -> list[str]:
-    """Return the known metric that is nearest to what was written, if any is near."""
+def _near(base: str, scope: Scope) -> list[str]:
+    """Return the metric that is nearest to what was written, if any is near."""
+    known = _bases(scope)
+    if close := near_percentile(base, _families_of(scope)):
+        return [close]
     # Two ways: a guessed name differs from ours by a missing word ("success") or by a slip ("sucess.rate").
     return get_close_matches(base.lower(), known, n=1, cutoff=0.7) or [one for one in known if one.startswith(base)][:1]
 
@@ -196,6 +227,9 @@ def _families(metrics: Mapping[str, Metric]) -> str:
         f"{name}{{{','.join(statistics)}}}" if len(statistics) > 1 else f"{name}{statistics[0]}"
         for name, statistics in families.items()
     )
+
+
+_KEYS: Final = {"recovery": "which says what recovery is", "cost": "which has the prices"}
 
 
 def _listed(what: str, known: tuple[str, ...]) -> str:

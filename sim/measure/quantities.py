@@ -10,7 +10,10 @@ Definitions (times of one request in ns; `sim.history.records.Requests` has the 
   request: attempts.mean, under the name that operators of a loaded service use.
 - cost.action_ms = mean time that the executions of the action took a request; those that have not ended count up to
   `until`, and hangs for as long as anyone waits for them (`Requests.action_ns`).
+- cost.money = what a request costs by the prices of the scenario's `cost` (`sim.measure.prices`).
 - duplicates.rate = share of requests with at least one duplicate; duplicates.effects = duplicates per request.
+- suppressed.rate, suppressed.effects = the same of effects that the receiver recognized by their idempotency key.
+- Percentiles go by any number: time_to_effect.p95, attempts.p99.99 (`sim.measure.paths`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +27,7 @@ from numpy.typing import NDArray
 
 from sim.history.records import Requests
 from sim.history.vocabulary import NEVER, Outcome
+from sim.measure.prices import Prices
 
 
 class Unit(Enum):
@@ -36,6 +40,19 @@ class Unit(Enum):
     count = "count"
     per_second = "per_second"
     """So many a second of simulated time."""
+    money = "money"
+    """Parts of the scenario's currency (`sim.measure.prices.PICO`); in `summary.json` the currency itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Currency:
+    """The unit of money in a scenario whose prices are in this currency."""
+
+    name: str
+
+
+AnyUnit = Unit | Currency
+"""The unit of a metric of a certain scenario: money has a name there."""
 
 
 class Statistic(Enum):
@@ -150,6 +167,10 @@ def _is_duplicated(requests: Requests) -> Columns:
     return (_duplicates(requests)[0] > 0).astype(np.int64), None
 
 
+def _is_suppressed(requests: Requests) -> Columns:
+    return (np.asarray(requests.suppressed) > 0).astype(np.int64), None
+
+
 SETTLED_OUTCOMES = (Outcome.success, Outcome.gave_up, Outcome.canceled)
 RATED_OUTCOMES = (
     Outcome.success,
@@ -177,8 +198,12 @@ QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
         "duplicates": _duplicates,
         "is_duplicated": _is_duplicated,
         "action_time": _column("action_ns"),
+        "suppressed": _column("suppressed"),
+        "is_suppressed": _is_suppressed,
     }
 )
+MONEY = "money"
+"""The quantity that depends on prices besides: what a request costs."""
 
 
 def _false_failures(requests: Requests, _: Deadlines) -> Columns:
@@ -198,8 +223,12 @@ UNTALLIED: Mapping[str, Callable[[Requests, Deadlines], Columns]] = MappingProxy
 """Further quantities of requests, of which tallies keep nothing; `sim.measure.traffic_quantities` has their meaning."""
 
 
-def columns_of(quantity: str, requests: Requests, deadlines_ns: Deadlines = ()) -> Columns:
-    """Return the values of any quantity of requests, and which of them count."""
+def columns_of(
+    quantity: str, requests: Requests, deadlines_ns: Deadlines = (), prices: Prices | None = None
+) -> Columns:
+    """Return the values of any quantity of requests, and which of them count; money needs prices."""
+    if quantity == MONEY and prices is not None:
+        return prices.of(requests), None
     if quantity in UNTALLIED:
         return UNTALLIED[quantity](requests, deadlines_ns)
     return QUANTITIES[quantity](requests)
@@ -225,13 +254,28 @@ def _all_metrics() -> dict[str, Metric]:
         Metric("amplification", Unit.count, "attempts", Statistic.mean),
         Metric("duplicates.rate", Unit.share, "is_duplicated", Statistic.rate),
         Metric("duplicates.effects", Unit.count, "duplicates", Statistic.mean),
+        Metric("suppressed.rate", Unit.share, "is_suppressed", Statistic.rate),
+        Metric("suppressed.effects", Unit.count, "suppressed", Statistic.mean),
         Metric("polls.mean", Unit.count, "polls", Statistic.mean),
         Metric("cost.mutations", Unit.count, "mutations", Statistic.mean),
         Metric("cost.actions", Unit.count, "actions", Statistic.mean),
         Metric("cost.action_ms", Unit.duration, "action_time", Statistic.mean),
+        Metric("cost.money", Unit.money, MONEY, Statistic.mean),
     ]
     return {metric.path: metric for metric in metrics}
 
 
 METRICS: Mapping[str, Metric] = MappingProxyType(_all_metrics())
-"""Every metric by its path, in the order of the summary."""
+"""Every metric by its path, in the order of the summary; further percentiles go by any number."""
+
+PERCENTILED: Mapping[str, str] = MappingProxyType(
+    {
+        "attempts": "attempts.mean",
+        "polls": "polls.mean",
+        "cost.mutations": "cost.mutations",
+        "cost.actions": "cost.actions",
+        "cost.action_ms": "cost.action_ms",
+        "cost.money": "cost.money",
+    }
+)
+"""What has percentiles besides times, by what stands before `.p95`: the path of its mean."""

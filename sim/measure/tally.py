@@ -17,7 +17,7 @@ import numpy as np
 
 from sim.history.vocabulary import NEVER, Cause, Outcome
 from sim.measure.histograms import WIDTH, Histogram, Ints
-from sim.measure.quantities import METRICS, QUANTITIES, RATED_OUTCOMES, Columns, Unit
+from sim.measure.quantities import METRICS, MONEY, QUANTITIES, RATED_OUTCOMES, Columns, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,13 +25,28 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sim.history.records import Requests
+    from sim.measure.prices import Prices
 
 WITHIN = 0.001
 """Quantiles differ from those of the requests by less than this share of them."""
 assert WIDTH < WITHIN  # noqa: S101  # what the documentation promises
 
-TIMES = frozenset(metric.quantity for metric in METRICS.values() if metric.unit is Unit.duration)
+BINNED = frozenset(metric.quantity for metric in METRICS.values() if metric.unit in {Unit.duration, Unit.money})
 """The quantities that are binned; all others are counted value by value."""
+
+LATER = ("suppressed", "is_suppressed")
+"""Quantities that tallies did not have from the beginning; older ones are read without them."""
+_TALLIED = MappingProxyType(
+    {
+        len(names): names
+        for names in (
+            tuple(name for name in QUANTITIES if name not in LATER),
+            tuple(QUANTITIES),
+            (*QUANTITIES, MONEY),
+        )
+    }
+)
+"""The quantities that a tally may have, by how many they are."""
 
 _SUM_LIMBS, _SQUARES_LIMBS = 4, 6
 """Of 32 bits: sums of 2^62 ns and of their squares over 2^31 requests take 93 and 155 bits."""
@@ -93,7 +108,7 @@ class Tally:
     """Histograms and counts of the requests of one cell of an isolated world."""
 
     histograms: Mapping[str, Histogram]
-    """One for each of `sim.measure.quantities.QUANTITIES`, in that order."""
+    """One for each of `sim.measure.quantities.QUANTITIES`, in that order, and one of money if there are prices."""
     causes: Ints
     """Shape (causes,): duplicates by `Cause`."""
     suppressed: int
@@ -101,8 +116,8 @@ class Tally:
     examples: Examples
 
     @classmethod
-    def of(cls, requests: Requests) -> Tally:
-        """Tally requests, which are in order of their number."""
+    def of(cls, requests: Requests, prices: Prices | None = None) -> Tally:
+        """Tally requests, which are in order of their number, and what they cost if there are prices."""
         ended = np.bincount(requests.outcome, minlength=len(Outcome)).tolist()
         known: dict[str, Histogram] = {
             outcome.name: Histogram.of_counts([0, 1], [len(requests) - ended[outcome], ended[outcome]])
@@ -110,6 +125,8 @@ class Tally:
         }
         columns = {name: quantity(requests) for name, quantity in QUANTITIES.items() if name not in known}
         histograms = {name: known[name] if name in known else _histogram(name, columns[name]) for name in QUANTITIES}
+        if prices is not None:
+            histograms[MONEY] = Histogram.of(prices.of(requests))
         return cls(
             MappingProxyType(histograms),
             _ints(column.sum(dtype=np.int64) for column in requests.duplicates.T),
@@ -126,7 +143,14 @@ class Tally:
     def merge(self, other: Tally) -> Tally:
         """Return the tally of the requests of both."""
         return Tally(
-            MappingProxyType({name: mine.merge(other.histograms[name]) for name, mine in self.histograms.items()}),
+            # Of a part of an older version not all is known, so of the whole it is not, either.
+            MappingProxyType(
+                {
+                    name: mine.merge(other.histograms[name])
+                    for name, mine in self.histograms.items()
+                    if name in other.histograms
+                }
+            ),
             self.causes + other.causes,
             self.suppressed + other.suppressed,
             self.conflicts + other.conflicts,
@@ -161,15 +185,17 @@ class Tally:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.int64]]) -> Tally:
         """Return the tally that gave these arrays; raises ValueError if no tally of this version did."""
-        if len(arrays["sizes"]) != len(QUANTITIES):
-            raise ValueError(f"a tally of {len(arrays['sizes'])} quantities, but there are {len(QUANTITIES)}")
+        count = len(arrays["sizes"])
+        names = _TALLIED.get(count)
+        if names is None:
+            raise ValueError(f"a tally of {count} quantities, but there are {len(QUANTITIES)}")
         bins_in_all = (int(arrays["sizes"].sum()),)
         shapes = {
-            "sizes": (len(QUANTITIES),),
+            "sizes": (count,),
             "bins": bins_in_all,
             "counts": bins_in_all,
-            "ends": (len(QUANTITIES), 3),
-            "sums": (len(QUANTITIES), _SUM_LIMBS + _SQUARES_LIMBS),
+            "ends": (count, 3),
+            "sums": (count, _SUM_LIMBS + _SQUARES_LIMBS),
             "causes": (len(Cause),),
             "events": (2,),
             "examples": (len(Examples.__slots__),),
@@ -180,10 +206,10 @@ class Tally:
         ends = np.cumsum(arrays["sizes"])[:-1]
         bins, counts = np.split(arrays["bins"], ends), np.split(arrays["counts"], ends)
         histograms = {}
-        for at, name in enumerate(QUANTITIES):
+        for at, name in enumerate(names):
             infinite, least, greatest = arrays["ends"][at].tolist()
             total, squares = _from_limbs(arrays["sums"][at])
-            exact = name not in TIMES
+            exact = name not in BINNED
             histograms[name] = Histogram(
                 bins[at], counts[at], infinite, least, greatest, total, squares, is_exact=exact
             )
@@ -196,7 +222,7 @@ def _histogram(name: str, columns: Columns) -> Histogram:
     values, counted = columns
     if counted is not None and not counted.all():
         values = values[counted]
-    return Histogram.of(values, exact=name not in TIMES)
+    return Histogram.of(values, exact=name not in BINNED)
 
 
 def _ints(numbers: Iterable[int]) -> Ints:

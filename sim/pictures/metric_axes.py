@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from sim.kernel.durations import UNITS_NS
+from sim.measure.prices import PICO
 from sim.measure.quantities import Unit
 from sim.pictures.data.ticks import duration_ticks
 
@@ -48,6 +49,9 @@ def linear_ticks(low: float, high: float, unit: str) -> tuple[list[float], list[
         inside = [place for place in _round(low / size, high / size, size) if low <= place <= high]
         return inside, [f"{place / size:g} {name}" for place in inside]
     inside = [place for place in _round(low, high) if low <= place <= high]
+    if unit == Unit.money.value:
+        inside = [place for place in _round(low / PICO, high / PICO, PICO) if low <= place <= high]
+        return inside, [f"{place / PICO:,.12f}".rstrip("0").rstrip(".") for place in inside]
     if unit == Unit.share.value:
         return inside, [f"{100 * place:.10g} %" for place in inside]
     return inside, [f"{place:.10g}" for place in inside]

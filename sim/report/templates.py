@@ -18,9 +18,25 @@ class NoJinja(ImportError):
         super().__init__(f"pages need Jinja2: pip install 'retrysim[{extra}]'")
 
 
+@cache
+def environment() -> Any:
+    """Return what fills templates; raises NoJinja."""
+    try:
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+    except ImportError:
+        raise NoJinja from None
+    return Environment(
+        loader=PackageLoader("sim.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
 def render(template: str, **values: Any) -> Html:
     """Fill a template of `sim/report/templates`; all values are escaped but those of type `safe`. Raises NoJinja."""
-    return Html(_environment().get_template(template).render(**values))
+    return Html(environment().get_template(template).render(**values))
 
 
 def safe(html: Html) -> Any:
@@ -41,18 +57,3 @@ def asset(name: str) -> str:
 def hashed(code: str) -> str:
     """Return the source expression by which a Content-Security-Policy allows this very code."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}'"
-
-
-@cache
-def _environment() -> Any:
-    try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-    except ImportError:
-        raise NoJinja from None
-    return Environment(
-        loader=PackageLoader("sim.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )

@@ -50,6 +50,8 @@ HELD: Final = "held"
 """In the metadata: of each cell the invariants that its histories are checked against, if they are."""
 FINDINGS: Final = "findings"
 """In the metadata of a finished run: what the check has found."""
+PLACES: Final = "places"
+"""In the metadata: of each cell the name of its variant and the keys of the sweep, if there are any."""
 _COLUMNS: Final[dict[str, type[Column | Counted]]] = {"empirical": Empirical, "file": Recorded, "outcomes": Counted}
 
 Row = tuple[Any, ...]
@@ -137,6 +139,7 @@ class Description:
 def describe(plan: Plan) -> Description:
     """Describe a run, with the chunks of its first round."""
     scenario = plan.scenario
+    places = [[cell.variant, list(cell.levels)] for cell in plan.cells]
     meta = {
         "format": FORMAT,
         "digest": plan.digest,
@@ -147,6 +150,7 @@ def describe(plan: Plan) -> Description:
         "seed": str(scenario.seed),
         "scenario": _json(_tree(scenario)),
         **({HELD: held_text(plan.held)} if plan.held else {}),
+        **({PLACES: _json(places)} if any(variant or keys for variant, keys in places) else {}),
     }
     rows = tuple(
         (position, cell.id, cell.name, _json(cell.params), chunks, _json(_tree(cell.scenario)))
@@ -175,8 +179,11 @@ def plan_of(description: Description) -> Plan:
             files.add(empty.with_values(np.frombuffer(values, "<i8").tolist(), sha256))
         surroundings = Surroundings(files)
         cells = []
-        for _, cell_id, name, params, _, tree in description.cells:
-            cells.append(Cell(cell_id, name, json.loads(params), _read(json.loads(tree), surroundings)))
+        places = json.loads(description.value_or(PLACES, "null")) or [["", []]] * len(description.cells)
+        for (_, cell_id, name, text, _, tree), (variant, keys) in zip(description.cells, places, strict=True):
+            params = json.loads(text)
+            levels = {key: params[key] for key in keys}
+            cells.append(Cell(cell_id, name, params, _read(json.loads(tree), surroundings), variant, levels))
         tree = json.loads(description.value("scenario"))
         scenario = _read(tree, surroundings)
         if not tree.get("variants"):

@@ -12,6 +12,7 @@ from sim.scenario.mistakes.problems import Path, Problem, ScenarioError
 from sim.scenario.mistakes.pydantic_words import IS_MISSING
 from sim.scenario.mistakes.without_effect import NoEffect, settings_without_effect
 from sim.scenario.names import LONGEST_ID, canonical, key_labels, label, slug, unique
+from sim.scenario.parts.costs import other_currencies
 from sim.scenario.schema import Scenario, scenario_of
 from sim.scenario.tree import Tree, without, written
 
@@ -90,6 +91,11 @@ def check_cells(
             ]
         else:
             made.append(Cell(plan.id, plan.name, plan.params, scenario, plan.variant or "", plan.levels))
+    origins = {plan.name: plan.origin for plan in plans}
+    problems += [
+        Problem(origins[name], reason, at_key=True)
+        for name, reason in other_currencies((cell.name, cell.scenario.cost) for cell in made)
+    ]
     return made, list(dict.fromkeys(problems))
 
 

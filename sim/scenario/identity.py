@@ -4,9 +4,10 @@ The resolved form has every default, override and profile written out, and the d
 settings without effect are left out. Its YAML is a scenario again, with the same digest.
 
 The digest stands for the numbers that come out. It covers the id and the resolved form of each cell, but not `name`,
-`why`, `expect`, `tune`, `check`, `timeline` and `recovery`, which change what is said about the numbers, and not the
-names of files, whose contents it covers. It covers `keep` only if that is `histogram`, which rounds percentiles. So
-expectations can be mended after a long run without making its results those of another scenario.
+`why`, `expect`, `tune`, `check`, `timeline`, `recovery` and `cost`, which change what is said about the numbers, and
+not the names of files, whose contents it covers. It covers `keep` only if that is `histogram`, which rounds
+percentiles, and then `cost` too, since these histograms hold what each request cost. So expectations can be mended, and
+prices changed, after a long run without making its results those of another scenario.
 """
 
 import hashlib
@@ -22,10 +23,10 @@ from sim.scenario.schema import Scenario
 from sim.scenario.tree import without
 from sim.scenario.yaml.writer import yaml_lines
 
-NOT_IDENTITY = ("name", "why", "expect", "check", "explore", "course", "tune", "timeline", "recovery")
+NOT_IDENTITY = ("name", "why", "expect", "check", "explore", "course", "tune", "timeline", "recovery", "cost")
 OPTIONAL_PARTS = (
     *("measure", "timeline", "recovery", "cancel", "heals_at", "explore", "course", "precision", "tune"),
-    *("clients", "classes", "resubmit"),
+    *("clients", "classes", "resubmit", "cost"),
 )
 
 
@@ -140,7 +141,9 @@ def _without_none(node: Any) -> Any:
 def _essence(node: Any, key: str = "") -> Any:
     """Leave out the settings that change no number."""
     if isinstance(node, Mapping):
-        dropped = NOT_IDENTITY if not key else ("file",) if "sha256" in node else ()
+        dropped: tuple[str, ...] = NOT_IDENTITY if not key else ("file",) if "sha256" in node else ()
+        if not key and node.get("keep") == "histogram":
+            dropped = tuple(name for name in dropped if name != "cost")  # histograms hold what each request cost
         if not key and node.get("keep") == "requests":
             # Histograms change percentiles, by less than 0.1 %; requests are the numbers themselves.
             dropped = (*dropped, "keep")

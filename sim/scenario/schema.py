@@ -24,11 +24,8 @@ from pydantic import (
 )
 
 from sim.convex.platform import Platform
-from sim.expect.expectations import Expectation
-from sim.expect.targets import Target
 from sim.kernel.durations import format_duration, parse_duration
-from sim.measure.paths import Named, metric_of
-from sim.measure.quantities import Metric
+from sim.measure.paths import Named
 from sim.options.model import DURATION_PATTERN, NAME, DurationNs, Options, checked_name, file_rules, is_of_file
 from sim.options.shorthand import AlsoWritten
 from sim.scenario.checks import (
@@ -45,10 +42,12 @@ from sim.scenario.mistakes.problems import Path as Keys
 from sim.scenario.mistakes.problems import Problem, ScenarioError
 from sim.scenario.mistakes.pydantic_words import problems_of
 from sim.scenario.parts.classes import REPLACED_BY_SERVICE, CallerClass, Classes, caller_classes, with_class_retriers
+from sim.scenario.parts.costs import CostOptions
 from sim.scenario.parts.course import Bounds, CourseOptions
 from sim.scenario.parts.invariants import InvariantChoice
 from sim.scenario.parts.over_time import (
     RecoveryOptions,
+    Stated,
     TimelineOptions,
     named_in,
     problems_of_metrics,
@@ -221,6 +220,9 @@ class Scenario(Options):
         default=None,
         description="Run until the named intervals are narrow enough in every cell, or to the limit.",
     )
+    cost: CostOptions | None = Field(
+        default=None, description="Prices, such as `mutation: 2e-6 USD`, which give the metric `cost.money`."
+    )
     check: InvariantChoice = Field(
         default=(),
         description="Names of the invariants that every history must keep, "
@@ -300,7 +302,8 @@ class Scenario(Options):
     def named(self) -> Named:
         """The services and classes that metrics can name."""
         clients = None if self.clients is None else self.clients.count
-        return named_in(self.services, self.classes, clients)
+        prices = None if self.cost is None else self.cost.prices
+        return named_in(self.services, self.classes, clients, prices)
 
     @property
     def written(self) -> Tree:
@@ -400,21 +403,17 @@ def _limits_below_start(scenario: Scenario) -> list[Problem]:
 
 def _unknown_metrics(scenario: Scenario) -> list[Problem]:
     """Find metrics of services and classes that there are not, and those that need what the scenario does not have."""
-    found = [_placed(("expect", at), one) for at, one in enumerate(scenario.expect)]
+    found: list[tuple[Keys, Stated]] = [(("expect", at), one) for at, one in enumerate(scenario.expect)]
     if scenario.precision is not None:
         intervals = scenario.precision.intervals
-        found += [_placed(("precision", "intervals", at), one) for at, one in enumerate(intervals)]
+        found += [(("precision", "intervals", at), one) for at, one in enumerate(intervals)]
     if scenario.tune is not None:
         constraints, objectives = scenario.tune.constraints, scenario.tune.objectives
-        found += [_placed(("tune", "constraints", at), one) for at, one in enumerate(constraints)]
-        found += [(("tune", "objectives", at), metric_of(path), path) for at, path in enumerate(objectives)]
+        found += [(("tune", "constraints", at), one) for at, one in enumerate(constraints)]
+        found += [(("tune", "objectives", at), path) for at, path in enumerate(objectives)]
     return problems_of_metrics(
         found, scenario.named, shared=scenario.world == "shared", has_recovery=scenario.recovery is not None
     )
-
-
-def _placed(keys: Keys, one: Expectation | Target) -> tuple[Keys, Metric, str]:
-    return keys, one.metric, one.text
 
 
 def _problems_of_called(scenario: Scenario) -> list[Problem]:

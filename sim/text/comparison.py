@@ -24,6 +24,7 @@ MAIN = (
     "cost.mutations",
     "cost.actions",
     "cost.action_ms",
+    "cost.money",
 )
 """The metrics that are shown unless the reader asks for all."""
 
@@ -63,7 +64,10 @@ class Pair:
     @property
     def shown(self) -> list[Difference]:
         """The differences that people read first."""
-        paths = [*MAIN, *self._of_traffic()]
+        a, b = self.differences.a, self.differences.b
+        prices = a.currency and b.currency and self.differences.is_comparable("cost.money")
+        main = [path for path in MAIN if path != "cost.money" or prices]
+        paths = [*main, *self._of_traffic()]
         return [self.differences[path] for path in paths if path in ALWAYS or not self._is_idle(path)]
 
     def _of_traffic(self) -> list[str]:

@@ -12,7 +12,8 @@ from sim.expect.conditions import Condition, Judged
 from sim.expect.expectations import Ruling
 from sim.measure.differences import Change, Difference, Differences
 from sim.measure.estimates import Estimate
-from sim.measure.quantities import QUANTILES, Metric, Statistic, Unit
+from sim.measure.percentiles import percentile_name
+from sim.measure.quantities import QUANTILES, AnyUnit, Metric, Statistic, Unit
 from sim.text.comparison import Pair
 from sim.text.comparison_table import difference_interval
 from sim.text.numerals import (
@@ -38,7 +39,7 @@ def sentences(pair: Pair, *, complete: bool = False) -> list[str]:
     for change in (Change.better, Change.worse, Change.differs, Change.inconclusive):
         lines += [sentence(one) for one in by_change[change]]
     if by_change[Change.same]:
-        same = [f"{words(one.metric)} ({value_text(one.a.value, one.metric.unit)})" for one in by_change[Change.same]]
+        same = [f"{words(one.metric)} ({value_text(one.a.value, one.unit)})" for one in by_change[Change.same]]
         lines.append(f"Same in every request: {listed(same)}.")
     return lines
 
@@ -53,7 +54,7 @@ def _tally(by_change: dict[Change, list[Difference]]) -> str:
 
 def sentence(found: Difference) -> str:
     """Say one difference in a plain sentence with its numbers."""
-    unit, estimate = found.metric.unit, found.estimate
+    unit, estimate = found.unit, found.estimate
     name = words(found.metric)
     a, b = value_texts((found.a.value, found.b.value), unit)
     match found.change:
@@ -73,7 +74,7 @@ def sentence(found: Difference) -> str:
 
 
 def _two(found: Difference) -> str:
-    unit = found.metric.unit
+    unit = found.unit
     written = value_texts((found.a.value, found.b.value), unit)
     texts = {
         name: text
@@ -85,7 +86,7 @@ def _two(found: Difference) -> str:
     return " and ".join(f"{text} in {name}" for name, text in texts.items()) or "not known"
 
 
-def _between(estimate: Estimate, unit: Unit) -> str:
+def _between(estimate: Estimate, unit: AnyUnit) -> str:
     """Write the interval of a difference whose sign is certain, as amounts, the smaller first."""
     if estimate.low is None or estimate.high is None or estimate.low == estimate.high:
         return ""
@@ -110,10 +111,10 @@ def _doubt(found: Difference) -> str:
         if estimate.reason:
             return estimate.reason
         return "a single replication or request gives no interval"
-    return _chance(estimate.low, estimate.high, found.metric.unit)
+    return _chance(estimate.low, estimate.high, found.unit)
 
 
-def _chance(low: float, high: float, unit: Unit) -> str:
+def _chance(low: float, high: float, unit: AnyUnit) -> str:
     if low == high == 0:
         return "no difference is seen"
     if math.isinf(low) and math.isinf(high):
@@ -142,6 +143,9 @@ _RATES = MappingProxyType(
         "cost.mutations": "the mean number of mutations",
         "cost.actions": "the mean number of actions",
         "cost.action_ms": "the mean action time",
+        "cost.money": "the mean cost of a request",
+        "suppressed.rate": "the share of requests with a suppressed effect",
+        "suppressed.effects": "the mean number of suppressed effects",
     }
 )
 _TIMES = MappingProxyType(
@@ -152,6 +156,12 @@ _TIMES = MappingProxyType(
         "time_to_known.success": "time to known of successes",
         "time_to_known.gave_up": "time to known of requests given up",
         "time_to_known.canceled": "time to known of requests canceled",
+        "attempts": "number of attempts",
+        "polls": "number of polls",
+        "mutations": "number of mutations",
+        "actions": "number of actions",
+        "action_time": "action time",
+        "money": "cost of a request",
     }
 )
 
@@ -170,13 +180,13 @@ def words(metric: Metric) -> str:
         case Statistic.max:
             return f"the longest {time}{whose}"
         case _:
-            return f"the {metric.base.removeprefix(f'{metric.quantity}.')} of the {time}{whose}"
+            return f"the {percentile_name(metric.share)} of the {time}{whose}"
 
 
 def judged_text(judged: Judged, differences: Differences) -> str:
     """Write a judged condition as one line: `holds: time_to_effect.p99 > +10%; it goes from 4.7 s to 5.9 s, +1.2 s`."""
     found = differences[judged.condition.metric.path]
-    unit = found.metric.unit
+    unit = found.unit
     said = {Ruling.met: "holds", Ruling.missed: "does not hold", Ruling.inconclusive: "inconclusive"}[judged.ruling]
     a, b = value_texts((found.a.value, found.b.value), unit)
     numbers = ", ".join(_numbers(found, judged.condition))
@@ -187,7 +197,7 @@ def judged_text(judged: Judged, differences: Differences) -> str:
 
 def _numbers(found: Difference, condition: Condition) -> Iterator[str]:
     """Yield the difference with its interval, then the difference as a share of A's value; told from the bound."""
-    unit, estimate = found.metric.unit, found.estimate
+    unit, estimate = found.unit, found.estimate
     if estimate.value is None or math.isinf(estimate.value):
         return
     bound = condition.amount if condition.factor == 1 else None

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from sim.measure.differences import Difference
 from sim.measure.estimates import Estimate
-from sim.measure.quantities import Unit
+from sim.measure.quantities import AnyUnit, Unit
 from sim.text.comparison import Pair
 from sim.text.numerals import difference_text, digits_apart, value_texts
 
@@ -23,7 +23,7 @@ def table(pair: Pair, *, complete: bool = False) -> Table:
     made.add_column("verdict", no_wrap=True)
     for found in pair.differences if complete else pair.shown:
         if found.a.value is not None or found.b.value is not None:
-            unit = found.metric.unit
+            unit = found.unit
             made.add_row(
                 found.metric.path,
                 *value_texts((found.a.value, found.b.value), unit),
@@ -40,10 +40,10 @@ def _difference_of(found: Difference) -> str:
     value = found.estimate.value
     if value is not None and math.isinf(value):
         return "to never" if value > 0 else "from never"
-    return difference_text(value, found.metric.unit)
+    return difference_text(value, found.unit)
 
 
-def difference_interval(estimate: Estimate, unit: Unit, bound: float | None = None) -> str:
+def difference_interval(estimate: Estimate, unit: AnyUnit, bound: float | None = None) -> str:
     """Write the interval of a difference, its unit once: `+2.41 to +6.70 pp`; empty if there is none.
 
     It has as many digits as tell its ends from each other and from a `bound`.
@@ -62,5 +62,5 @@ def difference_interval(estimate: Estimate, unit: Unit, bound: float | None = No
 
 
 def _caption(pair: Pair) -> str:
-    points = any(found.metric.unit is Unit.share for found in pair.shown)
+    points = any(found.unit is Unit.share for found in pair.shown)
     return "pp: percentage points" if points else ""

@@ -9,7 +9,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from sim.kernel.durations import UNITS_NS
-from sim.measure.quantities import Unit
+from sim.measure.prices import PICO
+from sim.measure.quantities import AnyUnit, Currency, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -64,8 +65,11 @@ def _in_all_units(duration_ns: float, decimals: int) -> str:
 
 def percent_text(share: float, more: int = 0) -> str:
     """Write a share as a percentage with two decimals, or as many as tell it from 0 % and from 100 %; `more` on top."""
-    texts = (f"{share * 100:.{decimals + more}f}" for decimals in range(2, 12))
-    return "0 %" if share <= 0 else "100 %" if share >= 1 else f"{next(filter(_is_inside, texts), '0.00')} %"
+    if share <= 0 or share >= 1:
+        return "0 %" if share <= 0 else "100 %"
+    texts = (f"{share * 100:.{decimals + more}f}" for decimals in range(2, 14))
+    text = next(filter(_is_inside, texts), "")
+    return f"{text} %" if text else "<1e-11 %" if share < 0.5 else ">99.99999999999 %"
 
 
 def growth_text(growth: float, more: int = 0) -> str:
@@ -86,19 +90,42 @@ def number_text(number: float, more: int = 0) -> str:
     return f"{number:.0f}" if number == round(number) and number < 1e6 else _digits(number, more)
 
 
-def value_text(value: float | None, unit: Unit, more: int = 0) -> str:
+def value_text(value: float | None, unit: AnyUnit, more: int = 0) -> str:
     """Write a value of a metric; `-` if there is none. `more` asks for so many more digits."""
-    if value is None:
-        return "-"
     match unit:
+        case _ if value is None:
+            text = "-"
         case Unit.duration:
-            return duration_text(value, more)
+            text = duration_text(value, more)
         case Unit.share:
-            return percent_text(value, more)
+            text = percent_text(value, more)
         case Unit.count:
-            return number_text(value, more)
+            text = number_text(value, more)
         case Unit.per_second:
-            return f"{number_text(value, more)}/s"
+            text = f"{number_text(value, more)}/s"
+        case _:
+            text = money_text(value, unit.name if isinstance(unit, Currency) else "", more)
+    return text
+
+
+def money_text(value: float, currency: str, more: int = 0) -> str:
+    """Write money, given in `PICO` parts of its currency, with three significant digits: `0.0000123 USD`, `12,300 USD`.
+
+    `more` asks for so many more digits. Below a billionth of the currency there is an exponent.
+    """
+    amount = value / PICO
+    if math.isinf(value):
+        text = "no limit"
+    elif amount == 0:
+        text = "0"
+    elif abs(amount) < 1e-9:
+        text = f"{amount:.{2 + more}e}"
+    else:
+        # Of rounded numbers: 0.0009999 is 0.00100.
+        exponent = int(f"{abs(amount):.{2 + more}e}".rpartition("e")[2])
+        decimals = max(0, 2 + more - exponent)
+        text = f"{amount:,.{decimals}f}"
+    return f"{text} {currency}" if currency and not math.isinf(value) else text
 
 
 def digits_apart(pairs: Iterable[tuple[float | None, float | None]], write: Callable[[float, int], str]) -> int:
@@ -115,17 +142,17 @@ def _said(text: str) -> str:
     return re.sub(r"\.[0-9]+", lambda decimals: _ZEROS.sub("", decimals[0]), text)
 
 
-def value_texts(values: Sequence[float | None], unit: Unit) -> list[str]:
+def value_texts(values: Sequence[float | None], unit: AnyUnit) -> list[str]:
     """Write values that stand side by side, so that different ones read differently."""
     more = digits_apart(combinations(values, 2), partial(_written, unit))
     return [value_text(value, unit, more) for value in values]
 
 
-def _written(unit: Unit, value: float, more: int) -> str:
+def _written(unit: AnyUnit, value: float, more: int) -> str:
     return value_text(value, unit, more)
 
 
-def estimate_text(estimate: Estimate, unit: Unit, bound: float | None = None) -> str:
+def estimate_text(estimate: Estimate, unit: AnyUnit, bound: float | None = None) -> str:
     """Write an estimate with its interval in parentheses: `99.95 % (99.91 % to 99.97 %)`.
 
     It has as many digits as tell the ends apart, and all of it from a `bound` that it is held against.
@@ -138,7 +165,7 @@ def estimate_text(estimate: Estimate, unit: Unit, bound: float | None = None) ->
     return f"{text} ({' to '.join(value_text(end, unit, more) for end in ends)})" if ends else text
 
 
-def range_text(estimate: Estimate, unit: Unit) -> str:
+def range_text(estimate: Estimate, unit: AnyUnit) -> str:
     """Write an interval for a narrow column: `93.47-96.19 %`; empty if there is none or both ends agree."""
     if not estimate.has_interval or estimate.low == estimate.high:
         return ""
@@ -149,7 +176,7 @@ def range_text(estimate: Estimate, unit: Unit) -> str:
     return f"{number}-{high}" if name and high.endswith(f" {name}") else f"{low}-{high}"
 
 
-def difference_text(value: float | None, unit: Unit, more: int = 0) -> str:
+def difference_text(value: float | None, unit: AnyUnit, more: int = 0) -> str:
     """Write a difference with its sign, that of rates in percentage points: `+1.20 s`, `-0.35 pp`, `+0.500`, `0 s`."""
     if value is None:
         return "-"
@@ -159,7 +186,7 @@ def difference_text(value: float | None, unit: Unit, more: int = 0) -> str:
     return text if value == 0 else f"{'-' if value < 0 else '+'}{text}"
 
 
-def amount_text(value: float, unit: Unit, more: int = 0) -> str:
+def amount_text(value: float, unit: AnyUnit, more: int = 0) -> str:
     """Write the size of a finite difference, that of rates in percentage points."""
     text = value_text(abs(value), unit, more)
     return f"{text.removesuffix('%')}pp" if unit is Unit.share else text

@@ -32,7 +32,7 @@ def sentences(cells: Sequence[Cell], assumed: Sequence[str] = ()) -> list[str]:
 
 def verdict_text(verdict: Verdict) -> str:
     """Write a verdict as one line: `missed: success.rate >= 99.9%; it is 99.5 % (99.3 % to 99.7 %)`."""
-    found = estimate_text(verdict.estimate, verdict.expectation.metric.unit, verdict.expectation.bound)
+    found = estimate_text(verdict.estimate, verdict.unit, verdict.expectation.bound)
     more = verdict.reason or _settled_by(verdict)
     return f"{verdict.ruling.value}: {verdict.expectation.text}; it is {found}{f'; {more}' if more else ''}"
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sim.expect.expectations import Ruling
-from sim.measure.paths import metric_of
 from sim.text.numerals import estimate_text, value_texts
 from sim.text.sentences import verdict_text
 from sim.text.tried import Role, Tried
@@ -81,7 +80,7 @@ def _points(points: Sequence[Tried], tried: Sequence[Tried], objectives: Sequenc
 
 
 def _told(one: Tried, objectives: Sequence[str]) -> str:
-    return ", ".join(f"{path} {estimate_text(one.value(path), metric_of(path).unit)}" for path in objectives)
+    return ", ".join(f"{path} {estimate_text(one.value(path), one.metrics.unit(path))}" for path in objectives)
 
 
 def _closest(tried: Sequence[Tried]) -> str:
@@ -104,7 +103,8 @@ def _as_written(points: Sequence[Tried], written: Tried, objectives: Sequence[st
     better = [one for one in points if _is_clearly_better(one, written, objectives[0])]
     if better:
         value = value_texts(
-            (better[0].value(objectives[0]).value, written.value(objectives[0]).value), metric_of(objectives[0]).unit
+            (better[0].value(objectives[0]).value, written.value(objectives[0]).value),
+            written.metrics.unit(objectives[0]),
         )[0]
         return [f"{start}; point {better[0].number} has {objectives[0]} {value}, beyond doubt better."]
     return [f"{start}; no point is beyond doubt better in {objectives[0]}."]

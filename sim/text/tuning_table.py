@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from sim.expect.expectations import Expectation, Ruling, Verdict
-from sim.measure.paths import metric_of
 from sim.text.columns import TABLE_WIDTH
 from sim.text.numerals import digits_apart, range_text, value_text
 from sim.text.tried import Role, Tried
@@ -111,7 +110,7 @@ def _header(words: str) -> str:
 
 
 def _cell(one: Tried, path: str, *, intervals: bool) -> str:
-    unit = metric_of(path).unit
+    unit = one.metrics.unit(path)
     estimate = one.value(path)
     held = [verdict for verdict in one.verdicts if verdict.expectation.metric.path == path]
     bounds = [(estimate.value, verdict.expectation.bound) for verdict in held]

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sim.expect.expectations import Ruling
 from sim.experiment.cell_result import unrepeated_summary
 from sim.experiment.versions import SUMMARY_SCHEMA, package_versions
-from sim.measure.metrics import summary_of
-from sim.measure.paths import metric_of
+from sim.measure.summary import summary_of
 from sim.scenario.identity import digest
 from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.names import key_labels
@@ -268,7 +267,7 @@ def _summary(one: Finalist, options: TuneOptions) -> dict[str, Any]:
     paths = list(dict.fromkeys([*options.objectives, *(constraint.metric.path for constraint in options.constraints)]))
 
     def metrics(result: CellResult) -> dict[str, Any]:
-        return {path: summary_of(result.metrics.value(path), metric_of(path).unit) for path in paths}
+        return {path: summary_of(result.metrics.value(path), result.metrics.unit(path)) for path in paths}
 
     return {
         "role": one.role.value,

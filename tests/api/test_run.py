@@ -53,7 +53,7 @@ def test_requests_outside_of_the_window_are_simulated_all_the_same() -> None:
 def test_a_window_without_requests_measures_nothing() -> None:
     (cell,) = run(parse(f"{SHARED}\nmeasure: {{from: 1d}}")).summary()["cells"]
     assert cell["requests"] == 0
-    assert cell["time_to_known"]["mean"] == {"value": None, "low": None, "high": None}
+    assert cell["metrics"]["time_to_known.mean"] == {"value": None, "low": None, "high": None, "unit": "ms"}
     assert cell["examples"] == {}
 
 

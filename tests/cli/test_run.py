@@ -220,7 +220,7 @@ def test_a_retrier_of_ones_own_is_found_in_the_current_folder(run: Run) -> None:
         "            return await call()\n"
     )
     result = run(*few("--retrier", "twice_mine:Twice", "--set", "action.outcomes.fail=0.5"))
-    assert (result.exit_code, summary()["cells"][0]["attempts"]["max"]["value"]) == (0, 2)
+    assert (result.exit_code, summary()["cells"][0]["metrics"]["attempts.max"]["value"]) == (0, 2)
 
 
 @pytest.mark.parametrize(

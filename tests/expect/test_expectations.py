@@ -14,7 +14,7 @@ from sim.measure.quantities import METRICS, Unit
 S = 1_000_000_000
 Row = dict[str, object]
 MakeMetrics = Callable[..., CellMetrics]
-BOUNDS = {Unit.duration: "1m30s", Unit.share: "12.5%", Unit.count: "3"}
+BOUNDS = {Unit.duration: "1m30s", Unit.share: "12.5%", Unit.count: "3", Unit.money: "0.1 USD"}
 
 
 def rulings(metrics: CellMetrics, *texts: str) -> list[str]:
@@ -202,6 +202,7 @@ def test_a_verdict_goes_to_the_summary_in_ms(make_metrics: MakeMetrics) -> None:
         "value": 100.0,
         "low": 100.0,
         "high": 100.0,
+        "unit": "ms",
         "requests_needed": None,
         "replications_needed": None,
         "reason": "",

@@ -11,6 +11,7 @@ from sim.measure.estimates import NOTHING, Estimate, rate
 from sim.measure.metrics import CellMetrics, measure
 from sim.measure.possible import Possible
 from sim.measure.quantities import METRICS, Unit
+from sim.measure.summary import cell_summary, summary_of
 
 MS = 1_000_000
 Row = dict[str, object]
@@ -80,53 +81,52 @@ def test_amplification_is_attempts_per_request(make_metrics: MakeMetrics, stuck:
     assert (metrics.value("amplification").value, metrics.attempts) == (2.25, {1: 2, 3: 1, 4: 1})
 
 
+def metrics_in(summary: dict[str, object]) -> dict[str, dict[str, object]]:
+    return summary["metrics"]  # type: ignore[return-value]
+
+
 def test_the_summary_is_json_without_nan_or_infinity(make_metrics: MakeMetrics, stuck: Row) -> None:
-    summary = make_metrics(four(stuck)).summary()
+    summary = cell_summary(make_metrics(four(stuck)))
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
 
 
-def test_the_summary_has_the_keys_of_the_contract_and_times_in_ms(make_metrics: MakeMetrics, stuck: Row) -> None:
-    summary = make_metrics([*four(stuck), {"first_effect_ns": 1_234_567}]).summary()
-    assert list(summary) == [
-        "requests",
-        "percentiles_within",
-        "outcomes",
-        "rates",
-        "attempts",
-        "time_to_effect",
-        "time_to_known",
-        "detection_lag",
-        "duplicates",
-        "suppressed",
-        "amplification",
-        "polls",
-        "conflicts",
-        "cost",
-    ]
-    times = summary["time_to_effect"]
-    assert isinstance(times, dict)
-    assert list(times) == ["mean", "p50", "p90", "p99", "p99.9", "max"]
-    assert times["p50"] == {"value": 100.0, "low": 0.0, "high": "inf"}
-    assert times["max"] == {"value": "inf", "low": None, "high": None}
+def test_the_summary_has_every_metric_by_its_path_with_times_in_ms(make_metrics: MakeMetrics, stuck: Row) -> None:
+    summary = cell_summary(make_metrics([*four(stuck), {"first_effect_ns": 1_234_567}]))
+    metrics = metrics_in(summary)
+    assert list(metrics) == [path for path in METRICS if path != "cost.money"]
+    p50 = {"value": 100.0, "low": 0.0, "high": None, "unit": "ms", "infinite": ["high"]}
+    assert metrics["time_to_effect.p50"] == p50
+    assert {one["unit"] for one in metrics.values()} == {"ms", "1"}
+
+
+def test_what_never_comes_is_null_and_told_apart_from_what_is_not_known(make_metrics: MakeMetrics, stuck: Row) -> None:
+    found = metrics_in(cell_summary(make_metrics(four(stuck))))["time_to_effect.max"]
+    assert found == {"value": None, "low": None, "high": None, "unit": "ms", "infinite": ["value"]}
+    nothing = metrics_in(cell_summary(make_metrics([])))["time_to_effect.max"]
+    assert nothing == {"value": None, "low": None, "high": None, "unit": "ms"}
 
 
 def test_the_summary_counts_whole_requests_and_events(make_metrics: MakeMetrics, stuck: Row) -> None:
-    summary = make_metrics(four(stuck)).summary()
+    summary = cell_summary(make_metrics(four(stuck)))
     assert (summary["requests"], summary["suppressed"], summary["conflicts"]) == (4, 1, 2)
     assert summary["outcomes"] == {"success": 2, "gave_up": 1, "stuck": 1, "open": 0, "canceled": 0, "runaway": 0}
-    assert summary["attempts"]["histogram"] == {"1": 2, "3": 1, "4": 1}  # type: ignore[index]
+    assert summary["attempts"] == {"1": 2, "3": 1, "4": 1}
     assert summary["duplicates"]["requests"] == 1  # type: ignore[index]
 
 
 def test_a_time_in_the_summary_is_exact_to_the_nanosecond(make_metrics: MakeMetrics) -> None:
-    times = make_metrics([{"first_effect_ns": 1_234_567_890_123}]).summary()["time_to_effect"]
-    assert times["p50"]["value"] == 1_234_567.890123  # type: ignore[index]
+    summary = cell_summary(make_metrics([{"first_effect_ns": 1_234_567_890_123}]))
+    assert metrics_in(summary)["time_to_effect.p50"]["value"] == 1_234_567.890123
 
 
 def test_no_requests_give_null_everywhere(make_metrics: MakeMetrics) -> None:
     metrics = make_metrics([])
-    assert {metrics.value(path) for path in METRICS} == {NOTHING}
-    assert json.loads(json.dumps(metrics.summary(), allow_nan=False))["rates"]["success"]["value"] is None
+    assert {metrics.value(path) for path in METRICS if path != "cost.money"} == {NOTHING}
+    assert {one["value"] for one in metrics_in(cell_summary(metrics)).values()} == {None}
+
+
+def test_a_reason_for_no_interval_stands_beside_the_number() -> None:
+    assert summary_of(Estimate(3e6, reason="it is so"), Unit.duration)["reason"] == "it is so"
 
 
 def test_nothing_but_canceled_requests_give_no_times(make_metrics: MakeMetrics) -> None:

@@ -1,11 +1,15 @@
 """Every metric of the traffic, on tables made by hand whose numbers were computed by hand."""
 
+from typing import Any
+
 import pytest
 from traffic_tables import S, calls, measured, requests, traffic
 
 from sim.measure.metrics import CellMetrics, measure
 from sim.measure.paths import Named, UnknownMetric, metric_of
+from sim.measure.quantities import METRICS
 from sim.measure.recovery import RecoveryTerms
+from sim.measure.summary import cell_summary
 from sim.measure.traffic import TrafficMetrics
 
 NAMED = Named(services=("payments", "ledger"), classes=("web", "batch"), deadlines_ns=(2 * S, None), clients=3)
@@ -216,8 +220,9 @@ def test_false_failures_need_no_calls() -> None:
 
 
 def test_the_summary_has_the_parts_by_name() -> None:
-    summary = metrics_of(world()).summary()
-    assert list(summary["traffic"]) == [  # type: ignore[call-overload]
+    summary = cell_summary(metrics_of(world()))
+    metrics: Any = summary["metrics"]
+    assert list(dict.fromkeys(path.partition(".")[0] for path in metrics if path not in METRICS)) == [
         "offered",
         "goodput",
         "attempts",
@@ -232,11 +237,14 @@ def test_the_summary_has_the_parts_by_name() -> None:
         "false_failures",
         "waits",
         "deadline_missed",
+        "service",
+        "class",
     ]
-    assert list(summary["services"]) == ["payments", "ledger"]  # type: ignore[call-overload]
-    web = summary["classes"]["web"]  # type: ignore[index]
-    assert web["rates"]["success"]["value"] == 1 / 3
-    assert web["traffic"]["offered"]["rate"]["value"] == 0.3
+    assert {path.split(".")[1] for path in metrics if path.startswith("service.")} == {"payments", "ledger"}
+    assert metrics["class.web.success.rate"]["value"] == 1 / 3
+    assert metrics["class.web.offered.rate"] == {**metrics["class.web.offered.rate"], "value": 0.3, "unit": "1/s"}
+    assert metrics["service.payments.queue_wait.p99"]["unit"] == "ms"
+    assert summary["classes"]["web"]["requests"] == 3  # type: ignore[index]
 
 
 def test_without_services_nothing_is_said_of_queues() -> None:

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from pydantic import TypeAdapter
 
 from sim.api.run import run
 from sim.cli.main import cli
 from sim.expect.expectations import Ruling
 from sim.history.records import Requests
 from sim.history.vocabulary import Cause, Outcome
+from sim.measure.quantities import METRICS
 from sim.results.result import Result
+from sim.results.summary_form import Summary, json_schema
 from sim.scenario.load import parse
-
-METRIC = {"value", "low", "high"}
-QUANTILES = {"mean", "p50", "p90", "p99", "p99.9", "max"}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_a_summary_has_the_keys_that_are_promised(result: Result) -> None:
     summary = json.loads(result.summary_json())
     assert summary.keys() == {"schema", "scenario", "digest", "seed", "engine", "versions", "cells"}
     assert (summary["schema"], summary["scenario"], summary["seed"], summary["engine"]) == (
-        1,
+        2,
         "two-cells",
         31,
         "vector",
@@ -59,40 +59,41 @@ def test_a_summary_has_the_keys_that_are_promised(result: Result) -> None:
 
 
 def test_a_cell_of_a_summary_has_the_keys_that_are_promised(result: Result) -> None:
-    promised = {
-        *("id", "params", "requests", "outcomes", "attempts", "time_to_effect", "time_to_known", "detection_lag"),
-        *("duplicates", "suppressed", "amplification", "polls", "conflicts", "cost", "expect", "examples"),
-    }
     for cell in json.loads(result.summary_json())["cells"]:
-        assert cell.keys() == promised | {"name", "rates", "percentiles_within"}
+        assert list(cell)[:4] == ["id", "name", "params", "requests"]
         assert cell["outcomes"].keys() == {outcome.name for outcome in Outcome}
-        assert cell["rates"].keys() == {outcome.name for outcome in Outcome}
-        assert cell["attempts"].keys() == {"mean", "max", "histogram"}
-        assert cell["duplicates"].keys() == {"requests", "effects", "rate", "by_cause"}
+        assert cell["duplicates"].keys() == {"requests", "by_cause"}
         assert cell["duplicates"]["by_cause"].keys() == {cause.name for cause in Cause}
-        assert cell["cost"].keys() == {"mutations", "actions", "action_ms"}
-        assert cell["polls"].keys() == {"mean"}
-        assert cell["time_to_effect"].keys() == cell["detection_lag"].keys() == QUANTILES
-        assert cell["time_to_known"].keys() == QUANTILES | {"success", "gave_up", "canceled"}
-        assert cell["amplification"].keys() == METRIC
-        assert {frozenset(cell["time_to_effect"][name]) for name in QUANTILES} == {frozenset(METRIC)}
+        assert cell["metrics"].keys() == METRICS.keys() - {"cost.money"}
+
+
+def test_a_summary_has_the_form_that_is_written_down(result: Result, mixed: str) -> None:
+    form = TypeAdapter(Summary)
+    precise = "precision: {intervals: [time_to_effect.p99.9 +- 1ms], requests_at_most: 400}"
+    for made in (result, run(parse(mixed)), run(parse(f"{{retrier: helpers, requests: {{count: 300}}, {precise}}}"))):
+        form.validate_python(json.loads(made.summary_json()), strict=True)
+    checked = run(parse("{retrier: component, action: {outcomes: {crash_before_effect: 0.5}}}"), check=True)
+    form.validate_python(checked.summary(), strict=True)
+    assert json_schema()["properties"]["schema"]["const"] == 2
 
 
 def test_a_summary_counts_the_requests_it_is_about(result: Result) -> None:
     for cell, found in zip(json.loads(result.summary_json())["cells"], result.cells, strict=True):
-        requests = found.requests
-        assert cell["requests"] == sum(cell["outcomes"].values()) == sum(cell["attempts"]["histogram"].values()) == 300
+        requests, metrics = found.requests, cell["metrics"]
+        assert cell["requests"] == sum(cell["outcomes"].values()) == sum(cell["attempts"].values()) == 300
         assert cell["outcomes"]["stuck"] == int((requests.outcome == Outcome.stuck).sum())
-        assert cell["attempts"]["mean"]["value"] == cell["amplification"]["value"] == requests.attempts.mean()
-        assert cell["cost"]["action_ms"]["value"] == pytest.approx(requests.action_ns.mean() / 1e6, abs=1e-6)
+        assert metrics["attempts.mean"]["value"] == metrics["amplification"]["value"] == requests.attempts.mean()
+        assert metrics["cost.action_ms"]["value"] == pytest.approx(requests.action_ns.mean() / 1e6, abs=1e-6)
         assert sum(cell["duplicates"]["by_cause"].values()) == int(requests.duplicates.sum())
 
 
-def test_a_summary_says_inf_where_more_than_the_rest_never_come(result: Result) -> None:
+def test_a_summary_says_what_never_comes_where_that_is_more_than_the_rest(result: Result) -> None:
     component, helpers = json.loads(result.summary_json())["cells"]
     assert component["outcomes"]["stuck"] > 0
-    assert component["time_to_known"]["p99"]["value"] == component["time_to_known"]["mean"]["value"] == "inf"
-    assert helpers["time_to_known"]["p99.9"]["value"] != "inf"
+    for path in ("time_to_known.p99", "time_to_known.mean"):
+        found = component["metrics"][path]
+        assert (found["value"], "value" in found["infinite"]) == (None, True)
+    assert helpers["metrics"]["time_to_known.p99.9"]["value"] > 0
 
 
 # The API.

@@ -112,7 +112,8 @@ def _colors(cells: Sequence[SweptCell], path: str) -> ColorScale:
     values = [cell.metrics.value(path).value for cell in cells]
     finite = [value for value in values if value is not None and math.isfinite(value)]
     low, high = min(finite, default=0.0), max(finite, default=0.0)
-    return ColorScale(metric_words(path), unit.value, low, high, log=unit is Unit.duration and wants_log(low, high))
+    words = metric_words(path, cells[0].metrics.currency if cells else "")
+    return ColorScale(words, unit.value, low, high, log=unit is Unit.duration and wants_log(low, high))
 
 
 def _heat_map(

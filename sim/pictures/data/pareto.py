@@ -76,9 +76,12 @@ class Pareto(Picture):
 def pareto_data(tried: Sequence[Tried], objectives: Sequence[str], caption: str = "") -> Pareto:
     """Return all candidates by their objectives, which are paths of metrics."""
     scales = [_scale(tried, path) for path in objectives]
+    currency = tried[0].metrics.currency if tried else ""
     return Pareto(
         title=_title(tried),
-        objectives=tuple(Objective(metric_words(path), scale) for path, scale in zip(objectives, scales, strict=True)),
+        objectives=tuple(
+            Objective(metric_words(path, currency), scale) for path, scale in zip(objectives, scales, strict=True)
+        ),
         candidates=tuple(_candidate(one, objectives, scales) for one in tried),
         caption=caption,
     )

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sim.measure.paths import metric_of
-from sim.measure.quantities import Statistic, Unit
+from sim.measure.percentiles import percentile_name
+from sim.measure.quantities import PERCENTILED, Statistic, Unit
 from sim.text.traffic_words import NUMBERS, TIMES, of_scope
 
 if TYPE_CHECKING:
@@ -30,20 +31,33 @@ _WORDS = {
     "cost.actions": "actions a request",
     "cost.mutations": "mutations a request",
     "cost.action_ms": "action time a request",
+    "cost.money": "cost of a request",
+    "suppressed.rate": "share of requests with a suppressed effect",
+    "suppressed.effects": "suppressed effects a request",
     "polls.mean": "polls a request",
 }
 
 
-def metric_words(path: str) -> str:
-    """Name a metric on an axis: `p99 of the time to effect`, `actions a request`."""
+def metric_words(path: str, currency: str = "") -> str:
+    """Name a metric on an axis: `p99 of the time to effect`, `actions a request`, `cost of a request (USD)`."""
     metric = metric_of(path)
     base, whose = metric.base, of_scope(metric.scope)
     if base in _WORDS or base in NUMBERS:
-        unit = " (a second)" if metric.unit is Unit.per_second else ""
+        unit = (
+            " (a second)"
+            if metric.unit is Unit.per_second
+            else f" ({currency})"
+            if currency and base == "cost.money"
+            else ""
+        )
         return f"{_WORDS.get(base) or NUMBERS[base]}{whose}{unit}"
     if metric.statistic is Statistic.rate:
         return f"share of requests that end {base.removesuffix('.rate').replace('_', ' ')}{whose}"
     words = TIMES.get(metric.quantity) or metric.quantity.replace("_", " ").replace(".", " of ", 1)
+    if metric.statistic is Statistic.quantile:
+        unit = f" ({currency})" if currency and metric.unit is Unit.money else ""
+        what = words if metric.unit is Unit.duration else f"{_WORDS.get(PERCENTILED[base.rpartition('.p')[0]], words)}"
+        return f"{percentile_name(metric.share)} of the {what}{whose}{unit}"
     return f"{base.removeprefix(f'{metric.quantity}.')} of the {words}{whose}"
 
 

@@ -84,7 +84,7 @@ def metric_data(cells: Sequence[SweptCell], path: str, over: str, caption: str =
         lines.setdefault(", ".join([*([cell.variant] if cell.variant else []), *others]), []).append(cell)
     return SweepLines(
         title=f"{metric_title(path)} by {over}",
-        y_label=metric_words(path),
+        y_label=metric_words(path, cells[0].metrics.currency if cells else ""),
         x=x,
         y=scale_of([*values, *_ends(estimates)], unit),
         lines=tuple(Line(name, _points(members, path, over, places)) for name, members in lines.items()),

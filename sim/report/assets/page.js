@@ -10,31 +10,39 @@ const retrysim = (() => {
   const NS = { us: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9, d: 86400e9 };
 
   function digits(number) {
-    if (number >= 1e6) return exponential(number, 2);
+    if (number >= 1e6) {
+      const [mantissa, power] = number.toExponential(1).split("e");
+      return `${mantissa.replace(/\.0$/, "")}e${power[0]}${power.slice(1).padStart(2, "0")}`;
+    }
     if (number >= 999.5) return even(number, 0);
-    const text = number.toPrecision(3);
-    return text.includes("e") ? exponential(number, 2) : text;
+    if (number === 0) return "0.00";
+    const [mantissa, power] = number.toExponential(2).split("e");
+    if (Number(power) < -4) return `${mantissa}e-${power.slice(1).padStart(2, "0")}`;
+    return even(number, Math.max(0, 2 - Number(power)));
   }
 
-  function exponential(number, decimals) {
-    const [mantissa, power] = number.toExponential(decimals).split("e");
-    const short = mantissa.includes(".") && number >= 1e6 ? mantissa.replace(/\.?0+$/, "") : mantissa;
-    return `${short}e${power[0]}${power.slice(1).padStart(2, "0")}`;
-  }
-
+  // Rounds a tie to the even digit, as Python does.
   function even(number, decimals) {
-    return number.toFixed(decimals);
+    const exact = number.toFixed(Math.min(100, decimals + 60));
+    const cut = exact.length - Math.min(100, decimals + 60) + decimals;
+    const isTie = /^50*$/.test(exact.slice(cut));
+    const kept = exact.slice(0, decimals === 0 ? cut - 1 : cut);
+    return isTie && "02468".includes(kept.at(-1)) ? kept : number.toFixed(decimals);
+  }
+
+  function whole(number) {
+    return Math.abs(number % 1) === 0.5 ? 2 * Math.round(number / 2) : Math.round(number);
   }
 
   function duration(ns) {
-    const whole = Math.round(ns);
-    if (whole < NS.us) return whole === 0 ? "0 s" : `${whole} ns`;
+    const rounded = whole(ns);
+    if (rounded < NS.us) return rounded === 0 ? "0 s" : `${rounded} ns`;
     for (const [unit, most] of [["us", 1000], ["ms", 1000], ["s", 60]]) {
-      const text = digits(whole / NS[unit]);
+      const text = digits(rounded / NS[unit]);
       if (Number(text) < most) return `${text} ${unit}`;
     }
     for (const [unit, part, parts, most] of [["m", "s", 60, 60], ["h", "m", 60, 24], ["d", "h", 24, 365]]) {
-      const total = Math.round(whole / NS[part]);
+      const total = whole(rounded / NS[part]);
       const units = Math.floor(total / parts);
       if (units < most) return `${units}${unit}${String(total % parts).padStart(2, "0")}${part}`;
     }
@@ -44,11 +52,11 @@ const retrysim = (() => {
   function percentage(share) {
     if (share <= 0) return "0 %";
     if (share >= 1) return "100 %";
-    for (let decimals = 2; decimals < 12; decimals += 1) {
-      const text = (share * 100).toFixed(decimals);
+    for (let decimals = 2; decimals < 14; decimals += 1) {
+      const text = even(share * 100, decimals);
       if (Number(text) > 0 && Number(text) < 100) return `${text} %`;
     }
-    return "0.00 %";
+    return share < 0.5 ? "<1e-11 %" : ">99.99999999999 %";
   }
 
   function count(number) {

@@ -34,6 +34,10 @@ DURATION: Final = Unit.duration.value
 SHARE: Final = Unit.share.value
 REFERENCE_LOOK: Final = 6
 """Of what others are held against: the offered load."""
+FEW: Final = (1, 2, 3, 5, 10)
+"""Numbers of attempts that the table has."""
+MOST_ATTEMPTS: Final = 40
+"""Above it the axis of attempts is logarithmic."""
 PART_LOOKS: Final = {
     "success": "p2",
     "gave_up": "p4",
@@ -110,41 +114,26 @@ def attempts_chart(cells: Sequence[tuple[str, Mapping[int, int]]]) -> LineChart:
     """
     series, rows = [], []
     for position, (name, counts) in enumerate(cells):
-        total = sum(counts.values())
-        numbers = sorted(counts)
-        left, xs, ys = total, [0.0], [1.0]
-        for number in numbers:
-            xs.append(float(number))
-            ys.append(left / total)
-            left -= counts[number]
-        if numbers:
-            xs.append(float(numbers[-1] + 1))
-            ys.append(0.0)
+        total, numbers = sum(counts.values()), sorted(counts)
+        at_least = {
+            least: sum(count for number, count in counts.items() if number >= least) / (total or 1)
+            for least in (*numbers, *FEW)
+        }
+        xs = tuple(map(float, numbers))
+        ys = tuple(at_least[number] for number in numbers)
         series.append(
-            Series(
-                key=str(position),
-                name=name,
-                xs=tuple(xs if total else ()),
-                ys=tuple(ys if total else ()),
-                look=position,
-                has_points=len(xs) <= 40,
-            )
+            Series(key=str(position), name=name, xs=xs, ys=ys, look=position, has_points=len(xs) <= MOST_ATTEMPTS)
         )
-        at_least = [sum(count for number, count in counts.items() if number >= least) for least in (1, 2, 3, 5, 10)]
-        rows.append(
-            (
-                name,
-                *(percent_text(count / total) if total else "-" for count in at_least),
-                f"{max(numbers, default=0):,}",
-            )
-        )
+        texts = (percent_text(at_least[least]) if total else "-" for least in FEW)
+        rows.append((name, *texts, f"{max(numbers, default=0):,}"))
+    least = min((one.xs[0] for one in series if one.xs), default=1.0)
     most = max((one.xs[-1] for one in series if one.xs), default=1.0)
     shares = [share for one in series for share in one.ys if share > 0]
     floor = min([*shares, 0.1]) / 1.5
     x = (
-        log_axis(0.8, most * 1.1, Unit.count.value, "attempts")
-        if most > 40
-        else Axis("attempts", Unit.count.value, 0.0, most + 0.2, linear_ticks(0, most, Unit.count.value))
+        log_axis(0.9, most * 1.1, Unit.count.value, "attempts")
+        if most > MOST_ATTEMPTS and least > 0
+        else Axis("attempts", Unit.count.value, least - 0.2, most + 0.2, linear_ticks(least, most, Unit.count.value))
     )
     return LineChart(
         title="Attempts per request",
@@ -152,7 +141,7 @@ def attempts_chart(cells: Sequence[tuple[str, Mapping[int, int]]]) -> LineChart:
         x=x,
         y=log_axis(floor, 1.0, SHARE, "share of requests with at least so many attempts"),
         series=tuple(series),
-        table=Table(("cell", *(f"{least} or more" for least in (1, 2, 3, 5, 10)), "most"), tuple(rows)),
+        table=Table(("cell", *(f"{least} or more" for least in FEW), "most"), tuple(rows)),
     )
 
 
@@ -264,28 +253,33 @@ def heat_chart(data: HeatData, estimates: Sequence[Estimate], keys: Sequence[str
     )
 
 
-def over_time_charts(data: OverTime, names: Sequence[str]) -> list[LineChart]:
-    """Return a chart for each panel; `names` are those of all cells."""
+def over_time_charts(data: OverTime, names: Sequence[str], keys: Sequence[str]) -> list[LineChart]:
+    """Return a chart for each panel; `names` and `keys` are those of the cells that the data was made of."""
     edges_ns = [edge * S for edge in data.edges_s]
-    return [_panel(panel, edges_ns, data.shades, names, data.note) for panel in data.panels]
+    return [_panel(panel, edges_ns, data.shades, (names, keys), data.note) for panel in data.panels]
 
 
 def _panel(
-    panel: TimePanel, edges_ns: Sequence[float], shades: Sequence[Shade], names: Sequence[str], note: str
+    panel: TimePanel,
+    edges_ns: Sequence[float],
+    shades: Sequence[Shade],
+    cells: tuple[Sequence[str], Sequence[str]],
+    note: str,
 ) -> LineChart:
+    names, keys = cells
     series = []
     for line in panel.lines:
         bins = len(line.mean)
         has_band = line.low is not None and line.high is not None
         series.append(
             Series(
-                key="reference" if line.is_reference else str(line.cell),
+                key="reference" if line.is_reference else keys[line.cell],
                 name=line.name or (names[line.cell] if len(names) > 1 else ""),
                 xs=tuple(edges_ns[: bins + 1]),
                 ys=(*line.mean, line.mean[-1]),
                 lows=(*line.low, line.low[-1]) if has_band and line.low is not None else None,
                 highs=(*line.high, line.high[-1]) if has_band and line.high is not None else None,
-                look=REFERENCE_LOOK if line.is_reference else line.cell,
+                look=REFERENCE_LOOK if line.is_reference else int(keys[line.cell]),
                 is_step=True,
             )
         )
@@ -302,7 +296,7 @@ def _panel(
     )
 
 
-def rejections_charts(data: StacksOverTime) -> list[LineChart]:
+def rejections_charts(data: StacksOverTime, keys: Sequence[str]) -> list[LineChart]:
     """Return a chart for each cell: the calls that services turn away, a line a reason."""
     edges_ns = [edge * S for edge in data.edges_s]
     most = max((value for panel in data.panels for _, values in panel.layers for value in values), default=1.0)
@@ -314,7 +308,7 @@ def rejections_charts(data: StacksOverTime) -> list[LineChart]:
             y=axis_of([0.0, most], Unit.count.value, panel.y_label, from_zero=True),
             series=tuple(
                 Series(
-                    key=str(position),
+                    key=keys[position],
                     name=reason,
                     xs=tuple(edges_ns[: len(values) + 1]),
                     ys=(*values, values[-1]),

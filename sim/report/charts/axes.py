@@ -47,7 +47,7 @@ class Axis:
         if self.log:
             if value <= 0:
                 value = self.low if self.zero is None else self.zero
-            place = math.log(value / self.low) / math.log(self.high / self.low)
+            place = (math.log(value) - math.log(self.low)) / (math.log(self.high) - math.log(self.low))
         else:
             place = (value - self.low) / (self.high - self.low)
         return min(max(place, 0.0), 1.0)

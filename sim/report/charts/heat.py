@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from sim.measure.quantities import Unit
 from sim.report.charts.frame import Words, close, figure
-from sim.report.charts.markup import Html, add, html_of
+from sim.report.charts.markup import Html, add, clean, html_of
 from sim.text.numerals import value_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from xml.etree.ElementTree import Element
 
 SHADES: Final = 9
 """Classes `h0` to `h8` of the style sheet, from the least to the largest value; `never` has a class of its own."""
@@ -66,8 +67,8 @@ class HeatMap(Words):
         made = add(holder, "table")
         head = add(made, "thead")
         first = add(head, "tr")
-        add(first, "th", self.y_label, rowspan="2", scope="col", class_="corner")
-        add(first, "th", self.x_label, colspan=max(1, len(self.columns)), scope="colgroup")
+        _break_after_dots(add(first, "th", rowspan="2", scope="col", class_="corner"), self.y_label)
+        _break_after_dots(add(first, "th", colspan=max(1, len(self.columns)), scope="colgroup"), self.x_label)
         names = add(head, "tr")
         for text in self.columns:
             add(names, "th", text, scope="col")
@@ -90,7 +91,9 @@ class HeatMap(Words):
         low, high = (value_text(end, Unit(self.unit)) for end in (self.low, self.high))
         if low == high:
             return f"All fields have the same value, {low}." if self.fields else "No request counts."
-        return f"Light is {low}, dark is {high}{', on a logarithmic scale' if self.log else ''}."
+        text = f"Light is {low}, dark is {high}{', on a logarithmic scale' if self.log else ''}."
+        has_edges = self.right_edges or self.lower_edges
+        return f"{text} At the thick line the value crosses one half." if has_edges else text
 
     def _class(self, value: float | None) -> str:
         if value is None:
@@ -104,3 +107,11 @@ class HeatMap(Words):
         else:
             place = (value - self.low) / (self.high - self.low)
         return f"h{min(SHADES - 1, int(SHADES * place))}"
+
+
+def _break_after_dots(parent: Element, key: str) -> None:
+    """Write a dotted key so that a line may end at its dots."""
+    first, *others = clean(key).split(".")
+    parent.text = f"{first}." if others else first
+    for position, part in enumerate(others, 1):
+        add(parent, "wbr").tail = part if position == len(others) else f"{part}."

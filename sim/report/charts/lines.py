@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from sim.report.charts.axes import Axis
 
 HEIGHT: Final = 300
-FINE: Final = 500
-"""Points of a curve that fall on the same of so many columns and rows are thinned to the first and last of them."""
+FINE: Final = ((8, 500), (20, 250))
+"""Up to how many curves each has how many columns and rows; of points on the same of both only the first is kept."""
+COARSE: Final = 120
+"""The same, of more curves."""
 MOST_COLUMNS: Final = 9
 """The table of values below a chart has at most so many places along x."""
 
@@ -96,7 +98,7 @@ class LineChart(Words):
 
     def html(self) -> Html:
         """Return the chart."""
-        shown = [(one, thinned(self.x, self.y, one)) for one in self.series]
+        shown = [(one, thinned(self.x, self.y, one, fine=fine_of(len(self.series)))) for one in self.series]
         data = [
             self.x.packed(),
             self.y.packed(),
@@ -182,8 +184,13 @@ def _by_key(one: Series, kept: Sequence[int]) -> dict[str | None, list[int]]:
     return found
 
 
-def thinned(x: Axis, y: Axis, series: Series) -> list[int]:
-    """Return the positions of points that a picture can tell apart; the first and last of a column and row stay."""
+def fine_of(count: int) -> int:
+    """Return how many columns and rows the points of so many curves are told apart by."""
+    return next((fine for most, fine in FINE if count <= most), COARSE)
+
+
+def thinned(x: Axis, y: Axis, series: Series, *, fine: int) -> list[int]:
+    """Return the positions of points that lie in other columns or rows than those before them; the last one stays."""
     kept: list[int] = []
     before: tuple[int, int] | None = None
     last = len(series.xs) - 1
@@ -192,7 +199,7 @@ def thinned(x: Axis, y: Axis, series: Series) -> list[int]:
             before = None
             kept.append(position)
             continue
-        place = round(FINE * x.at(value)), round(FINE * y.at(height))
+        place = round(fine * x.at(value)), round(fine * y.at(height))
         if place != before or position == last:
             kept.append(position)
         before = place

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from sim.expect.expectations import number_of
+from sim.expect.expectations import Expectation, number_of, wrong_currency
+from sim.expect.targets import Target
 from sim.kernel.durations import format_duration
-from sim.measure.paths import Named, problem_with
+from sim.measure.paths import Named, metric_of, problem_with
 from sim.measure.recovery import RecoveryTerms
 from sim.measure.timeline import MOST_BINS, bins_of
 from sim.options.model import DurationNs, Options
@@ -25,7 +26,7 @@ from sim.scenario.mistakes.pydantic_words import expected
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from sim.measure.quantities import Metric
+    from sim.measure.prices import Prices
     from sim.scenario.mistakes.problems import Path
     from sim.scenario.parts.classes import ClassOptions
 
@@ -112,18 +113,32 @@ def problems_over_time(
     return found
 
 
-def named_in(services: Iterable[str], classes: Mapping[str, ClassOptions] | None, clients: int | None) -> Named:
-    """Return what metrics can name, given the services and the classes of a scenario by name."""
+def named_in(
+    services: Iterable[str],
+    classes: Mapping[str, ClassOptions] | None,
+    clients: int | None,
+    prices: Prices | None = None,
+) -> Named:
+    """Return what metrics can name, given the services and the classes of a scenario by name, and its prices."""
     classes = classes or {}
-    return Named(tuple(services), tuple(classes), tuple(one.deadline for one in classes.values()), clients)
+    deadlines_ns = tuple(one.deadline for one in classes.values())
+    return Named(tuple(services), tuple(classes), deadlines_ns, clients, prices)
+
+
+Stated = Expectation | Target | str
+"""What names a metric: an expectation, a target of precision, or its path alone."""
 
 
 def problems_of_metrics(
-    metrics: Iterable[tuple[Path, Metric, str]], named: Named, *, shared: bool, has_recovery: bool
+    stated: Iterable[tuple[Path, Stated]], named: Named, *, shared: bool, has_recovery: bool
 ) -> list[Problem]:
-    """Find metrics that a scenario does not have; each comes with its place, and the text in which it stands."""
-    return [
-        Problem(keys, problem, offset=max(0, text.find(metric.path)))
-        for keys, metric, text in metrics
-        if (problem := problem_with(metric, named, shared=shared, has_recovery=has_recovery))
-    ]
+    """Find metrics that a scenario does not have, and money in another currency; each comes with its place."""
+    found = []
+    for keys, one in stated:
+        metric, text = (metric_of(one), one) if isinstance(one, str) else (one.metric, one.text)
+        problem, at = problem_with(metric, named, shared=shared, has_recovery=has_recovery), metric.path
+        if not isinstance(one, str) and (wrong := wrong_currency(one.currency, named.currency)):
+            problem, at = wrong, one.currency
+        if problem:
+            found.append(Problem(keys, problem, offset=max(0, text.find(at))))
+    return found

@@ -26,7 +26,7 @@ from sim.measure.paths import UnknownMetric, metric_of
 from sim.measure.quantities import METRICS, Statistic
 from sim.measure.traffic_quantities import TRAFFIC
 from sim.options.model import Options, file_rules
-from sim.scenario.mistakes.pydantic_words import UNKNOWN_WORD, expected
+from sim.scenario.mistakes.pydantic_words import expected
 
 MOST_CANDIDATES = 1000
 MOST_FINALISTS = 32
@@ -123,16 +123,13 @@ Searched = Annotated[
 def _objective(path: str) -> str:
     try:
         metric = metric_of(path)
-    except UnknownMetric:
-        allowed = [*METRICS, *TRAFFIC]
-        raise PydanticCustomError(
-            UNKNOWN_WORD, "unknown", {"what": "metric", "word": path, "allowed": allowed}
-        ) from None
+    except UnknownMetric as error:
+        raise ValueError(str(error)) from None
     if metric.statistic is Statistic.max:
         raise ValueError("a maximum has no interval and grows with the number of requests; take a quantile")
     if neither_is_better(metric):
         raise ValueError("neither more nor less of it is better, so it cannot be an objective")
-    return path
+    return metric.path
 
 
 def _each_once(objectives: tuple[str, ...]) -> tuple[str, ...]:
@@ -171,6 +168,7 @@ OBJECTIVE_SCHEMA = WithJsonSchema(
     {
         "anyOf": [
             {"enum": [*METRICS, *TRAFFIC]},
+            {"type": "string", "pattern": r"^[a-z_.]+\.p[0-9]{1,2}(\.[0-9]{1,6})?$"},
             {"type": "string", "pattern": r"^(service|class|client)\..+$"},
         ]
     }
