@@ -130,7 +130,11 @@ def test_at_once_may_stand_bare() -> None:
         ({"arrivals": {"poison": {}}}, ("arrivals", "poison"), "at_once, poisson, constant, file"),
         ({"arrivals": {"poisson": {"rate": "0/s"}}}, ("arrivals", "poisson", "rate"), "a rate lies above 0"),
         ({"arrivals": {"poisson": {"rate": 50}}}, ("arrivals", "poisson", "rate"), "not a rate"),
-        ({"arrivals": {"file": {"file": "a", "column": "at_s", "unit": "ms"}}}, ("arrivals", "file", "column"), "says ms"),
+        (
+            {"arrivals": {"file": {"file": "a", "column": "at_s", "unit": "ms"}}},
+            ("arrivals", "file", "column"),
+            "says ms",
+        ),
         (1000, (), "valid dictionary"),
     ],
 )
