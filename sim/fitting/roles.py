@@ -279,8 +279,8 @@ def _unit_of(column: str, asked: str | None, plain: Mapping[str, str], cells: Se
     if all(re.fullmatch(r"[0-9]+:[0-5][0-9]:[0-5][0-9](\.[0-9]+)?", cell.strip()) for cell in cells) and cells:
         return None, f"The cells of {column!r} are hours, minutes and seconds."
     try:
-        middle = float(np.median([float(cell.replace(",", ".")) for cell in cells]))
-        told = f"; half of its first numbers are below {middle:g}"
+        numbers = [float(cell.replace(",", ".")) for cell in cells]
+        told = f"; half of its first numbers are below {float(np.median(numbers)):g}" if numbers else ""
     except ValueError:
         told = ""
     raise TableError(f"its unit is not known{told}; say --unit ns, us, ms or s", None, column)

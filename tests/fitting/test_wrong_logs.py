@@ -4,7 +4,9 @@ import gzip
 from pathlib import Path
 
 import pytest
-from logs import Dialect, some_calls, text_table
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from logs import Dialect, json_lines, some_calls, spans, text_table
 
 from sim.fitting.asked import Asked
 from sim.fitting.reading import read_log
@@ -134,6 +136,32 @@ def test_a_file_that_cannot_be_opened_is_told(tmp_path: Path, name: str) -> None
     (tmp_path / "folder").mkdir()
     with pytest.raises(ScenarioError, match=r"there is no such file|this is a folder, not a file"):
         read_log(tmp_path / name)
+
+
+PIECES = (b'"', b"\n", b",", b";", b"nan", b"-1", b"1e308", b"9" * 30, b"{}", b"[]", b"\xff", b"\0", b"\r", b"null")
+WHOLE = (json_lines(some_calls(5)), spans(some_calls(5)))
+
+
+@given(
+    st.sampled_from(
+        [text_table(some_calls(8), Dialect()), text_table(some_calls(8), Dialect(" ", quoted=True)), *WHOLE]
+    ),
+    st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 9), st.sampled_from(PIECES)), max_size=4),
+)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+def test_a_log_with_any_slips_is_read_or_refused_with_a_place(
+    tmp_path: Path, data: bytes, slips: list[tuple[int, int, bytes]]
+) -> None:
+    for start, length, piece in slips:
+        at = start % (len(data) + 1)
+        data = data[:at] + piece + data[at + length :]
+    (tmp_path / "log").write_bytes(data)
+    log, told = None, ""
+    try:
+        log = read_log(tmp_path / "log")
+    except ScenarioError as error:
+        told = str(error)
+    assert told.startswith(f"{tmp_path / 'log'}:") if log is None else log.count == len(log.status)
 
 
 def hour(first: int, last: int, zone: str) -> str:
