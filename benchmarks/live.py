@@ -3,8 +3,8 @@
     python benchmarks/live.py [SCENARIO] [--requests 20000] [--changes 40]
 
 Prints the median and the 95th percentile of both, and the time of the processor, which other work on the machine
-lengthens less. The page is opened in the Chromium of the system (extra `browser`); the time goes from the slider's event
-to the frame that shows the new curves, as the page itself measures it.
+lengthens less. The page is opened in the Chromium of the system (extra `browser`); the time goes from the slider's
+event to the frame that shows the new curves, as the page itself measures it.
 """
 
 from __future__ import annotations

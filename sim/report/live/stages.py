@@ -36,8 +36,10 @@ MOST_REQUESTS: Final = 20_000
 """Requests of a cell of an isolated world that a page shows at most, unless the command line asks for more."""
 MOST_SHARED: Final = 500_000
 """Requests of all cells and replications of a shared world that a page simulates; one replication it always does."""
-FIRST_STAGE: Final = {VECTOR: 240_000, EVENT: 1_500, TABLES: 10_000}
+FIRST_STAGE: Final = {VECTOR: 120_000, EVENT: 1_500, TABLES: 10_000}
 """Requests of all cells together that an engine simulates in a moment: 0.1 to 0.2 s."""
+FEW_EVENTS: Final = 15
+"""Events of a request, as a plan estimates them; of requests with more, the first stage has fewer."""
 FEWEST: Final = 20
 """Requests of a cell in the first stage at least."""
 GROWTH: Final = 5
@@ -175,7 +177,8 @@ class Stages:
         planned = self._planned(scenario, known)
         engine = planned.engine
         most, in_file = self._sizes(scenario, len(found))
-        count = min(max(self._first(scenario, len(found), engine), min(one.done for one in known)), most)
+        first = self._first(scenario, len(found), planned)
+        count = min(max(first, min(one.done for one in known)), most)
         while True:
             progress = _Progress(sum(one.missing(count) for one in known), watch)
             results = [one.upto(count, engine, progress) for one in known]
@@ -210,9 +213,10 @@ class Stages:
         self._planned(scenario, [self._known_of(digest(cell.scenario), cell) for cell in cells(scenario)])
 
     @staticmethod
-    def _first(scenario: Scenario, cells_count: int, engine: Engine) -> int:
+    def _first(scenario: Scenario, cells_count: int, planned: Plan) -> int:
         """Return how many requests (or replications) of each cell the first stage has."""
-        budget = FIRST_STAGE[engine] // cells_count
+        each = sum(planned.events) / max(1, planned.requests)
+        budget = int(FIRST_STAGE[planned.engine] / cells_count * min(1, FEW_EVENTS / max(each, 1)))
         if scenario.world == "shared":
             return max(1, budget // scenario.requests.count)
         return max(FEWEST, budget)

@@ -22,6 +22,7 @@ retrier: {kind: helpers, max_failures: 3}
 @pytest.fixture
 def small_stages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stages, "FIRST_STAGE", {"vector": 40, "event": 40, "tables": 30})
+    monkeypatch.setattr(stages, "FEW_EVENTS", 10**6)
 
 
 @pytest.mark.usefixtures("small_stages")
@@ -49,6 +50,15 @@ def test_an_earlier_stage_of_a_shared_world_has_the_first_replications() -> None
     assert (first.done, first.of) == (1, 4)
     one = run(parse(SHARED, overrides=[("replications", "1")]))
     assert first.result.summary()["cells"] == one.summary()["cells"]
+
+
+def test_the_first_stage_has_fewer_requests_if_each_is_more_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages, "FIRST_STAGE", {"vector": 200, "event": 200, "tables": 200})
+    few, many = (
+        next(iter(Stages().of(parse(SMALL, overrides=[("action.outcomes.fail", share)])))).done
+        for share in ("0", "0.94")
+    )
+    assert many < few
 
 
 def test_a_page_shows_so_many_requests_at_most_and_says_of_how_many() -> None:
