@@ -1,4 +1,4 @@
-"""The likelihood of calls that meet two states of the weather, up and down, which nobody sees.
+"""The likelihood of calls that meet two states of the weather, up and down, which no log shows.
 
 The states are a Markov chain in continuous time: each lasts for an exponential time. A call that starts in a state
 fails with the share of that state, whatever became of the calls before it; so it does not matter how calls are spread

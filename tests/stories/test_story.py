@@ -319,7 +319,7 @@ class TestPicture:
 
     def test_a_stuck_request_says_so(self) -> None:
         words = [text.get_text().replace("\n", " ") for text in CASES["component-stuck"]().ax.texts]
-        assert "stuck for ever: nobody will look again" in words
+        assert "stuck for ever: nothing will look again" in words
 
     def test_the_settlement_has_a_label(self) -> None:
         words = [text.get_text() for text in CASES["component-repaired"]().ax.texts]

@@ -116,7 +116,7 @@ class _Places:
 
 @invariant()
 def bulkheads_hold(view: View) -> Iterator[Violation]:
-    """Never more calls than a bulkhead has places, nobody waits or is refused while one is free, first come first."""
+    """Never more calls than a bulkhead has places, no call waits or is refused while one is free, first come first."""
     cells: dict[Address, _Places] = {}
     unknown = muddled(view)
     for step in steps(view):

@@ -57,7 +57,7 @@ POLL_WORDS = MappingProxyType(
 
 _CONCLUSIONS = MappingProxyType(
     {
-        "stuck": "stuck for ever:\nnobody will\nlook again",
+        "stuck": "stuck for ever:\nnothing will\nlook again",
         "open": "open: not settled\nwhen the\nsimulation ended",
         "runaway": "runaway: ran\ninto a limit",
     }

@@ -7,6 +7,7 @@ have bounds and descriptions.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
@@ -114,7 +115,11 @@ def _field_of_short_form(thing: Any, field: FieldInfo | None) -> FieldInfo | Non
     if not isinstance(thing, Options):
         return field
     filled = [info for name, info in _fields(thing).items() if isinstance(getattr(thing, name), int | float)]
-    return filled[0] if filled else field
+    if not filled or field is None or not field.description:
+        return filled[0] if filled else field
+    found = copy(filled[0])
+    found.description = field.description  # what a hang is, and not that its number is a share
+    return found
 
 
 def _leaf(place: _Place, node: Any, field: FieldInfo | None) -> Number | None:
