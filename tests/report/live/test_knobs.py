@@ -54,9 +54,9 @@ def test_defaults_of_the_retrier_and_outcomes_that_are_not_written_have_knobs(tm
     assert found["retrier.max_failures"].value == "3"
 
 
-def test_a_short_form_is_set_as_it_is_written() -> None:
+def test_a_bare_duration_is_set_as_the_constant_that_it_stands_for() -> None:
     knobs = knobs_of(parse("retrier: {kind: policy, attempts: 3, delay: 500ms}"))
-    assert knobs["retrier.delay"].value == "500ms"
+    assert knobs["retrier.delay.constant"].value == "500ms"
 
 
 def test_a_factor_that_a_policy_does_not_write_out_has_a_knob() -> None:

@@ -72,7 +72,7 @@ def test_wrong_numbers_are_told_and_leave_the_server_as_it_is(live: Live) -> Non
     (line,) = ask(live, "/play", {"values": {"action.outcomes.fail": "1.5"}}).lines
     assert line == {
         "kind": "mistakes",
-        "mistakes": [{"key": "action.outcomes.fail", "reason": "must be at most 1, got 1.5"}],
+        "mistakes": [{"key": "action.outcomes.fail", "reason": "must be at most 1, got 1.5; did you mean '1.5%'?"}],
     }
     assert ask(live, "/play", NUMBERS).lines[-1]["kind"] == "stage"
 
