@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from sim.measure.quantities import Unit
-from sim.report.charts.frame import Table, Words, close, figure, plot_of
+from sim.report.charts.frame import Table, Words, close, figure, plot_of, rows_of
 from sim.report.charts.looks import look
 from sim.report.charts.markup import Html, add, html_of, percent
 from sim.text.numerals import value_text
@@ -76,15 +76,7 @@ class StackedBars(Words):
         return html_of(close(root, self, table if self.parts else None))
 
     def _add_rows(self, root: Element, whole: float) -> None:
-        holder = add(
-            root,
-            "div",
-            class_="plot rows",
-            tabindex="0",
-            role="group",
-            aria_roledescription="chart",
-            aria_label=f"{self.title}: the arrow keys go from value to value",
-        )
+        holder = rows_of(root, self.title, "value")
         for at, row in enumerate(self.rows):
             line = add(holder, "div", class_="bar-row", data_series=row.key)
             name = add(line, "div", class_="name")

@@ -149,3 +149,16 @@ def rows_shown(count: int, most: int) -> Sequence[int]:
     if count <= most:
         return range(count)
     return [round(index * (count - 1) / (most - 1)) for index in range(most)]
+
+
+def rows_of(root: Element, title: str, what: str) -> Element:
+    """Add the plot of a chart of rows, in which the arrow keys go from one value or event to the next."""
+    return add(
+        root,
+        "div",
+        class_="plot rows",
+        tabindex="0",
+        role="group",
+        aria_roledescription="chart",
+        aria_label=f"{title}: the arrow keys go from {what} to {what}",
+    )

@@ -18,7 +18,7 @@ from sim.pictures.data.story import (
     GapRow,
     WaitingRow,
 )
-from sim.report.charts.frame import Words, close, figure
+from sim.report.charts.frame import Words, close, figure, rows_of
 from sim.report.charts.markup import Html, add, html_of, percent
 from sim.stories.phrases import KILLED, span_text
 from sim.stories.story import ACTED, LOOKED
@@ -61,15 +61,7 @@ class _Drawing:
         data = self.data
         root = figure(self.chart, "story")
         legend = add(root, "ul", class_="parts")
-        holder = add(
-            root,
-            "div",
-            class_="plot rows",
-            tabindex="0",
-            role="group",
-            aria_roledescription="chart",
-            aria_label=f"{self.chart.title}: the arrow keys go from event to event",
-        )
+        holder = rows_of(root, self.chart.title, "event")
         for row in data.rows:
             self._add_row(holder, row)
         for number, lane in enumerate(data.lanes):
