@@ -328,7 +328,8 @@ def test_an_empirical_law_shows_digest_and_rows_but_no_values() -> None:
     ("written", "place", "reason"),
     [
         ({"lognorml": {}}, ("lognorml",), "no law has this name; the names are: constant, uniform, exponential"),
-        ("50ms", (), "a law is a mapping with one key, such as {constant: 50ms}"),
+        ("fast", (), "a law is a mapping with one key, such as {constant: 50ms}"),
+        ("50mss", ("constant",), "not a duration"),
         ({"constant": "-1s"}, ("constant",), "a duration cannot be negative"),
         ({"constant": "101000d"}, ("constant",), "at most 100 years"),
         ({"uniform": {"low": "2s", "high": "1s"}}, ("uniform", "high"), "high must not lie below low"),

@@ -81,6 +81,7 @@ def test_the_policy_as_a_loop_gives_the_records_of_the_policy() -> None:
     assert all(getattr(mine, name).tolist() == getattr(as_policy, name).tolist() for name in names)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("empty_folder")
 def test_the_first_example_finds_its_bug_and_its_line_replays_it() -> None:
     lay_down("patient.py", "test_patient.py")

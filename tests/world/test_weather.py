@@ -322,7 +322,7 @@ def test_a_source_is_written_as_one_key(written: dict[str, Any], source: Outage 
         (
             {"outage": {"from": "5s", "to": "9s", "fail": 1.5}},
             ("outage", "fail", "(one)", "share"),
-            "less than or equal to 1",
+            "must be at most 1",
         ),
         (
             {"outage": {"from": "5s", "to": "9s", "fail": 0.5, "outcomes": {"hang": 0.1}}},
