@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from sim.expect.expectations import Verdict
     from sim.experiment.progress import Progress
     from sim.fitting.fit import Fitted
     from sim.measure.estimates import Estimate
@@ -32,18 +33,23 @@ class Written:
     model: Mapping[str, Estimate]
     """The run's numbers by the paths of `METRICS`; empty if it was not run."""
     unmet: Mapping[str, str]
-    """Expectations that the run does not meet, each with what it gives; they stand in the scenario as comments."""
+    """Expectations that the run does not meet for sure, each with what it gives; they are comments in the scenario."""
+    missed: Mapping[str, str]
+    """Those of them whose bound the run's value is beyond."""
 
     def sentences(self) -> tuple[str, ...]:
         """Say whether the log's numbers come out again."""
         if not self.model:
             return ()
-        if not self.unmet:
-            text = f"A run of {self.requests:,} requests of the scenario gives the log's own numbers again: success, "
-            return (f"{text}p50 and p99 lie within their intervals.",)
-        missed = "; ".join(f"{text}, but it is {what}" for text, what in self.unmet.items())
-        text = f"The scenario does not give all of the log's numbers again: {missed}. "
-        return (f"{text}These expectations are comments in it.",)
+        if self.missed:
+            missed = "; ".join(f"{text}, but it is {what}" for text, what in self.missed.items())
+            text = f"The scenario does not give all of the log's numbers again: {missed}. "
+            return (f"{text}These expectations are comments in it.",)
+        text = (
+            f"A run of {self.requests:,} requests of the scenario gives the log's own numbers again: success, p50 and "
+        )
+        near = f" {', '.join(self.unmet)} is too near to be sure, so it is a comment." if self.unmet else ""
+        return (f"{text}p99 lie within their intervals.{near}",)
 
 
 def write_and_run(
@@ -62,15 +68,21 @@ def write_and_run(
     """
     paths = fitted.write(path, shared=shared, overwrite=overwrite, command=command)
     if shared:
-        return Written(paths, 0, {}, {})
+        return Written(paths, 0, {}, {}, {})
     result = run(load(path), progress=progress)
     (cell,) = result.cells
     model = {metric: cell.metrics.value(metric) for metric in METRICS}
-    unmet = {
-        verdict.expectation.text: estimate_text(verdict.estimate, verdict.expectation.metric.unit)
-        for verdict in cell.verdicts
-        if verdict.ruling is not Ruling.met
-    }
+    unsure = [verdict for verdict in cell.verdicts if verdict.ruling is not Ruling.met]
+    unmet = {one.expectation.text: estimate_text(one.estimate, one.expectation.metric.unit) for one in unsure}
+    missed = {one.expectation.text: unmet[one.expectation.text] for one in unsure if _is_beyond(one)}
     if unmet:
         paths = fitted.write(path, overwrite=True, command=command, unmet=unmet)
-    return Written(paths, len(cell.metrics), model, unmet)
+    return Written(paths, len(cell.metrics), model, unmet, missed)
+
+
+def _is_beyond(verdict: Verdict) -> bool:
+    """Say whether the value itself is beyond the bound, and not only an end of its interval."""
+    value, bound = verdict.estimate.value, verdict.expectation.bound
+    if value is None:
+        return True
+    return value > bound if verdict.expectation.operator.startswith("<") else value < bound

@@ -113,7 +113,9 @@ def command(
     there = [path for path in written if path.exists()]
     if there and not force:
         names = ", ".join(f"'{path}'" for path in there)
-        raise click.UsageError(f"{names} {'is' if len(there) == 1 else 'are'} there; --force replaces them")
+        raise click.UsageError(
+            f"{names} {'is there; --force replaces it' if len(there) == 1 else 'are there; --force replaces them'}"
+        )
     if out is not None:
         if out.suffix not in {".yaml", ".yml"}:
             raise click.BadParameter(f"'{out}' is no scenario file; name it FILE.yaml", param_hint="'--out'")
@@ -185,7 +187,7 @@ def _line(context: click.Context) -> str:
         if isinstance(value, bool):
             words.append(option.opts[0] if value else (option.secondary_opts or option.opts)[0])
         elif name == "where":
-            words += [f"{option.opts[0]}={column}={word}" for column, word in value]
+            words += [one for column, word in value for one in (option.opts[0], f"{column}={word}")]
         else:
             words += [option.opts[0], ",".join(value) if isinstance(value, tuple) else str(value)]
     return shlex.join(words)

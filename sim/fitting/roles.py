@@ -141,11 +141,7 @@ def plain_name(name: str) -> tuple[str, str | None]:
 def roles_of(asked: Asked, names: Sequence[str], sample: Mapping[str, Sequence[str]]) -> Roles:
     """Find the columns that are not named. Raises TableError if one that is named is not there, or none fits."""
     plain = {name: plain_name(name)[0] for name in names}
-    for option in ("latency", "status", "time", "end", "key", "attempt"):
-        wanted = getattr(asked, option)
-        if wanted is not None and wanted not in names:
-            hint = did_you_mean(wanted, [name for name in names if name])
-            raise TableError(missing_column(wanted, list(names), hint))
+    _refuse_missing(asked, names)
     taken = {getattr(asked, option) for option in ("latency", "status", "time", "end", "key", "attempt")} - {None}
 
     def find(option: str, known: Sequence[str], fits: Callable[[Sequence[str]], bool]) -> str | None:
@@ -178,6 +174,8 @@ def roles_of(asked: Asked, names: Sequence[str], sample: Mapping[str, Sequence[s
         time = next((name for name in names if name not in taken and _are_dates(sample.get(name, ()))), None)
         taken |= {time} - {None}
     latency = find("latency", LATENCY, _have_durations)
+    if latency is None and not (time and end):
+        latency = find("latency", LATENCY, lambda cells: not _told(cells))
     status = find("status", STATUS, _are_words)
     if status is None:
         status = next((name for name in names if name not in taken and _are_codes(sample.get(name, ()))), None)
@@ -187,15 +185,26 @@ def roles_of(asked: Asked, names: Sequence[str], sample: Mapping[str, Sequence[s
     attempt = find("attempt", ATTEMPT, _are_counts)
     key = find("key", KEY if attempt is None else KEY_WITH_ATTEMPT, _are_keys)
     if latency is None and not (time and end):
-        numbers = [name for name in names if _are_durations(sample.get(name, ()))]
-        which = f"; these have numbers: {', '.join(numbers[:10])}" if numbers else ""
-        raise TableError(
-            f"no column looks like the time that a call took; name it with --latency{which}"
-            if numbers
-            else missing_column("latency", list(names), ", nor another one with the time that a call took")
-        )
+        raise _no_latency(names, sample)
     made = Roles(latency, status, time, end, key, attempt, None, asked.time_unit, "start", ".", asked.key is None, ())
     return _with_units(made, asked, plain, sample)
+
+
+def _refuse_missing(asked: Asked, names: Sequence[str]) -> None:
+    for option in ("latency", "status", "time", "end", "key", "attempt"):
+        wanted = getattr(asked, option)
+        if wanted is not None and wanted not in names:
+            raise TableError(
+                missing_column(wanted, list(names), did_you_mean(wanted, [name for name in names if name]))
+            )
+
+
+def _no_latency(names: Sequence[str], sample: Mapping[str, Sequence[str]]) -> TableError:
+    numbers = [name for name in names if _are_durations(sample.get(name, ()))]
+    if not numbers:
+        return TableError(missing_column("latency", list(names), ", nor another one with the time that a call took"))
+    which = f"these have numbers: {', '.join(numbers[:10])}"
+    return TableError(f"no column looks like the time that a call took; name it with --latency; {which}")
 
 
 def _with_units(roles: Roles, asked: Asked, plain: Mapping[str, str], sample: Mapping[str, Sequence[str]]) -> Roles:
@@ -253,6 +262,8 @@ def _unit_of(column: str, asked: str | None, plain: Mapping[str, str], cells: Se
     """Return the unit of bare numbers, None if the cells name theirs, and a sentence about it."""
     of_name = plain_name(column)[1]
     own = [cell for cell in cells if re.search("[a-zµμ]$", cell.strip())]
+    if asked is not None and of_name in {"ns", "us", "ms", "s"} and of_name != asked:
+        raise TableError(f"its name says {of_name}, but --unit says {asked}", None, column)
     if asked is not None:
         return asked, ""
     if own and not of_name:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
+from itertools import count
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from fractions import Fraction
 
-    from sim.fitting.findings import Ends, Findings
+    from sim.fitting.findings import Findings
     from sim.fitting.latencies import StatusLatencies
     from sim.fitting.weather import FoundWeather
 
@@ -38,43 +41,57 @@ REPLICATIONS: Final = 10
 ONE_TRY: Final = {"kind": "policy", "attempts": 1}
 """What `none` is outside of a deployment, whose numbers would matter in a shared world."""
 LEAST_OF_STATUS: Final = 2_000
-MOST_KINDS: Final = 100
+MOST_KINDS: Final = 20
 OTHER: Final = "other"
-"""Failing statuses beyond the number that a scenario can have go together."""
+"""The rarest failing statuses go together if there are more."""
 LATENCY, STATUS = "latency_ms", "status"
 STARTED: Final = "started_ms"
 
 
-def kinds_of(fitted: Findings) -> dict[str, str]:
+def kinds_of(fitted: Findings) -> Mapping[str, str]:
     """Return for each failing status the name of its kind of failure in the scenario, `failed.NAME`."""
+    return _kinds(tuple(one.status for one in fitted.ends))
+
+
+@lru_cache(maxsize=8)
+def _kinds(statuses: tuple[str, ...]) -> Mapping[str, str]:
     names: dict[str, str] = {}
-    for place, one in enumerate(fitted.ends):
-        name = re.sub(r"[^a-z0-9._-]+", "-", one.status.lower()).strip("-._")[: LONGEST_NAME - 8] or "blank"
+    taken: set[str] = set()
+    for place, status in enumerate(statuses):
+        name = re.sub(r"[^a-z0-9._-]+", "-", status.lower()).strip("-._")[: LONGEST_NAME - 8] or "blank"
         if place >= MOST_KINDS - 1:
-            name = OTHER
-        elif name in RESERVED_KINDS or name == OTHER:
-            name = f"status-{name}"
-        if name != OTHER and name in names.values():
-            name = next(
-                longer for number in range(2, MOST_KINDS + 2) if (longer := f"{name}-{number}") not in names.values()
-            )
-        names[one.status] = name
-    return names
-
-
-def words_of(fitted: Findings) -> dict[str, str]:
-    """Return for each status its word in the column beside the scenario: that of the log if a law needs one status."""
-    kinds = kinds_of(fitted)
-    successes = [one.status for one in fitted.successes]
-    words = dict.fromkeys(successes, SUCCESS) if len(successes) > 1 or successes == [""] else {}
-    shared = {name for name in kinds.values() if list(kinds.values()).count(name) > 1}
-    for one in fitted.statuses:
-        if one.status in words:
+            names[status] = OTHER
             continue
-        kind = kinds.get(one.status, "")
-        is_plain = one.status.isprintable() and one.status.strip() == one.status != "" and kind not in shared
-        words[one.status] = one.status if is_plain else kind
-    return words
+        if name in RESERVED_KINDS or name == OTHER:
+            name = f"status-{name}"
+        if name in taken:
+            name = next(longer for number in count(2) if (longer := f"{name}-{number}") not in taken)
+        taken.add(name)
+        names[status] = name
+    return MappingProxyType(names)
+
+
+def words_of(fitted: Findings) -> Mapping[str, str]:
+    """Return for each status its word in the column beside the scenario: that of the log if a law needs one status."""
+    return _words(
+        tuple(one.status for one in fitted.statuses),
+        tuple(one.status for one in fitted.successes),
+        tuple(one.status for one in fitted.ends),
+    )
+
+
+@lru_cache(maxsize=8)
+def _words(statuses: tuple[str, ...], successes: tuple[str, ...], failures: tuple[str, ...]) -> Mapping[str, str]:
+    kinds = _kinds(failures)
+    words = dict.fromkeys(successes, SUCCESS) if len(successes) > 1 or successes == ("",) else {}
+    together = sum(name == OTHER for name in kinds.values()) > 1
+    for status in statuses:
+        if status in words:
+            continue
+        kind = kinds.get(status, "")
+        is_plain = status.isprintable() and status.strip() == status != "" and not (together and kind == OTHER)
+        words[status] = status if is_plain else kind
+    return MappingProxyType(words)
 
 
 def latency_rows(fitted: Findings) -> Iterator[tuple[str, str]]:
@@ -82,10 +99,9 @@ def latency_rows(fitted: Findings) -> Iterator[tuple[str, str]]:
     total = sum(len(one.values_ns) for one in fitted.statuses)
     words = words_of(fitted)
     for one in fitted.statuses:
-        count = len(one.values_ns)
-        rows = count
+        rows = known = len(one.values_ns)
         if total > MOST_WRITTEN:
-            rows = min(count, max(LEAST_OF_STATUS, MOST_WRITTEN * count // total))
+            rows = min(known, max(LEAST_OF_STATUS, MOST_WRITTEN * known // total))
         for value_ns in sampled(one.values_ns, rows).tolist():
             yield ms_text(value_ns), words[one.status]
 
@@ -265,8 +281,10 @@ def arrivals_written(fitted: Findings, file: str) -> Any:
 def shared_requests(fitted: Findings, file: str) -> dict[str, Any]:
     """Return the requests of a shared world, as they came in the log."""
     arrivals = arrivals_written(fitted, file)
-    count = min(SHARED_REQUESTS, fitted.whole.requests)
-    return {"count": count, **({} if arrivals is None else {"arrivals": arrivals})}
+    return {
+        "count": min(SHARED_REQUESTS, fitted.whole.requests),
+        **({} if arrivals is None else {"arrivals": arrivals}),
+    }
 
 
 def expectations_of(fitted: Findings) -> tuple[list[str], bool]:
@@ -275,9 +293,9 @@ def expectations_of(fitted: Findings) -> tuple[list[str], bool]:
     The log's own intervals of success, p50 and p99; those of a tenth of the scenario's requests if the log has more
     than that, as the scenario cannot be surer of a number than its own requests make it.
     """
-    whole, count = fitted.whole, requests_of(fitted)["count"]
+    whole, requests = fitted.whole, requests_of(fitted)["count"]
     independent = whole.requests / whole.effect
-    allowed = min(independent, count / TIMES_LOG)
+    allowed = min(independent, requests / TIMES_LOG)
     success = whole.success
     if allowed < independent:
         around = share_of(success.value * allowed, allowed)
@@ -301,12 +319,12 @@ def expectations_of(fitted: Findings) -> tuple[list[str], bool]:
 def _wider(fitted: Findings, share: Fraction, found: Found, allowed: float) -> Found:
     """Return the interval of a quantile that so many requests give, or the log's own if that is wider."""
     ascending = fitted.whole.known_ns
-    count, few = len(ascending), max(1, math.floor(allowed))
-    if few >= count:
+    known, few = len(ascending), max(1, math.floor(allowed))
+    if few >= known:
         return found
     lower, upper = interval_ranks(few, share)
-    low = math.floor(lower / few * count)
-    high = math.ceil(upper / few * count)
+    low = math.floor(lower / few * known)
+    high = math.ceil(upper / few * known)
     least = float(ascending[low - 1]) if low >= 1 else 0.0
     most = float(ascending[high - 1]) if upper <= few else math.inf
     return Found(found.value, min(found.low, least), max(found.high, most))
@@ -324,8 +342,3 @@ def arrival_rows(fitted: Findings) -> Iterator[str]:
     """Yield the starts of the requests in ms, exactly."""
     origin = int(fitted.arrived_ns[0]) if len(fitted.arrived_ns) else 0
     return (ms_text(int(one) - origin) for one in np.asarray(fitted.arrived_ns).tolist())
-
-
-def ends_by_status(fitted: Findings) -> dict[str, Ends]:
-    """Return the ends of failing statuses by their names."""
-    return {one.status: one for one in fitted.ends}

@@ -112,6 +112,11 @@ def _clustering(fitted: Findings) -> Iterator[str]:
         if spells < 5:
             times = "time" if spells == 1 else "times"
             yield f"The log has only {spells} such {times}, so how often they come is hardly known."
+        if spells < 3 and weather.fail_down.value < 0.5:
+            yield (
+                "The share that fails may as well have changed slowly, or once: see the picture of failures over time "
+                "before you take this for weather."
+            )
     elif found.is_found:
         yield (
             f"Failures hang together: {tested}. But times of good and bad weather do not explain it; look for a rate "
@@ -126,7 +131,7 @@ def _arrivals(arrivals: FoundArrivals | None) -> Iterator[str]:
         return
     rate = rate_text(arrivals.rate)
     tested = f"dispersion of counts {arrivals.dispersion:.2g}, {p_text(arrivals.dispersion_p)}"
-    if arrivals.gaps_distance is not None:
+    if arrivals.gaps_distance:
         tested += f"; gaps at most {percent(arrivals.gaps_distance)} off the exponential law"
     match arrivals.kind:
         case "poisson":

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from sim.fitting.latencies import POINTS as POINTS_TOLD
+from sim.fitting.laws import quantile_of
 from sim.fitting.limits import limits_of
 from sim.fitting.sentences import sentences_of
 from sim.fitting.units import count_text, duration, interval_text, p_text, percent, rate_text, share_text
@@ -102,14 +104,8 @@ def _numbers(fitted: Findings, model: Mapping[str, Estimate]) -> Html:
     ):
         if found is not None:
             rows.append((label, interval_text(found), _of_model(model, path, Unit.duration)))
-    for one in fitted.statuses:
-        if one.points:
-            law = one.law
-            said = "" if law is None else f"{_law_text(law)}, at most {percent(law.distance)} off"
-            rows += [
-                (f"latency of {one.status}, p50", interval_text(one.points[0]), said),
-                (f"latency of {one.status}, p99", interval_text(one.points[2]), ""),
-            ]
+    for one in fitted.statuses[:MOST_CURVES]:
+        rows += _points(one)
     rows += [(f"fail with {end.status}", share_text(end.share), "") for end in fitted.ends]
     weather = fitted.weather
     if weather is not None:
@@ -130,6 +126,23 @@ def _numbers(fitted: Findings, model: Mapping[str, Estimate]) -> Html:
             text = interval_text(found) if is_duration else f"{found.value:.3g} ({found.low:.3g} to {found.high:.3g})"
             rows.append((f"delay: {label}", text, fitted.policy.delay.form))
     return _table(("", "log, with its 95 % interval", "model"), rows)
+
+
+def _points(one: StatusLatencies) -> list[tuple[str, str, str]]:
+    """Return a row for each quantile of a status: the log's, and that of the best law."""
+    law = one.law
+    return [
+        (
+            f"latency of {one.status or '(blank)'}, p{100 * float(share):g}",
+            interval_text(found),
+            "" if law is None else f"{law.kind}: {_quantile_text(law, float(share))}",
+        )
+        for share, found in zip(POINTS_TOLD, one.points, strict=False)
+    ]
+
+
+def _quantile_text(law: FittedLaw, share: float) -> str:
+    return duration(law.parameters[0].found.value if law.kind == "constant" else quantile_of(law, share))
 
 
 def _of_model(model: Mapping[str, Estimate], path: str, unit: Unit) -> str:
@@ -171,7 +184,9 @@ def _latency_chart(one: StatusLatencies) -> LineChart:
     """Return the share of calls that take longer than t: the log's, and that of the best law."""
     count = len(one.values_ns)
     ranks = _ranks(count)
-    times = np.maximum(one.values_ns[ranks].astype(np.float64), 1.0)
+    # What the log rounds to 0 stands at half of the least time that it tells.
+    least = float(one.values_ns[np.searchsorted(one.values_ns, 0, side="right")])
+    times = np.maximum(one.values_ns[ranks].astype(np.float64), least / 2)
     longer = 1.0 - (ranks + 0.5) / count
     series = [_series("data", "log", times, longer, DATA)]
     law = one.law
@@ -271,7 +286,7 @@ def _failures(fitted: Findings) -> list[LineChart]:
                 has_line=False,
             ),
         ),
-        levels=(Guide(bound, ""), Guide(-bound, ""), Guide(0.0, "0")),
+        levels=(Guide(bound, ""), Guide(-bound, "")),
     )
     return [over_time, together]
 

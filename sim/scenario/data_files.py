@@ -15,7 +15,7 @@ from sim.laws.distributions import Empirical
 from sim.scenario.mistakes.problems import Path as Keys
 from sim.scenario.mistakes.problems import Problem
 from sim.world.arrivals import Recorded
-from sim.world.counted import KEYS, Counted, with_shares
+from sim.world.counted import KEYS, Counted, with_shares, without_file
 
 Filled = Column | Counted
 AnyColumn = TypeVar("AnyColumn", Column, Counted)
@@ -156,12 +156,12 @@ class _Attaching:
             counted = self._files.fill(empty)
         except ValueError as error:
             self.problems.append(Problem((*path, "file"), str(error)))
-            return {key: value for key, value in outcomes.items() if key not in KEYS}
+            return without_file(outcomes)
         try:
             filled = with_shares(outcomes, counted.shares)
         except ValueError as error:
             self.problems.append(Problem(path, str(error)))
-            return {key: value for key, value in outcomes.items() if key not in KEYS}
+            return without_file(outcomes)
         return {**filled, "sha256": counted.sha256, "rows": counted.rows}
 
 

@@ -62,8 +62,8 @@ def bracketed(cells: list[str]) -> list[str]:
 
 
 def separator_of(lines: Sequence[str]) -> str:
-    """Return the separator that gives most of the rows the same number of cells, and most cells of these."""
-    best, most = ",", (0.0, 0, 0)
+    """Return the separator that gives rows of one length, then clean cells, then many of them."""
+    best, most = ",", (0.0, 0, 0, 0)
     for rank, separator in enumerate(SEPARATORS):
         rows = rows_of(lines, separator)
         if not rows:
@@ -71,11 +71,19 @@ def separator_of(lines: Sequence[str]) -> str:
         (width, count), *_ = Counter(map(len, rows)).most_common(1)
         if width < 2:
             continue
-        share = count / len(rows)
-        score = (round(share, 1) if share < 0.9 else 1.0, width if separator != " " else min(width, 2), -rank)
-        if len(rows[0]) == width or share >= 0.9:
-            best, most = (separator, score) if score > most else (best, most)
+        share = 1.0 if count >= 0.9 * len(rows) else round(count / len(rows), 1)
+        stains = _stains(rows, separator) + (0 if len(rows[0]) == width else 3)
+        score = (share, -stains, width if separator != " " else 2, -rank)
+        best, most = (separator, score) if score > most else (best, most)
     return best
+
+
+def _stains(rows: Sequence[Sequence[str]], separator: str) -> int:
+    """Return how little the cells look like whole ones: halves of quotes, or stronger separators, are in them."""
+    cells = [cell for row in rows for cell in row]
+    halves = any(cell.count('"') % 2 for cell in cells)
+    stronger = separator in {",", " "} and any(mark in cell for cell in cells for mark in "\t;|")
+    return 2 * halves + stronger
 
 
 def has_header(rows: Sequence[Sequence[str]]) -> bool:

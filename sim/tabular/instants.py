@@ -117,7 +117,7 @@ class InstantCells:
                 self.unit = self.guessed_unit = meant
         if self.unit is None:
             raise here.error(
-                0, f"{here.cells[0]} is no time since 1970 in s, ms, us or ns; name the unit of these times"
+                0, f"{here.cells[0]} is no time since 1970 in s, ms, us or ns; say what unit these times have"
             )
         power = _POWERS[self.unit]
         if epoch is not None and epoch.end("whole") <= 18 - power and len(epoch["part"] or "") <= 18:

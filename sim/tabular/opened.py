@@ -47,6 +47,14 @@ class Opened:
             raise TableError(f"it cannot be read: {getattr(error, 'strerror', None) or error}") from None
         self._stream: BinaryIO = self._raw
         self.lines_read = 0
+        self.head = b""
+        try:
+            self._begin()
+        except TableError:
+            self._raw.close()
+            raise
+
+    def _begin(self) -> None:
         self.head = self._read(BLOCK_BYTES)
         if self.head.startswith(_GZIP):
             packed: Any = _Chained(self.head, self._raw)

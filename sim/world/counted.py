@@ -141,6 +141,17 @@ def with_shares(written: Mapping[str, Any], shares: Mapping[str, float]) -> dict
     return filled
 
 
+def without_file(written: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a scenario writes of outcomes besides the file, with no shares: what else is wrong can be found."""
+
+    def with_some_share(value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [with_some_share(one) for one in value]
+        return {"share": 0.0, **value} if isinstance(value, Mapping) else value
+
+    return {name: with_some_share(value) for name, value in written.items() if name not in KEYS}
+
+
 def _with_share(name: str, given: Any, share: float) -> Any:
     stated = _share(given)
     if stated is not None and stated != share:

@@ -42,6 +42,7 @@ LINES = {
     "help": "--help",
     "help-run": "run --help",
     "help-validate": "validate --help",
+    "help-fit": "fit --help",
     "help-replay": "replay --help",
     "help-compare": "compare --help",
     "help-explore": "explore --help",
