@@ -79,8 +79,8 @@ def test_sim_uses_no_chance_of_its_own_no_wall_clock_and_no_hashes() -> None:
     assert {name: names for name, names in found.items() if names} == {
         "kernel/draws.py": {"id()"},
         "cli/progress.py": {"time"},
-        "laws/columns.py": {"hash()"},
         "cli/live.py": {"secrets"},
+        "laws/columns.py": {"hash()"},
     }
 
 

@@ -16,22 +16,13 @@ from sim.history.recorder import History, Recorder
 from sim.history.request import table
 from sim.history.shown import html_text
 from sim.history.vocabulary import Outcome
-from sim.options.near_words import did_you_mean
-from sim.scenario.cells import Cell, cells
+from sim.scenario.cells import Cell, NotInScenario, chosen_cell
 from sim.scenario.load import Source, as_scenario
 from sim.stories.lines import WIDTH, timeline_lines
 
 if TYPE_CHECKING:
     from sim.history.records import Requests
     from sim.history.repeats import Unrepeated
-    from sim.scenario.schema import Scenario
-
-
-MOST_NAMED = 20
-
-
-class NotInScenario(LookupError):  # a wrong question, not a failure
-    """The scenario does not have the request or the cell that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,20 +117,3 @@ def _of_course(cell: Cell, request: int | None) -> Replayed:
     if not 0 <= number < count:
         raise NotInScenario(f"there is no request {number} in this course; they are numbered from 0 to {count - 1}")
     return Replayed(cell, number, played.history.of_request(number), played.requests.select(np.array([number])), played)
-
-
-def chosen_cell(scenario: Scenario, cell: str | None) -> Cell:
-    """Return the cell with this id or name; without one, the only cell. Raises NotInScenario."""
-    found = cells(scenario)
-    if cell is None and len(found) == 1:
-        return found[0]
-    for one in found:
-        if cell in (one.id, one.name):
-            return one
-    ids = [one.id for one in found]
-    named = ", ".join(ids[:MOST_NAMED])
-    more = f" and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else ""
-    if cell is None:
-        raise NotInScenario(f"which cell? There are {named}{more}")
-    known = f"there is only one, '{ids[0]}'" if len(ids) == 1 else f"there are {named}{more}"
-    raise NotInScenario(f"there is no cell '{cell}'; {known}{did_you_mean(cell, ids)}")

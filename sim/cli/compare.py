@@ -10,9 +10,11 @@ import click
 
 from sim.api.compare import Compared, Comparison, NotComparable, compare
 from sim.api.what_differs import Origin
+from sim.cli import completions
 from sim.cli.errors import READS, results_errors
 from sim.cli.exit_codes import BROKEN, INCONCLUSIVE, MISSED
 from sim.cli.files import refuse_unwritable, saving
+from sim.cli.junit_report import cases_of_comparison, junit_option, write_junit
 from sim.cli.terminal import WIDTH, Printer
 from sim.expect.conditions import Condition, parse_condition
 from sim.expect.expectations import ExpressionError, Ruling
@@ -52,8 +54,8 @@ def _conditions(ctx: click.Context, param: click.Parameter, texts: tuple[str, ..
 
 
 @click.command("compare")
-@click.argument("a", metavar="A")
-@click.argument("b", metavar="[B]", required=False)
+@click.argument("a", metavar="A", shell_complete=completions.result_folders)
+@click.argument("b", metavar="[B]", required=False, shell_complete=completions.result_folders)
 @click.option("--cells", nargs=2, metavar="A B", help="Compare two cells of one folder, by id or name.")
 @click.option(
     "--fail-if",
@@ -67,6 +69,7 @@ def _conditions(ctx: click.Context, param: click.Parameter, texts: tuple[str, ..
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the picture and comparison.json."
 )
+@junit_option
 @click.option("--no-plots", is_flag=True, help="Save no picture.")
 @click.option("--svg", is_flag=True, help="Save the picture as SVG as well.")
 def command(
@@ -76,6 +79,7 @@ def command(
     conditions: tuple[Condition, ...],
     out: Path | None,
     *,
+    junit: Path | None,
     complete: bool,
     no_plots: bool,
     svg: bool,
@@ -99,6 +103,8 @@ def command(
         raise click.UsageError("without --out nothing is saved, so --no-plots and --svg have no effect")
     if no_plots and svg:
         raise click.UsageError("--svg asks for a picture, but --no-plots for none")
+    if junit is not None and not conditions:
+        raise click.UsageError("--junit writes the verdicts on --fail-if, and there is none")
     if out is not None:
         refuse_unwritable(out)
     compared, headers = _compared(a, b, cells)
@@ -114,6 +120,8 @@ def command(
         text = compared.summary_json(conditions, code)
         files = _save(compared, text, out, pictures=not no_plots, svg=svg)
         printer.verbatim(f"\nsaved in {out}: {', '.join(files)}")
+    if junit is not None:
+        write_junit(junit, "compare", cases_of_comparison(compared, conditions))
     if code:
         raise click.exceptions.Exit(code)
 

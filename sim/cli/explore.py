@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
-from sim.api.replay import NotInScenario, chosen_cell
+from sim.cli import completions
 from sim.cli.errors import scenario_errors
 from sim.cli.exit_codes import BROKEN, INVALID_SCENARIO
 from sim.cli.files import refuse_unwritable, saving
@@ -34,7 +34,7 @@ from sim.explorer.play import Played, located, play, small_world
 from sim.explorer.repeats import not_repeatable
 from sim.explorer.shrink import DoesNotBreak, minimize
 from sim.explorer.streams import streams
-from sim.scenario.cells import cells
+from sim.scenario.cells import NotInScenario, cells, chosen_cell
 from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.parts.invariants import invariants_named
 
@@ -53,7 +53,11 @@ MOST_STEPS_TO_SHRINK = 30_000
 @click.command("explore")
 @scenario_options
 @search_options
-@click.option("--cell", help="Search only this cell, by its id or name, if the scenario has several.")
+@click.option(
+    "--cell",
+    shell_complete=completions.cells_of_scenario,
+    help="Search only this cell, by its id or name, if the scenario has several.",
+)
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of the counterexamples (results/NAME)."
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from sim.cli import completions
 from sim.cli.errors import READS, results_errors
 from sim.cli.files import replacing
 from sim.experiment.parts import RequestsNotKept
@@ -25,7 +26,12 @@ ROWS: Final = {"requests": "requests", "calls": "calls", "timeline": "bins", "ce
 
 
 @click.command("export")
-@click.argument("results", metavar="DIR", type=click.Path(exists=True, path_type=Path))
+@click.argument(
+    "results",
+    metavar="DIR",
+    type=click.Path(exists=True, path_type=Path),
+    shell_complete=completions.result_folders,
+)
 @click.option(
     "--table",
     type=click.Choice(TABLES),

@@ -30,6 +30,7 @@ COMMANDS = {
     "fit": "Make a scenario of a log of calls.",
     "convert": "Turn configurations of retries into scenarios, and back.",
     "schema": "Print the JSON Schema of scenario files.",
+    "completion": "Print the script that completes command lines in a shell.",
 }
 
 

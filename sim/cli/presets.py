@@ -11,6 +11,7 @@ import click
 from rich import box
 from rich.table import Table
 
+from sim.cli import completions
 from sim.cli.files import refuse_unwritable, saving
 from sim.cli.terminal import WIDTH, Printer
 from sim.retriers.presets import PRESETS, find
@@ -36,7 +37,7 @@ _BESIDE_NAME: Final = "NAME.png"
 
 
 @click.command("presets")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completions.presets)
 @click.option(
     "--plot",
     is_flag=False,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sim.api.replay import NotInScenario, Replayed, replayed
+from sim.api.replay import Replayed, replayed
+from sim.cli import completions
 from sim.cli.errors import scenario_errors
 from sim.cli.exit_codes import BROKEN
 from sim.cli.files import refuse_unwritable, replacing, saving
@@ -17,7 +18,7 @@ from sim.cli.terminal import Printer, terminal_width
 from sim.explorer.play import CourseMisfit, located
 from sim.pictures.data.caption import caption_text
 from sim.pictures.story import save_timeline
-from sim.scenario.cells import cells
+from sim.scenario.cells import NotInScenario, cells
 from sim.scenario.identity import digest
 from sim.stories.lines import timeline_lines
 from sim.stories.trace import trace_json
@@ -33,7 +34,9 @@ MOST_NAMED = 5
 @click.command("replay")
 @scenario_options
 @click.option("--request", type=click.IntRange(0), help="Number of the request, from 0; not needed for a course.")
-@click.option("--cell", help="Id or name of the cell, if the scenario has several.")
+@click.option(
+    "--cell", shell_complete=completions.cells_of_scenario, help="Id or name of the cell, if the scenario has several."
+)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of the picture (results/NAME).")
 @click.option("--no-plots", is_flag=True, help="Save no picture.")
 @click.option("--svg", is_flag=True, help="Save the picture as SVG as well.")

@@ -12,6 +12,7 @@ import click
 from sim.cli.errors import scenario_errors
 from sim.cli.exit_codes import BROKEN, OF_RULING
 from sim.cli.files import refuse_unwritable, saving
+from sim.cli.junit_report import cases_of_run, junit_option, write_junit
 from sim.cli.period_options import per_of, period_options, print_per, refuse_without_rate
 from sim.cli.print_check import line_of_source, print_check
 from sim.cli.print_result import print_examples, print_result
@@ -67,6 +68,7 @@ class RunOptions:
     svg: bool
     period: str | None
     rate: Rate | None
+    junit: Path | None
 
     def processes(self) -> Workers:
         """Return the processes that simulate; raises BadParameter for an unknown executor."""
@@ -97,6 +99,7 @@ class RunOptions:
 @click.option("--no-plots", is_flag=True, help="Save no pictures.")
 @click.option("--svg", is_flag=True, help="Save pictures as SVG as well.")
 @period_options
+@junit_option
 def command(source: Source, **options: Any) -> None:
     """Simulate SCENARIO: print the results, save them with summary.json and pictures.
 
@@ -134,6 +137,8 @@ def _run(source: Source, options: RunOptions) -> None:
             several = len(result.cells) > 1
             print_check(result.checked, printer, line_of_source(source, path, options.out, several=several))
         claim.save(result.digest)
+        if options.junit is not None:
+            write_junit(options.junit, scenario.name, cases_of_run(result))
         files = _save(result, path, folder, pictures=not options.no_plots, svg=options.svg)
         printer.verbatim("")
         printer.sentence(f"saved in {path}: {', '.join(files)}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sim.cli import completions
 from sim.scenario.load import load
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _retriers(_ctx: click.Context, _param: click.Parameter, values: tuple[str, .
 
 
 OPTIONS = (
-    click.argument("scenario", metavar="SCENARIO"),
+    click.argument("scenario", metavar="SCENARIO", shell_complete=completions.scenario_files),
     click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", help="Use another seed."),
     click.option("--requests", type=click.IntRange(1), metavar="N", help="Simulate another number of requests."),
     click.option(
@@ -130,6 +131,7 @@ OPTIONS = (
         multiple=True,
         metavar="KEY=VALUE",
         callback=_pairs,
+        shell_complete=completions.keys,
         help="Change a setting, such as action.outcomes.fail=0.3; may be repeated.",
     ),
     click.option(
@@ -138,6 +140,7 @@ OPTIONS = (
         multiple=True,
         metavar="KIND|[NAME=]MODULE:CLASS",
         callback=_retriers,
+        shell_complete=completions.retriers,
         help="Use another retrier, or your own from a module; with NAME= it is one that the scenario can name. May be "
         "repeated.",
     ),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from pydantic import ValidationError
 
+from sim.cli import completions
 from sim.contracts.catalogue import INVARIANTS, STRICTER, Invariant
 from sim.explorer.play import stated_bounds
 from sim.kernel.durations import parse_duration
@@ -141,6 +142,7 @@ OPTIONS = (
         multiple=True,
         metavar="NAME",
         callback=_invariants,
+        shell_complete=completions.invariants,
         help="Search for courses that break this invariant; may be repeated. By default: those that the scenario's "
         "`check` names, or else all that retriers and the platform owe.",
     ),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sim.cli import completions
 from sim.cli.errors import READS, results_errors
 from sim.cli.period_options import per_of, period_options, print_per, refuse_without_rate
 from sim.cli.print_check import line_of_source, print_check
@@ -30,7 +31,12 @@ EXAMPLES = {"stuck": "stuck", "duplicated": "most effects repeated", "slowest": 
 
 
 @click.command("show")
-@click.argument("results", metavar="DIR", type=click.Path(exists=True, path_type=Path))
+@click.argument(
+    "results",
+    metavar="DIR",
+    type=click.Path(exists=True, path_type=Path),
+    shell_complete=completions.result_folders,
+)
 @period_options
 def command(results: Path, period: str | None, rate: Rate | None) -> None:
     """Print saved results again: the table, the sentences and the verdicts. Nothing is simulated.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sim.cli import completions
 from sim.cli.errors import scenario_errors
 from sim.cli.exit_codes import BROKEN, OF_RULING
 from sim.cli.files import refuse_unwritable, saving
@@ -19,6 +20,7 @@ from sim.cli.terminal import Printer
 from sim.explorer.play import located
 from sim.pictures.data.caption import caption_text
 from sim.pictures.pareto import FIGURE, save_pareto
+from sim.scenario.cells import NotInScenario, chosen_cell
 from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.parts.tuning import MOST_FINALISTS
 from sim.tuning.pasted import ENDINGS, pasted
@@ -45,9 +47,14 @@ _POINT = re.compile(r"point-(\d+)(.+)")
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of the results (results/NAME-tuned)."
 )
+@click.option(
+    "--cell",
+    shell_complete=completions.cells_of_scenario,
+    help="Id or name of the cell from which the search starts, if the scenario has several.",
+)
 @click.option("--no-plots", is_flag=True, help="Save no picture.")
 @click.option("--svg", is_flag=True, help="Save the picture as SVG as well.")
-def command(source: Source, out: Path | None, *, no_plots: bool, svg: bool) -> None:
+def command(source: Source, out: Path | None, cell: str | None, *, no_plots: bool, svg: bool) -> None:
     """Search parameters of SCENARIO, as its `tune` block says.
 
     Prints the Pareto set of the objectives, and saves each of its points as a scenario and as TypeScript. --requests
@@ -59,16 +66,21 @@ def command(source: Source, out: Path | None, *, no_plots: bool, svg: bool) -> N
         raise click.UsageError("--svg asks for a picture, but --no-plots for none")
     with scenario_errors(source):
         scenario = source.load()
-        folder = Path("results") / f"{scenario.name}-tuned" if out is None else out
+        try:
+            chosen = None if cell is None else chosen_cell(scenario, cell)
+        except NotInScenario as error:
+            raise click.BadParameter(str(error), param_hint="'--cell'") from None
+        name = scenario.name if chosen is None else f"{scenario.name}-{chosen.id}"
+        folder = Path("results") / f"{name}-tuned" if out is None else out
         refuse_unwritable(folder)
         with claimed(folder, source, scenario) as claim:
             try:
                 with progress_bar() as progress:
-                    tuned = tune(scenario, progress=progress)
+                    tuned = tune(scenario, cell=cell, progress=progress)
             except ScenarioError as error:
                 raise located(error, source.path) from None
             printer = Printer()
-            _print(tuned, printer)
+            _print(tuned, printer, cell)
             claim.save(tuned.digest)
             files = _save(tuned, folder, pictures=not no_plots, svg=svg)
     printer.verbatim(f"\nsaved in {folder}: {_listed(files)}")
@@ -99,13 +111,14 @@ def _listed(files: Sequence[str]) -> str:
     return ", ".join([*others, *numbered])
 
 
-def _print(tuned: Tuned, printer: Printer) -> None:
+def _print(tuned: Tuned, printer: Printer, cell: str | None) -> None:
     scenario = tuned.scenario
     options = tuned.options
+    name = scenario.name if cell is None else f"{scenario.name}, cell {cell}"
     each = f"{scenario.requests.count:,} requests"
     each = f"{each} x {scenario.replications} replications" if scenario.world == "shared" else each
     printer.sentence(
-        f"{scenario.name}: {scenario.world} world, {options.budget.candidates} candidates, {each} a finalist, "
+        f"{name}: {scenario.world} world, {options.budget.candidates} candidates, {each} a finalist, "
         f"seed {scenario.seed}, schema 1, digest {tuned.digest[:12]}"
     )
     printer.print(tuned.table(printer.width))

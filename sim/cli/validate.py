@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from sim.cli import completions
 from sim.cli.errors import print_problems
 from sim.cli.exit_codes import INVALID_SCENARIO
 from sim.experiment.plan import plan
@@ -13,7 +14,7 @@ from sim.scenario.mistakes.problems import ScenarioError
 
 
 @click.command("validate")
-@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, shell_complete=completions.scenario_files)
 @click.option("--resolved", is_flag=True, help="Print the scenario with every default and profile written out.")
 def command(files: tuple[str, ...], *, resolved: bool) -> None:
     """Check scenario files, and print every mistake with its place."""

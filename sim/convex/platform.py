@@ -20,9 +20,9 @@ from pydantic import (
     model_validator,
 )
 
-from sim.kernel.durations import format_duration
+from sim.kernel.durations import DURATION_PATTERN, format_duration
 from sim.laws.distributions import Law
-from sim.options.model import DURATION_PATTERN, DurationNs, Options
+from sim.options.model import DurationNs, Options
 from sim.options.shorthand import AlsoWritten
 
 ASSUMED: Final = "assumed"
@@ -41,8 +41,8 @@ class Backoff(Options):
 
     model_config = ConfigDict(json_schema_extra=lambda schema: schema.pop("required", None))
 
-    initial: Annotated[DurationNs, Field(ge=SHORTEST_BACKOFF_NS)]
-    max: Annotated[DurationNs, Field(ge=SHORTEST_BACKOFF_NS)]
+    initial: Annotated[DurationNs, Field(ge=SHORTEST_BACKOFF_NS)] = Field(description="The first wait.")
+    max: Annotated[DurationNs, Field(ge=SHORTEST_BACKOFF_NS)] = Field(description="The longest wait.")
 
     @model_validator(mode="after")
     def _max_not_below_initial(self) -> Self:

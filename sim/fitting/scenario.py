@@ -42,6 +42,11 @@ ONE_TRY: Final = {"kind": "policy", "attempts": 1}
 """What `none` is outside of a deployment, whose numbers would matter in a shared world."""
 LEAST_OF_STATUS: Final = 2_000
 MOST_KINDS: Final = 20
+EVEN: Final = 0.3
+"""Twelve exponential times hardly ever vary less than this, by their quartiles over their median."""
+EXPONENTIAL_QUARTILES: Final = math.log(3) / math.log(2)
+"""How far those of an exponential law are apart, over its median."""
+ALL_ALIKE: Final = 0.1
 OTHER: Final = "other"
 """The rarest failing statuses go together if there are more."""
 LATENCY, STATUS = "latency_ms", "status"
@@ -204,12 +209,25 @@ def action_of(fitted: Findings, file: str) -> dict[str, Any]:
         action["permanent_failure"] = round(stays, 5)
     if weather is not None:
         bad = failures_of(fitted, file, _of_source(fitted))
+        of_up, of_down = weather.variations
         turns = {
-            "up": {"exponential": {"mean": _of_digits(up_of(fitted, weather))}},
-            "down": {"exponential": {"mean": _of_digits(weather.down.value)}},
+            "up": time_law(up_of(fitted, weather), of_up),
+            "down": time_law(weather.down.value, of_down),
         }
         action["weather"] = [{"on_off": {**turns, "outcomes": {"fail": bad}}}]
     return action
+
+
+def time_law(mean_ns: float, variation: float | None) -> dict[str, Any]:
+    """Return the law of times up or down that vary so much; exponential ones if that is not known or not far from 1."""
+    mean = _of_digits(mean_ns)
+    if variation is None or variation >= EVEN:
+        return {"exponential": {"mean": mean}}
+    if variation < ALL_ALIKE:
+        return {"constant": mean}
+    # The quartiles of a narrow law are those of a normal one: 1.35 standard deviations apart.
+    deviation = variation * EXPONENTIAL_QUARTILES / 1.349
+    return {"gamma": {"shape": float(f"{deviation**-2:.3g}"), "mean": mean}}
 
 
 def _of_source(fitted: Findings) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.fitting.laws import words_for
+from sim.fitting.scenario import EVEN
 from sim.fitting.units import duration, interval_text, p_text, percent, rate_text, share_text
 
 if TYPE_CHECKING:
@@ -108,6 +109,10 @@ def _clustering(fitted: Findings) -> Iterator[str]:
             f"{share_text(weather.fail_up)} fail, and down for {interval_text(weather.down)}, when "
             f"{share_text(weather.fail_down)} fail."
         )
+        for name, variation in zip(("up", "down"), weather.variations, strict=True):
+            if variation is not None and variation < EVEN:
+                share = percent(variation)
+                yield f"Times {name} vary only {share} as much as exponential ones do; the scenario has that."
         spells = len(weather.spells)
         if spells < 5:
             times = "time" if spells == 1 else "times"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from sim.kernel.durations import NS_PER_S, UNITS_NS, format_duration
+from sim.kernel.durations import NS_PER_S, UNITS_NS
 
 if TYPE_CHECKING:
     from sim.fitting.intervals import Found
@@ -40,7 +40,9 @@ def percent(share: float) -> str:
 
 
 def interval_text(found: Found) -> str:
-    """Write a duration in ns with its interval."""
+    """Write a duration in ns with its interval, or that there are too few values for one."""
+    if found.low == 0 and math.isinf(found.high):
+        return f"{duration(found.value)} (too few for an interval)"
     high = f"to {duration(found.high)}" if math.isfinite(found.high) else "with no upper bound"
     return f"{duration(found.value)} ({duration(found.low)} {high})"
 
@@ -68,8 +70,3 @@ def p_text(p_value: float) -> str:
 def count_text(count: float) -> str:
     """Write a number of things."""
     return f"{count:,.0f}"
-
-
-def duration_exact(value_ns: float) -> str:
-    """Write a duration as a scenario does."""
-    return format_duration(round(value_ns))

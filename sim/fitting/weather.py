@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -33,6 +34,10 @@ MOST_GROUPS: Final = 100_000
 """More calls are put in groups, so that a fit takes seconds."""
 COARSE: Final = 5_000
 """Starting points are compared on so few groups."""
+LEAST_TIMES: Final = 12
+"""So many times up or down must have been seen to say how much they vary."""
+_EXPONENTIAL: Final = math.log(3) / math.log(2)
+"""The distance of the quartiles of an exponential law over its median."""
 LEAST_GAIN: Final = 12.0
 """By how much weather must raise the logarithm of the likelihood: far above the 3 or so of four free numbers."""
 IN_GROUP: Final = 4.0
@@ -66,9 +71,27 @@ class FoundWeather:
     """Fewer than there are if calls come so fast that one stretch of them had to do."""
 
     @property
+    def variations(self) -> tuple[float | None, float | None]:
+        """How much times up and times down vary, by their quartiles over their median; 1 for exponential ones.
+
+        None of each that the log has too few of. The first and the last time up may have been cut, and are left out.
+        """
+        down = [high - low for low, high in self.spells]
+        up = [after[0] - before[1] for before, after in pairwise(self.spells)]
+        return _variation(up), _variation(down)
+
+    @property
     def down_share(self) -> float:
         """The share of time spent down in the long run."""
         return self.down.value / (self.up.value + self.down.value)
+
+
+def _variation(lengths_ns: list[int]) -> float | None:
+    if len(lengths_ns) < LEAST_TIMES:
+        return None
+    # By quartiles: two times that run together, or one that the log cuts off, do not matter.
+    low, middle, high = np.quantile(lengths_ns, [0.25, 0.5, 0.75])
+    return float((high - low) / middle / _EXPONENTIAL)
 
 
 def weather_of(started_ns: NDArray[np.int64], failed: NDArray[np.bool_]) -> FoundWeather | None:

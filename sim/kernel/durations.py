@@ -1,4 +1,4 @@
-"""Durations and rates as people write and read them: `250ms`, `1m30s`, `50/s`.
+"""Durations and rates as people write and read them: `250ms`, `1m30s`, `2 min`, `50/s`, `200000/day`.
 
 Inside, a duration is a whole number of nanoseconds (DurationNs in `sim.options.model`).
 """
@@ -32,9 +32,26 @@ RATE_MOST = 1e9
 
 MAX_LITERAL = 64
 RATE_SHORT = 8
-_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|ms|s|m|h|d)")
+UNIT_WORDS = {
+    "µs": "us",
+    **dict.fromkeys(("sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), "m"),
+    **dict.fromkeys(("hr", "hour", "hours"), "h"),
+    **dict.fromkeys(("day", "days"), "d"),
+}
+"""Longer words for the units of durations."""
+RATE_UNITS = ("s", "m", "h", "d")
+_UNIT = "|".join(sorted((*UNITS_NS, *UNIT_WORDS), key=len, reverse=True))
+_PER = "|".join(
+    sorted((*RATE_UNITS, *(word for word, unit in UNIT_WORDS.items() if unit in RATE_UNITS)), key=len)[::-1]
+)
+_DIGITS = r"[0-9]+(?:_[0-9]+)*"
+_PART = re.compile(rf"({_DIGITS}(?:\.[0-9]+)?) ?({_UNIT})(?![a-zµ]) ?")
 _WHOLE = re.compile(rf"(?:{_PART.pattern})+")
-_RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?)/(s|m|h)")
+_RATE = re.compile(rf"({_DIGITS}(?:\.[0-9]+)?(?:[eE]\+?[0-9]{{1,2}})?) ?/ ?({_PER})")
+DURATION_PATTERN = rf"^({_DIGITS}(\.[0-9]+)? ?({_UNIT})(?![a-zµ]) ?)+$".replace("(?:", "(")
+RATE_PATTERN = f"^{_RATE.pattern}$".replace("(?:", "(")
+"""What the two look like, for the JSON Schema."""
 
 
 def ns_of_ms(delay_ms: float) -> int:
@@ -67,7 +84,7 @@ def parse_duration(value: object) -> int:
         if len(text) > MAX_LITERAL or not _WHOLE.fullmatch(text):
             raise ValueError("not a duration; write a number with a unit, such as 250ms, 1.5s or 1m30s")
         parts = _PART.findall(text)
-        sizes = [UNITS_NS[unit] for _, unit in parts]
+        sizes = [UNITS_NS[UNIT_WORDS.get(unit, unit)] for _, unit in parts]
         if any(later >= earlier for earlier, later in pairwise(sizes)):
             raise ValueError("the units of a combined duration go from large to small, each once, as in 1m30s")
         total_ns = round(sum(Fraction(number) * size for (number, _), size in zip(parts, sizes, strict=True)))
@@ -107,18 +124,18 @@ def _decimal(duration_ns: int, unit: str) -> str:
 
 
 def parse_rate(value: object) -> float:
-    """Turn `50/s`, `3/m` or `1/h` into events per second; a positive float is taken as events per second already.
+    """Turn `50/s`, `3/min` or `2e5/day` into events per second; a positive float is taken as such a number already.
 
     Raises ValueError for anything else, and for a rate below `RATE_LEAST` or above `RATE_MOST`.
     """
     if isinstance(value, float):
         per_second = value
     elif isinstance(value, str) and len(value) <= MAX_LITERAL and (match := _RATE.fullmatch(value.strip())):
-        per_second = float(Fraction(match[1]) * NS_PER_S / UNITS_NS[match[2]])
+        per_second = float(Fraction(match[1]) * NS_PER_S / UNITS_NS[UNIT_WORDS.get(match[2], match[2])])
     elif isinstance(value, str) and value.strip().startswith("-"):
         raise ValueError("a rate cannot be negative")
     else:
-        raise ValueError("not a rate; write NUMBER/s, NUMBER/m or NUMBER/h, such as 50/s")
+        raise ValueError("not a rate; write NUMBER/s, NUMBER/min, NUMBER/h or NUMBER/day, such as 50/s")
     if not RATE_LEAST <= per_second <= RATE_MOST:
         raise ValueError(f"a rate lies above 0: at least {RATE_LEAST:.9f}/s and at most {RATE_MOST:.0f}/s")
     return per_second
@@ -127,7 +144,7 @@ def parse_rate(value: object) -> float:
 def format_rate(per_second: float) -> str:
     """Write events per second such that `parse_rate` reads back the same number, per second unless that is long."""
     texts = [f"{_positional(per_second)}/s"]
-    for unit in ("m", "h"):
+    for unit in RATE_UNITS[1:]:
         rounded = float(f"{per_second * UNITS_NS[unit] / NS_PER_S:.12g}")
         texts.append(f"{_positional(rounded)}/{unit}")
     exact = [text for text in texts if float(Fraction(text[:-2]) * NS_PER_S / UNITS_NS[text[-1]]) == per_second]

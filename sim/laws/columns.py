@@ -43,17 +43,19 @@ def as_list(words: Any) -> tuple[Word, ...]:
 class FileColumn(Options):
     """A column of a file, of all rows or of some."""
 
-    file: str = Field(min_length=1, max_length=1024)
+    file: str = Field(min_length=1, max_length=1024, description="A CSV file; its path is relative to the scenario.")
     """Relative to the scenario's folder."""
     unit: Unit | None = Field(default=None, description="Unit of its numbers, if the name of the column has none.")
-    column: ColumnName
+    column: ColumnName = Field(description="The name of a column.")
     where: Where | None = Field(
         default=None,
         description="Only rows whose other columns have these values: `{status: [200, 204], route: /pay}`.",
     )
-    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    sha256: str | None = Field(
+        default=None, pattern="^[0-9a-f]{64}$", description="Digest of the file; with it other contents are refused."
+    )
     """Digest of the file's contents; if a scenario states it, other contents are refused."""
-    rows: int | None = Field(default=None, ge=1)
+    rows: int | None = Field(default=None, ge=1, description="Number of rows; with it another number is refused.")
     """Rows that are taken."""
 
     def __hash__(self) -> int:  # a mapping such as `where` has no hash of its own

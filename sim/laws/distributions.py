@@ -84,8 +84,8 @@ class Constant(Distribution):
 class Uniform(Distribution):
     """All durations between two are equally likely."""
 
-    low_ns: DurationNs
-    high_ns: DurationNs
+    low_ns: DurationNs = Field(description="The shortest.")
+    high_ns: DurationNs = Field(description="The longest.")
 
     @field_validator("high_ns")
     @classmethod
@@ -112,7 +112,7 @@ class Uniform(Distribution):
 class Exponential(Distribution):
     """Without memory: the time that remains does not depend on the time that has passed."""
 
-    mean_ns: PositiveNs
+    mean_ns: PositiveNs = Field(description="The mean.")
 
     def quantile_ns(self, uniforms: Floats) -> Floats:
         """Return -ln(1 - u) times the mean."""
@@ -131,9 +131,10 @@ class Normal(Distribution):
     Technometrics 3 (1961).
     """
 
-    location_ns: DurationNs = Field(validation_alias="mean", serialization_alias="mean")
-    """The mean of the normal variable."""
-    sd_ns: PositiveNs
+    location_ns: DurationNs = Field(
+        validation_alias="mean", serialization_alias="mean", description="The mean of the normal variable."
+    )
+    sd_ns: PositiveNs = Field(description="The standard deviation of the normal variable.")
 
     @property
     def _ratio(self) -> float:
@@ -164,9 +165,11 @@ class Normal(Distribution):
 class LogNormal(Distribution):
     """The logarithm is normal: the usual shape of latencies. Given by its median and either p99 or sigma."""
 
-    median_ns: PositiveNs
-    p99_ns: PositiveNs | None = None
-    sigma: Annotated[float, Field(gt=0, le=SIGMA_MAX)] | None = None
+    median_ns: PositiveNs = Field(description="Half of all durations are shorter.")
+    p99_ns: PositiveNs | None = Field(default=None, description="99 % of all durations are shorter; in place of sigma.")
+    sigma: Annotated[float, Field(gt=0, le=SIGMA_MAX)] | None = Field(
+        default=None, description="Standard deviation of the logarithm; in place of p99."
+    )
     """Standard deviation of the natural logarithm."""
 
     @field_validator("p99_ns")
@@ -217,8 +220,8 @@ class LogNormal(Distribution):
 class Gamma(Distribution):
     """A sum of `shape` exponential stages (Erlang if the shape is a whole number)."""
 
-    shape: Shape
-    mean_ns: PositiveNs
+    shape: Shape = Field(description="The shape: 1 is the exponential law, more is narrower.")
+    mean_ns: PositiveNs = Field(description="The mean.")
 
     def quantile_ns(self, uniforms: Floats) -> Floats:
         """Invert the regularized lower incomplete gamma function."""
@@ -232,8 +235,8 @@ class Gamma(Distribution):
 class Weibull(Distribution):
     """A power of an exponential; heavier than it for a shape below 1."""
 
-    shape: Shape
-    scale_ns: PositiveNs
+    shape: Shape = Field(description="The shape: 1 is the exponential law, less has a longer tail.")
+    scale_ns: PositiveNs = Field(description="63 % of all durations are shorter.")
 
     @cached_property
     def mean_ns(self) -> float:
@@ -255,8 +258,8 @@ class Weibull(Distribution):
 class Pareto(Distribution):
     """A power law (type I); the scale is the least duration, the mean is infinite for a shape of at most 1."""
 
-    shape: Shape
-    scale_ns: PositiveNs
+    shape: Shape = Field(description="The index of the tail: the smaller, the heavier.")
+    scale_ns: PositiveNs = Field(description="The shortest.")
 
     @property
     def mean_ns(self) -> float:
@@ -394,6 +397,7 @@ Law = TypeAliasType(
                 "empirical": Empirical,
             },
             scalars={"constant": "value_ns"},
+            text="constant",
         ),
     ],
 )

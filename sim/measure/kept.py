@@ -168,7 +168,7 @@ class Records:
         return self._requests.counts("outcome")
 
     def _values(self, quantity: str) -> Sample | Unsorted:
-        """Return the values of a time."""
+        """Return the values of a time, or of money, which few requests have in common."""
         outcome = OUTCOMES_OF_TIMES.get(quantity)
         values_ns = np.empty(len(self) if outcome is None else self._ended.get(outcome, 0), dtype=np.int64)
         if not len(values_ns):

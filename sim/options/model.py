@@ -10,9 +10,24 @@ field also goes by its own name. `file_rules` gives Pydantic the settings for va
 import re
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationInfo, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 
-from sim.kernel.durations import format_duration, format_rate, parse_duration, parse_rate
+from sim.kernel.durations import (
+    DURATION_PATTERN,
+    RATE_PATTERN,
+    format_duration,
+    format_rate,
+    parse_duration,
+    parse_rate,
+)
 
 
 class Options(BaseModel):
@@ -27,11 +42,17 @@ class Options(BaseModel):
         strict=True,
     )
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _whole_numbers(cls, value: Any, info: ValidationInfo) -> Any:
+        """Take `1e6` and `20_000` for whole numbers where one is wanted, as people write large counts."""
+        wanted = cls.model_fields[str(info.field_name)].annotation
+        return _whole(value) if wanted in (int, int | None) else value
 
+
+_GROUPED = re.compile(r"[0-9]{1,12}(_[0-9]{1,12}){1,6}")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """What names of scenarios, kinds and the like look like."""
-DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h|d))+$"
-RATE_PATTERN = r"^[0-9]+(\.[0-9]+)?/(s|m|h)$"
 
 
 def file_rules(context: Any) -> dict[str, Any]:
@@ -45,6 +66,13 @@ def file_rules(context: Any) -> dict[str, Any]:
 def is_of_file(context: Any) -> bool:
     """Whether the values validated in this context come from a file."""
     return getattr(context, "from_file", False)
+
+
+def _whole(value: Any) -> Any:
+    """Return the whole number that a float or a text with `_` between its digits is; anything else as it is."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return int(value) if isinstance(value, str) and _GROUPED.fullmatch(value) else value
 
 
 def checked_name(name: str) -> str:
@@ -84,6 +112,3 @@ Rate = Annotated[
     WithJsonSchema({"type": "string", "pattern": RATE_PATTERN}),
 ]
 """A rate: in a file `NUMBER/(s|m|h)`, in memory events per second."""
-
-Share = Annotated[float, Field(ge=0, le=1)]
-"""A share of a whole, from 0 to 1."""

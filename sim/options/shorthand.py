@@ -18,16 +18,16 @@ _LONG_FORMS = {"model_type": "a mapping of keys", "dict_type": "a mapping of key
 
 
 class AlsoWritten:
-    """Annotation for a form that files may write shorter; `shorthand` is its JSON Schema."""
+    """Annotation for a form that files may write shorter; `shorthands` are the JSON Schemas of the short forms."""
 
-    def __init__(self, shorthand: dict[str, Any]) -> None:
-        self._shorthand = shorthand
+    def __init__(self, *shorthands: dict[str, Any]) -> None:
+        self._shorthands = shorthands
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_wrap_validator_function(self._validate, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"anyOf": [self._shorthand, handler(schema)]}
+        return {"anyOf": [*self._shorthands, handler(schema)]}
 
     def _validate(self, value: object, handler: core_schema.ValidatorFunctionWrapHandler) -> object:
         try:
@@ -42,6 +42,7 @@ class AlsoWritten:
 
     @property
     def _short_form(self) -> str:
-        if "const" in self._shorthand:
-            return f"'{self._shorthand['const']}'"
-        return "a number" if self._shorthand["type"] == "number" else ""
+        first = self._shorthands[0]
+        if "const" in first:
+            return f"'{first['const']}'"
+        return "a number" if first["type"] == "number" else ""

@@ -14,6 +14,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from sim.options.model import Options
+from sim.options.near_words import did_you_mean
 
 UNKNOWN_KEY = "unknown_key"
 """The type of the error for a kind that does not exist."""
@@ -27,7 +28,8 @@ class SingleKey:
 
     `what` names the union in messages, `example` shows how one is written. `scalars` maps the kinds whose options are
     one bare value, not a mapping, to the field that takes it. `bare` are the kinds without options for which the name
-    alone will do.
+    alone will do. `text` is the kind of `scalars` that a text which begins with a digit stands for: `50ms` for
+    `{constant: 50ms}`.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class SingleKey:
         *,
         scalars: Mapping[str, str] | None = None,
         bare: tuple[str, ...] = (),
+        text: str | None = None,
     ) -> None:
         self._what = what
         self._example = example
@@ -45,6 +48,7 @@ class SingleKey:
         self._kinds = {member: kind for kind, member in members.items()}
         self._scalars = dict(scalars or {})
         self._bare = bare
+        self._text = text
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         del source
@@ -67,15 +71,20 @@ class SingleKey:
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         written = handler(schema["schema"])
         written.update(additionalProperties=False, minProperties=1, maxProperties=1)
-        if self._bare:
-            return {"anyOf": [{"enum": list(self._bare)}, written]}
-        return written
+        for kind, member in self._members.items():
+            written["properties"][kind].setdefault("description", first_sentence(member))
+        short: list[JsonSchemaValue] = [{"enum": list(self._bare)}] if self._bare else []
+        if self._text is not None:
+            short.append(dict(written["properties"][self._text]))
+        return {"anyOf": [*short, written]} if short else written
 
     def _validate(self, value: object, handler: core_schema.ValidatorFunctionWrapHandler) -> object:
         if isinstance(value, tuple(self._kinds)):
             return value
         if isinstance(value, str) and value in self._bare:
             value = {value: {}}
+        elif self._text is not None and isinstance(value, str) and value.strip()[:1].isdigit():
+            value = {self._text: value}
         known = ", ".join(self._members)
         if not isinstance(value, Mapping):
             raise PydanticCustomError(
@@ -84,7 +93,7 @@ class SingleKey:
                 {"what": self._what, "example": self._example, "known": known},
             )
         unknown = [key for key in value if key not in self._members]
-        if len(value) != 1:
+        if len(value) != 1 and not (unknown and did_you_mean(str(unknown[0]), self._members)):
             raise PydanticCustomError(
                 "single_key",
                 "a {what} has one key, such as {example}; this one has {count}",
@@ -114,6 +123,12 @@ class SingleKey:
         if kind in self._scalars:
             (options,) = options.values()
         return {kind: options}
+
+
+def first_sentence(model: type) -> str:
+    """Return the first sentence of a class's docstring, the description of a kind in the JSON Schema."""
+    (first, *_) = (model.__doc__ or "").strip().split("\n\n")
+    return " ".join(first.split()).partition(". ")[0].removesuffix(".") + "."
 
 
 def _keys(mapping: Mapping[Any, Any]) -> str:

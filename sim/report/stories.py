@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from sim.api.replay import NotInScenario, replayed
+from sim.api.replay import replayed
 from sim.kernel.errors import InternalError
 from sim.pictures.data.story import timeline_data
 from sim.report.charts.markup import Html
 from sim.report.charts.story import StoryChart
 from sim.retriers.registry import KINDS
+from sim.scenario.cells import NotInScenario
 from sim.stories.lines import timeline_lines
 
 if TYPE_CHECKING:

@@ -34,6 +34,8 @@ from sim.scenario.identity import resolved
 from sim.scenario.parts.retrier import RetrierChoice
 from sim.scenario.schema import Scenario, scenario_of
 from sim.world.arrivals import Recorded
+from sim.world.counted import Counted
+from sim.world.outcomes import OutcomesOptions
 from sim.world.services.options import FrontOptions
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ FINDINGS: Final = "findings"
 """In the metadata of a finished run: what the check has found."""
 PLACES: Final = "places"
 """In the metadata: of each cell the name of its variant and the keys of the sweep, if there are any."""
-_COLUMNS: Final[dict[str, type[Column]]] = {"empirical": Empirical, "file": Recorded}
+_COLUMNS: Final[dict[str, type[Column | Counted]]] = {"empirical": Empirical, "file": Recorded, "outcomes": Counted}
 
 Row = tuple[Any, ...]
 
@@ -157,7 +159,7 @@ def describe(plan: Plan) -> Description:
     found: dict[Row, Row] = {}
     for cell in plan.cells:
         for column in _columns(cell.scenario):
-            key = (_kind(column), column.file, column.column, column.sha256, column.rows)
+            key = (_kind(column), column.file, _column_text(column), column.sha256, column.rows)
             if key not in found:
                 found[key] = (*key, np.array(column.values_ns, "<i8").tobytes())
     return Description(tuple(sorted(meta.items())), rows, tuple(found[key] for key in sorted(found)))
@@ -171,7 +173,9 @@ def plan_of(description: Description) -> Plan:
     try:
         files = DataFiles(Path())
         for kind, file, column, sha256, rows, values in description.data:
-            empty = _COLUMNS[kind](file=file, column=column, sha256=sha256, rows=rows)
+            told = json.loads(column) if column.startswith("{") else {"column": column}
+            options = {"file": file, "sha256": sha256, "rows": rows, **told}
+            empty = _COLUMNS[kind].model_validate(options)
             files.add(empty.with_values(np.frombuffer(values, "<i8").tolist(), sha256))
         surroundings = Surroundings(files)
         cells = []
@@ -289,11 +293,13 @@ def _read(tree: dict[str, Any], surroundings: Surroundings) -> Scenario:
     return scenario_of(tree, surroundings)
 
 
-def _columns(node: Any) -> Iterator[Column]:
+def _columns(node: Any) -> Iterator[Column | Counted]:
     """Find the columns of files anywhere in a scenario."""
     if isinstance(node, Column):
         yield node
     elif isinstance(node, Options):
+        if isinstance(node, OutcomesOptions) and node.counted is not None:
+            yield node.counted
         for name in type(node).model_fields:
             yield from _columns(getattr(node, name))
     elif isinstance(node, Mapping):
@@ -304,7 +310,13 @@ def _columns(node: Any) -> Iterator[Column]:
             yield from _columns(value)
 
 
-def _kind(column: Column) -> str:
+def _column_text(column: Column | Counted) -> str:
+    """Return the name of a column, as JSON with all that is said of it if that is more; DataFiles tell by it, too."""
+    told = column.model_dump(mode="json", exclude={"file", "sha256", "rows"})
+    return _json(told) if len(told) > 1 or column.column.startswith("{") else column.column
+
+
+def _kind(column: Column | Counted) -> str:
     return next(name for name, model in _COLUMNS.items() if isinstance(column, model))
 
 

@@ -6,6 +6,7 @@ from itertools import product
 from math import prod
 from typing import Any
 
+from sim.options.near_words import did_you_mean
 from sim.scenario.changes import Change, apply, by_depth, follow, with_whole_key
 from sim.scenario.checks import Surroundings, without_cells
 from sim.scenario.mistakes.problems import Path, Problem, ScenarioError
@@ -14,13 +15,15 @@ from sim.scenario.mistakes.without_effect import NoEffect, settings_without_effe
 from sim.scenario.names import LONGEST_ID, canonical, key_labels, label, slug, unique
 from sim.scenario.parts.costs import other_currencies
 from sim.scenario.schema import Scenario, scenario_of
-from sim.scenario.tree import Tree, without, written
+from sim.scenario.tree import Tree, steps_of, without, written
 
 MOST_CELLS = 1000
 ONLY_CELL = "all"
 """The id of the one cell of a scenario without sweep and variants."""
 
 FIXED_KEYS = ("schema", "name", "why", "sweep", "variants", "tune")
+MOST_NAMED = 20
+"""Cells that a message about an unknown one names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,27 @@ def cells(scenario: Scenario) -> list[Cell]:
     if not (scenario.written.get("sweep") or scenario.written.get("variants")):
         return [Cell(ONLY_CELL, scenario.name, {}, scenario)]
     return list(scenario.once(_several_cells))
+
+
+class NotInScenario(LookupError):  # a wrong question, not a failure
+    """The scenario does not have the request or the cell that was asked for."""
+
+
+def chosen_cell(scenario: Scenario, cell: str | None) -> Cell:
+    """Return the cell with this id or name; without one, the only cell. Raises NotInScenario."""
+    found = cells(scenario)
+    if cell is None and len(found) == 1:
+        return found[0]
+    for one in found:
+        if cell in (one.id, one.name):
+            return one
+    ids = [one.id for one in found]
+    named = ", ".join(ids[:MOST_NAMED])
+    more = f" and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else ""
+    if cell is None:
+        raise NotInScenario(f"which cell? There are {named}{more}")
+    known = f"there is only one, '{ids[0]}'" if len(ids) == 1 else f"there are {named}{more}"
+    raise NotInScenario(f"there is no cell '{cell}'; {known}{did_you_mean(cell, ids)}")
 
 
 def _several_cells(scenario: Scenario) -> tuple[Cell, ...]:
@@ -193,7 +217,7 @@ def _entries(node: Any) -> list[tuple[str, Any]]:
 
 
 def _fixed(key: str, origin: Path) -> Iterator[Problem]:
-    first = key.partition(".")[0]
+    first = steps_of(key)[0]
     if first in FIXED_KEYS:
         yield Problem(origin, f"{first} is the same in all cells, so a cell cannot set it", at_key=True)
 

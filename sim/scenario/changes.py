@@ -6,7 +6,7 @@ from typing import Any
 
 from sim.scenario.mistakes.problems import Path, Problem
 from sim.scenario.parts.retrier import preset_of
-from sim.scenario.tree import Tree
+from sim.scenario.tree import Tree, steps_of
 
 MAX_STEPS = 16
 
@@ -26,7 +26,7 @@ class Change:
             return tuple(self.key.split(".", 1))
         if self.key.startswith("variants."):
             return tuple(self.key.split(".", 2))
-        return tuple(self.key.split("."))
+        return steps_of(self.key)
 
 
 class ImpossibleChange(ValueError):
@@ -60,6 +60,8 @@ def _set(node: Any, steps: tuple[str, ...], value: Any, above: tuple[str, ...]) 
     if node is None and step.isdecimal():
         raise ImpossibleChange(_no_entry(above, step, 0))
     mapping = _written_out(node, above)
+    if isinstance(mapping, str) and step == "constant":  # a bare duration stands for that law
+        mapping = {}
     if rest and isinstance(mapping, Mapping):
         mapping = _with_block_of_preset(mapping, here)
     if not isinstance(mapping, Mapping):
@@ -70,7 +72,8 @@ def _set(node: Any, steps: tuple[str, ...], value: Any, above: tuple[str, ...]) 
 def _no_entry(path: tuple[str, ...], step: str, entries: int) -> str:
     if not entries:
         return f"{'.'.join(path)} has no entry {step}"
-    return f"{'.'.join(path)} has the entries 0 to {entries - 1}, not {step}"
+    there = "only the entry 0" if entries == 1 else f"the entries 0 to {entries - 1}"
+    return f"{'.'.join(path)} has {there}, not {step}"
 
 
 def _written_out(node: Any, path: tuple[str, ...]) -> Any:
@@ -81,9 +84,14 @@ def _written_out(node: Any, path: tuple[str, ...]) -> Any:
         path = path[2:]
     if path == ("retrier",) and isinstance(node, str):
         return {"kind": node}
-    if path[:2] == ("action", "outcomes") and len(path) == 3 and isinstance(node, int | float):
+    if _is_share_of_outcome(path) and isinstance(node, int | float | str):
         return {"share": node}
     return node
+
+
+def _is_share_of_outcome(path: tuple[str, ...]) -> bool:
+    """Whether a share can stand at a path for the whole outcome: in `outcomes`, or as the `fail` of weather."""
+    return path[-2:-1] == ("outcomes",) or (path[-1:] == ("fail",) and "weather" in path)
 
 
 def _with_block_of_preset(node: Mapping[str, Any], path: tuple[str, ...]) -> Mapping[str, Any]:
@@ -120,7 +128,7 @@ def with_whole_key(problem: Problem, key: str) -> str:
     head, found, near = problem.reason.rpartition("; did you mean '")
     if not found or not problem.keys:
         return problem.reason
-    steps = key.split(".")
+    steps = list(steps_of(key))
     steps[len(problem.keys) - 1] = near.removesuffix("'?")
     return f"{head}{found}{'.'.join(steps)}'?"
 

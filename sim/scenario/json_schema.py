@@ -5,11 +5,12 @@ It is shipped as `scenario.schema.json` beside this module; a test compares the 
 
 from typing import Any
 
-from sim.kernel.durations import format_duration
-from sim.options.model import DURATION_PATTERN
+from sim.kernel.durations import DURATION_PATTERN, format_duration
 from sim.scenario.schema import Scenario
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+ID = "urn:retrysim:scenario:1"
+"""Of the schema of scenarios of version 1: a name, since there is no address to fetch it from."""
 
 
 def json_schema() -> dict[str, Any]:
@@ -20,6 +21,7 @@ def json_schema() -> dict[str, Any]:
     celled = {"anyOf": [{"required": ["variants"]}, {"required": ["sweep"]}]}
     return {
         "$schema": DIALECT,
+        "$id": ID,
         **_for_people(schema),
         "title": "A retrysim scenario",
         "description": "One experiment: a world, an action, a retrier, and expectations.",

@@ -10,7 +10,7 @@ from sim.options.own_code import path_of
 from sim.options.part_name import NAME
 from sim.retriers.registry import known_kinds
 from sim.scenario.cells import cells, check_cells
-from sim.scenario.changes import Change, apply
+from sim.scenario.changes import Change, apply, with_whole_key
 from sim.scenario.checks import Surroundings
 from sim.scenario.data_files import DataFiles
 from sim.scenario.mistakes.problems import Path as Keys
@@ -19,10 +19,11 @@ from sim.scenario.names import LONGEST_NAME
 from sim.scenario.parts.retrier import is_preset
 from sim.scenario.schema import Scenario, scenario_of
 from sim.scenario.search_space import check_search
-from sim.scenario.tree import texts_in
+from sim.scenario.tree import steps_of, texts_in
 from sim.scenario.yaml.guard import MAX_BYTES, Document, read_yaml
 
 Overrides = Sequence[tuple[str, str]]
+SET = "--set"
 Source = Scenario | Mapping[str, Any] | str | PathLike[str]
 """What a scenario can be given as: itself, plain values in the words of a file, or the path of a file."""
 NAMES_CODE = ("--retrier", "--service")
@@ -145,8 +146,16 @@ def _checked(  # noqa: PLR0917  # two callers
     problems += [problem for problem in found if not _is_explained(problem, problems)]
     problems += _without_effect(tree, changes.made)
     if problems or scenario is None:
-        raise ScenarioError(places.in_order(problems))
+        raise ScenarioError(map(_with_key_of_option, places.in_order(problems)))
     return scenario
+
+
+def _with_key_of_option(problem: Problem) -> Problem:
+    """Return a problem of a key that `--set` names, with a suggestion that can stand in its place."""
+    option, _, key = problem.file.partition(" ")
+    if option != SET or not problem.at_key or len(problem.keys) > len(steps_of(key)):
+        return problem
+    return replace(problem, reason=with_whole_key(problem, key))
 
 
 def _is_explained(problem: Problem, refused: Iterable[Problem]) -> bool:
@@ -165,7 +174,7 @@ class _Changes:
 
     def set_text(self, key: str, text: str) -> None:
         """Set a dotted key to a value written in YAML, under the same guards as a file."""
-        source = f"--set {key}"
+        source = f"{SET} {key}"
         self._places.sources.append(source)
         try:
             document = read_yaml(text.encode("utf-8", "surrogatepass"), source)
@@ -207,7 +216,7 @@ def _without_effect(tree: Mapping[str, Any], made: Sequence[tuple[str, Change]])
     for source, change in made:
 
         def replaces(key: str, change: Change = change) -> bool:
-            steps = tuple(key.split("."))
+            steps = steps_of(key)
             return change.steps[: len(steps)] == steps
 
         if any(map(replaces, swept)) or (varied and all(any(map(replaces, keys)) for keys in varied)):

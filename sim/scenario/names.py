@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sim.scenario.tree import steps_of
+
 LONGEST_NAME = 64
 """Of a scenario."""
 LONGEST_ID = 80
@@ -28,7 +30,7 @@ def key_labels(keys: Sequence[str]) -> dict[str, str]:
 
 
 def _last(key: str) -> str:
-    steps = key.split(".")
+    steps = steps_of(key)
     if steps[-1] in _SAY_LITTLE and "retrier" in steps[:-2]:
         return f"{steps[steps.index('retrier') + 1]}.{steps[-1]}"
     return steps[-1]

@@ -25,9 +25,9 @@ from pydantic import (
 
 from sim.convex.platform import Platform
 from sim.history.shown import html_text
-from sim.kernel.durations import format_duration, parse_duration
+from sim.kernel.durations import DURATION_PATTERN, format_duration, parse_duration
 from sim.measure.paths import Named
-from sim.options.model import DURATION_PATTERN, NAME, DurationNs, Options, checked_name, file_rules, is_of_file
+from sim.options.model import NAME, DurationNs, Options, checked_name, file_rules, is_of_file
 from sim.options.shorthand import AlsoWritten
 from sim.scenario.checks import (
     Surroundings,
@@ -79,7 +79,7 @@ MOST_KEPT = 10_000_000
 class Measure(Options):
     """Only requests submitted in this window count: it cuts the warm-up and the end."""
 
-    from_ns: DurationNs = Field(default=0, alias="from")
+    from_ns: DurationNs = Field(default=0, alias="from", description="Requests submitted from then on count.")
     to_ns: DurationNs | None = Field(default=None, alias="to", description="The first instant after the window.")
 
     @model_validator(mode="after")

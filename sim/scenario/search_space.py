@@ -19,7 +19,7 @@ from sim.scenario.mistakes.problems import Path, Problem, ScenarioError
 from sim.scenario.parts.retrier import RetrierChoice
 from sim.scenario.parts.tuning import Range, Values, searched_values
 from sim.scenario.schema import Scenario, scenario_of
-from sim.scenario.tree import written
+from sim.scenario.tree import steps_of, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -91,13 +91,13 @@ def written_value(scenario: Scenario, key: str) -> Any:
 
     A bare duration stays one, although it is short for a law with options.
     """
-    short = written(scenario.written, *key.split("."))
+    short = written(scenario.written, *steps_of(key))
     if isinstance(short, str):
         with suppress(ValueError):
             parse_duration(short)
             return short
     node: Any = scenario.model_dump(mode="json", exclude={"tune"})
-    for step in key.split("."):
+    for step in steps_of(key):
         if isinstance(node, list):
             node = node[int(step)] if step.isdecimal() and int(step) < len(node) else None
         else:
@@ -108,7 +108,7 @@ def written_value(scenario: Scenario, key: str) -> Any:
 def _factor_at(scenario: Scenario, key: str) -> float | None:
     """Return the number at a key of a retrier's delay that is not written since it is the default; None for others."""
     node: Any = scenario
-    for step in key.split("."):
+    for step in steps_of(key):
         # The name of a law is a key in a file, but no attribute.
         node = getattr(node.options if isinstance(node, RetrierChoice) else node, step, node)
     return node if isinstance(node, float) else None
@@ -152,9 +152,9 @@ def _axis(trial: _Trial, key: str, searched: Range | Values) -> tuple[Axis | Non
 
 def _is_choice(key: str) -> bool:
     """Tell whether a dotted key is the user's to choose: of the scenario, or of the retrier of a class of callers."""
-    steps = key.split(".")
+    steps = steps_of(key)
     if steps[0] == "classes":
-        return steps[2:3] == ["retrier"]
+        return steps[2:3] == ("retrier",)
     return any(key == chosen or key.startswith(f"{chosen}.") for chosen in CHOSEN)
 
 

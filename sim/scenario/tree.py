@@ -1,11 +1,13 @@
 """A scenario as a tree of plain values, the way a file writes it: reading a value, leaving one out."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sim.options.model import Options
 from sim.scenario.mistakes.problems import Path
 
+_ENTRY = re.compile(r"(?<=[^.\[\]])\[([0-9]+)\](?=$|[.\[])")
 Tree = Mapping[str, Any]
 
 
@@ -44,3 +46,8 @@ def texts_in(node: Any) -> Iterator[str]:
     elif isinstance(node, list | tuple):
         for value in node:
             yield from texts_in(value)
+
+
+def steps_of(key: str) -> tuple[str, ...]:
+    """Return the parts of a dotted key; an entry of a list is written `weather.0` or `weather[0]`."""
+    return tuple(_ENTRY.sub(r".\1", key).split("."))

@@ -37,7 +37,7 @@ from sim.experiment.plan import plan, refuse_course
 from sim.kernel.draws import Draws
 from sim.measure.differences import Change, Differences
 from sim.measure.dominance import cost_of, pareto_set
-from sim.scenario.cells import Cell
+from sim.scenario.cells import MOST_NAMED, Cell, cells, chosen_cell
 from sim.scenario.load import Source, as_scenario
 from sim.scenario.mistakes.problems import Problem, ScenarioError
 from sim.scenario.names import key_labels
@@ -68,16 +68,18 @@ if TYPE_CHECKING:
     from sim.scenario.schema import Scenario
 
 
-def tune(scenario: Source, *, engine: Asked = AUTO, progress: Progress | None = None) -> Tuned:
-    """Search the parameters that a scenario's `tune` block names; `scenario` as `run` takes it.
+def tune(scenario: Source, *, cell: str | None = None, engine: Asked = AUTO, progress: Progress | None = None) -> Tuned:
+    """Search the parameters that a scenario's `tune` block names, starting from one of its cells.
 
-    `engine` is the one that simulates, by default the fastest that can simulate all candidates. `progress` is called
-    now and then with the progress of the search. Raises ScenarioError if there is no such block, if the scenario has
-    several cells, if waits are searched but nothing in the scenario rewards waiting, or if the work is estimated above
-    its limits.
+    `scenario` is as `run` takes it. `cell` is the id or the name of that cell; it need not be named if there is only
+    one. `engine` is the one that simulates, by default the fastest that can simulate all candidates. `progress` is
+    called now and then with the progress of the search. Raises `sim.scenario.cells.NotInScenario` if there is no such
+    cell, and ScenarioError if there is no `tune` block, if there are several cells and none is named, if waits are
+    searched but nothing in the scenario rewards waiting, or if the work is estimated above its limits.
     """
     scenario = as_scenario(scenario)
     refuse_course(scenario)
+    scenario = _one_cell(scenario, cell)
     _refuse_unsearchable(scenario)
     space = search_space(scenario)
     refuse_pointless(scenario)
@@ -188,10 +190,17 @@ def _seen(results: Sequence[CellResult], objectives: Sequence[str]) -> Callable[
 # -- refusals ----------------------------------------------------------------------------------------------------------
 
 
-def _refuse_unsearchable(scenario: Scenario) -> None:
-    if (key := several_cells(scenario.written)) is not None:
-        reason = f"a search starts from one cell, and {key} makes several; leave {key} out, as with --set {key}={{}}"
+def _one_cell(scenario: Scenario, cell: str | None) -> Scenario:
+    key = several_cells(scenario.written)
+    if key is not None and cell is None and len(cells(scenario)) > 1:
+        ids = [one.id for one in cells(scenario)]
+        named = ", ".join(ids[:MOST_NAMED]) + (", ..." if len(ids) > MOST_NAMED else "")
+        reason = f"a search starts from one cell, and {key} makes several; name one with --cell: {named}"
         raise ScenarioError([Problem((key,), reason, at_key=True)])
+    return chosen_cell(scenario, cell).scenario
+
+
+def _refuse_unsearchable(scenario: Scenario) -> None:
     if scenario.world == "shared" and scenario.replications < 2:
         reason = "one replication of a shared world gives no intervals, so no two candidates could be told apart"
         raise ScenarioError([Problem(("replications",), f"{reason}; at least 2 are needed")])

@@ -18,11 +18,12 @@ from pydantic import (
 
 from sim.history.events import Failure
 from sim.history.vocabulary import ASKS_TO_STOP, FAIL, FAILED, HANG, NEVER, AttemptOutcome, failed_of_kind
-from sim.kernel.durations import NS_PER_MS
+from sim.kernel.durations import DURATION_PATTERN, NS_PER_MS
 from sim.laws.distributions import Constant, Law
 from sim.options.duration_or_word import DurationOrWord, checked_word
-from sim.options.model import DURATION_PATTERN, DurationNs, Options, Share
+from sim.options.model import DurationNs, Options
 from sim.options.part_name import PartName
+from sim.options.share import Share
 from sim.options.shorthand import AlsoWritten
 from sim.world.effects import Memory
 from sim.world.outcomes import Branch, FailureKind, OutcomesOptions
@@ -37,8 +38,8 @@ STOP = "stop"
 class ScriptedAttempt(Options):
     """One attempt of a script."""
 
-    outcome: AttemptOutcome
-    latency: DurationNs = 100 * NS_PER_MS
+    outcome: AttemptOutcome = Field(description="How the attempt ends.")
+    latency: DurationNs = Field(default=100 * NS_PER_MS, description="How long it takes.")
     final: bool = Field(default=False, description="Whether the error of a `fail` is marked as not worth a retry.")
     retry_after: Annotated[
         DurationOrWord,
@@ -85,7 +86,7 @@ class ScriptedAttempt(Options):
 class IdempotencyOptions(Options):
     """The receiver's memory: an effect within the window of the last applied one is suppressed."""
 
-    window: Annotated[DurationNs, Field(gt=0)]
+    window: Annotated[DurationNs, Field(gt=0)] = Field(description="How long a key is remembered.")
     from_: Literal["applied", "last_seen"] = Field(
         default="applied",
         validation_alias="from",

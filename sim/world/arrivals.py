@@ -24,10 +24,10 @@ from pydantic import (
 from typing_extensions import TypeAliasType
 
 from sim.kernel.draws import Draws
-from sim.kernel.durations import NS_PER_S, RUNAWAY_NS, format_duration, format_rate, parse_rate
+from sim.kernel.durations import NS_PER_S, RATE_PATTERN, RUNAWAY_NS, format_duration, format_rate, parse_rate
 from sim.laws.columns import Column
 from sim.laws.distributions import Law, exponential_ns
-from sim.options.model import RATE_PATTERN, DurationNs, Options, Rate, is_of_file
+from sim.options.model import DurationNs, Options, Rate, is_of_file
 from sim.options.single_key import SingleKey
 
 if TYPE_CHECKING:
@@ -53,13 +53,13 @@ class AtOnce(Options):
 class Poisson(Options):
     """Independent callers: the gaps between submissions, the one before the first included, are exponential."""
 
-    rate: Rate
+    rate: Rate = Field(description="Submissions on average.")
 
 
 class Steady(Options):
     """A request every 1/rate, the first at 0."""
 
-    rate: Rate
+    rate: Rate = Field(description="Submissions.")
 
 
 class Recorded(Column):
@@ -94,8 +94,8 @@ RateOrNone = Annotated[
 class RateFrom(Options):
     """The rate of arrivals from an instant on, up to the next entry of the schedule."""
 
-    from_ns: DurationNs = Field(alias="from")
-    rate: RateOrNone
+    from_ns: DurationNs = Field(alias="from", description="From when on the rate holds.")
+    rate: RateOrNone = Field(description="Submissions on average from then on; `none`: none come.")
     ramp: bool = Field(default=False, description="Whether the rate goes to that of the next entry in a straight line.")
 
 
@@ -128,7 +128,7 @@ class Schedule(Options):
 class Bursts(Options):
     """Many requests at a time, again and again: the first burst is at 0."""
 
-    every: Annotated[DurationNs, Field(gt=0)]
+    every: Annotated[DurationNs, Field(gt=0)] = Field(description="Time from one burst to the next.")
     size: int = Field(ge=1, le=REQUESTS_MAX, description="Requests of one burst.")
     spread: Law | None = Field(
         default=None, description="How long after its burst a request comes; at once unless stated."

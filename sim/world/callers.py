@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sim.laws.distributions import Law
-from sim.options.model import DurationNs, Options, Share
+from sim.options.model import DurationNs, Options
+from sim.options.share import Share
 
 MOST_CLIENTS = 1_000_000
 MOST_SUBMISSIONS = 1000

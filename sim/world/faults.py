@@ -6,7 +6,8 @@ from pydantic import Field, model_validator
 from typing_extensions import TypeAliasType
 
 from sim.history.vocabulary import CONTINUES, Inflight
-from sim.options.model import DurationNs, Options, Rate, Share
+from sim.options.model import DurationNs, Options, Rate
+from sim.options.share import Share
 from sim.options.single_key import SingleKey
 
 MOST_RESTARTS = 10_000

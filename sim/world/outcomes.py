@@ -36,7 +36,8 @@ from sim.history.vocabulary import (
 )
 from sim.laws.columns import ColumnName, Where
 from sim.laws.distributions import Law
-from sim.options.model import NAME, Options, Share, checked_name
+from sim.options.model import NAME, Options, checked_name
+from sim.options.share import SHARE_SCHEMAS, Share
 from sim.options.shorthand import AlsoWritten
 from sim.world.counted import Counted, Meanings
 
@@ -72,8 +73,8 @@ class Branch(NamedTuple):
 class OutcomeOptions(Options):
     """How often an attempt ends in one way, and how long it then takes."""
 
-    share: Share
-    latency: Law | None = None
+    share: Share = Field(description="Share of the attempts.")
+    latency: Law | None = Field(default=None, description="How long these take; by default as all attempts.")
     """None: the latency of the action, or of the source of weather."""
 
 
@@ -101,11 +102,11 @@ FailureKind = Annotated[str, AfterValidator(_checked_kind), Field(json_schema_ex
 class FailKind(FailOptions):
     """One kind of failure, answered as `failed.NAME`."""
 
-    kind: FailureKind
+    kind: FailureKind = Field(description="The name of this kind of failure; its answer is `failed.NAME`.")
 
 
 def _with_share(value: Any) -> Any:
-    return {"share": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
+    return {"share": value} if isinstance(value, int | float | str) and not isinstance(value, bool) else value
 
 
 def _as_share(outcome: OutcomeOptions, handler: SerializerFunctionWrapHandler) -> Any:
@@ -116,7 +117,7 @@ def _outcome(description: str) -> Any:
     return Field(default=OutcomeOptions(share=0.0), description=description)
 
 
-_AS_NUMBER = AlsoWritten({"type": "number", "minimum": 0, "maximum": 1})
+_AS_NUMBER = AlsoWritten(*SHARE_SCHEMAS)
 OutcomeShare = Annotated[OutcomeOptions, BeforeValidator(_with_share), WrapSerializer(_as_share), _AS_NUMBER]
 """A share, or `{share: 0.25, latency: {constant: 5ms}}`."""
 Kinds = Annotated[tuple[FailKind, ...], Field(strict=False, max_length=MOST_KINDS, json_schema_extra={"minItems": 1})]

@@ -38,7 +38,8 @@ from typing_extensions import TypeAliasType
 
 from sim.kernel.choices import Choices, owned
 from sim.laws.distributions import Empirical, Law
-from sim.options.model import DurationNs, Options, Share
+from sim.options.model import DurationNs, Options
+from sim.options.share import Share
 from sim.options.single_key import SingleKey
 from sim.world.outcomes import Branch, FailOptions, FailShare, OutcomesOptions
 
@@ -102,8 +103,10 @@ class Source(Options):
 class Outage(Source):
     """One interval of bad weather, known in advance."""
 
-    from_ns: DurationNs = Field(validation_alias="from", serialization_alias="from")
-    to_ns: DurationNs = Field(validation_alias="to", serialization_alias="to")
+    from_ns: DurationNs = Field(validation_alias="from", serialization_alias="from", description="Begin of the outage.")
+    to_ns: DurationNs = Field(
+        validation_alias="to", serialization_alias="to", description="The first instant after the outage."
+    )
     """The first instant at which it is over."""
 
     @field_validator("to_ns")
@@ -117,8 +120,8 @@ class Outage(Source):
 class OnOff(Source):
     """A source that is up and down in turns."""
 
-    up: Law
-    down: Law
+    up: Law = Field(description="How long good weather lasts.")
+    down: Law = Field(description="How long bad weather lasts.")
 
     @field_validator("up", "down")
     @classmethod

@@ -8,16 +8,19 @@ from sim.history.vocabulary import OF_THE_REQUEST, CancelTarget
 from sim.kernel.choices import Choices
 from sim.kernel.durations import LONGEST_NS, NS_PER_S
 from sim.laws.distributions import Law
-from sim.options.model import Options, Share
+from sim.options.model import Options
+from sim.options.share import Share
 from sim.world.arrivals import REQUESTS_MAX, Arrivals, Bursts, Poisson, Recorded, Steady, open_times_ns
 
 
 class RequestsOptions(Options):
     """How many requests a cell has (each replication, in shared worlds), and when they are submitted."""
 
-    count: int = Field(default=10_000, ge=1, le=REQUESTS_MAX)
+    count: int = Field(
+        default=10_000, ge=1, le=REQUESTS_MAX, description="Requests of a cell; in shared worlds of each replication."
+    )
     """Of a schedule or of bursts that have an end, all that come before it unless stated."""
-    arrivals: Arrivals | None = None
+    arrivals: Arrivals | None = Field(default=None, description="Shared worlds: when requests are submitted.")
     """Only in shared worlds; `at_once` unless stated."""
 
     @model_validator(mode="after")
@@ -35,10 +38,12 @@ class RequestsOptions(Options):
 class CancelOptions(Options):
     """Some of the requests are canceled, once each."""
 
-    share: Share
-    after: Law
+    share: Share = Field(description="Share of the requests that are canceled.")
+    after: Law = Field(description="Time from the submission to the cancel.")
     """From the request's submission."""
-    target: CancelTarget = OF_THE_REQUEST
+    target: CancelTarget = Field(
+        default=OF_THE_REQUEST, description="What is canceled: the request, or only its action or its poll."
+    )
     """The request, by its retrier; or the job of its action or of its poll, by an operator."""
 
 

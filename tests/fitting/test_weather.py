@@ -4,6 +4,7 @@ from made_logs import arrivals_ns, down_at
 
 from sim.fitting.clustering import clustering_of
 from sim.fitting.hidden_states import Groups, TwoStates, down_probabilities, log_likelihood
+from sim.fitting.scenario import time_law
 from sim.fitting.weather import FoundWeather, weather_of
 
 STATES = TwoStates(up=30.0, down=4.0, fail_up=0.05, fail_down=0.8)
@@ -68,6 +69,17 @@ def test_times_down_that_are_all_alike_have_their_length() -> None:
     lengths = np.array([high - low for low, high in weather.spells])
     assert weather.down.low <= 4e9 <= weather.down.high
     assert np.median(lengths) == pytest.approx(4e9, rel=0.1)
+    up, down = weather.variations
+    assert up is not None
+    assert down is not None
+    assert up > 0.5
+    assert down < 0.1
+
+
+def test_times_that_vary_little_are_written_so() -> None:
+    assert time_law(4e9, None) == time_law(4e9, 0.9) == {"exponential": {"mean": "4s"}}
+    assert time_law(4e9, 0.05) == {"constant": "4s"}
+    assert time_law(4e9, 0.25) == {"gamma": {"shape": 11.6, "mean": "4s"}}
 
 
 def test_many_calls_are_put_in_groups_and_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

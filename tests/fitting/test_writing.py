@@ -180,3 +180,26 @@ def test_a_timeout_is_told_as_what_no_log_can_tell(tmp_path: Path) -> None:
     assert any("whether their effect happened" in sentence for sentence in fitted.limits())
     path, *_ = fitted.write(tmp_path / "pay.yaml")
     assert "ack_lost" in path.read_text()
+
+
+def test_the_service_that_is_suggested_under_load_is_one(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    times_ns = arrivals_ns(rng, 4000, 50.0)
+    free_ns, latency_ns = 0.0, []
+    for start_ns, work_ns in zip(times_ns, rng.exponential(1e9 / 65, 4000), strict=True):
+        free_ns = max(free_ns, start_ns) + work_ns
+        latency_ns.append(free_ns - start_ns)
+    fitted = fit_log(log_of(latency_ns, rng.random(4000) < 0.02, times_ns))
+    assert any(sentence.startswith("Load slows calls") for sentence in fitted.sentences())
+    path, *_ = fitted.write(tmp_path / "pay.yaml")
+    lines = path.read_text().splitlines()
+    arrivals = [
+        line[2:] for line in lines if line.startswith(("# world", "# requests", "# retrier: {kind: policy, att"))
+    ]
+    of_service = [line[2:] for line in lines if line.startswith(("# action:", "# services:"))]
+    path.write_text("\n".join([*arrivals[:3], *of_service]))
+    scenario = load(path)
+    assert scenario.action.service == "backend"
+    curve = scenario.services["backend"].slowdown.curve
+    assert curve[0][1] == 1.0
+    assert curve[-1][1] > 2

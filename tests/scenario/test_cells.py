@@ -133,7 +133,7 @@ def test_a_mistake_shared_by_many_cells_is_told_once() -> None:
     with pytest.raises(ScenarioError) as error:
         parse("{retrier: helpers, sweep: {action.effect_at: [0, 7], seed: [1, 2, 3]}}", source="s")
     assert [str(problem) for problem in error.value.problems] == [
-        "s:1:50: sweep['action.effect_at'][1]: must be at most 1, got 7"
+        "s:1:50: sweep['action.effect_at'][1]: must be at most 1, got 7; did you mean '7%'?"
     ]
 
 

@@ -10,7 +10,7 @@ import pytest
 from editor import marked
 
 from sim.scenario.json_schema import json_schema
-from sim.scenario.mistakes.known_keys import SCHEMA_FILE
+from sim.scenario.mistakes.known_keys import SCHEMA_FILE, KnownKeys
 from sim.scenario.yaml.guard import read_yaml
 
 GOOD = Path(__file__).parent / "good"
@@ -32,6 +32,40 @@ def test_good_files_fit_the_schema(path: Path) -> None:
 def test_every_key_of_the_format_has_a_description() -> None:
     keys = json_schema()["properties"]
     assert [key for key, schema in keys.items() if "description" not in schema] == []
+
+
+def undescribed(node: Any, path: str = "") -> list[str]:
+    """Find keys without a description, anywhere."""
+    if isinstance(node, list):
+        return [place for part in node for place in undescribed(part, path)]
+    if not isinstance(node, dict):
+        return []
+    properties = node.get("properties", {})
+    keys = {key: schema for key, schema in properties.items() if isinstance(schema, dict)}
+    found = [f"{path}/{key}" for key, schema in keys.items() if not schema.get("description")]
+    return found + [place for key, part in node.items() for place in undescribed(part, f"{path}/{key}")]
+
+
+def test_every_key_anywhere_has_a_description() -> None:
+    assert undescribed(json_schema()) == []
+
+
+@pytest.mark.parametrize(
+    ("tree", "place", "offered"),
+    [
+        ({"action": {"latency": {}}}, ("action", "latency"), "lognormal"),
+        ({"action": {"outcomes": {"fail": {"latency": {}}}}}, ("action", "outcomes", "fail", "latency"), "empirical"),
+        ({"requests": {"arrivals": {}}}, ("requests", "arrivals"), "poisson"),
+        ({"services": {"api": {"latency": {}}}}, ("services", "api", "latency"), "gamma"),
+        ({"retrier": {"kind": "policy", "delay": {}}}, ("retrier", "delay"), "exponential"),
+    ],
+)
+def test_an_editor_can_complete_the_kinds_below(tree: dict[str, Any], place: tuple[str, ...], offered: str) -> None:
+    assert offered in KnownKeys(json_schema()).at(tree, place)
+
+
+def test_the_schema_has_a_name_of_its_own() -> None:
+    assert json_schema()["$id"] == "urn:retrysim:scenario:1"
 
 
 def test_every_number_of_the_platform_names_its_source() -> None:

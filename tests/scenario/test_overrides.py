@@ -56,8 +56,13 @@ def test_a_sweep_can_be_set_and_taken_away() -> None:
     ("key", "value", "column", "mistake"),
     [
         ("seed", "x", 1, "seed: expected a whole number, got the text 'x'"),
-        ("action.outcomes.fail", "  1.5", 3, "action.outcomes.fail: must be at most 1, got 1.5"),
-        ("action.outcoms.fail", "0.5", 1, "action.outcoms: unknown key 'outcoms'; did you mean 'outcomes'?"),
+        ("action.outcomes.fail", "  1.5", 3, "action.outcomes.fail: must be at most 1, got 1.5; did you mean '1.5%'?"),
+        (
+            "action.outcoms.fail",
+            "0.5",
+            1,
+            "action.outcoms: unknown key 'outcoms'; did you mean 'action.outcomes.fail'?",
+        ),
         ("sede", "5", 1, "sede: unknown key 'sede'; did you mean 'seed'?"),
         ("retrier", "{kind: none, x: 1}", 14, "retrier.x: unknown key 'x'; the keys are: kind"),
         ("retrier", "[", 2, "the text ends where a value should be"),
@@ -68,7 +73,7 @@ def test_a_sweep_can_be_set_and_taken_away() -> None:
             "action.weather.3.outage.to",
             "5s",
             1,
-            "action.weather.3.outage.to: action.weather has the entries 0 to 0, not 3",
+            "action.weather.3.outage.to: action.weather has only the entry 0, not 3",
         ),
         ("action.weather.0.outage.to", "0s", 1, "action.weather[0].outage.to: an outage must end after it begins"),
         ("action.script.0.latency", "5s", 1, "action.script.0.latency: action.script has no entry 0"),
@@ -147,5 +152,5 @@ def test_options_of_a_foreign_retrier_are_checked_like_ours(module: str) -> None
         "--set retrier.delay:1:1: retrier.delay: a duration needs a unit, such as 250ms, 1.5s or 1m30s"
     ]
     assert mistakes([("retrier.dely", "7s")], **given) == [
-        "--set retrier.dely:1:1: retrier.dely: unknown key 'dely'; did you mean 'delay'?"
+        "--set retrier.dely:1:1: retrier.dely: unknown key 'dely'; did you mean 'retrier.delay'?"
     ]

@@ -85,7 +85,7 @@ def test_plain_values_obey_the_rules_of_files() -> None:
         from_dict({"retrier": "helper", "action": {"latency": {"constant": 5}, "effect_at": 2}})
     assert str(error.value).split("\n") == [
         "action.latency.constant: a duration needs a unit, such as 250ms, 1.5s or 1m30s",
-        "action.effect_at: must be at most 1, got 2",
+        "action.effect_at: must be at most 1, got 2; did you mean '2%'?",
         "retrier: there is no retrier 'helper'; did you mean 'helpers'?",
     ]
 

@@ -118,7 +118,7 @@ def test_files_are_checked_next_to_other_mistakes(folder: Path) -> None:
     text = LAW.format(file="data/bad-row.csv", column="latency_ms") + "  effect_at: 2\n"
     assert mistakes_in(text, folder) == [
         f"s:3:31: action.latency.empirical.file: {BAD_ROW}",
-        "s:4:14: action.effect_at: must be at most 1, got 2",
+        "s:4:14: action.effect_at: must be at most 1, got 2; did you mean '2%'?",
     ]
 
 

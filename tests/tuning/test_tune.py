@@ -13,6 +13,7 @@ from sim.api.run import run
 from sim.expect.expectations import Ruling
 from sim.measure.dominance import dominates
 from sim.measure.summary import cell_summary
+from sim.scenario.cells import NotInScenario
 from sim.scenario.load import load, parse
 from sim.scenario.mistakes.problems import ScenarioError
 from sim.text.tried import Role, worst
@@ -205,6 +206,24 @@ def test_shared_worlds_are_searched_over_replications() -> None:
     assert tuned.points[0].result.metrics.replications == 3
 
 
+# Cells.
+
+
+def test_a_search_of_one_cell_of_several_is_that_of_the_cell_alone() -> None:
+    search = "action: {outcomes: {fail: 30%}}\nrequests: {count: 200}\n"
+    search += "tune: {search: {retrier.max_failures: [0, 3]}, budget: {candidates: 2, finalists: 2}}\n"
+    several = parse(f"variants: {{a: {{retrier: component}}, b: {{retrier: helpers}}}}\n{search}")
+    alone = parse(f"retrier: helpers\n{search}")
+    found = tune(several, cell="b").summary()
+    assert found["finalists"] == tune(alone).summary()["finalists"]
+
+
+def test_a_cell_that_is_not_there_is_named_with_those_that_are() -> None:
+    text = "variants: {a: {retrier: component}, bold: {retrier: helpers}}\ntune: {search: {retrier.base: [2, 3]}}"
+    with pytest.raises(NotInScenario, match="there is no cell 'bolt'; there are a, bold; did you mean 'bold'"):
+        tune(parse(text), cell="bolt")
+
+
 # Refusals.
 
 
@@ -212,7 +231,11 @@ def test_shared_worlds_are_searched_over_replications() -> None:
     ("text", "path", "said"),
     [
         ("retrier: component", "tune", "is missing"),
-        ("variants: {one: {retrier: component}}\ntune: {search: {retrier.base: [1]}}", "variants", "several"),
+        (
+            "variants: {one: {retrier: component}, two: {retrier: helpers}}\ntune: {search: {retrier.base: [1]}}",
+            "variants",
+            "name one with --cell: one, two",
+        ),
         (
             "world: shared\nretrier: component\ntune: {search: {retrier.max_failures: [1, 2]}}",
             "replications",

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from reference.markdown import block, code, one_line, prose, terms
+from sim.kernel.durations import DURATION_PATTERN, RATE_PATTERN
 from sim.measure import money
-from sim.options.model import DURATION_PATTERN, RATE_PATTERN
+from sim.options.share import SHARE_SCHEMAS
 from sim.scenario.json_schema import json_schema
 
 if TYPE_CHECKING:
@@ -23,11 +24,20 @@ WORDS_SHOWN: Final = 12
 """Of an enumeration; the names of all presets are on a page of their own."""
 LONGEST_EXAMPLE: Final = 14
 """Lines."""
-PATTERNS: Final = {DURATION_PATTERN: "duration", RATE_PATTERN: "rate", f"^{money.PATTERN}$": "price"}
+PATTERNS: Final = {
+    DURATION_PATTERN: "duration",
+    RATE_PATTERN: "rate",
+    f"^{money.PATTERN}$": "price",
+    SHARE_SCHEMAS[1]["pattern"]: "percentage",
+}
 PLAIN: Final = {"string": "text", "number": "number", "integer": "whole number", "boolean": "true or false"}
 UNITS: Final = {
-    "duration": ("`250ms`, `1m30s`", "one or several numbers, each with `ns`, `us`, `ms`, `s`, `m`, `h` or `d`"),
-    "rate": ("`50/s`", "a number for each `s`, `m` or `h`"),
+    "duration": (
+        "`250ms`, `1m30s`, `2 min`",
+        "one or several numbers, each with `ns`, `us`, `ms`, `s`, `m`, `h`, `d`, or a word such as `min` or `hours`",
+    ),
+    "rate": ("`50/s`, `200000/day`", "a number for each `s`, `m`, `h`, `d`, or a word such as `min` or `day`"),
+    "percentage": ("`2%`", "a share, as a number and `%`"),
     "price": ("`0.0002 USD`", "a number and a currency"),
     "number from 0 to 1": ("`0.05`", "a share"),
     "text": ("`payments`", "with quotes if YAML would read something else"),

@@ -20,7 +20,7 @@ from sim.clients.policy.delay_law import DelayLaw
 from sim.clients.policy.delays import ConstantDelay, DelayField, DelayOptions, NoDelay, TableDelay, delay_law
 from sim.kernel.durations import NS_PER_S, format_duration
 from sim.options.model import DurationNs, Options
-from sim.options.percentage import PercentOrShare, exact
+from sim.options.share import Share, exact
 
 MOST_SLOTS: Final = 10_000
 NONE: Final = -1
@@ -38,7 +38,7 @@ class HalfOpenOptions(Options):
     at_least: Annotated[int, Field(ge=1, le=MOST_CALLS)] | None = Field(
         default=None, description="It is decided after so many answers; after `calls` if left out."
     )
-    closes_at: PercentOrShare | None = Field(
+    closes_at: Share | None = Field(
         default=None,
         description="It closes if a smaller share failed; `opens_at` if left out (for `consecutive`: if none failed).",
     )
@@ -63,7 +63,7 @@ class SlowOptions(Options):
     """Calls that take too long open the breaker as failures do, whatever their answer."""
 
     over: DurationNs = Field(description="A call is slow if it takes longer than this.")
-    opens_at: PercentOrShare = Field(default=1.0, description="Opens if this share of the answers or more was slow.")
+    opens_at: Share = Field(default=1.0, description="Opens if this share of the answers or more was slow.")
 
     @model_validator(mode="after")
     def _can_close(self) -> Self:
@@ -106,7 +106,7 @@ class BreakerOptions(Options):
     window: Window = Field(
         description="Which answers it looks at: `{calls: 100}`, `{time: 60s}`, `{consecutive: 5}`, `life`."
     )
-    opens_at: PercentOrShare | None = Field(
+    opens_at: Share | None = Field(
         default=None, description="Opens if this share of the answers or more failed; 50% if left out."
     )
     at_least: Annotated[int, Field(ge=1, le=MOST_CALLS)] | None = Field(

@@ -29,8 +29,8 @@ from typing_extensions import TypeAliasType
 from sim.clients.policy.delay_names import ENTRY
 from sim.clients.policy.formula_delay import FormulaDelay
 from sim.clients.policy.shaping import MOST_ENTRIES, ShapedDelay, Then
-from sim.kernel.durations import NS_PER_MS, format_duration
-from sim.options.model import DURATION_PATTERN, DurationNs, Options, file_rules
+from sim.kernel.durations import DURATION_PATTERN, NS_PER_MS, format_duration
+from sim.options.model import DurationNs, Options, file_rules
 from sim.options.single_key import SingleKey
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class NoDelay(Options):
 class ConstantDelay(ShapedDelay):
     """Always the same delay; may be written as a bare duration."""
 
-    delay: DurationNs
+    delay: DurationNs = Field(description="The delay.")
 
     @model_validator(mode="before")
     @classmethod
@@ -80,8 +80,8 @@ class ConstantDelay(ShapedDelay):
 class LinearDelay(ShapedDelay):
     """Each delay is longer by one step."""
 
-    initial: DurationNs
-    step: DurationNs
+    initial: DurationNs = Field(description="The first delay.")
+    step: DurationNs = Field(description="How much longer each is than the one before.")
 
     def plain(self) -> str:
         """Return initial + step * (n - 1)."""
@@ -91,8 +91,10 @@ class LinearDelay(ShapedDelay):
 class ExponentialDelay(ShapedDelay):
     """Each delay is a multiple of the one before."""
 
-    initial: DurationNs
-    factor: Annotated[float, Field(gt=0, le=1000)] = 2.0
+    initial: DurationNs = Field(description="The first delay.")
+    factor: Annotated[float, Field(gt=0, le=1000)] = Field(
+        default=2.0, description="How many times longer each is than the one before."
+    )
 
     def plain(self) -> str:
         """Return initial * factor ** (n - 1), which is 0 for no initial delay, however large the power."""
@@ -105,8 +107,10 @@ class DecorrelatedDelay(ShapedDelay):
     The cap bounds what was drawn, and not what it is drawn from.
     """
 
-    base: Annotated[DurationNs, Field(gt=0)]
-    factor: Annotated[float, Field(ge=1, le=1000)] = 3.0
+    base: Annotated[DurationNs, Field(gt=0)] = Field(description="The shortest delay.")
+    factor: Annotated[float, Field(ge=1, le=1000)] = Field(
+        default=3.0, description="How many times the delay before the longest is."
+    )
     state: Literal["request", "client"] = Field(
         default="request", description="Whose the delay before is: each request's or all of a client's."
     )
@@ -134,7 +138,9 @@ class DecorrelatedDelay(ShapedDelay):
 class TableDelay(ShapedDelay):
     """One delay after the other; may be written as a bare list."""
 
-    delays: Annotated[tuple[DurationNs, ...], Field(strict=False, min_length=1, max_length=MOST_ENTRIES)]
+    delays: Annotated[tuple[DurationNs, ...], Field(strict=False, min_length=1, max_length=MOST_ENTRIES)] = Field(
+        description="The delays in their order."
+    )
     then: Then = "repeat"
 
     @model_validator(mode="before")

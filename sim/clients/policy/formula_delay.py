@@ -30,11 +30,11 @@ from pydantic_core import InitErrorDetails
 from sim.clients.policy.delay_law import DelayLaw
 from sim.clients.policy.delay_names import ENTRY, LAST, NAMES
 from sim.clients.policy.shaping import MOST_ENTRIES, BoundKeys, Then
-from sim.kernel.durations import NS_PER_MS, RUNAWAY_NS, format_duration, parse_duration
+from sim.kernel.durations import DURATION_PATTERN, NS_PER_MS, RUNAWAY_NS, format_duration, parse_duration
 from sim.laws.formulas import FormulaError, Tree, parse
 from sim.laws.formulas.parser import FUNCTIONS, LONGEST
 from sim.laws.formulas.tree import Number, folded, names_of
-from sim.options.model import DURATION_PATTERN, DurationNs, is_of_file
+from sim.options.model import DurationNs, is_of_file
 
 if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaValue

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, WithJsonSchema, model_validator
 
-from sim.kernel.durations import format_duration, parse_duration
-from sim.options.model import DURATION_PATTERN, Options, file_rules, is_of_file
+from sim.kernel.durations import DURATION_PATTERN, format_duration, parse_duration
+from sim.options.model import Options, file_rules, is_of_file
 
 MOST_COPIES: Final = 100
 NEVER_AFTER: Final = "never"
@@ -20,7 +20,9 @@ LAST: Final = "last_"
 class AfterPercentile(Options):
     """As long as a share of the last successes took."""
 
-    percentile: Annotated[float, Field(gt=0, lt=100, json_schema_extra={"maximum": 100})]
+    percentile: Annotated[float, Field(gt=0, lt=100, json_schema_extra={"maximum": 100})] = Field(
+        description="The share of the successes that took no longer, in percent."
+    )
     of: str = Field(
         default="last_1000",
         pattern=r"^last_[1-9][0-9]{0,4}$",

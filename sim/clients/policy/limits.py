@@ -7,12 +7,12 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from sim.kernel.durations import NS_PER_MS
+from sim.kernel.durations import DURATION_PATTERN, NS_PER_MS
 from sim.laws.distributions import Law
 from sim.laws.formulas import parse
 from sim.laws.law import Distribution
 from sim.options.duration_or_word import DurationOrWord, checked_word
-from sim.options.model import DURATION_PATTERN, DurationNs, Options
+from sim.options.model import DurationNs, Options
 from sim.options.shorthand import AlsoWritten
 
 HARD: Final = "hard"
@@ -35,7 +35,7 @@ def _one_or_more(value: Any) -> Any:
 class Deadline(Options):
     """A limit on time; kinds may be combined."""
 
-    after: Annotated[DurationNs, Field(gt=0)]
+    after: Annotated[DurationNs, Field(gt=0)] = Field(description="How long all tries together may take.")
     kind: Annotated[
         tuple[DeadlineKind, ...],
         Field(
@@ -79,7 +79,7 @@ DeadlineField = Annotated[
 class RetryAfter(Options):
     """What becomes of a wait that an answer asks for."""
 
-    obey: bool = True
+    obey: bool = Field(default=True, description="Whether a wait that an answer asks for is obeyed.")
     at_most: DurationNs | None = Field(default=None, description="The longest wait that is obeyed as it is.")
     above: Literal["cap", "give_up", "ignore"] = Field(
         default="cap", description="A longer one is cut to `at_most`, ends the request, or does not count."
@@ -137,7 +137,7 @@ class Pickup(Options):
 class Redeliver(Options):
     """A try that has not ended by then is tried again beside it, as by a queue with a visibility timeout."""
 
-    after: Annotated[DurationNs, Field(gt=0)]
+    after: Annotated[DurationNs, Field(gt=0)] = Field(description="When the work is handed out again.")
     counted_from: Literal["start", "end"] = Field(
         default="start",
         alias="from",

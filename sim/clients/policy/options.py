@@ -93,9 +93,11 @@ class Case(Options):
         AfterValidator(_some_answers),
         _OneAnswer,
         AlsoWritten({"type": "string", "pattern": ANSWER_PATTERN}),
-    ]
-    delay: DelayField | None = None
-    attempts: Attempts = None
+    ] = Field(description="The answers that this case is for.")
+    delay: DelayField | None = Field(
+        default=None, description="Delay before these retries, in place of that of the policy."
+    )
+    attempts: Attempts = Field(default=None, description="Tries of this case, in place of those of the policy.")
     counter: Literal["shared", "own"] = Field(
         default="shared", description="`own`: attempts and delays count only the failures of this case."
     )

@@ -10,7 +10,8 @@ from sim.clients.policy.delay_law import DelayLaw
 from sim.clients.policy.delay_names import ENTRY, NAMES
 from sim.kernel.durations import RUNAWAY_NS, format_duration
 from sim.laws.formulas import parse
-from sim.options.model import DurationNs, Options, Share
+from sim.options.model import DurationNs, Options
+from sim.options.share import Share  # noqa: TC001  # pydantic reads the annotations
 from sim.options.single_key import SingleKey
 
 MOST_ENTRIES: Final = 1000

@@ -19,10 +19,10 @@ from pydantic_core import PydanticCustomError
 from sim.clients.policy.answers import ScopeField
 from sim.clients.policy.budget_cell import Budget, Level
 from sim.clients.policy.window_budget import FOR_LIFE, Recent, Rounding
-from sim.kernel.durations import format_duration
+from sim.kernel.durations import DURATION_PATTERN, format_duration
 from sim.kernel.errors import InternalError
-from sim.options.model import DURATION_PATTERN, DurationNs, Options
-from sim.options.percentage import PercentOrShare, exact
+from sim.options.model import DurationNs, Options
+from sim.options.share import Share, exact
 
 LIFE: Final = "life"
 MOST_RETRIES: Final = 10_000_000
@@ -48,7 +48,7 @@ class ActiveOptions(Options):
     to its answer, so with `sleeping: true`.
     """
 
-    share: PercentOrShare = Field(default=0.2, description="Retries in flight for each request in flight.")
+    share: Share = Field(default=0.2, description="Retries in flight for each request in flight.")
     at_least: Annotated[int, Field(ge=0, le=MOST_RETRIES)] = Field(
         default=3, description="So many retries may be in flight however few requests are."
     )
@@ -102,7 +102,7 @@ class FailuresOptions(Options):
     first tries pass whatever happens and stops retries above a share of 10 %.
     """
 
-    share: PercentOrShare = Field(default=0.1, description="Failed calls for each request, up to which retries go.")
+    share: Share = Field(default=0.1, description="Failed calls for each request, up to which retries go.")
     of: LifeOrDuration = Field(
         default=None,
         description="How far back calls and requests count: `life` or a duration.",

@@ -8,7 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from sim.clients.policy.hedges import NEVER_AFTER, AfterPercentile
-from sim.options.percentage import exact
+from sim.options.share import exact
 
 if TYPE_CHECKING:
     from sim.clients.policy.breakers import Breaker

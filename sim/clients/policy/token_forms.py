@@ -13,7 +13,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from sim.clients.policy.answers import check_answer_name
-from sim.options.percentage import exact
+from sim.options.share import exact
 
 THOUSAND: Final = 1000
 """Parts of a token."""
@@ -174,7 +174,13 @@ OnSuccess = Annotated[
             "anyOf": [
                 _AMOUNT_SCHEMA,
                 {"const": LAST_COST},
-                _mapping_schema(clean=_AMOUNT_SCHEMA, retried={"anyOf": [_AMOUNT_SCHEMA, {"const": LAST_COST}]}),
+                _mapping_schema(
+                    clean={**_AMOUNT_SCHEMA, "description": "Of a request without a retry."},
+                    retried={
+                        "anyOf": [_AMOUNT_SCHEMA, {"const": LAST_COST}],
+                        "description": "Of a request with retries; `last_cost`: what its last retry cost.",
+                    },
+                ),
             ]
         },
     ),
@@ -186,7 +192,12 @@ Allows = Annotated[
     _Form(
         _test,
         lambda value: value if isinstance(value, str) else {"above": written(value)},
-        {"anyOf": [{"enum": ["at_least_cost", "above_half"]}, _mapping_schema(above=_AMOUNT_SCHEMA)]},
+        {
+            "anyOf": [
+                {"enum": ["at_least_cost", "above_half"]},
+                _mapping_schema(above={**_AMOUNT_SCHEMA, "description": "The level must be above it."}),
+            ]
+        },
     ),
 ]
 """`at_least_cost`, `above_half`, or in memory the number above which the level must be."""

@@ -25,7 +25,7 @@ from sim.clients.policy.answers import ScopeField
 from sim.clients.policy.budget_cell import Budget, Level
 from sim.kernel.durations import NS_PER_S
 from sim.options.model import DurationNs, Options, Rate
-from sim.options.percentage import PercentOrShare, exact
+from sim.options.share import Share, exact
 
 LARGEST_DENOMINATOR: Final = 10**12
 """Of a rate a second: one written per hour is met exactly, although it is kept as a float."""
@@ -68,7 +68,7 @@ class WindowOptions(Options):
     (`BackendTrafficPolicy`): `budget.percent` and `interval` are share and `of`, `minRetryRate` is `at_least`.
     """
 
-    share: PercentOrShare = Field(default=0.2, description="Retries for each request.")
+    share: Share = Field(default=0.2, description="Retries for each request.")
     of: Annotated[DurationNs, Field(gt=0)] = Field(
         default=10 * NS_PER_S,
         description="How far back requests and retries count.",
@@ -83,7 +83,7 @@ class WindowOptions(Options):
     slot_rule: Literal["finagle", "tower"] | None = Field(
         default=None, description="Whose slots they are: `tower` keeps one more than `finagle`, which is the default."
     )
-    per_request: PercentOrShare | None = Field(
+    per_request: Share | None = Field(
         default=None, description="The share of the budget at its start that one request may use; all if left out."
     )
     round: Rounding = "none"

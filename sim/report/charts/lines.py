@@ -109,6 +109,8 @@ class LineChart(Words):
             [_packed(one, kept) for one, kept in shown if not one.is_ghost],
             *([[list(pair) for pair in self.x_texts]] if self.x_texts else []),
         ]
+        if self.note and not any(len(one.xs) > 1 for one in self.series):
+            return html_of(close(figure(self, "lines"), self, self.table))
         root = figure(self, "lines", data)
         self._add_labels(root)
         plot = plot_of(root, self.title, self.x, self.y, self.height)
@@ -150,8 +152,8 @@ class LineChart(Words):
             add(plot, "text", guide.text, class_="guide", x=percent(place), dx=dx, y="12", text_anchor=anchor)
 
     def _add_curve(self, curves: Element, one: Series, kept: Sequence[int]) -> None:
-        classes = "faint" if one.is_faint else look(one.look)
-        classes = f"{classes} ghost" if one.is_ghost else classes
+        kinds = (look(one.look), "faint" if one.is_faint else "", "ghost" if one.is_ghost else "")
+        classes = " ".join(filter(None, kinds))
         group = add(curves, "g", class_=f"series {classes}", data_series=one.key)
         x, y = self.x, self.y
         if one.lows is not None and one.highs is not None:
@@ -249,7 +251,7 @@ def _value_at(chart: LineChart, one: Series, place: float) -> str:
 
 def _packed(one: Series, kept: Sequence[int]) -> dict[str, Any]:
     """Return what the script shows: key, name, places and values, and the ends of intervals if there are any."""
-    found: dict[str, Any] = {"k": one.key, "n": one.name, "c": "faint" if one.is_faint else look(one.look)}
+    found: dict[str, Any] = {"k": one.key, "n": one.name, "c": look(one.look)}
     for name, values in (("x", one.xs), ("y", one.ys), ("l", one.lows), ("h", one.highs)):
         if values is not None:
             found[name] = ["" if math.isnan(values[at]) else rounded(values[at]) for at in kept]

@@ -9,8 +9,9 @@ from pydantic import AfterValidator, Field, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from sim.options.model import DurationNs, Options, Share
+from sim.options.model import DurationNs, Options
 from sim.options.part_name import PartName
+from sim.options.share import Share
 from sim.scenario.parts.retrier import POLICY, PRESET, RetrierChoice, RetrierField
 from sim.scenario.tree import Tree
 from sim.world.actions import ActionOptions

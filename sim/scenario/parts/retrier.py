@@ -100,7 +100,7 @@ class RetrierField:
             "title": "A retrier of another distribution",
             "type": "object",
             "required": ["kind"],
-            "properties": {"kind": {"type": "string", "not": {"enum": named}}},
+            "properties": {"kind": {"type": "string", "not": {"enum": named}, "description": "Its name."}},
         }
         ours = [
             _with_kind(kind, handler.resolve_ref_schema(handler(find_retrier(kind).Options.__pydantic_core_schema__)))
@@ -115,12 +115,13 @@ def options_schema(kind: str, trusted: Trusted = NOTHING_TRUSTED) -> dict[str, A
 
 
 def _with_kind(kind: str, options: dict[str, Any]) -> dict[str, Any]:
-    keys: dict[str, Any] = {"kind": {"const": kind}}
+    named = "Which retrier it is."
+    keys: dict[str, Any] = {"kind": {"const": kind, "description": named}}
     if kind == POLICY:
         # What a preset says can be changed as if it were written out.
         described = "The policy of a library or a service, of which the other keys change parts."
         keys = {
-            "kind": {"enum": [POLICY, *presets.names()]},
+            "kind": {"enum": [POLICY, *presets.names()], "description": named},
             PRESET: {"enum": presets.names(), "description": described},
         }
     return {

@@ -27,8 +27,9 @@ from typing_extensions import TypeAliasType
 
 from sim.laws.distributions import Law
 from sim.options.either import Either
-from sim.options.model import DurationNs, Options, Rate, Share
+from sim.options.model import DurationNs, Options, Rate
 from sim.options.part_name import PartName
+from sim.options.share import Share
 from sim.options.shorthand import AlsoWritten
 from sim.world.actions import DEFAULT_LATENCY, WorkOptions
 from sim.world.weather import OnOff
@@ -205,10 +206,14 @@ class Shed(Options):
 class PlannedChange(Options):
     """Other servers, or another slow-down, from one instant to another."""
 
-    from_ns: DurationNs = Field(validation_alias="from", serialization_alias="from")
-    to_ns: DurationNs = Field(validation_alias="to", serialization_alias="to")
-    servers: Annotated[int, Field(ge=0, le=MOST_SERVERS)] | None = None
-    slowdown: Slowdown | None = None
+    from_ns: DurationNs = Field(validation_alias="from", serialization_alias="from", description="Begin of the change.")
+    to_ns: DurationNs = Field(
+        validation_alias="to", serialization_alias="to", description="The first instant after the change."
+    )
+    servers: Annotated[int, Field(ge=0, le=MOST_SERVERS)] | None = Field(
+        default=None, description="Servers in the meantime."
+    )
+    slowdown: Slowdown | None = Field(default=None, description="Factor of all work in the meantime.")
 
     @field_validator("to_ns")
     @classmethod
@@ -226,10 +231,12 @@ class PlannedChange(Options):
 class RandomChange(Options):
     """Other servers, or another slow-down, in intervals of random length; it starts with the state as usual."""
 
-    up: Law
-    down: Law
-    servers: Annotated[int, Field(ge=0, le=MOST_SERVERS)] | None = None
-    slowdown: Slowdown | None = None
+    up: Law = Field(description="How long all is as usual.")
+    down: Law = Field(description="How long the change lasts.")
+    servers: Annotated[int, Field(ge=0, le=MOST_SERVERS)] | None = Field(
+        default=None, description="Servers in the meantime."
+    )
+    slowdown: Slowdown | None = Field(default=None, description="Factor of all work in the meantime.")
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
@@ -246,7 +253,7 @@ def _check_change(change: PlannedChange | RandomChange) -> None:
 class RandomTurns(Options):
     """A change that comes and goes at random, written `on_off: {...}`."""
 
-    on_off: RandomChange
+    on_off: RandomChange = Field(description="How it comes and goes.")
 
 
 def _kind_of_change(written: Mapping[str, Any], _context: Any) -> type[Options]:
@@ -267,7 +274,7 @@ class FrontOptions(Options):
     """What stands in front of the work of a service, whoever does that work."""
 
     servers: Servers = Field(default=None, description="The most calls that are worked on at the same time.")
-    queue: QueueOptions = Field(default=QueueOptions(), description="Calls that wait for a server.")
+    queue: QueueOptions = Field(default=QueueOptions(), description="How calls wait for a server.")
     network: Network = Field(default=Network(), description="The way to the service and back.")
     rate_limit: RateLimit | None = Field(default=None, description="A token bucket in front of the queue.")
     shed: Shed | None = Field(default=None, description="Load shedding.")
@@ -352,5 +359,7 @@ class VersionedRow(Options):
     After M. Brooker, "Exponential Backoff And Jitter" (2015): clients that contend for one row.
     """
 
-    kind: Literal["versioned_row"]
+    kind: Literal["versioned_row"] = Field(
+        description="A row that is read, and written back if its version is still the same."
+    )
     network: Network = Field(default=Network(), description="The way to the row and back, taken twice by an attempt.")

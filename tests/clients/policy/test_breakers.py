@@ -697,7 +697,7 @@ NO_WINDOW = (
         (
             {"window": "life", "opens_at": 1.5},
             ("opens_at",),
-            "a share lies between 0% and 100%, that is between 0 and 1",
+            "must be at most 1, got 1.5; did you mean '1.5%'?",
         ),
         (
             {"window": "life", "opens_at": 0},

@@ -245,7 +245,7 @@ NO_NAME = "a name in formulas has up to 32 lowercase letters, digits and '_', an
         ({"formula": "n", "jitter": 1}, ("jitter",), "a formula draws for itself; multiply by u, which lies on [0, 1)"),
         ({"formula": "b", "b": True}, ("given", "b"), "expected a number, or a duration such as 250ms"),
         (
-            {"formula": "b", "b": "5 s"},
+            {"formula": "b", "b": "5 secs ago"},
             ("given", "b"),
             "not a duration; write a number with a unit, such as 250ms, 1.5s or 1m30s",
         ),

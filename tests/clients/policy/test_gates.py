@@ -235,7 +235,7 @@ def test_options_are_written_as_they_were_read(model: Any, written: dict[str, An
             CallerRateLimitOptions,
             {"rate": "fast"},
             ("rate",),
-            "not a rate; write NUMBER/s, NUMBER/m or NUMBER/h, such as 50/s",
+            "not a rate; write NUMBER/s, NUMBER/min, NUMBER/h or NUMBER/day, such as 50/s",
         ),
         (
             CallerRateLimitOptions,

@@ -23,7 +23,7 @@ from sim.scenario.mistakes.pydantic_words import problems_of
         ({"formula": "n", "b": "1s"}, ("b",), "the formula asks for no 'b'", 0),
         ({"formula": "b", "b": [1]}, ("b",), "expected a number, or a duration such as 250ms", 0),
         (
-            {"constant": "1 s"},
+            {"constant": "1 second long"},
             ("constant",),
             "not a duration; write a number with a unit, such as 250ms, 1.5s or 1m30s",
             0,
