@@ -53,8 +53,11 @@ class Reader:
     def command(self, line: str, code: int) -> str:
         """Run a command line; return what it printed."""
         program, *words = shlex.split(line, comments=True)
+        into = words.index(">") if ">" in words else len(words)
         if program == "retrysim":
-            result = run_command(*words)
+            result = run_command(*words[:into])
+            if words[into:]:
+                Path(words[into + 1]).write_text(result.stdout, encoding="utf-8")
             found, printed = result.exit_code, result.output
         else:
             assert program == "pytest", line
