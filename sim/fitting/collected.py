@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from sim.fitting.growing import Growing
+from sim.fitting.order import step_of
+from sim.fitting.units import duration
 from sim.tabular.durations import BLANK, NOT_KNOWN, DurationCells
 from sim.tabular.errors import TableError, shown
 from sim.tabular.instants import NO_INSTANT, InstantCells
@@ -27,6 +29,8 @@ MOST_WORDS: Final = 1000
 MOST_TARGETS: Final = 30_000
 LONGEST_KEY: Final = 128
 MOST_ATTEMPTS: Final = 1_000_000
+LEAST_STEP_NS: Final = 1_000_000
+"""Coarser steps of times are told."""
 
 
 class WordCells:
@@ -173,7 +177,14 @@ class Collected:
         if self._roles.time_is == "end":
             blank = latency_ns == NOT_KNOWN
             both = ~blank & (found_ns != NO_INSTANT)
+            step_ns = step_of(found_ns[both])
             found_ns[both] -= latency_ns[both]
+            # Rounded up, attempts of one request keep their order: one starts no earlier than the last one ended.
+            if step_ns > 1:
+                found_ns[both] += -found_ns[both] % step_ns
+            if step_ns > LEAST_STEP_NS:
+                step = duration(step_ns)
+                told.append(f"{self._time.column!r} tells times in steps of {step}; starts are no finer.")
             if blank.any():
                 told.append("Calls without a latency are taken to start at their end.")
         return found_ns

@@ -14,6 +14,7 @@ from sim.fitting.intervals import design_effect, quantile_in_time, share_in_time
 from sim.fitting.latencies import MOST_KEPT, latencies_of, sampled
 from sim.fitting.limits import limits_of
 from sim.fitting.load import load_effect
+from sim.fitting.order import mixed_in_steps
 from sim.fitting.policies import policy_of
 from sim.fitting.requests import courses_of
 from sim.fitting.sentences import sentences_of
@@ -79,7 +80,9 @@ def fit_log(log: Log) -> Fitted:
     is_first = np.zeros(log.count, np.bool_)
     is_first[courses.order[courses.begins]] = True
     policy = policy_of(log, courses)
-    clustering = clustering_of(failed[is_first]) if log.started_ns is not None else None
+    clustering = None
+    if log.started_ns is not None:
+        clustering = clustering_of(mixed_in_steps(failed[is_first], log.started_ns[is_first]))
     weather = None
     if clustering is not None and clustering.is_found and log.started_ns is not None:
         weather = weather_of(log.started_ns[:MOST_WEATHER], failed[:MOST_WEATHER])

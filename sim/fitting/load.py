@@ -32,6 +32,8 @@ MATTERS: Final = 1.1
 """The busiest tenth must take so many times as long as the idlest for load to matter."""
 IN_WINDOW: Final = 10
 """The window that looks back holds so many arrivals in the mean, or lasts as long as a usual call if that is more."""
+IN_STEPS: Final = 3
+"""The window is so many steps of the log's times long at least, since all calls of a step start at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +77,15 @@ def load_effect(
     span_ns = int(started_ns[-1]) if len(started_ns) else 0
     if int(succeeded.sum()) < LEAST_CALLS or span_ns <= 0:
         return None
-    window_ns = int(max(np.median(latency_ns[succeeded]), IN_WINDOW * span_ns / len(started_ns), NS_PER_MS))
+    step_ns = int(np.gcd.reduce(started_ns))
+    window_ns = int(
+        max(np.median(latency_ns[succeeded]), IN_WINDOW * span_ns / len(started_ns), IN_STEPS * step_ns, NS_PER_MS)
+    )
     arrivals = started_ns[is_first]
     before = np.searchsorted(arrivals, started_ns, side="left") - np.searchsorted(arrivals, started_ns - window_ns)
     ends_ns = np.sort(started_ns + np.maximum(latency_ns, 0))
-    progress = np.arange(len(started_ns)) - np.searchsorted(ends_ns, started_ns, side="right")
+    # Calls of one start are no load to each other: in what order they started, the log does not tell.
+    progress = np.searchsorted(started_ns, started_ns) - np.searchsorted(ends_ns, started_ns, side="right")
     # The first calls have no window before them.
     kept = succeeded & (started_ns >= window_ns)
     if int(kept.sum()) < LEAST_CALLS:

@@ -2,6 +2,9 @@
 
 Rows are often written when a call ends, so starts stand a little out of order; that is no fault. But times that go back
 by more than any call takes say that the clock was set back, or that logs were joined one after the other.
+
+Many servers tell times in whole seconds. Calls of one second then stand in no order of their starts, but often in that
+of their ends: quick failures first. That looks as if failures hung together, so tests mix the calls of one step.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import numpy as np
 
 from sim.kernel.durations import NS_PER_S, format_duration
 from sim.tabular.durations import NOT_KNOWN
+from sim.tabular.layouts import hashes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +25,9 @@ if TYPE_CHECKING:
 MOST_JUMPS: Final = 20
 """More jumps back are no clock: the rows are in no order."""
 DESCENDING: Final = 0.9
+STEPS_NS: Final = (60 * NS_PER_S, *(10**power for power in range(9, 0, -1)))
+"""The steps in which logs tell times, the coarsest first."""
+MIXED_AT_ONCE: Final = 1 << 18
 
 
 def in_order(
@@ -41,6 +48,7 @@ def in_order(
         told.append("The newest rows come first; they are turned around.")
         return np.lexsort((-np.arange(len(started_ns)), started_ns))
     at_end_ns = started_ns + np.where(latency_ns == NOT_KNOWN, 0, latency_ns)
+    at_end_ns -= at_end_ns % step_of(started_ns)
     end_steps = np.diff(at_end_ns)
     by_ends = int(np.count_nonzero(end_steps < 0)) < back
     written_ns = at_end_ns if by_ends else started_ns
@@ -61,6 +69,28 @@ def in_order(
         if len(jumps) > 3:
             told.append(f"{len(jumps) - 3} more jumps back are like these.")
     return np.argsort(started_ns, kind="stable")
+
+
+def step_of(times_ns: NDArray[np.int64]) -> int:
+    """Return the step in ns of which all times are multiples, one of `STEPS_NS`, else 1."""
+    common = int(np.gcd.reduce(times_ns)) if len(times_ns) else 1
+    return next((step for step in STEPS_NS if common and common % step == 0), 1)
+
+
+def mixed_in_steps(marked: NDArray[np.bool_], started_ns: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return marks of calls in order of their starts, shape (calls,), those of one start in an order by lot.
+
+    The lot is the same for each log: it comes from the numbers of the rows.
+    """
+    if not bool((started_ns[1:] == started_ns[:-1]).any()):
+        return marked
+    mixed = np.empty_like(marked)
+    for first in range(0, len(marked), MIXED_AT_ONCE):
+        part = slice(first, first + MIXED_AT_ONCE)
+        rows = np.arange(first, first + len(marked[part]), dtype="<u8")
+        lots = hashes_of(rows.view(np.uint8).reshape(len(rows), 8))
+        mixed[part] = marked[part][np.lexsort((lots, started_ns[part]))]
+    return mixed
 
 
 def _jump(row: int, written_ns: NDArray[np.int64], line_of: Callable[[int], int], *, zoned: bool) -> str:

@@ -22,6 +22,11 @@ NEARLY_ALL: Final = 0.95
 """So many of the requests that give up must do so after equally many tries for that to be the limit."""
 HARDLY: Final = 0.02
 SURE: Final = 0.001
+RESOLVED: Final = 10_000
+"""So many calls say how finely a log tells times."""
+DIFFERENT: Final = 20
+COARSE_NS: Final = 10_000_000
+"""Delays shorter than two steps of the log's times cannot be told if a step is longer than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ class FoundPolicy:
     retried: tuple[tuple[str, Found], ...]
     """Of each failing status the share of failures before the limit that were retried."""
     delay: Delay | None
-    """None if the log has no times, or too few retries."""
+    """None if the log has no times, only too coarse ones, or too few retries."""
     gaps: tuple[Gaps, ...]
     overlapping: float
     """Share of the retries that began before the attempt before them had ended."""
@@ -148,12 +153,14 @@ def _delays(
     later, waits_ns = later[known], waits_ns[known]
     if not len(waits_ns):
         return None, (), 0.0
-    resolution_ns = int(np.gcd.reduce(np.concatenate([log.started_ns[:10_000], log.latency_ns[:10_000].clip(0)]))) or 1
+    resolution_ns = _resolution_ns(log.started_ns[:RESOLVED], log.latency_ns[:RESOLVED])
     is_overlap = waits_ns < -2 * resolution_ns
     kept = ~is_overlap
     numbers = number[later] - 1
     clipped = np.maximum(waits_ns[kept], 0)
     gaps = gaps_of(clipped, numbers[kept])
+    if resolution_ns > COARSE_NS:
+        gaps = gaps if any(one.median > 2 * resolution_ns for one in gaps) else ()
     if not gaps:
         return None, (), float(is_overlap.mean())
     of_second = np.flatnonzero(kept & (numbers == 2))
@@ -164,3 +171,11 @@ def _delays(
         np.maximum(waits_ns[of_second], 0).astype(np.float64)[:20_000],
     )
     return delay_of(gaps, pairs, resolution_ns), gaps, float(is_overlap.mean())
+
+
+def _resolution_ns(started_ns: NDArray[np.int64], latency_ns: NDArray[np.int64]) -> int:
+    """Return how finely gaps are told: as the coarser of times and latencies is, such as times in whole seconds."""
+    different = np.unique(latency_ns[latency_ns > 0])
+    # A few different latencies, such as those of timeouts, do not say how finely latencies are told.
+    of_latencies = int(np.gcd.reduce(different)) if len(different) >= DIFFERENT else 1
+    return max(1, int(np.gcd.reduce(started_ns)), of_latencies)

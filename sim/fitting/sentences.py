@@ -167,7 +167,8 @@ def _policy(policy: FoundPolicy | None, *, has_weather: bool) -> Iterator[str]: 
     for status, found in policy.retried:
         yield f"Failures with '{status}' are retried in {share_text(found)}."
     if policy.delay is None:
-        yield "The delays before retries cannot be told: the log lacks times or has too few retries."
+        why = "the log lacks times, tells them too coarsely, or has too few retries"
+        yield f"The delays before retries cannot be told: {why}."
     else:
         numbers = []
         for name, found, is_duration in policy.delay.found:
