@@ -101,8 +101,9 @@ def command(
 ) -> None:
     """Make a scenario of LOG, a log of calls: what it says of latencies, outcomes, arrivals, retries and weather.
 
-    LOG is a text table (CSV with any separator, an access log), JSON lines, a JSON array, Parquet, or a file export of
-    OpenTelemetry; gzipped ones are unpacked. Its rows are calls, or attempts of requests that --key tells apart.
+    LOG is a text table (CSV with any separator, an access log), lines of key=value pairs, JSON lines, a JSON array,
+    Parquet, or a file export of OpenTelemetry; gzipped ones are unpacked. Its rows are calls, or attempts of requests
+    that --key tells apart.
     Columns that are not named are guessed, and the guess is told. With --out FILE.yaml the scenario is written, its
     columns as CSV beside it, and FILE.html, a page that shows the log against the model. Without, what was found is
     told only.

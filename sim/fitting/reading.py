@@ -16,6 +16,7 @@ from sim.fitting.dates import with_date_and_time
 from sim.fitting.json_rows import JsonRows, looks_like_json
 from sim.fitting.log import NOT_KNOWN, Log
 from sim.fitting.order import in_order
+from sim.fitting.pair_rows import PairRows, looks_like_pairs
 from sim.fitting.roles import ROUTES, Roles, plain_name, roles_of
 from sim.fitting.statuses import failures
 from sim.options.near_words import did_you_mean
@@ -43,7 +44,7 @@ SEEN_AGAIN: Final = 0.05
 
 
 def read_log(path: str | Path, asked: Asked | None = None) -> Log:
-    """Read a log of calls or attempts: text tables, JSON lines, JSON, Parquet, exports of OpenTelemetry; also gzipped.
+    """Read a log of calls or attempts: text tables, pairs, JSON, Parquet, exports of OpenTelemetry; also gzipped.
 
     Raises ScenarioError with the place of the first mistake in the file.
     """
@@ -66,19 +67,16 @@ def _has_lines(table: Table) -> bool:
 
 
 def _table_of(opened: Opened, path: Path, asked: Asked) -> Table:
-    kind = asked.format
-    if kind is None:
-        is_json = looks_like_json(opened.head) and not asked.columns and asked.separator is None
-        kind = "parquet" if opened.head.startswith(PARQUET) else "jsonl" if is_json else "csv"
-        whole = None
-    else:
-        whole = {"json": True, "jsonl": False}.get(kind)
+    kind = asked.format or _kind_of(opened.head, asked)
+    whole = {"json": True, "jsonl": False}.get(asked.format or "")
     if kind == "parquet":
         if not opened.head.startswith(PARQUET):
             raise TableError("it is not a Parquet file")
         if not path.is_file():
             raise TableError("a Parquet file must be an ordinary file")
         return Parquet(path)
+    if kind == "pairs":
+        return PairRows(opened)
     if kind == "csv":
         columns = asked.columns or None
         return Delimited(opened, separator=asked.separator, header=asked.header, columns=columns)
@@ -86,6 +84,17 @@ def _table_of(opened: Opened, path: Path, asked: Asked) -> Table:
     if kind == "otel" and not table.spans:
         raise TableError("it has no resourceSpans, so it is not an export of OpenTelemetry")
     return table
+
+
+def _kind_of(head: bytes, asked: Asked) -> str:
+    """Return what a file is, by its first bytes; what is said of a text table makes it one."""
+    if head.startswith(PARQUET):
+        return "parquet"
+    if asked.columns or asked.separator is not None:
+        return "csv"
+    if looks_like_json(head):
+        return "jsonl"
+    return "pairs" if asked.header is None and looks_like_pairs(head) else "csv"
 
 
 def _read(table: Table, source: str, asked: Asked) -> Log:
@@ -99,7 +108,8 @@ def _read(table: Table, source: str, asked: Asked) -> Log:
     of_spans = isinstance(table, JsonRows) and table.spans
     roles = _roles_of_spans(asked, names, sample) if of_spans else roles_of(asked, names, sample)
     told = [f"{Path(source).name} is {table.format}.", *roles.told]
-    collected = Collected(roles, words=(spans.KIND, spans.TARGET) if of_spans else ())
+    counted = (spans.KIND, spans.TARGET, *({spans.SERVICE} & {*names})) if of_spans else ()
+    collected = Collected(roles, words=counted)
     rows = 0
     for block in table.blocks(list(dict.fromkeys([*roles.columns, *collected.words, *wheres]))):
         rows += len(block.lines)
@@ -160,16 +170,21 @@ def _chosen_spans(collected: Collected, asked: Asked, told: list[str]) -> str:
         collected.keep(collected.is_word(spans.KIND, kind))
     targets = collected.counts(spans.TARGET)
     target = next(iter(targets))
-    if len(targets) == 1:
-        return target
-    if asked.where:
+    if len(targets) > 1 and asked.where:
         told.append(f"They call {len(targets)} targets, all read together: {_some(targets)}.")
-        return ""
-    told.append(
-        f"They call {len(targets)} targets: {_some(targets)}. Those of '{target}' are read; choose others with "
-        "--where target=..., or by any attribute."
-    )
-    collected.keep(collected.is_word(spans.TARGET, target))
+        target = ""
+    elif len(targets) > 1:
+        told.append(
+            f"They call {len(targets)} targets: {_some(targets)}. Those of '{target}' are read; choose others with "
+            "--where target=..., or by any attribute."
+        )
+        collected.keep(collected.is_word(spans.TARGET, target))
+    callers = collected.counts(spans.SERVICE) if spans.SERVICE in collected.words else {}
+    if len(callers) > 1 and all(name != spans.SERVICE for name, _ in asked.where):
+        told.append(
+            f"They come from {len(callers)} services, all read together: {_some(callers)}; choose with "
+            f"--where {spans.SERVICE}={next(iter(callers))}."
+        )
     return target
 
 

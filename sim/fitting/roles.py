@@ -50,8 +50,10 @@ START: Final = (
         "start_utc",
     ),
     *("date_time", "timestamp", "time_stamp", "time", "ts", "datetime", "time_local", "time_iso8601", "msec", "at"),
-    *("created_at", "request_time", "called_at", "sent_at", "offset", "date", "event_time", "asctime", "local_time"),
+    *("created_at", "called_at", "sent_at", "offset", "date", "event_time", "asctime", "local_time"),
 )
+DATED_START: Final = ("request_time",)
+"""Names of starts if their cells are dates, of latencies if they are small numbers."""
 END: Final = (
     *("end", "end_time", "ended_at", "ended", "end_ts", "end_timestamp", "finish", "finished_at", "finished"),
     *("completed_at", "completed", "finish_time", "stop", "stop_time", "response_at", "received_at"),
@@ -78,6 +80,7 @@ ROUTES: Final = (
     "label",
     "upstream",
 )
+NGINX_TIMES: Final = frozenset({"time_local", "time_iso8601", "msec"})
 UNIT_OF_NAME: Final = {
     "request_time": ("s", "nginx writes it in seconds"),
     "upstream_response_time": ("s", "nginx writes it in seconds"),
@@ -96,6 +99,8 @@ UNIT_OF_PROGRAM: Final = {
 }
 """By columns that no other program has together: the column of latencies, and the unit that its documentation gives."""
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_REQUEST_LINE: Final = re.compile(r"[A-Z]+ \S+( HTTP/[0-9.]+)?|/\S*|https?://\S+")
+"""What a call asks for, which is no key: requests of different callers ask for the same."""
 _UNIT_WORDS: Final = {word for word in UNIT_WORDS if word not in {"m", "h"}} | {"m", "h"}
 
 
@@ -169,7 +174,7 @@ def roles_of(asked: Asked, names: Sequence[str], sample: Mapping[str, Sequence[s
         return None
 
     end = find("end", END, _are_instants)
-    time = find("time", START, _are_instants)
+    time = find("time", START, _are_instants) or find("time", DATED_START, _are_dates)
     if time is None:
         time = next((name for name in names if name not in taken and _are_dates(sample.get(name, ()))), None)
         taken |= {time} - {None}
@@ -248,7 +253,7 @@ def _start_or_end(roles: Roles, asked: Asked, plain: Mapping[str, str], told: li
         told.append(f"{roles.time!r} is when a call ended, by its name; it started a latency before.")
     elif roles.time is not None and asked.time_is is None and roles.end is None:
         name = plain[roles.time]
-        if name in {"time_local", "time_iso8601", "msec"} and asked.time is None:
+        if asked.time is None and not NGINX_TIMES.isdisjoint(_plain_names(roles.time, plain)):
             time_is = "end"
             told.append(
                 f"{roles.time!r} is when nginx wrote the line, at the end of a call (--time-is start: its start)."
@@ -273,8 +278,9 @@ def _unit_of(column: str, asked: str | None, plain: Mapping[str, str], cells: Se
     for program, (columns, of_program, unit) in UNIT_OF_PROGRAM.items():
         if column == of_program and columns <= plain.keys():
             return unit, f"{column!r} is in {unit}: the columns are those of {program}."
-    if plain[column] in UNIT_OF_NAME and not (plain[column] == "request_time" and "-" in column):
-        unit, why = UNIT_OF_NAME[plain[column]]
+    name = next((one for one in _plain_names(column, plain) if one in UNIT_OF_NAME), None)
+    if name is not None and not (name == "request_time" and "-" in column):
+        unit, why = UNIT_OF_NAME[name]
         return unit, f"{column!r} is in {unit}: {why}."
     if all(re.fullmatch(r"[0-9]+:[0-5][0-9]:[0-5][0-9](\.[0-9]+)?", cell.strip()) for cell in cells) and cells:
         return None, f"The cells of {column!r} are hours, minutes and seconds."
@@ -284,6 +290,11 @@ def _unit_of(column: str, asked: str | None, plain: Mapping[str, str], cells: Se
     except ValueError:
         told = ""
     raise TableError(f"its unit is not known{told}; say --unit ns, us, ms or s", None, column)
+
+
+def _plain_names(column: str, plain: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names by which a column is known: its own, and the last words of a nested one."""
+    return (plain[column], plain_name(column.rsplit(".", 1)[-1])[0])
 
 
 def _told(cells: Sequence[str]) -> list[str]:
@@ -312,6 +323,8 @@ def _is_duration(cell: str) -> bool:
 
 def _are_instants(cells: Sequence[str]) -> bool:
     told = _told(cells)[:50]
+    if told and set(told) <= {"0", "1"}:
+        return False  # whether it started or finished, not when
     dates, numbers = sum(map(is_instant, told)), sum(bool(re.fullmatch(r"[0-9]+(\.[0-9]+)?", one)) for one in told)
     return 2 * max(dates, numbers) > len(told)
 
@@ -340,7 +353,8 @@ def _are_counts(cells: Sequence[str]) -> bool:
 
 def _are_keys(cells: Sequence[str]) -> bool:
     told = _told(cells)
-    return len(told) > len(cells) // 2 and len(set(told)) > 1
+    lines = sum(_REQUEST_LINE.fullmatch(cell) is not None for cell in told)
+    return len(told) > len(cells) // 2 and len(set(told)) > 1 and 2 * lines <= len(told)
 
 
 def _left_over(

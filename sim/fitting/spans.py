@@ -24,6 +24,7 @@ KEY: Final = "attempts of"
 RESENT: Final = "http.request.resend_count"
 KIND: Final = "kind"
 TARGET: Final = "target"
+SERVICE: Final = "service.name"
 """Columns of the rows: those that reading needs, beside the attributes."""
 CLIENT: Final = "CLIENT"
 SERVER: Final = "SERVER"
@@ -55,7 +56,7 @@ def rows_of_export(value: Any, line: int) -> Iterator[dict[str, Any]]:
             for group in groups:
                 for span in group.get("spans", ()):
                     yield _row(span, resource)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise TableError(f"it is not the JSON of OpenTelemetry: {type(error).__name__} at {error}", line) from None
 
 

@@ -38,7 +38,8 @@ FINE: Final = frozenset(
             "passed",
             "true",
         ),
-        *("yes", "t", "y", "status_code_ok", "good", "hit", "approved", "delivered", "sent", "accepted", "200 ok"),
+        *("yes", "t", "y", "status_code_ok", "good", "hit", "approved", "delivered", "sent", "accepted"),
+        *("unset", "status_code_unset"),
     }
 )
 FINAL_GRPC: Final = frozenset(
@@ -48,11 +49,13 @@ FINAL_GRPC: Final = frozenset(
     }
 )
 OF_ERRORS: Final = re.compile(
-    r"(^|[._ -])(errors?|err|exception|failure|failed|error[._]?(type|code|kind|message)|exit[._]?(code|status)|rc)$",
+    r"(^|[._ -])(errors?|err|exception|failure|failed|timed?[._ -]?out|"
+    r"error[._]?(type|code|kind|message)|exit[._]?(code|status)|rc)$",
     re.IGNORECASE,
 )
 """Names of columns that are blank, false or 0 if all went well."""
-_HTTP: Final = re.compile(r"([1-5][0-9]{2})(\.0)?( .*)?")
+_HTTP: Final = re.compile(r"(?:http(?:/[0-9.]+)?[ _-]?)?([1-5][0-9]{2})(\.0)?( .*)?", re.IGNORECASE)
+_CLASS: Final = re.compile("[1-5]xx", re.IGNORECASE)
 _NO: Final = frozenset({"false", "no", "f", "n", "0"})
 
 
@@ -99,6 +102,8 @@ def _guess(status: str, column: str, statuses: Sequence[str]) -> tuple[bool, boo
     if match := _HTTP.fullmatch(word):
         code = int(match[1])
         return code >= 400, 400 <= code < 500 and code not in TRANSIENT_4XX
+    if _CLASS.fullmatch(word):
+        return word[0] in "45", False  # 429 and 408 are worth a retry, 404 is not: the class does not say
     if _are_grpc_numbers(statuses) and re.fullmatch(r"[0-9]+", word):
         code = int(word)
         return code != 0, GRPC_WORDS[code] in FINAL_GRPC

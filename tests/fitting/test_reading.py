@@ -248,3 +248,28 @@ def test_latencies_are_whole_nanoseconds_whatever_the_digits(tmp_path: Path) -> 
     log = read(tmp_path, "\n".join(["latency_s", *cells]).encode())
     assert log.latency_ns.tolist() == [123_456_789, 10_000, 12 * UNITS_NS["s"], 0, 2]
     assert log.latency_ns.dtype == np.int64
+
+
+@pytest.mark.parametrize("name", ["request_time", "nginx.access.request_time"])
+def test_a_request_time_that_is_no_date_is_a_latency_in_seconds(tmp_path: Path, name: str) -> None:
+    log = read(tmp_path, f"status,{name},bytes\n200,0.012,7\n503,0.5,8\n".encode())
+    assert log.latency_ns.tolist() == [12_000_000, 500_000_000]
+    assert log.started_ns is None
+
+
+def test_a_request_time_that_is_a_date_is_a_start(tmp_path: Path) -> None:
+    text = "request_time,status,elapsed_ms\n2026-11-27 10:00:00,200,5\n2026-11-27 10:00:01,200,6\n"
+    log = read(tmp_path, text.encode())
+    assert log.started_ns is not None
+    assert log.started_ns.tolist() == [0, 10**9]
+
+
+def test_flags_are_no_times(tmp_path: Path) -> None:
+    log = read(tmp_path, b"completed,started,latency_ms\n1,1,5\n0,1,6\n")
+    assert log.started_ns is None
+
+
+def test_what_a_call_asks_for_is_no_key(tmp_path: Path) -> None:
+    rows = "".join(f'2026-11-27T10:{m:02d}:00Z,"GET /orders/{m % 58} HTTP/1.1",200,0.005\n' for m in range(60))
+    log = read(tmp_path, f"time_iso8601,request,status,request_time\n{rows}".encode())
+    assert (log.request, log.rows) == (None, "calls")

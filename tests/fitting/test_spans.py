@@ -9,6 +9,7 @@ import pytest
 from sim.fitting.asked import Asked
 from sim.fitting.log import Log
 from sim.fitting.reading import read_log
+from sim.scenario.mistakes.problems import ScenarioError
 
 
 def attribute(key: str, value: object) -> dict[str, object]:
@@ -65,6 +66,22 @@ def test_clients_spans_of_the_most_frequent_target_are_read(tmp_path: Path) -> N
     assert (log.what, log.count) == ("POST pay", 2)
     assert "3 spans of kind CLIENT are read; 1 SERVER are left out." in log.told
     assert any("They call 2 targets: 'POST pay' (2), 'POST mail.example' (1)." in one for one in log.told)
+
+
+def test_several_services_are_told(tmp_path: Path) -> None:
+    # An attribute of a span goes before that of its resource.
+    log = read(tmp_path, [span(0), span(1), span(2, service__name="ledger")])
+    assert log.count == 3
+    told = "They come from 2 services, all read together: 'checkout' (2), 'ledger' (1); choose with --where service."
+    assert any(one.startswith(told) for one in log.told)
+    chosen = read(tmp_path, [span(0), span(1), span(2, service__name="ledger")], ("service.name", "checkout"))
+    assert chosen.count == 2
+    assert not any("services" in one for one in chosen.told)
+
+
+def test_a_kind_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match="it is not the JSON of OpenTelemetry: IndexError"):
+        read(tmp_path, [span(0, kind=9), span(1)])
 
 
 def test_where_chooses_by_any_attribute(tmp_path: Path) -> None:

@@ -22,13 +22,16 @@ def found(statuses: list[str], column: str = "status", failed: tuple[str, ...] =
         (["true", "false"], "+-"),
         (["1", "0"], "+-"),
         (["success", "failed"], "+-"),
+        (["2xx", "3xx", "4xx", "5xx", "timeout"], "++---"),
+        (["HTTP 200", "http_503", "HTTP/1.1 404 Not Found"], "+-x"),
+        (["Unset", "Ok", "STATUS_CODE_UNSET", "Error"], "+++-"),
     ],
 )
 def test_words_are_taken_for_what_they_mean(statuses: list[str], letters: str) -> None:
     assert found(statuses) == letters
 
 
-@pytest.mark.parametrize("column", ["error", "error_type", "exception", "rc", "exit_code"])
+@pytest.mark.parametrize("column", ["error", "error_type", "exception", "rc", "exit_code", "timed_out"])
 def test_a_column_of_errors_is_blank_if_all_went_well(column: str) -> None:
     assert found(["", "false", "0", "timeout", "503"], column) == "+++--"
 
