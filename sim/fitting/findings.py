@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from sim.fitting.units import status_text
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -34,6 +36,11 @@ class Ends:
     """Of the calls that start in bad weather; 0 if there is none."""
     final: float
     """Share of these failures that are not retried, or would not be worth a retry."""
+
+    @property
+    def named(self) -> str:
+        """The status as sentences write it."""
+        return status_text(self.status)
 
 
 @dataclass(frozen=True, slots=True)

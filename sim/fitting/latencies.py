@@ -15,6 +15,7 @@ import numpy as np
 
 from sim.fitting.intervals import Found, quantile_in_time
 from sim.fitting.laws import FittedLaw, constant_law, fitted_laws
+from sim.fitting.units import status_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,6 +71,11 @@ class StatusLatencies:
     laws: tuple[FittedLaw, ...]
     """The best first."""
     spikes: tuple[Spike, ...]
+
+    @property
+    def named(self) -> str:
+        """The status as sentences write it."""
+        return status_text(self.status)
 
     @property
     def is_timeout(self) -> bool:

@@ -28,11 +28,11 @@ def _limits(fitted: Findings) -> list[str]:
         spike = max(one.spikes, key=lambda spike: spike.calls, default=None)
         at = f" after {duration(spike.at_ns)}" if spike is not None else ""
         found.append(
-            f"How the {one.calls:,} calls with '{one.status}' would have ended{at}, and whether their effect happened: "
+            f"How the {one.calls:,} calls with '{one.named}' would have ended{at}, and whether their effect happened: "
             "here they fail without one. If the work was done, that is an ack_lost; if it never ends, a hang."
         )
     found += [
-        f"Why {percent(spike.share)} of the calls with '{one.status}' end after {duration(spike.at_ns)}: as a rule a "
+        f"Why {percent(spike.share)} of the calls with '{one.named}' end after {duration(spike.at_ns)}: as a rule a "
         "timeout on the way, behind which the effect may have happened."
         for one, spike in lasts
     ]

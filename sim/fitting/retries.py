@@ -17,7 +17,7 @@ import numpy as np
 from sim.fitting.intervals import Found
 from sim.fitting.laws import duration_text
 from sim.kernel.durations import format_duration
-from sim.measure.estimates import Z
+from sim.measure.estimates import TAIL, Z
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,13 +60,17 @@ class Gaps:
 
     @property
     def middle(self) -> Found:
-        """The mean of what lies between the ends, without outliers beyond them, with its interval."""
+        """The mean of what lies between the ends, without outliers beyond them, with its interval (Student's t)."""
+        from scipy.special import stdtrit
+
         width = self.high - self.low
         inside = self.values_ns[
             (self.values_ns >= self.low - 0.1 * width - 1) & (self.values_ns <= self.high + 0.1 * width + 1)
         ]
         mean = float(inside.mean())
-        half = Z * float(inside.std()) / math.sqrt(max(1, len(inside) - 1))
+        # Of a handful of gaps a normal interval would be too narrow, and luck would look like a cap.
+        free = max(1, len(inside) - 1)
+        half = float(stdtrit(free, 1 - TAIL)) * float(inside.std()) / math.sqrt(free)
         return Found(mean, mean - half, mean + half)
 
 

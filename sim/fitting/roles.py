@@ -17,8 +17,8 @@ from sim.options.near_words import did_you_mean
 from sim.tabular.blocks import missing_column
 from sim.tabular.dialect import decimal_of
 from sim.tabular.durations import BLANK, UNIT_WORDS, duration_of
-from sim.tabular.errors import TableError
-from sim.tabular.instants import epoch_unit, is_instant
+from sim.tabular.errors import TableError, shown
+from sim.tabular.instants import FORMS, epoch_unit, is_instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -101,6 +101,7 @@ UNIT_OF_PROGRAM: Final = {
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _REQUEST_LINE: Final = re.compile(r"[A-Z]+ \S+( HTTP/[0-9.]+)?|/\S*|https?://\S+")
 """What a call asks for, which is no key: requests of different callers ask for the same."""
+_FLAG: Final = re.compile("[01]|true|false|yes|no", re.IGNORECASE)
 _UNIT_WORDS: Final = {word for word in UNIT_WORDS if word not in {"m", "h"}} | {"m", "h"}
 
 
@@ -192,7 +193,20 @@ def roles_of(asked: Asked, names: Sequence[str], sample: Mapping[str, Sequence[s
     if latency is None and not (time and end):
         raise _no_latency(names, sample)
     made = Roles(latency, status, time, end, key, attempt, None, asked.time_unit, "start", ".", asked.key is None, ())
-    return _with_units(made, asked, plain, sample)
+    found = _with_units(made, asked, plain, sample)
+    if time is not None or end is not None:
+        return found
+    return replace(found, told=(*found.told, *_unread_times([one for one in names if one not in taken], plain, sample)))
+
+
+def _unread_times(names: Sequence[str], plain: Mapping[str, str], sample: Mapping[str, Sequence[str]]) -> list[str]:
+    """Say which column has times by its name, but none by its cells: without times much cannot be found."""
+    for name in names:
+        cells = _told(sample.get(name, ()))
+        if not set(_plain_names(name, plain)).isdisjoint(START) and any(not _FLAG.fullmatch(cell) for cell in cells):
+            cell = next(cell for cell in cells if not _FLAG.fullmatch(cell))
+            return [f"{name!r} is not read as times, since {shown(cell)} is none that can be read; write {FORMS}."]
+    return []
 
 
 def _refuse_missing(asked: Asked, names: Sequence[str]) -> None:

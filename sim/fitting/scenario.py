@@ -21,6 +21,7 @@ from sim.fitting.latencies import MOST_WRITTEN, sampled
 from sim.kernel.durations import NS_PER_MS, format_duration, format_rate
 from sim.measure.estimates import interval_ranks
 from sim.scenario.names import LONGEST_NAME
+from sim.tabular.words import LONGEST_CELL, Words
 from sim.world.arrivals import MOST_RATES
 from sim.world.outcomes import RESERVED_KINDS
 
@@ -95,7 +96,13 @@ def _words(statuses: tuple[str, ...], successes: tuple[str, ...], failures: tupl
             continue
         kind = kinds.get(status, "")
         is_plain = status.isprintable() and status.strip() == status != "" and not (together and kind == OTHER)
-        words[status] = status if is_plain else kind
+        words[status] = status if is_plain and len(status) <= LONGEST_CELL else kind
+    # `Timeout` also means `timeout`, and `5xx` also 503: such words would take the rows of others.
+    different = {*words.values()}
+    for status, word in list(words.items()):
+        meant = Words([word])
+        if status in kinds and any(other != word and other in meant for other in different):
+            words[status] = f"failed.{kinds[status]}"
     return MappingProxyType(words)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sim.fitting.laws import words_for
 from sim.fitting.scenario import EVEN
-from sim.fitting.units import duration, interval_text, p_text, percent, rate_text, share_text
+from sim.fitting.units import duration, interval_text, p_text, percent, rate_text, share_text, status_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,16 +57,16 @@ def _whole(fitted: Findings) -> Iterator[str]:
 def _latencies(fitted: Findings) -> Iterator[str]:
     for one in fitted.statuses[:MOST_STATUSES]:
         if not one.points:
-            yield f"The log has no latency of calls with '{one.status}'."
+            yield f"The log has no latency of calls with '{one.named}'."
             continue
         middle, _, p99, _ = one.points
-        text = f"Calls with '{one.status}' take {interval_text(middle)} at the median and {interval_text(p99)} at p99"
+        text = f"Calls with '{one.named}' take {interval_text(middle)} at the median and {interval_text(p99)} at p99"
         yield f"{text}{_law(one)}."
         for spike in one.spikes:
             if one.law is None or one.law.kind != "constant":
                 beyond = ", and hardly any longer" if spike.is_last else ""
                 yield (
-                    f"{percent(spike.share)} of the calls with '{one.status}' end after {duration(spike.at_ns)}"
+                    f"{percent(spike.share)} of the calls with '{one.named}' end after {duration(spike.at_ns)}"
                     f"{beyond}: a clock ended them, such as a timeout."
                 )
 
@@ -83,7 +83,7 @@ def _law(one: StatusLatencies) -> str:
 
 def _failures(fitted: Findings) -> Iterator[str]:
     for end in fitted.ends[:MOST_STATUSES]:
-        yield f"{share_text(end.share)} of the calls fail with '{end.status}'."
+        yield f"{share_text(end.share)} of the calls fail with '{end.named}'."
     if len(fitted.ends) > MOST_STATUSES:
         yield f"{len(fitted.ends) - MOST_STATUSES} rarer kinds of failures are in the scenario."
     if not fitted.ends:
@@ -97,6 +97,9 @@ def _clustering(fitted: Findings) -> Iterator[str]:
         yield "The log has no times, so whether failures hang together was not tested."
         return
     if found.failures == 0:
+        return
+    if found.failures == found.calls:
+        yield f"All {firsts} fail, so the log cannot tell whether failures hang together."
         return
     tested = (
         f"{found.failures:,} of {found.calls:,} {firsts} fail, in {found.runs:,} runs of equal ends where independent "
@@ -165,7 +168,7 @@ def _policy(policy: FoundPolicy | None, *, has_weather: bool) -> Iterator[str]: 
         text += f"; {share_text(policy.at_limit)} of those that give up after a retry had so many tries"
     yield f"{text}."
     for status, found in policy.retried:
-        yield f"Failures with '{status}' are retried in {share_text(found)}."
+        yield f"Failures with '{status_text(status)}' are retried in {share_text(found)}."
     if policy.delay is None:
         why = "the log lacks times, tells them too coarsely, or has too few retries"
         yield f"The delays before retries cannot be told: {why}."

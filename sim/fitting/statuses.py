@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from sim.fitting.spans import GRPC_WORDS
+from sim.fitting.units import status_text
 from sim.tabular.durations import BLANK
 from sim.tabular.words import Words
 
@@ -121,7 +122,9 @@ def _are_grpc_numbers(statuses: Sequence[str]) -> bool:
 
 
 def _named(status: str) -> str:
-    return status if status and status not in BLANK else "rows without a status"
+    if not status or status in BLANK:
+        return "rows without a status"
+    return status_text(status)
 
 
 def _listed(words: Sequence[str], most: int = 12) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sim.kernel.durations import NS_PER_S, UNITS_NS
 
 if TYPE_CHECKING:
     from sim.fitting.intervals import Found
+
+LONGEST_STATUS: Final = 60
+"""Characters of a status in sentences."""
 
 
 def duration(value_ns: float) -> str:
@@ -58,6 +61,11 @@ def rate_text(found: Found) -> str:
         if found.value * size >= 0.5 or unit == "/h":
             return f"{_digits(found.value * size)}{unit} ({_digits(found.low * size)} to {_digits(found.high * size)})"
     raise AssertionError
+
+
+def status_text(status: str) -> str:
+    """Write a status, of a long one its beginning: some logs have whole messages there."""
+    return status if len(status) <= LONGEST_STATUS else f"{status[:LONGEST_STATUS]}..."
 
 
 def p_text(p_value: float) -> str:

@@ -181,7 +181,7 @@ def _alternatives(fitted: Findings) -> Iterator[str]:
     for one in fitted.failures:
         if one.is_timeout and one.status in kinds:
             text = (
-                f"Whether a call that ended as '{one.status}' had its effect, the log cannot tell. If it had, write "
+                f"Whether a call that ended as '{one.named}' had its effect, the log cannot tell. If it had, write "
                 f"ack_lost with its share and latency in place of the kind {kinds[one.status]}."
             )
             yield from _comment(text, "  ")

@@ -264,9 +264,17 @@ def test_a_request_time_that_is_a_date_is_a_start(tmp_path: Path) -> None:
     assert log.started_ns.tolist() == [0, 10**9]
 
 
+def test_times_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    log = read(tmp_path, b"ts,status,latency_ms\n11/27/2026 10:00:00,200,5\n11/27/2026 10:00:01,200,6\n")
+    assert log.started_ns is None
+    told = "'ts' is not read as times, since '11/27/2026 10:00:00' is none that can be read; write 2026-11-27T"
+    assert any(sentence.startswith(told) for sentence in log.told)
+
+
 def test_flags_are_no_times(tmp_path: Path) -> None:
     log = read(tmp_path, b"completed,started,latency_ms\n1,1,5\n0,1,6\n")
     assert log.started_ns is None
+    assert not any("not read as times" in sentence for sentence in log.told)
 
 
 def test_what_a_call_asks_for_is_no_key(tmp_path: Path) -> None:

@@ -90,3 +90,13 @@ def test_of_two_delays_a_factor_is_taken_and_not_a_step() -> None:
 
 def test_retries_seen_less_than_five_times_say_nothing() -> None:
     assert gaps_of(np.array([1, 2, 3, 4]), np.ones(4, np.int32)) == ()
+
+
+def test_the_interval_of_a_few_gaps_holds() -> None:
+    rng = np.random.default_rng(6)
+    holds = 0
+    for _ in range(400):
+        values_ns = rng.normal(1e9, 1e8, 5)
+        (gaps,) = gaps_of(np.rint(values_ns).astype(np.int64), np.ones(5, np.int32))
+        holds += gaps.middle.low <= 1e9 <= gaps.middle.high
+    assert holds >= 0.9 * 400

@@ -125,6 +125,22 @@ def test_any_words_of_statuses_are_kinds(tmp_path: Path) -> None:
     assert len(set(kinds_of(fitted).values())) == len(AWKWARD)
 
 
+def test_calls_that_all_fail_do_not_say_whether_failures_hang_together() -> None:
+    fitted = fit_log(log_of([1e6, 2e6, 3e6], [1, 1, 1], [0, 1e9, 2e9]))
+    assert "All calls fail, so the log cannot tell whether failures hang together." in fitted.sentences()
+
+
+def test_words_that_mean_others_too_take_no_rows_of_theirs(tmp_path: Path) -> None:
+    statuses = ("200", "Timeout", "timeout", "5xx", "503", "e" * 300)
+    latency_ns = np.repeat([1e6, 2e6, 3e6, 4e6, 5e6, 6e6], 20)
+    fitted = fit_log(log_of(latency_ns, np.repeat(np.arange(6), 20), statuses=statuses))
+    action = written(fitted, tmp_path).action
+    assert action is not None
+    columns = [one.latency.values_ns for one in action.outcomes.fail]
+    assert sorted((values[0], values[-1]) for values in columns) == [(ms * 10**6, ms * 10**6) for ms in range(2, 7)]
+    assert all(len(sentence) < 500 for sentence in fitted.sentences())
+
+
 def test_the_rarest_of_many_kinds_go_together(tmp_path: Path) -> None:
     count = 800
     rng = np.random.default_rng(4)
