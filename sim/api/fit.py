@@ -36,6 +36,8 @@ class Written:
     """Expectations that the run does not meet for sure, each with what it gives; they are comments in the scenario."""
     missed: Mapping[str, str]
     """Those of them whose bound the run's value is beyond."""
+    held: tuple[str, ...] = ()
+    """The paths of `METRICS` that have an interval in the log, and so a bound in the scenario."""
 
     def sentences(self) -> tuple[str, ...]:
         """Say whether the log's numbers come out again."""
@@ -45,11 +47,15 @@ class Written:
             missed = "; ".join(f"{text}, but it is {what}" for text, what in self.missed.items())
             text = f"The scenario does not give all of the log's numbers again: {missed}. "
             return (f"{text}These expectations are comments in it.",)
-        text = (
-            f"A run of {self.requests:,} requests of the scenario gives the log's own numbers again: success, p50 and "
+        if not self.held:
+            return ("The log has too few calls for intervals that a run could be held against.",)
+        *first, last = [metric.rpartition(".")[2].replace("rate", "success") for metric in self.held]
+        those = (
+            f"{', '.join(first)} and {last} lie within their intervals" if first else f"{last} lies within its interval"
         )
+        text = f"A run of {self.requests:,} requests of the scenario gives the log's own numbers again: {those}."
         near = f" {', '.join(self.unmet)} is too near to be sure, so it is a comment." if self.unmet else ""
-        return (f"{text}p99 lie within their intervals.{near}",)
+        return (f"{text}{near}",)
 
 
 def write_and_run(
@@ -77,7 +83,10 @@ def write_and_run(
     missed = {one.expectation.text: unmet[one.expectation.text] for one in unsure if _is_beyond(one)}
     if unmet:
         paths = fitted.write(path, overwrite=True, command=command, unmet=unmet)
-    return Written(paths, len(cell.metrics), model, unmet, missed)
+    bounded = " ".join(verdict.expectation.text for verdict in cell.verdicts)
+    return Written(
+        paths, len(cell.metrics), model, unmet, missed, tuple(metric for metric in METRICS if metric in bounded)
+    )
 
 
 def _is_beyond(verdict: Verdict) -> bool:

@@ -35,6 +35,9 @@ IN_PIECE: Final = 20
 LILLIEFORS_1: Final = 1.308
 """The critical value at 1 % of Stephens' modified statistic for an exponential law with its mean estimated."""
 MOST_GAPS: Final = 200_000
+MOST_BINS: Final = 1_000_000
+IN_STEPS: Final = 5
+"""A piece or bin is so many steps of the log's times long at least."""
 SMOOTH: Final = 4.0
 """A schedule of rates will do if counts within its pieces vary at most so many times as much as their mean."""
 
@@ -66,30 +69,28 @@ class FoundArrivals:
 
 def arrivals_of(started_ns: NDArray[np.int64]) -> FoundArrivals | None:
     """Describe arrivals in ascending order, shape (requests,); None if there are too few."""
-    from scipy.special import chdtrc
-
     count = len(started_ns)
     span_ns = int(started_ns[-1] - started_ns[0]) if count else 0
     if count < LEAST_ARRIVALS or span_ns <= 0:
         return None
     rate = (count - 1) / span_ns * NS_PER_S
-    pieces = max(2, min(MOST_PIECES, count // IN_PIECE))
-    seen = _counts(started_ns, span_ns, pieces)
-    mean = count / pieces
-    squares = float(((seen - mean) ** 2 / mean).sum())
-    dispersion, p_value = squares / (pieces - 1), float(chdtrc(pieces - 1, squares))
-    within = _short_range(started_ns, span_ns, count)
-    variation, distance, fits = _gaps(started_ns)
-    kind = _kind(p_value, within, variation, fits=fits, count=count)
+    resolution = int(np.gcd.reduce(started_ns[:MOST_GAPS] - started_ns[0])) or 1
+    edges = _edges(span_ns + resolution, resolution, count)
+    by_piece = _counts(started_ns, edges) / np.diff(edges) * NS_PER_S
+    tested = started_ns
+    if resolution * rate > NS_PER_S and span_ns >= 2 * IN_STEPS * resolution:
+        # The log has its first and its last second in part only, which would look like a rate that changes.
+        tested = started_ns[slice(*np.searchsorted(started_ns, [started_ns[0] + resolution, started_ns[-1]]))]
+    dispersion, p_value, within, bins = _dispersions(tested, resolution)
+    variation, distance, fits = _gaps(started_ns, resolution)
+    kind = _kind(p_value, within, variation, fits=fits, bins=bins)
     spread = max(1.0, dispersion if p_value < LUCK else 1.0) if kind != "constant" else STEADY**2
-    length_ns = span_ns / pieces
-    by_piece = tuple((round(at * length_ns), float(one) / length_ns * NS_PER_S) for at, one in enumerate(seen))
     return FoundArrivals(
         kind,
         count,
         span_ns,
         _rate(rate, count, spread),
-        by_piece,
+        tuple(zip(edges[:-1].tolist(), by_piece.tolist(), strict=True)),
         dispersion,
         p_value,
         within,
@@ -99,43 +100,63 @@ def arrivals_of(started_ns: NDArray[np.int64]) -> FoundArrivals | None:
     )
 
 
-def _kind(p_value: float, within: float, variation: float, *, fits: bool, count: int) -> str:
+def _kind(p_value: float, within: float, variation: float, *, fits: bool, bins: int) -> str:
     if variation <= STEADY:
         return "constant"
-    is_smooth = within <= _most_luck(count)
+    is_smooth = within <= _most_luck(bins)
     if p_value >= LUCK:
         # Other gaps in equal numbers, such as those of a sleep between calls, are kept as they were.
         return "poisson" if is_smooth and (fits or variation > 0.8) else "file"
     return "schedule" if within <= SMOOTH else "file"
 
 
-def _most_luck(count: int) -> float:
+def _most_luck(bins: int) -> float:
     """Return a short-range dispersion that independent arrivals hardly exceed."""
-    return 1.0 + 5.0 * math.sqrt(2.0 / max(1.0, count / 10))
+    return 1.0 + 5.0 * math.sqrt(2.0 / bins)
 
 
-def _counts(started_ns: NDArray[np.int64], span_ns: int, bins: int) -> NDArray[np.int64]:
-    edges = np.rint(np.linspace(0, span_ns, bins + 1)[1:-1]).astype(np.int64) + started_ns[0]
-    return np.diff(np.concatenate([[0], np.searchsorted(started_ns, edges), [len(started_ns)]]))
+def _edges(whole_ns: int, resolution: int, count: int) -> NDArray[np.int64]:
+    """Return the ends of pieces, which are steps of the log's times: all calls of a second stand at its start."""
+    pieces = max(2, min(MOST_PIECES, count // IN_PIECE, whole_ns // (IN_STEPS * resolution)))
+    return np.rint(np.linspace(0, whole_ns // resolution, pieces + 1)).astype(np.int64) * resolution
 
 
-def _short_range(started_ns: NDArray[np.int64], span_ns: int, count: int) -> float:
-    """Return the dispersion between neighboring bins of about ten arrivals: half the mean square of differences."""
-    resolution = int(np.gcd.reduce(started_ns[:MOST_GAPS])) or 1
-    bins = max(2, min(count // 10, span_ns // (5 * resolution), 1_000_000))
-    seen = _counts(started_ns, span_ns, bins)
+def _dispersions(started_ns: NDArray[np.int64], resolution: int) -> tuple[float, float, float, int]:
+    """Return the dispersion of counts, its probability, and the dispersion at short range, of so many bins."""
+    from scipy.special import chdtrc
+
+    count, whole_ns = len(started_ns), int(started_ns[-1] - started_ns[0]) + resolution
+    edges = _edges(whole_ns, resolution, count)
+    mean = count * np.diff(edges) / edges[-1]
+    squares, free = float(((_counts(started_ns, edges) - mean) ** 2 / mean).sum()), len(mean) - 1
+    return squares / free, float(chdtrc(free, squares)), *_short_range(started_ns, whole_ns, count, resolution)
+
+
+def _counts(started_ns: NDArray[np.int64], edges: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the arrivals from each edge to before the next, in ns from the first arrival."""
+    counts: NDArray[np.int64] = np.diff(np.searchsorted(started_ns, edges + started_ns[0]))
+    return counts
+
+
+def _short_range(started_ns: NDArray[np.int64], whole_ns: int, count: int, resolution: int) -> tuple[float, int]:
+    """Return the dispersion between neighboring bins, half the mean square of differences, and how many bins.
+
+    They have about ten arrivals each, or more in a log whose times are coarse.
+    """
+    steps, bins = whole_ns // resolution, max(2, min(count // 10, MOST_BINS))
+    width = max(1, min(max(IN_STEPS, -(-steps // bins)), steps // 2))
+    seen = _counts(started_ns, np.arange(0, steps + 1, width) * resolution)
     differences = np.diff(seen).astype(np.float64)
-    return float((differences**2).mean() / 2 / seen.mean())
+    return float((differences**2).mean() / 2 / seen.mean()), len(seen)
 
 
-def _gaps(started_ns: NDArray[np.int64]) -> tuple[float, float | None, bool]:
+def _gaps(started_ns: NDArray[np.int64], resolution: int) -> tuple[float, float | None, bool]:
     """Return the variation of the gaps, their distance from the exponential law, and whether that may be luck."""
     gaps_ns = np.diff(started_ns[:MOST_GAPS]).astype(np.float64)
     mean = float(gaps_ns.mean())
     if mean <= 0:
         return math.inf, None, False
     variation = float(gaps_ns.std()) / mean
-    resolution = int(np.gcd.reduce(started_ns[:MOST_GAPS])) or 1
     if resolution > mean / 5:
         return variation, None, True
     gaps_ns.sort()

@@ -44,7 +44,8 @@ def _whole(fitted: Findings) -> Iterator[str]:
         text += f" The end is known after {interval_text(whole.p50)} (p50) and {interval_text(whole.p99)} (p99)."
     yield text
     if whole.p50 is None:
-        yield "How long requests take with their retries cannot be told: the log lacks times or latencies."
+        what = "requests take with their retries" if fitted.policy else "calls take in all"
+        yield f"How long {what} cannot be told: the log lacks times, or too many latencies."
     if fitted.policy is not None and whole.left_out:
         yield f"{whole.left_out:,} requests are left out of this: the log may end before them, or lacks a latency."
     if whole.effect > 1:

@@ -65,6 +65,8 @@ def rate_text(found: Found) -> str:
 
 def status_text(status: str) -> str:
     """Write a status, of a long one its beginning: some logs have whole messages there."""
+    if not status:
+        return "no status"
     return status if len(status) <= LONGEST_STATUS else f"{status[:LONGEST_STATUS]}..."
 
 

@@ -58,3 +58,20 @@ def test_gaps_more_even_than_chance_are_kept_as_they_were() -> None:
 @pytest.mark.parametrize("started_ns", [np.zeros(0), np.arange(5) * 1e9, np.zeros(100)])
 def test_too_few_arrivals_or_no_time_say_nothing(started_ns: Any) -> None:
     assert arrivals_of(started_ns.astype(np.int64)) is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_independent_callers_are_such_in_times_of_whole_seconds_too(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    times_ns = (np.floor(0.7 + np.cumsum(rng.exponential(1 / 50, 10_000))) * 1e9).astype(np.int64)
+    found = arrivals_of(times_ns - times_ns[0])
+    assert found is not None
+    assert found.kind == "poisson"
+    assert found.rate.value == pytest.approx(50, rel=0.05)
+
+
+def test_bursts_show_in_times_of_whole_seconds() -> None:
+    seconds = np.repeat(np.arange(400) * 10**9, np.tile([95, 5], 200))
+    found = arrivals_of(seconds)
+    assert found is not None
+    assert found.kind != "poisson"

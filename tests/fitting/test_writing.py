@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from made_logs import arrivals_ns, calls, log_of
 
+from sim.api.fit import write_and_run
 from sim.fitting.fit import Fitted, NothingToFit, fit_log
 from sim.fitting.log import Log
 from sim.fitting.scenario import kinds_of
@@ -128,6 +129,13 @@ def test_any_words_of_statuses_are_kinds(tmp_path: Path) -> None:
 def test_calls_that_all_fail_do_not_say_whether_failures_hang_together() -> None:
     fitted = fit_log(log_of([1e6, 2e6, 3e6], [1, 1, 1], [0, 1e9, 2e9]))
     assert "All calls fail, so the log cannot tell whether failures hang together." in fitted.sentences()
+
+
+def test_a_run_is_said_to_give_again_only_what_the_log_tells(tmp_path: Path) -> None:
+    latency_ns = [-1 if at % 5 == 0 else 1e6 + at for at in range(100)]
+    found = write_and_run(fit_log(log_of(latency_ns, [at % 3 == 0 for at in range(100)])), tmp_path / "fitted.yaml")
+    (sentence,) = found.sentences()
+    assert "own numbers again: success lies within its interval." in sentence
 
 
 def test_words_that_mean_others_too_take_no_rows_of_theirs(tmp_path: Path) -> None:
