@@ -46,10 +46,10 @@ _PER = "|".join(
     sorted((*RATE_UNITS, *(word for word, unit in UNIT_WORDS.items() if unit in RATE_UNITS)), key=len)[::-1]
 )
 _DIGITS = r"[0-9]+(?:_[0-9]+)*"
-_PART = re.compile(rf"({_DIGITS}(?:\.[0-9]+)?) ?({_UNIT})(?![a-zµ]) ?")
+_PART = re.compile(rf"({_DIGITS}(?:\.[0-9]+)?) ?({_UNIT}) ?")
 _WHOLE = re.compile(rf"(?:{_PART.pattern})+")
 _RATE = re.compile(rf"({_DIGITS}(?:\.[0-9]+)?(?:[eE]\+?[0-9]{{1,2}})?) ?/ ?({_PER})")
-DURATION_PATTERN = rf"^({_DIGITS}(\.[0-9]+)? ?({_UNIT})(?![a-zµ]) ?)+$".replace("(?:", "(")
+DURATION_PATTERN = rf"^({_DIGITS}(\.[0-9]+)? ?({_UNIT}) ?)+$".replace("(?:", "(")
 RATE_PATTERN = f"^{_RATE.pattern}$".replace("(?:", "(")
 """What the two look like, for the JSON Schema."""
 

@@ -57,9 +57,16 @@ def sqlite_errors(path: Path) -> Iterator[None]:
             raise in_progress(path) from None
         if code in _FULL:
             raise NotStored(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from None
+        if code == sqlite3.SQLITE_READONLY and _is_writable(path):
+            # A version in the header that SQLite does not know (bytes 18 and 19, "File Format", 1.3.3) forbids writing.
+            raise damaged(path, "its header says that it must not be written to") from None
         if code in _SYSTEM:
             raise NotStored(_SYSTEM[code], str(error), str(path)) from None
         raise damaged(path, str(error)) from None
+
+
+def _is_writable(path: Path) -> bool:
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
 @contextmanager

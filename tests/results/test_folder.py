@@ -247,11 +247,22 @@ def test_hundreds_of_flipped_bits_in_a_checkpoint_are_noticed_or_do_no_harm(tmp_
     assert set(damaged_checkpoints(tmp_path, 400)) == {"refused", "harmless"}
 
 
-def test_a_disk_that_is_full_at_the_end_keeps_all_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+def test_a_version_of_the_file_format_that_forbids_writing_is_damage(tmp_path: Path) -> None:
+    stopped(tmp_path)
+    path = tmp_path / "unfinished.sqlite"
+    data = bytearray(path.read_bytes())
+    data[18] = 3  # the write version; SQLite knows 1 and 2
+    path.write_bytes(data)
+    with pytest.raises(CorruptResults, match="must not be written to"):
+        run(parse(TEXT), out=tmp_path)
 
-    monkeypatch.setattr("sim.results.folder.write_checksum", full)
+
+def full_disk(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_disk_that_is_full_at_the_end_keeps_all_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sim.results.folder.write_checksum", full_disk)
     with pytest.raises(NotStored, match="No space left on device"):
         run(parse(TEXT), out=tmp_path)
     assert sorted(files(tmp_path)) == ["unfinished.sqlite"]

@@ -190,7 +190,7 @@ def test_a_wrong_value_is_told_beside_its_slider_and_the_curves_stay(page: Page)
     page.type("1.5")
     wrong = page.knob().locator(".mistake")
     assert wrong.is_visible()
-    assert wrong.inner_text() == "must be at most 1, got 1.5"
+    assert wrong.inner_text() == "must be at most 1, got 1.5; did you mean '1.5%'?"
     assert page.knob().locator(".exact").get_attribute("aria-invalid") == "true"
     assert page.curves() == before
     page.type("0.3")
