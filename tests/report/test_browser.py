@@ -330,3 +330,29 @@ def test_sixty_cells_of_long_names_stay_readable(watched: Watched, tmp_path: Pat
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.locator(".legend").bounding_box()["height"] < 250
+
+
+@pytest.mark.parametrize("watched", [{"has_touch": True, "is_mobile": True}], indirect=True)
+def test_a_finger_shows_values_that_stay_until_another_place_is_touched(
+    watched: Watched, pages: dict[str, Path]
+) -> None:
+    page = watched.open(pages["attacked"])
+    page.set_viewport_size({"width": 400, "height": 800})
+    tip = page.locator(".tip")
+    for words in ("Time to effect", "Attempts per request"):
+        plot = chart_of(page, words)[0].locator(".plot")
+        plot.scroll_into_view_if_needed()
+        plot.tap()
+        page.wait_for_timeout(50)
+        assert tip.is_visible()
+        assert page.locator(".mark:visible").count() == 1
+    first = tip.inner_text()
+    box = plot.bounding_box()
+    page.touchscreen.tap(box["x"] + 8, box["y"] + 8)
+    assert tip.inner_text() != first
+    bars = page.locator("figure.stacks rect.part[data-tip]").first
+    bars.scroll_into_view_if_needed()
+    bars.tap()
+    assert tip.inner_text() == bars.get_attribute("data-tip")
+    page.locator("h1").tap()
+    assert tip.is_hidden()

@@ -104,10 +104,12 @@ def packed(data: Any) -> str:
     return json.dumps(_finite(data), separators=(",", ":"), ensure_ascii=False)
 
 
-def rounded(value: float | None, digits: int = 5) -> float | None:
-    """Round a value to significant digits; more than a page shows."""
+def rounded(value: float | None, digits: int) -> float | None:
+    """Round a value to significant digits; shares near 1 to as many more as tell them from it."""
     if value is None or not math.isfinite(value):
         return None
+    if 0.9 < value < 1:
+        digits += int(-math.log10(1 - value))
     short = float(f"{value:.{digits}g}")
     return int(short) if short == int(short) and abs(short) < 1e15 else short
 
