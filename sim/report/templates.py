@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from sim.report.charts.markup import Html, split_tied
+from sim.report.charts.markup import Html, split_tied, words_class
 
 
 class NoJinja(ImportError):
@@ -33,6 +33,7 @@ def environment() -> Any:
         lstrip_blocks=True,
     )
     made.filters["tied"] = _tied
+    made.filters["words_class"] = words_class
     return made
 
 

@@ -356,3 +356,17 @@ def test_a_finger_shows_values_that_stay_until_another_place_is_touched(
     assert tip.inner_text() == bars.get_attribute("data-tip")
     page.locator("h1").tap()
     assert tip.is_hidden()
+
+
+def test_names_of_rows_break_between_words_and_long_words_anywhere(watched: Watched, tmp_path: Path) -> None:
+    short, long = "delay=1.2345s, attempts=3", "x" * 70
+    text = f"requests: {{count: 40}}\nretrier: helpers\nvariants:\n  {short!r}: {{}}\n  {long}: {{}}\n"
+    page = watched.open(write_report(run(parse(text)), tmp_path / "names.html"))
+    page.set_viewport_size({"width": 400, "height": 900})
+    wide, narrow = (page.locator(f"#table th:text-is('{name}')").first for name in (short, long))
+    assert wide.bounding_box()["height"] < narrow.bounding_box()["height"]
+    lines = "(one) => { const range = document.createRange(); range.selectNodeContents(one); "
+    assert wide.evaluate(lines + "return range.getClientRects().length; }") == 2
+    for button in page.locator(".switches button").all():
+        assert button.bounding_box()["x"] + button.bounding_box()["width"] <= 400
+    assert page.locator(".switches").first.evaluate("(one) => one.scrollWidth <= one.clientWidth")

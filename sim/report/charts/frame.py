@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sim.report.charts.markup import add, element, percent
+from sim.report.charts.markup import add, element, percent, words_class
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,7 +141,10 @@ def _add_table(root: Element, table: Table, title: str) -> None:
     for row in table.rows[:MOST_ROWS]:
         line = add(body, "tr")
         for position, text in enumerate(row):
-            add(line, "td" if position else "th", text, scope=None if position else "row")
+            if position:
+                add(line, "td", text)
+            else:
+                add(line, "th", text, scope="row", class_=words_class(text))
     if len(table.rows) > MOST_ROWS:
         add(details, "p", f"The first {MOST_ROWS} of {len(table.rows)} rows.", class_="note")
 

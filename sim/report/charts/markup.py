@@ -6,6 +6,8 @@ import re
 from typing import Final, NewType
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+LONGEST_WORD: Final = 18
+"""Characters of a word that the narrowest column of names has room for."""
 Html = NewType("Html", str)
 """HTML in which every text that came from outside is escaped."""
 _TIED: Final = re.compile(r"([-+<>0-9.,e]{0,24}[0-9] (?:%|ns|us|ms|s|min|y|pp)(?![A-Za-z]))")
@@ -42,6 +44,11 @@ def clean(text: str) -> str:
 def split_tied(text: str) -> list[str]:
     """Split a text into what may break anywhere, at even places, and numbers with their units, at odd ones."""
     return _TIED.split(text)
+
+
+def words_class(text: str) -> str | None:
+    """Return the class of the head of a row that breaks between its words alone; None if one of them is too long."""
+    return "words" if all(len(word) <= LONGEST_WORD for word in text.split()) else None
 
 
 def percent(fraction: float) -> str:
