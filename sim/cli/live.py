@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import secrets  # noqa: TID251  # the token that opens the page is no result
 import shlex
 import socket
@@ -133,6 +134,7 @@ def _serve(live: Live, listening: socket.socket, *, opens: bool) -> None:
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
             live.end()
+            logging.getLogger("uvicorn.error").disabled = True  # whatever is cut off now is no failure
             super().handle_exit(sig, frame)
 
     config = Config(

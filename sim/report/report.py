@@ -137,9 +137,7 @@ def table(result: Result, before: Result | None = None, *, complete: bool = True
     notes = ["Below each value: its 95 % interval."]
     if lack_replications(cells):
         notes.append("No intervals: one replication of a shared world.")
-    notes += [
-        f"{one[:1].upper()}{one[1:]}." for one in reasons(cells, sorted({p for c in cells for p in c.metrics.paths}))
-    ]
+    notes += [f"No interval: {one}." for one in reasons(cells, sorted({p for c in cells for p in c.metrics.paths}))]
     if within := max((cell.metrics.within for cell in cells), default=0.0):
         notes.append(f"Percentiles are exact to within {100 * within:g} %.")
     main = main_table(result) if before is None else told_before(main_table(result), main_table(before))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from sim.results.result import Result
     from sim.text.reported import Cell
 
-_NUMBER_AND_UNIT: Final = re.compile(r"([0-9]) (?=%|ns|us|ms|s|y)")
 OUTCOMES: Final = ("gave_up", "stuck", "open", "canceled", "runaway")
 ALWAYS: Final = ("time_to_effect.p50", "time_to_effect.p99", "time_to_known.p50", "time_to_known.p99")
 OF_LOAD: Final = ("goodput.rate", "queue.mean", "queue_wait.p99", "wasted.share", "recovered.rate")
@@ -126,8 +124,8 @@ def _value(cell: Cell, path: str) -> Value:
     text = estimate_text(estimate, unit)
     value, _, interval = text.partition(" (")
     if interval:
-        return Value(_tied(value), _tied(interval.removesuffix(")")))
-    return Value(_tied(text), _tied(_ends(estimate, value_text(estimate.value, unit))))
+        return Value(value, interval.removesuffix(")"))
+    return Value(text, _ends(estimate, value_text(estimate.value, unit)))
 
 
 def _ends(estimate: Estimate, value: str) -> str:
@@ -135,11 +133,6 @@ def _ends(estimate: Estimate, value: str) -> str:
     if estimate.value is None:
         return ""
     return f"{value} to {value}" if estimate.has_interval else "no interval"
-
-
-def _tied(text: str) -> str:
-    """Keep a number and its unit on one line."""
-    return _NUMBER_AND_UNIT.sub("\\1\u00a0", text)
 
 
 def reasons(cells: Sequence[Cell], paths: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from sim.report.charts.markup import Html
+from sim.report.charts.markup import Html, split_tied, words_class
 
 
 class NoJinja(ImportError):
@@ -25,13 +25,16 @@ def environment() -> Any:
         from jinja2 import Environment, PackageLoader, StrictUndefined
     except ImportError:
         raise NoJinja from None
-    return Environment(
+    made = Environment(
         loader=PackageLoader("sim.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["tied"] = _tied
+    made.filters["words_class"] = words_class
+    return made
 
 
 def render(template: str, **values: Any) -> Html:
@@ -46,6 +49,16 @@ def safe(html: Html) -> Any:
     except ImportError:
         raise NoJinja from None
     return Markup(html)  # noqa: S704  # the type says that its texts are escaped
+
+
+def _tied(text: str) -> Any:
+    """Return a text as HTML in which numbers stay on one line with their units."""
+    from markupsafe import Markup, escape
+
+    made = Markup()
+    for place, piece in enumerate(split_tied(text)):
+        made += Markup('<span class="tied">{}</span>').format(piece) if place % 2 else escape(piece)
+    return made
 
 
 @cache

@@ -65,9 +65,16 @@ def test_two_servers_serve_at_once_each_with_its_token_and_ctrl_c_ends_with_130(
         assert one.partition("?")[0] != other.partition("?")[0]
         assert [status(one), status(other)] == [200, 200]
         assert status(one.partition("?")[0] + "?" + other.partition("?")[2]) == 403
+        # A request that is cut off by the end is no failure, and is told with no traceback.
+        host, _, token = one.removeprefix("http://").partition("/?token=")
+        cut_off = socket.create_connection(("127.0.0.1", int(host.partition(":")[2])))
+        head = f"POST /play HTTP/1.1\r\nHost: {host}\r\nX-Retrysim-Token: {token}\r\nContent-Length: 9\r\n\r\n"
+        cut_off.sendall(head.encode())
+        assert status(one) == 200
         first.send_signal(signal.SIGINT)
         _, err = first.communicate(timeout=60)
         assert (first.returncode, err.strip()) == (130, "interrupted; nothing was written")
+        cut_off.close()
 
 
 def test_a_port_that_is_taken_is_a_wrong_command_line(run: Run) -> None:

@@ -330,3 +330,43 @@ def test_sixty_cells_of_long_names_stay_readable(watched: Watched, tmp_path: Pat
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.locator(".legend").bounding_box()["height"] < 250
+
+
+@pytest.mark.parametrize("watched", [{"has_touch": True, "is_mobile": True}], indirect=True)
+def test_a_finger_shows_values_that_stay_until_another_place_is_touched(
+    watched: Watched, pages: dict[str, Path]
+) -> None:
+    page = watched.open(pages["attacked"])
+    page.set_viewport_size({"width": 400, "height": 800})
+    tip = page.locator(".tip")
+    for words in ("Time to effect", "Attempts per request"):
+        plot = chart_of(page, words)[0].locator(".plot")
+        plot.scroll_into_view_if_needed()
+        plot.tap()
+        page.wait_for_timeout(50)
+        assert tip.is_visible()
+        assert page.locator(".mark:visible").count() == 1
+    first = tip.inner_text()
+    box = plot.bounding_box()
+    page.touchscreen.tap(box["x"] + 8, box["y"] + 8)
+    assert tip.inner_text() != first
+    bars = page.locator("figure.stacks rect.part[data-tip]").first
+    bars.scroll_into_view_if_needed()
+    bars.tap()
+    assert tip.inner_text() == bars.get_attribute("data-tip")
+    page.locator("h1").tap()
+    assert tip.is_hidden()
+
+
+def test_names_of_rows_break_between_words_and_long_words_anywhere(watched: Watched, tmp_path: Path) -> None:
+    short, long = "delay=1.2345s, attempts=3", "x" * 70
+    text = f"requests: {{count: 40}}\nretrier: helpers\nvariants:\n  {short!r}: {{}}\n  {long}: {{}}\n"
+    page = watched.open(write_report(run(parse(text)), tmp_path / "names.html"))
+    page.set_viewport_size({"width": 400, "height": 900})
+    wide, narrow = (page.locator(f"#table th:text-is('{name}')").first for name in (short, long))
+    assert wide.bounding_box()["height"] < narrow.bounding_box()["height"]
+    lines = "(one) => { const range = document.createRange(); range.selectNodeContents(one); "
+    assert wide.evaluate(lines + "return range.getClientRects().length; }") == 2
+    for button in page.locator(".switches button").all():
+        assert button.bounding_box()["x"] + button.bounding_box()["width"] <= 400
+    assert page.locator(".switches").first.evaluate("(one) => one.scrollWidth <= one.clientWidth")

@@ -73,6 +73,37 @@ def test_question_answer_and_verdicts_stand_in_the_page(simulate: Simulate) -> N
     assert "success.rate >= 99.9%; it is " in text
 
 
+class Breaks(HTMLParser):
+    """Numbers that a line may part from their units."""
+
+    KEPT = ("td", "text", "pre", "code", "script", "style", "title")
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self._around: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in {"meta", "input", "wbr"}:
+            self._around.append("tied" if ("class", "tied") in attrs else tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        del tag
+        self._around.pop()
+
+    def handle_data(self, data: str) -> None:
+        if self._around and self._around[-1] not in {"tied", *self.KEPT}:
+            self.found += re.findall(r"[0-9] (?:%|us|ms|s)(?![A-Za-z])", data)
+
+
+@pytest.mark.parametrize("text", [CELLS, SWEEP, OVER_TIME])
+def test_no_line_parts_a_number_from_its_unit(simulate: Simulate, text: str) -> None:
+    html = report_html(simulate(text))
+    assert html.count('class="tied"') > 10
+    assert Breaks(html).found == []
+
+
 def test_hostile_names_stay_texts(simulate: Simulate) -> None:
     page = Page(report_html(simulate(CELLS)))
     assert not [tag for tag, _ in page.tags if tag in {"img", "iframe", "object", "link"}]
@@ -149,6 +180,14 @@ def test_each_point_of_a_line_over_a_sweep_has_the_key_of_its_cell(simulate: Sim
     assert data[2][0]["p"] == ["0", "1", "2"]
     assert [pair[1] for pair in data[3]] == ["0.1", "0.3", "0.5"]
     assert data[2][0]["y"] == [cell.metrics.value("success.rate").value for cell in result.reported]
+
+
+def test_points_over_a_sweep_read_like_the_table(simulate: Simulate) -> None:
+    result = simulate(SWEEP.replace(", retrier.max_failures: [1, 2, 3]", "").replace("count: 200", "count: 20000"))
+    (sweep,) = [group for group in groups(result) if group.id == "sweep"]
+    complete = {row.metric: row.values for row in all_metrics(result).rows}
+    data = json.loads(str(Page(sweep.charts[0]).tags[0][1]["data-chart"]))
+    assert data[2][0]["t"] == [f"{value.text} ({value.interval})" for value in complete["success.rate"]]
 
 
 def test_a_shared_world_shows_load_with_bands_and_what_was_planned(simulate: Simulate) -> None:

@@ -181,6 +181,7 @@
     } else if (line.kind === "stage") {
       code.textContent = line.command;
       say(line.last ? `${line.size}, ${line.engine} engine` : `${line.size} so far; simulating more`);
+      if (line.news !== "") warn(`${status.textContent}. But ${line.news}`);
     } else if (line.kind === "progress") {
       if (document.body.classList.contains("waiting")) say(`simulating: ${line.percent} %`);
     } else if (line.kind === "mistakes") {
@@ -235,10 +236,14 @@
     status.textContent = text;
   }
 
+  function warn(text) {
+    status.textContent = text;
+    status.classList.add("lost");
+  }
+
   function lost(error) {
     const isGone = error instanceof TypeError;
-    status.textContent = isGone ? "the server does not answer: start `retrysim live` again, and open its new address" : error.message;
-    status.classList.add("lost");
+    warn(isGone ? "the server does not answer: start `retrysim live` again, and open its new address" : error.message);
   }
 
   // What is kept.

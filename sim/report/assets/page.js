@@ -112,8 +112,8 @@ const retrysim = (() => {
   function words(x, y, one, index, named) {
     const lines = one.n === "" ? [] : [one.n];
     lines.push(`${x[0]}: ${named.get(one.x[index]) ?? format(one.x[index], x[1])}`);
-    let value = `${y[0]}: ${format(one.y[index], y[1])}`;
-    const low = one.l === undefined ? "" : one.l[index];
+    let value = `${y[0]}: ${one.t?.[index] ?? format(one.y[index], y[1])}`;
+    const low = one.l === undefined || one.t !== undefined ? "" : one.l[index];
     if (low !== "") value += ` (${format(low, y[1])} to ${format(one.h[index], y[1])})`;
     lines.push(value);
     return lines.join("\n");
@@ -151,6 +151,7 @@ const retrysim = (() => {
   }
 
   const marks = new WeakMap();
+  let owner = null; // the chart whose value is shown
 
   function markOf(plot) {
     if (!marks.has(plot)) {
@@ -163,6 +164,8 @@ const retrysim = (() => {
   }
 
   function show(plot, point, key, isSpoken) {
+    if (owner !== null && owner !== plot) hide(owner);
+    owner = plot;
     const text = point.text();
     tip.textContent = text;
     tip.hidden = false;
@@ -191,6 +194,8 @@ const retrysim = (() => {
   }
 
   function hide(plot) {
+    if (owner !== plot) return;
+    owner = null;
     tip.hidden = true;
     if (marks.has(plot)) marks.get(plot).hidden = true;
     for (const other of plot.querySelectorAll(".here")) other.classList.remove("here");
@@ -205,7 +210,7 @@ const retrysim = (() => {
 
   function follow(plot) {
     let chosen = null;
-    plot.addEventListener("pointermove", (event) => {
+    const point = (event) => {
       const mark = event.target.closest?.("[data-tip]");
       if (mark !== null && mark !== undefined) {
         show(plot, { mark, text: () => mark.dataset.tip }, mark.closest("[data-series]")?.dataset.series ?? null, false);
@@ -215,8 +220,14 @@ const retrysim = (() => {
       const box = plot.getBoundingClientRect();
       const found = nearest(plot, (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height, box);
       if (found !== null && (mark === null || found.distance < 30)) show(plot, found.point, found.one.key, false);
+    };
+    plot.addEventListener("pointermove", point);
+    // A finger leaves as it is lifted: what it has touched stays until another place is touched, or the page is moved.
+    plot.addEventListener("pointerdown", point);
+    plot.addEventListener("pointerleave", (event) => {
+      if (event.pointerType !== "touch") hide(plot);
     });
-    plot.addEventListener("pointerleave", () => hide(plot));
+    plot.addEventListener("pointercancel", () => hide(plot));
     plot.addEventListener("blur", () => hide(plot));
     plot.addEventListener("keydown", (event) => {
       const series = itemsOf(plot);
@@ -247,6 +258,7 @@ const retrysim = (() => {
   }
 
   function bind(root) {
+    if (owner !== null && !owner.isConnected) hide(owner);
     for (const plot of root.querySelectorAll(".plot")) follow(plot);
     followSwitches(root);
     apply(root);
@@ -300,6 +312,9 @@ const retrysim = (() => {
       theme.textContent = `Colors: ${text}`;
     });
   }
+  document.addEventListener("pointerdown", (event) => {
+    if (owner !== null && !owner.contains(event.target)) hide(owner);
+  });
   bind(document);
   return { bind, format, hidden };
 })();

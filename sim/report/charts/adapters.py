@@ -196,6 +196,7 @@ def sweep_chart(data: SweepLines, keys: Sequence[Sequence[str]] | None = None) -
                 highs=tuple(_end(one, one.high) for one in estimates),
                 look=position,
                 has_points=True,
+                texts=tuple(estimate_text(one, Unit(data.y.unit)) for one in estimates),
                 point_keys=None if keys is None else tuple(keys[position]),
             )
         )

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sim.report.charts.markup import add, element, percent
+from sim.report.charts.markup import add, element, percent, words_class
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,10 +104,12 @@ def packed(data: Any) -> str:
     return json.dumps(_finite(data), separators=(",", ":"), ensure_ascii=False)
 
 
-def rounded(value: float | None, digits: int = 5) -> float | None:
-    """Round a value to significant digits; more than a page shows."""
+def rounded(value: float | None, digits: int) -> float | None:
+    """Round a value to significant digits; shares near 1 to as many more as tell them from it."""
     if value is None or not math.isfinite(value):
         return None
+    if 0.9 < value < 1:
+        digits += int(-math.log10(1 - value))
     short = float(f"{value:.{digits}g}")
     return int(short) if short == int(short) and abs(short) < 1e15 else short
 
@@ -139,7 +141,10 @@ def _add_table(root: Element, table: Table, title: str) -> None:
     for row in table.rows[:MOST_ROWS]:
         line = add(body, "tr")
         for position, text in enumerate(row):
-            add(line, "td" if position else "th", text, scope=None if position else "row")
+            if position:
+                add(line, "td", text)
+            else:
+                add(line, "th", text, scope="row", class_=words_class(text))
     if len(table.rows) > MOST_ROWS:
         add(details, "p", f"The first {MOST_ROWS} of {len(table.rows)} rows.", class_="note")
 

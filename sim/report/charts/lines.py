@@ -27,6 +27,10 @@ FINE: Final = ((8, 500), (20, 250))
 """Up to how many curves each has how many columns and rows; of points on the same of both only the first is kept."""
 COARSE: Final = 120
 """The same, of more curves."""
+DIGITS: Final = 7
+"""Significant digits of the values of curves under the pointer. Of five, one value in some hundred would be rounded
+twice and read unlike that of the table."""
+ALL_DIGITS: Final = 17
 MOST_COLUMNS: Final = 9
 """The table of values below a chart has at most so many places along x."""
 
@@ -62,6 +66,8 @@ class Series:
     """Whether the chart itself names it: its key says something else than its name."""
     point_keys: tuple[str, ...] | None = None
     """Shape (points,): keys that switch single points."""
+    texts: tuple[str, ...] | None = None
+    """Shape (points,): the values with their intervals as tables have them; None: they are written here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +249,8 @@ def _value_at(chart: LineChart, one: Series, place: float) -> str:
     value = one.ys[position]
     if math.isnan(value):
         return "-"
+    if one.texts is not None:
+        return one.texts[position]
     text = value_text(value, _unit(chart.y))
     if one.lows is not None and one.highs is not None and _is_known(one.lows[position], one.highs[position]):
         text += f" ({' to '.join(value_text(end[position], _unit(chart.y)) for end in (one.lows, one.highs))})"
@@ -250,11 +258,17 @@ def _value_at(chart: LineChart, one: Series, place: float) -> str:
 
 
 def _packed(one: Series, kept: Sequence[int]) -> dict[str, Any]:
-    """Return what the script shows: key, name, places and values, and the ends of intervals if there are any."""
+    """Return what the script shows: key, name, places and values, and the ends of intervals if there are any.
+
+    Points are few and read one by one, so they have all their digits.
+    """
     found: dict[str, Any] = {"k": one.key, "n": one.name, "c": look(one.look)}
+    digits = ALL_DIGITS if one.has_points else DIGITS
     for name, values in (("x", one.xs), ("y", one.ys), ("l", one.lows), ("h", one.highs)):
         if values is not None:
-            found[name] = ["" if math.isnan(values[at]) else rounded(values[at]) for at in kept]
+            found[name] = ["" if math.isnan(values[at]) else rounded(values[at], digits) for at in kept]
+    if one.texts is not None:
+        found["t"] = [one.texts[at] for at in kept]
     if one.point_keys is not None:
         found["p"] = [one.point_keys[at] for at in kept]
     if one.is_step:

@@ -14,7 +14,7 @@ from sim.scenario.cells import cells
 from sim.scenario.changes import Change, apply
 from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.schema import scenario_of
-from sim.scenario.yaml.guard import read_yaml
+from sim.scenario.yaml.guard import MAX_BYTES, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -67,6 +67,7 @@ class Opened:
         self.path = path
         self._load = load
         self._command = command
+        self._text = _text_of(path)
         self.scenario = load(())
         """As written."""
         self.knobs: Knobs = knobs_of(self.scenario)
@@ -79,6 +80,9 @@ class Opened:
         quickly = self._quickly(changes)
         if quickly is not None:
             return quickly
+        # What is wrong is told by the file, which has to be the same for that.
+        if news := self.news():
+            raise Refused(f"these numbers make no scenario; {news}")
         try:
             return self._load(changes)
         except ScenarioError as error:
@@ -117,9 +121,29 @@ class Opened:
                 raise Refused(f"a value has at most {LONGEST_VALUE} characters")
         return [(key, text.strip()) for key, text in values.items() if text.strip() != self.knobs[key].value]
 
+    def news(self) -> str:
+        """Return in a sentence what has become of the file since it was opened; empty if it is the same."""
+        now = _text_of(self.path)
+        if now == self._text:
+            return ""
+        what = "is gone" if now is None else "has changed"
+        here = "and the page shows it as it was: start `retrysim live` again"
+        return f"{self.path.name} {what} since it was opened, {here}"
+
     def command(self, values: Values) -> str:
         """Return the command line that runs the scenario with these numbers."""
         return self._command(self.changes(values))
+
+
+def _text_of(path: Path) -> bytes | None:
+    """Return what a file holds; None if it cannot be read, or is a pipe, which can be read once."""
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError:
+        return None
 
 
 def _mistakes(problems: Sequence[Problem], keys: Sequence[str]) -> list[Mistake]:

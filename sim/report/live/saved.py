@@ -53,18 +53,28 @@ def save(opened: Opened, name: str, values: Values, *, replace: bool = False) ->
             "a name has up to 60 lowercase letters, digits, '.', '_' and '-', and begins with a letter or a digit"
         )
     target = opened.path.parent / f"{stem}{ENDING}"
-    if target.exists() and target.samefile(opened.path):
+    if target.exists() and opened.path.exists() and target.samefile(opened.path):
         raise Refused("this is the scenario itself, which stays as it is; choose another name")
     text, words = _text(opened, stem, values)
     if replace:
         _replace(target, text)
     else:
-        try:
-            with target.open("x", encoding="utf-8") as file:
-                file.write(text)
-        except FileExistsError:
-            raise AlreadyThere(f"there is a file {target.name} already") from None
+        _create(target, text)
     return Saved(target, shlex.join(["retrysim", "run", str(target), *words]))
+
+
+def _create(target: Path, text: str) -> None:
+    """Write a file that is not there yet, whole or not at all."""
+    try:
+        file = target.open("x", encoding="utf-8")
+    except FileExistsError:
+        raise AlreadyThere(f"there is a file {target.name} already") from None
+    try:
+        with file:
+            file.write(text)
+    except OSError:
+        target.unlink(missing_ok=True)
+        raise
 
 
 def _replace(target: Path, text: str) -> None:

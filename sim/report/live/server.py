@@ -99,7 +99,7 @@ class Live:
 
     def warm_up(self, check: Check = lambda: None) -> None:
         """Simulate and draw the first stage as written."""
-        with suppress(Exception):  # if it fails, the page asks for the same and tells
+        with suppress(BaseException):  # if it fails, the page asks for the same and tells
             stage = next(iter(self._stages.of(self.opened.scenario, lambda _: check())))
             self.warm = list(sections.bodies(stage, None))
 
@@ -149,6 +149,7 @@ class Live:
                         "last": stage.is_last,
                         "engine": stage.result.choice.engine,
                         "command": self.opened.command(asked.values),
+                        "news": self.opened.news(),
                     }
                 )
         except WrongNumbers as error:
@@ -201,8 +202,8 @@ def application(live: Live) -> App:
     async def show(_request: Request) -> Response:
         text = live.page()
         found = _POLICY.search(text)
-        policy = f"{html.unescape(found[1]) if found else 'default-src none'}; frame-ancestors 'none'"
-        return HTMLResponse(text, headers={"content-security-policy": policy})
+        policy = html.unescape(found[1]) if found else "default-src 'none'"
+        return HTMLResponse(text, headers={"content-security-policy": f"{policy}; frame-ancestors 'none'"})
 
     async def play(request: Request) -> Any:
         asked = await _asked(request, Play)
@@ -273,7 +274,7 @@ class _Stream:
         def work(tell: Tell, check: Check) -> None:
             try:
                 self._live.play(self._asked, tell, check)
-            except Exception as error:  # noqa: BLE001  # whatever the user's own code raises
+            except BaseException as error:  # noqa: BLE001  # whatever the user's own code raises, SystemExit included
                 _reraise_outdated(error)
                 tell({"kind": "error", "reason": _last_line(error)})
 
@@ -314,7 +315,7 @@ async def _left(receive: Receive) -> None:
         pass
 
 
-def _reraise_outdated(error: Exception) -> None:
+def _reraise_outdated(error: BaseException) -> None:
     from sim.report.live.stages import Outdated
 
     if isinstance(error, Outdated):

@@ -7,13 +7,15 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from hypothesis import given, strategies
 
 from sim.measure.quantities import Unit
 from sim.report.charts.adapters import attempts_chart
 from sim.report.charts.axes import axis_of, log_axis
 from sim.report.charts.bars import Bins, Histogram, Part, Row, StackedBars
+from sim.report.charts.frame import rounded
 from sim.report.charts.heat import Field, HeatMap
-from sim.report.charts.lines import LineChart, Series, fine_of, thinned
+from sim.report.charts.lines import DIGITS, LineChart, Series, fine_of, thinned
 from sim.report.charts.looks import look
 from sim.report.charts.markup import add, element, html_of, percent
 
@@ -90,6 +92,37 @@ def test_the_script_gets_the_values_of_each_series() -> None:
     assert data_of(chart(one).html())[2] == [
         {"k": "0", "n": "a", "c": look(0), "x": [1000000, 2000000], "y": [0.25, ""], "l": [0.2, ""], "h": [0.3, ""]}
     ]
+
+
+@given(strategies.floats(1e-12, 1e9))
+def test_curves_keep_enough_digits_to_read_like_the_table(value: float) -> None:
+    kept = rounded(value, DIGITS)
+    assert kept is not None
+    assert abs(kept - value) <= 1e-6 * value
+    if value < 1:
+        assert 1 - kept == pytest.approx(1 - value, rel=1e-4)
+
+
+def test_a_share_just_below_one_is_not_one() -> None:
+    assert [rounded(share, DIGITS) for share in (0.9999965, 0.99999999965, 1.0)] == [0.9999965, 0.99999999965, 1]
+
+
+def test_points_have_all_their_digits_and_the_texts_of_the_table() -> None:
+    place, value = 1_234_567.0, 0.99934567891
+    one = Series(key="0", name="a", xs=(place,), ys=(value,), texts=("99.934 % (99.93 %)",), has_points=True)
+    html = chart(one).html()
+    assert data_of(html)[2] == [
+        {"k": "0", "n": "a", "c": look(0), "x": [place], "y": [value], "t": ["99.934 % (99.93 %)"]}
+    ]
+    assert "<td>99.934 % (99.93 %)</td>" in html
+
+
+def test_a_number_stays_on_one_line_with_its_unit_and_the_text_is_the_same() -> None:
+    text = "p99: 4.50 ms (4.10 ms to 5e+03 s), 99.92 % of 3 services & 2 minutes"
+    made = element("p", text)
+    assert "".join(made.itertext()) == text
+    assert [one.text for one in made] == ["4.50 ms", "4.10 ms", "5e+03 s", "99.92 %"]
+    assert html_of(element("code", text)) == f"<code>{text.replace('&', '&amp;')}</code>"
 
 
 def test_a_ghost_has_no_values_under_the_pointer() -> None:

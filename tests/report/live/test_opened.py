@@ -66,3 +66,19 @@ def test_the_page_shows_the_file_as_it_was_opened(tmp_path: Path) -> None:
     page = opened(tmp_path)
     (tmp_path / "small.yaml").write_text(SMALL.replace("0.2", "0.9"))
     assert page.scenario_with({"retrier.base": "3"}).action.outcomes.fail.share == 0.2  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("what", "words"), [("edited", "has changed"), ("deleted", "is gone")])
+def test_a_file_that_is_not_what_was_opened_is_told(tmp_path: Path, what: str, words: str) -> None:
+    page = opened(tmp_path)
+    file = tmp_path / "small.yaml"
+    assert page.news() == ""
+    file.touch()
+    assert page.news() == ""
+    if what == "edited":
+        file.write_text(SMALL.replace("0.2", "0.9"))
+    else:
+        file.unlink()
+    assert f"small.yaml {words} since it was opened" in page.news()
+    with pytest.raises(Refused, match=words):
+        page.scenario_with({"retrier.base": "-1"})

@@ -1,7 +1,9 @@
 """Saving: into the folder of the scenario, under a new name, never over another file unasked."""
 
+import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from live_pages import TWO, opened
@@ -55,6 +57,35 @@ def test_a_file_that_is_there_stays_unless_its_replacement_is_asked_for(tmp_path
     save(page, "mine.yaml", VALUES, replace=True)
     assert digest(load(tmp_path / "mine.yaml")) == digest(page.scenario_with(VALUES))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.yaml", "small.yaml"]
+
+
+def test_numbers_can_be_saved_after_the_scenario_is_gone(tmp_path: Path) -> None:
+    page = opened(tmp_path)
+    (tmp_path / "there.yaml").write_text("old")
+    (tmp_path / "small.yaml").unlink()
+    save(page, "there", VALUES, replace=True)
+    save(page, "new", VALUES)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new.yaml", "there.yaml"]
+
+
+def test_a_full_disk_leaves_no_part_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = opened(tmp_path)
+    real = Path.open
+
+    def full(path: Path, *args: Any, **options: Any) -> Any:
+        file = real(path, *args, **options)
+        if path.name == "new.yaml":
+
+            def write(_text: str) -> int:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+            monkeypatch.setattr(file, "write", write)
+        return file
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(OSError, match="No space left"):
+        save(page, "new", VALUES)
+    assert [path.name for path in tmp_path.iterdir()] == ["small.yaml"]
 
 
 def test_the_scenario_itself_is_never_replaced(tmp_path: Path) -> None:

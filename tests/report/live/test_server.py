@@ -177,11 +177,14 @@ def test_a_page_that_leaves_calls_its_work_off(live: Live) -> None:
     assert ask(live, "/play", NUMBERS).lines[-1]["kind"] == "stage"
 
 
-def test_an_error_in_code_of_the_user_is_told(live: Live) -> None:
+@pytest.mark.parametrize("error", [ZeroDivisionError("division by zero"), SystemExit(3), KeyboardInterrupt("")])
+def test_an_error_in_code_of_the_user_is_told_and_the_server_goes_on(live: Live, error: BaseException) -> None:
     def fails(*_: Any) -> None:
-        raise ZeroDivisionError("division by zero")
+        raise error
 
     live.play = fails  # type: ignore[method-assign]
     assert ask(live, "/play", NUMBERS).lines == [
-        {"kind": "error", "reason": "ZeroDivisionError: division by zero"},
+        {"kind": "error", "reason": f"{type(error).__name__}: {error}".removesuffix(": ")},
     ]
+    del live.play  # type: ignore[method-assign]
+    assert ask(live, "/play", NUMBERS).lines[-1]["kind"] == "stage"
