@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rich import box
 from rich.table import Table
@@ -22,11 +22,32 @@ if TYPE_CHECKING:
     from sim.text.comparison import Pair
 
 HEADERS = ("metric", "A", "B", "B - A", "95 % interval", "verdict")
-_LAYOUTS = ((True, False, 2), (False, False, 2), (False, False, 1), (False, True, 2), (False, True, 1))
-"""From the widest on: whether A and B have their own intervals, whether the interval of the difference stands below it,
-and the gap between columns."""
-LEAST_PATH = 20
+
+
+class _Layout(NamedTuple):
+    own: bool
+    """Whether A and B have their own intervals."""
+    below: bool
+    """Whether the interval of the difference stands below it."""
+    gap: int = 2
+    """Between columns."""
+    is_broken: bool = False
+    """Whether long intervals below a difference take two lines, and amounts of money have their currency below them."""
+
+
+_LAYOUTS: Final = (
+    _Layout(own=True, below=False),
+    _Layout(own=False, below=False),
+    _Layout(own=False, below=False, gap=1),
+    _Layout(own=False, below=True),
+    _Layout(own=False, below=True, gap=1),
+    _Layout(own=False, below=True, gap=1, is_broken=True),
+)
+"""From the widest on."""
+LEAST_PATH: Final = 20
 """The room that the name of a metric has at least before it is folded."""
+LONGEST_UNBROKEN: Final = 20
+"""Intervals of so many characters stay on one line."""
 
 
 def table(pair: Pair, *, complete: bool = False, width: int = TABLE_WIDTH) -> Table:
@@ -37,11 +58,14 @@ def table(pair: Pair, *, complete: bool = False, width: int = TABLE_WIDTH) -> Ta
     """
     found = [one for one in (pair.differences if complete else pair.shown) if _is_there(one)]
     sizes = (len(pair.differences.a), len(pair.differences.b))
-    for own, below, gap in _LAYOUTS:
-        columns = _columns(found, sizes, own=own, below=below)
-        if sum(column.width + gap for column in columns) <= width:
+    for layout in _LAYOUTS:
+        gap, columns = layout.gap, _columns(found, sizes, layout)
+        path, *others = (column.width + gap for column in columns)
+        # Names are folded before an interval is broken.
+        least = min(path, LEAST_PATH + gap) if layout is _LAYOUTS[-2] else path
+        if least + sum(others) <= width:
             break
-    needed = sum(column.width + 2 for column in _columns(found, sizes, own=True, below=False))
+    needed = sum(column.width + 2 for column in _columns(found, sizes, _LAYOUTS[0]))
     made = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, gap - 1, 0, 0), pad_edge=False)
     left = width - sum(column.width + gap for column in columns[1:])
     for position, column in enumerate(columns):
@@ -55,7 +79,7 @@ def table(pair: Pair, *, complete: bool = False, width: int = TABLE_WIDTH) -> Ta
         )
     for row in range(len(found)):
         made.add_row(*(Text(column.cells[row], no_wrap=bool(position)) for position, column in enumerate(columns)))
-    made.caption = Text("; ".join(_notes(pair, own=own, below=below, needed=needed)), no_wrap=False)
+    made.caption = Text("; ".join(_notes(pair, layout, needed)), no_wrap=False)
     made.caption_justify = "left"
     return made
 
@@ -74,21 +98,25 @@ def _is_there(one: Difference) -> bool:
     return one.a.value is not None or one.b.value is not None
 
 
-def _columns(found: Sequence[Difference], sizes: tuple[int, int], *, own: bool, below: bool) -> list[_Column]:
-    rows = [_row(one, sizes, own=own, below=below) for one in found]
-    headers = [header for header in HEADERS if not (below and header == HEADERS[4])]
+def _columns(found: Sequence[Difference], sizes: tuple[int, int], layout: _Layout) -> list[_Column]:
+    rows = [_row(one, sizes, layout) for one in found]
+    headers = [header for header in HEADERS if not (layout.below and header == HEADERS[4])]
     return [_Column(header, [row[at] for row in rows]) for at, header in enumerate(headers)]
 
 
-def _row(found: Difference, sizes: tuple[int, int], *, own: bool, below: bool) -> list[str]:
+def _row(found: Difference, sizes: tuple[int, int], layout: _Layout) -> list[str]:
     unit = found.unit
-    values = _values(found) if own else value_texts((found.a.value, found.b.value), unit)
+    values = _values(found) if layout.own else value_texts((found.a.value, found.b.value), unit)
     if found.metric.path in METRICS and found.metric.statistic is Statistic.rate:
         counts = [rare_count(one.value, size) for one, size in zip((found.a, found.b), sizes, strict=True)]
         values = [f"{value}\n{count}" if count else value for value, count in zip(values, counts, strict=True)]
     interval = difference_interval(found.estimate, unit)
+    if layout.is_broken and len(interval) > LONGEST_UNBROKEN:
+        interval = interval.replace(" to ", " to\n")
     difference = _difference_of(found)
-    rest = [f"{difference}\n{interval}" if interval else difference] if below else [difference, interval]
+    if layout.is_broken and found.metric.unit is Unit.money:
+        difference, *values = (text.replace(" ", "\n") for text in (difference, *values))
+    rest = [f"{difference}\n{interval}" if interval else difference] if layout.below else [difference, interval]
     return [found.metric.path, *values, *rest, found.change.value]
 
 
@@ -133,12 +161,12 @@ def difference_interval(estimate: Estimate, unit: AnyUnit, bound: float | None =
     return f"{number} to {second}" if name and second.endswith(f" {name}") else f"{first} to {second}"
 
 
-def _notes(pair: Pair, *, own: bool, below: bool, needed: int) -> list[str]:
+def _notes(pair: Pair, layout: _Layout, needed: int) -> list[str]:
     notes = ["pp: percentage points"] if any(found.unit is Unit.share for found in pair.shown) else []
-    if own:
+    if layout.own:
         notes.append("below a value: its 95 % interval")
-    elif below:
+    elif layout.below:
         notes.append("below a difference: its 95 % interval")
-    if not own:
+    if not layout.own:
         notes.append(f"left out: the intervals of A and of B themselves, shown by a terminal of {needed} columns")
     return notes

@@ -1,20 +1,27 @@
 """The table of a comparison."""
 
 import io
+from collections.abc import Callable
+from fractions import Fraction
 
 import pytest
 from reported import GONE, LATER, SPREAD, Groups, MakePair
 from rich.console import Console
 
+from sim.history.records import Requests
+from sim.measure.differences import Differences
+from sim.measure.metrics import measure
+from sim.measure.paths import Named
+from sim.measure.prices import Prices
 from sim.text.comparison import Pair
 from sim.text.comparison_table import table
 
 S = 1_000_000_000
 
 
-def lines_of(pair: Pair, *, complete: bool = False) -> list[str]:
+def lines_of(pair: Pair, *, complete: bool = False, asked: int = 100) -> list[str]:
     console = Console(file=io.StringIO(), width=200, no_color=True, force_terminal=False, legacy_windows=False)
-    console.print(table(pair, complete=complete))
+    console.print(table(pair, complete=complete, width=asked))
     file = console.file
     assert isinstance(file, io.StringIO)
     return [line.rstrip() for line in file.getvalue().splitlines()]
@@ -60,6 +67,21 @@ def test_tables_fit_100_columns(make_pair: MakePair, *, complete: bool, paired: 
     busy: Groups = [(350, {"attempts": 1_234_567, "polls": 7_654_321, "action_ns": 2**61}), *outcomes]
     for a, b in ((ages, busy), (busy, ages), (SPREAD, busy)):
         assert max(map(len, lines_of(make_pair(a, b, paired=paired), complete=complete))) <= 100
+
+
+def test_small_amounts_of_money_leave_names_of_metrics_whole_at_80_columns(
+    make_requests: Callable[..., Requests],
+) -> None:
+    prices = Named(prices=Prices("USD", attempt=Fraction("5e-8")))
+    rows = [[{"attempts": 1 + (number + more) % 7} for number in range(400)] for more in (0, 3)]
+    rows[1][0] = {"attempts": 9}
+    requests = [make_requests(one) for one in rows]
+    a, b = (measure(one, shared=False, named=prices) for one in requests)
+    pair = Pair("a", "b", Differences(a, b, (requests[0], requests[1])), "They are paired.")
+    lines = lines_of(pair, asked=80)
+    assert max(map(len, lines)) <= 80
+    starts = [line.split()[0] for line in lines if line[:1].isalpha()]
+    assert {"success.rate", "time_to_effect.p50", "attempts.mean", "cost.money"} <= set(starts)
 
 
 def test_outcomes_that_occur_in_neither_cell_have_no_row_unless_all_are_asked_for(make_pair: MakePair) -> None:
