@@ -142,24 +142,27 @@ def _left_out(
     if dropped:
         gone = [one for one in columns if any(one is other for other in dropped)]
         found.append(f"{'column' if len(gone) == 1 else 'columns'} {_few(gone)}")
+    rare = [column for column in shown if any(column.counts) and not column.shows_counts]
+    few = [f"{column.words} {count}" for column in rare for count in dict.fromkeys(filter(None, column.counts))]
+    told = [f"rare: {_listed(few)}"] if few else []
     if not found:
-        return []
+        return told
     saved = [(column, column.shows_intervals, column.shows_counts) for column in columns]
     for column in columns:
         column.shows_intervals, column.shows_counts = any(column.intervals), any(column.counts)
     needed = width_of([one for one in columns if not one.is_extra]) + least
     for column, intervals, counts in saved:
         column.shows_intervals, column.shows_counts = intervals, counts
-    rare = [column for column in shown if any(column.counts) and not column.shows_counts]
-    few = [f"{column.words} {count}" for column in rare for count in dict.fromkeys(filter(None, column.counts))]
-    told = [f"rare: {', '.join(few[:MOST_NAMED])}"] if few else []
     return [*told, f"left out: {'; '.join(found)}; a terminal of {needed} columns shows all"]
 
 
 def _few(columns: Sequence[Column]) -> str:
-    named = [column.words for column in columns[:MOST_NAMED]]
-    more = len(columns) - MOST_NAMED
-    return listed([*named, *([f"{more} more"] if more > 0 else [])])
+    return _listed([column.words for column in columns])
+
+
+def _listed(named: Sequence[str]) -> str:
+    more = len(named) - MOST_NAMED
+    return listed([*named[:MOST_NAMED], *([f"{more} more"] if more > 0 else [])])
 
 
 def table_of(heading: str, names: Sequence[str], layout: Layout, width: int, caption: str) -> Table:

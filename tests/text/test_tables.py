@@ -5,6 +5,7 @@ import pytest
 from rich.console import Console
 
 from sim.history.vocabulary import NEVER
+from sim.text.columns import Column, lay_out
 from sim.text.reported import Cell
 from sim.text.tables import table
 
@@ -104,6 +105,14 @@ def test_cells_that_differ_read_differently(make_cell: MakeCell) -> None:
 def test_rare_shares_have_their_counts_beside_them(make_cell: MakeCell, stuck: Row) -> None:
     text = "\n".join(lines_of([make_cell("a", (20_000, {}), (2, stuck))]))
     assert "2 of 20,002" in text
+
+
+def test_counts_without_room_are_told_below_even_if_nothing_else_is_left_out() -> None:
+    counts = [f"{number} of 6,000,000" for number in range(1, 7)]
+    column = Column("stuck", 0, ["0.00 %"] * 6, [""] * 6, counts)
+    layout = lay_out([column], width=14, least=4, most=4)
+    said = ", ".join(f"stuck {count}" for count in counts[:4])
+    assert (column.shows_counts, layout.notes) == (False, [f"rare: {said} and 2 more"])
 
 
 def test_one_replication_of_a_shared_world_says_why_there_are_no_intervals(make_cell: MakeCell) -> None:
