@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sim.expect.expectations import Ruling
+from sim.measure.differences import higher_is_better
+from sim.measure.paths import metric_of
 from sim.text.numerals import estimate_text, value_texts
 from sim.text.sentences import verdict_text
 from sim.text.tried import Role, Tried
@@ -112,7 +114,7 @@ def _as_written(points: Sequence[Tried], written: Tried, objectives: Sequence[st
 
 def _is_clearly_better(one: Tried, other: Tried, path: str) -> bool:
     mine, theirs = one.value(path), other.value(path)
-    if path == "success.rate":
+    if higher_is_better(metric_of(path)):
         mine, theirs = theirs, mine
     return mine.high is not None and theirs.low is not None and mine.high < theirs.low
 

@@ -7,6 +7,9 @@ from reported import CONSTRAINTS, OBJECTIVES
 from rich.console import Console
 
 from sim.expect.expectations import parse
+from sim.history.records import Requests
+from sim.measure.metrics import measure
+from sim.measure.paths import Named
 from sim.text.columns import TABLE_WIDTH
 from sim.text.tried import Role, Tried
 from sim.text.tuning_sentences import Effort, sentences
@@ -86,6 +89,18 @@ def test_one_point_is_said_to_be_alone(tried: Callable[..., Tried]) -> None:
 def test_what_is_written_may_do_as_well(tried: Callable[..., Tried]) -> None:
     rows = [tried(Role.point, 100, number=1), tried(Role.as_written, 100)]
     assert sentences(rows, OBJECTIVES, EFFORT)[1].endswith("no point is beyond doubt better in time_to_effect.p99.")
+
+
+@pytest.mark.parametrize(("lost", "ending"), [(0, "beyond doubt better."), (40, "no point is beyond doubt better in")])
+def test_more_of_what_is_better_is_better_in_a_class_too(
+    make_requests: Callable[..., Requests], stuck: dict[str, object], lost: int, ending: str
+) -> None:
+    def tried(role: Role, lost: int) -> Tried:
+        requests = make_requests([*[stuck] * lost, *[{}] * (400 - lost)])
+        return Tried(role, {"base": "2"}, measure(requests, shared=False, named=Named(classes=("web",))), number=1)
+
+    told = sentences([tried(Role.point, lost), tried(Role.as_written, 40 - lost)], ["class.web.success.rate"], EFFORT)
+    assert ending in told[1]
 
 
 def test_edges_of_the_space_are_named(found: list[Tried]) -> None:
