@@ -44,6 +44,7 @@ def known_of(cell: Scenario, retrier: Callable[[], Retrier] | None = None) -> Po
         bounds_of=_bounds(cell, most),
         certain=retrier is None and _is_certain(cell),
         no_variance=next(map(_no_variance, _laws_without_variance(cell)), ""),
+        money_is_of_time=cell.cost is not None and bool(cell.cost.prices.action_second),
         turn_ns=_turn_ns(cell),
     )
 

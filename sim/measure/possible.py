@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from sim.measure.quantities import Metric, Statistic, Unit
+from sim.measure.quantities import MONEY, Metric, Statistic, Unit
 
 
 class Bounds(NamedTuple):
@@ -35,6 +35,8 @@ class Possible:
     """Whether nothing is left to chance, so that equal values are no matter of luck."""
     no_variance: str = ""
     """For users: which law has a tail so heavy that it has no variance; empty if none has."""
+    money_is_of_time: bool = False
+    """Whether what a request costs grows with its times: whether a second of its action has a price."""
     turn_ns: float = math.inf
     """The mean time between two turns of the weather, or two restarts, that all requests of a replication share."""
 
@@ -48,8 +50,8 @@ class Possible:
 
     def no_interval(self, metric: Metric) -> str:
         """Say why a metric of an isolated world has no interval, whatever its sample; empty if it may have one."""
-        is_mean_of_times = metric.statistic is Statistic.mean and metric.unit is Unit.duration
-        return self.no_variance if is_mean_of_times else ""
+        is_of_times = metric.unit is Unit.duration or (metric.quantity == MONEY and self.money_is_of_time)
+        return self.no_variance if is_of_times and metric.statistic is Statistic.mean else ""
 
 
 NOTHING_KNOWN: Final = Possible()

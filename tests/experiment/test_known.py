@@ -5,6 +5,7 @@ import math
 import pytest
 
 from sim.experiment.known import known_of
+from sim.measure.paths import metric_of
 from sim.measure.possible import ANY, SHARE, Bounds
 from sim.measure.quantities import METRICS
 from sim.scenario.load import parse
@@ -72,6 +73,13 @@ def test_a_pareto_law_without_variance_is_known(shape: float, reason: str) -> No
     known = known_of(parse(f"{{retrier: none, action: {{latency: {{pareto: {{shape: {shape}, scale: 1s}}}}}}}}"))
     assert known.no_variance.startswith(reason)
     assert bool(known.no_variance) is bool(reason)
+
+
+@pytest.mark.parametrize(("priced", "is_of_time"), [("action_second", True), ("attempt", False)])
+def test_the_mean_cost_of_times_without_variance_has_no_interval(priced: str, *, is_of_time: bool) -> None:
+    pareto = "action: {latency: {pareto: {shape: 1.5, scale: 1s}}}"
+    known = known_of(parse(f"{{retrier: none, {pareto}, cost: {{{priced}: 1 USD}}}}"))
+    assert [bool(known.no_interval(metric_of(f"cost.money{end}"))) for end in ("", ".p99")] == [is_of_time, False]
 
 
 def test_what_all_requests_of_a_replication_share_turns_as_often_as_its_rarest_part() -> None:
