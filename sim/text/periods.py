@@ -145,9 +145,8 @@ def lines_per(cell: Cell, per: Per) -> list[str]:
     if cell.metrics.currency:
         money = _scaled(cell.metrics.value(_MONEY), requests)
         write = _money_writer(cell.metrics.currency)
-        lines.append(
-            f"about {write(money.value or 0.0, _digits(money, write))} {_article(per.period)}{_between(money, write)}"
-        )
+        amount = "an unknown cost" if money.value is None else f"about {write(money.value, _digits(money, write))}"
+        lines.append(f"{amount} {_article(per.period)}{_between(money, write)}")
     return lines
 
 

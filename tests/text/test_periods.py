@@ -63,6 +63,11 @@ def test_money_is_scaled_too(make_requests: Callable[..., object]) -> None:
     assert money.startswith(("about 15.0 EUR a day (14.", "about 15.00 EUR a day (14."))
 
 
+def test_a_cost_that_is_not_known_is_not_told_as_nothing(make_requests: Callable[..., object]) -> None:
+    metrics = measure(make_requests([]), shared=False, named=Named(prices=Prices("EUR", attempt=Fraction(1))))  # type: ignore[arg-type]
+    assert lines_per(Cell("a", metrics), Per("day", parse_rate("10/day")))[-1] == "an unknown cost a day"
+
+
 def test_several_cells_make_a_table_that_fits(make_cell: MakeCell, stuck: Row) -> None:
     cells = [make_cell(f"cell number {n}", (1000, {}), (n, stuck)) for n in range(1, 5)]
     for width in (80, 100, 160):
