@@ -24,7 +24,7 @@ from sim.text.columns import TABLE_WIDTH
 from sim.text.comparison import Pair
 from sim.text.comparison_sentences import SAID, sentences
 from sim.text.comparison_table import table
-from sim.text.rendered import html_of, plain_text
+from sim.text.rendered import HTML_WIDTH, html_of, plain_text, table_width
 from sim.text.repeats import repeat_sentences
 
 if TYPE_CHECKING:
@@ -67,11 +67,12 @@ class Compared:
 
     def __repr__(self) -> str:
         """Return the table of the differences, below the names of the cells."""
-        return f"{self.pair.b} compared with {self.pair.a}\n{plain_text(self.table())}"
+        width = table_width()
+        return f"{self.pair.b} compared with {self.pair.a}\n{plain_text(self.table(width=width), width)}"
 
     def _repr_html_(self) -> str:
         """Return the table of the differences for notebooks."""
-        return html_of(self.table(), f"{self.pair.b} compared with {self.pair.a}")
+        return html_of(self.table(width=HTML_WIDTH), f"{self.pair.b} compared with {self.pair.a}")
 
     @property
     def differences(self) -> Differences:

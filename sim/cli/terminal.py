@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import re
-import shutil
 import textwrap
 
 from rich.console import Console
 
 from sim.cli.stdout import mute_stdout
+from sim.text.rendered import table_width
 
 WIDTH = 100
-NARROWEST = 40
-WIDEST = 200
 _NUMBER_AND_UNIT = re.compile(r"(\d) (?=(?:%|pp|ns|us|ms|s|y)(?:[\s,;.)]|$))")
 
 
 def terminal_width() -> int:
     """Return how many columns lines may take: those of the terminal, at most 100."""
     return min(table_width(), WIDTH)
-
-
-def table_width() -> int:
-    """Return how many columns tables may take: those of the terminal (COLUMNS, if that is set), or 100 if it is none.
-
-    From 40 to 200: a narrower table tells nothing, and the rows of a wider one are hard to follow.
-    """
-    return max(NARROWEST, min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDEST))
 
 
 class Printer(Console):

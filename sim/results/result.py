@@ -23,7 +23,7 @@ from sim.scenario.names import label
 from sim.text import sentences
 from sim.text.columns import TABLE_WIDTH
 from sim.text.over_time import table_over_time
-from sim.text.rendered import html_of, plain_text
+from sim.text.rendered import HTML_WIDTH, html_of, plain_text, table_width
 from sim.text.repeats import repeat_sentences
 from sim.text.reported import Cell as Reported
 from sim.text.tables import table
@@ -63,11 +63,11 @@ class Result:
 
     def __repr__(self) -> str:
         """Return the table of the cells, below what the run is."""
-        return f"{self._head}\n{plain_text(self.table())}"
+        return f"{self._head}\n{plain_text(self.table(width := table_width()), width)}"
 
     def _repr_html_(self) -> str:
         """Return the table of the cells for notebooks."""
-        return html_of(self.table(), self._head)
+        return html_of(self.table(HTML_WIDTH), self._head)
 
     @property
     def _head(self) -> str:

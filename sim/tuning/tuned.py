@@ -18,7 +18,7 @@ from sim.scenario.names import label as label_of
 from sim.scenario.search_space import changed
 from sim.text import tuning_sentences
 from sim.text.columns import TABLE_WIDTH
-from sim.text.rendered import html_of, plain_text
+from sim.text.rendered import HTML_WIDTH, html_of, plain_text, table_width
 from sim.text.repeats import repeat_sentences
 from sim.text.tried import Role, Tried
 from sim.text.tuning_table import table
@@ -92,11 +92,11 @@ class Tuned:
 
     def __repr__(self) -> str:
         """Return the table of the points, below what was searched."""
-        return f"{self._head}\n{plain_text(self.table())}"
+        return f"{self._head}\n{plain_text(self.table(width := table_width()), width)}"
 
     def _repr_html_(self) -> str:
         """Return the table of the points for notebooks."""
-        return html_of(self.table(), self._head)
+        return html_of(self.table(HTML_WIDTH), self._head)
 
     @property
     def _head(self) -> str:

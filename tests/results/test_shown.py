@@ -25,6 +25,11 @@ variants:
 """
 
 
+@pytest.fixture(autouse=True)
+def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+
+
 @pytest.fixture(scope="module")
 def scenario() -> Scenario:
     return parse(TEXT)
@@ -86,6 +91,21 @@ def test_text_fits_100_columns(scenario: Scenario, result: Any) -> None:
     for one in everything(scenario, result):
         if not isinstance(one, Scenario):  # whose texts are as long as they were written
             assert max(map(len, repr(one).splitlines())) <= 100
+
+
+@pytest.mark.parametrize(("columns", "leaves_out"), [("80", True), ("160", False)])
+def test_tables_take_the_width_of_the_terminal(
+    result: Any, monkeypatch: pytest.MonkeyPatch, columns: str, *, leaves_out: bool
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    for one in (result, sim.compare(*result.cells)):
+        assert max(map(len, repr(one).splitlines())) <= int(columns)
+        assert ("left out" in repr(one)) is leaves_out
+
+
+def test_html_has_every_interval(result: Any) -> None:
+    for one in (result, sim.compare(*result.cells)):
+        assert "left out" not in one._repr_html_()
 
 
 def test_a_result_shows_its_cells(result: Any) -> None:
