@@ -49,7 +49,7 @@ def scenario_errors(source: Source) -> Iterator[None]:
         raise click.exceptions.Exit(INVALID_SCENARIO) from None
     except (click.ClickException, click.exceptions.Exit, InternalError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # one's own code may call sys.exit, which would end the command in silence
         if not source.has_own_code:
             raise
         option = _to_blame(source, error)
@@ -103,7 +103,7 @@ def _with_saved(message: str, saved: str) -> click.ClickException:
     return click.ClickException(f"{message}; {saved}" if saved else message)
 
 
-def _to_blame(source: Source, error: Exception) -> str:
+def _to_blame(source: Source, error: BaseException) -> str:
     """Return the option that names the code in which a mistake was made."""
     notes = getattr(error, "__notes__", ())
     no_retrier = source.retrier is None and not source.retriers
@@ -115,7 +115,7 @@ def _to_blame(source: Source, error: Exception) -> str:
     return " ".join(f"--retrier {name}={path}" for name, path in source.retriers)
 
 
-def _mistake(error: Exception) -> Iterator[str]:
+def _mistake(error: BaseException) -> Iterator[str]:
     """Say what went wrong in the user's code, with the lines of its own files alone."""
     frames = traceback.extract_tb(error.__traceback__)
     if isinstance(error, NotImplementedError) and not error.args:

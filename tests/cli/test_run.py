@@ -238,8 +238,9 @@ def test_a_retrier_of_ones_own_is_found_in_the_current_folder(run: Run) -> None:
             ],
         ),
         ("import sim\nclass Mine(sim.ScheduledRetrier): pass", ["it does not define 'bind'"]),
+        ("import sys\nsys.exit(0)", ["SystemExit: 0", "  {name}.py:2, in <module>: sys.exit(0)"]),
     ],
-    ids=["syntax", "import", "delay", "bind"],
+    ids=["syntax", "import", "delay", "bind", "exit"],
 )
 def test_a_mistake_in_a_retrier_of_ones_own_is_told_with_its_line(
     run: Run, code: str, told: list[str], request: pytest.FixtureRequest

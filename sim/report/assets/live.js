@@ -187,10 +187,13 @@
     } else if (line.kind === "mistakes") {
       clearMistakes();
       for (const { key, reason } of line.mistakes) tellMistake(key, reason);
-      say("these numbers make no scenario, so the curves are those of before");
+      // What belongs to no number may stand out of sight, below all of them.
+      const others = line.mistakes.filter(({ key }) => !knobs.has(key)).map(({ reason }) => reason);
+      if (others.length > 0) warn(`${others.join("; ")}. The curves are those of before`);
+      else say("these numbers make no scenario, so the curves are those of before");
     } else if (line.kind === "error") {
       tellMistake("", line.reason);
-      say("the simulation failed");
+      warn(`the simulation failed: ${line.reason}`);
     }
   }
 
