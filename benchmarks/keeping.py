@@ -29,7 +29,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import simpy
+from simpy_polling import polling
 from timing import cpu_s, interleaved, ratio
 
 from sim.api.run import run
@@ -37,7 +37,7 @@ from sim.engine import vector
 from sim.scenario.load import from_dict, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
     from sim.scenario.schema import Scenario
 
@@ -52,39 +52,6 @@ action: {{latency: {{lognormal: {{median: 120ms, p99: 900ms}}}}, outcomes: {{fai
 """
 SMALL = 1_000
 CHUNK = 1 << 16
-
-
-def simpy_polling(requests: int) -> None:
-    """Simulate the polling of `helpers` with SimPy processes."""
-    draw, lognormal = random.random, random.lognormvariate
-    mu = math.log(0.12)
-
-    def attempt(job: list[str], after: float) -> Generator[simpy.Event, object, None]:
-        yield env.timeout(after + lognormal(mu, SIGMA))
-        job[0] = "failed" if draw() < FAIL else "success"
-
-    def request() -> Generator[simpy.Event, object, None]:
-        wait = retry = 0.1
-        left, job = 16, ["pending"]
-        env.process(attempt(job, 0.0))
-        while True:
-            match job[0]:
-                case "pending":
-                    yield env.timeout(wait * (0.5 + draw()))
-                    wait *= 2
-                case "failed" if left > 0:
-                    job = ["pending"]
-                    env.process(attempt(job, retry * (0.5 + draw())))
-                    yield env.timeout((retry + wait) * (0.5 + draw()))
-                    retry *= 2
-                    left -= 1
-                case _:
-                    return
-
-    env = simpy.Environment()
-    for _ in range(requests):
-        env.process(request())
-    env.run()
 
 
 def simulating(scenario: Scenario, requests: int) -> None:
@@ -133,6 +100,7 @@ def main() -> None:
     parser.add_argument("--plots", action="store_true", help="the whole command saves its pictures too")
     given = parser.parse_args()
     options = () if given.plots else ("--no-plots",)
+    latency = partial(random.lognormvariate, math.log(0.12), SIGMA)
     text = TEXT.replace("REQUESTS", str(given.requests))
     scenario = parse(text)
     # What is imported when it is first needed is no matter of keeping.
@@ -153,7 +121,7 @@ def main() -> None:
             return seconds / requests * 1e9
 
         sides: dict[str, Callable[[], float]] = {
-            "SimPy": partial(of, partial(simpy_polling, given.events), given.events),
+            "SimPy": partial(of, partial(polling, given.events, latency), given.events),
             "simulating": partial(of, partial(simulating, scenario, given.requests), given.requests),
             "kept": partial(of, partial(keeping, scenario), given.requests),
             "command": partial(of_command, large),

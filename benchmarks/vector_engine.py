@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import simpy
+from simpy_polling import polling
 from timing import cpu_s, interleaved, ratio
 
 from sim.api.run import run
@@ -94,42 +95,6 @@ def simpy_loop(law: str, requests: int) -> float:
         env.process(request())
     env.run()
     return attempts / requests
-
-
-def simpy_polling(requests: int) -> float:
-    """Simulate the polling of `helpers` with SimPy processes; returns polls a request."""
-    draw = random.random
-    polls = 0
-
-    def attempt(job: list[str], after: float) -> Generator[simpy.Event, object, None]:
-        yield env.timeout(after + 0.05)
-        job[0] = "failed" if draw() < 0.3 else "success"
-
-    def request() -> Generator[simpy.Event, object, None]:
-        nonlocal polls
-        wait = retry = 0.1
-        left, job = 16, ["pending"]
-        env.process(attempt(job, 0.0))
-        while True:
-            polls += 1
-            match job[0]:
-                case "pending":
-                    yield env.timeout(wait * (0.5 + draw()))
-                    wait *= 2
-                case "failed" if left > 0:
-                    job = ["pending"]
-                    env.process(attempt(job, retry * (0.5 + draw())))
-                    yield env.timeout((retry + wait) * (0.5 + draw()))
-                    retry *= 2
-                    left -= 1
-                case _:
-                    return
-
-    env = simpy.Environment()
-    for _ in range(requests):
-        env.process(request())
-    env.run()
-    return polls / requests
 
 
 def drawn_alone(law: str, requests: int, *, stream: str = "backoff", least: float = 0.5) -> float:
@@ -217,7 +182,7 @@ def main() -> None:
         sides[f"{name} policy, vector"] = (partial(vector_policy, name), given.requests)
     sides["plain policy, limit"] = (partial(drawn_alone, "lognormal", stream="delay", least=0.0), given.requests)
     sides |= {
-        "polling, SimPy": (simpy_polling, given.events),
+        "polling, SimPy": (lambda requests: polling(requests, lambda: 0.05), given.events),
         "polling, vector": (vector_polling, given.requests),
         "polling, stored": (stored_polling, given.requests),
         "polling, event": (event_polling, given.events),
