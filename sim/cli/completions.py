@@ -7,9 +7,7 @@ process.
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
 SCENARIO_ENDINGS: Final = (".yaml", ".yml")
 RESULTS: Final = "results.sqlite"
 MOST_OFFERED: Final = 200
-DEEPEST: Final = 6
-"""Steps of a dotted key that are offered."""
 
 
 def scenario_files(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -78,40 +74,12 @@ def keys(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[
         return []
     above, dot, _ = incomplete.rpartition(".")
     with suppress(Exception):
-        from sim.scenario.mistakes.known_keys import SCHEMA_FILE
+        from sim.scenario.mistakes.known_keys import KnownKeys
 
-        schema = json.loads(files("sim.scenario").joinpath(SCHEMA_FILE).read_text("utf-8"))
-        found = _below(schema, above.split(".") if dot else [])
-        offered = [(f"{above}{dot}{key}{'' if has_keys else '='}", told) for key, (told, has_keys) in found.items()]
+        found = KnownKeys.of_scenarios().below(above.split(".") if dot else [])
+        offered = [(f"{above}{dot}{key.name}{'' if key.has_keys else '='}", key.about) for key in found]
         return _words(offered, incomplete)
     return []
-
-
-def _below(schema: dict[str, Any], steps: list[str]) -> dict[str, tuple[str, bool]]:
-    """Return the keys below a dotted key: of each its description, and whether it has keys itself."""
-    nodes = _forms(schema, schema)
-    for step in steps[:DEEPEST]:
-        below = []
-        for node in nodes:
-            found = node.get("properties", {}).get(step, node.get("additionalProperties"))
-            found = node.get("items") if found is None and step.isdecimal() else found
-            below += _forms(schema, found) if isinstance(found, dict) else []
-        nodes = below
-    return {
-        key: (str(value.get("description", "")), any("properties" in form for form in _forms(schema, value)))
-        for node in nodes
-        for key, value in node.get("properties", {}).items()
-    }
-
-
-def _forms(schema: dict[str, Any], node: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the alternatives of a node of the JSON Schema, with references followed."""
-    if "$ref" in node:
-        return _forms(schema, schema["$defs"][node["$ref"].rpartition("/")[2]])
-    alternatives = node.get("anyOf", node.get("oneOf"))
-    if alternatives and "properties" not in node:
-        return [form for one in alternatives for form in _forms(schema, one)]
-    return [node]
 
 
 def _paths(incomplete: str, wanted: Callable[[Path], bool]) -> list[CompletionItem]:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 from sim.scenario.mistakes.problems import Path
 
@@ -15,6 +15,16 @@ SCHEMA_FILE = "scenario.schema.json"
 Schema = Mapping[str, Any]
 
 _ALTERNATIVES = ("anyOf", "oneOf", "allOf")
+
+
+class KnownKey(NamedTuple):
+    """A key that may stand somewhere."""
+
+    name: str
+    about: str
+    """Its description."""
+    has_keys: bool
+    """Whether it can have keys of its own."""
 
 
 class KnownKeys:
@@ -38,6 +48,20 @@ class KnownKeys:
             tree = tree[step]
             schemas = self._expand(below, tree)
         return list(dict.fromkeys(key for schema in schemas for key in schema.get("properties", {})))
+
+    def below(self, steps: Sequence[str]) -> list["KnownKey"]:
+        """Return the keys that may stand below a dotted key of some scenario, of all forms and kinds."""
+        schemas = self._expand([self._root], None)
+        for step in steps:
+            found = self._below(schemas, int(step) if step.isdecimal() else step)
+            schemas = self._expand(list(found), None)
+        keys = {name: schema for one in schemas for name, schema in one.get("properties", {}).items()}
+        return [
+            KnownKey(
+                name, schema.get("description", ""), any("properties" in one for one in self._expand([schema], None))
+            )
+            for name, schema in keys.items()
+        ]
 
     def _below(self, schemas: Sequence[Schema], step: str | int) -> Iterator[Schema]:
         for schema in schemas:
