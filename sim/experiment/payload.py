@@ -75,9 +75,9 @@ def encode(
         said[UNREPEATED] = np.frombuffer(json.dumps(unrepeated, separators=(",", ":")).encode("ascii"), np.uint8)
     if traffic is not None:
         said |= _traffic_arrays(traffic)
-    packed = _packed(said, RELATIVES_OF_CALLS)
+    packed = packed_arrays(said, RELATIVES_OF_CALLS)
     if isinstance(part, Tally):
-        return container.write({**_packed(part.to_arrays(), {}), **packed})
+        return container.write({**packed_arrays(part.to_arrays(), {}), **packed})
     return container.write({**PackedRequests.of(part).table(), **packed})
 
 
@@ -92,8 +92,8 @@ def decode_simulated(data: bytes) -> SimulatedPart:
     said = columns.pop(UNREPEATED, None)
     found = columns.pop(CHECKED, None)
     traffic = _traffic(columns) if f"{CALLS}request" in columns else None
-    unrepeated = () if said is None else _unrepeated(_unpacked({UNREPEATED: said}, UNREPEATED))
-    checked = None if found is None else _checked(_unpacked({CHECKED: found}, CHECKED))
+    unrepeated = () if said is None else _unrepeated(unpacked_array({UNREPEATED: said}, UNREPEATED))
+    checked = None if found is None else _checked(unpacked_array({CHECKED: found}, CHECKED))
     return SimulatedPart(_part(columns), unrepeated, traffic, checked)
 
 
@@ -118,7 +118,7 @@ def _traffic(columns: dict[str, Packed]) -> Traffic:
     def taken(prefix: str, names: Mapping[str, type[np.generic]]) -> list[Array]:
         if any(f"{prefix}{name}" not in columns for name in names):
             raise BadPayload("these are not the columns of calls")
-        values = [_unpacked(columns, f"{prefix}{name}") for name in names]
+        values = [unpacked_array(columns, f"{prefix}{name}") for name in names]
         for name in names:
             del columns[f"{prefix}{name}"]
         if (
@@ -147,7 +147,7 @@ def _unrepeated(said: Array) -> tuple[Unrepeated, ...]:
 
 def _part(columns: dict[str, Packed]) -> Part:
     if "sizes" in columns:
-        arrays = {name: _unpacked(columns, name) for name in columns}
+        arrays = {name: unpacked_array(columns, name) for name in columns}
         if "causes" in arrays and arrays["causes"].shape == (LATER.start,):
             arrays["causes"] = np.pad(arrays["causes"], (0, len(LATER)))
         try:
@@ -174,21 +174,11 @@ def _rows(column: Packed) -> tuple[int, ...]:
     return column.arrays[0].shape if column.kind == AS_IS else (column.rows,)
 
 
-def encode_arrays(arrays: Mapping[str, Array], relatives: Mapping[str, str] | None = None) -> bytes:
-    """Return the bytes of named arrays of numbers; the same arrays in the same order give the same bytes.
+def packed_arrays(arrays: Mapping[str, Array], relatives: Mapping[str, str]) -> dict[str, Packed]:
+    """Pack named arrays of numbers; `relatives` names those that may be stored relative to another one.
 
-    `relatives` names arrays that are stored relative to another one if that takes less room.
+    Raises TypeError for an array that holds objects, and for the name of the manifest.
     """
-    return container.write(_packed(arrays, relatives or {}))
-
-
-def decode_arrays(data: bytes) -> dict[str, Array]:
-    """Return the arrays of some bytes, each with the type and the shape it had. Raises BadPayload."""
-    columns = container.read(data)
-    return {name: _unpacked(columns, name) for name in columns}
-
-
-def _packed(arrays: Mapping[str, Array], relatives: Mapping[str, str]) -> dict[str, Packed]:
     for name, values in arrays.items():
         if values.dtype.hasobject or name == MANIFEST:
             raise TypeError(f"'{name}' is no array of numbers that can be stored")
@@ -197,5 +187,6 @@ def _packed(arrays: Mapping[str, Array], relatives: Mapping[str, str]) -> dict[s
     }
 
 
-def _unpacked(columns: Mapping[str, Packed], name: str) -> Array:
-    return unpack(columns[name], lambda other: _unpacked(columns, other))
+def unpacked_array(columns: Mapping[str, Packed], name: str) -> Array:
+    """Return one array, with the type and the shape it had."""
+    return unpack(columns[name], lambda other: unpacked_array(columns, other))

@@ -3,13 +3,14 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from stored_arrays import encode_arrays
 
 from sim.api.check import check
 from sim.api.run import run
 from sim.experiment import chunks, engines
 from sim.experiment.chunks import chunks_of
 from sim.experiment.parts import RequestsNotKept
-from sim.experiment.payload import BadPayload, decode, encode, encode_arrays
+from sim.experiment.payload import BadPayload, decode, encode
 from sim.experiment.plan import plan
 from sim.history.records import Requests
 from sim.measure.tally import Tally

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from stored_arrays import decode_arrays, encode_arrays
 
 from sim.engine.event import simulate
 from sim.experiment import payload
@@ -66,7 +67,7 @@ tables = st.integers(0, 5).map(lambda rows: np.arange(3 * rows, dtype=np.int32).
 )
 def test_any_arrays_of_numbers_come_back_with_type_and_shape(arrays: dict[str, NDArray[Any]]) -> None:
     arrays.pop(payload.MANIFEST, None)
-    back = payload.decode_arrays(payload.encode_arrays(arrays))
+    back = decode_arrays(encode_arrays(arrays))
     assert list(back) == list(arrays)
     for name, values in arrays.items():
         assert (back[name].dtype, back[name].shape) == (values.dtype, values.shape)
@@ -76,15 +77,15 @@ def test_any_arrays_of_numbers_come_back_with_type_and_shape(arrays: dict[str, N
 @given(st.lists(st.tuples(*[st.integers(-(2**63), 2**63 - 1)] * 2), min_size=1, max_size=9))
 def test_a_column_comes_back_from_its_distance_to_another_even_where_that_wraps(rows: list[tuple[int, int]]) -> None:
     arrays = dict(zip("ab", np.array(rows, np.int64).T, strict=True))
-    back = payload.decode_arrays(payload.encode_arrays(arrays, {"b": "a"}))
+    back = decode_arrays(encode_arrays(arrays, {"b": "a"}))
     assert {name: values.tolist() for name, values in back.items()} == {n: v.tolist() for n, v in arrays.items()}
 
 
 def test_columns_near_each_other_are_narrow() -> None:
     a = np.arange(1000, dtype=np.int64) ** 4
     near = a + np.arange(1000) % 7
-    alone = len(payload.encode_arrays({"a": a, "b": near}))
-    assert len(payload.encode_arrays({"a": a, "b": near}, {"b": "a"})) == pytest.approx(alone - 7000, abs=100)
+    alone = len(encode_arrays({"a": a, "b": near}))
+    assert len(encode_arrays({"a": a, "b": near}, {"b": "a"})) == pytest.approx(alone - 7000, abs=100)
 
 
 @pytest.mark.parametrize("data", [b"", b"text", b"PK\x05\x06" + bytes(18), bytes(1000)])
@@ -113,7 +114,7 @@ def test_a_changed_byte_is_refused_or_changes_nothing(place: int, flip: int) -> 
 
 def test_other_arrays_are_not_taken_for_requests() -> None:
     with pytest.raises(BadPayload, match="these are not the columns of requests"):
-        payload.decode(payload.encode_arrays({"number": np.arange(3)}))
+        payload.decode(encode_arrays({"number": np.arange(3)}))
 
 
 def test_columns_of_different_lengths_are_no_requests() -> None:
@@ -123,7 +124,7 @@ def test_columns_of_different_lengths_are_no_requests() -> None:
 
 def test_objects_are_not_kept() -> None:
     with pytest.raises(TypeError, match="no array of numbers"):
-        payload.encode_arrays({"a": np.array([{}])})
+        encode_arrays({"a": np.array([{}])})
 
 
 SOME = some("{retrier: helpers, action: {outcomes: {fail: 0.3, ack_lost: 0.1}}}", 40)
@@ -132,6 +133,6 @@ SOME = some("{retrier: helpers, action: {outcomes: {fail: 0.3, ack_lost: 0.1}}}"
 def test_a_tally_of_format_1_has_nothing_charged_to_later_causes() -> None:
     arrays = Tally.of(Requests.blank(range(3))).to_arrays()
     older = {name: array[: Cause.repeated] if name == "causes" else array for name, array in arrays.items()}
-    read = payload.decode(payload.encode_arrays(older))
+    read = payload.decode(encode_arrays(older))
     assert isinstance(read, Tally)
     assert read.causes.tolist() == [0] * len(Cause)

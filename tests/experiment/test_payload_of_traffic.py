@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from stored_arrays import decode_arrays, encode_arrays
 from traffic_tables import calls, traffic
 
-from sim.experiment.payload import BadPayload, decode_arrays, decode_simulated, encode, encode_arrays
+from sim.experiment.payload import BadPayload, decode_simulated, encode
 from sim.history.records import Requests
 from sim.history.traffic import Calls, Capacities, Traffic
 
