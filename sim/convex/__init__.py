@@ -13,9 +13,11 @@ before it in this list.
     server        the ground of all that follows: clock, chance, numbers, history; whether the server is up
     contexts      what a query and a mutation can do
     traced        the mutation context that keeps its events
+    component     the database of one component, within the transactions of the deployment
     retention     collecting the rows of completed jobs
     commits       a mutation's commit, and all that follows from it
     calls         one mutation from start to commit, with its reruns
+    branches      one of several attempts that an action runs at once
     execution     one execution of an action, and what an action can do
     executor      slots, due jobs, restarts
     deployment    what clients and operators do

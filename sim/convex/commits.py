@@ -15,6 +15,7 @@ from sim.history.vocabulary import PENDING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sim.convex.contexts import Settlement
     from sim.convex.functions import FunctionError
     from sim.convex.jobs import Job
     from sim.convex.retention import Retention
@@ -75,21 +76,26 @@ class Commits:
                 new.callbacks = self.due_callbacks
                 self._set_timer(new, due_ns - now_ns if due_ns > now_ns else 0)
             if request.jobs is not None:
-                request.jobs.extend(created)
+                for new in created:
+                    if new.request.jobs is not None:
+                        new.request.jobs.append(new)
         if job is not None:
             job.completed_ns = now_ns
             if self._retention.retention_ns is not None:
                 self._retention.completed(job)
         if context.job_states is not None:
             self._retention.canceled(context.job_states)
-        if context.settlement is not None:
-            self._settle(context)
+        if context.settlements:
+            for settlement in context.settlements:
+                self._settle(settlement)
+        if context.after:
+            for call in context.after:
+                call()
         return True
 
-    def _settle(self, context: MutationContext) -> None:
-        """Take the conclusion about a request that a mutation has committed; only the first one counts."""
-        outcome, at_ns, attempt_end_ns = context.settlement  # type: ignore[misc]  # there is one
-        request = context.request
+    def _settle(self, settlement: Settlement) -> None:
+        """Take a conclusion about a request that a mutation has committed; only the first one counts."""
+        request, outcome, at_ns, attempt_end_ns = settlement
         if request.settle(outcome, self._clock.now_ns if at_ns is None else at_ns, attempt_end_ns):
             self.server.record("settled", request.number, -1, outcome.name, request.settled_ns)
         else:

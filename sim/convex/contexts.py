@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sim.convex.functions import Function, FunctionError
 from sim.convex.jobs import Job, JobVersion
@@ -11,9 +11,22 @@ from sim.history.vocabulary import ALIVE, CANCELED
 from sim.kernel.durations import ms_of_ns, ns_of_ms
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sim.convex.server import Server
     from sim.history.request import Request
     from sim.history.vocabulary import Outcome
+
+
+class Settlement(NamedTuple):
+    """What a mutation concludes about a request."""
+
+    request: Request
+    outcome: Outcome
+    at_ns: int | None
+    """The instant from which it is known, if the mutation writes that down."""
+    attempt_end_ns: int | None
+    """The end of the last attempt by then."""
 
 
 class QueryContext(Transaction):
@@ -40,7 +53,7 @@ class QueryContext(Transaction):
 class MutationContext(QueryContext):
     """What a mutation can do: read its snapshot, write, schedule, cancel, draw numbers."""
 
-    __slots__ = ("caller", "job", "rerun", "settlement")
+    __slots__ = ("after", "caller", "job", "rerun", "settlements")
 
     def __init__(self, server: Server, request: Request, job: Job | None = None) -> None:
         # Every poll makes one: this is the work of the three initializers above, without their calls.
@@ -61,18 +74,20 @@ class MutationContext(QueryContext):
         """The job of the action that called this mutation."""
         self.rerun = 0
         """How often this mutation was refused before."""
-        self.settlement: tuple[Outcome, int | None, int | None] | None = None
-        """The outcome; if the mutation writes its instant down, that instant and the last attempt's end by then."""
+        self.settlements: tuple[Settlement, ...] = ()
+        self.after: tuple[Callable[[], None], ...] = ()
+        """What is called once this has committed."""
 
-    def run_at(self, at_ns: int, function: Function, args: Any = None) -> int:
+    def run_at(self, at_ns: int, function: Function, args: Any = None, *, request: Request | None = None) -> int:
         """Schedule a function at an instant and return its job, which exists once this mutation commits.
 
-        A function scheduled for the past runs as soon as possible.
+        A function scheduled for the past runs as soon as possible. The job is charged to `request`, by default to that
+        of this mutation.
         """
         store = self.store
         number = store.jobs_created
         store.jobs_created = number + 1
-        job = Job(number, function, args, self.request, at_ns)
+        job = Job(number, function, args, self.request if request is None else request, at_ns)
         if at_ns < self.now_ns:
             job.due_ns = self.now_ns
         if self.caller is not None:
@@ -86,7 +101,9 @@ class MutationContext(QueryContext):
             self.created.append(job)
         return number
 
-    def run_after(self, delay_ms: float, function: Function, args: Any = None) -> int:
+    def run_after(
+        self, delay_ms: float, function: Function, args: Any = None, *, request: Request | None = None
+    ) -> int:
         """Schedule a function `delay_ms` from now; see `run_at`.
 
         Raises FunctionError if the delay is negative or not finite.
@@ -97,7 +114,9 @@ class MutationContext(QueryContext):
             at_ns = None
         if at_ns is None or delay_ms < 0:
             raise FunctionError(f"a delay must be finite and not negative, not {delay_ms} ms")
-        return self.run_at(at_ns, function, args)
+        if request is None:
+            return self.run_at(at_ns, function, args)
+        return self.run_at(at_ns, function, args, request=request)
 
     def after_ns(self, delay_ms: float) -> int:
         """Return the instant `delay_ms` from now. Raises FunctionError if that is not finite."""
@@ -131,26 +150,43 @@ class MutationContext(QueryContext):
 
     def run_mutation(self, function: Function, args: Any = None) -> Any:
         """Run a mutation as a sub-transaction: its error reaches the caller, and its writes are dropped."""
-        before, settlement = self.savepoint(), self.settlement
+        before, settlements, after = self.savepoint(), self.settlements, self.after
         try:
             return function.handler(self, args)  # type: ignore[misc]  # a mutation has a handler
         except FunctionError:
             self.restore(before)
-            self.settlement = settlement
+            self.settlements, self.after = settlements, after
             raise
 
     def run_query(self, function: Function, args: Any = None) -> Any:
         """Run a query against this mutation's snapshot and writes."""
         return function.handler(self, args)  # type: ignore[misc]  # a query has a handler
 
-    def uniform(self, stream: str, index: int = 0) -> float:
-        """Draw the number on [0, 1) of this address for this request; a rerun draws another."""
-        rerun = self.request.first_rerun + self.rerun
-        return self.server.choices.uniform(stream, self.request.number, index, rerun)
+    def run_snapshot_query(self, function: Function, args: Any = None) -> Any:
+        """Run a query against this mutation's snapshot alone: it sees none of its writes, and its reads do not count.
 
-    def settle(self, outcome: Outcome, at_ns: int | None = None) -> None:
-        """Conclude how the request ended: known at the commit, or at `at_ns` if this mutation writes that down."""
-        self.settlement = (outcome, at_ns, None if at_ns is None else self.request.last_attempt_end_ns)
+        A commit that changes what it read is thus no conflict; Convex' `useStaleSnapshot`.
+        """
+        return function.handler(QueryContext(self.server, self.request), args)  # type: ignore[misc]  # as above
+
+    def uniform(self, stream: str, index: int = 0, *, request: Request | None = None) -> float:
+        """Draw the number on [0, 1) of this address for this request, or another; a rerun draws another number."""
+        of = self.request if request is None else request
+        return self.server.choices.uniform(stream, of.number, index, of.first_rerun + self.rerun)
+
+    def settle(self, outcome: Outcome, at_ns: int | None = None, *, request: Request | None = None) -> None:
+        """Conclude how a request ended, by default this mutation's; its last conclusion about one counts.
+
+        Known at the commit, or at `at_ns` if this mutation writes that down.
+        """
+        of = self.request if request is None else request
+        others = tuple(one for one in self.settlements if one.request is not of)
+        end_ns = None if at_ns is None else of.last_attempt_end_ns
+        self.settlements = (*others, Settlement(of, outcome, at_ns, end_ns))
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Call once this has committed, within the same step; never if it does not commit, or is rolled back."""
+        self.after = (*self.after, call)
 
     def note(self, kind: str, name: str, detail: Any = None) -> None:
         """Leave an event in the history, if there is one; it is rolled back with the rest."""

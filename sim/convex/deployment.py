@@ -104,8 +104,8 @@ class Deployment:
         self.executor.stop()
         if inflight == LOST:
             for execution in died:
-                if execution.attempt is not None:
-                    execution.attempt.drop_effect()
+                for attempt in execution.attempts:
+                    attempt.drop_effect()
 
         def boot() -> None:
             server.record("boot", -1, -1, "")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from sim.convex.branches import Branch
 from sim.convex.calls import MutationCall
 from sim.convex.contexts import QueryContext
 from sim.convex.functions import ActionFailed, Function, FunctionError, note_mistake
@@ -16,6 +17,8 @@ from sim.kernel.clock import Pending, Task
 from sim.kernel.durations import ns_of_ms
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
     from sim.convex.commits import Commits
     from sim.convex.jobs import Job
     from sim.history.request import Request
@@ -48,8 +51,10 @@ class Execution:
         "_called",
         "_slots",
         "_task",
+        "_tasks",
         "alive",
         "attempt",
+        "branches",
         "callbacks",
         "commits",
         "deadline_ns",
@@ -82,9 +87,13 @@ class Execution:
         self.writes = 0
         """How many writes of its end a system error has struck so far."""
         self.attempt: Attempt | None = None
+        self.branches: list[Branch] | None = None
+        """What hosts the attempts of an action that runs several at once."""
         self.refused = False
         """Whether the last mutation that its handler called has failed."""
         self._task: Task | None = None
+        self._tasks: list[Task] | None = None
+        """What its handler does at once."""
         self.callbacks: Any = None
         self._called: Pending | None = None
         """The answer that its handler awaits from the user's action."""
@@ -92,8 +101,25 @@ class Execution:
     @property
     def goes_on(self) -> bool:
         """Whether anything of it will still run: it is not dead, and not in a call that never ends."""
-        attempt = self.attempt
-        return self.alive and (attempt is None or attempt.ended or attempt.callbacks is not None)
+        attempts = self.attempts
+        return self.alive and (
+            not attempts or any(attempt.ended or attempt.callbacks is not None for attempt in attempts)
+        )
+
+    @property
+    def attempts(self) -> list[Attempt]:
+        """The attempts that are made in it, as far as it is not done with them."""
+        found = [] if self.attempt is None else [self.attempt]
+        if self.branches:
+            found += [branch.attempt for branch in self.branches if branch.attempt is not None]
+        return found
+
+    def let_go(self) -> None:
+        """Forget its attempts: they refer to it, and a cycle would be left to the garbage collector."""
+        self.attempt = None
+        for branch in self.branches or ():
+            branch.let_go()
+        self.branches = None
 
     def begin(self) -> None:
         """Run the function's handler."""
@@ -114,33 +140,34 @@ class Execution:
 
     def _end(self, state: JobState) -> None:
         self.alive = False
-        self._task = None  # the timer of the time limit may keep this for long
+        self._task = self._tasks = None  # the timer of the time limit may keep this for long
         if self.seen:
             self._slots.over(self, state)
         else:
-            self.attempt = None
+            self.let_go()
             self.request.action_ns += self.server.clock.now_ns - self.started_ns
             self._slots.over_unseen(self)
 
     def kill(self, how: End = DIED) -> None:
         """Stop where it is, dead or cut off: nothing of it runs anymore, but what it did outside goes on."""
         self.stop()
-        attempt = self.attempt
-        if attempt is not None:
+        for attempt in self.attempts:
             if not attempt.ended:
-                self.server.record("attempt_end", self.request.number, attempt.number, how)
+                self.server.record("attempt_end", attempt.request.number, attempt.number, how)
             cause = Cause.timeout if how == CUT else Cause.crash_after_effect
             attempt.abandon(self.server.clock.now_ns, cause)
 
     def stop(self) -> None:
         """Let its handler go no further: GeneratorExit is raised where it waits, and by whatever it asks for then."""
         self.alive = False
-        error = None if self._task is None else self._task.stop()
+        errors = [task.stop() for task in (*(self._tasks or ()), self._task) if task is not None]
+        error = next((error for error in errors if error is not None), None)
         if error is not None and not isinstance(error, FunctionError):
             note_mistake(error, self.job.function, self.request, self.server.clock.now_ns)
             raise error
 
-    def _cut_off(self) -> None:
+    def cut_off(self) -> None:
+        """End at the time limit, with all that it does."""
         if self.alive:
             self.kill(CUT)
             self._end(FAILED)
@@ -157,13 +184,15 @@ class Execution:
             else:
                 called.fail(ActionFailed.of(self.attempt.failure))  # type: ignore[union-attr]  # it is over, so it began
         elif how == CUT:
-            self._cut_off()
+            self.cut_off()
         else:
-            self._die()
+            self.die()
 
-    def _die(self) -> None:
+    def die(self) -> None:
         """Stop without a word; the platform finds out later."""
         self.stop()
+        for branch in self.branches or ():
+            branch.lose()
         server = self.server
         detection_ns = server.platform.crash_detection if self.seen else 0
         if detection_ns:
@@ -183,8 +212,40 @@ class Execution:
         function.external.begin(self, self.request)  # type: ignore[union-attr]  # so has the user's action
         return called
 
-    def call_mutation(self, function: Function, args: Any) -> Pending:
-        """Call a mutation; returns its answer, which comes with its commit."""
+    def branch(self, function: Function, request: Request) -> Branch:
+        """Run the user's action for a request beside whatever else runs inside this execution."""
+        if self.branches is None:
+            self.branches = []
+        branch = Branch(self, None if self.branches else self.strike)
+        self.branches.append(branch)
+        function.external.begin(branch, request)  # type: ignore[union-attr]  # so has the user's action
+        return branch
+
+    def all(self, coroutines: Sequence[Coroutine[Any, Any, None]]) -> Pending:
+        """Run coroutines at once, each until it waits; returns what completes when all are over."""
+        done, left = Pending(), len(coroutines)
+
+        def over(_value: Any, error: Exception | None) -> None:
+            nonlocal left
+            left -= 1
+            if error is not None:
+                failure, error = [error], None  # as below
+                done.fail(failure.pop())
+            elif not left:
+                done.succeed()
+
+        self._tasks = [Task(coroutine, over) for coroutine in coroutines]
+        if not left:
+            done.succeed()
+        for task in self._tasks:
+            if self.alive:
+                task.go_on()
+            else:
+                task.stop()
+        return done
+
+    def call_mutation(self, function: Function, args: Any, request: Request | None = None) -> Pending:
+        """Call a mutation, for the request of the job or another; returns its answer, which comes with its commit."""
         done = Pending()
 
         def finished(value: Any, error: FunctionError | None) -> None:
@@ -199,7 +260,8 @@ class Execution:
                 done.fail(failure.pop())
 
         reruns = self.server.called_reruns
-        MutationCall(self.commits, function, args, self.request, reruns, caller=self.job).start(finished)
+        of = self.request if request is None else request
+        MutationCall(self.commits, function, args, of, reruns, caller=self.job).start(finished)
         return done
 
     async def sleep(self, delay_ms: float) -> None:
@@ -207,7 +269,7 @@ class Execution:
         clock = self.server.clock
         delay_ns = ns_of_ms(delay_ms)
         if self.deadline_ns is not None and clock.now_ns + delay_ns > self.deadline_ns:
-            clock.call_after(self.deadline_ns - clock.now_ns, self._cut_off)
+            clock.call_after(self.deadline_ns - clock.now_ns, self.cut_off)
             await Pending()
         awake = Pending()
         clock.call_after(delay_ns, lambda: awake.succeed() if self.alive else None)
@@ -225,7 +287,7 @@ class Execution:
             witness.learned(self, what, value)
 
 
-_CUT_OFF = (lambda execution: execution._cut_off(),)  # noqa: SLF001  # its own
+_CUT_OFF = (lambda execution: execution.cut_off(),)
 
 
 class ActionContext:
@@ -258,11 +320,14 @@ class ActionContext:
         execution.hear("query", value)
         return value
 
-    async def run_mutation(self, function: Function, args: Any = None) -> Any:
-        """Run a mutation in a transaction of its own. Raises the mutation's error, or `ConflictsExhausted`."""
+    async def run_mutation(self, function: Function, args: Any = None, *, request: Request | None = None) -> Any:
+        """Run a mutation in a transaction of its own, charged to `request`, by default to that of the job.
+
+        Raises the mutation's error, or `ConflictsExhausted`.
+        """
         execution = self._execution
         try:
-            return await execution.call_mutation(function, args)
+            return await execution.call_mutation(function, args, request)
         except GeneratorExit:
             execution.alive = False  # a handler that is closed while it waits is dead, whoever closes it
             raise
@@ -276,10 +341,30 @@ class ActionContext:
             execution.alive = False  # as above
             raise
 
-    async def run_after(self, delay_ms: float, function: Function, args: Any = None) -> int:
+    def request_of(self, key: tuple[int, int]) -> Request:
+        """Return a request by its number and submission."""
+        return self._execution.server.requests[key]
+
+    def start_action(self, function: Function, request: Request) -> Branch:
+        """Run the user's action for a request, beside others of this execution; `await branch.answer` for its end."""
+        return self._execution.branch(function, request)
+
+    async def all(self, coroutines: Sequence[Coroutine[Any, Any, None]]) -> None:
+        """Run coroutines at once and wait for all, as `Promise.all`; the first error of one is raised."""
+        execution = self._execution
+        try:
+            await execution.all(coroutines)
+        except GeneratorExit:
+            execution.alive = False  # as above
+            raise
+
+    async def run_after(
+        self, delay_ms: float, function: Function, args: Any = None, *, request: Request | None = None
+    ) -> int:
         """Schedule a function, in a transaction of its own: it stays scheduled if this action throws later."""
         execution = self._execution
-        context = execution.commits.new_context(execution.server, execution.request)
+        of = execution.request if request is None else request
+        context = execution.commits.new_context(execution.server, of)
         context.caller = execution.job
         job_id = context.run_after(delay_ms, function, args)
         execution.commits.commit(context)

@@ -250,7 +250,7 @@ class Executor:
         attempt = execution.attempt
         if attempt is not None:
             attempt.over(reported=state == SUCCESS and job.state == IN_PROGRESS and not execution.refused)
-        execution.attempt = None  # it refers to the execution, and a cycle would be left to the garbage collector
+        execution.let_go()
         job.request.action_ns += self._clock.now_ns - execution.started_ns
         if job.state == IN_PROGRESS:
             self._complete(job, state)

@@ -43,12 +43,24 @@ class IllegalStep(InternalError):
 class JobVersion:
     """A row as it was before a later change."""
 
-    __slots__ = ("args", "asked_ns", "commit_ts", "completed_ns", "due_ns", "function", "id", "previous", "state")
+    __slots__ = (
+        "args",
+        "asked_ns",
+        "commit_ts",
+        "completed_ns",
+        "due_ns",
+        "function",
+        "id",
+        "previous",
+        "request",
+        "state",
+    )
 
     def __init__(self, job: Job | JobVersion) -> None:
         self.id: int = job.id
         self.function: Function = job.function
         self.args: Any = job.args
+        self.request: Request = job.request
         self.asked_ns: int = job.asked_ns
         self.due_ns: int = job.due_ns
         self.completed_ns: int = job.completed_ns

@@ -84,6 +84,8 @@ class Server:
         self._dispatch_latency = self._bind(platform.dispatch_latency, "dispatch_latency")
         self.polling: set[str] = set()
         """The names of the functions scheduled so far whose executions count as polls, if a history is recorded."""
+        self.requests: dict[tuple[int, int], Request] = {}
+        """By number and submission, those whose retrier serves many with one function."""
         self.epoch = 0
         """Grows with every restart; what began in an older epoch is gone."""
         self.down = False
@@ -95,6 +97,7 @@ class Server:
     def reset(self) -> None:
         """Forget everything but the tables."""
         self.store.reset()
+        self.requests.clear()
         self.epoch = 0
         self.down = False
         self._when_up.clear()

@@ -58,6 +58,8 @@ class Store:
         self.documents: dict[str, Version] = {}
         self.jobs: dict[int, Job] = {}
         self.jobs_created = 0
+        self.created_ns: dict[str, int] = {}
+        """The time of the last creation in the database of each component."""
         self._deleted_jobs: dict[int, tuple[int, JobVersion]] = {}
         """(commit timestamp of the deletion, the row before) by id, while a held snapshot needs it."""
         self._held: dict[int, int] = {}
@@ -70,6 +72,7 @@ class Store:
         self.documents.clear()
         self.jobs.clear()
         self.jobs_created = 0
+        self.created_ns.clear()
         self._deleted_jobs.clear()
         self._held.clear()
         self._log.clear()

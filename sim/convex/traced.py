@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sim.convex.contexts import MutationContext
 from sim.convex.functions import Function, FunctionError
 from sim.history.events import RangeRead
-from sim.history.recorder import steps
+from sim.history.recorder import DRAW, of_step, steps
 
 if TYPE_CHECKING:
     from sim.convex.jobs import Job, JobVersion
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from sim.history.recorder import Mutation, Raw
     from sim.history.request import Request
     from sim.history.vocabulary import JobState
-
-DRAW = "draw"
 
 
 class TracedContext(MutationContext):
@@ -62,28 +60,37 @@ class TracedContext(MutationContext):
         documents = super().query(table, *args, **bounds)
         table, index_name, low, high = self.ranges[-1]  # type: ignore[index]  # the query has just added its range
         own = self.writes or {}
-        ids = tuple(document["_id"] for document in documents if document["_id"] not in own)
+        read = documents
+        if bounds.get("where") is not None or bounds.get("newest_first"):
+            # All that was read, in the order of the index.
+            found = self.store.range_at(self.ranges[-1], self.begin_ts)  # type: ignore[index]  # as above
+            read = [document for _, document in found]
+        ids = tuple(document["_id"] for document in read if document["_id"] not in own)
         fields = self.store.tables[table].fields[index_name]
         self._ranges_seen += (RangeRead(table, fields, low, high, ids, tuple(own)),)
         return documents
 
     # Doing.
 
-    def run_at(self, at_ns: int, function: Function, args: Any = None) -> int:
+    def run_at(self, at_ns: int, function: Function, args: Any = None, *, request: Request | None = None) -> int:
         """Schedule a function at an instant."""
-        number = MutationContext.run_at(self, at_ns, function, args)
+        number = MutationContext.run_at(self, at_ns, function, args, request=request)
         job, name = self.created[-1], function.name  # type: ignore[index]  # the job has just been added
         if function.poll:
             self.server.polling.add(name)
-        self._trace += ("job", number, name, (job.asked_ns, job.state))
+        self._trace += ("job", number, name, self._of(job.request, (job.asked_ns, job.state)))
         return number
+
+    def _of(self, request: Request, detail: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Add to the detail of an event of a job whose request it is, if not that of this mutation."""
+        return detail if request is self.request else (*detail, request.number)
 
     def set_job_state(self, job_id: int, state: JobState) -> None:
         """Change a job's state at commit."""
         row = super().get_job(job_id)
         super().set_job_state(job_id, state)
         if row is not None:
-            self._trace += ("state", job_id, row.function.name, (row.state, state))
+            self._trace += ("state", job_id, row.function.name, self._of(row.request, (row.state, state)))
 
     def run_mutation(self, function: Function, args: Any = None) -> Any:
         """Run a mutation as a sub-transaction; if it throws, only its draws stay."""
@@ -95,10 +102,10 @@ class TracedContext(MutationContext):
             self._trace = (*self._trace[:before], *drawn)
             raise
 
-    def uniform(self, stream: str, index: int = 0) -> float:
+    def uniform(self, stream: str, index: int = 0, *, request: Request | None = None) -> float:
         """Draw a number."""
-        value = MutationContext.uniform(self, stream, index)
-        self._trace += (DRAW, -1, stream, value)
+        value = MutationContext.uniform(self, stream, index, request=request)
+        self._trace += (DRAW, -1 if request is None else request.number, stream, value)
         return value
 
     def note(self, kind: str, name: str, detail: Any = None) -> None:
@@ -113,8 +120,7 @@ class TracedContext(MutationContext):
 
     def drawn(self, t_ns: int) -> list[Raw]:
         """Return its draws as events of an instant: a mutation that does not commit has drawn them all the same."""
-        number = self.request.number
-        return [(t_ns, kind, number, *rest) for kind, *rest in steps(self._trace) if kind == DRAW]
+        return [(t_ns, *of_step(self.request.number, step)) for step in steps(self._trace) if step[0] == DRAW]
 
     def committed(self) -> Mutation:
         """Return what the history keeps of it once it has committed; all else of it can be freed."""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from sim.convex.footprint import Footprint
 from sim.convex.jobs import JobVersion
-from sim.convex.tables import BY_CREATION, TOP, Document, Range, index_value
+from sim.convex.tables import BY_CREATION, TOP, Document, Key, Range, index_value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sim.convex.jobs import Job
     from sim.convex.store import Store
@@ -83,8 +83,13 @@ class Transaction(Footprint):
         below: Any = None,
         at_most: Any = None,
         take: int | None = None,
+        where: Callable[[Document], bool] | None = None,
+        newest_first: bool = False,
     ) -> list[Document]:
-        """Read the documents of an index range, in its order: the first fields equal, the next one between bounds."""
+        """Read the documents of an index range, in its order: the first fields equal, the next one between bounds.
+
+        `where` leaves documents out while they are read, so that they count as read but not for `take`.
+        """
         table = self.full_name(table)
         prefix = tuple(index_value(value) for value in equal)
         low, high = prefix, (*prefix, TOP)
@@ -96,21 +101,34 @@ class Transaction(Footprint):
             high = (*prefix, index_value(below))
         elif at_most is not None:
             high = (*prefix, index_value(at_most), TOP)
+        found = self._latest_in(Range(table, index, low, high))
+        if newest_first:
+            found.reverse()
+        if where is not None:
+            found = [entry for entry in found if where(entry[1])]
+        if take is not None and len(found) >= take:
+            # Documents after the last one taken were not read, so a change of those is no conflict.
+            found = found[:take]
+            if newest_first:
+                low = found[-1][0] if found else high
+            else:
+                high = (*found[-1][0], TOP) if found else low
+        if self.ranges is None:
+            self.ranges = []
+        self.ranges.append(Range(table, index, low, high))
+        return [document for _, document in found]
+
+    def _latest_in(self, wanted: Range) -> list[tuple[Key, Document]]:
+        """Return the documents in a range as this transaction sees them, with their keys, in order."""
+        table, index, low, high = wanted
         rows = self.store.tables[table]
-        found = self.store.range_at(Range(table, index, low, high), self.begin_ts)
+        found = self.store.range_at(wanted, self.begin_ts)
         for document_id, document in (self.writes or {}).items():
             if document_id.rpartition(":")[0] == table:
                 found = [(key, other) for key, other in found if other["_id"] != document_id]
                 if document is not None and low <= (key := rows.key(index, document)) < high:
                     insort(found, (key, document), key=lambda entry: entry[0])
-        if take is not None and len(found) >= take:
-            # Documents after the last one taken were not read, so a change of those is no conflict.
-            found = found[:take]
-            high = (*found[-1][0], TOP) if found else low
-        if self.ranges is None:
-            self.ranges = []
-        self.ranges.append(Range(table, index, low, high))
-        return [document for _, document in found]
+        return found
 
     def get_job(self, job_id: int) -> Job | JobVersion | None:
         """Read a row of `_scheduled_functions`, or None if there is none (anymore)."""

@@ -435,7 +435,7 @@ class World:
         if executor.running or executor.unseen:
             for execution in executor.executions:
                 execution.stop()
-                execution.attempt = None  # they refer to each other
+                execution.let_go()
         for request in requests:
             request.let_go()
 

@@ -236,7 +236,8 @@ class Snapshot:
             left_ns,
             execution.strike,
             execution.writes,
-            None if execution.attempt is None else self.attempt(execution.attempt),
+            tuple(self.attempt(attempt) for attempt in execution.attempts),
+            tuple(branch.answer.done for branch in execution.branches or ()),
             execution._called is not None,
             self._plain(self._course.witness.learned_by(execution)),
         )
@@ -420,7 +421,7 @@ class Snapshot:
                 for job in created
             ),
             tuple((self._job(number), state) for number, state in (context.job_states or {}).items()),
-            None if context.settlement is None else int(context.settlement[0]),
+            tuple((one.request.number, int(one.outcome)) for one in context.settlements),
         )
 
 

@@ -35,6 +35,11 @@ The parts of its steps one after the other; begin ns, begin and commit timestamp
 ranges read; the calling job or -1; ids of documents and of jobs written; jobs created. None stands for nothing.
 """
 
+DRAW: Final = "draw"
+OF_JOBS: Final = frozenset({"job", "state"})
+JOB_PARTS: Final = 2
+"""Parts of the detail of an event of a job; a third names its request, if that is another one."""
+
 NOTES: Final = frozenset({"callback", "callback_lost"})
 """Notes of a mutation that say how a callback went."""
 
@@ -156,7 +161,7 @@ def unfold(raw: Raw) -> list[Raw]:
     """Return the events that the tuple of a commit stands for: the mutation's own, its job's end, the commit."""
     t_ns, commit, request, job_id, name, mutation = raw
     parts, begin_ns, begin_ts, commit_ts, seen, ranges, caller, documents, jobs, created = mutation
-    found: list[Raw] = [(t_ns, kind, request, *rest) for kind, *rest in steps(parts)]
+    found: list[Raw] = [(t_ns, *of_step(request, step)) for step in steps(parts)]
     own: tuple[int, ...] = ()
     if job_id >= 0:
         own = (job_id,)
@@ -170,6 +175,19 @@ def unfold(raw: Raw) -> list[Raw]:
 def steps(parts: tuple[Any, ...]) -> Iterator[Step]:
     """Return the steps of a mutation, given their parts one after the other."""
     return zip(parts[::4], parts[1::4], parts[2::4], parts[3::4], strict=True)
+
+
+def of_step(request: int, step: Step) -> tuple[str, int, int, str, Any]:
+    """Return the parts of the event of a step behind its instant: (kind, request, job or -1, name, detail).
+
+    A mutation of one request can draw numbers of another, and schedule and cancel its jobs: the step says so.
+    """
+    kind, subject, name, detail = step
+    if kind == DRAW:
+        return kind, request if subject < 0 else subject, -1, name, detail
+    if kind in OF_JOBS and len(detail) > JOB_PARTS:
+        return kind, detail[JOB_PARTS], subject, name, detail[:JOB_PARTS]
+    return kind, request, subject, name, detail
 
 
 def noted(mutation: Mutation) -> tuple[tuple[str, str], ...]:

@@ -118,6 +118,12 @@ class ScheduledRetrier(Retrier):
         """Take the user's action, which the handlers schedule or run."""
         raise NotImplementedError
 
+    def serve_many(self, own: Request) -> None:
+        """Take the request that is charged with what serves no single request: a retrier may serve many with one job.
+
+        It is called before the first request of a deployment that has several; by default nothing happens.
+        """
+
     def crons(self) -> Sequence[tuple[int, Function]]:
         """Return the mutations that run again and again: (interval in ns, function); none by default."""
         return ()

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from sim.history.vocabulary import AttemptOutcome
     from sim.kernel.choices import Choices
     from sim.kernel.clock import Clock
-    from sim.world.fates import Fates
+    from sim.world.fates import Fate, Fates
     from sim.world.hosts import Host
     from sim.world.witness import Witness
 
@@ -94,6 +94,18 @@ class ActionModel:
         """How keys are remembered, if more is asked of them than that a repeated effect is suppressed."""
         self._end_callbacks = (self._end,)
         self._effect_callbacks = (self._effect,)
+
+    def foresee(self, request: Request, now_ns: int) -> Fate:
+        """Draw the fate of the next attempt of a request without starting it."""
+        return self._draw(request, request.attempts + 1, now_ns, request.weather)
+
+    def happen(self, host: Host, request: Request, fate: Fate) -> None:
+        """Make an attempt whose fate was foreseen, at once: it takes no time."""
+        drawn, self._draw = self._draw, lambda *_: fate._replace(latency_ns=0)
+        try:
+            self.begin(host, request)
+        finally:
+            self._draw = drawn
 
     def begin(self, host: Host, request: Request) -> None:  # noqa: C901, PLR0912, PLR0915  # every attempt passes here
         """Start one attempt of a request; one without latency ends before this returns."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from sim.history.request import Request
     from sim.history.vocabulary import End
+    from sim.world.fates import Fate
 
 
 class Host(Protocol):
@@ -61,6 +62,18 @@ class External(Protocol):
         ...
 
 
+class AtOnce(Protocol):
+    """An action of which an attempt can take no time: a mutation's work, done in the mutation's own transaction."""
+
+    def foresee(self, request: Request, now_ns: int) -> Fate:
+        """Draw the fate of the next attempt of a request without starting it."""
+        ...
+
+    def happen(self, host: Host, request: Request, fate: Fate) -> None:
+        """Make an attempt whose fate was foreseen, at once."""
+        ...
+
+
 class ByClass:
     """The action of several classes of callers: each request gets that of its class."""
 
@@ -71,6 +84,16 @@ class ByClass:
     def begin(self, host: Host, request: Request) -> None:
         """Start one attempt."""
         self._models[request.caller_class].begin(host, request)
+
+    def foresee(self, request: Request, now_ns: int) -> Fate:
+        """Draw the fate of the next attempt of a request without starting it."""
+        model: AtOnce = self._models[request.caller_class]  # type: ignore[assignment]  # a service is refused before
+        return model.foresee(request, now_ns)
+
+    def happen(self, host: Host, request: Request, fate: Fate) -> None:
+        """Make an attempt whose fate was foreseen, at once."""
+        model: AtOnce = self._models[request.caller_class]  # type: ignore[assignment]  # as above
+        model.happen(host, request, fate)
 
     def cancel(self, attempt: Any) -> None:
         """Tell the receiver that its caller needs no answer."""

@@ -8,5 +8,6 @@ PORTS: Final = {
     "component-repaired": "sim.retriers.ports.repaired:Repaired",
     "helpers": "sim.retriers.ports.helpers:Helpers",
     "none": "sim.retriers.ports.none:NoRetry",
+    "workpool": "sim.retriers.ports.workpool.pool:Workpool",
 }
 """The class of each kind, as `module:Class`: a port is imported only once a scenario names it."""
