@@ -351,6 +351,9 @@ class ActionContext:
 
     async def all(self, coroutines: Sequence[Coroutine[Any, Any, None]]) -> None:
         """Run coroutines at once and wait for all, as `Promise.all`; the first error of one is raised."""
+        if not self._of.alive:
+            for coroutine in coroutines:
+                coroutine.close()
         execution = self._execution
         try:
             await execution.all(coroutines)
