@@ -54,6 +54,7 @@ def ground(case: Mapping[str, Any]) -> Ground:
     script, recorder, clock = numbers(case["random"]), Recorder(), Clock()
     platform = Platform(profile="ideal", action_time_limit=None)
     server = Server(clock, platform, script, recorder=recorder, horizon_ns=NO_HORIZON)
+    server.cancels_children = False
     return Ground(clock, recorder, script, Deployment(server))
 
 

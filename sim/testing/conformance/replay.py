@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sim.testing.conformance import ports
+from sim.testing.conformance import ports, workpool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,8 +15,4 @@ def replay(case: Mapping[str, Any]) -> dict[str, Any]:
 
     Times are in ms since the kickoff. Raises KeyError for a retrier or an outcome that the recordings do not know.
     """
-    if case["retrier"] == "workpool":
-        from sim.testing.conformance import workpool
-
-        return workpool.replay(case)
-    return ports.replay(case)
+    return workpool.replay(case) if case["retrier"] == "workpool" else ports.replay(case)

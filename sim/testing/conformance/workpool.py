@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sim.convex.contexts import MutationContext
+    from sim.convex.jobs import Job
     from sim.history.recorder import Raw
 
 MOST_TIMERS: Final = 4000
@@ -41,7 +42,7 @@ def replay(case: Mapping[str, Any]) -> dict[str, Any]:
     """
     play = _Play(case)
     play.run(case.get("max_timers", MOST_TIMERS))
-    teller = Teller(play.works, play.pool.epoch_ns)
+    teller = Teller(play.works, play.pool.epoch_ns, play.jobs)
     events = teller.tell(play.raw)
     return {"events": events, "final": play.final(teller)}
 
@@ -75,6 +76,11 @@ class _Play:
     def raw(self) -> Sequence[Raw]:
         """What was recorded."""
         return self._recorder.raw
+
+    @property
+    def jobs(self) -> Mapping[int, Job]:
+        """All jobs by number."""
+        return self._deployment.store.jobs
 
     def run(self, most_timers: int) -> None:
         """Play the case until nothing is left to do, or for so many timers."""
@@ -178,7 +184,7 @@ class _Play:
 
     def _cancel_job(self, fn: str) -> None:
         """Cancel the newest unfinished job of a function, as an operator does."""
-        jobs = [job for job in self._deployment.store.jobs.values() if job.function.name == fn and job.state in ALIVE]
+        jobs = [job for job in self.jobs.values() if job.function.name == fn and job.state in ALIVE]
         self._tell("cancel_call", target="job", job=jobs[-1].id if jobs else -1)
         anyone = Request(WORLD)
         anyone.jobs = jobs
@@ -223,7 +229,7 @@ class _Play:
             "timers_fired": self._fired,
             "attempts": sum(request.attempts for request in self._requests),
             "draws": len(self._script.used),
-            "jobs": [[job.function.name, job.state] for job in self._deployment.store.jobs.values()],
+            "jobs": [[job.function.name, job.state] for job in self.jobs.values()],
             "works": works,
             "left": {table: len(ctx.query(f"workpool/{table}")) for table in TABLES_LEFT},
             "worker": worker[0]["status"] if worker else None,

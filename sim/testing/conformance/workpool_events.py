@@ -24,22 +24,25 @@ from sim.testing.conformance.workpool_documents import Documents
 from sim.testing.conformance.works import ACTION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from sim.convex.jobs import Job
     from sim.history.recorder import Raw
     from sim.testing.conformance.works import Work
 
 Told = dict[str, Any]
 TOLD: Final = "told"
 """The kind of what the replay itself has done: the name of the event, and its fields."""
+ON_COMPLETE: Final = "onComplete"
 OF_ATTEMPTS: Final = frozenset({"attempt", "attempt_end", "effect"})
 
 
 class Teller:
     """Tells a history once, from its first event to its last."""
 
-    def __init__(self, works: Sequence[Work], epoch_ns: int) -> None:
+    def __init__(self, works: Sequence[Work], epoch_ns: int, jobs: Mapping[int, Job]) -> None:
         self._works = works
+        self._jobs = jobs
         self._documents = Documents(epoch_ns)
         self._callbacks: dict[int, tuple[float, str]] = {}
         self._hosts: dict[tuple[int, int], int] = {}
@@ -55,7 +58,7 @@ class Teller:
         while at < len(raws):
             raw = raws[at]
             at += 1
-            t_ns, kind, _, job_id, name, detail = raw
+            t_ns, kind, number, job_id, name, detail = raw
             match kind:
                 case "told":
                     told.append({"t": t_ns / 1e6, "ev": name, **detail})
@@ -64,6 +67,8 @@ class Teller:
                 case "rolled_back":
                     told += [*self._begun(t_ns, job_id, name), *self._each(drawn)]
                     drawn = []
+                    if name == ON_COMPLETE:
+                        self._threw(t_ns, number, job_id)
                 case "commit":
                     end = at
                     while end < len(raws) and raws[end][1] in OF_ATTEMPTS and self._is_mutation(raws[end][2]):
@@ -77,6 +82,15 @@ class Teller:
     def _is_mutation(self, number: int) -> bool:
         """Whether this is a work whose attempts take place in a transaction, so that they follow its commit here."""
         return self._works[number].fn == "mutation"
+
+    def _result(self, job_id: int) -> str:
+        """Return the result that an onComplete is given as a job."""
+        kind: str = self._jobs[job_id].args["result"]["kind"]
+        return kind
+
+    def _threw(self, t_ns: int, number: int, job_id: int) -> None:
+        """Note an onComplete that threw: it ran, although it is not told."""
+        self._callbacks[number] = (t_ns / 1e6, self._result(job_id))
 
     def last_callback(self, number: int) -> Told:
         """Return the result and the instant of a work's last onComplete, also of one that threw."""
@@ -107,6 +121,8 @@ class Teller:
         match event:
             case JobCreated(job=job, function=function, due_ns=due_ns):
                 yield told | {"ev": "insert", "job": job, "fn": function, "at": due_ns / 1e6}
+                if function == ON_COMPLETE and job_id < 0 and self._result(job) == SUCCESS:
+                    self._threw(event.t_ns, event.request, job)  # within `complete`, called by an action
             case JobStepped(job=job, function=function, before=before, after=after):
                 runs = (job == job_id and after == SUCCESS) or (before == PENDING and after == FAILED)
                 before = IN_PROGRESS if runs else before
