@@ -132,15 +132,13 @@ class World:
         self.deployment = Deployment(server)
         external: External = models[0] if all(model is models[0] for model in models) else ByClass(models)
         self._external = external
-        action = Function("action", ACTION, external=external)
-        self.retriers = Retriers(cell, action, self.deployment.store, retrier)
+        self.retriers = Retriers(cell, Function("action", ACTION, external=external), self.deployment.store, retrier)
         self._submit = mutation("submit", self._ask_to_submit)
         self._cancel = mutation(CANCEL, self._ask_to_cancel)
         self._resubmissions = (
             None if cell.resubmit is None else Resubmissions(cell.resubmit, clock, choices, self._submit_again)
         )
-        self._own: list[Request] = []
-        """The requests of the retriers themselves, in a deployment of several."""
+        self._own: list[Request] = []  # charged with what a retrier does for many requests at once
         self._asking: Asking | None = None
         """Who asks in a world that is shared or was opened."""
         self.until_ns: int | None = cell.until if isinstance(cell.until, int) else None
