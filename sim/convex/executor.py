@@ -139,7 +139,7 @@ class Executor:
     def _call_mutation(self, job: Job) -> None:
         """Run a scheduled mutation that takes its time, with reruns until it commits."""
         server, request = self.server, job.request
-        if job.function.poll and request.polls >= server.polls_per_request:
+        if job.function.poll and request.polls >= server.polls_per_request and request.number >= 0:
             del self.starting[job.id]
             server.run_away(request, "polls")
             self.release()
@@ -158,7 +158,7 @@ class Executor:
         """Run a scheduled mutation within this step: the path of every poll if the platform takes no time."""
         function, request, server = job.function, job.request, self.server
         if function.poll:
-            if request.polls >= server.polls_per_request:
+            if request.polls >= server.polls_per_request and request.number >= 0:
                 server.run_away(request, "polls")
                 return
             self._count_poll(job)

@@ -16,6 +16,7 @@ from sim.engine.resubmissions import Resubmissions
 from sim.engine.retriers import Retriers
 from sim.engine.services import compose
 from sim.engine.unended import count_unended, end_of_observation
+from sim.history.dealing import FIRST_OWN, deal_out
 from sim.history.request import Request
 from sim.history.traffic import NO_SERVICE
 from sim.history.vocabulary import CANCEL, NEVER, OF_THE_ACTION, OF_THE_REQUEST, Outcome
@@ -131,13 +132,13 @@ class World:
         self.deployment = Deployment(server)
         external: External = models[0] if all(model is models[0] for model in models) else ByClass(models)
         self._external = external
-        action = Function("action", ACTION, external=external)
-        self.retriers = Retriers(cell, action, self.deployment.store, retrier)
+        self.retriers = Retriers(cell, Function("action", ACTION, external=external), self.deployment.store, retrier)
         self._submit = mutation("submit", self._ask_to_submit)
         self._cancel = mutation(CANCEL, self._ask_to_cancel)
         self._resubmissions = (
             None if cell.resubmit is None else Resubmissions(cell.resubmit, clock, choices, self._submit_again)
         )
+        self._own: list[Request] = []  # charged with what a retrier does for many requests at once
         self._asking: Asking | None = None
         """Who asks in a world that is shared or was opened."""
         self.until_ns: int | None = cell.until if isinstance(cell.until, int) else None
@@ -201,6 +202,8 @@ class World:
             self.retriers.renew()
             self._start_crons()
             request = Request(number)
+            if isinstance(self.retrier, ScheduledRetrier):
+                self.retrier.stand_alone(partial(self._uniform_of, number))
             if sources:
                 request.weather = WeatherPath(sources, self.choices, number, random_phase=True)
             self._start(request)
@@ -227,6 +230,7 @@ class World:
         asking = self._asking = Asking(self.cell, self.clock, self.choices, self._take, at_most=at_most)
         self._progress = progress
         self.planned = asking.planned
+        self._own = self._requests_of_retriers()
         self._start_crons()
         for service in self.services.values():
             service.start()
@@ -235,6 +239,20 @@ class World:
             if isinstance(fault, faults.Restart):
                 self._plan_restarts(fault, position)
         return asking.requests
+
+    def _requests_of_retriers(self) -> list[Request]:
+        """Make the requests that are charged with what serves no single one, a retrier of the deployment each."""
+        made = []
+        for place, (namespace, retrier) in enumerate(self.retriers.deployed()):
+            own = Request(FIRST_OWN - place)
+            own.namespace = namespace
+            own.jobs = [] if self.cell.cancel is not None else None
+            retrier.serve_many(own)
+            made.append(own)
+        return made
+
+    def _uniform_of(self, number: int, stream: str) -> float:
+        return self.choices.uniform(stream, number)
 
     def _take(self, request: Request) -> None:
         """Take a request at the instant of its submission."""
@@ -436,6 +454,9 @@ class World:
             for execution in executor.executions:
                 execution.stop()
                 execution.let_go()
+        for own in self._own:
+            deal_out(own, [request for request in requests if request.namespace == own.namespace])
+            own.let_go()
         for request in requests:
             request.let_go()
 
@@ -458,6 +479,8 @@ class World:
         cut = not self.drained
         out_of_time = cut and self.until_ns is None
         open_numbers = self._looked_at() if cut else set()
+        served = {own.namespace for own in self._own if own.number in open_numbers}
+        open_numbers.update(request.number for request in open_ones if request.namespace in served)
         for request in open_ones:
             if request.runaway or out_of_time:
                 request.outcome = Outcome.runaway

@@ -124,6 +124,12 @@ class ScheduledRetrier(Retrier):
         It is called before the first request of a deployment that has several; by default nothing happens.
         """
 
+    def stand_alone(self, uniform: Callable[[str], float]) -> None:
+        """Prepare for a request that has a deployment of its own; by default nothing happens.
+
+        `uniform(stream)` draws what differs from one deployment to the next, such as where its clock stands.
+        """
+
     def crons(self) -> Sequence[tuple[int, Function]]:
         """Return the mutations that run again and again: (interval in ns, function); none by default."""
         return ()

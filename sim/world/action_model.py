@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from sim.history.vocabulary import AttemptOutcome
     from sim.kernel.choices import Choices
     from sim.kernel.clock import Clock
-    from sim.world.fates import Fate, Fates
+    from sim.world.fate import Fate
+    from sim.world.fates import Fates
     from sim.world.hosts import Host
     from sim.world.witness import Witness
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from sim.history.events import Failure
 from sim.history.vocabulary import FAIL, HANG, NEVER, SUCCESS
 from sim.kernel.choices import owned
+from sim.world.fate import Fate
 from sim.world.outcomes import SAYS_NOTHING
 
 if TYPE_CHECKING:
@@ -28,16 +29,6 @@ Error = Callable[[int, int], Failure]
 """From a request and the number of its attempt to what the error says."""
 NEVER_HEALS = 1 << 200
 """After every instant."""
-
-
-class Fate(NamedTuple):
-    """What one attempt is given."""
-
-    outcome: AttemptOutcome
-    latency_ns: int
-    """NEVER for a hang."""
-    failure: Failure | None
-    """What its error says; None if it says nothing."""
 
 
 class _Way(NamedTuple):

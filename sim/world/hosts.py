@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from sim.history.request import Request
     from sim.history.vocabulary import End
-    from sim.world.fates import Fate
+    from sim.world.fate import Fate
 
 
 class Host(Protocol):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sim.history.vocabulary import AttemptOutcome
     from sim.world.attempt import Attempt
     from sim.world.effects import Memory
-    from sim.world.fates import Fate
+    from sim.world.fate import Fate
 
 IN_USE_FAILURE: Final = Failure(final=False, retry_after_ns=NEVER, kind=rejected_by(IN_USE))
 """What a call is told whose key is in use."""

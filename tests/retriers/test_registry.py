@@ -18,6 +18,7 @@ def test_the_built_in_retriers_are_known() -> None:
         "component-repaired",
         "helpers",
         "none",
+        "workpool",
     ]
 
 

@@ -256,7 +256,7 @@ PRESETS: Final = (
         notes=("A job that an error of the system has put back.",),
     ),
     Preset(
-        name="workpool",
+        name="workpool-delays",
         policy={
             "attempts": 5,
             "delay": {"exponential": {"initial": "250ms", "factor": 2, "jitter": {"spread": 0.5}}},
@@ -269,8 +269,8 @@ PRESETS: Final = (
         source="component/complete.ts, component/shared.ts",
         notes=(
             (
-                "The instant is cut to a multiple of 100 ms, so a retry is due up to 100 ms early. The time that the "
-                "loop itself takes, up to 200 ms more, is not expressed."
+                "The delays alone, for a client of its own: the retrier `workpool` is the component itself, with its "
+                "loop and its slots. The instant is cut to a multiple of 100 ms, so a retry is due up to 100 ms early."
             ),
         ),
     ),

@@ -105,7 +105,7 @@ def _call_on_complete(ctx: Ctx, job: dict[str, Any], work: Document) -> None:
         try:
             ctx.outer.run_mutation(ctx.pool.on_complete, args)
         except FunctionError:
-            pass
+            ctx.outer.note("callback_scheduled", job["runResult"]["kind"])
         else:
             return
     ctx.db.run_after(0, ctx.pool.on_complete, args, ctx.request_of(work))

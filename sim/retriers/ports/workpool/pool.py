@@ -14,6 +14,7 @@ from sim.retriers.ports.workpool.batch_worker import loop as batch_worker_loop
 from sim.retriers.ports.workpool.batch_worker import monitor
 from sim.retriers.ports.workpool.context import Ctx, QueryCtx
 from sim.retriers.ports.workpool.options import WorkpoolOptions
+from sim.retriers.ports.workpool.shared import SEGMENT_NS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -90,6 +91,10 @@ class Workpool(ScheduledRetrier):
     def serve_many(self, own: Request) -> None:
         """Take the request that is charged with what serves the whole pool."""
         self.own = own
+
+    def stand_alone(self, uniform: Callable[[str], float]) -> None:
+        """Let the request come at any moment within a segment."""
+        self.epoch_ns = EPOCH_NS + int(uniform("segment_phase") * SEGMENT_NS)
 
     # What an app calls.
 
