@@ -32,7 +32,9 @@ BROKEN = {
     "no jitter": Broken("loop.jitter", lambda delay_ms, _uniform: delay_ms, "fail1-then-success"),
     "a backoff off by one exponent": Broken("loop.power", lambda base, of: base ** (of + 1), "fail1-then-success"),
     "a longer cool-down": Broken("loop.STATUS_COOLDOWN_NS", 2_200_000_000, "no-retry-success"),
-    "a full pool that cools down sooner": Broken("loop.SATURATED_COOLDOWN_NS", 2_000_000_000, "cancel-running-saturated"),
+    "a full pool that cools down sooner": Broken(
+        "loop.SATURATED_COOLDOWN_NS", 2_000_000_000, "cancel-running-saturated"
+    ),
     "retries one after the other": Broken("loop.promise_all", one_after_the_other, "two-fail-together"),
     "ends one after the other": Broken("complete.promise_all", one_after_the_other, "crash-order-callbacks"),
     "works put in one after the other": Broken("lib.promise_all", one_after_the_other, "batch-of-five"),
