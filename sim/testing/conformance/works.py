@@ -81,10 +81,10 @@ def by_time(works: Iterable[Work]) -> list[tuple[float, list[Work]]]:
 
 
 def calls(works: Iterable[Work]) -> list[list[Work]]:
-    """Return the works of one mutation as its calls have them: neighbors of one batch go together."""
+    """Return the works of one mutation as its calls have them: neighbors of one batch and kind go together."""
 
-    def call(work: Work) -> int | str:
-        return work.number if work.batch is None else work.batch
+    def call(work: Work) -> int | tuple[str, str]:
+        return work.number if work.batch is None else (work.batch, work.fn)
 
     return [list(same) for _, same in groupby(works, key=call)]
 
