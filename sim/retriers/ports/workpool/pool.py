@@ -114,19 +114,20 @@ class Workpool(ScheduledRetrier):
 
     def cancel(self, ctx: MutationContext, handle: str) -> None:
         """Upstream's `cancel`: it answers nothing, whatever there was to cancel."""
-        lib.cancel(Ctx(ctx, self), handle, self.enqueue_options.get("logLevel"))
+        Ctx(ctx, self).call(lib.cancel, handle, self.enqueue_options.get("logLevel"))
 
     def cancel_all(self, ctx: MutationContext, limit: float | None = None) -> None:
         """Upstream's `cancelAll`."""
-        lib.cancel_all(Ctx(ctx, self), {"logLevel": self.enqueue_options.get("logLevel"), "limit": limit})
+        asked = {"logLevel": self.enqueue_options.get("logLevel"), "limit": limit}
+        Ctx(ctx, self).call(lib.cancel_all, asked)
 
     def update_config(self, ctx: MutationContext, **settings: Any) -> None:
         """Upstream's `config.update`: `maxParallelism`, `logLevel`."""
-        config.update(Ctx(ctx, self), settings)
+        Ctx(ctx, self).call(config.update, settings)
 
     def force_kick(self, ctx: MutationContext) -> None:
         """Upstream's `forceKick`."""
-        kick.force_kick(Ctx(ctx, self))
+        Ctx(ctx, self).call(kick.force_kick)
 
     def status(self, ctx: QueryContext, work_id: str) -> dict[str, Any]:
         """Upstream's `status`."""
