@@ -241,15 +241,16 @@ class World:
         return asking.requests
 
     def _requests_of_retriers(self) -> list[Request]:
-        """Make the requests that are charged with what serves no single one, a retrier of the deployment each."""
-        made = []
-        for place, (namespace, retrier) in enumerate(self.retriers.deployed()):
-            own = Request(FIRST_OWN - place)
-            own.namespace = namespace
-            own.jobs = [] if self.cell.cancel is not None else None
+        """Make the requests that are charged with what serves no single one: one for the tables of a retrier."""
+        made: dict[str, Request] = {}
+        for namespace, retrier in self.retriers.deployed():
+            own = made.get(namespace)
+            if own is None:
+                own = made[namespace] = Request(FIRST_OWN - len(made))
+                own.namespace = namespace
+                own.jobs = [] if self.cell.cancel is not None else None
             retrier.serve_many(own)
-            made.append(own)
-        return made
+        return [*made.values()]
 
     def _uniform_of(self, number: int, stream: str) -> float:
         return self.choices.uniform(stream, number)

@@ -110,6 +110,14 @@ class ScheduledRetrier(Retrier):
     tables: ClassVar[Mapping[str, Mapping[str, Sequence[str]]]] = {}
     """The retrier's own tables, each with its indexes and the fields of their keys."""
 
+    @property
+    def pool_name(self) -> str | None:
+        """The name of the pool that it stands for: retriers of a kind that name the same one share tables and jobs.
+
+        None, by default, if it has tables of its own.
+        """
+        return None
+
     def promises(self) -> Promises:
         """State which jobs run the action and which poll; a retrier that promises more overrides this."""
         return Promises(action_jobs=self.action_jobs, poll_jobs=self.poll_jobs)

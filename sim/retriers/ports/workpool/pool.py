@@ -34,6 +34,7 @@ class Workpool(ScheduledRetrier):
     kind: ClassVar[str] = "workpool"
     stateless: ClassVar[bool] = True
     Options: ClassVar[type[AnyOptions]] = WorkpoolOptions
+    options: WorkpoolOptions
     watchers: ClassVar[tuple[str, ...]] = (
         "loop",
         "monitor",
@@ -79,6 +80,11 @@ class Workpool(ScheduledRetrier):
         self.clear_pending = mutation("clearPending", self._mutation(danger.clear_pending))
         self.clear_old_work = mutation("clearOldWork", self._mutation(danger.clear_old_work))
         self.on_complete = mutation("onComplete", self._on_complete)
+
+    @property
+    def pool_name(self) -> str:
+        """The name of the component's instance."""
+        return self.options.pool
 
     def promises(self) -> Promises:
         """State which jobs run the action and which poll."""
