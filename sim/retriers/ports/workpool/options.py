@@ -147,7 +147,8 @@ class WorkpoolOptions(Options):
             "base": self.base,
         }
         return {
-            "maxParallelism": self.max_parallelism,
+            # A client that names no number leaves what `config.update` has set.
+            "maxParallelism": self.max_parallelism if "max_parallelism" in self.model_fields_set else None,
             "retry": behavior if self.function == "action" and self.attempts > 1 else False,
             "runAfter": self.run_after / NS_PER_MS,
             "fnType": self.function,
