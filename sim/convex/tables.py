@@ -8,6 +8,8 @@ no query asks for costs nothing.
 
 from __future__ import annotations
 
+from heapq import merge
+from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 Key = tuple[Any, ...]
+Entry = tuple[Key, Document]
+"""A document of an index range, with its key."""
 
 TOP: Key = (9,)
 """Sorts after every value of an index key."""
@@ -40,6 +44,8 @@ def index_value(value: Any) -> Key:
             raise TypeError(f"a {type(value).__name__} cannot be indexed")
 
 
+RANKS: Final = {int: 2, float: 2, bool: 3, str: 4}
+"""Where values of these very classes sort."""
 INDEXED: Final = frozenset({type(None), bool, int, float, str})
 """Classes of values that have a sort key."""
 MISSING: Final = (0,)
@@ -76,9 +82,13 @@ class Table:
 
     def key(self, index: str, document: Mapping[str, Any]) -> Key:
         """Return the document's key in an index; its number breaks ties."""
-        values = (_value(document, path) for path in self._paths[index])
-        number = int(document["_id"].rpartition(":")[2])
-        return (*(MISSING if value is MISSING else index_value(value) for value in values), (2, number))
+        key: list[Key] = []
+        for path in self._paths[index]:
+            value = _value(document, path)
+            rank = RANKS.get(type(value))  # the common case of `index_value`, since every write and read passes here
+            key.append((rank, value) if rank is not None else MISSING if value is MISSING else index_value(value))
+        key.append((2, int(document["_id"].rpartition(":")[2])))
+        return tuple(key)
 
     def note(self, document_id: str, before: Document | None, after: Document | None) -> None:
         """Note that a document is written; None stands for none. Raises TypeError if an index cannot sort it."""
@@ -91,13 +101,24 @@ class Table:
             changed = self._changed
             changed[document_id] = (changed[document_id][0] if document_id in changed else before, after)
 
-    def between(self, wanted: Range, documents: Callable[[], Iterable[Document]]) -> Iterator[str]:
-        """Return the ids of the latest documents in a range, in its order.
+    def between(
+        self, wanted: Range, documents: Callable[[], Iterable[Document]], *, newest_first: bool = False
+    ) -> Iterator[tuple[Key, str]]:
+        """Return the keys and ids of the latest documents in a range, in its order or in reverse.
 
         `documents` returns the latest documents of this table; it is called if the index has never been read.
         """
+        if self._changed:
+            self._bring_up_to_date()
+        index = wanted.index_name
+        if index not in self._entries:
+            self._entries[index] = SortedList((self.key(index, document), document["_id"]) for document in documents())
+        low, high = (wanted.low, ""), (wanted.high, "")
+        return self._entries[index].irange(low, high, inclusive=(True, False), reverse=newest_first)
+
+    def _bring_up_to_date(self) -> None:
         changed, self._changed = self._changed, {}
-        for index, entries in self._entries.items() if changed else ():
+        for index, entries in self._entries.items():
             for document_id, (before, after) in changed.items():
                 old = None if before is None else self.key(index, before)
                 new = None if after is None else self.key(index, after)
@@ -107,17 +128,28 @@ class Table:
                     entries.remove((old, document_id))
                 if new is not None:
                     entries.add((new, document_id))
-        index = wanted.index_name
-        if index not in self._entries:
-            self._entries[index] = SortedList((self.key(index, document), document["_id"]) for document in documents())
-        found = self._entries[index].irange((wanted.low, ""), (wanted.high, ""), inclusive=(True, False))
-        return (document_id for _, document_id in found)
+
+    def among(self, documents: Iterable[Document | None], wanted: Range) -> list[Entry]:
+        """Return those of some documents that are in a range, with their keys, in order."""
+        _, index, low, high = wanted
+        keyed = [(self.key(index, document), document) for document in documents if document is not None]
+        return sorted((entry for entry in keyed if low <= entry[0] < high), key=_key_of)
 
     def clear(self) -> None:
         """Forget all documents."""
         self.created = 0
         self._entries.clear()
         self._changed.clear()
+
+
+_key_of: Final = itemgetter(0)
+
+
+def merged(entries: Iterator[Entry], others: list[Entry], *, newest_first: bool) -> Iterator[Entry]:
+    """Put entries and others into one sequence; both are in order, but entries in reverse if that is asked for."""
+    if not others:
+        return entries
+    return merge(entries, reversed(others) if newest_first else others, key=_key_of, reverse=newest_first)
 
 
 class Range(NamedTuple):
