@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sortedcontainers import SortedList
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 Document = dict[str, Any]
 Key = tuple[Any, ...]
@@ -29,13 +29,18 @@ TOP: Key = (9,)
 BY_CREATION = "by_creation"
 
 
+RANKS: Final = {int: 2, float: 2, bool: 3, str: 4}
+"""Where values of these very classes sort."""
+
+
 def index_value(value: Any) -> Key:
     """Return the sort key of a field's value: null < numbers < booleans < text. Raises TypeError for others."""
+    rank = RANKS.get(type(value))
+    if rank is not None:
+        return (rank, value)
     match value:
         case None:
             return (1,)
-        case bool():
-            return (3, value)
         case int() | float():
             return (2, value)
         case str():
@@ -44,8 +49,6 @@ def index_value(value: Any) -> Key:
             raise TypeError(f"a {type(value).__name__} cannot be indexed")
 
 
-RANKS: Final = {int: 2, float: 2, bool: 3, str: 4}
-"""Where values of these very classes sort."""
 INDEXED: Final = frozenset({type(None), bool, int, float, str})
 """Classes of values that have a sort key."""
 MISSING: Final = (0,)
@@ -85,8 +88,7 @@ class Table:
         key: list[Key] = []
         for path in self._paths[index]:
             value = _value(document, path)
-            rank = RANKS.get(type(value))  # the common case of `index_value`, since every write and read passes here
-            key.append((rank, value) if rank is not None else MISSING if value is MISSING else index_value(value))
+            key.append(MISSING if value is MISSING else index_value(value))
         key.append((2, int(document["_id"].rpartition(":")[2])))
         return tuple(key)
 
@@ -102,19 +104,23 @@ class Table:
             changed[document_id] = (changed[document_id][0] if document_id in changed else before, after)
 
     def between(
-        self, wanted: Range, documents: Callable[[], Iterable[Document]], *, newest_first: bool = False
-    ) -> Iterator[tuple[Key, str]]:
+        self, wanted: Range, documents: Callable[[str], Iterable[Document]], *, newest_first: bool = False
+    ) -> Iterable[tuple[Key, str]]:
         """Return the keys and ids of the latest documents in a range, in its order or in reverse.
 
-        `documents` returns the latest documents of this table; it is called if the index has never been read.
+        `documents` returns the latest documents of a table; it is called if the index has never been read.
         """
         if self._changed:
             self._bring_up_to_date()
         index = wanted.index_name
-        if index not in self._entries:
-            self._entries[index] = SortedList((self.key(index, document), document["_id"]) for document in documents())
+        entries = self._entries.get(index)
+        if entries is None:
+            keyed = ((self.key(index, document), document["_id"]) for document in documents(self.name))
+            self._entries[index] = entries = SortedList(keyed)
+        if len(entries) <= 1:  # a common case: nothing is pending, or one row has all settings
+            return [entry for entry in entries if wanted.low <= entry[0] < wanted.high]
         low, high = (wanted.low, ""), (wanted.high, "")
-        return self._entries[index].irange(low, high, inclusive=(True, False), reverse=newest_first)
+        return entries.irange(low, high, inclusive=(True, False), reverse=newest_first)
 
     def _bring_up_to_date(self) -> None:
         changed, self._changed = self._changed, {}
@@ -145,7 +151,7 @@ class Table:
 _key_of: Final = itemgetter(0)
 
 
-def merged(entries: Iterator[Entry], others: list[Entry], *, newest_first: bool) -> Iterator[Entry]:
+def merged(entries: Iterable[Entry], others: list[Entry], *, newest_first: bool) -> Iterable[Entry]:
     """Put entries and others into one sequence; both are in order, but entries in reverse if that is asked for."""
     if not others:
         return entries

@@ -11,7 +11,7 @@ from sim.convex.jobs import JobVersion
 from sim.convex.tables import BY_CREATION, TOP, Document, Entry, Range, index_value, merged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sim.convex.jobs import Job
     from sim.convex.store import Store
@@ -91,7 +91,7 @@ class Transaction(Footprint):
         `where` leaves documents out while they are read, so that they count as read but not for `take`.
         """
         table = self.full_name(table)
-        prefix = tuple(index_value(value) for value in equal)
+        prefix = tuple([index_value(value) for value in equal])
         low, high = prefix, (*prefix, TOP)
         if above is not None:
             low = (*prefix, index_value(above), TOP)
@@ -101,27 +101,30 @@ class Transaction(Footprint):
             high = (*prefix, index_value(below))
         elif at_most is not None:
             high = (*prefix, index_value(at_most), TOP)
-        entries = self._entries(Range(table, index, low, high), newest_first=newest_first)
+        wanted = Range(table, index, low, high)
+        entries = self._entries(wanted, newest_first=newest_first)
         if where is not None:
             entries = (entry for entry in entries if where(entry[1]))
         found = list(entries if take is None else islice(entries, take))
         if take is not None and len(found) == take:
             # Documents after the last one taken were not read, so a change of those is no conflict.
             if newest_first:
-                low = found[-1][0] if found else high
+                wanted = Range(table, index, found[-1][0] if found else high, high)
             else:
-                high = (*found[-1][0], TOP) if found else low
+                wanted = Range(table, index, low, (*found[-1][0], TOP) if found else low)
         if self.ranges is None:
             self.ranges = []
-        self.ranges.append(Range(table, index, low, high))
+        self.ranges.append(wanted)
         return [document for _, document in found]
 
-    def _entries(self, wanted: Range, *, newest_first: bool) -> Iterator[Entry]:
+    def _entries(self, wanted: Range, *, newest_first: bool) -> Iterable[Entry]:
         """Return the documents in a range as this transaction sees them, with their keys, in order or in reverse."""
         table = wanted.table
         found = self.store.range_at(wanted, self.begin_ts, newest_first=newest_first)
         writes = self.writes
-        own = {i: writes[i] for i in writes if i.rpartition(":")[0] == table} if writes else None
+        if not writes:
+            return found
+        own = {i: writes[i] for i in writes if i.rpartition(":")[0] == table}
         if not own:
             return found
         others = (entry for entry in found if entry[1]["_id"] not in own)
