@@ -222,12 +222,12 @@ def test_completions_of_two_works_do_not_conflict_while_the_loop_runs() -> None:
 
 def test_cancel_all_conflicts_with_a_completion_of_a_work_of_its_page() -> None:
     p, work_id = running()
-    assert p.overlap(completing(p, work_id), lambda ctx: p.pool.cancel_all(ctx))
+    assert p.overlap(completing(p, work_id), p.pool.cancel_all)
 
 
 def test_cancel_all_conflicts_with_an_enqueue_of_its_very_instant() -> None:
     p, _ = running()
-    assert p.overlap(adding(p, 1), lambda ctx: p.pool.cancel_all(ctx))
+    assert p.overlap(adding(p, 1), p.pool.cancel_all)
 
 
 def test_cancel_all_does_not_conflict_with_works_older_than_its_page() -> None:
