@@ -86,6 +86,9 @@ class Server:
         """The names of the functions scheduled so far whose executions count as polls, if a history is recorded."""
         self.requests: dict[tuple[int, int], Request] = {}
         """By number and submission, those whose retrier serves many with one function."""
+        self.cancels_children = True
+        """Whether the jobs that a canceled action schedules are canceled from birth; Convex' own test double lets them
+        live, so replays of its recordings say no."""
         self.epoch = 0
         """Grows with every restart; what began in an older epoch is gone."""
         self.down = False
