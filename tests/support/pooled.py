@@ -132,6 +132,8 @@ class Pooled:
 
     def run(self, until_ms: float | None = None) -> "Pooled":
         """Go on until nothing is left to do, or until an instant."""
+        if until_ms is not None:
+            self.clock.call_after(round(until_ms * MS) - self.clock.now_ns, lambda: None)  # time goes on until then
         drained = self.clock.drain(None if until_ms is None else round(until_ms * MS), 200_000)
         assert drained or until_ms is not None, "this world does not come to an end"
         return self
