@@ -80,12 +80,15 @@ class Deployment:
             self.call(function, {}, no_request)
         self._time_cron(interval_ns, function, no_request)
 
-    def cancel_from_dashboard(self, request: Request, names: Sequence[str]) -> None:
-        """Cancel the request's newest unfinished job with one of these function names, as an operator does."""
-        jobs = [job for job in request.jobs or () if job.function.name in names and job.state in ALIVE]
-        if not jobs:
-            return
-        self._cancel_job(jobs[-1])
+    def cancel_from_dashboard(self, request: Request, names: Sequence[str], own: Request | None = None) -> None:
+        """Cancel the request's newest unfinished job with one of these function names, as an operator does.
+
+        `own`: the request of its retrier itself, whose jobs serve it too.
+        """
+        jobs = [*(request.jobs or ()), *((own and own.jobs) or ())]
+        unfinished = [job for job in jobs if job.function.name in names and job.state in ALIVE]
+        if unfinished:
+            self._cancel_job(max(unfinished, key=lambda job: job.id))
 
     def _cancel_job(self, job: Job) -> None:
         before = job.state

@@ -426,8 +426,11 @@ class World:
             for submission in self._submissions(request):
                 self._cancel_submission(request, submission)
         elif isinstance(retrier, ScheduledRetrier):
-            names = retrier.action_jobs if cancel.target == OF_THE_ACTION else retrier.poll_jobs
-            self.deployment.cancel_from_dashboard(request, names)
+            if cancel.target == OF_THE_ACTION:
+                self.deployment.cancel_from_dashboard(request, retrier.action_jobs)
+            else:
+                own = next((own for own in self._own if own.namespace == request.namespace), None)
+                self.deployment.cancel_from_dashboard(request, retrier.poll_jobs, own)
 
     def _cancel_submission(self, request: Request, submission: Request) -> None:
         self.deployment.call(self._cancel, submission, submission, lambda answer, _: self._canceled(request, answer))
