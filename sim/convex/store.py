@@ -266,9 +266,8 @@ class Store:
 
     def _latest(self, table: str) -> Iterator[Document]:
         """Return the latest documents of a table."""
-        for document_id, version in self.documents.items():
-            if version.document is not None and document_id.rpartition(":")[0] == table:
-                yield version.document
+        for document_id in self.tables[table].rows:
+            yield self.documents[document_id].document  # type: ignore[misc]  # none of them is deleted
 
     def _forget(self, commit: Commit) -> None:
         """Drop the versions that a commit replaced: no snapshot older than it is held anymore."""

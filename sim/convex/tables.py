@@ -81,6 +81,8 @@ class Table:
         """The indexes that have been read, as they were when one of them was read last."""
         self._changed: dict[str, tuple[Document | None, Document | None]] = {}
         """The documents written since then, by their ids: as they were then, and as they are."""
+        self.rows: dict[str, None] = {}
+        """The ids of the latest documents."""
         self.created = 0
 
     def key(self, index: str, document: Mapping[str, Any]) -> Key:
@@ -99,6 +101,10 @@ class Table:
                 value = _value(after, path)
                 if type(value) not in INDEXED and value is not MISSING:
                     index_value(value)
+        if after is None:
+            self.rows.pop(document_id, None)
+        elif before is None:
+            self.rows[document_id] = None
         if self._entries:
             changed = self._changed
             changed[document_id] = (changed[document_id][0] if document_id in changed else before, after)
@@ -144,6 +150,7 @@ class Table:
     def clear(self) -> None:
         """Forget all documents."""
         self.created = 0
+        self.rows.clear()
         self._entries.clear()
         self._changed.clear()
 
