@@ -97,21 +97,34 @@ def _workpool(options: Any) -> list[str]:
     lines = [f"// @convex-dev/workpool 0.4.16. {_backoffs(options) if behavior else 'Nothing is retried.'}"]
     if options.pool != WorkpoolOptions().pool:
         lines.append(f'// Its name stands in convex/convex.config.ts: app.use(workpool, {{ name: "{options.pool}" }});')
+    slots = given["maxParallelism"]
+    if slots is None:
+        lines.append(f"// maxParallelism is left to the pool, which begins with {options.max_parallelism}.")
     lines += [
         'import { Workpool } from "@convex-dev/workpool";',
         'import { components } from "./_generated/api";',
         "",
         f"export const pool = new Workpool(components{_member(options.pool)}, {{",
-        f"  maxParallelism: {_number(given['maxParallelism'])},",
     ]
+    if slots is not None:
+        lines.append(f"  maxParallelism: {_number(slots)},")
     if options.function == "action":
         lines.append(f"  retryActionsByDefault: {'true' if behavior else 'false'},")
     if behavior:
         numbers = ", ".join(f"{name}: {_number(value)}" for name, value in behavior.items())
         lines.append(f"  defaultRetryBehavior: {{ {numbers} }},")
     kind = options.function
-    delay = f", {{ runAfter: {_number(given['runAfter'])} }}" if options.run_after else ""
-    return [*lines, "});", f"// Enqueue with: await pool.enqueue{kind.capitalize()}(ctx, {kind}, args{delay});"]
+    call = f"pool.enqueue{kind.capitalize()}(ctx, {kind}, args{_of_an_enqueue(given)})"
+    return [*lines, "});", f"// Enqueue with: await {call};"]
+
+
+def _of_an_enqueue(given: dict[str, Any]) -> str:
+    """Return the last argument of an enqueue, empty if there is nothing to say."""
+    said = [f"runAfter: {_number(given['runAfter'])}"] if given["runAfter"] else []
+    if given["onCompleteExcludeKinds"]:
+        kinds = ", ".join(f'"{kind}"' for kind in given["onCompleteExcludeKinds"])
+        said.append(f"onComplete, onCompleteExcludeKinds: [{kinds}]")
+    return f", {{ {', '.join(said)} }}" if said else ""
 
 
 def _backoffs(options: Any) -> str:

@@ -132,6 +132,8 @@ class Pooled:
 
     def run(self, until_ms: float | None = None) -> "Pooled":
         """Go on until nothing is left to do, or until an instant."""
+        if until_ms is not None:
+            self.clock.call_after(round(until_ms * MS) - self.clock.now_ns, lambda: None)  # time goes on until then
         drained = self.clock.drain(None if until_ms is None else round(until_ms * MS), 200_000)
         assert drained or until_ms is not None, "this world does not come to an end"
         return self
@@ -217,19 +219,24 @@ class Pooled:
         return [event.result for event in self.events("callback")]  # type: ignore[attr-defined]
 
     def reads(self, context: MutationContext) -> list[str]:
-        """Return what counts as read, in order: `table p`, `job p`, `table t`, or `table i(index)`, each once."""
-        found = [f"{self._name(one)} p" for one in context.reads]
+        """Return what counts as read, in order: `table p`, `job NAME`, `table t`, or `table i(index)`, each once."""
+        found = [self._name(one) for one in context.reads]
         ranges = [f"{_short(one.table)} {_kind(one)}" for one in context.ranges or ()]
         return [*dict.fromkeys([*found, *ranges])]
 
     def _name(self, read: int | str) -> str:
-        return f"job {self.store.jobs[read].function.name}" if isinstance(read, int) else _short(read.partition(":")[0])
+        return (
+            f"job {self.store.jobs[read].function.name}"
+            if isinstance(read, int)
+            else f"{_short(read.partition(':')[0])} p"
+        )
 
     def writes(self, name: str, which: int = -1) -> list[str]:
         """Return what a mutation wrote, in order: `table I`, `P` or `D`, `job I`, `job canceled`."""
-        return [*self._all_writes(name)][which]
+        return [*self.all_writes(name)][which]
 
-    def _all_writes(self, name: str) -> Iterator[list[str]]:
+    def all_writes(self, name: str) -> Iterator[list[str]]:
+        """Return the writes of each commit of a mutation."""
         alive: set[str] = set()
         steps: list[str] = []
         for event in self.recorder.history():
@@ -255,7 +262,8 @@ def _short(table: str) -> str:
 
 
 def _kind(one: Any) -> str:
-    return "t" if one.index == "by_creation" and one.low == () else f"i({one.index})"
+    _table, index, low, _high = one
+    return "t" if index == BY_CREATION and low == () else f"i({index})"
 
 
 def segment_ms(segment: int) -> float:

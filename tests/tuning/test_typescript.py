@@ -78,12 +78,12 @@ def test_a_pool_comes_with_its_first_backoff_which_is_the_option() -> None:
 
 
 def test_a_pool_of_one_attempt_retries_nothing() -> None:
-    assert code("{kind: workpool, attempts: 1}")[2:] == ["  retryActionsByDefault: false,", "});"]
+    assert code("{kind: workpool, attempts: 1}")[1:] == ["  retryActionsByDefault: false,", "});"]
     assert "Nothing is retried." in typescript(parse("retrier: {kind: workpool, attempts: 1}"), "a test")
 
 
 def test_a_pool_of_mutations_has_no_retry_behavior() -> None:
-    assert code("{kind: workpool, function: mutation}")[1:] == ["  maxParallelism: 10,", "});"]
+    assert code("{kind: workpool, function: mutation, max_parallelism: 3}")[1:] == ["  maxParallelism: 3,", "});"]
     assert "pool.enqueueMutation(ctx, mutation, args);" in typescript(
         parse("retrier: {kind: workpool, function: mutation}"), "a test"
     )
@@ -99,3 +99,14 @@ def test_a_pool_of_another_name_is_found_by_it(name: str, member: str) -> None:
 def test_a_delayed_work_is_enqueued_with_its_delay() -> None:
     text = typescript(parse("retrier: {kind: workpool, run_after: 5s}"), "a test")
     assert "pool.enqueueAction(ctx, action, args, { runAfter: 5000 });" in text
+
+
+def test_a_number_of_slots_that_is_not_said_is_left_to_the_pool() -> None:
+    text = typescript(parse("retrier: workpool"), "a test")
+    assert "maxParallelism:" not in text
+    assert "left to the pool, which begins with 10" in text
+
+
+def test_results_without_a_callback_are_options_of_an_enqueue() -> None:
+    text = typescript(parse("retrier: {kind: workpool, on_complete_excludes: [canceled, failed]}"), "a test")
+    assert 'args, { onComplete, onCompleteExcludeKinds: ["canceled", "failed"] });' in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.convex.functions import FunctionError
@@ -86,7 +87,8 @@ def _complete_one(
             _call_on_complete(ctx, job, work)
             yield
         if "payloadId" in work:
-            ctx.db.delete(work["payloadId"])
+            with suppress(FunctionError):  # upstream only warns if it is gone
+                ctx.db.delete(work["payloadId"])
             yield
         ctx.db.delete(work["_id"])
         ctx.outer.settle(OUTCOMES[result["kind"]], request=ctx.request_of(work))

@@ -30,6 +30,7 @@ class Component(Protocol):
     get_batch: Function
     run: Function
     run_batch: Function
+    get_work_args: Function
     run_mutation_wrapper: Function
     complete: Function
     recover: Function

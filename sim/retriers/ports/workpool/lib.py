@@ -50,6 +50,7 @@ def _enqueue_handler(ctx: Ctx, item: dict[str, Any], ids: list[str], number: int
         apart = context_size if context_size >= INLINE_METADATA_THRESHOLD else 0
         work["payloadSize"] = args_size + PAYLOAD_DOC_OVERHEAD + apart
         work["payloadId"] = ctx.db.insert("payload", {"args": args_size, "context": apart})
+        work["argsApart"] = True
         work["contextApart"] = bool(apart)
         yield
     elif args_size + context_size >= INLINE_METADATA_THRESHOLD:

@@ -319,7 +319,7 @@ def _handle_one_start(
 def _item(work: Document) -> dict[str, Any]:
     """Return what a worker is told of a work."""
     item = {"workId": work["_id"], "fnType": work["fnType"], "fnArgs": work["fnArgs"], "attempt": work["attempts"]}
-    return {**item, "payloadId": work["payloadId"]} if "payloadId" in work else item
+    return {**item, "payloadId": work["payloadId"]} if "argsApart" in work else item
 
 
 def _remember(ctx: Ctx, job_id: int, works: list[Document]) -> None:

@@ -71,6 +71,7 @@ class Workpool(ScheduledRetrier):
         self.get_batch = mutation("getBatch", self._get_batch)
         self.run = mutation("run", self._mutation(loop.run))
         self.run_batch = action("runBatch", self._run_batch)
+        self.get_work_args = mutation("getWorkArgs", self._get_work_args)
         self.run_mutation_wrapper = mutation("runMutationWrapper", self._mutation(worker.run_mutation_wrapper))
         self.complete = mutation("complete", self._mutation(complete.complete))
         self.recover = mutation("recover", self._mutation(recovery.recover))
@@ -161,6 +162,9 @@ class Workpool(ScheduledRetrier):
 
     def _get_batch(self, ctx: QueryContext, _args: Any) -> dict[str, Any]:
         return loop.get_batch(QueryCtx(ctx, self))
+
+    def _get_work_args(self, ctx: QueryContext, payload_id: str) -> bool:
+        return worker.get_work_args(QueryCtx(ctx, self), payload_id)
 
     async def _run_batch(self, ctx: Any, args: dict[str, Any]) -> None:
         await worker.run_batch(ctx, self, args)

@@ -16,25 +16,43 @@ if TYPE_CHECKING:
     from sim.convex.execution import ActionContext
     from sim.history.request import Request
     from sim.history.vocabulary import End
-    from sim.retriers.ports.workpool.context import Component, Ctx
+    from sim.retriers.ports.workpool.context import Component, Ctx, QueryCtx
+
+NO_ARGUMENTS = "the arguments of the work are gone"
 
 
 async def run_batch(ctx: ActionContext, pool: Component, args: dict[str, Any]) -> None:
     """Run up to 32 actions and queries at once, and complete each as it ends: actions in order, then queries."""
     items = args["items"]
     in_order = [item for kind in ("action", "query") for item in items if item["fnType"] == kind]
-    started = [
-        (item, ctx.start_action(pool.action, ctx.request_of(key_of(item)), at_once=item["fnType"] == "query"))
-        for item in in_order
-    ]
+    started = [(item, await _start(ctx, pool, item)) for item in in_order]
     await ctx.all([_complete_item(ctx, pool, item, branch) for item, branch in started])
 
 
-async def _complete_item(ctx: ActionContext, pool: Component, item: dict[str, Any], branch: Branch) -> None:
+def get_work_args(ctx: QueryCtx, payload_id: str) -> bool:
+    """Tell whether the arguments that are stored apart are still there."""
+    return ctx.db.get(payload_id) is not None
+
+
+async def _start(ctx: ActionContext, pool: Component, item: dict[str, Any]) -> Branch | None:
+    """Start one item, or return None if its arguments are gone."""
+    if "payloadId" in item and not await ctx.run_query(pool.get_work_args, item["payloadId"]):
+        return None
+    return ctx.start_action(pool.action, ctx.request_of(key_of(item)), at_once=item["fnType"] == "query")
+
+
+async def _answer(branch: Branch | None) -> None:
+    """Wait for the end of an item. Raises ActionFailed if it throws, or could not start."""
+    if branch is None:
+        raise ActionFailed(NO_ARGUMENTS)
+    await branch.answer
+
+
+async def _complete_item(ctx: ActionContext, pool: Component, item: dict[str, Any], branch: Branch | None) -> None:
     """Wait for one item and tell `complete`, which may run onComplete inline; if that throws, schedule it."""
     job: dict[str, Any] = {"workId": item["workId"], "attempt": item["attempt"]}
     try:
-        await branch.answer
+        await _answer(branch)
         job |= {"runResult": {"kind": "success"}, "runOnCompleteInline": True}
     except ActionFailed as error:
         job |= {"runResult": {"kind": "failed", "error": str(error)}, "nonRetryable": error.final}
@@ -43,11 +61,14 @@ async def _complete_item(ctx: ActionContext, pool: Component, item: dict[str, An
         await ctx.run_mutation(pool.complete, {"jobs": [job]}, request=request)
     except FunctionError:
         await ctx.run_after(0, pool.complete, {"jobs": [job]}, request=request)
-    branch.reported(heard=True)
+    if branch is not None:
+        branch.reported(heard=True)
 
 
 def run_mutation_wrapper(ctx: Ctx, item: dict[str, Any]) -> None:
     """Run a mutation within this transaction, and schedule `complete`: never inline, and one step later."""
+    if "payloadId" in item and ctx.db.get(item["payloadId"]) is None:
+        raise FunctionError(NO_ARGUMENTS)
     request = ctx.request_of(item)
     external: Any = ctx.pool.action.external
     fate = external.foresee(request, ctx.outer.now_ns)

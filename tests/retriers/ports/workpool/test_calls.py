@@ -347,26 +347,34 @@ def test_clearing_takes_pages_of_100_works_that_are_old_enough(which: str) -> No
     assert (p.documents("work"), p.documents("pendingStart")) == ([], [])
 
 
+def test_clearing_stops_at_four_million_bytes_of_payloads() -> None:
+    p = Pooled()
+    p.enqueue_batch(6, fnArgsSize=900_000, runAfter=3600 * S)
+    p.mutate(lambda ctx: ctx.run_mutation(p.pool.clear_old_work, {"olderThan": -1 * MS}))
+    assert (len(p.documents("work")), p.pending("clearOldWork").args) == (
+        2,
+        {"before": p.documents("work")[1]["_creationTime"]},
+    )
+
+
 # The report.
 
 
 def test_a_report_counts_in_a_job_of_its_own_if_a_page_is_not_the_end() -> None:
     found = {}
-    for waiting_works in (10, 11):
-        p = Pooled("success 100s", maxParallelism=1)
-        p.enqueue(0, runAfter=10 * S)
-        p.at(8 * S, lambda p=p: p.mutate(lambda ctx: p.pool.update_config(ctx, maxParallelism=0)))
-        p.at(8.5 * S, lambda p=p, n=waiting_works: p.enqueue_batch(n))
+    for works in (11, 12):
+        p = Pooled("success 100s")
+        p.enqueue_batch(works, maxParallelism=0)
         p.at(20 * S, lambda p=p: p.mutate(lambda ctx: p.pool.update_config(ctx, maxParallelism=1)))
         p.run(21 * S)
-        found[waiting_works] = len(p.jobs("calculateBacklogAndReport"))
-    assert found == {10: 0, 11: 1}
+        found[works] = len(p.jobs("calculateBacklogAndReport"))
+    # One has started, so 10 or 11 wait, and a page has 10.
+    assert found == {11: 0, 12: 1}
 
 
 @pytest.mark.parametrize("level", ["WARN", "ERROR"])
 def test_a_pool_that_logs_only_warnings_reports_nothing(level: str) -> None:
-    p = Pooled("success 100s", maxParallelism=1, logLevel=level)
-    p.mutate(lambda ctx: p.pool.update_config(ctx, maxParallelism=0))
+    p = Pooled("success 100s", logLevel=level)
     p.enqueue_batch(30, maxParallelism=0)
     p.at(20 * S, lambda: p.mutate(lambda ctx: p.pool.update_config(ctx, maxParallelism=1)))
     p.run(21 * S)

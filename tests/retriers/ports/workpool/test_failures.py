@@ -357,31 +357,3 @@ def test_a_job_canceled_before_its_start_is_found_by_recovery() -> None:
     p.run()
     failures = [event for event in p.events("commit") if event.function == "recover"]
     assert (len(failures), p.callbacks()) == (1, ["success"])
-
-
-def born_canceled(latency: str) -> Pooled:
-    """Return a pool with a work whose job is canceled while it runs, and a second work long after the end."""
-    p = Pooled("success 50ms", fates={0: [f"success {latency}"]}, onComplete="none")
-    p.enqueue(0)
-    p.at(1 * S, lambda: p.lose("runBatch"))
-    p.at(119 * S, lambda: p.enqueue(1))
-    return p.run()
-
-
-def test_upstream_bug_the_loop_that_a_canceled_run_batch_wakes_is_born_canceled() -> None:
-    # The end of the action pings by a mutation of the canceled job. The monitor mends it at 120 s.
-    p = born_canceled("30s")
-    assert ([job.due_ns for job in p.jobs("loop") if job.state == "canceled"][-1], p.when("attempt", 1)) == (
-        30 * S * MS,
-        [120 * S],
-    )
-
-
-def test_upstream_bug_a_canceled_run_batch_that_renews_the_monitor_stops_the_pool_for_ever() -> None:
-    # At 115 s the monitor is due within 10 s, so that the ping replaces it too, by one that is born canceled.
-    p = born_canceled("115s")
-    assert (p.when("attempt", 1), p.document("workers")["status"], p.states("monitor")) == (
-        [],
-        "running",
-        ["canceled", "canceled"],
-    )
