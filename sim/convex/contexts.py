@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sim.convex.functions import Function, FunctionError
 from sim.convex.jobs import Job, JobVersion
+from sim.convex.tables import BY_CREATION
 from sim.convex.transaction import Transaction
 from sim.history.vocabulary import ALIVE, CANCELED
 from sim.kernel.durations import ms_of_ns, ns_of_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sim.convex.server import Server
+    from sim.convex.tables import Document
     from sim.history.request import Request
     from sim.history.vocabulary import Outcome
 
@@ -48,6 +50,23 @@ class QueryContext(Transaction):
     def now_ms(self) -> float:
         """The instant of the snapshot in ms, as `Date.now()` gives it."""
         return ms_of_ns(self.now_ns)
+
+
+class SnapshotContext(QueryContext):
+    """What a query sees whose reads are not held against later commits."""
+
+    __slots__ = ()
+
+    def query(self, table: str, index: str = BY_CREATION, equal: Sequence[Any] = (), **bounds: Any) -> list[Document]:
+        """Read the documents of an index range; of an empty table, or one of a single row, at once."""
+        store = self.store
+        rows = store.tables[self.full_name(table)].rows
+        if len(rows) <= 1 and self.begin_ts == store.last_ts:
+            if not rows:
+                return []
+            if index == BY_CREATION and not equal and not bounds:
+                return [store.documents[document_id].document for document_id in rows]  # type: ignore[misc]  # it is there
+        return super().query(table, index, equal, **bounds)
 
 
 class MutationContext(QueryContext):
@@ -167,7 +186,7 @@ class MutationContext(QueryContext):
 
         A commit that changes what it read is thus no conflict; Convex' `useStaleSnapshot`.
         """
-        return function.handler(QueryContext(self.server, self.request), args)  # type: ignore[misc]  # as above
+        return function.handler(SnapshotContext(self.server, self.request), args)  # type: ignore[misc]  # as above
 
     def uniform(self, stream: str, index: int = 0, *, request: Request | None = None) -> float:
         """Draw the number on [0, 1) of this address for this request, or another; a rerun draws another number."""

@@ -12,6 +12,7 @@ from sim.options.own_code import Trusted
 from sim.retriers.base import ClientRetrier
 from sim.scenario.mistakes.problems import Path
 from sim.scenario.parts.policies import scopes_of_more
+from sim.scenario.parts.pools import idle_options_of_pool
 from sim.scenario.parts.retrier import NOTHING_TRUSTED, find_retrier
 from sim.scenario.tree import Tree, written
 
@@ -37,6 +38,8 @@ def settings_without_effect(tree: Tree, trusted: Trusted = NOTHING_TRUSTED) -> I
     if written(tree, "action", "service") is not None:
         yield from _no_effect_if_at_service(tree)
     yield from _no_effect_in_weather(tree)
+    for path, reason in idle_options_of_pool(tree):
+        yield from _no_effect(tree, reason, *path)
     if _runs_outside(tree, trusted):
         yield from _no_effect_if_outside(tree)
 

@@ -34,6 +34,7 @@ class Workpool(ScheduledRetrier):
     kind: ClassVar[str] = "workpool"
     stateless: ClassVar[bool] = True
     Options: ClassVar[type[AnyOptions]] = WorkpoolOptions
+    options: WorkpoolOptions
     watchers: ClassVar[tuple[str, ...]] = (
         "loop",
         "monitor",
@@ -42,6 +43,7 @@ class Workpool(ScheduledRetrier):
         "complete",
         "recover",
     )
+    functions: ClassVar[tuple[str, ...]] = (*watchers, "cancelAll", "calculateBacklogAndReport", "onComplete")
     action_jobs: ClassVar[tuple[str, ...]] = ("runBatch", "runMutationWrapper")
     poll_jobs: ClassVar[tuple[str, ...]] = ("loop",)
     tables: ClassVar[dict[str, dict[str, tuple[str, ...]]]] = {
@@ -80,9 +82,25 @@ class Workpool(ScheduledRetrier):
         self.clear_old_work = mutation("clearOldWork", self._mutation(danger.clear_old_work))
         self.on_complete = mutation("onComplete", self._on_complete)
 
+    @property
+    def pool_name(self) -> str:
+        """The name of the component's instance."""
+        return self.options.pool
+
     def promises(self) -> Promises:
         """State which jobs run the action and which poll."""
         return Promises(action_jobs=self.action_jobs, poll_jobs=self.poll_jobs)
+
+    def of_operator(self, doing: str) -> Function | None:
+        """Return `cancelAll`, `config.update` or `forceKick`."""
+        match doing:
+            case "cancel_all":
+                return mutation("cancelAll", lambda ctx, asked: self.cancel_all(ctx, asked.limit))
+            case "set_parallelism":
+                return mutation("config.update", lambda ctx, asked: self.update_config(ctx, maxParallelism=asked.slots))
+            case "force_kick":
+                return mutation("forceKick", lambda ctx, _: self.force_kick(ctx))
+        return None
 
     def bind(self, action: Function) -> None:
         """Take the user's action."""
