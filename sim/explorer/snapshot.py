@@ -109,6 +109,8 @@ class Snapshot:
             tuple((t_ns - self.now_ns, urgency, self.value(timer)) for t_ns, urgency, _, timer in timers),
             tuple(self._row(number) for number in sorted(self._values.ranks)),
             tuple((key, self._plain(document)) for key, document in documents),
+            # A transaction that is lost keeps the numbers it gave away, so they can be ahead of all rows.
+            0 if self._up_to_time else store.jobs_created,
             tuple(table.created for table in store.tables.values()),
             # The next creation comes after the last one: that tells only if it is not past.
             tuple((name, t_ns - self.now_ns) for name, t_ns in store.created_ns.items() if t_ns >= self.now_ns),
