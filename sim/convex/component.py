@@ -49,7 +49,7 @@ class ReadDatabase:
 
     def unique(self, table: str, index: str = "by_creation", equal: Sequence[Any] = ()) -> Document | None:
         """Read the one document of an index range, or None. Raises FunctionError if there are more."""
-        found = self.query(table, index, equal)
+        found: list[Document] = self.ctx.query(self.prefix + table, index, equal)
         if len(found) > 1:
             raise FunctionError(f"unique() query returned more than one result from table {table}")
         return found[0] if found else None

@@ -16,6 +16,7 @@ from sim.kernel.choices import WORLD
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sim.convex.jobs import Job
     from sim.convex.server import Server
     from sim.history.vocabulary import Inflight
 
@@ -79,17 +80,27 @@ class Deployment:
             self.call(function, {}, no_request)
         self._time_cron(interval_ns, function, no_request)
 
-    def cancel_from_dashboard(self, request: Request, names: Sequence[str]) -> None:
-        """Cancel the request's newest unfinished job with one of these function names, as an operator does."""
-        jobs = [job for job in request.jobs or () if job.function.name in names and job.state in ALIVE]
-        if not jobs:
-            return
-        job = jobs[-1]
+    def cancel_from_dashboard(self, request: Request, names: Sequence[str], own: Request | None = None) -> None:
+        """Cancel the request's newest unfinished job with one of these function names, as an operator does.
+
+        `own`: the request of its retrier itself, whose jobs serve it too.
+        """
+        jobs = [*(request.jobs or ()), *((own and own.jobs) or ())]
+        unfinished = [job for job in jobs if job.function.name in names and job.state in ALIVE]
+        if unfinished:
+            self._cancel_job(max(unfinished, key=lambda job: job.id))
+
+    def _cancel_job(self, job: Job) -> None:
         before = job.state
         self.store.step(job, CANCELED)
         job.completed_ns = self.server.clock.now_ns
         self.retention.completed(job)
-        self.server.record("state", request.number, job.id, job.function.name, (before, CANCELED))
+        self.server.record("state", job.request.number, job.id, job.function.name, (before, CANCELED))
+
+    def cancel_jobs(self, names: Sequence[str]) -> None:
+        """Cancel all jobs with one of these function names that have not ended, as an operator does."""
+        for job in [job for job in self.store.jobs.values() if job.function.name in names and job.state in ALIVE]:
+            self._cancel_job(job)
 
     def restart(self, down_ns: int, inflight: Inflight = CONTINUES) -> None:
         """Lose everything in memory and come back after `down_ns`.

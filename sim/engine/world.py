@@ -238,6 +238,9 @@ class World:
         for position, fault in enumerate(self.cell.faults):
             if isinstance(fault, faults.Restart):
                 self._plan_restarts(fault, position)
+            elif isinstance(fault, faults.Operator):
+                for at_ns in fault.at:
+                    self.clock.call_in_background(at_ns, partial(self._operate, fault))
         return asking.requests
 
     def _requests_of_retriers(self) -> list[Request]:
@@ -297,6 +300,16 @@ class World:
     def _restart_again(self, fault: faults.Restart, gap: DelayOf, count: int) -> None:
         self._restart(fault)
         self._plan_next_restart(fault, gap, count)
+
+    def _operate(self, fault: faults.Operator) -> None:
+        """Let an operator act, who waits for a server that is down if the act is a call."""
+        doing = next(name for name, kind in faults.MEMBERS.items() if type(fault) is kind)
+        self.deployment.server.record("operator", -1, -1, doing, fault.model_dump(exclude={"at"}))
+        if isinstance(fault, faults.CancelJobs):
+            self.deployment.cancel_jobs(fault.functions)
+        elif isinstance(fault, faults.OfPool):
+            own, function = self.retriers.operated(fault.pool, doing, self._own)
+            self.deployment.call(function, fault, own)
 
     def _restart(self, fault: faults.Restart) -> None:
         heals_at_ns = self.cell.heals_at
@@ -413,8 +426,11 @@ class World:
             for submission in self._submissions(request):
                 self._cancel_submission(request, submission)
         elif isinstance(retrier, ScheduledRetrier):
-            names = retrier.action_jobs if cancel.target == OF_THE_ACTION else retrier.poll_jobs
-            self.deployment.cancel_from_dashboard(request, names)
+            if cancel.target == OF_THE_ACTION:
+                self.deployment.cancel_from_dashboard(request, retrier.action_jobs)
+            else:
+                own = next((own for own in self._own if own.namespace == request.namespace), None)
+                self.deployment.cancel_from_dashboard(request, retrier.poll_jobs, own)
 
     def _cancel_submission(self, request: Request, submission: Request) -> None:
         self.deployment.call(self._cancel, submission, submission, lambda answer, _: self._canceled(request, answer))

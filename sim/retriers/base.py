@@ -102,6 +102,8 @@ class ScheduledRetrier(Retrier):
     """Functions whose job runs the user's action; `cancel: {target: action}` cancels such a job."""
     poll_jobs: ClassVar[tuple[str, ...]] = ("retry",)
     """Functions that look whether there is something to do; `cancel: {target: poll}` cancels a job of theirs."""
+    functions: ClassVar[tuple[str, ...]] = ()
+    """All functions that it schedules, by their names; an operator can cancel their jobs."""
     fields: ClassVar[Fields | None] = None
     """Lets `retrysim explore` recognize states that differ by a shift in time or in the numbers of jobs.
 
@@ -116,6 +118,14 @@ class ScheduledRetrier(Retrier):
 
         None, by default, if it has tables of its own.
         """
+        return None
+
+    def of_operator(self, doing: str) -> Function | None:
+        """Return the mutation by which an operator acts on the whole of it, given the name of a fault, or None.
+
+        Its arguments are the fault's options.
+        """
+        del doing
         return None
 
     def promises(self) -> Promises:

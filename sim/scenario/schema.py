@@ -55,7 +55,7 @@ from sim.scenario.parts.over_time import (
     problems_over_time,
 )
 from sim.scenario.parts.policies import endless_policies
-from sim.scenario.parts.pools import problems_of_pools
+from sim.scenario.parts.pools import problems_of_operators, problems_of_pools
 from sim.scenario.parts.precision import MOST_EXPECTATIONS, MOST_REPLICATIONS, Precision
 from sim.scenario.parts.retrier import RetrierChoice, RetrierField
 from sim.scenario.parts.services import ServiceOptions, Services, problems_of_services, unknown_service
@@ -276,6 +276,7 @@ class Scenario(Options):
             problems += _unknown_metrics(scenario)
         problems += _problems_of_called(scenario)
         problems += problems_of_pools(scenario.retrier, scenario.action, scenario.callers)
+        problems += problems_of_operators(scenario.faults, scenario.retriers)
         problems += endless_policies(_placed_retriers(scenario), has_end=scenario.until is not None)
         if scenario.world == "shared" and scenario.requests.count > MOST_KEPT:
             reason = (

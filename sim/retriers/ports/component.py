@@ -78,6 +78,7 @@ class Component(ScheduledRetrier):
     stateless: ClassVar[bool] = True
     Options: ClassVar[type[AnyOptions]] = ComponentOptions
     watchers: ClassVar[tuple[str, ...]] = ("execute", "heartbeat")
+    functions: ClassVar[tuple[str, ...]] = ("execute", "heartbeat", "cleanUp", "cleanupExpiredRuns")
     fields: ClassVar[Fields] = Fields(
         jobs=("schedulerId",), instants=("startTime", "completedAt"), addresses=("scheduled",)
     )

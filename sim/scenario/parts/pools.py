@@ -6,9 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sim.history.vocabulary import CRASH_AFTER_EFFECT, CRASH_BEFORE_EFFECT, FAIL
+from sim.retriers.base import ScheduledRetrier
 from sim.retriers.ports.workpool.options import WorkpoolOptions
+from sim.retriers.registry import is_built_in
 from sim.scenario.mistakes.problems import Problem
 from sim.scenario.tree import Tree, written
+from sim.world.faults import CancelJobs, OfPool
 
 if TYPE_CHECKING:
     from sim.scenario.mistakes.problems import Path
@@ -48,17 +51,41 @@ def problems_of_pools(
         options = choice.options
         if not isinstance(options, WorkpoolOptions):
             continue
-        first, size = sizes.setdefault(options.pool, (".".join(map(str, place)), options.max_parallelism))
-        if size != options.max_parallelism:
-            yield Problem(
-                (*place, "max_parallelism"),
-                f"the pool '{options.pool}' has {size} slots at {first} but {options.max_parallelism} here: upstream "
-                "takes whatever the last enqueue says, so it would change with every work; write one number, or two "
-                "pools",
-            )
+        # A client that writes no number leaves that of the others.
+        if "max_parallelism" in options.model_fields_set:
+            first, size = sizes.setdefault(options.pool, (".".join(map(str, place)), options.max_parallelism))
+            if size != options.max_parallelism:
+                yield Problem(
+                    (*place, "max_parallelism"),
+                    f"the pool '{options.pool}' has {size} slots at {first} but {options.max_parallelism} here: "
+                    "upstream takes whatever the last enqueue says, so it would change with every work; write one "
+                    "number, or two pools",
+                )
         if options.function != "action":
             shown = of_action if does is not action else ("action",)
             yield from _problems_of_function(options.function, does, shown)
+
+
+def problems_of_operators(scenario_faults: Iterable[Any], retriers: Iterable[RetrierChoice]) -> Iterator[Problem]:
+    """Find pools and functions that operators name but that no retrier has."""
+    choices = [*retriers]
+    pools = sorted({one.options.pool for one in choices if isinstance(one.options, WorkpoolOptions)})
+    classes = [one.found for one in choices]
+    known = {name for found in classes if issubclass(found, ScheduledRetrier) for name in found.functions}
+    for at, fault in enumerate(scenario_faults):
+        place = ("faults", at)
+        if isinstance(fault, OfPool):
+            if not pools:
+                yield Problem(place, "there is no pool: no retrier is of kind workpool")
+            elif fault.pool is None and len(pools) > 1:
+                yield Problem(place, f"needs `pool`, since there are several: {', '.join(pools)}")
+            elif fault.pool is not None and fault.pool not in pools:
+                yield Problem((*place, "pool"), f"there is no pool '{fault.pool}'; known are {', '.join(pools)}")
+        elif isinstance(fault, CancelJobs) and all(is_built_in(found) for found in classes):
+            unknown = [name for name in fault.functions if name not in known]
+            if unknown and known:
+                reason = f"no retrier schedules a function '{unknown[0]}'; known are {', '.join(sorted(known))}"
+                yield Problem((*place, "functions"), reason)
 
 
 def _problems_of_function(function: str, action: ActionOptions, place: Path) -> Iterator[Problem]:

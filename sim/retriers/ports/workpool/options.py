@@ -74,26 +74,27 @@ class WorkpoolOptions(Options):
         str,
         Field(
             pattern="^[A-Za-z][A-Za-z0-9_-]{0,63}$",
+            max_length=64,
             description="The pool's name: classes whose retriers name the same pool share its slots.",
         ),
     ] = "workpool"
     max_parallelism: Annotated[
         int,
-        BeforeValidator(_parallelism),
         Field(
             ge=0,
             le=MAX_POSSIBLE_PARALLELISM,
             description="Slots: works that the pool runs at the same time, at most. With 0 it runs none, and notices "
             "no end of a running one either.",
         ),
+        BeforeValidator(_parallelism),
     ] = 10
     function: Annotated[FunctionType, Field(description="What the work is; mutations and queries take no time.")] = (
         "action"
     )
     attempts: Annotated[
         int,
-        BeforeValidator(_attempts),
         Field(ge=1, le=10_000, description="Attempts of a work, the first one included; only actions are retried."),
+        BeforeValidator(_attempts),
     ] = 5
     initial_backoff: Annotated[DurationNs, Field(description="Backoff after the first failure.")] = 250 * NS_PER_MS
     base: Annotated[float, Field(ge=1, le=1000, description="Base of the exponential backoff.")] = 2.0
@@ -111,18 +112,18 @@ class WorkpoolOptions(Options):
     ] = ()
     args_size: Annotated[
         int,
-        _size("arguments"),
         Field(
             ge=0,
             le=MAX_DOC_SIZE,
             description=f"Bytes of a work's arguments; from {INLINE_METADATA_THRESHOLD} on they have a document of "
             "their own.",
         ),
+        _size("arguments"),
     ] = 100
     context_size: Annotated[
         int,
-        _size("contexts"),
         Field(ge=0, le=MAX_DOC_SIZE, description="Bytes of the context that onComplete is given."),
+        _size("contexts"),
     ] = 0
 
     @model_validator(mode="after")
@@ -146,7 +147,8 @@ class WorkpoolOptions(Options):
             "base": self.base,
         }
         return {
-            "maxParallelism": self.max_parallelism,
+            # A client that names no number leaves what `config.update` has set.
+            "maxParallelism": self.max_parallelism if "max_parallelism" in self.model_fields_set else None,
             "retry": behavior if self.function == "action" and self.attempts > 1 else False,
             "runAfter": self.run_after / NS_PER_MS,
             "fnType": self.function,

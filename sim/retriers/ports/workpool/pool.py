@@ -43,6 +43,7 @@ class Workpool(ScheduledRetrier):
         "complete",
         "recover",
     )
+    functions: ClassVar[tuple[str, ...]] = (*watchers, "cancelAll", "calculateBacklogAndReport", "onComplete")
     action_jobs: ClassVar[tuple[str, ...]] = ("runBatch", "runMutationWrapper")
     poll_jobs: ClassVar[tuple[str, ...]] = ("loop",)
     tables: ClassVar[dict[str, dict[str, tuple[str, ...]]]] = {
@@ -89,6 +90,17 @@ class Workpool(ScheduledRetrier):
     def promises(self) -> Promises:
         """State which jobs run the action and which poll."""
         return Promises(action_jobs=self.action_jobs, poll_jobs=self.poll_jobs)
+
+    def of_operator(self, doing: str) -> Function | None:
+        """Return `cancelAll`, `config.update` or `forceKick`."""
+        match doing:
+            case "cancel_all":
+                return mutation("cancelAll", lambda ctx, asked: self.cancel_all(ctx, asked.limit))
+            case "set_parallelism":
+                return mutation("config.update", lambda ctx, asked: self.update_config(ctx, maxParallelism=asked.slots))
+            case "force_kick":
+                return mutation("forceKick", lambda ctx, _: self.force_kick(ctx))
+        return None
 
     def bind(self, action: Function) -> None:
         """Take the user's action."""
