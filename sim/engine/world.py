@@ -17,6 +17,7 @@ from sim.engine.retriers import Retriers
 from sim.engine.services import compose
 from sim.engine.unended import count_unended, end_of_observation
 from sim.history.dealing import FIRST_OWN, deal_out
+from sim.history.pools import PoolLog
 from sim.history.request import Request
 from sim.history.traffic import NO_SERVICE
 from sim.history.vocabulary import CANCEL, NEVER, OF_THE_ACTION, OF_THE_REQUEST, Outcome
@@ -231,6 +232,7 @@ class World:
         self._progress = progress
         self.planned = asking.planned
         self._own = self._requests_of_retriers()
+        self._keep_logs_of_pools()
         self._start_crons()
         for service in self.services.values():
             service.start()
@@ -254,6 +256,14 @@ class World:
                 own.jobs = [] if self.cell.cancel is not None else None
             retrier.serve_many(own)
         return [*made.values()]
+
+    def _keep_logs_of_pools(self) -> None:
+        """Let pools tell what happens in them, if the calls of this world are kept."""
+        names = self.cell.named.pools
+        for _, retrier in self.retriers.deployed():
+            name = retrier.pool_of(retrier.options)
+            if self._calls is not None and name in names:
+                retrier.keep_log(self._calls.pool(PoolLog(names.index(name), lambda: self.clock.now_ns)))
 
     def _uniform_of(self, number: int, stream: str) -> float:
         return self.choices.uniform(stream, number)
