@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from sim.engine import event, vector
 from sim.engine.vector import engine
+from sim.experiment.engines import choose
+from sim.scenario.cells import cells
 from sim.scenario.load import from_dict, parse
 from sim.testing.strategies import scenario_values
 from tests.support.equal_records import DEPLOYED, FEATURES, HARM, WORLDS, assert_same
@@ -155,3 +157,10 @@ def test_only_canceled_requests_are_left_to_the_event_engine(monkeypatch: pytest
 )
 def test_the_reason_for_a_refusal_is_given(text: str, reason: str) -> None:
     assert vector.refusal(parse(text)) == reason
+
+
+def test_auto_takes_the_vector_engine_for_pools_of_one_work_each_and_says_why_not_else() -> None:
+    alone, without_slots = parse("retrier: workpool"), parse("retrier: {kind: workpool, max_parallelism: 0}")
+    assert choose(cells(alone)).engine == "vector"
+    choice = choose(cells(without_slots))
+    assert (choice.engine, choice.why) == ("event", "not vector: a pool with `max_parallelism: 0` starts nothing")
