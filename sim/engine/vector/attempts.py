@@ -78,11 +78,13 @@ class Ends:
 class Attempts:
     """Makes the attempts of the requests of a block, each request's in their order."""
 
-    def __init__(self, cell: Scenario, block: Block, *, hosted: bool, tells_ways: bool = False) -> None:
-        """Take the attempts of a cell; `hosted` and `tells_ways` as `Outcomes` takes them."""
+    def __init__(
+        self, cell: Scenario, block: Block, *, hosted: bool, tells_ways: bool = False, at_once: bool = False
+    ) -> None:
+        """Take the attempts of a cell; `hosted`, `tells_ways` and `at_once` as `Outcomes` takes them."""
         self._block = block
         self._draws = block.draws
-        self._outcomes = Outcomes(cell, block, hosted=hosted, tells_ways=tells_ways)
+        self._outcomes = Outcomes(cell, block, hosted=hosted, tells_ways=tells_ways, at_once=at_once)
         self._effect_at = cell.action.effect_at
         self._detection_ns = cell.platform.crash_detection if hosted else 0
         self._in_order = True

@@ -50,10 +50,12 @@ Shared = tuple[list[float], Rows]
 class Outcomes:
     """Draws outcomes and latencies of the requests of a block, for each request in the order of its attempts."""
 
-    def __init__(self, cell: Scenario, block: Block, *, hosted: bool, tells_ways: bool = False) -> None:
+    def __init__(
+        self, cell: Scenario, block: Block, *, hosted: bool, tells_ways: bool = False, at_once: bool = False
+    ) -> None:
         """Take the action of a cell; `hosted`: the deployment runs it, and its time limit holds.
 
-        `tells_ways`: it is asked for `ways`.
+        `tells_ways`: it is asked for `ways`; `at_once`: its attempts take no time, whatever the action says.
         """
         action = cell.action
         self._block = block
@@ -61,7 +63,7 @@ class Outcomes:
         self.effect_at = action.effect_at
         """The share of its latency after which an attempt has its effect."""
         self.limit_ns = cell.platform.action_time_limit if hosted else None
-        self._script = [(CODES[attempt.outcome], attempt.latency) for attempt in action.script]
+        self._script = [(CODES[one.outcome], 0 if at_once else one.latency) for one in action.script]
         fair = Ways(action.branches())
         ways = [(SUCCESS_CODE, action.latency), (FAIL_CODE, action.latency), *fair.listed]
         self._fair = fair.numbered(FIRST_SHARED_WAY)
@@ -71,6 +73,8 @@ class Outcomes:
             self._bad.append(bad.numbered(len(ways)))
             ways += bad.listed
         self._codes = np.array([code for code, _ in ways], dtype=np.int8)
+        if at_once:
+            ways = [(code, Constant(value_ns=0)) for code, _ in ways]
         self._laws = laws = list(dict.fromkeys(law for _, law in ways))
         self._law_of = np.array([laws.index(law) for _, law in ways], dtype=np.intp)
         self.ways: Rows | None = None

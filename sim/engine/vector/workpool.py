@@ -22,7 +22,7 @@ from sim.engine.vector.errors import Errors
 from sim.engine.vector.loops import Loops
 from sim.history.vocabulary import NEVER, Outcome
 from sim.retriers.backoff import power
-from sim.retriers.ports.workpool.shared import SEGMENT_NS, bound_scheduled_time
+from sim.retriers.ports.workpool.shared import DEFAULT_MAX_PARALLELISM, SEGMENT_NS, bound_scheduled_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,11 +39,8 @@ ALL = slice(None)
 
 def refusals(retrier: Workpool) -> Iterator[str]:
     """Return why the arrays cannot simulate a pool."""
-    options = retrier.enqueue_options
-    if not options["maxParallelism"]:
+    if retrier.enqueue_options["maxParallelism"] == 0:
         yield "a pool with `max_parallelism: 0` starts nothing"
-    if options["fnType"] == "mutation":
-        yield "`function: mutation` runs the work within a transaction of the pool"
 
 
 def simulate(cell: Scenario, block: Block, retrier: Workpool) -> None:
@@ -51,16 +48,15 @@ def simulate(cell: Scenario, block: Block, retrier: Workpool) -> None:
     if block.cancel_ns is not None:
         block.leave(ALL, block.cancel_ns < FOREVER)
     errors = Errors(cell.action)
-    if errors.says_nothing:
+    kind = retrier.enqueue_options["fnType"]
+    if errors.says_nothing and kind == "action":
         _Works(cell, block, retrier, _DenseWay(cell, block)).settle()
     rows = block.unsettled()
     if rows.size:
-        _Works(cell, block, retrier, _LongWay(cell, block, errors, rows)).settle()
-    count_mutations(block)
-
-
-def count_mutations(block: Block) -> None:
-    """Add to the mutations that are no runs of the loop those that are, and the submission."""
+        _Works(cell, block, retrier, _LongWay(cell, block, errors, rows, at_once=kind != "action")).settle()
+    if kind == "mutation":
+        block.actions -= block.attempts
+    # The submission, and the runs of the loop, besides those that have been counted.
     block.mutations += 1 + block.polls
 
 
@@ -108,6 +104,7 @@ class _Works:
 
     def __init__(self, cell: Scenario, block: Block, retrier: Workpool, way: _Way) -> None:
         options = retrier.enqueue_options
+        parallelism = options["maxParallelism"] or DEFAULT_MAX_PARALLELISM
         behavior = options["retry"] or {"maxAttempts": 1, "initialBackoffMs": 0, "base": 1}
         self._block = block
         self._way = way
@@ -115,11 +112,19 @@ class _Works:
         self._initial_ms: float = behavior["initialBackoffMs"]
         self._base: float = behavior["base"]
         self._run_after_ns = bound_scheduled_time(round(options["runAfter"] * 1e6), 0)
-        is_job = options["onComplete"] not in ("none", "throw")
-        self._mutations_besides = {Outcome.success: 0, Outcome.gave_up: int(is_job)}
-        """Mutations that onComplete is: a job of its own after a failure, which does not commit if it throws."""
+        is_mutation = options["fnType"] == "mutation"
+        calls = options["onComplete"] not in ("none", "throw")
+        excluded = options["onCompleteExcludeKinds"]
+        success, failed = (calls and kind not in excluded for kind in ("success", "failed"))
+        self._mutations_besides = {
+            Outcome.success: (1 + success) if is_mutation else 0,
+            Outcome.gave_up: is_mutation + failed,
+        }
+        """A mutation that is the work, and onComplete if it is a job of its own; one that throws does not commit."""
+        self._in_transaction = is_mutation
+        """A mutation's report comes after the run of the loop at its own instant."""
         phases = (way.draws.uniforms("segment_phase") * SEGMENT_NS).astype(np.int64)
-        self._loops = Loops(phases, options["maxParallelism"], cell.limits.polls_per_request)
+        self._loops = Loops(phases, parallelism, cell.limits.polls_per_request)
 
     def settle(self) -> None:
         """Make attempts until no request goes on."""
@@ -130,7 +135,8 @@ class _Works:
             if not way.size:
                 break
             self._keep(way.start(ALL, number, loops.at_ns), dropped=True)
-            self._conclude(number, loops.wait_for_report(way.report_ns, way.visible_ns))
+            noticed_ns = way.report_ns + 1 if self._in_transaction else way.report_ns
+            self._conclude(number, loops.wait_for_report(noticed_ns, way.visible_ns))
             self._back_off(number)
         way.finish()
 
@@ -214,11 +220,11 @@ class _LongWay:
 
     visible_ns: Ints | None
 
-    def __init__(self, cell: Scenario, block: Block, errors: Errors, rows: Rows) -> None:
+    def __init__(self, cell: Scenario, block: Block, errors: Errors, rows: Rows, *, at_once: bool) -> None:
         self._block = block
         self._errors = errors
         self._asks = not errors.says_nothing
-        self._attempts = Attempts(cell, block, hosted=True, tells_ways=self._asks)
+        self._attempts = Attempts(cell, block, hosted=True, tells_ways=self._asks, at_once=at_once)
         self._rows = rows
         self.size = len(rows)
         self.draws = block.draws.take(rows)

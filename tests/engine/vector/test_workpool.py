@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from sim.engine import event, vector
 from sim.engine.vector import engine
+from sim.experiment.engines import choose
+from sim.scenario.cells import cells
 from sim.scenario.load import from_dict, parse
 from sim.testing.strategies import scenario_values
 from tests.support.equal_records import DEPLOYED, FEATURES, HARM, WORLDS, assert_same
@@ -17,6 +19,14 @@ from tests.support.equal_records import DEPLOYED, FEATURES, HARM, WORLDS, assert
 if TYPE_CHECKING:
     from sim.history.records import Requests
     from sim.scenario.schema import Scenario
+
+
+def without_backoff(options: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the backoff of a work that has one attempt: a scenario must not name it."""
+    if options.get("attempts") != 1:
+        return options
+    return {key: value for key, value in options.items() if key not in ("initial_backoff", "base")}
+
 
 OPTIONS = st.fixed_dictionaries(
     {"kind": st.just("workpool")},
@@ -26,16 +36,17 @@ OPTIONS = st.fixed_dictionaries(
         "initial_backoff": st.sampled_from(["1ms", "100ms", "250ms", "1999ms", "2s", "2100ms", "20s", "3m", "2h"]),
         "base": st.sampled_from([1, 1.5, 2, 10]),
         "run_after": st.sampled_from(["0s", "1ms", "99ms", "100ms", "1s", "5s", "110s", "2m", "10m", "3000d"]),
-        "function": st.sampled_from(["action", "query"]),
-        "on_complete": st.sampled_from(["runs", "throws", "counts", "none"]),
+        "on_complete": st.sampled_from(["runs", "throws", "counts"]),
+        "on_complete_excludes": st.lists(st.sampled_from(["success", "failed"]), unique=True),
+        "args_size": st.sampled_from([100, 9000]),
     },
-)
+).map(without_backoff)
 ON_THE_GRID = ["0s", "1ms", "100ms", "200ms", "1s", "2s", "2200ms", "10s", "59s", "60s", "2m", "230s", "240s", "8m"]
 """Latencies that let ends of attempts, runs of the loop and of the monitor fall on one instant, or nearly."""
 LATENCIES = st.sampled_from(ON_THE_GRID)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
 @given(data=st.data())
 def test_records_are_equal_in_any_world(data: st.DataObject) -> None:
     values = data.draw(scenario_values({"kind": "workpool"}, "isolated", FEATURES))
@@ -60,7 +71,7 @@ def on_the_grid(data: st.DataObject) -> None:
     assert_same(scenario, range(3))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
 @given(data=st.data())
 def test_records_are_equal_if_ends_and_runs_of_the_loop_fall_on_one_instant(data: st.DataObject) -> None:
     on_the_grid(data)
@@ -97,6 +108,18 @@ def test_records_are_equal_in_worlds_that_have_everything(chosen: str, name: str
     assert_same(parse(f"seed: 6\nretrier: {{kind: workpool{chosen}}}\n{IN_TIME[name]}\n"), range(40))
 
 
+@pytest.mark.parametrize("function", ["mutation", "query"])
+@pytest.mark.parametrize("then", ["runs", "throws", "none", "runs, on_complete_excludes: [failed]"])
+@pytest.mark.parametrize("more", ["", ", run_after: 50ms", ", run_after: 2m, max_parallelism: 1"])
+def test_records_are_equal_of_works_that_take_no_time(function: str, then: str, more: str) -> None:
+    fail = "[{kind: a, share: 0.2, final: 1}, {kind: b, share: 0.2}]"
+    crashes = ", crash_before_effect: 0.2, crash_after_effect: 0.1" if function == "query" else ""
+    retrier = f"{{kind: workpool, function: {function}, on_complete: {then}{more}}}"
+    weather = "[{on_off: {up: {constant: 3s}, down: {constant: 3s}}}]"
+    action = f"{{outcomes: {{fail: {fail}{crashes}}}, permanent_failure: 0.1, weather: {weather}}}"
+    assert_same(parse(f"retrier: {retrier}\naction: {action}"), range(20))
+
+
 def test_errors_that_forbid_a_retry_end_the_work() -> None:
     fail = "[{kind: a, share: 0.5, final: 0.5}, {kind: b, share: 0.2}]"
     scenario = parse(f"retrier: workpool\naction: {{latency: {{constant: 1s}}, outcomes: {{fail: {fail}}}}}")
@@ -124,10 +147,6 @@ def test_only_canceled_requests_are_left_to_the_event_engine(monkeypatch: pytest
     ("text", "reason"),
     [
         ("retrier: {kind: workpool, max_parallelism: 0}", "a pool with `max_parallelism: 0` starts nothing"),
-        (
-            "retrier: {kind: workpool, function: mutation}",
-            "`function: mutation` runs the work within a transaction of the pool",
-        ),
         ("retrier: workpool\nworld: shared", "in a shared world requests wait for each other"),
         (
             "retrier: workpool\nplatform: {profile: convex}",
@@ -138,3 +157,10 @@ def test_only_canceled_requests_are_left_to_the_event_engine(monkeypatch: pytest
 )
 def test_the_reason_for_a_refusal_is_given(text: str, reason: str) -> None:
     assert vector.refusal(parse(text)) == reason
+
+
+def test_auto_takes_the_vector_engine_for_pools_of_one_work_each_and_says_why_not_else() -> None:
+    alone, without_slots = parse("retrier: workpool"), parse("retrier: {kind: workpool, max_parallelism: 0}")
+    assert choose(cells(alone)).engine == "vector"
+    choice = choose(cells(without_slots))
+    assert (choice.engine, choice.why) == ("event", "not vector: a pool with `max_parallelism: 0` starts nothing")
