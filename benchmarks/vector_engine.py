@@ -2,7 +2,7 @@
 
     python benchmarks/vector_engine.py [--rounds N] [--requests N] [--events N]
 
-Three questions. Each round times every side once, as CPU time of this process and a request; medians are printed.
+Four questions. Each round times every side once, as CPU time of this process and a request; medians are printed.
 
 A plain retry loop: call; if the call failed, wait with jitter and a growing delay and call again, ten attempts at most;
 seven calls of ten fail. One side is the simplest SimPy model of it: a process a request, Python's own random numbers.
@@ -16,6 +16,9 @@ same polling, which stores nothing.
 Policies: the same retry loop as `policy`, with full jitter and lognormal latencies, as it is and with a deadline and a
 timeout that one call in twenty reaches. One side is the event engine. The limit is of the same kind: the numbers that
 the loop draws, and their transforms.
+
+Pools: a work alone in its pool of `workpool`, as it is and with deaths, which hold its slot for minutes. One side is
+the event engine, with a tenth of its requests, since each makes a dozen runs of the pool's loop.
 
 The whole: the time of the event engine for the same requests as the vector engine.
 """
@@ -65,6 +68,13 @@ retrier: {{kind: policy, attempts: {ATTEMPTS}, {limits}
 action: {{latency: {{lognormal: {{median: 120ms, p99: 900ms}}}}, outcomes: {{fail: {FAIL}}}}}
 """)
     for name, limits in (("plain", ""), ("limited", "timeout: 500ms, deadline: 30s, "))
+}
+POOLS = {
+    name: parse(f"""
+retrier: workpool
+action: {{latency: {{lognormal: {{median: 120ms, p99: 900ms}}}}, outcomes: {{fail: 0.3{deaths}}}}}
+""")
+    for name, deaths in (("plain", ""), ("dying", ", crash_before_effect: 0.05, lost_contact: 0.05"))
 }
 POLLED = parse("""
 retrier: helpers
@@ -159,6 +169,16 @@ def event_policy(name: str, requests: int) -> float:
     return float(event.simulate(POLICIES[name], numbers=range(requests)).attempts.mean())
 
 
+def vector_pool(name: str, requests: int) -> float:
+    """Simulate pools with the vector engine; returns polls a request."""
+    return in_blocks(POOLS[name], requests, lambda found: int(found.polls.sum()))
+
+
+def event_pool(name: str, requests: int) -> float:
+    """Simulate pools with the event engine; returns polls a request."""
+    return float(event.simulate(POOLS[name], numbers=range(requests)).polls.mean())
+
+
 def event_polling(requests: int) -> float:
     """Simulate the polling with the event engine; returns polls a request."""
     return float(event.simulate(POLLED, numbers=range(requests)).polls.mean())
@@ -180,6 +200,9 @@ def main() -> None:
     for name in POLICIES:
         sides[f"{name} policy, event"] = (partial(event_policy, name), given.events)
         sides[f"{name} policy, vector"] = (partial(vector_policy, name), given.requests)
+    for name in POOLS:
+        sides[f"{name} pool, event"] = (partial(event_pool, name), max(given.events // 10, 1))
+        sides[f"{name} pool, vector"] = (partial(vector_pool, name), given.requests)
     sides["plain policy, limit"] = (partial(drawn_alone, "lognormal", stream="delay", least=0.0), given.requests)
     sides |= {
         "polling, SimPy": (lambda requests: polling(requests, lambda: 0.05), given.events),
@@ -195,7 +218,7 @@ def main() -> None:
 
     times = interleaved({name: partial(measured, name, *sides[name]) for name in sides}, rounds)
     for name, found in times.items():
-        unit = "polls" if "polling" in name else "attempts"
+        unit = "polls" if "polling" in name or "pool," in name else "attempts"
         print(f"{name:22s} {statistics.median(found):10,.0f} ns of CPU a request, {counted[name]:.3f} {unit} each")
 
     def speed(slow: str, fast: str) -> float:
@@ -208,6 +231,8 @@ def main() -> None:
     for name in POLICIES:
         print(f"{name} policy: {speed(f'{name} policy, event', f'{name} policy, vector'):.0f} x the event engine")
     print(f"    the plain one {speed('plain policy, limit', 'plain policy, vector'):.2f} of the limit")
+    for name in POOLS:
+        print(f"{name} pool: {speed(f'{name} pool, event', f'{name} pool, vector'):.0f} x the event engine")
     print(f"polling, with results file and percentiles: {speed('polling, SimPy', 'polling, stored'):.0f} x SimPy")
     print(f"polling, the engine alone: {speed('polling, SimPy', 'polling, vector'):.0f} x SimPy")
     print(f"    {speed('polling, event', 'polling, vector'):.0f} x the event engine")

@@ -70,10 +70,10 @@ class Database(ReadDatabase):
         """Return the time of the next creation, in ns."""
         created = self.ctx.store.created_ns
         name = self.ctx.full_name(self.prefix)
-        now_ns = self.ctx.now_ns + self._epoch_ns
+        now_ns = self.ctx.now_ns
         last_ns = created.get(name, -1)
         created[name] = at_ns = now_ns if now_ns > last_ns else last_ns + STEP_NS
-        return at_ns
+        return at_ns + self._epoch_ns
 
     def insert(self, table: str, document: Document) -> str:
         """Create a document and return its id."""

@@ -59,7 +59,7 @@ class Store:
         self.jobs: dict[int, Job] = {}
         self.jobs_created = 0
         self.created_ns: dict[str, int] = {}
-        """The time of the last creation in the database of each component."""
+        """The instant of the last creation in the database of each component, by the simulation's clock."""
         self._deleted_jobs: dict[int, tuple[int, JobVersion]] = {}
         """(commit timestamp of the deletion, the row before) by id, while a held snapshot needs it."""
         self._held: dict[int, int] = {}

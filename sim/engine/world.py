@@ -9,7 +9,7 @@ from sim.clients.around import Around
 from sim.clients.cells import Cells
 from sim.clients.place import Place
 from sim.convex.deployment import Deployment
-from sim.convex.functions import ACTION, Function, mutation
+from sim.convex.functions import ACTION, ConflictsExhausted, Function, mutation
 from sim.convex.server import Server
 from sim.engine.asking import Asking
 from sim.engine.resubmissions import Resubmissions
@@ -17,6 +17,7 @@ from sim.engine.retriers import Retriers
 from sim.engine.services import compose
 from sim.engine.unended import count_unended, end_of_observation
 from sim.history.dealing import FIRST_OWN, deal_out
+from sim.history.pools import PoolLog
 from sim.history.request import Request
 from sim.history.traffic import NO_SERVICE
 from sim.history.vocabulary import CANCEL, NEVER, OF_THE_ACTION, OF_THE_REQUEST, Outcome
@@ -231,6 +232,7 @@ class World:
         self._progress = progress
         self.planned = asking.planned
         self._own = self._requests_of_retriers()
+        self._keep_logs_of_pools()
         self._start_crons()
         for service in self.services.values():
             service.start()
@@ -254,6 +256,14 @@ class World:
                 own.jobs = [] if self.cell.cancel is not None else None
             retrier.serve_many(own)
         return [*made.values()]
+
+    def _keep_logs_of_pools(self) -> None:
+        """Let pools tell what happens in them, if the calls of this world are kept."""
+        names = self.cell.named.pools
+        for _, retrier in self.retriers.deployed():
+            name = retrier.pool_of(retrier.options)
+            if self._calls is not None and name in names:
+                retrier.keep_log(self._calls.pool(PoolLog(names.index(name), lambda: self.clock.now_ns)))
 
     def _uniform_of(self, number: int, stream: str) -> float:
         return self.choices.uniform(stream, number)
@@ -359,9 +369,11 @@ class World:
             client.start()
         else:
             self._submitting[place] = None
-            self.deployment.call(
-                self._submit, None, request, lambda handle, error: self._submitted(request, handle, error)
-            )
+            self._call_submit(request)
+
+    def _call_submit(self, request: Request) -> None:
+        """Submit a request to its deployment."""
+        self.deployment.call(self._submit, None, request, lambda handle, error: self._submitted(request, handle, error))
 
     def _place_of(self, request: Request) -> Place:
         """Return where the client of a request stands."""
@@ -376,6 +388,9 @@ class World:
         return found
 
     def _submitted(self, request: Request, handle: Any, error: Exception | None) -> None:
+        if isinstance(error, ConflictsExhausted):
+            self._call_submit(request)  # a client outside asks until it is served
+            return
         if error is not None:
             raise error
         del self._submitting[request.number, request.submission]
@@ -424,7 +439,7 @@ class World:
         elif cancel.target == OF_THE_REQUEST:
             request.canceled = True
             for submission in self._submissions(request):
-                self._cancel_submission(request, submission)
+                self._cancel_submission(submission)
         elif isinstance(retrier, ScheduledRetrier):
             if cancel.target == OF_THE_ACTION:
                 self.deployment.cancel_from_dashboard(request, retrier.action_jobs)
@@ -432,10 +447,15 @@ class World:
                 own = next((own for own in self._own if own.namespace == request.namespace), None)
                 self.deployment.cancel_from_dashboard(request, retrier.poll_jobs, own)
 
-    def _cancel_submission(self, request: Request, submission: Request) -> None:
-        self.deployment.call(self._cancel, submission, submission, lambda answer, _: self._canceled(request, answer))
+    def _cancel_submission(self, submission: Request) -> None:
+        self.deployment.call(
+            self._cancel, submission, submission, lambda answer, error: self._canceled(submission, answer, error)
+        )
 
-    def _canceled(self, request: Request, answer: Any) -> None:
+    def _canceled(self, request: Request, answer: Any, error: Exception | None) -> None:
+        if isinstance(error, ConflictsExhausted):
+            self._cancel_submission(request)  # as above
+            return
         self._to_come.pop(request.number, None)
         self.deployment.server.record("cancel_answer", request.number, -1, OF_THE_REQUEST, answer)
 

@@ -18,6 +18,7 @@ from sim.experiment.container import MANIFEST, BadPayload
 from sim.experiment.parts import SimulatedPart
 from sim.history.packed import DUPLICATES, TYPES, PackedRequests
 from sim.history.packing import AS_IS, CONSTANT, Packed, pack, unpack
+from sim.history.pools import LEVEL_COLUMNS, TURN_COLUMNS, PoolLevels, Pools, Turns
 from sim.history.records import COLUMNS
 from sim.history.repeats import Unrepeated
 from sim.history.traffic import CALL_COLUMNS, CAPACITY_COLUMNS, Calls, Capacities, Traffic
@@ -38,6 +39,9 @@ CHECKED: Final = "checked"
 CALLS: Final = "calls."
 CAPACITIES: Final = "capacities."
 OBSERVED: Final = "observed."
+TURNS: Final = "turns."
+POOL_LEVELS: Final = "pool_levels."
+"""Only worlds with pools have these."""
 OBSERVED_COLUMNS: Final[dict[str, type[np.generic]]] = {"replications": np.int32, "observed_ns": np.int64}
 RELATIVES_OF_CALLS: Final = {
     f"{CALLS}{name}": f"{CALLS}{other}"
@@ -48,8 +52,17 @@ RELATIVES_OF_CALLS: Final = {
         "over_ns": "ended_ns",
         "effect_ns": "ended_ns",
     }.items()
+} | {
+    f"{TURNS}{name}": f"{TURNS}{other}"
+    for name, other in {
+        "due_ns": "planned_ns",
+        "started_ns": "due_ns",
+        "reported_ns": "started_ns",
+        "freed_ns": "reported_ns",
+        "over_ns": "reported_ns",
+    }.items()
 }
-"""Moments of a call that are often near another one."""
+"""Moments of a call, or of a turn, that are often near another one."""
 
 LATER: Final = range(Cause.repeated, len(Cause))
 """Causes that parts of format 1 do not have: nothing was charged to them."""
@@ -109,6 +122,14 @@ def _traffic_arrays(traffic: Traffic) -> dict[str, Array]:
         **{f"{CALLS}{name}": np.ascontiguousarray(getattr(traffic.calls, name)) for name in CALL_COLUMNS},
         **{f"{CAPACITIES}{name}": np.ascontiguousarray(getattr(traffic.capacities, name)) for name in CAPACITY_COLUMNS},
         **{f"{OBSERVED}{name}": np.ascontiguousarray(getattr(traffic, name)) for name in OBSERVED_COLUMNS},
+        **(_pool_arrays(traffic.pools) if traffic.pools else {}),
+    }
+
+
+def _pool_arrays(pools: Pools) -> dict[str, Array]:
+    return {
+        **{f"{TURNS}{name}": np.ascontiguousarray(getattr(pools.turns, name)) for name in TURN_COLUMNS},
+        **{f"{POOL_LEVELS}{name}": np.ascontiguousarray(getattr(pools.levels, name)) for name in LEVEL_COLUMNS},
     }
 
 
@@ -132,7 +153,11 @@ def _traffic(columns: dict[str, Packed]) -> Traffic:
 
     calls, capacities = taken(CALLS, CALL_COLUMNS), taken(CAPACITIES, CAPACITY_COLUMNS)
     replications, observed_ns = taken(OBSERVED, OBSERVED_COLUMNS)
-    return Traffic(replications, observed_ns, Calls(*calls), Capacities(*capacities))
+    pools = Pools.none()
+    if f"{TURNS}request" in columns:
+        turns, levels = taken(TURNS, TURN_COLUMNS), taken(POOL_LEVELS, LEVEL_COLUMNS)
+        pools = Pools(Turns(*turns), PoolLevels(*levels))
+    return Traffic(replications, observed_ns, Calls(*calls), Capacities(*capacities), pools)
 
 
 def _unrepeated(said: Array) -> tuple[Unrepeated, ...]:

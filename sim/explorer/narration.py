@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sim.explorer.course import DEATH, INTERRUPT, ORDER
 from sim.explorer.guided import WrittenGuide
+from sim.history.dealing import FIRST_OWN
 from sim.history.vocabulary import CANCEL
 from sim.kernel.choices import WORLD
 from sim.stories.phrases import span_text
@@ -67,13 +68,20 @@ _EVENTS = MappingProxyType(
 
 def about(question: Question) -> str:
     """Say what a question is about, such as `outcome of attempt 1 of request 0`."""
-    what, whose = question.what, f" of request {question.entity}"
+    what, whose = question.what, _whose(question.entity)
     if question.entity == WORLD:
         return _OF_THE_WORLD.get(what, f"{what} {question.number}")
     kind, _, service = what.partition("@")
     if kind in _OF_AN_ATTEMPT:
         return f"{_OF_AN_ATTEMPT[kind]} of attempt {question.number}{whose}{f' at {service}' if service else ''}"
     return f"{what} {question.number}{whose}"
+
+
+def _whose(request: int) -> str:
+    """Say whose something is: a request's, or a pool's own."""
+    if request > FIRST_OWN:
+        return f" of request {request}"
+    return " of the pool" if request == FIRST_OWN else f" of pool {FIRST_OWN - request + 1}"
 
 
 class Disturbance(NamedTuple):
@@ -187,7 +195,7 @@ class _Answered:
 
 def _event(raw: Raw) -> str:
     _, kind, request, subject, name, detail = raw
-    of = f" of request {request}" if request != WORLD else ""
+    of = _whose(request) if request != WORLD else ""
     if kind == "state":
         return f"job #{subject} ({name}{of}) becoming {detail[1]}"
     if kind in _EVENTS:

@@ -26,13 +26,15 @@ from sim.convex.functions import Function
 from sim.convex.jobs import Job
 from sim.convex.retention import Retention
 from sim.convex.server import Server
+from sim.convex.traced import TracedContext
 from sim.engine.asking import Asking
 from sim.engine.resubmissions import Resubmissions
 from sim.engine.world import World
 from sim.explorer import policy_state, service_state
 from sim.explorer.plain_values import ATOMS, NotCanonical, PlainValues, collect_jobs
+from sim.history.recorder import noted
 from sim.history.request import Request
-from sim.history.vocabulary import IN_PROGRESS, NEVER, PENDING
+from sim.history.vocabulary import ALIVE, IN_PROGRESS, NEVER, PENDING
 from sim.kernel.alarm import Alarm
 from sim.kernel.clock import Call, Clock, Pending
 from sim.options.model import Options
@@ -93,6 +95,8 @@ class Snapshot:
         for execution in executions:
             if execution._task is not None:
                 self._tasks.append((execution._task, ("x", self._job(execution.job_id))))
+            for at, task in enumerate(execution._tasks or ()):
+                self._tasks.append((task, ("x", self._job(execution.job_id), at)))
         for place, client in world.clients.items():
             if isinstance(client, Client):
                 self._tasks.append((client._task, ("c", place)))
@@ -105,7 +109,11 @@ class Snapshot:
             tuple((t_ns - self.now_ns, urgency, self.value(timer)) for t_ns, urgency, _, timer in timers),
             tuple(self._row(number) for number in sorted(self._values.ranks)),
             tuple((key, self._plain(document)) for key, document in documents),
+            # A transaction that is lost keeps the numbers it gave away, so they can be ahead of all rows.
+            0 if self._up_to_time else store.jobs_created,
             tuple(table.created for table in store.tables.values()),
+            # The next creation comes after the last one: that tells only if it is not past.
+            tuple((name, t_ns - self.now_ns) for name, t_ns in store.created_ns.items() if t_ns >= self.now_ns),
             tuple(self.now_ns - job.completed_ns for job in deployment.retention.completed_jobs),
             deployment.server.down,
             executor.free,
@@ -200,6 +208,7 @@ class Snapshot:
             request.submissions,
             request.client,
             request.caller_class,
+            None if request.jobs is None else tuple(self._job(job.id) for job in request.jobs if job.state in ALIVE),
             None if request.weather is None else self.weather(request.weather),
         )
 
@@ -237,7 +246,7 @@ class Snapshot:
             execution.strike,
             execution.writes,
             tuple(self.attempt(attempt) for attempt in execution.attempts),
-            tuple(branch.answer.done for branch in execution.branches or ()),
+            tuple((branch.attempt is None, branch.answer.done) for branch in execution.branches or ()),
             execution._called is not None,
             self._plain(self._course.witness.learned_by(execution)),
         )
@@ -383,6 +392,10 @@ class Snapshot:
             inside = cell.cell_contents
             if name == "epoch":
                 enclosed.append(inside == server.epoch)
+            elif name == "job_id":
+                enclosed.append(self._job(inside))
+            elif inside is server.store.jobs:
+                enclosed.append("jobs")  # their rows are a part of the state
             elif inside is not function:
                 enclosed.append(self.value(inside))
         return (function.__qualname__, tuple(enclosed))
@@ -421,8 +434,21 @@ class Snapshot:
                 for job in created
             ),
             tuple((self._job(number), state) for number, state in (context.job_states or {}).items()),
-            tuple((one.request.number, int(one.outcome)) for one in context.settlements),
+            tuple(
+                (
+                    self._request_number(one.request),
+                    int(one.outcome),
+                    None if one.at_ns is None else one.at_ns - self.now_ns,
+                    None if one.attempt_end_ns is None else one.attempt_end_ns - self.now_ns,
+                )
+                for one in context.settlements
+            ),
+            noted((context._trace,)) if isinstance(context, TracedContext) else (),
+            tuple(map(self.value, context.after)),
         )
+
+    def _within(self, host: Any) -> Any:
+        return ("within", self._job(host.job_id))
 
 
 _BY_CLASS: Final[Mapping[type, Callable[[Snapshot, Any], Any]]] = MappingProxyType(
@@ -462,9 +488,10 @@ _BY_NAME: Final[Mapping[str, Callable[[Snapshot, Any], Any]]] = MappingProxyType
     {
         "_Effect": Snapshot._effect,
         "_VisitEffect": Snapshot._visit_effect,
+        "Within": Snapshot._within,
     }
 )
-"""The same for classes that are private to their modules: an effect to come."""
+"""The same for classes that are private to their modules: an effect to come, an attempt within a mutation."""
 
 
 _DESCRIBERS: Final[dict[type, Callable[[Snapshot, Any], Any]]] = {}

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.explorer.plain_values import distinctions
 from sim.explorer.snapshot import Snapshot
+from sim.history.dealing import FIRST_OWN
 from sim.history.recorder import noted
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class States:
         self._course = course
         self._raw: list[Raw] = course.recorder.raw
         self._read = 0
-        self._logs: list[tuple[Any, ...]] = [()] * course.bounds.requests
+        self._logs: dict[int, tuple[Any, ...]] = dict.fromkeys(range(course.bounds.requests), ())
+        """By request; behind them those of retriers themselves, such as a pool."""
         self._distinct = distinctions(course.world)
         self._settled_ns: dict[int, int] = {}
         """When each request settled: the state remembers whether a mutation's snapshot is later."""
@@ -82,14 +84,14 @@ class States:
         """Return what has been observed of each request so far, in order."""
         raw, logs = self._raw, self._logs
         for t_ns, kind, request, _, name, detail in raw[self._read :]:
-            if request < 0:
+            if FIRST_OWN < request < 0:
                 continue  # restarts and crons: what they did to a request shows there
             if kind == "settled":
                 self._settled_ns[request] = t_ns
             if kind in OBSERVED:
                 says = tuple(detail) if kind == "attempt_end" and detail is not None else ()
-                logs[request] += ((kind, name, *says),)
-            elif kind == "commit":
-                logs[request] += noted(detail)
+                logs[request] = (*logs.get(request, ()), (kind, name, *says))
+            elif kind == "commit" and (notes := noted(detail)):
+                logs[request] = (*logs.get(request, ()), *notes)
         self._read = len(raw)
-        return tuple(logs)
+        return tuple(sorted(logs.items()))

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sim.history import events, policy_events
+from sim.history.beside import Beside, beside
 from sim.history.events import Event, RangeRead
 from sim.history.shown import cut, html_table, more_text, text_table
 from sim.history.vocabulary import NEVER, PENDING, SUCCESS
@@ -221,10 +222,19 @@ def _short(name: str, value: Any) -> str:
 class History:
     """The events of one simulation, in the order in which they happened."""
 
-    def __init__(self, raw: Sequence[Raw], polls: frozenset[str] | None = None) -> None:
-        """Take tuples, and the functions whose executions count as polls (None: it is not known which)."""
+    def __init__(self, raw: Sequence[Raw], polls: frozenset[str] | None = None, beside: Beside = ()) -> None:
+        """Take tuples, and the functions whose executions count as polls (None: it is not known which).
+
+        `beside` is what others did while the one request of this history was there (`sim.history.beside`).
+        """
         self._raw = raw
         self.polls = polls
+        self.beside = beside
+
+    @property
+    def raw(self) -> Sequence[Raw]:
+        """The tuples; `read` reads one."""
+        return self._raw
 
     @cached_property
     def events(self) -> list[Event]:
@@ -254,7 +264,8 @@ class History:
 
     def of_request(self, request: int) -> History:
         """Return the events of one request, and those that belong to none (deaths of the server)."""
-        return History([raw for raw in self._raw if raw[2] in (request, -1)], self.polls)
+        others = self.beside or beside(self._raw, request)
+        return History([raw for raw in self._raw if raw[2] in (request, -1)], self.polls, others)
 
     def digest(self) -> str:
         """Return the SHA-256 of all tuples, in hexadecimal."""

@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
+from sim.history.pools import Pools
 from sim.history.vocabulary import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from sim.history.pools import PoolLog
 
 NO_SERVICE: Final = -1
 """In place of a service's position: the action itself, or the retrier of a request as the caller."""
@@ -146,6 +149,7 @@ class Traffic:
     """Shape (replications,): the instant up to which each was observed, its `until` or its last event."""
     calls: Calls
     capacities: Capacities
+    pools: Pools = field(default_factory=Pools.none)
 
     @classmethod
     def concatenate(cls, parts: Sequence[Self]) -> Self:
@@ -159,6 +163,7 @@ class Traffic:
             Capacities(
                 *(np.concatenate([getattr(part.capacities, name) for part in parts]) for name in CAPACITY_COLUMNS)
             ),
+            Pools.concatenate([part.pools for part in parts]),
         )
 
 
@@ -206,13 +211,14 @@ _WIDTH: Final = 14
 class CallLog:
     """Gathers the calls of one world. A call is kept as an object until it is over, then as numbers in an array."""
 
-    __slots__ = ("_alive", "_capacities", "_rows", "_sent")
+    __slots__ = ("_alive", "_capacities", "_pools", "_rows", "_sent")
 
     def __init__(self) -> None:
         self._sent = 0
         self._alive: dict[int, Call] = {}
         self._rows = array("q")
         self._capacities: list[tuple[int, int, int]] = []
+        self._pools: list[PoolLog] = []
 
     def send(self, request: int, number: int, now_ns: int, service: int = NO_SERVICE, caller: int = NO_SERVICE) -> Call:
         """Begin the record of a call."""
@@ -234,8 +240,15 @@ class CallLog:
         """Note how many servers a service has from now on."""
         self._capacities.append((service, now_ns, servers))
 
+    def pool(self, log: PoolLog) -> PoolLog:
+        """Take in the log of a pool, and return it."""
+        self._pools.append(log)
+        return log
+
     def clear(self) -> None:
         """Forget everything."""
+        for log in self._pools:
+            log.clear()
         self._alive.clear()
         del self._rows[:]
         self._capacities.clear()
@@ -257,6 +270,7 @@ class CallLog:
             Capacities(
                 np.full(len(levels), replication, np.int32), levels[:, 0].astype(np.int16), levels[:, 1], levels[:, 2]
             ),
+            Pools.concatenate([Pools.none(), *(log.pools(replication) for log in self._pools)]),
         )
 
 

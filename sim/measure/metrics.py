@@ -203,6 +203,7 @@ class CellMetrics:
             WHOLE,
             *(Scope(service=name) for name in self.named.services),
             *(Scope(of_class=name) for name in self.named.classes),
+            *(Scope(pool=name) for name in self.named.pools if len(self.named.pools) > 1),
         ]
         return tuple(path for scope in scopes for path in paths_of(scope) if self._tells(metric_of(path)))
 

@@ -2,7 +2,9 @@
 
     path  = [scope] base
     scope = "service." NAME "." | "class." NAME "." | "service." NAME ".class." NAME "." | "client." NUMBER "."
+          | "pool." NAME "."
     base  = a path of `sim.measure.quantities.METRICS` (not of a service) or of `sim.measure.traffic_quantities.TRAFFIC`
+          | (of a pool) a path of `sim.measure.traffic_quantities.OF_ONE_POOL`
           | family ".p" NUMBER
     family = what such a path with a percentile begins with (`time_to_effect`, `queue_wait`), or one of
              `sim.measure.quantities.PERCENTILED`
@@ -25,7 +27,7 @@ from typing import TYPE_CHECKING, Final
 from sim.history.vocabulary import NEVER
 from sim.measure.percentiles import families_in, near_percentile, percentile_of, problem_with_percentile
 from sim.measure.quantities import METRICS, MONEY, WHOLE, Metric, Scope
-from sim.measure.traffic_quantities import TRAFFIC, Place
+from sim.measure.traffic_quantities import OF_ONE_POOL, TRAFFIC, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from sim.history.records import Requests
     from sim.measure.prices import Prices
 
+OF_POOLS: Final = "pool."
+"""The quantities of pools begin with this."""
 LONGEST: Final = 200
 """So many characters of a path that names no metric are looked at."""
 MOST_CHARACTERS: Final = 60
@@ -54,6 +58,8 @@ class Named:
     """How many clients deal with the requests; None if that is not known."""
     prices: Prices | None = field(default=None, compare=False)
     """What things cost; None if that is not stated. No part of the world is named by it, so it makes none unequal."""
+    pools: tuple[str, ...] = field(default=(), compare=False)
+    """The pools of works. Tables have no rows of them, so they make none unequal."""
 
     @property
     def currency(self) -> str:
@@ -92,13 +98,10 @@ def metric_of(path: str) -> Metric:
 def problem_with(metric: Metric, named: Named, *, shared: bool, has_recovery: bool) -> str:
     """Say for users why a scenario has no such metric; empty if it has."""
     scope = metric.scope
-    for what, name, known in (("service", scope.service, named.services), ("class", scope.of_class, named.classes)):
-        if name and name not in known:
-            close = get_close_matches(name, known, n=1, cutoff=0.6)
-            hint = f"did you mean '{close[0]}'?" if close else _listed(what, known)
-            return f"there is no {what} '{short(name)}'; {hint}"
-    if named.clients is not None and scope.client >= named.clients:
-        return f"there is no client {scope.client}; clients are counted from 0 to {named.clients - 1}"
+    if problem := _problem_with_scope(scope, named):
+        return problem
+    if metric.quantity.startswith(OF_POOLS) and not named.pools:
+        return f"{metric.base} needs a pool of works: a retrier of `kind: workpool`"
     if (metric.is_of_traffic or scope.service) and not shared:
         return f"{metric.base} needs `world: shared`: in an isolated world each request is alone"
     for quantity, key, has_it in (("recovered", "recovery", has_recovery), (MONEY, "cost", named.prices is not None)):
@@ -109,6 +112,22 @@ def problem_with(metric: Metric, named: Named, *, shared: bool, has_recovery: bo
         ours = [deadlines_ns.get(scope.of_class)] if scope.of_class else list(deadlines_ns.values())
         if all(deadline_ns is None for deadline_ns in ours):
             return "deadline_missed.rate needs a class with a `deadline`"
+    return ""
+
+
+def _problem_with_scope(scope: Scope, named: Named) -> str:
+    parts = (
+        ("service", scope.service, named.services),
+        ("class", scope.of_class, named.classes),
+        ("pool", scope.pool, named.pools),
+    )
+    for what, name, known in parts:
+        if name and name not in known:
+            close = get_close_matches(name, known, n=1, cutoff=0.6)
+            hint = f"did you mean '{close[0]}'?" if close else _listed(what, known)
+            return f"there is no {what} '{short(name)}'; {hint}"
+    if named.clients is not None and scope.client >= named.clients:
+        return f"there is no client {scope.client}; clients are counted from 0 to {named.clients - 1}"
     return ""
 
 
@@ -135,7 +154,7 @@ def _splits(path: str) -> Iterator[tuple[Scope, str]]:
     """Yield each way to read a path as a scope and a base, the shortest scope first: names may have dots."""
     yield WHOLE, path
     kind, _, rest = path.partition(".")
-    if kind not in {"service", "class", "client"}:
+    if kind not in {"service", "class", "client", "pool"}:
         return
     parts = rest.split(".")
     for at in range(1, len(parts)):
@@ -145,8 +164,8 @@ def _splits(path: str) -> Iterator[tuple[Scope, str]]:
         if kind == "client":
             if name.isascii() and name.isdecimal() and str(int(name)) == name:
                 yield Scope(client=int(name)), base
-        elif kind == "class":
-            yield Scope(of_class=name), base
+        elif kind in {"class", "pool"}:
+            yield Scope(of_class=name) if kind == "class" else Scope(pool=name), base
         else:
             if "class" not in parts[:at]:  # a class is meant, not a service of such a name
                 yield Scope(service=name), base
@@ -165,6 +184,8 @@ def _place(scope: Scope) -> Place:
         return Place.class_at_service if scope.of_class else Place.service
     if scope.of_class:
         return Place.of_class
+    if scope.pool:
+        return Place.pool
     return Place.world if scope == WHOLE else Place.client
 
 
@@ -172,7 +193,8 @@ _OF_PLACE: Final[Mapping[Place, Mapping[str, Metric]]] = MappingProxyType(
     {
         place: MappingProxyType(
             {
-                **({} if place in {Place.service, Place.class_at_service} else METRICS),
+                **({} if place in {Place.service, Place.class_at_service, Place.pool} else METRICS),
+                **(OF_ONE_POOL if place is Place.pool else {}),
                 **{path: metric for path, (metric, places) in TRAFFIC.items() if place in places},
             }
         )
@@ -234,5 +256,5 @@ _KEYS: Final = {"recovery": "which says what recovery is", "cost": "which has th
 
 def _listed(what: str, known: tuple[str, ...]) -> str:
     if not known:
-        return f"the scenario has no {'classes' if what == 'class' else 'services'}"
+        return f"the scenario has no {'classes' if what == 'class' else f'{what}s'}"
     return f"there {'is' if len(known) == 1 else 'are'} {', '.join(known[:12])}{' ...' if len(known) > 12 else ''}"

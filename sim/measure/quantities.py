@@ -71,6 +71,7 @@ class Scope:
     service: str = ""
     of_class: str = ""
     client: int = NEVER
+    pool: str = ""
 
     @property
     def prefix(self) -> str:
@@ -80,6 +81,7 @@ class Scope:
                 f"service.{self.service}." if self.service else "",
                 f"class.{self.of_class}." if self.of_class else "",
                 f"client.{self.client}." if self.client != NEVER else "",
+                f"pool.{self.pool}." if self.pool else "",
             )
         )
 

@@ -7,6 +7,8 @@ replication there is none. The measuring window plays no part here, so the warm-
   first and, of a service that calls another, calls after its first one. At a service they are calls of a request after
   its first, whoever makes them.
 - in_flight, queue: means over the bin. utilization: the share of the server time that there was; empty without a limit.
+- of a pool (`pool.NAME`): backlog, pending, running, finished and slots, as `sim.measure.pools` has them; parallelism:
+  how many slots there are; awake: the share of the bin that the loop was awake. All are means over the bin.
 - rejected.* by reason, dropped: calls a second, at the instant at which they were turned away.
 
 Whatever happens at the end of observation belongs to the last bin. A replication that runs until nothing is left to do
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -26,6 +29,7 @@ from sim.history.vocabulary import NEVER, Outcome
 from sim.measure.estimates import t_quantile
 from sim.measure.levels import Levels, bin_of, rows_of_replications
 from sim.measure.paths import rows_of
+from sim.measure.pools import STATUSES
 from sim.measure.quantities import WHOLE, Scope
 
 if TYPE_CHECKING:
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sim.measure.levels import Spans
+    from sim.measure.pools import PoolPart
     from sim.measure.traffic import Part, TrafficMetrics
 
     Floats = NDArray[np.float64]
@@ -115,6 +120,7 @@ def timeline_of(metrics: TrafficMetrics, every_ns: int, until_ns: int | None) ->
         WHOLE,
         *(Scope(service=name) for name in metrics.named.services),
         *(Scope(of_class=name) for name in metrics.named.classes),
+        *(Scope(pool=name) for name in metrics.named.pools),
     ]
     binned = _Binned(metrics, edges_ns)
     series = {scope.prefix.rstrip("."): dict(binned.quantities(scope)) for scope in scopes}
@@ -132,6 +138,9 @@ class _Binned:
 
     def quantities(self, scope: Scope) -> Iterator[tuple[str, Band]]:
         """Yield the quantities of a part of the world that can be anything but empty."""
+        if scope.pool:
+            yield from self._of_pool(self.metrics.pool(scope.pool))
+            return
         part = self.metrics.part(scope)
         if scope.service:
             yield "offered", self._calls(part, part.is_call, "arrived_ns")
@@ -158,6 +167,13 @@ class _Binned:
             yield "utilization", self._utilization(part)
         for name, end in REASONS.items():
             yield name, self._calls(part, part.is_call & (part.column("end") == end), "ended_ns")
+
+    def _of_pool(self, part: PoolPart) -> Iterator[tuple[str, Band]]:
+        for name, spans in STATUSES.items():
+            yield name, self._level(spans(part))
+        for name, levels in (("parallelism", part.allowed()), ("awake", part.awake())):
+            (level,) = levels
+            yield name, self._band(partial(level.in_bins, self.edges_ns))
 
     def _calls(self, part: Part, chosen: NDArray[np.bool_], at: str) -> Band:
         instants_ns = part.column(at)

@@ -18,6 +18,7 @@ from sim.history.vocabulary import NEVER, Outcome
 from sim.measure.estimates import NOTHING, Estimate, Sample, largest, quantile_rank, rate
 from sim.measure.levels import Levels, Spans, sums_of
 from sim.measure.paths import rows_of
+from sim.measure.pools import POOL_RATIOS, POOL_VALUES, PoolPart
 from sim.measure.possible import ANY, Bounds
 from sim.measure.quantities import Metric, Scope, Statistic, Unit
 from sim.measure.recovery import recovers
@@ -80,6 +81,7 @@ class TrafficMetrics:
             self.high_ns = np.minimum(np.int64(window.to_ns), self.observed_ns)
         self._window = window
         self._parts: dict[Scope, Part] = {}
+        self._pools: dict[str, PoolPart] = {}
         self._ratios: dict[tuple[Scope, str], Ratios] = {}
         self._samples: dict[tuple[Scope, str], tuple[Sample, list[Sample]]] = {}
         self._times: dict[tuple[Scope, str], tuple[Ints, NDArray[np.intp]]] = {}
@@ -157,6 +159,8 @@ class TrafficMetrics:
             if metric.unit is Unit.duration:
                 values, replication = self._times_of(metric)
                 self._ratios[key] = _sums(values, replication, self.replications)
+            elif metric.quantity in POOL_RATIOS:
+                self._ratios[key] = POOL_RATIOS[metric.quantity](self.pool(metric.scope.pool))
             else:
                 self._ratios[key] = _QUANTITIES[metric.quantity](self, metric.scope)
         return self._ratios[key]
@@ -164,6 +168,8 @@ class TrafficMetrics:
     def _times_of(self, metric: Metric) -> tuple[Ints, NDArray[np.intp]]:
         """Return the times that a metric is of, with the position of each one's replication."""
         key = metric.scope, metric.quantity
+        if key not in self._times and metric.quantity in POOL_VALUES:
+            self._times[key] = POOL_VALUES[metric.quantity](self.pool(metric.scope.pool))
         if key not in self._times:
             part = self.part(metric.scope)
             chosen = part.sent_in_window & part.is_call
@@ -205,6 +211,15 @@ class TrafficMetrics:
         if scope not in self._parts:
             self._parts[scope] = Part(self, scope)
         return self._parts[scope]
+
+    def pool(self, name: str = "") -> PoolPart:
+        """Return the works of a pool, or of all pools."""
+        if name not in self._pools:
+            pools = range(len(self.named.pools))
+            at = self.named.pools.index(name) if name else 0
+            chosen = pools[at : at + 1] if name else pools
+            self._pools[name] = PoolPart(self.traffic, chosen, self.low_ns, self.high_ns)
+        return self._pools[name]
 
     @cached_property
     def request_position(self) -> NDArray[np.intp]:

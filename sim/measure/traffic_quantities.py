@@ -28,6 +28,15 @@ are those of all calls that a request leads to, also of those that services send
   canceled ones count.
 - recovered.rate: the share of replications that recover (`sim.measure.recovery`), with the interval of a rate.
 
+Of a world with pools of works (`kind: workpool`), behind `pool.` for all pools together and `pool.NAME.` for one, with
+the meaning that `sim.measure.pools` gives:
+
+- backlog: works that wait although they are due. pending: all that wait for a start, due or not. running: works whose
+  status is running. finished: works that have ended so far. slots: slots held, also after the work has ended.
+- utilization: slots held, as a share of those there were. awake.share: the share of the time that the loop is awake.
+- wait: from the instant at which a start is due until the work starts, of starts in the window.
+- held: from the end of an attempt until its slot is free, of slots freed in the window: minutes after a death.
+
 Of these, false_failures.rate and deadline_missed.rate are made of requests alone, so isolated worlds have them too.
 
 A peak is the mean over replications of the largest number at any instant of the window, so that it has an interval: the
@@ -36,6 +45,7 @@ largest of all would grow with the number of replications.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -54,10 +64,11 @@ class Place(Enum):
     client = "client"
     service = "service"
     class_at_service = "class at a service"
+    pool = "pool"
 
 
 _CALLERS: Final = (Place.world, Place.of_class, Place.client)
-_EVERYWHERE: Final = tuple(Place)
+_EVERYWHERE: Final = (*_CALLERS, Place.service, Place.class_at_service)
 
 
 def _all() -> Iterator[tuple[Metric, tuple[Place, ...]]]:
@@ -91,12 +102,34 @@ def _all() -> Iterator[tuple[Metric, tuple[Place, ...]]]:
     yield from ((metric, _EVERYWHERE) for metric in times("waits"))
     yield share("deadline_missed.rate", "deadline_missed", of_traffic=False), _CALLERS
     yield share("recovered.rate", "recovered"), (Place.world,)
+    for metric in _of_pools():
+        yield replace(metric, path=f"pool.{metric.path}"), (Place.world,)
+
+
+def _of_pools() -> Iterator[Metric]:
+    """Yield the metrics of pools, as they are called behind the name of one."""
+    for name in ("backlog", "pending", "running", "finished", "slots"):
+        for kind in ("mean", "peak"):
+            yield Metric(f"{name}.{kind}", Unit.count, f"pool.{name}.{kind}", Statistic.mean, is_of_traffic=True)
+        yield Metric(f"{name}.max", Unit.count, f"pool.{name}", Statistic.max, is_of_traffic=True)
+    yield Metric("utilization.mean", Unit.share, "pool.utilization", Statistic.rate, is_of_traffic=True)
+    yield Metric("awake.share", Unit.share, "pool.awake", Statistic.rate, is_of_traffic=True)
+    for name in ("wait", "held"):
+        yield Metric(f"{name}.mean", Unit.duration, f"pool.{name}", Statistic.mean, is_of_traffic=True)
+        for point, below in QUANTILES.items():
+            yield Metric(
+                f"{name}.{point}", Unit.duration, f"pool.{name}", Statistic.quantile, below, is_of_traffic=True
+            )
+        yield Metric(f"{name}.max", Unit.duration, f"pool.{name}", Statistic.max, is_of_traffic=True)
 
 
 TRAFFIC: Final[Mapping[str, tuple[Metric, tuple[Place, ...]]]] = MappingProxyType(
     {metric.path: (metric, places) for metric, places in _all()}
 )
 """Every metric of the traffic by its path, and what it can be of; in the order of the summary."""
+
+OF_ONE_POOL: Final[Mapping[str, Metric]] = MappingProxyType({metric.path: metric for metric in _of_pools()})
+"""The metrics of one pool, by what stands behind its name."""
 
 OF_SERVICES: Final = frozenset({"queue.mean", "queue.peak", "queue_wait", "utilization", "rejected", "dropped"})
 """The quantities that tell nothing of a world without services."""

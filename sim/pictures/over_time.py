@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from sim.pictures.data.over_time import OverTime, load_data, rejections_data, utilization_data
+from sim.pictures.data.over_time import OverTime, load_data, pools_data, rejections_data, utilization_data
 from sim.pictures.drawing import (
     BLACK,
     HATCHES,
@@ -55,6 +55,8 @@ def save_over_time(cells: Sequence[CellOverTime], caption: str, folder: Path, *,
         figures["rejections"] = partial(stacks_over_time_figure, rejections)
     if (utilization := utilization_data(cells, caption)) is not None:
         figures["utilization"] = partial(over_time_figure, utilization)
+    if (pools := pools_data(cells, caption)) is not None:
+        figures["pools"] = partial(over_time_figure, pools)
     return save(figures, caption, folder, svg=svg)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from sim.pictures.data.heat_map import HeatMaps
-from sim.pictures.data.over_time import load_data, rejections_data, utilization_data
+from sim.pictures.data.over_time import load_data, pools_data, rejections_data, utilization_data
 from sim.pictures.data.run import run_data, sweep_data
 from sim.report.charts.adapters import (
     attempts_chart,
@@ -131,6 +131,8 @@ def of_time(result: Result, before: Result | None = None) -> Group:
         earlier = over_time_charts(load_data(before.over_time), names, keys)
         charts = [with_ghosts(one, old) for one, old in zip(charts, earlier, strict=False)]
     charts += [] if utilization is None else over_time_charts(utilization, names, keys)
+    pools = pools_data(cells)
+    charts += [] if pools is None else over_time_charts(pools, names, keys)
     rejections = rejections_data(cells)
     charts += [] if rejections is None else rejections_charts(rejections, keys)
     note = (

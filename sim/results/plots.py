@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sim.pictures.data.bars import attempts_data, duplicates_data, outcomes_data
 from sim.pictures.data.ccdf import detection_lag_data, time_to_effect_data, time_to_known_data
 from sim.pictures.data.heat_map import heat_data
-from sim.pictures.data.over_time import load_data, rejections_data, utilization_data
+from sim.pictures.data.over_time import load_data, pools_data, rejections_data, utilization_data
 from sim.pictures.data.sweeps import metric_data
 
 if TYPE_CHECKING:
@@ -99,6 +99,10 @@ class PictureData:
     def utilization(self) -> OverTime | None:
         """Return how many of the servers work over time; None without a limit. Raises KeyError as `over_time`."""
         return utilization_data(self._with_timeline(), self.caption)
+
+    def pools(self) -> OverTime | None:
+        """Return backlogs and slots of pools over time; None without pools. Raises KeyError as `over_time`."""
+        return pools_data(self._with_timeline(), self.caption)
 
     def _with_timeline(self) -> Sequence[CellOverTime]:
         if not self._over_time:

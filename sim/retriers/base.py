@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from sim.clients.policy.machine import Run
     from sim.convex.contexts import MutationContext
     from sim.convex.functions import Function
+    from sim.history.pools import PoolLog
     from sim.history.request import Request
     from sim.world.hosts import External
 
@@ -83,6 +84,12 @@ class Retrier:
 
     def __init__(self, options: Any = None) -> None:
         self.options = self.Options() if options is None else options
+
+    @classmethod
+    def pool_of(cls, options: Any) -> str:
+        """Return the name of the pool of works that a retrier with these options has; empty if it has none."""
+        del options
+        return ""
 
     def promises(self) -> Promises:
         """State what this retrier, with its options, promises of every request; `check` compares histories with it."""
@@ -141,6 +148,9 @@ class ScheduledRetrier(Retrier):
 
         It is called before the first request of a deployment that has several; by default nothing happens.
         """
+
+    def keep_log(self, log: PoolLog) -> None:
+        """Take what is to be told of the works of a pool over time; only a retrier with a pool is asked."""
 
     def stand_alone(self, uniform: Callable[[str], float]) -> None:
         """Prepare for a request that has a deployment of its own; by default nothing happens.

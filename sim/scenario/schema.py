@@ -319,10 +319,11 @@ class Scenario(Options):
 
     @property
     def named(self) -> Named:
-        """The services and classes that metrics can name."""
+        """The services, classes and pools that metrics can name."""
         clients = None if self.clients is None else self.clients.count
         prices = None if self.cost is None else self.cost.prices
-        return named_in(self.services, self.classes, clients, prices)
+        pools = dict.fromkeys(one.pool for one in self.retriers if one.pool)
+        return named_in(self.services, self.classes, clients, prices, pools)
 
     @property
     def written(self) -> Tree:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.history.vocabulary import CANCELED, FAILED, IN_PROGRESS, SUCCESS, Outcome
-from sim.stories.phrases import span_text
+from sim.stories.phrases import count_text, span_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +27,8 @@ def ending(story: Story, outcome: Outcome) -> list[str]:
     match outcome:
         case Outcome.stuck:
             end = _stuck(story)
+        case Outcome.open if story.phase:
+            end = f"open: the simulation was cut off before the pool knew; {story.phase}"
         case Outcome.open:
             end = f"open: the simulation was cut off before the retrier knew{_to_come(story)}"
         case Outcome.runaway:
@@ -41,19 +43,21 @@ def tally(story: Story) -> str:
     applied = [effect for effect in story.effects if effect.name != "suppressed"]
     duplicates = len(applied) - 1
     suppressed = len(story.effects) - len(applied)
-    effects = _count(len(applied), "effect")
+    effects = count_text(len(applied), "effect")
     if duplicates > 0:
-        effects += f" ({_count(duplicates, 'duplicate')})"
-    parts = [_count(len(story.tries), "attempt"), effects]
+        effects += f" ({count_text(duplicates, 'duplicate')})"
+    parts = [count_text(len(story.tries), "attempt"), effects]
     if suppressed:
         parts.append(f"{suppressed} suppressed")
-    if story.jobs:
+    if story.pool_is_shared:
+        parts.append("polled for by its pool's loop")
+    elif story.jobs:
         polls = sum(poll.counts for poll in story.polls)
-        parts.append(_count(polls, "poll"))
+        parts.append(count_text(polls, "poll"))
         if others := len(story.polls) - polls:
-            parts.append(_count(others, "other scheduled mutation"))
+            parts.append(count_text(others, "other scheduled mutation"))
     if story.conflicts:
-        parts.append(_count(story.conflicts, "conflict"))
+        parts.append(count_text(story.conflicts, "conflict"))
     return ", ".join(parts)
 
 
@@ -78,6 +82,8 @@ def _stuck(story: Story) -> str:
             last = story.tries[-1]
             what = f"attempt {last.number}, which never ends{' (hang)' if last.outcome == 'hang' else ''}"
         return f"stuck for ever: the client waits without a timeout for {what}"
+    if story.pool_is_shared:
+        return f"stuck for ever: no job of its pool is left, so nothing will ever look again; {story.phase}"
     left = {job.name for job in story.unfinished}
     missing = [job for job in _last_of_each(list(story.jobs.values())) if job.name not in left]
     none = " and ".join(f"no {job.name}" for job in missing) or "no job that could settle it"
@@ -114,10 +120,6 @@ def _state(story: Story, job: Job) -> str:
         return f"job #{job.number} {job.name} is running"
     due = _since(story, job.due_ns)
     return f"{job.name} is due at {due}" if job.due_ns > story.end_ns else f"{job.name} was due at {due} and waits"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def _since(story: Story, t_ns: int) -> str:

@@ -73,6 +73,11 @@ def span_text(duration_ns: int) -> str:
     return match[1] if match and int(match[2]) * UNITS_NS[match[3]] == duration_ns else text
 
 
+def count_text(number: int, thing: str) -> str:
+    """Count things: `1 poll`, `2 polls`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def when_words(delay_ns: int) -> str:
     """Say when something is due."""
     return f"in {span_text(delay_ns)}" if delay_ns > 0 else "at once"

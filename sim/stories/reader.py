@@ -42,6 +42,7 @@ from sim.stories.phrases import (
     when_words,
 )
 from sim.stories.policies import ByPolicy
+from sim.stories.pools import LOOP, ON_COMPLETE, POOL_JOBS, WORKERS, AtPool, Step
 from sim.stories.services import AtServices
 from sim.stories.story import ACTED, LOOKED, Effect, Entry, Job, Poll, Rank, Story, Try
 
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 
 def read(history: History, request: int) -> Story:
     """Read the story of one request; LookupError if the history has none of that number."""
-    reader = _Reader(Index(history.of_request(request)), request)
+    reader = _Reader(Index(history.of_request(request)), request, AtPool.of(history, request))
     for at, event in enumerate(reader.index.events):
         reader.take(at, event)
     return reader.finish()
@@ -63,9 +64,10 @@ def read(history: History, request: int) -> Story:
 class _Reader:
     """Takes the events of one request, in order."""
 
-    def __init__(self, index: Index, request: int) -> None:
+    def __init__(self, index: Index, request: int, pool: AtPool) -> None:
         self.index = index
         self.story = Story(request)
+        self._pool = pool
         self._actions = {"action", *(job.name for job in index.jobs.values() if job.started is not None)}
         """Names of functions whose jobs are actions."""
         self._commits = {commit.at: commit for commit in index.commits}
@@ -88,6 +90,8 @@ class _Reader:
 
     def take(self, at: int, event: events.Event) -> None:
         """Take the next event."""
+        for step in self._pool.steps.get(at, ()):
+            self._at_pool(step)
         self._services.take(event)
         self._policy.take(event)
         if event.request < 0 and not isinstance(event, events.ServerDied | events.ServerBooted):
@@ -104,6 +108,11 @@ class _Reader:
     def finish(self) -> Story:
         """Return the story, its entries in order of time."""
         story = self.story
+        for step in self._pool.steps.get(len(self.index.events), ()):
+            self._at_pool(step)
+        if self._pool.found:
+            story.phase = self._pool.phase
+            story.pool_is_shared = not any(job.name == LOOP for job in story.jobs.values())
         if not self._submitted:
             raise LookupError(f"the history has no request {story.request}")
         if self._dashboard:
@@ -128,6 +137,26 @@ class _Reader:
             line.text += f"; {text}"
         else:
             self._say(t_ns, who, text)
+
+    def _at_pool(self, step: Step | events.JobStepped) -> None:
+        """Tell what the pool did for the work of this request, and what became of a job that it shares."""
+        if isinstance(step, events.JobStepped):
+            self._state(step)
+            return
+        story = self.story
+        story.end_ns = max(story.end_ns, step.t_ns)
+        if step.own:
+            self._phrases.append(step.text)
+            return
+        if step.job is not None:
+            number, name = step.job
+            story.jobs.setdefault(number, Job(number, name, step.t_ns, step.t_ns, worked=True))
+        story.decisions_ns.append(step.t_ns)
+        line = self._line
+        if line is not None and line.t_ns == step.t_ns and line.who == step.who:
+            line.text += f"; {step.text}"
+        else:
+            self._say(step.t_ns, step.who, step.text)
 
     # Mutations.
 
@@ -165,6 +194,10 @@ class _Reader:
     def _callback_lost(self, event: events.CallbackThrew) -> None:
         self._phrases.append(f"onComplete throws when told {event.result}, and is not told again")
 
+    def _noted(self, event: events.Noted) -> None:
+        if event.what == "callback_scheduled":
+            self._phrases.append(f"onComplete throws when told {event.name}")
+
     def _commit(self, commit: Commit) -> None:
         event, story = commit.event, self.story
         phrases, self._phrases = self._phrases, []
@@ -172,6 +205,9 @@ class _Reader:
         created = [story.jobs[job.id] for job in commit.created]
         if any(job.name in self._actions for job in created):
             story.decisions_ns.append(t_ns)
+        if event.job >= 0 and self._pool.found:
+            self._served(event, [*phrases, *self._schedules(created, t_ns, name)])
+            return
         if event.job >= 0:
             self._polled(event, created, phrases)
             return
@@ -191,6 +227,13 @@ class _Reader:
     def _called_by(self, name: str) -> str:
         """Say who calls a mutation that no job runs: the caller, or the action that runs."""
         return CALLER if self._running is None or name in {"submit", "cancel"} else self._running.name
+
+    def _served(self, event: events.MutationCommitted, phrases: list[str]) -> None:
+        """Tell what a scheduled function of a pool did, if it serves this request alone."""
+        self._finish_job(event.job, SUCCESS, event.t_ns)
+        self.story.polls.append(Poll(event.t_ns, event.function, ACTED, self._counts(event.function)))
+        if event.function not in POOL_JOBS and (phrases or event.function not in WORKERS):
+            self._say(event.t_ns, event.function, ", ".join(phrases or ["runs"]))
 
     def _polled(self, event: events.MutationCommitted, created: list[Job], phrases: list[str]) -> None:
         """Tell what one execution of a scheduled mutation saw and did."""
@@ -230,6 +273,9 @@ class _Reader:
             when = when_words(job.due_ns - t_ns)
             if job.state == CANCELED:
                 continue
+            if self._pool.found:
+                phrases += [f"{job.name} is scheduled"] if job.name == ON_COMPLETE else []
+                continue
             if job.name == by:
                 phrases.append(f"{'looks' if self._counts(by) else 'runs'} again {when}")
             elif job.name in self._actions:
@@ -246,17 +292,19 @@ class _Reader:
         story.decisions_ns.append(event.t_ns)
         line = self._line
         words = SETTLES.get(event.outcome, f"settled: {event.outcome}")
-        if line is not None and line.t_ns == event.t_ns and self.story.jobs:
+        if line is not None and line.t_ns == event.t_ns and (self.story.jobs or self._pool.found):
             line.text += f"; {words}"
             line.rank = Rank.notable
         else:
             for tried in story.tries:
                 self._waits_no_more(tried, event.t_ns)
-            self._say(event.t_ns, CLIENT, words)
+            self._say(event.t_ns, "complete" if self._pool.found else CLIENT, words)
 
     def _conflict(self, event: events.CommitRefused) -> None:
         self.story.conflicts += 1
         function = event.function
+        if self._pool.found and function in POOL_JOBS:
+            return
         who = function if event.job >= 0 else self._called_by(function)
         what = "" if who == function else f" of {function}"
         entry = self._say(event.t_ns, who, f"conflict{what}, runs again (rerun {event.rerun})", Rank.plain)
@@ -275,6 +323,8 @@ class _Reader:
         if gone is not None and gone.ended_ns is not None:
             ago = span_text(event.t_ns - gone.ended_ns)
             why = f"the row of job #{gone.number} {gone.name}, which ended {ago} ago, is deleted"
+        if self._pool.found and event.function == ON_COMPLETE:
+            why = f"{why}; it is not run again"
         self._say(event.t_ns, event.function, f"throws: {why}")
 
     # Jobs.
@@ -300,6 +350,8 @@ class _Reader:
             self._finish_job(job.number, after, event.t_ns)
             runs_on = ", which runs on unheard" if before == IN_PROGRESS else " before it starts"
             words = f"cancels job #{job.number} {job.name}{runs_on}"
+            if self._pool.found and job.name in POOL_JOBS and not self._dashboard:
+                return
             if self._dashboard:
                 self._add(event.t_ns, CALLER, words)
             else:
@@ -449,6 +501,7 @@ class _Reader:
         events.JobStepped: _state,
         events.CallbackRan: _callback,
         events.CallbackThrew: _callback_lost,
+        events.Noted: _noted,
         events.Settled: _settled,
         events.CommitRefused: _conflict,
         events.FunctionThrew: _threw,

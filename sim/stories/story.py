@@ -134,6 +134,10 @@ class Story:
     """When a gate of its client refused a call, and the gate."""
     runaway: str = ""
     conflicts: int = 0
+    phase: str = ""
+    """What the work of a pool does at the end; empty without a pool."""
+    pool_is_shared: bool = False
+    """Whether the loop of the pool serves other requests too, so that its polls are none of this one's."""
 
     @property
     def unfinished(self) -> list[Job]:

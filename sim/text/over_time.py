@@ -97,7 +97,33 @@ def _name(cell: Cell, scope: Scope) -> str:
 def sentences_over_time(cells: Sequence[Cell]) -> list[str]:
     """Say what became of the offered load, how much work was wasted, and which cells recover."""
     told = [cell for cell in cells if cell.over_time and cell.metrics.traffic is not None]
-    return [*_goodput(told), *_waste(told), *_states(told)]
+    return [*_goodput(told), *_waste(told), *_states(told), *sentences_of_pools(cells)]
+
+
+def sentences_of_pools(cells: Sequence[Cell]) -> list[str]:
+    """Say of each pool of works how long they waited, and how its slots were held; of many cells only the worst."""
+    pools = [(cell, name) for cell in cells if cell.metrics.traffic is not None for name in cell.metrics.named.pools]
+    if not pools:
+        return []
+    values = {pool: pool[0].metrics.value(f"pool.{pool[1]}.backlog.mean").value or 0.0 for pool in pools}
+    shown = pools if len(cells) == 1 else [max(pools, key=values.__getitem__)]
+    return [line for cell, name in shown for line in _of_pool(cell, name, is_alone=len(pools) == 1, of=len(cells))]
+
+
+def _of_pool(cell: Cell, name: str, *, is_alone: bool, of: int) -> list[str]:
+    def said(base: str, unit: Unit = Unit.count) -> str:
+        return value_text(cell.metrics.value(f"pool.{name}.{base}").value, unit)
+
+    if cell.metrics.value(f"pool.{name}.wait.p99").value is None:
+        return []
+    which = "the pool" if is_alone else f"pool '{name}'"
+    where = f" (of '{cell.name}', whose backlog is the largest of all cells)" if of > 1 else ""
+    waited = f"{said('backlog.mean')} works waited on average although they were due, at most {said('backlog.max')}"
+    started = f"99 % started within {said('wait.p99', Unit.duration)} of being due"
+    slots = f"{said('utilization.mean', Unit.share)} of its slots were held"
+    if cell.metrics.value(f"pool.{name}.held.max").value is not None:
+        slots += f"; the longest that one was held after the end of its attempt is {said('held.max', Unit.duration)}"
+    return [f"In {which}{where}, {waited}; {started}.", f"On average {slots}."]
 
 
 def _goodput(cells: Sequence[Cell]) -> list[str]:

@@ -29,11 +29,39 @@ NUMBERS: Final[Mapping[str, str]] = MappingProxyType(
         "false_failures.rate": "share of requests that failed falsely",
         "deadline_missed.rate": "share of requests that missed their deadline",
         "recovered.rate": "share of replications that recover",
+        **{
+            f"{prefix}{path}": words
+            for prefix in ("pool.", "")
+            for path, words in {
+                "backlog.mean": "mean backlog of the pool",
+                "backlog.peak": "peak of the pool's backlog",
+                "backlog.max": "largest backlog of the pool",
+                "pending.mean": "mean number of pending works",
+                "pending.peak": "peak of pending works",
+                "pending.max": "most pending works",
+                "running.mean": "mean number of running works",
+                "running.peak": "peak of running works",
+                "running.max": "most running works",
+                "finished.mean": "mean number of finished works",
+                "finished.peak": "peak of finished works",
+                "finished.max": "most finished works",
+                "slots.mean": "mean number of slots held",
+                "slots.peak": "peak of slots held",
+                "slots.max": "most slots held",
+                "awake.share": "share of the time that the pool's loop is awake",
+            }.items()
+        },
+        "pool.utilization.mean": "share of the pool's slots held",
     }
 )
 """By path, without a service or a class before it."""
 TIMES: Final[Mapping[str, str]] = MappingProxyType(
-    {"queue_wait": "wait in the queue", "waits": "sleep between two calls"}
+    {
+        "queue_wait": "wait in the queue",
+        "waits": "sleep between two calls",
+        "pool.wait": "wait of a due work for its start",
+        "pool.held": "time that a slot is held after the end of its attempt",
+    }
 )
 """By quantity."""
 
@@ -44,5 +72,6 @@ def of_scope(scope: Scope) -> str:
         f" at {scope.service}" if scope.service else "",
         f" of class {scope.of_class}" if scope.of_class else "",
         f" of client {scope.client}" if scope.client != NEVER else "",
+        f" of pool {scope.pool}" if scope.pool else "",
     ]
     return "".join(parts)

@@ -88,6 +88,7 @@ def scenario(retrier: str, action: str, more: str = "") -> str:
 
 
 SHARED = "world: shared\nrequests: {count: 12, arrivals: {constant: {rate: 5/s}}}\n"
+ONE_SLOT = "max_parallelism: 1"
 CRASH_TWICE = script("crash_after_effect 300ms", "crash_before_effect 300ms")
 CASES: dict[str, Callable[[], Told]] = {
     "article-fails": lambda: tell(scenario("article", script("fail 80ms", "fail 80ms", "success 300ms"))),
@@ -125,6 +126,21 @@ CASES: dict[str, Callable[[], Told]] = {
             "latency: {constant: 900ms}",
             f"{SHARED}platform: {{commit_window: {{constant: 300ms}}}}\n"
             "cancel: {share: 1, after: {constant: 950ms}}\n",
+        )
+    ),
+    "workpool-retried": lambda: tell(scenario("workpool", script("fail 300ms", "success 900ms"))),
+    "workpool-dead": lambda: tell(scenario("workpool", script("crash_after_effect 300ms", "success 300ms"))),
+    "workpool-saturated": lambda: tell(
+        scenario(f"{{kind: workpool, {ONE_SLOT}}}", "latency: {constant: 900ms}", SHARED)
+    ),
+    "workpool-restart": lambda: tell(
+        scenario("workpool", "latency: {constant: 900ms}", f"{SHARED}faults: [{{restart: {{at: [1s], down: 2s}}}}]\n")
+    ),
+    "workpool-canceled": lambda: tell(
+        scenario(
+            f"{{kind: workpool, {ONE_SLOT}, on_complete: throws}}",
+            "latency: {constant: 900ms}",
+            f"{SHARED}cancel: {{share: 1, after: {{constant: 950ms}}}}\n",
         )
     ),
     "none-stuck": lambda: tell(scenario("none", script("hang"))),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim.engine import event
-from sim.engine.vector import article, component, helpers, none, policy
+from sim.engine.vector import article, component, helpers, none, policy, workpool
 from sim.engine.vector.block import Block
 from sim.engine.vector.weather import MOST_SOURCES
 from sim.history.records import Requests
@@ -18,6 +18,7 @@ from sim.retriers.ports.article import Article
 from sim.retriers.ports.component import Component
 from sim.retriers.ports.helpers import Helpers
 from sim.retriers.ports.none import NoRetry
+from sim.retriers.ports.workpool.pool import Workpool
 from sim.world.effects import Memory
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ BLOCK = 1 << 15
 """Requests simulated at once: their columns stay in a processor's cache."""
 LARGE_PIECE = 30 << 20
 """Bytes, just below the size from which on the C library would not adapt its threshold."""
-RETRIERS = (NoRetry, Article, Helpers, Component, Policy)
+RETRIERS = (NoRetry, Article, Helpers, Component, Policy, Workpool)
 
 
 def refusal(cell: Scenario) -> str | None:
@@ -56,6 +57,8 @@ def _reasons(cell: Scenario) -> Iterator[str]:  # noqa: C901  # one question aft
     for name in ("mutation_latency", "commit_window", "dispatch_latency"):
         if getattr(cell.platform, name) is not None:
             yield f"platform.{name} lets steps overlap that otherwise share one instant"
+    if isinstance(retrier, Workpool):
+        yield from workpool.refusals(retrier)
     if isinstance(retrier, Component):
         for name, on in (
             ("clean_up_after", retrier.clean_up_after_ns is not None),
@@ -113,6 +116,8 @@ def _simulate_block(cell: Scenario, records: Requests) -> None:
         article.simulate(cell, block, retrier)
     elif isinstance(retrier, Helpers):
         helpers.simulate(cell, block, retrier)
+    elif isinstance(retrier, Workpool):
+        workpool.simulate(cell, block, retrier)
     else:
         component.simulate(cell, block, retrier)
     block.finish(cell.limits.polls_per_request, cell.action.window_ns)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Numbers = tuple[float, ...]
 
-OVER_TIME_PICTURES: Final = ("over_time", "rejections", "utilization")
+OVER_TIME_PICTURES: Final = ("over_time", "rejections", "utilization", "pools")
 """The names of the files of the pictures, without their endings."""
 MOST_LINES: Final = 7
 """So many cells can be told apart; the first ones are drawn."""
@@ -160,6 +160,41 @@ def utilization_data(cells: Sequence[CellOverTime], caption: str = "") -> OverTi
         return None
     return OverTime(
         title="Share of the servers at work over time",
+        note=_left_out(cells),
+        caption=caption,
+        edges_s=_edges(shown),
+        panels=tuple(panels),
+        shades=_shades(shown),
+    )
+
+
+def pools_data(cells: Sequence[CellOverTime], caption: str = "") -> OverTime | None:
+    """Return the backlog, the slots and the running works of each pool over time; None without pools."""
+    shown = cells[:MOST_LINES]
+    panels = []
+    pools = dict.fromkeys(part for one in shown for part in one.timeline.series if part.startswith("pool."))
+    is_alone = len(pools) == 1
+    for part in pools:
+        having = [at for at, one in enumerate(shown) if part in one.timeline.series]
+        backlog = tuple(_line(shown, at, f"{part}.backlog", _named(shown, at, "")) for at in having)
+        held = tuple(_line(shown, at, f"{part}.slots", _named(shown, at, "slots held")) for at in having)
+        running = tuple(_line(shown, at, f"{part}.running", "") for at in having)
+        allowed = [shown[at].timeline[f"{part}.parallelism"] for at in having]
+        alike = all(_equal(one, allowed[0]) for one in allowed)
+        limits = tuple(
+            _line(shown, at, f"{part}.parallelism", "max parallelism" if alike else "", is_reference=True)
+            for at in (having[:1] if alike else having)
+        )
+        name = "" if is_alone else f"{part.removeprefix('pool.')}: "
+        panels += [
+            TimePanel(f"{name}slots", (*limits, *held)),
+            TimePanel(f"{name}running works", running),
+            TimePanel(f"{name}due works waiting", backlog),
+        ]
+    if not panels:
+        return None
+    return OverTime(
+        title="Backlog and slots of the pool over time" if is_alone else "Backlog and slots of the pools over time",
         note=_left_out(cells),
         caption=caption,
         edges_s=_edges(shown),

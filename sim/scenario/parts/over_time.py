@@ -118,11 +118,12 @@ def named_in(
     classes: Mapping[str, ClassOptions] | None,
     clients: int | None,
     prices: Prices | None = None,
+    pools: Iterable[str] = (),
 ) -> Named:
-    """Return what metrics can name, given the services and the classes of a scenario by name, and its prices."""
+    """Return what metrics can name, given the services and classes of a scenario by name, prices and pools."""
     classes = classes or {}
     deadlines_ns = tuple(one.deadline for one in classes.values())
-    return Named(tuple(services), tuple(classes), deadlines_ns, clients, prices)
+    return Named(tuple(services), tuple(classes), deadlines_ns, clients, prices, tuple(pools))
 
 
 Stated = Expectation | Target | str

@@ -73,6 +73,11 @@ class RetrierChoice(Options):
         """The class of the retrier."""
         return find_retrier(self.kind, {self.kind: self.kind} if self.trusted else NOTHING_TRUSTED)
 
+    @property
+    def pool(self) -> str:
+        """The name of the pool of works that the retrier has; empty if it has none."""
+        return self.found.pool_of(self.options)
+
     def make(self) -> Retrier:
         """Return a fresh retrier with these options."""
         return self.maker()()

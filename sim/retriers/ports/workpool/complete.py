@@ -78,7 +78,9 @@ def _complete_one(
     max_attempts = work.get("retryBehavior", {}).get("maxAttempts")
     can_retry = result["kind"] == "failed" and not job.get("nonRetryable")
     retry = can_retry and bool(max_attempts) and attempts < max_attempts
-    if not retry:
+    if retry:
+        ctx.log("retried", work["_id"])
+    else:
         on_complete = work.get("onComplete")
         if on_complete is not None and result["kind"] not in on_complete["excludeKinds"]:
             if work.get("contextApart"):
@@ -91,6 +93,7 @@ def _complete_one(
                 ctx.db.delete(work["payloadId"])
             yield
         ctx.db.delete(work["_id"])
+        ctx.log("over", work["_id"], result["kind"])
         ctx.outer.settle(OUTCOMES[result["kind"]], request=ctx.request_of(work))
         yield
     if result["kind"] != "canceled":

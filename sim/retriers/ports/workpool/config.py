@@ -54,9 +54,11 @@ def _get_or_update_globals(ctx: Ctx, config: dict[str, Any]) -> tuple[Document, 
     if found is None:
         settings = {**DEFAULTS, **given}
         ctx.db.insert("globals", settings)
+        ctx.log("allows", settings["maxParallelism"])
         return settings, DEFAULT_MAX_PARALLELISM
     previous = found["maxParallelism"]
     if any(found[name] != value for name, value in given.items()):
         found = {**found, **given}
         ctx.db.replace(found["_id"], found)
+        ctx.log("allows", found["maxParallelism"])
     return found, previous

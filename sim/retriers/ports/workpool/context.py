@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from sim.convex.component import Database, ReadDatabase
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from sim.convex.contexts import MutationContext, QueryContext
     from sim.convex.functions import Function
+    from sim.history.pools import PoolLog
     from sim.history.request import Request
 
 Answer = TypeVar("Answer")
@@ -43,6 +45,8 @@ class Component(Protocol):
     """Added to the simulation's clock to get `Date.now()`."""
     own: Request | None
     """The request that is charged with what serves the whole pool; None: that at hand."""
+    log: PoolLog | None
+    """Takes what happens over time, as it commits; None: no one asks."""
 
 
 class QueryCtx:
@@ -82,6 +86,12 @@ class Ctx(QueryCtx):
     def own(self) -> Request:
         """The request that is charged with what serves the whole pool."""
         return self.outer.request if self.pool.own is None else self.pool.own
+
+    def log(self, entry: str, *values: Any) -> None:
+        """Let the pool's log take an entry once this has committed, if there is a log."""
+        log = self.pool.log
+        if log is not None:
+            self.outer.after_commit(partial(getattr(log, entry), *values))
 
     def request_of(self, work: dict[str, Any]) -> Request:
         """Return the request of a work, given its document or an item made of it."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sim.convex.functions import FunctionError
 from sim.retriers.ports.workpool.config import get_or_update_globals
 from sim.retriers.ports.workpool.kick import kick_main_loop
-from sim.retriers.ports.workpool.shared import bound_scheduled_time, promise_all, to_segment, whole
+from sim.retriers.ports.workpool.shared import bound_scheduled_time, from_segment, promise_all, to_segment, whole
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -65,6 +65,7 @@ def _enqueue_handler(ctx: Ctx, item: dict[str, Any], ids: list[str], number: int
     pending_start_id = ctx.db.insert("pendingStart", {"workId": work_id, "segment": segment})
     yield
     ctx.db.patch(work_id, {"pendingStartId": pending_start_id})
+    ctx.log("planned", work_id, item["fnArgs"]["request"], 1, from_segment(segment) - ctx.pool.epoch_ns)
     yield
 
 

@@ -105,6 +105,7 @@ def run(ctx: Ctx, batch: dict[str, Any]) -> None:
     """Take a batch: completions, cancelations, recovery, starts; then move the cursors and write the state down."""
     found = ctx.db.unique("internalState")
     state = dict(INITIAL_STATE if found is None else found)
+    before = state["running"]
     state_id = ctx.db.insert("internalState", state) if found is None else found["_id"]
     settings = get_globals(ctx)
     segment = to_segment(ctx.now_ns)
@@ -118,9 +119,12 @@ def run(ctx: Ctx, batch: dict[str, Any]) -> None:
         _handle_recovery(ctx, state)
         state["lastRecovery"] = segment
 
-    capacity = settings["maxParallelism"] - len(state["running"])
+    kept = state["running"]
+    capacity = settings["maxParallelism"] - len(kept)
     pending = batch["starts"][: int(capacity)] if capacity > 0 else []
     _handle_start(ctx, state, pending)
+    if ctx.pool.log is not None:
+        _log_slots(ctx, before, kept, state["running"])
 
     generate_report(ctx, state, settings)
 
@@ -135,6 +139,14 @@ def run(ctx: Ctx, batch: dict[str, Any]) -> None:
         cursors["incoming"] = segment
     state["segmentCursors"] = cursors
     ctx.db.replace(state_id, state)
+
+
+def _log_slots(ctx: Ctx, before: tuple[Document, ...], kept: tuple[Document, ...], after: tuple[Document, ...]) -> None:
+    if len(kept) < len(before):
+        still = {entry["workId"] for entry in kept}
+        ctx.log("freed", [entry["workId"] for entry in before if entry["workId"] not in still])
+    if len(after) > len(kept):
+        ctx.log("started", [entry["workId"] for entry in after[len(kept) :]])
 
 
 # Completions.
@@ -201,6 +213,8 @@ def _reschedule_job(ctx: Ctx, work: Document) -> Generator[None, None, bool]:
     pending_start_id = ctx.db.insert("pendingStart", {"workId": work["_id"], "segment": segment})
     yield
     ctx.db.patch(work["_id"], {"pendingStartId": pending_start_id})
+    due_ns = from_segment(segment) - ctx.pool.epoch_ns
+    ctx.log("planned", work["_id"], work["fnArgs"]["request"], work["attempts"] + 1, due_ns)
     yield
     return True
 

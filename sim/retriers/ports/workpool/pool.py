@@ -14,12 +14,13 @@ from sim.retriers.ports.workpool.batch_worker import loop as batch_worker_loop
 from sim.retriers.ports.workpool.batch_worker import monitor
 from sim.retriers.ports.workpool.context import Ctx, QueryCtx
 from sim.retriers.ports.workpool.options import WorkpoolOptions
-from sim.retriers.ports.workpool.shared import SEGMENT_NS
+from sim.retriers.ports.workpool.shared import DEFAULT_MAX_PARALLELISM, SEGMENT_NS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sim.convex.contexts import MutationContext, QueryContext
+    from sim.history.pools import PoolLog
     from sim.history.request import Request
     from sim.options.model import Options as AnyOptions
 
@@ -66,6 +67,7 @@ class Workpool(ScheduledRetrier):
         self.enqueue_options: dict[str, Any] = {**(given.upstream() if options is not None else {}), **upstream}
         self.epoch_ns = EPOCH_NS
         self.own: Request | None = None
+        self.log: PoolLog | None = None
         self.loop = mutation("loop", self._mutation(batch_worker_loop.loop), poll=True)
         self.monitor = mutation("monitor", self._mutation(monitor.monitor))
         self.get_batch = mutation("getBatch", self._get_batch)
@@ -110,6 +112,16 @@ class Workpool(ScheduledRetrier):
     def serve_many(self, own: Request) -> None:
         """Take the request that is charged with what serves the whole pool."""
         self.own = own
+
+    @classmethod
+    def pool_of(cls, options: Any) -> str:
+        """Return the name of the pool, which metrics can name."""
+        return options.pool if isinstance(options, WorkpoolOptions) else ""
+
+    def keep_log(self, log: PoolLog) -> None:
+        """Take the log that is told what happens in the pool over time."""
+        self.log = log
+        log.allows(self.enqueue_options.get("maxParallelism", DEFAULT_MAX_PARALLELISM))
 
     def stand_alone(self, uniform: Callable[[str], float]) -> None:
         """Let the request come at any moment within a segment."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sim.history.pools import LoopState
 from sim.history.vocabulary import IN_PROGRESS, PENDING
 from sim.retriers.ports.workpool.batch_worker.shared import (
     MONITOR_LAG_NS,
@@ -44,6 +45,7 @@ def ping(ctx: Ctx, name: str) -> None:
         state_id = ctx.batch_worker.insert("workerState", NEW_STATE)
         row = {"name": name, "config": {"monitorLagMs": MONITOR_LAG_NS}, "status": "running", "stateId": state_id}
         worker_id = ctx.batch_worker.insert("workers", row)
+        ctx.log("loop", LoopState.awake)
         schedule_loop_run(ctx, {**row, "_id": worker_id}, 0)
         return
     if worker["status"] == "idle":
@@ -68,6 +70,7 @@ def stop(ctx: Ctx, name: str) -> None:
         ctx.batch_worker.patch(state["_id"], {"generation": state["generation"] + 1}, unset=("runnerId",))
     cancel_monitor(ctx, state)
     ctx.batch_worker.patch(worker["_id"], {"status": "stopped"})
+    ctx.log("loop", LoopState.stopped)
 
 
 def kick(ctx: Ctx, name: str) -> None:
@@ -81,6 +84,7 @@ def kick(ctx: Ctx, name: str) -> None:
     cancel_monitor(ctx, state)
     if worker["status"] != "running":
         ctx.batch_worker.patch(worker["_id"], {"status": "running"})
+        ctx.log("loop", LoopState.awake)
     schedule_loop_run(ctx, worker, 0)
 
 
@@ -92,6 +96,7 @@ def wake(ctx: Ctx, worker: Document) -> None:
     state = ctx.batch_worker.get(worker["stateId"]) or NEW_STATE
     runner = job(ctx, state["runnerId"]) if "runnerId" in state else None
     ctx.batch_worker.patch(worker["_id"], {"status": "running"})
+    ctx.log("loop", LoopState.awake)
     if runner is not None and runner.state == PENDING:
         due_ns = runner.due_ns + ctx.pool.epoch_ns
         if due_ns < ctx.now_ns + RUNNING_THRESHOLD_NS:
@@ -108,6 +113,7 @@ def continue_running(ctx: Ctx, worker: Document, delay_ns: int, last_work_ns: in
     """Run the loop again after a delay, with status `running`."""
     if worker["status"] != "running":
         ctx.batch_worker.patch(worker["_id"], {"status": "running"})
+        ctx.log("loop", LoopState.awake)
         last_work_ns = max(last_work_ns or 0, ctx.now_ns + delay_ns)
     schedule_loop_run(ctx, worker, delay_ns, last_work_ns)
 
@@ -116,6 +122,7 @@ def schedule_waiting(ctx: Ctx, worker: Document, timeout_ns: int) -> None:
     """Sleep until a time; a ping wakes it before."""
     schedule_loop_run(ctx, worker, timeout_ns)
     ctx.batch_worker.patch(worker["_id"], {"status": "idle"})
+    ctx.log("loop", LoopState.asleep)
 
 
 def go_idle(ctx: Ctx, worker: Document, state: Document) -> None:
@@ -123,6 +130,7 @@ def go_idle(ctx: Ctx, worker: Document, state: Document) -> None:
     ctx.batch_worker.patch(state["_id"], {"generation": state["generation"] + 1}, unset=("runnerId",))
     cancel_monitor(ctx, state)
     ctx.batch_worker.patch(worker["_id"], {"status": "idle"})
+    ctx.log("loop", LoopState.idle)
 
 
 def schedule_loop_run(ctx: Ctx, worker: Document, delay_ns: int, last_work_ns: int | None = None) -> None:
