@@ -16,10 +16,11 @@ from sim.kernel.durations import parse_duration
 from sim.scenario.axes import Axis, Kind, SearchSpace
 from sim.scenario.changes import Change, apply, by_depth, follow, with_whole_key
 from sim.scenario.mistakes.problems import Path, Problem, ScenarioError
+from sim.scenario.mistakes.without_effect import settings_without_effect
 from sim.scenario.parts.retrier import RetrierChoice
 from sim.scenario.parts.tuning import Range, Values, searched_values
 from sim.scenario.schema import Scenario, scenario_of
-from sim.scenario.tree import steps_of, written
+from sim.scenario.tree import steps_of, without, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,6 +66,7 @@ def several_cells(tree: Tree) -> str | None:
 def changed(scenario: Scenario, values: Mapping[str, Any], **others: Any) -> Scenario:
     """Return a scenario with dotted keys set, and whole `others` replaced (None: left out), without its `tune` block.
 
+    A value set that cannot matter beside the others, such as a backoff where nothing is retried, is left out.
     Raises ScenarioError, at `tune.search`, if the result is not a valid scenario.
     """
     tree = {key: value for key, value in scenario.written.items() if key != "tune"}
@@ -74,6 +76,7 @@ def changed(scenario: Scenario, values: Mapping[str, Any], **others: Any) -> Sce
     tree = {key: value for key, value in tree.items() if value is not None or key not in others}
     if problems:
         raise ScenarioError(problems)
+    tree = _without_idle_options(tree, scenario.surroundings)
     try:
         return scenario_of(tree, scenario.surroundings)
     except ScenarioError as error:
@@ -81,6 +84,14 @@ def changed(scenario: Scenario, values: Mapping[str, Any], **others: Any) -> Sce
         raise ScenarioError(
             [Problem(PLACE, f"{problem.path}: {problem.reason} (with {with_values})") for problem in error.problems]
         ) from None
+
+
+def _without_idle_options(tree: dict[str, Any], surroundings: Surroundings, but: Path = ()) -> dict[str, Any]:
+    """Leave out the options of retriers that cannot matter, as a cell does, `but` for one that is to be judged."""
+    for setting in list(settings_without_effect(tree, surroundings.trusted)):
+        if "retrier" in setting.path and setting.path != but:
+            tree = without(tree, setting.part)
+    return tree
 
 
 _Told = tuple[Path, str]
@@ -197,6 +208,7 @@ class _Trial:
         tree, problems = apply({key: value for key, value in self.tree.items() if key != "tune"}, [change])
         if problems:
             return None, [replace(problem, keys=change.origin[:3]) for problem in problems]
+        tree = _without_idle_options(tree, self.surroundings, but=steps_of(change.key))
         try:
             return scenario_of(tree, self.surroundings), []
         except ScenarioError as error:

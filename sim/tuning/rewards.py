@@ -29,8 +29,6 @@ POLLING = ("article", "helpers")
 SLOTS = "retrier.max_parallelism"
 ALONE = 2
 """From so many slots on it makes no difference to a single request how many there are: one is not in use."""
-NO_RETRY = {"retrier.max_failures": 0, "retrier.attempts": 1}
-"""Options with the value at which nothing is retried."""
 OF_POLLS = ("polls", "mutations")
 """Quantities that longer waits between polls make smaller."""
 
@@ -44,9 +42,9 @@ def refuse_pointless(scenario: Scenario) -> None:
     searched = [key for key in tune.search if key in WAITS]
     if not searched:
         return
-    never = next((key for key, value in NO_RETRY.items() if _option(scenario, key) == value), None)
-    if never is not None and never not in tune.search:
-        reason = f"cannot matter: {never} is {NO_RETRY[never]}, so nothing is ever retried"
+    never_retries = getattr(scenario.retrier.options, "max_failures", None) == 0
+    if never_retries and "retrier.max_failures" not in tune.search:
+        reason = "cannot matter: retrier.max_failures is 0, so nothing is ever retried"
         backoffs = [key for key in searched if key in BACKOFFS]
         if backoffs:
             raise ScenarioError([Problem((*PLACE, key), reason, at_key=True) for key in backoffs])
@@ -72,10 +70,6 @@ def _refuse_slots(scenario: Scenario) -> None:
             "this in a shared world, where requests wait for one another's slots"
         )
         raise ScenarioError([Problem((*PLACE, SLOTS), reason, at_key=True)])
-
-
-def _option(scenario: Scenario, key: str) -> object:
-    return getattr(scenario.retrier.options, key.removeprefix("retrier."), None)
 
 
 def rewards_waiting(scenario: Scenario) -> bool:

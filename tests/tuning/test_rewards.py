@@ -89,12 +89,20 @@ def test_backoffs_of_a_retrier_that_never_retries_are_refused() -> None:
     assert refused(weather, both, "{kind: component, max_failures: 0}") == []
 
 
+def test_a_search_may_go_down_to_one_attempt_beside_backoffs() -> None:
+    text = f"""
+requests: {{count: 40}}
+action: {{latency: 50ms, outcomes: {{fail: 0.5}}, weather: [{{outage: {{from: 0s, to: 2s}}}}]}}
+retrier: {{kind: workpool, initial_backoff: 1s}}
+tune: {{search: {{{WAITS["component"]}, retrier.attempts: [1, 3]}}, budget: {{candidates: 4, finalists: 2}}}}
+"""
+    tuned = tune(parse(text))
+    assert {one.params["retrier.attempts"] for one in tuned.finalists} <= {1, 3}
+
+
 def test_backoffs_of_a_pool_of_one_attempt_are_refused() -> None:
-    weather = "action: {weather: [{outage: {from: 0s, to: 2s}}]}"
-    (reason,) = refused(weather, kind="{kind: workpool, attempts: 1}")
-    assert "retrier.attempts is 1" in reason
-    both = f"{WAITS['component']}, retrier.attempts: [2, 3]"
-    assert refused(weather, both, "{kind: workpool, attempts: 1}") == []
+    with pytest.raises(ScenarioError, match="with one attempt: nothing is retried"):
+        refused(FAILS, kind="{kind: workpool, attempts: 1}")
 
 
 @pytest.mark.parametrize("values", ["{from: 2, to: 200}", "[2, 10]"])
