@@ -187,7 +187,7 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
         "children-of-canceled",
         "component",
         {"features": ("script", "latency", "permanent_failure", "outage"), "always": ("cancel_action", "fail")},
-        [(MutationContext, "run_at", ("if self.caller is not None:", "if False:"))],
+        [(MutationContext, "run_at", ("if self.caller is not None and self.server.cancels_children:", "if False:"))],
     ),
     "executor: commits bear the instant of their begin": (
         "clock-monotone",
@@ -285,7 +285,7 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
         "operators-cancel",
         DEPLOYED,
         {"always": ("cancel_action", "latency")},
-        [(Deployment, "cancel_from_dashboard", ("if not jobs:", "if True:"))],
+        [(Deployment, "cancel_from_dashboard", ("if unfinished:", "if False:"))],
     ),
     "executor: the server is down twice as long": (
         "restarts-last",
@@ -327,7 +327,7 @@ BUGS: dict[str, tuple[str, Any, dict[str, Any], list[Place]]] = {
         "crashes-detected",
         DEPLOYED,
         {"always": ("crash_detection", "crash_after_effect")},
-        [(Execution, "_die", ("server.platform.crash_detection if self.seen else 0", "0"))],
+        [(Execution, "die", ("server.platform.crash_detection if self.seen else 0", "0"))],
     ),
     "execution: the end of an attempt that has ended": (
         "attempts-end-once",
