@@ -87,7 +87,7 @@ class Branch:
     def lose(self) -> None:
         """Lose the attempt with the execution; an effect that is still ahead comes at its moment."""
         attempt, whole = self.attempt, self._whole
-        if attempt is None or whole is None or attempt.given_up:
+        if attempt is None or whole is None or (attempt.given_up and attempt.ended):
             return
         if not attempt.ended:
             whole.server.record("attempt_end", attempt.request.number, attempt.number, DIED)

@@ -202,7 +202,9 @@ class Execution:
             self._end(FAILED)
 
     def attempt_lost(self) -> None:
-        """Let the platform mark the job failed while the execution goes on."""
+        """Let the platform mark the job failed while the execution goes on; another attempt may have done so."""
+        if not self.seen:
+            return
         self.seen = False
         self._slots.lose(self)
 

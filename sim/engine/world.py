@@ -9,7 +9,7 @@ from sim.clients.around import Around
 from sim.clients.cells import Cells
 from sim.clients.place import Place
 from sim.convex.deployment import Deployment
-from sim.convex.functions import ACTION, Function, mutation
+from sim.convex.functions import ACTION, ConflictsExhausted, Function, mutation
 from sim.convex.server import Server
 from sim.engine.asking import Asking
 from sim.engine.resubmissions import Resubmissions
@@ -359,9 +359,10 @@ class World:
             client.start()
         else:
             self._submitting[place] = None
-            self.deployment.call(
-                self._submit, None, request, lambda handle, error: self._submitted(request, handle, error)
-            )
+            self._call_submit(request)
+
+    def _call_submit(self, request: Request) -> None:
+        self.deployment.call(self._submit, None, request, lambda handle, error: self._submitted(request, handle, error))
 
     def _place_of(self, request: Request) -> Place:
         """Return where the client of a request stands."""
@@ -376,6 +377,9 @@ class World:
         return found
 
     def _submitted(self, request: Request, handle: Any, error: Exception | None) -> None:
+        if isinstance(error, ConflictsExhausted):
+            self._call_submit(request)  # a client outside asks until it is served
+            return
         if error is not None:
             raise error
         del self._submitting[request.number, request.submission]
@@ -433,7 +437,13 @@ class World:
                 self.deployment.cancel_from_dashboard(request, retrier.poll_jobs, own)
 
     def _cancel_submission(self, request: Request, submission: Request) -> None:
-        self.deployment.call(self._cancel, submission, submission, lambda answer, _: self._canceled(request, answer))
+        def answered(answer: Any, error: Exception | None) -> None:
+            if isinstance(error, ConflictsExhausted):
+                self._cancel_submission(request, submission)  # a client outside asks until it is served
+            else:
+                self._canceled(request, answer)
+
+        self.deployment.call(self._cancel, submission, submission, answered)
 
     def _canceled(self, request: Request, answer: Any) -> None:
         self._to_come.pop(request.number, None)

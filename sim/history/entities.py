@@ -236,6 +236,7 @@ class Job:
     __slots__ = (
         "asked_ns",
         "at",
+        "attempts",
         "born",
         "by",
         "commits",
@@ -276,6 +277,8 @@ class Job:
         self.threw: list[Place[FunctionThrew]] = []
         self.errors: list[Place[SystemErrorStruck]] = []
         """System errors that struck it."""
+        self.attempts: list[Attempt] = []
+        """The attempts that it runs, which may be of several requests."""
 
     @property
     def ended_ns(self) -> int | None:

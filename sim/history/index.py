@@ -109,7 +109,11 @@ class Index:
 
     def _attempt_started(self, at: int, event: events.AttemptStarted) -> None:
         request = self._request(event.request)
-        request.attempts.append(Attempt(request, at, event))
+        attempt = Attempt(request, at, event)
+        request.attempts.append(attempt)
+        job = self.jobs.get(event.job)
+        if job is not None:
+            job.attempts.append(attempt)
 
     def _attempt_ended(self, at: int, event: events.AttemptEnded) -> None:
         attempt = self._attempt_of(at, event)

@@ -15,6 +15,7 @@ from sim.kernel.durations import ns_of_ms
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sim.promises.pool import PoolPromises
     from sim.promises.retry_budget import RetryBudget
 
     Bounds = tuple[float, float]
@@ -78,6 +79,9 @@ class Promises:
     """The caller is told how its request ended, exactly once."""
     hedges: bool = False
     """An attempt may start while another of the same request still runs."""
+    pool: PoolPromises | None = None
+    """What the pool owes that runs the requests' works; the loop of a pool looks for all of them, and its cancel is
+    carried out by the loop."""
     action_jobs: tuple[str, ...] = ()
     """Functions whose jobs run the action; () for a client outside."""
     poll_jobs: tuple[str, ...] = ()

@@ -43,8 +43,10 @@ class View(Index):
         """Tell whether a request is that of a client outside, which has no jobs; if it has no attempts, by promises."""
         if request.jobs:
             return False
+        if request.attempts:
+            return request.attempts[0].job < 0
         promises = self.terms_of(request).promises
-        return bool(request.attempts or request.sleeps) or not (promises.action_jobs or promises.poll_jobs)
+        return bool(request.sleeps) or not (promises.action_jobs or promises.poll_jobs)
 
     def terms_of(self, request: Request) -> Terms:
         """Return the terms of a request's class, or those of all."""

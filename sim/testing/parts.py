@@ -327,11 +327,33 @@ def _component(kind: str) -> st.SearchStrategy[Values]:
     )
 
 
+def _pool(kind: str) -> st.SearchStrategy[Values]:
+    """Generate options of a pool: few slots, so that works wait for them."""
+    return st.builds(
+        lambda slots, attempts, backoff, run_after, function, on_complete: {
+            "kind": kind,
+            "max_parallelism": slots,
+            "attempts": attempts,
+            "initial_backoff": backoff,
+            "run_after": run_after,
+            "function": function,
+            "on_complete": on_complete,
+        },
+        st.sampled_from([10, 1, 2]),
+        st.integers(1, 4),
+        st.sampled_from(["250ms", "1ms", "2s"]),
+        st.sampled_from(["0s", "50ms", "3s"]),
+        st.sampled_from(["action", "query"]),  # a mutation cannot hang, die or lose its answer
+        st.sampled_from(["runs", "throws", "counts", "none"]),
+    )
+
+
 OPTIONS: Final = {
     "article": _polling("article"),
     "helpers": _polling("helpers"),
     "component": _component("component"),
     "component-repaired": _component("component-repaired"),
+    "workpool": _pool("workpool"),
 }
 """The ports that have options."""
 

@@ -16,6 +16,8 @@ from bisect import bisect
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
+from sim.contracts.platform.dealt import dealt, served_by
+from sim.history.dealing import DEALT
 from sim.history.entities import NOT_YET, Attempt, Request
 from sim.history.vocabulary import (
     ANSWERED,
@@ -34,7 +36,7 @@ from sim.history.vocabulary import (
 
 if TYPE_CHECKING:
     from sim.history.entities import Job
-    from sim.history.events import Event, Settled
+    from sim.history.events import Event, MutationCommitted, Settled
     from sim.promises.view import View
 
 Span = tuple[int, int]
@@ -45,6 +47,8 @@ Right = int | Span | frozenset[int]
 THE_ACTION: Final = "action"
 """The user's own action, if its job runs nothing else."""
 ANY: Final = (0, NOT_YET)
+CALLED: Final = "called"
+DEALT_OUT: Final = "dealt_out"
 ENDED: Final = (SUCCESS, FAILED)
 _place = itemgetter(0)
 
@@ -73,7 +77,7 @@ def columns_of(view: View, request: Request) -> dict[str, Right]:
     settled = _conclusion(request)
     known_ns = NEVER if settled is None else _known_end(request, settled)
     ends_ns = [attempt.end.t_ns for attempt in attempts if attempt.end is not None]
-    return {
+    found: dict[str, Right] = {
         "replication": view.terms.replication,
         "number": request.number,
         "client": 0 if request.submit is None else max(request.submit.client, 0),
@@ -87,13 +91,14 @@ def columns_of(view: View, request: Request) -> dict[str, Right]:
         "attempts": len(attempts),
         "effects": len(effects) - suppressed,
         "suppressed": suppressed,
-        "polls": polls_of(view, request),
-        "conflicts": sum(event.request == request.number for _, event in view.conflicts),
-        "mutations": len(view.commits_of(request.number)),
-        "actions": sum(job.started is not None for job in request.jobs) + sum(attempt.job < 0 for attempt in attempts),
-        "action_ns": _action_ns(view, request),
+        **_counted(view, request),
         "outcome": _outcome(view, request),
     }
+    gets = shares_of(view).get(request.number)
+    if gets is not None:
+        for name in DEALT:
+            found[name] = _plus(found[name], gets[name])
+    return found
 
 
 def _class_of(view: View, request: Request) -> Right:
@@ -125,6 +130,44 @@ def _known_end(request: Request, settled: Settled) -> int | frozenset[int]:
         return max((t_ns for at, t_ns in ends if at < request.settled_at), default=NEVER)
     before_ns = max((t_ns for _, t_ns in ends if t_ns < since_ns), default=NEVER)
     return frozenset({before_ns, since_ns}) if any(t_ns == since_ns for _, t_ns in ends) else before_ns
+
+
+# What is done for many requests at once.
+
+
+def shares_of(view: View) -> dict[int, dict[str, Span]]:
+    """Return, by the number of a request, what it gets of the columns that are dealt out; computed once for a view."""
+    found: dict[int, dict[str, Span]] | None = view.known.get(DEALT_OUT)
+    if found is None:
+        found = view.known[DEALT_OUT] = {}
+        for own, served in served_by(view):
+            for name, total in _counted(view, own).items():
+                for request, part in dealt(_span(total), served):
+                    found.setdefault(request.number, {})[name] = part
+    return found
+
+
+def _counted(view: View, request: Request) -> dict[str, Right]:
+    """Count what was done for a request, in the columns that are dealt out."""
+    return {
+        "polls": polls_of(view, request),
+        "conflicts": sum(event.request == request.number for _, event in view.conflicts),
+        "mutations": len(view.commits_of(request.number)),
+        "actions": sum(job.started is not None for job in request.jobs)
+        + sum(attempt.job < 0 for attempt in request.attempts),
+        "action_ns": _action_ns(view, request),
+    }
+
+
+def _span(right: Right) -> Span:
+    assert not isinstance(right, frozenset)  # noqa: S101  # no such column is dealt out
+    return right if isinstance(right, tuple) else (right, right)
+
+
+def _plus(right: Right, more: Span) -> Right:
+    low, high = _span(right)
+    low, high = low + more[0], min(high + more[1], NOT_YET)
+    return low if low == high else (low, high)
 
 
 # Polls.
@@ -193,7 +236,7 @@ def _execution_ns(view: View, job: Job) -> Span:
     since_ns = job.started.t_ns
     restarts = view.restarts
     death = next(iter(restarts[bisect(restarts, job.started_at, key=_place) :]), None) if restarts else None
-    attempts = [attempt for attempt in job.request.attempts if attempt.job == job.id]
+    attempts = job.attempts
     if job.end is not None and job.end.after != CANCELED and not any(attempt.lost is not None for attempt in attempts):
         return _both(job.end if death is None or death[0] > job.end_at else death[1], since_ns)
     struck = any(event.struck == "end" for _, event in job.errors)
@@ -206,7 +249,10 @@ def _execution_ns(view: View, job: Job) -> Span:
     limit_ns = view.terms.action_time_limit_ns
     by_ns = NOT_YET if limit_ns is None or struck else since_ns + limit_ns
     heard = [attempt.end.t_ns for attempt in attempts if attempt.end is not None]
-    heard += [one.event.t_ns for one in view.commits_of(job.request.number) if one.event.caller == job.id]
+    heard += [one.t_ns for one in _called_by(view, job)]
+    over = [one.end.t_ns for one in attempts if one.end is not None and one.how not in ANSWERED]
+    if len(attempts) > 1 and over:  # one that dies takes the others along, but what they had called commits
+        heard = [t_ns for t_ns in heard if t_ns <= min(over)]
     if died_ns is not None:
         return max((t_ns - since_ns for t_ns in heard if t_ns <= died_ns), default=0), died_ns - since_ns
     least_ns, most_ns = _open_ns(view, since_ns)
@@ -214,6 +260,17 @@ def _execution_ns(view: View, job: Job) -> Span:
         # What it had called before the limit cut it off commits all the same.
         least_ns = max((t_ns for t_ns in heard if t_ns <= by_ns), default=since_ns) - since_ns
     return least_ns, min(most_ns, by_ns + (view.terms.crash_detection_ns or 0) - since_ns)
+
+
+def _called_by(view: View, job: Job) -> list[MutationCommitted]:
+    """Return the mutations that the execution of a job called; they may be of any request."""
+    found: dict[int, list[MutationCommitted]] | None = view.known.get(CALLED)
+    if found is None:
+        found = view.known[CALLED] = {}
+        for commit in view.commits:
+            if commit.event.caller >= 0:
+                found.setdefault(commit.event.caller, []).append(commit.event)
+    return found.get(job.id, [])
 
 
 def _end_of_action(view: View, attempt: Attempt, died_ns: int | None) -> int | None:
@@ -283,7 +340,7 @@ def _goes_on(view: View, job: Job) -> bool | None:
     """Tell whether the execution of a job that has started goes on; None if no event tells."""
     if view.restarted_between(job.started_at, NOT_YET):
         return False
-    last = next((attempt for attempt in reversed(job.request.attempts) if attempt.job == job.id), None)
+    last = job.attempts[-1] if job.attempts else None
     seen = job.state == IN_PROGRESS
     if last is None:
         return True if seen else None

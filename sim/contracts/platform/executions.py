@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sim.history.entities import Attempt, Job, when
 from sim.history.events import JobStepped
-from sim.history.vocabulary import CANCELED, DIED, FAILED, OF_THE_ACTION, OF_THE_POLL, RETURNED, SUCCESS
+from sim.history.vocabulary import CANCELED, CUT, DIED, FAILED, OF_THE_ACTION, OF_THE_POLL, RETURNED, SUCCESS
 from sim.promises.invariant import Violation, breach, invariant
 
 if TYPE_CHECKING:
@@ -44,7 +44,13 @@ def ends_as_attempted(view: View) -> Iterator[Violation]:
 
 @invariant(owed_by="platform")
 def deaths_take_all(view: View) -> Iterator[Violation]:
-    """An attempt in the deployment dies with the server, in its instant, and nothing that it called commits after."""
+    """An attempt in the deployment dies with the server, in its instant, and nothing that it called commits after.
+
+    One that dies or is cut off takes all others of its execution along.
+    """
+    for job in view.jobs.values():
+        if len(job.attempts) > 1:
+            yield from _die_together(job)
     if not view.restarts:
         return
     for attempt in view.attempts():
@@ -55,6 +61,20 @@ def deaths_take_all(view: View) -> Iterator[Violation]:
         if caller is not None and view.restarted_between(caller.started_at, commit.at):
             text = f"mutation {commit.event.function} commits {when(commit.event)}, called by {caller}, which died with"
             yield breach(commit.event.request, f"{text} the server", caller.started, commit.event)
+
+
+def _die_together(job: Job) -> Iterator[Violation]:
+    dead = min((one for one in job.attempts if one.how in {DIED, CUT}), key=lambda one: one.end_at, default=None)
+    if dead is None or dead.end is None:
+        return
+    for other in job.attempts:
+        if other.end_at > dead.end_at and (
+            other.end is None or (other.how, other.end.t_ns) != (dead.how, dead.end.t_ns)
+        ):
+            text = f"attempt {dead.number} of {dead.request} {dead.how} {when(dead.end)} and ends {job}, but attempt"
+            text += f" {other.number} of {other.request} goes on"
+            yield breach(other.request.number, text, dead.end, other.start, other.end)
+            return
 
 
 def _dies_with_it(view: View, attempt: Attempt) -> Iterator[Violation]:

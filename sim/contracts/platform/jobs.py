@@ -109,11 +109,16 @@ def _within_execution(view: View, attempt: Attempt) -> Iterator[Violation]:
     job = view.jobs.get(attempt.job)
     what = f"attempt {attempt.number} of {attempt.request} starts {when(attempt.start)}"
     number = attempt.request.number
-    if job is None or job.started_at > attempt.at:
+    if job is not None and job.started is None and job.commits:
+        # A mutation's own work is done as it commits.
+        at, commit = job.commits[0]
+        if not (at < attempt.at and attempt.end is not None and commit.t_ns == attempt.start.t_ns == attempt.end.t_ns):
+            yield breach(number, f"{what}, but {job} commits {when(commit)}", commit, attempt.start, attempt.end)
+    elif job is None or job.started_at > attempt.at:
         yield breach(number, f"{what} in {view.job_text(attempt.job)}, which has not started", attempt.start)
     elif job.end_at < attempt.at and job.end is not None and job.state != CANCELED:
         # An execution out of the platform's sight goes on, and so does that of a job canceled meanwhile.
-        if not any(other.job == job.id and other.lost_at < attempt.at for other in attempt.request.attempts):
+        if not any(other.lost_at < attempt.at for other in job.attempts):
             yield breach(number, f"{what} in {job}, which had ended", job.end, attempt.start)
     elif view.restarted_between(job.started_at, attempt.at):
         yield breach(number, f"{what} in {job}, which died with the server", job.started, attempt.start)

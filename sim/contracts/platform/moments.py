@@ -92,10 +92,14 @@ def _off_its_latency(view: View, attempt: Attempt) -> str:
     over_ns, before_ns = started_ns + attempt.latency_ns, started_ns + max(attempt.latency_ns, 1)
     job = view.jobs.get(attempt.job)
     struck = job is not None and any(event.struck == "execution" for _, event in job.errors)
+    if struck and job is not None and job.attempts[0] is not attempt:
+        # Of several attempts side by side the first is struck; the others die with it, unless they are over by then.
+        struck = how in ANSWERED and attempt.end_at > job.attempts[0].end_at
     wrong = ""
     spans = view.terms.latencies_ns
     low_ns, high_ns = spans[min(attempt.number, len(spans)) - 1].get(attempt.outcome, ANY_SPAN) if spans else ANY_SPAN
-    if not low_ns <= attempt.latency_ns <= high_ns and not attempt.by_key:
+    at_once = job is not None and job.started is None and attempt.latency_ns == 0  # the work of a mutation
+    if not low_ns <= attempt.latency_ns <= high_ns and not (attempt.by_key or at_once):
         law = f"{format_duration(low_ns)} to {format_duration(high_ns)}"
         wrong = f"with '{attempt.outcome}' in store takes {law} by its law"
     elif attempt.lost is not None and not started_ns <= attempt.lost.t_ns < before_ns:

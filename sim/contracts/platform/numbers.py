@@ -180,7 +180,9 @@ def crashes_detected(view: View) -> Iterator[Violation]:
     for attempt in view.attempts():
         request = attempt.request
         job = view.jobs.get(attempt.job)
-        if attempt.how != DIED or attempt.end is None or job is None or attempt.lost is not None:
+        if attempt.how != DIED or attempt.end is None or job is None:
+            continue
+        if any(one.lost is not None for one in job.attempts):
             continue
         due_ns = attempt.end.t_ns + detection_ns
         if _excused(view, attempt, job, due_ns):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sim.contracts.platform.columns import NO_CAUSES, allows, causes_of, columns_of, polls_of
+from sim.history.dealing import FIRST_OWN
 from sim.history.entities import NOT_YET, Request, when
 from sim.history.policy_events import TryRefused
 from sim.history.records import COLUMNS, Requests
@@ -69,13 +70,15 @@ def limits_stop_what_runs_away(view: View) -> Iterator[Violation]:
     """A request is stopped at a limit of the simulation when it comes to that, and neither sooner nor later.
 
     Tries that the request's own client refuses count as calls that are none; when such a request is stopped is not
-    judged.
+    judged. What a retrier does for many requests at once counts for none of them.
     """
     most = view.terms.polls_per_request
     if most is None:
         return
     refused = {event.request for event in view.events if isinstance(event, TryRefused)}
     for request in view.requests.values():
+        if request.number <= FIRST_OWN:
+            continue
         late = _is_late(request)
         many = max(len(request.jobs), len(request.attempts), len(request.sleeps)) > most
         if request.runaway is None and not (late or many):

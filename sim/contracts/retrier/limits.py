@@ -27,11 +27,11 @@ def budget_used(view: View) -> Iterator[Violation]:
 
     A server that dies before the action of a job that it has started has begun costs an attempt too. Nothing is owed if
     a budget of retries is promised, or if the client's own gates have refused a try. A policy has more reasons to give
-    up; see `reasons-in-order`.
+    up; see `reasons-in-order`. Of a pool the attempts count that it has written down; see `pool-retries-in-budget`.
     """
     promises = view.terms.promises
     at_most = promises.attempts_at_most
-    if at_most is None or view.terms.policy is not None:
+    if at_most is None or view.terms.policy is not None or promises.pool is not None:
         return
     refused = {event.request for event in view.events if isinstance(event, TryRefused)}
     for request in view.requests.values():
@@ -114,8 +114,11 @@ def cancel_obeyed(view: View) -> Iterator[Violation]:
 
     A client is canceled at once, a retrier of the deployment when its cancel commits. A cancel that answers False had
     nothing to cancel and changes nothing; one that answers True has settled the request as canceled by then. If an
-    operator cancels the job of the action, nothing is left to retry either, as long as the row can be seen.
+    operator cancels the job of the action, nothing is left to retry either, as long as the row can be seen. A pool
+    carries cancels out later, and takes a canceled job for a failure; see `pool-cancels-hold`.
     """
+    if view.terms.promises.pool is not None:
+        return
     for request in view.requests.values():
         for at, cancel in request.cancels:
             if at > request.settled_at:

@@ -27,7 +27,9 @@ STRUCK = (CommitRefused, SystemErrorStruck, FunctionThrew)
 
 @invariant()
 def looking_ends(view: View) -> Iterator[Violation]:
-    """A look at a request that has settled schedules no further look."""
+    """A look at a request that has settled schedules no further look, unless it looks for all requests of a pool."""
+    if view.terms.promises.pool is not None:
+        return  # what wakes and ends its loop is judged by `pool-sleeps-only-if-nothing-is-due`
     names = view.terms.promises.poll_jobs
     for request in view.requests.values():
         settled = request.settled

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from sim.history.dealing import FIRST_OWN
 from sim.history.entities import Request, when
-from sim.history.events import DocumentWritten, MutationCommitted
+from sim.history.events import DocumentWritten, MutationCommitted, Settled, SettledAgain
 from sim.history.policy_events import GateWaited, TryRefused
 from sim.history.vocabulary import CANCELED, FAILED, GAVE_UP, PENDING, RETURNED, SUCCESS
 from sim.kernel.durations import format_duration
@@ -15,7 +16,7 @@ from sim.promises.invariant import Violation, breach, invariant
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from sim.history.events import Event, Settled
+    from sim.history.events import Event
     from sim.promises.view import View
 
 RESULT_OF = {SUCCESS: SUCCESS, FAILED: GAVE_UP, GAVE_UP: GAVE_UP, CANCELED: CANCELED}
@@ -93,8 +94,13 @@ def _moments_of_loop(request: Request) -> set[int]:
 
 
 def _settled_at_commit(view: View, request: Request, settled: Settled) -> Iterator[Violation]:
-    before = view.events[request.settled_at - 1] if request.settled_at else None
-    if not isinstance(before, MutationCommitted) or (before.t_ns, before.request) != (settled.t_ns, request.number):
+    at = request.settled_at - 1
+    while at >= 0 and isinstance(view.events[at], Settled | SettledAgain):
+        at -= 1  # a mutation can conclude about several requests
+    before = view.events[at] if at >= 0 else None
+    # What serves many requests at once is charged to none of them.
+    ours = isinstance(before, MutationCommitted) and (before.request == request.number or before.request <= FIRST_OWN)
+    if not isinstance(before, MutationCommitted) or not ours or before.t_ns != settled.t_ns:
         text = f"{request} settles {when(settled)} without the commit of a mutation that concludes it"
         yield breach(request.number, text, before, settled)
         return
@@ -114,7 +120,10 @@ def _settled_at_commit(view: View, request: Request, settled: Settled) -> Iterat
 
 def _written_with(view: View, request: Request) -> list[Any]:
     """Return the documents that the mutation wrote behind whose commit the request settles."""
-    at, written = request.settled_at - 2, []
+    at, written = request.settled_at - 1, []
+    while at >= 0 and not isinstance(view.events[at], MutationCommitted):
+        at -= 1
+    at -= 1
     while at >= 0 and not isinstance(view.events[at], MutationCommitted):
         event = view.events[at]
         if isinstance(event, DocumentWritten) and event.request == request.number:

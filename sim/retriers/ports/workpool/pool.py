@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from math import ceil, isfinite
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from sim.convex.functions import Function, FunctionError, action, mutation
 from sim.kernel.durations import NS_PER_S
+from sim.promises.pool import PoolPromises
 from sim.promises.promises import Promises
 from sim.retriers.base import ScheduledRetrier
 from sim.retriers.ports.workpool import client, complete, config, danger, kick, lib, loop, recovery, stats, worker
@@ -88,8 +90,21 @@ class Workpool(ScheduledRetrier):
         return self.options.pool
 
     def promises(self) -> Promises:
-        """State which jobs run the action and which poll."""
-        return Promises(action_jobs=self.action_jobs, poll_jobs=self.poll_jobs)
+        """State the number of attempts, and what a pool owes of slots, segments, retries and its loop.
+
+        No law of delays: a retry comes as soon as the loop looks in or after its segment, so up to 100 ms before its
+        backoff is over, and after it by as much as slots and the loop take.
+        """
+        behavior = client.retry_behavior_of(self.enqueue_options)
+        is_action = self.enqueue_options.get("fnType", "action") == "action"
+        most = behavior["maxAttempts"] if behavior is not None and is_action else 1
+        return Promises(
+            attempts_at_most=max(1, ceil(most)) if isfinite(most) else None,
+            retry_after="ignored",
+            pool=PoolPromises(segment_ns=SEGMENT_NS),
+            action_jobs=self.action_jobs,
+            poll_jobs=self.poll_jobs,
+        )
 
     def of_operator(self, doing: str) -> Function | None:
         """Return `cancelAll`, `config.update` or `forceKick`."""

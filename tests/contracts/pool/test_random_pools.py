@@ -1,0 +1,39 @@
+"""Random worlds of a pool keep what every invariant claims, whatever strikes them."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from sim.contracts.catalogue import check_view
+from sim.scenario.schema import Scenario
+from sim.testing.features import ALL
+from sim.testing.histories import simulated
+from sim.testing.strategies import scenarios
+
+HARMLESS = tuple(name for name in ALL if name != "cancel_poll")
+"""All but an operator's cancel of the loop, which leaves a pool stuck if its monitor is lost too."""
+QUICK = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+LONG = settings(QUICK, max_examples=600)
+
+
+def holds(scenario: Scenario) -> None:
+    for world in simulated(scenario):
+        assert check_view(world.view) == []
+
+
+@QUICK
+@given(scenarios("workpool", "isolated", HARMLESS))
+def test_isolated_works_keep_all_that_is_owed(scenario: Scenario) -> None:
+    holds(scenario)
+
+
+@QUICK
+@given(scenarios("workpool", "shared", HARMLESS, requests=8))
+def test_works_that_share_a_pool_keep_all_that_is_owed(scenario: Scenario) -> None:
+    holds(scenario)
+
+
+@pytest.mark.slow
+@LONG
+@given(scenarios("workpool", None, HARMLESS, requests=20))
+def test_many_random_pools_keep_all_that_is_owed(scenario: Scenario) -> None:
+    holds(scenario)
