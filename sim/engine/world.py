@@ -472,6 +472,11 @@ class World:
         self._conclude(requests)
         self._end(requests)
 
+    def deal_out(self, requests: Sequence[Request]) -> None:
+        """Deal out among requests what was done for several at once so far."""
+        for own in self._own:
+            deal_out(own, [request for request in requests if request.namespace == own.namespace])
+
     def traffic(self) -> Traffic:
         """Return what the calls of this replication met; only of a world that was composed with `calls`."""
         assert self._calls is not None  # noqa: S101  # see above
@@ -491,8 +496,8 @@ class World:
             for execution in executor.executions:
                 execution.stop()
                 execution.let_go()
+        self.deal_out(requests)
         for own in self._own:
-            deal_out(own, [request for request in requests if request.namespace == own.namespace])
             own.let_go()
         for request in requests:
             request.let_go()

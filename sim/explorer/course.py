@@ -130,6 +130,10 @@ class Course:
         """Give each request that has not settled the outcome that the world proves. Call it when no step is left."""
         self.world.conclude(self.requests)
 
+    def leave(self) -> None:
+        """Let the records tell the history so far, if the course goes no further although steps are left."""
+        self.world.deal_out(self.requests)
+
     def history(self) -> History:
         """Return the history so far."""
         return self.recorder.history()

@@ -103,7 +103,9 @@ class Search:
             raise another_question(course.steps, len(asked), expected, error.asked) from None
         self._repeater.hold_fork(course, last, expected)
         self._repeater.hold_some(course, answers)
-        if not known:
+        if known:
+            course.leave()
+        else:
             course.conclude()
         terms = terms_of(course.world, records=table(course.requests), concluded=not known)
         view = View(course.history(), terms)

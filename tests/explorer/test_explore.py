@@ -1,31 +1,21 @@
 """The search of small worlds: its counts are pinned, recounted without pruning, and the same for several processes."""
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping
 from functools import cache
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
+from small_worlds import ONE_SECOND, SLOW_WRITES, Recount, Small, recount, search
 
 from sim.clients import CallFailed, CallRefused
-from sim.contracts.catalogue import INVARIANTS, RETRIER, STRICTER, check
-from sim.experiment.terms import terms_of
+from sim.contracts.catalogue import INVARIANTS, RETRIER, STRICTER
 from sim.explorer.course import Course
-from sim.explorer.explore import Explored, explore
-from sim.explorer.guided import Question, WrittenGuide
-from sim.explorer.state import States
+from sim.explorer.guided import WrittenGuide
 from sim.promises.promises import Promises
 from sim.retriers.base import LoopRetrier
-from sim.scenario.load import from_dict
 from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.parts.course import Bounds
-from sim.scenario.schema import Scenario
 from sim.world.services.visit import Visit
 from sim.world.services.waiting import Waiting
-
-ONE_SECOND = {"latency": {"constant": "1s"}}
-SLOW_WRITES = {"mutation_latency": {"constant": "1ms"}, "commit_window": {"constant": "1ms"}}
 
 
 class Impatient(LoopRetrier):
@@ -115,21 +105,6 @@ ROW = {
     "action": {"service": "row"},
     "services": {"row": {"kind": "versioned_row", "network": {**LEGS, "reply": {"constant": "1s"}}}},
 }
-
-
-class Small(NamedTuple):
-    """A small world and how far it is searched."""
-
-    retrier: dict[str, Any]
-    outcomes: dict[str, float]
-    bounds: dict[str, Any]
-    more: Mapping[str, Any] = MappingProxyType({})
-    make: Callable[[], LoopRetrier] | None = None
-
-    @property
-    def scenario(self) -> Scenario:
-        action = {**ONE_SECOND, "outcomes": self.outcomes}
-        return from_dict({"retrier": self.retrier, "action": action, **self.more})
 
 
 def port(kind: str, max_failures: int = 1, **options: Any) -> dict[str, Any]:
@@ -274,57 +249,10 @@ COUNTS: dict[str, tuple[int, int, int, int]] = {
 """States, executions, steps of the longest course, answers of the farthest: to be changed only with a reason."""
 
 
-def search(world: Small, **more: Any) -> Explored:
-    return explore(world.scenario, Bounds(**world.bounds), retrier=world.make, **more)
-
-
-class Recount(NamedTuple):
-    """What all courses of a world come to, run to their ends one by one."""
-
-    states: set[bytes]
-    broken: set[str]
-    courses: int
-    futures: dict[bytes, dict[tuple[Any, ...], set[bytes | None]]]
-    """For each state and each way to answer what is asked in the next step: the states that were seen to follow."""
-
-
 @cache
-def recount(name: str) -> Recount:
-    """Run every course there is, without ever stopping at a known state."""
-    world = WORLDS[name]
-    courses: list[tuple[tuple[int, int], ...]] = [()]
-    found = Recount(set(), set(), 0, defaultdict(lambda: defaultdict(set)))
-    run = 0
-    while courses:
-        given = courses.pop()
-        run += 1
-        course = Course(world.scenario, Bounds(**world.bounds), WrittenGuide(given), retrier=world.make, listens=True)
-        states, asked = States(course), course.questions
-        here = states.digest()
-        found.states.add(here)
-        going = True
-        while going:
-            before = len(asked)
-            going = course.step()
-            there = states.digest() if going else None
-            found.futures[here][answers(course, asked, before)].add(there)
-            if there is not None:
-                found.states.add(there)
-                here = there
-        course.conclude()
-        found.broken.update(one.invariant for one in check(course.history(), terms_of(course.world), HELD))
-        last = given[-1][0] if given else -1
-        courses += [
-            (*given, (question, answer))
-            for question in range(last + 1, len(asked))
-            for answer in range(1, asked[question].ways)
-        ]
-    return found._replace(courses=run)
-
-
-def answers(course: Course, asked: list[Question], before: int) -> tuple[Any, ...]:
-    guide = course.choices.guide
-    return tuple((asked[number].what, guide.answer(number)) for number in range(before, len(asked)))
+def recounted(name: str) -> Recount:
+    """Recount one of the worlds."""
+    return recount(WORLDS[name], HELD)
 
 
 @pytest.mark.parametrize("name", COUNTS)
@@ -335,29 +263,29 @@ def test_what_a_search_counts_is_pinned(name: str) -> None:
 
 @pytest.mark.parametrize("name", WORLDS)
 def test_running_every_course_to_its_end_finds_the_same_states(name: str) -> None:
-    assert len(recount(name).states) == search(WORLDS[name]).states
+    assert len(recounted(name).states) == search(WORLDS[name]).states
 
 
 @pytest.mark.parametrize("name", WORLDS)
 def test_equal_states_have_equal_futures(name: str) -> None:
-    futures = recount(name).futures
+    futures = recounted(name).futures
     assert [ways for ways in futures.values() if any(len(follow) > 1 for follow in ways.values())] == []
 
 
 @pytest.mark.parametrize("name", WORLDS)
 def test_running_every_course_to_its_end_breaks_the_same_invariants(name: str) -> None:
-    assert recount(name).broken == set(search(WORLDS[name], invariants=HELD).broken)
+    assert recounted(name).broken == set(search(WORLDS[name], invariants=HELD).broken)
 
 
 def test_some_of_these_worlds_break_something() -> None:
-    assert {one for name in WORLDS for one in recount(name).broken} == {
+    assert {one for name in WORLDS for one in recounted(name).broken} == {
         *("effect-once", "settles", "callback-comes", "retry-after-honored")
     }
 
 
 @pytest.mark.parametrize("name", ["component, two requests", "article, lost answers", "a plain policy"])
 def test_a_search_runs_fewer_courses_than_there_are(name: str) -> None:
-    assert search(WORLDS[name]).executions < recount(name).courses
+    assert search(WORLDS[name]).executions < recounted(name).courses
 
 
 def test_processes_together_see_the_states_of_one() -> None:
