@@ -16,6 +16,7 @@ from sim.kernel.choices import WORLD
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sim.convex.jobs import Job
     from sim.convex.server import Server
     from sim.history.vocabulary import Inflight
 
@@ -85,11 +86,23 @@ class Deployment:
         if not jobs:
             return
         job = jobs[-1]
+        self._cancel_job(job)
+
+    def cancel_pending_jobs(self, names: Sequence[str]) -> None:
+        """Cancel every pending job of these functions, as an operator does, who waits for a server that is down."""
+        if self.server.down:
+            self.server.when_up(partial(self.cancel_pending_jobs, names))
+            return
+        self.server.record("operator", -1, -1, "cancel_jobs", tuple(names))
+        for job in [job for job in self.store.jobs.values() if job.state == PENDING and job.function.name in names]:
+            self._cancel_job(job)
+
+    def _cancel_job(self, job: Job) -> None:
         before = job.state
         self.store.step(job, CANCELED)
         job.completed_ns = self.server.clock.now_ns
         self.retention.completed(job)
-        self.server.record("state", request.number, job.id, job.function.name, (before, CANCELED))
+        self.server.record("state", job.request.number, job.id, job.function.name, (before, CANCELED))
 
     def restart(self, down_ns: int, inflight: Inflight = CONTINUES) -> None:
         """Lose everything in memory and come back after `down_ns`.

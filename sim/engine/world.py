@@ -238,6 +238,9 @@ class World:
         for position, fault in enumerate(self.cell.faults):
             if isinstance(fault, faults.Restart):
                 self._plan_restarts(fault, position)
+            elif isinstance(fault, faults.CancelJobs):
+                for at_ns in fault.at:
+                    self.clock.call_in_background(at_ns, partial(self._cancel_jobs, fault))
         return asking.requests
 
     def _requests_of_retriers(self) -> list[Request]:
@@ -301,6 +304,11 @@ class World:
         heals_at_ns = self.cell.heals_at
         if not self.deployment.server.down and (heals_at_ns is None or self.clock.now_ns < heals_at_ns):
             self.deployment.restart(fault.down, fault.inflight)
+
+    def _cancel_jobs(self, fault: faults.CancelJobs) -> None:
+        heals_at_ns = self.cell.heals_at
+        if heals_at_ns is None or self.clock.now_ns < heals_at_ns:
+            self.deployment.cancel_pending_jobs(fault.jobs)
 
     # Both.
 

@@ -125,6 +125,17 @@ class CancelAnswered(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class OperatorActed(Event):
+    """An operator acts on the deployment, or on a retrier's own request; what it does follows in the history."""
+
+    kind: ClassVar[str] = "operator"
+    name: str
+    """`cancel_jobs`, or the name of an operation of the retrier, such as `cancelAll`."""
+    detail: Any
+    """What with: the names of the functions whose jobs are canceled, or the operation's arguments."""
+
+
+@dataclass(frozen=True, slots=True)
 class NumberDrawn(Event):
     """A retrier drew a random number."""
 

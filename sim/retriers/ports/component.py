@@ -83,6 +83,7 @@ class Component(ScheduledRetrier):
     )
     action_jobs: ClassVar[tuple[str, ...]] = ("execute",)
     poll_jobs: ClassVar[tuple[str, ...]] = ("heartbeat",)
+    further_jobs: ClassVar[tuple[str, ...]] = ("cleanUp", "cleanupExpiredRuns")
     tables: ClassVar[dict[str, dict[str, tuple[str, ...]]]] = {
         "runs": {"by_state": ("state.type", "state.completedAt")},
         "counters": {},

@@ -44,6 +44,7 @@ class Workpool(ScheduledRetrier):
     )
     action_jobs: ClassVar[tuple[str, ...]] = ("runBatch", "runMutationWrapper")
     poll_jobs: ClassVar[tuple[str, ...]] = ("loop",)
+    further_jobs: ClassVar[tuple[str, ...]] = ("onComplete", "cancelAll", "calculateBacklogAndReport")
     tables: ClassVar[dict[str, dict[str, tuple[str, ...]]]] = {
         "workpool/globals": {},
         "workpool/internalState": {},
