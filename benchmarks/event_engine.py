@@ -1,12 +1,14 @@
 """How fast the event engine is, as ratios measured in one interleaved run.
 
-    python benchmarks/event_engine.py [--rounds N] [--requests N]
+    python benchmarks/event_engine.py [--rounds N] [--requests N] [--works N]
 
 Both sides simulate the same thing: the `article` retrier with its defaults, an action of 50 ms that fails twice and
 then succeeds. One is the simplest SimPy model of that polling: a process a request and a process an attempt, all
 requests in one environment, no store. The other is the whole deployment: every poll a transaction against the store,
 every job a row with its legal steps. Times are CPU time of this process; each round times all sides once; medians over
 the rounds are printed. The engine counts the commits of a request, and so does, independently, a traced run.
+
+A pool is held against the component in shared worlds; `benchmarks/pool.py` says how.
 
 The ratio depends on the number of requests: one heap and one garbage collector for all of them cost the model more and
 more, while the engine simulates one world at a time.
@@ -19,6 +21,7 @@ import statistics
 from functools import partial
 from typing import TYPE_CHECKING
 
+import pool
 import simpy
 from timing import cpu_s, interleaved, ratio
 
@@ -119,6 +122,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9, help="interleaved rounds (at least 7)")
     parser.add_argument("--requests", type=int, default=50_000, help="requests of every side")
+    parser.add_argument("--works", type=int, default=20_000, help="works of a shared pool")
     given = parser.parse_args()
     rounds = max(given.rounds, 7)
     sides = {"SimPy": simplest_model, "engine": deployment, "one by one": untraced_one_by_one, "traced": traced}
@@ -139,6 +143,8 @@ def main() -> None:
     print(f"speed of the engine, the simplest SimPy model being 1: {ratio(times['SimPy'], times['engine']):.2f}")
     print(f"cost of tracing: {100 * (ratio(times['traced'], times['one by one']) - 1):.0f} %")
     print(f"commits a request: {counted}, in a traced run {seen}")
+    for line in pool.lines(given.works, rounds):
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ class ReadDatabase:
 
     def unique(self, table: str, index: str = "by_creation", equal: Sequence[Any] = ()) -> Document | None:
         """Read the one document of an index range, or None. Raises FunctionError if there are more."""
-        found = self.query(table, index, equal)
+        found: list[Document] = self.ctx.query(self.prefix + table, index, equal)
         if len(found) > 1:
             raise FunctionError(f"unique() query returned more than one result from table {table}")
         return found[0] if found else None
@@ -80,23 +80,29 @@ class Database(ReadDatabase):
         return self.ctx.insert(self.prefix + table, {**document, CREATION_TIME: self._create()})
 
     def replace(self, document_id: str, document: Document) -> None:
-        """Put another document in the place of one. Raises LookupError if there is none."""
-        self.ctx.replace(document_id, document)
+        """Put another document in the place of one. Raises FunctionError if there is none."""
+        try:
+            self.ctx.replace(document_id, document)
+        except LookupError as error:
+            raise FunctionError(str(error)) from None
 
     def patch(self, document_id: str, changes: Document, *, unset: Sequence[str] = ()) -> None:
-        """Change some fields of a document, and remove others. Raises LookupError if there is none."""
-        if not unset:
-            self.ctx.patch(document_id, changes)
-            return
-        document = self.ctx.get(document_id)
-        if document is None:
-            raise LookupError(f"no document {document_id}")
-        kept = {key: value for key, value in document.items() if key not in unset}
-        self.ctx.replace(document_id, {**kept, **changes})
+        """Change some fields of a document, and remove others. Raises FunctionError if there is none."""
+        try:
+            if not unset:
+                self.ctx.patch(document_id, changes)
+                return
+            kept = {key: value for key, value in (self.ctx.get(document_id) or {}).items() if key not in unset}
+            self.ctx.replace(document_id, {**kept, **changes})
+        except LookupError as error:
+            raise FunctionError(str(error)) from None
 
     def delete(self, document_id: str) -> None:
-        """Delete a document. Raises LookupError if there is none."""
-        self.ctx.delete(document_id)
+        """Delete a document. Raises FunctionError if there is none."""
+        try:
+            self.ctx.delete(document_id)
+        except LookupError as error:
+            raise FunctionError(str(error)) from None
 
     def run_at(self, at_ns: int, function: Function, args: Any, request: Request | None = None) -> int:
         """Schedule a function at an instant of the clock and return its job."""

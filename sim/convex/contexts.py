@@ -90,7 +90,7 @@ class MutationContext(QueryContext):
         job = Job(number, function, args, self.request if request is None else request, at_ns)
         if at_ns < self.now_ns:
             job.due_ns = self.now_ns
-        if self.caller is not None:
+        if self.caller is not None and self.server.cancels_children:
             # A canceled action schedules jobs that are canceled from birth; only the direct parent counts.
             row = self.get_job(self.caller.id)
             if row is not None and row.state == CANCELED:

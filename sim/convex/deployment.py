@@ -80,22 +80,15 @@ class Deployment:
             self.call(function, {}, no_request)
         self._time_cron(interval_ns, function, no_request)
 
-    def cancel_from_dashboard(self, request: Request, names: Sequence[str]) -> None:
-        """Cancel the request's newest unfinished job with one of these function names, as an operator does."""
-        jobs = [job for job in request.jobs or () if job.function.name in names and job.state in ALIVE]
-        if not jobs:
-            return
-        job = jobs[-1]
-        self._cancel_job(job)
+    def cancel_from_dashboard(self, request: Request, names: Sequence[str], own: Request | None = None) -> None:
+        """Cancel the request's newest unfinished job with one of these function names, as an operator does.
 
-    def cancel_pending_jobs(self, names: Sequence[str]) -> None:
-        """Cancel every pending job of these functions, as an operator does, who waits for a server that is down."""
-        if self.server.down:
-            self.server.when_up(partial(self.cancel_pending_jobs, names))
-            return
-        self.server.record("operator", -1, -1, "cancel_jobs", tuple(names))
-        for job in [job for job in self.store.jobs.values() if job.state == PENDING and job.function.name in names]:
-            self._cancel_job(job)
+        `own`: the request of its retrier itself, whose jobs serve it too.
+        """
+        found = [_newest_unfinished(one, names) for one in (request, own) if one is not None]
+        unfinished = [job for job in found if job is not None]
+        if unfinished:
+            self._cancel_job(max(unfinished, key=lambda job: job.id))
 
     def _cancel_job(self, job: Job) -> None:
         before = job.state
@@ -103,6 +96,11 @@ class Deployment:
         job.completed_ns = self.server.clock.now_ns
         self.retention.completed(job)
         self.server.record("state", job.request.number, job.id, job.function.name, (before, CANCELED))
+
+    def cancel_jobs(self, names: Sequence[str]) -> None:
+        """Cancel all jobs with one of these function names that have not ended, as an operator does."""
+        for job in [job for job in self.store.jobs.values() if job.function.name in names and job.state in ALIVE]:
+            self._cancel_job(job)
 
     def restart(self, down_ns: int, inflight: Inflight = CONTINUES) -> None:
         """Lose everything in memory and come back after `down_ns`.
@@ -141,3 +139,9 @@ class Deployment:
         return {
             job.request.number for job in looks if job.function.name in names and job.request.namespace == namespace
         }
+
+
+def _newest_unfinished(request: Request, names: Sequence[str]) -> Job | None:
+    """Return the job of a request that came last, of those with one of these function names that have not ended."""
+    jobs = reversed(request.jobs or ())
+    return next((job for job in jobs if job.function.name in names and job.state in ALIVE), None)

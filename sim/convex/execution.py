@@ -212,13 +212,18 @@ class Execution:
         function.external.begin(self, self.request)  # type: ignore[union-attr]  # so has the user's action
         return called
 
-    def branch(self, function: Function, request: Request) -> Branch:
-        """Run the user's action for a request beside whatever else runs inside this execution."""
+    def branch(self, function: Function, request: Request, *, at_once: bool = False) -> Branch:
+        """Run the user's function for a request beside whatever else runs inside this execution."""
         if self.branches is None:
             self.branches = []
         branch = Branch(self, None if self.branches else self.strike)
         self.branches.append(branch)
-        function.external.begin(branch, request)  # type: ignore[union-attr]  # so has the user's action
+        self.server.progress += 1
+        external: Any = function.external
+        if at_once:
+            external.happen(branch, request, external.foresee(request, self.server.clock.now_ns))
+        else:
+            external.begin(branch, request)
         return branch
 
     def all(self, coroutines: Sequence[Coroutine[Any, Any, None]]) -> Pending:
@@ -345,12 +350,18 @@ class ActionContext:
         """Return a request by its number and submission."""
         return self._execution.server.requests[key]
 
-    def start_action(self, function: Function, request: Request) -> Branch:
-        """Run the user's action for a request, beside others of this execution; `await branch.answer` for its end."""
-        return self._execution.branch(function, request)
+    def start_action(self, function: Function, request: Request, *, at_once: bool = False) -> Branch:
+        """Run the user's function for a request, beside others of this execution; `await branch.answer` for its end.
+
+        `at_once`: it takes no time, as a query.
+        """
+        return self._execution.branch(function, request, at_once=at_once)
 
     async def all(self, coroutines: Sequence[Coroutine[Any, Any, None]]) -> None:
         """Run coroutines at once and wait for all, as `Promise.all`; the first error of one is raised."""
+        if not self._of.alive:
+            for coroutine in coroutines:
+                coroutine.close()
         execution = self._execution
         try:
             await execution.all(coroutines)

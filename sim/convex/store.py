@@ -14,12 +14,12 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sim.convex.jobs import LEGAL, Job, JobVersion
-from sim.convex.tables import Document, Key, Range, Table
+from sim.convex.tables import Document, Entry, Range, Table, merged
 from sim.history.vocabulary import PENDING, SUCCESS
 from sim.kernel.errors import InternalError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sim.convex.footprint import Footprint
     from sim.history.vocabulary import JobState
@@ -238,26 +238,31 @@ class Store:
             row = row.previous
         return row
 
-    def range_at(self, wanted: Range, snapshot_ts: int) -> list[tuple[Key, Document]]:
-        """Return the documents in a range as of a snapshot, with their keys, in order."""
-        table = self.tables[wanted.table]
-        ids = table.between(wanted, lambda: self._latest(wanted.table))
-        changed = {
-            document["_id"]: None
-            for commit in self._log
-            if commit.commit_ts > snapshot_ts
-            for name, *both in commit.documents
-            if name == wanted.table
-            for document in both
-            if document is not None
-        }
-        found = []
-        for document_id in [*(i for i in ids if i not in changed), *changed]:
-            document = self.document_at(document_id, snapshot_ts)
-            if document is not None and wanted.low <= (key := table.key(wanted.index_name, document)) < wanted.high:
-                found.append((key, document))
-        found.sort(key=lambda entry: entry[0])
-        return found
+    def range_at(self, wanted: Range, snapshot_ts: int, *, newest_first: bool = False) -> Iterable[Entry]:
+        """Return the documents in a range as of a snapshot, with their keys, in order or in reverse.
+
+        They are found as they are asked for, so the first few of a long range cost no more than these few.
+        """
+        table, documents = self.tables[wanted.table], self.documents
+        latest = table.between(wanted, self._latest, newest_first=newest_first)
+        changed = self._changed_since(snapshot_ts, wanted.table) if snapshot_ts != self.last_ts else ()
+        if not changed:
+            return ((key, documents[document_id].document) for key, document_id in latest)  # type: ignore[misc]  # none of them is deleted
+        then = {document_id: self.document_at(document_id, snapshot_ts) for document_id in changed}
+        same = ((key, documents[i].document) for key, i in latest if i not in then)
+        return merged(same, table.among(then.values(), wanted), newest_first=newest_first)  # type: ignore[arg-type]  # as above
+
+    def _changed_since(self, snapshot_ts: int, table: str) -> list[str]:
+        """Return the ids of the documents of a table written since a snapshot."""
+        changed = []
+        for commit in reversed(self._log):
+            if commit.commit_ts <= snapshot_ts:
+                break
+            for name, before, after in commit.documents:
+                document = before if after is None else after
+                if name == table and document is not None:
+                    changed.append(document["_id"])
+        return changed
 
     def _latest(self, table: str) -> Iterator[Document]:
         """Return the latest documents of a table."""

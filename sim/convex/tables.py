@@ -8,16 +8,20 @@ no query asks for costs nothing.
 
 from __future__ import annotations
 
+from heapq import merge
+from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sortedcontainers import SortedList
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 Document = dict[str, Any]
 Key = tuple[Any, ...]
+Entry = tuple[Key, Document]
+"""A document of an index range, with its key."""
 
 TOP: Key = (9,)
 """Sorts after every value of an index key."""
@@ -25,13 +29,18 @@ TOP: Key = (9,)
 BY_CREATION = "by_creation"
 
 
+RANKS: Final = {int: 2, float: 2, bool: 3, str: 4}
+"""Where values of these very classes sort."""
+
+
 def index_value(value: Any) -> Key:
     """Return the sort key of a field's value: null < numbers < booleans < text. Raises TypeError for others."""
+    rank = RANKS.get(type(value))
+    if rank is not None:
+        return (rank, value)
     match value:
         case None:
             return (1,)
-        case bool():
-            return (3, value)
         case int() | float():
             return (2, value)
         case str():
@@ -76,9 +85,12 @@ class Table:
 
     def key(self, index: str, document: Mapping[str, Any]) -> Key:
         """Return the document's key in an index; its number breaks ties."""
-        values = (_value(document, path) for path in self._paths[index])
-        number = int(document["_id"].rpartition(":")[2])
-        return (*(MISSING if value is MISSING else index_value(value) for value in values), (2, number))
+        key: list[Key] = []
+        for path in self._paths[index]:
+            value = _value(document, path)
+            key.append(MISSING if value is MISSING else index_value(value))
+        key.append((2, int(document["_id"].rpartition(":")[2])))
+        return tuple(key)
 
     def note(self, document_id: str, before: Document | None, after: Document | None) -> None:
         """Note that a document is written; None stands for none. Raises TypeError if an index cannot sort it."""
@@ -91,13 +103,28 @@ class Table:
             changed = self._changed
             changed[document_id] = (changed[document_id][0] if document_id in changed else before, after)
 
-    def between(self, wanted: Range, documents: Callable[[], Iterable[Document]]) -> Iterator[str]:
-        """Return the ids of the latest documents in a range, in its order.
+    def between(
+        self, wanted: Range, documents: Callable[[str], Iterable[Document]], *, newest_first: bool = False
+    ) -> Iterable[tuple[Key, str]]:
+        """Return the keys and ids of the latest documents in a range, in its order or in reverse.
 
-        `documents` returns the latest documents of this table; it is called if the index has never been read.
+        `documents` returns the latest documents of a table; it is called if the index has never been read.
         """
+        if self._changed:
+            self._bring_up_to_date()
+        index = wanted.index_name
+        entries = self._entries.get(index)
+        if entries is None:
+            keyed = ((self.key(index, document), document["_id"]) for document in documents(self.name))
+            self._entries[index] = entries = SortedList(keyed)
+        if len(entries) <= 1:  # a common case: nothing is pending, or one row has all settings
+            return [entry for entry in entries if wanted.low <= entry[0] < wanted.high]
+        low, high = (wanted.low, ""), (wanted.high, "")
+        return entries.irange(low, high, inclusive=(True, False), reverse=newest_first)
+
+    def _bring_up_to_date(self) -> None:
         changed, self._changed = self._changed, {}
-        for index, entries in self._entries.items() if changed else ():
+        for index, entries in self._entries.items():
             for document_id, (before, after) in changed.items():
                 old = None if before is None else self.key(index, before)
                 new = None if after is None else self.key(index, after)
@@ -107,17 +134,28 @@ class Table:
                     entries.remove((old, document_id))
                 if new is not None:
                     entries.add((new, document_id))
-        index = wanted.index_name
-        if index not in self._entries:
-            self._entries[index] = SortedList((self.key(index, document), document["_id"]) for document in documents())
-        found = self._entries[index].irange((wanted.low, ""), (wanted.high, ""), inclusive=(True, False))
-        return (document_id for _, document_id in found)
+
+    def among(self, documents: Iterable[Document | None], wanted: Range) -> list[Entry]:
+        """Return those of some documents that are in a range, with their keys, in order."""
+        _, index, low, high = wanted
+        keyed = [(self.key(index, document), document) for document in documents if document is not None]
+        return sorted((entry for entry in keyed if low <= entry[0] < high), key=_key_of)
 
     def clear(self) -> None:
         """Forget all documents."""
         self.created = 0
         self._entries.clear()
         self._changed.clear()
+
+
+_key_of: Final = itemgetter(0)
+
+
+def merged(entries: Iterable[Entry], others: list[Entry], *, newest_first: bool) -> Iterable[Entry]:
+    """Put entries and others into one sequence; both are in order, but entries in reverse if that is asked for."""
+    if not others:
+        return entries
+    return merge(entries, reversed(others) if newest_first else others, key=_key_of, reverse=newest_first)
 
 
 class Range(NamedTuple):

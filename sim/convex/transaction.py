@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sim.convex.footprint import Footprint
 from sim.convex.jobs import JobVersion
-from sim.convex.tables import BY_CREATION, TOP, Document, Key, Range, index_value
+from sim.convex.tables import BY_CREATION, TOP, Document, Entry, Range, index_value, merged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sim.convex.jobs import Job
     from sim.convex.store import Store
@@ -91,7 +91,7 @@ class Transaction(Footprint):
         `where` leaves documents out while they are read, so that they count as read but not for `take`.
         """
         table = self.full_name(table)
-        prefix = tuple(index_value(value) for value in equal)
+        prefix = tuple([index_value(value) for value in equal])
         low, high = prefix, (*prefix, TOP)
         if above is not None:
             low = (*prefix, index_value(above), TOP)
@@ -101,34 +101,34 @@ class Transaction(Footprint):
             high = (*prefix, index_value(below))
         elif at_most is not None:
             high = (*prefix, index_value(at_most), TOP)
-        found = self._latest_in(Range(table, index, low, high))
-        if newest_first:
-            found.reverse()
+        wanted = Range(table, index, low, high)
+        entries = self._entries(wanted, newest_first=newest_first)
         if where is not None:
-            found = [entry for entry in found if where(entry[1])]
-        if take is not None and len(found) >= take:
+            entries = (entry for entry in entries if where(entry[1]))
+        found = list(entries if take is None else islice(entries, take))
+        if take is not None and len(found) == take:
             # Documents after the last one taken were not read, so a change of those is no conflict.
-            found = found[:take]
             if newest_first:
-                low = found[-1][0] if found else high
+                wanted = Range(table, index, found[-1][0] if found else high, high)
             else:
-                high = (*found[-1][0], TOP) if found else low
+                wanted = Range(table, index, low, (*found[-1][0], TOP) if found else low)
         if self.ranges is None:
             self.ranges = []
-        self.ranges.append(Range(table, index, low, high))
+        self.ranges.append(wanted)
         return [document for _, document in found]
 
-    def _latest_in(self, wanted: Range) -> list[tuple[Key, Document]]:
-        """Return the documents in a range as this transaction sees them, with their keys, in order."""
-        table, index, low, high = wanted
-        rows = self.store.tables[table]
-        found = self.store.range_at(wanted, self.begin_ts)
-        for document_id, document in (self.writes or {}).items():
-            if document_id.rpartition(":")[0] == table:
-                found = [(key, other) for key, other in found if other["_id"] != document_id]
-                if document is not None and low <= (key := rows.key(index, document)) < high:
-                    insort(found, (key, document), key=lambda entry: entry[0])
-        return found
+    def _entries(self, wanted: Range, *, newest_first: bool) -> Iterable[Entry]:
+        """Return the documents in a range as this transaction sees them, with their keys, in order or in reverse."""
+        table = wanted.table
+        found = self.store.range_at(wanted, self.begin_ts, newest_first=newest_first)
+        writes = self.writes
+        if not writes:
+            return found
+        own = {i: writes[i] for i in writes if i.rpartition(":")[0] == table}
+        if not own:
+            return found
+        others = (entry for entry in found if entry[1]["_id"] not in own)
+        return merged(others, self.store.tables[table].among(own.values(), wanted), newest_first=newest_first)
 
     def get_job(self, job_id: int) -> Job | JobVersion | None:
         """Read a row of `_scheduled_functions`, or None if there is none (anymore)."""

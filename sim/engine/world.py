@@ -118,26 +118,26 @@ class World:
         self._actions = [one.action for one in cell.callers] or [cell.action]
         """By class."""
         models = [self.model if action == cell.action else self._model_for(action) for action in self._actions]
-        system_errors = [fault.share for fault in cell.faults if isinstance(fault, faults.SystemError)]
         server = Server(
             clock,
             cell.platform,
             choices,
             recorder=recorder,
             witness=witness,
-            system_error_share=system_errors[0] if system_errors else 0.0,
+            system_error_share=sum(fault.share for fault in cell.faults if isinstance(fault, faults.SystemError)),
             heals_at_ns=cell.heals_at,
             polls_per_request=cell.limits.polls_per_request,
         )
         self.deployment = Deployment(server)
-        external: External = models[0] if all(model is models[0] for model in models) else ByClass(models)
-        self._external = external
+        self._external = external = models[0] if len(set(map(id, models))) == 1 else ByClass(models)
         self.retriers = Retriers(cell, Function("action", ACTION, external=external), self.deployment.store, retrier)
         self._submit = mutation("submit", self._ask_to_submit)
         self._cancel = mutation(CANCEL, self._ask_to_cancel)
         self._resubmissions = (
             None if cell.resubmit is None else Resubmissions(cell.resubmit, clock, choices, self._submit_again)
         )
+        self._acts_to_come: list[faults.OfPool] = []
+        """Acts of operators on pools that may still set works going."""
         self._own: list[Request] = []  # charged with what a retrier does for many requests at once
         self._asking: Asking | None = None
         """Who asks in a world that is shared or was opened."""
@@ -238,21 +238,22 @@ class World:
         for position, fault in enumerate(self.cell.faults):
             if isinstance(fault, faults.Restart):
                 self._plan_restarts(fault, position)
-            elif isinstance(fault, faults.CancelJobs):
+            elif isinstance(fault, faults.Operator):
                 for at_ns in fault.at:
-                    self.clock.call_in_background(at_ns, partial(self._cancel_jobs, fault))
+                    self._plan_act(fault, at_ns)
         return asking.requests
 
     def _requests_of_retriers(self) -> list[Request]:
-        """Make the requests that are charged with what serves no single one, a retrier of the deployment each."""
-        made = []
-        for place, (namespace, retrier) in enumerate(self.retriers.deployed()):
-            own = Request(FIRST_OWN - place)
-            own.namespace = namespace
-            own.jobs = [] if self.cell.cancel is not None else None
+        """Make the requests that are charged with what serves no single one: one for the tables of a retrier."""
+        made: dict[str, Request] = {}
+        for namespace, retrier in self.retriers.deployed():
+            own = made.get(namespace)
+            if own is None:
+                own = made[namespace] = Request(FIRST_OWN - len(made))
+                own.namespace = namespace
+                own.jobs = [] if self.cell.cancel is not None else None
             retrier.serve_many(own)
-            made.append(own)
-        return made
+        return [*made.values()]
 
     def _uniform_of(self, number: int, stream: str) -> float:
         return self.choices.uniform(stream, number)
@@ -300,15 +301,33 @@ class World:
         self._restart(fault)
         self._plan_next_restart(fault, gap, count)
 
+    def _plan_act(self, fault: faults.Operator, at_ns: int) -> None:
+        """Let an operator act at an instant: what is done to a pool can set works going again, so the world waits."""
+        act = partial(self._operate, fault)
+        if isinstance(fault, faults.OfPool):
+            self._acts_to_come.append(fault)
+            self.clock.call_after(at_ns, act, urgent=True)
+        elif self.cell.heals_at is None or at_ns < self.cell.heals_at:
+            self.clock.call_in_background(at_ns, act)
+
+    def _operate(self, fault: faults.Operator) -> None:
+        """Let an operator act, who waits for a server that is down."""
+        if self.deployment.server.down:
+            self.deployment.server.when_up(partial(self._operate, fault))
+            return
+        doing = faults.name_of(fault)
+        self.deployment.server.record("operator", -1, -1, doing, fault.model_dump(exclude={"at"}))
+        if isinstance(fault, faults.CancelJobs):
+            self.deployment.cancel_jobs(fault.functions)
+        elif isinstance(fault, faults.OfPool):
+            self._acts_to_come.remove(fault)
+            own, function = self.retriers.operated(fault.pool, doing, self._own)
+            self.deployment.call(function, fault, own)
+
     def _restart(self, fault: faults.Restart) -> None:
         heals_at_ns = self.cell.heals_at
         if not self.deployment.server.down and (heals_at_ns is None or self.clock.now_ns < heals_at_ns):
             self.deployment.restart(fault.down, fault.inflight)
-
-    def _cancel_jobs(self, fault: faults.CancelJobs) -> None:
-        heals_at_ns = self.cell.heals_at
-        if heals_at_ns is None or self.clock.now_ns < heals_at_ns:
-            self.deployment.cancel_pending_jobs(fault.jobs)
 
     # Both.
 
@@ -420,8 +439,11 @@ class World:
             for submission in self._submissions(request):
                 self._cancel_submission(request, submission)
         elif isinstance(retrier, ScheduledRetrier):
-            names = retrier.action_jobs if cancel.target == OF_THE_ACTION else retrier.poll_jobs
-            self.deployment.cancel_from_dashboard(request, names)
+            if cancel.target == OF_THE_ACTION:
+                self.deployment.cancel_from_dashboard(request, retrier.action_jobs)
+            else:
+                own = next((own for own in self._own if own.namespace == request.namespace), None)
+                self.deployment.cancel_from_dashboard(request, retrier.poll_jobs, own)
 
     def _cancel_submission(self, request: Request, submission: Request) -> None:
         self.deployment.call(self._cancel, submission, submission, lambda answer, _: self._canceled(request, answer))
@@ -489,8 +511,9 @@ class World:
         open_numbers = self._looked_at() if cut else set()
         served = {own.namespace for own in self._own if own.number in open_numbers}
         open_numbers.update(request.number for request in open_ones if request.namespace in served)
+        ran_away = {own.namespace for own in self._own if own.runaway}
         for request in open_ones:
-            if request.runaway or out_of_time:
+            if request.runaway or out_of_time or request.namespace in ran_away:
                 request.outcome = Outcome.runaway
             else:
                 request.outcome = Outcome.open if request.number in open_numbers else Outcome.stuck
@@ -503,4 +526,7 @@ class World:
         found.update(number for (number, _), client in self.clients.items() if client.busy)
         for namespace, retrier in self.retriers.deployed():
             found |= self.deployment.requests_looked_at(retrier.watchers, namespace)
+        for act in self._acts_to_come:
+            own, _ = self.retriers.operated(act.pool, faults.name_of(act), self._own)
+            found.add(own.number)
         return found

@@ -333,6 +333,10 @@ class Task:
         except Exception as error:  # noqa: BLE001  # `finished` judges the error
             self._stopped = True
             self._let_go()(None, error)
+        except GeneratorExit:
+            if not self._stopped:
+                raise
+            self._let_go()  # it was stopped in this very step, and has asked for more
         else:
             self._running = False
             if self._stopped:

@@ -5,8 +5,9 @@ a bijective finalizer before the next is mixed in, so that no two addresses meet
 the entities the numbers of one (stream, index, rerun) are a SplitMix64 sequence (Steele, Lea, Flood: "Fast splittable
 pseudorandom number generators", OOPSLA 2014; the finalizer's constants are Stafford's variant 13).
 
-Simulations walk entities in order, so numbers are made 4096 entities at a time and served from lists. Single numbers
-take the same path through NumPy's functions of contiguous arrays, so they have the same bits.
+Simulations walk entities in order, so numbers are made 4096 entities at a time and served from lists. Some entities are
+asked for thousands of delays, such as what a whole pool is charged with: theirs are made 1024 indexes at a time. Single
+numbers take the same path through NumPy's functions of contiguous arrays, so they have the same bits.
 """
 
 import hashlib
@@ -26,7 +27,11 @@ BLOCKS_MAX = 256
 """How many blocks one `Draws` holds, each some 150 kB; the oldest is dropped first."""
 
 INDEX_MAX = 64
-"""From this index on numbers are made one at a time: few entities get there."""
+"""From this index on no numbers of neighboring entities are made: few entities get there."""
+
+RUN_BITS = 10
+RUN = 1 << RUN_BITS
+"""Indexes of one entity whose delays are made at once."""
 
 PATIENCE = 16
 """Numbers made one at a time before their block is filled.
@@ -37,6 +42,9 @@ of the better choice, both for blocks that few entities use and for blocks that 
 
 MISSES_MAX = 1 << 16
 """If more blocks than this wait to be filled, all of them start waiting anew."""
+
+Block = tuple[str | int, ...]
+"""What names numbers made at once."""
 
 _OFFSET = BLOCK - 1
 _MASK = 2**64 - 1
@@ -59,8 +67,8 @@ class Draws:
             raise ValueError(f"a replication is counted from 0, not {replication}")
         self._root = _absorb(_absorb(0, seed), replication)
         self._streams: dict[str, int] = {}
-        self._blocks: dict[tuple[str | int, int, int], list[Any]] = {}
-        self._misses: Counter[tuple[str | int, int, int]] = Counter()
+        self._blocks: dict[Block, list[Any]] = {}
+        self._misses: Counter[Block] = Counter()
         self._bound: dict[tuple[int, str], tuple[Law, DelayOf]] = {}
 
     def clear(self) -> None:
@@ -120,6 +128,9 @@ class Draws:
                 if self._is_due(key):
                     delays_ns = law.sample_ns(self._block_of_uniforms(stream, entity, index))
                     return self._fill(key, delays_ns)[entity & _OFFSET]  # type: ignore[no-any-return]
+                run = self._run(law, stream, (token, entity, index >> RUN_BITS, "run"), index)
+                if run is not None:
+                    return run[index & (RUN - 1)]  # type: ignore[no-any-return]
             return int(law.sample_ns(np.array([self._single(stream, entity, index, rerun)]))[0])
 
         # The law is held with its function: as long as it lives, no other object has its id.
@@ -127,9 +138,12 @@ class Draws:
         return delay
 
     def _is_due(self, key: tuple[str | int, int, int]) -> bool:
+        """Tell whether the numbers of a block are to be made."""
         _, index, number = key
-        if number < 0 or not 0 <= index < INDEX_MAX:
-            return False
+        return number >= 0 and 0 <= index < INDEX_MAX and self._is_late(key)
+
+    def _is_late(self, key: Block) -> bool:
+        """Count a number made alone; tell whether its neighbors are to be made too."""
         misses = self._misses
         misses[key] += 1
         if misses[key] <= PATIENCE:
@@ -139,13 +153,26 @@ class Draws:
         del misses[key]
         return True
 
-    def _fill(self, key: tuple[str | int, int, int], numbers: NDArray[Any]) -> list[Any]:
+    def _fill(self, key: Block, numbers: NDArray[Any]) -> list[Any]:
         blocks = self._blocks
         if len(blocks) >= BLOCKS_MAX:
             del blocks[next(iter(blocks))]
         block: list[Any] = numbers.tolist()
         blocks[key] = block
         return block
+
+    def _run(self, law: Law, stream: str, key: Block, index: int) -> list[Any] | None:
+        """Return the delays of one entity around an index; None if it is not asked for many, or a block is to come."""
+        entity = int(key[1])
+        if index < 0 or (entity >= 0 and index < INDEX_MAX):
+            return None
+        run = self._blocks.get(key)
+        if run is None and self._is_late(key):
+            first = index & -RUN
+            step = np.uint64(((entity + 1) * _GAMMA) & _MASK)
+            uniforms = _to_unit(self.bases(stream, np.arange(first, first + RUN)) + step)
+            run = self._fill(key, law.sample_ns(uniforms))
+        return run
 
     def _block_of_uniforms(self, stream: str, entity: int, index: int) -> NDArray[np.float64]:
         first = entity & ~_OFFSET

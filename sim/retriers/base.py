@@ -102,8 +102,8 @@ class ScheduledRetrier(Retrier):
     """Functions whose job runs the user's action; `cancel: {target: action}` cancels such a job."""
     poll_jobs: ClassVar[tuple[str, ...]] = ("retry",)
     """Functions that look whether there is something to do; `cancel: {target: poll}` cancels a job of theirs."""
-    further_jobs: ClassVar[tuple[str, ...]] = ()
-    """Functions that it schedules besides these; a fault `cancel_jobs` can name any of them all."""
+    functions: ClassVar[tuple[str, ...]] = ()
+    """All functions that it schedules, by their names; an operator can cancel their jobs."""
     fields: ClassVar[Fields | None] = None
     """Lets `retrysim explore` recognize states that differ by a shift in time or in the numbers of jobs.
 
@@ -112,14 +112,25 @@ class ScheduledRetrier(Retrier):
     tables: ClassVar[Mapping[str, Mapping[str, Sequence[str]]]] = {}
     """The retrier's own tables, each with its indexes and the fields of their keys."""
 
+    @property
+    def pool_name(self) -> str | None:
+        """The name of the pool that it stands for: retriers of a kind that name the same one share tables and jobs.
+
+        None, by default, if it has tables of its own.
+        """
+        return None
+
+    def of_operator(self, doing: str) -> Function | None:
+        """Return the mutation by which an operator acts on the whole of it, given the name of a fault, or None.
+
+        Its arguments are the fault's options.
+        """
+        del doing
+        return None
+
     def promises(self) -> Promises:
         """State which jobs run the action and which poll; a retrier that promises more overrides this."""
         return Promises(action_jobs=self.action_jobs, poll_jobs=self.poll_jobs)
-
-    @classmethod
-    def job_names(cls) -> tuple[str, ...]:
-        """Return the names of all functions that it states to schedule, each once."""
-        return tuple(dict.fromkeys((*cls.watchers, *cls.action_jobs, *cls.poll_jobs, *cls.further_jobs)))
 
     def bind(self, action: Function) -> None:
         """Take the user's action, which the handlers schedule or run."""

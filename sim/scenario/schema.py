@@ -55,6 +55,7 @@ from sim.scenario.parts.over_time import (
     problems_over_time,
 )
 from sim.scenario.parts.policies import endless_policies
+from sim.scenario.parts.pools import problems_of_operators, problems_of_pools
 from sim.scenario.parts.precision import MOST_EXPECTATIONS, MOST_REPLICATIONS, Precision
 from sim.scenario.parts.retrier import RetrierChoice, RetrierField
 from sim.scenario.parts.services import ServiceOptions, Services, problems_of_services, unknown_service
@@ -274,6 +275,8 @@ class Scenario(Options):
         if not cells.get("sweep") and not cells.get("variants"):
             problems += _unknown_metrics(scenario)
         problems += _problems_of_called(scenario)
+        problems += problems_of_pools(scenario.retrier, scenario.action, scenario.callers)
+        problems += problems_of_operators(scenario.faults, scenario.retriers)
         problems += endless_policies(_placed_retriers(scenario), has_end=scenario.until is not None)
         if scenario.world == "shared" and scenario.requests.count > MOST_KEPT:
             reason = (
@@ -377,12 +380,19 @@ def _first_each(problems: Sequence[Problem]) -> list[Problem]:
 
 def _once(problems: Sequence[Problem]) -> list[Problem]:
     """Leave out what is wrong with the scenario's retrier where a class takes over its options."""
-    of_retrier = {problem.reason for problem in problems if problem.keys[:1] == ("retrier",)}
+    of_retrier = {_without_value(problem) for problem in problems if problem.keys[:1] == ("retrier",)}
     return [
         problem
         for problem in problems
-        if problem.keys[:1] != ("classes",) or problem.keys[2:3] != ("retrier",) or problem.reason not in of_retrier
+        if problem.keys[:1] != ("classes",)
+        or problem.keys[2:3] != ("retrier",)
+        or _without_value(problem) not in of_retrier
     ]
+
+
+def _without_value(problem: Problem) -> str:
+    """Return what is wrong without the value: a class that takes it over has none of its own to show."""
+    return problem.reason.partition(", got ")[0]
 
 
 def _count_is_missing(scenario: Scenario) -> list[Problem]:

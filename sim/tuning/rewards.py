@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sim.measure.paths import metric_of
 from sim.retriers.ports import PORTS
 from sim.scenario.mistakes.problems import Problem, ScenarioError
+from sim.scenario.parts.tuning import Values
 from sim.scenario.search_space import PLACE
 from sim.world.weather import OnOff
 
@@ -25,21 +26,27 @@ BACKOFFS = ("retrier.initial_backoff", "retrier.retry_backoff")
 WAITS = (*BACKOFFS, "retrier.wait_backoff", "retrier.base")
 """How long something waits: a retry, or a poll."""
 POLLING = ("article", "helpers")
+SLOTS = "retrier.max_parallelism"
+ALONE = 2
+"""From so many slots on it makes no difference to a single request how many there are: one is not in use."""
+NO_RETRY = {"retrier.max_failures": 0, "retrier.attempts": 1}
+"""Options with the value at which nothing is retried."""
 OF_POLLS = ("polls", "mutations")
 """Quantities that longer waits between polls make smaller."""
 
 
 def refuse_pointless(scenario: Scenario) -> None:
-    """Raise ScenarioError if waits are searched but nothing in the scenario rewards waiting."""
+    """Raise ScenarioError if waits are searched but nothing rewards them, or slots but each request is alone."""
     tune = scenario.tune
     if tune is None or scenario.retrier.kind not in PORTS or "retrier" in tune.search:
         return
+    _refuse_slots(scenario)
     searched = [key for key in tune.search if key in WAITS]
     if not searched:
         return
-    never_retries = getattr(scenario.retrier.options, "max_failures", None) == 0
-    if never_retries and "retrier.max_failures" not in tune.search:
-        reason = "cannot matter: retrier.max_failures is 0, so nothing is ever retried"
+    never = next((key for key, value in NO_RETRY.items() if _option(scenario, key) == value), None)
+    if never is not None and never not in tune.search:
+        reason = f"cannot matter: {never} is {NO_RETRY[never]}, so nothing is ever retried"
         backoffs = [key for key in searched if key in BACKOFFS]
         if backoffs:
             raise ScenarioError([Problem((*PLACE, key), reason, at_key=True) for key in backoffs])
@@ -51,6 +58,24 @@ def refuse_pointless(scenario: Scenario) -> None:
         "in time"
     )
     raise ScenarioError([Problem((*PLACE, key), reason, at_key=True) for key in searched])
+
+
+def _refuse_slots(scenario: Scenario) -> None:
+    """Refuse a search of slots that no second request can take."""
+    if scenario.world == "shared" or scenario.tune is None or SLOTS not in scenario.tune.search:
+        return
+    searched = scenario.tune.search[SLOTS]
+    values = searched.values if isinstance(searched, Values) else (searched.low, searched.high)
+    if all(isinstance(value, int) and value >= ALONE for value in values):
+        reason = (
+            "cannot matter: each request of an isolated world is alone in its pool, so it finds a slot at once; search "
+            "this in a shared world, where requests wait for one another's slots"
+        )
+        raise ScenarioError([Problem((*PLACE, SLOTS), reason, at_key=True)])
+
+
+def _option(scenario: Scenario, key: str) -> object:
+    return getattr(scenario.retrier.options, key.removeprefix("retrier."), None)
 
 
 def rewards_waiting(scenario: Scenario) -> bool:

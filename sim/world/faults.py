@@ -1,7 +1,10 @@
-"""The options of faults, which strike the whole deployment: restarts, system errors, jobs that an operator cancels."""
+"""The options of faults, which strike the whole deployment: restarts, system errors, and what operators do.
 
-from itertools import pairwise
-from typing import Annotated, Self
+An operator acts at given instants: on scheduled functions, as in the dashboard of Convex, or on a pool.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
 from typing_extensions import TypeAliasType
@@ -12,7 +15,10 @@ from sim.options.share import Share
 from sim.options.single_key import SingleKey
 
 MOST_RESTARTS = 10_000
-MOST_JOB_NAMES = 20
+MOST_FUNCTIONS = 100
+LONGEST_NAME = 100
+MOST_SLOTS: Final = 200
+"""Upstream throws for more."""
 
 
 class Restart(Options):
@@ -31,33 +37,9 @@ class Restart(Options):
     def _check(self) -> Self:
         if (self.at is None) == (self.rate is None):
             raise ValueError("give one of at and rate")
-        if self.at is not None:
-            _must_ascend(self.at)
+        if self.at is not None and any(later <= earlier for earlier, later in zip(self.at, self.at[1:], strict=False)):
+            raise ValueError("the instants of at must ascend")
         return self
-
-
-class CancelJobs(Options):
-    """An operator cancels all pending jobs of these functions, as the dashboard offers."""
-
-    at: Annotated[tuple[DurationNs, ...], Field(strict=False, min_length=1, max_length=MOST_RESTARTS)] = Field(
-        description="The instants, ascending; while the deployment is down the operator waits for it."
-    )
-    jobs: Annotated[
-        tuple[Annotated[str, Field(min_length=1, max_length=100)], ...],
-        Field(strict=False, min_length=1, max_length=MOST_JOB_NAMES),
-    ] = Field(description="The names of the functions, such as `loop`: those that a retrier of the scenario schedules.")
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        _must_ascend(self.at)
-        if len(set(self.jobs)) < len(self.jobs):
-            raise ValueError("the names of jobs must differ")
-        return self
-
-
-def _must_ascend(at: tuple[int, ...]) -> None:
-    if any(later <= earlier for earlier, later in pairwise(at)):
-        raise ValueError("the instants of at must ascend")
 
 
 class SystemError(Options):  # noqa: A001  # the platform's own word
@@ -66,15 +48,78 @@ class SystemError(Options):  # noqa: A001  # the platform's own word
     share: Share = Field(description="Share of the executions.")
 
 
+class Operator(Options):
+    """Something that an operator does at given instants."""
+
+    at: Annotated[tuple[DurationNs, ...], Field(strict=False, min_length=1, max_length=MOST_RESTARTS)] = Field(
+        description="The instants, ascending."
+    )
+
+    @model_validator(mode="after")
+    def _ascends(self) -> Self:
+        if any(later <= earlier for earlier, later in zip(self.at, self.at[1:], strict=False)):
+            raise ValueError("the instants of at must ascend")
+        return self
+
+
+class CancelJobs(Operator):
+    """An operator cancels all scheduled functions of these names that have not ended."""
+
+    functions: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)], ...],
+        Field(strict=False, min_length=1, max_length=MOST_FUNCTIONS),
+    ] = Field(description="The names of the functions, such as [loop, monitor].")
+
+
+class OfPool(Operator):
+    """Something that is done to one pool."""
+
+    pool: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)] | None = Field(
+        default=None, description="The name of the pool; needed if there are several."
+    )
+
+
+class CancelAll(OfPool):
+    """All works of a pool are canceled, a page at a time: `cancelAll`."""
+
+    limit: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+        default=None,
+        description="Works of a page, 64 by default. With 1 it schedules itself again until its last work is gone.",
+    )
+
+
+class SetParallelism(OfPool):
+    """The pool's slots become more or fewer: `config.update`.
+
+    A client that names a number of its own sets it again with its next enqueue.
+    """
+
+    slots: Annotated[int, Field(ge=0, le=MOST_SLOTS)] = Field(description="The new max parallelism.")
+
+
+class ForceKick(OfPool):
+    """The pool's loop is stopped and started again: `forceKick`."""
+
+
+MEMBERS: Final[Mapping[str, type[Options]]] = {
+    "restart": Restart,
+    "system_error": SystemError,
+    "cancel_jobs": CancelJobs,
+    "cancel_all": CancelAll,
+    "set_parallelism": SetParallelism,
+    "force_kick": ForceKick,
+}
+
 Fault = TypeAliasType(
     "Fault",
     Annotated[
-        Restart | SystemError | CancelJobs,
-        SingleKey(
-            "fault",
-            "{restart: {at: [10s], down: 2s}}",
-            {"restart": Restart, "system_error": SystemError, "cancel_jobs": CancelJobs},
-        ),
+        Restart | SystemError | CancelJobs | CancelAll | SetParallelism | ForceKick,
+        SingleKey("fault", "{restart: {at: [10s], down: 2s}}", MEMBERS),
     ],
 )
-"""One fault of a plan, written `restart: {...}`, `system_error: {...}` or `cancel_jobs: {...}`."""
+"""One fault of a plan, written under its name in `MEMBERS`, such as `restart: {...}`."""
+
+
+def name_of(fault: Options) -> str:
+    """Return the name under which a fault is written."""
+    return next(name for name, member in MEMBERS.items() if type(fault) is member)

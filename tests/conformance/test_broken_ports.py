@@ -59,7 +59,7 @@ class HelpersWithSwappedDraws(Helpers):
 
 
 def test_draws_in_another_order_are_seen(monkeypatch: Patch, first_difference: Search) -> None:
-    monkeypatch.setattr("sim.testing.conformance.Helpers", HelpersWithSwappedDraws)
+    monkeypatch.setattr("sim.testing.conformance.ports.Helpers", HelpersWithSwappedDraws)
     assert first_difference(replay, "helpers") is not None
 
 
@@ -74,7 +74,7 @@ class ArticleWithFreshWaits(Article):
 
 
 def test_a_wait_that_is_set_back_is_seen(monkeypatch: Patch, first_difference: Search) -> None:
-    monkeypatch.setattr("sim.testing.conformance.Article", ArticleWithFreshWaits)
+    monkeypatch.setattr("sim.testing.conformance.ports.Article", ArticleWithFreshWaits)
     assert first_difference(replay, "article") is not None
 
 
@@ -87,7 +87,7 @@ class ArticleThatPollsFirst(Article):
 
 
 def test_a_poll_before_its_action_is_seen(monkeypatch: Patch, first_difference: Search) -> None:
-    monkeypatch.setattr("sim.testing.conformance.Article", ArticleThatPollsFirst)
+    monkeypatch.setattr("sim.testing.conformance.ports.Article", ArticleThatPollsFirst)
     assert first_difference(replay, "article") is not None
 
 
@@ -102,5 +102,5 @@ class ComponentThatGoesOnLooking(Component):
 
 
 def test_a_mended_bug_is_seen(monkeypatch: Patch, first_difference: Search) -> None:
-    monkeypatch.setattr("sim.testing.conformance.Component", ComponentThatGoesOnLooking)
+    monkeypatch.setattr("sim.testing.conformance.ports.Component", ComponentThatGoesOnLooking)
     assert first_difference(replay, "component") is not None

@@ -56,7 +56,7 @@ def test_the_comparison_overlooks_the_rounding_of_recorded_times(
 
 @pytest.mark.parametrize(
     ("case", "message"),
-    [({"retrier": "workpool"}, "no port of 'workpool'"), ({"attempts": [{"outcome": "explode"}]}, "explode")],
+    [({"retrier": "workflow"}, "no port of 'workflow'"), ({"attempts": [{"outcome": "explode"}]}, "explode")],
 )
 def test_a_case_that_the_recordings_do_not_know_is_an_error(
     case: dict[str, Any], message: str, recording: Recording

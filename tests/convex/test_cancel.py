@@ -154,6 +154,15 @@ def test_what_a_canceled_action_schedules_is_born_canceled(bench: MakeBench, sch
     assert (b.states(), b.steps(1), born) == (["canceled", "canceled"], [], [(20, "canceled")])
 
 
+def test_what_a_canceled_action_schedules_lives_on_a_server_that_is_told_so(bench: MakeBench) -> None:
+    b = bench()
+    b.deployment.server.cancels_children = False
+    b.call(lambda ctx: ctx.run_after(0, parent(lambda ctx: ctx.run_after(5, NOTHING))))
+    canceling(b, 10, 0)
+    b.run()
+    assert b.states() == ["canceled", "success"]
+
+
 def test_what_an_action_scheduled_before_it_was_canceled_runs(bench: MakeBench) -> None:
     b = bench()
     b.call(lambda ctx: ctx.run_after(0, parent(lambda ctx: ctx.run_after(20, NOTHING))))

@@ -291,3 +291,99 @@ def test_programs_reach_refusals(program: list[Step]) -> None:
     machine = Machine()
     machine.run(program)
     assert machine.refused == 1
+
+
+ROWS = st.lists(st.tuples(st.integers(1, 12), st.one_of(st.none(), st.integers(0, 5))), max_size=12)
+"""Writes: the number of a document, and its new `n`; None deletes it."""
+
+
+def write(transaction: Transaction, rows: list[tuple[int, int | None]]) -> None:
+    """Insert while there are fewer documents than the number says; else replace or delete one that is there."""
+    for number, n in rows:
+        document_id = f"items:{number}"
+        if number > transaction.store.tables["items"].created:
+            transaction.insert("items", {"n": n or 0})
+        elif transaction.get(document_id) is None:
+            continue
+        elif n is None:
+            transaction.delete(document_id)
+        else:
+            transaction.replace(document_id, {"n": n})
+
+
+@settings(max_examples=200)
+@given(
+    rows=st.tuples(ROWS, ROWS, ROWS),
+    read_before=st.booleans(),
+    bounds=st.tuples(st.integers(0, 5), st.integers(0, 6)),
+    take=st.integers(0, 6),
+    odd=st.booleans(),
+    newest_first=st.booleans(),
+)
+def test_a_query_that_takes_some_finds_the_first_of_all_that_there_are(
+    *,
+    rows: tuple[list[tuple[int, int | None]], ...],
+    read_before: bool,
+    bounds: tuple[int, int],
+    take: int,
+    odd: bool,
+    newest_first: bool,
+) -> None:
+    """Whatever was committed before, has been committed since its snapshot, or is written by itself."""
+    store = Store()
+    store.define("items", {"by_n": ["n"]})
+    committed, since, own = rows
+    first = Transaction(store)
+    write(first, committed)
+    store.commit(first)
+    if read_before:
+        Transaction(store).query("items", "by_n")
+    reader = opened(store)
+    later = Transaction(store)
+    write(later, since)
+    store.commit(later)
+    write(reader, own)
+    low, high = bounds
+    expected = [document for document in reader.query("items", "by_n") if low <= document["n"] < high]
+    if newest_first:
+        expected.reverse()
+    if odd:
+        expected = [document for document in expected if document["n"] % 2]
+    found = reader.query(
+        "items",
+        "by_n",
+        at_least=low,
+        below=high,
+        take=take,
+        newest_first=newest_first,
+        where=(lambda document: document["n"] % 2) if odd else None,
+    )
+    assert found == expected[:take]
+    assert reader.query("items", "by_n") == sorted(
+        (document for i in range(1, 40) if (document := reader.get(f"items:{i}")) is not None),
+        key=lambda document: (document["n"], int(document["_id"].partition(":")[2])),
+    )
+
+
+class Opened(dict[str, Any]):
+    """A dict that counts how often it is asked."""
+
+    asked = 0
+
+    def __getitem__(self, key: str) -> Any:
+        self.asked += 1
+        return super().__getitem__(key)
+
+
+def test_a_query_that_takes_some_of_a_long_range_reads_these_alone() -> None:
+    store = Store()
+    store.define("items", {"by_n": ["n"]})
+    writer = Transaction(store)
+    for n in range(1000):
+        writer.insert("items", {"n": n})
+    store.commit(writer)
+    store.documents = documents = Opened(store.documents)
+    Transaction(store).query("items", "by_n", take=3)
+    documents.asked = 0
+    Transaction(store).query("items", "by_n", take=3)
+    assert documents.asked == 3

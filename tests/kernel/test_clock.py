@@ -312,6 +312,27 @@ def test_a_task_that_is_stopped_while_it_runs_is_closed_where_it_next_waits() ->
     assert (steps, ends) == (["still running"], [])
 
 
+def test_a_task_that_is_stopped_while_it_runs_may_leave_by_a_generator_exit() -> None:
+    tasks: list[Task] = []
+
+    async def asks_for_more() -> None:
+        tasks[0].stop()
+        raise GeneratorExit
+
+    ends: list[Any] = []
+    tasks.append(Task(asks_for_more(), lambda *end: ends.append(end)))
+    tasks[0].go_on()
+    assert ends == []
+
+
+def test_a_generator_exit_of_a_task_that_nothing_has_stopped_is_seen() -> None:
+    async def leaves() -> None:
+        raise GeneratorExit
+
+    with pytest.raises(GeneratorExit):
+        run(leaves())
+
+
 def test_a_task_can_wait_many_times() -> None:
     clock = Clock()
 

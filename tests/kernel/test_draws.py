@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc, ndtri
 
 from sim.kernel.choices import WORLD
-from sim.kernel.draws import BLOCK, BLOCKS_MAX, INDEX_MAX, PATIENCE, Draws, stream_key
+from sim.kernel.draws import BLOCK, BLOCKS_MAX, INDEX_MAX, PATIENCE, RUN, Draws, stream_key
 
 Floats = NDArray[np.float64]
 
@@ -293,6 +293,33 @@ def test_a_delay_is_the_transform_of_the_uniform_at_its_address() -> None:
     delay = draws.delays(law, "latency")
     got = [delay(entity, 3, 0) for entity in range(100)]
     assert got == law.sample_ns(draws.uniforms("latency", np.arange(100), 3)).tolist()
+
+
+@given(
+    entity=st.sampled_from([-3, -2, WORLD, 0, 5, BLOCK + 1]),
+    indexes=st.lists(st.integers(0, 3 * RUN) | st.integers(2**40, 2**40 + RUN), min_size=1, max_size=30),
+)
+def test_an_entity_that_is_asked_for_many_delays_gets_those_of_its_addresses(entity: int, indexes: list[int]) -> None:
+    draws, law = Draws(11), Milliseconds()
+    delay = draws.delays(law, "latency")
+    got = [delay(entity, index, 0) for index in indexes * (PATIENCE + 1)]
+    alone = [draws.uniform("latency", entity, index) for index in indexes]
+    assert got == law.sample_ns(np.array(alone)).tolist() * (PATIENCE + 1)
+
+
+@pytest.mark.parametrize(("entity", "first"), [(-2, 0), (3, INDEX_MAX)])
+def test_delays_of_one_entity_are_soon_made_many_at_once(entity: int, first: int) -> None:
+    made = []
+
+    class Counted(Milliseconds):
+        def sample_ns(self, uniforms: Floats) -> NDArray[np.int64]:
+            made.append(len(uniforms))
+            return super().sample_ns(uniforms)
+
+    delay = Draws(11).delays(Counted(), "latency")
+    for index in range(first, first + 200):
+        delay(entity, index, 0)
+    assert made == [1] * PATIENCE + [RUN]
 
 
 def test_unsigned_and_signed_entities_are_the_same() -> None:

@@ -89,6 +89,28 @@ def test_backoffs_of_a_retrier_that_never_retries_are_refused() -> None:
     assert refused(weather, both, "{kind: component, max_failures: 0}") == []
 
 
+def test_backoffs_of_a_pool_of_one_attempt_are_refused() -> None:
+    weather = "action: {weather: [{outage: {from: 0s, to: 2s}}]}"
+    (reason,) = refused(weather, kind="{kind: workpool, attempts: 1}")
+    assert "retrier.attempts is 1" in reason
+    both = f"{WAITS['component']}, retrier.attempts: [2, 3]"
+    assert refused(weather, both, "{kind: workpool, attempts: 1}") == []
+
+
+@pytest.mark.parametrize("values", ["{from: 2, to: 200}", "[2, 10]"])
+def test_slots_of_a_request_that_is_alone_are_refused(values: str) -> None:
+    search = f"retrier.max_parallelism: {values}"
+    (reason,) = refused(FAILS, search, "workpool")
+    assert "alone in its pool" in reason
+    shared = "world: shared\nrequests: {count: 10}\nreplications: 2"
+    assert refused(shared, search, "workpool") == []
+
+
+@pytest.mark.parametrize("values", ["{from: 1, to: 200}", "[0, 10]"])
+def test_slots_too_few_for_one_request_are_searched(values: str) -> None:
+    assert refused(FAILS, f"retrier.max_parallelism: {values}", "workpool") == []
+
+
 def test_tune_refuses_before_it_simulates() -> None:
     scenario = parse(f"retrier: component\n{FAILS}\ntune: {{search: {{{WAITS['component']}}}}}\n")
     with pytest.raises(ScenarioError, match="rewards waiting"):

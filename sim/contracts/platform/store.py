@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sortedcontainers import SortedList
+
 from sim.contracts.platform.places import place
 from sim.history.entities import Commit, when
 from sim.history.events import DocumentWritten, JobCreated, JobStepped, MutationCommitted, RowsCollected
@@ -66,6 +68,8 @@ class _Store:
     def __init__(self, view: View) -> None:
         self.view = view
         self.documents: dict[Row, Any] = {}
+        self.indexes: dict[str, dict[tuple[str, ...], SortedList[tuple[Key, str]]]] = {}
+        """The keys and ids of the documents that there are, by table and by the fields of a range that was read."""
         self.states: dict[Row, str] = {}
         self.before: dict[Row, str] = {}
         """The state of a job before its latest step."""
@@ -106,12 +110,31 @@ class _Store:
         for found in event.ranges:
             yield from self._range(commit, found)
         for write in pending:
-            self.documents[write.document_id] = write.document
+            self._write(write.document_id, write.document)
         if event.commit_ts:
             self.last_ts = max(self.last_ts, event.commit_ts)
             latest = (event.commit_ts, event)
             for row in event.writes:
                 self.written[row] = latest
+
+    def _write(self, document_id: str, document: Any) -> None:
+        before = self.documents.get(document_id)
+        self.documents[document_id] = document
+        for fields, entries in self.indexes.get(document_id.rpartition(":")[0], {}).items():
+            if before is not None:
+                entries.discard((_key(before, fields), document_id))
+            if document is not None:
+                entries.add((_key(document, fields), document_id))
+
+    def _index(self, table: str, fields: tuple[str, ...]) -> SortedList[tuple[Key, str]]:
+        """Return the keys and ids of a table's documents: a scan of all of them for each range read takes too long."""
+        indexes = self.indexes.setdefault(table, {})
+        if fields not in indexes:
+            there = ((str(row), found) for row, found in self.documents.items() if found is not None)
+            indexes[fields] = SortedList(
+                (_key(found, fields), row) for row, found in there if row.rpartition(":")[0] == table
+            )
+        return indexes[fields]
 
     def _steps_outside(self, commit: Commit) -> None:
         """Give the steps since the last commit that are not part of this one their timestamps."""
@@ -172,13 +195,8 @@ class _Store:
 
     def _range(self, commit: Commit, read: RangeRead) -> Iterator[Violation]:
         event, own = commit.event, read.own
-        inside = sorted(
-            (key, row)
-            for row, document in self.documents.items()
-            if document is not None and row not in own and str(row).rpartition(":")[0] == read.table
-            if read.low <= (key := _key(document, read.fields)) < read.high
-        )
-        there = tuple(row for _, row in inside)
+        inside = self._index(read.table, read.fields).irange((read.low, ""), (read.high, ""), inclusive=(True, False))
+        there = tuple(row for _, row in inside if row not in own)
         what = f"{_mutation(commit)} finds {_names(read.ids)} in {read.table}"
         if there != read.ids:
             yield breach(event.request, f"{what}; when it commits {when(event)} that is {_names(there)}", event)

@@ -40,6 +40,7 @@ class Article(ScheduledRetrier):
     stateless: ClassVar[bool] = True
     Options: ClassVar[type[AnyOptions]] = ArticleOptions
     watchers: ClassVar[tuple[str, ...]] = ("retry",)
+    functions: ClassVar[tuple[str, ...]] = ("retry", "action")
     fields: ClassVar[Fields] = Fields(jobs=("job",))
     action_jobs: ClassVar[tuple[str, ...]] = ("action",)
 

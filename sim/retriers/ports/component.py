@@ -78,12 +78,12 @@ class Component(ScheduledRetrier):
     stateless: ClassVar[bool] = True
     Options: ClassVar[type[AnyOptions]] = ComponentOptions
     watchers: ClassVar[tuple[str, ...]] = ("execute", "heartbeat")
+    functions: ClassVar[tuple[str, ...]] = ("execute", "heartbeat", "cleanUp", "cleanupExpiredRuns")
     fields: ClassVar[Fields] = Fields(
         jobs=("schedulerId",), instants=("startTime", "completedAt"), addresses=("scheduled",)
     )
     action_jobs: ClassVar[tuple[str, ...]] = ("execute",)
     poll_jobs: ClassVar[tuple[str, ...]] = ("heartbeat",)
-    further_jobs: ClassVar[tuple[str, ...]] = ("cleanUp", "cleanupExpiredRuns")
     tables: ClassVar[dict[str, dict[str, tuple[str, ...]]]] = {
         "runs": {"by_state": ("state.type", "state.completedAt")},
         "counters": {},

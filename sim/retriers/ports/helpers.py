@@ -39,6 +39,7 @@ class Helpers(ScheduledRetrier):
     stateless: ClassVar[bool] = True
     Options: ClassVar[type[AnyOptions]] = HelpersOptions
     watchers: ClassVar[tuple[str, ...]] = ("retry",)
+    functions: ClassVar[tuple[str, ...]] = ("retry", "action")
     fields: ClassVar[Fields] = Fields(jobs=("job",), addresses=("poll", "failure"))
     action_jobs: ClassVar[tuple[str, ...]] = ("action",)
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sim.options.near_words import did_you_mean
 from sim.options.own_code import Trusted
-from sim.retriers.base import ClientRetrier, Retrier, ScheduledRetrier
+from sim.retriers.base import ClientRetrier
 from sim.scenario.mistakes.problems import Path
 from sim.scenario.parts.policies import scopes_of_more
+from sim.scenario.parts.pools import idle_options_of_pool
 from sim.scenario.parts.retrier import NOTHING_TRUSTED, find_retrier
 from sim.scenario.tree import Tree, written
 
@@ -38,10 +38,10 @@ def settings_without_effect(tree: Tree, trusted: Trusted = NOTHING_TRUSTED) -> I
     if written(tree, "action", "service") is not None:
         yield from _no_effect_if_at_service(tree)
     yield from _no_effect_in_weather(tree)
+    for path, reason in idle_options_of_pool(tree):
+        yield from _no_effect(tree, reason, *path)
     if _runs_outside(tree, trusted):
         yield from _no_effect_if_outside(tree)
-    elif written(tree, "world") == "shared":
-        yield from _no_jobs_to_cancel(tree, trusted)
 
 
 def _no_effect(tree: Tree, reason: str, *path: str, neutral: Any = None) -> Iterator[NoEffect]:
@@ -148,51 +148,19 @@ def _no_effect_if_outside(tree: Tree) -> Iterator[NoEffect]:
         )
 
 
-def _no_jobs_to_cancel(tree: Tree, trusted: Trusted) -> Iterator[NoEffect]:
-    """Yield the faults that cancel jobs of functions that no retrier of the scenario schedules."""
-    retriers = [_class_of(one, trusted) for one in _retriers(tree)]
-    if any(one is None for one in retriers):
-        return  # that is a mistake of its own
-    known = list(
-        dict.fromkeys(
-            name
-            for one in retriers
-            if one is not None and issubclass(one, ScheduledRetrier)
-            for name in one.job_names()
-        )
-    )
-    planned = tree.get("faults")
-    for at, fault in reversed(list(enumerate(planned if isinstance(planned, list | tuple) else ()))):
-        names = written(fault, "cancel_jobs", "jobs")
-        names = names if isinstance(names, list | tuple) else ()
-        strange = [(place, name) for place, name in enumerate(names) if isinstance(name, str) and name not in known]
-        for place, name in reversed(strange):
-            path: Path = ("faults", at, "cancel_jobs", "jobs", place)
-            part = path[:2] if len(strange) == len(names) else path
-            hint = did_you_mean(name, known) or f"; they schedule {', '.join(known)}"
-            yield NoEffect(path, f"cannot matter: no retrier of the scenario has a function '{name}'{hint}", part)
-            if part == path[:2]:
-                break
-
-
-def _retriers(tree: Tree) -> list[Any]:
-    """Return the retrier of a scenario and those that its classes name, as written."""
-    classes = tree.get("classes") if written(tree, "world") == "shared" else None
-    own = [written(classes, name, "retrier") for name in classes] if isinstance(classes, Mapping) else []
-    return [tree.get("retrier"), *(one for one in own if isinstance(one, str) or written(one, "kind") is not None)]
-
-
 def _runs_outside(tree: Tree, trusted: Trusted) -> bool:
     """Tell whether every retrier of a scenario runs outside: its own, and those of its classes."""
-    found = [_class_of(one, trusted) for one in _retriers(tree)]
-    return all(one is not None and issubclass(one, ClientRetrier) for one in found)
+    classes = tree.get("classes") if written(tree, "world") == "shared" else None
+    own = [written(classes, name, "retrier") for name in classes] if isinstance(classes, Mapping) else []
+    with_kind = [one for one in own if isinstance(one, str) or written(one, "kind") is not None]
+    return all(_is_outside(one, trusted) for one in (tree.get("retrier"), *with_kind))
 
 
-def _class_of(retrier: Any, trusted: Trusted) -> type[Retrier] | None:
+def _is_outside(retrier: Any, trusted: Trusted) -> bool:
     kind = retrier if isinstance(retrier, str) else written(retrier, "kind")
     if not isinstance(kind, str):
-        return None
+        return False
     try:
-        return find_retrier(kind, trusted)
+        return issubclass(find_retrier(kind, trusted), ClientRetrier)
     except (LookupError, TypeError, ImportError, AttributeError):
-        return None
+        return False

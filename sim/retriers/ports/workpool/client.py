@@ -23,7 +23,7 @@ Options = dict[str, Any]
 
 def enqueue(ctx: Ctx, request: Request, options: Options) -> str:
     """Put the work of a request into the pool and return its id: `enqueueAction`, `enqueueMutation`, `enqueueQuery`."""
-    return lib.enqueue(ctx, _item(ctx, request, options), _config(options))
+    return ctx.call(lib.enqueue, _item(ctx, request, options), _config(options))
 
 
 def enqueue_batch(ctx: Ctx, requests: Sequence[Request], options: Options) -> list[str]:
@@ -34,12 +34,12 @@ def enqueue_batch(ctx: Ctx, requests: Sequence[Request], options: Options) -> li
     for item in (_item(ctx, request, options) for request in requests):
         item_size = item["fnArgsSize"] + item["contextSize"]
         if batch and size + item_size > MAX_BATCH_BYTES:
-            ids += lib.enqueue_batch(ctx, batch, _config(options))
+            ids += ctx.call(lib.enqueue_batch, batch, _config(options))
             batch, size = [], 0
         batch.append(item)
         size += item_size
     if batch:
-        ids += lib.enqueue_batch(ctx, batch, _config(options))
+        ids += ctx.call(lib.enqueue_batch, batch, _config(options))
     return ids
 
 

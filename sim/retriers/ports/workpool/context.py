@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from sim.convex.component import Database, ReadDatabase
+from sim.convex.functions import mutation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sim.convex.contexts import MutationContext, QueryContext
     from sim.convex.functions import Function
     from sim.history.request import Request
 
+Answer = TypeVar("Answer")
 WORKPOOL: Final = "workpool/"
 """Stands before the names of the component's tables."""
 BATCH_WORKER: Final = "batchWorker/"
@@ -68,6 +70,12 @@ class Ctx(QueryCtx):
         self.now_ns = ctx.now_ns + pool.epoch_ns
         self.db = Database(ctx, WORKPOOL, pool.epoch_ns)
         self.batch_worker = Database(ctx, BATCH_WORKER, pool.epoch_ns)
+
+    def call(self, function: Callable[..., Answer], *args: Any) -> Answer:
+        """Call a function of the component as an app does: if it throws, nothing of it stays, and the app may go on."""
+        called = mutation(function.__name__, lambda _ctx, _args: function(self, *args))
+        answer: Answer = self.outer.run_mutation(called)
+        return answer
 
     @property
     def own(self) -> Request:

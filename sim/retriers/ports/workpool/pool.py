@@ -34,6 +34,7 @@ class Workpool(ScheduledRetrier):
     kind: ClassVar[str] = "workpool"
     stateless: ClassVar[bool] = True
     Options: ClassVar[type[AnyOptions]] = WorkpoolOptions
+    options: WorkpoolOptions
     watchers: ClassVar[tuple[str, ...]] = (
         "loop",
         "monitor",
@@ -42,9 +43,9 @@ class Workpool(ScheduledRetrier):
         "complete",
         "recover",
     )
+    functions: ClassVar[tuple[str, ...]] = (*watchers, "cancelAll", "calculateBacklogAndReport", "onComplete")
     action_jobs: ClassVar[tuple[str, ...]] = ("runBatch", "runMutationWrapper")
     poll_jobs: ClassVar[tuple[str, ...]] = ("loop",)
-    further_jobs: ClassVar[tuple[str, ...]] = ("onComplete", "cancelAll", "calculateBacklogAndReport")
     tables: ClassVar[dict[str, dict[str, tuple[str, ...]]]] = {
         "workpool/globals": {},
         "workpool/internalState": {},
@@ -81,9 +82,25 @@ class Workpool(ScheduledRetrier):
         self.clear_old_work = mutation("clearOldWork", self._mutation(danger.clear_old_work))
         self.on_complete = mutation("onComplete", self._on_complete)
 
+    @property
+    def pool_name(self) -> str:
+        """The name of the component's instance."""
+        return self.options.pool
+
     def promises(self) -> Promises:
         """State which jobs run the action and which poll."""
         return Promises(action_jobs=self.action_jobs, poll_jobs=self.poll_jobs)
+
+    def of_operator(self, doing: str) -> Function | None:
+        """Return `cancelAll`, `config.update` or `forceKick`."""
+        match doing:
+            case "cancel_all":
+                return mutation("cancelAll", lambda ctx, asked: self.cancel_all(ctx, asked.limit))
+            case "set_parallelism":
+                return mutation("config.update", lambda ctx, asked: self.update_config(ctx, maxParallelism=asked.slots))
+            case "force_kick":
+                return mutation("forceKick", lambda ctx, _: self.force_kick(ctx))
+        return None
 
     def bind(self, action: Function) -> None:
         """Take the user's action."""
@@ -115,19 +132,20 @@ class Workpool(ScheduledRetrier):
 
     def cancel(self, ctx: MutationContext, handle: str) -> None:
         """Upstream's `cancel`: it answers nothing, whatever there was to cancel."""
-        lib.cancel(Ctx(ctx, self), handle, self.enqueue_options.get("logLevel"))
+        Ctx(ctx, self).call(lib.cancel, handle, self.enqueue_options.get("logLevel"))
 
     def cancel_all(self, ctx: MutationContext, limit: float | None = None) -> None:
         """Upstream's `cancelAll`."""
-        lib.cancel_all(Ctx(ctx, self), {"logLevel": self.enqueue_options.get("logLevel"), "limit": limit})
+        asked = {"logLevel": self.enqueue_options.get("logLevel"), "limit": limit}
+        Ctx(ctx, self).call(lib.cancel_all, asked)
 
     def update_config(self, ctx: MutationContext, **settings: Any) -> None:
         """Upstream's `config.update`: `maxParallelism`, `logLevel`."""
-        config.update(Ctx(ctx, self), settings)
+        Ctx(ctx, self).call(config.update, settings)
 
     def force_kick(self, ctx: MutationContext) -> None:
         """Upstream's `forceKick`."""
-        kick.force_kick(Ctx(ctx, self))
+        Ctx(ctx, self).call(kick.force_kick)
 
     def status(self, ctx: QueryContext, work_id: str) -> dict[str, Any]:
         """Upstream's `status`."""

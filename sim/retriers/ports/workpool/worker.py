@@ -23,7 +23,10 @@ async def run_batch(ctx: ActionContext, pool: Component, args: dict[str, Any]) -
     """Run up to 32 actions and queries at once, and complete each as it ends: actions in order, then queries."""
     items = args["items"]
     in_order = [item for kind in ("action", "query") for item in items if item["fnType"] == kind]
-    started = [(item, ctx.start_action(pool.action, ctx.request_of(key_of(item)))) for item in in_order]
+    started = [
+        (item, ctx.start_action(pool.action, ctx.request_of(key_of(item)), at_once=item["fnType"] == "query"))
+        for item in in_order
+    ]
     await ctx.all([_complete_item(ctx, pool, item, branch) for item, branch in started])
 
 

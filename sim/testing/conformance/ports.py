@@ -1,18 +1,10 @@
-"""Replays a recorded case of the real libraries through the simulated deployment and the ports.
-
-A case is a plain dict in the vocabulary of the recordings (`tests/conformance/README.md`). The result is one too, so
-the two can be compared event by event. The conditions are the same as in the recordings: no latencies, unlimited
-parallelism, no time limit, no collection.
-"""
+"""Replays cases of the retriers that serve each request alone: the article's, the helpers' and the component."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sim.convex.deployment import Deployment
 from sim.convex.functions import ACTION, Function, mutation
-from sim.convex.platform import Platform
-from sim.convex.server import Server
 from sim.history.events import (
     AttemptEnded,
     AttemptStarted,
@@ -24,43 +16,21 @@ from sim.history.events import (
     JobStepped,
     NumberDrawn,
 )
-from sim.history.recorder import Recorder
 from sim.history.request import Request
-from sim.history.vocabulary import CRASH_AFTER_EFFECT, FAIL, HANG, SUCCESS
-from sim.kernel.choices import Script
-from sim.kernel.clock import Clock
 from sim.retriers.ports.article import Article
 from sim.retriers.ports.component import Component
 from sim.retriers.ports.helpers import Helpers
-from sim.world.action_model import ActionModel
-from sim.world.actions import ActionOptions, ScriptedAttempt
-from sim.world.fates import Fates
+from sim.testing.conformance.ground import ground, ns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from sim.history.vocabulary import AttemptOutcome
+    from sim.convex.deployment import Deployment
+    from sim.kernel.choices import Script
 
-OUTCOMES: Mapping[str, AttemptOutcome] = {"success": SUCCESS, "fail": FAIL, "crash": CRASH_AFTER_EFFECT, "hang": HANG}
 STEPS_PER_TIMER = 3
 """An upper bound: steps of the simulation, which include effects, for each timer of the recordings."""
 UNENDING_STEPS = 100_000
-NO_HORIZON = 1 << 200
-"""The recordings know no end of time."""
-
-
-def mulberry32(seed: int) -> Callable[[], float]:
-    """Return the generator of the recordings: 32-bit state, numbers on [0, 1)."""
-    state = seed & 0xFFFFFFFF
-
-    def draw() -> float:
-        nonlocal state
-        state = (state + 0x6D2B79F5) & 0xFFFFFFFF
-        t = ((state ^ (state >> 15)) * (1 | state)) & 0xFFFFFFFF
-        t = ((t + (((t ^ (t >> 7)) * (61 | t)) & 0xFFFFFFFF)) & 0xFFFFFFFF) ^ t
-        return (t ^ (t >> 14)) / 2**32
-
-    return draw
 
 
 def replay(case: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,18 +38,12 @@ def replay(case: Mapping[str, Any]) -> dict[str, Any]:
 
     Times are in ms since the kickoff. Raises KeyError for a retrier or an outcome that the recordings do not know.
     """
-    random = case["random"]
-    script = Script(source=mulberry32(random["seed"])) if isinstance(random, dict) else Script(random)
-    recorder, clock = Recorder(), Clock()
-    platform = Platform(profile="ideal", action_time_limit=None)
-    deployment = Deployment(Server(clock, platform, script, recorder=recorder, horizon_ns=NO_HORIZON))
+    base = ground(case)
+    clock, recorder, script, deployment = base
     request = Request(0)
     request.jobs = []
     attempts = case["attempts"]
-    going = [_attempt(OUTCOMES[one["outcome"]], one.get("duration_ms", 0)) for one in attempts]
-    model = ActionModel(
-        clock, Script([0.0]), Fates(Script([0.0]), ActionOptions(script=tuple(going))), recorder=recorder
-    )
+    model = base.model(attempts)
     retrier = _retrier(case)
     retrier.bind(Function("execute" if isinstance(retrier, Component) else "action", ACTION, external=model))
     for table, indexes in retrier.tables.items():
@@ -95,11 +59,11 @@ def replay(case: Mapping[str, Any]) -> dict[str, Any]:
         )
 
     if "cancel_at_ms" in case:
-        clock.call_after(round(case["cancel_at_ms"] * 1e6), cancel_request, urgent=True)
+        clock.call_after(ns(case["cancel_at_ms"]), cancel_request, urgent=True)
     if "cancel_job" in case:
         names = [case["cancel_job"]["fn"]]
         clock.call_after(
-            round(case["cancel_job"]["at_ms"] * 1e6),
+            ns(case["cancel_job"]["at_ms"]),
             lambda: deployment.cancel_from_dashboard(request, names),
             urgent=True,
         )
@@ -112,12 +76,6 @@ def replay(case: Mapping[str, Any]) -> dict[str, Any]:
     return {"events": events, "final": _final(deployment, request, script, retrier)}
 
 
-def _attempt(outcome: AttemptOutcome, duration_ms: float) -> ScriptedAttempt:
-    if outcome == HANG:
-        return ScriptedAttempt(outcome=outcome)
-    return ScriptedAttempt(outcome=outcome, latency=round(duration_ms * 1e6))
-
-
 def _retrier(case: Mapping[str, Any]) -> Article | Helpers | Component:
     options = dict(case["options"])
     match case["retrier"]:
@@ -128,7 +86,7 @@ def _retrier(case: Mapping[str, Any]) -> Article | Helpers | Component:
         case "component":
             options.pop("logLevel", None)
             if "runAt" in options:
-                options["runAt"] = round(options["runAt"] * 1e6)
+                options["runAt"] = ns(options["runAt"])
             return Component(**options, onComplete=case.get("on_complete", "ok"))
         case other:
             raise KeyError(f"no port of '{other}'")
