@@ -96,6 +96,7 @@ class Commits:
     def _settle(self, settlement: Settlement) -> None:
         """Take a conclusion about a request that a mutation has committed; only the first one counts."""
         request, outcome, at_ns, attempt_end_ns = settlement
+        self.server.progress += 1
         if request.settle(outcome, self._clock.now_ns if at_ns is None else at_ns, attempt_end_ns):
             self.server.record("settled", request.number, -1, outcome.name, request.settled_ns)
         else:

@@ -85,8 +85,8 @@ class Deployment:
 
         `own`: the request of its retrier itself, whose jobs serve it too.
         """
-        jobs = [*(request.jobs or ()), *((own and own.jobs) or ())]
-        unfinished = [job for job in jobs if job.function.name in names and job.state in ALIVE]
+        found = [_newest_unfinished(one, names) for one in (request, own) if one is not None]
+        unfinished = [job for job in found if job is not None]
         if unfinished:
             self._cancel_job(max(unfinished, key=lambda job: job.id))
 
@@ -139,3 +139,9 @@ class Deployment:
         return {
             job.request.number for job in looks if job.function.name in names and job.request.namespace == namespace
         }
+
+
+def _newest_unfinished(request: Request, names: Sequence[str]) -> Job | None:
+    """Return the job of a request that came last, of those with one of these function names that have not ended."""
+    jobs = reversed(request.jobs or ())
+    return next((job for job in jobs if job.function.name in names and job.state in ALIVE), None)

@@ -220,6 +220,7 @@ class Execution:
             self.branches = []
         branch = Branch(self, None if self.branches else self.strike)
         self.branches.append(branch)
+        self.server.progress += 1
         external: Any = function.external
         if at_once:
             external.happen(branch, request, external.foresee(request, self.server.clock.now_ns))

@@ -17,6 +17,7 @@ from sim.convex.execution import Execution
 from sim.convex.functions import MUTATION, FunctionError, SystemFailure, note_mistake
 from sim.convex.server import UNLIMITED
 from sim.history.vocabulary import COMPLETION_BACKOFF, FAILED, IN_PROGRESS, PENDING, SUCCESS, SYSTEM_BACKOFF
+from sim.kernel.choices import WORLD
 
 if TYPE_CHECKING:
     from sim.convex.jobs import Job
@@ -139,6 +140,10 @@ class Executor:
     def _call_mutation(self, job: Job) -> None:
         """Run a scheduled mutation that takes its time, with reruns until it commits."""
         server, request = self.server, job.request
+        if request.number < WORLD and server.gives_up(request):
+            del self.starting[job.id]
+            self.release()
+            return
         if job.function.poll and request.polls >= server.polls_per_request and request.number >= 0:
             del self.starting[job.id]
             server.run_away(request, "polls")
@@ -157,6 +162,8 @@ class Executor:
     def _run_mutation_now(self, job: Job) -> None:
         """Run a scheduled mutation within this step: the path of every poll if the platform takes no time."""
         function, request, server = job.function, job.request, self.server
+        if request.number < WORLD and server.gives_up(request):
+            return
         if function.poll:
             if request.polls >= server.polls_per_request and request.number >= 0:
                 server.run_away(request, "polls")

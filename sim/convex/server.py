@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.convex.store import Store
-from sim.kernel.durations import RUNAWAY_NS
+from sim.kernel.durations import NS_PER_S, RUNAWAY_NS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     from sim.kernel.clock import Clock
     from sim.world.witness import Witness
 
+RUNS_WITHOUT_PROGRESS: Final = 200_000
+"""Runs of a retrier's own functions in a row that lead to nothing: more than while a pool waits for a long action."""
+LONGEST_WITHOUT_PROGRESS_NS: Final = 6 * 60 * 60 * NS_PER_S
+RUNS_OF_A_LONG_TIME: Final = 1_000
+"""So many, if they have taken so long, are enough: a pool without slots looks for dead jobs every minute, for ever."""
+RUNS_AT_ONE_INSTANT: Final = 20_000
+"""Such runs at one instant: time does not go on if a function that takes none schedules itself without end."""
 UNLIMITED: Final = 1 << 62
 """The slots of a platform without a limit."""
 LARGEST_EXPONENT: Final = 62
@@ -89,6 +96,12 @@ class Server:
         self.cancels_children = True
         """Whether the jobs that a canceled action schedules are canceled from birth; Convex' own test double lets them
         live, so replays of its recordings say no."""
+        self.progress = 0
+        """Grows with every attempt that begins beside others, and every conclusion."""
+        self._seen_progress = 0
+        self._runs_since = self._runs_before = 0
+        self._seen_ns = -1
+        self._progress_ns = 0
         self.epoch = 0
         """Grows with every restart; what began in an older epoch is gone."""
         self.down = False
@@ -101,6 +114,7 @@ class Server:
         """Forget everything but the tables."""
         self.store.reset()
         self.requests.clear()
+        self.progress = self._seen_progress = self._runs_since = self._runs_before = self._progress_ns = 0
         self.epoch = 0
         self.down = False
         self._when_up.clear()
@@ -138,6 +152,27 @@ class Server:
         if not request.runaway:
             request.runaway = limit
             self.record("runaway", request.number, -1, limit)
+
+    def gives_up(self, own: Request) -> bool:
+        """Tell whether nothing that a retrier does of its own accord runs anymore; ask before each run of it.
+
+        A retrier that serves many requests polls for all of them, so no number of polls is too large in itself. But
+        so many without an attempt or a conclusion lead nowhere: a function that schedules itself without end, or a loop
+        that waits for what is lost.
+        """
+        now_ns = self.clock.now_ns
+        if self.progress != self._seen_progress:
+            self._seen_progress, self._runs_since, self._runs_before = self.progress, 0, 0
+            self._progress_ns = now_ns
+        if now_ns != self._seen_ns:
+            self._seen_ns, self._runs_before = now_ns, self._runs_since
+        self._runs_since += 1
+        since, now = self._runs_since, self._runs_since - self._runs_before
+        takes_long = since > RUNS_OF_A_LONG_TIME and now_ns > self._progress_ns + LONGEST_WITHOUT_PROGRESS_NS
+        if since > RUNS_WITHOUT_PROGRESS or now > RUNS_AT_ONE_INSTANT or takes_long:
+            self._runs_since = self._runs_before = 0
+            self.run_away(own, "progress")
+        return bool(own.runaway)
 
     # Delays.
 

@@ -119,26 +119,26 @@ class World:
         self._actions = [one.action for one in cell.callers] or [cell.action]
         """By class."""
         models = [self.model if action == cell.action else self._model_for(action) for action in self._actions]
-        system_errors = [fault.share for fault in cell.faults if isinstance(fault, faults.SystemError)]
         server = Server(
             clock,
             cell.platform,
             choices,
             recorder=recorder,
             witness=witness,
-            system_error_share=system_errors[0] if system_errors else 0.0,
+            system_error_share=sum(fault.share for fault in cell.faults if isinstance(fault, faults.SystemError)),
             heals_at_ns=cell.heals_at,
             polls_per_request=cell.limits.polls_per_request,
         )
         self.deployment = Deployment(server)
-        external: External = models[0] if all(model is models[0] for model in models) else ByClass(models)
-        self._external = external
+        self._external = external = models[0] if len(set(map(id, models))) == 1 else ByClass(models)
         self.retriers = Retriers(cell, Function("action", ACTION, external=external), self.deployment.store, retrier)
         self._submit = mutation("submit", self._ask_to_submit)
         self._cancel = mutation(CANCEL, self._ask_to_cancel)
         self._resubmissions = (
             None if cell.resubmit is None else Resubmissions(cell.resubmit, clock, choices, self._submit_again)
         )
+        self._acts_to_come: list[faults.OfPool] = []
+        """Acts of operators on pools that may still set works going."""
         self._own: list[Request] = []  # charged with what a retrier does for many requests at once
         self._asking: Asking | None = None
         """Who asks in a world that is shared or was opened."""
@@ -242,7 +242,7 @@ class World:
                 self._plan_restarts(fault, position)
             elif isinstance(fault, faults.Operator):
                 for at_ns in fault.at:
-                    self.clock.call_in_background(at_ns, partial(self._operate, fault))
+                    self._plan_act(fault, at_ns)
         return asking.requests
 
     def _requests_of_retriers(self) -> list[Request]:
@@ -311,13 +311,26 @@ class World:
         self._restart(fault)
         self._plan_next_restart(fault, gap, count)
 
+    def _plan_act(self, fault: faults.Operator, at_ns: int) -> None:
+        """Let an operator act at an instant: what is done to a pool can set works going again, so the world waits."""
+        act = partial(self._operate, fault)
+        if isinstance(fault, faults.OfPool):
+            self._acts_to_come.append(fault)
+            self.clock.call_after(at_ns, act, urgent=True)
+        elif self.cell.heals_at is None or at_ns < self.cell.heals_at:
+            self.clock.call_in_background(at_ns, act)
+
     def _operate(self, fault: faults.Operator) -> None:
-        """Let an operator act, who waits for a server that is down if the act is a call."""
-        doing = next(name for name, kind in faults.MEMBERS.items() if type(fault) is kind)
+        """Let an operator act, who waits for a server that is down."""
+        if self.deployment.server.down:
+            self.deployment.server.when_up(partial(self._operate, fault))
+            return
+        doing = faults.name_of(fault)
         self.deployment.server.record("operator", -1, -1, doing, fault.model_dump(exclude={"at"}))
         if isinstance(fault, faults.CancelJobs):
             self.deployment.cancel_jobs(fault.functions)
         elif isinstance(fault, faults.OfPool):
+            self._acts_to_come.remove(fault)
             own, function = self.retriers.operated(fault.pool, doing, self._own)
             self.deployment.call(function, fault, own)
 
@@ -523,8 +536,9 @@ class World:
         open_numbers = self._looked_at() if cut else set()
         served = {own.namespace for own in self._own if own.number in open_numbers}
         open_numbers.update(request.number for request in open_ones if request.namespace in served)
+        ran_away = {own.namespace for own in self._own if own.runaway}
         for request in open_ones:
-            if request.runaway or out_of_time:
+            if request.runaway or out_of_time or request.namespace in ran_away:
                 request.outcome = Outcome.runaway
             else:
                 request.outcome = Outcome.open if request.number in open_numbers else Outcome.stuck
@@ -537,4 +551,7 @@ class World:
         found.update(number for (number, _), client in self.clients.items() if client.busy)
         for namespace, retrier in self.retriers.deployed():
             found |= self.deployment.requests_looked_at(retrier.watchers, namespace)
+        for act in self._acts_to_come:
+            own, _ = self.retriers.operated(act.pool, faults.name_of(act), self._own)
+            found.add(own.number)
         return found

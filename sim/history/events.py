@@ -125,6 +125,17 @@ class CancelAnswered(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class OperatorActed(Event):
+    """An operator acts on the deployment; what comes of it follows in the history."""
+
+    kind: ClassVar[str] = "operator"
+    name: str
+    """The name of the fault, such as `cancel_jobs` or `set_parallelism`."""
+    detail: Mapping[str, Any]
+    """Its options: the names of the functions, the pool, the new number of slots."""
+
+
+@dataclass(frozen=True, slots=True)
 class NumberDrawn(Event):
     """A retrier drew a random number."""
 
@@ -148,7 +159,7 @@ class RanAway(Event):
 
     kind: ClassVar[str] = "runaway"
     limit: str
-    """`polls`, `calls`, `sleeps` or `time`."""
+    """`polls`, `calls`, `sleeps` or `time`; `progress`: what a retrier does of its own accord leads to nothing."""
 
 
 # Attempts.

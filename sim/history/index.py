@@ -37,6 +37,8 @@ class Index:
         """In their order."""
         self._commits_of: dict[int, list[Commit]] = {}
         self.restarts: list[Place[events.ServerDied]] = []
+        self.operations: list[Place[events.OperatorActed]] = []
+        """What operators did."""
         self.boots: list[Place[events.ServerBooted]] = []
         self.draws: list[Place[events.NumberDrawn]] = []
         self.conflicts: list[Place[events.CommitRefused]] = []
@@ -348,6 +350,9 @@ class Index:
     def _cancel_answered(self, at: int, event: events.CancelAnswered) -> None:
         self._request(event.request).answers.append((at, event))
 
+    def _operator_acted(self, at: int, event: events.OperatorActed) -> None:
+        self.operations.append((at, event))
+
     def _server_died(self, at: int, event: events.ServerDied) -> None:
         self.restarts.append((at, event))
 
@@ -400,6 +405,7 @@ class Index:
         events.CallbackThrew: _callback_threw,
         events.CancelAsked: _cancel_asked,
         events.CancelAnswered: _cancel_answered,
+        events.OperatorActed: _operator_acted,
         events.ServerDied: _server_died,
         events.ServerBooted: _server_booted,
         events.RanAway: _ran_away,

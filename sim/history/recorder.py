@@ -77,6 +77,7 @@ _FIELDS: Final[dict[type[Event], str]] = {
     events.CallbackThrew: "name",
     events.CancelAsked: "name",
     events.CancelAnswered: "name detail",
+    events.OperatorActed: "name detail",
     events.NumberDrawn: "name detail",
     events.SleepStarted: "detail",
     events.RanAway: "name",

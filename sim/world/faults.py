@@ -118,3 +118,8 @@ Fault = TypeAliasType(
     ],
 )
 """One fault of a plan, written under its name in `MEMBERS`, such as `restart: {...}`."""
+
+
+def name_of(fault: Options) -> str:
+    """Return the name under which a fault is written."""
+    return next(name for name, member in MEMBERS.items() if type(fault) is member)

@@ -296,7 +296,8 @@ def _outcome(view: View, request: Request) -> int | frozenset[int]:
     if request.runaway is not None or (not terms.drained and terms.endless):
         return Outcome.runaway  # the limit of steps ends a world without an end of its own
     if terms.drained:
-        return Outcome.stuck
+        stopped = any(other.runaway is not None for other in view.requests.values() if other.number < 0)
+        return frozenset({Outcome.stuck, Outcome.runaway}) if stopped else Outcome.stuck
     looks = _client_goes_on(view, request) if view.is_client(request) else _will_be_looked_at(view, request)
     to_come = terms.resubmits or (terms.cancels and not request.answers)
     if looks is None or (to_come and not looks):

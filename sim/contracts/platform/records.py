@@ -77,8 +77,8 @@ def limits_stop_what_runs_away(view: View) -> Iterator[Violation]:
         return
     refused = {event.request for event in view.events if isinstance(event, TryRefused)}
     for request in view.requests.values():
-        if request.number <= FIRST_OWN:
-            continue
+        if request.number < 0:
+            continue  # a retrier's own works for many requests
         late = _is_late(request)
         many = max(len(request.jobs), len(request.attempts), len(request.sleeps)) > most
         if request.runaway is None and not (late or many):

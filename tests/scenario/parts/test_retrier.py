@@ -111,7 +111,7 @@ def test_what_is_wrong_has_its_place(retrier: str, said: str) -> None:
 
 
 def test_a_name_that_is_near_to_none_tells_the_kinds_and_where_presets_are_listed() -> None:
-    assert mistake("xyzzyq").endswith("policy, workpool, and `retrysim presets` lists the presets")
+    assert mistake("xyzzyq").endswith("none, policy, workpool, and `retrysim presets` lists the presets")
 
 
 def test_what_has_no_effect_outside_of_the_deployment_has_none_beside_a_preset() -> None:
