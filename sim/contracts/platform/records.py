@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from sim.contracts.platform.columns import NO_CAUSES, allows, causes_of, columns_of, polls_of
-from sim.history.dealing import FIRST_OWN
 from sim.history.entities import NOT_YET, Request, when
 from sim.history.policy_events import TryRefused
 from sim.history.records import COLUMNS, Requests
