@@ -51,7 +51,7 @@ class RequestHistory(History):
     """The history of one request, with its story: `print(history)` tells it."""
 
     def __init__(self, found: Replayed) -> None:
-        super().__init__(found.history._raw, found.history.polls)  # noqa: SLF001  # of the same class
+        super().__init__(found.history.raw, found.history.polls, found.history.beside)
         self.replayed = found
         """The cell, the request's number in its world, its record, and the course if one was played."""
 

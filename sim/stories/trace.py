@@ -34,6 +34,7 @@ from sim.history.events import (
 from sim.history.index import Index
 from sim.history.vocabulary import APPLIED, SUPPRESSED
 from sim.stories.phrases import failure_words
+from sim.stories.pools import AtPool, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +70,7 @@ def trace_events(history: History, request: int, name: str) -> dict[str, Any]:
 
     What had not ended when the history did ends with it, and says so. The same history gives the same object.
     """
-    return _Trace(request, name).of(Index(history))
+    return _Trace(request, name).of(Index(history), AtPool.of(history, request))
 
 
 def trace_json(history: History, request: int, name: str) -> str:
@@ -93,12 +94,14 @@ class _Trace:
         self.busy_ns: dict[int, list[int]] = {JOBS: [], ATTEMPTS: [], CALLS: []}
         """Of jobs, of attempts and of calls: for each thread until when it is taken."""
 
-    def of(self, index: Index) -> dict[str, Any]:
+    def of(self, index: Index, pool: AtPool) -> dict[str, Any]:
         self.end_ns = max((event.t_ns for event in index.events), default=0)
         self._request(index)
         threads = self._jobs(index)
         self._attempts(index, threads)
         self._calls(index)
+        for step in (one for steps in pool.steps.values() for one in steps if isinstance(one, Step)):
+            self._moment(REQUEST, "request", step.t_ns, f"the pool: {step.text}", {})
         for event in index.events:
             match event:
                 case ServerDied(inflight=inflight):

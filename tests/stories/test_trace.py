@@ -169,3 +169,12 @@ def test_a_trace_marks_where_the_caller_asks_again(tale: Any) -> None:
     assert [(e["name"], e["ts"], e["args"]) for e in of(trace, "i")] == [
         ("the caller submits it again", 25_000.0, {"detail": "failed"})
     ]
+
+
+def test_a_trace_marks_what_a_shared_pool_does_for_a_request() -> None:
+    text = "world: shared\nseed: 2\nrequests: {count: 4, arrivals: {constant: {rate: 5/s}}}\n"
+    text += "retrier: {kind: workpool, max_parallelism: 1}\naction: {latency: {constant: 900ms}}\n"
+    history = replay(parse(text), 3)
+    marked = [event["name"] for event in of(trace_events(history, 3, "pooled"), "i")]
+    assert any(name.startswith("the pool: starts it (slot 1 of 1)") for name in marked)
+    assert any(name.startswith("the pool: frees its slot") for name in marked)
