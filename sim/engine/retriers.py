@@ -114,7 +114,7 @@ class Retriers:
         `pool`: its name, None for the only one. Raises LookupError if there is none.
         """
         for namespace, retrier in self.deployed():
-            function = retrier.of_operator(doing) if pool in (None, retrier.pool_name) else None
+            function = retrier.of_operator(doing) if pool in (None, retrier.pool_of(retrier.options)) else None
             if function is not None:
                 return next(own for own in owns if own.namespace == namespace), function
         raise LookupError(f"there is no pool '{pool}'")
@@ -139,11 +139,5 @@ class Retriers:
 
 def _namespace(name: str, made: Mapping[str, Retrier]) -> str:
     """Return what stands before the names of a retrier's tables: its own name, or that of the first of its pool."""
-    retrier = made[name]
-    if not isinstance(retrier, ScheduledRetrier) or retrier.pool_name is None:
-        return name
-    return next(
-        other
-        for other, one in made.items()
-        if isinstance(one, ScheduledRetrier) and (one.kind, one.pool_name) == (retrier.kind, retrier.pool_name)
-    )
+    pools = {other: (one.kind, one.pool_of(one.options)) for other, one in made.items()}
+    return next(other for other in pools if pools[other] == pools[name]) if pools[name][1] else name

@@ -260,10 +260,14 @@ class World:
     def _keep_logs_of_pools(self) -> None:
         """Let pools tell what happens in them, if the calls of this world are kept."""
         names = self.cell.named.pools
+        logs: dict[str, PoolLog] = {}
         for _, retrier in self.retriers.deployed():
             name = retrier.pool_of(retrier.options)
-            if self._calls is not None and name in names:
-                retrier.keep_log(self._calls.pool(PoolLog(names.index(name), lambda: self.clock.now_ns)))
+            if self._calls is None or name not in names:
+                continue
+            if name not in logs:
+                logs[name] = self._calls.pool(PoolLog(names.index(name), lambda: self.clock.now_ns))
+            retrier.keep_log(logs[name])
 
     def _uniform_of(self, number: int, stream: str) -> float:
         return self.choices.uniform(stream, number)
