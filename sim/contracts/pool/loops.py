@@ -27,7 +27,7 @@ STAY: Final = frozenset({"globals", "internalState", "workers", "workerState"})
 def pool_loop_runs_alone(view: View) -> Iterator[Violation]:
     """A pool has one run of its loop scheduled at most, and each that is scheduled has the next generation."""
     for pool in pools(view):
-        ours = []
+        ours: list[Job] = []
         for turn in pool.turns:
             made = [job for job in turn.commit.created if job.name == pool.promises.loop]
             ours = [job for job in (*ours, *made) if job.end_at > turn.commit.at]

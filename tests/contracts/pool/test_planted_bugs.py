@@ -20,7 +20,12 @@ BUSY: dict[str, Any] = {
     "retrier": {"kind": "workpool", "max_parallelism": 2, "attempts": 3},
     "action": {"latency": {"constant": "130ms"}, "outcomes": {"fail": 0.4}},
 }
-CANCELED = {**BUSY, "cancel": {"target": "request", "after": {"uniform": {"low": "0s", "high": "2s"}}}}
+CANCELED = {
+    **BUSY,
+    "retrier": {"kind": "workpool", "max_parallelism": 1},
+    "action": {"latency": {"constant": "1s"}},
+    "cancel": {"target": "request", "share": 1.0, "after": {"uniform": {"low": "0s", "high": "2s"}}},
+}
 LATE = {**BUSY, "retrier": {"kind": "workpool", "run_after": "5s"}}
 
 BUGS: dict[str, tuple[str, ModuleType, str, str, dict[str, Any]]] = {
@@ -29,7 +34,7 @@ BUGS: dict[str, tuple[str, ModuleType, str, str, dict[str, Any]]] = {
         "pool-slots-hold",
         loop,
         'capacity = settings["maxParallelism"] - len(state["running"])',
-        'capacity = settings["maxParallelism"]',
+        'capacity = settings["maxParallelism"] - len(state["running"]) + 1',
         BUSY,
     ),
     "starts before their segment": (
@@ -98,18 +103,16 @@ BUGS: dict[str, tuple[str, ModuleType, str, str, dict[str, Any]]] = {
     "two loops": (
         "pool-loop-runs-alone",
         kick,
-        '    changes = {"generation": generation, "runnerId": runner_id}\n',
-        "    ctx.batch_worker.run_at(ctx.outer.now_ns + delay_ns, ctx.pool.loop, args, ctx.own)\n"
-        '    changes = {"generation": generation, "runnerId": runner_id}\n',
+        "    runner_id = ctx.batch_worker.run_at(",
+        "    for _ in (1, 2): runner_id = ctx.batch_worker.run_at(",
         BUSY,
     ),
-    "completions that stay": (
+    "canceled works that are never completed": (
         "pool-tables-are-empty",
         loop,
-        '    ctx.db.delete(completion["_id"])\n    yield\n    if completion["workId"] not in running:\n        return\n',
-        '    if completion["workId"] not in running:\n        ctx.db.delete(completion["_id"])\n        return\n    yield\n'
-        '    if completion["retry"]:\n        ctx.db.delete(completion["_id"])\n',
-        BUSY,
+        "    if jobs:\n",
+        "    if jobs and not jobs:\n",
+        CANCELED,
     ),
 }
 
@@ -123,7 +126,7 @@ def plant(module: ModuleType, old: str, new: str, monkeypatch: pytest.MonkeyPatc
     source = getsource(module)
     assert source.count(old) == 1
     changed = dict(vars(module))
-    exec(compile(source.replace(old, new), module.__file__ or "", "exec", dont_inherit=True), changed)
+    exec(compile(source.replace(old, new), module.__file__ or "", "exec", dont_inherit=True), changed)  # noqa: S102  # our own source
     for name, value in vars(module).items():
         if callable(value) and getattr(value, "__module__", "") == module.__name__ and hasattr(value, "__code__"):
             monkeypatch.setattr(value, "__code__", changed[name].__code__)
