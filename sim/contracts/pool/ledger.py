@@ -75,10 +75,15 @@ class Pool:
         self.promises = promises
         self.namespace = namespace
         self.turns: list[Turn] = []
-        self.epoch_ns = 0
-        """What is added to the clock to get its absolute time: its first document is created at a snapshot."""
+        self.offset_ns: int | None = None
+        """The least from a snapshot to the creation of a document in it; only the first one comes at once."""
         self.documents: dict[str, Document] = {}
         """At the end of the history."""
+
+    @property
+    def epoch_ns(self) -> int:
+        """What is added to the clock to get the pool's absolute time."""
+        return self.offset_ns or 0
 
     def now_ns(self, turn: Turn) -> int:
         """Return the absolute time of a commit's snapshot."""
@@ -165,11 +170,14 @@ def _turns(found: dict[str, Pool], promises: PoolPromises, commit: Commit, write
         pool = found.get(namespace)
         if pool is None:
             pool = found[namespace] = Pool(promises, namespace)
-            pool.epoch_ns = (event.document or {}).get("_creationTime", 0) - commit.event.begin_ns
         if namespace not in made:
             made[namespace] = Turn(commit, pool.documents, len(pool.turns))
             pool.turns.append(made[namespace])
         made[namespace].writes.append((mark + rest, event.document))
+        created = event.document is not None and "_creationTime" in event.document
+        if created and event.document is not None and mark + rest not in pool.documents:
+            offset_ns = event.document["_creationTime"] - commit.event.begin_ns
+            pool.offset_ns = offset_ns if pool.offset_ns is None else min(pool.offset_ns, offset_ns)
     for namespace, turn in made.items():
         found[namespace].documents = turn.after
     return list(made.values())
