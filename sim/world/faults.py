@@ -6,7 +6,7 @@ An operator acts at given instants: on scheduled functions, as in the dashboard 
 from collections.abc import Mapping
 from typing import Annotated, Final, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from typing_extensions import TypeAliasType
 
 from sim.history.vocabulary import CONTINUES, Inflight
@@ -19,6 +19,23 @@ MOST_FUNCTIONS = 100
 LONGEST_NAME = 100
 MOST_SLOTS: Final = 200
 """Upstream throws for more."""
+
+
+def _limit(value: object) -> object:
+    """Refuse a size of pages with what upstream does about it."""
+    if isinstance(value, int | float) and value < 1:
+        what = "cancels nothing and throws" if value == 0 else "throws"
+        raise ValueError(f"at least 1: upstream {what}")
+    return value
+
+
+def _slots(value: object) -> object:
+    """Refuse a number of slots with what upstream does about it."""
+    if isinstance(value, int | float) and not 0 <= value <= MOST_SLOTS:
+        raise ValueError(f"from 0 to {MOST_SLOTS}: upstream throws, and the pool keeps the slots that it has")
+    if isinstance(value, float) and not value.is_integer():
+        raise ValueError("a whole number: upstream takes it, but then every run of the pool's loop throws, for ever")
+    return value
 
 
 class Restart(Options):
@@ -82,7 +99,7 @@ class OfPool(Operator):
 class CancelAll(OfPool):
     """All works of a pool are canceled, a page at a time: `cancelAll`."""
 
-    limit: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+    limit: Annotated[int, Field(ge=1, le=10_000), BeforeValidator(_limit)] | None = Field(
         default=None,
         description="Works of a page, 64 by default. With 1 it schedules itself again until its last work is gone.",
     )
@@ -94,7 +111,9 @@ class SetParallelism(OfPool):
     A client that names a number of its own sets it again with its next enqueue.
     """
 
-    slots: Annotated[int, Field(ge=0, le=MOST_SLOTS)] = Field(description="The new max parallelism.")
+    slots: Annotated[int, Field(ge=0, le=MOST_SLOTS), BeforeValidator(_slots)] = Field(
+        description="The new max parallelism."
+    )
 
 
 class ForceKick(OfPool):

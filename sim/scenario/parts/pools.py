@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sim.history.vocabulary import CRASH_AFTER_EFFECT, CRASH_BEFORE_EFFECT, FAIL
+from sim.options.near_words import did_you_mean
 from sim.retriers.base import ScheduledRetrier
 from sim.retriers.ports.workpool.options import WorkpoolOptions
 from sim.retriers.registry import is_built_in
 from sim.scenario.mistakes.problems import Problem
+from sim.scenario.parts.classes import whole_retrier
 from sim.scenario.tree import Tree, written
-from sim.world.faults import CancelJobs, OfPool
+from sim.world.faults import CancelJobs, OfPool, name_of
 
 if TYPE_CHECKING:
     from sim.scenario.mistakes.problems import Path
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from sim.world.actions import ActionOptions
 
 WORKPOOL = "workpool"
+OF_TIME = ("latency", "effect_at")
+OF_RETRIES = ("initial_backoff", "base")
 WHAT_CAN_HAPPEN: Mapping[str, frozenset[str]] = {
     "mutation": frozenset({FAIL}),
     "query": frozenset({FAIL, CRASH_BEFORE_EFFECT, CRASH_AFTER_EFFECT}),
@@ -73,19 +77,21 @@ def problems_of_operators(scenario_faults: Iterable[Any], retriers: Iterable[Ret
     classes = [one.found for one in choices]
     known = {name for found in classes if issubclass(found, ScheduledRetrier) for name in found.functions}
     for at, fault in enumerate(scenario_faults):
-        place = ("faults", at)
+        place = ("faults", at, name_of(fault))
         if isinstance(fault, OfPool):
             if not pools:
                 yield Problem(place, "there is no pool: no retrier is of kind workpool")
             elif fault.pool is None and len(pools) > 1:
                 yield Problem(place, f"needs `pool`, since there are several: {', '.join(pools)}")
             elif fault.pool is not None and fault.pool not in pools:
-                yield Problem((*place, "pool"), f"there is no pool '{fault.pool}'; known are {', '.join(pools)}")
+                hint = did_you_mean(fault.pool, pools) or f"; known are {', '.join(pools)}"
+                yield Problem((*place, "pool"), f"there is no pool '{fault.pool}'{hint}")
         elif isinstance(fault, CancelJobs) and all(is_built_in(found) for found in classes):
             unknown = [name for name in fault.functions if name not in known]
-            if unknown and known:
-                reason = f"no retrier schedules a function '{unknown[0]}'; known are {', '.join(sorted(known))}"
-                yield Problem((*place, "functions"), reason)
+            for name in unknown if known else ():
+                hint = did_you_mean(name, sorted(known)) or f"; known are {', '.join(sorted(known))}"
+                reason = f"no retrier schedules a function '{name}'{hint}"
+                yield Problem((*place, "functions", fault.functions.index(name)), reason)
 
 
 def _problems_of_function(function: str, action: ActionOptions, place: Path) -> Iterator[Problem]:
@@ -108,27 +114,45 @@ def _problems_of_function(function: str, action: ActionOptions, place: Path) -> 
 
 def idle_options_of_pool(tree: Tree) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield the written options of a pool that cannot matter beside its others: the place, and the reason."""
-    yield from _idle_options(tree.get("retrier"), ("retrier",))
+    scenarios = tree.get("retrier")
+    yield from _idle_options(scenarios, scenarios, ("retrier",))
+    functions = []
     classes = tree.get("classes")
     for name in classes if isinstance(classes, Mapping) else ():
-        yield from _idle_options(written(classes, name, "retrier"), ("classes", str(name), "retrier"))
-    if written(tree, "retrier", "kind") == WORKPOOL and not classes:
-        function = written(tree, "retrier", "function")
+        own = written(classes, name, "retrier")
+        whole = whole_retrier(own, scenarios) if isinstance(own, Mapping) else own or scenarios
+        function = _function_of(whole)
+        functions.append(function)
+        if isinstance(own, Mapping):
+            yield from _idle_options(own, whole, ("classes", str(name), "retrier"))
         if function in WHAT_CAN_HAPPEN:
-            for key in ("latency", "effect_at"):
-                yield ("action", key), f"for a {function}: it takes no time"
+            yield from ((("classes", str(name), "action", key), _no_time(function)) for key in OF_TIME)
+    functions = functions or [_function_of(scenarios)]
+    if all(function in WHAT_CAN_HAPPEN for function in functions):
+        yield from ((("action", key), _no_time(functions[0])) for key in OF_TIME)
 
 
-def _idle_options(retrier: Any, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
-    if written(retrier, "kind") != WORKPOOL:
+def _function_of(retrier: Any) -> str:
+    """Return what the works of a pool are; empty if a retrier is no pool."""
+    if retrier != WORKPOOL and written(retrier, "kind") != WORKPOOL:
+        return ""
+    return str(written(retrier, "function") or "action")
+
+
+def _no_time(function: str) -> str:
+    return f"for a {function}: it takes no time"
+
+
+def _idle_options(own: Any, whole: Any, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield what is idle of the options that stand at a place; `whole` has those that it takes over, too."""
+    function = _function_of(whole)
+    if not function or not isinstance(own, Mapping):
         return
-    function = written(retrier, "function")
+    idle = []
     if function in WHAT_CAN_HAPPEN:
-        for key in ("attempts", "initial_backoff", "base"):
-            yield (*place, key), f"for a {function}: upstream never retries one"
-    elif written(retrier, "attempts") == 1:
-        for key in ("initial_backoff", "base"):
-            yield (*place, key), "with one attempt: nothing is retried"
-    if written(retrier, "on_complete") == "none":
-        for key in ("on_complete_excludes", "context_size"):
-            yield (*place, key), "without onComplete"
+        idle += [(key, f"for a {function}: upstream never retries one") for key in ("attempts", *OF_RETRIES)]
+    elif written(whole, "attempts") == 1:
+        idle += [(key, "with one attempt: nothing is retried") for key in OF_RETRIES]
+    if written(whole, "on_complete") == "none":
+        idle += [(key, "without onComplete") for key in ("on_complete_excludes", "context_size")]
+    yield from (((*place, key), reason) for key, reason in idle)

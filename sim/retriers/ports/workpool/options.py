@@ -6,9 +6,17 @@ scenario refuses is told with what upstream does instead.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from sim.kernel.durations import NS_PER_MS, format_duration
 from sim.options.model import DurationNs, Options
@@ -19,6 +27,7 @@ from sim.retriers.ports.workpool.shared import LARGEST_SEGMENT, SEGMENT_NS
 
 FunctionType = Literal["action", "mutation", "query"]
 Kind = Literal["success", "failed", "canceled"]
+NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 WORDS_OF_ON_COMPLETE: Final = {"runs": "ok", "throws": "throw", "counts": "counts", "none": "none"}
 MOST_JITTER: Final = 1.5
 
@@ -58,6 +67,35 @@ def _attempts(value: Any) -> Any:
     return value
 
 
+def _name(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise ValueError("a pool's name has up to 64 letters, digits, '_' and '-', and starts with a letter")
+    return name
+
+
+def _base(value: Any) -> Any:
+    """Refuse a base with what upstream does about it."""
+    if not _is_number(value):
+        return value
+    if value < 0:
+        raise ValueError(
+            "at least 1: upstream takes it; every other retry is then due in the past and comes at once, but if that "
+            "is more than 15 s ago the loop does not see it, and the work waits until something else needs recovery"
+        )
+    if value < 1:
+        raise ValueError("at least 1: upstream takes it, and each retry then comes sooner than the one before")
+    return value
+
+
+def _not_negative(what: str) -> BeforeValidator:
+    def check(value: Any) -> Any:
+        if isinstance(value, str) and value.strip().startswith("-"):
+            raise ValueError(f"a duration cannot be negative; upstream takes it, and {what}")
+        return value
+
+    return BeforeValidator(check)
+
+
 def _size(what: str) -> Any:
     def check(value: Any) -> Any:
         if _is_number(value) and value > MAX_DOC_SIZE:
@@ -73,10 +111,10 @@ class WorkpoolOptions(Options):
     pool: Annotated[
         str,
         Field(
-            pattern="^[A-Za-z][A-Za-z0-9_-]{0,63}$",
-            max_length=64,
+            json_schema_extra={"pattern": f"^{NAME.pattern}$", "maxLength": 64},
             description="The pool's name: classes whose retriers name the same pool share its slots.",
         ),
+        AfterValidator(_name),
     ] = "workpool"
     max_parallelism: Annotated[
         int,
@@ -96,9 +134,22 @@ class WorkpoolOptions(Options):
         Field(ge=1, le=10_000, description="Attempts of a work, the first one included; only actions are retried."),
         BeforeValidator(_attempts),
     ] = 5
-    initial_backoff: Annotated[DurationNs, Field(description="Backoff after the first failure.")] = 250 * NS_PER_MS
-    base: Annotated[float, Field(ge=1, le=1000, description="Base of the exponential backoff.")] = 2.0
-    run_after: Annotated[DurationNs, Field(description="Delay before the first attempt.")] = 0
+    initial_backoff: Annotated[
+        DurationNs,
+        Field(description="Backoff after the first failure."),
+        _not_negative(
+            "retries at once, unless that is more than 15 s ago: the loop does not see such a start, and the work "
+            "waits until something else needs recovery"
+        ),
+    ] = 250 * NS_PER_MS
+    base: Annotated[
+        float, Field(ge=1, le=1000, description="Base of the exponential backoff."), BeforeValidator(_base)
+    ] = 2.0
+    run_after: Annotated[
+        DurationNs,
+        Field(description="Delay before the first attempt."),
+        _not_negative("starts the work at once"),
+    ] = 0
     on_complete: Annotated[
         Literal["runs", "throws", "counts", "none"],
         Field(
@@ -138,6 +189,12 @@ class WorkpoolOptions(Options):
                 "throws at it, again after every restart by the monitor, and the whole pool stands still"
             )
         return self
+
+    @model_serializer(mode="wrap")
+    def _unsaid_slots(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the slots if they were not written: a client that names them sets them at every enqueue."""
+        said = "max_parallelism" in self.model_fields_set
+        return {name: value for name, value in handler(self).items() if said or name != "max_parallelism"}
 
     def upstream(self) -> dict[str, Any]:
         """Return the options as upstream names them, delays in ms."""
