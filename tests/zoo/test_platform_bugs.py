@@ -450,7 +450,11 @@ def test_each_bug_finds_its_source_text(zoo: Any, name: str) -> None:
 
 def test_each_invariant_has_a_bug_that_it_is_meant_for(zoo: Any) -> None:
     by_any_means = {word for row in zoo.means().values() for word in row.split()}
-    of_others = ("sim.contracts.services", "sim.contracts.policy", "sim.contracts.pool")  # their bugs stand apart, as do those of promises
+    of_others = (
+        "sim.contracts.services",
+        "sim.contracts.policy",
+        "sim.contracts.pool",
+    )  # their bugs stand apart, as do those of promises
     apart = {one.name for one in INVARIANTS if one.search.__module__.startswith(of_others)}
     promised = {"soft-deadline-holds", "retries-within-budget"}
     assert {invariant.name for invariant in INVARIANTS} - zoo.meant() - by_any_means - apart - promised == set()
