@@ -70,7 +70,8 @@ class Attempts:
             if self._told:
                 self._take_errors(request.attempts)
         if stated.mean_gap_ns is not None and view.terms.drained:
-            submitted = sorted(request.submitted_ns for request in view.requests.values())
+            asked = (request for request in view.requests.values() if request.number >= 0)
+            submitted = sorted(request.submitted_ns for request in asked)
             self._gaps_ns += [later - sooner for sooner, later in pairwise([0, *submitted])]
 
     def _is_left_to_chance(self, attempt: Attempt) -> bool:

@@ -54,6 +54,7 @@ from sim.contracts.platform import (
 )
 from sim.contracts.policy import breakers, budgets, copies, decisions, times
 from sim.contracts.policy import gates as policy_gates
+from sim.contracts.pool import loops, works
 from sim.contracts.retrier import attempts, leaks, limits, polls, results
 from sim.contracts.retrier import budgets as retry_budgets
 from sim.contracts.services import calls, cancels, capacity, gates, layers, queues, rows, work
@@ -71,6 +72,7 @@ __all__ = [
     "INVARIANTS",
     "PLATFORM",
     "POLICY",
+    "POOL",
     "PROBED",
     "RETRIER",
     "STRICTER",
@@ -214,7 +216,22 @@ POLICY: tuple[Invariant, ...] = (
 )
 """What a policy owes besides: that it does what it states. Of a whole history, since requests share its parts."""
 
-INVARIANTS: tuple[Invariant, ...] = (*RETRIER, *PLATFORM, *POLICY)
+POOL: tuple[Invariant, ...] = (
+    works.pool_slots_hold,
+    works.pool_starts_in_segment,
+    works.pool_retries_in_law,
+    works.pool_retries_in_budget,
+    works.pool_attempts_counted,
+    works.pool_works_end_once,
+    works.pool_callbacks_once,
+    works.pool_cancels_hold,
+    loops.pool_loop_runs_alone,
+    loops.pool_sleeps_only_if_nothing_is_due,
+    loops.pool_tables_are_empty,
+)
+"""What a pool owes besides. Of a whole history, since requests share its slots and its loop."""
+
+INVARIANTS: tuple[Invariant, ...] = (*RETRIER, *PLATFORM, *POLICY, *POOL)
 
 BY_CLASS: tuple[Invariant, ...] = (
     executions.operators_cancel,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from sim.retriers.base import Retrier, ScheduledRetrier, promises_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from sim.convex.functions import Function
     from sim.convex.store import Store
@@ -108,15 +108,15 @@ class Retriers:
             if isinstance(retrier, ScheduledRetrier):
                 yield self._namespaces[name], retrier
 
-    def operated(self, pool: str | None, doing: str, owns: Sequence[Request]) -> tuple[Request, Function]:
-        """Return the own request of a pool, and the mutation by which an operator acts on it.
+    def operated(self, pool: str | None, doing: str) -> tuple[str, Function]:
+        """Return the namespace of a pool, and the mutation by which an operator acts on it.
 
         `pool`: its name, None for the only one. Raises LookupError if there is none.
         """
         for namespace, retrier in self.deployed():
-            function = retrier.of_operator(doing) if pool in (None, retrier.pool_name) else None
+            function = retrier.of_operator(doing) if pool in (None, retrier.pool_of(retrier.options)) else None
             if function is not None:
-                return next(own for own in owns if own.namespace == namespace), function
+                return namespace, function
         raise LookupError(f"there is no pool '{pool}'")
 
     def renew(self) -> None:
@@ -139,11 +139,5 @@ class Retriers:
 
 def _namespace(name: str, made: Mapping[str, Retrier]) -> str:
     """Return what stands before the names of a retrier's tables: its own name, or that of the first of its pool."""
-    retrier = made[name]
-    if not isinstance(retrier, ScheduledRetrier) or retrier.pool_name is None:
-        return name
-    return next(
-        other
-        for other, one in made.items()
-        if isinstance(one, ScheduledRetrier) and (one.kind, one.pool_name) == (retrier.kind, retrier.pool_name)
-    )
+    pools = {other: (one.kind, one.pool_of(one.options)) for other, one in made.items()}
+    return next(other for other in pools if pools[other] == pools[name]) if pools[name][1] else name

@@ -12,20 +12,18 @@ from sim.convex.deployment import Deployment
 from sim.convex.functions import ACTION, ConflictsExhausted, Function, mutation
 from sim.convex.server import Server
 from sim.engine.asking import Asking
+from sim.engine.own_requests import OwnRequests, keep_logs
+from sim.engine.planned_faults import PlannedFaults
 from sim.engine.resubmissions import Resubmissions
 from sim.engine.retriers import Retriers
 from sim.engine.services import compose
 from sim.engine.unended import count_unended, end_of_observation
-from sim.history.dealing import FIRST_OWN, deal_out
-from sim.history.pools import PoolLog
 from sim.history.request import Request
 from sim.history.traffic import NO_SERVICE
 from sim.history.vocabulary import CANCEL, NEVER, OF_THE_ACTION, OF_THE_REQUEST, Outcome
-from sim.kernel.choices import WORLD, Choices, DelayOf
+from sim.kernel.choices import WORLD, Choices
 from sim.kernel.clock import Clock
 from sim.kernel.draws import Draws
-from sim.kernel.durations import NS_PER_S
-from sim.laws.distributions import Exponential
 from sim.retriers.base import ClientRetrier, Retrier, ScheduledRetrier
 from sim.world import faults
 from sim.world.action_model import ActionModel
@@ -132,14 +130,13 @@ class World:
         self.deployment = Deployment(server)
         self._external = external = models[0] if len(set(map(id, models))) == 1 else ByClass(models)
         self.retriers = Retriers(cell, Function("action", ACTION, external=external), self.deployment.store, retrier)
+        self._faults = PlannedFaults(cell, clock, choices, self.deployment, self.retriers)
         self._submit = mutation("submit", self._ask_to_submit)
         self._cancel = mutation(CANCEL, self._ask_to_cancel)
         self._resubmissions = (
             None if cell.resubmit is None else Resubmissions(cell.resubmit, clock, choices, self._submit_again)
         )
-        self._acts_to_come: list[faults.OfPool] = []
-        """Acts of operators on pools that may still set works going."""
-        self._own: list[Request] = []  # charged with what a retrier does for many requests at once
+        self._own: OwnRequests | None = None
         self._asking: Asking | None = None
         """Who asks in a world that is shared or was opened."""
         self.until_ns: int | None = cell.until if isinstance(cell.until, int) else None
@@ -231,39 +228,15 @@ class World:
         asking = self._asking = Asking(self.cell, self.clock, self.choices, self._take, at_most=at_most)
         self._progress = progress
         self.planned = asking.planned
-        self._own = self._requests_of_retriers()
-        self._keep_logs_of_pools()
+        self._own = own = OwnRequests(self.retriers, keep_jobs=self.cell.cancel is not None)
+        if self._calls is not None:
+            keep_logs(self.retriers, self.cell.named.pools, self._calls, self.clock)
         self._start_crons()
         for service in self.services.values():
             service.start()
         asking.start()
-        for position, fault in enumerate(self.cell.faults):
-            if isinstance(fault, faults.Restart):
-                self._plan_restarts(fault, position)
-            elif isinstance(fault, faults.Operator):
-                for at_ns in fault.at:
-                    self._plan_act(fault, at_ns)
+        self._faults.plan(own)
         return asking.requests
-
-    def _requests_of_retriers(self) -> list[Request]:
-        """Make the requests that are charged with what serves no single one: one for the tables of a retrier."""
-        made: dict[str, Request] = {}
-        for namespace, retrier in self.retriers.deployed():
-            own = made.get(namespace)
-            if own is None:
-                own = made[namespace] = Request(FIRST_OWN - len(made))
-                own.namespace = namespace
-                own.jobs = [] if self.cell.cancel is not None else None
-            retrier.serve_many(own)
-        return [*made.values()]
-
-    def _keep_logs_of_pools(self) -> None:
-        """Let pools tell what happens in them, if the calls of this world are kept."""
-        names = self.cell.named.pools
-        for _, retrier in self.retriers.deployed():
-            name = retrier.pool_of(retrier.options)
-            if self._calls is not None and name in names:
-                retrier.keep_log(self._calls.pool(PoolLog(names.index(name), lambda: self.clock.now_ns)))
 
     def _uniform_of(self, number: int, stream: str) -> float:
         return self.choices.uniform(stream, number)
@@ -295,49 +268,6 @@ class World:
         for namespace, retrier in self.retriers.deployed():
             for interval_ns, function in retrier.crons():
                 self.deployment.every(interval_ns, function, namespace)
-
-    def _plan_restarts(self, fault: faults.Restart, position: int) -> None:
-        for at_ns in fault.at or ():
-            self.clock.call_in_background(at_ns, partial(self._restart, fault))
-        if fault.rate is not None:
-            gap = self.choices.delays(Exponential(mean_ns=round(NS_PER_S / fault.rate)), f"restart.{position}")
-            self._plan_next_restart(fault, gap, 0)
-
-    def _plan_next_restart(self, fault: faults.Restart, gap: DelayOf, count: int) -> None:
-        restart = partial(self._restart_again, fault, gap, count + 1)
-        self.clock.call_in_background(gap(WORLD, count, 0), restart)
-
-    def _restart_again(self, fault: faults.Restart, gap: DelayOf, count: int) -> None:
-        self._restart(fault)
-        self._plan_next_restart(fault, gap, count)
-
-    def _plan_act(self, fault: faults.Operator, at_ns: int) -> None:
-        """Let an operator act at an instant: what is done to a pool can set works going again, so the world waits."""
-        act = partial(self._operate, fault)
-        if isinstance(fault, faults.OfPool):
-            self._acts_to_come.append(fault)
-            self.clock.call_after(at_ns, act, urgent=True)
-        elif self.cell.heals_at is None or at_ns < self.cell.heals_at:
-            self.clock.call_in_background(at_ns, act)
-
-    def _operate(self, fault: faults.Operator) -> None:
-        """Let an operator act, who waits for a server that is down."""
-        if self.deployment.server.down:
-            self.deployment.server.when_up(partial(self._operate, fault))
-            return
-        doing = faults.name_of(fault)
-        self.deployment.server.record("operator", -1, -1, doing, fault.model_dump(exclude={"at"}))
-        if isinstance(fault, faults.CancelJobs):
-            self.deployment.cancel_jobs(fault.functions)
-        elif isinstance(fault, faults.OfPool):
-            self._acts_to_come.remove(fault)
-            own, function = self.retriers.operated(fault.pool, doing, self._own)
-            self.deployment.call(function, fault, own)
-
-    def _restart(self, fault: faults.Restart) -> None:
-        heals_at_ns = self.cell.heals_at
-        if not self.deployment.server.down and (heals_at_ns is None or self.clock.now_ns < heals_at_ns):
-            self.deployment.restart(fault.down, fault.inflight)
 
     # Both.
 
@@ -457,7 +387,7 @@ class World:
             if cancel.target == OF_THE_ACTION:
                 self.deployment.cancel_from_dashboard(request, retrier.action_jobs)
             else:
-                own = next((own for own in self._own if own.namespace == request.namespace), None)
+                own = None if self._own is None else self._own.of(request.namespace)
                 self.deployment.cancel_from_dashboard(request, retrier.poll_jobs, own)
 
     def _cancel_submission(self, submission: Request) -> None:
@@ -487,8 +417,8 @@ class World:
 
     def deal_out(self, requests: Sequence[Request]) -> None:
         """Deal out among requests what was done for several at once so far."""
-        for own in self._own:
-            deal_out(own, [request for request in requests if request.namespace == own.namespace])
+        if self._own is not None:
+            self._own.deal_out(requests)
 
     def traffic(self) -> Traffic:
         """Return what the calls of this replication met; only of a world that was composed with `calls`."""
@@ -510,8 +440,8 @@ class World:
                 execution.stop()
                 execution.let_go()
         self.deal_out(requests)
-        for own in self._own:
-            own.let_go()
+        if self._own is not None:
+            self._own.let_go()
         for request in requests:
             request.let_go()
 
@@ -534,9 +464,12 @@ class World:
         cut = not self.drained
         out_of_time = cut and self.until_ns is None
         open_numbers = self._looked_at() if cut else set()
-        served = {own.namespace for own in self._own if own.number in open_numbers}
+        served = self._faults.pools_to_come() if cut else set()
+        ran_away: set[str] = set()
+        if self._own is not None:
+            served |= self._own.looked_at(open_numbers)
+            ran_away = self._own.ran_away()
         open_numbers.update(request.number for request in open_ones if request.namespace in served)
-        ran_away = {own.namespace for own in self._own if own.runaway}
         for request in open_ones:
             if request.runaway or out_of_time or request.namespace in ran_away:
                 request.outcome = Outcome.runaway
@@ -551,7 +484,4 @@ class World:
         found.update(number for (number, _), client in self.clients.items() if client.busy)
         for namespace, retrier in self.retriers.deployed():
             found |= self.deployment.requests_looked_at(retrier.watchers, namespace)
-        for act in self._acts_to_come:
-            own, _ = self.retriers.operated(act.pool, faults.name_of(act), self._own)
-            found.add(own.number)
         return found

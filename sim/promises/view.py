@@ -120,6 +120,14 @@ class View(Index):
             return end_at
         if job.end_at < end_at or self.restarted_between(end_at, job.end_at):
             return NOT_YET
+        if len(job.attempts) > 1 and any(one.end_at > end_at and one.how not in ANSWERED for one in job.attempts):
+            # One that dies takes its execution along, reports of others included that have not begun to commit.
+            told = (
+                commit.event.caller == job.id and commit.at > end_at
+                for commit in self.commits_of(attempt.request.number)
+            )
+            if not any(told):
+                return NOT_YET
         for at, event in job.errors:
             # A mutation that is to report the end goes on when its job is cut off at the time limit meanwhile.
             if at > end_at and (event.struck.startswith("mutation") or (at < job.end_at and event.struck != "end")):

@@ -87,7 +87,10 @@ class Retrier:
 
     @classmethod
     def pool_of(cls, options: Any) -> str:
-        """Return the name of the pool of works that a retrier with these options has; empty if it has none."""
+        """Return the name of the pool of works that a retrier with these options stands for; empty if it has none.
+
+        Retriers of a kind that name the same pool share its tables and jobs.
+        """
         del options
         return ""
 
@@ -118,14 +121,6 @@ class ScheduledRetrier(Retrier):
     """
     tables: ClassVar[Mapping[str, Mapping[str, Sequence[str]]]] = {}
     """The retrier's own tables, each with its indexes and the fields of their keys."""
-
-    @property
-    def pool_name(self) -> str | None:
-        """The name of the pool that it stands for: retriers of a kind that name the same one share tables and jobs.
-
-        None, by default, if it has tables of its own.
-        """
-        return None
 
     def of_operator(self, doing: str) -> Function | None:
         """Return the mutation by which an operator acts on the whole of it, given the name of a fault, or None.

@@ -29,6 +29,8 @@ CALLER, CLIENT, PLATFORM, WORLD, ACTION = "caller", "client", "platform", "world
 
 KILLED = "killed"
 """How an attempt ended that was running when the server died."""
+WITH_OTHERS = "with_others"
+"""How an attempt ends that dies with others in one job, through no fault of its own."""
 
 LATE_NS = 500_000_000
 """From here on a reader asks why a job that was due did not start."""
@@ -116,7 +118,9 @@ def end_words(attempt: int, outcome: str, how: str, duration_ns: int, failure: F
     if how == KILLED:
         return f"attempt {attempt} dies with the server, after {after}"
     reason = _REASONS.get(outcome, "")
-    if how == DIED and not reason.startswith("crash"):
+    if how == WITH_OTHERS:
+        reason, how = "with the job that it shares", DIED
+    elif how == DIED and not reason.startswith("crash"):
         reason = "system error"
     if how == CUT:
         reason = "time limit"

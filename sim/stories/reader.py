@@ -34,6 +34,7 @@ from sim.stories.phrases import (
     PLATFORM,
     SAW,
     SETTLES,
+    WITH_OTHERS,
     WORLD,
     effect_words,
     end_words,
@@ -82,6 +83,8 @@ class _Reader:
         """What the mutation that is being read did besides scheduling."""
         self._dashboard = False
         """Whether an operator has just canceled a job; the change of its state, if any, comes next."""
+        self._struck: set[int] = set()
+        """Jobs whose executions a system error kills."""
         self._booted_ns = -1
         self._line: Entry | None = None
         """The entry that what follows at the same instant may add to."""
@@ -405,6 +408,9 @@ class _Reader:
         if how == DIED and story.restarts and story.restarts[-1] == (t_ns, None):
             how = KILLED
         tried.end_ns, tried.how, tried.failure = t_ns, how, event.failure
+        alone = tried.job is None or tried.job.number in self._struck or not self._pool.found
+        if how == DIED and not alone and not tried.outcome.startswith("crash"):
+            how = WITH_OTHERS
         text = end_words(tried.number, tried.outcome, how, t_ns - tried.start_ns, event.failure)
         if tried.lost_ns is not None:
             text += ", unseen"
@@ -476,6 +482,8 @@ class _Reader:
             "end": f"the end of {job} is not written, tried again later",
             "execution": f"this execution of {job} will die",
         }.get(event.struck, f"{event.struck.removeprefix('mutation ')} by {job} is lost")
+        if event.struck == "execution":
+            self._struck.add(event.job)
         self._say(event.t_ns, PLATFORM, f"system error: {what}", Rank.telling)
 
     def _restart(self, event: events.ServerDied) -> None:

@@ -327,25 +327,19 @@ def _component(kind: str) -> st.SearchStrategy[Values]:
     )
 
 
-def _pool(kind: str) -> st.SearchStrategy[Values]:
+@st.composite
+def _pool(draw: st.DrawFn, kind: str) -> Values:
     """Generate options of a pool: few slots, so that works wait for them."""
-    return st.builds(
-        lambda slots, attempts, backoff, run_after, function, on_complete: {
-            "kind": kind,
-            "max_parallelism": slots,
-            "attempts": attempts,
-            "initial_backoff": backoff,
-            "run_after": run_after,
-            "function": function,
-            "on_complete": on_complete,
-        },
-        st.sampled_from([10, 1, 2]),
-        st.integers(1, 4),
-        st.sampled_from(["250ms", "1ms", "2s"]),
-        st.sampled_from(["0s", "50ms", "3s"]),
-        st.sampled_from(["action", "query"]),  # a mutation cannot hang, die or lose its answer
-        st.sampled_from(["runs", "throws", "counts", "none"]),
-    )
+    return {
+        "kind": kind,
+        "max_parallelism": draw(st.sampled_from([10, 1, 2])),
+        "attempts": draw(st.integers(1, 4)),
+        "initial_backoff": draw(st.sampled_from(["250ms", "1ms", "2s"])),
+        "run_after": draw(st.sampled_from(["0s", "50ms", "3s"])),
+        # A mutation cannot hang, die or lose its answer.
+        "function": draw(st.sampled_from(["action", "query"])),
+        "on_complete": draw(st.sampled_from(["runs", "throws", "counts", "none"])),
+    }
 
 
 OPTIONS: Final = {

@@ -12,6 +12,7 @@ from sim.contracts.catalogue import (
     INVARIANTS,
     PLATFORM,
     POLICY,
+    POOL,
     RETRIER,
     STRICTER,
     Invariant,
@@ -113,7 +114,7 @@ def test_an_invariant_can_be_handed_to_another_process(one: Invariant) -> None:
 
 def test_the_contracts_are_complete_and_told_apart() -> None:
     names = [one.name for one in (*INVARIANTS, *STRICTER)]
-    assert (*RETRIER, *PLATFORM, *POLICY) == INVARIANTS
+    assert (*RETRIER, *PLATFORM, *POLICY, *POOL) == INVARIANTS
     assert len(set(names)) == len(names)
     assert {one.owed_by for one in (*RETRIER, *POLICY, *STRICTER)} == {"retrier"}
     assert {one.owed_by for one in PLATFORM} == {"platform"}
@@ -122,6 +123,7 @@ def test_the_contracts_are_complete_and_told_apart() -> None:
         "callback-comes",
         "calls-are-served",
         "nothing-left",
+        "pool-tables-are-empty",
         "reports-come",
     }
 

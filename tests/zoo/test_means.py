@@ -27,6 +27,7 @@ from sim.convex.retention import Retention
 from sim.convex.server import Server
 from sim.convex.store import Store
 from sim.convex.transaction import Transaction
+from sim.engine.planned_faults import PlannedFaults
 from sim.engine.world import World
 from sim.explorer import search
 from sim.explorer.explore import explore
@@ -610,7 +611,7 @@ BUGS: dict[str, tuple[str, list[Place]]] = {
     ),
     "world: only every other restart comes": (
         "shared article",
-        [(World, "_plan_restarts", ("for at_ns in fault.at or ():", "for at_ns in (fault.at or ())[::2]:"))],
+        [(PlannedFaults, "_plan_restarts", ("for at_ns in fault.at or ():", "for at_ns in (fault.at or ())[::2]:"))],
     ),
     # Slots, put-backs, retention.
     "executor: a job put back is forgotten": (

@@ -11,6 +11,7 @@ GROUPS: Final = {
     "retrier": catalogue.RETRIER,
     "platform": catalogue.PLATFORM,
     "policy": catalogue.POLICY,
+    "pool": catalogue.POOL,
     "stricter": catalogue.STRICTER,
 }
 

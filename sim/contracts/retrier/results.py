@@ -207,7 +207,8 @@ def _answer_is_true(request: Request, settled: Settled) -> Iterator[Violation]:
 def newest_attempt_decides(view: View) -> Iterator[Violation]:
     """A request settles as success or gives up only when its newest attempt is over or given up, unless it hedges.
 
-    Otherwise what an older attempt says, of which the platform had lost sight, has settled the newer one.
+    Otherwise what an older attempt says, of which the platform had lost sight, has settled the newer one. A pool also
+    takes an attempt for over whose job is: an operator's cancel ends that while the attempt goes on.
     """
     if view.terms.promises.hedges:
         return
@@ -216,7 +217,8 @@ def newest_attempt_decides(view: View) -> Iterator[Violation]:
         if settled is None or request.outcome not in {SUCCESS, GAVE_UP}:
             continue
         newest = next((attempt for attempt in reversed(request.attempts) if attempt.at < at), None)
-        if newest is not None and not newest.over_by(at):
+        job = None if newest is None or view.terms.promises.pool is None else view.jobs.get(newest.job)
+        if newest is not None and not (newest.over_by(at) or (job is not None and job.end_at < at)):
             text = f"{request} settles as {request.outcome} {when(settled)} while its newest attempt {newest.number},"
             text += f" started {when(newest.start)}, still runs"
             ends = [attempt.end for attempt in request.attempts if attempt.end_at < at]

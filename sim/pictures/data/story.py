@@ -319,7 +319,7 @@ def _label_of(tried: Try) -> str:
     """Say how an attempt went: its outcome in the scenario, what cut it short, how long it took."""
     words = {KILLED: "dies with the server", CUT: "cut off"}.get(tried.how, tried.outcome)
     if tried.how == DIED and not tried.outcome.startswith("crash"):
-        words = "system error"
+        words = "dies with its job"
     if tried.end_ns is None:
         return words
     if tried.failure is not None and tried.failure.kind != FAILED:

@@ -87,11 +87,6 @@ class Workpool(ScheduledRetrier):
         self.clear_old_work = mutation("clearOldWork", self._mutation(danger.clear_old_work))
         self.on_complete = mutation("onComplete", self._on_complete)
 
-    @property
-    def pool_name(self) -> str:
-        """The name of the component's instance."""
-        return self.options.pool
-
     def promises(self) -> Promises:
         """State the number of attempts, and what a pool owes of slots, segments, retries and its loop.
 
@@ -136,7 +131,8 @@ class Workpool(ScheduledRetrier):
     def keep_log(self, log: PoolLog) -> None:
         """Take the log that is told what happens in the pool over time."""
         self.log = log
-        log.allows(self.enqueue_options.get("maxParallelism", DEFAULT_MAX_PARALLELISM))
+        parallelism = self.enqueue_options.get("maxParallelism")
+        log.allows(DEFAULT_MAX_PARALLELISM if parallelism is None else parallelism)
 
     def stand_alone(self, uniform: Callable[[str], float]) -> None:
         """Let the request come at any moment within a segment."""
