@@ -2,7 +2,7 @@
 
 import pytest
 
-from sim.contracts.catalogue import INVARIANTS, PLATFORM, POLICY, RETRIER, STRICTER
+from sim.contracts.catalogue import INVARIANTS, PLATFORM, POLICY, POOL, RETRIER, STRICTER
 from sim.scenario.cells import cells
 from sim.scenario.identity import digest, resolved
 from sim.scenario.load import parse
@@ -17,7 +17,7 @@ def test_nothing_is_asked_for_unless_stated() -> None:
 def test_all_stands_for_all_contracts_and_not_for_what_nobody_owes() -> None:
     names = parse("{retrier: none, check: all}").check
     assert names == ("all",)
-    assert invariants_named(names) == INVARIANTS == (*RETRIER, *PLATFORM, *POLICY)
+    assert invariants_named(names) == INVARIANTS == (*RETRIER, *PLATFORM, *POLICY, *POOL)
 
 
 def test_names_stand_for_themselves_in_the_order_of_the_contracts() -> None:
