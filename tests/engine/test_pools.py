@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from sim.api.run import run
 from sim.engine.world import World
 from sim.history.events import AttemptEnded, AttemptStarted, CancelAsked, DocumentWritten, JobStepped, Submitted
 from sim.history.recorder import History, Recorder
@@ -182,3 +183,10 @@ def test_the_resolved_form_of_a_pool_does_the_same(slots: str) -> None:
         World(parse(one), recorder=recorder).shared()
         digests.append(recorder.history().digest())
     assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize(("retrier", "slots"), [("workpool", 10), ("{kind: workpool, max_parallelism: 3}", 3)])
+def test_results_of_a_run_know_the_slots_that_a_pool_has_if_its_client_names_none(retrier: str, slots: int) -> None:
+    result = run(parse(f"{SHARED}{AT_ONCE}retrier: {retrier}"))
+    (cell,) = result.cells
+    assert cell.metrics.value("pool.slots.max").value == slots
