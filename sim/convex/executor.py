@@ -140,7 +140,7 @@ class Executor:
     def _call_mutation(self, job: Job) -> None:
         """Run a scheduled mutation that takes its time, with reruns until it commits."""
         server, request = self.server, job.request
-        if request.number < WORLD and server.gives_up(request):
+        if request.number < WORLD and server.gives_up(request, self._goes_on):
             del self.starting[job.id]
             self.release()
             return
@@ -162,7 +162,7 @@ class Executor:
     def _run_mutation_now(self, job: Job) -> None:
         """Run a scheduled mutation within this step: the path of every poll if the platform takes no time."""
         function, request, server = job.function, job.request, self.server
-        if request.number < WORLD and server.gives_up(request):
+        if request.number < WORLD and server.gives_up(request, self._goes_on):
             return
         if function.poll:
             if request.polls >= server.polls_per_request and request.number >= 0:
@@ -282,6 +282,10 @@ class Executor:
     def executions(self) -> list[Execution]:
         """All executions, in sight and out of sight."""
         return [*self.running.values(), *self.unseen]
+
+    def _goes_on(self) -> bool:
+        """Tell whether any action still runs, other than in a call that never ends."""
+        return any(execution.goes_on for execution in self.executions)
 
     def stop(self) -> None:
         """Lose everything in memory: the server has died."""

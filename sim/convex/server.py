@@ -153,12 +153,12 @@ class Server:
             request.runaway = limit
             self.record("runaway", request.number, -1, limit)
 
-    def gives_up(self, own: Request) -> bool:
-        """Tell whether nothing that a retrier does of its own accord runs anymore; ask before each run of it.
+    def gives_up(self, own: Request, goes_on: Callable[[], bool]) -> bool:
+        """Tell whether a retrier is stopped that serves many requests; ask before each run of its own functions.
 
-        A retrier that serves many requests polls for all of them, so no number of polls is too large in itself. But
-        so many without an attempt or a conclusion lead nowhere: a function that schedules itself without end, or a loop
-        that waits for what is lost.
+        Such a retrier polls for all its requests, so no number of polls is too large in itself. But a long row of runs
+        without an attempt or a conclusion leads nowhere: a function schedules itself without end, or a loop waits for
+        a thing that is lost. `goes_on` tells whether an action still runs, which may take long.
         """
         now_ns = self.clock.now_ns
         if self.progress != self._seen_progress:
@@ -169,6 +169,9 @@ class Server:
         self._runs_since += 1
         since, now = self._runs_since, self._runs_since - self._runs_before
         takes_long = since > RUNS_OF_A_LONG_TIME and now_ns > self._progress_ns + LONGEST_WITHOUT_PROGRESS_NS
+        if takes_long and goes_on():
+            self._progress_ns = now_ns  # what runs may still end, and then the pool needs time to go on
+            takes_long = False
         if since > RUNS_WITHOUT_PROGRESS or now > RUNS_AT_ONE_INSTANT or takes_long:
             self._runs_since = self._runs_before = 0
             self.run_away(own, "progress")

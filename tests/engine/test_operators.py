@@ -105,3 +105,28 @@ def test_a_kick_sets_a_pool_going_that_was_stuck() -> None:
         "retrier: workpool\nfaults: [{cancel_jobs: {at: [1s], functions: [loop, monitor]}}, {force_kick: {at: [3m]}}]"
     )
     assert set(outcomes) == {Outcome.success}
+
+
+def test_a_pool_waits_for_an_action_of_hours_and_retries_it() -> None:
+    recorder = Recorder()
+    world = World(
+        parse(
+            "world: shared\nrequests: {count: 1, arrivals: at_once}\nplatform: {action_time_limit: none}\n"
+            "action: {script: [{outcome: fail, latency: 7h}, {outcome: success, latency: 1s}]}\nretrier: workpool\n"
+        ),
+        recorder=recorder,
+    )
+    (request,) = world.shared()
+    assert (request.outcome, request.attempts) == (Outcome.success, 2)
+    assert not any(isinstance(event, RanAway) for event in recorder.history())
+
+
+def test_a_pool_whose_only_action_hangs_is_stopped_at_a_limit() -> None:
+    recorder = Recorder()
+    scenario = parse(
+        "world: shared\nrequests: {count: 1, arrivals: at_once}\nplatform: {action_time_limit: none}\n"
+        "action: {script: [{outcome: hang}]}\nretrier: workpool\n"
+    )
+    (request,) = World(scenario, recorder=recorder).shared()
+    assert request.outcome == Outcome.runaway
+    assert any(isinstance(event, RanAway) for event in recorder.history())
