@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sim.history.vocabulary import (
     ASKS_TO_STOP,
@@ -22,9 +22,12 @@ from sim.kernel.durations import UNITS_NS
 from sim.text.numerals import duration_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sim.history.events import Failure
 
 CALLER, CLIENT, PLATFORM, WORLD, ACTION = "caller", "client", "platform", "world", "action"
+OPERATOR = "operator"
 """Who does things, besides the functions of the retrier."""
 
 KILLED = "killed"
@@ -73,6 +76,22 @@ def span_text(duration_ns: int) -> str:
         return f"{number} {unit}" if float(number) * UNITS_NS[unit] == duration_ns else text
     match = _TWO_UNITS.fullmatch(text)
     return match[1] if match and int(match[2]) * UNITS_NS[match[3]] == duration_ns else text
+
+
+def operator_words(name: str, detail: Mapping[str, Any]) -> str:
+    """Say what an operator does, by the name of the fault and its options."""
+    pool = f"the pool {detail['pool']}" if detail.get("pool") else "the pool"
+    match name:
+        case "cancel_jobs":
+            return f"cancels all jobs of {', '.join(detail['functions'])}"
+        case "cancel_all":
+            return f"cancels all works of {pool}"
+        case "set_parallelism":
+            return f"gives {pool} {count_text(detail['slots'], 'slot')}"
+        case "force_kick":
+            return f"stops the loop of {pool} and starts it again"
+        case _:
+            return name.replace("_", " ")
 
 
 def count_text(number: int, thing: str) -> str:

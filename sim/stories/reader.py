@@ -31,6 +31,7 @@ from sim.stories.phrases import (
     CANCELS,
     CLIENT,
     KILLED,
+    OPERATOR,
     PLATFORM,
     SAW,
     SETTLES,
@@ -39,6 +40,7 @@ from sim.stories.phrases import (
     effect_words,
     end_words,
     late_words,
+    operator_words,
     span_text,
     when_words,
 )
@@ -52,6 +54,10 @@ if TYPE_CHECKING:
 
     from sim.history.entities import Commit
     from sim.history.recorder import History
+
+
+OF_ALL = events.ServerDied | events.ServerBooted | events.OperatorActed
+"""What befalls all requests of a deployment, and belongs to none."""
 
 
 def read(history: History, request: int) -> Story:
@@ -83,6 +89,8 @@ class _Reader:
         """What the mutation that is being read did besides scheduling."""
         self._dashboard = False
         """Whether an operator has just canceled a job; the change of its state, if any, comes next."""
+        self._operated: events.OperatorActed | None = None
+        """What an operator has just done to the deployment; the jobs that this cancels come next."""
         self._struck: set[int] = set()
         """Jobs whose executions a system error kills."""
         self._booted_ns = -1
@@ -97,7 +105,9 @@ class _Reader:
             self._at_pool(step)
         self._services.take(event)
         self._policy.take(event)
-        if event.request < 0 and not isinstance(event, events.ServerDied | events.ServerBooted):
+        if not isinstance(event, events.JobStepped):
+            self._operated = None
+        if event.request < 0 and not isinstance(event, OF_ALL):
             return
         if self._dashboard and not (isinstance(event, events.JobStepped) and event.after == CANCELED):
             self._nothing_to_cancel()
@@ -353,9 +363,12 @@ class _Reader:
             self._finish_job(job.number, after, event.t_ns)
             runs_on = ", which runs on unheard" if before == IN_PROGRESS else " before it starts"
             words = f"cancels job #{job.number} {job.name}{runs_on}"
-            if self._pool.found and job.name in POOL_JOBS and not self._dashboard:
+            by_operator = self._operated is not None and job.name in self._operated.detail.get("functions", ())
+            if self._pool.found and job.name in POOL_JOBS and not (self._dashboard or by_operator):
                 return
-            if self._dashboard:
+            if by_operator:
+                self._add(event.t_ns, OPERATOR, words)
+            elif self._dashboard:
                 self._add(event.t_ns, CALLER, words)
             else:
                 self._phrases.append(words)
@@ -486,6 +499,14 @@ class _Reader:
             self._struck.add(event.job)
         self._say(event.t_ns, PLATFORM, f"system error: {what}", Rank.telling)
 
+    def _operator(self, event: events.OperatorActed) -> None:
+        self._operated = event
+        story = self.story
+        if self._submitted and (story.jobs or self._pool.found) and story.settled is None:
+            self._say(event.t_ns, OPERATOR, operator_words(event.name, event.detail))
+            if self._pool.found:
+                story.end_ns = max(story.end_ns, event.t_ns)  # the work may wait for ever for what this has stopped
+
     def _restart(self, event: events.ServerDied) -> None:
         story = self.story
         story.restarts.append((event.t_ns, None))
@@ -523,6 +544,7 @@ class _Reader:
         events.CancelAnswered: _cancel_answer,
         events.SleepStarted: _sleep,
         events.SystemErrorStruck: _system_error,
+        events.OperatorActed: _operator,
         events.ServerDied: _restart,
         events.ServerBooted: _boot,
         events.RanAway: _runaway,

@@ -130,6 +130,13 @@ CASES: dict[str, Callable[[], Told]] = {
     ),
     "workpool-retried": lambda: tell(scenario("workpool", script("fail 300ms", "success 900ms"))),
     "workpool-dead": lambda: tell(scenario("workpool", script("crash_after_effect 300ms", "success 300ms"))),
+    "workpool-lost-loop": lambda: tell(
+        scenario(
+            "workpool",
+            script("fail 900ms", "success 900ms"),
+            f"{SHARED}faults: [{{cancel_jobs: {{at: [800ms], functions: [loop, monitor, runBatch]}}}}]\n",
+        )
+    ),
     "workpool-saturated": lambda: tell(
         scenario(f"{{kind: workpool, {ONE_SLOT}}}", "latency: {constant: 900ms}", SHARED)
     ),
