@@ -251,11 +251,30 @@ def test_a_saturated_loop_that_falls_asleep_reads_no_starts() -> None:
 
 
 def test_a_loop_renews_a_monitor_that_is_due_within_ten_seconds() -> None:
-    p = Pooled("success 200s")
-    p.enqueue(0)
+    p, _ = busy("success 200s")
+    p.run(108 * S)
+    p.enqueue(1)  # the loop runs again, for two seconds; its monitor is due at 120 s
+    assert past_the_cool_down(p, 109_900) == {*IDLE_READS, "pendingStart i(segment)", "job monitor", "workers p"}
+    assert p.writes("loop") == ["loop I", "workerState P", "monitor canceled", *MONITOR, "workers P"]
+    assert p.pending("monitor").due_ns == 240 * 10**9
+
+
+# The monitor.
+
+
+def test_a_monitor_of_a_loop_that_sleeps_removes_itself() -> None:
+    p, _ = busy("success 200s")
     p.run(119 * S)
-    # At 120 s both are due; the loop was made after the monitor, which renews itself first.
-    assert at_next(p, "monitor") >= {WORKERS, WORKER_STATE}
+    assert at_next(p, "monitor") == {WORKERS, WORKER_STATE, "job loop", "job monitor"}
+    assert p.writes("monitor") == ["workerState P"]
+
+
+def test_a_monitor_of_a_loop_that_runs_makes_the_next_one() -> None:
+    p, _ = busy("success 200s")
+    p.run(119.5 * S)
+    p.enqueue(1)  # it keeps the run of the loop at 120 s, and so the monitor of that instant
+    assert at_next(p, "monitor") == {WORKERS, WORKER_STATE, "job loop", "job monitor"}
+    assert p.writes("monitor") == MONITOR
 
 
 # complete, recover, the report

@@ -128,7 +128,7 @@ def test_a_running_entry_whose_work_is_gone_is_dropped_after_five_minutes() -> N
     assert (p.running(), suspects_of(p)) == (0, [])
 
 
-def test_upstream_bug_without_slots_suspects_with_a_completion_are_passed_on_every_minute() -> None:
+def test_without_slots_a_work_that_succeeded_keeps_its_slot_and_is_no_suspect() -> None:
     p = Pooled("success 10s")
     p.enqueue(0)
     p.at(5 * S, lambda: p.mutate(lambda ctx: p.pool.update_config(ctx, maxParallelism=0)))
@@ -142,10 +142,18 @@ def test_upstream_bug_without_slots_a_failure_is_not_retried_and_its_slot_stays(
     p.enqueue(0)
     p.at(5 * S, lambda: p.mutate(lambda ctx: p.pool.update_config(ctx, maxParallelism=0)))
     p.run(425 * S)
-    assert (len(p.when("attempt")), p.running(), suspects_of(p)) == (1, 1, [1, 1])
+    assert (len(p.when("attempt")), p.running()) == (1, 1)
+
+
+def test_upstream_bug_without_slots_a_suspect_with_a_completion_is_passed_on_every_minute_in_vain() -> None:
+    p = Pooled("fail 10s", retry=True)
+    p.enqueue(0)
+    p.at(5 * S, lambda: p.mutate(lambda ctx: p.pool.update_config(ctx, maxParallelism=0)))
+    p.run(485 * S)
+    assert (p.ran("recover"), suspects_of(p)) == ([360 * S, 420 * S, 480 * S], [1, 1, 1])
+    # Each writes the row of its own job alone: the work has a completion that waits.
     assert [event.writes for event in p.events("commit") if event.function == "recover"] == [
-        (p.jobs("recover")[0].id,),
-        (p.jobs("recover")[1].id,),
+        (job.id,) for job in p.jobs("recover")
     ]
 
 
