@@ -65,6 +65,17 @@ class Block:
         """
         self._endless.append((rows, started_ns, given_up_ns))
 
+    def note_lost(self, rows: Rows, ends_ns: Ints) -> None:
+        """Note the ends of attempts that had been lost sight of, if they came before their requests settled.
+
+        The event engine gets requests that settle at the very end of such an attempt: there the order decides.
+        """
+        settled_ns = self.settled_ns[rows]
+        self.leave(rows, ends_ns == settled_ns)
+        known = ends_ns < settled_ns
+        those = rows[known]
+        self.known_attempt_end_ns[those] = np.maximum(self.known_attempt_end_ns[those], ends_ns[known])
+
     def leave(self, rows: SomeRows, those: Bools) -> None:
         """Leave some of the requests at `rows` to the event engine; `those` has shape (rows,)."""
         self.left[rows] |= those

@@ -158,13 +158,8 @@ class Polled:
 
     def finish(self) -> None:
         """Fill in the ends of lost attempts, once all requests are settled, stuck or at a limit."""
-        block = self._block
         for rows, ends_ns in self._lost:
-            settled_ns = block.settled_ns[rows]
-            block.leave(rows, ends_ns == settled_ns)
-            known = ends_ns < settled_ns
-            those = rows[known]
-            block.known_attempt_end_ns[those] = np.maximum(block.known_attempt_end_ns[those], ends_ns[known])
+            self._block.note_lost(rows, ends_ns)
 
 
 def count_mutations(cell: Scenario, block: Block) -> None:

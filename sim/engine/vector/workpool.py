@@ -2,7 +2,7 @@
 
 The loop's runs follow from what it waits for: the report of an attempt, or the instant of the next start. It looks at
 once, then every 200 ms through its cool-down, then sleeps: for a start until that is due, for a report until the next
-recovery on the grid of a minute or until the report wakes it. `_Loops` has these runs in closed form, cool-down by
+recovery on the grid of a minute or until the report wakes it. `Loops` has these runs in closed form, cool-down by
 cool-down, with the monitor, whose runs count as mutations. Requests whose attempts are all usual go the dense way, the
 others the long way, as with `component`; what differs is that an attempt may end without a report, which the first
 recovery more than five minutes after its start finds.
@@ -38,7 +38,7 @@ ALL = slice(None)
 
 
 def refusals(retrier: Workpool) -> Iterator[str]:
-    """Return why the arrays cannot simulate a pool."""
+    """Yield why the arrays cannot simulate a pool."""
     if retrier.enqueue_options["maxParallelism"] == 0:
         yield "a pool with `max_parallelism: 0` starts nothing"
 
@@ -237,8 +237,7 @@ class _LongWay:
         """Make attempt `number` of each request; the event engine takes over those that outlast the clock."""
         del places
         ends = self._attempts.start(self._rows, number, at_ns)
-        ways = self._attempts.ways if self._asks else None
-        self._take(ends, None if ways is None else ways)
+        self._take(ends, self._attempts.ways if self._asks else None)
         left = self._block.left[self._rows]
         return self.keep(np.flatnonzero(~left)) if left.any() else None
 
@@ -298,10 +297,5 @@ class _LongWay:
 
     def finish(self) -> None:
         """Fill in the ends of lost attempts that came before their requests settled."""
-        block = self._block
         for rows, ends_ns in self._lost:
-            settled_ns = block.settled_ns[rows]
-            block.leave(rows, ends_ns == settled_ns)
-            known = ends_ns < settled_ns
-            those = rows[known]
-            block.known_attempt_end_ns[those] = np.maximum(block.known_attempt_end_ns[those], ends_ns[known])
+            self._block.note_lost(rows, ends_ns)
