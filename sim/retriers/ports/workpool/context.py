@@ -46,7 +46,7 @@ class Component(Protocol):
     own: Request | None
     """The request that is charged with what serves the whole pool; None: that at hand."""
     log: PoolLog | None
-    """Takes what happens over time, as it commits; None: no one asks."""
+    """Takes what happens over time, as it commits; None: no log is kept."""
 
 
 class QueryCtx:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from sim.kernel.durations import NS_PER_S
 from sim.retriers.backoff import jitter, power
 from sim.retriers.ports.workpool.config import get_globals
 from sim.retriers.ports.workpool.shared import (
     INITIAL_STATE,
     MINUTE_NS,
-    SECOND_NS,
     from_segment,
     promise_all,
     segment_after,
@@ -38,10 +38,10 @@ RUN_BATCH_SIZE: Final = 32
 RECOVERY_THRESHOLD_NS: Final = 5 * MINUTE_NS
 """Only works that started longer ago than this are looked at."""
 RECOVERY_PERIOD_SEGMENTS: Final = to_segment(MINUTE_NS)
-STATUS_COOLDOWN_NS: Final = 2 * SECOND_NS
-SATURATED_COOLDOWN_NS: Final = 10 * SECOND_NS
-COOLDOWN_CHECK_INTERVAL_NS: Final = SECOND_NS // 5
-CURSOR_BUFFER_SEGMENTS: Final = to_segment(15 * SECOND_NS)
+STATUS_COOLDOWN_NS: Final = 2 * NS_PER_S
+SATURATED_COOLDOWN_NS: Final = 10 * NS_PER_S
+COOLDOWN_CHECK_INTERVAL_NS: Final = NS_PER_S // 5
+CURSOR_BUFFER_SEGMENTS: Final = to_segment(15 * NS_PER_S)
 """How far behind its cursors a scan begins: a transaction may commit later than another that began after it."""
 
 

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.convex.functions import FunctionError
-from sim.kernel.durations import NS_PER_MS, ns_of_ms
+from sim.kernel.durations import NS_PER_MS, NS_PER_S, ns_of_ms
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -15,8 +15,7 @@ DEFAULT_MAX_PARALLELISM: Final = 10
 DEFAULT_LOG_LEVEL: Final = "REPORT"
 DEFAULT_RETRY_BEHAVIOR: Final = {"maxAttempts": 5, "initialBackoffMs": 250, "base": 2}
 WORKER_NAME: Final = "main"
-SECOND_NS: Final = 1_000 * NS_PER_MS
-MINUTE_NS: Final = 60 * SECOND_NS
+MINUTE_NS: Final = 60 * NS_PER_S
 YEAR_NS: Final = 365 * 24 * 60 * MINUTE_NS
 SEGMENT_NS: Final = 100 * NS_PER_MS
 """A segment: the grain of the component's absolute time."""
