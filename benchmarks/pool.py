@@ -97,7 +97,7 @@ def lines(works: int, rounds: int) -> Iterator[str]:
         for latency_s in LATENCIES_S:
             kind = Kind(profile, latency_s)
             for retrier in RETRIERS:
-                simulate(scenario(retrier, kind, 100))  # what is computed once is not counted
+                simulate(scenario(retrier, kind, 100))  # compiles what later runs reuse
             sides = {retrier: partial(per_request_us, retrier, kind, works) for retrier in RETRIERS}
             times = interleaved(sides, rounds)
             ours, theirs = (statistics.median(times[retrier]) for retrier in RETRIERS)

@@ -70,7 +70,7 @@ class PlannedFaults:
     # Operators.
 
     def _plan_act(self, fault: faults.Operator, at_ns: int, owns: OwnRequests) -> None:
-        """Let an operator act at an instant: what is done to a pool can set works going again, so the world waits."""
+        """Let an operator act at an instant. An act on a pool can set works going again, so the world waits for it."""
         act = partial(self._operate, fault, owns)
         if isinstance(fault, faults.OfPool):
             self._acts_to_come.append(fault)

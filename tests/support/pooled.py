@@ -119,7 +119,7 @@ class Pooled:
         return found["state"] if before is None else f"{found['state']} {before}"
 
     def lose(self, *names: str) -> None:
-        """Let an operator cancel the newest unfinished job of each function, whoever it serves."""
+        """Let an operator cancel the newest unfinished job of each function, for any request."""
         for name in names:
             job = [job for job in self.jobs(name) if job.state in ("pending", "inProgress")][-1]
             self.store.step(job, "canceled")
