@@ -27,7 +27,7 @@ def budget_used(view: View) -> Iterator[Violation]:
 
     A server that dies before the action of a job that it has started has begun costs an attempt too. Nothing is owed if
     a budget of retries is promised, or if the client's own gates have refused a try. A policy has more reasons to give
-    up; see `reasons-in-order`. Of a pool the attempts count that it has written down; see `pool-retries-in-budget`.
+    up; see `reasons-in-order`. A pool goes by the attempts that it has written down; see `pool-retries-in-budget`.
     """
     promises = view.terms.promises
     at_most = promises.attempts_at_most

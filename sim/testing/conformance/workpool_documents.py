@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from sim.retriers.ports.workpool.shared import from_segment
+
 Document = Mapping[str, Any]
 Told = dict[str, Any]
-SEGMENT_NS: Final = 100_000_000
 CURSORS: Final = ("incoming", "completion", "cancelation")
 COUNTS: Final = ("completed", "succeeded", "failed", "retries", "canceled")
 
@@ -70,7 +71,7 @@ class Documents:
         return (absolute_ns - self._epoch_ns) / 1e6 if absolute_ns else None
 
     def _segment_ms(self, segment: int) -> float | None:
-        return self._ms(segment * SEGMENT_NS)
+        return self._ms(from_segment(segment))
 
     # workpool
 
