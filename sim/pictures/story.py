@@ -28,7 +28,7 @@ from sim.pictures.data.story import (
 )
 from sim.pictures.drawing import BLACK, BLUE, GRAY, GREEN, ORANGE, PURPLE, SKY, VERMILLION, label, new_figure, note
 from sim.pictures.saving import save
-from sim.stories.phrases import KILLED
+from sim.stories.phrases import KILLED, WITH_OTHERS
 from sim.stories.story import ACTED, LOOKED
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ _ENDS = MappingProxyType(
         THREW: (ORANGE, "////"),
         DIED: (VERMILLION, "xxxx"),
         KILLED: (VERMILLION, "xxxx"),
+        WITH_OTHERS: (VERMILLION, "xxxx"),
         CUT: (PURPLE, "\\\\\\\\"),
         "": (SKY, ""),
     }

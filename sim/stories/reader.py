@@ -420,10 +420,10 @@ class _Reader:
         tried = story.tries[event.attempt - 1]
         if how == DIED and story.restarts and story.restarts[-1] == (t_ns, None):
             how = KILLED
-        tried.end_ns, tried.how, tried.failure = t_ns, how, event.failure
         alone = tried.job is None or tried.job.number in self._struck or not self._pool.found
         if how == DIED and not alone and not tried.outcome.startswith("crash"):
             how = WITH_OTHERS
+        tried.end_ns, tried.how, tried.failure = t_ns, how, event.failure
         text = end_words(tried.number, tried.outcome, how, t_ns - tried.start_ns, event.failure)
         if tried.lost_ns is not None:
             text += ", unseen"

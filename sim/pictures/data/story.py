@@ -14,7 +14,7 @@ from sim.history.vocabulary import CANCELED, CUT, DIED, FAILED, PENDING, RETURNE
 from sim.pictures.data.picture import Picture
 from sim.pictures.data.time_axis import TimeAxis, time_axis
 from sim.stories.ending import tally
-from sim.stories.phrases import CANCELS, KILLED, failure_words, span_text
+from sim.stories.phrases import CANCELS, KILLED, WITH_OTHERS, failure_words, span_text
 from sim.stories.reader import read
 from sim.stories.story import ACTED, LOOKED, Try
 
@@ -34,6 +34,7 @@ END_WORDS = MappingProxyType(
         THREW: "attempt fails",
         DIED: "attempt dies",
         KILLED: "attempt dies",
+        WITH_OTHERS: "attempt dies",
         CUT: "attempt is cut off",
         "": "attempt runs on",
     }
@@ -317,9 +318,10 @@ def _noticed_ns(story: Story, end_ns: int) -> int | None:
 
 def _label_of(tried: Try) -> str:
     """Say how an attempt went: its outcome in the scenario, what cut it short, how long it took."""
-    words = {KILLED: "dies with the server", CUT: "cut off"}.get(tried.how, tried.outcome)
+    ends = {KILLED: "dies with the server", CUT: "cut off", WITH_OTHERS: "dies with its job"}
+    words = ends.get(tried.how, tried.outcome)
     if tried.how == DIED and not tried.outcome.startswith("crash"):
-        words = "dies with its job"
+        words = "system error"
     if tried.end_ns is None:
         return words
     if tried.failure is not None and tried.failure.kind != FAILED:
