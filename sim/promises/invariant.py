@@ -15,7 +15,7 @@ chance that a whole run follows (`sim.chance`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
@@ -58,9 +58,9 @@ class Invariant:
     name: str
     kind: Kind
     owed_by: Party
-    doc: str
+    doc: str = field(repr=False)
     """The claim, in one sentence."""
-    search: Callable[[View], Iterator[Violation]]
+    search: Callable[[View], Iterator[Violation]] = field(repr=False)
 
     def check(self, view: View) -> Iterator[Violation]:
         """Yield what breaks it."""
