@@ -62,7 +62,7 @@ class Played:
     """Everything that happened, to all requests."""
     requests: Requests
     """The records of the requests, one row each."""
-    invariants: tuple[Invariant, ...]
+    invariants: tuple[Invariant, ...] = field(repr=False)
     """The invariants that were checked."""
     violations: tuple[Violation, ...]
     """What breaks them, in the order of the invariants."""
