@@ -8,7 +8,7 @@ something else there, it is not the world of the course: CourseMisfit says so, a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -62,7 +62,7 @@ class Played:
     """Everything that happened, to all requests."""
     requests: Requests
     """The records of the requests, one row each."""
-    invariants: tuple[Invariant, ...] = field(repr=False)
+    invariants: tuple[Invariant, ...]
     """The invariants that were checked."""
     violations: tuple[Violation, ...]
     """What breaks them, in the order of the invariants."""

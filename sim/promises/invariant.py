@@ -15,7 +15,7 @@ chance that a whole run follows (`sim.chance`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
@@ -58,9 +58,17 @@ class Invariant:
     name: str
     kind: Kind
     owed_by: Party
-    doc: str = field(repr=False)
+    doc: str
     """The claim, in one sentence."""
-    search: Callable[[View], Iterator[Violation]] = field(repr=False)
+    search: Callable[[View], Iterator[Violation]]
+
+    def __repr__(self) -> str:
+        return f"<invariant {self.name}>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001  # as Hypothesis and IPython call it
+        """Show its name: a course lists all invariants that it was held against."""
+        del cycle
+        printer.text(repr(self))
 
     def check(self, view: View) -> Iterator[Violation]:
         """Yield what breaks it."""
