@@ -61,9 +61,9 @@ class Attempts:
         for request in view.requests.values():
             if view.terms_of(request).own_action:
                 continue
-            number = request.number
+            number, no_law = request.number, view.terms_of(request).promises.takes_no_time
             self._rows += [
-                (here, number, one.number, codes[one.start.outcome], one.latency_ns, one.start.t_ns)
+                (here, number, one.number, codes[one.start.outcome], -1 if no_law else one.latency_ns, one.start.t_ns)
                 for one in request.attempts
                 if one.start.outcome != AT_SERVICE and self._is_left_to_chance(one)
             ]

@@ -29,7 +29,8 @@ DIFFER: Final = "replications-differ"
 OUTCOMES: Final = "outcomes-as-stated"
 CODES: Final = {name: code for code, name in enumerate(ATTEMPT_OUTCOMES)}
 WORLD, REQUEST, NUMBER, OUTCOME, LATENCY, AT = range(6)
-"""Columns of attempts: its history, its request, its number, its outcome, its latency and its start in ns."""
+"""Columns of attempts: its history, its request, its number, its outcome, its latency and its start in ns;
+a latency of -1 if it follows no law."""
 Said = tuple[bool, int, str, int]
 """What an error says: (marked as final, ns it asks to wait, its kind, start of its attempt in ns)."""
 Part = tuple[Rows, Floats, Floats]
@@ -67,8 +68,10 @@ def by_outages(stated: Stated, at_ns: Rows) -> Iterator[tuple[tuple[bool, ...], 
 def hold(evidence: Evidence, stated: Stated, rows: Rows, live: Rows) -> None:
     """Hold the latencies of attempts, in order of (world, request, number), against their laws and each other.
 
-    `live` are those that start before the world heals; of the others only successes are left to chance.
+    `live` are those that start before the world heals; of the others only successes are left to chance. A latency below
+    zero follows no law: that of an attempt that takes no time whatever the scenario states.
     """
+    rows, live = rows[rows[:, LATENCY] >= 0], live[live[:, LATENCY] >= 0]
     parts = [_hold_law(evidence, SUCCESS, stated.latency, rows[rows[:, OUTCOME] == CODES[SUCCESS]])]
     for down, in_it in by_outages(stated, live[:, AT]):
         ways, here = stated.ways(down), live[in_it]

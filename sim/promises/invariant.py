@@ -62,6 +62,14 @@ class Invariant:
     """The claim, in one sentence."""
     search: Callable[[View], Iterator[Violation]]
 
+    def __repr__(self) -> str:
+        return f"<invariant {self.name}>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001  # as Hypothesis and IPython call it
+        """Show its name: a course lists all invariants that it was held against."""
+        del cycle
+        printer.text(repr(self))
+
     def check(self, view: View) -> Iterator[Violation]:
         """Yield what breaks it."""
         for found in self.search(view):

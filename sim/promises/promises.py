@@ -82,6 +82,8 @@ class Promises:
     pool: PoolPromises | None = None
     """What the pool owes that runs the requests' works; the loop of a pool looks for all of them, and its cancel is
     carried out by the loop."""
+    takes_no_time: bool = False
+    """What it runs is over as it starts, as a mutation or a query, whatever latency is stated of the action."""
     action_jobs: tuple[str, ...] = ()
     """Functions whose jobs run the action; () for a client outside."""
     poll_jobs: tuple[str, ...] = ()

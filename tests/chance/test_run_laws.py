@@ -174,6 +174,12 @@ def test_a_constant_latency_is_what_is_stated(tale: Any) -> None:
     assert broken([attempted(tale, latency_ms=11)], attempts.latencies_as_stated, QUARTER)
 
 
+def test_what_takes_no_time_follows_no_law_of_latencies(tale: Any) -> None:
+    at_once = [attempted(tale, latency_ms=0) for _ in RUN]
+    assert broken(at_once, attempts.latencies_as_stated, QUARTER)
+    assert not broken(at_once, attempts.latencies_as_stated, QUARTER, takes_no_time=True)
+
+
 @pytest.mark.parametrize(("every", "expected"), [(1, False), (2, True)])
 def test_the_latencies_of_requests_have_nothing_to_do_with_each_other(tale: Any, every: int, *, expected: bool) -> None:
     stated = Stated(latency=UniformNs(low_ns=0, high_ns=100 * MS))

@@ -549,6 +549,13 @@ def test_canceled_by_nobody(tale: type) -> None:
     assert canceled_action(tale()).broken(results.result_is_true) == []
 
 
+def test_an_operator_who_cancels_all_cancels_for_the_callers(tale: type) -> None:
+    story = tale().submit().at(5).add("operator", name="cancel_all", detail={}).at(10).settles("canceled")
+    assert story.broken(results.result_is_true) == []
+    story = tale().submit().at(5).settles("canceled").at(10).add("operator", name="cancel_all", detail={})
+    assert story.broken(results.result_is_true) == ["request 0 settles as canceled at 5ms; no caller canceled it"]
+
+
 def stale(tale: Any) -> Any:
     """Attempt 1 has been lost, attempt 2 runs, and attempt 1 returns."""
     return tale.submit().attempt(1, "lost_contact").at(5).lost(1).at(10).attempt(2).at(20).ends(1, "returned")

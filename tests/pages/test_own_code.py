@@ -110,7 +110,7 @@ def test_without_the_last_sleep_the_first_example_passes() -> None:
 @pytest.mark.usefixtures("empty_folder")
 def test_the_second_example_finds_its_bug_and_its_line_replays_it() -> None:
     lay_down("impatient.py", "impatient.yaml")
-    [line, shown] = [block.text for block in SEARCHED if block.kind in {"sh", "text"}]
+    line, shown, *_ = [block.text for block in SEARCHED if block.kind in {"sh", "text"}]
     explored = run_command(*shlex.split(line)[1:])
     replayed = run_command(*replay_line(explored.stdout), "--no-plots")
     assert (explored.exit_code, shown in explored.stdout, replayed.exit_code) == (BROKEN, True, BROKEN)

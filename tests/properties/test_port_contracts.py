@@ -174,6 +174,7 @@ KNOWN: dict[str, list[Finding]] = {
         ),
     ],
     "component-repaired": COMPONENT,
+    "workpool": [],
 }
 
 

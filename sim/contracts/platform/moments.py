@@ -98,7 +98,8 @@ def _off_its_latency(view: View, attempt: Attempt) -> str:
     wrong = ""
     spans = view.terms.latencies_ns
     low_ns, high_ns = spans[min(attempt.number, len(spans)) - 1].get(attempt.outcome, ANY_SPAN) if spans else ANY_SPAN
-    at_once = job is not None and job.started is None and attempt.latency_ns == 0  # the work of a mutation
+    in_mutation = job is not None and job.started is None
+    at_once = attempt.latency_ns == 0 and (in_mutation or view.terms_of(attempt.request).promises.takes_no_time)
     if not low_ns <= attempt.latency_ns <= high_ns and not (attempt.by_key or at_once):
         law = f"{format_duration(low_ns)} to {format_duration(high_ns)}"
         wrong = f"with '{attempt.outcome}' in store takes {law} by its law"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sim.history.dealing import FIRST_OWN
-from sim.history.entities import Request, when
+from sim.history.entities import NOT_YET, Request, when
 from sim.history.events import DocumentWritten, MutationCommitted, Settled, SettledAgain
 from sim.history.policy_events import GateWaited, TryRefused
 from sim.history.vocabulary import CANCELED, FAILED, GAVE_UP, PENDING, RETURNED, SUCCESS
@@ -169,8 +169,10 @@ def settles_once(view: View) -> Iterator[Violation]:
 def result_is_true(view: View) -> Iterator[Violation]:
     """Success has an attempt that succeeded, giving up knows of no success, and a canceled request was canceled.
 
-    A whole number that a client's loop returns must be that of an attempt that succeeded: the answer of its call.
+    A whole number that a client's loop returns must be that of an attempt that succeeded: the answer of its call. An
+    operator who cancels all works of a pool cancels for the callers.
     """
+    all_canceled_at = next((at for at, event in view.operations if event.name == "cancel_all"), NOT_YET)
     for request in view.requests.values():
         settled, at = request.settled, request.settled_at
         if settled is None:
@@ -187,7 +189,7 @@ def result_is_true(view: View) -> Iterator[Violation]:
                     text = f"{request} gives up {when(settled)} although attempt {attempt.number} succeeded"
                     yield breach(request.number, f"{text} {when(attempt.end)}", attempt.end, settled)
                     break
-        elif request.outcome == CANCELED and not (request.cancels and request.cancels[0][0] < at):
+        elif request.outcome == CANCELED and at < min([all_canceled_at, *(place for place, _ in request.cancels[:1])]):
             yield breach(
                 request.number, f"{request} settles as canceled {when(settled)}; no caller canceled it", settled
             )

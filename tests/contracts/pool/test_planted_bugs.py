@@ -33,8 +33,8 @@ BUGS: dict[str, tuple[str, ModuleType, str, str, dict[str, Any]]] = {
     "capacity forgets what runs": (
         "pool-slots-hold",
         loop,
-        'capacity = settings["maxParallelism"] - len(state["running"])',
-        'capacity = settings["maxParallelism"] - len(state["running"]) + 1',
+        'capacity = settings["maxParallelism"] - len(kept)',
+        'capacity = settings["maxParallelism"] - len(kept) + 1',
         BUSY,
     ),
     "starts before their segment": (

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from sim.contracts.catalogue import check_view
+from sim.scenario.load import from_dict
 from sim.scenario.schema import Scenario
 from sim.testing.features import ALL
 from sim.testing.histories import simulated
@@ -14,10 +15,30 @@ HARMLESS = tuple(name for name in ALL if name != "cancel_poll")
 QUICK = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 LONG = settings(QUICK, max_examples=600)
 
+SEVERAL = {
+    "world": "shared",
+    "requests": {"count": 12, "arrivals": {"constant": {"rate": "20/s"}}},
+    "action": {"outcomes": {"fail": 0.3}},
+}
+
 
 def holds(scenario: Scenario) -> None:
     for world in simulated(scenario):
         assert check_view(world.view) == []
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"retrier": {"kind": "workpool", "function": "mutation"}},
+        {"retrier": {"kind": "workpool", "function": "query"}},
+        {"retrier": {"kind": "workpool", "max_parallelism": 3}, "faults": [{"cancel_all": {"at": ["400ms"]}}]},
+    ],
+    ids=["mutations", "queries", "an operator cancels all"],
+)
+@pytest.mark.parametrize("profile", ["ideal", "convex"])
+def test_a_pool_keeps_all_that_is_owed(profile: str, more: dict[str, object]) -> None:
+    holds(from_dict({**SEVERAL, "platform": {"profile": profile}, **more}))
 
 
 @QUICK

@@ -100,6 +100,7 @@ class Workpool(ScheduledRetrier):
             attempts_at_most=max(1, ceil(most)) if isfinite(most) else None,
             retry_after="ignored",
             pool=PoolPromises(segment_ns=SEGMENT_NS),
+            takes_no_time=not is_action,
             action_jobs=self.action_jobs,
             poll_jobs=self.poll_jobs,
         )
