@@ -30,5 +30,5 @@ Where documentation and code differ, this does what the code does:
 - A ping of a loop that is due within a second is described as a no-op; it writes the worker's row.
 
 Left out: `migrations.ts` and the functions of older versions' jobs (`runActionWrapper`, `loop.main`): no pool here is
-older than 0.4.16. Left out too is `stats.scheduledFunctionsInRange`, which only lists jobs.
+older than 0.4.16; and `stats.scheduledFunctionsInRange`, which only lists jobs.
 """
