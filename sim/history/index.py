@@ -290,7 +290,7 @@ class Index:
             job = jobs.get(row) if isinstance(row, int) else None
             if job is None:
                 continue
-            if job.at > before_at and job.by is None:
+            if job.at > before_at and job.by is None and row != event.job:
                 job.by = commit
                 commit.created.append(job)
             if job.steps and job.steps[-1].at > before_at:

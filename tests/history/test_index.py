@@ -16,6 +16,13 @@ def test_a_job_knows_the_commit_that_created_it(tale: type) -> None:
     assert [job.id for job in second.created] == [1]
 
 
+def test_no_job_creates_itself_if_the_commit_that_did_is_of_another_request(tale: type) -> None:
+    told = tale().submit().commit("submit").at(5)
+    found = index(told.job(0, "onComplete").at(6).commit("onComplete", own=0))
+    assert found.commits[1].created == []
+    assert found.jobs[0].by is None
+
+
 def test_a_step_knows_the_mutation_that_made_it_and_others_are_the_platforms_own(tale: type) -> None:
     told = tale().submit().commit("submit", jobs=[(0, "action"), (1, "retry")]).starts(0)
     found = index(told.at(5).commit("cancel", cancels=[(1, "pending")]))

@@ -35,6 +35,8 @@ from sim.history.vocabulary import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sim.history.entities import Job
     from sim.history.events import Event, MutationCommitted, Settled
     from sim.promises.view import View
@@ -48,6 +50,7 @@ THE_ACTION: Final = "action"
 """The user's own action, if its job runs nothing else."""
 ANY: Final = (0, NOT_YET)
 CALLED: Final = "called"
+POOLS: Final = "pools that serve requests"
 DEALT_OUT: Final = "dealt_out"
 ENDED: Final = (SUCCESS, FAILED)
 _place = itemgetter(0)
@@ -324,8 +327,26 @@ def _will_be_looked_at(view: View, request: Request) -> bool | None:
     submitted = any(commit.event.function == "submit" for commit in view.commits_of(request.number))
     if watchers is None or not submitted:
         return None if watchers is None else True
+    looks = _any_goes_on(view, request.jobs, watchers)
+    own = _pools(view).get(request.number)
+    if looks or own is None:
+        return looks
+    # No event tells whether an operator is still going to act on a pool that has come to rest.
+    return _any_goes_on(view, own.jobs, watchers) or None
+
+
+def _pools(view: View) -> dict[int, Request]:
+    """Return the request that stands for its pool by the number of each that a pool serves with others."""
+    found: dict[int, Request] | None = view.known.get(POOLS)
+    if found is None:
+        found = view.known[POOLS] = {request.number: own for own, served in served_by(view) for request in served}
+    return found
+
+
+def _any_goes_on(view: View, jobs: Sequence[Job], watchers: Sequence[str]) -> bool | None:
+    """Tell whether one of these jobs is a watcher's, and is to run or goes on; None if no event tells."""
     unsure = False
-    for job in request.jobs:
+    for job in jobs:
         if job.name not in watchers:
             continue
         if job.state == PENDING:

@@ -33,8 +33,14 @@ def holds(scenario: Scenario) -> None:
         {"retrier": {"kind": "workpool", "function": "mutation"}},
         {"retrier": {"kind": "workpool", "function": "query"}},
         {"retrier": {"kind": "workpool", "max_parallelism": 3}, "faults": [{"cancel_all": {"at": ["400ms"]}}]},
+        {"retrier": {"kind": "workpool", "max_parallelism": 1}, "until": "700ms"},
+        {
+            "retrier": {"kind": "workpool", "max_parallelism": 1},
+            "classes": {"a": {"share": 0.5}, "b": {"share": 0.5, "retrier": {"pool": "other"}}},
+            "until": "700ms",
+        },
     ],
-    ids=["mutations", "queries", "an operator cancels all"],
+    ids=["mutations", "queries", "an operator cancels all", "cut off", "two pools, cut off"],
 )
 @pytest.mark.parametrize("profile", ["ideal", "convex"])
 def test_a_pool_keeps_all_that_is_owed(profile: str, more: dict[str, object]) -> None:

@@ -7,6 +7,7 @@ scenario refuses is told with what upstream does instead.
 from __future__ import annotations
 
 import re
+from math import isfinite
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
@@ -33,7 +34,9 @@ MOST_JITTER: Final = 1.5
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and (isinstance(value, int) or isfinite(value))
+    )
 
 
 def _parallelism(value: Any) -> Any:
