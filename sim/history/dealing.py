@@ -1,8 +1,8 @@
 """What is done for many requests at once, dealt out among them.
 
 A retrier may serve many requests with one job: the loop of a pool looks for all of them. Such work is charged to no
-request while it happens. At the end each request gets the same share of it, so that sums and means are exact; what
-cannot be divided goes to the first ones.
+request while it happens. At the end each request gets the same share of it, so that sums and means are exact. What
+cannot be divided is spread over them in their order, so that the means of a window of requests are as near as can be.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ DEALT: Final = ("polls", "conflicts", "mutations", "actions", "action_ns")
 
 def share(total: int, count: int, place: int) -> int:
     """Return what the request at a place (0 first) gets of a total that is dealt out among `count` requests."""
-    each, rest = divmod(total, count)
-    return each + (place < rest)
+    return (place + 1) * total // count - place * total // count
 
 
 def deal_out(own: Request, requests: Sequence[Request]) -> None:
