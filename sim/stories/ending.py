@@ -76,14 +76,14 @@ def _settled(story: Story, outcome: Outcome) -> str:
 
 
 def _stuck(story: Story) -> str:
+    if story.pool_is_shared:
+        return f"stuck for ever: no job of its pool is left, so nothing will ever look again; {story.phase}"
     if not story.jobs:
         what = "something that never comes"
         if story.tries:
             last = story.tries[-1]
             what = f"attempt {last.number}, which never ends{' (hang)' if last.outcome == 'hang' else ''}"
         return f"stuck for ever: the client waits without a timeout for {what}"
-    if story.pool_is_shared:
-        return f"stuck for ever: no job of its pool is left, so nothing will ever look again; {story.phase}"
     left = {job.name for job in story.unfinished}
     missing = [job for job in _last_of_each(list(story.jobs.values())) if job.name not in left]
     none = " and ".join(f"no {job.name}" for job in missing) or "no job that could settle it"
