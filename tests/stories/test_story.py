@@ -395,3 +395,13 @@ class TestCallers:
             "has heard nothing, submits the request again (submission 3)",
         ]
         assert story.settled == (request.settled_ns, "success")
+
+
+def test_a_work_that_is_stuck_waits_for_its_pool_and_not_for_a_call() -> None:
+    text = (
+        "world: shared\nrequests: {count: 1, arrivals: at_once}\naction: {latency: 1s}\n"
+        "retrier: {kind: workpool, max_parallelism: 0}\n"
+    )
+    told = tell(text, 0)
+    lines = timeline_lines(told.history, 0, told.request.outcome)
+    assert "no job of its pool is left" in " ".join(lines)
