@@ -133,8 +133,6 @@ class MutationContext(QueryContext):
             at_ns = None
         if at_ns is None or delay_ms < 0:
             raise FunctionError(f"a delay must be finite and not negative, not {delay_ms} ms")
-        if request is None:
-            return self.run_at(at_ns, function, args)
         return self.run_at(at_ns, function, args, request=request)
 
     def after_ns(self, delay_ms: float) -> int:

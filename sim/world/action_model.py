@@ -102,22 +102,22 @@ class ActionModel:
 
     def happen(self, host: Host, request: Request, fate: Fate) -> None:
         """Make an attempt whose fate was foreseen, at once: it takes no time."""
-        drawn, self._draw = self._draw, lambda *_: fate._replace(latency_ns=0)
-        try:
-            self.begin(host, request)
-        finally:
-            self._draw = drawn
+        self.begin(host, request, fate._replace(latency_ns=0))
 
-    def begin(self, host: Host, request: Request) -> None:  # noqa: C901, PLR0912, PLR0915  # every attempt passes here
-        """Start one attempt of a request; one without latency ends before this returns."""
+    def begin(  # noqa: C901, PLR0912, PLR0915  # every attempt passes here
+        self, host: Host, request: Request, fate: Fate | None = None
+    ) -> None:
+        """Start one attempt of a request; one without latency ends before this returns. Its fate is drawn, or given."""
         clock = self._clock
         request.attempts = number = request.attempts + 1
         by_key = ""
         keys = self._keys
         if keys is None:
-            outcome, latency_ns, failure = self._draw(request, number, clock.now_ns, request.weather)
+            if fate is None:
+                fate = self._draw(request, number, clock.now_ns, request.weather)
+            outcome, latency_ns, failure = fate
         else:
-            draw = partial(self._draw, request, number, clock.now_ns, request.weather)
+            draw = partial(self._draw, request, number, clock.now_ns, request.weather) if fate is None else lambda: fate
             outcome, latency_ns, failure, by_key = keys.recall(request, clock.now_ns, draw)
         if request.last_attempt is not None:
             request.last_attempt.overtaken(host)
