@@ -1,0 +1,111 @@
+"""`GuestRetrier`: the retry code that people ship, unmodified, as a retrier."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from inspect import iscoroutinefunction
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sim.clients.client import Client
+from sim.guests.processes import GuestRun, Process
+from sim.guests.standard_library import simulated
+from sim.retriers.base import ClientRetrier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sim.clients.around import Around
+    from sim.clients.place import Place
+    from sim.guests.calls import GuestCall
+    from sim.history.request import Request
+    from sim.world.hosts import External
+
+
+class _Deferred(type):
+    """Lets a guest be constructed inside the simulation, and not where the simulation is put together."""
+
+    def __call__(cls, *args: Any, **more: Any) -> Any:
+        """Return an object that has not been constructed yet; `made` constructs one like it."""
+        self = cls.__new__(cls)
+        self.given = args, more
+        options = args[0] if args else more.get("options")
+        self.options = cls.Options() if options is None else options  # type: ignore[attr-defined]  # of a retrier
+        return self
+
+
+class GuestRetrier(ClientRetrier, metaclass=_Deferred):
+    """Ordinary retry code, of any library, that runs as it is in simulated time: write `retry`.
+
+    `__init__`, if there is one, takes the options. It runs inside the simulation too: once for each request of an
+    isolated world, and once for each client of a shared one. So a breaker or a quota in `self` is a client's.
+    """
+
+    errors: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    """What `call` raises: by the kind of an answer (`failed`, `timed_out`, `rejected.queue`) a class of exceptions, or a
+    function that makes one of a `CallFailed`. The longest kind that matches counts; without one it is `CallFailed`."""
+    needs_around: ClassVar[bool] = True
+    given: tuple[tuple[Any, ...], dict[str, Any]]
+    """What its constructor gets."""
+    _process: Process | None = None
+
+    def retry(self, call: GuestCall) -> Any:
+        """Call until done: `call(timeout=seconds)`, or `await call(timeout=seconds)` in an `async def`.
+
+        It has succeeded if it returns, and one of its calls has succeeded. It has given up if it raises, or returns
+        although no call has succeeded.
+        """
+        raise NotImplementedError
+
+    def made(self) -> GuestRetrier:
+        """Return a guest like this, constructed now."""
+        args, more = self.given
+        guest = type(self).__new__(type(self))
+        guest.__init__(*args, **more)  # type: ignore[misc]  # what calling the class would do
+        return guest
+
+    @classmethod
+    def around_world(cls) -> AbstractContextManager[None]:
+        """Let the standard library be simulated for guest code."""
+        return simulated()
+
+    def client(
+        self,
+        around: Around,
+        action: External,
+        request: Request,
+        place: Place,
+        concluded: Callable[[bool], None] | None = None,
+    ) -> Client:
+        """Return the client in which the guest runs."""
+        process = self._process
+        if process is None:
+            kind = self.kind or type(self).__name__
+            process = self._process = Process(
+                kind, lambda: self.made().retry, self.errors, is_async=iscoroutinefunction(type(self).retry)
+            )
+        run = GuestRun(process)
+        run.client = client = Client(around, action, run, request, place, concluded)
+        return client
+
+    def end(self) -> None:
+        """Let nothing of the guest go on: the world is over."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.end()
+
+
+def guest_of(function: Callable[[Any], Any], *, kind: str | None = None) -> type[GuestRetrier]:
+    """Return the class of guests that run a plain function, which takes `call`; its attribute `errors` counts."""
+    name = getattr(function, "__name__", type(function).__name__)
+    return _Deferred(
+        name,
+        (GuestRetrier,),
+        {
+            "kind": kind or name,
+            "errors": getattr(function, "errors", MappingProxyType({})),
+            "retry": staticmethod(function),
+            "__module__": getattr(function, "__module__", __name__),
+            "__doc__": getattr(function, "__doc__", None),
+        },
+    )
