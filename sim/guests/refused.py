@@ -41,6 +41,12 @@ def is_own(path: str) -> bool:
     return not path.startswith((_PACKAGE, "<")) and not any(path.startswith(place) for place in _LIBRARIES)
 
 
+def is_own_class(kind: type) -> bool:
+    """Tell whether a class is one of the user's own code."""
+    module = sys.modules.get(kind.__module__)
+    return is_own(getattr(module, "__file__", None) or "<none>")
+
+
 _LIBRARIES: Final = tuple(
     {
         str(Path(found))
