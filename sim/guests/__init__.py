@@ -1,0 +1,1 @@
+"""Guests: retry code that people ship, unmodified, in simulated time."""
