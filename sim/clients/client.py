@@ -75,6 +75,7 @@ class Client:
         "sleeps",
         "slept_ns",
         "stopped",
+        "timers",
     )
 
     def __init__(  # noqa: PLR0917  # the one signature of all clients
@@ -99,6 +100,8 @@ class Client:
         self.sleeps = 0
         self.slept_ns = 0
         """How long it slept since its last call."""
+        self.timers = 0
+        """How many timers it waits for; only a guest has several."""
         self.calls_at_most = around.calls_at_most
         self.stopped = False
         """Whether the loop is over although it has not concluded: it was canceled, or the simulation is over."""

@@ -79,7 +79,7 @@ class CallOfService:
         self._place = Place(name, caller.name, target.name, target.position)
         retrier = options.retrier.make()
         assert isinstance(retrier, ClientRetrier)  # noqa: S101  # a checked scenario has no other here
-        self._retrier = retrier
+        self.retrier = retrier
 
     def call(self, visit: Visit, done: Callable[[bool], None]) -> _EndOfCall:
         """Call until the retrier knows the end, or the timeout of the whole call is over."""
@@ -93,7 +93,7 @@ class CallOfService:
         choices = _Choices(around.choices, self._name, runs.calls)
         clients = Around(around.clock, choices, cells=self._cells, calls=around.calls)  # type: ignore[arg-type]  # clients of services draw uniforms alone
         end = _EndOfCall(done)
-        end.client = client = self._retrier.client(clients, self._target, request, self._place, end.tell)
+        end.client = client = self.retrier.client(clients, self._target, request, self._place, end.tell)
         if self._timeout_ns is not None:
             end.alarm = Alarm(around.clock, self._timeout_ns, end.time_out)
         client.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,7 +35,7 @@ from sim.world.services.surroundings import Surroundings
 from sim.world.weather import WeatherPath
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from sim.clients.client import Client
     from sim.clients.policy.machine import Run
@@ -186,6 +187,10 @@ class World:
 
     def isolated(self, numbers: Sequence[int], progress: Callable[[int], None] | None = None) -> list[Request]:
         """Simulate requests, each alone from t = 0; `progress` is called now and then with how many are done."""
+        with self.around():
+            return self._isolated(numbers, progress)
+
+    def _isolated(self, numbers: Sequence[int], progress: Callable[[int], None] | None) -> list[Request]:
         finished = []
         resubmissions, sources = self._resubmissions, self.cell.action.weather
         for done, number in enumerate(numbers):
@@ -217,11 +222,29 @@ class World:
 
     def shared(self, progress: Callable[[int], None] | None = None, *, at_most: int | None = None) -> list[Request]:
         """Simulate one replication: all requests in one deployment (or the first few), with the scenario's faults."""
-        requests = self.open(progress, at_most=at_most)
-        self.go_on()
-        self._conclude(requests)
-        self._end(requests)
+        with self.around():
+            requests = self.open(progress, at_most=at_most)
+            self.go_on()
+            self._conclude(requests)
+            self._end(requests)
         return requests
+
+    def around(self) -> AbstractContextManager[Any]:
+        """Return what is to be entered while anything happens: what its retriers need around them."""
+        kinds = {type(retrier) for retrier in self._all_retriers() if type(retrier).needs_around}
+        if not kinds:
+            return nullcontext()
+        stack = ExitStack()
+        for kind in kinds:
+            stack.enter_context(kind.around_world())
+        return stack
+
+    def _all_retriers(self) -> Iterator[Retrier]:
+        """Yield the retriers made so far, those of services too."""
+        yield from self.retriers.all()
+        for service in self.services.values():
+            for layer in getattr(service, "layers", ()):
+                yield layer.retrier
 
     def open(self, progress: Callable[[int], None] | None = None, *, at_most: int | None = None) -> list[Request]:
         """Plan the requests and faults of one deployment; the list returned fills as requests are submitted."""
@@ -413,7 +436,8 @@ class World:
         """Give every request that has not settled the outcome that the world proves: nothing more will happen."""
         self.drained = self.clock.drained
         self._conclude(requests)
-        self._end(requests)
+        with self.around():
+            self._end(requests)
 
     def deal_out(self, requests: Sequence[Request]) -> None:
         """Deal out among requests what was done for several at once so far."""
@@ -433,6 +457,8 @@ class World:
         count_unended(executor, self.clients.values(), end_ns)
         for client in self.clients.values():
             client.end()
+        for retrier in self._all_retriers():
+            retrier.end()
         for service in self.services.values():
             service.stop()
         if executor.running or executor.unseen:

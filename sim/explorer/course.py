@@ -95,6 +95,10 @@ class Course:
 
     def step(self) -> bool:
         """Let one thing happen: an interruption, or what is due next. Return False if nothing is left or may happen."""
+        with self.world.around():
+            return self._step()
+
+    def _step(self) -> bool:
         clock = self.world.clock
         if clock.drained:
             return False

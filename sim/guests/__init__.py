@@ -1,1 +1,10 @@
-"""Guests: retry code that people ship, unmodified, in simulated time."""
+"""Unmodified Python code, with the retry library of its choice, in simulated time. May import `retriers` and below.
+
+`GuestRetrier` is the class to derive from, `guest_of` makes one of a plain function. `transports` lets HTTP libraries
+send by the simulation.
+"""
+
+from sim.guests.refused import GuestRefused
+from sim.guests.retrier import GuestRetrier, guest_of
+
+__all__ = ["GuestRefused", "GuestRetrier", "guest_of"]

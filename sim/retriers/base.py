@@ -26,6 +26,7 @@ some courses twice and refuses to go on; all of them then exit with 4.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -93,6 +94,17 @@ class Retrier:
         """
         del options
         return ""
+
+    needs_around: ClassVar[bool] = False
+    """Whether `around_world` does anything."""
+
+    @classmethod
+    def around_world(cls) -> AbstractContextManager[None]:
+        """Return what is to be entered while a world runs in which this kind of retrier is; by default nothing is."""
+        return nullcontext()
+
+    def end(self) -> None:
+        """Let nothing of it go on, since its world is over; by default nothing does."""
 
     def promises(self) -> Promises:
         """State what this retrier, with its options, promises of every request; `check` compares histories with it."""

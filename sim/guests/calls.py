@@ -1,0 +1,184 @@
+"""The `call` that a guest gets: it makes an attempt, and raises what the guest says that its client raises."""
+
+from __future__ import annotations
+
+import asyncio
+from math import inf
+from typing import TYPE_CHECKING, Any, Final
+
+from sim.clients.connection import Connection
+from sim.clients.failures import CallFailed, CallTimedOut
+from sim.guests.inside import INSIDE
+from sim.guests.strands import Raises
+from sim.kernel.clock import Pending
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sim.clients.client import Client
+    from sim.guests.inside import Inside
+    from sim.guests.loop import SimulatedLoop
+
+S_TO_MS: Final = 1000.0
+
+
+class GuestCall:
+    """One request's way to call the action: `call(timeout=...)`, or `await call(timeout=...)` in asynchronous code.
+
+    The timeout is in seconds; None or infinity: none. Returns the number of the attempt, 1 first. Raises what `errors`
+    of the guest says, or else `CallFailed` and `CallTimedOut`.
+    """
+
+    __slots__ = ("_errors", "_inside")
+
+    def __init__(self, inside: Inside, errors: Mapping[str, Any]) -> None:
+        self._inside = inside
+        self._errors = errors
+
+    def __call__(self, timeout: float | None = None) -> Any:
+        """Make one attempt."""
+        inside, here = self._inside, INSIDE.get()
+        client = inside.client
+        if here is None:
+            raise RuntimeError("a guest's `call` was called outside of the simulation")
+        if inside.stopped:
+            here.stop_again()
+        if client.is_over:
+            here.refuse(f"calls although its request {client.request.number} is over")
+        if timeout is not None and not (isinstance(timeout, (int, float)) and 0 <= timeout <= inf):
+            here.refuse(f"calls with a timeout of {timeout!r}: it is a number of seconds, not negative, or None")
+        timeout_ms = None if timeout is None else timeout * S_TO_MS
+        loop = asyncio._get_running_loop()  # as asyncio's own functions ask
+        if loop is not None and loop is inside.process.loop:
+            return self._in_loop(loop, timeout_ms)  # type: ignore[arg-type]  # the process' loop is ours
+        inside.calls += 1
+        return here.wait(self._heard(timeout_ms))
+
+    async def _heard(self, timeout_ms: float | None) -> int | Raises:
+        """Make an attempt for synchronous code; awaited by the simulation."""
+        answer = Pending()
+        if begin(self._inside.client, timeout_ms, answer) is None:
+            await Pending()
+        try:
+            number: int = await answer
+        except CallFailed as error:
+            hear_failure(self._inside.client, error)
+            return Raises(error_of(error, self._errors))
+        self._inside.client.hear("answered", number)
+        self._inside.answered = number
+        return number
+
+    async def _in_loop(self, loop: SimulatedLoop, timeout_ms: float | None) -> int:
+        """Make an attempt for asynchronous code; awaited by the guest."""
+        inside = self._inside
+        client = inside.client
+        if inside.stopped:
+            raise asyncio.CancelledError
+        if client.is_over:
+            inside.refuse(f"calls although its request {client.request.number} is over")
+        inside.calls += 1
+        answer = InLoop(loop)
+        connection = loop.outside(lambda: begin(client, timeout_ms, answer))
+        try:
+            number: int = await answer.future
+        except CallFailed as error:
+            hear_failure(client, error)
+            raise error_of(error, self._errors) from error
+        except asyncio.CancelledError:
+            if connection is not None and not answer.done:
+                answer.done = True
+                loop.outside(lambda: leave(client, connection))
+            raise
+        client.hear("answered", number)
+        inside.answered = number
+        return number
+
+
+class InLoop:
+    """What hears the end of a call of asynchronous code."""
+
+    __slots__ = ("_loop", "done", "future")
+
+    def __init__(self, loop: SimulatedLoop) -> None:
+        self._loop = loop
+        self.future: asyncio.Future[int] = loop.create_future()
+        self.done = False
+
+    def succeed(self, value: object = None) -> None:
+        """Take the number of the attempt that succeeded."""
+        if not self.done:
+            self.done = True
+            if not self.future.done():
+                self.future.set_result(value)  # type: ignore[arg-type]  # it is a number
+                self._loop.wake()
+
+    def fail(self, error: Exception) -> None:
+        """Take a failure."""
+        if not self.done:
+            self.done = True
+            if not self.future.done():
+                self.future.set_exception(error)
+                del error
+                self._loop.wake()
+
+
+def begin(client: Client, timeout_ms: float | None, answer: Any) -> Connection | None:
+    """Begin an attempt; None if the request has run into a limit, so that no answer ever comes."""
+    if client.request.attempts >= client.calls_at_most:
+        client.run_away("calls")
+        return None
+    connection = Connection(client, answer)
+    client.begin(connection, timeout_ms)
+    return connection
+
+
+def leave(client: Client, connection: Connection) -> None:
+    """Wait no longer for a call that asynchronous code has canceled; it goes on."""
+    attempt = connection.attempt
+    if attempt is not None and not attempt.ended and not connection.left:
+        client.record("timed_out", "", None, subject=attempt.number)
+        connection.leave()
+
+
+def hear_failure(client: Client, error: CallFailed) -> None:
+    """Let the witness know what the guest hears."""
+    client.hear("failed", (type(error).__name__, error.kind, error.final, error.retry_after_ms))
+
+
+def error_of(failure: CallFailed, errors: Mapping[str, Any]) -> BaseException:
+    """Return the error that the guest's client raises for a failure: that of the longest kind which matches."""
+    kind = failure.kind
+    make = errors.get(kind)
+    while make is None and "." in kind:
+        kind = kind.rpartition(".")[0]
+        make = errors.get(kind)
+    if make is None:
+        return failure
+    text = f"the call ended: {failure.kind}" if not isinstance(failure, CallTimedOut) else "the call timed out"
+    error: BaseException = make(text) if isinstance(make, type) else make(failure)
+    _tell(error, "call_failed", failure)
+    if failure.retry_after_ms is not None and isinstance(make, type):
+        seconds = failure.retry_after_ms / S_TO_MS
+        headers = {"Retry-After": f"{seconds:g}"}
+        _tell(error, "retry_after", seconds)
+        _tell(error, "headers", headers)
+        _tell(error, "response", Response(headers, 503 if failure.kind.startswith("failed") else 429))
+    return error
+
+
+def _tell(error: BaseException, name: str, value: Any) -> None:
+    """Set an attribute of an error, if it has place for it and does not say something else."""
+    try:
+        if getattr(error, name, None) is None:
+            setattr(error, name, value)
+    except (AttributeError, TypeError):
+        return
+
+
+class Response:
+    """The little of an HTTP response that libraries look at to find how long to wait."""
+
+    def __init__(self, headers: dict[str, str], status: int) -> None:
+        self.headers = headers
+        self.status = self.status_code = status
+

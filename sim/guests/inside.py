@@ -1,0 +1,121 @@
+"""The request whose guest code runs at the moment, and what that code meets: time, chance, and a way to wait.
+
+`INSIDE` is a context variable. Every greenlet of a guest and every task of its event loop has a context of its own, and
+so has every thread of the host. So whatever asks for the time finds its own request there, or None if it belongs to the
+host; nothing has to be switched on and off.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from sim.guests.refused import GuestRefused, line_of_guest
+from sim.guests.strands import GuestStopped
+from sim.history.vocabulary import NEVER
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from sim.clients.client import Client
+    from sim.guests.strands import Strand
+
+STREAM: Final = "guest"
+"""The name of the stream from which guest code draws."""
+MOST_READS: Final = 100_000
+"""How often guest code may read the clock at one instant; one that reads it more often waits for time to pass."""
+MOST_REFUSALS: Final = 100
+"""How often guest code that is stopped may ask for more."""
+EPOCH_NS: Final = 1_767_225_600 * 10**9
+"""What `time.time_ns()` says at the start of the simulation: 2026-01-01T00:00:00Z."""
+
+INSIDE: Final[ContextVar[Inside | None]] = ContextVar("retrysim.guest", default=None)
+
+
+class Inside:
+    """One request of a guest, as its code meets it."""
+
+    __slots__ = (
+        "_read_ns",
+        "_reads",
+        "_refusals",
+        "answered",
+        "calls",
+        "client",
+        "draws",
+        "process",
+        "seeded",
+        "stopped",
+        "strand",
+    )
+
+    def __init__(self, process: Any) -> None:
+        self.process = process
+        """The client process that it belongs to: state that outlives a request is the process's."""
+        self.client: Client
+        self.strand: Strand
+        """Where its code runs."""
+        self.calls = 0
+        self.answered = -1
+        """The attempt of which it has heard last that it succeeded, or -1."""
+        self.draws = 0
+        self.seeded: dict[Any, Any] = {}
+        """Generators of the host that its code has seeded, each with the one that stands for it."""
+        self.stopped = False
+        """Whether the request was canceled, or the simulation is over."""
+        self._read_ns = NEVER
+        self._reads = 0
+        self._refusals = 0
+
+    def now_ns(self) -> int:
+        """Return the simulated instant. Refuses to be asked for it again and again without waiting."""
+        client = self.client
+        now_ns = client.clock.now_ns
+        if now_ns != self._read_ns:
+            self._read_ns = now_ns
+            self._reads = 0
+        self._reads += 1
+        if self._reads > MOST_READS:
+            self.refuse(
+                f"reads the clock {MOST_READS:,} times without waiting. Simulated time passes only while it waits: "
+                "sleep, in place of looking again and again"
+            )
+        client.hear("now", now_ns)
+        return now_ns
+
+    def uniform(self) -> float:
+        """Draw the next number on [0, 1) of this request."""
+        client = self.client
+        request = client.request
+        try:
+            value = client.choices.uniform(STREAM, request.number, self.draws, request.first_rerun)
+        except BaseException as error:  # noqa: BLE001  # a search of a small world goes another way: no concern of the guest
+            self.strand.leave(error)
+        self.draws += 1
+        client.record("draw", STREAM, value)
+        client.hear("draw", value)
+        return value
+
+    def wait(self, awaited: Coroutine[Any, Any, Any]) -> Any:
+        """Let the simulation await something for the code that runs now, and return what comes of it."""
+        if self.stopped:
+            awaited.close()
+            self.stop_again()
+        return self.strand.ask(awaited)
+
+    def stop_again(self) -> NoReturn:
+        """Raise GuestStopped in code that asks for more although it is stopped."""
+        self._refusals += 1
+        if self._refusals > MOST_REFUSALS:
+            self.strand.leave(
+                GuestRefused(
+                    "the guest goes on although its request is canceled or the simulation is over: it catches "
+                    "BaseException, which it should let through",
+                    line_of_guest(),
+                )
+            )
+        raise GuestStopped
+
+    def refuse(self, what: str) -> NoReturn:
+        """End the run with GuestRefused, naming the guest's line; the guest never goes on, so it cannot catch it."""
+        self.strand.leave(GuestRefused(f"the guest {what}", line_of_guest()))

@@ -1,0 +1,146 @@
+"""`GuestRetrier`: the retry code that people ship, unmodified, as a retrier."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from inspect import iscoroutinefunction
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sim.clients.client import Client
+from sim.guests.fresh import fresh
+from sim.guests.processes import GuestRun, Process
+from sim.guests.standard_library import simulated
+from sim.retriers.base import ClientRetrier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sim.clients.around import Around
+    from sim.clients.place import Place
+    from sim.guests.calls import GuestCall
+    from sim.history.request import Request
+    from sim.world.hosts import External
+
+
+class _Deferred(type):
+    """Lets a guest be constructed inside the simulation, and not where the simulation is put together."""
+
+    def __call__(cls, *args: Any, **more: Any) -> Any:
+        """Return an object that has not been constructed yet; `made` constructs one like it."""
+        self = cls.__new__(cls)
+        self.given = args, more
+        options = args[0] if args else more.get("options")
+        self.options = cls.Options() if options is None else options  # type: ignore[attr-defined]  # of a retrier
+        return self
+
+
+class GuestRetrier(ClientRetrier, metaclass=_Deferred):
+    """Ordinary retry code, of any library, that runs as it is in simulated time: write `retry`.
+
+    `__init__`, if there is one, takes the options. It runs inside the simulation too: once for each request of an
+    isolated world, and once for each client of a shared one. So a breaker or a quota in `self` is a client's.
+    """
+
+    errors: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    """What `call` raises: by the kind of an answer (`failed`, `timed_out`, `rejected.queue`) a class of exceptions, or a
+    function that makes one of a `CallFailed`. The longest kind that matches counts; without one it is `CallFailed`."""
+    needs_around: ClassVar[bool] = True
+    given: tuple[tuple[Any, ...], dict[str, Any]]
+    """What its constructor gets."""
+    fresh: ClassVar[Callable[[], type[GuestRetrier]] | None] = None
+    """Returns the class as it is when its module has just been run; None if it has not been asked for yet."""
+    _process: Process | None = None
+
+    def retry(self, call: GuestCall) -> Any:
+        """Call until done: `call(timeout=seconds)`, or `await call(timeout=seconds)` in an `async def`.
+
+        It has succeeded if it returns, and one of its calls has succeeded. It has given up if it raises, or returns
+        although no call has succeeded.
+        """
+        raise NotImplementedError
+
+    is_async: ClassVar[bool] = False
+    """Whether `retry` is a coroutine function."""
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        """Look what kind of function `retry` is."""
+        super().__init_subclass__(**more)
+        if "retry" in vars(cls):
+            cls.is_async = iscoroutinefunction(cls.retry)
+
+    def code(self) -> tuple[Callable[[Any], Any], Mapping[str, Any]]:
+        """Return what is called for each request, `retry` of a guest like this, constructed now; and its `errors`."""
+        args, more = self.given
+        kind = type(self)
+        made = vars(kind).get("fresh")
+        if made is None:
+            kind.fresh = staticmethod(fresh(kind))
+        found = kind.fresh() if kind.fresh is not None else kind
+        guest = found.__new__(found)
+        guest.__init__(*args, **more)  # type: ignore[misc]  # what calling the class would do
+        return guest.retry, guest.errors
+
+    @classmethod
+    def around_world(cls) -> AbstractContextManager[None]:
+        """Let the standard library be simulated for guest code."""
+        return simulated()
+
+    def client(
+        self,
+        around: Around,
+        action: External,
+        request: Request,
+        place: Place,
+        concluded: Callable[[bool], None] | None = None,
+    ) -> Client:
+        """Return the client in which the guest runs."""
+        process = self._process
+        if process is None:
+            kind = self.kind or type(self).__name__
+            process = self._process = Process(kind, self.code, is_async=self.is_async)
+        run = GuestRun(process)
+        run.client = client = Client(around, action, run, request, place, concluded)
+        return client
+
+    def end(self) -> None:
+        """Let nothing of the guest go on: the world is over."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.end()
+
+
+def guest_of(
+    function: Callable[[Any], Any], *, kind: str | None = None, path: str | None = None
+) -> type[GuestRetrier]:
+    """Return the class of guests that run a plain function, which takes `call`; its attribute `errors` counts.
+
+    `path` is the `module:name` of the function: with it, each guest gets the function of its module run anew.
+    """
+    name = getattr(function, "__name__", type(function).__name__)
+    made: type[GuestRetrier] = type(GuestRetrier)(
+        name,
+        (_GuestFunction,),
+        {
+            "kind": kind or name,
+            "errors": getattr(function, "errors", MappingProxyType({})),
+            "function": staticmethod(function),
+            "fresh_function": staticmethod(fresh(function, path)),
+            "is_async": iscoroutinefunction(function),
+            "__module__": getattr(function, "__module__", __name__),
+            "__doc__": getattr(function, "__doc__", None),
+        },
+    )
+    return made
+
+
+class _GuestFunction(GuestRetrier):
+    """A guest that is a plain function."""
+
+    function: ClassVar[Callable[[Any], Any]]
+    fresh_function: ClassVar[Callable[[], Callable[[Any], Any]]]
+
+    def code(self) -> tuple[Callable[[Any], Any], Mapping[str, Any]]:
+        """Return the function as it is when new, and its `errors`."""
+        function = type(self).fresh_function()
+        return function, getattr(function, "errors", self.errors)

@@ -1,0 +1,51 @@
+"""What it means that guest code ends with an error: it gives up, or it has a mistake."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from typing import TYPE_CHECKING, Any, Final
+
+from sim.clients.failures import CallFailed
+from sim.guests.refused import GuestRefused, is_own
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class GaveUp(CallFailed):
+    """The guest has given up: it raised an error of its library or of its client, or returned without a success."""
+
+
+_MISTAKES: Final = (
+    *(NameError, UnboundLocalError, AttributeError, TypeError, ImportError, ModuleNotFoundError, SyntaxError),
+    *(AssertionError, NotImplementedError, RecursionError, MemoryError, IndexError, KeyError, LookupError),
+)
+"""Raised by code that is wrong. A class derived from one of them says something of its own."""
+_BEFORE_A_CALL: Final = (*_MISTAKES, ValueError, RuntimeError, OverflowError, ZeroDivisionError, ArithmeticError, Exception)
+"""As above, if no call has been made yet, so that no failure can be the reason."""
+
+
+def mistake_of(error: BaseException, *, called: bool, errors: Mapping[str, Any]) -> GuestRefused | None:
+    """Return what is wrong with a guest that ends with an error; None if it gives up by that.
+
+    `called`: whether it has made a call; `errors`: what its calls raise.
+    """
+    kind = type(error)
+    if hasattr(error, "call_failed") or any(isinstance(made, type) and isinstance(error, made) for made in errors.values()):
+        return None
+    if isinstance(error, asyncio.CancelledError):
+        return None
+    if isinstance(error, Exception) and kind not in (_MISTAKES if called else _BEFORE_A_CALL):
+        return None
+    if isinstance(error, SystemExit):
+        return GuestRefused("the guest calls sys.exit, which would end the simulation", _line(error))
+    return GuestRefused(f"the guest has a mistake: {kind.__name__}: {error}", _line(error))
+
+
+def _line(error: BaseException) -> str:
+    """Return the innermost line of the user's own code that an error came through, or the innermost of all."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if is_own(frame.filename)]
+    found = (own or frames)[-1:]
+    return f"{found[0].filename}:{found[0].lineno}" if found else ""

@@ -1,0 +1,125 @@
+"""How guest code waits, as the history tells it: a sleep begins, and ends at its time or is cut."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING, Final
+
+from sim.kernel.clock import Pending, Sleep
+from sim.kernel.durations import RUNAWAY_NS
+
+if TYPE_CHECKING:
+    from sim.clients.client import Client
+    from sim.kernel.clock import Clock
+
+NS_PER_S: Final = 1e9
+FOR_EVER_NS: Final = RUNAWAY_NS
+"""Longer than any simulation."""
+
+
+def ns_of_seconds(seconds: float) -> int:
+    """Return a duration of guest code in whole ns; what is not finite, or longer than a simulation, is for ever."""
+    if not isfinite(seconds):
+        return FOR_EVER_NS
+    return min(round(seconds * NS_PER_S), FOR_EVER_NS)
+
+
+def begin_sleep(client: Client, delay_ns: int, *, is_sleep: bool = True) -> bool:
+    """Note that guest code waits for a time; False if its request has run away by that, so that it never goes on.
+
+    A timer that is no sleep, such as the limit of `asyncio.timeout`, shows only when it fires.
+    """
+    if is_sleep:
+        client.record("sleep", "", delay_ns)
+        client.slept_ns += delay_ns
+    client.sleeps += 1
+    if client.sleeps > client.calls_at_most:
+        client.run_away("sleeps")
+        return False
+    if is_sleep and client.clock.now_ns + delay_ns > RUNAWAY_NS:
+        client.run_away("time")
+        return False
+    client.timers += 1
+    client.asleep = True
+    if is_sleep and delay_ns:
+        client.fall_asleep()
+    return True
+
+
+def wake_up(client: Client, *, asleep: bool) -> None:
+    """Note that a wait is over in its time."""
+    client.timers -= 1
+    client.asleep = client.timers > 0
+    if asleep:
+        client.hear("awake", None)
+    elif not client.is_over:
+        client.record("woken", "timer")
+        client.hear("woken", "timer")
+
+
+def cut_sleep(client: Client, until_ns: int, *, asleep: bool) -> None:
+    """Note that guest code waits no longer, before the time is over."""
+    client.timers -= 1
+    client.asleep = client.timers > 0
+    if asleep and not client.is_over:
+        client.slept_ns -= until_ns - client.clock.now_ns
+        client.record("woken", "cut")
+
+
+async def sleep(client: Client, delay_ns: int) -> None:
+    """Sleep, for synchronous code."""
+    if not begin_sleep(client, delay_ns):
+        await Pending()
+    awake = Sleep()
+    client.clock.set_timer(awake, delay_ns)
+    await awake
+    wake_up(client, asleep=True)
+
+
+class Waiting(Pending):
+    """A wait of synchronous code for something of its own, with a limit of time: it is the timer of that limit."""
+
+    __slots__ = ("_ok", "callbacks", "is_handed")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_handed = False
+        """Whether what it waits for is its own already."""
+        self._ok = True
+        self.callbacks: object = (Waiting.time_out,)
+
+    def time_out(self) -> None:
+        """Wait no longer, unless it has got what it waits for."""
+        if not self.is_handed:
+            self.succeed(False)
+
+    def came(self) -> None:
+        """Go on: what was waited for came."""
+        self.succeed(True)
+
+    def hand_over(self, clock: Clock) -> None:
+        """Go on as soon as the code that runs waits itself."""
+        self.is_handed = True
+        clock.call_after(0, self.came)
+
+
+async def wait(client: Client, waiting: Waiting, limit_ns: int) -> bool:
+    """Wait, at most for `limit_ns`; returns whether what was waited for came."""
+    limited = limit_ns < FOR_EVER_NS
+    until_ns = client.clock.now_ns + limit_ns
+    if limited:
+        if not begin_sleep(client, limit_ns):
+            await Pending()
+        client.clock.set_timer(waiting, limit_ns)
+    came: bool = await waiting
+    if not limited:
+        client.record("woken", "lock")
+        client.hear("woken", "lock")
+    elif came:
+        if waiting.callbacks is not None:
+            client.clock.call_off(waiting)
+        cut_sleep(client, until_ns, asleep=True)
+        client.hear("woken", "lock")
+    else:
+        wake_up(client, asleep=True)
+    return came
