@@ -100,7 +100,7 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
         process = self._process
         if process is None:
             kind = self.kind or type(self).__name__
-            process = self._process = Process(kind, self._supply(), self.code, is_async=self.is_async)
+            process = self._process = Process(kind, self._supply(), self.code, is_async=self.is_async, is_alone=around.stand_alone)
         run = GuestRun(process)
         run.client = client = Client(around, action, run, request, place, concluded)
         return client

@@ -34,7 +34,7 @@ class _Simulated:
                 **randomness.replaced_functions(),
                 **refusals.replaced_functions(),
                 threading.Lock: _made_by(threading.Lock, locks.Lock),
-                threading.RLock: _made_by(threading.RLock, locks.RLock),
+                threading.RLock: locks.made_rlock(threading.RLock),
             }
         )
 
