@@ -25,21 +25,27 @@ if TYPE_CHECKING:
     from sim.clients.calling import Call
     from sim.clients.client import Client
     from sim.clients.context import ClientContext
+    from sim.guests.fresh import Supply
 
 
 class Process:
     """One process of a client, in which guest code runs."""
 
-    __slots__ = ("_guest", "_make", "errors", "is_async", "kind", "loop")
+    __slots__ = ("_code", "_guest", "_supply", "_taken", "errors", "is_async", "kind", "loop")
 
     def __init__(
-        self, kind: str, make: Callable[[], Any], errors: Mapping[str, Any], *, is_async: bool
+        self, kind: str, supply: Supply, code: Callable[[Any], tuple[Any, Mapping[str, Any]]], *, is_async: bool
     ) -> None:
-        """Prepare a process; `make` returns what is called for each request, and runs inside the simulation."""
+        """Prepare a process; `code` makes, of what `supply` has, what is called for each request and its errors.
+
+        It runs inside the simulation.
+        """
         self.kind = kind
-        self._make = make
+        self._supply = supply
+        self._code = code
+        self._taken: tuple[Any, Any] | None = None
         self._guest: Any = None
-        self.errors = errors
+        self.errors: Mapping[str, Any] = {}
         self.is_async = is_async
         self.loop: SimulatedLoop | None = None
 
@@ -47,7 +53,8 @@ class Process:
     def guest(self) -> Any:
         """What is called for each request; made when the first one needs it."""
         if self._guest is None:
-            self._guest = self._make()
+            self._taken = self._supply.take()
+            self._guest, self.errors = self._code(self._taken[0])
         return self._guest
 
     def loop_for(self, client: Client) -> SimulatedLoop:
@@ -59,13 +66,15 @@ class Process:
     def end(self) -> None:
         """Let nothing of it go on: the world is over."""
         loop, self.loop = self.loop, None
+        if loop is not None:
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+            loop.wake()
+            loop.end()
         self._guest = None
-        if loop is None:
-            return
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        loop.wake()
-        loop.end()
+        if self._taken is not None:
+            self._supply.give_back(self._taken)
+            self._taken = None
 
 
 class GuestRun(Inside):
@@ -116,10 +125,12 @@ class GuestRun(Inside):
             await self._in_loop(asked, context)
 
     def _body(self, _: Any = None) -> Any:
-        return self.process.guest(GuestCall(self, self.process.errors))
+        guest = self.process.guest
+        return guest(GuestCall(self, self.process.errors))
 
     async def _main(self) -> Any:
-        return await self.process.guest(GuestCall(self, self.process.errors))
+        guest = self.process.guest
+        return await guest(GuestCall(self, self.process.errors))
 
     async def _in_loop(self, awaited: Awaitable[Any], context: Context) -> None:
         """Run asynchronous code as a task of the process' event loop."""

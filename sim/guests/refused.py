@@ -79,6 +79,12 @@ def is_own(path: str) -> bool:
     return not (_is_standard(path) or any(place in path for place in _INSTALLED_AT))
 
 
+def is_own_class(kind: type) -> bool:
+    """Tell whether a class is one of the user's own code."""
+    module = sys.modules.get(kind.__module__)
+    return is_own(getattr(module, "__file__", None) or "<none>")
+
+
 def _is_standard(path: str) -> bool:
     return path.startswith(_STANDARD_LIBRARY) and not any(place in path for place in _INSTALLED_AT)
 

@@ -1,0 +1,160 @@
+"""Copies code with all that it holds: closures, attributes of functions, globals that it uses, objects, locks.
+
+`copy.deepcopy` takes functions as they are, and refuses locks; what retry code keeps is just there.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import deque
+from enum import Enum
+from functools import partial
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MappingProxyType, MethodType, ModuleType
+from typing import TYPE_CHECKING, Any, Final
+
+from sim.guests.refused import is_own, is_own_class
+from sim.guests.state import ATOMS, OF_CLASSES, is_full, names_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LOCKS: Final = (type(threading.Lock()), type(threading.RLock()))
+
+
+def copied(found: Any) -> Any:
+    """Return a copy of a function, a class, a method or an object, with copies of all that it holds."""
+    return _Copier().copy(found)
+
+
+def _is_plain(kind: type) -> bool:
+    """Tell whether a class has nothing but plain functions and values, so that all may share it."""
+    return all(
+        isinstance(value, (*ATOMS, MappingProxyType)) or (isinstance(value, FunctionType) and not vars(value))
+        for name, value in vars(kind).items()
+        if name not in OF_CLASSES
+    )
+
+
+class _Copier:
+    def __init__(self) -> None:
+        self._memo: dict[int, Any] = {}
+        self._kept: list[Any] = []
+        self._globals: dict[int, dict[str, Any]] = {}
+
+    def copy(self, found: Any) -> Any:
+        """Return the copy of a value."""
+        if isinstance(found, ATOMS):
+            return found
+        known = self._memo.get(id(found))
+        if known is not None:
+            return known
+        self._kept.append(found)  # as long as it lives, no other has its id
+        return self._made(found)
+
+    def _note(self, found: Any, made: Any) -> Any:
+        self._memo[id(found)] = made
+        return made
+
+    def _made(self, found: Any) -> Any:  # noqa: C901, PLR0911  # one branch a kind
+        if isinstance(found, FunctionType):
+            return self._function(found)
+        if isinstance(found, type):
+            return self._class(found)
+        if isinstance(found, MethodType):
+            return self._note(found, MethodType(self.copy(found.__func__), self.copy(found.__self__)))
+        if isinstance(found, (staticmethod, classmethod)):
+            return self._note(found, type(found)(self.copy(found.__func__)))
+        if isinstance(found, partial):
+            words = {name: self.copy(value) for name, value in found.keywords.items()}
+            return self._note(found, type(found)(self.copy(found.func), *map(self.copy, found.args), **words))
+        if isinstance(found, _LOCKS):
+            return self._note(found, threading.Lock() if isinstance(found, _LOCKS[0]) else threading.RLock())
+        if isinstance(found, threading.local):
+            return self._note(found, type(found)())
+        if type(found) in (list, set, deque):
+            made = self._note(found, type(found)())
+            add = made.add if isinstance(found, set) else made.append
+            for one in found:
+                add(self.copy(one))
+            return made
+        if type(found) is dict:
+            made = self._note(found, {})
+            made.update((self.copy(key), self.copy(value)) for key, value in found.items())
+            return made
+        if type(found) in (tuple, frozenset):
+            return self._note(found, type(found)(self.copy(one) for one in found))
+        return self._object(found)
+
+    def _function(self, found: FunctionType) -> Any:
+        own = is_own(found.__code__.co_filename)
+        if not (own or found.__closure__ or vars(found)):
+            return self._note(found, found)
+        cells = tuple(CellType() for _ in found.__closure__ or ())
+        known = self._globals_of(found) if own else found.__globals__
+        made = FunctionType(found.__code__, known, found.__name__, None, cells or None)
+        self._note(found, made)
+        made.__qualname__, made.__doc__, made.__module__ = found.__qualname__, found.__doc__, found.__module__
+        made.__annotations__ = found.__annotations__
+        for old, new in zip(found.__closure__ or (), cells, strict=True):
+            if is_full(old):
+                new.cell_contents = self.copy(old.cell_contents)
+        made.__defaults__ = self.copy(found.__defaults__)
+        made.__kwdefaults__ = self.copy(found.__kwdefaults__)
+        vars(made).update((name, self.copy(value)) for name, value in vars(found).items())
+        if own:
+            for name in (one for one in names_in(found.__code__) if one in found.__globals__):
+                known[name] = self.copy(found.__globals__[name])
+        return made
+
+    def _globals_of(self, found: FunctionType) -> dict[str, Any]:
+        known = self._globals.get(id(found.__globals__))
+        if known is None:
+            known = self._globals[id(found.__globals__)] = dict(found.__globals__)
+        return known
+
+    def _class(self, found: type) -> Any:
+        if not is_own_class(found) or _is_plain(found):
+            return self._note(found, found)
+        entries = {name: value for name, value in vars(found).items() if name not in OF_CLASSES or name == "__module__"}
+        plain = {name: value for name, value in entries.items() if isinstance(value, (*ATOMS, MappingProxyType))}
+        made = self._note(found, type(found)(found.__name__, found.__bases__, {**plain, "__doc__": found.__doc__}))
+        for name, value in entries.items():
+            if name not in plain:
+                setattr(made, name, self.copy(value))
+        return made
+
+    def _object(self, found: Any) -> Any:
+        own = getattr(type(found), "__deepcopy__", None)
+        if own is not None:
+            return self._note(found, found.__deepcopy__(self._memo))
+        try:
+            make, args, *more = found.__reduce_ex__(4)
+        except (TypeError, ValueError):
+            return self._note(found, found)  # a handle of the host, which has no copy
+        if isinstance(make, str):
+            return self._note(found, found)
+        state, items, pairs = (*more, None, None, None)[:3]
+        made = self._note(found, make(*(one if isinstance(one, type) else self.copy(one) for one in args)))
+        if state is not None:
+            _set_state(made, self.copy(state))
+        for item in items or ():
+            made.append(self.copy(item))
+        for key, value in pairs or ():
+            made[self.copy(key)] = self.copy(value)
+        return made
+
+
+def _set_state(made: Any, state: Any) -> None:
+    if hasattr(made, "__setstate__"):
+        made.__setstate__(state)
+        return
+    slots = None
+    if isinstance(state, tuple) and len(state) == 2:
+        state, slots = state
+    if state:
+        vars(made).update(state)
+    for name, value in (slots or {}).items():
+        setattr(made, name, value)
+
+
