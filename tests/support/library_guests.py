@@ -316,7 +316,8 @@ def botocore(mode: str, service: str = "s3", **retries: Any) -> Kind:
 
         def __init__(self, options: Any = None) -> None:
             super().__init__(options)
-            self.client = transport.client(service, config=config(retries={"mode": mode, **retries}))
+            settings = config(retries={"mode": mode, **retries})
+            self.client = transport.client(service, config=settings, answers={"failed.throttled": 429})
 
         def retry(self, call: Any) -> Any:
             del call
@@ -398,6 +399,6 @@ def celery(**options: Any) -> Kind:
         errors = ERRORS
 
         def retry(self, call: Any) -> Any:
-            return work.apply(args=(call,), throw=True).get()
+            return work.apply(args=(call,)).get()
 
     return Guest
