@@ -32,28 +32,31 @@ def library(name: str) -> Any:
 # tenacity, stamina, backoff, google-api-core, opnieuw, retrying: decorators.
 
 
-def tenacity(wait: str = "wait_none", **options: Any) -> Kind:
+def tenacity(wait: Any = "wait_none", **options: Any) -> Kind:
+    """`wait` is a strategy, or the name of one with its defaults."""
     lib = library("tenacity")
+    strategy = getattr(lib, wait)() if isinstance(wait, str) else wait
 
     class Guest(GuestRetrier):
         kind = "tenacity"
         errors = ERRORS
 
-        @lib.retry(wait=getattr(lib, wait)(), **options)
+        @lib.retry(wait=strategy, **options)
         def retry(self, call: Any) -> Any:
             return call()
 
     return Guest
 
 
-def tenacity_async(wait: str = "wait_none", **options: Any) -> Kind:
+def tenacity_async(wait: Any = "wait_none", **options: Any) -> Kind:
     lib = library("tenacity")
+    strategy = getattr(lib, wait)() if isinstance(wait, str) else wait
 
     class Guest(GuestRetrier):
         kind = "tenacity-async"
         errors = ERRORS
 
-        @lib.retry(wait=getattr(lib, wait)(), **options)
+        @lib.retry(wait=strategy, **options)
         async def retry(self, call: Any) -> Any:
             return await call()
 

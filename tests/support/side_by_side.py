@@ -13,7 +13,6 @@ from sim.history.recorder import Recorder
 from sim.history.vocabulary import Outcome
 from sim.kernel.choices import WORLD, DelayOf, Law
 from sim.scenario.load import parse
-from sim.scenario.schema import Scenario
 
 GOLDEN = 0.6180339887498949
 STRANGER = 0.5
@@ -105,7 +104,7 @@ def course_of(
     cell = parse(json.dumps(tree))
     recorder = Recorder()
     made = player if isinstance(player, type) else None
-    before = 0 if made is None else _draws_before_a_call(made, cell) - without_draw
+    before = 0 if made is None else _draws_before_a_call(made) - without_draw
     world = World(cell, retrier=made, recorder=recorder, choices=Delays(number, before))
     numbers = world.shared() if cell.world == "shared" else world.isolated(range(requests))
     spans: dict[int, dict[int, list[int]]] = {request.number: {} for request in numbers}
@@ -122,9 +121,10 @@ def course_of(
     ]
 
 
-def _draws_before_a_call(guest: type[GuestRetrier], cell: Scenario) -> int:
+def _draws_before_a_call(guest: type[GuestRetrier]) -> int:
     """Return how many numbers a guest draws before its first call: for the number of a request of AWS, for one."""
     recorder = Recorder()
+    cell = parse("{action: {script: [{outcome: success}]}, requests: {count: 1}, retrier: none}")
     World(cell, retrier=guest, recorder=recorder, choices=Delays(always(STRANGER))).isolated([0])
     kinds = [raw[1] for raw in recorder.raw]
     return kinds[: kinds.index("attempt")].count("draw")

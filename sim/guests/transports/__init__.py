@@ -29,7 +29,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sim.guests.transports.missing import NoLibrary
 from sim.guests.transports.replies import Answer, Answers, Reply
-from sim.guests.transports.server import WrongColor
 
 if TYPE_CHECKING:
     from sim.guests.transports import aiohttp, botocore, httpx, requests, urllib3
@@ -39,7 +38,6 @@ __all__ = [
     "Answers",
     "NoLibrary",
     "Reply",
-    "WrongColor",
     "aiohttp",
     "botocore",
     "httpx",

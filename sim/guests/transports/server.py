@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from inspect import isawaitable, iscoroutine
 from math import ceil, isfinite
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from sim.clients.failures import CallFailed
 from sim.clients.policy.answers import check_answer_name, name_that_fits
@@ -30,10 +30,6 @@ if TYPE_CHECKING:
     """Makes an error of a class and a message."""
 
 _STATUSES: Final[Answers] = {FAILED: 500, REJECTED: 429, CONFLICT: 409, REFUSED: 503}
-
-
-class WrongColor(RuntimeError):
-    """A synchronous client runs in an asynchronous guest, or the other way round."""
 
 
 class Server:
@@ -75,9 +71,9 @@ class Server:
         if isawaitable(answered):
             if iscoroutine(answered):
                 answered.close()
-            raise WrongColor(
-                "this guest is asynchronous (`async def`), but the client is not: a synchronous client would block the"
-                " loop. Use an asynchronous client, or write the guest with `def`"
+            _refuse(
+                "has a synchronous client, which would block the event loop of `async def`: use an asynchronous client,"
+                " or write the guest with `def`"
             )
         return self._success
 
@@ -90,7 +86,7 @@ class Server:
                 return self._success
         except Exception as error:  # noqa: BLE001  # the errors of a guest are of any class
             return self._reply_to(error, make)
-        raise WrongColor("this client is asynchronous, but the guest is not: write it with `async def`")
+        _refuse("has an asynchronous client, but is not asynchronous itself: write it with `async def`")
 
     def _reply_to(self, error: Exception, make: Make) -> Reply:
         """Return what a server says whose call failed."""
@@ -110,6 +106,14 @@ class Server:
         if failed.retry_after_ms is None or not isfinite(failed.retry_after_ms):
             return reply
         return Reply(reply.status, reply.body, {**self._wait(failed.retry_after_ms), **reply.headers})
+
+
+def _refuse(what: str) -> NoReturn:
+    """Say that a guest and its client do not fit."""
+    inside = INSIDE.get()
+    if inside is not None:
+        inside.refuse(what)
+    raise RuntimeError(f"the guest {what}")
 
 
 def of_the_request(*, timeout: float | None) -> Any:
