@@ -310,23 +310,49 @@ def aiohttp(options: str = "ExponentialRetry", /, **more: Any) -> Kind:
 
 
 def botocore(mode: str, service: str = "s3", **retries: Any) -> Kind:
-    config = library("botocore.config").Config
-    transport = import_module("sim.guests.transports.botocore")
-    operation = {"s3": "list_buckets", "dynamodb": "list_tables"}[service]
+    """Ask by the client of a process, which has the quota."""
+    made = _botocore(mode, service, retries)
 
     class Guest(GuestRetrier):
         kind = f"botocore-{mode}"
 
         def __init__(self, options: Any = None) -> None:
             super().__init__(options)
-            settings = config(retries={"mode": mode, **retries})
-            self.client = transport.client(service, config=settings, answers={"failed.throttled": 429})
+            self.client = made()
 
         def retry(self, call: Any) -> Any:
             del call
-            getattr(self.client, operation)()
+            getattr(self.client, AWS[service])()
 
     return Guest
+
+
+def botocore_alone(mode: str, service: str = "s3", **retries: Any) -> Kind:
+    """Ask by a client of the request's own."""
+    made = _botocore(mode, service, retries)
+
+    class Guest(GuestRetrier):
+        kind = f"botocore-{mode}"
+
+        def retry(self, call: Any) -> Any:
+            getattr(made(call), AWS[service])()
+
+    return Guest
+
+
+AWS = {"s3": "list_buckets", "dynamodb": "list_tables"}
+"""An operation of each service."""
+
+
+def _botocore(mode: str, service: str, retries: dict[str, Any]) -> Callable[..., Any]:
+    config = library("botocore.config").Config
+    transport = import_module("sim.guests.transports.botocore")
+
+    def made(call: Any = None) -> Any:
+        settings = config(retries={"mode": mode, **retries})
+        return transport.client(service, call, config=settings, answers={"failed.throttled": 429})
+
+    return made
 
 
 # Breakers, around a loop that sleeps in between; and a queue of tasks.

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from inspect import isawaitable, iscoroutine
 from math import ceil, isfinite
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
 from sim.clients.failures import CallFailed
 from sim.clients.policy.answers import check_answer_name, name_that_fits
@@ -71,7 +71,7 @@ class Server:
         if isawaitable(answered):
             if iscoroutine(answered):
                 answered.close()
-            _refuse(
+            raise _refused(
                 "has a synchronous client, which would block the event loop of `async def`: use an asynchronous client,"
                 " or write the guest with `def`"
             )
@@ -86,7 +86,7 @@ class Server:
                 return self._success
         except Exception as error:  # noqa: BLE001  # the errors of a guest are of any class
             return self._reply_to(error, make)
-        _refuse("has an asynchronous client, but is not asynchronous itself: write it with `async def`")
+        raise _refused("has an asynchronous client, but is not asynchronous itself: write it with `async def`")
 
     def _reply_to(self, error: Exception, make: Make) -> Reply:
         """Return what a server says whose call failed."""
@@ -108,12 +108,12 @@ class Server:
         return Reply(reply.status, reply.body, {**self._wait(failed.retry_after_ms), **reply.headers})
 
 
-def _refuse(what: str) -> NoReturn:
-    """Say that a guest and its client do not fit."""
+def _refused(what: str) -> RuntimeError:
+    """Return the error of a guest and a client that do not fit; in a simulation it is raised there."""
     inside = INSIDE.get()
     if inside is not None:
         inside.refuse(what)
-    raise RuntimeError(f"the guest {what}")
+    return RuntimeError(f"the guest {what}")
 
 
 def of_the_request(*, timeout: float | None) -> Any:
