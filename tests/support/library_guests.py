@@ -419,7 +419,7 @@ def celery(**options: Any) -> Kind:
                 time.sleep(countdown)
             return super().apply(*args, **more)
 
-    @app.task(base=Slept, autoretry_for=(ConnectionError,), **options)
+    @app.task(base=Slept, shared=False, autoretry_for=(ConnectionError,), **options)
     def work(call: Any) -> Any:
         return call()
 
