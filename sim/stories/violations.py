@@ -11,6 +11,7 @@ from sim.history.events import (
     AttemptEvent,
     CancelAnswered,
     FunctionThrew,
+    GuestWoken,
     JobCreated,
     JobEvent,
     JobStepped,
@@ -108,6 +109,8 @@ def _words(event: Event, since_ns: int) -> Iterator[str]:
             yield f"for +{span_text(max(0, due_ns - since_ns))}, {state}"
         case SleepStarted(duration_ns=for_ns) | ServerDied(down_ns=for_ns):
             yield f"for {span_text(for_ns)}"
+        case GuestWoken(left_ns=left_ns) if left_ns is not None:
+            yield f"({span_text(left_ns)} left)"
         case FunctionThrew(error=detail) | SystemErrorStruck(struck=detail):
             yield detail
         case AttemptEnded(failure=failure) if failure is not None:
