@@ -26,10 +26,11 @@ import numpy as np
 
 from sim.engine.world import World
 from sim.experiment.plan import events_of
+from sim.guests.named import load_anew
 from sim.history.repeats import Unrepeated, unrepeated
 from sim.history.request import table
 from sim.history.vocabulary import NEVER, Outcome
-from sim.retriers.registry import KINDS, is_built_in, load_anew
+from sim.retriers.registry import KINDS, is_built_in
 from sim.scenario.parts.own_service import own_services
 from sim.scenario.schema import with_services
 

@@ -32,14 +32,15 @@ class Process:
 
     __slots__ = ("_guest", "_make", "errors", "is_async", "kind", "loop")
 
-    def __init__(
-        self, kind: str, make: Callable[[], Any], errors: Mapping[str, Any], *, is_async: bool
-    ) -> None:
-        """Prepare a process; `make` returns what is called for each request, and runs inside the simulation."""
+    def __init__(self, kind: str, make: Callable[[], tuple[Any, Mapping[str, Any]]], *, is_async: bool) -> None:
+        """Prepare a process; `make` returns what is called for each request, and what its calls raise.
+
+        It runs inside the simulation.
+        """
         self.kind = kind
         self._make = make
         self._guest: Any = None
-        self.errors = errors
+        self.errors: Mapping[str, Any] = {}
         self.is_async = is_async
         self.loop: SimulatedLoop | None = None
 
@@ -47,7 +48,7 @@ class Process:
     def guest(self) -> Any:
         """What is called for each request; made when the first one needs it."""
         if self._guest is None:
-            self._guest = self._make()
+            self._guest, self.errors = self._make()
         return self._guest
 
     def loop_for(self, client: Client) -> SimulatedLoop:
@@ -116,10 +117,12 @@ class GuestRun(Inside):
             await self._in_loop(asked, context)
 
     def _body(self, _: Any = None) -> Any:
-        return self.process.guest(GuestCall(self, self.process.errors))
+        guest = self.process.guest
+        return guest(GuestCall(self, self.process.errors))
 
     async def _main(self) -> Any:
-        return await self.process.guest(GuestCall(self, self.process.errors))
+        guest = self.process.guest
+        return await guest(GuestCall(self, self.process.errors))
 
     async def _in_loop(self, awaited: Awaitable[Any], context: Context) -> None:
         """Run asynchronous code as a task of the process' event loop."""

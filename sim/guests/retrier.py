@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sim.clients.client import Client
+from sim.guests.fresh import fresh
 from sim.guests.processes import GuestRun, Process
 from sim.guests.standard_library import simulated
 from sim.retriers.base import ClientRetrier
@@ -47,6 +48,8 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
     needs_around: ClassVar[bool] = True
     given: tuple[tuple[Any, ...], dict[str, Any]]
     """What its constructor gets."""
+    fresh: ClassVar[Callable[[], type[GuestRetrier]] | None] = None
+    """Returns the class as it is when its module has just been run; None if it has not been asked for yet."""
     _process: Process | None = None
 
     def retry(self, call: GuestCall) -> Any:
@@ -57,12 +60,26 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
         """
         raise NotImplementedError
 
-    def made(self) -> GuestRetrier:
-        """Return a guest like this, constructed now."""
+    is_async: ClassVar[bool] = False
+    """Whether `retry` is a coroutine function."""
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        """Look what kind of function `retry` is."""
+        super().__init_subclass__(**more)
+        if "retry" in vars(cls):
+            cls.is_async = iscoroutinefunction(cls.retry)
+
+    def code(self) -> tuple[Callable[[Any], Any], Mapping[str, Any]]:
+        """Return what is called for each request, `retry` of a guest like this, constructed now; and its `errors`."""
         args, more = self.given
-        guest = type(self).__new__(type(self))
+        kind = type(self)
+        made = vars(kind).get("fresh")
+        if made is None:
+            kind.fresh = staticmethod(fresh(kind))
+        found = kind.fresh() if kind.fresh is not None else kind
+        guest = found.__new__(found)
         guest.__init__(*args, **more)  # type: ignore[misc]  # what calling the class would do
-        return guest
+        return guest.retry, guest.errors
 
     @classmethod
     def around_world(cls) -> AbstractContextManager[None]:
@@ -81,9 +98,7 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
         process = self._process
         if process is None:
             kind = self.kind or type(self).__name__
-            process = self._process = Process(
-                kind, lambda: self.made().retry, self.errors, is_async=iscoroutinefunction(type(self).retry)
-            )
+            process = self._process = Process(kind, self.code, is_async=self.is_async)
         run = GuestRun(process)
         run.client = client = Client(around, action, run, request, place, concluded)
         return client
@@ -95,17 +110,37 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
             process.end()
 
 
-def guest_of(function: Callable[[Any], Any], *, kind: str | None = None) -> type[GuestRetrier]:
-    """Return the class of guests that run a plain function, which takes `call`; its attribute `errors` counts."""
+def guest_of(
+    function: Callable[[Any], Any], *, kind: str | None = None, path: str | None = None
+) -> type[GuestRetrier]:
+    """Return the class of guests that run a plain function, which takes `call`; its attribute `errors` counts.
+
+    `path` is the `module:name` of the function: with it, each guest gets the function of its module run anew.
+    """
     name = getattr(function, "__name__", type(function).__name__)
-    return _Deferred(
+    made: type[GuestRetrier] = type(GuestRetrier)(
         name,
-        (GuestRetrier,),
+        (_GuestFunction,),
         {
             "kind": kind or name,
             "errors": getattr(function, "errors", MappingProxyType({})),
-            "retry": staticmethod(function),
+            "function": staticmethod(function),
+            "fresh_function": staticmethod(fresh(function, path)),
+            "is_async": iscoroutinefunction(function),
             "__module__": getattr(function, "__module__", __name__),
             "__doc__": getattr(function, "__doc__", None),
         },
     )
+    return made
+
+
+class _GuestFunction(GuestRetrier):
+    """A guest that is a plain function."""
+
+    function: ClassVar[Callable[[Any], Any]]
+    fresh_function: ClassVar[Callable[[], Callable[[Any], Any]]]
+
+    def code(self) -> tuple[Callable[[Any], Any], Mapping[str, Any]]:
+        """Return the function as it is when new, and its `errors`."""
+        function = type(self).fresh_function()
+        return function, getattr(function, "errors", self.errors)

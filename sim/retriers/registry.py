@@ -23,7 +23,7 @@ def known_kinds() -> list[str]:
 def retrier_class(kind: str) -> type[Retrier]:
     """Find a retrier by its kind; LookupError if there is none, TypeError if the kind does not lead to a retrier."""
     if kind in KINDS:
-        return load(KINDS[kind])
+        return _checked(own_code.find(KINDS[kind], "retrier"), KINDS[kind])
     for point in entry_points(group=GROUP, name=kind):
         return _checked(point.load(), point.value)
     raise LookupError(f"no retrier of kind '{kind}'; known are {', '.join(known_kinds())}")
@@ -34,26 +34,13 @@ def is_built_in(retrier: type) -> bool:
     return f"{retrier.__module__}:{retrier.__qualname__}" in KINDS.values()
 
 
-def load(path: str) -> type[Retrier]:
-    """Import a retrier named `module:Class`; LookupError if there is no such name, TypeError if it is no retrier."""
-    return _checked(own_code.find(path, "retrier"), path)
-
-
-def load_anew(path: str) -> type[Retrier] | None:
-    """Run the module of a retrier that is imported already once more, and return the class of that name.
-
-    None if that cannot be done; see `sim.options.own_code.anew`.
-    """
-    found = own_code.anew(path)
-    return found if _is_retrier(found) else None
-
-
-def _is_retrier(found: Any) -> bool:
+def is_retrier(found: Any) -> bool:
+    """Tell whether something is a class of retriers."""
     return isinstance(found, type) and issubclass(found, (ScheduledRetrier, ClientRetrier))
 
 
 def _checked(found: Any, path: str) -> type[Retrier]:
-    if not _is_retrier(found):
+    if not is_retrier(found):
         raise TypeError(f"'{path}' is neither a ScheduledRetrier nor a LoopRetrier")
     kind: type[Retrier] = found
     return kind

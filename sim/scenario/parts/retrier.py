@@ -11,11 +11,12 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SerializationIn
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
+from sim.guests.named import load
 from sim.options.model import Options, file_rules
 from sim.options.own_code import Trusted
 from sim.retriers import presets
 from sim.retriers.base import Retrier
-from sim.retriers.registry import KINDS, known_kinds, load, retrier_class
+from sim.retriers.registry import KINDS, known_kinds, retrier_class
 from sim.scenario.mistakes.pydantic_words import UNKNOWN_WORD
 from sim.scenario.tree import texts_in
 

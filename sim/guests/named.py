@@ -1,0 +1,49 @@
+"""Finds what a command line names as `module:name`: a class of retriers, or a plain function, which is a guest."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from sim.guests.fresh import fresh
+from sim.guests.retrier import GuestRetrier, guest_of
+from sim.options import own_code
+from sim.retriers import registry
+from sim.retriers.base import Retrier
+
+
+def load(path: str) -> type[Retrier]:
+    """Import a retrier named `module:name`; LookupError if there is no such name, TypeError if it cannot be one."""
+    return _as_retrier(own_code.find(path, "retrier"), path)
+
+
+def load_anew(path: str) -> type[Retrier] | None:
+    """Run the module of a retrier that is imported already once more, and return what is called that there.
+
+    None if that cannot be done (see `sim.options.own_code.anew`), or if it is a guest: each of its requests has fresh
+    code already.
+    """
+    found = own_code.anew(path)
+    return found if registry.is_retrier(found) and not issubclass(found, GuestRetrier) else None
+
+
+def _as_retrier(found: Any, path: str) -> type[Retrier]:
+    if registry.is_retrier(found):
+        kind: type[Retrier] = found
+        return _named(kind, path) if issubclass(kind, GuestRetrier) else kind
+    if isinstance(found, type) or not callable(found):
+        raise TypeError(
+            f"'{path}' is neither a ScheduledRetrier nor a LoopRetrier nor a GuestRetrier, nor a function that takes `call`"
+        )
+    return _guest(found, path)
+
+
+@lru_cache(maxsize=64)
+def _guest(found: Any, path: str) -> type[GuestRetrier]:
+    return guest_of(found, kind=path.partition(":")[2], path=path)
+
+
+@lru_cache(maxsize=64)
+def _named(found: type[GuestRetrier], path: str) -> type[GuestRetrier]:
+    found.fresh = staticmethod(fresh(found, path))
+    return found
