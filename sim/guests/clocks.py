@@ -62,7 +62,9 @@ def _sleeps(real: Callable[[float], None]) -> Callable[[float], None]:
         if inside is None:
             real(seconds)
             return
-        if isinstance(seconds, str) or not hasattr(type(seconds), "__float__" if not hasattr(type(seconds), "__index__") else "__index__"):
+        if isinstance(seconds, str) or not hasattr(
+            type(seconds), "__float__" if not hasattr(type(seconds), "__index__") else "__index__"
+        ):
             real(seconds)  # it says what is wrong
         if not seconds >= 0:
             raise ValueError("sleep length must be non-negative")

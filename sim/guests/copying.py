@@ -69,7 +69,15 @@ def _parts(found: Any) -> Iterator[Any]:
         yield from found
 
 
-_OF_CLASSES: Final = {"__dict__", "__weakref__", "__module__", "__doc__", "__annotations__", "__abstractmethods__", "_abc_impl"}
+_OF_CLASSES: Final = {
+    "__dict__",
+    "__weakref__",
+    "__module__",
+    "__doc__",
+    "__annotations__",
+    "__abstractmethods__",
+    "_abc_impl",
+}
 
 
 def _is_own_class(kind: type) -> bool:
@@ -179,7 +187,9 @@ class _Copier:
     def _class(self, found: type) -> Any:
         if not _is_own_class(found) or not any(_may_change(value) for value in _within(found, {})):
             return self._note(found, found)
-        entries = {name: value for name, value in vars(found).items() if name not in _OF_CLASSES or name == "__module__"}
+        entries = {
+            name: value for name, value in vars(found).items() if name not in _OF_CLASSES or name == "__module__"
+        }
         plain = {name: value for name, value in entries.items() if isinstance(value, (*_ATOMS, MappingProxyType))}
         made = self._note(found, type(found)(found.__name__, found.__bases__, {**plain, "__doc__": found.__doc__}))
         for name, value in entries.items():
@@ -219,5 +229,3 @@ def _set_state(made: Any, state: Any) -> None:
         vars(made).update(state)
     for name, value in (slots or {}).items():
         setattr(made, name, value)
-
-

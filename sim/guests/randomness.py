@@ -54,9 +54,7 @@ class _Methods:
         self.real = {name: vars(cls).get(name) for name in ("random", "getrandbits")}
         self.changed = {name: vars(cls)[name] for name in ("__init__", "seed", "gauss", "getstate", "setstate")}
         self.below = [
-            (kind, vars(kind)["_randbelow"])
-            for kind in (cls, *_subclasses(cls))
-            if "_randbelow" in vars(kind)
+            (kind, vars(kind)["_randbelow"]) for kind in (cls, *_subclasses(cls)) if "_randbelow" in vars(kind)
         ]
         system = random.SystemRandom
         self.system = {name: vars(system)[name] for name in ("random", "getrandbits", "randbytes")}

@@ -98,10 +98,16 @@ def _words(event: Event, since_ns: int) -> Iterator[str]:
     if event.word:
         yield event.word
     match event:
+        case GuestWoken(left_ns=left_ns) if left_ns is not None:
+            yield f"({span_text(left_ns)} left)"
         case JobEvent(job=number) if number >= 0:
             yield f"(job #{number})"
         case AttemptEvent(attempt=number):
             yield f"(attempt {number})"
+    yield from _details(event, since_ns)
+
+
+def _details(event: Event, since_ns: int) -> Iterator[str]:
     match event:
         case JobStepped(before=before, after=after):
             yield f"{before} -> {after}"
@@ -109,8 +115,6 @@ def _words(event: Event, since_ns: int) -> Iterator[str]:
             yield f"for +{span_text(max(0, due_ns - since_ns))}, {state}"
         case SleepStarted(duration_ns=for_ns) | ServerDied(down_ns=for_ns):
             yield f"for {span_text(for_ns)}"
-        case GuestWoken(left_ns=left_ns) if left_ns is not None:
-            yield f"({span_text(left_ns)} left)"
         case FunctionThrew(error=detail) | SystemErrorStruck(struck=detail):
             yield detail
         case AttemptEnded(failure=failure) if failure is not None:
