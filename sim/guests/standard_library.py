@@ -14,6 +14,7 @@ from sim.guests import clocks, locks, randomness, refusals
 from sim.guests.inside import INSIDE
 from sim.guests.output import Output
 from sim.guests.references import References
+from sim.guests.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,7 @@ class _Simulated:
         self.depth = 0
         self.dates = clocks.Dates()
         self.output = Output()
+        self.watchdog = Watchdog()
         self.references = References(
             {
                 **clocks.replaced_functions(),
@@ -42,11 +44,13 @@ class _Simulated:
         self.output.install()
         self.dates.install()
         randomness.METHODS.install()
+        self.watchdog.start()
         return self.references.install()
 
     def restore(self) -> None:
         """Put everything back."""
         self.references.restore()
+        self.watchdog.stop()
         randomness.METHODS.restore()
         self.dates.restore()
         self.output.restore()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 from asyncio import _get_running_loop, _set_running_loop
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from greenlet import getcurrent, greenlet
@@ -36,6 +37,12 @@ def _thread_values() -> dict[Any, Any]:
     return found
 
 
+TURNS: Final[dict[int, int]] = {}
+"""Which turn of guest code runs in each thread of the host; negative if none does, counted on from turn to turn."""
+_abandoned: Final[list[greenlet]] = []
+"""Greenlets that can never be stopped: freeing them would let them go on."""
+
+
 class GuestStopped(BaseException):
     """Raised where guest code waits if its request is canceled, or the simulation is over."""
 
@@ -52,7 +59,7 @@ class Raises:
 class Strand:
     """A thread of guest code."""
 
-    __slots__ = ("_at", "_values", "is_running", "left", "loop", "main")
+    __slots__ = ("_at", "_values", "is_running", "is_abandoned", "left", "loop", "main")
 
     def __init__(self, body: Callable[[], Any], context: Context, loop: AbstractEventLoop | None = None) -> None:
         """Prepare to run `body` in a context; `loop` is the event loop that runs in it."""
@@ -65,11 +72,12 @@ class Strand:
         self._values: dict[Any, Any] = {}
         self.loop = loop
         self.is_running = False
+        self.is_abandoned = False
 
     @property
     def is_over(self) -> bool:
-        """Whether its body has returned or raised."""
-        return self.main.dead
+        """Whether its body has returned or raised, or never goes on."""
+        return self.main.dead or self.is_abandoned
 
     # What the simulation does.
 
@@ -96,9 +104,12 @@ class Strand:
             known.update(self._values)
         _set_running_loop(self.loop)
         self.is_running = True
+        thread = get_ident()
+        turn = TURNS[thread] = abs(TURNS.get(thread, 0)) + 1
         try:
             return switch(value)
         finally:
+            TURNS[thread] = -turn
             self.is_running = False
             _set_running_loop(running)
             self._values = known.copy()
@@ -137,3 +148,11 @@ class Strand:
         assert parent is not None  # noqa: S101  # as above
         parent.throw(error)
         raise GuestStopped
+
+    def abandon(self, error: BaseException) -> NoReturn:
+        """Raise an error in the simulation; the code hangs, so it never goes on, not even to be stopped."""
+        self.is_abandoned = True
+        here = getcurrent()
+        _abandoned.append(here)
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(here))  # not even as the interpreter ends
+        self.leave(error)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.convex.functions import Function
+from sim.retriers.base import Retrier
 from sim.retriers.ports import PORTS
 from sim.scenario.data_files import brought_along
 from sim.scenario.identity import digest, resolved_yaml
@@ -24,9 +25,8 @@ from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.yaml.writer import flow_text, yaml_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from sim.retriers.base import Retrier
     from sim.scenario.schema import Scenario
 
 
@@ -48,10 +48,12 @@ class Named:
         return {"kind": self.kind, **self.options} if self.options else self.kind
 
 
-def named(retrier: str | type[Retrier] | Retrier) -> Named | None:
+def named(retrier: str | type[Retrier] | Retrier | Callable[[Any], Any]) -> Named | None:
     """Name a retrier so that a scenario can make it again; None if the scenario would make a different one."""
     if isinstance(retrier, str):
         return Named(retrier)
+    if not isinstance(retrier, (type, Retrier)):
+        return _named_function(retrier)
     cls = retrier if isinstance(retrier, type) else type(retrier)
     if getattr(sys.modules.get(cls.__module__), cls.__qualname__, None) is not cls:
         return None
@@ -62,6 +64,13 @@ def named(retrier: str | type[Retrier] | Retrier) -> Named | None:
     if not _is_made_of_its_options(retrier):
         return None
     return Named(kind, retrier.options.model_dump(mode="json", by_alias=True, exclude_unset=True))
+
+
+def _named_function(function: Callable[[Any], Any]) -> Named | None:
+    """Name a plain function; None if its module has another one by its name, or none."""
+    module, name = getattr(function, "__module__", ""), getattr(function, "__qualname__", "")
+    known = getattr(sys.modules.get(module), name, None)
+    return Named(f"{module}:{name}") if known is function else None
 
 
 def _is_made_of_its_options(retrier: Retrier) -> bool:

@@ -16,6 +16,7 @@ import pytest
 from sim.api.check import Broken, Checked, CheckedCell, check
 from sim.contracts.catalogue import INVARIANTS
 from sim.experiment.plan import refuse_course
+from sim.guests.retrier import guest_of
 from sim.options.model import Options
 from sim.retriers.base import ClientRetrier, Retrier
 from sim.scenario.checks import Surroundings
@@ -57,7 +58,7 @@ class Simulate:
         self,
         scenario: Source,
         *,
-        retrier: str | type[Retrier] | Retrier | None = None,
+        retrier: str | type[Retrier] | Retrier | Callable[[Any], Any] | None = None,
         requests: int | None = None,
         invariants: Sequence[Invariant] = INVARIANTS,
     ) -> Result:
@@ -65,7 +66,7 @@ class Simulate:
 
         `scenario` is a path relative to the test's folder (as text it must end in .yaml), the text of a file, its
         values, or a `Scenario`. `retrier` replaces the scenario's own, which may then be missing: a class, an instance,
-        a kind or `module:Class`. `requests` is how many there are; the default is the scenario's own number, or 100.
+        a kind, `module:Class`, or a plain function that takes `call`, which is a guest (`sim.guests`). `requests` is how many there are; the default is the scenario's own number, or 100.
         The seed comes from the marker `retrysim`, or else from the scenario. The invariants that the scenario names
         itself are checked too. Its expectations are not judged; scenario files as tests do that.
         """
@@ -85,12 +86,16 @@ class Simulate:
 
     # The scenario.
 
-    def _prepared(self, source: Source, retrier: str | type[Retrier] | Retrier | None, requests: int | None) -> _Run:
+    def _prepared(
+        self, source: Source, retrier: str | type[Retrier] | Retrier | Callable[[Any], Any] | None, requests: int | None
+    ) -> _Run:
         if retrier is None and isinstance(source, Scenario) and source.retrier.trusted:
             options = source.retrier.options.model_dump(mode="json", by_alias=True, exclude_unset=True)
             name: Named | None = Named(source.retrier.kind, options)
         else:
             name = None if retrier is None else named(retrier)
+        if name is None and retrier is not None and not isinstance(retrier, (str, type, Retrier)):
+            retrier = guest_of(retrier)
         make = _maker(retrier) if isinstance(retrier, Retrier) or (retrier is not None and name is None) else None
         stated = None if retrier is None else _stand_in(retrier) if name is None else name.kind
         tree, surroundings = self._read(source, stated)
@@ -175,7 +180,7 @@ class _Run:
     """Whether the command line can make the same retrier."""
 
 
-def _maker(retrier: str | type[Retrier] | Retrier) -> Callable[[], Retrier]:
+def _maker(retrier: str | type[Retrier] | Retrier | Callable[[Any], Any]) -> Callable[[], Retrier]:
     """Return a function that makes retriers like the given one."""
     if isinstance(retrier, type):
         return retrier
@@ -183,10 +188,10 @@ def _maker(retrier: str | type[Retrier] | Retrier) -> Callable[[], Retrier]:
     return lambda: copy.deepcopy(retrier)
 
 
-def _stand_in(retrier: str | type[Retrier] | Retrier) -> str:
+def _stand_in(retrier: str | type[Retrier] | Retrier | Callable[[Any], Any]) -> str:
     """Return a retrier of the same shape, for the scenario to name instead of one that it cannot name."""
     cls = retrier if isinstance(retrier, type) else type(retrier)
-    return "none" if issubclass(cls, ClientRetrier) else "article"
+    return "none" if not isinstance(retrier, (type, Retrier)) or issubclass(cls, ClientRetrier) else "article"
 
 
 def _every_cell_sets_retrier(tree: Mapping[str, Any]) -> bool:
