@@ -32,28 +32,31 @@ def library(name: str) -> Any:
 # tenacity, stamina, backoff, google-api-core, opnieuw, retrying: decorators.
 
 
-def tenacity(wait: str = "wait_none", **options: Any) -> Kind:
+def tenacity(wait: Any = "wait_none", **options: Any) -> Kind:
+    """`wait` is a strategy, or the name of one with its defaults."""
     lib = library("tenacity")
+    strategy = getattr(lib, wait)() if isinstance(wait, str) else wait
 
     class Guest(GuestRetrier):
         kind = "tenacity"
         errors = ERRORS
 
-        @lib.retry(wait=getattr(lib, wait)(), **options)
+        @lib.retry(wait=strategy, **options)
         def retry(self, call: Any) -> Any:
             return call()
 
     return Guest
 
 
-def tenacity_async(wait: str = "wait_none", **options: Any) -> Kind:
+def tenacity_async(wait: Any = "wait_none", **options: Any) -> Kind:
     lib = library("tenacity")
+    strategy = getattr(lib, wait)() if isinstance(wait, str) else wait
 
     class Guest(GuestRetrier):
         kind = "tenacity-async"
         errors = ERRORS
 
-        @lib.retry(wait=getattr(lib, wait)(), **options)
+        @lib.retry(wait=strategy, **options)
         async def retry(self, call: Any) -> Any:
             return await call()
 
@@ -307,22 +310,49 @@ def aiohttp(options: str = "ExponentialRetry", /, **more: Any) -> Kind:
 
 
 def botocore(mode: str, service: str = "s3", **retries: Any) -> Kind:
-    config = library("botocore.config").Config
-    transport = import_module("sim.guests.transports.botocore")
-    operation = {"s3": "list_buckets", "dynamodb": "list_tables"}[service]
+    """Ask by the client of a process, which has the quota."""
+    made = _botocore(mode, service, retries)
 
     class Guest(GuestRetrier):
         kind = f"botocore-{mode}"
 
         def __init__(self, options: Any = None) -> None:
             super().__init__(options)
-            self.client = transport.client(service, config=config(retries={"mode": mode, **retries}))
+            self.client = made()
 
         def retry(self, call: Any) -> Any:
             del call
-            getattr(self.client, operation)()
+            getattr(self.client, AWS[service])()
 
     return Guest
+
+
+def botocore_alone(mode: str, service: str = "s3", **retries: Any) -> Kind:
+    """Ask by a client of the request's own."""
+    made = _botocore(mode, service, retries)
+
+    class Guest(GuestRetrier):
+        kind = f"botocore-{mode}"
+
+        def retry(self, call: Any) -> Any:
+            getattr(made(call), AWS[service])()
+
+    return Guest
+
+
+AWS = {"s3": "list_buckets", "dynamodb": "list_tables"}
+"""An operation of each service."""
+
+
+def _botocore(mode: str, service: str, retries: dict[str, Any]) -> Callable[..., Any]:
+    config = library("botocore.config").Config
+    transport = import_module("sim.guests.transports.botocore")
+
+    def made(call: Any = None) -> Any:
+        settings = config(retries={"mode": mode, **retries})
+        return transport.client(service, call, config=settings, answers={"failed.throttled": 429})
+
+    return made
 
 
 # Breakers, around a loop that sleeps in between; and a queue of tasks.
@@ -389,7 +419,7 @@ def celery(**options: Any) -> Kind:
                 time.sleep(countdown)
             return super().apply(*args, **more)
 
-    @app.task(base=Slept, autoretry_for=(ConnectionError,), **options)
+    @app.task(base=Slept, shared=False, autoretry_for=(ConnectionError,), **options)
     def work(call: Any) -> Any:
         return call()
 
@@ -398,6 +428,6 @@ def celery(**options: Any) -> Kind:
         errors = ERRORS
 
         def retry(self, call: Any) -> Any:
-            return work.apply(args=(call,), throw=True).get()
+            return work.apply(args=(call,)).get()
 
     return Guest

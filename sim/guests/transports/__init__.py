@@ -22,13 +22,38 @@ request that uses it makes calls of its own.
 Each module is imported when it is first used, and raises `NoLibrary`, an ImportError, if its library is missing.
 """
 
-import lazy_loader
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 from sim.guests.transports.missing import NoLibrary
 from sim.guests.transports.replies import Answer, Answers, Reply
-from sim.guests.transports.server import WrongColor
 
-_submodule, _, _ = lazy_loader.attach(__name__, submodules=["aiohttp", "botocore", "httpx", "requests", "urllib3"])
-__getattr__ = _submodule
+if TYPE_CHECKING:
+    from sim.guests.transports import aiohttp, botocore, httpx, requests, urllib3
 
-__all__ = ["Answer", "Answers", "NoLibrary", "Reply", "WrongColor"]
+__all__ = [
+    "Answer",
+    "Answers",
+    "NoLibrary",
+    "Reply",
+    "aiohttp",
+    "botocore",
+    "httpx",
+    "requests",
+    "urllib3",
+]
+
+_MODULES: Final = frozenset({"aiohttp", "botocore", "httpx", "requests", "urllib3"})
+
+
+def __getattr__(name: str) -> Any:
+    """Import a transport when it is first used."""
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

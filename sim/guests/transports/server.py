@@ -32,10 +32,6 @@ if TYPE_CHECKING:
 _STATUSES: Final[Answers] = {FAILED: 500, REJECTED: 429, CONFLICT: 409, REFUSED: 503}
 
 
-class WrongColor(RuntimeError):
-    """A synchronous client runs in an asynchronous guest, or the other way round."""
-
-
 class Server:
     """One server: the call that it is played by, and what its answers are to the library.
 
@@ -75,9 +71,9 @@ class Server:
         if isawaitable(answered):
             if iscoroutine(answered):
                 answered.close()
-            raise WrongColor(
-                "this guest is asynchronous (`async def`), but the client is not: a synchronous client would block the"
-                " loop. Use an asynchronous client, or write the guest with `def`"
+            raise _refused(
+                "has a synchronous client, which would block the event loop of `async def`: use an asynchronous client,"
+                " or write the guest with `def`"
             )
         return self._success
 
@@ -90,7 +86,7 @@ class Server:
                 return self._success
         except Exception as error:  # noqa: BLE001  # the errors of a guest are of any class
             return self._reply_to(error, make)
-        raise WrongColor("this client is asynchronous, but the guest is not: write it with `async def`")
+        raise _refused("has an asynchronous client, but is not asynchronous itself: write it with `async def`")
 
     def _reply_to(self, error: Exception, make: Make) -> Reply:
         """Return what a server says whose call failed."""
@@ -110,6 +106,14 @@ class Server:
         if failed.retry_after_ms is None or not isfinite(failed.retry_after_ms):
             return reply
         return Reply(reply.status, reply.body, {**self._wait(failed.retry_after_ms), **reply.headers})
+
+
+def _refused(what: str) -> RuntimeError:
+    """Return the error of a guest and a client that do not fit; in a simulation it is raised there."""
+    inside = INSIDE.get()
+    if inside is not None:
+        inside.refuse(what)
+    return RuntimeError(f"the guest {what}")
 
 
 def of_the_request(*, timeout: float | None) -> Any:

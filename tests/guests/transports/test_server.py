@@ -7,7 +7,7 @@ from told_calls import ToldCall, ToldLater, failure
 
 from sim.clients.failures import CallFailed
 from sim.guests.transports.replies import Answers, Reply
-from sim.guests.transports.server import Server, WrongColor, retry_after
+from sim.guests.transports.server import Server, retry_after
 
 
 def made(error: type[BaseException], message: str) -> BaseException:
@@ -108,12 +108,12 @@ def test_a_status_that_does_not_end_a_request_is_refused() -> None:
 
 
 def test_a_synchronous_client_in_an_asynchronous_guest_is_refused() -> None:
-    with pytest.raises(WrongColor, match="this guest is asynchronous"):
+    with pytest.raises(RuntimeError, match="has a synchronous client, which would block"):
         Server(ToldLater(None), None, b"", timed_out=TimeoutError).ask(None, made)
 
 
 def test_an_asynchronous_client_in_a_synchronous_guest_is_refused() -> None:
-    with pytest.raises(WrongColor, match="write it with `async def`"):
+    with pytest.raises(RuntimeError, match="write it with `async def`"):
         asyncio.run(Server(ToldCall(None), None, b"", timed_out=TimeoutError).ask_later(None, made))
 
 
