@@ -101,9 +101,12 @@ class Entries:
         entries = self._grip()
         if entries is None:
             return
+        becomes = change.new.get
         for key in self._keys:
             value = dict.get(entries, key, MISSING)
-            new = change.of(value)
+            new = becomes(id(value), MISSING)  # by far the most are found at once
+            if new is MISSING:
+                new = change.of(value)
             if new is not value:
                 dict.__setitem__(entries, key, new)
 

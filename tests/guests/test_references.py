@@ -81,8 +81,10 @@ PLACES = {
     ),
     "slot": ("class C: __slots__ = 'wait',\nc = C(); c.wait = time.sleep", "module.c.wait"),
     "slot of a frozen dataclass": (
-        "import dataclasses\n@dataclasses.dataclass(frozen=True, slots=True)\nclass C: wait: object = time.sleep\n"
-        "c = C()",
+        (
+            "import dataclasses\n@dataclasses.dataclass(frozen=True, slots=True)\nclass C: wait: object = time.sleep\n"
+            "c = C()"
+        ),
         "module.c.wait",
     ),
     "default of a dataclass": (
@@ -123,8 +125,10 @@ PLACES = {
     "attribute of a function": ("def wait(): pass\nwait.by = time.sleep", "module.wait.by"),
     "closure": ("def make(by): return lambda: by\nwait = make(time.sleep)", "module.wait()"),
     "closure in a decorated function": (
-        "import functools\ndef make(by):\n @functools.wraps(by)\n def wait(): return by\n return wait\n"
-        "wait = make(time.sleep)",
+        (
+            "import functools\ndef make(by):\n @functools.wraps(by)\n def wait(): return by\n return wait\n"
+            "wait = make(time.sleep)"
+        ),
         "module.wait()",
     ),
     "function of a partial": ("import functools\nP = functools.partial(time.sleep, 1)", "module.P.func"),
@@ -296,8 +300,10 @@ OWN = {
     "tuple": ("REAL = (time.sleep,)", "module.REAL[0]"),
     "default argument": ("def f(real=time.sleep): return real", "module.f()"),
     "closure": (
-        "import functools\ndef make(real):\n @functools.wraps(real)\n def f(): return real\n return f\n"
-        "f = make(time.sleep)",
+        (
+            "import functools\ndef make(real):\n @functools.wraps(real)\n def f(): return real\n return f\n"
+            "f = make(time.sleep)"
+        ),
         "module.f()",
     ),
     "object": ("class C: pass\nc = C(); c.real = time.sleep", "module.c.real"),
