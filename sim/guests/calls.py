@@ -181,4 +181,3 @@ class Response:
     def __init__(self, headers: dict[str, str], status: int) -> None:
         self.headers = headers
         self.status = self.status_code = status
-

@@ -105,7 +105,9 @@ class GuestRun(Inside):
         else:
             await self._as_thread(context)
         if not self.calls:
-            raise GuestRefused("the guest returns without having called; `call` makes an attempt, and `await call()` in asynchronous code")
+            raise GuestRefused(
+                "the guest returns without having called; `call` makes an attempt, and `await call()` in asynchronous code"
+            )
         if self.answered < 0:
             raise GaveUp("the guest returns, but none of its calls has succeeded")
         return self.answered
