@@ -120,7 +120,7 @@ class GuestRun(Inside):
             while True:
                 try:
                     asked = strand.go_on(value)
-                except BaseException as error:  # noqa: BLE001  # the verdict says what becomes of it
+                except BaseException as error:  # the verdict says what becomes of it
                     if error is strand.left:
                         raise
                     raise self._verdict(error) from error
