@@ -13,13 +13,13 @@ from __future__ import annotations
 import gc
 import types
 import weakref
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sim.guests import places as at
 from sim.guests.changes import is_made_anew
 from sim.guests.containers import Container, in_words
 from sim.guests.holdings import places_in
-from sim.guests.owners import TOOLS
+from sim.guests.owners import TOOLS, Owner
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,11 +57,21 @@ _LEFT_OUT: Final = {
     types.GenericAlias,
     types.UnionType,
     Container,
+    Owner,
     Unreachable,
     at.Strong,
     at.Weak,
 }
 """Variables of running code, annotations, and what notes places."""
+
+_OF_CLASSES: Final = {
+    types.MethodDescriptorType,
+    types.WrapperDescriptorType,
+    types.ClassMethodDescriptorType,
+    types.GetSetDescriptorType,
+    types.MemberDescriptorType,
+}
+"""Methods and attributes that are written in C."""
 
 
 class Search:
@@ -71,6 +81,7 @@ class Search:
         self.places: list[Place] = []
         self.unreachable: list[Unreachable] = []
         self._sought = {id(one): one for one in sought}
+        self._has_classes = any(issubclass(type(one), type) for one in sought)
         self._replacements = frozenset(map(id, replacements))
         self._found: dict[int, Container] = {}
         cells = [cell for one in replacements for cell in getattr(one, "__closure__", None) or ()]
@@ -107,12 +118,17 @@ class Search:
         for holder in holders:
             if id(holder) in spared or type(holder) in _LEFT_OUT:
                 continue
+            children = {id(held) for held in gc.get_referents(holder)} & ids
+            if self._has_classes:
+                children -= _kinds_of(holder)
+                if not children:
+                    continue
             container = self._found.get(id(holder))
             if container is None:
                 container = self._found[id(holder)] = Container(holder, self._replacements)
                 if container.owner is None:
                     ahead.append(holder)
-            for child in {id(held) for held in gc.get_referents(holder)} & ids:
+            for child in children:
                 below = self._found.get(child)
                 if below is None:
                     container.reach(child)
@@ -138,6 +154,14 @@ class Search:
             held = self._sought[child] if child in self._sought else self._found[child].held
             words = in_words(way, owner, self._sought[original])
             self.unreachable.append(Unreachable(container.held, held, owner.thing, words))
+
+
+def _kinds_of(holder: Any) -> set[int]:
+    """Return the classes to which something refers because it is an object or a method of theirs."""
+    kind = type(holder)
+    if kind is types.BuiltinMethodType and holder.__name__ == "__new__":
+        return {id(holder.__self__)}
+    return {*map(id, kind.__mro__), id(getattr(holder, "__objclass__", None) if kind in _OF_CLASSES else None)}
 
 
 def _compares_only(container: Container) -> bool:
