@@ -10,14 +10,18 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from sim.guests import clocks, locks, randomness, refusals
+from sim.guests import clocks, locks, numpy_chance, randomness, refusals, tokens, unheard
+from sim.guests.dates import Dates
 from sim.guests.inside import INSIDE
 from sim.guests.output import Output
 from sim.guests.references import References
+from sim.guests.stand_ins import instead_of
 from sim.guests.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sim.guests.stand_ins import Home
 
 
 class _Simulated:
@@ -25,16 +29,19 @@ class _Simulated:
 
     def __init__(self) -> None:
         self.depth = 0
-        self.dates = clocks.Dates()
+        self.dates = Dates()
+        self.generators = numpy_chance.Generators()
         self.output = Output()
         self.watchdog = Watchdog()
         self.references = References(
             {
                 **clocks.replaced_functions(),
                 **randomness.replaced_functions(),
-                **refusals.replaced_functions(),
+                **tokens.replaced_functions(),
+                **numpy_chance.replaced_functions(),
+                **unheard.replaced_functions(),
                 threading.Lock: _made_by(threading.Lock, locks.Lock),
-                threading.RLock: _made_by(threading.RLock, locks.RLock),
+                threading.RLock: locks.made_rlock(threading.RLock),
             }
         )
 
@@ -44,6 +51,7 @@ class _Simulated:
         self.output.install()
         self.dates.install()
         randomness.METHODS.install()
+        self.generators.install()
         self.watchdog.start()
         return self.references.install()
 
@@ -51,17 +59,17 @@ class _Simulated:
         """Put everything back."""
         self.references.restore()
         self.watchdog.stop()
+        self.generators.restore()
         randomness.METHODS.restore()
         self.dates.restore()
         self.output.restore()
 
 
 def _made_by(real: Any, simulated: Any) -> Any:
-    def made() -> Any:
+    def made(_: Home) -> Any:
         return real() if INSIDE.get() is None else simulated()
 
-    made.__name__ = made.__qualname__ = getattr(real, "__name__", "lock")
-    return made
+    return instead_of(real, made)
 
 
 _simulated: Final[list[_Simulated]] = []
