@@ -84,8 +84,8 @@ def _owner_of_class(cls: Any) -> Owner:
 
 def _owner_of_instance(thing: Any, kind: type) -> Owner | None:
     if issubclass(kind, types.ModuleType):
-        name = _text(object.__getattribute__(thing, "__dict__").get("__name__"))
-        return Owner(name, name, thing)
+        said = _text(object.__getattribute__(thing, "__dict__").get("__name__"))
+        return Owner(said, said, thing)
     module = next((name for cls in kind.__mro__ if isinstance(name := vars(cls).get("__module__"), str)), "builtins")
     if module.partition(".")[0] in sys.stdlib_module_names or not _is_written_in_python(kind):
         return None
