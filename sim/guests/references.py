@@ -93,7 +93,7 @@ class References:
 
     def _told(self, *, may_be_garbage: bool) -> list[str]:
         """Return in words what cannot be exchanged and still exists."""
-        if self._unreachable and may_be_garbage:
+        if may_be_garbage and any(one.may_be_garbage() for one in self._unreachable):
             gc.collect()
         self._unreachable = [one for one in self._unreachable if one.is_left()]
         return sorted({one.words for one in self._unreachable})

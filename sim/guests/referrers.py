@@ -11,6 +11,7 @@ running code, generators included. So are tuples that are keys: arguments that a
 from __future__ import annotations
 
 import gc
+import sys
 import types
 import weakref
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 MOST_PASSES: Final = 6
 """From a function in a tuple in a tuple in a dictionary in an object up to a module."""
+_CAPABILITIES: Final = "a set in os.supports_"
+"""Code asks whether a function is in such a set, and calls none from there."""
 MANY: Final = 400
 """The collector compares each reference of the process with each object asked for; above this, sets are faster."""
 
@@ -35,12 +38,17 @@ MANY: Final = 400
 class Unreachable:
     """Something that refers to an original and cannot be made to refer to another function."""
 
-    __slots__ = ("_grip", "_held", "words")
+    __slots__ = ("_grip", "_held", "_module", "words")
 
-    def __init__(self, holder: object, held: object, owner: object, words: str) -> None:
-        self._grip = at.grip_of(holder, owner)
+    def __init__(self, holder: object, held: object, owner: Owner, words: str) -> None:
+        self._grip = at.grip_of(holder, owner.thing)
         self._held = held
+        self._module = owner.module if owner.thing is sys.modules.get(owner.module) else None
         self.words = words
+
+    def may_be_garbage(self) -> bool:
+        """Return whether no module has it itself: classes and functions refer to themselves and outlive their use."""
+        return self._module not in sys.modules
 
     def is_left(self) -> bool:
         """Return whether it still exists and still refers to that."""
@@ -85,7 +93,7 @@ class Search:
         self._replacements = frozenset(map(id, replacements))
         self._found: dict[int, Container] = {}
         cells = [cell for one in replacements for cell in getattr(one, "__closure__", None) or ()]
-        self._spared: list[object] = [*spared, *cells, cells, self._sought, self._found]
+        self._spared: list[object] = [*spared, *cells, cells, sought, self._sought, self._found]
         """Containers of the search itself, and of what must keep the originals. They stay until it is over."""
         self._spared.append(self._spared)
         self._find(sought)
@@ -153,7 +161,9 @@ class Search:
                 continue  # code asks of which class an object is
             held = self._sought[child] if child in self._sought else self._found[child].held
             words = in_words(way, owner, self._sought[original])
-            self.unreachable.append(Unreachable(container.held, held, owner.thing, words))
+            if words.startswith(_CAPABILITIES):
+                continue
+            self.unreachable.append(Unreachable(container.held, held, owner, words))
 
 
 def _kinds_of(holder: Any) -> set[int]:
