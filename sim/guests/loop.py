@@ -35,6 +35,22 @@ IDLE: Final = None
 _ENDS_SLEEP: Final = futures._set_result_unless_cancelled  # noqa: SLF001  # type: ignore[attr-defined]  # what asyncio.sleep lets a timer call
 
 
+class GuestTask(asyncio.Task[Any]):
+    """A task that stands in sets at a place of its own, and not where its address in memory puts it.
+
+    `asyncio.wait` returns sets, and a `TaskGroup` keeps its tasks in one: in which order they are canceled would differ
+    from one run to the next.
+    """
+
+    def __init__(self, number: int, coro: Any, **more: Any) -> None:
+        """Make a task; `number` counts those of its loop."""
+        self._number = number
+        super().__init__(coro, **more)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
 class Outside:
     """Something that the simulation is to do for the loop, at once."""
 
@@ -79,6 +95,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._debug = False
         self._closed = False
         self._task_factory: Any = None
+        self._tasks = 0
         self._handler: Any = None
         self.is_blocked = False
         """Whether one of its tasks blocks it."""
@@ -192,7 +209,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         delay_ns = at_ns - self._clock.now_ns
         inside = INSIDE.get() if context is None else context.get(INSIDE)
         timer.until_ns = at_ns
-        if inside is not None and not inside.client.is_over:
+        if inside is not None and not (inside.client.is_over or inside.stopped):
             timer.inside = inside
             timer.asleep = callback is _ENDS_SLEEP
             if not begin_sleep(inside.client, delay_ns, is_sleep=timer.asleep):
@@ -225,7 +242,8 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
             if name is not None:
                 task.set_name(name)
             return task
-        return asyncio.Task(coro, loop=self, name=name, context=context, **more)
+        self._tasks += 1
+        return GuestTask(self._tasks, coro, loop=self, name=name, context=context, **more)
 
     def set_task_factory(self, factory: Any) -> None:
         """Make tasks by a factory."""
