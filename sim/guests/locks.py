@@ -41,10 +41,20 @@ class Lock:
         waiting = Waiting()
         self._waiting.append(waiting)
         limit_ns = FOR_EVER_NS if timeout == -1 else ns_of_seconds(timeout)
-        got: bool = inside.wait(wait(inside.client, waiting, limit_ns))
-        if not got:
-            self._waiting.remove(waiting)
+        got = False
+        try:
+            got = inside.wait(wait(inside.client, waiting, limit_ns))
+        finally:
+            if not got:
+                self._let_pass(waiting)
         return got
+
+    def _let_pass(self, waiting: Waiting) -> None:
+        """Count on one no more that has waited long enough, or was stopped."""
+        if waiting.is_handed:  # in vain
+            Lock.release(self)
+        elif waiting in self._waiting:
+            self._waiting.remove(waiting)
 
     def release(self) -> None:
         """Give the lock to the one that has waited longest, or free it. Raises RuntimeError if it is free."""
