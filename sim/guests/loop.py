@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import deque
+from contextlib import suppress
 from contextvars import Context
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
@@ -239,10 +240,7 @@ class SimulatedLoop(LoopState):
                     task.cancel()
                 self._let_end()
             else:
-                raise GuestRefused(
-                    f"the guest's task {self.tasks()[0].get_name()} goes on although the simulation is over: it catches "
-                    "asyncio.CancelledError, which it should let through"
-                )
+                raise self._goes_on()
         finally:
             for task in self.tasks():
                 task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001  # it is known that it is
@@ -252,9 +250,17 @@ class SimulatedLoop(LoopState):
             self.strand.stop()
             self.strand.loop = None
 
+    def _goes_on(self) -> GuestRefused:
+        names = ", ".join(task.get_name() for task in self.tasks()[:3])
+        return GuestRefused(
+            f"the guest goes on although its simulation is over ({names}): it catches asyncio.CancelledError, which it "
+            "should let through"
+        )
+
     def _let_end(self) -> None:
         """Run what is ready; what blocks the loop ends first."""
         strand = self.strand
+        self._steps = 0
         if self.is_blocked:
             self.is_blocked = False
             asked = strand.throw(GuestStopped())
@@ -282,12 +288,14 @@ class SimulatedLoop(LoopState):
                 if handle._cancelled:  # type: ignore[attr-defined]  # noqa: SLF001  # as in asyncio's own loop
                     continue
                 self._steps += 1
-                if self._steps > self._most_steps:
-                    self._look_at_steps(handle)
                 try:
+                    if self._steps > self._most_steps:
+                        self._look_at_steps(handle)
                     handle._run()  # type: ignore[attr-defined]  # noqa: SLF001  # as above
                 except SystemExit as error:
-                    self.strand.leave(mistake_of(error, called=True, errors={}) or error)
+                    self._refuse_exit(error)
+                except GuestStopped:
+                    continue
                 handle = None  # type: ignore[assignment]  # it may hold the last reference to much
             ask(IDLE)
 
@@ -297,10 +305,18 @@ class SimulatedLoop(LoopState):
             self._step_ns, self._steps = self._clock.now_ns, 1
         if self._steps <= self._most_steps * max(1, self.timers.open_requests):
             return
+        self._ready.appendleft(handle)
+        if self.is_ending:
+            self.strand.leave(self._goes_on())
         inside = handle._context.get(INSIDE)  # type: ignore[attr-defined]  # noqa: SLF001  # as above
         if inside is not None and not inside.client.is_over:
             self.outside(lambda: inside.client.run_away("sleeps"))
         self.strand.ask(_never())
+
+    def _refuse_exit(self, error: SystemExit) -> None:
+        """End the simulation with what is wrong; if other code is stopped then, the loop goes on for it."""
+        with suppress(GuestStopped):
+            self.strand.leave(mistake_of(error, called=True, errors={}) or error)
 
     def outside(self, function: Callable[[], Any]) -> Any:
         """Let the simulation call a function; what that raises is raised there."""

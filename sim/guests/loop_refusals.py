@@ -1,14 +1,19 @@
 """What an event loop of guest code does not do, since it would leave the simulation.
 
-Sockets, pipes, subprocesses, signals, executors; and a second loop beside the one that is there.
+Sockets, pipes, subprocesses, signals, executors, other threads; and to run or end it, which the simulation does.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from sim.guests.inside import INSIDE
+from sim.guests.stand_ins import instead_of
+
+if TYPE_CHECKING:
+    from sim.guests.stand_ins import Home
 
 _NOT_OFFERED: Final = (
     *("create_connection", "create_server", "create_datagram_endpoint", "create_unix_connection"),
@@ -43,7 +48,9 @@ class RefusingLoop(asyncio.AbstractEventLoop):
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
         """Refuse: the function would run in a real thread."""
         del executor, args
-        name = getattr(func, "__qualname__", None) or getattr(getattr(func, "func", None), "__qualname__", func)
+        if isinstance(func, partial) and func.args:  # as asyncio.to_thread makes it
+            func = func.args[0]
+        name = getattr(func, "__name__", func)
         _refuse(
             f"runs {name} in a thread (asyncio.to_thread, loop.run_in_executor), which would leave the simulation. Write "
             "a synchronous guest, whose requests run as threads of their own, or await the call"
@@ -57,30 +64,13 @@ for _name in _OWN_LIFE:
 
 
 def replaced_functions() -> dict[Any, Any]:
-    """Return the functions of asyncio that make loops or expect threads, each with the one that takes its place."""
-    another = (
-        "a loop of its own would wait for real time. Write the guest as `async def`: it runs in an event loop of the "
-        "simulation"
-    )
-    return {
-        asyncio.run: _unless_inside(asyncio.run, f"calls asyncio.run: {another}"),
-        asyncio.new_event_loop: _unless_inside(asyncio.new_event_loop, f"makes an event loop: {another}"),
-        asyncio.run_coroutine_threadsafe: _unless_inside(
-            asyncio.run_coroutine_threadsafe,
-            "calls asyncio.run_coroutine_threadsafe: there is no other thread. Use asyncio.create_task",
-        ),
-    }
+    """Return the function of asyncio that expects another thread, with the one that takes its place."""
+    real = asyncio.run_coroutine_threadsafe
 
-
-def _unless_inside(real: Any, what: str) -> Any:
-    def simulated(*args: Any, **more: Any) -> Any:
+    def refused(_: Home, *args: Any, **more: Any) -> Any:
         inside = INSIDE.get()
         if inside is None:
             return real(*args, **more)
-        for arg in args:
-            if asyncio.iscoroutine(arg):
-                arg.close()
-        return inside.refuse(what)
+        return inside.refuse(f"calls asyncio.{real.__name__}: there is no other thread. Use asyncio.create_task")
 
-    simulated.__name__ = simulated.__qualname__ = real.__name__
-    return simulated
+    return {real: instead_of(real, refused)}

@@ -26,23 +26,39 @@ if TYPE_CHECKING:
     from sim.clients.calling import Call
     from sim.clients.client import Client
     from sim.clients.context import ClientContext
+    from sim.guests.fresh import Supply
 
 
 class Process:
     """One process of a client, in which guest code runs."""
 
-    __slots__ = ("_guest", "_make", "errors", "is_async", "is_over", "kind", "loop")
+    __slots__ = (
+        *("_code", "_guest", "_supply", "_taken", "errors", "has_one_thread"),
+        *("is_async", "is_over", "kind", "loop"),
+    )
 
-    def __init__(self, kind: str, make: Callable[[], tuple[Any, Mapping[str, Any]]], *, is_async: bool) -> None:
-        """Prepare a process; `make` returns what is called for each request, and what its calls raise.
+    def __init__(
+        self,
+        kind: str,
+        supply: Supply,
+        code: Callable[[Any], tuple[Any, Mapping[str, Any]]],
+        *,
+        is_async: bool,
+        is_alone: bool,
+    ) -> None:
+        """Prepare a process; `code` makes, of what `supply` has, what is called for each request and its errors.
 
         It runs inside the simulation.
         """
         self.kind = kind
-        self._make = make
+        self._supply = supply
+        self._code = code
+        self._taken: tuple[Any, Any] | None = None
         self._guest: Any = None
         self.errors: Mapping[str, Any] = {}
         self.is_async = is_async
+        self.has_one_thread = is_async or is_alone
+        """Whether all of its code runs in one thread: a request that is alone, or the tasks of an event loop."""
         self.loop: SimulatedLoop | None = None
         self.is_over = False
         """Whether the world is over, so that nothing of it may go on."""
@@ -51,7 +67,8 @@ class Process:
     def guest(self) -> Any:
         """What is called for each request; made when the first one needs it."""
         if self._guest is None:
-            self._guest, self.errors = self._make()
+            self._taken = self._supply.take()
+            self._guest, self.errors = self._code(self._taken[0])
         return self._guest
 
     def loop_for(self, client: Client) -> SimulatedLoop:
@@ -64,9 +81,12 @@ class Process:
         """Let nothing of it go on: the world is over. Raises GuestRefused if a task goes on all the same."""
         self.is_over = True
         loop, self.loop = self.loop, None
-        self._guest = None
         if loop is not None:
             loop.end()
+        self._guest = None
+        if self._taken is not None:
+            self._supply.give_back(self._taken)
+            self._taken = None
 
 
 class GuestRun(Inside):
@@ -88,7 +108,9 @@ class GuestRun(Inside):
         else:
             await self._as_thread()
         if not self.calls:
-            raise GuestRefused("the guest returns without having called; `call` makes an attempt, and `await call()` in asynchronous code")
+            raise GuestRefused(
+                "the guest returns without having called; `call` makes an attempt, and `await call()` in asynchronous code"
+            )
         if self.answered < 0:
             raise GaveUp("the guest returns, but none of its calls has succeeded")
         return self.answered
@@ -117,7 +139,7 @@ class GuestRun(Inside):
             with suppress(Exception):  # the first error counts
                 strand.stop()
             raise
-        if isawaitable(asked):
+        if type(asked) is not int and isawaitable(asked):
             await self._in_loop(asked)
 
     def _body(self, _: Any = None) -> Any:
