@@ -1,207 +1,224 @@
-"""The clocks of the standard library: simulated inside guests, and as they are outside.
+"""The clocks of the module `time`, simulated inside guests: what they say, and how code sleeps.
 
-Functions of `time` are replaced. Methods of `datetime` cannot be, since its classes are immutable and copied wherever
-code says `from datetime import datetime`; so their entries in the classes themselves are exchanged. Python allows that
-to no one, but its C interface does (`PyType_Modified` tells the interpreter to look again).
+`time.time()` is 2026-01-01T00:00:00Z at the start of the simulation; the other clocks start at 0. Local time is UTC, so
+that no result depends on the time zone of a machine; the constants `time.tzname` and `time.timezone` are left as they
+are. Code takes no simulated time, so the clocks of the processor (`process_time`, `thread_time`, `os.times`,
+`resource.getrusage`) stand still at 0: in production they do not pass during a sleep either.
 
-Local time is UTC in a simulation: results must not depend on the time zone of a machine.
+What cannot be reached, since it asks the operating system in C: `numpy.datetime64("now")`, `ctypes` and other
+extensions that read a clock of their own, and the times that files carry. The methods of `datetime` are in `dates`.
 """
 
 from __future__ import annotations
 
-import ctypes
-import datetime  # noqa: TID251  # it is what is replaced
-import gc
-import time  # noqa: TID251  # as above
+import calendar
+import datetime
+import operator
+import os
+import select
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.guests.inside import EPOCH_NS, INSIDE
+from sim.guests.stand_ins import instead_of
 from sim.guests.waits import ns_of_seconds, sleep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sim.guests.inside import Inside
+    from sim.guests.stand_ins import Home
+
 NS_PER_S: Final = 10**9
+_MOST_NS: Final = 2**63
+"""A duration of Python's C code is a signed number of ns in 64 bits."""
+_REAL_TIME_IDS: Final = (0, 5, 8, 11)
+"""The clocks of Linux that tell the time of day: `CLOCK_REALTIME`, its coarse one, that of alarms, and `CLOCK_TAI`
+(`include/uapi/linux/time.h`)."""
+_CPU_IDS: Final = (2, 3)
+"""Those of a process and of a thread. Negative numbers are such clocks too."""
 
 
-def _since_start(real: Callable[[], float]) -> Callable[[], float]:
-    def clock() -> float:
+def replaced_functions() -> dict[Any, Any]:
+    """Return the functions that tell time or sleep, each with the one that takes its place."""
+    made: dict[Any, Callable[..., Any]] = {
+        time.time: _seconds(time.time, EPOCH_NS),
+        time.time_ns: _nanoseconds(time.time_ns, EPOCH_NS),
+        time.sleep: _sleeps(time.sleep),
+        time.gmtime: _broken_down(time.gmtime, time.gmtime),
+        time.localtime: _broken_down(time.localtime, time.gmtime),
+        time.ctime: _broken_down(time.ctime, lambda seconds: time.asctime(real_gmtime(seconds))),
+        time.asctime: _of_broken_down(time.asctime, 0),
+        time.strftime: _of_broken_down(time.strftime, 1),
+        time.mktime: _mktime(time.mktime),
+        time.clock_gettime: _by_id(time.clock_gettime, in_ns=False),
+        time.clock_gettime_ns: _by_id(time.clock_gettime_ns, in_ns=True),
+        os.times: _os_times(os.times),
+        select.select: _select(select.select),
+    }
+    real_gmtime = time.gmtime
+    for name in ("monotonic", "perf_counter"):
+        real, real_ns = getattr(time, name), getattr(time, f"{name}_ns")
+        made[real], made[real_ns] = _seconds(real, 0), _nanoseconds(real_ns, 0)
+    for name in ("process_time", "thread_time"):
+        real, real_ns = getattr(time, name), getattr(time, f"{name}_ns")
+        made[real], made[real_ns] = _still(real, 0.0), _still(real_ns, 0)
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        pass
+    else:
+        nothing = resource.struct_rusage((0.0, 0.0, *[0] * 14))
+        made[resource.getrusage] = _still(resource.getrusage, nothing)
+    return {real: instead_of(real, function) for real, function in made.items()}
+
+
+def _seconds(real: Callable[[], float], start_ns: int) -> Callable[..., Any]:
+    def clock(_: Home) -> float:
         inside = INSIDE.get()
-        return real() if inside is None else inside.now_ns() / NS_PER_S
+        return real() if inside is None else (start_ns + inside.now_ns()) / NS_PER_S
 
     return clock
 
 
-def _since_start_ns(real: Callable[[], int]) -> Callable[[], int]:
-    def clock_ns() -> int:
+def _nanoseconds(real: Callable[[], int], start_ns: int) -> Callable[..., Any]:
+    def clock_ns(_: Home) -> int:
         inside = INSIDE.get()
-        return real() if inside is None else inside.now_ns()
+        return real() if inside is None else start_ns + inside.now_ns()
 
     return clock_ns
 
 
-def _of_the_day(real: Callable[[], float]) -> Callable[[], float]:
-    def clock() -> float:
+def _still(real: Callable[..., Any], value: Any) -> Callable[..., Any]:
+    """Return a clock that stands still inside guests; reading it counts as reading any other clock."""
+
+    def clock(_: Home, *args: Any) -> Any:
         inside = INSIDE.get()
-        return real() if inside is None else (EPOCH_NS + inside.now_ns()) / NS_PER_S
+        told = real(*args) if inside is None or args else None  # it says what is wrong with its arguments
+        if inside is None:
+            return told
+        inside.now_ns()
+        return value
 
     return clock
 
 
-def _of_the_day_ns(real: Callable[[], int]) -> Callable[[], int]:
-    def clock_ns() -> int:
+def _os_times(real: Callable[[], os.times_result]) -> Callable[..., Any]:
+    def times(_: Home) -> os.times_result:
         inside = INSIDE.get()
-        return real() if inside is None else EPOCH_NS + inside.now_ns()
+        if inside is None:
+            return real()
+        return os.times_result((0.0, 0.0, 0.0, 0.0, inside.now_ns() / NS_PER_S))
 
-    return clock_ns
+    return times
 
 
-def _sleeps(real: Callable[[float], None]) -> Callable[[float], None]:
-    def simulated_sleep(seconds: float, /) -> None:
+def _by_id(real: Callable[[int], Any], *, in_ns: bool) -> Callable[..., Any]:
+    def clock_gettime(_: Home, clock: int, /) -> Any:
+        inside = INSIDE.get()
+        told = real(clock)  # it says what is wrong with a number that no clock has
+        if inside is None:
+            return told
+        now_ns = inside.now_ns()
+        if clock in _REAL_TIME_IDS:
+            now_ns += EPOCH_NS
+        elif clock in _CPU_IDS or clock < 0:
+            now_ns = 0
+        return now_ns if in_ns else now_ns / NS_PER_S
+
+    return clock_gettime
+
+
+# How code sleeps.
+
+
+def _sleeps(real: Callable[[float], None]) -> Callable[..., Any]:
+    def simulated_sleep(_: Home, seconds: float, /) -> None:
         inside = INSIDE.get()
         if inside is None:
             real(seconds)
-            return
-        if isinstance(seconds, str) or not hasattr(
-            type(seconds), "__float__" if not hasattr(type(seconds), "__index__") else "__index__"
-        ):
-            real(seconds)  # it says what is wrong
-        if not seconds >= 0:
-            raise ValueError("sleep length must be non-negative")
-        inside.wait(sleep(inside.client, ns_of_seconds(float(seconds))))
+        else:
+            inside.wait(sleep(inside.client, sleep_ns(seconds)))
 
     return simulated_sleep
 
 
-def _broken_down(real: Callable[..., Any], in_utc: Callable[..., Any], wants: int) -> Callable[..., Any]:
-    """Return a function such as `time.localtime`, which takes the present time if it is given none."""
+def sleep_ns(seconds: Any) -> int:
+    """Return how long `time.sleep` sleeps, in ns.
 
-    def simulated(*args: Any) -> Any:
+    Raises what the real one does: TypeError for what is neither a float nor a whole number, ValueError for a negative
+    duration or NaN, and OverflowError for one of more than 292 years, infinity included.
+    """
+    if not isinstance(seconds, float):
+        seconds = operator.index(seconds)
+    elif seconds != seconds:  # noqa: PLR0124  # NaN alone differs from itself
+        raise ValueError("Invalid value NaN (not a number)")
+    if not -_MOST_NS <= seconds * NS_PER_S < _MOST_NS:
+        raise OverflowError("timestamp too large to convert to C PyTime_t")
+    if seconds < 0:
+        raise ValueError("sleep length must be non-negative")
+    return ns_of_seconds(seconds)
+
+
+def _select(real: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `select.select` as a way to sleep; there is nothing else to wait for in a simulation."""
+
+    def simulated_select(_: Home, *args: Any) -> Any:
         inside = INSIDE.get()
         if inside is None:
             return real(*args)
-        if len(args) < wants or (args and args[-1] is None and wants == 1):
-            args = (*args[: wants - 1], _now_for(in_utc, inside.now_ns()))
-        return in_utc(*args)
+        *watched, seconds = (*args, None) if len(args) == 3 else args  # noqa: PLR2004  # three lists
+        if len(watched) != 3 or any(map(list, watched)) or seconds is None:  # noqa: PLR2004  # three lists
+            inside.refuse("waits for files with select.select; files and sockets are outside of the simulation")
+        inside.wait(sleep(inside.client, sleep_ns(seconds)))
+        return [], [], []
+
+    return simulated_select
+
+
+# Times taken apart.
+
+
+def _broken_down(real: Callable[..., Any], in_utc: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that takes seconds apart, or the present time if it is given none."""
+
+    def simulated(_: Home, *args: Any) -> Any:
+        inside = INSIDE.get()
+        if inside is None:
+            return real(*args)
+        return in_utc(_day_seconds(inside)) if args in {(), (None,)} else in_utc(*args)
 
     return simulated
 
 
-def _now_for(in_utc: Callable[..., Any], now_ns: int) -> Any:
-    seconds = (EPOCH_NS + now_ns) / NS_PER_S
-    return seconds if in_utc in (time.gmtime, _ctime_in_utc) else time.gmtime(seconds)
+def _of_broken_down(real: Callable[..., Any], place: int) -> Callable[..., Any]:
+    """Return a function of a time taken apart, in that place of its arguments; without it, of the present time."""
+    gmtime = time.gmtime
 
-
-def _ctime_in_utc(seconds: float) -> str:
-    return time.asctime(time.gmtime(seconds))
-
-
-def replaced_functions() -> dict[Any, Any]:
-    """Return the functions of `time`, each with the one that takes its place."""
-    found: dict[Any, Any] = {
-        time.time: _of_the_day(time.time),
-        time.time_ns: _of_the_day_ns(time.time_ns),
-        time.sleep: _sleeps(time.sleep),
-        time.localtime: _broken_down(time.localtime, time.gmtime, 1),
-        time.gmtime: _broken_down(time.gmtime, time.gmtime, 1),
-        time.ctime: _broken_down(time.ctime, _ctime_in_utc, 1),
-        time.asctime: _broken_down(time.asctime, time.asctime, 1),
-        time.strftime: _broken_down(time.strftime, time.strftime, 2),
-    }
-    for name in ("monotonic", "perf_counter", "process_time", "thread_time"):
-        found[getattr(time, name)] = _since_start(getattr(time, name))
-        found[getattr(time, f"{name}_ns")] = _since_start_ns(getattr(time, f"{name}_ns"))
-    real_of_id = time.clock_gettime
-    real_of_id_ns = time.clock_gettime_ns
-
-    def clock_gettime_ns(clock: int, /) -> int:
+    def simulated(_: Home, *args: Any) -> Any:
         inside = INSIDE.get()
-        if inside is None:
-            return real_of_id_ns(clock)
-        return inside.now_ns() + (EPOCH_NS if clock == time.CLOCK_REALTIME else 0)
+        if inside is not None and len(args) == place:
+            args = (*args, gmtime(_day_seconds(inside)))
+        return real(*args)
 
-    def clock_gettime(clock: int, /) -> float:
-        return real_of_id(clock) if INSIDE.get() is None else clock_gettime_ns(clock) / NS_PER_S
-
-    found[real_of_id], found[real_of_id_ns] = clock_gettime, clock_gettime_ns
-    for real, simulated in found.items():
-        simulated.__name__ = simulated.__qualname__ = real.__name__
-    return found
+    return simulated
 
 
-# Dates.
+def _day_seconds(inside: Inside) -> int:
+    return (EPOCH_NS + inside.now_ns()) // NS_PER_S
 
 
-def _entries(kind: type) -> dict[str, Any]:
-    """Return the dictionary of a class itself, and not a view of it."""
-    found: dict[str, Any] = gc.get_referents(kind.__dict__)[0]
-    return found
+def _mktime(real: Callable[[Any], float]) -> Callable[..., Any]:
+    def mktime(_: Home, parts: Any, /) -> float:
+        told = real(parts)  # it says what is wrong with them
+        return told if INSIDE.get() is None else float(seconds_of_utc(parts))
+
+    return mktime
 
 
-def _set(kind: type, name: str, value: Any) -> None:
-    _entries(kind)[name] = value
-    ctypes.pythonapi.PyType_Modified(ctypes.py_object(kind))
-
-
-_EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-
-
-def _utc_now(now_ns: int) -> datetime.datetime:
-    return _EPOCH + datetime.timedelta(microseconds=(EPOCH_NS + now_ns) // 1000)
-
-
-class Dates:
-    """Puts the present of `datetime` into its classes, and takes it out again."""
-
-    def __init__(self) -> None:
-        self._real = {
-            (kind, name): kind.__dict__[name]
-            for kind, name in (
-                (datetime.datetime, "now"),
-                (datetime.datetime, "utcnow"),
-                (datetime.date, "today"),
-            )
-        }
-
-    def install(self) -> None:
-        """Let dates be asked for inside guests."""
-        real_now, real_utcnow, real_today = (entry.__get__ for entry in self._real.values())
-
-        def now(cls: type[datetime.datetime], tz: datetime.tzinfo | None = None) -> datetime.datetime:
-            inside = INSIDE.get()
-            if inside is None:
-                found: datetime.datetime = real_now(None, cls)(tz)
-                return found
-            at = _utc_now(inside.now_ns())
-            return _as(cls, at.replace(tzinfo=None) if tz is None else at.astimezone(tz))
-
-        def utcnow(cls: type[datetime.datetime]) -> datetime.datetime:
-            inside = INSIDE.get()
-            if inside is None:
-                found: datetime.datetime = real_utcnow(None, cls)()
-                return found
-            return _as(cls, _utc_now(inside.now_ns()).replace(tzinfo=None))
-
-        def today(cls: type[datetime.date]) -> datetime.date:
-            inside = INSIDE.get()
-            if inside is None:
-                found: datetime.date = real_today(None, cls)()
-                return found
-            at = _utc_now(inside.now_ns()).replace(tzinfo=None)
-            return _as(cls, at) if issubclass(cls, datetime.datetime) else cls(at.year, at.month, at.day)
-
-        _set(datetime.datetime, "now", classmethod(now))
-        _set(datetime.datetime, "utcnow", classmethod(utcnow))
-        _set(datetime.date, "today", classmethod(today))
-
-    def restore(self) -> None:
-        """Put everything back."""
-        for (kind, name), entry in self._real.items():
-            _set(kind, name, entry)
-
-
-def _as(cls: type[datetime.datetime], at: datetime.datetime) -> datetime.datetime:
-    """Return a date and time as one of a class."""
-    if cls is datetime.datetime:
-        return at
-    return cls(*at.timetuple()[:6], at.microsecond, at.tzinfo, fold=at.fold)
+def seconds_of_utc(parts: Any) -> int:
+    """Return the seconds since 1970 of a time in UTC; a month, day or hour beyond its range counts on, as in C."""
+    year, month, day, hour, minute, second, *_ = parts
+    years, months = divmod(month - 1, 12)
+    first = datetime.date(year + years, months + 1, 1).toordinal() - datetime.date(calendar.EPOCH, 1, 1).toordinal()
+    return (((first + day - 1) * 24 + hour) * 60 + minute) * 60 + int(second)

@@ -13,98 +13,27 @@ from functools import partial
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
-from sim.guests.refused import is_own
+from sim.guests.refused import is_own, is_own_class
+from sim.guests.state import ATOMS, OF_CLASSES, is_full, names_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_ATOMS: Final = (
-    *(int, float, complex, bool, str, bytes, type(None), type(...), type(NotImplemented), range, slice),
-    *(ModuleType, BuiltinFunctionType, CodeType, Enum, BaseException),
-)
 _LOCKS: Final = (type(threading.Lock()), type(threading.RLock()))
-
-
-def holds_state(found: Any) -> bool:
-    """Tell whether code holds anything that may change: objects that are not plain values, in reach of its names."""
-    return any(_may_change(value) for value in _within(found, {}))
-
-
-def _may_change(value: Any) -> bool:
-    if isinstance(value, (*_ATOMS, FunctionType, type, MethodType, tuple, frozenset, CellType)):
-        return False
-    if isinstance(value, (staticmethod, classmethod, property)):
-        return False
-    return not (isinstance(value, MappingProxyType) and not value)
-
-
-def _within(found: Any, seen: dict[int, Any]) -> Iterator[Any]:
-    """Yield what is in reach of code: itself, and what its functions, methods and classes refer to."""
-    if id(found) in seen or isinstance(found, _ATOMS):
-        return
-    seen[id(found)] = found
-    yield found
-    for inner in _parts(found):
-        yield from _within(inner, seen)
-
-
-def _parts(found: Any) -> Iterator[Any]:
-    if isinstance(found, FunctionType):
-        yield from (cell.cell_contents for cell in found.__closure__ or () if _is_full(cell))
-        yield from found.__defaults__ or ()
-        yield from (found.__kwdefaults__ or {}).values()
-        yield from vars(found).values()
-        if is_own(found.__code__.co_filename):
-            yield from (found.__globals__[name] for name in _names(found.__code__) if name in found.__globals__)
-    elif isinstance(found, MethodType):
-        yield found.__func__
-        yield found.__self__
-    elif isinstance(found, (staticmethod, classmethod)):
-        yield found.__func__
-    elif isinstance(found, type):
-        if _is_own_class(found):
-            yield from (value for name, value in vars(found).items() if name not in _OF_CLASSES)
-            yield from found.__bases__
-    elif isinstance(found, (tuple, frozenset)):
-        yield from found
-
-
-_OF_CLASSES: Final = {
-    "__dict__",
-    "__weakref__",
-    "__module__",
-    "__doc__",
-    "__annotations__",
-    "__abstractmethods__",
-    "_abc_impl",
-}
-
-
-def _is_own_class(kind: type) -> bool:
-    module = sys.modules.get(kind.__module__)
-    return is_own(getattr(module, "__file__", None) or "<none>")
-
-
-def _is_full(cell: CellType) -> bool:
-    try:
-        cell.cell_contents  # noqa: B018  # it raises if the cell is empty
-    except ValueError:
-        return False
-    return True
-
-
-def _names(code: CodeType) -> set[str]:
-    """Return the names that code uses, the code within it included."""
-    found = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            found |= _names(constant)
-    return found
 
 
 def copied(found: Any) -> Any:
     """Return a copy of a function, a class, a method or an object, with copies of all that it holds."""
     return _Copier().copy(found)
+
+
+def _is_plain(kind: type) -> bool:
+    """Tell whether a class has nothing but plain functions and values, so that all may share it."""
+    return all(
+        isinstance(value, (*ATOMS, MappingProxyType)) or (isinstance(value, FunctionType) and not vars(value))
+        for name, value in vars(kind).items()
+        if name not in OF_CLASSES
+    )
 
 
 class _Copier:
@@ -115,7 +44,7 @@ class _Copier:
 
     def copy(self, found: Any) -> Any:
         """Return the copy of a value."""
-        if isinstance(found, _ATOMS):
+        if isinstance(found, ATOMS):
             return found
         known = self._memo.get(id(found))
         if known is not None:
@@ -168,13 +97,13 @@ class _Copier:
         made.__qualname__, made.__doc__, made.__module__ = found.__qualname__, found.__doc__, found.__module__
         made.__annotations__ = found.__annotations__
         for old, new in zip(found.__closure__ or (), cells, strict=True):
-            if _is_full(old):
+            if is_full(old):
                 new.cell_contents = self.copy(old.cell_contents)
         made.__defaults__ = self.copy(found.__defaults__)
         made.__kwdefaults__ = self.copy(found.__kwdefaults__)
         vars(made).update((name, self.copy(value)) for name, value in vars(found).items())
         if own:
-            for name in sorted(_names(found.__code__) & found.__globals__.keys()):
+            for name in (one for one in names_in(found.__code__) if one in found.__globals__):
                 known[name] = self.copy(found.__globals__[name])
         return made
 
@@ -185,12 +114,10 @@ class _Copier:
         return known
 
     def _class(self, found: type) -> Any:
-        if not _is_own_class(found) or not any(_may_change(value) for value in _within(found, {})):
+        if not is_own_class(found) or _is_plain(found):
             return self._note(found, found)
-        entries = {
-            name: value for name, value in vars(found).items() if name not in _OF_CLASSES or name == "__module__"
-        }
-        plain = {name: value for name, value in entries.items() if isinstance(value, (*_ATOMS, MappingProxyType))}
+        entries = {name: value for name, value in vars(found).items() if name not in OF_CLASSES or name == "__module__"}
+        plain = {name: value for name, value in entries.items() if isinstance(value, (*ATOMS, MappingProxyType))}
         made = self._note(found, type(found)(found.__name__, found.__bases__, {**plain, "__doc__": found.__doc__}))
         for name, value in entries.items():
             if name not in plain:
@@ -229,3 +156,5 @@ def _set_state(made: Any, state: Any) -> None:
         vars(made).update(state)
     for name, value in (slots or {}).items():
         setattr(made, name, value)
+
+

@@ -17,20 +17,60 @@ from importlib.util import spec_from_loader
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from sim.guests.copying import copied, holds_state
+from sim.guests.copying import copied
 from sim.guests.refused import is_own
+from sim.guests.state import CannotRestore, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 
-def fresh(found: Any, path: str | None = None) -> Callable[[], Any]:
-    """Return a function that returns the guest as it was when new; `path` is its `module:name`, if it has one."""
-    if getattr(found, "stateless", False) or not holds_state(found):
-        return lambda: found
+class Supply:
+    """Gives out guests that are as new: what they hold is put back after each use, or they are made anew."""
+
+    def __init__(self, found: Any, path: str | None = None) -> None:
+        """Take a function or a class; `path` is its `module:name`, if it has one."""
+        self._found = found
+        self._path = path
+        self._make: Callable[[], Any] | None = None
+        self._is_shared = bool(vars(found).get("stateless", False)) if hasattr(found, "__dict__") else False
+        """Whether all may have the same, as it keeps nothing."""
+        self._free: list[tuple[Any, State]] = []
+        self._restores = True
+
+    def take(self) -> tuple[Any, State | None]:
+        """Return one that is as new, and what is to be given back with it. Call it inside the simulation."""
+        if self._is_shared:
+            return self._found, None
+        if self._free:
+            return self._free.pop()
+        if self._make is None:
+            self._make = _maker(self._found, self._path)
+        made = self._make()
+        if not self._restores:
+            return made, None
+        try:
+            state = State(made)
+        except CannotRestore:
+            self._restores = False
+            return made, None
+        if state.is_empty:
+            self._is_shared, self._found = True, made
+        return made, state
+
+    def give_back(self, taken: tuple[Any, State | None]) -> None:
+        """Take one back that is not in use any more."""
+        made, state = taken
+        if state is not None and not self._is_shared:
+            state.restore()
+            self._free.append((made, state))
+
+
+def _maker(found: Any, path: str | None) -> Callable[[], Any]:
+    """Return a function that makes the guest anew: by running its module, or by copying."""
     module, _, name = (path or "").partition(":")
     codes = _own_modules(module) if module else {}
-    if codes is None or not codes:
+    if not codes:
         return lambda: copied(found)
     anew = _Anew(codes)
 

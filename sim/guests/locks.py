@@ -1,50 +1,74 @@
-"""Locks of threads, for code without threads: whoever waits for one lets the simulation go on.
+"""Locks of threads, for code without threads: code that waits for one lets the simulation go on.
 
 Conditions, events, semaphores, barriers and queues of the standard library are made of locks, so their own code runs
-unchanged above these. A lock that was made before the simulation, outside of guest code, stays a real one.
+unchanged above these. `queue.SimpleQueue` is written in C; guests get the standard library's own version in Python.
+A lock that was made before the simulation, outside of guest code, stays a real one.
 """
 
 from __future__ import annotations
 
+import _queue
+import _thread
+import queue
+import threading
 from collections import deque
 from typing import Any, Final
 
 from greenlet import getcurrent
 
 from sim.guests.inside import INSIDE, Inside
-from sim.guests.waits import FOR_EVER_NS, Waiting, ns_of_seconds, wait
+from sim.guests.waits import FOR_EVER_NS, NS_PER_S, Waiting, ns_of_seconds, wait
 
-TIMEOUT_MAX: Final = FOR_EVER_NS / 1e9
+TIMEOUT_MAX: Final = FOR_EVER_NS / NS_PER_S
 
 
 class Lock:
-    """A lock of guest code, in place of `threading.Lock`."""
+    """A lock of guest code, in place of `threading.Lock`; the one that waits longest gets it first."""
+
+    __slots__ = ("__weakref__", "_is_locked", "_waiting")
 
     def __init__(self) -> None:
         self._is_locked = False
-        self._waiting: deque[Waiting] = deque()
+        self._waiting: deque[Waiting] | None = None
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:  # noqa: FBT001, FBT002  # threading's signature
         """Take the lock; False if it is taken and there is no time, or no more, to wait."""
-        if not blocking and timeout != -1:
-            raise ValueError("can't specify a timeout for a non-blocking call")
-        if timeout < 0 and timeout != -1:
-            raise ValueError("timeout value must be a non-negative number")
+        if timeout != -1:
+            if not blocking:
+                raise ValueError("can't specify a timeout for a non-blocking call")
+            if timeout < 0:
+                raise ValueError("timeout value must be a non-negative number")
+            if timeout > threading.TIMEOUT_MAX:
+                raise OverflowError("timeout value is too large")
         if not self._is_locked:
             self._is_locked = True
             return True
         if not blocking or timeout == 0:
             return False
+        return self._wait(FOR_EVER_NS if timeout == -1 else ns_of_seconds(timeout))
+
+    def _wait(self, limit_ns: int) -> bool:
         inside = INSIDE.get()
         if inside is None:
-            raise RuntimeError("a lock of a guest is waited for outside of the simulation")
+            raise RuntimeError("a lock of a guest is waited for outside of the simulation, where it is never released")
         waiting = Waiting()
+        if self._waiting is None:
+            self._waiting = deque()
         self._waiting.append(waiting)
-        limit_ns = FOR_EVER_NS if timeout == -1 else ns_of_seconds(timeout)
-        got: bool = inside.wait(wait(inside.client, waiting, limit_ns))
-        if not got:
-            self._waiting.remove(waiting)
+        got = False
+        try:
+            got = bool(inside.wait(wait(inside.client, waiting, limit_ns)))
+        finally:
+            if not got:
+                self._let_pass(waiting)
         return got
+
+    def _let_pass(self, waiting: Waiting) -> None:
+        """Count on one no more that has waited long enough, or was stopped."""
+        if waiting.is_handed:  # in vain
+            Lock.release(self)
+        elif self._waiting is not None and waiting in self._waiting:
+            self._waiting.remove(waiting)
 
     def release(self) -> None:
         """Give the lock to the one that has waited longest, or free it. Raises RuntimeError if it is free."""
@@ -52,7 +76,7 @@ class Lock:
             raise RuntimeError("release unlocked lock")
         while self._waiting:
             waiting = self._waiting.popleft()
-            if not (waiting.done or waiting.is_handed):
+            if not waiting.done:
                 _hand_over(waiting)
                 return
         self._is_locked = False
@@ -67,11 +91,17 @@ class Lock:
     def __exit__(self, *_: object) -> None:
         self.release()
 
+    acquire_lock, release_lock, locked_lock = acquire, release, locked
+    """Their names of old."""
+
     def _at_fork_reinit(self) -> None:
         self.__init__()  # type: ignore[misc]  # as it was when new
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Lock:
         return type(self)()
+
+    def __repr__(self) -> str:
+        return f"<{'locked' if self._is_locked else 'unlocked'} simulated {type(self).__name__} at {id(self):#x}>"
 
 
 def _hand_over(waiting: Waiting) -> None:
@@ -85,6 +115,8 @@ def _hand_over(waiting: Waiting) -> None:
 
 class RLock(Lock):
     """A lock that its owner can take again, in place of `threading.RLock`; a greenlet or a loop is an owner."""
+
+    __slots__ = ("_count", "_owner")
 
     def __init__(self) -> None:
         super().__init__()
@@ -116,7 +148,12 @@ class RLock(Lock):
     def _is_owned(self) -> bool:
         return self._owner is _who()
 
+    def _recursion_count(self) -> int:
+        return self._count if self._is_owned() else 0
+
     def _release_save(self) -> tuple[int, Any]:
+        if not self._count:
+            raise RuntimeError("cannot release un-acquired lock")
         saved = self._count, self._owner
         self._count, self._owner = 0, None
         super().release()
@@ -130,4 +167,50 @@ class RLock(Lock):
 def _who() -> Any:
     """Return what counts as the present thread."""
     inside: Inside | None = INSIDE.get()
-    return getcurrent() if inside is None or inside.strand is None else inside.strand
+    return getcurrent() if inside is None else inside.strand
+
+
+class _Dispatching(type):
+    """The class of the classes that make a real object outside of guest code, and a simulated one inside."""
+
+    real: Any
+    simulated: Any
+    is_reentrant: bool
+    """Whether the real one does as well in a process of one thread; it is faster."""
+    kinds: tuple[type, ...]
+
+    def __call__(cls, *args: Any, **more: Any) -> Any:
+        inside = INSIDE.get()
+        is_real = inside is None or (cls.is_reentrant and inside.process.has_one_thread)
+        return (cls.real if is_real else cls.simulated)(*args, **more)
+
+    def __instancecheck__(cls, one: object) -> bool:
+        return isinstance(one, cls.kinds)
+
+
+def _made_by(real: Any, simulated: Any) -> Any:
+    """Return a class that stands for `real`, which may be a function; annotations such as `Lock | None` work too."""
+    real_kind = real if isinstance(real, type) else type(real())
+    return _Dispatching(
+        real.__name__,
+        (),
+        {
+            "__doc__": real.__doc__,
+            "__module__": real.__module__,
+            "__class_getitem__": classmethod(lambda cls, _: cls),
+            "real": staticmethod(real),
+            "simulated": staticmethod(simulated),
+            "kinds": (real_kind, simulated),
+            "is_reentrant": simulated is RLock,
+        },
+    )
+
+
+def replaced_functions() -> dict[Any, Any]:
+    """Return what makes locks, each with what takes its place."""
+    simple_queue = queue._PySimpleQueue  # type: ignore[attr-defined]  # noqa: SLF001  # the version in Python
+    pairs = (
+        *((threading.Lock, Lock), (_thread.allocate_lock, Lock), (threading.RLock, RLock), (_thread.RLock, RLock)),
+        (_queue.SimpleQueue, simple_queue),
+    )
+    return {real: _made_by(real, simulated) for real, simulated in pairs}

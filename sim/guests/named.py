@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from sim.guests.fresh import fresh
+from sim.guests.fresh import Supply
 from sim.guests.retrier import GuestRetrier, guest_of
 from sim.options import own_code
 from sim.retriers import registry
@@ -45,5 +45,5 @@ def _guest(found: Any, path: str) -> type[GuestRetrier]:
 
 @lru_cache(maxsize=64)
 def _named(found: type[GuestRetrier], path: str) -> type[GuestRetrier]:
-    found.fresh = staticmethod(fresh(found, path))
+    found.supply = Supply(found, path)
     return found

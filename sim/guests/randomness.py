@@ -1,25 +1,47 @@
-"""Chance inside guests: every generator of the standard library draws from the request's own sequence.
+"""Chance inside guests: the generators of `random` draw from the request's own sequence.
 
-The module `random` has one generator for the whole process; whoever imports its functions has that generator's methods.
-So the methods of the class are replaced, which reaches every generator, wherever it is. Only what a guest has made and
-seeded itself goes its own way, since it depends on nothing else.
+The module `random` has one generator for the whole process; code that imports its functions has that generator's
+methods. So the methods of the class are replaced, which reaches every generator, wherever it is:
+
+- A generator that nothing in the guest has seeded answers with the request's numbers, whether the guest or the host has
+  made it, and whatever seed the host has given it. `random.random()` is the next number of the request itself, and
+  whole numbers up to a limit n are `floor(n * number)`; the rest follows by the formulas of the class.
+- A generator that guest code has made with a seed goes its own way, since it depends on nothing else.
+- A generator of the host that guest code seeds is left as it is. Another stands for it, for this request only.
+
+What cannot be reached: generators of classes derived from `_random.Random`, and of extensions with chance of their own.
+NumPy's are in `numpy_chance`; what asks the operating system for chance, such as UUIDs, in `tokens`.
 """
 
 from __future__ import annotations
 
-import os
-import random  # noqa: TID251  # it is what is replaced
-import uuid  # noqa: TID251  # as above
+import random
 from _random import Random as _C  # the methods that are written in C
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sim.guests.inside import EPOCH_NS, INSIDE, Inside
+from sim.guests.inside import INSIDE
+from sim.guests.stand_ins import instead_of
+
+if TYPE_CHECKING:
+    from sim.guests.inside import Inside
+    from sim.guests.stand_ins import Home
 
 BITS: Final = 53
 """Of a number on [0, 1)."""
-OWNER: Final = "_retrysim_owner"
-_UUID_EPOCH: Final = 0x01B21DD213814000
-"""100 ns between 1582-10-15 and 1970-01-01 (RFC 9562)."""
+_OWNER: Final = "_retrysim_owner"
+"""The attribute of a generator that guest code has made with a seed: the client process that it belongs to."""
+_GLOBAL: Final[random.Random] = random._inst  # type: ignore[attr-defined]  # noqa: SLF001  # the generator of the module's functions
+_Class: Final[Any] = random.Random
+_real: Final[dict[str, Any]] = {
+    name: vars(_Class)[name] for name in ("seed", "gauss", "getstate", "setstate", "_randbelow")
+}
+
+
+class StateOfRequest(NamedTuple):
+    """What `getstate` says of a generator that draws from the request's sequence: how far that is."""
+
+    draws: int
+    gauss_next: float | None
 
 
 def bits(inside: Inside, count: int) -> int:
@@ -39,109 +61,14 @@ def below(inside: Inside, limit: int) -> int:
     return int(inside.uniform() * limit) if limit <= 1 << BITS else bits(inside, limit.bit_length() + BITS) % limit
 
 
-def _seeded(inside: Inside, generator: random.Random) -> random.Random | None:
-    """Return what answers for a generator that the guest has seeded; None if the request's sequence does."""
-    if vars(generator).get(OWNER) is inside.process:
-        return generator
-    return inside.seeded.get(id(generator))
+def random_bytes(inside: Inside, count: int) -> bytes:
+    """Draw bytes."""
+    if count < 0:
+        raise ValueError("negative argument not allowed")
+    return bits(inside, 8 * count).to_bytes(count, "big")
 
 
-class _Methods:
-    """What takes the place of methods of `random.Random`; `real` has these."""
-
-    def __init__(self) -> None:
-        cls = random.Random
-        self.real = {name: vars(cls).get(name) for name in ("random", "getrandbits")}
-        self.changed = {name: vars(cls)[name] for name in ("__init__", "seed", "gauss", "getstate", "setstate")}
-        self.below = [
-            (kind, vars(kind)["_randbelow"]) for kind in (cls, *_subclasses(cls)) if "_randbelow" in vars(kind)
-        ]
-        system = random.SystemRandom
-        self.system = {name: vars(system)[name] for name in ("random", "getrandbits", "randbytes")}
-
-    def install(self) -> None:
-        """Replace them."""
-        cls: Any = random.Random
-        c_random, c_bits = _C.random, _C.getrandbits
-        changed = self.changed
-
-        def simulated_random(self: random.Random) -> float:
-            inside = INSIDE.get()
-            if inside is None:
-                return c_random(self)
-            own = _seeded(inside, self)
-            return inside.uniform() if own is None else c_random(own)
-
-        def getrandbits(self: random.Random, k: int, /) -> int:
-            inside = INSIDE.get()
-            if inside is None:
-                return c_bits(self, k)
-            own = _seeded(inside, self)
-            return bits(inside, k) if own is None else c_bits(own, k)
-
-        def init(self: random.Random, x: Any = None) -> None:
-            changed["__init__"](self, x)
-
-        def seed(self: random.Random, a: Any = None, version: int = 2) -> None:
-            inside = INSIDE.get()
-            if inside is None or type(self) is random.SystemRandom:
-                changed["seed"](self, a, version)
-                return
-            is_new = "gauss_next" not in vars(self)
-            if is_new or vars(self).get(OWNER) is inside.process:
-                if a is None:
-                    vars(self).pop(OWNER, None)
-                    self.gauss_next = None  # type: ignore[attr-defined]  # as the class does
-                else:
-                    vars(self)[OWNER] = inside.process
-                    changed["seed"](self, a, version)
-            elif a is None:
-                inside.seeded.pop(id(self), None)
-            else:
-                stand_in = inside.seeded[id(self)] = _bare()
-                changed["seed"](stand_in, a, version)
-
-        def stood_for(name: str) -> Any:
-            method = changed[name]
-
-            def simulated(self: random.Random, *args: Any, **more: Any) -> Any:
-                inside = INSIDE.get()
-                if inside is None or vars(self).get(OWNER) is inside.process:
-                    return method(self, *args, **more)
-                own = inside.seeded.get(id(self))
-                if own is None:
-                    if name in {"getstate", "setstate"}:
-                        inside.refuse(f"asks for random.{name}: a request's numbers come by address, without a state")
-                    own = inside.seeded.get("unseeded")
-                    if own is None:
-                        own = inside.seeded["unseeded"] = _bare()
-                return method(own, *args, **more)
-
-            simulated.__name__ = name
-            return simulated
-
-        cls.random, cls.getrandbits, cls.__init__, cls.seed = simulated_random, getrandbits, init, seed
-        for name in ("gauss", "getstate", "setstate"):
-            setattr(cls, name, stood_for(name))
-        for kind, real in self.below:
-            kind._randbelow = _below(real)
-        for name, real in self.system.items():
-            setattr(random.SystemRandom, name, _of_system(name, real))
-
-    def restore(self) -> None:
-        """Put them back."""
-        cls: Any = random.Random
-        for name, real in self.real.items():
-            if real is None:
-                delattr(cls, name)
-            else:
-                setattr(cls, name, real)
-        for name, real in self.changed.items():
-            setattr(cls, name, real)
-        for kind, real in self.below:
-            kind._randbelow = real
-        for name, real in self.system.items():
-            setattr(random.SystemRandom, name, real)
+# Which generator answers.
 
 
 def _bare() -> random.Random:
@@ -151,72 +78,187 @@ def _bare() -> random.Random:
     return made
 
 
-def _subclasses(kind: type) -> list[Any]:
-    return [found for one in kind.__subclasses__() for found in (one, *_subclasses(one))]
+def _is_own(inside: Inside, generator: random.Random) -> bool:
+    return vars(generator).get(_OWNER) is inside.process
 
 
-def _below(real: Any) -> Any:
-    def randbelow(self: random.Random, n: int) -> int:
-        inside = INSIDE.get()
-        own = None if inside is None else _seeded(inside, self)
-        if inside is None or own is self:
-            return real(self, n)  # type: ignore[no-any-return]  # a number
-        return below(inside, n) if own is None else random.Random._randbelow_with_getrandbits(own, n)  # type: ignore[attr-defined, no-any-return]  # noqa: SLF001  # what the class does
-
-    return randbelow
+def _seeded(inside: Inside, generator: random.Random) -> random.Random | None:
+    """Return what answers for a generator that the guest has seeded; None if the request's sequence does."""
+    if _is_own(inside, generator):
+        return generator
+    found = inside.seeded.get(id(generator))
+    return found[1] if found is not None and found[2] else None
 
 
-def _of_system(name: str, real: Any) -> Any:
-    def simulated(self: random.SystemRandom, *args: Any) -> Any:
-        inside = INSIDE.get()
-        if inside is None:
-            return real(self, *args)
-        if name == "random":
-            return inside.uniform()
-        return bits(inside, *args) if name == "getrandbits" else random_bytes(inside, *args)
+def _stand_in(inside: Inside, generator: random.Random, made: random.Random | None = None) -> random.Random:
+    """Return what stands for a generator in this request, so that it keeps nothing of the request itself.
 
-    simulated.__name__ = name
-    return simulated
-
-
-def random_bytes(inside: Inside, count: int) -> bytes:
-    """Draw bytes."""
-    return bits(inside, 8 * count).to_bytes(count, "big")
+    `made` takes over from whatever did, and counts as seeded by the guest.
+    """
+    found = inside.seeded.get(id(generator))
+    if found is None or made is not None:
+        if made is not None:
+            vars(made)[_OWNER] = inside.process
+        # The generator is kept, so that no other gets its identity.
+        found = inside.seeded[id(generator)] = generator, made or _bare(), made is not None
+    stand_in: random.Random = found[1]
+    return stand_in
 
 
-METHODS: Final = _Methods()
+# What takes the place of methods of `random.Random`.
+
+
+def _random(self: random.Random) -> float:
+    inside = INSIDE.get()
+    if inside is None:
+        return _C.random(self)
+    own = _seeded(inside, self)
+    return inside.uniform() if own is None else _C.random(own)
+
+
+def _getrandbits(self: random.Random, k: int, /) -> int:
+    inside = INSIDE.get()
+    if inside is None:
+        return _C.getrandbits(self, k)
+    own = _seeded(inside, self)
+    return bits(inside, k) if own is None else _C.getrandbits(own, k)
+
+
+def _randbelow(self: random.Random, n: int) -> int:
+    inside = INSIDE.get()
+    own = self if inside is None else _seeded(inside, self)
+    if inside is None or own is not None:
+        return _real["_randbelow"](own, n)  # type: ignore[no-any-return]  # a number
+    return below(inside, n)
+
+
+def _seed(self: random.Random, a: Any = None, version: int = 2) -> None:
+    inside = INSIDE.get()
+    if inside is None:
+        _real["seed"](self, a, version)
+    elif a is None:
+        _unseed(inside, self)
+    elif _is_own(inside, self) or _is_new(self):
+        _real["seed"](self, a, version)
+        vars(self)[_OWNER] = inside.process
+    else:
+        made = _bare()
+        _real["seed"](made, a, version)
+        _stand_in(inside, self, made)
+
+
+def _is_new(generator: random.Random) -> bool:
+    """Tell whether a generator is under construction: its constructor seeds it first."""
+    return "gauss_next" not in vars(generator)
+
+
+def _unseed(inside: Inside, generator: random.Random) -> None:
+    """Let a generator draw from the request's sequence from now on."""
+    inside.seeded.pop(id(generator), None)
+    if _is_own(inside, generator) or _is_new(generator):
+        vars(generator).pop(_OWNER, None)
+        generator.gauss_next = None  # type: ignore[attr-defined]  # as the class does
+
+
+def _gauss(self: random.Random, mu: float = 0.0, sigma: float = 1.0) -> float:
+    inside = INSIDE.get()
+    if inside is None or _is_own(inside, self):
+        return _real["gauss"](self, mu, sigma)  # type: ignore[no-any-return]  # a float
+    stand_in = _seeded(inside, self) or _stand_in(inside, self)
+    return _real["gauss"](stand_in, mu, sigma)  # type: ignore[no-any-return]  # a float
+
+
+def _getstate(self: random.Random) -> Any:
+    inside = INSIDE.get()
+    if inside is None:
+        return _real["getstate"](self)
+    own = _seeded(inside, self)
+    if own is not None:
+        return _real["getstate"](own)
+    return StateOfRequest(inside.draws, _stand_in(inside, self).gauss_next)  # type: ignore[attr-defined]  # as the class does
+
+
+def _setstate(self: random.Random, state: Any) -> None:
+    inside = INSIDE.get()
+    if inside is None:
+        _real["setstate"](self, state)
+    elif isinstance(state, StateOfRequest):
+        if state.draws != inside.draws:
+            inside.refuse(
+                "sets back its generator of random numbers to ones that it has drawn already: each draw of a request "
+                "has an address of its own. Seed a generator with a number, to draw the same again"
+            )
+        _unseed(inside, self)
+        _stand_in(inside, self).gauss_next = state.gauss_next  # type: ignore[attr-defined]  # as the class does
+    elif _is_own(inside, self):
+        _real["setstate"](self, state)
+    else:
+        made = _bare()
+        _real["setstate"](made, state)
+        _stand_in(inside, self, made)
+
+
+def _system_random(self: random.SystemRandom) -> float:
+    inside = INSIDE.get()
+    return _system_real["random"](self) if inside is None else inside.uniform()  # type: ignore[no-any-return]  # a float
+
+
+def _system_randbelow(self: random.SystemRandom, n: int) -> int:
+    inside = INSIDE.get()
+    if inside is None:
+        return _system_real["_randbelow"](self, n)  # type: ignore[no-any-return]  # a number
+    return below(inside, n)
+
+
+_system_real: Final[dict[str, Any]] = {name: vars(random.SystemRandom)[name] for name in ("random", "_randbelow")}
+
+
+class Methods:
+    """Lets the generators of `random` draw inside guests, and puts their methods back."""
+
+    def install(self) -> None:
+        """Replace the methods. A class derived from them keeps its own ones."""
+        _Class.random, _Class.getrandbits, _Class._randbelow = _random, _getrandbits, _randbelow  # noqa: SLF001  # what is replaced
+        _Class.seed, _Class.gauss = _seed, _gauss
+        _Class.getstate, _Class.setstate = _getstate, _setstate
+        system: Any = random.SystemRandom
+        system.random, system._randbelow = _system_random, _system_randbelow  # noqa: SLF001  # as above
+
+    def restore(self) -> None:
+        """Put them back."""
+        del _Class.random, _Class.getrandbits  # of the class that it is derived from
+        for name, method in _real.items():
+            setattr(_Class, name, method)
+        for name, method in _system_real.items():
+            setattr(random.SystemRandom, name, method)
+
+
+METHODS: Final = Methods()
 
 
 def replaced_functions() -> dict[Any, Any]:
-    """Return the functions that draw from the host's chance, each with the one that takes its place."""
-    real_random, real_bits, real_urandom, real_uuid1 = random.random, random.getrandbits, os.urandom, uuid.uuid1
+    """Return the functions of `random` that keep the methods replaced here, each with what takes its place."""
 
-    def module_random() -> float:
+    def of_global(method: Any) -> Any:
+        def function(_: Home, *args: Any, **more: Any) -> Any:
+            return method(_GLOBAL, *args, **more)
+
+        return function
+
+    def module_random(_: Home) -> float:
         inside = INSIDE.get()
         if inside is None:
             return real_random()
         own = _seeded(inside, _GLOBAL)
-        return inside.uniform() if own is None else _C.random(own)  # type: ignore[no-any-return]  # a float
+        return inside.uniform() if own is None else _C.random(own)
 
-    def module_bits(k: int, /) -> int:
-        return real_bits(k) if INSIDE.get() is None else _GLOBAL.getrandbits(k)
-
-    def urandom(size: int, /) -> bytes:
-        inside = INSIDE.get()
-        return real_urandom(size) if inside is None else random_bytes(inside, size)
-
-    def uuid1(node: int | None = None, clock_seq: int | None = None) -> uuid.UUID:
-        inside = INSIDE.get()
-        if inside is None:
-            return real_uuid1(node, clock_seq)
-        ticks = (EPOCH_NS + inside.now_ns()) // 100 + _UUID_EPOCH
-        sequence = bits(inside, 14) if clock_seq is None else clock_seq
-        node = bits(inside, 48) | (1 << 40) if node is None else node
-        fields = ticks & 0xFFFFFFFF, ticks >> 32 & 0xFFFF, ticks >> 48 & 0x0FFF
-        return uuid.UUID(fields=(*fields, sequence >> 8 & 0x3F, sequence & 0xFF, node), version=1)
-
-    module_random.__name__, module_bits.__name__ = "random", "getrandbits"
-    return {real_random: module_random, real_bits: module_bits, real_urandom: urandom, real_uuid1: uuid1}
-
-
-_GLOBAL: Final[random.Random] = random._inst  # type: ignore[attr-defined]  # noqa: SLF001  # the generator of the module's functions
+    real_random = random.random
+    made: dict[Any, Any] = {
+        random.random: module_random,
+        random.getrandbits: of_global(_getrandbits),
+        random.seed: of_global(_seed),
+        random.gauss: of_global(_gauss),
+        random.getstate: of_global(_getstate),
+        random.setstate: of_global(_setstate),
+    }
+    return {real: instead_of(real, function) for real, function in made.items()}

@@ -1,33 +1,161 @@
-"""Finds the places that refer to a function, and lets them refer to another one."""
+"""Finds every copy of a replaced function, wherever it was imported, bound or kept, and exchanges it, and back.
+
+A library that says `from time import sleep`, or `def wait(clock=time.monotonic)`, has a reference of its own, which
+nothing done to the module `time` reaches. `References` finds these with the garbage collector (see `referrers`) and
+remembers them. A later `install` needs no search unless there may be more: modules have come, or an original has more
+references than known places account for.
+"""
 
 from __future__ import annotations
 
+import gc
+import itertools
 import sys
-from typing import Any
+import weakref
+from typing import TYPE_CHECKING, Any, Final
+
+from sim.guests.changes import Change
+from sim.guests.referrers import Search
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sim.guests.places import Place
+    from sim.guests.referrers import Unreachable
+
+_LAST_MODULES: Final = 4
+_IMMORTAL: Final = 1 << 28
+"""Objects with more references than this have no true count (PEP 683): they live for ever."""
 
 
 class References:
-    """Exchanges functions wherever modules have them."""
+    """All references of the process to some functions, each with the one that is to take its place.
 
-    def __init__(self, replacements: dict[Any, Any]) -> None:
-        self._replacements = {id(real): (real, simulated) for real, simulated in replacements.items()}
-        self._places: list[tuple[dict[str, Any], str, Any]] = []
+    Originals and replacements are told by identity. Raises ValueError if two originals share a replacement, since
+    nothing could then tell which of them to put back.
+    """
 
-    def install(self) -> list[str]:
-        """Exchange them; returns what could not be exchanged, in words."""
-        for name, module in list(sys.modules.items()):
-            if name == "sim" or name.startswith("sim."):
-                continue
-            known = getattr(module, "__dict__", {})
-            for key, value in list(known.items()):
-                found = self._replacements.get(id(value))
-                if found is not None:
-                    self._places.append((known, key, value))
-                    known[key] = found[1]
-        return []
+    def __init__(self, replaced: Mapping[Any, Any]) -> None:
+        if len({id(new) for new in replaced.values()}) != len(replaced):
+            raise ValueError("two originals share a replacement; give each one of its own")
+        self._change = Change(replaced.items())
+        self._originals: tuple[object, ...] = tuple(replaced)
+        self._replacements: tuple[object, ...] = tuple(replaced.values())
+        self._places: list[Place] = []
+        self._unreachable: list[Unreachable] = []
+        self._counts: list[int] = []
+        """How many references to each original are left if all known places are exchanged."""
+        self._modules: tuple[Any, ...] = ()
+        self.is_installed = False
+        self.searches = 0
+        """How often the process was searched."""
+
+    def install(self, *, rescan: bool = False) -> list[str]:
+        """Make every place that refers to an original refer to its replacement.
+
+        Returns, in words, what refers to an original and cannot be changed, such as "a set in module.NAME holds
+        time.sleep". `rescan` searches the process even if nothing seems to have changed. Raises RuntimeError if they
+        are installed.
+        """
+        if self.is_installed:
+            raise RuntimeError("the replacements are installed; restore the originals first")
+        modules, searches = _modules(), self.searches
+        self.is_installed = True
+        try:
+            if rescan or modules != self._modules:
+                self._places, self._unreachable = [], []
+                self._search(self._originals)
+                self._exchange(self._change)
+                self._counts = self._count()
+                self._modules = modules
+            else:
+                self._exchange(self._change)
+                self._search_if_more()
+        except BaseException:
+            self._put_back()
+            raise
+        return self._told(may_be_garbage=self.searches == searches)
 
     def restore(self) -> None:
-        """Put everything back."""
-        for known, key, value in self._places:
-            known[key] = value
-        self._places.clear()
+        """Put the originals back wherever a replacement still is, also where modules imported meanwhile copied it."""
+        if not self.is_installed:
+            return
+        try:
+            modules = _modules()
+            if modules != self._modules:
+                self._exchange(self._change.back)
+                homes = [getattr(one, "__globals__", None) for one in self._replacements]
+                self._search(self._replacements, homes)
+                self._modules = modules
+        finally:
+            self._put_back()
+
+    def _told(self, *, may_be_garbage: bool) -> list[str]:
+        """Return in words what cannot be exchanged and still exists."""
+        if self._unreachable and may_be_garbage:
+            gc.collect()
+        self._unreachable = [one for one in self._unreachable if one.is_left()]
+        return sorted({one.words for one in self._unreachable})
+
+    def _search_if_more(self) -> None:
+        counts = self._count()
+        pairs = zip(self._originals, counts, self._counts, strict=True)
+        more = [one for one, now, known in pairs if now > known]
+        if more:
+            self._search(more)
+            self._exchange(self._change)
+            counts = self._count()
+        self._counts = counts
+
+    def _search(self, sought: Sequence[object], spared: Sequence[object] = ()) -> None:
+        self.searches += 1
+        change = self._change
+        own = (change.kept, change.new, change.back.kept, change.back.new, self._originals, self._replacements)
+        spared = (*own, *spared)
+        found = Search(sought, replacements=self._replacements, spared=spared)
+        if found.unreachable and sought is not self._replacements:
+            del found
+            gc.collect()  # it may belong to garbage
+            found = Search(sought, replacements=self._replacements, spared=spared)
+            self._unreachable.extend(found.unreachable)
+        self._places.extend(found.places)
+
+    def _exchange(self, change: Change) -> None:
+        for place in self._places:
+            place.exchange(change)
+
+    def _put_back(self) -> None:
+        """Put the originals back, all of them, whatever happens meanwhile."""
+        failure: BaseException | None = None
+        ahead = list(self._places)
+        while ahead:
+            try:
+                while ahead:
+                    ahead[-1].exchange(self._change.back)
+                    ahead.pop()
+            except Exception as error:  # noqa: BLE001  # the other places come first
+                failure = error
+                ahead.pop()
+            except BaseException as error:  # noqa: BLE001  # an interrupt: go on where it came
+                failure = error
+        self._places = [place for place in self._places if not place.is_gone()]
+        self._change.forget()
+        self.is_installed = False
+        if failure is not None:
+            raise failure
+
+    def _count(self) -> list[int]:
+        return [0 if (count := sys.getrefcount(one)) >= _IMMORTAL else count for one in self._originals]
+
+
+def _modules() -> tuple[Any, ...]:
+    """Return what changes if a module is imported."""
+    last = [sys.modules.get(name) for name in itertools.islice(reversed(sys.modules), _LAST_MODULES)]
+    return (len(sys.modules), *map(_weakly, last))
+
+
+def _weakly(module: object) -> object:
+    try:
+        return weakref.ref(module)
+    except TypeError:  # something else that stands for a module
+        return module

@@ -91,9 +91,15 @@ def add_hook() -> None:
 
 def replaced_functions() -> dict[Any, Any]:
     """Return the functions that no audit hook is told of, each with the one that takes its place."""
+    import _thread
     import signal
 
     found: dict[Any, Any] = {}
+    # Not every Python tells the hook of a thread: 3.11 does not.
+    for name in ("start_new_thread", "start_new", "start_joinable_thread"):
+        real = getattr(_thread, name, None)
+        if real is not None:
+            found[real] = _refusing(real, f"starts a thread, which would leave the simulation. {_HOW['thread']}")
     for name in ("alarm", "setitimer", "signal", "sigwait", "pause", "sigtimedwait"):
         real = getattr(signal, name, None)
         if real is not None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import sysconfig
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-_PACKAGE: Final = str(Path(__file__).parent.parent)
+if TYPE_CHECKING:
+    from types import CodeType, FrameType, TracebackType
 
 
 class GuestRefused(RuntimeError):
@@ -17,35 +20,82 @@ class GuestRefused(RuntimeError):
 
 
 def line_of_guest() -> str:
-    """Return the line of the user's own code that runs, or else of the innermost library, as `file:line`; or nothing.
+    """Return the line of the user's own code that runs, as `file:line`.
 
-    Installed libraries and the standard library are passed over as long as there is code of the user's own.
+    Without any, it is the innermost line of an installed package, or else of the standard library; or nothing.
     """
-    frame = sys._getframe(1)  # noqa: SLF001  # the documented way to look at one's callers without building a traceback
-    innermost = ""
-    at: object = frame
-    while at is not None:
-        name, line = frame.f_code.co_filename, frame.f_lineno
-        if not name.startswith((_PACKAGE, "<frozen")):
-            innermost = innermost or f"{name}:{line}"
-            if is_own(name):
-                return f"{name}:{line}"
-        if frame.f_back is None:
-            break
-        at = frame = frame.f_back
-    return innermost
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # the documented way to look at one's callers without building a traceback
+    found: list[tuple[FrameType, int]] = []
+    while frame is not None:
+        found.append((frame, frame.f_lineno))
+        frame = frame.f_back
+    return _nearest(found)
+
+
+def line_of_error(traceback: TracebackType | None) -> str:
+    """As `line_of_guest`, of the code that an error came through."""
+    found: list[tuple[FrameType, int]] = []
+    while traceback is not None:
+        found.append((traceback.tb_frame, traceback.tb_lineno))
+        traceback = traceback.tb_next
+    return _nearest(found[::-1])
+
+
+def _nearest(frames: list[tuple[FrameType, int]]) -> str:
+    """Return the line of the first frame of the user's own, or else of the best there is; the innermost frame first."""
+    best, best_rank = "", _NOT_SHOWN
+    for frame, line in frames:
+        rank = _rank(frame.f_code, frame.f_globals)
+        if rank < best_rank:
+            best, best_rank = f"{frame.f_code.co_filename}:{line}", rank
+    return best
+
+
+_OWN, _INSTALLED, _STANDARD, _NOT_SHOWN = range(4)
+
+
+def _rank(code: CodeType, module: dict[str, object]) -> int:
+    """Return how far from the user a piece of code is."""
+    path = code.co_filename
+    if path.startswith("<") and module.get("__file__") is not None:
+        return _NOT_SHOWN  # generated, as the methods of dataclasses are: no reader can look its lines up
+    if is_own(path):
+        return _OWN
+    if path.startswith(("<", _PACKAGE)):
+        return _NOT_SHOWN
+    return _STANDARD if _is_standard(path) else _INSTALLED
 
 
 def is_own(path: str) -> bool:
-    """Tell whether a file is neither of the standard library nor an installed package."""
-    return not path.startswith((_PACKAGE, "<")) and not any(path.startswith(place) for place in _LIBRARIES)
+    """Tell whether a file is the user's: neither this package, nor the standard library, nor an installed package.
+
+    What is typed in counts: notebooks, the prompt, `python -c`. A package that is installed so that it can be edited
+    counts too, as it lies outside of the folders of installed packages.
+    """
+    if path.startswith("<"):
+        return path.startswith(_TYPED_IN)
+    if path.startswith(_PACKAGE):
+        return False
+    return not (_is_standard(path) or any(place in path for place in _INSTALLED_AT))
 
 
-_LIBRARIES: Final = tuple(
-    {
-        str(Path(found))
-        for found in (*sys.path, getattr(sys, "prefix", ""))
-        if found and ("site-packages" in found or "dist-packages" in found)
-    }
-    | {str(Path(sys.modules["os"].__file__ or "").parent)}
+def is_own_class(kind: type) -> bool:
+    """Tell whether a class is one of the user's own code."""
+    module = sys.modules.get(kind.__module__)
+    return is_own(getattr(module, "__file__", None) or "<none>")
+
+
+def _is_standard(path: str) -> bool:
+    return path.startswith(_STANDARD_LIBRARY) and not any(place in path for place in _INSTALLED_AT)
+
+
+_PACKAGE: Final = str(Path(__file__).parent.parent) + os.sep
+_TYPED_IN: Final = ("<ipython-input", "<python-input", "<stdin", "<string>", "<console>", "<doctest")
+_INSTALLED_AT: Final = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
+_STANDARD_LIBRARY: Final = tuple(
+    f"{place}{end}"
+    for given in (Path(sysconfig.get_path("stdlib")), Path(os.__file__).parent)
+    for folder in (given, given.resolve())
+    for place, end in ((folder, os.sep), (folder.parent / "python{}{}.zip".format(*sys.version_info), os.sep))
 )
+"""Where Python's own modules are; they may be packed in one file."""

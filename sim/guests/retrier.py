@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sim.clients.client import Client
-from sim.guests.fresh import fresh
+from sim.guests.fresh import Supply
 from sim.guests.processes import GuestRun, Process
 from sim.guests.standard_library import simulated
 from sim.retriers.base import ClientRetrier
@@ -49,8 +49,8 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
     needs_around: ClassVar[bool] = True
     given: tuple[tuple[Any, ...], dict[str, Any]]
     """What its constructor gets."""
-    fresh: ClassVar[Callable[[], type[GuestRetrier]] | None] = None
-    """Returns the class as it is when its module has just been run; None if it has not been asked for yet."""
+    supply: ClassVar[Supply | None] = None
+    """Gives out the class as it is when its module has just been run; None before it is asked for."""
     _process: Process | None = None
 
     def retry(self, call: GuestCall) -> Any:
@@ -70,17 +70,19 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
         if "retry" in vars(cls):
             cls.is_async = iscoroutinefunction(cls.retry)
 
-    def code(self) -> tuple[Callable[[Any], Any], Mapping[str, Any]]:
-        """Return what is called for each request, `retry` of a guest like this, constructed now; and its `errors`."""
+    def code(self, found: Any) -> tuple[Callable[[Any], Any], Mapping[str, Any]]:
+        """Return what is called for each request, and what its calls raise, given the class or function as new."""
         args, more = self.given
-        kind = type(self)
-        made = vars(kind).get("fresh")
-        if made is None:
-            kind.fresh = staticmethod(fresh(kind))
-        found = kind.fresh() if kind.fresh is not None else kind
         guest = found.__new__(found)
-        guest.__init__(*args, **more)  # type: ignore[misc]  # what calling the class would do
+        guest.__init__(*args, **more)
         return guest.retry, guest.errors
+
+    @classmethod
+    def _supply(cls) -> Supply:
+        supply: Supply | None = vars(cls).get("supply")
+        if supply is None:
+            supply = cls.supply = Supply(cls)
+        return supply
 
     @classmethod
     def around_world(cls) -> AbstractContextManager[None]:
@@ -99,7 +101,7 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
         process = self._process
         if process is None:
             kind = self.kind or type(self).__name__
-            process = self._process = Process(kind, self.code, is_async=self.is_async)
+            process = self._process = Process(kind, self._supply(), self.code, is_async=self.is_async, is_alone=around.stand_alone)
         run = GuestRun(process)
         run.client = client = Client(around, action, run, request, place, concluded)
         return client
@@ -124,7 +126,7 @@ def guest_of(function: Callable[[Any], Any], *, kind: str | None = None, path: s
             "kind": kind or name,
             "errors": getattr(function, "errors", MappingProxyType({})),
             "function": staticmethod(function),
-            "fresh_function": staticmethod(fresh(function, path)),
+            "supply": Supply(function, path),
             "is_async": iscoroutinefunction(function),
             "__module__": getattr(function, "__module__", __name__),
             "__doc__": getattr(function, "__doc__", None),
@@ -137,9 +139,7 @@ class _GuestFunction(GuestRetrier):
     """A guest that is a plain function."""
 
     function: ClassVar[Callable[[Any], Any]]
-    fresh_function: ClassVar[Callable[[], Callable[[Any], Any]]]
 
-    def code(self) -> tuple[Callable[[Any], Any], Mapping[str, Any]]:
-        """Return the function as it is when new, and its `errors`."""
-        function = type(self).fresh_function()
-        return function, getattr(function, "errors", self.errors)
+    def code(self, found: Any) -> tuple[Callable[[Any], Any], Mapping[str, Any]]:
+        """Return the function and its `errors`."""
+        return found, getattr(found, "errors", self.errors)

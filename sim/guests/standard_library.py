@@ -10,8 +10,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from sim.guests import clocks, locks, randomness, refusals
-from sim.guests.inside import INSIDE
+from sim.guests import clocks, locks, loop_refusals, numpy_chance, randomness, refusals, tokens, unheard
+from sim.guests.dates import Dates
 from sim.guests.output import Output
 from sim.guests.references import References
 from sim.guests.watchdog import Watchdog
@@ -25,16 +25,19 @@ class _Simulated:
 
     def __init__(self) -> None:
         self.depth = 0
-        self.dates = clocks.Dates()
+        self.dates = Dates()
+        self.generators = numpy_chance.Generators()
         self.output = Output()
         self.watchdog = Watchdog()
         self.references = References(
             {
                 **clocks.replaced_functions(),
                 **randomness.replaced_functions(),
-                **refusals.replaced_functions(),
-                threading.Lock: _made_by(threading.Lock, locks.Lock),
-                threading.RLock: _made_by(threading.RLock, locks.RLock),
+                **tokens.replaced_functions(),
+                **numpy_chance.replaced_functions(),
+                **unheard.replaced_functions(),
+                **locks.replaced_functions(),
+                **loop_refusals.replaced_functions(),
             }
         )
 
@@ -44,6 +47,7 @@ class _Simulated:
         self.output.install()
         self.dates.install()
         randomness.METHODS.install()
+        self.generators.install()
         self.watchdog.start()
         return self.references.install()
 
@@ -51,17 +55,10 @@ class _Simulated:
         """Put everything back."""
         self.references.restore()
         self.watchdog.stop()
+        self.generators.restore()
         randomness.METHODS.restore()
         self.dates.restore()
         self.output.restore()
-
-
-def _made_by(real: Any, simulated: Any) -> Any:
-    def made() -> Any:
-        return real() if INSIDE.get() is None else simulated()
-
-    made.__name__ = made.__qualname__ = getattr(real, "__name__", "lock")
-    return made
 
 
 _simulated: Final[list[_Simulated]] = []

@@ -1,0 +1,152 @@
+"""Finds every place of the process that refers to some objects, by asking the garbage collector who refers to them.
+
+Modules are not walked: what refers to a function may be a default argument, a closure or a list in an object, and one
+pass over all containers finds them all. What refers to a tuple with the function in it, and who owns a list, takes a
+pass each; few containers are left by then.
+
+What is left alone: what this package holds, classes as bases and as kinds of objects, annotations, and variables of
+running code, generators included. So are tuples that are keys: arguments that a cache remembers, for example.
+"""
+
+from __future__ import annotations
+
+import gc
+import types
+import weakref
+from typing import TYPE_CHECKING, Final
+
+from sim.guests import places as at
+from sim.guests.changes import is_made_anew
+from sim.guests.containers import Container, in_words
+from sim.guests.holdings import places_in
+from sim.guests.owners import TOOLS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sim.guests.places import Place
+
+MOST_PASSES: Final = 6
+"""From a function in a tuple in a tuple in a dictionary in an object up to a module."""
+MANY: Final = 400
+"""The collector compares each reference of the process with each object asked for; above this, sets are faster."""
+
+
+class Unreachable:
+    """Something that refers to an original and cannot be made to refer to another function."""
+
+    __slots__ = ("_grip", "_held", "words")
+
+    def __init__(self, holder: object, held: object, owner: object, words: str) -> None:
+        self._grip = at.grip_of(holder, owner)
+        self._held = held
+        self.words = words
+
+    def is_left(self) -> bool:
+        """Return whether it still exists and still refers to that."""
+        holder = self._grip()
+        return holder is not None and any(held is self._held for held in gc.get_referents(holder))
+
+
+_LEFT_OUT: Final = {
+    types.FrameType,
+    types.GeneratorType,
+    types.CoroutineType,
+    types.AsyncGeneratorType,
+    types.TracebackType,
+    types.GenericAlias,
+    types.UnionType,
+    Container,
+    Unreachable,
+    at.Strong,
+    at.Weak,
+}
+"""Variables of running code, annotations, and what notes places."""
+
+
+class Search:
+    """One search: `places` that can be exchanged, and what is `unreachable`."""
+
+    def __init__(self, sought: Sequence[object], *, replacements: Sequence[object], spared: Sequence[object]) -> None:
+        self.places: list[Place] = []
+        self.unreachable: list[Unreachable] = []
+        self._sought = {id(one): one for one in sought}
+        self._replacements = frozenset(map(id, replacements))
+        self._found: dict[int, Container] = {}
+        cells = [cell for one in replacements for cell in getattr(one, "__closure__", None) or ()]
+        self._spared: list[object] = [*spared, *cells, cells, self._sought, self._found]
+        """Containers of the search itself, and of what must keep the originals. They stay until it is over."""
+        self._spared.append(self._spared)
+        self._find(sought)
+        for container in tuple(self._found.values()):
+            if container.reaches and not container.is_made_anew and not container.is_ours():
+                self._settle(container)
+        self._found.clear()
+        self._spared.clear()
+
+    def _find(self, sought: Sequence[object]) -> None:
+        if gc.get_freeze_count():
+            gc.unfreeze()  # the collector does not tell of frozen containers
+        for one in sought:
+            for reference in weakref.getweakrefs(one):
+                if is_made_anew(type(reference)):
+                    self._found[id(reference)] = Container(reference)
+                    self._found[id(reference)].reach(id(one))
+        asked: tuple[object, ...] = (*sought, *(container.held for container in self._found.values()))
+        for _ in range(MOST_PASSES):
+            if asked:
+                asked = self._pass(asked)
+
+    def _pass(self, asked: tuple[object, ...]) -> tuple[object, ...]:
+        """Note what refers to objects. Return that of it which cannot say itself whose it is."""
+        ids = {id(one) for one in asked}
+        holders = _referrers(asked, ids)
+        self._spared += [asked, holders]
+        spared = {id(one) for one in self._spared}
+        ahead: list[object] = []
+        for holder in holders:
+            if id(holder) in spared or type(holder) in _LEFT_OUT:
+                continue
+            container = self._found.get(id(holder))
+            if container is None:
+                container = self._found[id(holder)] = Container(holder, self._replacements)
+                if container.owner is None:
+                    ahead.append(holder)
+            for child in {id(held) for held in gc.get_referents(holder)} & ids:
+                below = self._found.get(child)
+                if below is None:
+                    container.reach(child)
+                    continue
+                below.parents.append(container)
+                if below.is_made_anew and below.reaches:
+                    container.reach(child)
+        return tuple(ahead)
+
+    def _settle(self, container: Container) -> None:
+        """Note the places in a container, and what of it must be told."""
+        way, owner = container.foreign_way() or ((), None)
+        places, left = places_in(container, None if owner is None else owner.thing)
+        self.places += places
+        if owner is None or owner.package in TOOLS:
+            return
+        for child in left:
+            original = child
+            while original not in self._sought:
+                original = next(iter(self._found[original].reaches))
+            if issubclass(type(self._sought[original]), type) or (child != original and _compares_only(container)):
+                continue  # code asks of which class an object is
+            held = self._sought[child] if child in self._sought else self._found[child].held
+            words = in_words(way, owner, self._sought[original])
+            self.unreachable.append(Unreachable(container.held, held, owner.thing, words))
+
+
+def _compares_only(container: Container) -> bool:
+    """Return whether it is a dictionary, or what C code keeps for `functools.lru_cache`: tuples are its keys."""
+    kind = type(container.held)
+    return issubclass(kind, dict) or (kind.__module__ == "functools" and kind.__name__.startswith("_lru_"))
+
+
+def _referrers(asked: tuple[object, ...], ids: set[int]) -> list[object]:
+    if len(asked) <= MANY:
+        return gc.get_referrers(*asked)
+    return [one for one in gc.get_objects() if not ids.isdisjoint(map(id, gc.get_referents(one)))]

@@ -1,0 +1,305 @@
+"""What code holds, as it was: closures, attributes, globals and objects in its reach, put back as they were.
+
+Retry code keeps little, and in few kinds of places. Where all of it is in such places, putting it back costs less than
+making it anew, and gives the same. A place of another kind (a generator, a handle of the host) holds what nobody can
+put back; then the code has to be made anew.
+"""
+
+from __future__ import annotations
+
+import datetime  # noqa: TID251  # values of its classes do not change
+import functools
+import logging
+import re
+import threading
+import weakref
+from collections import OrderedDict, defaultdict, deque
+from contextvars import ContextVar
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
+from types import (
+    BuiltinFunctionType,
+    CellType,
+    CodeType,
+    FunctionType,
+    GenericAlias,
+    GetSetDescriptorType,
+    MappingProxyType,
+    MemberDescriptorType,
+    MethodDescriptorType,
+    MethodType,
+    ModuleType,
+    WrapperDescriptorType,
+)
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID  # noqa: TID251  # as above
+
+from sim.guests.refused import is_own, is_own_class
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ATOMS: Final = (
+    *(int, float, complex, bool, str, bytes, type(None), type(...), type(NotImplemented), range, slice),
+    *(ModuleType, BuiltinFunctionType, CodeType, Enum, re.Pattern, MethodDescriptorType, WrapperDescriptorType),
+    *(GetSetDescriptorType, MemberDescriptorType, GenericAlias, weakref.ref, ContextVar, logging.Logger),
+    *(datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, Decimal, Fraction, UUID),
+    threading.local,  # each strand has its own values
+)
+"""What does not change, or is no concern of the code that refers to it."""
+_LOCKS: Final = (type(threading.Lock()), type(threading.RLock()))
+_CONTAINERS: Final = (list, dict, set, deque, OrderedDict, defaultdict)
+_LRU_CACHE: Final = type(functools.lru_cache(lambda: None))
+OF_CLASSES: Final = {"__dict__", "__weakref__", "__module__", "__doc__", "__annotations__", "__abstractmethods__"} | {
+    "_abc_impl",
+    "__static_attributes__",
+    "__firstlineno__",
+    "__slots__",
+}
+"""Entries of a class that its code does not change."""
+MOST_PLACES: Final = 400
+"""Of more places it is cheaper to make the code anew."""
+
+
+class CannotRestore(Exception):
+    """Code holds something that cannot be put back."""
+
+
+class State:
+    """What code holds at the moment: `restore` puts it back."""
+
+    def __init__(self, found: Any) -> None:
+        """Look at everything in reach of `found`. Raises CannotRestore."""
+        self._restorers: list[Callable[[], None]] = []
+        self._seen: dict[int, Any] = {}
+        to_see = [found]
+        while to_see:
+            one = to_see.pop()
+            if id(one) in self._seen or isinstance(one, ATOMS):
+                continue
+            self._seen[id(one)] = one
+            to_see += self._note(one)
+            if len(self._restorers) > MOST_PLACES:
+                raise CannotRestore("it holds more than is worth to be put back")
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the code holds nothing that could change."""
+        return not self._restorers
+
+    def restore(self) -> None:
+        """Put everything back."""
+        for restorer in self._restorers:
+            restorer()
+
+    def _note(self, one: Any) -> Iterator[Any]:  # noqa: C901, PLR0912  # one branch a kind
+        """Note how to put a thing back; yield what it refers to."""
+        if isinstance(one, FunctionType):
+            yield from self._function(one)
+        elif isinstance(one, MethodType):
+            yield from (one.__func__, one.__self__)
+        elif isinstance(one, (staticmethod, classmethod)):
+            yield one.__func__
+        elif isinstance(one, property):
+            yield from (one.fget, one.fset, one.fdel)
+        elif isinstance(one, functools.partial):
+            yield from (one.func, *one.args, *one.keywords.values())
+        elif isinstance(one, _LRU_CACHE):
+            self._restorers.append(one.cache_clear)
+            yield one.__wrapped__
+        elif isinstance(one, type):
+            if is_own_class(one):
+                yield from self._class(one)
+        elif isinstance(one, (tuple, frozenset)):
+            yield from one
+            if type(one) not in (tuple, frozenset) and hasattr(one, "__dict__"):
+                yield from self._object(one)
+        elif isinstance(one, MappingProxyType):
+            yield from one.values()
+        elif isinstance(one, _LOCKS):
+            return  # nothing of a guest holds it now
+        elif isinstance(one, _CONTAINERS):
+            yield from self._container(one)
+        elif _is_pure(type(one)):
+            yield from self._object(one)
+        else:
+            raise CannotRestore(f"it holds a {type(one).__module__}.{type(one).__qualname__}")
+
+    def _function(self, one: FunctionType) -> Iterator[Any]:
+        own = is_own(one.__code__.co_filename)
+        attributes = vars(one)
+        if own or attributes or one.__closure__:
+            self._restorers.append(_of_dictionary(attributes))
+        yield from list(attributes.values())
+        for cell in one.__closure__ or ():
+            full = is_full(cell)
+            content = cell.cell_contents if full else None
+            if full and not isinstance(content, (FunctionType, type)):
+                self._restorers.append(_of_cell(cell, content))
+            yield content
+        yield from one.__defaults__ or ()
+        yield from (one.__kwdefaults__ or {}).values()
+        if own:
+            names = stored_names(one.__code__)
+            known = one.__globals__
+            if names:
+                self._restorers.append(_of_names(known, names))
+            yield from (known[name] for name in names_in(one.__code__) if name in known)
+
+    def _class(self, one: type) -> Iterator[Any]:
+        entries = {name: value for name, value in vars(one).items() if name not in OF_CLASSES}
+        self._restorers.append(_of_class(one, entries))
+        yield from entries.values()
+        yield from one.__bases__
+
+    def _container(self, one: Any) -> Iterator[Any]:
+        if isinstance(one, dict):
+            self._restorers.append(_of_dictionary(one))
+            yield from list(one.values())
+            yield from list(one)
+        else:
+            self._restorers.append(_of_list(one) if not isinstance(one, (set, deque)) else _of_bag(one))
+            yield from list(one)
+        if hasattr(one, "__dict__"):
+            yield from self._object(one)
+
+    def _object(self, one: Any) -> Iterator[Any]:
+        attributes = getattr(one, "__dict__", None)
+        if attributes is not None:
+            self._restorers.append(_of_dictionary(attributes))
+            yield from list(attributes.values())
+        for kind in type(one).__mro__:
+            for name in _slots(kind):
+                slot = vars(kind).get(name)
+                if slot is not None and hasattr(slot, "__set__"):
+                    value = getattr(one, name, _NOTHING)
+                    self._restorers.append(_of_slot(one, slot, value))
+                    if value is not _NOTHING:
+                        yield value
+        if is_own_class(type(one)):
+            yield type(one)
+
+
+_NOTHING: Final = object()
+
+
+def _is_pure(kind: type) -> bool:
+    """Tell whether the objects of a class hold nothing but what Python code has given them."""
+    return all(base is object or base.__flags__ & _HEAP_TYPE for base in kind.__mro__) or issubclass(kind, BaseException)
+
+
+_HEAP_TYPE: Final = 1 << 9
+
+
+def _slots(kind: type) -> tuple[str, ...]:
+    slots = vars(kind).get("__slots__", ())
+    names = (slots,) if isinstance(slots, str) else tuple(slots)
+    return tuple(
+        f"_{kind.__name__.lstrip('_')}{name}" if name.startswith("__") and not name.endswith("__") else name
+        for name in names
+        if name not in {"__dict__", "__weakref__"}
+    )
+
+
+def is_full(cell: CellType) -> bool:
+    """Tell whether a cell has a content."""
+    try:
+        cell.cell_contents  # noqa: B018  # it raises if the cell is empty
+    except ValueError:
+        return False
+    return True
+
+
+def names_in(code: CodeType) -> list[str]:
+    """Return the names that code uses, the code within it included, in alphabetical order."""
+    found = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            found.update(names_in(constant))
+    return sorted(found)
+
+
+def stored_names(code: CodeType) -> list[str]:
+    """Return the globals that code sets, by `global`, the code within it included."""
+    import dis
+
+    found = {str(one.argval) for one in dis.get_instructions(code) if one.opname in {"STORE_GLOBAL", "DELETE_GLOBAL"}}
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            found.update(stored_names(constant))
+    return sorted(found)
+
+
+def _of_dictionary(one: dict[Any, Any]) -> Callable[[], None]:
+    saved = dict(one)
+
+    def restore() -> None:
+        if one or saved:
+            one.clear()
+            one.update(saved)
+
+    return restore
+
+
+def _of_list(one: list[Any]) -> Callable[[], None]:
+    saved = list(one)
+
+    def restore() -> None:
+        one[:] = saved
+
+    return restore
+
+
+def _of_bag(one: Any) -> Callable[[], None]:
+    saved = list(one)
+    add = one.update if isinstance(one, set) else one.extend
+
+    def restore() -> None:
+        one.clear()
+        add(saved)
+
+    return restore
+
+
+def _of_cell(cell: CellType, content: Any) -> Callable[[], None]:
+    def restore() -> None:
+        cell.cell_contents = content
+
+    return restore
+
+
+def _of_names(known: dict[str, Any], names: list[str]) -> Callable[[], None]:
+    saved = {name: known[name] for name in names if name in known}
+
+    def restore() -> None:
+        for name in names:
+            known.pop(name, None)
+        known.update(saved)
+
+    return restore
+
+
+def _of_class(kind: type, entries: dict[str, Any]) -> Callable[[], None]:
+    def restore() -> None:
+        now = vars(kind)
+        if len(now) == size and all(now.get(name) is value for name, value in entries.items()):
+            return
+        for name in [name for name in now if name not in entries and name not in OF_CLASSES]:
+            delattr(kind, name)
+        for name, value in entries.items():
+            if vars(kind).get(name, _NOTHING) is not value:
+                setattr(kind, name, value)
+
+    size = len(vars(kind))
+    return restore
+
+
+def _of_slot(one: Any, slot: Any, value: Any) -> Callable[[], None]:
+    def restore() -> None:
+        if value is not _NOTHING:
+            slot.__set__(one, value)
+        elif getattr(one, slot.__name__, _NOTHING) is not _NOTHING:
+            slot.__delete__(one)
+
+    return restore
