@@ -12,12 +12,15 @@ import _thread
 import queue
 import threading
 from collections import deque
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from greenlet import getcurrent
 
 from sim.guests.inside import INSIDE, Inside
 from sim.guests.waits import FOR_EVER_NS, NS_PER_S, Waiting, ns_of_seconds, wait
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TIMEOUT_MAX: Final = FOR_EVER_NS / NS_PER_S
 
@@ -170,38 +173,45 @@ def _who() -> Any:
     return getcurrent() if inside is None else inside.strand
 
 
-class _Dispatching(type):
-    """The class of the classes that make a real object outside of guest code, and a simulated one inside."""
+class _Maker(type):
+    """The class of what stands for the makers of locks: a class each, so that annotations such as `Lock | None` work."""
 
-    real: Any
-    simulated: Any
-    is_reentrant: bool
-    """Whether the real one does as well in a process of one thread; it is faster."""
-    kinds: tuple[type, ...]
+    make: Callable[..., Any]
+    is_one: Callable[[object], bool]
 
     def __call__(cls, *args: Any, **more: Any) -> Any:
-        inside = INSIDE.get()
-        is_real = inside is None or (cls.is_reentrant and inside.process.has_one_thread)
-        return (cls.real if is_real else cls.simulated)(*args, **more)
+        return cls.make(*args, **more)
 
     def __instancecheck__(cls, one: object) -> bool:
-        return isinstance(one, cls.kinds)
+        return cls.is_one(one)
 
 
-def _made_by(real: Any, simulated: Any) -> Any:
-    """Return a class that stands for `real`, which may be a function; annotations such as `Lock | None` work too."""
-    real_kind = real if isinstance(real, type) else type(real())
-    return _Dispatching(
+def _maker(real: Any, simulated: Any) -> Any:
+    """Return what stands for `real`, which may be a function: it makes simulated locks inside guests."""
+    # In a process of one thread a real lock that can be taken again does as well, and is faster.
+    is_reentrant = simulated is RLock
+
+    def make(*args: Any, **more: Any) -> Any:
+        inside = INSIDE.get()
+        if inside is None or (is_reentrant and inside.process.has_one_thread):
+            return real(*args, **more)
+        return simulated(*args, **more)
+
+    kind = real if isinstance(real, type) else type(real())
+
+    def is_one(one: object) -> bool:
+        return isinstance(one, (kind, simulated))
+
+    return _Maker(
         real.__name__,
         (),
         {
             "__doc__": real.__doc__,
             "__module__": real.__module__,
             "__class_getitem__": classmethod(lambda cls, _: cls),
-            "real": staticmethod(real),
-            "simulated": staticmethod(simulated),
-            "kinds": (real_kind, simulated),
-            "is_reentrant": simulated is RLock,
+            "__closure__": (*(make.__closure__ or ()), *(is_one.__closure__ or ())),  # these refer to the real one
+            "make": staticmethod(make),
+            "is_one": staticmethod(is_one),
         },
     )
 
@@ -213,4 +223,4 @@ def replaced_functions() -> dict[Any, Any]:
         *((threading.Lock, Lock), (_thread.allocate_lock, Lock), (threading.RLock, RLock), (_thread.RLock, RLock)),
         (_queue.SimpleQueue, simple_queue),
     )
-    return {real: _made_by(real, simulated) for real, simulated in pairs}
+    return {real: _maker(real, simulated) for real, simulated in pairs}

@@ -194,7 +194,10 @@ class SimulatedLoop(LoopState):
         self._ready: deque[asyncio.Handle] = deque()
         self._most_steps = min(most_steps, MOST_STEPS)
         self._steps = 0
+        """How many it has taken at this instant."""
         self._step_ns = -1
+        self._allowed = 0
+        """How many it may take at this instant: for each request that is open at its beginning."""
         self._is_served = False
         """Whether it runs, or the simulation does something for it."""
         self.is_blocked = False
@@ -301,7 +304,7 @@ class SimulatedLoop(LoopState):
         ask = self.strand.ask
         while True:
             if clock.now_ns != self._step_ns:
-                self._step_ns, self._steps = clock.now_ns, 0
+                self._begin_instant()
             while ready:
                 handle = ready.popleft()
                 if handle._cancelled:  # type: ignore[attr-defined]  # noqa: SLF001  # as in asyncio's own loop
@@ -318,11 +321,15 @@ class SimulatedLoop(LoopState):
                 handle = None  # type: ignore[assignment]  # it may hold the last reference to much
             ask(IDLE)
 
+    def _begin_instant(self) -> None:
+        self._step_ns, self._steps = self._clock.now_ns, 0
+        self._allowed = self._most_steps * max(1, self.timers.open_requests)
+
     def _look_at_steps(self, handle: asyncio.Handle) -> None:
         """Count from 0 at each instant, and stop if a task goes on for ever: nothing of its process ever happens."""
         if self._clock.now_ns != self._step_ns:  # a task has blocked the loop meanwhile
-            self._step_ns, self._steps = self._clock.now_ns, 1
-        if self._steps <= self._most_steps * max(1, self.timers.open_requests):
+            self._begin_instant()
+        if self._steps <= max(self._allowed, self._most_steps * self.timers.open_requests):
             return
         self._ready.appendleft(handle)
         if self.is_ending:

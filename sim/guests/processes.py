@@ -11,6 +11,7 @@ from contextvars import Context
 from inspect import isawaitable, iscoroutine
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sim.clients.client import Client
 from sim.clients.failures import CallFailed
 from sim.guests.calls import GuestCall
 from sim.guests.inside import INSIDE, Inside
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from sim.clients.calling import Call
-    from sim.clients.client import Client
     from sim.clients.context import ClientContext
     from sim.guests.fresh import Supply
 
@@ -34,7 +34,7 @@ class Process:
 
     __slots__ = (
         *("_code", "_guest", "_supply", "_taken", "errors", "has_one_thread"),
-        *("is_async", "is_over", "kind", "loop"),
+        *("is_async", "is_over", "kind", "loop", "runs"),
     )
 
     def __init__(
@@ -62,6 +62,8 @@ class Process:
         self.loop: SimulatedLoop | None = None
         self.is_over = False
         """Whether the world is over, so that nothing of it may go on."""
+        self.runs: dict[GuestRun, None] = {}
+        """Its open requests."""
 
     @property
     def guest(self) -> Any:
@@ -77,6 +79,11 @@ class Process:
             self.loop = SimulatedLoop(client.clock, client.calls_at_most)
         return self.loop
 
+    @property
+    def busy(self) -> bool:
+        """Whether something that is still ahead may let its code go on, and so any of its requests."""
+        return (self.loop is not None and self.loop.timers.pending > 0) or any(run.client.waits for run in self.runs)
+
     def end(self) -> None:
         """Let nothing of it go on: the world is over. Raises GuestRefused if a task goes on all the same."""
         self.is_over = True
@@ -87,6 +94,23 @@ class Process:
         if self._taken is not None:
             self._supply.give_back(self._taken)
             self._taken = None
+
+
+class GuestClient(Client):
+    """The client in which a guest runs."""
+
+    __slots__ = ("process",)
+    process: Process
+
+    @property
+    def waits(self) -> bool:
+        """Whether it sleeps or waits for a call that will end."""
+        return super().busy
+
+    @property
+    def busy(self) -> bool:
+        """Whether it may go on: for what it waits may also come from another request of its process."""
+        return self.waits or self.process.busy
 
 
 class GuestRun(Inside):
@@ -103,10 +127,15 @@ class GuestRun(Inside):
         """Run the guest's code until it is over."""
         del call, ctx
         self._context.run(INSIDE.set, self)
-        if self.process.is_async:
-            await self._in_loop(self._main())
-        else:
-            await self._as_thread()
+        runs = self.process.runs
+        runs[self] = None
+        try:
+            if self.process.is_async:
+                await self._in_loop(self._main())
+            else:
+                await self._as_thread()
+        finally:
+            del runs[self]
         if not self.calls:
             raise GuestRefused(
                 "the guest returns without having called; `call` makes an attempt, and `await call()` in asynchronous code"
@@ -123,7 +152,7 @@ class GuestRun(Inside):
             while True:
                 try:
                     asked = strand.go_on(value)
-                except BaseException as error:  # noqa: BLE001  # the verdict says what becomes of it
+                except BaseException as error:  # the verdict says what becomes of it
                     if error is strand.left or isinstance(error, KeyboardInterrupt):
                         raise
                     raise self._verdict(error) from error
@@ -180,7 +209,9 @@ class GuestRun(Inside):
         if task.done():
             return
         if times > MOST_CANCELS:
-            self.refuse("goes on although its request is canceled: it catches asyncio.CancelledError, which it should let through")
+            self.refuse(
+                "goes on although its request is canceled: it catches asyncio.CancelledError, which it should let through"
+            )
         task.cancel()
         task.get_loop().call_soon(self._cancel_again, task, times + 1, context=self._context)
 

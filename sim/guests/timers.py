@@ -55,14 +55,16 @@ _FIRE: Final = (Timer.fire,)
 class Timers:
     """The timers of one event loop."""
 
-    __slots__ = ("_clock", "_orphans", "open_requests")
+    __slots__ = ("_clock", "_orphans", "open_requests", "pending")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.open_requests = 0
         """How many requests of the process are open."""
+        self.pending = 0
+        """How many timers are set."""
         self._orphans = 0
-        """How many timers are set that belong to no open request."""
+        """How many of them belong to no open request."""
 
     def open_request(self) -> None:
         """Note that the process serves one request more."""
@@ -94,11 +96,13 @@ class Timers:
             self._orphans += 1
             if not self.open_requests:
                 self._clock.background += 1
+        self.pending += 1
         timer._scheduled = True  # noqa: SLF001  # as asyncio's own loop does
         self._clock.set_timer(timer, delay_ns)
 
     def fired(self, timer: Timer) -> None:
         """Note that a timer has fired."""
+        self.pending -= 1
         inside = timer.inside
         if inside is None:
             self._leave_orphan()
@@ -112,6 +116,7 @@ class Timers:
     def call_off(self, timer: Timer) -> None:
         """Let a timer do nothing at its instant."""
         timer._scheduled = False  # noqa: SLF001  # as above
+        self.pending -= 1
         inside, timer.of = timer.inside, None
         if inside is None:
             self._leave_orphan()
