@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import operator
 import sys
 import weakref
 from typing import TYPE_CHECKING, Any, Final
@@ -92,17 +93,17 @@ class References:
 
     def _told(self, *, may_be_garbage: bool) -> list[str]:
         """Return in words what cannot be exchanged and still exists."""
-        if self._unreachable and may_be_garbage:
+        if may_be_garbage and any(one.may_be_garbage() for one in self._unreachable):
             gc.collect()
         self._unreachable = [one for one in self._unreachable if one.is_left()]
         return sorted({one.words for one in self._unreachable})
 
     def _search_if_more(self) -> None:
         counts = self._count()
-        pairs = zip(self._originals, counts, self._counts, strict=True)
-        more = [one for one, now, known in pairs if now > known]
-        if more:
-            self._search(more)
+        if any(map(operator.gt, counts, self._counts)):
+            self._search(
+                [one for one, now, was in zip(self._originals, counts, self._counts, strict=True) if now > was]
+            )
             self._exchange(self._change)
             counts = self._count()
         self._counts = counts

@@ -11,15 +11,16 @@ running code, generators included. So are tuples that are keys: arguments that a
 from __future__ import annotations
 
 import gc
+import sys
 import types
 import weakref
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sim.guests import places as at
 from sim.guests.changes import is_made_anew
 from sim.guests.containers import Container, in_words
 from sim.guests.holdings import places_in
-from sim.guests.owners import TOOLS
+from sim.guests.owners import TOOLS, Owner
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 MOST_PASSES: Final = 6
 """From a function in a tuple in a tuple in a dictionary in an object up to a module."""
+_CAPABILITIES: Final = "a set in os.supports_"
+"""Code asks whether a function is in such a set, and calls none from there."""
 MANY: Final = 400
 """The collector compares each reference of the process with each object asked for; above this, sets are faster."""
 
@@ -35,12 +38,17 @@ MANY: Final = 400
 class Unreachable:
     """Something that refers to an original and cannot be made to refer to another function."""
 
-    __slots__ = ("_grip", "_held", "words")
+    __slots__ = ("_grip", "_held", "_module", "words")
 
-    def __init__(self, holder: object, held: object, owner: object, words: str) -> None:
-        self._grip = at.grip_of(holder, owner)
+    def __init__(self, holder: object, held: object, owner: Owner, words: str) -> None:
+        self._grip = at.grip_of(holder, owner.thing)
         self._held = held
+        self._module = owner.module if owner.thing is sys.modules.get(owner.module) else None
         self.words = words
+
+    def may_be_garbage(self) -> bool:
+        """Return whether no module has it itself: classes and functions refer to themselves and outlive their use."""
+        return self._module not in sys.modules
 
     def is_left(self) -> bool:
         """Return whether it still exists and still refers to that."""
@@ -57,11 +65,21 @@ _LEFT_OUT: Final = {
     types.GenericAlias,
     types.UnionType,
     Container,
+    Owner,
     Unreachable,
     at.Strong,
     at.Weak,
 }
 """Variables of running code, annotations, and what notes places."""
+
+_OF_CLASSES: Final = {
+    types.MethodDescriptorType,
+    types.WrapperDescriptorType,
+    types.ClassMethodDescriptorType,
+    types.GetSetDescriptorType,
+    types.MemberDescriptorType,
+}
+"""Methods and attributes that are written in C."""
 
 
 class Search:
@@ -71,10 +89,11 @@ class Search:
         self.places: list[Place] = []
         self.unreachable: list[Unreachable] = []
         self._sought = {id(one): one for one in sought}
+        self._has_classes = any(issubclass(type(one), type) for one in sought)
         self._replacements = frozenset(map(id, replacements))
         self._found: dict[int, Container] = {}
         cells = [cell for one in replacements for cell in getattr(one, "__closure__", None) or ()]
-        self._spared: list[object] = [*spared, *cells, cells, self._sought, self._found]
+        self._spared: list[object] = [*spared, *cells, cells, sought, self._sought, self._found]
         """Containers of the search itself, and of what must keep the originals. They stay until it is over."""
         self._spared.append(self._spared)
         self._find(sought)
@@ -107,12 +126,17 @@ class Search:
         for holder in holders:
             if id(holder) in spared or type(holder) in _LEFT_OUT:
                 continue
+            children = {id(held) for held in gc.get_referents(holder)} & ids
+            if self._has_classes:
+                children -= _kinds_of(holder)
+                if not children:
+                    continue
             container = self._found.get(id(holder))
             if container is None:
                 container = self._found[id(holder)] = Container(holder, self._replacements)
                 if container.owner is None:
                     ahead.append(holder)
-            for child in {id(held) for held in gc.get_referents(holder)} & ids:
+            for child in children:
                 below = self._found.get(child)
                 if below is None:
                     container.reach(child)
@@ -137,7 +161,17 @@ class Search:
                 continue  # code asks of which class an object is
             held = self._sought[child] if child in self._sought else self._found[child].held
             words = in_words(way, owner, self._sought[original])
-            self.unreachable.append(Unreachable(container.held, held, owner.thing, words))
+            if words.startswith(_CAPABILITIES):
+                continue
+            self.unreachable.append(Unreachable(container.held, held, owner, words))
+
+
+def _kinds_of(holder: Any) -> set[int]:
+    """Return the classes to which something refers because it is an object or a method of theirs."""
+    kind = type(holder)
+    if kind is types.BuiltinMethodType and holder.__name__ == "__new__":
+        return {id(holder.__self__)}
+    return {*map(id, kind.__mro__), id(getattr(holder, "__objclass__", None) if kind in _OF_CLASSES else None)}
 
 
 def _compares_only(container: Container) -> bool:
