@@ -3,8 +3,10 @@
 import gc
 import importlib
 import itertools
+import os
 import random
 import sys
+import threading
 import time
 import types
 import weakref
@@ -175,9 +177,11 @@ def read(name: str, module: Any) -> Any:
     return eval(PLACES[name][1], {"module": module})  # noqa: S307  # a text of this file
 
 
-@pytest.fixture(scope="module")
-def seen() -> dict[str, list[str]]:
-    """What was at each place in two sessions, and after each."""
+@pytest.fixture(scope="module", params=[0, 1000], ids=["modules first", "all at once"])
+def seen(request: pytest.FixtureRequest) -> dict[str, list[str]]:
+    """What was at each place in two sessions, and after each; in both ways to search."""
+    patched = pytest.MonkeyPatch()
+    patched.setattr(referrers, "FEW", request.param)
     names = {id(time.sleep): "original", id(random.random): "original", id(LOCKS.a_lock): "original"}
     names |= {id(simulated_sleep): "replacement", id(simulated_random): "replacement"}
     names[id(simulated_lock)] = "replacement"
@@ -193,6 +197,7 @@ def seen() -> dict[str, list[str]]:
             found[name].append(names[id(read(name, module))])
     for name in ["locks_of_a_test", *(module.__name__ for module in modules.values())]:
         del sys.modules[name]
+    patched.undo()
     return found
 
 
@@ -347,6 +352,48 @@ def test_a_replacement_keeps_the_original_that_it_calls() -> None:
     inside = module.original()
     references.restore()
     assert (inside, module.original()) == ("instead of original", "original")
+
+
+@pytest.mark.parametrize("few", [0, 1000])
+def test_what_is_in_no_module_is_found_too(few: int, references: References, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(referrers, "FEW", few)
+    options = {"sleep": time.sleep}
+    references.install()
+    assert options["sleep"] is simulated_sleep
+
+
+def test_sets_of_what_the_system_can_do_are_not_told() -> None:
+    # `os.supports_dir_fd` holds it: code asks whether it does.
+    references = References({os.mknod: simulated_sleep})
+    told = references.install()
+    references.restore()
+    assert told == []
+
+
+def test_functions_work_in_other_threads_while_sessions_come_and_go(references: References) -> None:
+    module = imported(
+        "from time import sleep\nL = [sleep]\nD = {'by': sleep}\nT = (sleep,)\ndef f(by=sleep): return by"
+    )
+    known = {time.sleep, simulated_sleep}
+    is_over = threading.Event()
+    wrong: list[Any] = []
+
+    def look() -> None:
+        while not is_over.is_set():
+            found = [module.sleep, module.L[0], module.D["by"], module.T[0], module.f()]
+            wrong.extend(one for one in found if one not in known)
+
+    threads = [threading.Thread(target=look) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for _ in range(5):
+        references.install()
+        references.restore()
+    is_over.set()
+    for thread in threads:
+        thread.join()
+    found = [module.sleep, module.L[0], module.D["by"], module.T[0], module.f()]
+    assert (wrong, [one is time.sleep for one in found]) == ([], [True] * 5)
 
 
 def test_a_second_session_needs_no_search(references: References) -> None:
