@@ -543,6 +543,38 @@ def test_objects_live_no_longer_than_without_a_session(name: str, living: dict[s
     assert living[name] == []
 
 
+@pytest.mark.parametrize("container", ["[time.sleep, S()]", "{'by': time.sleep, 'with': S()}", "(time.sleep, S())"])
+def test_what_lies_beside_an_original_lives_no_longer_than_without_a_session(
+    container: str, references: References
+) -> None:
+    module = imported(f"class C: pass\nclass S: pass\nc = C()\nc.by = {container}")
+    beside = list(module.c.by.values()) if isinstance(module.c.by, dict) else list(module.c.by)
+    living = weakref.ref(beside.pop())
+    references.install()
+    references.restore()
+    module.c = None
+    assert living() is None
+
+
+def test_no_place_is_noted_twice(references: References) -> None:
+    found = []
+    for _ in range(3):
+        references.install()
+        imported("from time import sleep")
+        references.restore()
+        found.append(len(references._places))  # noqa: SLF001  # it is seen nowhere else
+    assert found[2] - found[1] == found[1] - found[0] == 1
+
+
+def test_a_static_method_keeps_what_is_said_of_it(references: References) -> None:
+    module = imported("class C: wait = staticmethod(time.sleep)\nvars(C)['wait'].__doc__ = 'Waits.'")
+    before = dict(vars(vars(module.C)["wait"]))
+    references.install()
+    inside = dict(vars(vars(module.C)["wait"]))
+    references.restore()
+    assert inside == dict(vars(vars(module.C)["wait"])) == before
+
+
 def test_what_only_running_code_holds_lives_no_longer_than_without_a_session(references: References) -> None:
     class Client:
         pass
