@@ -160,13 +160,13 @@ class Strand:
         body, self._body = self._body, None
         assert body is not None  # noqa: S101  # it runs once
         try:
-            result = body()
+            return body()
         except GreenletExit:
             raise
         except BaseException as error:  # noqa: BLE001  # it is raised in the simulation
-            result = _Raised(error)
-        self._is_over = True
-        return result
+            return _Raised(error)  # in no variable: its traceback has this frame, which would be a cycle
+        finally:
+            self._is_over = True
 
     def _enter(self, switch: Callable[[Any], Any], value: Any) -> Any:
         host, own, loop = self._host, self._values, self.loop
