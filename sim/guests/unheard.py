@@ -21,7 +21,7 @@ _READY: Final = "files and sockets are outside of the simulation. To wait for a 
 
 _REFUSED: Final[tuple[tuple[str, str, str], ...]] = (
     *(("os", name, _ENDS) for name in ("_exit", "abort")),
-    *(("os", name, _HOST) for name in ("umask", "nice", "setpriority", "setsid", "dup2", "mkfifo", "mknod", "chroot")),
+    *(("os", name, _HOST) for name in ("umask", "nice", "setpriority", "setsid", "dup2", "chroot")),
     *(
         ("signal", name, _SIGNALS)
         for name in (
