@@ -37,7 +37,7 @@ FAILING: Final = 0.5
 
 def scenario(requests: int, world: str) -> Scenario:
     """Return a world whose action fails half of the time; a shared one has a request every 10 ms."""
-    shared = ", arrivals: {poisson: 100/s}" if world == "shared" else ""
+    shared = ", arrivals: {poisson: {rate: 100/s}}" if world == "shared" else ""
     return parse(
         f"""
 world: {world}

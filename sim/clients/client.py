@@ -187,6 +187,11 @@ class Client:
             held.let_go()
         self.budgets = ()
 
+    @property
+    def listens(self) -> bool:
+        """Whether a witness wants to know what the loop learns."""
+        return self._witness is not None
+
     def hear(self, what: str, value: Any) -> None:
         """Tell the witness what the loop learns."""
         if self._witness is not None:

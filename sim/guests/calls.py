@@ -48,9 +48,9 @@ class GuestCall:
         if timeout is not None and not (isinstance(timeout, (int, float)) and 0 <= timeout <= inf):
             here.refuse(f"calls with a timeout of {timeout!r}: it is a number of seconds, not negative, or None")
         timeout_ms = None if timeout is None else timeout * S_TO_MS
-        loop = asyncio._get_running_loop()  # as asyncio's own functions ask
-        if loop is not None and loop is inside.process.loop:
-            return self._in_loop(loop, timeout_ms)  # type: ignore[arg-type]  # the process' loop is ours
+        loop = inside.process.loop
+        if loop is not None and asyncio._get_running_loop() is loop:  # as asyncio's own functions ask
+            return self._in_loop(loop, timeout_ms)
         inside.calls += 1
         return here.wait(self._heard(timeout_ms))
 
@@ -181,4 +181,3 @@ class Response:
     def __init__(self, headers: dict[str, str], status: int) -> None:
         self.headers = headers
         self.status = self.status_code = status
-

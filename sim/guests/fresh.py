@@ -149,7 +149,9 @@ class _Anew(MetaPathFinder, Loader):
         if known is None:
             return None
         spec = known[0]
-        made = spec_from_loader(fullname, self, origin=spec.origin, is_package=spec.submodule_search_locations is not None)
+        made = spec_from_loader(
+            fullname, self, origin=spec.origin, is_package=spec.submodule_search_locations is not None
+        )
         if made is not None:
             made.has_location = spec.has_location
             if spec.submodule_search_locations is not None:

@@ -219,7 +219,9 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         """Return a new task."""
         self._check_open()
         if self._task_factory is not None:
-            task: asyncio.Task[Any] = self._task_factory(self, coro, **({} if context is None else {"context": context}))
+            task: asyncio.Task[Any] = self._task_factory(
+                self, coro, **({} if context is None else {"context": context})
+            )
             if name is not None:
                 task.set_name(name)
             return task
@@ -315,4 +317,3 @@ for _name in (
 
 async def _never() -> None:
     await Pending()
-

@@ -31,10 +31,16 @@ if TYPE_CHECKING:
 class Process:
     """One process of a client, in which guest code runs."""
 
-    __slots__ = ("_code", "_guest", "_supply", "_taken", "errors", "is_async", "kind", "loop")
+    __slots__ = ("_code", "_guest", "_supply", "_taken", "errors", "has_one_thread", "is_async", "kind", "loop")
 
     def __init__(
-        self, kind: str, supply: Supply, code: Callable[[Any], tuple[Any, Mapping[str, Any]]], *, is_async: bool
+        self,
+        kind: str,
+        supply: Supply,
+        code: Callable[[Any], tuple[Any, Mapping[str, Any]]],
+        *,
+        is_async: bool,
+        is_alone: bool,
     ) -> None:
         """Prepare a process; `code` makes, of what `supply` has, what is called for each request and its errors.
 
@@ -47,6 +53,8 @@ class Process:
         self._guest: Any = None
         self.errors: Mapping[str, Any] = {}
         self.is_async = is_async
+        self.has_one_thread = is_async or is_alone
+        """Whether all of its code runs in one thread: a request that is alone, or the tasks of an event loop."""
         self.loop: SimulatedLoop | None = None
 
     @property
@@ -97,7 +105,9 @@ class GuestRun(Inside):
         else:
             await self._as_thread(context)
         if not self.calls:
-            raise GuestRefused("the guest returns without having called; `call` makes an attempt, and `await call()` in asynchronous code")
+            raise GuestRefused(
+                "the guest returns without having called; `call` makes an attempt, and `await call()` in asynchronous code"
+            )
         if self.answered < 0:
             raise GaveUp("the guest returns, but none of its calls has succeeded")
         return self.answered
@@ -121,7 +131,7 @@ class GuestRun(Inside):
             if not strand.is_over:
                 self.stopped = True
                 strand.stop()
-        if isawaitable(asked):
+        if type(asked) is not int and isawaitable(asked):
             await self._in_loop(asked, context)
 
     def _body(self, _: Any = None) -> Any:

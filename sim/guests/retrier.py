@@ -45,6 +45,7 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
     errors: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     """What `call` raises: by the kind of an answer (`failed`, `timed_out`, `rejected.queue`) a class of exceptions, or a
     function that makes one of a `CallFailed`. The longest kind that matches counts; without one it is `CallFailed`."""
+    concurrent: ClassVar[bool] = True
     needs_around: ClassVar[bool] = True
     given: tuple[tuple[Any, ...], dict[str, Any]]
     """What its constructor gets."""
@@ -100,7 +101,7 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
         process = self._process
         if process is None:
             kind = self.kind or type(self).__name__
-            process = self._process = Process(kind, self._supply(), self.code, is_async=self.is_async)
+            process = self._process = Process(kind, self._supply(), self.code, is_async=self.is_async, is_alone=around.stand_alone)
         run = GuestRun(process)
         run.client = client = Client(around, action, run, request, place, concluded)
         return client
@@ -112,9 +113,7 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
             process.end()
 
 
-def guest_of(
-    function: Callable[[Any], Any], *, kind: str | None = None, path: str | None = None
-) -> type[GuestRetrier]:
+def guest_of(function: Callable[[Any], Any], *, kind: str | None = None, path: str | None = None) -> type[GuestRetrier]:
     """Return the class of guests that run a plain function, which takes `call`; its attribute `errors` counts.
 
     `path` is the `module:name` of the function: with it, each guest gets the function of its module run anew.

@@ -41,7 +41,7 @@ class _Simulated:
                 **numpy_chance.replaced_functions(),
                 **unheard.replaced_functions(),
                 threading.Lock: _made_by(threading.Lock, locks.Lock),
-                threading.RLock: _made_by(threading.RLock, locks.RLock),
+                threading.RLock: locks.made_rlock(threading.RLock),
             }
         )
 

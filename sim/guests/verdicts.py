@@ -22,7 +22,15 @@ _MISTAKES: Final = (
     *(AssertionError, NotImplementedError, RecursionError, MemoryError, IndexError, KeyError, LookupError),
 )
 """Raised by code that is wrong. A class derived from one of them says something of its own."""
-_BEFORE_A_CALL: Final = (*_MISTAKES, ValueError, RuntimeError, OverflowError, ZeroDivisionError, ArithmeticError, Exception)
+_BEFORE_A_CALL: Final = (
+    *_MISTAKES,
+    ValueError,
+    RuntimeError,
+    OverflowError,
+    ZeroDivisionError,
+    ArithmeticError,
+    Exception,
+)
 """As above, if no call has been made yet, so that no failure can be the reason."""
 
 
@@ -32,7 +40,9 @@ def mistake_of(error: BaseException, *, called: bool, errors: Mapping[str, Any])
     `called`: whether it has made a call; `errors`: what its calls raise.
     """
     kind = type(error)
-    if hasattr(error, "call_failed") or any(isinstance(made, type) and isinstance(error, made) for made in errors.values()):
+    if hasattr(error, "call_failed") or any(
+        isinstance(made, type) and isinstance(error, made) for made in errors.values()
+    ):
         return None
     if isinstance(error, asyncio.CancelledError):
         return None

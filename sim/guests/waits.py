@@ -24,13 +24,13 @@ def ns_of_seconds(seconds: float) -> int:
     return min(round(seconds * NS_PER_S), FOR_EVER_NS)
 
 
-def begin_sleep(client: Client, delay_ns: int, *, is_sleep: bool = True) -> bool:
+def begin_sleep(client: Client, delay_ns: int, *, is_sleep: bool = True, awaits: str = "") -> bool:
     """Note that guest code waits for a time; False if its request has run away by that, so that it never goes on.
 
     A timer that is no sleep, such as the limit of `asyncio.timeout`, shows only when it fires.
     """
     if is_sleep:
-        client.record("sleep", "", delay_ns)
+        client.record("sleep", awaits, delay_ns)
         client.slept_ns += delay_ns
     client.sleeps += 1
     if client.sleeps > client.calls_at_most:
@@ -62,8 +62,9 @@ def cut_sleep(client: Client, until_ns: int, *, asleep: bool) -> None:
     client.timers -= 1
     client.asleep = client.timers > 0
     if asleep and not client.is_over:
-        client.slept_ns -= until_ns - client.clock.now_ns
-        client.record("woken", "cut")
+        left_ns = until_ns - client.clock.now_ns
+        client.slept_ns -= left_ns
+        client.record("woken", "cut", left_ns)
 
 
 async def sleep(client: Client, delay_ns: int) -> None:
@@ -108,7 +109,7 @@ async def wait(client: Client, waiting: Waiting, limit_ns: int) -> bool:
     limited = limit_ns < FOR_EVER_NS
     until_ns = client.clock.now_ns + limit_ns
     if limited:
-        if not begin_sleep(client, limit_ns):
+        if not begin_sleep(client, limit_ns, awaits="lock"):
             await Pending()
         client.clock.set_timer(waiting, limit_ns)
     came: bool = await waiting

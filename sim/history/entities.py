@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         Event,
         Failure,
         FunctionThrew,
+        GuestWoken,
         JobCreated,
         JobStepped,
         LayerAnswered,
@@ -320,6 +321,7 @@ class Request:
         "calls",
         "cancel_commits",
         "cancels",
+        "cuts",
         "effects",
         "jobs",
         "number",
@@ -332,6 +334,7 @@ class Request:
         "settled_at",
         "sleeps",
         "submit",
+        "wakes",
     )
 
     def __init__(self, number: int) -> None:
@@ -346,6 +349,10 @@ class Request:
         self.effects: list[tuple[int, EffectMade, Attempt]] = []
         """(place, event, attempt)."""
         self.sleeps: list[Place[SleepStarted]] = []
+        self.wakes: list[Place[GuestWoken]] = []
+        """What else lets guest code go on: timers, locks, and sleeps that are cut."""
+        self.cuts: dict[int, Place[GuestWoken]] = {}
+        """By the place of a sleep: where it is cut."""
         self.settled: Settled | None = None
         """The conclusion that counts: of a request that is submitted again the last."""
         self.settled_at = NOT_YET
@@ -360,6 +367,11 @@ class Request:
         self.answers: list[Place[CancelAnswered]] = []
         self.runaway: RanAway | None = None
         self.runaway_at = NOT_YET
+
+    def slept_until_ns(self, at: int, sleep: SleepStarted) -> int:
+        """Return the instant at which the sleep at a place ends: in its time, or where it is cut."""
+        cut = self.cuts.get(at)
+        return sleep.t_ns + sleep.duration_ns if cut is None else cut[1].t_ns
 
     @property
     def submitted_ns(self) -> int:

@@ -22,6 +22,10 @@ _WORDS: Final = (
     *("target", "stream", "document_id", "inflight", "limit", "name", "reason"),
 )
 """Fields that are the word of an event; no event has two of them."""
+CUT_SHORT: Final = "cut"
+ON_TIMER: Final = "timer"
+ON_LOCK: Final = "lock"
+"""By what guest code goes on; see `GuestWoken`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +151,25 @@ class NumberDrawn(Event):
 
 @dataclass(frozen=True, slots=True)
 class SleepStarted(Event):
-    """A client outside begins to sleep."""
+    """A client outside begins to sleep, or to wait for something that has a limit of time."""
 
     kind: ClassVar[str] = "sleep"
     duration_ns: int
+    """How long it is to last; a guest's can be cut."""
+    awaits: str = ""
+    """`lock` if guest code waits for a lock, or for what is made of locks, with this limit; empty: it sleeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuestWoken(Event):
+    """Guest code goes on, by something else than the end of a sleep in its time or the answer to a call."""
+
+    kind: ClassVar[str] = "woken"
+    reason: str
+    """`timer`: a timer of its own fires, such as a limit of time. `lock`: a lock is free for which it waited without a
+    limit. `cut`: it waits no longer, though a sleep or a limit of time is not over."""
+    left_ns: int | None = None
+    """How much is left of what is cut; None of the others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -326,6 +326,16 @@ class Index:
     def _sleep_started(self, at: int, event: events.SleepStarted) -> None:
         self._request(event.request).sleeps.append((at, event))
 
+    def _guest_woken(self, at: int, event: events.GuestWoken) -> None:
+        request = self._request(event.request)
+        request.wakes.append((at, event))
+        if event.reason == events.CUT_SHORT and event.left_ns is not None:
+            ends_ns = event.t_ns + event.left_ns
+            for place, sleep in reversed(request.sleeps):
+                if sleep.t_ns + sleep.duration_ns == ends_ns and place not in request.cuts:
+                    request.cuts[place] = at, event
+                    break
+
     def _settled(self, at: int, event: events.Settled) -> None:
         request = self._request(event.request)
         if request.settled is not None and not request.resubmits:
@@ -399,6 +409,7 @@ class Index:
         events.CommitRefused: _commit_refused,
         events.BackedOff: _backed_off,
         events.SleepStarted: _sleep_started,
+        events.GuestWoken: _guest_woken,
         events.Settled: _settled,
         events.SettledAgain: _settled_again,
         events.CallbackRan: _callback_ran,

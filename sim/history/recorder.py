@@ -79,7 +79,8 @@ _FIELDS: Final[dict[type[Event], str]] = {
     events.CancelAnswered: "name detail",
     events.OperatorActed: "name detail",
     events.NumberDrawn: "name detail",
-    events.SleepStarted: "detail",
+    events.SleepStarted: "detail name",
+    events.GuestWoken: "name detail",
     events.RanAway: "name",
     events.AttemptStarted: "subject name *detail",
     events.AttemptEnded: "subject name detail",
@@ -133,6 +134,7 @@ _SHAPES: Final[dict[str, Callable[[Callable[..., Event]], Read]]] = {
     "detail": lambda make: lambda t_ns, _, request, __, ___, detail: make(t_ns, request, detail),
     "subject name": lambda make: lambda t_ns, _, request, subject, name, __: make(t_ns, request, subject, name),
     "subject detail": lambda make: lambda t_ns, _, request, subject, __, detail: make(t_ns, request, subject, detail),
+    "detail name": lambda make: lambda t_ns, _, request, __, name, detail: make(t_ns, request, detail, name),
     "name detail": lambda make: lambda t_ns, _, request, __, name, detail: make(t_ns, request, name, detail),
     "name subject detail": lambda make: (
         lambda t_ns, _, request, subject, name, detail: make(t_ns, request, name, subject, detail)

@@ -9,6 +9,7 @@ mutations in between asked for are added up, and the time by which the platform 
 from __future__ import annotations
 
 from bisect import bisect
+from itertools import pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -93,7 +94,7 @@ def retries(view: View) -> list[Retry]:
                 if len(request.jobs) > 1:
                     found += _scheduled(view, request)
             elif request.sleeps or len(request.attempts) > 1:
-                found += _slept(request)
+                found += _slept(request) if not view.terms.promises.concurrent else _waited(view, request)
         view.known["retries"] = found
     return found
 
@@ -185,6 +186,29 @@ def _slept(request: Request) -> Iterator[Retry]:
         proof = tuple(sleeps) if following is None else (*sleeps, following.start)
         from_ns = sleeps[0].t_ns if sleeps else proof[0].t_ns
         yield Retry(request, failure, attempt, (wait_ns,), from_ns, following is not None, len(sleeps), proof)
+
+
+def _waited(view: View, request: Request) -> Iterator[Retry]:
+    """Yield the waits of a guest: its sleeps between two attempts as long as they last, those side by side once.
+
+    If it does not sleep, it is the time from the failure to the next attempt: it has waited for a timer, or not at all.
+    An attempt that starts before the guest has heard of the one before is no retry of that.
+    """
+    for failure, (attempt, following) in enumerate(pairwise(request.attempts), 1):
+        heard_at = min(attempt.end_at, attempt.lost_at, attempt.given_up_at)
+        if heard_at > following.at:
+            continue
+        heard_ns, until_ns = view.events[heard_at].t_ns, following.start.t_ns
+        sleeps = [(at, sleep) for at, sleep in request.sleeps if heard_at < at < following.at]
+        asleep_ns, awake_ns = 0, heard_ns
+        for at, sleep in sleeps:
+            from_ns = max(sleep.t_ns, awake_ns)
+            awake_ns = max(min(request.slept_until_ns(at, sleep), until_ns), awake_ns)
+            asleep_ns += max(awake_ns - from_ns, 0)
+        wait_ns = asleep_ns if sleeps else until_ns - heard_ns
+        from_ns = sleeps[0][1].t_ns if sleeps else heard_ns
+        proof = (*(sleep for _, sleep in sleeps), following.start)
+        yield Retry(request, failure, attempt, (wait_ns,), from_ns, True, max(len(sleeps), 1), proof)  # noqa: FBT003  # its field
 
 
 def first_delay(view: View, request: Request) -> tuple[int, Event] | None:

@@ -79,6 +79,8 @@ class Promises:
     """The caller is told how its request ended, exactly once."""
     hedges: bool = False
     """An attempt may start while another of the same request still runs."""
+    concurrent: bool = False
+    """Its code may do several things at once, and cut a wait or leave a call before that is over: it is a guest."""
     pool: PoolPromises | None = None
     """What the pool owes that runs the requests' works; the loop of a pool looks for all of them, and its cancel is
     carried out by the loop."""

@@ -95,6 +95,8 @@ class Retrier:
         del options
         return ""
 
+    concurrent: ClassVar[bool] = False
+    """Whether its client runs code that may do several things at once; see `Promises.concurrent`."""
     needs_around: ClassVar[bool] = False
     """Whether `around_world` does anything."""
 
@@ -231,7 +233,7 @@ def promises_of(retrier: Retrier) -> Promises:
     """Return the promises of a retrier; if they leave out the names of jobs, with those of its class."""
     promises = retrier.promises()
     if not isinstance(retrier, ScheduledRetrier):
-        return promises
+        return replace(promises, concurrent=True) if type(retrier).concurrent else promises
     return replace(
         promises,
         action_jobs=promises.action_jobs or retrier.action_jobs,

@@ -6,6 +6,7 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from sim.history.events import CUT_SHORT, ON_LOCK, ON_TIMER
 from sim.history.vocabulary import (
     ASKS_TO_STOP,
     CUT,
@@ -24,7 +25,7 @@ from sim.text.numerals import duration_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sim.history.events import Failure
+    from sim.history.events import Failure, GuestWoken, SleepStarted
 
 CALLER, CLIENT, PLATFORM, WORLD, ACTION = "caller", "client", "platform", "world", "action"
 OPERATOR = "operator"
@@ -116,6 +117,22 @@ def effect_words(attempt: int, name: str) -> str:
     if name == "suppressed":
         return f"effect suppressed: recognized as a repeat (attempt {attempt})"
     return f"effect applied AGAIN (attempt {attempt}, duplicate: {name})"
+
+
+def wait_words(sleep: SleepStarted) -> str:
+    """Say that a client sleeps, or that guest code waits for something, and how long at most."""
+    if sleep.awaits:
+        return f"waits for a {sleep.awaits}, at most {span_text(sleep.duration_ns)}"
+    return f"sleeps {span_text(sleep.duration_ns)}"
+
+
+def woken_words(woken: GuestWoken, cut: SleepStarted | None = None) -> str:
+    """Say by what guest code goes on; `cut` is the sleep that does not last, if there is one."""
+    if woken.reason != CUT_SHORT:
+        return {ON_TIMER: "a timer of its own fires", ON_LOCK: "goes on: a lock is free"}.get(woken.reason, "goes on")
+    left = f"{span_text(woken.left_ns)} of {span_text(cut.duration_ns)} left" if cut and woken.left_ns else ""
+    text = f"goes on: a {cut.awaits} is free" if cut is not None and cut.awaits else "its sleep is cut"
+    return f"{text}, {left}" if left else text
 
 
 def failure_words(failure: Failure | None) -> str:

@@ -42,7 +42,9 @@ from sim.stories.phrases import (
     late_words,
     operator_words,
     span_text,
+    wait_words,
     when_words,
+    woken_words,
 )
 from sim.stories.policies import ByPolicy
 from sim.stories.pools import LOOP, ON_COMPLETE, POOL_JOBS, WORKERS, AtPool, Step
@@ -485,7 +487,15 @@ class _Reader:
     def _sleep(self, event: events.SleepStarted) -> None:
         self.story.sleep = (event.t_ns, event.t_ns + event.duration_ns)
         if self._policy.told_sleep_ns != event.t_ns:
-            self._say(event.t_ns, CLIENT, f"sleeps {span_text(event.duration_ns)}", Rank.plain)
+            self._say(event.t_ns, CLIENT, wait_words(event), Rank.plain)
+
+    def _woken(self, event: events.GuestWoken) -> None:
+        request = self.index.requests[event.request]
+        at = next((at for at, (_, woken) in request.cuts.items() if woken is event), None)
+        cut = next((sleep for place, sleep in request.sleeps if place == at), None)
+        if cut is not None and self.story.sleep is not None:
+            self.story.sleep = (cut.t_ns, event.t_ns)
+        self._say(event.t_ns, CLIENT, woken_words(event, cut), Rank.plain)
 
     def _system_error(self, event: events.SystemErrorStruck) -> None:
         job = f"job #{event.job} {event.function}"
@@ -543,6 +553,7 @@ class _Reader:
         events.CancelAsked: _cancel,
         events.CancelAnswered: _cancel_answer,
         events.SleepStarted: _sleep,
+        events.GuestWoken: _woken,
         events.SystemErrorStruck: _system_error,
         events.OperatorActed: _operator,
         events.ServerDied: _restart,

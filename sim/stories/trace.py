@@ -15,6 +15,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.history.events import (
+    CUT_SHORT,
     CallbackRan,
     CallbackThrew,
     CancelAnswered,
@@ -23,6 +24,7 @@ from sim.history.events import (
     EffectMade,
     Event,
     FunctionThrew,
+    GuestWoken,
     RanAway,
     Resubmitted,
     ServerBooted,
@@ -33,7 +35,7 @@ from sim.history.events import (
 )
 from sim.history.index import Index
 from sim.history.vocabulary import APPLIED, SUPPRESSED
-from sim.stories.phrases import failure_words
+from sim.stories.phrases import failure_words, woken_words
 from sim.stories.pools import AtPool, Step
 
 if TYPE_CHECKING:
@@ -47,7 +49,8 @@ Traced = dict[str, Any]
 
 NS_PER_US: Final = 1000
 REQUEST, JOBS, ATTEMPTS, CALLS, EFFECTS, PLATFORM = 1, 100, 1_000_000, 1_500_000, 2_000_000, 2_000_001
-"""Numbers of threads; jobs, attempts and calls take as many from theirs upwards as overlap."""
+SLEEPS: Final = 1_250_000
+"""Numbers of threads; jobs, attempts, calls and sleeps take as many from theirs upwards as overlap."""
 
 
 _MOMENTS: Final[dict[type[Event], tuple[str, str]]] = {
@@ -91,8 +94,10 @@ class _Trace:
         self.threads: dict[int, str] = {}
         self.flows = 0
         self.end_ns = 0
-        self.busy_ns: dict[int, list[int]] = {JOBS: [], ATTEMPTS: [], CALLS: []}
-        """Of jobs, of attempts and of calls: for each thread until when it is taken."""
+        self.busy_ns: dict[int, list[int]] = {JOBS: [], ATTEMPTS: [], SLEEPS: [], CALLS: []}
+        """Of jobs, attempts, sleeps and calls: for each thread until when it is taken."""
+        self.slept_ns = 0
+        """Until when the sleeps on the request's own thread last."""
 
     def of(self, index: Index, pool: AtPool) -> dict[str, Any]:
         self.end_ns = max((event.t_ns for event in index.events), default=0)
@@ -126,18 +131,31 @@ class _Trace:
         end_ns = self.end_ns if settled is None else settled.t_ns
         ended = "not settled" if settled is None else settled.outcome
         self._slice(REQUEST, "request", (start_ns, end_ns), f"request {self.request}: {ended}", {"outcome": ended})
-        for event in index.events:
+        for at, event in enumerate(index.events):
             if event.request != self.request:
                 continue
-            if isinstance(event, SleepStarted):
-                until_ns = min(event.t_ns + event.duration_ns, max(end_ns, event.t_ns))
-                asked = {"asked_ns": event.duration_ns}
-                self._slice(REQUEST, "request", (event.t_ns, until_ns), "sleeps", asked)
+            if isinstance(event, SleepStarted) and request is not None:
+                until_ns = min(request.slept_until_ns(at, event), max(end_ns, event.t_ns))
+                asked: dict[str, Any] = {"asked_ns": event.duration_ns}
+                if at in request.cuts:
+                    asked["cut"] = True
+                name = f"waits for a {event.awaits}" if event.awaits else "sleeps"
+                self._slice(self._sleeping(event.t_ns, until_ns), "request", (event.t_ns, until_ns), name, asked)
+            elif isinstance(event, GuestWoken):
+                if event.reason != CUT_SHORT:
+                    self._moment(REQUEST, "request", event.t_ns, woken_words(event), {})
             elif (words := _MOMENTS.get(type(event))) is not None:
                 template, field = words
                 detail = getattr(event, field) if field else None
                 args = {} if detail is None else {"detail": str(detail)}
                 self._moment(REQUEST, "request", event.t_ns, template.format(event), args)
+
+    def _sleeping(self, start_ns: int, end_ns: int) -> int:
+        """Return the thread of a sleep: that of the request, or one of its own if it overlaps another there."""
+        if start_ns >= self.slept_ns:
+            self.slept_ns = end_ns
+            return REQUEST
+        return self._lane(SLEEPS, "further sleeps", start_ns, end_ns)
 
     def _jobs(self, index: Index) -> dict[int, int]:
         """Draw all jobs; return the thread of each."""

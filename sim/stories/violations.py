@@ -11,6 +11,7 @@ from sim.history.events import (
     AttemptEvent,
     CancelAnswered,
     FunctionThrew,
+    GuestWoken,
     JobCreated,
     JobEvent,
     JobStepped,
@@ -97,10 +98,16 @@ def _words(event: Event, since_ns: int) -> Iterator[str]:
     if event.word:
         yield event.word
     match event:
+        case GuestWoken(left_ns=left_ns) if left_ns is not None:
+            yield f"({span_text(left_ns)} left)"
         case JobEvent(job=number) if number >= 0:
             yield f"(job #{number})"
         case AttemptEvent(attempt=number):
             yield f"(attempt {number})"
+    yield from _details(event, since_ns)
+
+
+def _details(event: Event, since_ns: int) -> Iterator[str]:
     match event:
         case JobStepped(before=before, after=after):
             yield f"{before} -> {after}"

@@ -313,12 +313,22 @@ def _client_goes_on(view: View, request: Request) -> bool | None:
     if request.resubmits:
         return None  # several loops may go on, and those of them that are over are not told apart
     end_ns = view.terms.end_ns or view.terms.stopped_ns or view.last_ns
+    if view.terms_of(request).promises.concurrent:
+        return _guest_goes_on(request, end_ns)
     if request.sleeps and request.sleeps[-1][1].t_ns + request.sleeps[-1][1].duration_ns > end_ns:
         return True
     waits = [one for one in request.attempts if one.end is None and one.lost is None and one.given_up is None]
     if any(attempt.outcome != HANG for attempt in waits):
         return True
     return None if waits else False  # a call that hangs ends if it has a timeout, which shows only when it fires
+
+
+def _guest_goes_on(request: Request, end_ns: int) -> bool | None:
+    """Tell the same of a guest; a timer that is set, and a wait for another request of its client, show nowhere."""
+    if any(request.slept_until_ns(at, sleep) > end_ns for at, sleep in request.sleeps):
+        return True
+    waits = (one for one in request.attempts if one.end is None and one.lost is None and one.given_up is None)
+    return True if any(attempt.outcome != HANG for attempt in waits) else None
 
 
 def _will_be_looked_at(view: View, request: Request) -> bool | None:

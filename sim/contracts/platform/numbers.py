@@ -45,13 +45,15 @@ TWICE = 2
 def clients_wait(view: View) -> Iterator[Violation]:
     """A client goes on as soon as its sleep or timeout is over or its call is heard of, unless it is canceled.
 
-    A policy may have to wait at gates, or may end a sleep for a limit on time; see `sleeps-as-decided`.
+    A policy may have to wait at gates, or may end a sleep for a limit on time; see `sleeps-as-decided`. A guest may do
+    several things at once; see `guests-go-on`.
     """
     own: dict[int, list[Event]] = {
         request.number: []
         for request in view.requests.values()
         if not request.resubmits
         and view.terms_of(request).policy is None
+        and not view.terms_of(request).promises.concurrent
         and (request.sleeps or (request.attempts and request.attempts[0].job < 0))
     }
     hedges = view.terms.promises.hedges

@@ -69,7 +69,8 @@ def limits_stop_what_runs_away(view: View) -> Iterator[Violation]:
     """A request is stopped at a limit of the simulation when it comes to that, and neither sooner nor later.
 
     Tries that the request's own client refuses count as calls that are none; when such a request is stopped is not
-    judged. What a retrier does for many requests at once counts for none of them.
+    judged. Timers of a guest count as sleeps, and those that it calls off do not show. What a retrier does for many
+    requests at once counts for none of them.
     """
     most = view.terms.polls_per_request
     if most is None:
@@ -88,11 +89,13 @@ def limits_stop_what_runs_away(view: View) -> Iterator[Violation]:
         polls = polls_of(view, request)
         polled = polls if isinstance(polls, int) else polls[0]
         counts = {"polls": polled, "calls": calls, "sleeps": len(request.sleeps) - 1}
+        unseen = view.terms_of(request).promises.concurrent and request.runaway is not None
         wrong = next((f"makes {count} {name}" for name, count in counts.items() if count > most), "")
         if request.runaway is not None:
             limit = request.runaway.limit
             reached = late if limit == "time" else polls if limit == "polls" else counts[limit]
             at_limit = reached if isinstance(reached, bool) else allows(reached, most)
+            at_limit |= unseen and limit == "sleeps" and counts[limit] <= most
             if not at_limit:
                 wrong = f"is stopped at the limit of {limit} {when(request.runaway)}, to which it has not come"
         elif late:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sim.contracts.retrier.budgets import copies_of
 from sim.history.entities import NOT_YET, Attempt, Request, when
+from sim.history.events import ON_TIMER
 from sim.history.policy_events import TryRefused
 from sim.history.vocabulary import GAVE_UP, RETURNED, SUCCESS
 from sim.kernel.durations import NS_PER_MS, format_duration
@@ -90,8 +91,11 @@ def _tried_again(view: View, reason: Callable[[Attempt], str]) -> Iterator[Viola
 
 @invariant()
 def no_overlapping_attempts(view: View) -> Iterator[Violation]:
-    """An attempt starts only when those before it have ended or have been given up, unless the retrier hedges."""
-    if view.terms.promises.hedges:
+    """An attempt starts only when those before it have ended or have been given up, unless the retrier hedges.
+
+    A guest may make several calls at once.
+    """
+    if view.terms.promises.hedges or view.terms.promises.concurrent:
         return
     for request in view.requests.values():
         running: list[Attempt] = []
@@ -211,8 +215,13 @@ def no_sleep_after_last_attempt(view: View) -> Iterator[Violation]:
     """A client that gives up, or has succeeded, does not sleep after its last attempt, made or refused by itself.
 
     A policy may state that it does, by its deadline, its budget or a sleep after the last try; see `reasons-in-order`.
+    A guest may have begun a sleep that a limit of time cuts, or that goes on beside: it must not settle as a sleep ends
+    that it has begun after its last attempt was over.
     """
     if view.terms.policy is not None:
+        return
+    if view.terms.promises.concurrent:
+        yield from _slept_in_vain(view)
         return
     refused: dict[int, int] = {
         event.request: at for at, event in enumerate(view.events) if isinstance(event, TryRefused)
@@ -231,12 +240,36 @@ def no_sleep_after_last_attempt(view: View) -> Iterator[Violation]:
                     break
 
 
+def _slept_in_vain(view: View) -> Iterator[Violation]:
+    """Yield each sleep of a guest behind its last attempt that lasts its time, whereupon the guest settles at once.
+
+    A wait for a lock may be one for another request of its client, if there are several: that is a bulkhead.
+    """
+    alone = len(view.requests) == 1
+    for request in view.requests.values():
+        settled = request.settled
+        made = [attempt for attempt in request.attempts if attempt.at < request.settled_at]
+        if settled is None or not made or request.outcome not in {SUCCESS, GAVE_UP}:
+            continue
+        last_at = max(min(attempt.end_at, attempt.lost_at, attempt.given_up_at) for attempt in made)
+        if any(last_at < at < request.settled_at for at, _ in request.wakes):
+            continue
+        for at, sleep in request.sleeps:
+            lasts = sleep.duration_ns > 0 and sleep.t_ns + sleep.duration_ns == settled.t_ns
+            if last_at < at < request.settled_at and lasts and (alone or not sleep.awaits):
+                text = f"{request} sleeps {format_duration(sleep.duration_ns)} after its last attempt and then settles"
+                text += f" as {request.outcome} without another"
+                yield breach(request.number, text, view.events[last_at], sleep, settled)
+                break
+
+
 @invariant()
 def retry_after_honored(view: View) -> Iterator[Violation]:
     """If an error asks to wait, and the retrier could know of it, the next try does not start sooner.
 
     A retrier that promises to cap such waits may start after its cap, one that promises to ignore them at any time. A
-    policy states more of what it makes of such a wait; see `waits-as-stated`.
+    policy states more of what it makes of such a wait; see `waits-as-stated`. A guest may have set a timer for a
+    further call before it heard of the error.
     """
     if view.terms.policy is not None:
         return
@@ -248,6 +281,8 @@ def retry_after_honored(view: View) -> Iterator[Violation]:
             heeded_ns = -1 if says is None else promises.heeded_ns(says.retry_after_ns)
             if heeded_ns < 0 or attempt.end is None or (request.number, following.number) in copies:
                 continue
+            if promises.concurrent and _was_planned(request, attempt, following):
+                continue
             waited_ns = following.start.t_ns - attempt.end.t_ns
             if waited_ns < heeded_ns and view.heard_at(attempt) < following.at:
                 text = (
@@ -256,6 +291,14 @@ def retry_after_honored(view: View) -> Iterator[Violation]:
                 text += f" asked to wait {format_duration(says.retry_after_ns if says is not None else 0)}"
                 text += f", of which {format_duration(heeded_ns)} counts" if promises.retry_after == "capped" else ""
                 yield breach(request.number, text, attempt.end, following.start)
+
+
+def _was_planned(request: Request, attempt: Attempt, following: Attempt) -> bool:
+    """Tell whether a guest starts an attempt as a timer fires, or a sleep is over, that it began before an error."""
+    t_ns = following.start.t_ns
+    if any(event.t_ns == t_ns and event.reason == ON_TIMER for _, event in request.wakes):
+        return True
+    return any(at < attempt.end_at and request.slept_until_ns(at, sleep) == t_ns for at, sleep in request.sleeps)
 
 
 def _started_after(request: Request, at: int) -> Attempt | None:

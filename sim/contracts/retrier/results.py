@@ -52,7 +52,7 @@ def settles_at_its_commit(view: View) -> Iterator[Violation]:
     instant of its conclusion into a document (`settled_field`), that one counts, and it is the mutation's snapshot;
     what it only says counts for nothing. A loop concludes when its call is answered or given up, when a sleep is
     over, when a gate of its own has let it wait or refuses it, or when it is canceled: nothing else lets it go on. What
-    else lets a policy go on its own invariants say.
+    else lets a policy go on its own invariants say, and of a guest `guests-go-on` does.
     """
     gates: dict[int, list[GateWaited | TryRefused]] = {}
     for event in view.events:
@@ -66,8 +66,10 @@ def settles_at_its_commit(view: View) -> Iterator[Violation]:
             if settled.since_ns is not None and settled.since_ns != settled.t_ns:
                 text = f"{request} settles {when(settled)}, but says that it did at {format_duration(settled.since_ns)}"
                 yield breach(request.number, text, settled)
-            elif view.terms_of(request).policy is None and not _can_go_on(
-                request, settled, gates.get(request.number, ())
+            elif (
+                view.terms_of(request).policy is None
+                and not view.terms_of(request).promises.concurrent
+                and not _can_go_on(request, settled, gates.get(request.number, ()))
             ):
                 text = f"{request} settles {when(settled)}, when nothing lets its loop go on"
                 yield breach(request.number, text, request.submit, settled)
@@ -210,9 +212,10 @@ def newest_attempt_decides(view: View) -> Iterator[Violation]:
     """A request settles as success or gives up only when its newest attempt is over or given up, unless it hedges.
 
     Otherwise what an older attempt says, of which the platform had lost sight, has settled the newer one. A pool also
-    takes an attempt for over whose job is: an operator's cancel ends that while the attempt goes on.
+    takes an attempt for over whose job is: an operator's cancel ends that while the attempt goes on. A guest may leave
+    calls to background tasks.
     """
-    if view.terms.promises.hedges:
+    if view.terms.promises.hedges or view.terms.promises.concurrent:
         return
     for request in view.requests.values():
         settled, at = request.settled, request.settled_at

@@ -136,6 +136,7 @@ def arrivals_count_calls(view: View) -> Iterator[Violation]:
 def only_abandoned_dropped(view: View) -> Iterator[Violation]:
     """At its turn a call whose caller has given up is dropped exactly if its service does so; no other call is."""
     hedges = view.terms.promises.hedges
+    side_by_side = hedges or view.terms.promises.concurrent
     for at, event, call, floor in walk(view):
         if call is None or not floor.stated or call.queued is None:
             continue
@@ -143,11 +144,15 @@ def only_abandoned_dropped(view: View) -> Iterator[Violation]:
             why = "" if floor.terms.drops else "its service serves such calls"
             if call.stopped is not None:
                 why = ""
-            elif not why and call.attempt is not None and not (_given_up(call, at, hedges) or _lost(call, at, hedges)):
+            elif (
+                not why
+                and call.attempt is not None
+                and not (_given_up(call, at, side_by_side) or _lost(call, at, hedges))
+            ):
                 why = "its caller waits for it"
             if why:
                 yield breach(call.request.number, f"{call} is dropped {when(event)} although {why}", call.sent, event)
-        elif isinstance(event, WorkStarted) and floor.terms.drops and _given_up(call, at, hedges):
+        elif isinstance(event, WorkStarted) and floor.terms.drops and _given_up(call, at, side_by_side):
             text = f"{call} begins {when(event)} although its caller has given up, and its service drops such calls"
             yield breach(call.request.number, text, call.queued, event)
 

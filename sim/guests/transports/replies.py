@@ -1,0 +1,49 @@
+"""What a server says: a status, headers and a body, also as the bytes of an HTTP/1.1 response."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from sim.clients.failures import CallFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One response: its status, its body and its headers."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not 200 <= self.status <= 999:
+            raise ValueError(f"a reply has a status from 200 to 999, not {self.status}")
+
+    @property
+    def reason(self) -> str:
+        """The phrase behind the status."""
+        try:
+            return HTTPStatus(self.status).phrase
+        except ValueError:
+            return ""
+
+    @property
+    def all_headers(self) -> dict[str, str]:
+        """Its headers, with the length of its body."""
+        return {"Content-Length": str(len(self.body)), **self.headers}
+
+    def raw(self, *, with_body: bool = True) -> bytes:
+        """Return it as a server sends it; a response to HEAD has no body."""
+        lines = [
+            f"HTTP/1.1 {self.status} {self.reason}",
+            *(f"{name}: {value}" for name, value in self.all_headers.items()),
+        ]
+        return "\r\n".join([*lines, "", ""]).encode("latin-1") + (self.body if with_body else b"")
+
+
+Answer = int | Reply | type[BaseException] | Callable[[CallFailed], "int | Reply | BaseException"]
+"""What an answer of a call is to the library: a status, a reply, an error (a class), or a function that chooses one."""
+Answers = Mapping[str, Answer]
+"""Answers by their names: `failed`, `failed.NAME`, `rejected`, `rejected.queue` and so on, `conflict`, `timed_out`."""

@@ -1,0 +1,61 @@
+"""requests: an adapter whose connections are played by `call`.
+
+Read: requests 2.34.2. The seam is `HTTPAdapter.init_poolmanager` (requests/adapters.py), where the adapter makes its
+pools of urllib3; these have played sockets, see `sim.guests.transports.urllib3`. Sessions, the adapter, its translation
+of errors and `max_retries=Retry(...)` are the libraries'.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sim.guests.transports.missing import NoLibrary
+from sim.guests.transports.server import Server
+
+try:
+    from requests.adapters import HTTPAdapter
+
+    from sim.guests.transports.urllib3 import pool_classes
+except ImportError:
+    raise NoLibrary("requests") from None
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from requests import PreparedRequest, Response
+
+    from sim.guests.transports.replies import Answers
+
+
+class PlayedAdapter(HTTPAdapter):
+    """An adapter whose pools reach a played server; proxies of the environment do not count."""
+
+    def __init__(self, server: Server, **options: Any) -> None:
+        self._server = server
+        super().__init__(**options)
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        """Make pools with played sockets."""
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = pool_classes(self._server)
+
+    def send(self, request: PreparedRequest, *args: Any, **options: Any) -> Response:
+        """Send a request, past all proxies."""
+        return super().send(request, *args[:4], **{**options, "proxies": None})
+
+
+def adapter(
+    call: Callable[..., Any] | None = None,
+    *,
+    answers: Answers | None = None,
+    body: bytes = b"",
+    **options: Any,
+) -> HTTPAdapter:
+    """Return an adapter to mount on a session.
+
+    `requests.Session().mount("https://", adapter(call, max_retries=Retry(...)))`. Further options are those of
+    `requests.adapters.HTTPAdapter`. The timeout of a call is the read timeout of the request, in seconds. `answers` and
+    `body` as in `sim.guests.transports`; an OSError is the socket's, so that requests makes its own ConnectionError of
+    it.
+    """
+    return PlayedAdapter(Server(call, answers, body, timed_out=TimeoutError), **options)

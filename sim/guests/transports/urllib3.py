@@ -1,0 +1,142 @@
+"""urllib3: a pool manager whose connections have a socket that is played by `call`.
+
+Read: urllib3 2.8.0. The seam is `HTTPConnection._new_conn` and `HTTPSConnection.connect` (urllib3/connection.py), which
+make the socket; pools, timeouts, the parsing of responses and `urllib3.util.Retry` are the library's. A timeout of the
+socket becomes `ReadTimeoutError` there, an OSError becomes `ProtocolError`.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+from typing import TYPE_CHECKING, Any, cast
+
+from sim.guests.transports.missing import NoLibrary
+from sim.guests.transports.server import Server
+
+try:
+    import urllib3
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+    from urllib3.exceptions import NameResolutionError, NewConnectionError, ProxyError, RequestError
+except ImportError:
+    raise NoLibrary("urllib3") from None
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sim.guests.transports.replies import Answers
+
+
+def manager(
+    call: Callable[..., Any] | None = None,
+    *,
+    answers: Answers | None = None,
+    body: bytes = b"",
+    **options: Any,
+) -> urllib3.PoolManager:
+    """Return a PoolManager that makes its requests by `call`; None: by that of the request for which it is used.
+
+    Further options are those of `urllib3.PoolManager`: `retries=Retry(...)`, `timeout=...`. The timeout of a call is
+    the read timeout, in seconds. `answers` and `body` as in `sim.guests.transports`.
+    """
+    made = urllib3.PoolManager(**options)
+    made.pool_classes_by_scheme = pool_classes(Server(call, answers, body, timed_out=TimeoutError))
+    return made
+
+
+def pool_classes(server: Server) -> dict[str, type[HTTPConnectionPool]]:
+    """Return pools whose connections reach this server, by schemes."""
+
+    class Plain(HTTPConnection):
+        sock: Any
+
+        def _new_conn(self) -> Any:
+            return PlayedSocket(self, server)
+
+        @property
+        def is_connected(self) -> bool:
+            return self.sock is not None
+
+    class Secure(HTTPSConnection):
+        sock: Any
+
+        def connect(self) -> None:
+            self.sock = PlayedSocket(self, server)
+            self.is_verified = True
+
+        @property
+        def is_connected(self) -> bool:
+            return self.sock is not None
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class SecurePool(HTTPSConnectionPool):
+        ConnectionCls = Secure
+
+    return {"http": PlainPool, "https": SecurePool}
+
+
+class PlayedSocket:
+    """As much of a socket as `http.client` uses; a request is answered where its response is read."""
+
+    def __init__(self, connection: HTTPConnection, server: Server) -> None:
+        self._connection = connection
+        self._server = server
+        self._timeout: float | None = None
+        self._sent = b""
+
+    def settimeout(self, timeout: float | None) -> None:
+        """Take how many seconds a read may take."""
+        self._timeout = timeout
+
+    def sendall(self, data: bytes) -> None:
+        """Take a part of a request; of the body nothing is kept."""
+        if len(self._sent) < len(b"HEAD "):
+            self._sent += bytes(data)[: len(b"HEAD ")]
+
+    def makefile(self, mode: str) -> io.BytesIO:
+        """Return what a response is read from."""
+        del mode
+        return _PlayedFile(self)
+
+    def answer(self) -> bytes:
+        """Make the call, and return the bytes of its response."""
+        with_body = not self._sent.startswith(b"HEAD ")
+        self._sent = b""
+        return self._server.ask(self._timeout, self._error).raw(with_body=with_body)
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to close."""
+
+    def shutdown(self, how: int) -> None:
+        """Do nothing: there is nothing to shut down."""
+
+    def _error(self, error: type[BaseException], message: str) -> BaseException:
+        """Make an error of a class of urllib3, which want to know their connection, or of another."""
+        if issubclass(error, NameResolutionError):
+            return error(self._connection.host, self._connection, socket.gaierror(message))
+        if issubclass(error, NewConnectionError):
+            return error(self._connection, message)
+        if issubclass(error, RequestError):
+            return error(cast("Any", self._connection), "", message)
+        if issubclass(error, ProxyError):
+            return error(message, OSError(message))
+        return error(message)
+
+
+class _PlayedFile(io.BytesIO):
+    """A response that comes when its first line is read."""
+
+    def __init__(self, played: PlayedSocket) -> None:
+        super().__init__()
+        self._played: PlayedSocket | None = played
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """Read a line."""
+        if self._played is not None:
+            played, self._played = self._played, None
+            self.write(played.answer())
+            self.seek(0)
+        return super().readline(size)
