@@ -100,7 +100,7 @@ def today(cls: Any) -> Any:
 
 def timestamp(self: datetime.datetime) -> float:
     """Return the seconds since 1970; a time without a time zone is local."""
-    if INSIDE.get() is not None and self.tzinfo is None:
+    if INSIDE.get() is not None and isinstance(self, _DATE_TIME) and self.tzinfo is None:
         self = _as(_DATE_TIME, self, _UTC)
     found: float = _real[_DATE_TIME, "timestamp"](self)
     return found

@@ -236,14 +236,14 @@ class Methods:
 METHODS: Final = Methods()
 
 
+def kept_methods() -> list[tuple[Any, Any]]:
+    """Return the methods in C that are replaced, each with the one that takes its place."""
+    return [(_C.random, _random), (_C.getrandbits, _getrandbits)]
+
+
 def replaced_functions() -> dict[Any, Any]:
     """Return the functions of `random` that keep the methods replaced here, each with what takes its place."""
-
-    def of_global(method: Any) -> Any:
-        def function(_: Home, *args: Any, **more: Any) -> Any:
-            return method(_GLOBAL, *args, **more)
-
-        return function
+    real_random, real_bits = random.random, random.getrandbits
 
     def module_random(_: Home) -> float:
         inside = INSIDE.get()
@@ -252,13 +252,15 @@ def replaced_functions() -> dict[Any, Any]:
         own = _seeded(inside, _GLOBAL)
         return inside.uniform() if own is None else _C.random(own)
 
-    real_random = random.random
-    made: dict[Any, Any] = {
-        random.random: module_random,
-        random.getrandbits: of_global(_getrandbits),
-        random.seed: of_global(_seed),
-        random.gauss: of_global(_gauss),
-        random.getstate: of_global(_getstate),
-        random.setstate: of_global(_setstate),
+    def module_bits(_: Home, k: int, /) -> int:
+        return real_bits(k) if INSIDE.get() is None else _getrandbits(_GLOBAL, k)
+
+    return {
+        real_random: instead_of(real_random, module_random),
+        real_bits: instead_of(real_bits, module_bits),
+        # Methods bound of these, such as `random.seed`, are found with them.
+        _real["seed"]: _seed,
+        _real["gauss"]: _gauss,
+        _real["getstate"]: _getstate,
+        _real["setstate"]: _setstate,
     }
-    return {real: instead_of(real, function) for real, function in made.items()}

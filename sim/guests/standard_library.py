@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sim.guests import clocks, locks, numpy_chance, randomness, refusals, tokens, unheard
 from sim.guests.dates import Dates
 from sim.guests.inside import INSIDE
+from sim.guests.kept_methods import KeptMethods
 from sim.guests.output import Output
 from sim.guests.references import References
 from sim.guests.stand_ins import instead_of
@@ -33,17 +34,18 @@ class _Simulated:
         self.generators = numpy_chance.Generators()
         self.output = Output()
         self.watchdog = Watchdog()
-        self.references = References(
-            {
-                **clocks.replaced_functions(),
-                **randomness.replaced_functions(),
-                **tokens.replaced_functions(),
-                **numpy_chance.replaced_functions(),
-                **unheard.replaced_functions(),
-                threading.Lock: _made_by(threading.Lock, locks.Lock),
-                threading.RLock: locks.made_rlock(threading.RLock),
-            }
-        )
+        known = {
+            **clocks.replaced_functions(),
+            **randomness.replaced_functions(),
+            **tokens.replaced_functions(),
+            **numpy_chance.replaced_functions(),
+            **unheard.replaced_functions(),
+            threading.Lock: _made_by(threading.Lock, locks.Lock),
+            threading.RLock: locks.made_rlock(threading.RLock),
+        }
+        self.references = References(known)
+        methods = [*self.dates.pairs(), *self.generators.pairs(), *randomness.kept_methods()]
+        self.kept_methods = KeptMethods(methods, known)
 
     def install(self) -> list[str]:
         """Replace everything; returns what could not be replaced."""
@@ -53,11 +55,12 @@ class _Simulated:
         randomness.METHODS.install()
         self.generators.install()
         self.watchdog.start()
-        return self.references.install()
+        return [*self.kept_methods.install(), *self.references.install()]
 
     def restore(self) -> None:
         """Put everything back."""
         self.references.restore()
+        self.kept_methods.restore()
         self.watchdog.stop()
         self.generators.restore()
         randomness.METHODS.restore()
