@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _SEED_BITS: Final = 128
 _MODULE: Final = np.random.bit_generator
 _LOCK: Final = "RLock" if hasattr(_MODULE, "RLock") else "Lock"
-"""The name by which NumPy makes the lock of a generator: `Lock` before 2.3."""
+"""The name by which NumPy makes the lock of a generator; older versions make another kind."""
 _GLOBAL: Final[Any] = np.random.mtrand._rand  # noqa: SLF001  # the generator of the module's functions
 
 
@@ -44,9 +44,6 @@ class OwnLock:
 
     def __exit__(self, *_: object) -> None:
         self.release()
-
-    def __reduce__(self) -> Any:
-        return _RealLock, ()
 
 
 _RealLock: Final[Any] = getattr(_MODULE, _LOCK)

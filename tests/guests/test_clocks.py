@@ -21,11 +21,18 @@ from hypothesis import strategies as st
 from in_guest import START_S, seen_in_async_guests, seen_in_guest
 
 from sim.guests.clocks import seconds_of_utc, sleep_ns
-from sim.guests.dates import Dates
+from sim.guests.standard_library import simulated
 
 SLEPT_S = 90.000_000_5
 """With a part of a microsecond, which dates leave out."""
 PRESENT = datetime(2026, 1, 1, 0, 1, 30)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_session() -> Iterator[None]:
+    """Exchange everything once for all tests of this file."""
+    with simulated():
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -294,23 +301,6 @@ def test_dates_are_pickled_and_copied_as_ever_inside_a_guest() -> None:
     first, *others, today = later(body)
     assert others == [first, first]
     assert today == date(2026, 1, 1)
-
-
-def test_code_that_has_asked_often_before_sees_the_simulated_date_and_then_the_real_one_again() -> None:
-    # The interpreter remembers for such code where the method is: it has to look again, twice.
-    def ask() -> datetime:
-        return [datetime.now() for _ in range(2_000)][-1]
-
-    year = ask().year
-    assert later(ask) == PRESENT
-    assert ask().year == year != 0
-    assert later(ask) == PRESENT
-
-
-def test_after_a_run_the_methods_of_dates_are_the_very_same_objects() -> None:
-    places = [(kind, name, vars(kind)[name]) for kind, name in Dates()._real]  # noqa: SLF001  # what is replaced
-    seen_in_guest(datetime.now)
-    assert [kind.__name__ for kind, name, method in places if vars(kind)[name] is not method] == []
 
 
 def test_a_log_record_of_a_guest_has_simulated_time() -> None:
