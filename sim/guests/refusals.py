@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from sim.guests.inside import INSIDE
 
@@ -54,8 +54,6 @@ _REFUSED: Final[dict[str, tuple[str, str]]] = {
     "os.kill": ("sends a signal", _PROCESSES),
     "os.killpg": ("sends a signal", _PROCESSES),
     "signal.pthread_kill": ("sends a signal", _PROCESSES),
-    "_thread.start_new_thread": ("starts a thread", _THREADS),
-    "_thread.start_joinable_thread": ("starts a thread", _THREADS),
     "os.remove": ("removes the file {0!r}", _FILES),
     "os.rename": ("renames the file {0!r}", _FILES),
     "os.truncate": ("cuts the file {0!r}", _FILES),
@@ -142,11 +140,16 @@ def _look_at_database(inside: Inside, event: str, args: tuple[Any, ...]) -> None
 
 
 def _look_at_thread(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
-    thread = getattr(args[0], "__self__", None) if args else None
+    del event
+    refuse_thread(inside, *args[:1])
+
+
+def refuse_thread(inside: Inside, run: Any = None) -> NoReturn:
+    """Refuse that a thread is started, which is to run a function."""
+    thread = getattr(run, "__self__", None)
     threading._limbo.pop(thread, None)  # type: ignore[attr-defined]  # noqa: SLF001  # where a thread waits that is about to start: this one never does
     name = getattr(thread, "name", "")
-    what, why = _REFUSED[event]
-    inside.refuse(f"{what}{f' ({name})' if name else ''}: {why}")
+    inside.refuse(f"starts a thread{f' ({name})' if name else ''}: {_THREADS}")
 
 
 def _look_at_import(inside: Inside, event: str, args: tuple[Any, ...]) -> None:

@@ -33,6 +33,7 @@ class _Simulated:
         self.dates = Dates()
         self.generators = numpy_chance.Generators()
         self.output = Output()
+        self.input = unheard.Input()
         self.watchdog = Watchdog()
         known = {
             **clocks.replaced_functions(),
@@ -51,6 +52,7 @@ class _Simulated:
         """Replace everything; returns what could not be replaced."""
         refusals.add_hook()
         self.output.install()
+        self.input.install()
         self.dates.install()
         randomness.METHODS.install()
         self.generators.install()
@@ -65,6 +67,7 @@ class _Simulated:
         self.generators.restore()
         randomness.METHODS.restore()
         self.dates.restore()
+        self.input.restore()
         self.output.restore()
 
 
