@@ -81,6 +81,8 @@ _WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _ONCE: Final = frozenset({"time", "random", "datetime", "_datetime", "secrets", "uuid", "threading", "queue", "os", "posix"})
 """Modules that are simulated: a second copy of one would ask the host."""
 _COMPILED: Final = "__pycache__"
+DEBUGGER: Final = frozenset({"bdb", "cmd", "pdb"})
+"""The modules of Python's debugger, which asks at the terminal also if it stops in guest code."""
 
 
 def audit(event: str, args: tuple[Any, ...]) -> None:
@@ -160,7 +162,7 @@ def _look_at_import(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
 
 def _look_at_question(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
     del args
-    if sys._getframe(2).f_globals.get("__name__") not in {"cmd", "pdb"}:  # noqa: SLF001  # as above
+    if sys._getframe(2).f_globals.get("__name__") not in DEBUGGER:  # noqa: SLF001  # as above
         inside.refuse("waits for input from the terminal: a simulated request has none. Give it the answer as an argument")
 
 

@@ -10,7 +10,7 @@ from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.guests.inside import INSIDE
-from sim.guests.refusals import refuse_thread
+from sim.guests.refusals import DEBUGGER, refuse_thread
 from sim.guests.stand_ins import instead_of
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ _REFUSED: Final[tuple[tuple[str, str, str], ...]] = (
             *("sigwait", "sigwaitinfo", "sigtimedwait"),
         )
     ),
-    ("_signal", "signal", _SIGNALS),
     ("_thread", "interrupt_main", _ENDS),
     ("socket", "socketpair", "a simulation has no network. Leave it out"),
     *(("time", name, _HOST) for name in ("clock_settime", "clock_settime_ns", "tzset")),
@@ -76,7 +75,7 @@ def _starting_processes() -> list[Any]:
 def _refusing(real: Any, what: str) -> Any:
     def refused(_: Home, *args: Any, **more: Any) -> Any:
         inside = INSIDE.get()
-        if inside is None:
+        if inside is None or sys._getframe(1).f_globals.get("__name__") in DEBUGGER:  # noqa: SLF001  # the documented way to look at one's caller
             return real(*args, **more)
         for coroutine in filter(iscoroutine, args):
             coroutine.close()  # it is never awaited

@@ -3,7 +3,6 @@
 # ruff: noqa: S102, S310, S404, S602, S603, S605, S606, S607  # none of it is done
 
 import asyncio
-import builtins
 import concurrent.futures
 import dbm
 import importlib
@@ -12,7 +11,7 @@ import locale
 import logging
 import multiprocessing
 import os
-import pdb
+import pty
 import select
 import shelve
 import shutil
@@ -80,7 +79,7 @@ NETWORK = [
     (lambda: socket.create_connection(("localhost", 1)), "asks for the address of 'localhost'"),
     (lambda: socket.getaddrinfo("example.org", 80), "asks for the address of 'example.org'"),
     (lambda: socket.gethostbyname("example.org"), "asks for the address of 'example.org'"),
-    (lambda: socket.socketpair(), "opens a socket"),
+    (lambda: socket.socketpair(), "calls socket.socketpair"),
     (lambda: urllib.request.urlopen("http://example.org"), "asks for the address of 'example.org'"),
 ]
 FILES = [
@@ -270,21 +269,41 @@ def test_a_breakpoint_of_a_tool_is_its_own(monkeypatch: pytest.MonkeyPatch) -> N
     assert stopped == [1]
 
 
-def test_a_breakpoint_at_a_terminal_lets_the_debugger_ask_and_answer(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    answers = iter(["p 6 * 7", "c"])
-    monkeypatch.setattr(sys, "breakpointhook", sys.__breakpointhook__)
-    monkeypatch.setattr(os, "isatty", lambda _: True)
+DEBUGGED = f"""
+import sys, time
+sys.path.insert(0, {str(HERE.parents[1] / "support")!r})
+from in_guest import seen_in_guest
 
-    def asked(prompt: str) -> str:
-        sys.audit("builtins.input", prompt)
-        return next(answers)
+def body():
+    time.sleep(3)
+    x = 6
+    breakpoint()
+    for line in range(9):
+        print("line", line)
+    return x
 
-    monkeypatch.setattr(builtins, "input", asked)
-    monkeypatch.setattr(pdb.Pdb, "_cmdloop", pdb.Pdb.cmdloop)
-    seen_in_guest(lambda: breakpoint())
-    assert list(answers) == []
-    assert "\n42\n" in capsys.readouterr().out
+print("seen", seen_in_guest(body))
+"""
 
 
+@pytest.mark.slow
+def test_a_breakpoint_at_a_terminal_lets_the_debugger_ask_and_answer(tmp_path_factory: pytest.TempPathFactory) -> None:
+    script = tmp_path_factory.mktemp("debugged") / "debugged.py"
+    script.write_text(DEBUGGED)
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execv(sys.executable, [sys.executable, str(script)])
+    questions = [b"p x * 7\n", b"p time.monotonic()\n", *[b"p x\n"] * 9, b"c\n"]
+    said = ""
+    while select.select([terminal], [], [], 60)[0]:
+        try:
+            said += os.read(terminal, 4096).decode()
+        except OSError:  # the process has ended
+            break
+        if said.endswith("(Pdb) "):
+            os.write(terminal, questions.pop(0))
+    os.waitpid(process, 0)
+    assert "\n42\r" in said
+    assert "\n3.0\r" in said
+    assert said.count("\n6\r") == 9
+    assert "seen 6" in said
