@@ -226,7 +226,8 @@ class Methods:
 
     def restore(self) -> None:
         """Put them back."""
-        del _Class.random, _Class.getrandbits  # of the class that it is derived from
+        for name in {"random", "getrandbits"} & vars(_Class).keys():
+            delattr(_Class, name)  # it has them of the class that it is derived from
         for name, method in _real.items():
             setattr(_Class, name, method)
         for name, method in _system_real.items():

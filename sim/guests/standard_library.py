@@ -10,19 +10,15 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from sim.guests import clocks, locks, numpy_chance, randomness, refusals, tokens, unheard
+from sim.guests import clocks, locks, loop_refusals, numpy_chance, randomness, refusals, tokens, unheard
 from sim.guests.dates import Dates
-from sim.guests.inside import INSIDE
 from sim.guests.kept_methods import KeptMethods
 from sim.guests.output import Output
 from sim.guests.references import References
-from sim.guests.stand_ins import instead_of
 from sim.guests.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from sim.guests.stand_ins import Home
 
 
 class _Simulated:
@@ -41,23 +37,27 @@ class _Simulated:
             **tokens.replaced_functions(),
             **numpy_chance.replaced_functions(),
             **unheard.replaced_functions(),
-            threading.Lock: _made_by(threading.Lock, locks.Lock),
-            threading.RLock: locks.made_rlock(threading.RLock),
+            **locks.replaced_functions(),
+            **loop_refusals.replaced_functions(),
         }
         self.references = References(known)
         methods = [*self.dates.pairs(), *self.generators.pairs(), *randomness.kept_methods()]
         self.kept_methods = KeptMethods(methods, known)
 
     def install(self) -> list[str]:
-        """Replace everything; returns what could not be replaced."""
+        """Replace everything, or nothing if that is interrupted; returns what could not be replaced."""
         refusals.add_hook()
-        self.output.install()
-        self.input.install()
-        self.dates.install()
-        randomness.METHODS.install()
-        self.generators.install()
-        self.watchdog.start()
-        return [*self.kept_methods.install(), *self.references.install()]
+        try:
+            self.output.install()
+            self.input.install()
+            self.dates.install()
+            randomness.METHODS.install()
+            self.generators.install()
+            self.watchdog.start()
+            return [*self.kept_methods.install(), *self.references.install()]
+        except BaseException:
+            self.restore()
+            raise
 
     def restore(self) -> None:
         """Put everything back."""
@@ -69,13 +69,6 @@ class _Simulated:
         self.dates.restore()
         self.input.restore()
         self.output.restore()
-
-
-def _made_by(real: Any, simulated: Any) -> Any:
-    def made(_: Home) -> Any:
-        return real() if INSIDE.get() is None else simulated()
-
-    return instead_of(real, made)
 
 
 _simulated: Final[list[_Simulated]] = []

@@ -132,8 +132,13 @@ def test_after_a_run_everything_is_where_it_was(run: Callable[[], Any], error: t
 
 
 def test_an_interrupt_comes_through_as_what_it_is() -> None:
+    async def interrupted_async() -> None:
+        interrupted()
+
     with pytest.raises(KeyboardInterrupt):
         seen_in_guest(interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        seen_in_async_guests(interrupted_async)
 
 
 def test_two_runs_in_one_process_give_equal_results() -> None:
