@@ -60,8 +60,7 @@ def world(
         "world": "shared" if shared else "isolated",
         **more,
     }
-    if not isinstance(guest, type):
-        guest.stateless = True  # the lists that tests let it write to are not to be copied
+    guest.stateless = True  # the lists that tests let it write to are not to be copied
     made = guest if isinstance(guest, type) else guest_of(guest)
     return World(parse(yaml.safe_dump(text)), retrier=made, recorder=recorder)
 
