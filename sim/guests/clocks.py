@@ -168,8 +168,8 @@ def _select(real: Callable[..., Any]) -> Callable[..., Any]:
         inside = INSIDE.get()
         if inside is None:
             return real(*args)
-        *watched, seconds = (*args, None) if len(args) == 3 else args  # noqa: PLR2004  # three lists
-        if len(watched) != 3 or any(map(list, watched)) or seconds is None:  # noqa: PLR2004  # three lists
+        *watched, seconds = (*args, None) if len(args) == 3 else args  # three lists
+        if len(watched) != 3 or any(map(list, watched)) or seconds is None:  # three lists
             inside.refuse("waits for files with select.select; files and sockets are outside of the simulation")
         inside.wait(sleep(inside.client, sleep_ns(seconds)))
         return [], [], []
@@ -226,4 +226,5 @@ def seconds_of_utc(parts: Any) -> int:
     year, month, day, hour, minute, second, *_ = parts
     years, months = divmod(month - 1, 12)
     first = datetime.date(year + years, months + 1, 1).toordinal() - datetime.date(calendar.EPOCH, 1, 1).toordinal()
-    return (((first + day - 1) * 24 + hour) * 60 + minute) * 60 + int(second)
+    minutes: int = ((first + day - 1) * 24 + hour) * 60 + minute
+    return minutes * 60 + int(second)

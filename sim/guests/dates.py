@@ -66,7 +66,7 @@ def _warning_of_utcnow() -> str:
     """Return what `datetime.utcnow` warns of in this Python; nothing before 3.12."""
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
-        _DATE_TIME.utcnow()  # noqa: DTZ003  # what it says is looked at, not the time
+        _DATE_TIME.utcnow()  # what it says is looked at, not the time
     return str(heard[0].message) if heard else ""
 
 

@@ -11,8 +11,8 @@ import datetime
 import gc
 import random
 import sys
-from types import BuiltinMethodType, ClassMethodDescriptorType, MethodDescriptorType, MethodType
 from collections.abc import Mapping
+from types import BuiltinMethodType, ClassMethodDescriptorType, MethodDescriptorType, MethodType
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.guests.references import References
@@ -20,7 +20,7 @@ from sim.guests.references import References
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-_COUNTED: Final = datetime.datetime, datetime.date, random._inst  # type: ignore[attr-defined]  # noqa: SLF001  # the generator of the module's functions
+_COUNTED: Final = datetime.datetime, datetime.date, random._inst  # noqa: SLF001  # the generator of the module's functions
 
 
 class KeptMethods:

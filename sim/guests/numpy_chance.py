@@ -5,7 +5,7 @@ that it makes with a seed goes its own way. For a generator of the host, that of
 included, another stands in each request, seeded from the request's sequence when it is first used. Its draws are
 NumPy's own, so a request's addresses hold the seeds only.
 
-How a generator of the host is told: it has a lock of the host. One that is made inside a guest has a lock that shows it.
+A generator of the host has a lock of the host; one that is made inside a guest has a lock that shows it.
 """
 
 from __future__ import annotations
@@ -100,7 +100,6 @@ class Generators(Entries):
                 if callable(real) and not name.startswith("_")
             }
         )
-
 
     def install(self) -> None:
         """Exchange the methods, and what makes locks."""

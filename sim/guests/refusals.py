@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from sim.guests.inside import Inside
 
 _NETWORK: Final = (
-    "a simulation has no network. Let its library send by a transport of `sim.guests.transports`, or call `call` in its "
-    "place"
+    "a simulation has no network. Let its library send by a transport of `sim.guests.transports`, or make a `call`"
 )
 _PROCESSES: Final = "a simulation is one process. Replace that part of the guest, or leave it out"
 _THREADS: Final = (
@@ -78,7 +77,9 @@ _REFUSED: Final[dict[str, tuple[str, str]]] = {
 Source: the table of audit events in Python's library reference.
 """
 _WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_ONCE: Final = frozenset({"time", "random", "datetime", "_datetime", "secrets", "uuid", "threading", "queue", "os", "posix"})
+_ONCE: Final = frozenset(
+    {"time", "random", "datetime", "_datetime", "secrets", "uuid", "threading", "queue", "os", "posix"}
+)
 """Modules that are simulated: a second copy of one would ask the host."""
 _COMPILED: Final = "__pycache__"
 DEBUGGER: Final = frozenset({"bdb", "cmd", "pdb"})
@@ -161,9 +162,11 @@ def _look_at_import(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
 
 
 def _look_at_question(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
-    del args
+    del event, args
     if sys._getframe(2).f_globals.get("__name__") not in DEBUGGER:  # noqa: SLF001  # as above
-        inside.refuse("waits for input from the terminal: a simulated request has none. Give it the answer as an argument")
+        inside.refuse(
+            "waits for input from the terminal: a simulated request has none. Give it the answer as an argument"
+        )
 
 
 def _look_at_breakpoint(inside: Inside, event: str, args: tuple[Any, ...]) -> None:

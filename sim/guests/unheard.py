@@ -79,7 +79,7 @@ def _refusing(real: Any, what: str) -> Any:
             return real(*args, **more)
         for coroutine in filter(iscoroutine, args):
             coroutine.close()  # it is never awaited
-        inside.refuse(what)
+        return inside.refuse(what)
 
     return refused
 
@@ -89,7 +89,7 @@ def _start_thread(real: Any) -> Any:
         inside = INSIDE.get()
         if inside is None:
             return real(*args, **more)
-        refuse_thread(inside, *args[:1])
+        return refuse_thread(inside, *args[:1])
 
     return start_new_thread
 
@@ -125,7 +125,7 @@ class Input:
 
     def install(self) -> None:
         """Stand there."""
-        self._real, sys.stdin = sys.stdin, self  # type: ignore[assignment]  # it stands for a file
+        self._real, sys.stdin = sys.stdin, self
 
     def restore(self) -> None:
         """Step aside, unless another has taken the place meanwhile."""

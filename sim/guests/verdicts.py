@@ -48,5 +48,7 @@ def mistake_of(error: BaseException, *, called: bool, errors: Mapping[str, Any])
     if isinstance(error, Exception) and kind not in (_MISTAKES if called else _BEFORE_A_CALL):
         return None
     if isinstance(error, SystemExit):
-        return GuestRefused("the guest calls sys.exit, which would end the simulation", line_of_error(error.__traceback__))
+        return GuestRefused(
+            "the guest calls sys.exit, which would end the simulation", line_of_error(error.__traceback__)
+        )
     return GuestRefused(f"the guest has a mistake: {kind.__name__}: {error}", line_of_error(error.__traceback__))

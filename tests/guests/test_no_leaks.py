@@ -126,8 +126,14 @@ def test_after_a_run_everything_is_where_it_was(run: Callable[[], Any], error: t
     else:
         with pytest.raises(error):
             run()
-    assert [index for index, (one, other) in enumerate(zip(objects, looks(), strict=True)) if one is not other and one != other] == []
-    assert [id(one) for one in objects[: len(PLACES)]] == [id(place()) for place in PLACES] or objects[: len(PLACES)] == tuple(place() for place in PLACES)
+    assert [
+        index
+        for index, (one, other) in enumerate(zip(objects, looks(), strict=True))
+        if one is not other and one != other
+    ] == []
+    assert [id(one) for one in objects[: len(PLACES)]] == [id(place()) for place in PLACES] or objects[
+        : len(PLACES)
+    ] == tuple(place() for place in PLACES)
     assert values() == before
 
 

@@ -52,7 +52,7 @@ def states() -> Any:
 
 
 class Reference(random.Random):
-    """Draws the numbers of a list; whole numbers are their share of the limit; all else by the formulas of the class."""
+    """Draws the numbers of a list, and whole numbers as their share of a limit; all else as the class does."""
 
     def __init__(self, numbers: list[float]) -> None:
         super().__init__(0)
@@ -152,7 +152,9 @@ def test_bits_are_as_many_as_asked_for_at_most(count: int, number: float) -> Non
 
 
 @pytest.mark.parametrize("wrong", [-1, "8", 1.5, None])
-@pytest.mark.parametrize("ask", [random.getrandbits, random.randbytes, os.urandom, secrets.token_bytes, random.randrange])
+@pytest.mark.parametrize(
+    "ask", [random.getrandbits, random.randbytes, os.urandom, secrets.token_bytes, random.randrange]
+)
 def test_a_wrong_number_of_bits_is_wrong_inside_too(ask: Any, wrong: Any) -> None:
     def error() -> str:
         try:
@@ -169,8 +171,14 @@ def test_a_wrong_number_of_bits_is_wrong_inside_too(ask: Any, wrong: Any) -> Non
 
 def after(reseed: Callable[[Any], Any], generator: Any) -> list[Any]:
     reseed(7)
-    return [generator.random(), generator.uniform(1, 2), generator.gauss(0, 1), generator.gauss(0, 1), generator.getrandbits(70),
-            generator.randrange(1000), generator.choice("abcdef"), generator.randbytes(3)]  # fmt: skip
+    floats = [generator.random(), generator.uniform(1, 2), generator.gauss(0, 1), generator.gauss(0, 1)]
+    return [
+        *floats,
+        generator.getrandbits(70),
+        generator.randrange(1000),
+        generator.choice("abcd"),
+        generator.randbytes(3),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -178,7 +186,9 @@ def after(reseed: Callable[[Any], Any], generator: Any) -> list[Any]:
     [(random.seed, random), (seed, random), (SEEDED.seed, SEEDED), (KEPT[-1], SEEDED)],
     ids=["module", "name", "host's", "kept"],
 )
-def test_a_generator_of_the_host_that_a_guest_seeds_goes_its_own_way_in_each_request(reseed: Any, generator: Any) -> None:
+def test_a_generator_of_the_host_that_a_guest_seeds_goes_its_own_way_in_each_request(
+    reseed: Any, generator: Any
+) -> None:
     own = random.Random()
     expected = after(own.seed, own)
     assert seen_in_guests(lambda: after(reseed, generator)) == [expected] * 4
@@ -404,7 +414,10 @@ def test_a_guest_seeds_numpy_for_its_request_only() -> None:
 
 
 def test_a_generator_of_numpy_draws_on_within_a_request() -> None:
-    assert len(set(seen_in_guest(lambda: [np.random.uniform() for _ in range(9)] + [ARRAYS.random() for _ in range(9)]))) == 18
+    assert (
+        len(set(seen_in_guest(lambda: [np.random.uniform() for _ in range(9)] + [ARRAYS.random() for _ in range(9)])))
+        == 18
+    )
 
 
 # Requests.

@@ -127,9 +127,8 @@ def test_generated_code_is_passed_over_for_the_code_that_runs_it() -> None:
 
 
 def test_the_line_of_an_error_is_found_the_same_way() -> None:
-    try:
+    with pytest.raises(ImportError) as caught:
         importlib.import_module("there.is.no.such.module")
-    except ImportError as error:
-        (own,) = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == __file__]
-        assert line_of_error(error.__traceback__) == f"{__file__}:{own.lineno}"
+    (own,) = [frame for frame in traceback.extract_tb(caught.tb) if frame.filename == __file__]
+    assert line_of_error(caught.tb) == f"{__file__}:{own.lineno}"
     assert line_of_error(None) == ""
