@@ -5,8 +5,9 @@ that no result depends on the time zone of a machine; the constants `time.tzname
 are. Code takes no simulated time, so the clocks of the processor (`process_time`, `thread_time`, `os.times`,
 `resource.getrusage`) stand still at 0: in production they do not pass during a sleep either.
 
-What cannot be reached, since it asks the operating system in C: `numpy.datetime64("now")`, `ctypes` and other
-extensions that read a clock of their own, and the times that files carry. The methods of `datetime` are in `dates`.
+What cannot be reached: code that asks the operating system in C, as `numpy.datetime64("now")`, `ctypes` and other
+extensions with a clock of their own do; the times that files carry; and code in an empty context
+(`contextvars.Context().run`), which is taken for the host's. The methods of `datetime` are in `dates`.
 """
 
 from __future__ import annotations

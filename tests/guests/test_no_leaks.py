@@ -1,5 +1,6 @@
 """Nothing of a run with guests stays in the process, and no other code of it notices one."""
 
+import _thread
 import datetime
 import decimal
 import gc
@@ -38,7 +39,8 @@ PLACES: list[Callable[[], Any]] = [
     *(partial(getattr, time, name) for name in sorted(vars(time)) if not name.startswith("_")),
     *(partial(getattr, random, name) for name in ("random", "seed", "gauss", "getrandbits", "uniform", "getstate")),
     *(partial(getattr, uuid, name) for name in ("uuid1", "uuid4", "getnode")),
-    *(partial(getattr, threading, name) for name in ("Lock", "RLock", "_start_new_thread")),
+    *(partial(getattr, threading, name) for name in ("Lock", "RLock")),
+    partial(getattr, _thread, "start_new_thread"),
     *(partial(getattr, sys, name) for name in ("stdin", "stdout", "stderr", "breakpointhook", "setrecursionlimit")),
     *(partial(getattr, np.random, name) for name in ("uniform", "seed", "default_rng", "get_state")),
     *(partial(getattr, signal, name) for name in ("signal", "alarm")),

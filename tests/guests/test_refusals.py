@@ -4,6 +4,7 @@
 
 import asyncio
 import concurrent.futures
+import contextlib
 import dbm
 import importlib
 import io
@@ -48,8 +49,6 @@ def _one_session() -> Iterator[None]:
 def folder(tmp_path: Path) -> Iterator[Path]:
     """A folder in which nothing is written."""
     (tmp_path / "there.txt").write_text("there")
-    with sqlite3.connect(tmp_path / "there.db"):
-        pass
     before = sorted((path.name, path.stat().st_size) for path in tmp_path.iterdir())
     FOLDERS[:] = [tmp_path]
     yield tmp_path
@@ -220,7 +219,7 @@ def test_a_guest_reads_files_and_writes_to_nowhere() -> None:
     def body() -> Any:
         with open(os.devnull, "w") as nowhere:  # noqa: PTH123  # of its kind
             nowhere.write("gone")
-        with sqlite3.connect(":memory:") as database:
+        with contextlib.closing(sqlite3.connect(":memory:")) as database:
             (one,) = database.execute("select 1").fetchone()
         return Path(there()).read_text(), os.listdir(FOLDERS[0]), one, io.StringIO("kept").read()  # noqa: PTH208  # as above
 
