@@ -20,7 +20,9 @@ from sim.guests.references import References
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-_COUNTED: Final = datetime.datetime, datetime.date, random._inst  # noqa: SLF001  # the generator of the module's functions
+_COUNTED: Final = datetime.datetime, datetime.date, random.Random, random._inst  # noqa: SLF001  # the generator of the module's functions
+"""What has such methods. Each generator refers to its class; a method kept of a generator that was there is not noticed
+until a module is imported."""
 
 
 class KeptMethods:
@@ -40,17 +42,17 @@ class KeptMethods:
 
     def install(self) -> list[str]:
         """Exchange them; returns in words what could not be exchanged."""
-        state = (len(sys.modules), *map(sys.getrefcount, _COUNTED))
+        state = _state()
         if self._state[:1] != state[:1] or any(map(int.__gt__, state, self._state)):
             found = self._found()
             self._references = References(found) if found else None
-        self._state = state
         return [] if self._references is None else self._references.install()
 
     def restore(self) -> None:
         """Put them back."""
         if self._references is not None:
             self._references.restore()
+        self._state = _state()
 
     def _found(self) -> _ByIdentity:
         if gc.get_freeze_count():
@@ -72,6 +74,11 @@ class KeptMethods:
             elif getattr(method, "__func__", None) is real:
                 return MethodType(new, owner)
         return None
+
+
+def _state() -> tuple[int, ...]:
+    """Return what grows if there may be more such methods."""
+    return (len(sys.modules), *map(sys.getrefcount, _COUNTED))
 
 
 class _ByIdentity(Mapping[Any, Any]):

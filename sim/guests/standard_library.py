@@ -15,6 +15,7 @@ from sim.guests.dates import Dates
 from sim.guests.kept_methods import KeptMethods
 from sim.guests.output import Output
 from sim.guests.references import References
+from sim.guests.refused import GuestRefused
 from sim.guests.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -71,8 +72,18 @@ class _Simulated:
         self.output.restore()
 
 
+MOST_TOLD: Final = 3
+"""How many places are told that cannot be reached."""
 _simulated: Final[list[_Simulated]] = []
 _one_at_a_time: Final = threading.RLock()
+
+
+def _in_words(unreachable: list[str]) -> str:
+    more = f", and {len(unreachable) - MOST_TOLD} more such" if len(unreachable) > MOST_TOLD else ""
+    return (
+        f"guests would ask the host: {', '.join(unreachable[:MOST_TOLD])}{more}. A simulation cannot exchange that; "
+        "keep it in a name, an attribute, a list or a tuple"
+    )
 
 
 @contextmanager
@@ -86,7 +97,10 @@ def simulated() -> Iterator[None]:
             _simulated.append(_Simulated())
         here = _simulated[0]
         if here.depth == 0:
-            here.install()
+            unreachable = here.install()
+            if unreachable:
+                here.restore()
+                raise GuestRefused(_in_words(unreachable))
         here.depth += 1
     try:
         yield

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from in_guest import START_S, seen_in_guest
 
-from sim.guests.standard_library import simulated
+from sim.guests import GuestRefused
 
 CLOCKS = (time.monotonic, time.perf_counter)
 TABLE = {"wall": [time.time, {"deep": (time.monotonic, "s")}]}
@@ -91,13 +91,13 @@ class Classy(metaclass=Meta):
     """Has that metaclass."""
 
 
+KEPT = random.Random(3).random
 SLOTTED = Slotted(time.monotonic)
 NAMED = Named(time.monotonic)
 Pair = namedtuple("Pair", "clock other")  # noqa: PYI024  # of its kind
 PAIR = Pair(time.monotonic, None)
 RECORD = Record()
 SPACE = types.SimpleNamespace(clock=time.monotonic)
-VARIABLE: contextvars.ContextVar[Any] = contextvars.ContextVar("clock", default=time.monotonic)
 
 
 def keyword(*, clock: Callable[[], float] = time.monotonic) -> float:
@@ -180,8 +180,7 @@ ODD: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("name", ODD)
 def test_a_clock_is_simulated_wherever_it_is_kept(name: str) -> None:
-    with simulated():  # found when the run begins
-        assert _later(ODD[name]) == 7.0
+    assert _later(ODD[name]) == 7.0
 
 
 def _later(ask: Callable[[], Any]) -> Any:
@@ -190,13 +189,6 @@ def _later(ask: Callable[[], Any]) -> Any:
         return ask()
 
     return seen_in_guest(body)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_session() -> Iterator[None]:
-    """Exchange everything once for all tests of this file."""
-    with simulated():
-        yield
 
 
 def test_a_date_is_simulated_as_a_default_factory() -> None:
@@ -233,8 +225,7 @@ def test_a_generator_of_random_is_the_request_s_in_a_frozen_dataclass_and_in_a_c
     class Frozen:
         draw: Callable[[], float] = random.random
 
-    kept = random.Random(3).random
-    assert seen_in_guest(Frozen().draw) == seen_in_guest(lambda: kept()) == seen_in_guest(random.random)
+    assert seen_in_guest(Frozen().draw) == seen_in_guest(lambda: KEPT()) == seen_in_guest(random.random)
 
 
 def test_pandas_tells_simulated_time() -> None:
@@ -243,6 +234,31 @@ def test_pandas_tells_simulated_time() -> None:
     assert _later(lambda: str(pandas.Timestamp("now"))) == "2026-01-01 00:00:07"
     assert _later(lambda: str(pandas.Timestamp.now("UTC"))) == "2026-01-01 00:00:07+00:00"
     assert _later(lambda: str(pandas.Timestamp.today())) == "2026-01-01 00:00:07"
+
+
+HOLDERS: dict[str, Any] = {}
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: {time.time}, "a set in {} holds time.time"),
+        (lambda: frozenset([time.monotonic]), "a frozenset in {} holds time.monotonic"),
+        (lambda: {random.random: 1}, "the keys of a dictionary in {} holds random.random"),
+        (lambda: contextvars.ContextVar("clock", default=time.monotonic), "ContextVar in {} holds time.monotonic"),
+        (lambda: {datetime.datetime.now}, "a set in {} holds datetime.now"),
+    ],
+)
+def test_a_function_kept_where_nothing_can_be_exchanged_is_refused_by_its_name(
+    make: Callable[[], Any], words: str
+) -> None:
+    HOLDERS["held"] = make()
+    with pytest.raises(GuestRefused) as caught:
+        seen_in_guest(lambda: None)
+    assert words.format(f"{__name__}.HOLDERS") in str(caught.value)
+    assert "keep it in a name" in str(caught.value)
+    HOLDERS.clear()
+    assert seen_in_guest(lambda: 1) == 1
 
 
 # Known limits, stated in `sim.guests.clocks`: what asks the operating system in C cannot be reached.
