@@ -6,6 +6,7 @@ import sys
 from typing import Any, Final
 
 from sim.guests.inside import INSIDE
+from sim.guests.refusals import DEBUGGER
 
 MOST_LINES: Final = 5
 
@@ -19,7 +20,7 @@ class Stream:
 
     def write(self, text: str) -> int:
         """Write, for the host; guest code is heard instead."""
-        if INSIDE.get() is None:
+        if INSIDE.get() is None or sys._getframe(1).f_globals.get("__name__") in DEBUGGER:  # noqa: SLF001  # the documented way to look at one's caller
             return self._real.write(text)  # type: ignore[no-any-return]  # the number of characters
         self._output.hear(str(text))
         return len(text)
