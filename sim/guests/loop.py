@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sim.guests.inside import INSIDE
 from sim.guests.loop_refusals import RefusingLoop
-from sim.guests.refused import GuestRefused
-from sim.guests.strands import GuestStopped, Strand
+from sim.guests.refused import GuestRefused, is_own
+from sim.guests.strands import GuestStopped, Strand, keep_for_ever
 from sim.guests.timers import Timer, Timers
 from sim.guests.verdicts import mistake_of
 from sim.guests.waits import NS_PER_S, ns_of_seconds
@@ -246,7 +246,7 @@ class SimulatedLoop(LoopState):
                 raise self._goes_on()
         finally:
             for task in self.tasks():
-                task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001  # it is known that it is
+                keep_for_ever(task)  # as it is freed, its code would go on
             self._closed = True
             self._ready.clear()
             self._tasks.clear()
@@ -254,11 +254,7 @@ class SimulatedLoop(LoopState):
             self.strand.loop = None
 
     def _goes_on(self) -> GuestRefused:
-        names = ", ".join(task.get_name() for task in self.tasks()[:3])
-        return GuestRefused(
-            f"the guest goes on although its simulation is over ({names}): it catches asyncio.CancelledError, which it "
-            "should let through"
-        )
+        return goes_on(self.tasks()[0], "its simulation is over")
 
     def _let_end(self) -> None:
         """Run what is ready; what blocks the loop ends first."""
@@ -378,3 +374,18 @@ class SimulatedLoop(LoopState):
 
 async def _never() -> None:
     await Pending()
+
+
+def goes_on(task: asyncio.Task[Any], although: str) -> GuestRefused:
+    """Return the error that says of a task that it cannot be stopped."""
+    line, code = "", task.get_coro()
+    while code is not None and hasattr(code, "cr_frame"):
+        frame = code.cr_frame
+        if frame is not None and (not line or is_own(frame.f_code.co_filename)):
+            line = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        code = code.cr_await
+    return GuestRefused(
+        f"the guest goes on although {although} (task {task.get_name()}): it catches asyncio.CancelledError, which it "
+        "should let through",
+        line,
+    )

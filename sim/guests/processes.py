@@ -15,7 +15,7 @@ from sim.clients.client import Client
 from sim.clients.failures import CallFailed
 from sim.guests.calls import GuestCall
 from sim.guests.inside import INSIDE, Inside
-from sim.guests.loop import MOST_CANCELS, SimulatedLoop
+from sim.guests.loop import MOST_CANCELS, SimulatedLoop, goes_on
 from sim.guests.refused import GuestRefused
 from sim.guests.strands import GuestStopped, Strand
 from sim.guests.verdicts import GaveUp, mistake_of
@@ -209,9 +209,7 @@ class GuestRun(Inside):
         if task.done():
             return
         if times > MOST_CANCELS:
-            self.refuse(
-                "goes on although its request is canceled: it catches asyncio.CancelledError, which it should let through"
-            )
+            self.strand.leave(goes_on(task, "its request is canceled"))
         task.cancel()
         task.get_loop().call_soon(self._cancel_again, task, times + 1, context=self._context)
 

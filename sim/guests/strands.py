@@ -46,8 +46,8 @@ class Host:
 
 _hosts_at: Final[dict[int, Host]] = {}
 """By the place of their dictionaries: as these are held here, no other dictionary can take the place of one."""
-_abandoned: Final[list[greenlet]] = []
-"""Greenlets that can never be stopped: freeing them would let them go on."""
+_kept: Final[list[Any]] = []
+"""Code that can never be stopped."""
 
 
 def this_host() -> Host:
@@ -157,13 +157,13 @@ class Strand:
             except Exception as error:
                 if error is self.left and error is not left:
                     self.is_abandoned = True
-                    _keep(self._at)
+                    keep_for_ever(self._at)
                     raise
                 return  # what else it raises while it is stopped is of no concern
             if not self.is_over and hasattr(asked, "close"):
                 asked.close()
         self.is_abandoned = True
-        _keep(self._at)
+        keep_for_ever(self._at)
 
     # What guest code does.
 
@@ -194,7 +194,7 @@ class Strand:
     def abandon(self, error: BaseException) -> NoReturn:
         """Raise an error in the simulation; the code hangs, so it never goes on, not even to be stopped."""
         self.is_abandoned = True
-        _keep(getcurrent())
+        keep_for_ever(getcurrent())
         self.leave(error)
 
 
@@ -208,7 +208,7 @@ def _taken(known: dict[Any, Any]) -> dict[Any, Any]:
     return taken
 
 
-def _keep(code: greenlet) -> None:
-    """Keep a greenlet for ever: as it is freed, it would go on."""
-    _abandoned.append(code)
+def keep_for_ever(code: Any) -> None:
+    """Keep a greenlet or a task for ever: as it is freed, its code would go on."""
+    _kept.append(code)
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(code))  # not even as the interpreter ends
