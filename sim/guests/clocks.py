@@ -37,6 +37,8 @@ _REAL_TIME_IDS: Final = (0, 5, 8, 11)
 (`include/uapi/linux/time.h`)."""
 _CPU_IDS: Final = (2, 3)
 """Those of a process and of a thread. Negative numbers are such clocks too."""
+_gmtime: Final = time.gmtime
+_asctime: Final = time.asctime
 
 
 def replaced_functions() -> dict[Any, Any]:
@@ -46,17 +48,16 @@ def replaced_functions() -> dict[Any, Any]:
         time.time_ns: _nanoseconds(time.time_ns, EPOCH_NS),
         time.sleep: _sleeps(time.sleep),
         time.gmtime: _broken_down(time.gmtime, time.gmtime),
-        time.localtime: _broken_down(time.localtime, time.gmtime),
-        time.ctime: _broken_down(time.ctime, lambda seconds: time.asctime(real_gmtime(seconds))),
-        time.asctime: _of_broken_down(time.asctime, 0),
-        time.strftime: _of_broken_down(time.strftime, 1),
+        time.localtime: _broken_down(time.localtime, localtime),
+        time.ctime: _broken_down(time.ctime, lambda seconds: _asctime(_gmtime(seconds))),
+        time.asctime: _of_parts(time.asctime, 0),
+        time.strftime: _of_parts(time.strftime, 1),
         time.mktime: _mktime(time.mktime),
         time.clock_gettime: _by_id(time.clock_gettime, in_ns=False),
         time.clock_gettime_ns: _by_id(time.clock_gettime_ns, in_ns=True),
         os.times: _os_times(os.times),
         select.select: _select(select.select),
     }
-    real_gmtime = time.gmtime
     for name in ("monotonic", "perf_counter"):
         real, real_ns = getattr(time, name), getattr(time, f"{name}_ns")
         made[real], made[real_ns] = _seconds(real, 0), _nanoseconds(real_ns, 0)
@@ -191,14 +192,18 @@ def _broken_down(real: Callable[..., Any], in_utc: Callable[..., Any]) -> Callab
     return simulated
 
 
-def _of_broken_down(real: Callable[..., Any], place: int) -> Callable[..., Any]:
+def localtime(seconds: float | None) -> time.struct_time:
+    """Return the local time of an instant, which is UTC."""
+    return time.struct_time((*_gmtime(seconds)[:9], "UTC", 0))
+
+
+def _of_parts(real: Callable[..., Any], place: int) -> Callable[..., Any]:
     """Return a function of a time taken apart, in that place of its arguments; without it, of the present time."""
-    gmtime = time.gmtime
 
     def simulated(_: Home, *args: Any) -> Any:
         inside = INSIDE.get()
         if inside is not None and len(args) == place:
-            args = (*args, gmtime(_day_seconds(inside)))
+            args = (*args, localtime(_day_seconds(inside)))
         return real(*args)
 
     return simulated

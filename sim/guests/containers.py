@@ -66,5 +66,6 @@ def in_words(way: tuple[Container, ...], owner: Owner, function: object) -> str:
         above, *below = below
     label = ""
     if type(above) is dict and below:
-        label = next((f".{key}" for key, value in tuple(above.items()) if value is below[0]), "")
+        names = (key for key, value in tuple(above.items()) if value is below[0] and type(key) is str)
+        label = next((f".{name}" for name in names), "")
     return f"{kind_in_words(way[-1].held)} in {owner.words}{label} holds {name_of(function)}"

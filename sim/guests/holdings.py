@@ -66,7 +66,8 @@ def _above(container: Container) -> list[object]:
 def _in_other(held: Any, reaches: set[int], owner: object) -> tuple[list[Place], set[int]]:
     kind = type(held)
     if issubclass(kind, (list, deque)):
-        return [at.Items(at.grip_of(held, owner))], reaches - set(map(id, tuple(held)))
+        items = list.__iter__(held) if issubclass(kind, list) else deque.__iter__(held)
+        return [at.Items(at.grip_of(held, owner))], reaches - set(map(id, tuple(items)))
     if issubclass(kind, (staticmethod, classmethod)):
         return [at.of_wrapper(held, owner)], reaches - {id(held.__func__)}
     if issubclass(kind, functools.partial):

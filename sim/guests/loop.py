@@ -42,6 +42,22 @@ FEW_TASKS: Final = 16
 """So many tasks that are over may be kept."""
 
 
+class GuestTask(asyncio.Task[Any]):
+    """A task that stands in sets at a place of its own, and not where its address in memory puts it.
+
+    `asyncio.wait` returns sets, and a `TaskGroup` keeps its tasks in one: in which order they are canceled would differ
+    from one run to the next.
+    """
+
+    def __init__(self, number: int, coro: Any, **more: Any) -> None:
+        """Make a task; `number` counts those of its loop."""
+        self._number = number
+        super().__init__(coro, **more)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
 class Outside:
     """Something that the simulation is to do for the loop, at once."""
 
@@ -60,6 +76,7 @@ class LoopState(RefusingLoop):
         self._task_factory: Any = None
         self._handler: Any = None
         self._tasks: list[asyncio.Task[Any]] = []
+        self._tasks_made = 0
         self._sweep_at = FEW_TASKS
         self.slow_callback_duration = 0.1
 
@@ -74,7 +91,8 @@ class LoopState(RefusingLoop):
         self._check_open()
         task: asyncio.Task[Any]
         if self._task_factory is None:
-            task = asyncio.Task(coro, loop=self, name=name, context=context, **more)
+            self._tasks_made += 1
+            task = GuestTask(self._tasks_made, coro, loop=self, name=name, context=context, **more)
         else:
             given = more if context is None else {**more, "context": context}
             task = self._task_factory(self, coro, **given)
@@ -197,7 +215,8 @@ class SimulatedLoop(LoopState):
         It is made without a factory: an eager one would begin it here, outside of the strand.
         """
         self._check_open()
-        task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=self, context=context)
+        self._tasks_made += 1
+        task = GuestTask(self._tasks_made, coroutine, loop=self, context=context)
         self._note(task)
         return task
 

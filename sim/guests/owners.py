@@ -62,9 +62,11 @@ def _owner_of_dictionary(entries: dict[Any, Any]) -> Owner | None:
     name = _module_of_namespace(entries)
     if name is not None:
         return Owner(name, name, sys.modules.get(name, entries))
-    cls = getattr(entries.get("__dict__", entries.get("__weakref__")), "__objclass__", None)
-    if cls is not None and gc.get_referents(vars(cls))[0] is entries:
-        return _owner_of_class(cls)
+    descriptor = entries.get("__dict__", entries.get("__weakref__"))
+    if type(descriptor) is types.GetSetDescriptorType:
+        cls = descriptor.__objclass__
+        if gc.get_referents(vars(cls))[0] is entries:
+            return _owner_of_class(cls)
     return None
 
 
@@ -80,7 +82,10 @@ def _owner_of_class(cls: Any) -> Owner:
     return Owner(module, f"{module}.{type.__dict__['__qualname__'].__get__(cls)}", cls)
 
 
-def _owner_of_instance(thing: object, kind: type) -> Owner | None:
+def _owner_of_instance(thing: Any, kind: type) -> Owner | None:
+    if issubclass(kind, types.ModuleType):
+        said = _text(object.__getattribute__(thing, "__dict__").get("__name__"))
+        return Owner(said, said, thing)
     module = next((name for cls in kind.__mro__ if isinstance(name := vars(cls).get("__module__"), str)), "builtins")
     if module.partition(".")[0] in sys.stdlib_module_names or not _is_written_in_python(kind):
         return None

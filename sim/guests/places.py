@@ -1,7 +1,8 @@
 """The kinds of place that refer to an object, and how each is made to refer to another.
 
 A place holds its container weakly if Python allows that. Lists, plain dictionaries, cells and the wrappers of methods
-have no weak references: a place keeps such a container until its owner is gone, a module, class, function or object.
+have no weak references: a place keeps such a container until its owner is gone, a module, class, function or object. If
+only running code has it, the place is forgotten after a session.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from sim.guests.changes import Change
 
-    Grip = Callable[[], Any]
-
 MISSING: Final = object()
 """What a place that is empty at the moment holds."""
 
@@ -30,7 +29,17 @@ class Place(Protocol):
         """Make it refer to what its objects become; whatever else is there meanwhile stays."""
 
     def is_gone(self) -> bool:
-        """Return whether its container exists no more."""
+        """Return whether its container is gone, or may be."""
+
+
+class Grip(Protocol):
+    """What reaches a container."""
+
+    def __call__(self) -> Any:
+        """Return the container; None if it is gone."""
+
+    def is_gone(self) -> bool:
+        """Return whether the container is gone, or nothing tells when it is."""
 
 
 class Weak:
@@ -52,6 +61,10 @@ class Weak:
             return owner
         return object.__getattribute__(owner, self._name)
 
+    def is_gone(self) -> bool:
+        """Return whether it is gone."""
+        return self._reference() is None
+
 
 class Strong:
     """Keeps an object until its owner is gone."""
@@ -70,6 +83,10 @@ class Strong:
     def __call__(self) -> Any:
         """Return it; None if its owner is gone."""
         return self._held
+
+    def is_gone(self) -> bool:
+        """Return whether its owner is gone, or it has none."""
+        return self._held is None or self._anchor is None
 
     def _drop(self, _: object) -> None:
         self._held = None
@@ -93,8 +110,8 @@ class Entries:
         self._keys = keys
 
     def is_gone(self) -> bool:
-        """Return whether the dictionary exists no more."""
-        return self._grip() is None
+        """Return whether the dictionary is gone, or may be."""
+        return self._grip.is_gone()
 
     def exchange(self, change: Change) -> None:
         """Exchange the values of the keys at which something was found."""
@@ -120,8 +137,8 @@ class Items:
         self._grip = grip
 
     def is_gone(self) -> bool:
-        """Return whether the list exists no more."""
-        return self._grip() is None
+        """Return whether the list is gone, or may be."""
+        return self._grip.is_gone()
 
     def exchange(self, change: Change) -> None:
         """Exchange the items."""
@@ -146,8 +163,8 @@ class Value:
         self._write = write
 
     def is_gone(self) -> bool:
-        """Return whether the object that has the value exists no more."""
-        return self._grip() is None
+        """Return whether the object that has the value is gone, or may be."""
+        return self._grip.is_gone()
 
     def exchange(self, change: Change) -> None:
         """Exchange the value."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import operator
 import sys
 import weakref
 from typing import TYPE_CHECKING, Any, Final
@@ -38,7 +39,8 @@ class References:
     def __init__(self, replaced: Mapping[Any, Any]) -> None:
         if len({id(new) for new in replaced.values()}) != len(replaced):
             raise ValueError("two originals share a replacement; give each one of its own")
-        self._change = Change(replaced.items())
+        self._change = Change.of_pairs(replaced.items())
+        self._back = self._change.back()
         self._originals: tuple[object, ...] = tuple(replaced)
         self._replacements: tuple[object, ...] = tuple(replaced.values())
         self._places: list[Place] = []
@@ -83,7 +85,7 @@ class References:
         try:
             modules = _modules()
             if modules != self._modules:
-                self._exchange(self._change.back)
+                self._exchange(self._back)
                 homes = [getattr(one, "__globals__", None) for one in self._replacements]
                 self._search(self._replacements, homes)
                 self._modules = modules
@@ -92,25 +94,24 @@ class References:
 
     def _told(self, *, may_be_garbage: bool) -> list[str]:
         """Return in words what cannot be exchanged and still exists."""
-        if self._unreachable and may_be_garbage:
+        if may_be_garbage and any(one.may_be_garbage() for one in self._unreachable):
             gc.collect()
         self._unreachable = [one for one in self._unreachable if one.is_left()]
         return sorted({one.words for one in self._unreachable})
 
     def _search_if_more(self) -> None:
         counts = self._count()
-        pairs = zip(self._originals, counts, self._counts, strict=True)
-        more = [one for one, now, known in pairs if now > known]
-        if more:
-            self._search(more)
+        if any(map(operator.gt, counts, self._counts)):
+            self._search(
+                [one for one, now, was in zip(self._originals, counts, self._counts, strict=True) if now > was]
+            )
             self._exchange(self._change)
             counts = self._count()
         self._counts = counts
 
     def _search(self, sought: Sequence[object], spared: Sequence[object] = ()) -> None:
         self.searches += 1
-        change = self._change
-        own = (change.kept, change.new, change.back.kept, change.back.new, self._originals, self._replacements)
+        own = (self._change.new, self._change.old, self._originals, self._replacements)
         spared = (*own, *spared)
         found = Search(sought, replacements=self._replacements, spared=spared)
         if found.unreachable and sought is not self._replacements:
@@ -131,7 +132,7 @@ class References:
         while ahead:
             try:
                 while ahead:
-                    ahead[-1].exchange(self._change.back)
+                    ahead[-1].exchange(self._back)
                     ahead.pop()
             except Exception as error:  # noqa: BLE001  # the other places come first
                 failure = error

@@ -1,83 +1,190 @@
-"""What guest code must not do: sockets, files written, threads, processes, signals.
+"""What guest code must not do: sockets, files written, threads, processes, signals, questions to the terminal.
 
-Python tells *audit hooks* of all of it, however it is asked for, so nothing has to be replaced. A hook stays for the
-life of the process, but it looks at nothing unless guest code runs.
+Python tells *audit hooks* of most of it, however it is asked for, so nothing has to be replaced. A hook stays for the
+life of the process, but it looks at nothing unless guest code runs. The rest is in `unheard`.
+
+Files may be read, modules imported (and what Python compiles kept, as always), and `os.devnull` written.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Any, Final
+import threading
+from typing import TYPE_CHECKING, Any, Final
 
 from sim.guests.inside import INSIDE
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sim.guests.inside import Inside
+
+_NETWORK: Final = (
+    "a simulation has no network. Let its library send by a transport of `sim.guests.transports`, or call `call` in its "
+    "place"
+)
+_PROCESSES: Final = "a simulation is one process. Replace that part of the guest, or leave it out"
+_THREADS: Final = (
+    "a simulated request has one thread. Write the guest as `async def`, to do several things at once, or leave it out"
+)
+_FILES: Final = "it would stay when the simulation is over. A guest may read files; keep what it writes in memory"
+_HOST: Final = "that belongs to the process of the simulation, not to the guest. Leave it out"
+
+_REFUSED: Final[dict[str, tuple[str, str]]] = {
+    "socket.__new__": ("opens a socket", _NETWORK),
+    "socket.connect": ("connects a socket", _NETWORK),
+    "socket.bind": ("binds a socket", _NETWORK),
+    "socket.sendto": ("sends by a socket", _NETWORK),
+    "socket.sendmsg": ("sends by a socket", _NETWORK),
+    "socket.getaddrinfo": ("asks for the address of {0!r}", _NETWORK),
+    "socket.gethostbyname": ("asks for the address of {0!r}", _NETWORK),
+    "socket.gethostbyaddr": ("asks for the name of {0!r}", _NETWORK),
+    "socket.getnameinfo": ("asks for the name of {0!r}", _NETWORK),
+    "subprocess.Popen": ("starts the process {0!r}", _PROCESSES),
+    "os.system": ("runs the command {0!r}", _PROCESSES),
+    "os.exec": ("replaces the process by {0!r}", _PROCESSES),
+    "os.posix_spawn": ("starts the process {0!r}", _PROCESSES),
+    "os.spawn": ("starts the process {1!r}", _PROCESSES),
+    "os.startfile": ("opens {0!r}", _PROCESSES),
+    "os.fork": ("forks the process", _PROCESSES),
+    "os.forkpty": ("forks the process", _PROCESSES),
+    "pty.spawn": ("starts the process {0!r}", _PROCESSES),
+    "webbrowser.open": ("opens {0!r} in a browser", _PROCESSES),
+    "os.kill": ("sends a signal", _PROCESSES),
+    "os.killpg": ("sends a signal", _PROCESSES),
+    "signal.pthread_kill": ("sends a signal", _PROCESSES),
+    "_thread.start_new_thread": ("starts a thread", _THREADS),
+    "_thread.start_joinable_thread": ("starts a thread", _THREADS),
+    "os.remove": ("removes the file {0!r}", _FILES),
+    "os.rename": ("renames the file {0!r}", _FILES),
+    "os.truncate": ("cuts the file {0!r}", _FILES),
+    "os.link": ("makes the file {1!r}", _FILES),
+    "os.symlink": ("makes the file {1!r}", _FILES),
+    "os.mkdir": ("makes the folder {0!r}", _FILES),
+    "os.rmdir": ("removes the folder {0!r}", _FILES),
+    "os.chmod": ("changes the file {0!r}", _FILES),
+    "os.chown": ("changes the file {0!r}", _FILES),
+    "os.utime": ("changes the file {0!r}", _FILES),
+    "os.setxattr": ("changes the file {0!r}", _FILES),
+    "os.removexattr": ("changes the file {0!r}", _FILES),
+    "os.chdir": ("changes the folder of the process", _HOST),
+    "os.putenv": ("sets the environment variable {0!r}", _HOST),
+    "os.unsetenv": ("removes the environment variable {0!r}", _HOST),
+    "resource.setrlimit": ("changes a limit of the process", _HOST),
+    "resource.prlimit": ("changes a limit of the process", _HOST),
+    "sys.addaudithook": ("adds an audit hook, which would stay", _HOST),
+}
+"""By the event that Python tells: what the guest does, with the event's arguments, and why it is refused.
+
+Source: the table of audit events in Python's library reference.
+"""
 _WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_REFUSED: Final = {
-    "socket.__new__": "opens a socket",
-    "socket.connect": "connects a socket",
-    "socket.bind": "binds a socket",
-    "socket.getaddrinfo": "asks for the address of a host",
-    "socket.gethostbyname": "asks for the address of a host",
-    "socket.gethostbyaddr": "asks for the name of a host",
-    "subprocess.Popen": "starts a process",
-    "os.system": "starts a process",
-    "os.exec": "starts a process",
-    "os.fork": "forks the process",
-    "os.forkpty": "forks the process",
-    "os.posix_spawn": "starts a process",
-    "os.spawn": "starts a process",
-    "pty.spawn": "starts a process",
-    "os.kill": "sends a signal",
-    "signal.pthread_kill": "sends a signal",
-    "_thread.start_new_thread": "starts a thread",
-    "_thread.start_joinable_thread": "starts a thread",
-    "os.remove": "removes a file",
-    "os.rename": "renames a file",
-    "os.truncate": "writes a file",
-    "os.link": "makes a file",
-    "os.symlink": "makes a file",
-    "os.mkdir": "makes a folder",
-    "os.rmdir": "removes a folder",
-    "os.chmod": "changes a file",
-    "os.putenv": "changes the environment of the process",
-    "os.unsetenv": "changes the environment of the process",
-    "sqlite3.connect": "opens a database",
-    "urllib.Request": "makes a request over the network",
-    "http.client.connect": "makes a request over the network",
-}
-_HOW: Final = {
-    "thread": "Synchronous requests run as threads of their own already; write `async def` to do several things at once",
-    "socket": "Let its library send by a transport of `sim.guests.transports`, or call `call` in its place",
-    "network": "Let its library send by a transport of `sim.guests.transports`, or call `call` in its place",
-    "address": "Let its library send by a transport of `sim.guests.transports`, or call `call` in its place",
-}
+_ONCE: Final = frozenset({"time", "random", "datetime", "_datetime", "secrets", "uuid", "threading", "queue", "os", "posix"})
+"""Modules that are simulated: a second copy of one would ask the host."""
+_COMPILED: Final = "__pycache__"
 
 
 def audit(event: str, args: tuple[Any, ...]) -> None:
     """Refuse what guest code must not do."""
-    if event == "open":
+    look = _LOOKS.get(event)
+    if look is not None:
         inside = INSIDE.get()
-        if inside is not None and _is_written(*args):
-            inside.refuse(f"writes the file {args[0]}, which would leave the simulation")
-        return
-    what = _REFUSED.get(event)
-    if what is None:
-        return
-    inside = INSIDE.get()
-    if inside is not None:
-        how = next((f". {text}" for word, text in _HOW.items() if word in what), "")
-        inside.refuse(f"{what}, which would leave the simulation{how}")
+        if inside is not None:
+            look(inside, event, args)
 
 
-def _is_written(path: Any, mode: Any, flags: Any) -> bool:
-    """Tell whether a file is opened to be written; what Python compiles and keeps does not count."""
-    if isinstance(path, (str, bytes)) and (b"__pycache__" if isinstance(path, bytes) else "__pycache__") in path:  # type: ignore[operator]  # of one kind
-        return False
+def _refuse(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
+    what, why = _REFUSED[event]
+    inside.refuse(f"{what.format(*args)}: {why}")
+
+
+def _look_at_change(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
+    """Refuse that a file is changed, unless Python keeps what it compiles."""
+    if not (_is_compiled(args[0]) or _is_importing()):
+        _refuse(inside, event, tuple(os.fspath(arg) if isinstance(arg, os.PathLike) else arg for arg in args))
+
+
+def _look_at_open(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
+    del event
+    path, mode, flags = args
+    if not _is_written(mode, flags) or path == os.devnull or _is_compiled(path) or _is_importing():
+        return
+    shown = f"the file descriptor {path}" if isinstance(path, int) else f"the file {os.fspath(path)!r}"
+    inside.refuse(f"writes {shown}: {_FILES}")
+
+
+def _is_written(mode: object, flags: object) -> bool:
     if isinstance(mode, str):
         return any(letter in mode for letter in "wax+")
     return bool(isinstance(flags, int) and flags & _WRITES)
 
+
+def _is_compiled(path: object) -> bool:
+    if isinstance(path, os.PathLike):
+        path = os.fspath(path)
+    return os.fsdecode(path).find(_COMPILED) >= 0 if isinstance(path, (str, bytes)) else False
+
+
+def _is_importing() -> bool:
+    """Tell whether the import system itself acts: the folder of what it compiles may have any name."""
+    frame = sys._getframe(1)  # noqa: SLF001  # the documented way to look at one's callers without building a traceback
+    while frame.f_code.co_filename == __file__ and frame.f_back is not None:
+        frame = frame.f_back
+    return frame.f_code.co_filename.startswith("<frozen importlib")
+
+
+def _look_at_database(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
+    del event
+    name = args[0]
+    if name != ":memory:":
+        inside.refuse(f"opens the database {name!r}: {_FILES}. SQLite does so in a database named ':memory:'")
+
+
+def _look_at_thread(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
+    thread = getattr(args[0], "__self__", None) if args else None
+    threading._limbo.pop(thread, None)  # type: ignore[attr-defined]  # noqa: SLF001  # where a thread waits that is about to start: this one never does
+    name = getattr(thread, "name", "")
+    what, why = _REFUSED[event]
+    inside.refuse(f"{what}{f' ({name})' if name else ''}: {why}")
+
+
+def _look_at_import(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
+    del event
+    if args[0] in _ONCE:
+        inside.refuse(f"loads a second copy of the module {args[0]}, which would ask the host: import it as usual")
+
+
+def _look_at_question(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
+    del args
+    if sys._getframe(2).f_globals.get("__name__") not in {"cmd", "pdb"}:  # noqa: SLF001  # as above
+        inside.refuse("waits for input from the terminal: a simulated request has none. Give it the answer as an argument")
+
+
+def _look_at_breakpoint(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
+    """Let the debugger stop if there is a terminal, or if a tool has set a debugger of its own."""
+    del event, args
+    if sys.breakpointhook is sys.__breakpointhook__ and not _has_terminal():
+        inside.refuse("stops in the debugger, but standard input is no terminal: remove breakpoint(), or run it in one")
+
+
+def _has_terminal() -> bool:
+    try:
+        return os.isatty(0)
+    except OSError:
+        return False
+
+
+_LOOKS: Final[dict[str, Callable[[Inside, str, tuple[Any, ...]], None]]] = {
+    **dict.fromkeys(_REFUSED, _refuse),
+    **dict.fromkeys(("os.remove", "os.rename", "os.mkdir", "os.chmod", "os.utime", "os.link"), _look_at_change),
+    **dict.fromkeys(("_thread.start_new_thread", "_thread.start_joinable_thread"), _look_at_thread),
+    "open": _look_at_open,
+    "sqlite3.connect": _look_at_database,
+    "import": _look_at_import,
+    "builtins.input": _look_at_question,
+    "builtins.breakpoint": _look_at_breakpoint,
+}
 
 _added: list[bool] = []
 
@@ -87,30 +194,3 @@ def add_hook() -> None:
     if not _added:
         _added.append(True)
         sys.addaudithook(audit)
-
-
-def replaced_functions() -> dict[Any, Any]:
-    """Return the functions that no audit hook is told of, each with the one that takes its place."""
-    import _thread
-    import signal
-
-    found: dict[Any, Any] = {}
-    # Not every Python tells the hook of a thread: 3.11 does not.
-    for name in ("start_new_thread", "start_new", "start_joinable_thread"):
-        real = getattr(_thread, name, None)
-        if real is not None:
-            found[real] = _refusing(real, f"starts a thread, which would leave the simulation. {_HOW['thread']}")
-    for name in ("alarm", "setitimer", "signal", "sigwait", "pause", "sigtimedwait"):
-        real = getattr(signal, name, None)
-        if real is not None:
-            found[real] = _refusing(real, f"calls signal.{name}: signals come from the host, not from the simulation")
-    return found
-
-
-def _refusing(real: Any, what: str) -> Any:
-    def refused(*args: Any, **more: Any) -> Any:
-        inside = INSIDE.get()
-        return real(*args, **more) if inside is None else inside.refuse(what)
-
-    refused.__name__ = refused.__qualname__ = real.__name__
-    return refused

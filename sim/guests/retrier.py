@@ -28,10 +28,10 @@ class _Deferred(type):
 
     def __call__(cls, *args: Any, **more: Any) -> Any:
         """Return an object that has not been constructed yet; `made` constructs one like it."""
-        self = cls.__new__(cls)
+        self: Any = cls.__new__(cls)  # type: ignore[call-overload]  # of a retrier
         self.given = args, more
         options = args[0] if args else more.get("options")
-        self.options = cls.Options() if options is None else options  # type: ignore[attr-defined]  # of a retrier
+        self.options = cls.Options() if options is None else options  # type: ignore[attr-defined]  # as above
         return self
 
 
@@ -126,7 +126,7 @@ def guest_of(function: Callable[[Any], Any], *, kind: str | None = None, path: s
     `path` is the `module:name` of the function: with it, each guest gets the function of its module run anew.
     """
     name = getattr(function, "__name__", type(function).__name__)
-    made: type[GuestRetrier] = type(GuestRetrier)(
+    made: type[GuestRetrier] = _Deferred(  # type: ignore[assignment]  # a class of guests
         name,
         (_GuestFunction,),
         {

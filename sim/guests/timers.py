@@ -27,7 +27,7 @@ _ENDS_SLEEP: Final = futures._set_result_unless_cancelled  # type: ignore[attr-d
 class Timer(asyncio.TimerHandle):
     """A timer of asyncio that is one of the simulation."""
 
-    __slots__ = ("_ok", "asleep", "callbacks", "inside", "until_ns")
+    __slots__ = ("_ok", "asleep", "callbacks", "inside", "of", "until_ns")
 
     def __init__(self, at_ns: int, callback: Any, args: Any, loop: SimulatedLoop, context: Context | None) -> None:
         super().__init__(at_ns / NS_PER_S, callback, args, loop, context)
@@ -35,6 +35,8 @@ class Timer(asyncio.TimerHandle):
         self.callbacks: Any = _FIRE
         self.inside: Inside | None = None
         """The request that it belongs to; None if that is over, or there is none."""
+        self.of: Inside | None = None
+        """The request whose code has set it, over or not."""
         self.asleep = False
         """Whether it ends a sleep."""
         self.until_ns = at_ns
@@ -84,7 +86,8 @@ class Timers:
             client = inside.client
             if client.request.runaway:
                 return
-            if not client.is_over:
+            timer.of = inside
+            if not (client.is_over or inside.is_stopped):
                 timer.asleep = timer._callback is _ENDS_SLEEP  # type: ignore[attr-defined]  # noqa: SLF001  # of a base class
                 if not begin_sleep(client, delay_ns, is_sleep=timer.asleep):
                     return
@@ -106,12 +109,15 @@ class Timers:
         else:
             timer.inside = None
             wake_up(inside.client, asleep=timer.asleep)
+        if self.open_requests and timer.of is not None and timer.of.client.is_over:
+            timer.of.client.record("woken", "timer")  # it may wake another request of the process
+        timer.of = None
 
     def call_off(self, timer: Timer) -> None:
         """Let a timer do nothing at its instant."""
         timer._scheduled = False  # noqa: SLF001  # as above
         self.pending -= 1
-        inside = timer.inside
+        inside, timer.of = timer.inside, None
         if inside is None:
             self._leave_orphan()
         else:

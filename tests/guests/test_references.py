@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sim.guests import referrers
-from sim.guests.places import Entries
+from sim.guests.places import Entries, Strong
 from sim.guests.references import References
 
 
@@ -496,11 +496,61 @@ def test_objects_live_no_longer_than_without_a_session(name: str, living: dict[s
     assert living[name] == []
 
 
+def test_what_only_running_code_holds_lives_no_longer_than_without_a_session(references: References) -> None:
+    class Client:
+        pass
+
+    options = {"sleep": time.sleep, "client": Client()}
+    living = weakref.ref(options["client"])
+    references.install()
+    references.restore()
+    del options
+    assert living() is None
+
+
+def test_what_running_code_holds_is_found_in_each_session(references: References) -> None:
+    options = {"sleep": time.sleep}
+    found = []
+    for _ in range(3):
+        references.install()
+        found.append(options["sleep"] is simulated_sleep)
+        references.restore()
+    assert found == [True] * 3
+
+
+CLASS = """
+class Original:
+    def kind(self): return type(self), super().__repr__() != '', __class__
+class Heir(Original): pass
+old, heir = Original(), Heir()
+def make(what: Original = None, of=Original) -> Original: return of()
+KINDS = {Original: 'original'}
+NAMES = [Original]
+"""
+
+
+def test_a_class_is_exchanged_as_a_thing_to_call_and_stays_the_class_of_what_there_is() -> None:
+    module = imported(CLASS)
+
+    class Replacement:
+        pass
+
+    original = module.Original
+    references = References({original: Replacement})
+    told = references.install()
+    called = [module.Original, module.NAMES[0], type(module.make())]
+    kept = [*module.old.kind(), module.Heir.__bases__, *module.KINDS]
+    references.restore()
+    assert (told, called) == ([], [Replacement] * 3)
+    assert kept == [original, True, original, (original,), original]
+    assert (module.Original, module.NAMES, module.make.__defaults__) == (original, [original], (None, original))
+
+
 class Failing(Entries):
     """A place that cannot be exchanged."""
 
     def __init__(self, error: BaseException) -> None:
-        super().__init__(dict, ())
+        super().__init__(Strong({}, sys), ())
         self.error: BaseException | None = error
 
     def exchange(self, _: object) -> None:
