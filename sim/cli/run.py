@@ -27,6 +27,7 @@ from sim.experiment.executors import Workers
 from sim.experiment.plan import Plan, plan, plan_check, refuse_course
 from sim.experiment.progress import ProgressCounter
 from sim.explorer.play import located
+from sim.guests.output import one_run
 from sim.pictures.data.caption import caption_text
 from sim.pictures.data.over_time import OVER_TIME_PICTURES
 from sim.pictures.data.run import SWEEP_PICTURES
@@ -176,7 +177,7 @@ def _simulate(folder: RunFolder, planned: Plan, processes: Workers) -> Result:
     missing = 1 - folder.resumed / len(folder.chunks)
     if missing and planned.scenario.precision is None:  # which makes a run as long as it takes
         print_cost(planned, processes.count, missing)
-    with progress_bar() as progress:
+    with progress_bar() as progress, one_run():
         return folder.run(processes, ProgressCounter(planned, progress))
 
 

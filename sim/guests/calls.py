@@ -105,7 +105,7 @@ class InLoop:
 
     def __init__(self, loop: SimulatedLoop) -> None:
         self._loop = loop
-        self.future: asyncio.Future[int] = loop.create_future()
+        self.future: asyncio.Future[int] = asyncio.Future(loop=loop)
         self.done = False
 
     def succeed(self, value: object = None) -> None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sim.guests.inside import INSIDE
 from sim.guests.loop_refusals import RefusingLoop
 from sim.guests.refused import GuestRefused, is_own
-from sim.guests.strands import GuestStopped, Strand, keep_for_ever
+from sim.guests.strands import GuestStopped, Outside, Strand, keep_for_ever
 from sim.guests.timers import Timer, Timers
 from sim.guests.verdicts import mistake_of
 from sim.guests.waits import NS_PER_S, ns_of_seconds
@@ -56,15 +56,6 @@ class GuestTask(asyncio.Task[Any]):
 
     def __hash__(self) -> int:
         return self._number
-
-
-class Outside:
-    """Something that the simulation is to do for the loop, at once."""
-
-    __slots__ = ("function",)
-
-    def __init__(self, function: Callable[[], Any]) -> None:
-        self.function = function
 
 
 class LoopState(RefusingLoop):
@@ -236,8 +227,6 @@ class SimulatedLoop(LoopState):
         self._is_served = True
         try:
             asked = strand.go_on(answer)
-            while type(asked) is Outside:
-                asked = strand.go_on(asked.function())
         finally:
             self._is_served = False
         if asked is not IDLE:
@@ -287,11 +276,8 @@ class SimulatedLoop(LoopState):
         for _ in range(MOST_STEPS):
             if asked is IDLE or strand.is_over:
                 return
-            if type(asked) is Outside:
-                asked = strand.go_on(asked.function())
-            else:
-                asked.close()
-                asked = strand.throw(GuestStopped())
+            asked.close()
+            asked = strand.throw(GuestStopped())
 
     # What runs in the strand.
 
@@ -344,14 +330,6 @@ class SimulatedLoop(LoopState):
         """Let the simulation call a function; what that raises is raised there."""
         return self.strand.ask(Outside(function))
 
-    def first_of_generator(self, generator: Any) -> None:
-        """Hear that an asynchronous generator begins."""
-
-    def last_of_generator(self, generator: Any) -> None:
-        """Close an asynchronous generator that is freed before its end: what its `finally` awaits takes place."""
-        if not self._closed and INSIDE.get() is not None:
-            self.call_soon(self.create_task, generator.aclose())
-
     # What asyncio asks of a loop.
 
     def time(self) -> float:
@@ -361,7 +339,8 @@ class SimulatedLoop(LoopState):
 
     def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:
         """Let a callback run next."""
-        self._check_open()
+        if self._closed:
+            self._check_open()
         handle = asyncio.Handle(callback, args, self, context)
         self._ready.append(handle)
         return handle

@@ -71,6 +71,8 @@ def replaced_functions() -> dict[Any, Any]:
         inside = INSIDE.get()
         if inside is None:
             return real(*args, **more)
+        if args and asyncio.iscoroutine(args[0]):
+            args[0].close()  # else Python warns, beside the error, that it was never awaited
         return inside.refuse(f"calls asyncio.{real.__name__}: there is no other thread. Use asyncio.create_task")
 
     return {real: instead_of(real, refused)}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sim.guests import clocks, locks, loop_refusals, numpy_chance, randomness, refusals, tokens, unheard
 from sim.guests.dates import Dates
+from sim.guests.generators import closed_in_loops
 from sim.guests.output import Output
 from sim.guests.references import References
 from sim.guests.watchdog import Watchdog
@@ -79,7 +80,8 @@ def simulated() -> Iterator[None]:
             here.install()
         here.depth += 1
     try:
-        yield
+        with closed_in_loops():
+            yield
     finally:
         with _one_at_a_time:
             here.depth -= 1

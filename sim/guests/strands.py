@@ -12,7 +12,6 @@ entry stays: asyncio's own, which its C code also refers to from elsewhere.
 from __future__ import annotations
 
 import ctypes
-import sys
 from asyncio import _get_running_loop, _set_running_loop
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -72,6 +71,15 @@ class Raises:
         self.error = error
 
 
+class Outside:
+    """Something that the simulation is to do for guest code at once, without ending its turn."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self.function = function
+
+
 class Strand:
     """A thread of guest code."""
 
@@ -116,31 +124,29 @@ class Strand:
     def _enter(self, switch: Callable[[Any], Any], value: Any) -> Any:
         host, own, loop = self._host, self._values, self.loop
         known = host.values
-        running, theirs = _get_running_loop(), None
-        if known and (len(known) > 1 or _OF_ASYNCIO not in known):
-            theirs = _taken(known)
+        theirs = None if not known or (len(known) == 1 and _OF_ASYNCIO in known) else _taken(known)
         if own:
             known.update(own)
+        running = _get_running_loop()
         if running is not loop:
             _set_running_loop(loop)
-        if loop is not None:
-            hooks = sys.get_asyncgen_hooks()
-            sys.set_asyncgen_hooks(loop.first_of_generator, loop.last_of_generator)
         self.is_running = True
-        host.turn = turn = 1 - host.turn if host.turn <= 0 else host.turn + 1
+        host.turn = abs(host.turn) + 1
         try:
-            return switch(value)
+            asked = switch(value)
+            while type(asked) is Outside:
+                host.turn = -host.turn
+                answer = asked.function()
+                host.turn = abs(host.turn) + 1
+                asked = self._at.switch(answer)
+            return asked
         finally:
-            host.turn = -turn
+            host.turn = -abs(host.turn)
             self.is_running = False
-            if loop is not None:
-                sys.set_asyncgen_hooks(*hooks)
             if running is not loop:
                 _set_running_loop(running)
-            if known and (len(known) > 1 or _OF_ASYNCIO not in known):
+            if own or not (not known or (len(known) == 1 and _OF_ASYNCIO in known)):
                 self._values = _taken(known)
-            elif own:
-                self._values = None
             if theirs:
                 known.update(theirs)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import locale
 import sys
+from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.guests.inside import INSIDE
@@ -58,6 +59,8 @@ def replaced_functions() -> dict[Any, Any]:
 def _refusing(real: Any, what: str) -> Any:
     def refused(_: Home, *args: Any, **more: Any) -> Any:
         inside = INSIDE.get()
+        if inside is not None and args and iscoroutine(args[0]):
+            args[0].close()  # else Python warns, beside the error, that it was never awaited
         return real(*args, **more) if inside is None else inside.refuse(what)
 
     return refused

@@ -585,7 +585,6 @@ async def _exits(call: Any) -> None:
     sys.exit(3)
 
 
-@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
 @pytest.mark.parametrize(
     ("guest", "text"),
     [

@@ -277,7 +277,7 @@ def test_a_task_that_goes_on_though_the_world_is_over_is_refused() -> None:
         await call()
 
     tasks: list[Any] = []
-    with pytest.raises(GuestRefused, match=r"goes on although its simulation is over \(stubborn\)"):
+    with pytest.raises(GuestRefused, match=r"goes on although its simulation is over \(task stubborn\)"):
         run(guest)
 
 
