@@ -121,6 +121,7 @@ def _run(source: Source, options: RunOptions) -> None:
     processes, per = options.processes(), per_of(options.period, options.rate)
     printer = Printer()
     with ExitStack() as stack:
+        stack.enter_context(one_run())
         with scenario_errors(source):
             scenario = _load(source)
             refuse_without_rate(per, scenario)
@@ -177,7 +178,7 @@ def _simulate(folder: RunFolder, planned: Plan, processes: Workers) -> Result:
     missing = 1 - folder.resumed / len(folder.chunks)
     if missing and planned.scenario.precision is None:  # which makes a run as long as it takes
         print_cost(planned, processes.count, missing)
-    with progress_bar() as progress, one_run():
+    with progress_bar() as progress:
         return folder.run(processes, ProgressCounter(planned, progress))
 
 

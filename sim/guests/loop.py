@@ -75,7 +75,7 @@ class LoopState(RefusingLoop):
         """Return a new future."""
         return asyncio.Future(loop=self)
 
-    def create_task(  # type: ignore[override]  # as in the newest Python
+    def create_task(
         self, coro: Any, *, name: str | None = None, context: Context | None = None, **more: Any
     ) -> asyncio.Task[Any]:
         """Return a new task."""
@@ -135,7 +135,7 @@ class LoopState(RefusingLoop):
             return
         handle = context.get("handle")
         if INSIDE.get() is None and handle is not None:
-            handle._context.run(self._hear, context)
+            handle._context.run(self._hear, context)  # noqa: SLF001   # as asyncio itself does
         elif INSIDE.get() is not None and "future" not in context and "task" not in context:
             self._hear(context)
 
@@ -171,7 +171,7 @@ class LoopState(RefusingLoop):
     async def shutdown_asyncgens(self) -> None:
         """Do nothing: generators are closed as they are freed."""
 
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109   # its signature
         """Do nothing: there is none."""
 
 
@@ -337,7 +337,9 @@ class SimulatedLoop(LoopState):
         inside = INSIDE.get()
         return (self._clock.now_ns if inside is None else inside.now_ns()) / NS_PER_S
 
-    def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:
+    def call_soon(  # type: ignore[override]  # without its type variables
+        self, callback: Any, *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
         """Let a callback run next."""
         if self._closed:
             self._check_open()
@@ -345,14 +347,18 @@ class SimulatedLoop(LoopState):
         self._ready.append(handle)
         return handle
 
-    call_soon_threadsafe = call_soon
+    call_soon_threadsafe = call_soon  # type: ignore[assignment]  # as above
 
-    def call_later(self, delay: float, callback: Any, *args: Any, context: Context | None = None) -> Timer:
+    def call_later(  # type: ignore[override]  # as above
+        self, delay: float, callback: Any, *args: Any, context: Context | None = None
+    ) -> Timer:
         """Let a callback run after a delay in s; never, if that is infinite."""
         at_ns = self._clock.now_ns + ns_of_seconds(max(delay, 0)) if isfinite(delay) else None
         return self._call_at(at_ns, callback, args, context)
 
-    def call_at(self, when: float, callback: Any, *args: Any, context: Context | None = None) -> Timer:
+    def call_at(  # type: ignore[override]  # as above
+        self, when: float, callback: Any, *args: Any, context: Context | None = None
+    ) -> Timer:
         """Let a callback run at an instant in s; never, if that is infinite."""
         at_ns = max(ns_of_seconds(when), self._clock.now_ns) if isfinite(when) else None
         return self._call_at(at_ns, callback, args, context)
@@ -376,7 +382,8 @@ async def _never() -> None:
 
 def goes_on(task: asyncio.Task[Any], although: str) -> GuestRefused:
     """Return the error that says of a task that it cannot be stopped."""
-    line, code = "", task.get_coro()
+    line = ""
+    code: Any = task.get_coro()
     while code is not None and hasattr(code, "cr_frame"):
         frame = code.cr_frame
         if frame is not None and (not line or is_own(frame.f_code.co_filename)):

@@ -45,7 +45,7 @@ def _refusing(name: str, why: str) -> Any:
 class RefusingLoop(asyncio.AbstractEventLoop):
     """An event loop that refuses what would leave the simulation."""
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]  # untyped
         """Refuse: the function would run in a real thread."""
         del executor, args
         if isinstance(func, partial) and func.args:  # as asyncio.to_thread makes it

@@ -10,7 +10,7 @@ import io
 import sys
 from contextlib import contextmanager
 from multiprocessing import parent_process
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from sim.guests.inside import INSIDE
 
@@ -118,7 +118,7 @@ class Stream:
         if INSIDE.get() is None:
             self._real.reconfigure(**more)
 
-    def __enter__(self) -> Stream:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

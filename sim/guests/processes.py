@@ -76,7 +76,9 @@ class Process:
     def loop_for(self, client: Client) -> SimulatedLoop:
         """Return its event loop."""
         if self.loop is None:
-            self.loop = SimulatedLoop(client.clock, client.calls_at_most)
+            self.loop = SimulatedLoop(  # type: ignore[abstract]  # what it refuses is set from a table
+                client.clock, client.calls_at_most
+            )
         return self.loop
 
     @property
@@ -117,6 +119,7 @@ class GuestRun(Inside):
     """One request of a guest: the loop that its client runs."""
 
     __slots__ = ("_context",)
+    client: GuestClient
     kind: ClassVar[str] = "guest"
 
     def __init__(self, process: Process) -> None:
@@ -138,7 +141,8 @@ class GuestRun(Inside):
             del runs[self]
         if not self.calls:
             raise GuestRefused(
-                "the guest returns without having called; `call` makes an attempt, and `await call()` in asynchronous code"
+                "the guest returns without having called; `call` makes an attempt, and `await call()` in asynchronous "
+                "code"
             )
         if self.answered < 0:
             raise GaveUp("the guest returns, but none of its calls has succeeded")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sim.guests import clocks, locks, loop_refusals, numpy_chance, randomness, refusals, tokens, unheard
 from sim.guests.dates import Dates

@@ -5,8 +5,7 @@ awaited for it, and goes on when the simulation switches back with the result. S
 exactly one piece of code runs at any time.
 
 Guest code expects a thread to have values of its own (`threading.local`), and a library such as Tenacity keeps what it
-counts there. All strands share one thread of the host, so what its dictionary holds is exchanged with each switch. One
-entry stays: asyncio's own, which its C code also refers to from elsewhere.
+counts there. All strands share one thread of the host, so these values are exchanged with each switch.
 """
 
 from __future__ import annotations
@@ -17,16 +16,14 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
+from sim.guests.thread_values import dictionary_at, place_of_dictionary, values_of_thread
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextvars import Context
 
     from sim.guests.loop import SimulatedLoop
 
-_place_of_values: Final = ctypes.pythonapi.PyThreadState_GetDict
-"""Returns where the dictionary of the present thread is, which holds what its `threading.local` objects have."""
-_place_of_values.restype = ctypes.c_void_p
-_OF_ASYNCIO: Final = "__asyncio_running_event_loop__"
 MOST_STOPS: Final = 100
 """How often code is stopped that goes on although it is stopped."""
 
@@ -34,27 +31,29 @@ MOST_STOPS: Final = 100
 class Host:
     """A thread of the host in which guest code takes its turns."""
 
-    __slots__ = ("turn", "values")
+    __slots__ = ("dictionary", "turn", "values")
 
-    def __init__(self, values: dict[Any, Any]) -> None:
-        self.values = values
-        """What `threading.local` objects have in it, the thread's own dictionary."""
+    def __init__(self, dictionary: dict[Any, Any]) -> None:
+        self.dictionary = dictionary
+        """The thread's own, kept so that no other can take its place."""
+        self.values = values_of_thread()
+        """What `threading.local` objects have in it."""
         self.turn = 0
         """Which turn of guest code runs; negative if none does, counted on from turn to turn."""
 
 
 _hosts_at: Final[dict[int, Host]] = {}
-"""By the place of their dictionaries: as these are held here, no other dictionary can take the place of one."""
+"""By the places of their dictionaries."""
 _kept: Final[list[Any]] = []
 """Code that can never be stopped."""
 
 
 def this_host() -> Host:
     """Return the present thread."""
-    place = _place_of_values()
+    place = place_of_dictionary()
     found = _hosts_at.get(place)
     if found is None:
-        found = _hosts_at[place] = Host(ctypes.cast(place, ctypes.py_object).value)
+        found = _hosts_at[place] = Host(dictionary_at(place))
     return found
 
 
@@ -94,7 +93,7 @@ class Strand:
         """Where to go on: guest code may have greenlets of its own."""
         self.left: BaseException | None = None
         """What it has raised in the simulation, and not in its own code."""
-        self._values: dict[Any, Any] | None = None
+        self._values: Any = None
         """What `threading.local` objects have in it; None for nothing."""
         self.loop = loop
         self.is_running = False
@@ -122,11 +121,8 @@ class Strand:
         return self._enter(self._at.throw, error)
 
     def _enter(self, switch: Callable[[Any], Any], value: Any) -> Any:
-        host, own, loop = self._host, self._values, self.loop
-        known = host.values
-        theirs = None if not known or (len(known) == 1 and _OF_ASYNCIO in known) else _taken(known)
-        if own:
-            known.update(own)
+        host, loop = self._host, self.loop
+        theirs = host.values.exchange(self._values)
         running = _get_running_loop()
         if running is not loop:
             _set_running_loop(loop)
@@ -145,13 +141,10 @@ class Strand:
             self.is_running = False
             if running is not loop:
                 _set_running_loop(running)
-            if own or not (not known or (len(known) == 1 and _OF_ASYNCIO in known)):
-                self._values = _taken(known)
-            if theirs:
-                known.update(theirs)
+            self._values = host.values.exchange(theirs)
 
     def stop(self) -> None:
-        """Raise GuestStopped where the code waits, and again where it then asks for more. Raises what it leaves with."""
+        """Raise GuestStopped where the code waits, and again where it asks for more. Raises what it leaves with."""
         for _ in range(MOST_STOPS):
             if self.is_over or self.is_running:
                 return
@@ -202,16 +195,6 @@ class Strand:
         self.is_abandoned = True
         keep_for_ever(getcurrent())
         self.leave(error)
-
-
-def _taken(known: dict[Any, Any]) -> dict[Any, Any]:
-    """Take what `threading.local` objects have out of the dictionary of a thread, and return it."""
-    taken = known.copy()
-    known.clear()
-    of_asyncio = taken.pop(_OF_ASYNCIO, None)
-    if of_asyncio is not None:
-        known[_OF_ASYNCIO] = of_asyncio
-    return taken
 
 
 def keep_for_ever(code: Any) -> None:

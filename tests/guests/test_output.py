@@ -7,11 +7,13 @@ import io
 import subprocess
 import sys
 import threading
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from guests_support import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def printed(body: Any, capsys: pytest.CaptureFixture[str], count: int = 1) -> list[str]:
@@ -177,7 +179,7 @@ def test_prints_warnings_and_logs_of_a_guest_leave_the_standard_output_of_the_co
 
     def told(guest: str) -> tuple[str, list[str]]:
         command = [sys.executable, "-m", "sim", "run", "a.yaml", "--retrier", f"{guest}:fetch", "--fresh"]
-        ran = subprocess.run(
+        ran = subprocess.run(  # noqa: S603  # the command itself
             [*command, "--workers", str(workers), "--no-plots"],
             cwd=tmp_path,
             capture_output=True,
