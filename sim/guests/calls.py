@@ -38,14 +38,13 @@ class GuestCall:
     def __call__(self, timeout: float | None = None) -> Any:
         """Make one attempt."""
         inside, here = self._inside, INSIDE.get()
-        client = inside.client
         if here is None:
             raise RuntimeError("a guest's `call` was called outside of the simulation")
         if timeout is not None and not (isinstance(timeout, (int, float)) and 0 <= timeout <= inf):
             here.refuse(f"calls with a timeout of {timeout!r}: it is a number of seconds, not negative, or None")
         timeout_ms = None if timeout is None else timeout * S_TO_MS
         loop = inside.process.loop
-        if loop is not None and asyncio._get_running_loop() is loop:  # as asyncio's own functions ask
+        if loop is not None and asyncio._get_running_loop() is loop:  # type: ignore[comparison-overlap]  # noqa: SLF001  # as asyncio's own functions ask
             return self._in_loop(loop, timeout_ms)
         self._check(here, GuestStopped)
         inside.calls += 1
@@ -105,7 +104,7 @@ class InLoop:
 
     def __init__(self, loop: SimulatedLoop) -> None:
         self._loop = loop
-        self.future: asyncio.Future[int] = loop.create_future()
+        self.future: asyncio.Future[int] = asyncio.Future(loop=loop)
         self.done = False
 
     def succeed(self, value: object = None) -> None:

@@ -15,7 +15,7 @@ from sim.clients.client import Client
 from sim.clients.failures import CallFailed
 from sim.guests.calls import GuestCall
 from sim.guests.inside import INSIDE, Inside
-from sim.guests.loop import MOST_CANCELS, SimulatedLoop
+from sim.guests.loop import MOST_CANCELS, SimulatedLoop, goes_on
 from sim.guests.refused import GuestRefused
 from sim.guests.strands import GuestStopped, Strand
 from sim.guests.verdicts import GaveUp, mistake_of
@@ -76,7 +76,9 @@ class Process:
     def loop_for(self, client: Client) -> SimulatedLoop:
         """Return its event loop."""
         if self.loop is None:
-            self.loop = SimulatedLoop(client.clock, client.calls_at_most)
+            self.loop = SimulatedLoop(  # type: ignore[abstract]  # what it refuses is set from a table
+                client.clock, client.calls_at_most
+            )
         return self.loop
 
     @property
@@ -117,6 +119,7 @@ class GuestRun(Inside):
     """One request of a guest: the loop that its client runs."""
 
     __slots__ = ("_context",)
+    client: GuestClient
     kind: ClassVar[str] = "guest"
 
     def __init__(self, process: Process) -> None:
@@ -138,7 +141,8 @@ class GuestRun(Inside):
             del runs[self]
         if not self.calls:
             raise GuestRefused(
-                "the guest returns without having called; `call` makes an attempt, and `await call()` in asynchronous code"
+                "the guest returns without having called; `call` makes an attempt, and `await call()` in asynchronous "
+                "code"
             )
         if self.answered < 0:
             raise GaveUp("the guest returns, but none of its calls has succeeded")
@@ -207,9 +211,7 @@ class GuestRun(Inside):
         if task.done():
             return
         if times > MOST_CANCELS:
-            self.refuse(
-                "goes on although its request is canceled: it catches asyncio.CancelledError, which it should let through"
-            )
+            self.strand.leave(goes_on(task, "its request is canceled"))
         task.cancel()
         task.get_loop().call_soon(self._cancel_again, task, times + 1, context=self._context)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from sim.guests import clocks, locks, loop_refusals, numpy_chance, randomness, refusals, tokens, unheard
 from sim.guests.dates import Dates
+from sim.guests.generators import closed_in_loops
 from sim.guests.kept_methods import KeptMethods
 from sim.guests.output import Output
 from sim.guests.references import References
@@ -103,7 +104,8 @@ def simulated() -> Iterator[None]:
                 raise GuestRefused(_in_words(unreachable))
         here.depth += 1
     try:
-        yield
+        with closed_in_loops():
+            yield
     finally:
         with _one_at_a_time:
             here.depth -= 1

@@ -43,7 +43,9 @@ class Watchdog:
         if in_main and _SIGNAL is not None and signal.getsignal(_SIGNAL) is signal.SIG_DFL:
             self._handler = signal.signal(_SIGNAL, _end_turn)
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, args=(self._over, this_host()), name="retrysim watchdog", daemon=True)
+        self._thread = threading.Thread(
+            target=self._look, args=(self._over, this_host()), name="retrysim watchdog", daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
