@@ -263,6 +263,8 @@ class Client:
     def _concluded(self, value: Any, error: Exception | None) -> None:
         if error is not None and not isinstance(error, CallFailed):
             raise self._noted(error)
+        if self.is_over:
+            return  # its world is over, and another request of its process has woken it as that ended
         self._let_go()
         concluded, self._concluded_to = self._concluded_to, None
         if concluded is not None:

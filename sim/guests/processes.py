@@ -107,6 +107,15 @@ class GuestClient(Client):
         """Whether it sleeps or waits for a call that will end."""
         return super().busy
 
+    def end(self) -> None:
+        """Stop its code, since the world is over; the other requests of its process cannot go on by that."""
+        process = self.process
+        if not process.is_over:
+            process.is_over = True
+            for run in process.runs:
+                run.stopped = run.client.is_over = True
+        super().end()
+
     @property
     def busy(self) -> bool:
         """Whether it may go on: for what it waits may also come from another request of its process."""
