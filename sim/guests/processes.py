@@ -107,6 +107,11 @@ class GuestClient(Client):
         """Whether it sleeps or waits for a call that will end."""
         return super().busy
 
+    def cancel(self) -> None:
+        """Stop its code; what it holds may let other requests of its process go on."""
+        self.hear("canceled", None)
+        super().cancel()
+
     def end(self) -> None:
         """Stop its code, since the world is over; the other requests of its process cannot go on by that."""
         process = self.process
@@ -136,6 +141,7 @@ class GuestRun(Inside):
         """Run the guest's code until it is over."""
         del call, ctx
         self._context.run(INSIDE.set, self)
+        self.client.hear("begins", None)
         runs = self.process.runs
         runs[self] = None
         try:
