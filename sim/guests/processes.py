@@ -18,7 +18,7 @@ from sim.guests.inside import INSIDE, Inside
 from sim.guests.loop import MOST_CANCELS, SimulatedLoop
 from sim.guests.refused import GuestRefused
 from sim.guests.strands import GuestStopped, Strand
-from sim.guests.verdicts import GaveUp, mistake_of
+from sim.guests.verdicts import GaveUp, gate_of, mistake_of
 from sim.kernel.clock import Pending
 
 if TYPE_CHECKING:
@@ -236,9 +236,13 @@ class GuestRun(Inside):
             return error
         if isinstance(error, GuestStopped):
             return GuestRefused("the guest is stopped, but its request goes on")
-        return mistake_of(error, called=self.calls > 0, errors=self.process.errors) or GaveUp(
-            f"{type(error).__name__}: {error}"
-        )
+        mistake = mistake_of(error, called=self.calls > 0, errors=self.process.errors)
+        if mistake is not None:
+            return mistake
+        gate = gate_of(error)
+        if gate:
+            self.client.record("refused", gate, (1, 0))
+        return GaveUp(f"{type(error).__name__}: {error}")
 
 
 async def _awaiting(awaited: Awaitable[Any]) -> Any:
