@@ -248,6 +248,8 @@ class Client:
 
     def _noted(self, error: Exception) -> Exception:
         """Add to a mistake in a loop where in the model it was raised, and how to do better."""
+        if getattr(error, "says_all", False):
+            return error
         what = (
             f"{HOW_TO_WAIT}; to limit a call, `await call(timeout_ms=ms)` in place of asyncio.wait_for."
             if is_foreign(error)
