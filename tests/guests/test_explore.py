@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import pickle
 import random
 import time
 from typing import TYPE_CHECKING, Any
@@ -221,3 +222,13 @@ def test_a_guest_that_keeps_state_elsewhere_is_not_repeatable() -> None:
     forgets_nothing.stateless = True  # type: ignore[attr-defined]  # as it claims
     with pytest.raises(NotRepeatable, match="the same course"):
         search(forgets_nothing)
+
+
+@pytest.mark.slow
+def test_processes_search_guests_together() -> None:
+    for guest in (guest_of(tries_in_a_loop), Careless):
+        again = pickle.loads(pickle.dumps(guest))  # noqa: S301  # its own bytes
+        assert again.kind == guest.kind
+        within = Bounds(requests=1, attempts=3)
+        alone, together = (sim.explorer.explore(small(), within, retrier=guest, workers=workers) for workers in (1, 2))
+        assert (together.states, together.executions >= alone.executions) == (alone.states, True)
