@@ -18,7 +18,7 @@ from sim.guests.inside import INSIDE, Inside
 from sim.guests.loop import MOST_CANCELS, SimulatedLoop, goes_on
 from sim.guests.refused import GuestRefused
 from sim.guests.strands import GuestStopped, Strand
-from sim.guests.verdicts import GaveUp, mistake_of
+from sim.guests.verdicts import GaveUp, gate_of, mistake_of
 from sim.kernel.clock import Pending
 
 if TYPE_CHECKING:
@@ -109,6 +109,20 @@ class GuestClient(Client):
         """Whether it sleeps or waits for a call that will end."""
         return super().busy
 
+    def cancel(self) -> None:
+        """Stop its code; what it holds may let other requests of its process go on."""
+        self.hear("canceled", None)
+        super().cancel()
+
+    def end(self) -> None:
+        """Stop its code, since the world is over; the other requests of its process cannot go on by that."""
+        process = self.process
+        if not process.is_over:
+            process.is_over = True
+            for run in process.runs:
+                run.stopped = run.client.is_over = True
+        super().end()
+
     @property
     def busy(self) -> bool:
         """Whether it may go on: for what it waits may also come from another request of its process."""
@@ -130,6 +144,7 @@ class GuestRun(Inside):
         """Run the guest's code until it is over."""
         del call, ctx
         self._context.run(INSIDE.set, self)
+        self.client.hear("begins", None)
         process = self.process
         runs = process.runs
         runs[self] = None
@@ -221,7 +236,13 @@ class GuestRun(Inside):
             return error
         if isinstance(error, GuestStopped):
             return GuestRefused("the guest is stopped, but its request goes on")
-        return mistake_of(error, called=self.calls > 0, errors=self.process.errors) or GaveUp(error)
+        mistake = mistake_of(error, called=self.calls > 0, errors=self.process.errors)
+        if mistake is not None:
+            return mistake
+        gate = gate_of(error) if self.client.is_recorded else ""
+        if gate:
+            self.client.record("refused", gate, (1, 0))
+        return GaveUp(error)
 
 
 async def _awaiting(awaited: Awaitable[Any]) -> Any:

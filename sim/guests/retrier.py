@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from contextlib import AbstractContextManager
 from inspect import iscoroutinefunction
 from types import MappingProxyType
@@ -137,6 +138,7 @@ def guest_of(function: Callable[[Any], Any], *, kind: str | None = None, path: s
             "kind": kind or name,
             "errors": getattr(function, "errors", MappingProxyType({})),
             "function": staticmethod(function),
+            "made_of": (function, kind, path),
             "supply": Supply(function, path),
             "is_async": iscoroutinefunction(function),
             "__module__": getattr(function, "__module__", __name__),
@@ -150,7 +152,23 @@ class _GuestFunction(GuestRetrier):
     """A guest that is a plain function."""
 
     function: ClassVar[Callable[[Any], Any]]
+    made_of: ClassVar[tuple[Callable[[Any], Any], str | None, str | None]]
+    """What `guest_of` was given."""
 
     def code(self, found: Any) -> tuple[Callable[[Any], Any], Mapping[str, Any]]:
         """Return the function and its `errors`."""
         return found, getattr(found, "errors", self.errors)
+
+
+def _pickled(kind: type) -> str | tuple[Any, ...]:
+    """Return how other processes get a class of guests: by its name, or made of its function again."""
+    if "made_of" not in vars(kind):
+        return kind.__qualname__
+    return _guest_again, kind.made_of
+
+
+def _guest_again(function: Callable[[Any], Any], kind: str | None, path: str | None) -> type[GuestRetrier]:
+    return guest_of(function, kind=kind, path=path)
+
+
+copyreg.pickle(_Deferred, _pickled)  # type: ignore[arg-type]  # of a class of classes, `type` alone is known to it
