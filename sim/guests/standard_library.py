@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.guests import clocks, locks, numpy_chance, randomness, refusals, tokens, unheard
+from sim.guests.cores import Cores
 from sim.guests.dates import Dates
 from sim.guests.inside import INSIDE
 from sim.guests.output import Output
@@ -32,6 +33,7 @@ class _Simulated:
         self.dates = Dates()
         self.generators = numpy_chance.Generators()
         self.output = Output()
+        self.cores = Cores()
         self.watchdog = Watchdog()
         self.references = References(
             {
@@ -52,6 +54,7 @@ class _Simulated:
         self.dates.install()
         randomness.METHODS.install()
         self.generators.install()
+        self.cores.install()
         self.watchdog.start()
         return self.references.install()
 
@@ -59,6 +62,7 @@ class _Simulated:
         """Put everything back."""
         self.references.restore()
         self.watchdog.stop()
+        self.cores.restore()
         self.generators.restore()
         randomness.METHODS.restore()
         self.dates.restore()
