@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -188,7 +188,11 @@ class World:
     def isolated(self, numbers: Sequence[int], progress: Callable[[int], None] | None = None) -> list[Request]:
         """Simulate requests, each alone from t = 0; `progress` is called now and then with how many are done."""
         with self.around():
-            return self._isolated(numbers, progress)
+            try:
+                return self._isolated(numbers, progress)
+            except BaseException:
+                self._drop()
+                raise
 
     def _isolated(self, numbers: Sequence[int], progress: Callable[[int], None] | None) -> list[Request]:
         finished = []
@@ -223,10 +227,14 @@ class World:
     def shared(self, progress: Callable[[int], None] | None = None, *, at_most: int | None = None) -> list[Request]:
         """Simulate one replication: all requests in one deployment (or the first few), with the scenario's faults."""
         with self.around():
-            requests = self.open(progress, at_most=at_most)
-            self.go_on()
-            self._conclude(requests)
-            self._end(requests)
+            try:
+                requests = self.open(progress, at_most=at_most)
+                self.go_on()
+                self._conclude(requests)
+                self._end(requests)
+            except BaseException:
+                self._drop()
+                raise
         return requests
 
     def around(self) -> AbstractContextManager[Any]:
@@ -470,6 +478,15 @@ class World:
             self._own.let_go()
         for request in requests:
             request.let_go()
+
+    def _drop(self) -> None:
+        """Stop all that still runs, since an error has ended the simulation; further errors are of no concern."""
+        for client in self.clients.values():
+            with suppress(Exception):
+                client.end()
+        for retrier in self._all_retriers():
+            with suppress(Exception):
+                retrier.end()
 
     def clear(self) -> None:
         """Forget all that has been simulated: a world itself is full of cycles, so that only the collector frees it."""

@@ -93,14 +93,15 @@ class Checker:
             finished = world.isolated(numbers, report)
         else:
             finished = []
-            for done, number in enumerate(numbers):
-                recorder.raw.clear()
-                made = world.isolated([number])
-                # A table of one row costs as much as the rest of its check: after the first ones records are live.
-                self._look(world, recorder.history(), 0, made, table(made) if done < TABLES else made)
-                finished += made
-                if report is not None and done % REPORT_EVERY == 0:
-                    report(done)
+            with world.around():
+                for done, number in enumerate(numbers):
+                    recorder.raw.clear()
+                    made = world.isolated([number])
+                    # A table of one row costs as much as the rest of its check: after the first ones records are live.
+                    self._look(world, recorder.history(), 0, made, table(made) if done < TABLES else made)
+                    finished += made
+                    if report is not None and done % REPORT_EVERY == 0:
+                        report(done)
         self.simulated += len(finished)
         return table(finished)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sim.clients.connection import Connection
 from sim.clients.failures import CallFailed, CallTimedOut
 from sim.guests.inside import INSIDE
-from sim.guests.strands import Raises
+from sim.guests.strands import GuestStopped, Raises
 from sim.kernel.clock import Pending
 
 if TYPE_CHECKING:
@@ -41,18 +41,23 @@ class GuestCall:
         client = inside.client
         if here is None:
             raise RuntimeError("a guest's `call` was called outside of the simulation")
-        if inside.stopped:
-            here.stop_again()
-        if client.is_over:
-            here.refuse(f"calls although its request {client.request.number} is over")
         if timeout is not None and not (isinstance(timeout, (int, float)) and 0 <= timeout <= inf):
             here.refuse(f"calls with a timeout of {timeout!r}: it is a number of seconds, not negative, or None")
         timeout_ms = None if timeout is None else timeout * S_TO_MS
         loop = inside.process.loop
         if loop is not None and asyncio._get_running_loop() is loop:  # as asyncio's own functions ask
             return self._in_loop(loop, timeout_ms)
+        self._check(here, GuestStopped)
         inside.calls += 1
         return here.wait(self._heard(timeout_ms))
+
+    def _check(self, here: Inside, error: type[BaseException]) -> None:
+        """End code that asks for a call although it is stopped, or its request is over."""
+        if self._inside.is_stopped:
+            here.stop_again(error)
+        request = self._inside.client.request
+        if self._inside.client.is_over and not request.runaway:
+            here.refuse(f"calls although its request {request.number} is over")
 
     async def _heard(self, timeout_ms: float | None) -> int | Raises:
         """Make an attempt for synchronous code; awaited by the simulation."""
@@ -72,10 +77,9 @@ class GuestCall:
         """Make an attempt for asynchronous code; awaited by the guest."""
         inside = self._inside
         client = inside.client
-        if inside.stopped:
-            raise asyncio.CancelledError
-        if client.is_over:
-            inside.refuse(f"calls although its request {client.request.number} is over")
+        self._check(INSIDE.get() or inside, asyncio.CancelledError)
+        if client.request.runaway:
+            await loop.create_future()  # it never goes on
         inside.calls += 1
         answer = InLoop(loop)
         connection = loop.outside(lambda: begin(client, timeout_ms, answer))
@@ -85,8 +89,8 @@ class GuestCall:
             hear_failure(client, error)
             raise error_of(error, self._errors) from error
         except asyncio.CancelledError:
-            if connection is not None and not answer.done:
-                answer.done = True
+            answer.done = True
+            if connection is not None and not inside.is_stopped:
                 loop.outside(lambda: leave(client, connection))
             raise
         client.hear("answered", number)

@@ -28,26 +28,32 @@ class Change:
     A tuple, a bound method or a weak reference with such an object in it becomes a new one, and later itself again.
     """
 
-    def __init__(self, pairs: Iterable[tuple[object, object]] = (), *, back: Change | None = None) -> None:
-        self.kept: list[object] = []
-        """Keeps the objects alive, so that no other has their identity."""
-        self.new: dict[int, Any] = {}
-        self.back: Change = Change(back=self) if back is None else back
-        for old, new in pairs:
-            self._add(old, new)
-        self._lasting = len(self.kept)
+    def __init__(self, new: dict[int, Any], old: dict[int, Any]) -> None:
+        self.new = new
+        """For the identity of each object, what it becomes."""
+        self.old = old
+        """For the identity of what an object becomes, the object. The two keep each other's objects alive."""
+        self._lasting = len(new)
 
-    def _add(self, old: object, new: object) -> None:
-        for change, was, becomes in ((self, old, new), (self.back, new, old)):
-            change.kept.append(was)
-            change.new[id(was)] = becomes
+    @classmethod
+    def of_pairs(cls, pairs: Iterable[tuple[Any, Any]]) -> Change:
+        """Return a change of the first of each pair to the second."""
+        new: dict[int, Any] = {}
+        old: dict[int, Any] = {}
+        for one, other in pairs:
+            new[id(one)] = other
+            old[id(other)] = one
+        return cls(new, old)
+
+    def back(self) -> Change:
+        """Return the opposite change. What one of the two learns, the other knows."""
+        return Change(self.old, self.new)
 
     def forget(self) -> None:
         """Forget the tuples and the like that were made anew."""
-        for change in (self, self.back):
-            for old in change.kept[self._lasting :]:
-                change.new.pop(id(old), None)
-            del change.kept[self._lasting :]
+        for known in (self.new, self.old):
+            while len(known) > self._lasting:
+                known.popitem()
 
     def of(self, value: Any) -> Any:
         """Return what an object becomes: itself, if it stays."""
@@ -61,7 +67,8 @@ class Change:
             return value
         made = self._anew(value, depth - 1)
         if made is not value:
-            self._add(value, made)
+            self.new[id(value)] = made
+            self.old[id(made)] = value
         return made
 
     def _anew(self, value: Any, depth: int) -> Any:

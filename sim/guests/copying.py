@@ -5,19 +5,14 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections import deque
-from enum import Enum
 from functools import partial
-from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MappingProxyType, MethodType, ModuleType
-from typing import TYPE_CHECKING, Any, Final
+from types import CellType, FunctionType, MappingProxyType, MethodType
+from typing import Any, Final
 
 from sim.guests.refused import is_own, is_own_class
 from sim.guests.state import ATOMS, OF_CLASSES, is_full, names_in
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _LOCKS: Final = (type(threading.Lock()), type(threading.RLock()))
 

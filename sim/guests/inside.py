@@ -99,23 +99,28 @@ class Inside:
 
     def wait(self, awaited: Coroutine[Any, Any, Any]) -> Any:
         """Let the simulation await something for the code that runs now, and return what comes of it."""
-        if self.stopped:
+        if self.is_stopped:
             awaited.close()
-            self.stop_again()
+            self.stop_again(GuestStopped)
         return self.strand.ask(awaited)
 
-    def stop_again(self) -> NoReturn:
-        """Raise GuestStopped in code that asks for more although it is stopped."""
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the request was canceled, or its world is over: nothing that its code waits for takes place."""
+        return self.stopped or bool(self.process.is_over)
+
+    def stop_again(self, error: type[BaseException]) -> NoReturn:
+        """Raise an error in code that asks for more although it is stopped."""
         self._refusals += 1
         if self._refusals > MOST_REFUSALS:
             self.strand.leave(
                 GuestRefused(
                     "the guest goes on although its request is canceled or the simulation is over: it catches "
-                    "BaseException, which it should let through",
+                    "the error that ends it, which it should let through, as `except Exception` and `finally` do",
                     line_of_guest(),
                 )
             )
-        raise GuestStopped
+        raise error
 
     def refuse(self, what: str) -> NoReturn:
         """End the run with GuestRefused, naming the guest's line; the guest never goes on, so it cannot catch it."""

@@ -1,50 +1,77 @@
-"""Locks of threads, for code without threads: whoever waits for one lets the simulation go on.
+"""Locks of threads, for code without threads: code that waits for one lets the simulation go on.
 
 Conditions, events, semaphores, barriers and queues of the standard library are made of locks, so their own code runs
-unchanged above these. A lock that was made before the simulation, outside of guest code, stays a real one.
+unchanged above these. `queue.SimpleQueue` is written in C; guests get the standard library's own version in Python.
+A lock that was made before the simulation, outside of guest code, stays a real one.
 """
 
 from __future__ import annotations
 
+import _queue
+import _thread
+import queue
+import threading
 from collections import deque
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from greenlet import getcurrent
 
 from sim.guests.inside import INSIDE, Inside
-from sim.guests.waits import FOR_EVER_NS, Waiting, ns_of_seconds, wait
+from sim.guests.waits import FOR_EVER_NS, NS_PER_S, Waiting, ns_of_seconds, wait
 
-TIMEOUT_MAX: Final = FOR_EVER_NS / 1e9
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TIMEOUT_MAX: Final = FOR_EVER_NS / NS_PER_S
 
 
 class Lock:
-    """A lock of guest code, in place of `threading.Lock`."""
+    """A lock of guest code, in place of `threading.Lock`; the one that waits longest gets it first."""
+
+    __slots__ = ("__weakref__", "_is_locked", "_waiting")
 
     def __init__(self) -> None:
         self._is_locked = False
-        self._waiting: deque[Waiting] = deque()
+        self._waiting: deque[Waiting] | None = None
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:  # noqa: FBT001, FBT002  # threading's signature
         """Take the lock; False if it is taken and there is no time, or no more, to wait."""
-        if not blocking and timeout != -1:
-            raise ValueError("can't specify a timeout for a non-blocking call")
-        if timeout < 0 and timeout != -1:
-            raise ValueError("timeout value must be a non-negative number")
+        if timeout != -1:
+            if not blocking:
+                raise ValueError("can't specify a timeout for a non-blocking call")
+            if timeout < 0:
+                raise ValueError("timeout value must be a non-negative number")
+            if timeout > threading.TIMEOUT_MAX:
+                raise OverflowError("timeout value is too large")
         if not self._is_locked:
             self._is_locked = True
             return True
         if not blocking or timeout == 0:
             return False
+        return self._wait(FOR_EVER_NS if timeout == -1 else ns_of_seconds(timeout))
+
+    def _wait(self, limit_ns: int) -> bool:
         inside = INSIDE.get()
         if inside is None:
-            raise RuntimeError("a lock of a guest is waited for outside of the simulation")
+            raise RuntimeError("a lock of a guest is waited for outside of the simulation, where it is never released")
         waiting = Waiting()
+        if self._waiting is None:
+            self._waiting = deque()
         self._waiting.append(waiting)
-        limit_ns = FOR_EVER_NS if timeout == -1 else ns_of_seconds(timeout)
-        got: bool = inside.wait(wait(inside.client, waiting, limit_ns))
-        if not got:
-            self._waiting.remove(waiting)
+        got = False
+        try:
+            got = bool(inside.wait(wait(inside.client, waiting, limit_ns)))
+        finally:
+            if not got:
+                self._let_pass(waiting)
         return got
+
+    def _let_pass(self, waiting: Waiting) -> None:
+        """Count on one no more that has waited long enough, or was stopped."""
+        if waiting.is_handed:  # in vain
+            Lock.release(self)
+        elif self._waiting is not None and waiting in self._waiting:
+            self._waiting.remove(waiting)
 
     def release(self) -> None:
         """Give the lock to the one that has waited longest, or free it. Raises RuntimeError if it is free."""
@@ -52,7 +79,7 @@ class Lock:
             raise RuntimeError("release unlocked lock")
         while self._waiting:
             waiting = self._waiting.popleft()
-            if not (waiting.done or waiting.is_handed):
+            if not waiting.done:
                 _hand_over(waiting)
                 return
         self._is_locked = False
@@ -67,11 +94,17 @@ class Lock:
     def __exit__(self, *_: object) -> None:
         self.release()
 
+    acquire_lock, release_lock, locked_lock = acquire, release, locked
+    """Their names of old."""
+
     def _at_fork_reinit(self) -> None:
         self.__init__()  # type: ignore[misc]  # as it was when new
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Lock:
         return type(self)()
+
+    def __repr__(self) -> str:
+        return f"<{'locked' if self._is_locked else 'unlocked'} simulated {type(self).__name__} at {id(self):#x}>"
 
 
 def _hand_over(waiting: Waiting) -> None:
@@ -85,6 +118,8 @@ def _hand_over(waiting: Waiting) -> None:
 
 class RLock(Lock):
     """A lock that its owner can take again, in place of `threading.RLock`; a greenlet or a loop is an owner."""
+
+    __slots__ = ("_count", "_owner")
 
     def __init__(self) -> None:
         super().__init__()
@@ -116,7 +151,12 @@ class RLock(Lock):
     def _is_owned(self) -> bool:
         return self._owner is _who()
 
+    def _recursion_count(self) -> int:
+        return self._count if self._is_owned() else 0
+
     def _release_save(self) -> tuple[int, Any]:
+        if not self._count:
+            raise RuntimeError("cannot release un-acquired lock")
         saved = self._count, self._owner
         self._count, self._owner = 0, None
         super().release()
@@ -130,15 +170,57 @@ class RLock(Lock):
 def _who() -> Any:
     """Return what counts as the present thread."""
     inside: Inside | None = INSIDE.get()
-    return getcurrent() if inside is None or inside.strand is None else inside.strand
+    return getcurrent() if inside is None else inside.strand
 
 
-def made_rlock(real: Any) -> Any:
-    """Return what takes the place of `threading.RLock`: in a process of one thread the real one does, and is faster."""
+class _Maker(type):
+    """The class of what stands for the makers of locks: a class each, so that annotations such as `Lock | None` work."""
 
-    def made() -> Any:
+    make: Callable[..., Any]
+    is_one: Callable[[object], bool]
+
+    def __call__(cls, *args: Any, **more: Any) -> Any:
+        return cls.make(*args, **more)
+
+    def __instancecheck__(cls, one: object) -> bool:
+        return cls.is_one(one)
+
+
+def _maker(real: Any, simulated: Any) -> Any:
+    """Return what stands for `real`, which may be a function: it makes simulated locks inside guests."""
+    # In a process of one thread a real lock that can be taken again does as well, and is faster.
+    is_reentrant = simulated is RLock
+
+    def make(*args: Any, **more: Any) -> Any:
         inside = INSIDE.get()
-        return real() if inside is None or inside.process.has_one_thread else RLock()
+        if inside is None or (is_reentrant and inside.process.has_one_thread):
+            return real(*args, **more)
+        return simulated(*args, **more)
 
-    made.__name__ = made.__qualname__ = "RLock"
-    return made
+    kind = real if isinstance(real, type) else type(real())
+
+    def is_one(one: object) -> bool:
+        return isinstance(one, (kind, simulated))
+
+    return _Maker(
+        real.__name__,
+        (),
+        {
+            "__doc__": real.__doc__,
+            "__module__": real.__module__,
+            "__class_getitem__": classmethod(lambda cls, _: cls),
+            "__closure__": (*(make.__closure__ or ()), *(is_one.__closure__ or ())),  # these refer to the real one
+            "make": staticmethod(make),
+            "is_one": staticmethod(is_one),
+        },
+    )
+
+
+def replaced_functions() -> dict[Any, Any]:
+    """Return what makes locks, each with what takes its place."""
+    simple_queue = queue._PySimpleQueue  # type: ignore[attr-defined]  # noqa: SLF001  # the version in Python
+    pairs = (
+        *((threading.Lock, Lock), (_thread.allocate_lock, Lock), (threading.RLock, RLock), (_thread.RLock, RLock)),
+        (_queue.SimpleQueue, simple_queue),
+    )
+    return {real: _maker(real, simulated) for real, simulated in pairs}

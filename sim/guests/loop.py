@@ -4,35 +4,58 @@ It runs in a strand of its own, one for a client process. A timer of asyncio is 
 at its very instant; between timers the loop does not exist for the clock. A task that blocks, with `time.sleep` or a
 lock of threads, blocks the whole loop for simulated time, as it does in production.
 
-Not offered, since they would leave the simulation: sockets, pipes, subprocesses, signals and executors.
+Whatever is ready runs until nothing is, in the order of asyncio: first come, first served. Timers and calls that end
+at the same instant come in the order in which they were set and begun.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from asyncio import futures
 from collections import deque
+from contextlib import suppress
 from contextvars import Context
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
 from sim.guests.inside import INSIDE
+from sim.guests.loop_refusals import RefusingLoop
+from sim.guests.refused import GuestRefused
 from sim.guests.strands import GuestStopped, Strand
-from sim.guests.waits import begin_sleep, cut_sleep, ns_of_seconds, wake_up
+from sim.guests.timers import Timer, Timers
+from sim.guests.verdicts import mistake_of
+from sim.guests.waits import NS_PER_S, ns_of_seconds
 from sim.kernel.clock import Pending, Task
-from sim.kernel.durations import RUNAWAY_NS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from sim.guests.inside import Inside
     from sim.kernel.clock import Clock
 
-NS_PER_S: Final = 1e9
 IDLE: Final = None
 """What the loop asks for if nothing is ready."""
-_ENDS_SLEEP: Final = futures._set_result_unless_cancelled  # noqa: SLF001  # type: ignore[attr-defined]  # what asyncio.sleep lets a timer call
+MOST_STEPS: Final = 100_000
+"""How many steps a loop takes at one instant for each request that it serves; more, and a task goes on for ever."""
+MOST_CANCELS: Final = 100
+"""How often a task is canceled that goes on although it is."""
+FEW_TASKS: Final = 16
+"""So many tasks that are over may be kept."""
+
+
+class GuestTask(asyncio.Task[Any]):
+    """A task that stands in sets at a place of its own, and not where its address in memory puts it.
+
+    `asyncio.wait` returns sets, and a `TaskGroup` keeps its tasks in one: in which order they are canceled would differ
+    from one run to the next.
+    """
+
+    def __init__(self, number: int, coro: Any, **more: Any) -> None:
+        """Make a task; `number` counts those of its loop."""
+        self._number = number
+        super().__init__(coro, **more)
+
+    def __hash__(self) -> int:
+        return self._number
 
 
 class Outside:
@@ -44,170 +67,18 @@ class Outside:
         self.function = function
 
 
-class Timer(asyncio.TimerHandle):
-    """A timer of asyncio that is one of the simulation."""
+class LoopState(RefusingLoop):
+    """What asyncio asks of a loop besides running: its tasks, its settings, its errors."""
 
-    __slots__ = ("_ok", "asleep", "callbacks", "inside", "until_ns")
-
-    def __init__(self, when: float, callback: Any, args: Any, loop: SimulatedLoop, context: Context | None) -> None:
-        super().__init__(when, callback, args, loop, context)
-        self._ok = True
-        self.callbacks: Any = _FIRE
-        self.inside: Inside | None = None
-        self.asleep = False
-        self.until_ns = 0
-
-    def fire(self) -> None:
-        """Let the loop run it."""
-        loop = self._loop  # type: ignore[attr-defined]  # of the base class
-        loop.due(self)
-
-
-_FIRE: Final = (Timer.fire,)
-
-
-class SimulatedLoop(asyncio.AbstractEventLoop):
-    """The event loop of one client process."""
-
-    def __init__(self, clock: Clock, most_steps: int) -> None:
-        """Make a loop; at one instant it takes at most so many steps."""
-        self._clock = clock
-        self._ready: deque[asyncio.Handle] = deque()
-        self._most_steps = most_steps
-        self._steps = 0
-        self._step_ns = -1
+    def __init__(self) -> None:
         self._debug = False
         self._closed = False
         self._task_factory: Any = None
         self._handler: Any = None
-        self.is_blocked = False
-        """Whether one of its tasks blocks it."""
-        self.strand = Strand(self._body, Context(), self)
-        self.current: Inside | None = None
-        """Whose step runs."""
-
-    # What the simulation does.
-
-    def wake(self) -> None:
-        """Run what is ready, unless the loop runs or is blocked."""
-        strand = self.strand
-        if not (strand.is_running or self.is_blocked or strand.is_over) and self._ready:
-            self._serve(strand.go_on())
-
-    def _serve(self, asked: Any) -> None:
-        """Do what the loop asks for, until it is idle or blocked."""
-        strand = self.strand
-        while asked is not IDLE:
-            if type(asked) is Outside:
-                asked = strand.go_on(asked.function())
-                continue
-            self.is_blocked = True
-            Task(asked, self._unblocked).go_on()
-            return
-
-    def _unblocked(self, value: Any, error: Exception | None) -> None:
-        if error is not None:
-            raise error
-        self.is_blocked = False
-        self._serve(self.strand.go_on(value))
-
-    def due(self, timer: Timer) -> None:
-        """Run a timer that has fired."""
-        inside = timer.inside
-        if inside is not None:
-            wake_up(inside.client, asleep=timer.asleep)
-        timer._scheduled = False  # type: ignore[attr-defined]  # noqa: SLF001  # as asyncio's own loop does
-        self._ready.append(timer)
-        self.wake()
-
-    def end(self) -> None:
-        """Run nothing any more."""
-        self._closed = True
-        self._ready.clear()
-        if not (self.strand.is_over or self.strand.is_running):
-            try:
-                self.strand.throw(GuestStopped())
-            except GuestStopped:
-                return
-
-    # What runs in the strand.
-
-    def _body(self, _: Any = None) -> None:
-        ready = self._ready
-        ask = self.strand.ask
-        while True:
-            while ready:
-                handle = ready.popleft()
-                if handle._cancelled:  # type: ignore[attr-defined]  # noqa: SLF001  # as above
-                    continue
-                if self._clock.now_ns != self._step_ns:
-                    self._step_ns, self._steps = self._clock.now_ns, 0
-                self._steps += 1
-                if self._steps > self._most_steps:
-                    self._spins(handle)
-                handle._run()  # type: ignore[attr-defined]  # noqa: SLF001  # as above
-                handle = None  # type: ignore[assignment]  # it may hold the last reference to much
-            ask(IDLE)
-
-    def _spins(self, handle: asyncio.Handle) -> None:
-        """Stop: a task goes on for ever at one instant, so nothing else of the process ever happens."""
-        inside = handle._context.get(INSIDE)  # type: ignore[attr-defined]  # noqa: SLF001  # as above
-        if inside is not None:
-            self.outside(lambda: inside.client.run_away("sleeps"))
-        self.strand.ask(_never())
-
-    def outside(self, function: Callable[[], Any]) -> Any:
-        """Let the simulation call a function; what that raises is raised there."""
-        return self.strand.ask(Outside(function))
-
-    # What asyncio asks of a loop.
-
-    def time(self) -> float:
-        """Return the simulated time in s."""
-        inside = INSIDE.get()
-        return (self._clock.now_ns if inside is None else inside.now_ns()) / NS_PER_S
-
-    def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:
-        """Let a callback run next."""
-        self._check_open()
-        handle = asyncio.Handle(callback, args, self, context)
-        self._ready.append(handle)
-        return handle
-
-    call_soon_threadsafe = call_soon
-
-    def call_later(self, delay: float, callback: Any, *args: Any, context: Context | None = None) -> Timer:
-        """Let a callback run after a delay in s."""
-        return self._call_at_ns(self._clock.now_ns + ns_of_seconds(max(delay, 0)), callback, args, context)
-
-    def call_at(self, when: float, callback: Any, *args: Any, context: Context | None = None) -> Timer:
-        """Let a callback run at an instant in s."""
-        at_ns = ns_of_seconds(when) if isfinite(when) else RUNAWAY_NS
-        return self._call_at_ns(max(at_ns, self._clock.now_ns), callback, args, context)
-
-    def _call_at_ns(self, at_ns: int, callback: Any, args: Any, context: Context | None) -> Timer:
-        self._check_open()
-        timer = Timer(at_ns / NS_PER_S, callback, args, self, context)
-        timer._scheduled = True  # type: ignore[attr-defined]  # noqa: SLF001  # as above
-        delay_ns = at_ns - self._clock.now_ns
-        inside = INSIDE.get() if context is None else context.get(INSIDE)
-        timer.until_ns = at_ns
-        if inside is not None and not inside.client.is_over:
-            timer.inside = inside
-            timer.asleep = callback is _ENDS_SLEEP
-            if not begin_sleep(inside.client, delay_ns, is_sleep=timer.asleep):
-                return timer  # the request has run away
-        self._clock.set_timer(timer, delay_ns)
-        return timer
-
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """Call a timer off."""
-        if isinstance(handle, Timer) and handle._scheduled and handle.callbacks is _FIRE:  # type: ignore[attr-defined]  # noqa: SLF001  # as above
-            self._clock.call_off(handle)
-            inside = handle.inside
-            if inside is not None:
-                handle.inside = None
-                cut_sleep(inside.client, handle.until_ns, asleep=handle.asleep)
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._tasks_made = 0
+        self._sweep_at = FEW_TASKS
+        self.slow_callback_duration = 0.1
 
     def create_future(self) -> asyncio.Future[Any]:
         """Return a new future."""
@@ -218,14 +89,29 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     ) -> asyncio.Task[Any]:
         """Return a new task."""
         self._check_open()
-        if self._task_factory is not None:
-            task: asyncio.Task[Any] = self._task_factory(
-                self, coro, **({} if context is None else {"context": context})
-            )
+        task: asyncio.Task[Any]
+        if self._task_factory is None:
+            self._tasks_made += 1
+            task = GuestTask(self._tasks_made, coro, loop=self, name=name, context=context, **more)
+        else:
+            given = more if context is None else {**more, "context": context}
+            task = self._task_factory(self, coro, **given)
             if name is not None:
                 task.set_name(name)
-            return task
-        return asyncio.Task(coro, loop=self, name=name, context=context, **more)
+        self._note(task)
+        return task
+
+    def _note(self, task: asyncio.Task[Any]) -> None:
+        """Remember a task until it is over: asyncio itself only knows the tasks of all loops together."""
+        tasks = self._tasks
+        tasks.append(task)
+        if len(tasks) > self._sweep_at:
+            tasks[:] = [one for one in tasks if not one.done()]
+            self._sweep_at = 2 * len(tasks) + FEW_TASKS
+
+    def tasks(self) -> list[asyncio.Task[Any]]:
+        """Return the tasks that are not over, in the order in which they were created."""
+        return [task for task in self._tasks if not task.done()]
 
     def set_task_factory(self, factory: Any) -> None:
         """Make tasks by a factory."""
@@ -244,17 +130,32 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._handler = handler
 
     def default_exception_handler(self, context: dict[str, Any]) -> None:
-        """Print an error that a callback raised, as asyncio logs it."""
-        error, inside = context.get("exception"), INSIDE.get()
-        if inside is not None and error is not None and "never retrieved" not in str(context.get("message")):
-            sys.stderr.write(f"{context.get('message')}: {type(error).__name__}: {error}\n")
+        """Print an error that code raised where only the loop could hear of it, in a line."""
+        error, text = context.get("exception"), context.get("message") or "Unhandled exception in event loop"
+        sys.stderr.write(f"{text}\n" if error is None else f"{text}: {type(error).__name__}: {error}\n")
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Let the handler hear of an exception."""
+        """Let the handler hear of an error, inside the request that it comes from.
+
+        It does not hear of errors that nothing looks at (`never retrieved`) and of tasks that are thrown away: when
+        Python finds these is no part of a simulation.
+        """
+        if isinstance(context.get("exception"), GuestStopped) or self._closed:
+            return
+        handle = context.get("handle")
+        if INSIDE.get() is None and handle is not None:
+            handle._context.run(self._hear, context)
+        elif INSIDE.get() is not None and "future" not in context and "task" not in context:
+            self._hear(context)
+
+    def _hear(self, context: dict[str, Any]) -> None:
         if self._handler is None:
             self.default_exception_handler(context)
-        else:
+            return
+        try:
             self._handler(self, context)
+        except Exception as error:  # noqa: BLE001  # an error of the handler is told as the one that it was to handle
+            self.default_exception_handler({"message": "Unhandled error in exception handler", "exception": error})
 
     def get_debug(self) -> bool:
         """Tell whether the loop is in debug mode."""
@@ -282,37 +183,216 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
         """Do nothing: there is none."""
 
-    def _refuse(self, what: str) -> NoReturn:
+
+class SimulatedLoop(LoopState):
+    """The event loop of one client process."""
+
+    def __init__(self, clock: Clock, most_steps: int) -> None:
+        """Make a loop; at one instant it takes at most so many steps for each request."""
+        super().__init__()
+        self._clock = clock
+        self._ready: deque[asyncio.Handle] = deque()
+        self._most_steps = min(most_steps, MOST_STEPS)
+        self._steps = 0
+        """How many it has taken at this instant."""
+        self._step_ns = -1
+        self._allowed = 0
+        """How many it may take at this instant: for each request that is open at its beginning."""
+        self._is_served = False
+        """Whether it runs, or the simulation does something for it."""
+        self.is_blocked = False
+        """Whether one of its tasks blocks it."""
+        self.is_ending = False
+        """Whether its tasks are canceled since the simulation is over."""
+        self.timers = Timers(clock)
+        self.strand = Strand(self._body, Context(), self)
+
+    # What the simulation does.
+
+    def start(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> asyncio.Task[Any]:
+        """Return a task for a request; it begins when the loop wakes.
+
+        It is made without a factory: an eager one would begin it here, outside of the strand.
+        """
+        self._check_open()
+        self._tasks_made += 1
+        task = GuestTask(self._tasks_made, coroutine, loop=self, context=context)
+        self._note(task)
+        return task
+
+    def wake(self) -> None:
+        """Run what is ready, unless the loop comes to that itself: it runs, or is blocked."""
+        if self._ready and not (self._is_served or self.is_blocked or self.strand.is_over):
+            self._serve(None)
+
+    def run_soon(self, handle: asyncio.Handle) -> None:
+        """Run a timer that has fired."""
+        self._ready.append(handle)
+        self.wake()
+
+    def _serve(self, answer: Any) -> None:
+        """Let the loop go on, and do what it asks for, until it is idle or blocked."""
+        strand = self.strand
+        self._is_served = True
+        try:
+            asked = strand.go_on(answer)
+            while type(asked) is Outside:
+                asked = strand.go_on(asked.function())
+        finally:
+            self._is_served = False
+        if asked is not IDLE:
+            self.is_blocked = True
+            Task(asked, self._unblocked).go_on()
+
+    def _unblocked(self, value: Any, error: Exception | None) -> None:
+        if error is not None:
+            raise error
+        self.is_blocked = False
+        self._serve(value)
+
+    def end(self) -> None:
+        """Cancel what still runs, and run nothing any more. Raises GuestRefused if a task goes on all the same."""
+        self.is_ending = True
+        try:
+            for _ in range(MOST_CANCELS):
+                tasks = self.tasks()
+                if not tasks or self.strand.is_over:
+                    break
+                for task in tasks:
+                    task.cancel()
+                self._let_end()
+            else:
+                raise self._goes_on()
+        finally:
+            for task in self.tasks():
+                task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001  # it is known that it is
+            self._closed = True
+            self._ready.clear()
+            self._tasks.clear()
+            self.strand.stop()
+            self.strand.loop = None
+
+    def _goes_on(self) -> GuestRefused:
+        names = ", ".join(task.get_name() for task in self.tasks()[:3])
+        return GuestRefused(
+            f"the guest goes on although its simulation is over ({names}): it catches asyncio.CancelledError, which it "
+            "should let through"
+        )
+
+    def _let_end(self) -> None:
+        """Run what is ready; what blocks the loop ends first."""
+        strand = self.strand
+        self._steps = 0
+        if self.is_blocked:
+            self.is_blocked = False
+            asked = strand.throw(GuestStopped())
+        else:
+            asked = strand.go_on()
+        for _ in range(MOST_STEPS):
+            if asked is IDLE or strand.is_over:
+                return
+            if type(asked) is Outside:
+                asked = strand.go_on(asked.function())
+            else:
+                asked.close()
+                asked = strand.throw(GuestStopped())
+
+    # What runs in the strand.
+
+    def _body(self, _: Any = None) -> None:
+        ready, clock = self._ready, self._clock
+        ask = self.strand.ask
+        while True:
+            if clock.now_ns != self._step_ns:
+                self._begin_instant()
+            while ready:
+                handle = ready.popleft()
+                if handle._cancelled:  # type: ignore[attr-defined]  # noqa: SLF001  # as in asyncio's own loop
+                    continue
+                self._steps += 1
+                try:
+                    if self._steps > self._most_steps:
+                        self._look_at_steps(handle)
+                    handle._run()  # type: ignore[attr-defined]  # noqa: SLF001  # as above
+                except SystemExit as error:
+                    self._refuse_exit(error)
+                except GuestStopped:
+                    continue
+                handle = None  # type: ignore[assignment]  # it may hold the last reference to much
+            ask(IDLE)
+
+    def _begin_instant(self) -> None:
+        self._step_ns, self._steps = self._clock.now_ns, 0
+        self._allowed = self._most_steps * max(1, self.timers.open_requests)
+
+    def _look_at_steps(self, handle: asyncio.Handle) -> None:
+        """Count from 0 at each instant, and stop if a task goes on for ever: nothing of its process ever happens."""
+        if self._clock.now_ns != self._step_ns:  # a task has blocked the loop meanwhile
+            self._begin_instant()
+        if self._steps <= max(self._allowed, self._most_steps * self.timers.open_requests):
+            return
+        self._ready.appendleft(handle)
+        if self.is_ending:
+            self.strand.leave(self._goes_on())
+        inside = handle._context.get(INSIDE)  # type: ignore[attr-defined]  # noqa: SLF001  # as above
+        if inside is not None and not inside.client.is_over:
+            self.outside(lambda: inside.client.run_away("sleeps"))
+        self.strand.ask(_never())
+
+    def _refuse_exit(self, error: SystemExit) -> None:
+        """End the simulation with what is wrong; if other code is stopped then, the loop goes on for it."""
+        with suppress(GuestStopped):
+            self.strand.leave(mistake_of(error, called=True, errors={}) or error)
+
+    def outside(self, function: Callable[[], Any]) -> Any:
+        """Let the simulation call a function; what that raises is raised there."""
+        return self.strand.ask(Outside(function))
+
+    def first_of_generator(self, generator: Any) -> None:
+        """Hear that an asynchronous generator begins."""
+
+    def last_of_generator(self, generator: Any) -> None:
+        """Close an asynchronous generator that is freed before its end: what its `finally` awaits takes place."""
+        if not self._closed and INSIDE.get() is not None:
+            self.call_soon(self.create_task, generator.aclose())
+
+    # What asyncio asks of a loop.
+
+    def time(self) -> float:
+        """Return the simulated time in s."""
         inside = INSIDE.get()
-        text = f"{what}, which would leave the simulation"
-        if inside is None:
-            raise RuntimeError(f"a guest's event loop is asked for {text}")
-        inside.refuse(text)
+        return (self._clock.now_ns if inside is None else inside.now_ns()) / NS_PER_S
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
-        """Refuse: the function would run in a real thread."""
-        del executor, args
-        self._refuse(f"runs {getattr(func, '__qualname__', func)} in an executor (asyncio.to_thread does)")
+    def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:
+        """Let a callback run next."""
+        self._check_open()
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
 
+    call_soon_threadsafe = call_soon
 
-def _refusing(name: str) -> Any:
-    def refused(self: SimulatedLoop, *args: Any, **more: Any) -> NoReturn:
-        del args, more
-        self._refuse(f"asks its event loop for {name}")  # noqa: SLF001  # a method made from a table
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Context | None = None) -> Timer:
+        """Let a callback run after a delay in s; never, if that is infinite."""
+        at_ns = self._clock.now_ns + ns_of_seconds(max(delay, 0)) if isfinite(delay) else None
+        return self._call_at(at_ns, callback, args, context)
 
-    return refused
+    def call_at(self, when: float, callback: Any, *args: Any, context: Context | None = None) -> Timer:
+        """Let a callback run at an instant in s; never, if that is infinite."""
+        at_ns = max(ns_of_seconds(when), self._clock.now_ns) if isfinite(when) else None
+        return self._call_at(at_ns, callback, args, context)
 
+    def _call_at(self, at_ns: int | None, callback: Any, args: Any, context: Context | None) -> Timer:
+        self._check_open()
+        timer = Timer(at_ns or 0, callback, args, self, context)
+        if at_ns is not None and not self.is_ending:
+            self.timers.set(timer, context)
+        return timer
 
-for _name in (
-    *("run_forever", "run_until_complete", "stop", "close"),
-    *("create_connection", "create_server", "create_datagram_endpoint", "create_unix_connection"),
-    *("create_unix_server", "connect_accepted_socket", "sendfile", "start_tls", "sock_sendfile"),
-    *("getaddrinfo", "getnameinfo", "connect_read_pipe", "connect_write_pipe"),
-    *("subprocess_shell", "subprocess_exec", "add_reader", "remove_reader", "add_writer", "remove_writer"),
-    *("sock_recv", "sock_recv_into", "sock_recvfrom", "sock_recvfrom_into", "sock_sendall", "sock_sendto"),
-    *("sock_connect", "sock_accept", "add_signal_handler", "remove_signal_handler", "set_default_executor"),
-):
-    setattr(SimulatedLoop, _name, _refusing(_name))
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """Call a timer off."""
+        if handle._scheduled and isinstance(handle, Timer) and not self._closed:  # type: ignore[attr-defined]  # noqa: SLF001  # as above
+            self.timers.call_off(handle)
 
 
 async def _never() -> None:

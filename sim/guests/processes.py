@@ -6,14 +6,16 @@ In an isolated world each request has a process of its own; in a shared one each
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from contextvars import Context
 from inspect import isawaitable, iscoroutine
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sim.clients.client import Client
 from sim.clients.failures import CallFailed
 from sim.guests.calls import GuestCall
 from sim.guests.inside import INSIDE, Inside
-from sim.guests.loop import SimulatedLoop
+from sim.guests.loop import MOST_CANCELS, SimulatedLoop
 from sim.guests.refused import GuestRefused
 from sim.guests.strands import GuestStopped, Strand
 from sim.guests.verdicts import GaveUp, mistake_of
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from sim.clients.calling import Call
-    from sim.clients.client import Client
     from sim.clients.context import ClientContext
     from sim.guests.fresh import Supply
 
@@ -31,7 +32,10 @@ if TYPE_CHECKING:
 class Process:
     """One process of a client, in which guest code runs."""
 
-    __slots__ = ("_code", "_guest", "_supply", "_taken", "errors", "has_one_thread", "is_async", "kind", "loop")
+    __slots__ = (
+        *("_code", "_guest", "_supply", "_taken", "errors", "has_one_thread"),
+        *("is_async", "is_over", "kind", "loop", "runs"),
+    )
 
     def __init__(
         self,
@@ -56,6 +60,10 @@ class Process:
         self.has_one_thread = is_async or is_alone
         """Whether all of its code runs in one thread: a request that is alone, or the tasks of an event loop."""
         self.loop: SimulatedLoop | None = None
+        self.is_over = False
+        """Whether the world is over, so that nothing of it may go on."""
+        self.runs: dict[GuestRun, None] = {}
+        """Its open requests."""
 
     @property
     def guest(self) -> Any:
@@ -71,13 +79,16 @@ class Process:
             self.loop = SimulatedLoop(client.clock, client.calls_at_most)
         return self.loop
 
+    @property
+    def busy(self) -> bool:
+        """Whether something that is still ahead may let its code go on, and so any of its requests."""
+        return (self.loop is not None and self.loop.timers.pending > 0) or any(run.client.waits for run in self.runs)
+
     def end(self) -> None:
-        """Let nothing of it go on: the world is over."""
+        """Let nothing of it go on: the world is over. Raises GuestRefused if a task goes on all the same."""
+        self.is_over = True
         loop, self.loop = self.loop, None
         if loop is not None:
-            for task in asyncio.all_tasks(loop):
-                task.cancel()
-            loop.wake()
             loop.end()
         self._guest = None
         if self._taken is not None:
@@ -85,25 +96,46 @@ class Process:
             self._taken = None
 
 
+class GuestClient(Client):
+    """The client in which a guest runs."""
+
+    __slots__ = ("process",)
+    process: Process
+
+    @property
+    def waits(self) -> bool:
+        """Whether it sleeps or waits for a call that will end."""
+        return super().busy
+
+    @property
+    def busy(self) -> bool:
+        """Whether it may go on: for what it waits may also come from another request of its process."""
+        return self.waits or self.process.busy
+
+
 class GuestRun(Inside):
     """One request of a guest: the loop that its client runs."""
 
-    __slots__ = ("_task",)
+    __slots__ = ("_context",)
     kind: ClassVar[str] = "guest"
 
     def __init__(self, process: Process) -> None:
         super().__init__(process)
-        self._task: asyncio.Task[Any] | None = None
+        self._context = Context()
 
     async def retry(self, call: Call, ctx: ClientContext) -> Any:
         """Run the guest's code until it is over."""
         del call, ctx
-        context = Context()
-        context.run(INSIDE.set, self)
-        if self.process.is_async:
-            await self._in_loop(self._main(), context)
-        else:
-            await self._as_thread(context)
+        self._context.run(INSIDE.set, self)
+        runs = self.process.runs
+        runs[self] = None
+        try:
+            if self.process.is_async:
+                await self._in_loop(self._main())
+            else:
+                await self._as_thread()
+        finally:
+            del runs[self]
         if not self.calls:
             raise GuestRefused(
                 "the guest returns without having called; `call` makes an attempt, and `await call()` in asynchronous code"
@@ -112,27 +144,32 @@ class GuestRun(Inside):
             raise GaveUp("the guest returns, but none of its calls has succeeded")
         return self.answered
 
-    async def _as_thread(self, context: Context) -> None:
+    async def _as_thread(self) -> None:
         """Run synchronous code; if it returns something to await, that is awaited in the event loop."""
-        strand = self.strand = Strand(self._body, context)
+        strand = self.strand = Strand(self._body, self._context)
         value: Any = None
         try:
             while True:
                 try:
                     asked = strand.go_on(value)
-                except BaseException as error:  # noqa: BLE001  # the verdict says what becomes of it
-                    if error is strand.left:
+                except BaseException as error:  # the verdict says what becomes of it
+                    if error is strand.left or isinstance(error, KeyboardInterrupt):
                         raise
                     raise self._verdict(error) from error
                 if strand.is_over:
                     break
                 value = await asked
-        finally:
-            if not strand.is_over:
-                self.stopped = True
+        except GeneratorExit:
+            self.stopped = True
+            strand.stop()
+            raise
+        except BaseException:
+            self.stopped = True
+            with suppress(Exception):  # the first error counts
                 strand.stop()
+            raise
         if type(asked) is not int and isawaitable(asked):
-            await self._in_loop(asked, context)
+            await self._in_loop(asked)
 
     def _body(self, _: Any = None) -> Any:
         guest = self.process.guest
@@ -142,27 +179,41 @@ class GuestRun(Inside):
         guest = self.process.guest
         return await guest(GuestCall(self, self.process.errors))
 
-    async def _in_loop(self, awaited: Awaitable[Any], context: Context) -> None:
+    async def _in_loop(self, awaited: Awaitable[Any]) -> None:
         """Run asynchronous code as a task of the process' event loop."""
         loop = self.process.loop_for(self.client)
         self.strand = loop.strand
         over = Pending()
         coroutine = awaited if iscoroutine(awaited) else _awaiting(awaited)
-        task = self._task = loop.create_task(coroutine, context=context)
-        task.add_done_callback(lambda _: loop.outside(over.succeed), context=context)
+        loop.timers.open_request()
+        task = loop.start(coroutine, self._context)
+        task.add_done_callback(lambda _: loop.outside(over.succeed), context=self._context)
         try:
             loop.wake()
             await over
         except GeneratorExit:
             self.stopped = True
-            task.cancel()
+            self._cancel_again(task, 0)
             loop.wake()
             raise
+        finally:
+            loop.timers.close_request()
         if task.cancelled():
             raise self._verdict(asyncio.CancelledError("the guest's task was canceled"))
         error = task.exception()
         if error is not None:
             raise self._verdict(error) from error
+
+    def _cancel_again(self, task: asyncio.Task[Any], times: int) -> None:
+        """Cancel a task until it is over: `finally` can tidy up, but nothing that it awaits takes place any more."""
+        if task.done():
+            return
+        if times > MOST_CANCELS:
+            self.refuse(
+                "goes on although its request is canceled: it catches asyncio.CancelledError, which it should let through"
+            )
+        task.cancel()
+        task.get_loop().call_soon(self._cancel_again, task, times + 1, context=self._context)
 
     def _verdict(self, error: BaseException) -> BaseException:
         """Return what the end of the guest's code by an error means: giving up, or a mistake."""

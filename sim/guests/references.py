@@ -39,7 +39,8 @@ class References:
     def __init__(self, replaced: Mapping[Any, Any]) -> None:
         if len({id(new) for new in replaced.values()}) != len(replaced):
             raise ValueError("two originals share a replacement; give each one of its own")
-        self._change = Change(replaced.items())
+        self._change = Change.of_pairs(replaced.items())
+        self._back = self._change.back()
         self._originals: tuple[object, ...] = tuple(replaced)
         self._replacements: tuple[object, ...] = tuple(replaced.values())
         self._places: list[Place] = []
@@ -84,7 +85,7 @@ class References:
         try:
             modules = _modules()
             if modules != self._modules:
-                self._exchange(self._change.back)
+                self._exchange(self._back)
                 homes = [getattr(one, "__globals__", None) for one in self._replacements]
                 self._search(self._replacements, homes)
                 self._modules = modules
@@ -110,8 +111,7 @@ class References:
 
     def _search(self, sought: Sequence[object], spared: Sequence[object] = ()) -> None:
         self.searches += 1
-        change = self._change
-        own = (change.kept, change.new, change.back.kept, change.back.new, self._originals, self._replacements)
+        own = (self._change.new, self._change.old, self._originals, self._replacements)
         spared = (*own, *spared)
         found = Search(sought, replacements=self._replacements, spared=spared)
         if found.unreachable and sought is not self._replacements:
@@ -132,7 +132,7 @@ class References:
         while ahead:
             try:
                 while ahead:
-                    ahead[-1].exchange(self._change.back)
+                    ahead[-1].exchange(self._back)
                     ahead.pop()
             except Exception as error:  # noqa: BLE001  # the other places come first
                 failure = error

@@ -14,13 +14,14 @@ import gc
 import sys
 import types
 import weakref
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.guests import places as at
 from sim.guests.changes import is_made_anew
 from sim.guests.containers import Container, in_words
 from sim.guests.holdings import places_in
-from sim.guests.owners import TOOLS, Owner
+from sim.guests.owners import OWN, TOOLS, Owner
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +32,8 @@ MOST_PASSES: Final = 6
 """From a function in a tuple in a tuple in a dictionary in an object up to a module."""
 _CAPABILITIES: Final = "a set in os.supports_"
 """Code asks whether a function is in such a set, and calls none from there."""
+FEW: Final = 16
+"""From here on it takes less time to look first which of them only modules have."""
 MANY: Final = 400
 """The collector compares each reference of the process with each object asked for; above this, sets are faster."""
 
@@ -92,10 +95,8 @@ class Search:
         self._has_classes = any(issubclass(type(one), type) for one in sought)
         self._replacements = frozenset(map(id, replacements))
         self._found: dict[int, Container] = {}
-        cells = [cell for one in replacements for cell in getattr(one, "__closure__", None) or ()]
-        self._spared: list[object] = [*spared, *cells, cells, sought, self._sought, self._found]
+        self._spared: list[object] = [*spared, *_cells_of(replacements), sought, self._sought, self._found]
         """Containers of the search itself, and of what must keep the originals. They stay until it is over."""
-        self._spared.append(self._spared)
         self._find(sought)
         for container in tuple(self._found.values()):
             if container.reaches and not container.is_made_anew and not container.is_ours():
@@ -104,24 +105,41 @@ class Search:
         self._spared.clear()
 
     def _find(self, sought: Sequence[object]) -> None:
-        if gc.get_freeze_count():
-            gc.unfreeze()  # the collector does not tell of frozen containers
+        asked = sought if len(sought) < FEW else self._not_only_in_modules(sought)
         for one in sought:
             for reference in weakref.getweakrefs(one):
                 if is_made_anew(type(reference)):
                     self._found[id(reference)] = Container(reference)
                     self._found[id(reference)].reach(id(one))
-        asked: tuple[object, ...] = (*sought, *(container.held for container in self._found.values()))
+                    asked = (*asked, reference)
+        if gc.get_freeze_count():
+            gc.unfreeze()  # the collector does not tell of frozen containers
         for _ in range(MOST_PASSES):
             if asked:
-                asked = self._pass(asked)
+                asked = self._pass(tuple(asked))
+
+    def _not_only_in_modules(self, sought: Sequence[object]) -> Sequence[object]:
+        """Note the modules that have names for what is sought. Return that of it which has more references."""
+        spared = {id(one): one for one in self._spared}
+        held = Counter(map(id, gc.get_referents(*spared.values())))
+        for module in tuple(sys.modules.values()):
+            entries = getattr(module, "__dict__", None)
+            if type(entries) is dict and id(entries) not in self._found:
+                values = list(map(id, tuple(entries.values())))
+                if not self._sought.keys().isdisjoint(values):
+                    self._found[id(entries)] = container = Container(entries, self._replacements)
+                    for value in self._sought.keys() & values:
+                        container.reach(value)
+                    held.update(values)
+        counts = reference_counts(sought)
+        return tuple(one for one, count in zip(sought, counts, strict=True) if count > held[id(one)])
 
     def _pass(self, asked: tuple[object, ...]) -> tuple[object, ...]:
         """Note what refers to objects. Return that of it which cannot say itself whose it is."""
         ids = {id(one) for one in asked}
         holders = _referrers(asked, ids)
         self._spared += [asked, holders]
-        spared = {id(one) for one in self._spared}
+        spared = {id(self._spared), *map(id, self._spared)}
         ahead: list[object] = []
         for holder in holders:
             if id(holder) in spared or type(holder) in _LEFT_OUT:
@@ -164,6 +182,30 @@ class Search:
             if words.startswith(_CAPABILITIES):
                 continue
             self.unreachable.append(Unreachable(container.held, held, owner, words))
+
+
+def reference_counts(things: Sequence[object]) -> list[int]:
+    """Return how many references each of the things has that this function has not made itself."""
+    probes = (object(),)
+    (own,) = [sys.getrefcount(one) - 1 for one in probes]
+    return [sys.getrefcount(one) - own for one in things]
+
+
+def _cells_of(functions: Sequence[Any]) -> list[object]:
+    """Return the variables of functions, and of functions that are in these."""
+    cells: dict[int, Any] = {}
+    ahead = list(functions)
+    while ahead:
+        for cell in getattr(ahead.pop(), "__closure__", None) or ():
+            if id(cell) not in cells:
+                cells[id(cell)] = cell
+                content = gc.get_referents(cell)
+                ahead.extend(one for one in content if type(one) is types.FunctionType and _is_own(one))
+    return list(cells.values())
+
+
+def _is_own(function: types.FunctionType) -> bool:
+    return str(function.__globals__.get("__name__")).partition(".")[0] == OWN
 
 
 def _kinds_of(holder: Any) -> set[int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sim.clients.client import Client
 from sim.guests.fresh import Supply
-from sim.guests.processes import GuestRun, Process
+from sim.guests.processes import GuestClient, GuestRun, Process
 from sim.guests.standard_library import simulated
 from sim.retriers.base import ClientRetrier
 
@@ -28,10 +28,10 @@ class _Deferred(type):
 
     def __call__(cls, *args: Any, **more: Any) -> Any:
         """Return an object that has not been constructed yet; `made` constructs one like it."""
-        self = cls.__new__(cls)
+        self: Any = cls.__new__(cls)  # type: ignore[call-overload]  # of a retrier
         self.given = args, more
         options = args[0] if args else more.get("options")
-        self.options = cls.Options() if options is None else options  # type: ignore[attr-defined]  # of a retrier
+        self.options = cls.Options() if options is None else options  # type: ignore[attr-defined]  # as above
         return self
 
 
@@ -51,7 +51,8 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
     """What its constructor gets."""
     supply: ClassVar[Supply | None] = None
     """Gives out the class as it is when its module has just been run; None before it is asked for."""
-    _process: Process | None = None
+    _processes: dict[tuple[str, int | str], Process] | None = None
+    """By policy and client."""
 
     def retry(self, call: GuestCall) -> Any:
         """Call until done: `call(timeout=seconds)`, or `await call(timeout=seconds)` in an `async def`.
@@ -98,18 +99,24 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
         concluded: Callable[[bool], None] | None = None,
     ) -> Client:
         """Return the client in which the guest runs."""
-        process = self._process
+        if self._processes is None:
+            self._processes = {}
+        of_client = place.policy, place.client
+        process = self._processes.get(of_client)
         if process is None:
             kind = self.kind or type(self).__name__
-            process = self._process = Process(kind, self._supply(), self.code, is_async=self.is_async, is_alone=around.stand_alone)
+            process = self._processes[of_client] = Process(
+                kind, self._supply(), self.code, is_async=self.is_async, is_alone=around.stand_alone
+            )
         run = GuestRun(process)
-        run.client = client = Client(around, action, run, request, place, concluded)
+        run.client = client = GuestClient(around, action, run, request, place, concluded)
+        client.process = process
         return client
 
     def end(self) -> None:
-        """Let nothing of the guest go on: the world is over."""
-        process, self._process = self._process, None
-        if process is not None:
+        """Let nothing of the guest go on: the world is over. Raises GuestRefused if it goes on all the same."""
+        processes, self._processes = self._processes, None
+        for process in (processes or {}).values():
             process.end()
 
 
@@ -119,7 +126,7 @@ def guest_of(function: Callable[[Any], Any], *, kind: str | None = None, path: s
     `path` is the `module:name` of the function: with it, each guest gets the function of its module run anew.
     """
     name = getattr(function, "__name__", type(function).__name__)
-    made: type[GuestRetrier] = type(GuestRetrier)(
+    made: type[GuestRetrier] = _Deferred(  # type: ignore[assignment]  # a class of guests
         name,
         (_GuestFunction,),
         {

@@ -10,19 +10,15 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from sim.guests import clocks, locks, numpy_chance, randomness, refusals, tokens, unheard
+from sim.guests import clocks, locks, loop_refusals, numpy_chance, randomness, refusals, tokens, unheard
 from sim.guests.cores import Cores
 from sim.guests.dates import Dates
-from sim.guests.inside import INSIDE
 from sim.guests.output import Output
 from sim.guests.references import References
-from sim.guests.stand_ins import instead_of
 from sim.guests.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from sim.guests.stand_ins import Home
 
 
 class _Simulated:
@@ -42,8 +38,8 @@ class _Simulated:
                 **tokens.replaced_functions(),
                 **numpy_chance.replaced_functions(),
                 **unheard.replaced_functions(),
-                threading.Lock: _made_by(threading.Lock, locks.Lock),
-                threading.RLock: locks.made_rlock(threading.RLock),
+                **locks.replaced_functions(),
+                **loop_refusals.replaced_functions(),
             }
         )
 
@@ -67,13 +63,6 @@ class _Simulated:
         randomness.METHODS.restore()
         self.dates.restore()
         self.output.restore()
-
-
-def _made_by(real: Any, simulated: Any) -> Any:
-    def made(_: Home) -> Any:
-        return real() if INSIDE.get() is None else simulated()
-
-    return instead_of(real, made)
 
 
 _simulated: Final[list[_Simulated]] = []

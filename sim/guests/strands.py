@@ -5,42 +5,58 @@ awaited for it, and goes on when the simulation switches back with the result. S
 exactly one piece of code runs at any time.
 
 Guest code expects a thread to have values of its own (`threading.local`), and a library such as Tenacity keeps what it
-counts there. All strands share one thread of the host, so the thread's dictionary is exchanged with each switch.
+counts there. All strands share one thread of the host, so what its dictionary holds is exchanged with each switch. One
+entry stays: asyncio's own, which its C code also refers to from elsewhere.
 """
 
 from __future__ import annotations
 
 import ctypes
+import sys
 from asyncio import _get_running_loop, _set_running_loop
-from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from greenlet import getcurrent, greenlet
+from greenlet import GreenletExit, getcurrent, greenlet
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
     from collections.abc import Callable
     from contextvars import Context
+
+    from sim.guests.loop import SimulatedLoop
 
 _place_of_values: Final = ctypes.pythonapi.PyThreadState_GetDict
 """Returns where the dictionary of the present thread is, which holds what its `threading.local` objects have."""
 _place_of_values.restype = ctypes.c_void_p
-_values_at: Final[dict[int, dict[Any, Any]]] = {}
-"""The dictionaries seen so far: as they are held here, no other can take their place."""
+_OF_ASYNCIO: Final = "__asyncio_running_event_loop__"
+MOST_STOPS: Final = 100
+"""How often code is stopped that goes on although it is stopped."""
 
 
-def _thread_values() -> dict[Any, Any]:
-    place = _place_of_values()
-    found = _values_at.get(place)
-    if found is None:
-        found = _values_at[place] = ctypes.cast(place, ctypes.py_object).value
-    return found
+class Host:
+    """A thread of the host in which guest code takes its turns."""
+
+    __slots__ = ("turn", "values")
+
+    def __init__(self, values: dict[Any, Any]) -> None:
+        self.values = values
+        """What `threading.local` objects have in it, the thread's own dictionary."""
+        self.turn = 0
+        """Which turn of guest code runs; negative if none does, counted on from turn to turn."""
 
 
-TURNS: Final[dict[int, int]] = {}
-"""Which turn of guest code runs in each thread of the host; negative if none does, counted on from turn to turn."""
+_hosts_at: Final[dict[int, Host]] = {}
+"""By the place of their dictionaries: as these are held here, no other dictionary can take the place of one."""
 _abandoned: Final[list[greenlet]] = []
 """Greenlets that can never be stopped: freeing them would let them go on."""
+
+
+def this_host() -> Host:
+    """Return the present thread."""
+    place = _place_of_values()
+    found = _hosts_at.get(place)
+    if found is None:
+        found = _hosts_at[place] = Host(ctypes.cast(place, ctypes.py_object).value)
+    return found
 
 
 class GuestStopped(BaseException):
@@ -59,20 +75,23 @@ class Raises:
 class Strand:
     """A thread of guest code."""
 
-    __slots__ = ("_at", "_values", "is_running", "is_abandoned", "left", "loop", "main")
+    __slots__ = ("_at", "_host", "_is_freed", "_values", "is_abandoned", "is_running", "left", "loop", "main")
 
-    def __init__(self, body: Callable[[], Any], context: Context, loop: AbstractEventLoop | None = None) -> None:
+    def __init__(self, body: Callable[[], Any], context: Context, loop: SimulatedLoop | None = None) -> None:
         """Prepare to run `body` in a context; `loop` is the event loop that runs in it."""
         self.main = greenlet(body)
         self.main.gr_context = context
+        self._host = this_host()
         self._at: greenlet = self.main
         """Where to go on: guest code may have greenlets of its own."""
         self.left: BaseException | None = None
         """What it has raised in the simulation, and not in its own code."""
-        self._values: dict[Any, Any] = {}
+        self._values: dict[Any, Any] | None = None
+        """What `threading.local` objects have in it; None for nothing."""
         self.loop = loop
         self.is_running = False
         self.is_abandoned = False
+        self._is_freed = False
 
     @property
     def is_over(self) -> bool:
@@ -95,53 +114,76 @@ class Strand:
         return self._enter(self._at.throw, error)
 
     def _enter(self, switch: Callable[[Any], Any], value: Any) -> Any:
-        known = _thread_values()
-        hosts = known.copy() if known else None
-        running = _get_running_loop()
-        if hosts:
-            known.clear()
-        if self._values:
-            known.update(self._values)
-        _set_running_loop(self.loop)
+        host, own, loop = self._host, self._values, self.loop
+        known = host.values
+        running, theirs = _get_running_loop(), None
+        if known and (len(known) > 1 or _OF_ASYNCIO not in known):
+            theirs = _taken(known)
+        if own:
+            known.update(own)
+        if running is not loop:
+            _set_running_loop(loop)
+        if loop is not None:
+            hooks = sys.get_asyncgen_hooks()
+            sys.set_asyncgen_hooks(loop.first_of_generator, loop.last_of_generator)
         self.is_running = True
-        thread = get_ident()
-        turn = TURNS[thread] = abs(TURNS.get(thread, 0)) + 1
+        host.turn = turn = 1 - host.turn if host.turn <= 0 else host.turn + 1
         try:
             return switch(value)
         finally:
-            TURNS[thread] = -turn
+            host.turn = -turn
             self.is_running = False
-            _set_running_loop(running)
-            self._values = known.copy()
-            known.clear()
-            if hosts:
-                known.update(hosts)
+            if loop is not None:
+                sys.set_asyncgen_hooks(*hooks)
+            if running is not loop:
+                _set_running_loop(running)
+            if known and (len(known) > 1 or _OF_ASYNCIO not in known):
+                self._values = _taken(known)
+            elif own:
+                self._values = None
+            if theirs:
+                known.update(theirs)
 
     def stop(self) -> None:
         """Raise GuestStopped where the code waits, and again where it then asks for more. Raises what it leaves with."""
-        while not (self.is_over or self.is_running):
+        for _ in range(MOST_STOPS):
+            if self.is_over or self.is_running:
+                return
+            left = self.left
             try:
                 asked = self.throw(GuestStopped())
-            except GuestStopped:
+            except (GuestStopped, SystemExit):
                 return
             except Exception as error:
-                if error is self.left:
+                if error is self.left and error is not left:
+                    self.is_abandoned = True
+                    _keep(self._at)
                     raise
                 return  # what else it raises while it is stopped is of no concern
             if not self.is_over and hasattr(asked, "close"):
                 asked.close()
+        self.is_abandoned = True
+        _keep(self._at)
 
     # What guest code does.
 
     def ask(self, what: Any) -> Any:
         """Wait until the simulation goes on, and return its answer."""
+        if self._is_freed:
+            raise GreenletExit
         self._at = getcurrent()
         parent = self.main.parent
         assert parent is not None  # noqa: S101  # the greenlet of the simulation
-        return parent.switch(what)
+        try:
+            return parent.switch(what)
+        except GreenletExit:
+            self._is_freed = True  # with a world that was dropped: nothing answers any more
+            raise
 
     def leave(self, error: BaseException) -> NoReturn:
         """Raise an error in the simulation; the code stays where it is until it is stopped."""
+        if self._is_freed:
+            raise GreenletExit
         self._at = getcurrent()
         self.left = error
         parent = self.main.parent
@@ -152,7 +194,21 @@ class Strand:
     def abandon(self, error: BaseException) -> NoReturn:
         """Raise an error in the simulation; the code hangs, so it never goes on, not even to be stopped."""
         self.is_abandoned = True
-        here = getcurrent()
-        _abandoned.append(here)
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(here))  # not even as the interpreter ends
+        _keep(getcurrent())
         self.leave(error)
+
+
+def _taken(known: dict[Any, Any]) -> dict[Any, Any]:
+    """Take what `threading.local` objects have out of the dictionary of a thread, and return it."""
+    taken = known.copy()
+    known.clear()
+    of_asyncio = taken.pop(_OF_ASYNCIO, None)
+    if of_asyncio is not None:
+        known[_OF_ASYNCIO] = of_asyncio
+    return taken
+
+
+def _keep(code: greenlet) -> None:
+    """Keep a greenlet for ever: as it is freed, it would go on."""
+    _abandoned.append(code)
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(code))  # not even as the interpreter ends

@@ -18,10 +18,15 @@ FOR_EVER_NS: Final = RUNAWAY_NS
 
 
 def ns_of_seconds(seconds: float) -> int:
-    """Return a duration of guest code in whole ns; what is not finite, or longer than a simulation, is for ever."""
+    """Return a duration of guest code in whole ns; if it is not finite, or longer than a simulation, for ever.
+
+    A positive one is at least 1 ns. Else code that sleeps until `deadline - time.monotonic()` is positive no more would
+    sleep for ever at one instant: 0.1 + 0.2 is 5e-17 more than 0.3.
+    """
     if not isfinite(seconds):
         return FOR_EVER_NS
-    return min(round(seconds * NS_PER_S), FOR_EVER_NS)
+    found = min(round(seconds * NS_PER_S), FOR_EVER_NS)
+    return 1 if found == 0 and seconds > 0 else found
 
 
 def begin_sleep(client: Client, delay_ns: int, *, is_sleep: bool = True, awaits: str = "") -> bool:
@@ -50,9 +55,11 @@ def wake_up(client: Client, *, asleep: bool) -> None:
     """Note that a wait is over in its time."""
     client.timers -= 1
     client.asleep = client.timers > 0
+    if client.is_over:
+        return
     if asleep:
         client.hear("awake", None)
-    elif not client.is_over:
+    else:
         client.record("woken", "timer")
         client.hear("woken", "timer")
 

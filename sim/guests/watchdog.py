@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from sim.guests.inside import INSIDE
 from sim.guests.refused import GuestRefused, line_of_guest
-from sim.guests.strands import TURNS
+from sim.guests.strands import Host, this_host
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -43,7 +43,7 @@ class Watchdog:
         if in_main and _SIGNAL is not None and signal.getsignal(_SIGNAL) is signal.SIG_DFL:
             self._handler = signal.signal(_SIGNAL, _end_turn)
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, args=(self._over,), name="retrysim watchdog", daemon=True)
+        self._thread = threading.Thread(target=self._look, args=(self._over, this_host()), name="retrysim watchdog", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -54,10 +54,10 @@ class Watchdog:
             self._handler = None
         self._thread = None
 
-    def _look(self, over: threading.Event) -> None:
+    def _look(self, over: threading.Event, host: Host) -> None:
         seen, since_s = 0, monotonic()
         while not over.wait(LOOKS_EVERY_S):
-            turn = TURNS.get(self._watched, 0)
+            turn = host.turn
             if turn <= 0 or turn != seen:
                 seen, since_s = turn, monotonic()
             elif monotonic() - since_s > HANGS_AFTER_S:
