@@ -30,9 +30,9 @@ def test_code_that_blocks_lets_all_requests_of_its_process_wait_and_no_other() -
     clients = ran.requests.client.tolist()
     blocked = clients[0]
     assert sorted(set(clients)) == [0, 1]
-    assert [
-        end for end, client in zip(ran.ends(), clients, strict=True) if client == blocked
-    ] == [1110 * MS] * clients.count(blocked)
+    assert [end for end, client in zip(ran.ends(), clients, strict=True) if client == blocked] == [
+        1110 * MS
+    ] * clients.count(blocked)
     assert [end for end, client in zip(ran.ends(), clients, strict=True) if client != blocked] == [
         600 * MS
     ] * clients.count(1 - blocked)

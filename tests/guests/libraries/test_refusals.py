@@ -37,6 +37,25 @@ def test_requests_without_a_transport_is_refused_with_the_line_that_asks() -> No
     assert "test_refusals.py" in str(raised.value)
 
 
+def test_a_module_may_look_by_a_socket_what_the_host_can_do_as_it_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """urllib3 looks so whether there is IPv6, and a guest may import it where it is used."""
+    (tmp_path / "looks_for_sockets.py").write_text("import socket\nwith socket.socket() as s: s.bind(('', 0))\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def retry(self: GuestRetrier, call: Any) -> Any:
+        del self
+        importlib.import_module("looks_for_sockets")
+        return call()
+
+    try:
+        _run(retry)
+        assert "looks_for_sockets" in sys.modules
+    finally:
+        sys.modules.pop("looks_for_sockets", None)
+
+
 def test_aiohttp_without_a_transport_is_refused() -> None:
     lib = library("aiohttp")
 
