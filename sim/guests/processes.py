@@ -171,7 +171,7 @@ class GuestRun(Inside):
         if type(asked) is not int and isawaitable(asked):
             await self._in_loop(asked)
 
-    def _body(self, _: Any = None) -> Any:
+    def _body(self) -> Any:
         guest = self.process.guest
         return guest(GuestCall(self, self.process.errors))
 
