@@ -131,6 +131,28 @@ def _google_of_a_service(call: Any) -> Any:
     return retry(call)()
 
 
+# `call` itself, decorated.
+
+
+def _tenacity_decorates(call: Any) -> Any:
+    lib = library("tenacity")
+    return lib.retry(stop=lib.stop_after_attempt(4), wait=lib.wait_fixed(2))(call)()
+
+
+async def _tenacity_decorates_async(call: Any) -> Any:
+    lib = library("tenacity")
+    return await lib.retry(stop=lib.stop_after_attempt(4), wait=lib.wait_fixed(2))(call)()
+
+
+async def _stamina_decorates_async(call: Any) -> Any:
+    return await library("stamina").retry(on=ConnectionError, attempts=4, wait_initial=2, wait_max=1.5)(call)()
+
+
+async def _backoff_decorates_async(call: Any) -> Any:
+    lib = library("backoff")
+    return await lib.on_exception(lib.constant, ConnectionError, interval=2, max_tries=4, jitter=None)(call)()
+
+
 async def _hyx(call: Any) -> Any:
     @library("hyx.retry").retry(on=ConnectionError, attempts=3, backoff=2)
     async def asked() -> Any:
@@ -153,6 +175,10 @@ IDIOMS: list[tuple[Callable[[Any], Any], dict[str, Any]]] = [
     (_backoff_fibonacci, {"attempts": 4, "delay": {"table": ["1s", "1s", "2s"]}}),
     (_backoff_async_handlers, EVERY_2_S),
     (_google_of_a_service, {**EVERY_2_S, "attempts": 3}),
+    (_tenacity_decorates, EVERY_2_S),
+    (_tenacity_decorates_async, EVERY_2_S),
+    (_stamina_decorates_async, STAMINA),
+    (_backoff_decorates_async, EVERY_2_S),
     (_hyx, EVERY_2_S),
 ]
 
