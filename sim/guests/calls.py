@@ -30,6 +30,8 @@ class GuestCall:
     """
 
     __slots__ = ("_errors", "_inside")
+    __name__ = "call"
+    """Decorators of libraries ask functions for their names."""
 
     def __init__(self, inside: Inside, errors: Mapping[str, Any]) -> None:
         self._inside = inside
@@ -49,6 +51,15 @@ class GuestCall:
         self._check(here, GuestStopped)
         inside.calls += 1
         return here.wait(self._heard(timeout_ms))
+
+    def awaited(self) -> Callable[..., Coroutine[Any, Any, int]]:
+        """Return the same as a coroutine function, since libraries look whether what they decorate is one."""
+
+        async def call(timeout: float | None = None) -> int:  # noqa: ASYNC109  # as users write it
+            number: int = await self(timeout)
+            return number
+
+        return call
 
     def _check(self, here: Inside, error: type[BaseException]) -> None:
         """End code that asks for a call although it is stopped, or its request is over."""

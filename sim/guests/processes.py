@@ -194,7 +194,7 @@ class GuestRun(Inside):
 
     async def _main(self) -> Any:
         guest = self.process.guest
-        return await guest(GuestCall(self, self.process.errors))
+        return await guest(GuestCall(self, self.process.errors).awaited())
 
     async def _in_loop(self, awaited: Awaitable[Any]) -> None:
         """Run asynchronous code as a task of the process' event loop."""

@@ -95,6 +95,21 @@ def audit(event: str, args: tuple[Any, ...]) -> None:
             look(inside, event, args)
 
 
+def _look_at_socket(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
+    """Refuse a socket, except to a module that looks, as it is imported, what the host can do: urllib3 does so."""
+    if not _is_import():
+        _refuse(inside, event, args)
+
+
+def _is_import() -> bool:
+    frame = sys._getframe(1)  # noqa: SLF001  # as `line_of_guest` looks
+    while frame.f_back is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
+
+
 def _refuse(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
     what, why = _REFUSED[event]
     inside.refuse(f"{what.format(*args)}: {why}")
@@ -185,6 +200,7 @@ def _has_terminal() -> bool:
 
 _LOOKS: Final[dict[str, Callable[[Inside, str, tuple[Any, ...]], None]]] = {
     **dict.fromkeys(_REFUSED, _refuse),
+    **dict.fromkeys(("socket.__new__", "socket.bind"), _look_at_socket),
     **dict.fromkeys(("os.remove", "os.rename", "os.mkdir", "os.chmod", "os.utime", "os.link"), _look_at_change),
     **dict.fromkeys(("_thread.start_new_thread", "_thread.start_joinable_thread"), _look_at_thread),
     "open": _look_at_open,

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from sim.guests import clocks, locks, loop_refusals, numpy_chance, randomness, refusals, tokens, unheard
+from sim.guests.cores import Cores
 from sim.guests.dates import Dates
 from sim.guests.generators import closed_in_loops
 from sim.guests.kept_methods import KeptMethods
@@ -32,6 +33,7 @@ class _Simulated:
         self.generators = numpy_chance.Generators()
         self.output = Output()
         self.input = unheard.Input()
+        self.cores = Cores()
         self.watchdog = Watchdog()
         known = {
             **clocks.replaced_functions(),
@@ -55,6 +57,7 @@ class _Simulated:
             self.dates.install()
             randomness.METHODS.install()
             self.generators.install()
+            self.cores.install()
             self.watchdog.start()
             return [*self.kept_methods.install(), *self.references.install()]
         except BaseException:
@@ -66,6 +69,7 @@ class _Simulated:
         self.references.restore()
         self.kept_methods.restore()
         self.watchdog.stop()
+        self.cores.restore()
         self.generators.restore()
         randomness.METHODS.restore()
         self.dates.restore()
