@@ -121,6 +121,9 @@ def _mistake(error: BaseException) -> Iterator[str]:
     if isinstance(error, NotImplementedError) and not error.args:
         yield f"it does not define '{frames[-1].name}'"
         return
+    if getattr(error, "says_all", False):  # of a guest: its text has the line
+        yield str(error)
+        return
     notes = [line for note in getattr(error, "__notes__", ()) for line in note.splitlines()]
     yield "".join(traceback.format_exception_only(error)).splitlines()[-1 - len(notes)]
     for note in notes:

@@ -248,6 +248,8 @@ class Client:
 
     def _noted(self, error: Exception) -> Exception:
         """Add to a mistake in a loop where in the model it was raised, and how to do better."""
+        if getattr(error, "says_all", False):
+            return error
         what = (
             f"{HOW_TO_WAIT}; to limit a call, `await call(timeout_ms=ms)` in place of asyncio.wait_for."
             if is_foreign(error)
@@ -263,6 +265,8 @@ class Client:
     def _concluded(self, value: Any, error: Exception | None) -> None:
         if error is not None and not isinstance(error, CallFailed):
             raise self._noted(error)
+        if self.is_over:
+            return  # its world is over, and another request of its process has woken it as that ended
         self._let_go()
         concluded, self._concluded_to = self._concluded_to, None
         if concluded is not None:

@@ -479,6 +479,12 @@ class World:
         for request in requests:
             request.let_go()
 
+    def leave(self) -> None:
+        """Stop what still runs, if this world goes no further: code of guests would go on as long as it is there."""
+        if any(type(retrier).needs_around for retrier in self._all_retriers()):
+            with self.around():
+                self._drop()
+
     def _drop(self) -> None:
         """Stop all that still runs, since an error has ended the simulation; further errors are of no concern."""
         for client in self.clients.values():

@@ -15,6 +15,7 @@ from sim.convex.server import UNLIMITED
 from sim.engine.world import World
 from sim.explorer.guided import GuidedChoices, NoSuchAnswer, WrittenGuide
 from sim.explorer.service_state import is_idle
+from sim.guests.processes import GuestClient
 from sim.history.recorder import History, Recorder
 from sim.history.vocabulary import NEVER
 from sim.world.crash_points import CrashPoints
@@ -22,6 +23,7 @@ from sim.world.witness import ServerDied
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from sim.explorer.guided import Guide
     from sim.history.request import Request
@@ -41,16 +43,26 @@ class CourseWitness(CrashPoints):
     def __init__(self, dies: Callable[[], bool], *, listens: bool) -> None:
         super().__init__(dies)
         self._listens = listens
-        self._learned: dict[object, list[tuple[str, Any]]] = {}
+        self._learned: dict[object, list[tuple[Any, ...]]] = {}
 
     def learned(self, learner: object, what: str, value: Any) -> None:
-        """Note what an execution's handler or a client's loop learns."""
-        if self._listens:
+        """Note what an execution's handler or a client's loop learns; all that guests of one process learn is one."""
+        if not self._listens:
+            return
+        if isinstance(learner, GuestClient):
+            request = learner.request
+            self._learned.setdefault(learner.process, []).append((request.number, request.submission, what, value))
+        else:
             self._learned.setdefault(learner, []).append((what, value))
 
-    def learned_by(self, learner: object) -> list[tuple[str, Any]]:
-        """Return all that it has learned, in order."""
-        return self._learned.get(learner, [])
+    def learned_by(self, learner: object) -> list[tuple[Any, ...]]:
+        """Return all that it has learned, in order; of a guest, all that its process has."""
+        return self._learned.get(learner.process if isinstance(learner, GuestClient) else learner, [])
+
+
+def around(cell: Scenario, retrier: Callable[[], Retrier] | Retrier | None = None) -> AbstractContextManager[Any]:
+    """Return what to enter once for many courses of a small world: each of their steps enters it too."""
+    return World(cell, retrier=retrier).around()
 
 
 class Course:
@@ -91,7 +103,8 @@ class Course:
         server = world.deployment.server
         self._in_order = server.parallelism < UNLIMITED
         self._idle_is_safe = server.immediate and not server.dispatches and not bounds.down
-        self.requests: list[Request] = world.open(at_most=bounds.requests)
+        with world.around():
+            self.requests: list[Request] = world.open(at_most=bounds.requests)
 
     def step(self) -> bool:
         """Let one thing happen: an interruption, or what is due next. Return False if nothing is left or may happen."""
@@ -121,9 +134,13 @@ class Course:
 
     def run(self) -> Course:
         """Go on to the end. Raises NoSuchAnswer if the answers do not fit the questions."""
-        while self.step():
-            pass
-        self.conclude()
+        try:
+            while self.step():
+                pass
+            self.conclude()
+        except BaseException:
+            self.end()
+            raise
         asked = len(self.questions)
         unused = [question for question in self.choices.guide.answers if question >= asked]
         if unused:
@@ -137,6 +154,10 @@ class Course:
     def leave(self) -> None:
         """Let the records tell the history so far, if the course goes no further although steps are left."""
         self.world.deal_out(self.requests)
+
+    def end(self) -> None:
+        """Stop the guests that still run. Call it when nothing is asked of the course any more."""
+        self.world.leave()
 
     def history(self) -> History:
         """Return the history so far."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sim.contracts.catalogue import INVARIANTS, Invariant
 from sim.experiment.probe import Probed, of_the_platform, probe
+from sim.explorer.course import around
 from sim.explorer.play import only_cell, small_world, stated_bounds
 from sim.explorer.processes import Processes
 from sim.explorer.search import Counterexample, Departure, Followed, Search
@@ -132,7 +133,8 @@ def explore(
     found = Explored(bounds, probed=probe(cell.seed) if of_the_platform(invariants) else None)
     found.unseen = tuple(one.name for one in invariants if one.kind == SOMETIMES)
     if workers == 1:
-        return _by_level(_Alone(search), found, states_at_most, progress, first=first)
+        with around(scenario, retrier):
+            return _by_level(_Alone(search), found, states_at_most, progress, first=first)
     with Processes(search, workers) as processes:
         return _by_level(processes, found, states_at_most, progress, first=first)
 

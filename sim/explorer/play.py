@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from sim.contracts.catalogue import INVARIANTS, check
 from sim.experiment.shown_by_simulating import problems_shown_by_simulating
 from sim.experiment.terms import terms_of
-from sim.explorer.course import Course
+from sim.explorer.course import Course, around
 from sim.explorer.guided import Answers, GuidedChoices, NoSuchAnswer
 from sim.explorer.narration import Disturbance, NotingGuide, about, disturbances
 from sim.explorer.repeats import Repeater
@@ -167,7 +167,7 @@ def _played(
     course = cell.course if answers is None else course_of(bounds or stated_bounds(cell), answers)
     if course is None:
         raise ScenarioError([Problem((), "there is no course to play; `retrysim explore` finds some")])
-    with problems_shown_by_simulating():
+    with problems_shown_by_simulating(), around(cell, make):
         run, found = _run(cell, course, make)
     history = run.history()
     checked = (invariants_named(cell.check) or INVARIANTS) if invariants is None else tuple(invariants)

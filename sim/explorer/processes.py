@@ -81,6 +81,11 @@ def _ignoring_interrupts() -> Iterator[None]:
 
 def _serve(connection: Connection, search: Search) -> None:
     """Run the courses that come in until the parent closes the connection."""
+    with search.around():
+        _serve_around(connection, search)
+
+
+def _serve_around(connection: Connection, search: Search) -> None:
     while True:
         try:
             courses, news = connection.recv()

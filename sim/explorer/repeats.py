@@ -99,6 +99,13 @@ class Repeater:
 
 def _compare(first: Course, again: Course, *, failed: bool) -> None:
     """Let the second course go as far as the first one went, and compare them. Raises NotRepeatable."""
+    try:
+        _hold_against(first, again, failed=failed)
+    finally:
+        again.end()
+
+
+def _hold_against(first: Course, again: Course, *, failed: bool) -> None:
     asked, other = first.questions, again.questions
     known, goes_on = 0, True
     while goes_on and again.steps < first.steps:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sim.contracts.catalogue import INVARIANTS, Invariant, View, Violation, check_view
 from sim.experiment.terms import terms_of
-from sim.explorer.course import Course
+from sim.explorer.course import Course, around
 from sim.explorer.guided import Answers, NoSuchAnswer, WrittenGuide
 from sim.explorer.repeats import Repeater, another_question
 from sim.explorer.state import States
@@ -15,6 +15,7 @@ from sim.promises.invariant import SOMETIMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from sim.explorer.guided import Question
     from sim.retriers.base import Retrier
@@ -79,11 +80,21 @@ class Search:
         self._unseen = {one.name: one for one in invariants if one.kind == SOMETIMES}
         self._repeater = Repeater(scenario, bounds, make)
 
+    def around(self) -> AbstractContextManager[Any]:
+        """Return what to enter once for all courses."""
+        return around(self._scenario, self._make)
+
     def follow(self, departure: Departure) -> Followed:
         """Run one course until it ends or comes to a state that has been seen before. Raises NotRepeatable."""
         answers, expected = departure
         guide = WrittenGuide(answers, self._bounds.values)
         course = Course(self._scenario, self._bounds, guide, retrier=self._make, listens=True)
+        try:
+            return self._follow(course, answers, expected)
+        finally:
+            course.end()
+
+    def _follow(self, course: Course, answers: Answers, expected: Question | None) -> Followed:
         states, asked, seen = States(course), course.questions, self.seen
         last = answers[-1][0] if answers else -1
         new: list[bytes] = []

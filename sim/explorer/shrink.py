@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sim.contracts.catalogue import Invariant, check
 from sim.experiment.terms import terms_of
-from sim.explorer.course import Course
+from sim.explorer.course import Course, around
 from sim.explorer.guided import NoSuchAnswer, WrittenGuide
 from sim.explorer.repeats import Repeater
 from sim.history.request import table
@@ -47,7 +47,11 @@ def minimize(
     Raises DoesNotBreak if the course does not break it, NoSuchAnswer if it is no course of this world, and
     NotRepeatable if the same course goes another way.
     """
-    judge = _Judge(scenario, bounds, invariant, retrier)
+    with around(scenario, retrier):
+        return _smallest(_Judge(scenario, bounds, invariant, retrier), answers, invariant, runs_at_most)
+
+
+def _smallest(judge: _Judge, answers: Answers, invariant: Invariant, runs_at_most: int) -> Answers:
     best = judge.size(answers)
     if best is None:
         raise DoesNotBreak(f"the course does not break {invariant.name}")

@@ -32,6 +32,9 @@ from sim.engine.resubmissions import Resubmissions
 from sim.engine.world import World
 from sim.explorer import policy_state, service_state
 from sim.explorer.plain_values import ATOMS, NotCanonical, PlainValues, collect_jobs
+from sim.guests.processes import GuestClient
+from sim.guests.timers import Timer as GuestTimer
+from sim.guests.waits import Waiting
 from sim.history.recorder import noted
 from sim.history.request import Request
 from sim.history.vocabulary import ALIVE, IN_PROGRESS, NEVER, PENDING
@@ -261,7 +264,8 @@ class Snapshot:
             None if client.hedge is None else client.hedge.state,
             tuple((tuple(address), policy_state.inside(self, cell)) for address, cell in client.own_cells.items()),
             client._task._stopped,
-            self._attributes(client.loop),  # a course has a witness
+            # A course has a witness, so the loop is kept. Code of a guest goes on by what its process has learned.
+            () if isinstance(client, GuestClient) else self._attributes(client.loop),
         )
 
     def _attributes(self, retrier: Any) -> Any:
@@ -322,6 +326,17 @@ class Snapshot:
     def _pending(self, pending: Pending) -> Any:
         owner = next((label for task, label in self._tasks if task is pending._task), None)
         return ("pending", pending.done, owner)
+
+    def _guests_timer(self, timer: GuestTimer) -> Any:
+        """Describe a timer of asyncio: the code that it runs follows from what its process has learned."""
+        if self._world.clock.is_off(timer):
+            return "called off"
+        owner = timer.inside or timer.of
+        return ("timer", timer.number, None if owner is None else self._request_number(owner.client.request))
+
+    def _waiting(self, waiting: Waiting) -> Any:
+        off = waiting.callbacks is not None and self._world.clock.is_off(waiting)
+        return "called off" if off else ("waiting", waiting.is_handed, self._pending(waiting))
 
     def _client_number(self, client: Client) -> Any:
         return ("client", self._request_number(client.request))
@@ -466,6 +481,8 @@ _BY_CLASS: Final[Mapping[type, Callable[[Snapshot, Any], Any]]] = MappingProxyTy
         Execution: Snapshot._execution,
         MutationCall: Snapshot._mutation,
         Pending: Snapshot._pending,
+        Waiting: Snapshot._waiting,
+        GuestTimer: Snapshot._guests_timer,
         Client: Snapshot._client_number,
         Connection: Snapshot._connection,
         Hedge: Snapshot._hedge,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sim.explorer.course import Course
+from sim.explorer.course import Course, around
 from sim.explorer.guided import NoSuchAnswer, WrittenGuide
 from sim.explorer.repeats import Repeater, another_question
 
@@ -44,6 +44,11 @@ def streams(scenario: Scenario, bounds: Bounds, make: Callable[[], Retrier] | No
     Runs the undisturbed course and the courses one answer away from it; misses streams that are only drawn from
     farther away. Raises whatever the retrier raises, and NotRepeatable if the same course goes another way.
     """
+    with around(scenario, make):
+        return _streams(scenario, bounds, make)
+
+
+def _streams(scenario: Scenario, bounds: Bounds, make: Callable[[], Retrier] | None) -> list[str]:
     drawn: set[str] = set()
     repeater = Repeater(scenario, bounds, make)
     tried = 0
@@ -57,6 +62,8 @@ def streams(scenario: Scenario, bounds: Bounds, make: Callable[[], Retrier] | No
                 pass
         except NoSuchAnswer as error:  # the undisturbed course has asked a question with this answer
             raise another_question(course.steps, len(course.questions), expected, error.asked) from None
+        finally:
+            course.end()
         for question in answers if repeater.is_tried else ():
             repeater.hold_fork(course, question, expected)
         if tried < MOST_TRIED:

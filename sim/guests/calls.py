@@ -82,6 +82,8 @@ class GuestCall:
             await loop.create_future()  # it never goes on
         inside.calls += 1
         answer = InLoop(loop)
+        if client.listens:
+            answer.heard_by, answer.number = client, client.request.attempts + 1
         connection = loop.outside(lambda: begin(client, timeout_ms, answer))
         try:
             number: int = await answer.future
@@ -101,10 +103,13 @@ class GuestCall:
 class InLoop:
     """What hears the end of a call of asynchronous code."""
 
-    __slots__ = ("_loop", "done", "future")
+    __slots__ = ("_loop", "done", "future", "heard_by", "number")
 
     def __init__(self, loop: SimulatedLoop) -> None:
         self._loop = loop
+        self.heard_by: Client | None = None
+        """Whose witness is told when the answer comes; which of several calls ends first decides how code goes on."""
+        self.number = 0
         self.future: asyncio.Future[int] = loop.create_future()
         self.done = False
 
@@ -112,6 +117,7 @@ class InLoop:
         """Take the number of the attempt that succeeded."""
         if not self.done:
             self.done = True
+            self._tell()
             if not self.future.done():
                 self.future.set_result(value)  # type: ignore[arg-type]  # it is a number
                 self._loop.wake()
@@ -120,10 +126,15 @@ class InLoop:
         """Take a failure."""
         if not self.done:
             self.done = True
+            self._tell()
             if not self.future.done():
                 self.future.set_exception(error)
                 del error
                 self._loop.wake()
+
+    def _tell(self) -> None:
+        if self.heard_by is not None:
+            self.heard_by.hear("arrived", self.number)
 
 
 def begin(client: Client, timeout_ms: float | None, answer: Any) -> Connection | None:

@@ -93,8 +93,9 @@ class Inside:
         except BaseException as error:  # noqa: BLE001  # a search of a small world goes another way: no concern of the guest
             self.strand.leave(error)
         self.draws += 1
-        client.record("draw", STREAM, value)
-        client.hear("draw", value)
+        if not client.is_over:
+            client.record("draw", STREAM, value)
+            client.hear("draw", value)
         return value
 
     def wait(self, awaited: Coroutine[Any, Any, Any]) -> Any:

@@ -112,7 +112,7 @@ def _hand_over(waiting: Waiting) -> None:
     inside = INSIDE.get()
     if inside is None:
         waiting.came()
-    else:
+    elif not inside.process.is_over:  # else its world has ended, and nothing is to come
         waiting.hand_over(inside.client.clock)
 
 

@@ -18,7 +18,7 @@ from sim.guests.inside import INSIDE, Inside
 from sim.guests.loop import MOST_CANCELS, SimulatedLoop
 from sim.guests.refused import GuestRefused
 from sim.guests.strands import GuestStopped, Strand
-from sim.guests.verdicts import GaveUp, mistake_of
+from sim.guests.verdicts import GaveUp, gate_of, mistake_of
 from sim.kernel.clock import Pending
 
 if TYPE_CHECKING:
@@ -107,6 +107,20 @@ class GuestClient(Client):
         """Whether it sleeps or waits for a call that will end."""
         return super().busy
 
+    def cancel(self) -> None:
+        """Stop its code; what it holds may let other requests of its process go on."""
+        self.hear("canceled", None)
+        super().cancel()
+
+    def end(self) -> None:
+        """Stop its code, since the world is over; the other requests of its process cannot go on by that."""
+        process = self.process
+        if not process.is_over:
+            process.is_over = True
+            for run in process.runs:
+                run.stopped = run.client.is_over = True
+        super().end()
+
     @property
     def busy(self) -> bool:
         """Whether it may go on: for what it waits may also come from another request of its process."""
@@ -127,6 +141,7 @@ class GuestRun(Inside):
         """Run the guest's code until it is over."""
         del call, ctx
         self._context.run(INSIDE.set, self)
+        self.client.hear("begins", None)
         runs = self.process.runs
         runs[self] = None
         try:
@@ -171,7 +186,7 @@ class GuestRun(Inside):
         if type(asked) is not int and isawaitable(asked):
             await self._in_loop(asked)
 
-    def _body(self, _: Any = None) -> Any:
+    def _body(self) -> Any:
         guest = self.process.guest
         return guest(GuestCall(self, self.process.errors))
 
@@ -221,9 +236,13 @@ class GuestRun(Inside):
             return error
         if isinstance(error, GuestStopped):
             return GuestRefused("the guest is stopped, but its request goes on")
-        return mistake_of(error, called=self.calls > 0, errors=self.process.errors) or GaveUp(
-            f"{type(error).__name__}: {error}"
-        )
+        mistake = mistake_of(error, called=self.calls > 0, errors=self.process.errors)
+        if mistake is not None:
+            return mistake
+        gate = gate_of(error)
+        if gate:
+            self.client.record("refused", gate, (1, 0))
+        return GaveUp(f"{type(error).__name__}: {error}")
 
 
 async def _awaiting(awaited: Awaitable[Any]) -> Any:

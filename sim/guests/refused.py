@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 class GuestRefused(RuntimeError):
     """Guest code does what a simulation cannot allow: real I/O, threads, a call after its request is over."""
 
+    says_all = True
+    """Its text names what the guest did and where, so that no advice for loops is added to it."""
+
     def __init__(self, what: str, line: str = "") -> None:
         super().__init__(f"{what} ({line})" if line else what)
 

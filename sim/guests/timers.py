@@ -27,7 +27,7 @@ _ENDS_SLEEP: Final = futures._set_result_unless_cancelled  # type: ignore[attr-d
 class Timer(asyncio.TimerHandle):
     """A timer of asyncio that is one of the simulation."""
 
-    __slots__ = ("_ok", "asleep", "callbacks", "inside", "of", "until_ns")
+    __slots__ = ("_ok", "asleep", "callbacks", "inside", "number", "of", "until_ns")
 
     def __init__(self, at_ns: int, callback: Any, args: Any, loop: SimulatedLoop, context: Context | None) -> None:
         super().__init__(at_ns / NS_PER_S, callback, args, loop, context)
@@ -40,6 +40,8 @@ class Timer(asyncio.TimerHandle):
         self.asleep = False
         """Whether it ends a sleep."""
         self.until_ns = at_ns
+        self.number = 0
+        """Counts the timers of its process: a search tells its code's states apart by which of them have fired."""
 
     def fire(self) -> None:
         """Let the loop run it."""
@@ -55,7 +57,7 @@ _FIRE: Final = (Timer.fire,)
 class Timers:
     """The timers of one event loop."""
 
-    __slots__ = ("_clock", "_orphans", "open_requests", "pending")
+    __slots__ = ("_clock", "_orphans", "_set", "open_requests", "pending")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -63,6 +65,8 @@ class Timers:
         """How many requests of the process are open."""
         self.pending = 0
         """How many timers are set."""
+        self._set = 0
+        """How many have been set."""
         self._orphans = 0
         """How many of them belong to no open request."""
 
@@ -97,6 +101,8 @@ class Timers:
             if not self.open_requests:
                 self._clock.background += 1
         self.pending += 1
+        self._set += 1
+        timer.number = self._set
         timer._scheduled = True  # noqa: SLF001  # as asyncio's own loop does
         self._clock.set_timer(timer, delay_ns)
 
@@ -109,9 +115,12 @@ class Timers:
         else:
             timer.inside = None
             wake_up(inside.client, asleep=timer.asleep)
-        if self.open_requests and timer.of is not None and timer.of.client.is_over:
-            timer.of.client.record("woken", "timer")  # it may wake another request of the process
-        timer.of = None
+        if timer.of is not None:
+            client, timer.of = timer.of.client, None
+            if client.listens:
+                client.hear("fired", timer.number)
+            if self.open_requests and client.is_over:
+                client.record("woken", "timer")  # it may wake another request of the process
 
     def call_off(self, timer: Timer) -> None:
         """Let a timer do nothing at its instant."""

@@ -59,3 +59,33 @@ def _line(error: BaseException) -> str:
     own = [frame for frame in frames if is_own(frame.filename)]
     found = (own or frames)[-1:]
     return f"{found[0].filename}:{found[0].lineno}" if found else ""
+
+
+_GATES: Final = (
+    ("breaker", "breaker"),
+    ("circuit", "breaker"),
+    ("bulkhead", "bulkhead"),
+    ("ratelimit", "rate_limit"),
+    ("limiter", "rate_limit"),
+    ("throttl", "rate_limit"),
+    ("quota", "rate_limit"),
+    ("budget", "rate_limit"),
+)
+"""What the names of errors say by which a client refuses a call itself, each with the gate of the history."""
+
+
+def gate_of(error: BaseException) -> str:
+    """Return by which gate of its own a guest has refused the call behind which it gives up; empty if by none.
+
+    A gate's error comes from no call. It is told by the name of its class, such as `CircuitBreakerError`, since
+    libraries share no class for that; also if another error, such as Tenacity's `RetryError`, was raised from it.
+    """
+    at: BaseException | None = error
+    gate = ""
+    while at is not None:
+        if isinstance(at, CallFailed) or hasattr(at, "call_failed"):
+            return ""
+        names = [kind.__name__.lower().replace("_", "") for kind in type(at).__mro__]
+        gate = next((found for word, found in _GATES if any(word in name for name in names)), gate)
+        at = at.__cause__
+    return gate

@@ -243,13 +243,15 @@ def no_sleep_after_last_attempt(view: View) -> Iterator[Violation]:
 def _slept_in_vain(view: View) -> Iterator[Violation]:
     """Yield each sleep of a guest behind its last attempt that lasts its time, whereupon the guest settles at once.
 
-    A wait for a lock may be one for another request of its client, if there are several: that is a bulkhead.
+    A wait for a lock may be one for another request of its client, if there are several: that is a bulkhead. If a gate
+    of its own refuses the call behind the sleep, it has not slept in vain.
     """
     alone = len(view.requests) == 1
+    refused = {event.request for event in view.events if isinstance(event, TryRefused)}
     for request in view.requests.values():
         settled = request.settled
         made = [attempt for attempt in request.attempts if attempt.at < request.settled_at]
-        if settled is None or not made or request.outcome not in {SUCCESS, GAVE_UP}:
+        if settled is None or not made or request.outcome not in {SUCCESS, GAVE_UP} or request.number in refused:
             continue
         last_at = max(min(attempt.end_at, attempt.lost_at, attempt.given_up_at) for attempt in made)
         if any(last_at < at < request.settled_at for at, _ in request.wakes):
