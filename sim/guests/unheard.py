@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import _thread
 import importlib
 import locale
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.guests.inside import INSIDE
+from sim.guests.refusals import audit
 from sim.guests.stand_ins import instead_of
 
 if TYPE_CHECKING:
@@ -50,6 +52,10 @@ def replaced_functions() -> dict[Any, Any]:
         except (ImportError, AttributeError):  # not on this system
             continue
         found[real] = instead_of(real, _refusing(real, f"calls {module.strip('_')}.{name}: {why}"))
+    for name in ("start_new_thread", "start_new", "start_joinable_thread"):  # the hook hears of them from Python 3.12 on
+        real = getattr(_thread, name, None)
+        if real is not None:
+            found[real] = instead_of(real, _starting(real))
     found[importlib.reload] = instead_of(importlib.reload, _reload(importlib.reload))
     found[locale.setlocale] = instead_of(locale.setlocale, _setlocale(locale.setlocale))
     return found
@@ -61,6 +67,14 @@ def _refusing(real: Any, what: str) -> Any:
         return real(*args, **more) if inside is None else inside.refuse(what)
 
     return refused
+
+
+def _starting(real: Any) -> Any:
+    def start(_: Home, *args: Any, **more: Any) -> Any:
+        audit("_thread.start_new_thread", args)
+        return real(*args, **more)
+
+    return start
 
 
 def _reload(real: Any) -> Any:
