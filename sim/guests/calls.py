@@ -71,16 +71,19 @@ class GuestCall:
 
     async def _heard(self, timeout_ms: float | None) -> int | Raises:
         """Make an attempt for synchronous code; awaited by the simulation."""
+        inside = self._inside
         answer = Pending()
-        if begin(self._inside.client, timeout_ms, answer) is None:
+        if begin(inside.client, timeout_ms, answer) is None:
             await Pending()
         try:
             number: int = await answer
         except CallFailed as error:
-            hear_failure(self._inside.client, error)
+            if inside.client.listens:
+                hear_failure(inside.client, error)
             return Raises(error_of(error, self._errors))
-        self._inside.client.hear("answered", number)
-        self._inside.answered = number
+        if inside.client.listens:
+            inside.client.hear("answered", number)
+        inside.answered = number
         return number
 
     async def _in_loop(self, loop: SimulatedLoop, timeout_ms: float | None) -> int:
