@@ -13,7 +13,7 @@ from sim.guests.strands import GuestStopped, Raises
 from sim.kernel.clock import Pending
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from sim.clients.client import Client
     from sim.guests.inside import Inside
@@ -46,8 +46,8 @@ class GuestCall:
             here.refuse(f"calls with a timeout of {timeout!r}: it is a number of seconds, not negative, or None")
         timeout_ms = None if timeout is None else timeout * S_TO_MS
         loop = inside.process.loop
-        if loop is not None and asyncio._get_running_loop() is loop:  # type: ignore[comparison-overlap]  # noqa: SLF001  # as asyncio's own functions ask
-            return self._in_loop(loop, timeout_ms)
+        if loop is not None and asyncio._get_running_loop() is loop:  # noqa: SLF001  # as asyncio's own functions ask
+            return self._in_loop(loop, timeout_ms)  # type: ignore[arg-type]  # the loop of a process is ours
         self._check(here, GuestStopped)
         inside.calls += 1
         return here.wait(self._heard(timeout_ms))
