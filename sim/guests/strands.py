@@ -36,7 +36,7 @@ class Host:
     def __init__(self, dictionary: dict[Any, Any]) -> None:
         self.dictionary = dictionary
         """The thread's own, kept so that no other can take its place."""
-        self.values = values_of_thread()
+        self.values: Any = values_of_thread()
         """What `threading.local` objects have in it."""
         self.turn = 0
         """Which turn of guest code runs; negative if none does, counted on from turn to turn."""
