@@ -130,7 +130,11 @@ class _Copier:
         if isinstance(make, str):
             return self._note(found, found)
         state, items, pairs = (*more, None, None, None)[:3]
-        made = self._note(found, make(*(one if isinstance(one, type) else self.copy(one) for one in args)))
+        given = [one if isinstance(one, type) else self.copy(one) for one in args]
+        try:
+            made = self._note(found, make(*given))
+        except Exception:  # noqa: BLE001  # of any library: a task of celery, say, is looked up where it is not registered
+            return self._note(found, found)
         if state is not None:
             _set_state(made, self.copy(state))
         for item in items or ():

@@ -33,7 +33,7 @@ class Supply:
         self._found = found
         self._path = path
         self._make: Callable[[], Any] | None = None
-        self._is_shared = bool(vars(found).get("stateless", False)) if hasattr(found, "__dict__") else False
+        self._is_shared = bool(getattr(found, "keeps_nothing", getattr(found, "stateless", False)))
         """Whether all may have the same, as it keeps nothing."""
         self._free: list[tuple[Any, State]] = []
         self._restores = True

@@ -44,7 +44,7 @@ def places_in(container: Container, owner: object) -> tuple[list[Place], set[int
 
 def _in_dictionary(container: Container, owner: object) -> tuple[list[Place], set[int]]:
     held, reaches = container.held, container.reaches
-    items = [(key, id(value)) for key, value in tuple(dict.items(held)) if id(value) in reaches]
+    items = [(key, id(value)) for key, value in dict.copy(held).items() if id(value) in reaches]
     keys = [key for key, _ in items]
     left = reaches - {value for _, value in items}
     above = _above(container)

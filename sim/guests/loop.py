@@ -281,7 +281,7 @@ class SimulatedLoop(LoopState):
 
     # What runs in the strand.
 
-    def _body(self, _: Any = None) -> None:
+    def _body(self) -> None:
         ready, clock = self._ready, self._clock
         ask = self.strand.ask
         while True:

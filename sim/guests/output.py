@@ -13,6 +13,7 @@ from multiprocessing import parent_process
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from sim.guests.inside import INSIDE
+from sim.guests.refusals import DEBUGGER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -82,7 +83,7 @@ class Stream:
 
     def write(self, text: str) -> int:
         """Write, for the host; guest code is heard instead."""
-        if INSIDE.get() is None:
+        if INSIDE.get() is None or sys._getframe(1).f_globals.get("__name__") in DEBUGGER:  # noqa: SLF001  # the documented way to look at one's caller
             return self._real.write(text)  # type: ignore[no-any-return]  # the number of characters
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")

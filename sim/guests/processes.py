@@ -130,13 +130,13 @@ class GuestRun(Inside):
         """Run the guest's code until it is over."""
         del call, ctx
         self._context.run(INSIDE.set, self)
-        runs = self.process.runs
+        process = self.process
+        runs = process.runs
         runs[self] = None
         try:
-            if self.process.is_async:
-                await self._in_loop(self._main())
-            else:
-                await self._as_thread()
+            asked = self._main() if process.is_async else await self._as_thread()
+            if type(asked) is not int and isawaitable(asked):
+                await self._in_loop(asked)
         finally:
             del runs[self]
         if not self.calls:
@@ -148,8 +148,8 @@ class GuestRun(Inside):
             raise GaveUp("the guest returns, but none of its calls has succeeded")
         return self.answered
 
-    async def _as_thread(self) -> None:
-        """Run synchronous code; if it returns something to await, that is awaited in the event loop."""
+    async def _as_thread(self) -> Any:
+        """Run synchronous code; returns what it returns, which may be something to await."""
         strand = self.strand = Strand(self._body, self._context)
         value: Any = None
         try:
@@ -161,7 +161,7 @@ class GuestRun(Inside):
                         raise
                     raise self._verdict(error) from error
                 if strand.is_over:
-                    break
+                    return asked
                 value = await asked
         except GeneratorExit:
             self.stopped = True
@@ -172,10 +172,8 @@ class GuestRun(Inside):
             with suppress(Exception):  # the first error counts
                 strand.stop()
             raise
-        if type(asked) is not int and isawaitable(asked):
-            await self._in_loop(asked)
 
-    def _body(self, _: Any = None) -> Any:
+    def _body(self) -> Any:
         guest = self.process.guest
         return guest(GuestCall(self, self.process.errors))
 
@@ -223,9 +221,7 @@ class GuestRun(Inside):
             return error
         if isinstance(error, GuestStopped):
             return GuestRefused("the guest is stopped, but its request goes on")
-        return mistake_of(error, called=self.calls > 0, errors=self.process.errors) or GaveUp(
-            f"{type(error).__name__}: {error}"
-        )
+        return mistake_of(error, called=self.calls > 0, errors=self.process.errors) or GaveUp(error)
 
 
 async def _awaiting(awaited: Awaitable[Any]) -> Any:

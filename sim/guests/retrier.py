@@ -64,10 +64,14 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
 
     is_async: ClassVar[bool] = False
     """Whether `retry` is a coroutine function."""
+    keeps_nothing: ClassVar[bool] = False
+    """Whether the class says, by `stateless`, that its code keeps nothing, so that no request needs a fresh one."""
 
     def __init_subclass__(cls, **more: Any) -> None:
         """Look what kind of function `retry` is."""
         super().__init_subclass__(**more)
+        cls.keeps_nothing = bool(vars(cls).get("stateless", False))
+        cls.stateless = True  # the object itself keeps nothing: a process has what the guest keeps
         if "retry" in vars(cls):
             cls.is_async = iscoroutinefunction(cls.retry)
 

@@ -6,6 +6,9 @@ exactly one piece of code runs at any time.
 
 Guest code expects a thread to have values of its own (`threading.local`), and a library such as Tenacity keeps what it
 counts there. All strands share one thread of the host, so these values are exchanged with each switch.
+
+To start a greenlet costs ten times as much as to switch to it, since Python maps memory for it. So a greenlet whose
+code is over waits for other code to run.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
     from sim.guests.loop import SimulatedLoop
 
+MOST_IDLE: Final = 64
+"""How many greenlets wait for code to run."""
 MOST_STOPS: Final = 100
 """How often code is stopped that goes on although it is stopped."""
 
@@ -31,7 +36,7 @@ MOST_STOPS: Final = 100
 class Host:
     """A thread of the host in which guest code takes its turns."""
 
-    __slots__ = ("dictionary", "turn", "values")
+    __slots__ = ("dictionary", "idle", "turn", "values")
 
     def __init__(self, dictionary: dict[Any, Any]) -> None:
         self.dictionary = dictionary
@@ -40,6 +45,17 @@ class Host:
         """What `threading.local` objects have in it."""
         self.turn = 0
         """Which turn of guest code runs; negative if none does, counted on from turn to turn."""
+        self.idle: list[greenlet] = []
+        """Greenlets that wait for code to run."""
+
+    def greenlet(self) -> greenlet:
+        """Return a greenlet that waits for code to run, under the present one."""
+        idle, parent = self.idle, getcurrent()
+        while idle:
+            found = idle.pop()
+            if found.parent is parent and not found.dead:
+                return found
+        return greenlet(_work)
 
 
 _hosts_at: Final[dict[int, Host]] = {}
@@ -79,16 +95,38 @@ class Outside:
         self.function = function
 
 
+class _Raised:
+    """What the body of a strand has raised."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
 class Strand:
     """A thread of guest code."""
 
-    __slots__ = ("_at", "_host", "_is_freed", "_values", "is_abandoned", "is_running", "left", "loop", "main")
+    __slots__ = (
+        "_at",
+        "_body",
+        "_host",
+        "_is_freed",
+        "_is_over",
+        "_values",
+        "is_abandoned",
+        "is_running",
+        "left",
+        "loop",
+        "main",
+    )
 
     def __init__(self, body: Callable[[], Any], context: Context, loop: SimulatedLoop | None = None) -> None:
         """Prepare to run `body` in a context; `loop` is the event loop that runs in it."""
-        self.main = greenlet(body)
-        self.main.gr_context = context
+        self._body: Callable[[], Any] | None = body
         self._host = this_host()
+        self.main = self._host.greenlet()
+        self.main.gr_context = context
         self._at: greenlet = self.main
         """Where to go on: guest code may have greenlets of its own."""
         self.left: BaseException | None = None
@@ -99,11 +137,12 @@ class Strand:
         self.is_running = False
         self.is_abandoned = False
         self._is_freed = False
+        self._is_over = False
 
     @property
     def is_over(self) -> bool:
         """Whether its body has returned or raised, or never goes on."""
-        return self.main.dead or self.is_abandoned
+        return self._is_over or self.is_abandoned or self.main.dead
 
     # What the simulation does.
 
@@ -114,11 +153,27 @@ class Strand:
         """
         if type(value) is Raises:
             return self._enter(self._at.throw, value.error)
-        return self._enter(self._at.switch, value)
+        return self._enter(self._at.switch, value if self._body is None else self)
 
     def throw(self, error: BaseException) -> Any:
         """As `go_on`, but raise an error where the code waits."""
+        if self._body is not None:  # it has not begun
+            self._body, self._is_over = None, True
+            raise error
         return self._enter(self._at.throw, error)
+
+    def run(self) -> Any:
+        """Run the body, in the strand's own greenlet; returns what it returns, or what it raises."""
+        body, self._body = self._body, None
+        assert body is not None  # noqa: S101  # it runs once
+        try:
+            return body()
+        except GreenletExit:
+            raise
+        except BaseException as error:  # noqa: BLE001  # it is raised in the simulation
+            return _Raised(error)  # in no variable: its traceback has this frame, which would be a cycle
+        finally:
+            self._is_over = True
 
     def _enter(self, switch: Callable[[Any], Any], value: Any) -> Any:
         host, loop = self._host, self.loop
@@ -135,13 +190,31 @@ class Strand:
                 answer = asked.function()
                 host.turn = abs(host.turn) + 1
                 asked = self._at.switch(answer)
-            return asked
         finally:
             host.turn = -abs(host.turn)
             self.is_running = False
             if running is not loop:
                 _set_running_loop(running)
             self._values = host.values.exchange(theirs)
+        if self._is_over:
+            self._rest()
+            if type(asked) is _Raised:
+                try:
+                    raise asked.error
+                finally:
+                    del asked  # else its traceback refers to itself
+        return asked
+
+    def _rest(self) -> None:
+        """Leave the greenlet to other code, or end it if enough of them wait."""
+        main, idle = self.main, self._host.idle
+        if main.dead:
+            return
+        if len(idle) < MOST_IDLE:
+            main.gr_context = None
+            idle.append(main)
+        else:
+            main.throw()
 
     def stop(self) -> None:
         """Raise GuestStopped where the code waits, and again where it asks for more. Raises what it leaves with."""
@@ -195,6 +268,16 @@ class Strand:
         self.is_abandoned = True
         keep_for_ever(getcurrent())
         self.leave(error)
+
+
+def _work(strand: Strand) -> None:
+    """Run the body of one strand after the other."""
+    given = [strand]
+    del strand  # what waits must hold nothing of the code that is over
+    while True:
+        parent = getcurrent().parent
+        assert parent is not None  # noqa: S101  # the greenlet of the simulation
+        given.append(parent.switch(given.pop().run()))
 
 
 def keep_for_ever(code: Any) -> None:

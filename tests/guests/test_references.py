@@ -3,8 +3,10 @@
 import gc
 import importlib
 import itertools
+import os
 import random
 import sys
+import threading
 import time
 import types
 import weakref
@@ -175,9 +177,11 @@ def read(name: str, module: Any) -> Any:
     return eval(PLACES[name][1], {"module": module})  # noqa: S307  # a text of this file
 
 
-@pytest.fixture(scope="module")
-def seen() -> dict[str, list[str]]:
-    """What was at each place in two sessions, and after each."""
+@pytest.fixture(scope="module", params=[0, 1000], ids=["modules first", "all at once"])
+def seen(request: pytest.FixtureRequest) -> dict[str, list[str]]:
+    """What was at each place in two sessions, and after each; in both ways to search."""
+    patched = pytest.MonkeyPatch()
+    patched.setattr(referrers, "FEW", request.param)
     names = {id(time.sleep): "original", id(random.random): "original", id(LOCKS.a_lock): "original"}
     names |= {id(simulated_sleep): "replacement", id(simulated_random): "replacement"}
     names[id(simulated_lock)] = "replacement"
@@ -193,6 +197,7 @@ def seen() -> dict[str, list[str]]:
             found[name].append(names[id(read(name, module))])
     for name in ["locks_of_a_test", *(module.__name__ for module in modules.values())]:
         del sys.modules[name]
+    patched.undo()
     return found
 
 
@@ -349,6 +354,48 @@ def test_a_replacement_keeps_the_original_that_it_calls() -> None:
     assert (inside, module.original()) == ("instead of original", "original")
 
 
+@pytest.mark.parametrize("few", [0, 1000])
+def test_what_is_in_no_module_is_found_too(few: int, references: References, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(referrers, "FEW", few)
+    options = {"sleep": time.sleep}
+    references.install()
+    assert options["sleep"] is simulated_sleep
+
+
+def test_sets_of_what_the_system_can_do_are_not_told() -> None:
+    # `os.supports_dir_fd` holds it: code asks whether it does.
+    references = References({os.mknod: simulated_sleep})
+    told = references.install()
+    references.restore()
+    assert told == []
+
+
+def test_functions_work_in_other_threads_while_sessions_come_and_go(references: References) -> None:
+    module = imported(
+        "from time import sleep\nL = [sleep]\nD = {'by': sleep}\nT = (sleep,)\ndef f(by=sleep): return by"
+    )
+    known = {time.sleep, simulated_sleep}
+    is_over = threading.Event()
+    wrong: list[Any] = []
+
+    def look() -> None:
+        while not is_over.is_set():
+            found = [module.sleep, module.L[0], module.D["by"], module.T[0], module.f()]
+            wrong.extend(one for one in found if one not in known)
+
+    threads = [threading.Thread(target=look) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for _ in range(5):
+        references.install()
+        references.restore()
+    is_over.set()
+    for thread in threads:
+        thread.join()
+    found = [module.sleep, module.L[0], module.D["by"], module.T[0], module.f()]
+    assert (wrong, [one is time.sleep for one in found]) == ([], [True] * 5)
+
+
 def test_a_second_session_needs_no_search(references: References) -> None:
     for _ in range(3):
         references.install()
@@ -494,6 +541,38 @@ def living() -> dict[str, list[Any]]:
 @pytest.mark.parametrize("name", KEPT)
 def test_objects_live_no_longer_than_without_a_session(name: str, living: dict[str, list[Any]]) -> None:
     assert living[name] == []
+
+
+@pytest.mark.parametrize("container", ["[time.sleep, S()]", "{'by': time.sleep, 'with': S()}", "(time.sleep, S())"])
+def test_what_lies_beside_an_original_lives_no_longer_than_without_a_session(
+    container: str, references: References
+) -> None:
+    module = imported(f"class C: pass\nclass S: pass\nc = C()\nc.by = {container}")
+    beside = list(module.c.by.values()) if isinstance(module.c.by, dict) else list(module.c.by)
+    living = weakref.ref(beside.pop())
+    references.install()
+    references.restore()
+    module.c = None
+    assert living() is None
+
+
+def test_no_place_is_noted_twice(references: References) -> None:
+    found = []
+    for _ in range(3):
+        references.install()
+        imported("from time import sleep")
+        references.restore()
+        found.append(len(references._places))  # noqa: SLF001  # it is seen nowhere else
+    assert found[2] - found[1] == found[1] - found[0] == 1
+
+
+def test_a_static_method_keeps_what_is_said_of_it(references: References) -> None:
+    module = imported("class C: wait = staticmethod(time.sleep)\nvars(C)['wait'].__doc__ = 'Waits.'")
+    before = dict(vars(vars(module.C)["wait"]))
+    references.install()
+    inside = dict(vars(vars(module.C)["wait"]))
+    references.restore()
+    assert inside == dict(vars(vars(module.C)["wait"])) == before
 
 
 def test_what_only_running_code_holds_lives_no_longer_than_without_a_session(references: References) -> None:

@@ -49,6 +49,11 @@ class PlayedConnector(aiohttp.BaseConnector):
         super().__init__(**options)
         self._server = server
 
+    @property
+    def closed(self) -> bool:
+        """Whether it is closed; with its loop it is, so that no session of a guest has to be closed at the end."""
+        return self._closed or self._loop.is_closed()
+
     async def _create_connection(self, req: aiohttp.ClientRequest, *_: Any) -> ResponseHandler:
         handler = PlayedHandler(self._loop, self._server, req)
         handler.connection_made(PlayedTransport(handler, self._loop))

@@ -35,7 +35,7 @@ def _guest(name: str, gap_s: float, tries: int = TRIES, **options: Any) -> Kind:
 
 @EACH
 @pytest.mark.parametrize("gap", ["10s", "7s", "29.99s", "1s"])
-@pytest.mark.parametrize("failures", [4, 5, 6, 7, 40])
+@pytest.mark.parametrize("failures", [4, 5, 7, 40])
 def test_the_tries_that_pass_are_those_of_a_policy(name: str, gap: str, failures: int) -> None:
     script = [FAILS] * failures + [SUCCEEDS]
     (own,) = course_of(_guest(name, float(gap[:-1])), script, always(STRANGER))
