@@ -201,7 +201,7 @@ def test_nothing_is_left_after_many_requests(guest: Any, shared: bool) -> None:
     assert greenlets_and_tasks() == before
 
 
-@pytest.mark.parametrize("sleeps", [True, False])
+@pytest.mark.parametrize("sleeps", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("synchronous", [True, False])
 def test_nothing_is_left_if_a_mistake_ends_a_world_in_which_many_wait(
     sleeps: bool, synchronous: bool, capsys: pytest.CaptureFixture[str]
