@@ -160,11 +160,11 @@ def _pickled(kind: type) -> str | tuple[Any, ...]:
     """Return how other processes get a class of guests: by its name, or made of its function again."""
     if "made_of" not in vars(kind):
         return kind.__qualname__
-    return _guest_again, kind.made_of
+    return _guest_again, kind.made_of  # type: ignore[attr-defined]  # as has just been seen
 
 
 def _guest_again(function: Callable[[Any], Any], kind: str | None, path: str | None) -> type[GuestRetrier]:
     return guest_of(function, kind=kind, path=path)
 
 
-copyreg.pickle(_Deferred, _pickled)  # type: ignore[arg-type]  # of a class of classes, `type` alone is known to it
+copyreg.pickle(_Deferred, _pickled)
