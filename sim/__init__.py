@@ -7,11 +7,13 @@ of events that break something), `replay` (tell the story of one request) and `o
 `Result`, `Requests`, a `History`, an `Outcome`.
 
 A retrier of your own is a `LoopRetrier` (one coroutine that calls and sleeps: `Call`, `CallFailed`, `ClientContext`) or
-a `ScheduledRetrier` (handlers against contexts, as in Convex: `Function`, `MutationContext`, `mutation`, `action`). Its
-`Promises` are what `check` holds it to. `InternalError` is a mistake of ours.
+a `ScheduledRetrier` (handlers against contexts, as in Convex: `Function`, `MutationContext`, `mutation`, `action`), or,
+as it is, the code that you ship (`sim.guests`). Its `Promises` are what `check` holds it to. `InternalError` is a
+mistake of ours.
 
-More names stand in `sim.scenario`, `sim.contracts`, `sim.explorer`, `sim.history`, `sim.convex`, `sim.clients`,
-`sim.options` and `sim.retriers`. All are imported when first used; `__init__.pyi` beside this file is the one table.
+More names stand in `sim.scenario`, `sim.contracts`, `sim.explorer`, `sim.guests`, `sim.history`, `sim.convex`,
+`sim.clients`, `sim.options` and `sim.retriers`. All are imported when first used; `__init__.pyi` beside this file is
+the one table.
 """
 
 from pathlib import Path

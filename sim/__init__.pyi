@@ -4,6 +4,7 @@ from . import clients as clients
 from . import contracts as contracts
 from . import convex as convex
 from . import explorer as explorer
+from . import guests as guests
 from . import history as history
 from . import options as options
 from . import report as report

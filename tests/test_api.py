@@ -23,6 +23,7 @@ ROOMS = {
     "contracts": {"Invariant", "View", "Violation", "breach", "invariant"},
     "convex": {"ActionFailed", "ConflictsExhausted", "FunctionError"},
     "explorer": {"Bounds", "CourseMisfit", "Explored", "Played", "play"},
+    "guests": {"GuestRefused", "GuestRetrier", "guest_of", "transports"},
     "history": {"Cause", "Event"},
     "options": {"DurationNs", "Options"},
     "retriers": {"Fields"},

@@ -4,7 +4,8 @@
 send by the simulation.
 """
 
+from sim.guests import transports
 from sim.guests.refused import GuestRefused
 from sim.guests.retrier import GuestRetrier, guest_of
 
-__all__ = ["GuestRefused", "GuestRetrier", "guest_of"]
+__all__ = ["GuestRefused", "GuestRetrier", "guest_of", "transports"]

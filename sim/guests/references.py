@@ -13,13 +13,14 @@ import itertools
 import operator
 import sys
 import weakref
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.guests.changes import Change
 from sim.guests.referrers import Search
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sim.guests.places import Place
     from sim.guests.referrers import Unreachable
@@ -113,12 +114,13 @@ class References:
         self.searches += 1
         own = (self._change.new, self._change.old, self._originals, self._replacements)
         spared = (*own, *spared)
-        found = Search(sought, replacements=self._replacements, spared=spared)
-        if found.unreachable and sought is not self._replacements:
-            del found
-            gc.collect()  # it may belong to garbage
+        with _collector_at_rest():
             found = Search(sought, replacements=self._replacements, spared=spared)
-            self._unreachable.extend(found.unreachable)
+            if found.unreachable and sought is not self._replacements:
+                del found
+                gc.collect()  # it may belong to garbage
+                found = Search(sought, replacements=self._replacements, spared=spared)
+                self._unreachable.extend(found.unreachable)
         self._places.extend(found.places)
 
     def _exchange(self, change: Change) -> None:
@@ -147,6 +149,18 @@ class References:
 
     def _count(self) -> list[int]:
         return [0 if (count := sys.getrefcount(one)) >= _IMMORTAL else count for one in self._originals]
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Let Python collect no garbage by itself: weak dictionaries lose entries by that, also while they are read."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _modules() -> tuple[Any, ...]:

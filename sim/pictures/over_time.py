@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -61,12 +62,15 @@ def save_over_time(cells: Sequence[CellOverTime], caption: str, folder: Path, *,
 
 
 def draw_panel(data: OverTime, panel: int = 0, ax: Axes | None = None) -> Axes:
-    """Draw one panel on axes of its own."""
+    """Draw one panel on axes of its own, with the names of cells that only the first of several panels has."""
     is_own = ax is not None
     ax = new_axes() if ax is None else ax
-    _draw_lines(data, data.panels[panel], ax)
+    drawn = data.panels[panel]
+    cells = {line.cell: line.name.partition(": ")[2] for line in data.panels[0].lines}
+    lines = tuple(line if line.name else replace(line, name=cells.get(line.cell, "")) for line in drawn.lines)
+    _draw_lines(data, replace(drawn, lines=lines), ax)
     _dress(data, ax)
-    ax.set_title(data.title, pad=16)
+    ax.set_title(drawn.title or data.title, pad=16)
     if is_own:
         return settle(ax)
     if ax.get_legend_handles_labels()[0]:

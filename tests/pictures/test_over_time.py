@@ -103,7 +103,14 @@ def test_utilization_has_a_panel_a_service_with_a_limit() -> None:
 def test_bands_are_drawn_if_there_are_several_replications(replications: int) -> None:
     ax = draw_panel(load_data([cell("a", replications=replications)]))
     assert len(ax.collections) == (replications > 1)
-    assert ax.get_title() == "Offered load, goodput, retries and queue over time"
+    assert ax.get_title() == "Offered load and goodput over time"
+
+
+@pytest.mark.parametrize("panel", [1, 2])
+def test_a_panel_that_is_drawn_alone_says_what_it_shows_and_of_which_cells(panel: int) -> None:
+    ax = draw_panel(load_data([cell("a"), cell("b")]), panel)
+    assert ax.get_title() == ("Retries over time", "Calls waiting over time")[panel - 1]
+    assert ax.get_legend_handles_labels()[1] == ["a", "b"]
 
 
 def test_stacks_share_a_scale_that_shows_the_highest() -> None:

@@ -83,6 +83,8 @@ class TimePanel:
     y_label: str
     lines: tuple[BandLine, ...]
     is_share: bool = False
+    title: str = ""
+    """What it shows, for one that is drawn alone; empty if the title of all of them does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +129,17 @@ def load_data(cells: Sequence[CellOverTime], caption: str = "") -> OverTime:
     waiting = "queue" if all("queue" in one.timeline.series[""] for one in shown) else "in_flight"
     words = "calls waiting" if waiting == "queue" else "calls in flight"
     panels = (
-        TimePanel("requests a second", (*offered, *goodput)),
-        TimePanel("retries a second", tuple(_line(shown, at, "retries", "") for at in range(len(shown)))),
-        TimePanel(words, tuple(_line(shown, at, waiting, "") for at in range(len(shown)))),
+        TimePanel("requests a second", (*offered, *goodput), title="Offered load and goodput over time"),
+        TimePanel(
+            "retries a second",
+            tuple(_line(shown, at, "retries", "") for at in range(len(shown))),
+            title="Retries over time",
+        ),
+        TimePanel(
+            words,
+            tuple(_line(shown, at, waiting, "") for at in range(len(shown))),
+            title=f"{words.capitalize()} over time",
+        ),
     )
     return OverTime(
         title="Offered load, goodput, retries and queue over time"
