@@ -27,6 +27,7 @@ from sim.experiment.executors import Workers
 from sim.experiment.plan import Plan, plan, plan_check, refuse_course
 from sim.experiment.progress import ProgressCounter
 from sim.explorer.play import located
+from sim.guests.output import one_run
 from sim.pictures.data.caption import caption_text
 from sim.pictures.data.over_time import OVER_TIME_PICTURES
 from sim.pictures.data.run import SWEEP_PICTURES
@@ -120,6 +121,7 @@ def _run(source: Source, options: RunOptions) -> None:
     processes, per = options.processes(), per_of(options.period, options.rate)
     printer = Printer()
     with ExitStack() as stack:
+        stack.enter_context(one_run())
         with scenario_errors(source):
             scenario = _load(source)
             refuse_without_rate(per, scenario)

@@ -188,6 +188,11 @@ class Client:
         self.budgets = ()
 
     @property
+    def is_recorded(self) -> bool:
+        """Whether the history is kept."""
+        return self._recorder is not None
+
+    @property
     def listens(self) -> bool:
         """Whether a witness wants to know what the loop learns."""
         return self._witness is not None

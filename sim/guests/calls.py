@@ -13,7 +13,7 @@ from sim.guests.strands import GuestStopped, Raises
 from sim.kernel.clock import Pending
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from sim.clients.client import Client
     from sim.guests.inside import Inside
@@ -30,6 +30,8 @@ class GuestCall:
     """
 
     __slots__ = ("_errors", "_inside")
+    __name__ = "call"
+    """Decorators of libraries ask functions for their names."""
 
     def __init__(self, inside: Inside, errors: Mapping[str, Any]) -> None:
         self._inside = inside
@@ -38,18 +40,26 @@ class GuestCall:
     def __call__(self, timeout: float | None = None) -> Any:
         """Make one attempt."""
         inside, here = self._inside, INSIDE.get()
-        client = inside.client
         if here is None:
             raise RuntimeError("a guest's `call` was called outside of the simulation")
         if timeout is not None and not (isinstance(timeout, (int, float)) and 0 <= timeout <= inf):
             here.refuse(f"calls with a timeout of {timeout!r}: it is a number of seconds, not negative, or None")
         timeout_ms = None if timeout is None else timeout * S_TO_MS
         loop = inside.process.loop
-        if loop is not None and asyncio._get_running_loop() is loop:  # as asyncio's own functions ask
-            return self._in_loop(loop, timeout_ms)
+        if loop is not None and asyncio._get_running_loop() is loop:  # noqa: SLF001  # as asyncio's own functions ask
+            return self._in_loop(loop, timeout_ms)  # type: ignore[arg-type]  # the loop of a process is ours
         self._check(here, GuestStopped)
         inside.calls += 1
         return here.wait(self._heard(timeout_ms))
+
+    def awaited(self) -> Callable[..., Coroutine[Any, Any, int]]:
+        """Return the same as a coroutine function, since libraries look whether what they decorate is one."""
+
+        async def call(timeout: float | None = None) -> int:  # noqa: ASYNC109  # as users write it
+            number: int = await self(timeout)
+            return number
+
+        return call
 
     def _check(self, here: Inside, error: type[BaseException]) -> None:
         """End code that asks for a call although it is stopped, or its request is over."""
@@ -61,16 +71,19 @@ class GuestCall:
 
     async def _heard(self, timeout_ms: float | None) -> int | Raises:
         """Make an attempt for synchronous code; awaited by the simulation."""
+        inside = self._inside
         answer = Pending()
-        if begin(self._inside.client, timeout_ms, answer) is None:
+        if begin(inside.client, timeout_ms, answer) is None:
             await Pending()
         try:
             number: int = await answer
         except CallFailed as error:
-            hear_failure(self._inside.client, error)
+            if inside.client.listens:
+                hear_failure(inside.client, error)
             return Raises(error_of(error, self._errors))
-        self._inside.client.hear("answered", number)
-        self._inside.answered = number
+        if inside.client.listens:
+            inside.client.hear("answered", number)
+        inside.answered = number
         return number
 
     async def _in_loop(self, loop: SimulatedLoop, timeout_ms: float | None) -> int:
@@ -110,7 +123,7 @@ class InLoop:
         self.heard_by: Client | None = None
         """Whose witness is told when the answer comes; which of several calls ends first decides how code goes on."""
         self.number = 0
-        self.future: asyncio.Future[int] = loop.create_future()
+        self.future: asyncio.Future[int] = asyncio.Future(loop=loop)
         self.done = False
 
     def succeed(self, value: object = None) -> None:

@@ -5,8 +5,9 @@ that no result depends on the time zone of a machine; the constants `time.tzname
 are. Code takes no simulated time, so the clocks of the processor (`process_time`, `thread_time`, `os.times`,
 `resource.getrusage`) stand still at 0: in production they do not pass during a sleep either.
 
-What cannot be reached, since it asks the operating system in C: `numpy.datetime64("now")`, `ctypes` and other
-extensions that read a clock of their own, and the times that files carry. The methods of `datetime` are in `dates`.
+What cannot be reached: code that asks the operating system in C, as `numpy.datetime64("now")`, `ctypes` and other
+extensions with a clock of their own do; the times that files carry; and code in an empty context
+(`contextvars.Context().run`), which is taken for the host's. The methods of `datetime` are in `dates`.
 """
 
 from __future__ import annotations
@@ -168,8 +169,8 @@ def _select(real: Callable[..., Any]) -> Callable[..., Any]:
         inside = INSIDE.get()
         if inside is None:
             return real(*args)
-        *watched, seconds = (*args, None) if len(args) == 3 else args  # noqa: PLR2004  # three lists
-        if len(watched) != 3 or any(map(list, watched)) or seconds is None:  # noqa: PLR2004  # three lists
+        *watched, seconds = (*args, None) if len(args) == 3 else args  # three lists
+        if len(watched) != 3 or any(map(list, watched)) or seconds is None:  # three lists
             inside.refuse("waits for files with select.select; files and sockets are outside of the simulation")
         inside.wait(sleep(inside.client, sleep_ns(seconds)))
         return [], [], []
@@ -226,4 +227,5 @@ def seconds_of_utc(parts: Any) -> int:
     year, month, day, hour, minute, second, *_ = parts
     years, months = divmod(month - 1, 12)
     first = datetime.date(year + years, months + 1, 1).toordinal() - datetime.date(calendar.EPOCH, 1, 1).toordinal()
-    return (((first + day - 1) * 24 + hour) * 60 + minute) * 60 + int(second)
+    minutes: int = ((first + day - 1) * 24 + hour) * 60 + minute
+    return minutes * 60 + int(second)

@@ -66,7 +66,7 @@ def _warning_of_utcnow() -> str:
     """Return what `datetime.utcnow` warns of in this Python; nothing before 3.12."""
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
-        _DATE_TIME.utcnow()  # noqa: DTZ003  # what it says is looked at, not the time
+        _DATE_TIME.utcnow()  # what it says is looked at, not the time
     return str(heard[0].message) if heard else ""
 
 
@@ -100,7 +100,7 @@ def today(cls: Any) -> Any:
 
 def timestamp(self: datetime.datetime) -> float:
     """Return the seconds since 1970; a time without a time zone is local."""
-    if INSIDE.get() is not None and self.tzinfo is None:
+    if INSIDE.get() is not None and isinstance(self, _DATE_TIME) and self.tzinfo is None:
         self = _as(_DATE_TIME, self, _UTC)
     found: float = _real[_DATE_TIME, "timestamp"](self)
     return found

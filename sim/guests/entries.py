@@ -27,6 +27,10 @@ class Entries:
         """Put them back."""
         _write(self._real)
 
+    def pairs(self) -> list[tuple[Any, Any]]:
+        """Return the methods that are exchanged, each with the one that takes its place."""
+        return [(real, self._new[place]) for place, real in self._real.items()]
+
 
 def _write(entries: dict[tuple[type, str], Any]) -> None:
     for (kind, name), value in entries.items():

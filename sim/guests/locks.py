@@ -174,7 +174,7 @@ def _who() -> Any:
 
 
 class _Maker(type):
-    """The class of what stands for the makers of locks: a class each, so that annotations such as `Lock | None` work."""
+    """The class of what stands for the makers of locks: classes, so that annotations such as `Lock | None` work."""
 
     make: Callable[..., Any]
     is_one: Callable[[object], bool]

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sim.guests.inside import INSIDE
 from sim.guests.loop_refusals import RefusingLoop
-from sim.guests.refused import GuestRefused
-from sim.guests.strands import GuestStopped, Strand
+from sim.guests.refused import GuestRefused, is_own
+from sim.guests.strands import GuestStopped, Outside, Strand, keep_for_ever
 from sim.guests.timers import Timer, Timers
 from sim.guests.verdicts import mistake_of
 from sim.guests.waits import NS_PER_S, ns_of_seconds
@@ -58,15 +58,6 @@ class GuestTask(asyncio.Task[Any]):
         return self._number
 
 
-class Outside:
-    """Something that the simulation is to do for the loop, at once."""
-
-    __slots__ = ("function",)
-
-    def __init__(self, function: Callable[[], Any]) -> None:
-        self.function = function
-
-
 class LoopState(RefusingLoop):
     """What asyncio asks of a loop besides running: its tasks, its settings, its errors."""
 
@@ -84,7 +75,7 @@ class LoopState(RefusingLoop):
         """Return a new future."""
         return asyncio.Future(loop=self)
 
-    def create_task(  # type: ignore[override]  # as in the newest Python
+    def create_task(
         self, coro: Any, *, name: str | None = None, context: Context | None = None, **more: Any
     ) -> asyncio.Task[Any]:
         """Return a new task."""
@@ -144,7 +135,7 @@ class LoopState(RefusingLoop):
             return
         handle = context.get("handle")
         if INSIDE.get() is None and handle is not None:
-            handle._context.run(self._hear, context)
+            handle._context.run(self._hear, context)  # noqa: SLF001   # as asyncio itself does
         elif INSIDE.get() is not None and "future" not in context and "task" not in context:
             self._hear(context)
 
@@ -180,7 +171,7 @@ class LoopState(RefusingLoop):
     async def shutdown_asyncgens(self) -> None:
         """Do nothing: generators are closed as they are freed."""
 
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109   # its signature
         """Do nothing: there is none."""
 
 
@@ -236,8 +227,6 @@ class SimulatedLoop(LoopState):
         self._is_served = True
         try:
             asked = strand.go_on(answer)
-            while type(asked) is Outside:
-                asked = strand.go_on(asked.function())
         finally:
             self._is_served = False
         if asked is not IDLE:
@@ -265,7 +254,7 @@ class SimulatedLoop(LoopState):
                 raise self._goes_on()
         finally:
             for task in self.tasks():
-                task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001  # it is known that it is
+                keep_for_ever(task)  # as it is freed, its code would go on
             self._closed = True
             self._ready.clear()
             self._tasks.clear()
@@ -273,11 +262,7 @@ class SimulatedLoop(LoopState):
             self.strand.loop = None
 
     def _goes_on(self) -> GuestRefused:
-        names = ", ".join(task.get_name() for task in self.tasks()[:3])
-        return GuestRefused(
-            f"the guest goes on although its simulation is over ({names}): it catches asyncio.CancelledError, which it "
-            "should let through"
-        )
+        return goes_on(self.tasks()[0], "its simulation is over")
 
     def _let_end(self) -> None:
         """Run what is ready; what blocks the loop ends first."""
@@ -291,11 +276,8 @@ class SimulatedLoop(LoopState):
         for _ in range(MOST_STEPS):
             if asked is IDLE or strand.is_over:
                 return
-            if type(asked) is Outside:
-                asked = strand.go_on(asked.function())
-            else:
-                asked.close()
-                asked = strand.throw(GuestStopped())
+            asked.close()
+            asked = strand.throw(GuestStopped())
 
     # What runs in the strand.
 
@@ -307,13 +289,13 @@ class SimulatedLoop(LoopState):
                 self._begin_instant()
             while ready:
                 handle = ready.popleft()
-                if handle._cancelled:  # type: ignore[attr-defined]  # noqa: SLF001  # as in asyncio's own loop
+                if handle._cancelled:  # noqa: SLF001  # as in asyncio's own loop
                     continue
                 self._steps += 1
                 try:
                     if self._steps > self._most_steps:
                         self._look_at_steps(handle)
-                    handle._run()  # type: ignore[attr-defined]  # noqa: SLF001  # as above
+                    handle._run()  # noqa: SLF001  # as above
                 except SystemExit as error:
                     self._refuse_exit(error)
                 except GuestStopped:
@@ -348,14 +330,6 @@ class SimulatedLoop(LoopState):
         """Let the simulation call a function; what that raises is raised there."""
         return self.strand.ask(Outside(function))
 
-    def first_of_generator(self, generator: Any) -> None:
-        """Hear that an asynchronous generator begins."""
-
-    def last_of_generator(self, generator: Any) -> None:
-        """Close an asynchronous generator that is freed before its end: what its `finally` awaits takes place."""
-        if not self._closed and INSIDE.get() is not None:
-            self.call_soon(self.create_task, generator.aclose())
-
     # What asyncio asks of a loop.
 
     def time(self) -> float:
@@ -363,21 +337,28 @@ class SimulatedLoop(LoopState):
         inside = INSIDE.get()
         return (self._clock.now_ns if inside is None else inside.now_ns()) / NS_PER_S
 
-    def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:
+    def call_soon(  # type: ignore[override]  # without its type variables
+        self, callback: Any, *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
         """Let a callback run next."""
-        self._check_open()
+        if self._closed:
+            self._check_open()
         handle = asyncio.Handle(callback, args, self, context)
         self._ready.append(handle)
         return handle
 
-    call_soon_threadsafe = call_soon
+    call_soon_threadsafe = call_soon  # type: ignore[assignment]  # as above
 
-    def call_later(self, delay: float, callback: Any, *args: Any, context: Context | None = None) -> Timer:
+    def call_later(  # type: ignore[override]  # as above
+        self, delay: float, callback: Any, *args: Any, context: Context | None = None
+    ) -> Timer:
         """Let a callback run after a delay in s; never, if that is infinite."""
         at_ns = self._clock.now_ns + ns_of_seconds(max(delay, 0)) if isfinite(delay) else None
         return self._call_at(at_ns, callback, args, context)
 
-    def call_at(self, when: float, callback: Any, *args: Any, context: Context | None = None) -> Timer:
+    def call_at(  # type: ignore[override]  # as above
+        self, when: float, callback: Any, *args: Any, context: Context | None = None
+    ) -> Timer:
         """Let a callback run at an instant in s; never, if that is infinite."""
         at_ns = max(ns_of_seconds(when), self._clock.now_ns) if isfinite(when) else None
         return self._call_at(at_ns, callback, args, context)
@@ -397,3 +378,19 @@ class SimulatedLoop(LoopState):
 
 async def _never() -> None:
     await Pending()
+
+
+def goes_on(task: asyncio.Task[Any], although: str) -> GuestRefused:
+    """Return the error that says of a task that it cannot be stopped."""
+    line = ""
+    code: Any = task.get_coro()
+    while code is not None and hasattr(code, "cr_frame"):
+        frame = code.cr_frame
+        if frame is not None and (not line or is_own(frame.f_code.co_filename)):
+            line = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        code = code.cr_await
+    return GuestRefused(
+        f"the guest goes on although {although} (task {task.get_name()}): it catches asyncio.CancelledError, which it "
+        "should let through",
+        line,
+    )

@@ -45,15 +45,15 @@ def _refusing(name: str, why: str) -> Any:
 class RefusingLoop(asyncio.AbstractEventLoop):
     """An event loop that refuses what would leave the simulation."""
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]  # untyped
         """Refuse: the function would run in a real thread."""
         del executor, args
         if isinstance(func, partial) and func.args:  # as asyncio.to_thread makes it
             func = func.args[0]
         name = getattr(func, "__name__", func)
         _refuse(
-            f"runs {name} in a thread (asyncio.to_thread, loop.run_in_executor), which would leave the simulation. Write "
-            "a synchronous guest, whose requests run as threads of their own, or await the call"
+            f"runs {name} in a thread (asyncio.to_thread, loop.run_in_executor), which would leave the simulation. "
+            "Write a synchronous guest, whose requests run as threads of their own, or await the call"
         )
 
 
@@ -71,6 +71,8 @@ def replaced_functions() -> dict[Any, Any]:
         inside = INSIDE.get()
         if inside is None:
             return real(*args, **more)
+        if args and asyncio.iscoroutine(args[0]):
+            args[0].close()  # else Python warns, beside the error, that it was never awaited
         return inside.refuse(f"calls asyncio.{real.__name__}: there is no other thread. Use asyncio.create_task")
 
     return {real: instead_of(real, refused)}

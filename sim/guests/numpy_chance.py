@@ -5,7 +5,7 @@ that it makes with a seed goes its own way. For a generator of the host, that of
 included, another stands in each request, seeded from the request's sequence when it is first used. Its draws are
 NumPy's own, so a request's addresses hold the seeds only.
 
-How a generator of the host is told: it has a lock of the host. One that is made inside a guest has a simulated lock.
+A generator of the host has a lock of the host; one that is made inside a guest has a lock that shows it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import numpy as np
 
 from sim.guests.entries import Entries
 from sim.guests.inside import INSIDE
-from sim.guests.locks import Lock, RLock
 from sim.guests.randomness import bits
 from sim.guests.stand_ins import instead_of
 
@@ -25,11 +24,37 @@ if TYPE_CHECKING:
     from sim.guests.stand_ins import Home
 
 _SEED_BITS: Final = 128
+_MODULE: Final = np.random.bit_generator
+_LOCK: Final = "RLock" if hasattr(_MODULE, "RLock") else "Lock"
+"""The name by which NumPy makes the lock of a generator; older versions make another kind."""
 _GLOBAL: Final[Any] = np.random.mtrand._rand  # noqa: SLF001  # the generator of the module's functions
 
 
+class OwnLock:
+    """The lock of a generator that a guest has made: nothing else runs while it draws, so it locks nothing."""
+
+    def acquire(self, *_: Any) -> bool:
+        """Do nothing."""
+        return True
+
+    def release(self) -> None:
+        """Do nothing."""
+
+    __enter__ = acquire
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+_RealLock: Final[Any] = getattr(_MODULE, _LOCK)
+
+
+def _made_lock() -> Any:
+    return _RealLock() if INSIDE.get() is None else OwnLock()
+
+
 def _is_own(generator: Any) -> bool:
-    return isinstance(_bit_generator(generator).lock, (Lock, RLock))
+    return isinstance(_bit_generator(generator).lock, OwnLock)
 
 
 def _bit_generator(generator: Any) -> Any:
@@ -75,6 +100,16 @@ class Generators(Entries):
                 if callable(real) and not name.startswith("_")
             }
         )
+
+    def install(self) -> None:
+        """Exchange the methods, and what makes locks."""
+        super().install()
+        setattr(_MODULE, _LOCK, _made_lock)
+
+    def restore(self) -> None:
+        """Put them back."""
+        setattr(_MODULE, _LOCK, _RealLock)
+        super().restore()
 
 
 def replaced_functions() -> dict[Any, Any]:

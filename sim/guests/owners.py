@@ -104,6 +104,9 @@ def name_of(function: Any) -> str:
     """Return the name under which a function is known, such as `time.sleep`."""
     name = getattr(function, "__name__", repr(function))
     module = getattr(function, "__module__", None)
+    owner = getattr(function, "__self__", None)
+    if isinstance(owner, type):  # a class method, such as datetime.now
+        return f"{owner.__qualname__}.{name}"
     if module is None:  # a method of a built-in object, such as random.random
         module = type(getattr(function, "__self__", function)).__module__
     return f"{_PUBLIC.get(module, module)}.{name}"

@@ -15,7 +15,7 @@ from sim.clients.client import Client
 from sim.clients.failures import CallFailed
 from sim.guests.calls import GuestCall
 from sim.guests.inside import INSIDE, Inside
-from sim.guests.loop import MOST_CANCELS, SimulatedLoop
+from sim.guests.loop import MOST_CANCELS, SimulatedLoop, goes_on
 from sim.guests.refused import GuestRefused
 from sim.guests.strands import GuestStopped, Strand
 from sim.guests.verdicts import GaveUp, gate_of, mistake_of
@@ -76,7 +76,9 @@ class Process:
     def loop_for(self, client: Client) -> SimulatedLoop:
         """Return its event loop."""
         if self.loop is None:
-            self.loop = SimulatedLoop(client.clock, client.calls_at_most)
+            self.loop = SimulatedLoop(  # type: ignore[abstract]  # what it refuses is set from a table
+                client.clock, client.calls_at_most
+            )
         return self.loop
 
     @property
@@ -131,6 +133,7 @@ class GuestRun(Inside):
     """One request of a guest: the loop that its client runs."""
 
     __slots__ = ("_context",)
+    client: GuestClient
     kind: ClassVar[str] = "guest"
 
     def __init__(self, process: Process) -> None:
@@ -142,25 +145,26 @@ class GuestRun(Inside):
         del call, ctx
         self._context.run(INSIDE.set, self)
         self.client.hear("begins", None)
-        runs = self.process.runs
+        process = self.process
+        runs = process.runs
         runs[self] = None
         try:
-            if self.process.is_async:
-                await self._in_loop(self._main())
-            else:
-                await self._as_thread()
+            asked = self._main() if process.is_async else await self._as_thread()
+            if type(asked) is not int and isawaitable(asked):
+                await self._in_loop(asked)
         finally:
             del runs[self]
         if not self.calls:
             raise GuestRefused(
-                "the guest returns without having called; `call` makes an attempt, and `await call()` in asynchronous code"
+                "the guest returns without having called; `call` makes an attempt, and `await call()` in asynchronous "
+                "code"
             )
         if self.answered < 0:
             raise GaveUp("the guest returns, but none of its calls has succeeded")
         return self.answered
 
-    async def _as_thread(self) -> None:
-        """Run synchronous code; if it returns something to await, that is awaited in the event loop."""
+    async def _as_thread(self) -> Any:
+        """Run synchronous code; returns what it returns, which may be something to await."""
         strand = self.strand = Strand(self._body, self._context)
         value: Any = None
         try:
@@ -172,7 +176,7 @@ class GuestRun(Inside):
                         raise
                     raise self._verdict(error) from error
                 if strand.is_over:
-                    break
+                    return asked
                 value = await asked
         except GeneratorExit:
             self.stopped = True
@@ -183,8 +187,6 @@ class GuestRun(Inside):
             with suppress(Exception):  # the first error counts
                 strand.stop()
             raise
-        if type(asked) is not int and isawaitable(asked):
-            await self._in_loop(asked)
 
     def _body(self) -> Any:
         guest = self.process.guest
@@ -192,7 +194,7 @@ class GuestRun(Inside):
 
     async def _main(self) -> Any:
         guest = self.process.guest
-        return await guest(GuestCall(self, self.process.errors))
+        return await guest(GuestCall(self, self.process.errors).awaited())
 
     async def _in_loop(self, awaited: Awaitable[Any]) -> None:
         """Run asynchronous code as a task of the process' event loop."""
@@ -224,9 +226,7 @@ class GuestRun(Inside):
         if task.done():
             return
         if times > MOST_CANCELS:
-            self.refuse(
-                "goes on although its request is canceled: it catches asyncio.CancelledError, which it should let through"
-            )
+            self.strand.leave(goes_on(task, "its request is canceled"))
         task.cancel()
         task.get_loop().call_soon(self._cancel_again, task, times + 1, context=self._context)
 
@@ -239,10 +239,10 @@ class GuestRun(Inside):
         mistake = mistake_of(error, called=self.calls > 0, errors=self.process.errors)
         if mistake is not None:
             return mistake
-        gate = gate_of(error)
+        gate = gate_of(error) if self.client.is_recorded else ""
         if gate:
             self.client.record("refused", gate, (1, 0))
-        return GaveUp(f"{type(error).__name__}: {error}")
+        return GaveUp(error)
 
 
 async def _awaiting(awaited: Awaitable[Any]) -> Any:

@@ -15,8 +15,8 @@ NumPy's are in `numpy_chance`; what asks the operating system for chance, such a
 
 from __future__ import annotations
 
+import _random
 import random
-from _random import Random as _C  # the methods that are written in C
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sim.guests.inside import INSIDE
@@ -30,8 +30,10 @@ BITS: Final = 53
 """Of a number on [0, 1)."""
 _OWNER: Final = "_retrysim_owner"
 """The attribute of a generator that guest code has made with a seed: the client process that it belongs to."""
-_GLOBAL: Final[random.Random] = random._inst  # type: ignore[attr-defined]  # noqa: SLF001  # the generator of the module's functions
+_GLOBAL: Final[random.Random] = random._inst  # noqa: SLF001  # the generator of the module's functions
 _Class: Final[Any] = random.Random
+_C: Final = _random.Random
+"""What it is derived from, with the methods that are written in C."""
 _real: Final[dict[str, Any]] = {
     name: vars(_Class)[name] for name in ("seed", "gauss", "getstate", "setstate", "_randbelow")
 }
@@ -73,7 +75,7 @@ def random_bytes(inside: Inside, count: int) -> bytes:
 
 def _bare() -> random.Random:
     """Return a generator without the work of seeding it from the host."""
-    made = random.Random.__new__(random.Random, 0)
+    made: random.Random = _Class.__new__(_Class, 0)
     made.gauss_next = None  # type: ignore[attr-defined]  # as the class does
     return made
 
@@ -108,7 +110,7 @@ def _stand_in(inside: Inside, generator: random.Random, made: random.Random | No
 # What takes the place of methods of `random.Random`.
 
 
-def _random(self: random.Random) -> float:
+def _float(self: random.Random) -> float:
     inside = INSIDE.get()
     if inside is None:
         return _C.random(self)
@@ -200,7 +202,7 @@ def _setstate(self: random.Random, state: Any) -> None:
 
 def _system_random(self: random.SystemRandom) -> float:
     inside = INSIDE.get()
-    return _system_real["random"](self) if inside is None else inside.uniform()  # type: ignore[no-any-return]  # a float
+    return _system_real["random"](self) if inside is None else inside.uniform()
 
 
 def _system_randbelow(self: random.SystemRandom, n: int) -> int:
@@ -218,7 +220,7 @@ class Methods:
 
     def install(self) -> None:
         """Replace the methods. A class derived from them keeps its own ones."""
-        _Class.random, _Class.getrandbits, _Class._randbelow = _random, _getrandbits, _randbelow  # noqa: SLF001  # what is replaced
+        _Class.random, _Class.getrandbits, _Class._randbelow = _float, _getrandbits, _randbelow  # noqa: SLF001  # what is replaced
         _Class.seed, _Class.gauss = _seed, _gauss
         _Class.getstate, _Class.setstate = _getstate, _setstate
         system: Any = random.SystemRandom
@@ -226,7 +228,8 @@ class Methods:
 
     def restore(self) -> None:
         """Put them back."""
-        del _Class.random, _Class.getrandbits  # of the class that it is derived from
+        for name in {"random", "getrandbits"} & vars(_Class).keys():
+            delattr(_Class, name)  # it has them of the class that it is derived from
         for name, method in _real.items():
             setattr(_Class, name, method)
         for name, method in _system_real.items():
@@ -236,14 +239,14 @@ class Methods:
 METHODS: Final = Methods()
 
 
+def kept_methods() -> list[tuple[Any, Any]]:
+    """Return the methods in C that are replaced, each with the one that takes its place."""
+    return [(_C.random, _float), (_C.getrandbits, _getrandbits)]
+
+
 def replaced_functions() -> dict[Any, Any]:
     """Return the functions of `random` that keep the methods replaced here, each with what takes its place."""
-
-    def of_global(method: Any) -> Any:
-        def function(_: Home, *args: Any, **more: Any) -> Any:
-            return method(_GLOBAL, *args, **more)
-
-        return function
+    real_random, real_bits = random.random, random.getrandbits
 
     def module_random(_: Home) -> float:
         inside = INSIDE.get()
@@ -252,13 +255,15 @@ def replaced_functions() -> dict[Any, Any]:
         own = _seeded(inside, _GLOBAL)
         return inside.uniform() if own is None else _C.random(own)
 
-    real_random = random.random
-    made: dict[Any, Any] = {
-        random.random: module_random,
-        random.getrandbits: of_global(_getrandbits),
-        random.seed: of_global(_seed),
-        random.gauss: of_global(_gauss),
-        random.getstate: of_global(_getstate),
-        random.setstate: of_global(_setstate),
+    def module_bits(_: Home, k: int, /) -> int:
+        return real_bits(k) if INSIDE.get() is None else _getrandbits(_GLOBAL, k)
+
+    return {
+        real_random: instead_of(real_random, module_random),
+        real_bits: instead_of(real_bits, module_bits),
+        # Methods bound of these, such as `random.seed`, are found with them.
+        _real["seed"]: _seed,
+        _real["gauss"]: _gauss,
+        _real["getstate"]: _getstate,
+        _real["setstate"]: _setstate,
     }
-    return {real: instead_of(real, function) for real, function in made.items()}

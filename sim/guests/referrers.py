@@ -38,6 +38,10 @@ MANY: Final = 400
 """The collector compares each reference of the process with each object asked for; above this, sets are faster."""
 
 
+_NOTED_ONLY: Final = 3
+"""References to a holder that nothing but the note of it refers to: the note, a variable, and the one that counts."""
+
+
 class Unreachable:
     """Something that refers to an original and cannot be made to refer to another function."""
 
@@ -56,7 +60,9 @@ class Unreachable:
     def is_left(self) -> bool:
         """Return whether it still exists and still refers to that."""
         holder = self._grip()
-        return holder is not None and any(held is self._held for held in gc.get_referents(holder))
+        if holder is None or (isinstance(self._grip, at.Strong) and sys.getrefcount(holder) <= _NOTED_ONLY):
+            return False
+        return any(held is self._held for held in gc.get_referents(holder))
 
 
 _LEFT_OUT: Final = {

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from sim.guests.inside import INSIDE
 
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from sim.guests.inside import Inside
 
 _NETWORK: Final = (
-    "a simulation has no network. Let its library send by a transport of `sim.guests.transports`, or call `call` in its "
-    "place"
+    "a simulation has no network. Let its library send by a transport of `sim.guests.transports`, or make a `call`"
 )
 _PROCESSES: Final = "a simulation is one process. Replace that part of the guest, or leave it out"
 _THREADS: Final = (
@@ -54,8 +53,6 @@ _REFUSED: Final[dict[str, tuple[str, str]]] = {
     "os.kill": ("sends a signal", _PROCESSES),
     "os.killpg": ("sends a signal", _PROCESSES),
     "signal.pthread_kill": ("sends a signal", _PROCESSES),
-    "_thread.start_new_thread": ("starts a thread", _THREADS),
-    "_thread.start_joinable_thread": ("starts a thread", _THREADS),
     "os.remove": ("removes the file {0!r}", _FILES),
     "os.rename": ("renames the file {0!r}", _FILES),
     "os.truncate": ("cuts the file {0!r}", _FILES),
@@ -80,9 +77,13 @@ _REFUSED: Final[dict[str, tuple[str, str]]] = {
 Source: the table of audit events in Python's library reference.
 """
 _WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_ONCE: Final = frozenset({"time", "random", "datetime", "_datetime", "secrets", "uuid", "threading", "queue", "os", "posix"})
+_ONCE: Final = frozenset(
+    {"time", "random", "datetime", "_datetime", "secrets", "uuid", "threading", "queue", "os", "posix"}
+)
 """Modules that are simulated: a second copy of one would ask the host."""
 _COMPILED: Final = "__pycache__"
+DEBUGGER: Final = frozenset({"bdb", "cmd", "pdb"})
+"""The modules of Python's debugger, which asks at the terminal also if it stops in guest code."""
 
 
 def audit(event: str, args: tuple[Any, ...]) -> None:
@@ -92,6 +93,21 @@ def audit(event: str, args: tuple[Any, ...]) -> None:
         inside = INSIDE.get()
         if inside is not None:
             look(inside, event, args)
+
+
+def _look_at_socket(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
+    """Refuse a socket, except to a module that looks, as it is imported, what the host can do: urllib3 does so."""
+    if not _is_import():
+        _refuse(inside, event, args)
+
+
+def _is_import() -> bool:
+    frame = sys._getframe(1)  # noqa: SLF001  # as `line_of_guest` looks
+    while frame.f_back is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _refuse(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
@@ -142,11 +158,16 @@ def _look_at_database(inside: Inside, event: str, args: tuple[Any, ...]) -> None
 
 
 def _look_at_thread(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
-    thread = getattr(args[0], "__self__", None) if args else None
+    del event
+    refuse_thread(inside, *args[:1])
+
+
+def refuse_thread(inside: Inside, run: Any = None) -> NoReturn:
+    """Refuse that a thread is started, which is to run a function."""
+    thread = getattr(run, "__self__", None)
     threading._limbo.pop(thread, None)  # type: ignore[attr-defined]  # noqa: SLF001  # where a thread waits that is about to start: this one never does
     name = getattr(thread, "name", "")
-    what, why = _REFUSED[event]
-    inside.refuse(f"{what}{f' ({name})' if name else ''}: {why}")
+    inside.refuse(f"starts a thread{f' ({name})' if name else ''}: {_THREADS}")
 
 
 def _look_at_import(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
@@ -156,9 +177,11 @@ def _look_at_import(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
 
 
 def _look_at_question(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
-    del args
-    if sys._getframe(2).f_globals.get("__name__") not in {"cmd", "pdb"}:  # noqa: SLF001  # as above
-        inside.refuse("waits for input from the terminal: a simulated request has none. Give it the answer as an argument")
+    del event, args
+    if sys._getframe(2).f_globals.get("__name__") not in DEBUGGER:  # noqa: SLF001  # as above
+        inside.refuse(
+            "waits for input from the terminal: a simulated request has none. Give it the answer as an argument"
+        )
 
 
 def _look_at_breakpoint(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
@@ -177,6 +200,7 @@ def _has_terminal() -> bool:
 
 _LOOKS: Final[dict[str, Callable[[Inside, str, tuple[Any, ...]], None]]] = {
     **dict.fromkeys(_REFUSED, _refuse),
+    **dict.fromkeys(("socket.__new__", "socket.bind"), _look_at_socket),
     **dict.fromkeys(("os.remove", "os.rename", "os.mkdir", "os.chmod", "os.utime", "os.link"), _look_at_change),
     **dict.fromkeys(("_thread.start_new_thread", "_thread.start_joinable_thread"), _look_at_thread),
     "open": _look_at_open,

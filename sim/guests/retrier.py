@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import copyreg
 from inspect import iscoroutinefunction
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sim.clients.client import Client
 from sim.guests.fresh import Supply
 from sim.guests.processes import GuestClient, GuestRun, Process
 from sim.guests.standard_library import simulated
@@ -15,8 +14,10 @@ from sim.retriers.base import ClientRetrier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from sim.clients.around import Around
+    from sim.clients.client import Client
     from sim.clients.place import Place
     from sim.guests.calls import GuestCall
     from sim.history.request import Request
@@ -43,8 +44,9 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
     """
 
     errors: ClassVar[Mapping[str, Any]] = MappingProxyType({})
-    """What `call` raises: by the kind of an answer (`failed`, `timed_out`, `rejected.queue`) a class of exceptions, or a
-    function that makes one of a `CallFailed`. The longest kind that matches counts; without one it is `CallFailed`."""
+    """What `call` raises: by the kind of an answer (`failed`, `timed_out`, `rejected.queue`) a class of exceptions, or
+    a function that makes one of a `CallFailed`. The longest kind that matches counts; without one it is `CallFailed`.
+    """
     concurrent: ClassVar[bool] = True
     needs_around: ClassVar[bool] = True
     given: tuple[tuple[Any, ...], dict[str, Any]]
@@ -64,10 +66,14 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
 
     is_async: ClassVar[bool] = False
     """Whether `retry` is a coroutine function."""
+    keeps_nothing: ClassVar[bool] = False
+    """Whether the class says, by `stateless`, that its code keeps nothing, so that no request needs a fresh one."""
 
     def __init_subclass__(cls, **more: Any) -> None:
         """Look what kind of function `retry` is."""
         super().__init_subclass__(**more)
+        cls.keeps_nothing = bool(vars(cls).get("stateless", False))
+        cls.stateless = True  # the object itself keeps nothing: a process has what the guest keeps
         if "retry" in vars(cls):
             cls.is_async = iscoroutinefunction(cls.retry)
 
@@ -133,6 +139,7 @@ def guest_of(function: Callable[[Any], Any], *, kind: str | None = None, path: s
             "kind": kind or name,
             "errors": getattr(function, "errors", MappingProxyType({})),
             "function": staticmethod(function),
+            "made_of": (function, kind, path),
             "supply": Supply(function, path),
             "is_async": iscoroutinefunction(function),
             "__module__": getattr(function, "__module__", __name__),
@@ -146,7 +153,23 @@ class _GuestFunction(GuestRetrier):
     """A guest that is a plain function."""
 
     function: ClassVar[Callable[[Any], Any]]
+    made_of: ClassVar[tuple[Callable[[Any], Any], str | None, str | None]]
+    """What `guest_of` was given."""
 
     def code(self, found: Any) -> tuple[Callable[[Any], Any], Mapping[str, Any]]:
         """Return the function and its `errors`."""
         return found, getattr(found, "errors", self.errors)
+
+
+def _pickled(kind: type) -> str | tuple[Any, ...]:
+    """Return how other processes get a class of guests: by its name, or made of its function again."""
+    if "made_of" not in vars(kind):
+        return kind.__qualname__
+    return _guest_again, vars(kind)["made_of"]
+
+
+def _guest_again(function: Callable[[Any], Any], kind: str | None, path: str | None) -> type[GuestRetrier]:
+    return guest_of(function, kind=kind, path=path)
+
+
+copyreg.pickle(_Deferred, _pickled)  # of a class of classes, `type` alone is known to it

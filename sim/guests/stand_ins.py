@@ -24,7 +24,7 @@ class Home:
 
 
 def instead_of(real: Any, function: Callable[..., Any]) -> Any:
-    """Return what takes the place of `real`: `function`, which takes first the `Home` of `real`, and then its arguments.
+    """Return what takes the place of `real`: `function`, which takes the `Home` of `real`, and then its arguments.
 
     It is a bound method, because a class may have a function of the host as an attribute, as `logging.Formatter` has
     `converter = time.localtime`: a plain function there would be taken for a method of that class.

@@ -5,8 +5,7 @@ awaited for it, and goes on when the simulation switches back with the result. S
 exactly one piece of code runs at any time.
 
 Guest code expects a thread to have values of its own (`threading.local`), and a library such as Tenacity keeps what it
-counts there. All strands share one thread of the host, so what its dictionary holds is exchanged with each switch. One
-entry stays: asyncio's own, which its C code also refers to from elsewhere.
+counts there. All strands share one thread of the host, so these values are exchanged with each switch.
 
 To start a greenlet costs ten times as much as to switch to it, since Python maps memory for it. So a greenlet whose
 code is over waits for other code to run.
@@ -15,22 +14,18 @@ code is over waits for other code to run.
 from __future__ import annotations
 
 import ctypes
-import sys
 from asyncio import _get_running_loop, _set_running_loop
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
+from sim.guests.thread_values import dictionary_at, place_of_dictionary, values_of_thread
+
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from collections.abc import Callable
     from contextvars import Context
 
-    from sim.guests.loop import SimulatedLoop
-
-_place_of_values: Final = ctypes.pythonapi.PyThreadState_GetDict
-"""Returns where the dictionary of the present thread is, which holds what its `threading.local` objects have."""
-_place_of_values.restype = ctypes.c_void_p
-_OF_ASYNCIO: Final = "__asyncio_running_event_loop__"
 MOST_IDLE: Final = 64
 """How many greenlets wait for code to run."""
 MOST_STOPS: Final = 100
@@ -40,11 +35,13 @@ MOST_STOPS: Final = 100
 class Host:
     """A thread of the host in which guest code takes its turns."""
 
-    __slots__ = ("idle", "turn", "values")
+    __slots__ = ("dictionary", "idle", "turn", "values")
 
-    def __init__(self, values: dict[Any, Any]) -> None:
-        self.values = values
-        """What `threading.local` objects have in it, the thread's own dictionary."""
+    def __init__(self, dictionary: dict[Any, Any]) -> None:
+        self.dictionary = dictionary
+        """The thread's own, kept so that no other can take its place."""
+        self.values: Any = values_of_thread()
+        """What `threading.local` objects have in it."""
         self.turn = 0
         """Which turn of guest code runs; negative if none does, counted on from turn to turn."""
         self.idle: list[greenlet] = []
@@ -61,17 +58,17 @@ class Host:
 
 
 _hosts_at: Final[dict[int, Host]] = {}
-"""By the place of their dictionaries: as these are held here, no other dictionary can take the place of one."""
-_abandoned: Final[list[greenlet]] = []
-"""Greenlets that can never be stopped: freeing them would let them go on."""
+"""By the places of their dictionaries."""
+_kept: Final[list[Any]] = []
+"""Code that can never be stopped."""
 
 
 def this_host() -> Host:
     """Return the present thread."""
-    place = _place_of_values()
+    place = place_of_dictionary()
     found = _hosts_at.get(place)
     if found is None:
-        found = _hosts_at[place] = Host(ctypes.cast(place, ctypes.py_object).value)
+        found = _hosts_at[place] = Host(dictionary_at(place))
     return found
 
 
@@ -97,6 +94,15 @@ class _Raised:
         self.error = error
 
 
+class Outside:
+    """Something that the simulation is to do for guest code at once, without ending its turn."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self.function = function
+
+
 class Strand:
     """A thread of guest code."""
 
@@ -114,7 +120,7 @@ class Strand:
         "main",
     )
 
-    def __init__(self, body: Callable[[], Any], context: Context, loop: SimulatedLoop | None = None) -> None:
+    def __init__(self, body: Callable[[], Any], context: Context, loop: AbstractEventLoop | None = None) -> None:
         """Prepare to run `body` in a context; `loop` is the event loop that runs in it."""
         self._body: Callable[[], Any] | None = body
         self._host = this_host()
@@ -124,7 +130,7 @@ class Strand:
         """Where to go on: guest code may have greenlets of its own."""
         self.left: BaseException | None = None
         """What it has raised in the simulation, and not in its own code."""
-        self._values: dict[Any, Any] | None = None
+        self._values: Any = None
         """What `threading.local` objects have in it; None for nothing."""
         self.loop = loop
         self.is_running = False
@@ -160,44 +166,35 @@ class Strand:
         body, self._body = self._body, None
         assert body is not None  # noqa: S101  # it runs once
         try:
-            result = body()
+            return body()
         except GreenletExit:
             raise
         except BaseException as error:  # noqa: BLE001  # it is raised in the simulation
-            result = _Raised(error)
-        self._is_over = True
-        return result
+            return _Raised(error)  # in no variable: its traceback has this frame, which would be a cycle
+        finally:
+            self._is_over = True
 
     def _enter(self, switch: Callable[[Any], Any], value: Any) -> Any:
-        host, own, loop = self._host, self._values, self.loop
-        known = host.values
-        running, theirs = _get_running_loop(), None
-        if known and (len(known) > 1 or _OF_ASYNCIO not in known):
-            theirs = _taken(known)
-        if own:
-            known.update(own)
+        host, loop = self._host, self.loop
+        theirs = host.values.exchange(self._values)
+        running = _get_running_loop()
         if running is not loop:
             _set_running_loop(loop)
-        if loop is not None:
-            hooks = sys.get_asyncgen_hooks()
-            sys.set_asyncgen_hooks(loop.first_of_generator, loop.last_of_generator)
         self.is_running = True
-        host.turn = turn = 1 - host.turn if host.turn <= 0 else host.turn + 1
+        host.turn = abs(host.turn) + 1
         try:
             asked = switch(value)
+            while type(asked) is Outside:
+                host.turn = -host.turn
+                answer = asked.function()
+                host.turn = abs(host.turn) + 1
+                asked = self._at.switch(answer)
         finally:
-            host.turn = -turn
+            host.turn = -abs(host.turn)
             self.is_running = False
-            if loop is not None:
-                sys.set_asyncgen_hooks(*hooks)
             if running is not loop:
                 _set_running_loop(running)
-            if known and (len(known) > 1 or _OF_ASYNCIO not in known):
-                self._values = _taken(known)
-            elif own:
-                self._values = None
-            if theirs:
-                known.update(theirs)
+            self._values = host.values.exchange(theirs)
         if self._is_over:
             self._rest()
             if type(asked) is _Raised:
@@ -215,7 +212,7 @@ class Strand:
             idle.append(main)
 
     def stop(self) -> None:
-        """Raise GuestStopped where the code waits, and again where it then asks for more. Raises what it leaves with."""
+        """Raise GuestStopped where the code waits, and again where it asks for more. Raises what it leaves with."""
         for _ in range(MOST_STOPS):
             if self.is_over or self.is_running:
                 return
@@ -227,13 +224,13 @@ class Strand:
             except Exception as error:
                 if error is self.left and error is not left:
                     self.is_abandoned = True
-                    _keep(self._at)
+                    keep_for_ever(self._at)
                     raise
                 return  # what else it raises while it is stopped is of no concern
             if not self.is_over and hasattr(asked, "close"):
                 asked.close()
         self.is_abandoned = True
-        _keep(self._at)
+        keep_for_ever(self._at)
 
     # What guest code does.
 
@@ -264,7 +261,7 @@ class Strand:
     def abandon(self, error: BaseException) -> NoReturn:
         """Raise an error in the simulation; the code hangs, so it never goes on, not even to be stopped."""
         self.is_abandoned = True
-        _keep(getcurrent())
+        keep_for_ever(getcurrent())
         self.leave(error)
 
 
@@ -278,17 +275,7 @@ def _work(strand: Strand) -> None:
         given.append(parent.switch(given.pop().run()))
 
 
-def _taken(known: dict[Any, Any]) -> dict[Any, Any]:
-    """Take what `threading.local` objects have out of the dictionary of a thread, and return it."""
-    taken = known.copy()
-    known.clear()
-    of_asyncio = taken.pop(_OF_ASYNCIO, None)
-    if of_asyncio is not None:
-        known[_OF_ASYNCIO] = of_asyncio
-    return taken
-
-
-def _keep(code: greenlet) -> None:
-    """Keep a greenlet for ever: as it is freed, it would go on."""
-    _abandoned.append(code)
+def keep_for_ever(code: Any) -> None:
+    """Keep a greenlet or a task for ever: as it is freed, its code would go on."""
+    _kept.append(code)
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(code))  # not even as the interpreter ends

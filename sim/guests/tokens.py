@@ -1,8 +1,8 @@
 """What asks the operating system for chance, inside guests: it gets the bits of the request's own sequence.
 
-`os.urandom` is below nearly all of it: `secrets`, `uuid.uuid4`, `random.SystemRandom`, and the seeds of NumPy's generators
-that are given none. UUIDs of versions 1, 6 and 7 carry the simulated time; in the host they also depend on the UUIDs
-made before, which a request must not.
+`os.urandom` is below nearly all of it: `secrets`, `uuid.uuid4`, `random.SystemRandom`, and the seeds of generators of
+NumPy that are given none. UUIDs of versions 1, 6 and 7 carry the simulated time; in the host they also depend on the
+UUIDs made before, which a request must not.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def replaced_functions() -> dict[Any, Any]:
     if hasattr(os, "getrandom"):  # Linux
         made[os.getrandom] = _bytes(os.getrandom)
     if hasattr(uuid, "uuid7"):  # Python 3.14
-        made[uuid.uuid6], made[uuid.uuid7] = _asked(uuid.uuid6, version_6), _asked(uuid.uuid7, version_7)
+        for name, simulated in (("uuid6", version_6), ("uuid7", version_7)):
+            made[getattr(uuid, name)] = _asked(getattr(uuid, name), simulated)
     try:
         import ssl
     except ImportError:  # Python was built without it

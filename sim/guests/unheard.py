@@ -1,4 +1,4 @@
-"""What guest code must not do, and no audit hook is told of: functions that are refused by their names."""
+"""What guest code must not do, and no audit hook is told of: functions refused by name, and the terminal's input."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import _thread
 import importlib
 import locale
 import sys
+from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.guests.inside import INSIDE
-from sim.guests.refusals import audit
+from sim.guests.refusals import DEBUGGER, refuse_thread
 from sim.guests.stand_ins import instead_of
 
 if TYPE_CHECKING:
@@ -19,21 +20,21 @@ _ENDS: Final = "which would end the simulation. Raise an exception to give up"
 _SIGNALS: Final = "signals come from the host, and a simulated request has none. Leave it out"
 _HOST: Final = "that belongs to the process of the simulation, not to the guest. Leave it out"
 _LOOP: Final = "a guest runs in an event loop already. Write it as `async def`, and await in place of running a loop"
+_PROCESSES: Final = "a simulation is one process. Replace that part of the guest, or leave it out"
 _READY: Final = "files and sockets are outside of the simulation. To wait for a time, sleep"
 
 _REFUSED: Final[tuple[tuple[str, str, str], ...]] = (
     *(("os", name, _ENDS) for name in ("_exit", "abort")),
-    *(("os", name, _HOST) for name in ("umask", "nice", "setpriority", "setsid", "dup2", "mkfifo", "mknod", "chroot")),
+    *(("os", name, _HOST) for name in ("nice", "setpriority", "setsid", "chroot")),
     *(
         ("signal", name, _SIGNALS)
         for name in (
             *("signal", "alarm", "setitimer", "pause", "raise_signal", "siginterrupt", "set_wakeup_fd"),
-            *("sigwait", "sigwaitinfo", "sigtimedwait", "pthread_sigmask"),
+            *("sigwait", "sigwaitinfo", "sigtimedwait"),
         )
     ),
-    ("_signal", "signal", _SIGNALS),
     ("_thread", "interrupt_main", _ENDS),
-    ("_posixsubprocess", "fork_exec", "a simulation is one process. Replace that part of the guest, or leave it out"),
+    ("socket", "socketpair", "a simulation has no network. Leave it out"),
     *(("time", name, _HOST) for name in ("clock_settime", "clock_settime_ns", "tzset")),
     *(("sys", name, _HOST) for name in ("setrecursionlimit", "setswitchinterval")),
     *(("asyncio", name, _LOOP) for name in ("run", "new_event_loop", "set_event_loop")),
@@ -52,29 +53,45 @@ def replaced_functions() -> dict[Any, Any]:
         except (ImportError, AttributeError):  # not on this system
             continue
         found[real] = instead_of(real, _refusing(real, f"calls {module.strip('_')}.{name}: {why}"))
-    for name in ("start_new_thread", "start_new", "start_joinable_thread"):  # the hook hears of them from Python 3.12 on
+    for real in _starting_processes():
+        found[real] = instead_of(real, _refusing(real, f"starts a process: {_PROCESSES}"))
+    for name in ("start_new_thread", "start_new"):  # of which audit hooks are told from Python 3.12 on
         real = getattr(_thread, name, None)
         if real is not None:
-            found[real] = instead_of(real, _starting(real))
+            found[real] = instead_of(real, _start_thread(real))
     found[importlib.reload] = instead_of(importlib.reload, _reload(importlib.reload))
     found[locale.setlocale] = instead_of(locale.setlocale, _setlocale(locale.setlocale))
     return found
 
 
+def _starting_processes() -> list[Any]:
+    try:
+        import _posixsubprocess
+    except ImportError:  # Windows, which has an audit event for it
+        return []
+    return [_posixsubprocess.fork_exec]
+
+
 def _refusing(real: Any, what: str) -> Any:
     def refused(_: Home, *args: Any, **more: Any) -> Any:
         inside = INSIDE.get()
-        return real(*args, **more) if inside is None else inside.refuse(what)
+        if inside is None or sys._getframe(1).f_globals.get("__name__") in DEBUGGER:  # noqa: SLF001  # the documented way to look at one's caller
+            return real(*args, **more)
+        for coroutine in filter(iscoroutine, args):
+            coroutine.close()  # it is never awaited
+        return inside.refuse(what)
 
     return refused
 
 
-def _starting(real: Any) -> Any:
-    def start(_: Home, *args: Any, **more: Any) -> Any:
-        audit("_thread.start_new_thread", args)
-        return real(*args, **more)
+def _start_thread(real: Any) -> Any:
+    def start_new_thread(_: Home, *args: Any, **more: Any) -> Any:
+        inside = INSIDE.get()
+        if inside is None:
+            return real(*args, **more)
+        return refuse_thread(inside, *args[:1])
 
-    return start
+    return start_new_thread
 
 
 def _reload(real: Any) -> Any:
@@ -96,3 +113,32 @@ def _setlocale(real: Any) -> Any:
         return real(category, locale)
 
     return setlocale
+
+
+class Input:
+    """Stands for `sys.stdin`: guest code may look at it, but not read from it."""
+
+    _READS: Final = frozenset({"read", "readline", "readlines", "readinto", "buffer", "__next__"})
+
+    def __init__(self) -> None:
+        self._real: Any = None
+
+    def install(self) -> None:
+        """Stand there."""
+        self._real, sys.stdin = sys.stdin, self
+
+    def restore(self) -> None:
+        """Step aside, unless another has taken the place meanwhile."""
+        if sys.stdin is self:
+            sys.stdin = self._real
+
+    def __getattr__(self, name: str) -> Any:
+        inside = INSIDE.get()
+        if inside is not None and name in self._READS:
+            inside.refuse(f"reads from the terminal (sys.stdin.{name}): a simulated request has none")
+        if inside is not None and name == "close":
+            return lambda: None  # as `exit()` does first
+        return getattr(self._real, name)
+
+    def __iter__(self) -> Any:
+        return iter(self.__getattr__("readline"), "")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import traceback
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.clients.failures import CallFailed
-from sim.guests.refused import GuestRefused, is_own
+from sim.guests.refused import GuestRefused, line_of_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,16 +48,10 @@ def mistake_of(error: BaseException, *, called: bool, errors: Mapping[str, Any])
     if isinstance(error, Exception) and kind not in (_MISTAKES if called else _BEFORE_A_CALL):
         return None
     if isinstance(error, SystemExit):
-        return GuestRefused("the guest calls sys.exit, which would end the simulation", _line(error))
-    return GuestRefused(f"the guest has a mistake: {kind.__name__}: {error}", _line(error))
-
-
-def _line(error: BaseException) -> str:
-    """Return the innermost line of the user's own code that an error came through, or the innermost of all."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if is_own(frame.filename)]
-    found = (own or frames)[-1:]
-    return f"{found[0].filename}:{found[0].lineno}" if found else ""
+        return GuestRefused(
+            "the guest calls sys.exit, which would end the simulation", line_of_error(error.__traceback__)
+        )
+    return GuestRefused(f"the guest has a mistake: {kind.__name__}: {error}", line_of_error(error.__traceback__))
 
 
 _GATES: Final = (

@@ -99,11 +99,11 @@ class Waiting(Pending):
     def time_out(self) -> None:
         """Wait no longer, unless it has got what it waits for."""
         if not self.is_handed:
-            self.succeed(False)
+            self.succeed(value=False)
 
     def came(self) -> None:
         """Go on: what was waited for came."""
-        self.succeed(True)
+        self.succeed(value=True)
 
     def hand_over(self, clock: Clock) -> None:
         """Go on as soon as the code that runs waits itself."""

@@ -237,7 +237,11 @@ def test_conditions_semaphores_and_barriers_of_several_requests() -> None:
                     log.append(("notified", self.condition.wait(5), time.monotonic()))
 
     run(Guest, shared=True, count=3)
-    assert [one for one in log if one[0] == "limited"] == [("limited", 0, 0.1), ("limited", 1, 0.1), ("limited", 2, 0.2)]
+    assert [one for one in log if one[0] == "limited"] == [
+        ("limited", 0, 0.1),
+        ("limited", 1, 0.1),
+        ("limited", 2, 0.2),
+    ]
     assert [one for one in log if one[0] == "together"] == [("together", 0.2)] * 3
     assert [one for one in log if one[0] == "notified"] == [("notified", True, 1.2)] * 2
 

@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import sys
 import time
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from guests_support import MS, S, run
@@ -439,7 +439,7 @@ def test_asynchronous_generators_and_context_managers_tidy_up() -> None:
             seen.append(("closed", time.monotonic()))
 
     class Resource:
-        async def __aenter__(self) -> Resource:
+        async def __aenter__(self) -> Self:
             await asyncio.sleep(1)
             return self
 
@@ -585,7 +585,6 @@ async def _exits(call: Any) -> None:
     sys.exit(3)
 
 
-@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
 @pytest.mark.parametrize(
     ("guest", "text"),
     [

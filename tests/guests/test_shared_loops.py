@@ -30,9 +30,9 @@ def test_code_that_blocks_lets_all_requests_of_its_process_wait_and_no_other() -
     clients = ran.requests.client.tolist()
     blocked = clients[0]
     assert sorted(set(clients)) == [0, 1]
-    assert [
-        end for end, client in zip(ran.ends(), clients, strict=True) if client == blocked
-    ] == [1110 * MS] * clients.count(blocked)
+    assert [end for end, client in zip(ran.ends(), clients, strict=True) if client == blocked] == [
+        1110 * MS
+    ] * clients.count(blocked)
     assert [end for end, client in zip(ran.ends(), clients, strict=True) if client != blocked] == [
         600 * MS
     ] * clients.count(1 - blocked)
@@ -277,7 +277,7 @@ def test_a_task_that_goes_on_though_the_world_is_over_is_refused() -> None:
         await call()
 
     tasks: list[Any] = []
-    with pytest.raises(GuestRefused, match=r"goes on although its simulation is over \(stubborn\)"):
+    with pytest.raises(GuestRefused, match=r"goes on although its simulation is over \(task stubborn\)"):
         run(guest)
 
 

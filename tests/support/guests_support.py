@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
 from sim.engine.world import World
 from sim.guests import guest_of
 from sim.history.recorder import Recorder
-from sim.history.records import Requests
 from sim.history.request import table
 from sim.history.vocabulary import Outcome
 from sim.scenario.load import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sim.history.records import Requests
 
 MS = 10**6
 S = 10**9

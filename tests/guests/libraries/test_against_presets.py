@@ -4,6 +4,7 @@
 thousand drawn delays.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,8 +14,10 @@ import pytest
 from library_guests import Kind
 from side_by_side import course_of, evenly
 
+from sim.engine.world import World
 from sim.retriers.presets import find
 from sim.retriers.presets.delays import LAST_BELOW_ONE
+from sim.scenario.load import parse
 
 FAILURES = 5
 CORNERS = [0.0, 0.5, LAST_BELOW_ONE]
@@ -152,3 +155,19 @@ def test_first_delays_and_attempts_are_those_of_the_preset(name: str) -> None:
 @pytest.mark.parametrize("name", TWINS)
 def test_a_thousand_drawn_delays_are_those_of_the_preset(name: str) -> None:
     assert _compare(TWINS[name], evenly, requests=500) >= 1000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TWINS)
+def test_nothing_of_a_request_is_left_for_the_next(name: str) -> None:
+    """Requests go the same whichever come before them, with the draws of the scenario's own seed."""
+    guest, script = TWINS[name].guest(), TWINS[name].script(FAILURES, "10ms")
+    text = json.dumps({"action": {"script": script}, "requests": {"count": 6}, "retrier": "none", "until": "10h"})
+
+    def seen(numbers: list[int]) -> dict[int, tuple[int, int, int]]:
+        requests = World(parse(text), retrier=guest).isolated(numbers)
+        return {one.number: (one.outcome, one.attempts, one.settled_ns) for one in requests}
+
+    all_of_them = seen([0, 1, 2, 3, 4, 5])
+    for numbers in ([4, 2, 0], [5], [1, 3]):
+        assert seen(numbers) == {number: all_of_them[number] for number in numbers}

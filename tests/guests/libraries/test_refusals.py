@@ -1,6 +1,9 @@
 """What cannot run in simulated time is refused with its name, and says what to do."""
 
 import asyncio
+import importlib
+import sys
+from pathlib import Path
 from typing import Any
 
 import library_guests as guests
@@ -32,6 +35,25 @@ def test_requests_without_a_transport_is_refused_with_the_line_that_asks() -> No
     with pytest.raises(GuestRefused, match=r"the address of .*sim\.guests\.transports") as raised:
         _run(retry)
     assert "test_refusals.py" in str(raised.value)
+
+
+def test_a_module_may_look_by_a_socket_what_the_host_can_do_as_it_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """urllib3 looks so whether there is IPv6, and a guest may import it where it is used."""
+    (tmp_path / "looks_for_sockets.py").write_text("import socket\nwith socket.socket() as s: s.bind(('', 0))\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def retry(self: GuestRetrier, call: Any) -> Any:
+        del self
+        importlib.import_module("looks_for_sockets")
+        return call()
+
+    try:
+        _run(retry)
+        assert "looks_for_sockets" in sys.modules
+    finally:
+        sys.modules.pop("looks_for_sockets", None)
 
 
 def test_aiohttp_without_a_transport_is_refused() -> None:
@@ -84,17 +106,87 @@ def test_an_asynchronous_timeout_of_pyresilience_runs() -> None:
     )
 
 
-def test_the_retries_of_grpc_are_refused_since_they_are_in_its_core() -> None:
-    """Skipped unless grpcio is installed: its channel starts threads of its own, which know no simulated time."""
+# Libraries with a core of their own: gRPC (skipped unless grpcio is installed) and Temporal.
+
+
+def _call_by_grpc(channel: Any) -> None:
+    channel.unary_unary("/service/Method")(b"", timeout=1)
+
+
+def test_a_channel_of_grpc_is_refused() -> None:
     grpc = library("grpc")
 
     def retry(self: GuestRetrier, call: Any) -> None:
         del self, call
-        channel = grpc.insecure_channel("127.0.0.1:9")
-        channel.unary_unary("/service/Method")(b"", timeout=1)
+        _call_by_grpc(grpc.insecure_channel("127.0.0.1:9"))
 
-    with pytest.raises(GuestRefused):
+    with pytest.raises(GuestRefused, match="calls by gRPC, whose retries, timers and sockets are in its core"):
         _run(retry)
+
+
+def test_a_call_by_a_channel_of_grpc_that_the_host_has_made_is_refused() -> None:
+    channel = library("grpc").insecure_channel("127.0.0.1:9")
+
+    def retry(self: GuestRetrier, call: Any) -> None:
+        del self, call
+        _call_by_grpc(channel)
+
+    with channel, pytest.raises(GuestRefused, match="calls by gRPC"):
+        _run(retry)
+
+
+def test_an_asynchronous_channel_of_grpc_is_refused() -> None:
+    aio = library("grpc.aio")
+
+    async def retry(self: GuestRetrier, call: Any) -> None:
+        del self, call
+        await aio.insecure_channel("127.0.0.1:9").unary_unary("/service/Method")(b"")
+
+    with pytest.raises(GuestRefused, match="calls by gRPC"):
+        _run(retry)
+
+
+def test_grpc_is_the_hosts_as_before_after_a_run() -> None:
+    channels = library("grpc._channel")
+    before = channels.Channel.__init__, channels._RPCState.__init__  # noqa: SLF001  # what is replaced
+    course_of(guests.retrying(), SUCCEEDS, always(0.5))
+    assert (channels.Channel.__init__, channels._RPCState.__init__) == before  # noqa: SLF001  # as above
+
+
+def test_a_client_of_temporal_is_refused() -> None:
+    client = library("temporalio.client").Client
+
+    async def retry(self: GuestRetrier, call: Any) -> None:
+        del self, call
+        await client.connect("127.0.0.1:9")
+
+    with pytest.raises(GuestRefused, match="calls by Temporal"):
+        _run(retry)
+
+
+def test_a_library_with_a_core_is_refused_if_it_is_imported_during_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package of this test stands for grpcio, and is imported by the guest."""
+    package = tmp_path / "grpc"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "_channel.py").write_text("class Channel:\n    def __init__(self): self.made = True\n")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "grpc"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def retry(self: GuestRetrier, call: Any) -> None:
+        del self, call
+        importlib.import_module("grpc._channel").Channel()
+
+    try:
+        with pytest.raises(GuestRefused, match="calls by gRPC"):
+            _run(retry)
+        assert importlib.import_module("grpc._channel").Channel().made
+    finally:
+        for name in ("grpc", "grpc._channel"):
+            sys.modules.pop(name, None)
 
 
 def test_a_synchronous_client_in_an_asynchronous_guest_is_told_so() -> None:
