@@ -93,7 +93,8 @@ def test_the_first_example_finds_its_bug_and_its_line_replays_it() -> None:
 
 def test_readme_shows_the_same_example() -> None:
     theirs = [block.text for block in TESTED if block.file or block.kind == "text"]
-    assert [block.text for block in blocks_of("README.md") if block.file or block.kind == "text"] == theirs
+    shown = [block.text for block in blocks_of("README.md") if block.file or block.kind == "text"]
+    assert shown[-len(theirs) :] == theirs
 
 
 @pytest.mark.slow
