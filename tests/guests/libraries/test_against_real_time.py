@@ -138,7 +138,7 @@ CASES: dict[str, Callable[[], Kind]] = {
 
 def _drawn(request: int) -> Callable[[int, int], float]:
     """Serve what `random.seed(request)` gives."""
-    generator = random.Random(request)  # noqa: S311  # the one that the libraries draw from
+    generator = random.Random(request)  # the one that the libraries draw from
     numbers = [generator.random() for _ in range(50)]
     return lambda _, index: numbers[index]
 

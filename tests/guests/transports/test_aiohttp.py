@@ -47,7 +47,7 @@ def test_a_call_that_times_out_is_a_timeout_of_the_socket() -> None:
 def test_the_total_timeout_cancels_the_call() -> None:
     seen: list[str] = []
 
-    async def never(timeout: float | None = None) -> int:  # noqa: ASYNC109  # as calls of guests have it
+    async def never(timeout: float | None = None) -> int:  # as calls of guests have it
         del timeout
         try:
             await asyncio.Event().wait()
