@@ -13,7 +13,7 @@ from sim.guests.strands import GuestStopped, Raises
 from sim.kernel.clock import Pending
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from sim.clients.client import Client
     from sim.guests.inside import Inside

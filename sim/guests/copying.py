@@ -155,5 +155,3 @@ def _set_state(made: Any, state: Any) -> None:
         vars(made).update(state)
     for name, value in (slots or {}).items():
         setattr(made, name, value)
-
-
