@@ -74,13 +74,13 @@ class Loop(LoopRetrier):
         raise AssertionError
 
 
-@tenacity.retry(**options)
+@tenacity.retry(**options)  # type: ignore[untyped-decorator]  # its options are a dictionary
 def decorated(call: Callable[..., int]) -> int:
     """Call until done: what most code looks like."""
     return call(timeout=1.0)
 
 
-@tenacity.retry(**options)
+@tenacity.retry(**options)  # type: ignore[untyped-decorator]  # as above
 async def decorated_async(call: Callable[..., Any]) -> int:
     """Call until done, asynchronously."""
     return await call(timeout=1.0)  # type: ignore[no-any-return]  # the number of the attempt

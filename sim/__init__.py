@@ -12,7 +12,8 @@ as it is, the code that you ship (`sim.guests`). Its `Promises` are what `check`
 mistake of ours.
 
 More names stand in `sim.scenario`, `sim.contracts`, `sim.explorer`, `sim.guests`, `sim.history`, `sim.convex`,
-`sim.clients`, `sim.options` and `sim.retriers`. All are imported when first used; `__init__.pyi` beside this file is the one table.
+`sim.clients`, `sim.options` and `sim.retriers`. All are imported when first used; `__init__.pyi` beside this file is
+the one table.
 """
 
 from pathlib import Path

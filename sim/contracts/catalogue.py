@@ -29,7 +29,8 @@ Not judged, each for its reason:
 - The shares and laws of attempts in a class of callers with an action of its own, and those of waits in a class with a
   retrier of its own, over a whole run: too few of each number to be told apart. Each attempt and wait is judged alone.
 - What a loop returns that is no whole number, and an answer of another request with the same number.
-- To which of the tasks of a guest a call, a sleep or a timer belongs, and timers that it calls off: histories do not say.
+- To which of the tasks of a guest a call, a sleep or a timer belongs, and timers that it calls off: histories do not
+  say.
 """
 
 from __future__ import annotations

@@ -46,8 +46,8 @@ class GuestCall:
             here.refuse(f"calls with a timeout of {timeout!r}: it is a number of seconds, not negative, or None")
         timeout_ms = None if timeout is None else timeout * S_TO_MS
         loop = inside.process.loop
-        if loop is not None and asyncio._get_running_loop() is loop:  # type: ignore[comparison-overlap]  # noqa: SLF001  # as asyncio's own functions ask
-            return self._in_loop(loop, timeout_ms)
+        if loop is not None and asyncio._get_running_loop() is loop:  # noqa: SLF001  # as asyncio's own functions ask
+            return self._in_loop(loop, timeout_ms)  # type: ignore[arg-type]  # the loop of a process is ours
         self._check(here, GuestStopped)
         inside.calls += 1
         return here.wait(self._heard(timeout_ms))
@@ -71,16 +71,19 @@ class GuestCall:
 
     async def _heard(self, timeout_ms: float | None) -> int | Raises:
         """Make an attempt for synchronous code; awaited by the simulation."""
+        inside = self._inside
         answer = Pending()
-        if begin(self._inside.client, timeout_ms, answer) is None:
+        if begin(inside.client, timeout_ms, answer) is None:
             await Pending()
         try:
             number: int = await answer
         except CallFailed as error:
-            hear_failure(self._inside.client, error)
+            if inside.client.listens:
+                hear_failure(inside.client, error)
             return Raises(error_of(error, self._errors))
-        self._inside.client.hear("answered", number)
-        self._inside.answered = number
+        if inside.client.listens:
+            inside.client.hear("answered", number)
+        inside.answered = number
         return number
 
     async def _in_loop(self, loop: SimulatedLoop, timeout_ms: float | None) -> int:

@@ -1,9 +1,9 @@
 """A fresh guest: what its code holds is as right after its import, whatever requests before it did.
 
-What retry code keeps is rarely in an object that a constructor makes: a decorated function has its statistics, a breaker
-or a quota stands in a module. So the modules of the user's own code are run anew, beside the ones that the host has
-imported; the modules of libraries are not. Code that cannot be run anew (of a notebook, or inside a function) is copied
-(`sim.guests.copying`). Code that holds nothing that could change is used as it is.
+What retry code keeps is rarely in an object that a constructor makes: a decorated function has its statistics, a
+breaker or a quota stands in a module. So the modules of the user's own code are run anew, beside the ones that the host
+has imported; the modules of libraries are not. Code that cannot be run anew (of a notebook, or inside a function) is
+copied (`sim.guests.copying`). Code that holds nothing that could change is used as it is.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import sys
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder, SourceLoader
-from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from sim.guests.state import CannotRestore, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from importlib.machinery import ModuleSpec
 
 
 class Supply:

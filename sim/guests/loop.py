@@ -289,13 +289,13 @@ class SimulatedLoop(LoopState):
                 self._begin_instant()
             while ready:
                 handle = ready.popleft()
-                if handle._cancelled:  # type: ignore[attr-defined]  # noqa: SLF001  # as in asyncio's own loop
+                if handle._cancelled:  # noqa: SLF001  # as in asyncio's own loop
                     continue
                 self._steps += 1
                 try:
                     if self._steps > self._most_steps:
                         self._look_at_steps(handle)
-                    handle._run()  # type: ignore[attr-defined]  # noqa: SLF001  # as above
+                    handle._run()  # noqa: SLF001  # as above
                 except SystemExit as error:
                     self._refuse_exit(error)
                 except GuestStopped:

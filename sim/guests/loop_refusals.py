@@ -52,8 +52,8 @@ class RefusingLoop(asyncio.AbstractEventLoop):
             func = func.args[0]
         name = getattr(func, "__name__", func)
         _refuse(
-            f"runs {name} in a thread (asyncio.to_thread, loop.run_in_executor), which would leave the simulation. Write "
-            "a synchronous guest, whose requests run as threads of their own, or await the call"
+            f"runs {name} in a thread (asyncio.to_thread, loop.run_in_executor), which would leave the simulation. "
+            "Write a synchronous guest, whose requests run as threads of their own, or await the call"
         )
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sim.guests.fresh import Supply
 from sim.guests.retrier import GuestRetrier, guest_of
 from sim.options import own_code
 from sim.retriers import registry
-from sim.retriers.base import Retrier
+
+if TYPE_CHECKING:
+    from sim.retriers.base import Retrier
 
 
 def load(path: str) -> type[Retrier]:
@@ -33,7 +35,8 @@ def _as_retrier(found: Any, path: str) -> type[Retrier]:
         return _named(kind, path) if issubclass(kind, GuestRetrier) else kind
     if isinstance(found, type) or not callable(found):
         raise TypeError(
-            f"'{path}' is neither a ScheduledRetrier nor a LoopRetrier nor a GuestRetrier, nor a function that takes `call`"
+            f"'{path}' is neither a ScheduledRetrier nor a LoopRetrier nor a GuestRetrier, nor a function that takes "
+            "`call`"
         )
     return _guest(found, path)
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import copyreg
-from contextlib import AbstractContextManager
 from inspect import iscoroutinefunction
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sim.clients.client import Client
 from sim.guests.fresh import Supply
 from sim.guests.processes import GuestClient, GuestRun, Process
 from sim.guests.standard_library import simulated
@@ -16,8 +14,10 @@ from sim.retriers.base import ClientRetrier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from sim.clients.around import Around
+    from sim.clients.client import Client
     from sim.clients.place import Place
     from sim.guests.calls import GuestCall
     from sim.history.request import Request
@@ -44,8 +44,9 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
     """
 
     errors: ClassVar[Mapping[str, Any]] = MappingProxyType({})
-    """What `call` raises: by the kind of an answer (`failed`, `timed_out`, `rejected.queue`) a class of exceptions, or a
-    function that makes one of a `CallFailed`. The longest kind that matches counts; without one it is `CallFailed`."""
+    """What `call` raises: by the kind of an answer (`failed`, `timed_out`, `rejected.queue`) a class of exceptions, or
+    a function that makes one of a `CallFailed`. The longest kind that matches counts; without one it is `CallFailed`.
+    """
     concurrent: ClassVar[bool] = True
     needs_around: ClassVar[bool] = True
     given: tuple[tuple[Any, ...], dict[str, Any]]
@@ -164,11 +165,11 @@ def _pickled(kind: type) -> str | tuple[Any, ...]:
     """Return how other processes get a class of guests: by its name, or made of its function again."""
     if "made_of" not in vars(kind):
         return kind.__qualname__
-    return _guest_again, kind.made_of
+    return _guest_again, vars(kind)["made_of"]
 
 
 def _guest_again(function: Callable[[Any], Any], kind: str | None, path: str | None) -> type[GuestRetrier]:
     return guest_of(function, kind=kind, path=path)
 
 
-copyreg.pickle(_Deferred, _pickled)  # type: ignore[arg-type]  # of a class of classes, `type` alone is known to it
+copyreg.pickle(_Deferred, _pickled)  # of a class of classes, `type` alone is known to it

@@ -7,7 +7,7 @@ put back; then the code has to be made anew.
 
 from __future__ import annotations
 
-import datetime  # noqa: TID251  # values of its classes do not change
+import datetime as dt  # noqa: TID251  # values of its classes do not change
 import functools
 import logging
 import re
@@ -44,7 +44,7 @@ ATOMS: Final = (
     *(int, float, complex, bool, str, bytes, type(None), type(...), type(NotImplemented), range, slice),
     *(ModuleType, BuiltinFunctionType, CodeType, Enum, re.Pattern, MethodDescriptorType, WrapperDescriptorType),
     *(GetSetDescriptorType, MemberDescriptorType, GenericAlias, weakref.ref, ContextVar, logging.Logger),
-    *(datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, Decimal, Fraction, UUID),
+    *(dt.date, dt.time, dt.timedelta, dt.tzinfo, Decimal, Fraction, UUID),
     threading.local,  # each strand has its own values
 )
 """What does not change, or is no concern of the code that refers to it."""
@@ -186,7 +186,9 @@ _NOTHING: Final = object()
 
 def _is_pure(kind: type) -> bool:
     """Tell whether the objects of a class hold nothing but what Python code has given them."""
-    return all(base is object or base.__flags__ & _HEAP_TYPE for base in kind.__mro__) or issubclass(kind, BaseException)
+    if issubclass(kind, BaseException):
+        return True
+    return all(base is object or base.__flags__ & _HEAP_TYPE for base in kind.__mro__)
 
 
 _HEAP_TYPE: Final = 1 << 9

@@ -22,10 +22,9 @@ from greenlet import GreenletExit, getcurrent, greenlet
 from sim.guests.thread_values import dictionary_at, place_of_dictionary, values_of_thread
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from collections.abc import Callable
     from contextvars import Context
-
-    from sim.guests.loop import SimulatedLoop
 
 MOST_IDLE: Final = 64
 """How many greenlets wait for code to run."""
@@ -41,7 +40,7 @@ class Host:
     def __init__(self, dictionary: dict[Any, Any]) -> None:
         self.dictionary = dictionary
         """The thread's own, kept so that no other can take its place."""
-        self.values = values_of_thread()
+        self.values: Any = values_of_thread()
         """What `threading.local` objects have in it."""
         self.turn = 0
         """Which turn of guest code runs; negative if none does, counted on from turn to turn."""
@@ -121,7 +120,7 @@ class Strand:
         "main",
     )
 
-    def __init__(self, body: Callable[[], Any], context: Context, loop: SimulatedLoop | None = None) -> None:
+    def __init__(self, body: Callable[[], Any], context: Context, loop: AbstractEventLoop | None = None) -> None:
         """Prepare to run `body` in a context; `loop` is the event loop that runs in it."""
         self._body: Callable[[], Any] | None = body
         self._host = this_host()

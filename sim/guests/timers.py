@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import futures
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sim.guests.inside import INSIDE
 from sim.guests.waits import NS_PER_S, begin_sleep, cut_sleep, wake_up
@@ -18,10 +18,19 @@ if TYPE_CHECKING:
     from contextvars import Context
 
     from sim.guests.inside import Inside
-    from sim.guests.loop import SimulatedLoop
     from sim.kernel.clock import Clock
 
 _ENDS_SLEEP: Final = futures._set_result_unless_cancelled  # type: ignore[attr-defined]  # noqa: SLF001  # what asyncio.sleep lets a timer call
+
+
+class RunsTimers(Protocol):
+    """What a timer needs of its event loop."""
+
+    timers: Timers
+
+    def run_soon(self, handle: asyncio.Handle) -> None:
+        """Run what is due."""
+        ...
 
 
 class Timer(asyncio.TimerHandle):
@@ -29,8 +38,8 @@ class Timer(asyncio.TimerHandle):
 
     __slots__ = ("_ok", "asleep", "callbacks", "inside", "number", "of", "until_ns")
 
-    def __init__(self, at_ns: int, callback: Any, args: Any, loop: SimulatedLoop, context: Context | None) -> None:
-        super().__init__(at_ns / NS_PER_S, callback, args, loop, context)
+    def __init__(self, at_ns: int, callback: Any, args: Any, loop: RunsTimers, context: Context | None) -> None:
+        super().__init__(at_ns / NS_PER_S, callback, args, loop, context)  # type: ignore[arg-type]  # it is an event loop too
         self._ok = True
         self.callbacks: Any = _FIRE
         self.inside: Inside | None = None
@@ -45,7 +54,7 @@ class Timer(asyncio.TimerHandle):
 
     def fire(self) -> None:
         """Let the loop run it."""
-        loop: SimulatedLoop = self._loop  # type: ignore[attr-defined]  # of the base class
+        loop: RunsTimers = self._loop  # type: ignore[attr-defined]  # of the base class
         self._scheduled = False
         loop.timers.fired(self)
         loop.run_soon(self)

@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 from time import monotonic  # noqa: TID251  # how long code hangs is real time, and stands in no result
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
 from sim.guests.inside import INSIDE
 from sim.guests.refused import GuestRefused, line_of_guest
@@ -89,7 +89,7 @@ def _end_turn(number: int, frame: FrameType | None) -> None:
         _abandon(inside)
 
 
-def _abandon(inside: Any) -> NoReturn:
+def _abandon(inside: Any) -> None:
     inside.strand.abandon(
         GuestRefused(
             f"the guest runs for {HANGS_AFTER_S:g} s of real time without waiting: it is in an endless loop, or waits "

@@ -66,8 +66,9 @@ class Simulate:
 
         `scenario` is a path relative to the test's folder (as text it must end in .yaml), the text of a file, its
         values, or a `Scenario`. `retrier` replaces the scenario's own, which may then be missing: a class, an instance,
-        a kind, `module:Class`, or a plain function that takes `call`, which is a guest (`sim.guests`). `requests` is how many there are; the default is the scenario's own number, or 100.
-        The seed comes from the marker `retrysim`, or else from the scenario. The invariants that the scenario names
+        a kind, `module:Class`, or a plain function that takes `call`, which is a guest (`sim.guests`). `requests` is
+        how many there are; the default is the scenario's own number, or 100. The seed comes from the marker `retrysim`,
+        or else from the scenario. The invariants that the scenario names
         itself are checked too. Its expectations are not judged; scenario files as tests do that.
         """
         run = self._prepared(scenario, retrier, requests)

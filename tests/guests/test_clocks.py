@@ -73,7 +73,7 @@ def test_a_clock_says_simulated_seconds_and_nanoseconds(name: str, expected: flo
 
 def test_an_asynchronous_guest_reads_the_same_clocks() -> None:
     async def body() -> Any:
-        time.sleep(SLEPT_S)  # noqa: ASYNC251  # it blocks the loop, in simulated time
+        time.sleep(SLEPT_S)  # it blocks the loop, in simulated time
         return time.monotonic(), datetime.now(), time.time_ns()
 
     assert seen_in_async_guests(body, [0]) == [(SLEPT_S, PRESENT, START_S * 10**9 + 90_000_000_500)]

@@ -91,7 +91,7 @@ async def limited(call: Any) -> Any:
 
 async def with_a_heartbeat(call: Any) -> Any:
     async def beat() -> None:
-        while True:  # noqa: ASYNC110  # as such code does
+        while True:  # as such code does
             await asyncio.sleep(0.1)
 
     asyncio.create_task(beat())  # noqa: RUF006  # it outlives the request, which is what is tested

@@ -1,6 +1,6 @@
 """Small worlds of guests are searched: every outcome, draw and order, with all that their processes remember."""
 
-# ruff: noqa: S311  # what guest code draws with
+# what guest code draws with
 
 from __future__ import annotations
 

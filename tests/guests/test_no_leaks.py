@@ -80,7 +80,7 @@ def busy() -> float:
     time.sleep(random.random())
     uuid.uuid4()
     decimal.getcontext().prec = 3
-    print("hello")  # noqa: T201  # of a guest
+    print("hello")  # of a guest
     return default() + clock() + KEPT_NOW().year + Datetime.now().year + date.today().year + draw()
 
 

@@ -228,7 +228,7 @@ def test_a_guest_reads_files_and_writes_to_nowhere() -> None:
 
 @pytest.mark.parametrize("prefix", [False, True], ids=["beside", "elsewhere"])
 def test_a_guest_imports_a_module_which_is_compiled_and_kept(
-    prefix: bool,  # noqa: FBT001  # a parameter of a test
+    prefix: bool,  # a parameter of a test
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -46,7 +46,7 @@ SIM = Path(sys.modules["sim"].__file__ or "").parent
         ("<__array_function__ internals>", False),
     ],
 )
-def test_code_is_the_user_s_own_or_not(path: str, own: bool) -> None:  # noqa: FBT001  # a parameter of a test
+def test_code_is_the_user_s_own_or_not(path: str, own: bool) -> None:  # a parameter of a test
     assert is_own(path) is own
 
 

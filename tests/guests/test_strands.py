@@ -164,7 +164,7 @@ def test_a_guest_that_gives_up_at_the_end_is_no_mistake() -> None:
     def guest(call: Any) -> None:
         try:
             time.sleep(100)
-        except BaseException:  # noqa: BLE001, S110  # as above
+        except BaseException:  # noqa: BLE001  # as above
             raise ValueError("something else") from None
 
     assert run(guest, shared=True, count=3, until="2s").outcomes == ["open"] * 3
