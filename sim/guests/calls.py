@@ -45,9 +45,10 @@ class GuestCall:
         if timeout is not None and not (isinstance(timeout, (int, float)) and 0 <= timeout <= inf):
             here.refuse(f"calls with a timeout of {timeout!r}: it is a number of seconds, not negative, or None")
         timeout_ms = None if timeout is None else timeout * S_TO_MS
-        loop = inside.process.loop
-        if loop is not None and asyncio._get_running_loop() is loop:  # noqa: SLF001  # as asyncio's own functions ask
-            return self._in_loop(loop, timeout_ms)  # type: ignore[arg-type]  # the loop of a process is ours
+        loop: SimulatedLoop | None = inside.process.loop
+        running: object = asyncio._get_running_loop()  # noqa: SLF001  # as asyncio's own functions ask
+        if loop is not None and running is loop:
+            return self._in_loop(loop, timeout_ms)
         self._check(here, GuestStopped)
         inside.calls += 1
         return here.wait(self._heard(timeout_ms))

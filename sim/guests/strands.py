@@ -205,11 +205,15 @@ class Strand:
         return asked
 
     def _rest(self) -> None:
-        """Leave the greenlet to other code."""
+        """Leave the greenlet to other code, or end it if enough of them wait."""
         main, idle = self.main, self._host.idle
-        if not main.dead and len(idle) < MOST_IDLE:
+        if main.dead:
+            return
+        if len(idle) < MOST_IDLE:
             main.gr_context = None
             idle.append(main)
+        else:
+            main.throw()
 
     def stop(self) -> None:
         """Raise GuestStopped where the code waits, and again where it asks for more. Raises what it leaves with."""

@@ -12,6 +12,7 @@ from greenlet import greenlet
 from guests_support import MS, S, run, world
 
 from sim.guests import GuestRefused, GuestRetrier
+from sim.guests.strands import this_host
 
 
 def test_code_that_blocks_lets_all_requests_of_its_process_wait_and_no_other() -> None:
@@ -175,7 +176,8 @@ def test_a_task_that_never_lets_time_pass_blocks_its_process_alone() -> None:
 
 def greenlets_and_tasks() -> int:
     gc.collect()
-    return sum(1 for one in gc.get_objects() if isinstance(one, (greenlet, asyncio.Task)) and not _is_over(one))
+    found = sum(1 for one in gc.get_objects() if isinstance(one, (greenlet, asyncio.Task)) and not _is_over(one))
+    return found - len(this_host().idle)  # which wait for other code to run
 
 
 def _is_over(one: Any) -> bool:
@@ -199,7 +201,7 @@ def test_nothing_is_left_after_many_requests(guest: Any, shared: bool) -> None:
     assert greenlets_and_tasks() == before
 
 
-@pytest.mark.parametrize("sleeps", [True, False])
+@pytest.mark.parametrize("sleeps", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("synchronous", [True, False])
 def test_nothing_is_left_if_a_mistake_ends_a_world_in_which_many_wait(
     sleeps: bool, synchronous: bool, capsys: pytest.CaptureFixture[str]

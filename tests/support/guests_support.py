@@ -63,7 +63,7 @@ def world(
         "world": "shared" if shared else "isolated",
         **more,
     }
-    guest.stateless = True  # the lists that tests let it write to are not to be copied
+    guest.keeps_nothing = True  # the lists that tests let it write to are not to be copied
     made = guest if isinstance(guest, type) else guest_of(guest)
     return World(parse(yaml.safe_dump(text)), retrier=made, recorder=recorder)
 

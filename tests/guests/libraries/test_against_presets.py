@@ -19,6 +19,7 @@ from sim.retriers.presets import find
 from sim.retriers.presets.delays import LAST_BELOW_ONE
 from sim.scenario.load import parse
 
+pytestmark = pytest.mark.usefixtures("one_simulation")
 FAILURES = 5
 CORNERS = [0.0, 0.5, LAST_BELOW_ONE]
 NEAR_NS = 1

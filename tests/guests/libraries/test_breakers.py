@@ -7,6 +7,7 @@ import pytest
 from library_guests import Kind
 from side_by_side import STRANGER, always, course_of
 
+pytestmark = pytest.mark.usefixtures("one_simulation")
 FAILS = {"outcome": "fail", "latency": "10ms"}
 SUCCEEDS = {"outcome": "success", "latency": "10ms"}
 TRIES = 30
@@ -34,7 +35,7 @@ def _guest(name: str, gap_s: float, tries: int = TRIES, **options: Any) -> Kind:
 
 
 @EACH
-@pytest.mark.parametrize("gap", ["10s", "7s", "29.99s", "1s"])
+@pytest.mark.parametrize("gap", ["10s", *(pytest.param(gap, marks=pytest.mark.slow) for gap in ("7s", "29.99s", "1s"))])
 @pytest.mark.parametrize("failures", [4, 5, 7, 40])
 def test_the_tries_that_pass_are_those_of_a_policy(name: str, gap: str, failures: int) -> None:
     script = [FAILS] * failures + [SUCCEEDS]

@@ -11,6 +11,7 @@ from side_by_side import Course, always, course_of
 
 from sim.retriers.presets import find
 
+pytestmark = pytest.mark.usefixtures("one_simulation")
 SECOND_NS = 10**9
 HALF = 0.5
 """With this draw all delays are exact."""

@@ -9,6 +9,7 @@ from side_by_side import always, course_of
 
 from sim.guests import GuestRetrier
 
+pytestmark = pytest.mark.usefixtures("one_simulation")
 FAILS = [{"outcome": "fail", "latency": "10ms"}]
 EVERY_2_S = {"attempts": 4, "delay": {"constant": "2s"}}
 STAMINA = {"attempts": 4, "delay": {"constant": "1500ms"}}

@@ -8,6 +8,7 @@ from side_by_side import always, course_of
 
 from sim.retriers.presets import find
 
+pytestmark = pytest.mark.usefixtures("one_simulation")
 FAILS = {"outcome": "fail", "latency": "10ms"}
 SUCCEEDS = {"outcome": "success", "latency": "10ms"}
 POLICY = find("botocore-standard-1.44").policy
@@ -40,6 +41,7 @@ def test_successes_give_back_as_the_preset_says(script: list[dict[str, Any]]) ->
     assert own == other
 
 
+@pytest.mark.slow
 def test_an_isolated_request_has_a_fresh_quota() -> None:
     courses = course_of(guests.botocore("standard"), [FAILS], always(0.5), requests=19)
     assert 19 * 2 > 500 // 14

@@ -205,19 +205,14 @@ def test_a_synchronous_client_in_an_asynchronous_guest_is_told_so() -> None:
 
 
 def test_clients_on_transports_leave_the_host_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a proxy nor a configuration of the user's own reaches a guest."""
-    for name, value in {
-        "HTTPS_PROXY": "http://127.0.0.1:9",
-        "AWS_RETRY_MODE": "legacy",
-        "AWS_MAX_ATTEMPTS": "1",
-    }.items():
-        monkeypatch.setenv(name, value)
+    """No proxy of the environment reaches a guest; tests of the transport have the names of AWS."""
+    for name in ("HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
     fails = [{"outcome": "fail", "latency": "10ms"}, *SUCCEEDS]
     for guest in (
         guests.requests(lambda retry: retry(status_forcelist=[500])),
         guests.httpx(),
         guests.aiohttp(),
-        guests.botocore("standard"),
     ):
         (course,) = course_of(guest, fails, always(0.5))
         assert (course.outcome, len(course.attempts)) == ("success", 2)

@@ -9,6 +9,7 @@ from side_by_side import always, course_of
 
 from sim.guests import GuestRetrier, transports
 
+pytestmark = pytest.mark.usefixtures("one_simulation")
 SECOND_NS = 10**9
 URL = "https://api.example/"
 LATE = [{"outcome": "success", "latency": "1h"}]

@@ -9,6 +9,7 @@ from side_by_side import always, course_of
 
 from sim.retriers.presets import find
 
+pytestmark = pytest.mark.usefixtures("one_simulation")
 SECOND_NS = 10**9
 
 
