@@ -188,7 +188,11 @@ for one in (hedged_by_hand, limited, with_a_heartbeat, in_a_group, OneAtATime, R
 GUESTS = (in_a_thread, in_a_loop, hedged_by_hand, limited, with_a_heartbeat, in_a_group, OneAtATime, Refilled)
 
 
-@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize(
+    "world",
+    # Every guest in every world takes ten times as long.
+    [world if world == "isolated" else pytest.param(world, marks=pytest.mark.slow) for world in WORLDS],
+)
 @pytest.mark.parametrize("guest", GUESTS, ids=lambda guest: guest.__name__)
 def test_code_that_does_no_wrong_breaks_nothing(guest: Any, world: str) -> None:
     assert broken(guest, WORLDS[world]) == []

@@ -173,6 +173,7 @@ class Careless(GuestRetrier):
         return call() if failures else number
 
 
+@pytest.mark.slow
 def test_what_a_process_remembers_of_earlier_requests_tells_states_apart() -> None:
     found = search(Careless, small(TWO), requests=2)
     assert [question for question, _ in found.broken["no-retry-after-success"].answers] == [0]
@@ -202,6 +203,7 @@ def test_cancels_reach_guests_anywhere() -> None:
         assert (found.broken, found.complete) == ({}, True)
 
 
+@pytest.mark.slow
 def test_a_search_leaves_no_code_of_guests_behind() -> None:
     for guest in (tries, tries_in_a_loop):
         search(guest)

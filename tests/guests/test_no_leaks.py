@@ -113,11 +113,11 @@ def hangs_on() -> None:
     ("run", "error"),
     [
         (lambda: seen_in_guests(busy), None),
-        (lambda: seen_in_async_guests(busy_async), None),
-        (lambda: seen_in_guests(wrong), Exception),
+        pytest.param(lambda: seen_in_async_guests(busy_async), None, marks=pytest.mark.slow),
+        pytest.param(lambda: seen_in_guests(wrong), Exception, marks=pytest.mark.slow),
         (lambda: seen_in_guests(interrupted), BaseException),
         (lambda: seen_in_guests(refused), Exception),
-        (lambda: seen_in_guests(hangs_on), Exception),
+        pytest.param(lambda: seen_in_guests(hangs_on), Exception, marks=pytest.mark.slow),
     ],
     ids=["sync", "async", "wrong", "interrupted", "refused", "hangs on"],
 )

@@ -243,9 +243,17 @@ HOLDERS: dict[str, Any] = {}
     ("make", "words"),
     [
         (lambda: {time.time}, "a set in {} holds time.time"),
-        (lambda: frozenset([time.monotonic]), "a frozenset in {} holds time.monotonic"),
-        (lambda: {random.random: 1}, "the keys of a dictionary in {} holds random.random"),
-        (lambda: contextvars.ContextVar("clock", default=time.monotonic), "ContextVar in {} holds time.monotonic"),
+        pytest.param(
+            lambda: frozenset([time.monotonic]), "a frozenset in {} holds time.monotonic", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            lambda: {random.random: 1}, "the keys of a dictionary in {} holds random.random", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            lambda: contextvars.ContextVar("clock", default=time.monotonic),
+            "ContextVar in {} holds time.monotonic",
+            marks=pytest.mark.slow,
+        ),
         (lambda: {datetime.datetime.now}, "a set in {} holds datetime.now"),
     ],
 )

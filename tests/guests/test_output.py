@@ -169,7 +169,8 @@ def fetch(call):
 """
 
 
-@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
 def test_prints_warnings_and_logs_of_a_guest_leave_the_standard_output_of_the_command_clean(
     workers: int, tmp_path: Path
 ) -> None:

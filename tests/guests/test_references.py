@@ -370,6 +370,7 @@ def test_sets_of_what_the_system_can_do_are_not_told() -> None:
     assert told == []
 
 
+@pytest.mark.slow
 def test_functions_work_in_other_threads_while_sessions_come_and_go(references: References) -> None:
     module = imported(
         "from time import sleep\nL = [sleep]\nD = {'by': sleep}\nT = (sleep,)\ndef f(by=sleep): return by"
@@ -502,6 +503,7 @@ def test_a_frozen_heap_is_searched_too(references: References) -> None:
     assert module.sleep is simulated_sleep
 
 
+@pytest.mark.slow
 def test_many_containers_find_their_owners(references: References, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(referrers, "MANY", 3)
     module = imported("CLOCKS = [(time.sleep,) for _ in range(5)]\nNAMES = {time.sleep}")

@@ -193,6 +193,7 @@ def _synchronous(call: Any) -> None:
     time.sleep(0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guest", [_asynchronous, _synchronous])
 @pytest.mark.parametrize("shared", [False, True])
 def test_nothing_is_left_after_many_requests(guest: Any, shared: bool) -> None:

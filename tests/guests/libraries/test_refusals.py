@@ -153,6 +153,7 @@ def test_grpc_is_the_hosts_as_before_after_a_run() -> None:
     assert (channels.Channel.__init__, channels._RPCState.__init__) == before  # noqa: SLF001  # as above
 
 
+@pytest.mark.slow
 def test_a_client_of_temporal_is_refused() -> None:
     client = library("temporalio.client").Client
 
@@ -164,6 +165,7 @@ def test_a_client_of_temporal_is_refused() -> None:
         _run(retry)
 
 
+@pytest.mark.slow
 def test_a_library_with_a_core_is_refused_if_it_is_imported_during_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
