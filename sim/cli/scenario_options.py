@@ -112,7 +112,7 @@ def _retriers(_ctx: click.Context, _param: click.Parameter, values: tuple[str, .
         if not equals:
             name, path = "", value
         elif not name or ":" not in path:
-            raise click.BadParameter(f"'{value}' is neither KIND, MODULE:CLASS nor NAME=MODULE:CLASS")
+            raise click.BadParameter(f"'{value}' is neither KIND, MODULE:NAME nor NAME=MODULE:NAME")
         if name in pairs:
             raise click.BadParameter(
                 f"retrier '{name}' is given twice" if name else "only one can replace the scenario's"
@@ -138,11 +138,11 @@ OPTIONS = (
         "--retrier",
         "retriers",
         multiple=True,
-        metavar="KIND|[NAME=]MODULE:CLASS",
+        metavar="KIND|[NAME=]MODULE:NAME",
         callback=_retriers,
         shell_complete=completions.retriers,
-        help="Use another retrier, or your own from a module; with NAME= it is one that the scenario can name. May be "
-        "repeated.",
+        help="Use another retrier, or your own from a module: a class, or a function that takes `call`. With NAME= it "
+        "is one that the scenario can name. May be repeated.",
     ),
     click.option(
         "--service",

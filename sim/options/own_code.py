@@ -8,7 +8,7 @@ A command line can also give such code a name, `fast=module:Class`, which files 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from importlib import import_module
 from importlib.abc import SourceLoader
@@ -21,20 +21,25 @@ Trusted = Mapping[str, str]
 """
 
 
-def path_of(found: str | type) -> str:
-    """Return the `module:Class` of a class, or of what is one already. Raises ValueError for a class without a name."""
+OwnCode = str | type | Callable[..., Any]
+"""Code of the user's own: its `module:name`, or itself."""
+
+
+def path_of(found: OwnCode) -> str:
+    """Return the `module:name` of a class or function, or of what is one already. Raises ValueError without a name."""
     if isinstance(found, str):
         return found
-    if "<" in found.__qualname__ or "." in found.__qualname__:
-        raise ValueError(f"no file can name {found.__qualname__}: it is not at the top level of a module")
-    return f"{found.__module__}:{found.__qualname__}"
+    name = getattr(found, "__qualname__", repr(found))
+    if "<" in name or "." in name:
+        raise ValueError(f"no file can name {name}: it is not at the top level of a module")
+    return f"{found.__module__}:{name}"
 
 
 def find(path: str, what: str) -> Any:
     """Import what is named `module:Class`; LookupError if there is no such name. `what` it is to be, messages say."""
     module, _, name = path.partition(":")
     if not module or not name:
-        raise LookupError(f"'{path}' does not name a {what}; write MODULE:CLASS")
+        raise LookupError(f"'{path}' does not name a {what}; write MODULE:NAME")
     try:
         return getattr(import_module(module), name)
     except ModuleNotFoundError as error:

@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from sim.options.own_code import path_of
+from sim.options.own_code import OwnCode, path_of
 from sim.options.part_name import NAME
 from sim.retriers.registry import known_kinds
 from sim.scenario.cells import cells, check_cells
@@ -36,17 +36,17 @@ def load(
     *,
     seed: int | None = None,
     requests: int | None = None,
-    retrier: str | Mapping[str, str | type] | None = None,
-    retriers: Mapping[str, str | type] | None = None,
+    retrier: str | Mapping[str, OwnCode] | None = None,
+    retriers: Mapping[str, OwnCode] | None = None,
     services: Mapping[str, str] | None = None,
 ) -> Scenario:
     """Read a scenario file and check all of it, its cells included.
 
     `overrides` are dotted keys and values as YAML, from the command line (`--set`); they, `seed`, `requests` and
     `retrier` (a kind, or `module:Class`) replace what the file says, before sweep and variants do. `retriers`, such as
-    `{"fast": "module:Fast", "slow": Slow}`, replaces nothing: it gives retriers of one's own names that the file can
-    use wherever it names a retrier; `retrier` may be such a mapping, too. `services` names for some services a
-    `module:Class` that does their work.
+    `{"fast": "module:Fast", "slow": Slow}` (classes, or functions that take `call`), replaces nothing: it gives
+    retriers of one's own names that the file can use wherever it names a retrier; `retrier` may be such a mapping, too.
+    `services` names for some services a `module:Class` that does their work.
     Raises ScenarioError with every mistake.
     """
     path = Path(path)
@@ -63,8 +63,8 @@ def parse(
     source: str = "scenario",
     seed: int | None = None,
     requests: int | None = None,
-    retrier: str | Mapping[str, str | type] | None = None,
-    retriers: Mapping[str, str | type] | None = None,
+    retrier: str | Mapping[str, OwnCode] | None = None,
+    retriers: Mapping[str, OwnCode] | None = None,
     services: Mapping[str, str] | None = None,
 ) -> Scenario:
     """Read the text of a scenario; files it names are looked for in `folder`. Raises ScenarioError as `load` does."""
@@ -225,7 +225,7 @@ def _without_effect(tree: Mapping[str, Any], made: Sequence[tuple[str, Change]])
     return problems
 
 
-def _named(retrier: str | Mapping[str, str | type] | None, retriers: Mapping[str, str | type] | None) -> dict[str, str]:
+def _named(retrier: str | Mapping[str, OwnCode] | None, retriers: Mapping[str, OwnCode] | None) -> dict[str, str]:
     """Return the names that are given to retriers of the user's own. Raises ScenarioError if one cannot be named."""
     named = {**(retrier if isinstance(retrier, Mapping) else {}), **(retriers or {})}
     try:
@@ -254,7 +254,7 @@ def _misnamed(named: Mapping[str, str], tree: Any) -> Iterator[Problem]:
 def _given(
     seed: int | None,
     requests: int | None,
-    retrier: str | Mapping[str, str | type] | None,
+    retrier: str | Mapping[str, OwnCode] | None,
     services: Mapping[str, str] | None,
 ) -> list[tuple[str, str, Any]]:
     retrier = None if isinstance(retrier, Mapping) else retrier

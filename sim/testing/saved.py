@@ -1,6 +1,6 @@
 """Saves the scenarios of tests to a folder, and makes the command lines that replay them.
 
-The command line gets a retrier of the test's own as `--retrier MODULE:CLASS`. If it could not find that class, or could
+The command line gets a retrier of the test's own as `--retrier MODULE:NAME`. If it could not find that class, or could
 not make the retrier as the test did, there is no command line; then only the test itself can run it again.
 """
 

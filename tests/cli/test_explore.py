@@ -302,7 +302,7 @@ def test_a_retrier_of_ones_own_is_found_named_and_replayed(run: Run, own: Path) 
 def test_a_course_of_a_retrier_that_no_file_can_name_says_how_to_name_it(run: Run, own: Path) -> None:
     run("explore", "world.yaml", "--retrier", "own:Blind")
     result = run("replay", "results/world/world-settles.yaml", "--no-plots")
-    assert (result.exit_code, "name a class with --retrier MODULE:CLASS" in result.stderr) == (3, True)
+    assert (result.exit_code, "name a class or a function with --retrier MODULE:NAME" in result.stderr) == (3, True)
     assert own.exists()
 
 

@@ -1,4 +1,4 @@
-"""Several retriers of one's own side by side: `--retrier NAME=MODULE:CLASS`, in variants, classes and layers."""
+"""Several retriers of one's own side by side: `--retrier NAME=MODULE:NAME`, in variants, classes and layers."""
 
 import json
 import sys
@@ -136,7 +136,7 @@ def test_explore_takes_the_names_too(run: Run, tmp_path: Path) -> None:
         (("--retrier", "none=loops:Fast"), "none is the name of a kind of retrier already"),
         (("--retrier", "aiohttp-retry=loops:Fast"), "aiohttp-retry is the name of a preset already"),
         (("--retrier", "other=loops:Fast"), "nothing in the scenario names the retrier other"),
-        (("--retrier", "fast=Fast"), "neither KIND, MODULE:CLASS nor NAME=MODULE:CLASS"),
+        (("--retrier", "fast=Fast"), "neither KIND, MODULE:NAME nor NAME=MODULE:NAME"),
         (("--retrier", "fast=loops:Slow"), "retrier 'fast' is given twice"),
         (("--retrier", "loops:Fast", "--retrier", "loops:Slow"), "only one can replace the scenario's"),
         (("--retrier", "a.b=loops:Fast"), "a name has letters, digits"),

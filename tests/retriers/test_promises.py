@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from sim.guests.named import load
 from sim.promises.promises import Promises
 from sim.retriers.base import LoopRetrier, ScheduledRetrier
 from sim.retriers.ports import PORTS
@@ -11,7 +12,6 @@ from sim.retriers.ports.article import Article
 from sim.retriers.ports.component import Component
 from sim.retriers.ports.helpers import Helpers
 from sim.retriers.ports.none import NoRetry
-from sim.retriers.registry import load
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,11 @@ import sys
 
 import pytest
 
+from sim.guests.named import load
 from sim.options.model import Options
 from sim.retriers.base import LoopRetrier, ScheduledRetrier
 from sim.retriers.ports import PORTS
-from sim.retriers.registry import known_kinds, load, retrier_class
+from sim.retriers.registry import known_kinds, retrier_class
 
 
 def test_the_built_in_retriers_are_known() -> None:
@@ -52,7 +53,7 @@ def test_an_unknown_kind_is_an_error_that_names_the_known_ones() -> None:
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("nowhere", "does not name a retrier; write MODULE:CLASS"),
+        ("nowhere", "does not name a retrier; write MODULE:NAME"),
         (":Class", "does not name a retrier"),
         ("no_such_module:Class", "no module 'no_such_module'"),
         ("sim.retriers.ports.article:Nothing", "module 'sim.retriers.ports.article' has no 'Nothing'"),
@@ -63,7 +64,7 @@ def test_a_path_that_leads_nowhere_is_an_error_that_says_why(path: str, message:
         load(path)
 
 
-@pytest.mark.parametrize("path", ["sim.retriers.ports.article:ArticleOptions", "sim.retriers.backoff:jitter"])
+@pytest.mark.parametrize("path", ["sim.retriers.ports.article:ArticleOptions", "sim.retriers.registry:GROUP"])
 def test_what_is_no_retrier_is_refused(path: str) -> None:
     with pytest.raises(TypeError, match="neither a ScheduledRetrier nor a LoopRetrier"):
         load(path)

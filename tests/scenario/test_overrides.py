@@ -12,7 +12,7 @@ from sim.scenario.cells import cells
 from sim.scenario.load import parse
 from sim.scenario.mistakes.problems import ScenarioError
 
-NO_CODE = "a file never imports code: name a class with --retrier MODULE:CLASS, here write a kind"
+NO_CODE = "a file never imports code: name a class or a function with --retrier MODULE:NAME, here write a kind"
 TEXT = "retrier: helpers\nseed: 5\naction: {outcomes: {fail: 0.5}, weather: [{outage: {from: 0s, to: 1s}}]}\n"
 
 
@@ -137,7 +137,13 @@ def test_a_class_of_the_command_line_serves_all_cells(module: str) -> None:
     [
         ("no_such_module:X", "no module 'no_such_module' (looking for 'no_such_module:X')"),
         ("{module}:None", "module '{module}' has no 'None'"),
-        ("{module}:NotOne", "'{module}:NotOne' is neither a ScheduledRetrier nor a LoopRetrier"),
+        (
+            "{module}:NotOne",
+            (
+                "'{module}:NotOne' is neither a ScheduledRetrier nor a LoopRetrier nor a GuestRetrier, nor a function that "
+                "takes `call`"
+            ),
+        ),
     ],
 )
 def test_a_class_that_is_no_retrier_is_a_mistake(module: str, name: str, reason: str) -> None:

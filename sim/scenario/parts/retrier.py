@@ -181,7 +181,8 @@ def _without_preset(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
 def _unknown(kind: str) -> PydanticCustomError:
     if ":" in kind:
         return PydanticCustomError(
-            "retrier", "a file never imports code: name a class with --retrier MODULE:CLASS, here write a kind"
+            "retrier",
+            "a file never imports code: name a class or a function with --retrier MODULE:NAME, here write a kind",
         )
     known = {"what": "retrier", "word": kind, "allowed": known_kinds(), "also": presets.names(), "listed": _LISTED}
     return PydanticCustomError(UNKNOWN_WORD, "unknown", known)
