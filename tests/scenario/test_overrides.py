@@ -139,10 +139,9 @@ def test_a_class_of_the_command_line_serves_all_cells(module: str) -> None:
         ("{module}:None", "module '{module}' has no 'None'"),
         (
             "{module}:NotOne",
-            (
-                "'{module}:NotOne' is neither a ScheduledRetrier nor a LoopRetrier nor a GuestRetrier, nor a function that "
-                "takes `call`"
-            ),
+            "'{module}:NotOne' is neither a ScheduledRetrier nor a LoopRetrier nor a GuestRetrier, "  # noqa: ISC004
+            "nor a function that takes `call`",
+        ),
         ),
     ],
 )
