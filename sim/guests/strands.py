@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
-from sim.guests.thread_values import dictionary_at, place_of_dictionary, values_of_thread
+from sim.guests.thread_values import thread_structure, values_of_thread
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -35,11 +35,9 @@ MOST_STOPS: Final = 100
 class Host:
     """A thread of the host in which guest code takes its turns."""
 
-    __slots__ = ("dictionary", "idle", "turn", "values")
+    __slots__ = ("idle", "turn", "values")
 
-    def __init__(self, dictionary: dict[Any, Any]) -> None:
-        self.dictionary = dictionary
-        """The thread's own, kept so that no other can take its place."""
+    def __init__(self) -> None:
         self.values: Any = values_of_thread()
         """What `threading.local` objects have in it."""
         self.turn = 0
@@ -58,17 +56,17 @@ class Host:
 
 
 _hosts_at: Final[dict[int, Host]] = {}
-"""By the places of their dictionaries."""
+"""By the places of their structures."""
 _kept: Final[list[Any]] = []
 """Code that can never be stopped."""
 
 
 def this_host() -> Host:
     """Return the present thread."""
-    place = place_of_dictionary()
+    place = thread_structure()
     found = _hosts_at.get(place)
-    if found is None:
-        found = _hosts_at[place] = Host(dictionary_at(place))
+    if found is None or not found.values.is_here:  # the one of a thread that is over
+        found = _hosts_at[place] = Host()
     return found
 
 
@@ -176,8 +174,8 @@ class Strand:
 
     def _enter(self, switch: Callable[[Any], Any], value: Any) -> Any:
         host, loop = self._host, self.loop
-        theirs = host.values.exchange(self._values)
         running = _get_running_loop()
+        theirs = host.values.exchange(self._values)
         if running is not loop:
             _set_running_loop(loop)
         self.is_running = True
@@ -192,9 +190,9 @@ class Strand:
         finally:
             host.turn = -abs(host.turn)
             self.is_running = False
-            if running is not loop:
-                _set_running_loop(running)
             self._values = host.values.exchange(theirs)
+            if running is not loop:
+                _set_running_loop(running)  # last: asyncio remembers where in the present values it stands
         if self._is_over:
             self._rest()
             if type(asked) is _Raised:
