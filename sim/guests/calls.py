@@ -64,11 +64,12 @@ class GuestCall:
 
     def _check(self, here: Inside, error: type[BaseException]) -> None:
         """End code that asks for a call although it is stopped, or its request is over."""
-        if self._inside.is_stopped:
+        inside = self._inside
+        if inside.stopped or inside.process.is_over:
             here.stop_again(error)
-        request = self._inside.client.request
-        if self._inside.client.is_over and not request.runaway:
-            here.refuse(f"calls although its request {request.number} is over")
+        client = inside.client
+        if client.is_over and not client.request.runaway:
+            here.refuse(f"calls although its request {client.request.number} is over")
 
     async def _heard(self, timeout_ms: float | None) -> int | Raises:
         """Make an attempt for synchronous code; awaited by the simulation."""
