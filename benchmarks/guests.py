@@ -3,6 +3,11 @@
 A guest runs its library for real, so no simulation of it can cost less than the library itself. Compared with what a
 run must do anyway, which is two things: Tenacity's own work, in a loop whose waits return at once and whose calls fail
 as those of the simulation do; and the simulation of the same policy, written as a `LoopRetrier`.
+
+An isolated request stands for a client process of its own, which makes its library's objects anew: it decorates its
+function, or makes its `Retrying`. So Tenacity alone is measured twice: with one object for all requests (`reused`), and
+with one for each (`anew`). The first ratio is the stricter one. In a shared world there is one client process, so only
+the first applies.
 """
 
 from __future__ import annotations
@@ -133,31 +138,49 @@ async def _no_wait_async(seconds: float) -> None:
     del seconds
 
 
-def tenacity_alone(outcomes: Outcomes) -> None:
-    """Let Tenacity work without waiting."""
-    again = tenacity.Retrying(**options, sleep=_no_wait)
+def _fetch() -> Callable[[Callable[..., int]], int]:
+    """Return a decorated function."""
 
-    @again.wraps
     def fetch(call: Callable[..., int]) -> int:
         return call(timeout=1.0)
 
+    return tenacity.Retrying(**options, sleep=_no_wait).wraps(fetch)
+
+
+def _fetch_by_object() -> Callable[[Callable[..., int]], int]:
+    """Return a function that a `Retrying` calls, as a class has one."""
+    return partial(tenacity.Retrying(**options, sleep=_no_wait), timeout=1.0)
+
+
+def _fetch_async() -> Callable[[Callable[..., int]], Any]:
+    """Return a decorated function, asynchronous."""
+
+    async def fetch(call: Callable[..., int]) -> int:
+        return call(timeout=1.0)
+
+    return tenacity.AsyncRetrying(**options, sleep=_no_wait_async).wraps(fetch)
+
+
+def tenacity_alone(make: Callable[[], Any], outcomes: Outcomes, *, anew: bool) -> None:
+    """Let Tenacity work without waiting; `anew`: what calls is made for each request."""
+    fetch = make()
     for call in outcomes.calls():
+        if anew:
+            fetch = make()
         try:
             fetch(call)
         except tenacity.RetryError:
             continue
 
 
-def tenacity_alone_async(outcomes: Outcomes) -> None:
+def tenacity_alone_async(make: Callable[[], Any], outcomes: Outcomes, *, anew: bool) -> None:
     """Let Tenacity work without waiting, in asyncio's own loop."""
-    again = tenacity.AsyncRetrying(**options, sleep=_no_wait_async)
-
-    @again.wraps
-    async def fetch(call: Callable[..., int]) -> int:
-        return call(timeout=1.0)
 
     async def work() -> None:
+        fetch = make()
         for call in outcomes.calls():
+            if anew:
+                fetch = make()
             try:
                 await fetch(call)
             except tenacity.RetryError:
@@ -178,12 +201,15 @@ def main(requests: int) -> None:
     print("CPU time of the guest against that of Tenacity alone and of the same policy as a loop, together")
     for world in ("isolated", "shared"):
         cell = scenario(requests, world)
-        kinds: dict[str, tuple[Callable[[], Retrier], Callable[[Outcomes], None]]] = {
-            "a class": (Guest, tenacity_alone),
-            "a decorated function": (guest_of(decorated, path=f"{__name__}:decorated"), tenacity_alone),
+        kinds: dict[str, tuple[Callable[[], Retrier], Callable[..., None]]] = {
+            "a class": (Guest, partial(tenacity_alone, _fetch_by_object)),
+            "a decorated function": (
+                guest_of(decorated, path=f"{__name__}:decorated"),
+                partial(tenacity_alone, _fetch),
+            ),
             "an async function": (
                 guest_of(decorated_async, path=f"{__name__}:decorated_async"),
-                tenacity_alone_async,
+                partial(tenacity_alone_async, _fetch_async),
             ),
         }
         for name, (retrier, alone) in kinds.items():
@@ -192,23 +218,30 @@ def main(requests: int) -> None:
             sides = {
                 "guest": partial(_measured, retrier, cell),
                 "loop": partial(_measured, Loop, cell),
-                "library": partial(_alone_s, alone, outcomes),
+                "reused": partial(_alone_s, alone, outcomes, anew=False),
+                "anew": partial(_alone_s, alone, outcomes, anew=True),
             }
             times = interleaved(sides, ROUNDS)
-            both = [a + b for a, b in zip(times["loop"], times["library"], strict=True)]
+            libraries = ("reused", "anew") if world == "isolated" else ("reused",)
+            ratios = [f"{library} {_ratio(times, library):.2f}" for library in libraries]
             us = {side: 1e6 * statistics.median(found) / requests for side, found in times.items()}
             print(
-                f"{world:>9}  {name:<21} {ratio(times['guest'], both):.2f}   us a request: guest {us['guest']:.0f}, "
-                f"loop {us['loop']:.0f}, library {us['library']:.0f}"
+                f"{world:>9}  {name:<21} {', '.join(ratios):<23}  us a request: guest {us['guest']:.0f}, "
+                f"loop {us['loop']:.0f}, library reused {us['reused']:.0f}, anew {us['anew']:.0f}"
             )
+
+
+def _ratio(times: dict[str, list[float]], library: str) -> float:
+    """Return the ratio of the guest to the loop and a library's side together."""
+    return ratio(times["guest"], [a + b for a, b in zip(times["loop"], times[library], strict=True)])
 
 
 def _measured(retrier: Callable[[], Retrier], cell: Scenario) -> float:
     return cpu_s(lambda: simulated(cell, retrier))[0]
 
 
-def _alone_s(alone: Callable[[Outcomes], None], outcomes: Outcomes) -> float:
-    return cpu_s(lambda: alone(outcomes))[0]
+def _alone_s(alone: Callable[..., None], outcomes: Outcomes, *, anew: bool) -> float:
+    return cpu_s(lambda: alone(outcomes, anew=anew))[0]
 
 
 if __name__ == "__main__":

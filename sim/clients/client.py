@@ -68,6 +68,8 @@ class Client:
         "hedge",
         "held",
         "is_over",
+        "is_recorded",
+        "listens",
         "loop",
         "own_cells",
         "place",
@@ -115,6 +117,10 @@ class Client:
         """State whose scope is the request."""
         self.budgets: tuple[LoopBudget, ...] = ()
         self._refusals = 0
+        self.is_recorded = around.recorder is not None
+        """Whether the history is kept."""
+        self.listens = around.witness is not None
+        """Whether a witness wants to know what the loop learns."""
         self._recorder = around.recorder
         self._witness = around.witness
         self.loop = loop if around.witness is not None else None
@@ -186,16 +192,6 @@ class Client:
         for held in reversed(self.held.values()):
             held.let_go()
         self.budgets = ()
-
-    @property
-    def is_recorded(self) -> bool:
-        """Whether the history is kept."""
-        return self._recorder is not None
-
-    @property
-    def listens(self) -> bool:
-        """Whether a witness wants to know what the loop learns."""
-        return self._witness is not None
 
     def hear(self, what: str, value: Any) -> None:
         """Tell the witness what the loop learns."""

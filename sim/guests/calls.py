@@ -64,11 +64,12 @@ class GuestCall:
 
     def _check(self, here: Inside, error: type[BaseException]) -> None:
         """End code that asks for a call although it is stopped, or its request is over."""
-        if self._inside.is_stopped:
+        inside = self._inside
+        if inside.stopped or inside.process.is_over:
             here.stop_again(error)
-        request = self._inside.client.request
-        if self._inside.client.is_over and not request.runaway:
-            here.refuse(f"calls although its request {request.number} is over")
+        client = inside.client
+        if client.is_over and not client.request.runaway:
+            here.refuse(f"calls although its request {client.request.number} is over")
 
     async def _heard(self, timeout_ms: float | None) -> int | Raises:
         """Make an attempt for synchronous code; awaited by the simulation."""
@@ -102,14 +103,23 @@ class GuestCall:
         try:
             number: int = await answer.future
         except CallFailed as error:
-            hear_failure(client, error)
-            raise error_of(error, self._errors) from error
+            if client.listens:
+                hear_failure(client, error)
+            made = error_of(error, self._errors)
+            try:
+                if made is error:
+                    raise
+                raise made from error
+            finally:
+                del made  # its traceback refers to this frame, and so does that of the future
+                answer.future = None
         except asyncio.CancelledError:
             answer.done = True
             if connection is not None and not inside.is_stopped:
                 loop.outside(lambda: leave(client, connection))
             raise
-        client.hear("answered", number)
+        if client.listens:
+            client.hear("answered", number)
         inside.answered = number
         return number
 
@@ -124,7 +134,8 @@ class InLoop:
         self.heard_by: Client | None = None
         """Whose witness is told when the answer comes; which of several calls ends first decides how code goes on."""
         self.number = 0
-        self.future: asyncio.Future[int] = asyncio.Future(loop=loop)
+        self.future: Any = asyncio.Future(loop=loop)
+        """None once what comes of it is known."""
         self.done = False
 
     def succeed(self, value: object = None) -> None:
@@ -133,7 +144,7 @@ class InLoop:
             self.done = True
             self._tell()
             if not self.future.done():
-                self.future.set_result(value)  # type: ignore[arg-type]  # it is a number
+                self.future.set_result(value)
                 self._loop.wake()
 
     def fail(self, error: Exception) -> None:

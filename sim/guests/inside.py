@@ -94,13 +94,15 @@ class Inside:
             self.strand.leave(error)
         self.draws += 1
         if not client.is_over:
-            client.record("draw", STREAM, value)
-            client.hear("draw", value)
+            if client.is_recorded:
+                client.record("draw", STREAM, value)
+            if client.listens:
+                client.hear("draw", value)
         return value
 
     def wait(self, awaited: Coroutine[Any, Any, Any]) -> Any:
         """Let the simulation await something for the code that runs now, and return what comes of it."""
-        if self.is_stopped:
+        if self.stopped or self.process.is_over:
             awaited.close()
             self.stop_again(GuestStopped)
         return self.strand.ask(awaited)

@@ -190,11 +190,14 @@ def _maker(real: Any, simulated: Any) -> Any:
     """Return what stands for `real`, which may be a function: it makes simulated locks inside guests."""
     # In a process of one thread a real lock that can be taken again does as well, and is faster.
     is_reentrant = simulated is RLock
+    reentrant = _thread.RLock  # which `threading.RLock` calls
 
     def make(*args: Any, **more: Any) -> Any:
         inside = INSIDE.get()
-        if inside is None or (is_reentrant and inside.process.has_one_thread):
+        if inside is None:
             return real(*args, **more)
+        if is_reentrant and inside.process.has_one_thread:
+            return reentrant(*args, **more)
         return simulated(*args, **more)
 
     kind = real if isinstance(real, type) else type(real())

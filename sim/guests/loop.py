@@ -40,6 +40,8 @@ MOST_CANCELS: Final = 100
 """How often a task is canceled that goes on although it is."""
 FEW_TASKS: Final = 16
 """So many tasks that are over may be kept."""
+SLOW_S: Final = 0.1
+"""From when on asyncio calls a callback slow; nothing depends on it."""
 
 
 class GuestTask(asyncio.Task[Any]):
@@ -69,7 +71,7 @@ class LoopState(RefusingLoop):
         self._tasks: list[asyncio.Task[Any]] = []
         self._tasks_made = 0
         self._sweep_at = FEW_TASKS
-        self.slow_callback_duration = 0.1
+        self.slow_callback_duration = SLOW_S
 
     def create_future(self) -> asyncio.Future[Any]:
         """Return a new future."""
@@ -200,6 +202,37 @@ class SimulatedLoop(LoopState):
 
     # What the simulation does.
 
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing of its process is left in it, and its settings are as they were at its beginning."""
+        return not (
+            self._ready
+            or self.timers.pending
+            or self.is_blocked
+            or self.is_ending
+            or self._debug
+            or self._closed
+            or self._task_factory
+            or self._handler
+            or self.strand.is_over
+            or self.slow_callback_duration != SLOW_S
+            or self.tasks()
+        )
+
+    def rest(self) -> None:
+        """Forget its process."""
+        self._tasks.clear()
+        self.strand.forget()
+
+    def begin_anew(self, clock: Clock, most_steps: int) -> None:
+        """Be as new, for another process."""
+        self._clock = clock
+        self._most_steps = min(most_steps, MOST_STEPS)
+        self._step_ns = -1
+        self._tasks_made = 0
+        self._sweep_at = FEW_TASKS
+        self.timers = Timers(clock)
+
     def start(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> asyncio.Task[Any]:
         """Return a task for a request; it begins when the loop wakes.
 
@@ -270,22 +303,22 @@ class SimulatedLoop(LoopState):
         self._steps = 0
         if self.is_blocked:
             self.is_blocked = False
-            asked = strand.throw(GuestStopped())
+            asked = strand.stop_once()
         else:
             asked = strand.go_on()
         for _ in range(MOST_STEPS):
             if asked is IDLE or strand.is_over:
                 return
             asked.close()
-            asked = strand.throw(GuestStopped())
+            asked = strand.stop_once()
 
     # What runs in the strand.
 
     def _body(self) -> None:
-        ready, clock = self._ready, self._clock
+        ready = self._ready
         ask = self.strand.ask
         while True:
-            if clock.now_ns != self._step_ns:
+            if self._clock.now_ns != self._step_ns:
                 self._begin_instant()
             while ready:
                 handle = ready.popleft()

@@ -9,13 +9,14 @@ import asyncio
 from contextlib import suppress
 from contextvars import Context
 from inspect import isawaitable, iscoroutine
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from sim.clients.client import Client
 from sim.clients.failures import CallFailed
 from sim.guests.calls import GuestCall
+from sim.guests.idle_loops import end_loop_of, loop_on
 from sim.guests.inside import INSIDE, Inside
-from sim.guests.loop import MOST_CANCELS, SimulatedLoop, goes_on
+from sim.guests.loop import MOST_CANCELS, goes_on
 from sim.guests.refused import GuestRefused
 from sim.guests.strands import GuestStopped, Strand
 from sim.guests.verdicts import GaveUp, gate_of, mistake_of
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from sim.clients.calling import Call
     from sim.clients.context import ClientContext
     from sim.guests.fresh import Supply
+    from sim.guests.loop import SimulatedLoop
 
 
 class Process:
@@ -76,9 +78,7 @@ class Process:
     def loop_for(self, client: Client) -> SimulatedLoop:
         """Return its event loop."""
         if self.loop is None:
-            self.loop = SimulatedLoop(  # type: ignore[abstract]  # what it refuses is set from a table
-                client.clock, client.calls_at_most
-            )
+            self.loop = loop_on(client.clock, client.calls_at_most)
         return self.loop
 
     @property
@@ -89,9 +89,8 @@ class Process:
     def end(self) -> None:
         """Let nothing of it go on: the world is over. Raises GuestRefused if a task goes on all the same."""
         self.is_over = True
-        loop, self.loop = self.loop, None
-        if loop is not None:
-            loop.end()
+        if self.loop is not None:
+            end_loop_of(self)
         self._guest = None
         if self._taken is not None:
             self._supply.give_back(self._taken)
@@ -132,26 +131,24 @@ class GuestClient(Client):
 class GuestRun(Inside):
     """One request of a guest: the loop that its client runs."""
 
-    __slots__ = ("_context",)
+    __slots__ = ()
     client: GuestClient
     kind: ClassVar[str] = "guest"
-
-    def __init__(self, process: Process) -> None:
-        super().__init__(process)
-        self._context = Context()
 
     async def retry(self, call: Call, ctx: ClientContext) -> Any:
         """Run the guest's code until it is over."""
         del call, ctx
-        self._context.run(INSIDE.set, self)
-        self.client.hear("begins", None)
+        context = Context()  # in no attribute: it refers to this
+        context.run(INSIDE.set, self)
+        if self.client.listens:
+            self.client.hear("begins", None)
         process = self.process
         runs = process.runs
         runs[self] = None
         try:
-            asked = self._main() if process.is_async else await self._as_thread()
+            asked = self._main() if process.is_async else await self._as_thread(context)
             if type(asked) is not int and isawaitable(asked):
-                await self._in_loop(asked)
+                await self._in_loop(asked, context)
         finally:
             del runs[self]
         if not self.calls:
@@ -163,9 +160,9 @@ class GuestRun(Inside):
             raise GaveUp("the guest returns, but none of its calls has succeeded")
         return self.answered
 
-    async def _as_thread(self) -> Any:
+    async def _as_thread(self, context: Context) -> Any:
         """Run synchronous code; returns what it returns, which may be something to await."""
-        strand = self.strand = Strand(self._body, self._context)
+        strand = self.strand = Strand(self._body, context)
         value: Any = None
         try:
             while True:
@@ -174,7 +171,7 @@ class GuestRun(Inside):
                 except BaseException as error:  # the verdict says what becomes of it
                     if error is strand.left or isinstance(error, KeyboardInterrupt):
                         raise
-                    raise self._verdict(error) from error
+                    self._end_by(error)
                 if strand.is_over:
                     return asked
                 value = await asked
@@ -196,39 +193,50 @@ class GuestRun(Inside):
         guest = self.process.guest
         return await guest(GuestCall(self, self.process.errors).awaited())
 
-    async def _in_loop(self, awaited: Awaitable[Any]) -> None:
+    async def _in_loop(self, awaited: Awaitable[Any], context: Context) -> None:
         """Run asynchronous code as a task of the process' event loop."""
         loop = self.process.loop_for(self.client)
         self.strand = loop.strand
         over = Pending()
         coroutine = awaited if iscoroutine(awaited) else _awaiting(awaited)
         loop.timers.open_request()
-        task = loop.start(coroutine, self._context)
-        task.add_done_callback(lambda _: loop.outside(over.succeed), context=self._context)
+        task = loop.start(coroutine, context)
+        task.add_done_callback(lambda _: loop.outside(over.succeed), context=context)
         try:
             loop.wake()
             await over
         except GeneratorExit:
             self.stopped = True
-            self._cancel_again(task, 0)
+            self._cancel_again(task, 0, context)
             loop.wake()
             raise
         finally:
             loop.timers.close_request()
-        if task.cancelled():
-            raise self._verdict(asyncio.CancelledError("the guest's task was canceled"))
-        error = task.exception()
+        error = asyncio.CancelledError("the guest's task was canceled") if task.cancelled() else task.exception()
         if error is not None:
-            raise self._verdict(error) from error
+            try:
+                self._end_by(error)
+            finally:
+                del task, loop, error, coroutine, awaited  # the error's traceback refers to this frame
 
-    def _cancel_again(self, task: asyncio.Task[Any], times: int) -> None:
+    def _cancel_again(self, task: asyncio.Task[Any], times: int, context: Context) -> None:
         """Cancel a task until it is over: `finally` can tidy up, but nothing that it awaits takes place any more."""
         if task.done():
             return
         if times > MOST_CANCELS:
             self.strand.leave(goes_on(task, "its request is canceled"))
         task.cancel()
-        task.get_loop().call_soon(self._cancel_again, task, times + 1, context=self._context)
+        task.get_loop().call_soon(self._cancel_again, task, times + 1, context, context=context)
+
+    def _end_by(self, error: BaseException) -> NoReturn:
+        """Raise what it means that the guest's code has ended by an error."""
+        verdict = self._verdict(error)
+        try:
+            if verdict is error:
+                raise error
+            raise verdict from error
+        finally:
+            del verdict, error  # their tracebacks refer to this frame
 
     def _verdict(self, error: BaseException) -> BaseException:
         """Return what the end of the guest's code by an error means: giving up, or a mistake."""

@@ -72,6 +72,8 @@ class State:
     def __init__(self, found: Any) -> None:
         """Look at everything in reach of `found`. Raises CannotRestore."""
         self._restorers: list[Callable[[], None]] = []
+        self._dictionaries: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
+        """Each with what it has; nearly all places are such ones."""
         self._seen: dict[int, Any] = {}
         to_see = [found]
         while to_see:
@@ -80,18 +82,25 @@ class State:
                 continue
             self._seen[id(one)] = one
             to_see += self._note(one)
-            if len(self._restorers) > MOST_PLACES:
+            if len(self._restorers) + len(self._dictionaries) > MOST_PLACES:
                 raise CannotRestore("it holds more than is worth to be put back")
 
     @property
     def is_empty(self) -> bool:
         """Whether the code holds nothing that could change."""
-        return not self._restorers
+        return not (self._restorers or self._dictionaries)
 
     def restore(self) -> None:
         """Put everything back."""
+        for one, saved in self._dictionaries:
+            if one or saved:
+                one.clear()
+                one.update(saved)
         for restorer in self._restorers:
             restorer()
+
+    def _keep_dictionary(self, one: dict[Any, Any]) -> None:
+        self._dictionaries.append((one, dict(one)))
 
     def _note(self, one: Any) -> Iterator[Any]:  # noqa: C901, PLR0912  # one branch a kind
         """Note how to put a thing back; yield what it refers to."""
@@ -130,7 +139,7 @@ class State:
         own = is_own(one.__code__.co_filename)
         attributes = vars(one)
         if own or attributes or one.__closure__:
-            self._restorers.append(_of_dictionary(attributes))
+            self._keep_dictionary(attributes)
         yield from list(attributes.values())
         for cell in one.__closure__ or ():
             full = is_full(cell)
@@ -155,7 +164,7 @@ class State:
 
     def _container(self, one: Any) -> Iterator[Any]:
         if isinstance(one, dict):
-            self._restorers.append(_of_dictionary(one))
+            self._keep_dictionary(one)
             yield from list(one.values())
             yield from list(one)
         else:
@@ -167,7 +176,7 @@ class State:
     def _object(self, one: Any) -> Iterator[Any]:
         attributes = getattr(one, "__dict__", None)
         if attributes is not None:
-            self._restorers.append(_of_dictionary(attributes))
+            self._keep_dictionary(attributes)
             yield from list(attributes.values())
         for kind in type(one).__mro__:
             for name in _slots(kind):
@@ -231,17 +240,6 @@ def stored_names(code: CodeType) -> list[str]:
         if isinstance(constant, CodeType):
             found.update(stored_names(constant))
     return sorted(found)
-
-
-def _of_dictionary(one: dict[Any, Any]) -> Callable[[], None]:
-    saved = dict(one)
-
-    def restore() -> None:
-        if one or saved:
-            one.clear()
-            one.update(saved)
-
-    return restore
 
 
 def _of_list(one: list[Any]) -> Callable[[], None]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
-from sim.guests.thread_values import dictionary_at, place_of_dictionary, values_of_thread
+from sim.guests.thread_values import thread_structure, values_of_thread
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -35,15 +35,15 @@ MOST_STOPS: Final = 100
 class Host:
     """A thread of the host in which guest code takes its turns."""
 
-    __slots__ = ("dictionary", "idle", "turn", "values")
+    __slots__ = ("idle", "turn", "turns", "values")
 
-    def __init__(self, dictionary: dict[Any, Any]) -> None:
-        self.dictionary = dictionary
-        """The thread's own, kept so that no other can take its place."""
+    def __init__(self) -> None:
         self.values: Any = values_of_thread()
         """What `threading.local` objects have in it."""
         self.turn = 0
-        """Which turn of guest code runs; negative if none does, counted on from turn to turn."""
+        """Which turn of guest code runs; 0 if none does."""
+        self.turns = 0
+        """How many there have been."""
         self.idle: list[greenlet] = []
         """Greenlets that wait for code to run."""
 
@@ -58,17 +58,17 @@ class Host:
 
 
 _hosts_at: Final[dict[int, Host]] = {}
-"""By the places of their dictionaries."""
+"""By the places of their structures."""
 _kept: Final[list[Any]] = []
 """Code that can never be stopped."""
 
 
 def this_host() -> Host:
     """Return the present thread."""
-    place = place_of_dictionary()
+    place = thread_structure()
     found = _hosts_at.get(place)
-    if found is None:
-        found = _hosts_at[place] = Host(dictionary_at(place))
+    if found is None or not found.values.is_here:  # the one of a thread that is over
+        found = _hosts_at[place] = Host()
     return found
 
 
@@ -82,7 +82,13 @@ class Raises:
     __slots__ = ("error",)
 
     def __init__(self, error: BaseException) -> None:
-        self.error = error
+        self.error: BaseException | None = error
+
+    def take(self) -> BaseException:
+        """Return the error, and let go of it: its traceback will refer to frames that have this answer."""
+        error, self.error = self.error, None
+        assert error is not None  # noqa: S101  # it is raised once
+        return error
 
 
 class _Raised:
@@ -109,11 +115,11 @@ class Strand:
     __slots__ = (
         "_at",
         "_body",
-        "_host",
         "_is_freed",
-        "_is_over",
         "_values",
+        "host",
         "is_abandoned",
+        "is_over",
         "is_running",
         "left",
         "loop",
@@ -123,8 +129,8 @@ class Strand:
     def __init__(self, body: Callable[[], Any], context: Context, loop: AbstractEventLoop | None = None) -> None:
         """Prepare to run `body` in a context; `loop` is the event loop that runs in it."""
         self._body: Callable[[], Any] | None = body
-        self._host = this_host()
-        self.main = self._host.greenlet()
+        self.host = this_host()
+        self.main = self.host.greenlet()
         self.main.gr_context = context
         self._at: greenlet = self.main
         """Where to go on: guest code may have greenlets of its own."""
@@ -136,14 +142,19 @@ class Strand:
         self.is_running = False
         self.is_abandoned = False
         self._is_freed = False
-        self._is_over = False
-
-    @property
-    def is_over(self) -> bool:
+        self.is_over = False
         """Whether its body has returned or raised, or never goes on."""
-        return self._is_over or self.is_abandoned or self.main.dead
 
     # What the simulation does.
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether it can go on under the present greenlet."""
+        return not (self.is_over or self.main.dead) and self.main.parent is getcurrent()
+
+    def forget(self) -> None:
+        """Forget the values of `threading.local` objects."""
+        self._values = None
 
     def go_on(self, value: Any = None) -> Any:
         """Let the code go on with a value; returns what it asks for next, or what its body returns.
@@ -151,15 +162,15 @@ class Strand:
         Raises what the body raises.
         """
         if type(value) is Raises:
-            return self._enter(self._at.throw, value.error)
+            return self._enter(self._at.throw, value.take())
         return self._enter(self._at.switch, value if self._body is None else self)
 
-    def throw(self, error: BaseException) -> Any:
-        """As `go_on`, but raise an error where the code waits."""
+    def stop_once(self) -> Any:
+        """As `go_on`, but raise GuestStopped where the code waits."""
         if self._body is not None:  # it has not begun
-            self._body, self._is_over = None, True
-            raise error
-        return self._enter(self._at.throw, error)
+            self._body, self.is_over = None, True
+            raise GuestStopped
+        return self._enter(self._at.throw, GuestStopped())
 
     def run(self) -> Any:
         """Run the body, in the strand's own greenlet; returns what it returns, or what it raises."""
@@ -172,30 +183,31 @@ class Strand:
         except BaseException as error:  # noqa: BLE001  # it is raised in the simulation
             return _Raised(error)  # in no variable: its traceback has this frame, which would be a cycle
         finally:
-            self._is_over = True
+            self.is_over = True
 
     def _enter(self, switch: Callable[[Any], Any], value: Any) -> Any:
-        host, loop = self._host, self.loop
-        theirs = host.values.exchange(self._values)
+        host, loop = self.host, self.loop
         running = _get_running_loop()
+        theirs = host.values.exchange(self._values)
         if running is not loop:
             _set_running_loop(loop)
         self.is_running = True
-        host.turn = abs(host.turn) + 1
+        host.turn = host.turns = host.turns + 1
         try:
             asked = switch(value)
             while type(asked) is Outside:
-                host.turn = -host.turn
+                host.turn = 0
                 answer = asked.function()
-                host.turn = abs(host.turn) + 1
+                host.turn = host.turns = host.turns + 1
                 asked = self._at.switch(answer)
         finally:
-            host.turn = -abs(host.turn)
+            del value  # an error's traceback refers to this frame
+            host.turn = 0
             self.is_running = False
-            if running is not loop:
-                _set_running_loop(running)
             self._values = host.values.exchange(theirs)
-        if self._is_over:
+            if running is not loop:
+                _set_running_loop(running)  # last: asyncio remembers where in the present values it stands
+        if self.is_over:
             self._rest()
             if type(asked) is _Raised:
                 try:
@@ -206,7 +218,7 @@ class Strand:
 
     def _rest(self) -> None:
         """Leave the greenlet to other code, or end it if enough of them wait."""
-        main, idle = self.main, self._host.idle
+        main, idle = self.main, self.host.idle
         if main.dead:
             return
         if len(idle) < MOST_IDLE:
@@ -222,18 +234,18 @@ class Strand:
                 return
             left = self.left
             try:
-                asked = self.throw(GuestStopped())
+                asked = self.stop_once()
             except (GuestStopped, SystemExit):
                 return
             except Exception as error:
                 if error is self.left and error is not left:
-                    self.is_abandoned = True
+                    self.is_abandoned = self.is_over = True
                     keep_for_ever(self._at)
                     raise
                 return  # what else it raises while it is stopped is of no concern
             if not self.is_over and hasattr(asked, "close"):
                 asked.close()
-        self.is_abandoned = True
+        self.is_abandoned = self.is_over = True
         keep_for_ever(self._at)
 
     # What guest code does.
@@ -264,7 +276,7 @@ class Strand:
 
     def abandon(self, error: BaseException) -> NoReturn:
         """Raise an error in the simulation; the code hangs, so it never goes on, not even to be stopped."""
-        self.is_abandoned = True
+        self.is_abandoned = self.is_over = True
         keep_for_ever(getcurrent())
         self.leave(error)
 

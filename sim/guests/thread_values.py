@@ -1,8 +1,9 @@
 """What the `threading.local` objects of a program have in a thread, taken out of the thread and put back.
 
-Up to Python 3.12 a dictionary of the thread holds it. From 3.13 on each `threading.local` object has a dictionary by
-thread, and the thread has two objects of its own, one after the other in its C structure, by which it is found there;
-where they are is looked up once. Python makes them if they are missing.
+Up to Python 3.12 a dictionary holds it, to which the C structure of the thread refers. From 3.13 on each
+`threading.local` object has a dictionary by thread, and the thread has two objects of its own, one after the other in
+its structure, by which it is found there. Where in the structure that is, is looked up once. These
+references are what is exchanged, however many values there are.
 """
 
 from __future__ import annotations
@@ -19,36 +20,38 @@ _structure: Final = ctypes.pythonapi.PyThreadState_Get
 _structure.restype = ctypes.c_void_p
 _release: Final = ctypes.pythonapi.Py_DecRef
 _release.argtypes = [ctypes.c_void_p]
-_OF_ASYNCIO: Final = "__asyncio_running_event_loop__"
 _LONGEST: Final = 1024
 """So many bytes of a thread's structure are looked at; it has fewer than a thousand."""
 _WORD: Final = ctypes.sizeof(ctypes.c_void_p)
 
 
 class InDictionary:
-    """The values of a thread whose dictionary holds them."""
+    """The values of a thread whose dictionary holds them.
 
-    __slots__ = ("_known",)
+    The thread owns the first dictionary, which has to be back at the end. The others belong to those who exchange them.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_field", "_here")
+
+    def __init__(self, offset: int) -> None:
         """Take the present thread."""
-        self._known = dictionary_at(place_of_dictionary())
+        self._here = dictionary_at(place_of_dictionary())  # which is made, if it is missing
+        self._field = ctypes.c_void_p.from_address(thread_structure() + offset)
 
-    def exchange(self, others: dict[Any, Any] | None) -> dict[Any, Any] | None:
-        """Put other values there, and return those that were; None for no values.
+    @property
+    def is_here(self) -> bool:
+        """Whether the thread still lives whose structure was there when this was made.
 
-        An entry of asyncio stays: its C code also refers to it from elsewhere.
+        No other has the same dictionary, since this one is kept.
         """
-        known = self._known
-        taken = None
-        if known and (len(known) > 1 or _OF_ASYNCIO not in known):
-            taken = known.copy()
-            known.clear()
-            of_asyncio = taken.pop(_OF_ASYNCIO, None)
-            if of_asyncio is not None:
-                known[_OF_ASYNCIO] = of_asyncio
-        if others:
-            known.update(others)
+        return bool(self._field.value == id(self._here))
+
+    def exchange(self, others: dict[Any, Any] | None) -> dict[Any, Any]:
+        """Put other values there, and return those that were; None for no values."""
+        if others is None:
+            others = {}
+        taken, self._here = self._here, others
+        self._field.value = id(others)
         return taken
 
 
@@ -75,11 +78,20 @@ class Keys:
 class InStructure:
     """The values of a thread whose structure refers to what they are found by."""
 
-    __slots__ = ("_fields",)
+    __slots__ = ("_dictionary", "_fields")
 
     def __init__(self, offset: int) -> None:
         """Take the present thread."""
-        self._fields = (ctypes.c_void_p * 2).from_address((_structure() or 0) + offset)
+        self._dictionary = dictionary_at(place_of_dictionary())
+        self._fields = (ctypes.c_void_p * 2).from_address(thread_structure() + offset)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the thread still lives whose structure was there when this was made.
+
+        No other has the same dictionary, since that is kept.
+        """
+        return place_of_dictionary() == id(self._dictionary)
 
     def exchange(self, others: Keys | None) -> Keys | None:
         """Let other values be found, and return those that were; None for no values."""
@@ -90,33 +102,33 @@ class InStructure:
 
 
 def _offset() -> int:
-    """Return where in the structure of a thread its two objects are."""
-    one = threading.local()
-    one.value = None  # so they are made
-    found = {
-        id(key)
-        for known in gc.get_referents(one)
-        if isinstance(known, dict)
-        for key in known
-        if not isinstance(key, str)
-    }
-    words = (ctypes.c_void_p * (_LONGEST // _WORD)).from_address(_structure() or 0)
+    """Return where in the structure of a thread its dictionary is, or its two objects are."""
+    if sys.version_info < (3, 13):
+        found = {place_of_dictionary()}
+    else:
+        one = threading.local()
+        one.value = None  # so they are made
+        found = {
+            id(key)
+            for known in gc.get_referents(one)
+            if isinstance(known, dict)
+            for key in known
+            if not isinstance(key, str)
+        }
+    words = (ctypes.c_void_p * (_LONGEST // _WORD)).from_address(thread_structure())
     for number, word in enumerate(words):
         if word in found:
             return number * _WORD
     raise RuntimeError(f"Python {sys.version.split()[0]} keeps thread-local values where retrysim does not find them")
 
 
-_OFFSET: Final = _offset() if sys.version_info >= (3, 13) else None
-
-
-def values_of_thread() -> InDictionary | InStructure:
-    """Return the values of the present thread."""
-    return InDictionary() if _OFFSET is None else InStructure(_OFFSET)
+def thread_structure() -> int:
+    """Return where the structure of the present thread is."""
+    return _structure() or 0
 
 
 def place_of_dictionary() -> int:
-    """Return where the dictionary of the present thread is, which tells it from all others as long as that is kept."""
+    """Return where the dictionary of the present thread is; it is made, if it is missing."""
     return _dictionary() or 0
 
 
@@ -124,3 +136,11 @@ def dictionary_at(place: int) -> dict[Any, Any]:
     """Return the dictionary at a place."""
     found: dict[Any, Any] = ctypes.cast(place, ctypes.py_object).value
     return found
+
+
+_OFFSET: Final = _offset()
+
+
+def values_of_thread() -> InDictionary | InStructure:
+    """Return the values of the present thread."""
+    return InDictionary(_OFFSET) if sys.version_info < (3, 13) else InStructure(_OFFSET)

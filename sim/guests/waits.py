@@ -35,7 +35,8 @@ def begin_sleep(client: Client, delay_ns: int, *, is_sleep: bool = True, awaits:
     A timer that is no sleep, such as the limit of `asyncio.timeout`, shows only when it fires.
     """
     if is_sleep:
-        client.record("sleep", awaits, delay_ns)
+        if client.is_recorded:
+            client.record("sleep", awaits, delay_ns)
         client.slept_ns += delay_ns
     client.sleeps += 1
     if client.sleeps > client.calls_at_most:
@@ -58,7 +59,8 @@ def wake_up(client: Client, *, asleep: bool) -> None:
     if client.is_over:
         return
     if asleep:
-        client.hear("awake", None)
+        if client.listens:
+            client.hear("awake", None)
     else:
         client.record("woken", "timer")
         client.hear("woken", "timer")

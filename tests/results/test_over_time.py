@@ -143,7 +143,7 @@ def test_both_cells_of_a_comparison_are_held_against_each_other(result: Result) 
 
 
 def test_pictures_over_time_are_functions_of_axes(result: Result) -> None:
-    assert result.plot.over_time().get_title() == result.plot.data.over_time().title
+    assert result.plot.over_time().get_title() == result.plot.data.over_time().panels[0].title
     assert [getattr(result.plot, name)().get_ylabel() for name in ("over_time", "retries", "queue")] == [
         "requests a second",
         "retries a second",

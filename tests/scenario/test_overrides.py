@@ -142,7 +142,6 @@ def test_a_class_of_the_command_line_serves_all_cells(module: str) -> None:
             "'{module}:NotOne' is neither a ScheduledRetrier nor a LoopRetrier nor a GuestRetrier, "  # noqa: ISC004
             "nor a function that takes `call`",
         ),
-        ),
     ],
 )
 def test_a_class_that_is_no_retrier_is_a_mistake(module: str, name: str, reason: str) -> None:
