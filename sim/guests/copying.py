@@ -5,30 +5,35 @@
 
 from __future__ import annotations
 
+import _queue
+import queue
 import threading
 from collections import deque
 from functools import partial
-from types import CellType, FunctionType, MappingProxyType, MethodType
+from types import (
+    AsyncGeneratorType,
+    BuiltinFunctionType,
+    CellType,
+    CoroutineType,
+    FunctionType,
+    GeneratorType,
+    MappingProxyType,
+    MethodType,
+)
 from typing import Any, Final
 
-from sim.guests.refused import is_own, is_own_class
-from sim.guests.state import ATOMS, OF_CLASSES, is_full, names_in
+from sim.guests.classes import FIXED, complete, is_copied, shell
+from sim.guests.refused import GuestRefused, is_own
+from sim.guests.state import ATOMS, OF_CLASSES, is_full, is_of_object, names_in, slots
 
+_ENTRIES: Final = (*ATOMS, MappingProxyType)
+_HALF_DONE: Final = (GeneratorType, AsyncGeneratorType, CoroutineType)
 _LOCKS: Final = (type(threading.Lock()), type(threading.RLock()))
 
 
 def copied(found: Any) -> Any:
     """Return a copy of a function, a class, a method or an object, with copies of all that it holds."""
     return _Copier().copy(found)
-
-
-def _is_plain(kind: type) -> bool:
-    """Tell whether a class has nothing but plain functions and values, so that all may share it."""
-    return all(
-        isinstance(value, (*ATOMS, MappingProxyType)) or (isinstance(value, FunctionType) and not vars(value))
-        for name, value in vars(kind).items()
-        if name not in OF_CLASSES
-    )
 
 
 class _Copier:
@@ -39,7 +44,7 @@ class _Copier:
 
     def copy(self, found: Any) -> Any:
         """Return the copy of a value."""
-        if isinstance(found, ATOMS):
+        if isinstance(found, ATOMS) and not is_of_object(found):
             return found
         known = self._memo.get(id(found))
         if known is not None:
@@ -51,13 +56,23 @@ class _Copier:
         self._memo[id(found)] = made
         return made
 
-    def _made(self, found: Any) -> Any:  # noqa: C901, PLR0911  # one branch a kind
+    def _made(self, found: Any) -> Any:  # noqa: C901, PLR0911, PLR0912  # one branch a kind
         if isinstance(found, FunctionType):
             return self._function(found)
         if isinstance(found, type):
             return self._class(found)
         if isinstance(found, MethodType):
             return self._note(found, MethodType(self.copy(found.__func__), self.copy(found.__self__)))
+        if isinstance(found, BuiltinFunctionType):
+            return self._note(found, getattr(self.copy(found.__self__), found.__name__))
+        if isinstance(found, _HALF_DONE):
+            raise GuestRefused(
+                f"the guest holds the {type(found).__name__} {found.__qualname__} that has begun already, and each "
+                "request has to get one of its own: make it inside the guest's code, or name the guest as "
+                "`module:function`, so that its module is run anew"
+            )
+        if isinstance(found, property):
+            return self._note(found, type(found)(*map(self.copy, (found.fget, found.fset, found.fdel)), found.__doc__))
         if isinstance(found, (staticmethod, classmethod)):
             return self._note(found, type(found)(self.copy(found.__func__)))
         if isinstance(found, partial):
@@ -65,6 +80,8 @@ class _Copier:
             return self._note(found, type(found)(self.copy(found.func), *map(self.copy, found.args), **words))
         if isinstance(found, _LOCKS):
             return self._note(found, threading.Lock() if isinstance(found, _LOCKS[0]) else threading.RLock())
+        if isinstance(found, _queue.SimpleQueue):
+            return self._note(found, queue.SimpleQueue())
         if isinstance(found, threading.local):
             return self._note(found, type(found)())
         if type(found) in (list, set, deque):
@@ -109,14 +126,23 @@ class _Copier:
         return known
 
     def _class(self, found: type) -> Any:
-        if not is_own_class(found) or _is_plain(found):
+        if not is_copied(found):
             return self._note(found, found)
-        entries = {name: value for name, value in vars(found).items() if name not in OF_CLASSES or name == "__module__"}
-        plain = {name: value for name, value in entries.items() if isinstance(value, (*ATOMS, MappingProxyType))}
-        made = self._note(found, type(found)(found.__name__, found.__bases__, {**plain, "__doc__": found.__doc__}))
+        bases = tuple(self.copy(base) for base in found.__bases__)
+        known = self._memo.get(id(found))
+        if known is not None:  # a base refers to it
+            return known
+        entries = {name: value for name, value in vars(found).items() if name not in OF_CLASSES}
+        fixed = {name: value for name, value in entries.items() if name in FIXED or isinstance(value, _ENTRIES)}
+        for name in slots(found):
+            entries.pop(name, None)
+            fixed.pop(name, None)
+        kept = {name: vars(found)[name] for name in ("__module__", "__doc__", "__slots__") if name in vars(found)}
+        made = self._note(found, shell(found, bases, {**fixed, **kept}))
         for name, value in entries.items():
-            if name not in plain:
-                setattr(made, name, self.copy(value))
+            if name not in fixed:
+                type.__setattr__(made, name, self.copy(value))
+        complete(made)
         return made
 
     def _object(self, found: Any) -> Any:
@@ -130,7 +156,10 @@ class _Copier:
         if isinstance(make, str):
             return self._note(found, found)
         state, items, pairs = (*more, None, None, None)[:3]
-        given = [one if isinstance(one, type) else self.copy(one) for one in args]
+        given = [self.copy(one) for one in args]
+        known = self._memo.get(id(found))
+        if known is not None:  # what it is made of refers to it
+            return known
         try:
             made = self._note(found, make(*given))
         except Exception:  # noqa: BLE001  # of any library: a task of celery, say, is looked up where it is not registered

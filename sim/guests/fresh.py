@@ -17,6 +17,7 @@ from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from sim.guests.copying import copied
+from sim.guests.inside import INSIDE
 from sim.guests.refused import is_own
 from sim.guests.state import CannotRestore, State
 
@@ -37,24 +38,33 @@ class Supply:
         """Whether all may have the same, as it keeps nothing."""
         self._free: list[tuple[Any, State]] = []
         self._restores = True
+        """Whether one can be used again, as its modules are the same whenever they are run."""
+        self._reads_clock = False
+        """Whether its modules read the clock as they are run: at another instant they would be others."""
 
     def take(self) -> tuple[Any, State | None]:
         """Return one that is as new, and what is to be given back with it. Call it inside the simulation."""
         if self._is_shared:
             return self._found, None
-        if self._free:
+        inside = INSIDE.get()
+        is_start = inside is None or inside.client.clock.now_ns == 0
+        if self._free and (is_start or not self._reads_clock):
             return self._free.pop()
         if self._make is None:
             self._make = _maker(self._found, self._path)
+        asked = None if inside is None else inside.asked
         made = self._make()
-        if not self._restores:
+        if inside is not None and asked is not None:
+            self._restores = self._restores and inside.asked[0] == asked[0]  # else each request draws its own numbers
+            self._reads_clock = self._reads_clock or inside.asked != asked
+        if not self._restores or (self._reads_clock and not is_start):
             return made, None
         try:
             state = State(made)
         except CannotRestore:
             self._restores = False
             return made, None
-        if state.is_empty:
+        if state.is_empty and not self._reads_clock:
             self._is_shared, self._found = True, made
         return made, state
 

@@ -84,6 +84,11 @@ class Inside:
             client.hear("now", now_ns)
         return now_ns
 
+    @property
+    def asked(self) -> tuple[int, int, int]:
+        """How often its code has drawn a number, and read the clock: another value if it has done so since."""
+        return self.draws, self._read_ns, self._reads
+
     def uniform(self) -> float:
         """Draw the next number on [0, 1) of this request."""
         client = self.client

@@ -240,7 +240,7 @@ class GuestRun(Inside):
 
     def _verdict(self, error: BaseException) -> BaseException:
         """Return what the end of the guest's code by an error means: giving up, or a mistake."""
-        if isinstance(error, CallFailed):
+        if isinstance(error, (CallFailed, GuestRefused)):
             return error
         if isinstance(error, GuestStopped):
             return GuestRefused("the guest is stopped, but its request goes on")

@@ -78,6 +78,8 @@ class State:
         to_see = [found]
         while to_see:
             one = to_see.pop()
+            if is_of_object(one):
+                one = one.__self__  # that is what it holds
             if id(one) in self._seen or isinstance(one, ATOMS):
                 continue
             self._seen[id(one)] = one
@@ -179,7 +181,7 @@ class State:
             self._keep_dictionary(attributes)
             yield from list(attributes.values())
         for kind in type(one).__mro__:
-            for name in _slots(kind):
+            for name in slots(kind):
                 slot = vars(kind).get(name)
                 if slot is not None and hasattr(slot, "__set__"):
                     value = getattr(one, name, _NOTHING)
@@ -203,7 +205,13 @@ def _is_pure(kind: type) -> bool:
 _HEAP_TYPE: Final = 1 << 9
 
 
-def _slots(kind: type) -> tuple[str, ...]:
+def is_of_object(one: Any) -> bool:
+    """Tell whether a thing is a method in C of an object, which has that object in its reach."""
+    return isinstance(one, BuiltinFunctionType) and not isinstance(one.__self__, (ModuleType, type, type(None)))
+
+
+def slots(kind: type) -> tuple[str, ...]:
+    """Return the names of the places that a class gives its objects by `__slots__`, as they are in its dictionary."""
     slots = vars(kind).get("__slots__", ())
     names = (slots,) if isinstance(slots, str) else tuple(slots)
     return tuple(

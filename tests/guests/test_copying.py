@@ -1,0 +1,267 @@
+"""Guests whose modules are not run anew are copied with all that they hold: no request finds what another has left."""
+
+import abc
+import asyncio
+import dataclasses
+import enum
+import queue
+import threading
+import time
+import typing
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sim.engine.world import World
+from sim.guests import guest_of
+from sim.guests.refused import GuestRefused
+from sim.scenario.load import parse
+
+ISOLATED = "{requests: {count: 3}, action: {script: [{outcome: success, latency: 5ms}]}, retrier: none}"
+SHARED = """
+world: shared
+requests: {count: 3, arrivals: {constant: {rate: 1/s}}}
+clients: {count: 3}
+action: {service: api}
+services: {api: {servers: 1, latency: 5ms}}
+retrier: none
+"""
+
+LOG: list[int] = []
+push = LOG.append
+CONDITION = threading.Condition()
+PLAIN_CONDITION = threading.Condition(threading.Lock())
+QUEUE: queue.Queue[int] = queue.Queue()
+FAST_QUEUE: queue.SimpleQueue[int] = queue.SimpleQueue()
+TURN = asyncio.Lock()
+
+
+def _begun() -> typing.Iterator[int]:
+    yield from range(100)
+
+
+BEGUN = _begun()
+
+
+class Plain:
+    def note(self) -> int:
+        LOG.append(1)
+        return len(LOG)
+
+
+class Base:
+    total = 0
+    seen: typing.ClassVar[list[int]] = []
+
+    def note(self) -> int:
+        self.seen.append(1)
+        Base.total += 1
+        return max(len(self.seen), Base.total)
+
+
+class Derived(Base):
+    def note(self) -> int:
+        return super().note()
+
+
+class Only:
+    _only: Any = None
+
+    def __new__(cls) -> Any:
+        if cls._only is None:
+            cls._only = super().__new__(cls)
+            cls._only.notes = 0
+        return cls._only
+
+
+class Registering:
+    kinds: typing.ClassVar[list[str]] = []
+
+    def __init_subclass__(cls, tag: str, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        cls.kinds.append(tag)
+
+
+class Registered(Registering, tag="one"):
+    notes: typing.ClassVar[list[int]] = []
+
+
+@dataclasses.dataclass
+class Settings:
+    tries: int = 3
+    seen: typing.ClassVar[list[int]] = []
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Slotted:
+    tries: int = 3
+
+
+class Pair(typing.NamedTuple):
+    left: int = 1
+    right: list[int] = []  # noqa: RUF012  # the default that all share is the point
+
+
+class Abstract(abc.ABC):
+    notes: typing.ClassVar[list[int]] = []
+
+    @abc.abstractmethod
+    def note(self) -> int: ...
+
+
+class Concrete(Abstract):
+    def note(self) -> int:
+        self.notes.append(1)
+        return len(self.notes)
+
+
+T = typing.TypeVar("T")
+
+
+class Generic(typing.Generic[T]):
+    notes: typing.ClassVar[list[T]] = []
+
+    def note(self, one: T) -> int:
+        self.notes.append(one)
+        return len(self.notes)
+
+
+class Light(enum.Enum):
+    RED = 1
+    GREEN = 2
+
+
+LIGHT = Light.RED
+OBJECT = Derived()
+
+
+def plain_class() -> int:
+    return Plain().note()
+
+
+def inherited() -> int:
+    return Derived().note()
+
+
+def an_object_of_a_class() -> int:
+    assert isinstance(OBJECT, Derived)
+    return OBJECT.note()
+
+
+def set_on_a_class() -> int:
+    only = Only()
+    only.notes += 1
+    return int(only.notes)
+
+
+def registered() -> int:
+    Registered.notes.append(1)
+    return max(len(Registered.notes), len(Registered.kinds))
+
+
+def dataclass() -> int:
+    settings = Settings()
+    settings.seen.append(1)
+    assert dataclasses.asdict(dataclasses.replace(settings, tries=4)) == {"tries": 4}
+    return len(settings.seen)
+
+
+def slots() -> int:
+    return Slotted(4).tries - 3
+
+
+def named_tuple() -> int:
+    pair = Pair()
+    pair.right.append(1)
+    return max(len(pair.right), pair._replace(left=1).left)
+
+
+def abstract() -> int:
+    return Concrete().note()
+
+
+def generic() -> int:
+    return Generic[int]().note(1)
+
+
+def enumeration() -> int:
+    global LIGHT
+    was, LIGHT = LIGHT, Light.GREEN
+    assert Light(2) is LIGHT
+    return 1 if was is Light.RED else 2
+
+
+def method_in_c() -> int:
+    push(1)
+    return len(LOG)
+
+
+def locks() -> int:
+    with CONDITION:
+        CONDITION.wait(0.01)
+        CONDITION.notify_all()
+    with PLAIN_CONDITION:
+        PLAIN_CONDITION.wait(0.01)
+    QUEUE.put(1)
+    FAST_QUEUE.put(1)
+    return max(QUEUE.qsize(), FAST_QUEUE.qsize())
+
+
+NOTES: list[Callable[[], int]] = [
+    *(plain_class, inherited, an_object_of_a_class, set_on_a_class, registered, dataclass, slots, named_tuple),
+    *(abstract, generic, enumeration, method_in_c, locks),
+]
+
+
+def _host() -> tuple[Any, ...]:
+    lists = [LOG, Base.seen, Registered.notes, Settings.seen, Pair().right, Abstract.notes, Generic.notes]
+    return (
+        *map(list, lists),
+        Base.total,
+        vars(Only)["_only"],
+        LIGHT,
+        QUEUE.qsize(),
+        FAST_QUEUE.qsize(),
+        Registering.kinds[:],
+    )
+
+
+def _simulate(fetch: Any, scenario: str) -> None:
+    world = World(parse(scenario), retrier=guest_of(fetch))
+    if scenario is SHARED:
+        world.shared()
+    else:
+        world.isolated(range(3))
+
+
+@pytest.mark.parametrize("scenario", [ISOLATED, SHARED], ids=["isolated", "shared"])
+@pytest.mark.parametrize("note", NOTES, ids=lambda note: note.__name__)
+def test_each_client_finds_what_its_guest_holds_as_it_was(note: Callable[[], int], scenario: str) -> None:
+    def fetch(call: Any) -> None:
+        notes = note()
+        assert notes == 1, notes
+        call(timeout=1)
+
+    before = _host()
+    _simulate(fetch, scenario)
+    assert _host() == before
+
+
+def test_a_lock_of_asyncio_that_a_module_holds_is_one_of_each_client() -> None:
+    async def fetch(call: Any) -> None:
+        async with TURN:
+            await asyncio.sleep(0.01)
+            await call(timeout=1)
+
+    _simulate(fetch, SHARED)
+    assert not TURN.locked()
+
+
+def test_a_generator_that_has_begun_is_refused_with_its_name() -> None:
+    def fetch(call: Any) -> None:
+        time.sleep(next(BEGUN))
+        call(timeout=1)
+
+    with pytest.raises(GuestRefused, match="the generator _begun that has begun already"):
+        _simulate(fetch, ISOLATED)
