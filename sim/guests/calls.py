@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sim.clients.connection import Connection
 from sim.clients.failures import CallFailed, CallTimedOut
+from sim.guests.declared import made_of
 from sim.guests.inside import INSIDE
 from sim.guests.strands import GuestStopped, Raises
 from sim.kernel.clock import Pending
@@ -65,6 +66,11 @@ class GuestCall:
     def _check(self, here: Inside, error: type[BaseException]) -> None:
         """End code that asks for a call although it is stopped, or its request is over."""
         inside = self._inside
+        if here is not inside and (inside.stopped or inside.client.is_over):
+            here.refuse(
+                f"calls by the `call` of request {inside.client.request.number}, which is over: each request has a "
+                "`call` of its own"
+            )
         if inside.stopped or inside.process.is_over:
             here.stop_again(error)
         client = inside.client
@@ -195,7 +201,7 @@ def error_of(failure: CallFailed, errors: Mapping[str, Any]) -> BaseException:
     if make is None:
         return failure
     text = f"the call ended: {failure.kind}" if not isinstance(failure, CallTimedOut) else "the call timed out"
-    error: BaseException = make(text) if isinstance(make, type) else make(failure)
+    error = made_of(make, text, failure)
     _tell(error, "call_failed", failure)
     if failure.retry_after_ms is not None and isinstance(make, type):
         seconds = failure.retry_after_ms / S_TO_MS

@@ -43,7 +43,7 @@ def _can_be(kind: type) -> bool:
     if not is_own_class(kind) or issubclass(type(kind), EnumMeta):
         return False
     return all(
-        base in _METACLASSES or base.__module__ in _OF_MODULES or is_own_class(base) for base in type(kind).__mro__
+        base in _METACLASSES or base.__module__ in _OF_MODULES or is_own_class(base) for base in type.mro(type(kind))
     )
 
 
@@ -81,8 +81,9 @@ def _hears(kind: type) -> bool:
     return _HEARS in vars(kind) and is_own_class(kind)
 
 
-def _hear_nothing(kind: type, **more: Any) -> None:
+def _hear_nothing(kind: type[Any], /, **more: Any) -> Any:
     """Stand for an `__init_subclass__`."""
+    del kind, more
 
 
 def complete(made: type) -> None:

@@ -72,7 +72,8 @@ class _Copier:
                 "`module:function`, so that its module is run anew"
             )
         if isinstance(found, property):
-            return self._note(found, type(found)(*map(self.copy, (found.fget, found.fset, found.fdel)), found.__doc__))
+            get, set_, delete = map(self.copy, (found.fget, found.fset, found.fdel))
+            return self._note(found, type(found)(get, set_, delete, found.__doc__))
         if isinstance(found, (staticmethod, classmethod)):
             return self._note(found, type(found)(self.copy(found.__func__)))
         if isinstance(found, partial):

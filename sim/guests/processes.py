@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from sim.clients.client import Client
 from sim.clients.failures import CallFailed
 from sim.guests.calls import GuestCall
+from sim.guests.declared import checked
 from sim.guests.idle_loops import end_loop_of, loop_on
 from sim.guests.inside import INSIDE, Inside
 from sim.guests.loop import MOST_CANCELS, goes_on
@@ -72,7 +73,8 @@ class Process:
         """What is called for each request; made when the first one needs it."""
         if self._guest is None:
             self._taken = self._supply.take()
-            self._guest, self.errors = self._code(self._taken[0])
+            self._guest, errors = self._code(self._taken[0])
+            self.errors = checked(errors)
         return self._guest
 
     def loop_for(self, client: Client) -> SimulatedLoop:

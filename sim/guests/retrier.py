@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sim.guests.fresh import Supply
 from sim.guests.processes import GuestClient, GuestRun, Process
+from sim.guests.refused import GuestRefused
 from sim.guests.standard_library import simulated
 from sim.retriers.base import ClientRetrier
 
@@ -62,7 +63,8 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
         It has succeeded if it returns, and one of its calls has succeeded. It has given up if it raises, or returns
         although no call has succeeded.
         """
-        raise NotImplementedError
+        del call
+        raise GuestRefused(f"the guest {type(self).__name__} has no `retry`: write `def retry(self, call)`")
 
     is_async: ClassVar[bool] = False
     """Whether `retry` is a coroutine function."""

@@ -12,9 +12,13 @@ from tests.support.commands import run_command
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCENARIO = "schema: 1\nname: small\nrequests: {count: 3}\nretrier: none\naction: {latency: 100ms}\n"
+SCENARIO = (
+    "schema: 1\nname: small\nrequests: {count: 20}\nretrier: none\naction: {latency: 100ms, outcomes: {fail: 50%}}\n"
+)
 CODE = """\
 import socket
+
+from sim.guests import GuestRetrier
 
 
 def connects(call):
@@ -33,16 +37,72 @@ async def misspells_in_a_loop(call):
 
 def never_calls(call):
     return 1
+
+
+def declares(errors):
+    def guest(call):
+        call(timeout=1)
+
+    guest.errors = errors
+    return guest
+
+
+class TwoParts(Exception):
+    def __init__(self, one, other):
+        super().__init__(one, other)
+
+
+in_a_list = declares(["failed"])
+misspelled = declares({"fail": ConnectionError})
+a_name = declares({"failed": "ConnectionError"})
+a_number = declares({"failed": int})
+an_error = declares({"failed": ConnectionError("no")})
+of_two_parts = declares({"failed": TwoParts})
+no_error = declares({"failed": lambda failed: "no error"})
+
+
+async def of_two_parts_in_a_loop(call):
+    try:
+        await call()
+    except Exception:
+        await call()
+
+
+of_two_parts_in_a_loop.errors = {"failed": TwoParts}
+
+first = []
+
+
+def calls_for_another(call):
+    first.append(call)
+    first[0]()
+
+
+calls_for_another.stateless = True
+
+
+class NoRetry(GuestRetrier):
+    pass
 """
 
 
 @pytest.mark.parametrize(
     ("guest", "says", "place"),
     [
-        ("connects", "asks for the address of 'localhost'", "told_guests.py:5)"),
-        ("misspells", "has a mistake: NameError: name 'undefined' is not defined", "told_guests.py:10)"),
-        ("misspells_in_a_loop", "has a mistake: NameError: name 'undefined' is not defined", "told_guests.py:15)"),
-        ("never_calls", "returns without having called", ""),
+        ("connects", " asks for the address of 'localhost'", "told_guests.py:7)"),
+        ("misspells", " has a mistake: NameError: name 'undefined' is not defined", "told_guests.py:12)"),
+        ("misspells_in_a_loop", " has a mistake: NameError: name 'undefined' is not defined", "told_guests.py:17)"),
+        ("never_calls", " returns without having called", ""),
+        ("in_a_list", "'s `errors` is ['failed']: it maps", ""),
+        ("misspelled", "'s `errors` has the name 'fail'", ""),
+        ("a_name", "'s `errors['failed']` is 'ConnectionError'", ""),
+        ("a_number", "'s `errors['failed']` is <class 'int'>", ""),
+        ("an_error", "'s `errors['failed']` is ConnectionError('no')", ""),
+        ("of_two_parts", " cannot make the error TwoParts of its `errors` (TypeError", ""),
+        ("of_two_parts_in_a_loop", " cannot make the error TwoParts of its `errors` (TypeError", ""),
+        ("no_error", " makes 'no error' by <lambda> of its `errors`", ""),
+        ("calls_for_another", " calls by the `call` of request 0, which is over", "told_guests.py:60)"),
+        ("NoRetry", " NoRetry has no `retry`", ""),
     ],
 )
 def test_a_mistake_is_one_line_with_its_place(
@@ -54,7 +114,10 @@ def test_a_mistake_is_one_line_with_its_place(
     (tmp_path / "told_guests.py").write_text(CODE)
     result = run_command("run", "small.yaml", "--retrier", f"told_guests:{guest}")
     (line,) = result.stderr.splitlines()
-    assert (result.exit_code, line.startswith(f"--retrier told_guests:{guest}: the guest {says}")) == (
+    assert (
+        result.exit_code,
+        line.startswith(f"--retrier told_guests:{guest}: the guest{says}"),
+    ) == (
         INVALID_SCENARIO,
         True,
     )
