@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
-from functools import partial
+from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.clients.around import Around
@@ -239,13 +239,12 @@ class World:
 
     def around(self) -> AbstractContextManager[Any]:
         """Return what is to be entered while anything happens: what its retriers need around them."""
-        kinds = {type(retrier) for retrier in self._all_retriers() if type(retrier).needs_around}
-        if not kinds:
-            return nullcontext()
-        stack = ExitStack()
-        for kind in kinds:
-            stack.enter_context(kind.around_world())
-        return stack
+        return nullcontext() if self._needing is None else self._needing.around_world()
+
+    @cached_property
+    def _needing(self) -> type[Retrier] | None:
+        """The first kind of retrier that needs something around the world; None if none does, as is usual."""
+        return next((type(one) for one in self._all_retriers() if type(one).needs_around), None)
 
     def _all_retriers(self) -> Iterator[Retrier]:
         """Yield the retriers made so far, those of services too."""
@@ -465,8 +464,9 @@ class World:
         count_unended(executor, self.clients.values(), end_ns)
         for client in self.clients.values():
             client.end()
-        for retrier in self._all_retriers():
-            retrier.end()
+        if self._needing is not None:
+            for retrier in self._all_retriers():
+                retrier.end()
         for service in self.services.values():
             service.stop()
         if executor.running or executor.unseen:
@@ -481,7 +481,7 @@ class World:
 
     def leave(self) -> None:
         """Stop what still runs, if this world goes no further: code of guests would go on as long as it is there."""
-        if any(type(retrier).needs_around for retrier in self._all_retriers()):
+        if self._needing is not None:
             with self.around():
                 self._drop()
 

@@ -118,7 +118,6 @@ class Strand:
         "_is_freed",
         "_values",
         "host",
-        "is_abandoned",
         "is_over",
         "is_running",
         "left",
@@ -140,7 +139,6 @@ class Strand:
         """What `threading.local` objects have in it; None for nothing."""
         self.loop = loop
         self.is_running = False
-        self.is_abandoned = False
         self._is_freed = False
         self.is_over = False
         """Whether its body has returned or raised, or never goes on."""
@@ -239,13 +237,13 @@ class Strand:
                 return
             except Exception as error:
                 if error is self.left and error is not left:
-                    self.is_abandoned = self.is_over = True
+                    self.is_over = True
                     keep_for_ever(self._at)
                     raise
                 return  # what else it raises while it is stopped is of no concern
             if not self.is_over and hasattr(asked, "close"):
                 asked.close()
-        self.is_abandoned = self.is_over = True
+        self.is_over = True
         keep_for_ever(self._at)
 
     # What guest code does.
@@ -276,7 +274,7 @@ class Strand:
 
     def abandon(self, error: BaseException) -> NoReturn:
         """Raise an error in the simulation; the code hangs, so it never goes on, not even to be stopped."""
-        self.is_abandoned = self.is_over = True
+        self.is_over = True
         keep_for_ever(getcurrent())
         self.leave(error)
 

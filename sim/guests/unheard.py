@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 _ENDS: Final = "which would end the simulation. Raise an exception to give up"
 _SIGNALS: Final = "signals come from the host, and a simulated request has none. Leave it out"
 _HOST: Final = "that belongs to the process of the simulation, not to the guest. Leave it out"
-_LOOP: Final = "a guest runs in an event loop already. Write it as `async def`, and await in place of running a loop"
+_LOOP: Final = (
+    "the simulation has the event loop of a guest. Write it as `async def`, and await in place of running a loop"
+)
 _PROCESSES: Final = "a simulation is one process. Replace that part of the guest, or leave it out"
 _READY: Final = "files and sockets are outside of the simulation. To wait for a time, sleep"
 

@@ -98,7 +98,7 @@ class Retrier:
     concurrent: ClassVar[bool] = False
     """Whether its client runs code that may do several things at once; see `Promises.concurrent`."""
     needs_around: ClassVar[bool] = False
-    """Whether `around_world` does anything."""
+    """Whether `around_world` and `end` do anything; all kinds that say so need the same around their world."""
 
     @classmethod
     def around_world(cls) -> AbstractContextManager[None]:

@@ -68,8 +68,8 @@ class Simulate:
         values, or a `Scenario`. `retrier` replaces the scenario's own, which may then be missing: a class, an instance,
         a kind, `module:Class`, or a plain function that takes `call`, which is a guest (`sim.guests`). `requests` is
         how many there are; the default is the scenario's own number, or 100. The seed comes from the marker `retrysim`,
-        or else from the scenario. The invariants that the scenario names
-        itself are checked too. Its expectations are not judged; scenario files as tests do that.
+        or else from the scenario. The invariants that the scenario names itself are checked too. Its expectations are
+        not judged; scenario files as tests do that.
         """
         run = self._prepared(scenario, retrier, requests)
         self._last = run
@@ -95,7 +95,7 @@ class Simulate:
             name: Named | None = Named(source.retrier.kind, options)
         else:
             name = None if retrier is None else named(retrier)
-        if name is None and retrier is not None and not isinstance(retrier, (str, type, Retrier)):
+        if retrier is not None and not isinstance(retrier, (str, type, Retrier)):
             retrier = guest_of(retrier)
         make = _maker(retrier) if isinstance(retrier, Retrier) or (retrier is not None and name is None) else None
         stated = None if retrier is None else _stand_in(retrier) if name is None else name.kind
@@ -181,7 +181,7 @@ class _Run:
     """Whether the command line can make the same retrier."""
 
 
-def _maker(retrier: str | type[Retrier] | Retrier | Callable[[Any], Any]) -> Callable[[], Retrier]:
+def _maker(retrier: str | type[Retrier] | Retrier) -> Callable[[], Retrier]:
     """Return a function that makes retriers like the given one."""
     if isinstance(retrier, type):
         return retrier
@@ -189,10 +189,10 @@ def _maker(retrier: str | type[Retrier] | Retrier | Callable[[Any], Any]) -> Cal
     return lambda: copy.deepcopy(retrier)
 
 
-def _stand_in(retrier: str | type[Retrier] | Retrier | Callable[[Any], Any]) -> str:
+def _stand_in(retrier: str | type[Retrier] | Retrier) -> str:
     """Return a retrier of the same shape, for the scenario to name instead of one that it cannot name."""
     cls = retrier if isinstance(retrier, type) else type(retrier)
-    return "none" if not isinstance(retrier, (type, Retrier)) or issubclass(cls, ClientRetrier) else "article"
+    return "none" if issubclass(cls, ClientRetrier) else "article"
 
 
 def _every_cell_sets_retrier(tree: Mapping[str, Any]) -> bool:

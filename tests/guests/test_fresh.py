@@ -62,7 +62,11 @@ def test_chance_that_a_module_draws_is_each_requests_own(module: str) -> None:
     assert len(set(drawn)) == 4
 
 
-@pytest.mark.parametrize("module", [MODULE, ONLY_TIME], indirect=True, ids=["chance", "time"])
+@pytest.mark.parametrize(
+    "module",
+    [pytest.param(MODULE, id="chance"), pytest.param(ONLY_TIME, id="time", marks=pytest.mark.slow)],
+    indirect=True,
+)
 def test_a_shared_world_is_the_same_after_another_one(module: str) -> None:
     histories = []
     kind: Any = named.load(module)

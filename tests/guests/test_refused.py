@@ -7,6 +7,7 @@ import traceback
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ SIM = Path(sys.modules["sim"].__file__ or "").parent
         (f"{SIM.parent}/simulations/mine.py", True),
         (f"{SIM}ulated/mine.py", True),
         (f"{SIM.parent}/tests/guests/test_refused.py", True),
-        ("/tmp/ipykernel_4711/1234567.py", True),  # noqa: S108  # where notebooks keep their cells
+        (f"{gettempdir()}/ipykernel_4711/1234567.py", True),  # where notebooks keep their cells
         ("<ipython-input-3-0123456789ab>", True),
         ("<python-input-0>", True),
         ("<stdin>", True),
