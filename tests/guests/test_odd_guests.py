@@ -228,6 +228,7 @@ def test_a_generator_of_random_is_the_request_s_in_a_frozen_dataclass_and_in_a_c
     assert seen_in_guest(Frozen().draw) == seen_in_guest(lambda: KEPT()) == seen_in_guest(random.random)
 
 
+@pytest.mark.slow
 def test_pandas_tells_simulated_time() -> None:
     pandas = pytest.importorskip("pandas")
     assert _later(lambda: str(pandas.Timestamp.now())) == "2026-01-01 00:00:07"
@@ -254,7 +255,7 @@ HOLDERS: dict[str, Any] = {}
             "ContextVar in {} holds time.monotonic",
             marks=pytest.mark.slow,
         ),
-        (lambda: {datetime.datetime.now}, "a set in {} holds datetime.now"),
+        pytest.param(lambda: {datetime.datetime.now}, "a set in {} holds datetime.now", marks=pytest.mark.slow),
     ],
 )
 def test_a_function_kept_where_nothing_can_be_exchanged_is_refused_by_its_name(

@@ -144,6 +144,7 @@ def test_a_process_without_streams_can_run_guests(monkeypatch: pytest.MonkeyPatc
     assert run(guest).outcomes == ["success"]
 
 
+@pytest.mark.slow
 def test_a_terminal_that_knows_few_characters_gets_the_others_in_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(written, encoding="ascii"))

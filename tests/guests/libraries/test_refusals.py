@@ -206,6 +206,7 @@ def test_a_synchronous_client_in_an_asynchronous_guest_is_told_so() -> None:
         _run(retry)
 
 
+@pytest.mark.slow
 def test_clients_on_transports_leave_the_host_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """No proxy of the environment reaches a guest; tests of the transport have the names of AWS."""
     for name in ("HTTPS_PROXY", "ALL_PROXY"):
