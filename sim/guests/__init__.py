@@ -1,11 +1,10 @@
 """Unmodified Python code, with the retry library of its choice, in simulated time. May import `retriers` and below.
 
 `GuestRetrier` is the class to derive from, `guest_of` makes one of a plain function. `transports` lets HTTP libraries
-send by the simulation.
+send by the simulation. All are imported when first used: most commands meet no guest, and guests need asyncio, greenlet
+and a copy of much of the standard library.
 """
 
-from sim.guests import transports
-from sim.guests.refused import GuestRefused
-from sim.guests.retrier import GuestRetrier, guest_of
+import lazy_loader
 
-__all__ = ["GuestRefused", "GuestRetrier", "guest_of", "transports"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,16 +1,18 @@
-"""Finds what a command line names as `module:name`: a class of retriers, or a plain function, which is a guest."""
+"""Finds what a command line names as `module:name`: a class of retriers, or a plain function, which is a guest.
+
+Every command imports this; what runs guests is imported with the first of them.
+"""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sim.guests.fresh import Supply
-from sim.guests.retrier import GuestRetrier, guest_of
 from sim.options import own_code
 from sim.retriers import registry
 
 if TYPE_CHECKING:
+    from sim.guests.retrier import GuestRetrier
     from sim.retriers.base import Retrier
 
 
@@ -25,11 +27,15 @@ def load_anew(path: str) -> type[Retrier] | None:
     None if that cannot be done (see `sim.options.own_code.anew`), or if it is a guest: each of its requests has fresh
     code already.
     """
+    from sim.guests.retrier import GuestRetrier
+
     found = own_code.anew(path)
     return found if registry.is_retrier(found) and not issubclass(found, GuestRetrier) else None
 
 
 def _as_retrier(found: Any, path: str) -> type[Retrier]:
+    from sim.guests.retrier import GuestRetrier
+
     if registry.is_retrier(found):
         kind: type[Retrier] = found
         return _named(kind, path) if issubclass(kind, GuestRetrier) else kind
@@ -43,10 +49,14 @@ def _as_retrier(found: Any, path: str) -> type[Retrier]:
 
 @lru_cache(maxsize=64)
 def _guest(found: Any, path: str) -> type[GuestRetrier]:
+    from sim.guests.retrier import guest_of
+
     return guest_of(found, kind=path.partition(":")[2], path=path)
 
 
 @lru_cache(maxsize=64)
 def _named(found: type[GuestRetrier], path: str) -> type[GuestRetrier]:
+    from sim.guests.fresh import Supply
+
     found.supply = Supply(found, path)
     return found
