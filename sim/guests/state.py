@@ -35,6 +35,7 @@ from types import (
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID  # noqa: TID251  # as above
 
+from sim.guests.reach import Reach, names_in, stored_names
 from sim.guests.refused import is_own, is_own_class
 
 if TYPE_CHECKING:
@@ -75,14 +76,27 @@ class State:
         self._dictionaries: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
         """Each with what it has; nearly all places are such ones."""
         self._seen: dict[int, Any] = {}
+        self._reach = Reach()
         to_see = [found]
+        while to_see:
+            self._look_at(to_see)
+            to_see = [value for value in self._reach.in_modules() if id(value) not in self._seen]
+        names = self._reach.set_somewhere
+        if names:
+            self._restorers += [_of_names(vars(module), names) for module in self._reach.modules]
+
+    def _look_at(self, to_see: list[Any]) -> None:
+        """Note how to put back all that is to be seen, and what is in reach of it."""
         while to_see:
             one = to_see.pop()
             if is_of_object(one):
                 one = one.__self__  # that is what it holds
-            if id(one) in self._seen or isinstance(one, ATOMS):
+            if id(one) in self._seen:
                 continue
             self._seen[id(one)] = one
+            if isinstance(one, ATOMS):
+                to_see += self._atom(one)
+                continue
             to_see += self._note(one)
             if len(self._restorers) + len(self._dictionaries) > MOST_PLACES:
                 raise CannotRestore("it holds more than is worth to be put back")
@@ -103,6 +117,18 @@ class State:
 
     def _keep_dictionary(self, one: dict[Any, Any]) -> None:
         self._dictionaries.append((one, dict(one)))
+
+    def _atom(self, one: Any) -> Iterator[Any]:
+        """Note what own code may set in a thing that does not change by itself; yield what that refers to."""
+        if isinstance(one, ModuleType):
+            self._reach.add_module(one)
+        elif isinstance(one, logging.Logger):
+            self._keep_dictionary(vars(one))
+            self._restorers += [_of_list(one.handlers), _of_list(one.filters)]
+        elif isinstance(one, Enum) and is_own_class(type(one)):
+            self._keep_dictionary(vars(one))
+            yield from list(vars(one).values())
+            yield type(one)
 
     def _note(self, one: Any) -> Iterator[Any]:  # noqa: C901, PLR0912  # one branch a kind
         """Note how to put a thing back; yield what it refers to."""
@@ -152,6 +178,7 @@ class State:
         yield from one.__defaults__ or ()
         yield from (one.__kwdefaults__ or {}).values()
         if own:
+            self._reach.add_code(one.__code__)
             names = stored_names(one.__code__)
             known = one.__globals__
             if names:
@@ -199,10 +226,24 @@ def _is_pure(kind: type) -> bool:
     """Tell whether the objects of a class hold nothing but what Python code has given them."""
     if issubclass(kind, BaseException):
         return True
-    return all(base is object or base.__flags__ & _HEAP_TYPE for base in kind.__mro__)
+    return all(map(_is_of_python, kind.__mro__))
+
+
+def _is_of_python(kind: type) -> bool:
+    """Tell whether a class adds nothing to its objects that only C code sees."""
+    if kind is object or kind.__module__ in _KEEP_NOTHING:
+        return True
+    return bool(kind.__flags__ & _HEAP_TYPE) and not any(
+        getattr(entry, "__objclass__", None) is kind
+        for name, entry in vars(kind).items()
+        if name not in _OF_OBJECTS and not isinstance(entry, MemberDescriptorType)
+    )
 
 
 _HEAP_TYPE: Final = 1 << 9
+_OF_OBJECTS: Final = {"__dict__", "__weakref__"}
+_KEEP_NOTHING: Final = {"operator", "_operator", "_struct", "_ssl", "_random"}
+"""Modules in C whose objects do not change as they are used. Generators of chance belong to `randomness`."""
 
 
 def is_of_object(one: Any) -> bool:
@@ -228,26 +269,6 @@ def is_full(cell: CellType) -> bool:
     except ValueError:
         return False
     return True
-
-
-def names_in(code: CodeType) -> list[str]:
-    """Return the names that code uses, the code within it included, in alphabetical order."""
-    found = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            found.update(names_in(constant))
-    return sorted(found)
-
-
-def stored_names(code: CodeType) -> list[str]:
-    """Return the globals that code sets, by `global`, the code within it included."""
-    import dis
-
-    found = {str(one.argval) for one in dis.get_instructions(code) if one.opname in {"STORE_GLOBAL", "DELETE_GLOBAL"}}
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            found.update(stored_names(constant))
-    return sorted(found)
 
 
 def _of_list(one: list[Any]) -> Callable[[], None]:
