@@ -24,6 +24,7 @@ from types import (
 from typing import Any, Final
 
 from sim.guests.classes import FIXED, complete, is_copied, shell
+from sim.guests.imports import imported_late
 from sim.guests.reach import Reach, is_own_module, names_in
 from sim.guests.refused import GuestRefused, is_own
 from sim.guests.state import ATOMS, OF_CLASSES, is_full, is_of_object, slots
@@ -33,12 +34,15 @@ _HALF_DONE: Final = (GeneratorType, AsyncGeneratorType, CoroutineType)
 _LOCKS: Final = (type(threading.Lock()), type(threading.RLock()))
 
 
-def copied(found: Any) -> Any:
-    """Return a copy of a function, a class, a method or an object, with copies of all that it holds."""
+def copied(found: Any) -> tuple[Any, dict[int, ModuleType]]:
+    """Return a copy of a function, a class, a method or an object, with copies of all that it holds.
+
+    With it come the copies of the modules that its code imports as it runs, by the identity of the host's.
+    """
     copier = _Copier()
     made = copier.copy(found)
     copier.complete_modules()
-    return made
+    return made, copier.late
 
 
 class _Copier:
@@ -48,6 +52,7 @@ class _Copier:
         self._modules: dict[int, ModuleType] = {}
         """By the identity of what is in a module: its copy."""
         self._reach = Reach()
+        self.late: dict[int, ModuleType] = {}
 
     def complete_modules(self) -> None:
         """Copy what stands in the user's own modules under names that the copied code uses."""
@@ -139,6 +144,8 @@ class _Copier:
         vars(made).update((name, self.copy(value)) for name, value in vars(found).items())
         if own:
             self._reach.add_code(found.__code__)
+            for module in imported_late(found.__code__, found.__globals__):
+                self.late[id(module)] = self.copy(module)
             for name in (one for one in names_in(found.__code__) if one in found.__globals__):
                 known[name] = self.copy(found.__globals__[name])
         return made

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
     from sim.clients.calling import Call
     from sim.clients.context import ClientContext
-    from sim.guests.fresh import Supply
+    from sim.guests.anew import Taken
+    from sim.guests.fresh import Supplied, Supply
+    from sim.guests.imports import Copied
     from sim.guests.loop import SimulatedLoop
 
 
@@ -56,7 +58,7 @@ class Process:
         self.kind = kind
         self._supply = supply
         self._code = code
-        self._taken: tuple[Any, Any] | None = None
+        self._taken: Supplied | None = None
         self._guest: Any = None
         self.errors: Mapping[str, Any] = {}
         self.is_async = is_async
@@ -73,9 +75,14 @@ class Process:
         """What is called for each request; made when the first one needs it."""
         if self._guest is None:
             self._taken = self._supply.take()
-            self._guest, errors = self._code(self._taken[0])
+            self._guest, errors = self._code(self._taken.guest)
             self.errors = checked(errors)
         return self._guest
+
+    @property
+    def modules(self) -> Taken | Copied | None:
+        """What its code gets if it imports modules of the user's own as it runs; None if these are the host's."""
+        return None if self._taken is None else self._taken.modules
 
     def loop_for(self, client: Client) -> SimulatedLoop:
         """Return its event loop."""

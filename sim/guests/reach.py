@@ -76,7 +76,7 @@ def is_own_module(module: ModuleType) -> bool:
 @lru_cache(maxsize=1024)
 def names_in(code: CodeType) -> list[str]:
     """Return the names that code uses, the code within it included, in alphabetical order."""
-    found = {name for one in _nested(code) for name in one.co_names}
+    found = {name for one in nested(code) for name in one.co_names}
     return sorted(found | _texts(code, found))
 
 
@@ -92,25 +92,25 @@ def _attributes_set(code: CodeType) -> set[str]:
 
 def _set_by(code: CodeType, operations: frozenset[str]) -> set[str]:
     return {
-        str(step.argval) for one in _nested(code) for step in dis.get_instructions(one) if step.opname in operations
+        str(step.argval) for one in nested(code) for step in dis.get_instructions(one) if step.opname in operations
     }
 
 
 def _texts_of(code: CodeType) -> set[str]:
-    return _texts(code, {name for one in _nested(code) for name in one.co_names})
+    return _texts(code, {name for one in nested(code) for name in one.co_names})
 
 
 def _texts(code: CodeType, names: set[str]) -> set[str]:
     """Return the texts in code that may be names, if it asks for any by a text."""
     if not names & _BY_TEXT:
         return set()
-    constants = (constant for one in _nested(code) for constant in one.co_consts)
+    constants = (constant for one in nested(code) for constant in one.co_consts)
     return {constant for constant in constants if isinstance(constant, str) and constant.isidentifier()}
 
 
-def _nested(code: CodeType) -> Iterator[CodeType]:
+def nested(code: CodeType) -> Iterator[CodeType]:
     """Yield code, and the code within it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from _nested(constant)
+            yield from nested(constant)

@@ -10,7 +10,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from sim.guests import clocks, locks, loop_refusals, numpy_chance, randomness, refusals, tokens, unheard
+from sim.guests import clocks, imports, locks, loop_refusals, numpy_chance, randomness, refusals, tokens, unheard
 from sim.guests.cores import Cores
 from sim.guests.dates import Dates
 from sim.guests.generators import closed_in_loops
@@ -43,6 +43,7 @@ class _Simulated:
             **unheard.replaced_functions(),
             **locks.replaced_functions(),
             **loop_refusals.replaced_functions(),
+            **imports.replaced_functions(),
         }
         self.references = References(known)
         methods = [*self.dates.pairs(), *self.generators.pairs(), *randomness.kept_methods()]

@@ -153,3 +153,72 @@ def test_a_database_in_memory_is_made_anew(package: Path) -> None:
         'time.sleep(base.execute("select count(*) from t").fetchone()[0])',
     ]
     assert slept_s(made(package, lines, "named", head), ISOLATED) == [1, 1, 1, 1]
+
+
+LATE = """
+import importlib
+import time
+{top}
+
+def guest(call):
+{body}
+    return call()
+"""
+IMPORTS = {
+    "import": ["import {package}.config", "{package}.config.count += 1", "time.sleep({package}.config.count)"],
+    "import as": ["import {package}.config as it", "it.count += 1", "time.sleep(it.count)"],
+    "from a package": ["from {package} import config", "config.count += 1", "time.sleep(config.count)"],
+    "from the package itself": ["from . import config", "config.count += 1", "time.sleep(config.count)"],
+    "a function from a module": ["from .config import bump", "time.sleep(bump())"],
+    "a list from a module": ["from {package}.config import seen", "seen.append(1)", "time.sleep(len(seen))"],
+    "importlib": ['it = importlib.import_module("{package}.config")', "time.sleep(it.bump())"],
+}
+
+
+@pytest.mark.parametrize("text", [ISOLATED, SHARED], ids=["isolated", "shared"])
+@pytest.mark.parametrize("how", ["named", "copied"])
+@pytest.mark.parametrize("form", IMPORTS)
+def test_a_module_that_a_function_imports_is_as_new(package: Path, form: str, how: str, text: str) -> None:
+    lines = [line.format(package=package.name) for line in IMPORTS[form]]
+    kind = made(package, lines, how, LATE.replace("{top}", ""))
+    assert set(slept_s(kind, text)) == {1}
+    assert set(slept_s(kind, text)) == {1}
+
+
+@pytest.mark.parametrize("how", ["named", "copied"])
+def test_it_is_as_new_too_if_the_host_has_imported_it(package: Path, how: str) -> None:
+    config = importlib.import_module(f"{package.name}.config")
+    kind = made(package, IMPORTS["a function from a module"], how, LATE.replace("{top}", ""))
+    assert slept_s(kind, ISOLATED) == [1, 1, 1, 1]
+    assert config.count == 0
+
+
+def test_a_container_imported_from_a_module_is_each_clients_own(package: Path) -> None:
+    top = "from {package}.config import seen"
+    kind = made(package, ["seen.append(1)", "time.sleep(len(seen))"], "named", LATE.replace("{top}", top))
+    assert slept_s(kind, SHARED) == [1, 1, 1]
+
+
+def test_a_module_named_as_the_guest_runs_is_as_new(package: Path) -> None:
+    lines = ['name = ".".join([__package__, "config"])', "time.sleep(importlib.import_module(name).bump())"]
+    assert slept_s(made(package, lines, "named", LATE.replace("{top}", "")), ISOLATED) == [1, 1, 1, 1]
+
+
+def test_modules_that_import_each_other_in_a_circle_are_run_once(package: Path) -> None:
+    (package / "one.py").write_text("runs = []\nruns.append(1)\nfrom . import other\n")
+    (package / "other.py").write_text("from . import one\n\n\ndef runs():\n    return one.runs\n")
+    lines = ["from . import other", "time.sleep(len(other.runs()))", "other.runs().append(1)"]
+    assert slept_s(made(package, lines, "named", LATE.replace("{top}", "")), ISOLATED) == [1, 1, 1, 1]
+
+
+def test_a_module_that_is_missing_is_missing_for_the_guest_too(package: Path) -> None:
+    lines = ["try:", "    from . import nothing", "except ImportError as error:", "    time.sleep(2)"]
+    assert slept_s(made(package, lines, "named", LATE.replace("{top}", "")), ISOLATED) == [2, 2, 2, 2]
+
+
+def test_the_host_keeps_the_modules_that_it_has_and_gets_none(package: Path) -> None:
+    kind = made(package, IMPORTS["import"], "named", LATE.replace("{top}", ""))
+    before = {name: one for name, one in sys.modules.items() if name.startswith(package.name)}
+    slept_s(kind, ISOLATED)
+    assert {name: one for name, one in sys.modules.items() if name.startswith(package.name)} == before
+    assert not hasattr(sys.modules[package.name], "config")
