@@ -18,6 +18,7 @@ from sim.guests.kept_methods import KeptMethods
 from sim.guests.output import Output
 from sim.guests.references import References
 from sim.guests.refused import GuestRefused
+from sim.guests.settings import Settings
 from sim.guests.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class _Simulated:
         self.input = unheard.Input()
         self.cores = Cores()
         self.watchdog = Watchdog()
+        self.settings: Settings | None = None
         known = {
             **clocks.replaced_functions(),
             **randomness.replaced_functions(),
@@ -52,6 +54,7 @@ class _Simulated:
     def install(self) -> list[str]:
         """Replace everything, or nothing if that is interrupted; returns what could not be replaced."""
         refusals.add_hook()
+        self.settings = Settings()
         try:
             self.output.install()
             self.input.install()
@@ -76,6 +79,9 @@ class _Simulated:
         self.dates.restore()
         self.input.restore()
         self.output.restore()
+        if self.settings is not None:
+            self.settings.restore()
+            self.settings = None
 
 
 MOST_TOLD: Final = 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import atexit
 import importlib
 import locale
 import sys
@@ -10,7 +11,7 @@ from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.guests.inside import INSIDE
-from sim.guests.refusals import DEBUGGER, refuse_thread
+from sim.guests.refusals import DEBUGGER, is_import, refuse_thread
 from sim.guests.stand_ins import instead_of
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _REFUSED: Final[tuple[tuple[str, str, str], ...]] = (
         )
     ),
     ("_thread", "interrupt_main", _ENDS),
-    ("socket", "socketpair", "a simulation has no network. Leave it out"),
+    ("socket", "socketpair", f"a simulation has no network. If asyncio calls it: {_LOOP}"),
     *(("time", name, _HOST) for name in ("clock_settime", "clock_settime_ns", "tzset")),
     *(("sys", name, _HOST) for name in ("setrecursionlimit", "setswitchinterval")),
     *(("asyncio", name, _LOOP) for name in ("run", "new_event_loop", "set_event_loop")),
@@ -61,6 +62,7 @@ def replaced_functions() -> dict[Any, Any]:
         real = getattr(_thread, name, None)
         if real is not None:
             found[real] = instead_of(real, _start_thread(real))
+    found[atexit.register] = instead_of(atexit.register, _at_exit(atexit.register))
     found[importlib.reload] = instead_of(importlib.reload, _reload(importlib.reload))
     found[locale.setlocale] = instead_of(locale.setlocale, _setlocale(locale.setlocale))
     return found
@@ -94,6 +96,16 @@ def _start_thread(real: Any) -> Any:
         return refuse_thread(inside, *args[:1])
 
     return start_new_thread
+
+
+def _at_exit(real: Any) -> Any:
+    def register(_: Home, function: Any, /, *args: Any, **more: Any) -> Any:
+        """Register nothing for guest code: its process never exits. A library that is imported may tidy up."""
+        if INSIDE.get() is None or is_import():
+            return real(function, *args, **more)
+        return function
+
+    return register
 
 
 def _reload(real: Any) -> Any:
