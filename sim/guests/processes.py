@@ -247,13 +247,20 @@ class GuestRun(Inside):
         finally:
             del verdict, error  # their tracebacks refer to this frame
 
+    @property
+    def _has_met(self) -> bool:
+        """Whether its code has seen anything that may differ from one request to the next."""
+        client = self.client
+        draws, _, reads = self.asked
+        return not client.around.stand_alone or self.calls > 0 or draws > 0 or reads > 0 or client.sleeps > 0
+
     def _verdict(self, error: BaseException) -> BaseException:
         """Return what the end of the guest's code by an error means: giving up, or a mistake."""
         if isinstance(error, (CallFailed, GuestRefused)):
             return error
         if isinstance(error, GuestStopped):
             return GuestRefused("the guest is stopped, but its request goes on")
-        mistake = mistake_of(error, called=self.calls > 0, errors=self.process.errors)
+        mistake = mistake_of(error, called=self.calls > 0, errors=self.process.errors, met=self._has_met)
         if mistake is not None:
             return mistake
         gate = gate_of(error) if self.client.is_recorded else ""

@@ -16,12 +16,14 @@ import pytest
 from sim.api.check import Broken, Checked, CheckedCell, check
 from sim.contracts.catalogue import INVARIANTS
 from sim.experiment.plan import refuse_course
+from sim.guests.refused import GuestRefused
 from sim.guests.retrier import guest_of
 from sim.options.model import Options
 from sim.retriers.base import ClientRetrier, Retrier
 from sim.scenario.checks import Surroundings
 from sim.scenario.data_files import DataFiles
 from sim.scenario.load import load, parse
+from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.schema import Scenario, scenario_of
 from sim.testing.failures import broken_lines, probe_lines
 from sim.testing.saved import Named, Saved, named, save
@@ -71,9 +73,13 @@ class Simulate:
         or else from the scenario. The invariants that the scenario names itself are checked too. Its expectations are
         not judged; scenario files as tests do that.
         """
-        run = self._prepared(scenario, retrier, requests)
-        self._last = run
-        checked = check(run.scenario, invariants=invariants, retrier=run.make)
+        __tracebackhide__ = True  # pytest shows the line of the test
+        try:
+            run = self._prepared(scenario, retrier, requests)
+            self._last = run
+            checked = check(run.scenario, invariants=invariants, retrier=run.make)
+        except (GuestRefused, ScenarioError) as error:
+            raise error.with_traceback(None)  # noqa: B904  # what the user got wrong, and not where that was found
         if not checked.holds:
             text = "\n".join(self._failure(run, checked))
             self._last = None

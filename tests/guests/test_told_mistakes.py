@@ -39,6 +39,18 @@ def never_calls(call):
     return 1
 
 
+class Unset(Exception):
+    pass
+
+
+def is_not_set_up(call):
+    raise Unset("no key")
+
+
+async def is_not_set_up_in_a_loop(call):
+    raise Unset
+
+
 def declares(errors):
     def guest(call):
         call(timeout=1)
@@ -98,6 +110,17 @@ class NoRetry(GuestRetrier):
             marks=pytest.mark.slow,
         ),
         ("never_calls", " returns without having called", ""),
+        (
+            "is_not_set_up",
+            " ends before its first call, which no request of it ever makes then: Unset: no key",
+            ".py:29)",
+        ),
+        pytest.param(
+            "is_not_set_up_in_a_loop",
+            " ends before its first call, which no request of it ever makes then: Unset (",
+            ".py:33)",
+            marks=pytest.mark.slow,
+        ),
         pytest.param("in_a_list", "'s `errors` is ['failed']: it maps", "", marks=pytest.mark.slow),
         ("misspelled", "'s `errors` has the name 'fail'", ""),
         pytest.param("a_name", "'s `errors['failed']` is 'ConnectionError'", "", marks=pytest.mark.slow),
@@ -111,7 +134,7 @@ class NoRetry(GuestRetrier):
             marks=pytest.mark.slow,
         ),
         pytest.param("no_error", " makes 'no error' by <lambda> of its `errors`", "", marks=pytest.mark.slow),
-        ("calls_for_another", " calls by the `call` of request 0, which is over", "told_guests.py:60)"),
+        ("calls_for_another", " calls by the `call` of request 0, which is over", "told_guests.py:72)"),
         ("NoRetry", " NoRetry has no `retry`", ""),
     ],
 )

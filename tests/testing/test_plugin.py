@@ -688,3 +688,22 @@ def test_a_retrier_that_draws_from_the_global_generator_fails_the_test(pytester:
     result = run()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["NOT REPEATABLE: request *"])
+
+
+def test_a_mistake_of_a_guest_or_a_scenario_is_shown_at_the_line_of_the_test(
+    pytester: pytest.Pytester, run: Run
+) -> None:
+    pytester.makepyfile(
+        """
+        def test_guest(simulate):
+            simulate({"requests": {"count": 1}}, retrier=lambda call: 1)
+
+        def test_scenario(simulate):
+            simulate({"actoin": 1}, retrier="none")
+        """
+    )
+    result = run()
+    result.assert_outcomes(failed=2)
+    places = [line for line in result.outlines if ".py:" in line and not line.startswith(("FAILED", "pytest "))]
+    assert [place.split(":")[0].endswith("line_of_the_test.py") for place in places] == [True, True]
+    result.stdout.fnmatch_lines(["*the guest returns without having called*", "*unknown key 'actoin'*"])
