@@ -22,7 +22,8 @@ from unittest import mock
 import pytest
 from in_guest import seen_in_guest
 
-from sim.guests import GuestRefused
+from sim.guests import GuestRefused, standard_library
+from sim.guests.standard_library import simulated
 
 
 class OwnLogger(logging.Logger):
@@ -132,3 +133,14 @@ def test_a_guest_hears_what_it_prints_itself() -> None:
         return heard.getvalue()
 
     assert seen_in_guest(guest) == "here\n"
+
+
+def test_what_is_kept_makes_no_run_search_the_process_again() -> None:
+    for _ in range(2):
+        with simulated():
+            pass
+    references = standard_library._simulated[0].references  # noqa: SLF001  # how much it does shows nowhere else
+    searches = references.searches
+    with simulated():
+        pass
+    assert references.searches == searches
