@@ -332,7 +332,7 @@ class Snapshot:
         if self._world.clock.is_off(timer):
             return "called off"
         owner = timer.inside or timer.of
-        return ("timer", timer.number, None if owner is None else self._request_number(owner.client.request))
+        return ("timer", timer.number, None if owner is None else self._request_number(owner.request))
 
     def _waiting(self, waiting: Waiting) -> Any:
         off = waiting.callbacks is not None and self._world.clock.is_off(waiting)

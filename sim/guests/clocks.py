@@ -140,7 +140,7 @@ def _sleeps(real: Callable[[float], None]) -> Callable[..., Any]:
         if inside is None:
             real(seconds)
         else:
-            inside.wait(sleep(inside.client, sleep_ns(seconds)))
+            sleep(inside, sleep_ns(seconds))
 
     return simulated_sleep
 
@@ -172,7 +172,7 @@ def _select(real: Callable[..., Any]) -> Callable[..., Any]:
         *watched, seconds = (*args, None) if len(args) == 3 else args  # three lists
         if len(watched) != 3 or any(map(list, watched)) or seconds is None:  # three lists
             inside.refuse("waits for files with select.select; files and sockets are outside of the simulation")
-        inside.wait(sleep(inside.client, sleep_ns(seconds)))
+        sleep(inside, sleep_ns(seconds))
         return [], [], []
 
     return simulated_select

@@ -47,7 +47,7 @@ class Supply:
         if self._is_shared:
             return self._found, None
         inside = INSIDE.get()
-        is_start = inside is None or inside.client.clock.now_ns == 0
+        is_start = inside is None or inside.clock.now_ns == 0
         if self._free and (is_start or not self._reads_clock):
             return self._free.pop()
         if self._make is None:

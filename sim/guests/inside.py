@@ -10,15 +10,20 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from sim.clients.client import Client
 from sim.guests.refused import GuestRefused, line_of_guest
 from sim.guests.strands import GuestStopped
 from sim.history.vocabulary import NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable
 
-    from sim.clients.client import Client
+    from sim.clients.around import Around
+    from sim.clients.place import Place
     from sim.guests.strands import Strand
+    from sim.history.request import Request
+    from sim.kernel.clock import Pending
+    from sim.world.hosts import External
 
 STREAM: Final = "guest"
 """The name of the stream from which guest code draws."""
@@ -32,27 +37,23 @@ EPOCH_NS: Final = 1_767_225_600 * 10**9
 INSIDE: Final[ContextVar[Inside | None]] = ContextVar("retrysim.guest", default=None)
 
 
-class Inside:
-    """One request of a guest, as its code meets it."""
+class Inside(Client):
+    """One request of a guest: its client, and what its code meets."""
 
-    __slots__ = (
-        "_read_ns",
-        "_reads",
-        "_refusals",
-        "answered",
-        "calls",
-        "client",
-        "draws",
-        "process",
-        "seeded",
-        "stopped",
-        "strand",
-    )
+    __slots__ = ("_read_ns", "_reads", "answered", "calls", "draws", "process", "seeded", "strand", "times_stopped")
 
-    def __init__(self, process: Any) -> None:
+    def __init__(  # noqa: PLR0917  # the one signature of all clients
+        self,
+        around: Around,
+        action: External,
+        process: Any,
+        request: Request,
+        place: Place,
+        concluded: Callable[[bool], None] | None = None,
+    ) -> None:
+        super().__init__(around, action, process, request, place, concluded)
         self.process = process
         """The client process that it belongs to: state that outlives a request is the process's."""
-        self.client: Client
         self.strand: Strand
         """Where its code runs."""
         self.calls = 0
@@ -61,16 +62,14 @@ class Inside:
         self.draws = 0
         self.seeded: dict[Any, Any] = {}
         """Generators of the host that its code has seeded, each with the one that stands for it."""
-        self.stopped = False
-        """Whether the request was canceled, or the simulation is over."""
         self._read_ns = NEVER
         self._reads = 0
-        self._refusals = 0
+        self.times_stopped = 0
+        """How often its code has asked for more although it is stopped."""
 
     def now_ns(self) -> int:
         """Return the simulated instant. Refuses to be asked for it again and again without waiting."""
-        client = self.client
-        now_ns = client.clock.now_ns
+        now_ns = self.clock.now_ns
         if now_ns != self._read_ns:
             self._read_ns = now_ns
             self._reads = 0
@@ -80,8 +79,8 @@ class Inside:
                 f"reads the clock {MOST_READS:,} times without waiting. Simulated time passes only while it waits: "
                 "sleep, in place of looking again and again"
             )
-        if client.listens:
-            client.hear("now", now_ns)
+        if self.listens:
+            self.hear("now", now_ns)
         return now_ns
 
     @property
@@ -91,26 +90,29 @@ class Inside:
 
     def uniform(self) -> float:
         """Draw the next number on [0, 1) of this request."""
-        client = self.client
-        request = client.request
+        request = self.request
         try:
-            value = client.choices.uniform(STREAM, request.number, self.draws, request.first_rerun)
+            value = self.choices.uniform(STREAM, request.number, self.draws, request.first_rerun)
         except BaseException as error:  # noqa: BLE001  # a search of a small world goes another way: no concern of the guest
             self.strand.leave(error)
         self.draws += 1
-        if not client.is_over:
-            if client.is_recorded:
-                client.record("draw", STREAM, value)
-            if client.listens:
-                client.hear("draw", value)
+        if not self.is_over:
+            if self.is_recorded:
+                self.record("draw", STREAM, value)
+            if self.listens:
+                self.hear("draw", value)
         return value
 
-    def wait(self, awaited: Coroutine[Any, Any, Any]) -> Any:
-        """Let the simulation await something for the code that runs now, and return what comes of it."""
+    def wait(self, pending: Pending) -> Any:
+        """Wait, in the code that runs now, and return what comes of it, or raise it."""
+        self.look_whether_stopped()
+        self.strand.ask(pending)
+        return pending.result()
+
+    def look_whether_stopped(self) -> None:
+        """Raise GuestStopped in code that is to wait, but is stopped."""
         if self.stopped or self.process.is_over:
-            awaited.close()
             self.stop_again(GuestStopped)
-        return self.strand.ask(awaited)
 
     @property
     def is_stopped(self) -> bool:
@@ -119,8 +121,8 @@ class Inside:
 
     def stop_again(self, error: type[BaseException]) -> NoReturn:
         """Raise an error in code that asks for more although it is stopped."""
-        self._refusals += 1
-        if self._refusals > MOST_REFUSALS:
+        self.times_stopped += 1
+        if self.times_stopped > MOST_REFUSALS:
             self.strand.leave(
                 GuestRefused(
                     "the guest goes on although its request is canceled or the simulation is over: it catches "

@@ -60,7 +60,7 @@ class Lock:
         self._waiting.append(waiting)
         got = False
         try:
-            got = bool(inside.wait(wait(inside.client, waiting, limit_ns)))
+            got = wait(inside, waiting, limit_ns)
         finally:
             if not got:
                 self._let_pass(waiting)
@@ -113,7 +113,7 @@ def _hand_over(waiting: Waiting) -> None:
     if inside is None:
         waiting.came()
     elif not inside.process.is_over:  # else its world has ended, and nothing is to come
-        waiting.hand_over(inside.client.clock)
+        waiting.hand_over(inside.clock)
 
 
 class RLock(Lock):

@@ -25,7 +25,7 @@ from sim.guests.strands import GuestStopped, Outside, Strand, keep_for_ever
 from sim.guests.timers import Timer, Timers
 from sim.guests.verdicts import mistake_of
 from sim.guests.waits import NS_PER_S, ns_of_seconds
-from sim.kernel.clock import Pending, Task
+from sim.kernel.clock import Pending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -247,30 +247,26 @@ class SimulatedLoop(LoopState):
     def wake(self) -> None:
         """Run what is ready, unless the loop comes to that itself: it runs, or is blocked."""
         if self._ready and not (self._is_served or self.is_blocked or self.strand.is_over):
-            self._serve(None)
+            self.go_on()
 
     def run_soon(self, handle: asyncio.Handle) -> None:
         """Run a timer that has fired."""
         self._ready.append(handle)
         self.wake()
 
-    def _serve(self, answer: Any) -> None:
-        """Let the loop go on, and do what it asks for, until it is idle or blocked."""
-        strand = self.strand
+    def go_on(self) -> None:
+        """Let the loop go on, until it is idle or blocked by what one of its tasks waits for."""
+        self.is_blocked = False
         self._is_served = True
         try:
-            asked = strand.go_on(answer)
+            asked = self.strand.go_on()
+            while asked is not IDLE and asked.done:
+                asked = self.strand.go_on()
         finally:
             self._is_served = False
         if asked is not IDLE:
             self.is_blocked = True
-            Task(asked, self._unblocked).go_on()
-
-    def _unblocked(self, value: Any, error: Exception | None) -> None:
-        if error is not None:
-            raise error
-        self.is_blocked = False
-        self._serve(value)
+            asked.resume_when_done(self)
 
     def end(self) -> None:
         """Cancel what still runs, and run nothing any more. Raises GuestRefused if a task goes on all the same."""
@@ -291,7 +287,7 @@ class SimulatedLoop(LoopState):
             self._closed = True
             self._ready.clear()
             self._tasks.clear()
-            self.strand.stop()
+            self.strand.end()
             self.strand.loop = None
 
     def _goes_on(self) -> GuestRefused:
@@ -309,7 +305,6 @@ class SimulatedLoop(LoopState):
         for _ in range(MOST_STEPS):
             if asked is IDLE or strand.is_over:
                 return
-            asked.close()
             asked = strand.stop_once()
 
     # What runs in the strand.
@@ -350,9 +345,9 @@ class SimulatedLoop(LoopState):
         if self.is_ending:
             self.strand.leave(self._goes_on())
         inside = handle._context.get(INSIDE)  # type: ignore[attr-defined]  # noqa: SLF001  # as above
-        if inside is not None and not inside.client.is_over:
-            self.outside(lambda: inside.client.run_away("sleeps"))
-        self.strand.ask(_never())
+        if inside is not None and not inside.is_over:
+            self.outside(lambda: inside.run_away("sleeps"))
+        self.strand.ask(Pending())
 
     def _refuse_exit(self, error: SystemExit) -> None:
         """End the simulation with what is wrong; if other code is stopped then, the loop goes on for it."""
@@ -407,10 +402,6 @@ class SimulatedLoop(LoopState):
         """Call a timer off."""
         if handle._scheduled and isinstance(handle, Timer) and not self._closed:  # type: ignore[attr-defined]  # noqa: SLF001  # as above
             self.timers.call_off(handle)
-
-
-async def _never() -> None:
-    await Pending()
 
 
 def goes_on(task: asyncio.Task[Any], although: str) -> GuestRefused:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sim.guests.fresh import Supply
-from sim.guests.processes import GuestClient, GuestRun, Process
+from sim.guests.processes import GuestClient, Process
 from sim.guests.refused import GuestRefused
 from sim.guests.standard_library import simulated
 from sim.retriers.base import ClientRetrier
@@ -116,10 +116,7 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
             process = self._processes[of_client] = Process(
                 kind, self._supply(), self.code, is_async=self.is_async, is_alone=around.stand_alone
             )
-        run = GuestRun(process)
-        run.client = client = GuestClient(around, action, run, request, place, concluded)
-        client.process = process
-        return client
+        return GuestClient(around, action, process, request, place, concluded)
 
     def end(self) -> None:
         """Let nothing of the guest go on: the world is over. Raises GuestRefused if it goes on all the same."""

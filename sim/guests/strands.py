@@ -1,8 +1,8 @@
 """Guest code that stops where it waits: a greenlet, with the thread-local values of a thread of its own.
 
-The simulation is the greenlet's parent. Guest code *asks*: it switches to the simulation with a coroutine that is to be
-awaited for it, and goes on when the simulation switches back with the result. So blocking code needs no thread, and
-exactly one piece of code runs at any time.
+The simulation is the greenlet's parent. Guest code *asks*: it switches to the simulation with what it waits for, and
+goes on when the simulation switches back. So blocking code needs no thread, and exactly one piece of code runs at any
+time.
 
 Guest code expects a thread to have values of its own (`threading.local`), and a library such as Tenacity keeps what it
 counts there. All strands share one thread of the host, so these values are exchanged with each switch.
@@ -76,22 +76,7 @@ class GuestStopped(BaseException):
     """Raised where guest code waits if its request is canceled, or the simulation is over."""
 
 
-class Raises:
-    """An answer that is raised where the code waits."""
-
-    __slots__ = ("error",)
-
-    def __init__(self, error: BaseException) -> None:
-        self.error: BaseException | None = error
-
-    def take(self) -> BaseException:
-        """Return the error, and let go of it: its traceback will refer to frames that have this answer."""
-        error, self.error = self.error, None
-        assert error is not None  # noqa: S101  # it is raised once
-        return error
-
-
-class _Raised:
+class Raised:
     """What the body of a strand has raised."""
 
     __slots__ = ("error",)
@@ -154,21 +139,20 @@ class Strand:
         """Forget the values of `threading.local` objects."""
         self._values = None
 
-    def go_on(self, value: Any = None) -> Any:
-        """Let the code go on with a value; returns what it asks for next, or what its body returns.
+    def enter(self) -> Any:
+        """Let the code go on; returns what it asks for next, what its body returns, or `Raised`."""
+        return self._enter(self._at.switch, None if self._body is None else self)
 
-        Raises what the body raises.
-        """
-        if type(value) is Raises:
-            return self._enter(self._at.throw, value.take())
-        return self._enter(self._at.switch, value if self._body is None else self)
+    def go_on(self) -> Any:
+        """As `enter`, but raise what the body raises."""
+        return _answer(self.enter())
 
     def stop_once(self) -> Any:
         """As `go_on`, but raise GuestStopped where the code waits."""
         if self._body is not None:  # it has not begun
             self._body, self.is_over = None, True
             raise GuestStopped
-        return self._enter(self._at.throw, GuestStopped())
+        return _answer(self._enter(self._at.throw, GuestStopped()))
 
     def run(self) -> Any:
         """Run the body, in the strand's own greenlet; returns what it returns, or what it raises."""
@@ -179,7 +163,7 @@ class Strand:
         except GreenletExit:
             raise
         except BaseException as error:  # noqa: BLE001  # it is raised in the simulation
-            return _Raised(error)  # in no variable: its traceback has this frame, which would be a cycle
+            return Raised(error)  # in no variable: its traceback has this frame, which would be a cycle
         finally:
             self.is_over = True
 
@@ -207,11 +191,6 @@ class Strand:
                 _set_running_loop(running)  # last: asyncio remembers where in the present values it stands
         if self.is_over:
             self._rest()
-            if type(asked) is _Raised:
-                try:
-                    raise asked.error
-                finally:
-                    del asked  # else its traceback refers to itself
         return asked
 
     def _rest(self) -> None:
@@ -225,14 +204,14 @@ class Strand:
         else:
             main.throw()
 
-    def stop(self) -> None:
+    def end(self) -> None:
         """Raise GuestStopped where the code waits, and again where it asks for more. Raises what it leaves with."""
         for _ in range(MOST_STOPS):
             if self.is_over or self.is_running:
                 return
             left = self.left
             try:
-                asked = self.stop_once()
+                self.stop_once()
             except (GuestStopped, SystemExit):
                 return
             except Exception as error:
@@ -241,8 +220,6 @@ class Strand:
                     keep_for_ever(self._at)
                     raise
                 return  # what else it raises while it is stopped is of no concern
-            if not self.is_over and hasattr(asked, "close"):
-                asked.close()
         self.is_over = True
         keep_for_ever(self._at)
 
@@ -277,6 +254,16 @@ class Strand:
         self.is_over = True
         keep_for_ever(getcurrent())
         self.leave(error)
+
+
+def _answer(asked: Any) -> Any:
+    """Return what a strand asks for, or returns. Raises what its body raised."""
+    if type(asked) is Raised:
+        try:
+            raise asked.error
+        finally:
+            del asked  # else its traceback refers to itself
+    return asked
 
 
 def _work(strand: Strand) -> None:

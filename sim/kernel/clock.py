@@ -274,6 +274,10 @@ class Pending:
     def __await__(self) -> Generator[Pending, None, Any]:
         if not self._done:
             yield self
+        return self.result()
+
+    def result(self) -> Any:
+        """Return the value with which this has completed, or raise the error."""
         error, self._error = self._error, None
         if error is None:
             return self._value
