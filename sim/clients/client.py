@@ -50,7 +50,7 @@ class Loop(Protocol):
 class RunsLoop(Protocol):
     """What runs a loop, for the client to which it belongs: a task."""
 
-    _stopped: bool
+    stopped: bool
 
     def go_on(self) -> None:
         """Run it until it waits."""
@@ -250,7 +250,8 @@ class Client:
         What the loop holds is not given back: no other loop may go on.
         """
         self.is_over = True
-        self.stop()
+        if not self._task.stopped:
+            self.stop()
         self.held.clear()
         self.own_cells.clear()
         self.budgets, self.hedge = (), None

@@ -263,7 +263,7 @@ class Snapshot:
             self._plain(self._course.witness.learned_by(client)),
             None if client.hedge is None else client.hedge.state,
             tuple((tuple(address), policy_state.inside(self, cell)) for address, cell in client.own_cells.items()),
-            client._task._stopped,
+            client._task.stopped,
             # A course has a witness, so the loop is kept. Code of a guest goes on by what its process has learned.
             () if isinstance(client, GuestClient) else self._attributes(client.loop),
         )
@@ -324,7 +324,7 @@ class Snapshot:
         return ("request", request.number, request.submission)
 
     def _pending(self, pending: Pending) -> Any:
-        owner = next((label for task, label in self._tasks if task is pending._task), None)
+        owner = next((label for task, label in self._tasks if task is pending.task), None)
         return ("pending", pending.done, owner)
 
     def _guests_timer(self, timer: GuestTimer) -> Any:

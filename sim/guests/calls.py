@@ -51,7 +51,8 @@ class GuestCall:
         if here is not client or client.stopped or client.is_over:
             here = self._checked(here, GuestStopped)
         client.calls += 1
-        answer = Answer(client, timeout_ms)
+        answer = Answer()
+        answer.client, answer.timeout_ms = client, timeout_ms
         here.strand.ask(answer)
         try:
             number: int = answer.result()
@@ -139,16 +140,17 @@ def _ms(here: Inside | None, timeout: float) -> float:
 class Answer(Pending):
     """What synchronous code waits for when it calls."""
 
-    __slots__ = ("_client", "_timeout_ms")
-
-    def __init__(self, client: Inside, timeout_ms: float | None) -> None:
-        super().__init__()
-        self._client = client
-        self._timeout_ms = timeout_ms
+    __slots__ = ("client", "timeout_ms")
+    client: Inside
+    timeout_ms: float | None
 
     def begin(self) -> None:
         """Begin the call, outside of guest code: it may let others go on."""
-        begin(self._client, self._timeout_ms, self)
+        client = self.client
+        if client.request.attempts >= client.calls_at_most:
+            client.run_away("calls")  # so no answer ever comes
+        else:
+            client.begin(Connection(client, self), self.timeout_ms)
 
 
 class InLoop:

@@ -72,9 +72,10 @@ class Inside(Client):
         now_ns = self.clock.now_ns
         if now_ns != self._read_ns:
             self._read_ns = now_ns
-            self._reads = 0
-        self._reads += 1
-        if self._reads > MOST_READS:
+            self._reads = 1
+        elif self._reads < MOST_READS:
+            self._reads += 1
+        else:
             self.refuse(
                 f"reads the clock {MOST_READS:,} times without waiting. Simulated time passes only while it waits: "
                 "sleep, in place of looking again and again"

@@ -266,7 +266,7 @@ class SimulatedLoop(LoopState):
             self._is_served = False
         if asked is not IDLE:
             self.is_blocked = True
-            asked.resume_when_done(self)
+            asked.task = self
 
     def end(self) -> None:
         """Cancel what still runs, and run nothing any more. Raises GuestRefused if a task goes on all the same."""

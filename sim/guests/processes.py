@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextvars import Context
 from inspect import isawaitable, iscoroutine
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sim.clients.failures import CallFailed
@@ -69,7 +70,7 @@ class Process:
         if self._guest is None:
             self._taken = self._supply.take()
             self._guest, errors = self._code(self._taken[0])
-            self.errors = checked(errors)
+            self.errors = errors if type(errors) is MappingProxyType and not errors else checked(errors)
         return self._guest
 
     def loop_for(self, client: Client) -> SimulatedLoop:

@@ -88,7 +88,7 @@ def _seeded(inside: Inside, generator: random.Random) -> random.Random | None:
     """Return what answers for a generator that the guest has seeded; None if the request's sequence does."""
     if _is_own(inside, generator):
         return generator
-    found = inside.seeded.get(id(generator))
+    found = inside.seeded.get(id(generator)) if inside.seeded else None
     return found[1] if found is not None and found[2] else None
 
 

@@ -76,6 +76,8 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
         super().__init_subclass__(**more)
         cls.keeps_nothing = bool(vars(cls).get("stateless", False))
         cls.stateless = True  # the object itself keeps nothing: a process has what the guest keeps
+        if "supply" not in vars(cls):
+            cls.supply = None  # a class has its own
         if "retry" in vars(cls):
             cls.is_async = iscoroutinefunction(cls.retry)
 
@@ -85,13 +87,6 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
         guest = found.__new__(found)
         guest.__init__(*args, **more)
         return guest.retry, guest.errors
-
-    @classmethod
-    def _supply(cls) -> Supply:
-        supply: Supply | None = vars(cls).get("supply")
-        if supply is None:
-            supply = cls.supply = Supply(cls)
-        return supply
 
     @classmethod
     def around_world(cls) -> AbstractContextManager[None]:
@@ -113,8 +108,11 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
         process = self._processes.get(of_client)
         if process is None:
             kind = self.kind or type(self).__name__
+            supply = self.supply
+            if supply is None:
+                supply = type(self).supply = Supply(type(self))
             process = self._processes[of_client] = Process(
-                kind, self._supply(), self.code, is_async=self.is_async, is_alone=around.stand_alone
+                kind, supply, self.code, is_async=self.is_async, is_alone=around.stand_alone
             )
         return GuestClient(around, action, process, request, place, concluded)
 

@@ -18,6 +18,7 @@ from contextvars import ContextVar
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
+from operator import is_
 from types import (
     BuiltinFunctionType,
     CellType,
@@ -291,7 +292,7 @@ def _of_names(known: dict[str, Any], names: list[str]) -> Callable[[], None]:
 def _of_class(kind: type, entries: dict[str, Any]) -> Callable[[], None]:
     def restore() -> None:
         now = vars(kind)
-        if len(now) == size and all(now.get(name) is value for name, value in entries.items()):
+        if len(now) == len(values) and all(map(is_, now.values(), values)):
             return
         for name in [name for name in now if name not in entries and name not in OF_CLASSES]:
             delattr(kind, name)
@@ -299,7 +300,7 @@ def _of_class(kind: type, entries: dict[str, Any]) -> Callable[[], None]:
             if vars(kind).get(name, _NOTHING) is not value:
                 setattr(kind, name, value)
 
-    size = len(vars(kind))
+    values = tuple(vars(kind).values())
     return restore
 
 

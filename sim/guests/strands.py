@@ -14,6 +14,7 @@ code is over waits for other code to run.
 from __future__ import annotations
 
 import ctypes
+import threading
 from asyncio import _get_running_loop, _set_running_loop
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -59,17 +60,23 @@ class Host:
 
 _hosts_at: Final[dict[int, Host]] = {}
 """By the places of their structures."""
+_known: Final = threading.local()
+"""Has the host of a thread as its attribute `host`: looked up in guest code, it is found once for each strand."""
 _kept: Final[list[Any]] = []
 """Code that can never be stopped."""
 
 
 def this_host() -> Host:
     """Return the present thread."""
-    place = thread_structure()
-    found = _hosts_at.get(place)
-    if found is None or not found.values.is_here:  # the one of a thread that is over
-        found = _hosts_at[place] = Host()
-    return found
+    try:
+        return _known.host  # type: ignore[no-any-return]  # set below
+    except AttributeError:
+        place = thread_structure()
+        found = _hosts_at.get(place)
+        if found is None or not found.values.is_here:  # the one of a thread that is over
+            found = _hosts_at[place] = Host()
+        _known.host = found
+        return found
 
 
 class GuestStopped(BaseException):

@@ -39,30 +39,30 @@ class HasCode(Protocol):
 class StrandTask(Strand):
     """Synchronous code of a request, in a strand of its own."""
 
-    __slots__ = ("_client", "_stopped")
+    __slots__ = ("_client", "stopped")
 
     def __init__(self, body: Callable[[], Any], context: Context, client: HasCode) -> None:
         super().__init__(body, context)
         self._client: HasCode | None = client
         """None once it is over or stopped: it owns this task, which would be a cycle."""
-        self._stopped = False
+        self.stopped = False
 
     def go_on(self) -> None:
         """Let the code go on, until it waits for something that has not come."""
-        if self._stopped:
+        if self.stopped:
             return
         try:
             asked = self.enter()
-            while not (self.is_over or self._stopped):
+            while not (self.is_over or self.stopped):
                 if type(asked) is Answer:
                     asked.begin()
-                    if self._stopped:
+                    if self.stopped:
                         return
                 if not asked.done:
-                    asked.resume_when_done(self)
+                    asked.task = self
                     return
                 asked = self.enter()
-            if self._stopped:  # by what it did itself
+            if self.stopped:  # by what it did itself
                 self.end()
                 return
         except BaseException as error:
@@ -93,7 +93,7 @@ class StrandTask(Strand):
         return None
 
     def _let_go(self) -> HasCode | None:
-        self._stopped = True
+        self.stopped = True
         client, self._client = self._client, None
         return client
 
@@ -101,7 +101,7 @@ class StrandTask(Strand):
 class LoopTask:
     """Asynchronous code of a request, as a task of an event loop."""
 
-    __slots__ = ("_client", "_context", "_coroutine", "_loop", "_stopped", "_task")
+    __slots__ = ("_client", "_context", "_coroutine", "_loop", "stopped", "_task")
 
     def __init__(
         self, coroutine: Coroutine[Any, Any, Any], loop: SimulatedLoop, context: Context, client: HasCode
@@ -112,12 +112,12 @@ class LoopTask:
         self._client: HasCode | None = client
         """None once it is over or stopped: it owns this task, which would be a cycle."""
         self._task: asyncio.Task[Any] | None = None
-        self._stopped = False
+        self.stopped = False
 
     def go_on(self) -> None:
         """Let the code begin."""
         coroutine, self._coroutine = self._coroutine, None
-        if self._stopped or coroutine is None:
+        if self.stopped or coroutine is None:
             return
         loop = self._loop
         assert loop is not None  # noqa: S101  # it is there until the code is over
@@ -162,7 +162,7 @@ class LoopTask:
         return None
 
     def _let_go(self) -> HasCode | None:
-        self._stopped = True
+        self.stopped = True
         if self._task is not None and self._loop is not None:
             self._loop.timers.close_request()
         self._task = self._loop = self._context = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING, Final
 
+from sim.guests.strands import GuestStopped
 from sim.kernel.clock import Pending, Sleep
 from sim.kernel.durations import RUNAWAY_NS
 
@@ -79,12 +80,15 @@ def cut_sleep(client: Client, until_ns: int, *, asleep: bool) -> None:
 
 def sleep(inside: Inside, delay_ns: int) -> None:
     """Sleep, for synchronous code."""
-    inside.look_whether_stopped()
-    if not begin_sleep(inside, delay_ns):
-        inside.wait(Pending())
-    awake = Sleep()
-    inside.clock.set_timer(awake, delay_ns)
-    inside.wait(awake)
+    if inside.stopped or inside.process.is_over:
+        inside.stop_again(GuestStopped)
+    awake: Pending
+    if begin_sleep(inside, delay_ns):
+        awake = Sleep()
+        inside.clock.set_timer(awake, delay_ns)
+    else:
+        awake = Pending()  # it never comes
+    inside.strand.ask(awake)
     wake_up(inside, asleep=True)
 
 

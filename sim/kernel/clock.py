@@ -226,6 +226,14 @@ class Call:
 _FIRE = (Call.fire,)
 
 
+class Resumed(Protocol):
+    """What can wait for something."""
+
+    def go_on(self) -> None:
+        """Go on: what it waited for is there."""
+        ...
+
+
 class Pending:
     """Something that one task can await, once: it completes with a value or an error.
 
@@ -237,42 +245,39 @@ class Pending:
     hold the error in no variable while the task goes on, and this lets go of it when it is raised.
     """
 
-    __slots__ = ("_done", "_error", "_task", "_value")
+    __slots__ = ("_error", "_value", "done", "task")
 
     def __init__(self) -> None:
-        self._done = False
+        self.done = False
+        """Whether this has completed."""
         self._value: Any = None
         self._error: Exception | None = None
-        self._task: Task | None = None
-
-    @property
-    def done(self) -> bool:
-        """Whether this has completed."""
-        return self._done
+        self.task: Resumed | None = None
+        """What goes on when this completes."""
 
     def succeed(self, value: object = None) -> None:
         """Complete with a value."""
-        if self._done:
+        if self.done:
             return
-        self._done = True
+        self.done = True
         self._value = value
-        task, self._task = self._task, None
+        task, self.task = self.task, None
         if task is not None:
             task.go_on()
 
     def fail(self, error: Exception) -> None:
         """Complete with an error, raised where it is awaited."""
-        if self._done:
+        if self.done:
             return
-        self._done = True
+        self.done = True
         self._error = error
         del error  # see the class
-        task, self._task = self._task, None
+        task, self.task = self.task, None
         if task is not None:
             task.go_on()
 
     def __await__(self) -> Generator[Pending, None, Any]:
-        if not self._done:
+        if not self.done:
             yield self
         return self.result()
 
@@ -285,10 +290,6 @@ class Pending:
             raise error
         finally:
             del error
-
-    def resume_when_done(self, task: Task) -> None:
-        """Let `task` go on when this completes."""
-        self._task = task
 
 
 class Sleep(Pending):
@@ -312,7 +313,7 @@ _WAKE = (Sleep.fire,)
 class Task:
     """A coroutine driven by what it awaits; `finished(value, error)` is called with its result, once."""
 
-    __slots__ = ("_coroutine", "_finished", "_running", "_stopped")
+    __slots__ = ("_coroutine", "_finished", "_running", "stopped")
 
     def __init__(
         self,
@@ -322,32 +323,33 @@ class Task:
         self._coroutine = coroutine
         self._finished = finished
         self._running = False
-        self._stopped = False
+        self.stopped = False
+        """Whether it never runs again, or not beyond the step that runs now."""
 
     def go_on(self) -> None:
         """Run the coroutine until it awaits something that has not completed."""
-        if self._stopped:
+        if self.stopped:
             return
         self._running = True
         try:
             awaited = self._coroutine.send(None)
         except StopIteration as stop:
-            self._stopped = True
+            self.stopped = True
             self._let_go()(stop.value, None)
         except Exception as error:  # noqa: BLE001  # `finished` judges the error
-            self._stopped = True
+            self.stopped = True
             self._let_go()(None, error)
         except GeneratorExit:
-            if not self._stopped:
+            if not self.stopped:
                 raise
             self._let_go()  # it was stopped in this very step, and has asked for more
         else:
             self._running = False
-            if self._stopped:
+            if self.stopped:
                 self._let_go()
                 self._coroutine.close()
             elif isinstance(awaited, Pending):
-                awaited.resume_when_done(self)
+                awaited.task = self
             else:
                 self._refuse(awaited)
 
@@ -358,7 +360,7 @@ class Task:
 
     def _refuse(self, awaited: object) -> None:
         """End with an error, raised where the coroutine awaits what is none of ours, whatever it does about that."""
-        self._stopped = True
+        self.stopped = True
         error = ForeignAwait(awaited)
         with suppress(Exception, GeneratorExit):
             self._coroutine.throw(error)
@@ -372,8 +374,8 @@ class Task:
         GeneratorExit is raised where it waits. Returns the error with which it answers that, if it does; a RuntimeError
         if it goes on waiting.
         """
-        if not self._stopped:
-            self._stopped = True
+        if not self.stopped:
+            self.stopped = True
             if not self._running:
                 self._let_go()
                 try:
