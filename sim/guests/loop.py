@@ -14,7 +14,7 @@ import asyncio
 import sys
 from collections import deque
 from contextlib import suppress
-from contextvars import Context
+from contextvars import Context, copy_context
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,6 +42,18 @@ FEW_TASKS: Final = 16
 """So many tasks that are over may be kept."""
 SLOW_S: Final = 0.1
 """From when on asyncio calls a callback slow; nothing depends on it."""
+
+
+class Handle(asyncio.Handle):
+    """A callback that is to run; it keeps no traceback of its making, whatever mode the loop is in."""
+
+    __slots__ = ()
+    _source_traceback = None  # read by asyncio, which sets it in debug mode alone
+
+    def __init__(self, callback: Any, args: Any, loop: asyncio.AbstractEventLoop, context: Context) -> None:
+        self._callback, self._args, self._loop, self._context = callback, args, loop, context
+        self._cancelled = False
+        self._repr = None
 
 
 class GuestTask(asyncio.Task[Any]):
@@ -371,7 +383,7 @@ class SimulatedLoop(LoopState):
         """Let a callback run next."""
         if self._closed:
             self._check_open()
-        handle = asyncio.Handle(callback, args, self, context)
+        handle = Handle(callback, args, self, copy_context() if context is None else context)
         self._ready.append(handle)
         return handle
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import ctypes
 import threading
 from asyncio import _get_running_loop, _set_running_loop
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from greenlet import GreenletExit, getcurrent, greenlet
@@ -43,8 +44,8 @@ class Host:
         """What `threading.local` objects have in it."""
         self.turn = 0
         """Which turn of guest code runs; 0 if none does."""
-        self.turns = 0
-        """How many there have been."""
+        self.turns = count(1)
+        """Counts them."""
         self.idle: list[greenlet] = []
         """Greenlets that wait for code to run."""
 
@@ -146,10 +147,6 @@ class Strand:
         """Forget the values of `threading.local` objects."""
         self._values = None
 
-    def enter(self) -> Any:
-        """Let the code go on; returns what it asks for next, what its body returns, or `Raised`."""
-        return self._enter(self._at.switch, None if self._body is None else self)
-
     def go_on(self) -> Any:
         """As `enter`, but raise what the body raises."""
         return _answer(self.enter())
@@ -159,7 +156,7 @@ class Strand:
         if self._body is not None:  # it has not begun
             self._body, self.is_over = None, True
             raise GuestStopped
-        return _answer(self._enter(self._at.throw, GuestStopped()))
+        return _answer(self.enter(self._at.throw, GuestStopped()))
 
     def run(self) -> Any:
         """Run the body, in the strand's own greenlet; returns what it returns, or what it raises."""
@@ -174,20 +171,27 @@ class Strand:
         finally:
             self.is_over = True
 
-    def _enter(self, switch: Callable[[Any], Any], value: Any) -> Any:
+    def enter(self, switch: Callable[[Any], Any] | None = None, value: Any = None) -> Any:
+        """Let the code go on; returns what it asks for next, what its body returns, or `Raised`.
+
+        `switch` enters it in another way than with a plain answer, which is None.
+        """
         host, loop = self.host, self.loop
         running = _get_running_loop()
         theirs = host.values.exchange(self._values)
         if running is not loop:
             _set_running_loop(loop)
         self.is_running = True
-        host.turn = host.turns = host.turns + 1
+        host.turn = next(host.turns)
         try:
-            asked = switch(value)
+            if switch is None:
+                asked = self._at.switch(None if self._body is None else self)
+            else:
+                asked = switch(value)
             while type(asked) is Outside:
                 host.turn = 0
                 answer = asked.function()
-                host.turn = host.turns = host.turns + 1
+                host.turn = next(host.turns)
                 asked = self._at.switch(answer)
         finally:
             del value  # an error's traceback refers to this frame
@@ -237,10 +241,8 @@ class Strand:
         if self._is_freed:
             raise GreenletExit
         self._at = getcurrent()
-        parent = self.main.parent
-        assert parent is not None  # noqa: S101  # the greenlet of the simulation
         try:
-            return parent.switch(what)
+            return self.main.parent.switch(what)  # type: ignore[union-attr]  # its parent is the simulation
         except GreenletExit:
             self._is_freed = True  # with a world that was dropped: nothing answers any more
             raise

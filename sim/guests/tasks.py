@@ -53,18 +53,16 @@ class StrandTask(Strand):
             return
         try:
             asked = self.enter()
-            while not (self.is_over or self.stopped):
+            while not self.is_over:
                 if type(asked) is Answer:
                     asked.begin()
-                    if self.stopped:
-                        return
+                if self.stopped:  # by what it did itself
+                    self.end()
+                    return
                 if not asked.done:
                     asked.task = self
                     return
                 asked = self.enter()
-            if self.stopped:  # by what it did itself
-                self.end()
-                return
         except BaseException as error:
             client = self._let_go()
             if client is None:

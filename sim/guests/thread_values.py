@@ -53,7 +53,8 @@ class InDictionary:
         if others is None:
             made: dict[Any, Any] = {}
             others = made, id(made)
-        taken, self._here = self._here, others
+        taken = self._here
+        self._here = others
         self._field.value = others[1]
         return taken
 
