@@ -83,13 +83,7 @@ class GuestCall:
         answer = InLoop(loop)
         if client.listens:
             answer.heard_by, answer.number = client, client.request.attempts + 1
-        if type(client.action) is ActionModel:
-            try:
-                connection = begin(client, timeout_ms, answer)
-            except BaseException as error:  # noqa: BLE001  # a search of a small world goes another way: no concern of the guest
-                client.strand.leave(error)
-        else:  # what begins at a service may let others go on
-            connection = loop.outside(partial(begin, client, timeout_ms, answer))
+        connection = _begin_in_loop(loop, client, timeout_ms, answer)
         try:
             number: int = await answer.future
         except CallFailed as error:
@@ -146,11 +140,7 @@ class Answer(Pending):
 
     def begin(self) -> None:
         """Begin the call, outside of guest code: it may let others go on."""
-        client = self.client
-        if client.request.attempts >= client.calls_at_most:
-            client.run_away("calls")  # so no answer ever comes
-        else:
-            client.begin(Connection(client, self), self.timeout_ms)
+        begin(self.client, self.timeout_ms, self)
 
 
 class InLoop:
@@ -199,6 +189,16 @@ def begin(client: Client, timeout_ms: float | None, answer: Any) -> Connection |
     connection = Connection(client, answer)
     client.begin(connection, timeout_ms)
     return connection
+
+
+def _begin_in_loop(loop: SimulatedLoop, client: Inside, timeout_ms: float | None, answer: InLoop) -> Connection | None:
+    """Begin an attempt for asynchronous code."""
+    if type(client.action) is not ActionModel:  # what begins at a service may let others go on
+        return loop.outside(partial(begin, client, timeout_ms, answer))  # type: ignore[no-any-return]  # what it returns
+    try:
+        return begin(client, timeout_ms, answer)
+    except BaseException as error:  # noqa: BLE001  # a search of a small world goes another way: no concern of the guest
+        client.strand.leave(error)
 
 
 def leave(client: Client, connection: Connection) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from greenlet import getcurrent
 
-from sim.guests.inside import INSIDE, Inside
+from sim.guests.inside import INSIDE
 from sim.guests.waits import FOR_EVER_NS, NS_PER_S, Waiting, ns_of_seconds, wait
 
 if TYPE_CHECKING:

@@ -132,7 +132,6 @@ class GuestClient(Inside):
         """Whether it may go on: for what it waits may also come from another request of its process."""
         return self.waits or self.process.busy
 
-
     # Its code.
 
     def _task_of(self, loop: Any) -> RunsLoop:

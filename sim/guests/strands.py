@@ -156,7 +156,7 @@ class Strand:
         if self._body is not None:  # it has not begun
             self._body, self.is_over = None, True
             raise GuestStopped
-        return _answer(self.enter(self._at.throw, GuestStopped()))
+        return _answer(self._enter(self._at.throw, GuestStopped()))
 
     def run(self) -> Any:
         """Run the body, in the strand's own greenlet; returns what it returns, or what it raises."""
@@ -171,11 +171,11 @@ class Strand:
         finally:
             self.is_over = True
 
-    def enter(self, switch: Callable[[Any], Any] | None = None, value: Any = None) -> Any:
-        """Let the code go on; returns what it asks for next, what its body returns, or `Raised`.
+    def enter(self) -> Any:
+        """Let the code go on; returns what it asks for next, what its body returns, or `Raised`."""
+        return self._enter(self._at.switch, None if self._body is None else self)
 
-        `switch` enters it in another way than with a plain answer, which is None.
-        """
+    def _enter(self, switch: Callable[[Any], Any], value: Any) -> Any:
         host, loop = self.host, self.loop
         running = _get_running_loop()
         theirs = host.values.exchange(self._values)
@@ -184,10 +184,7 @@ class Strand:
         self.is_running = True
         host.turn = next(host.turns)
         try:
-            if switch is None:
-                asked = self._at.switch(None if self._body is None else self)
-            else:
-                asked = switch(value)
+            asked = switch(value)
             while type(asked) is Outside:
                 host.turn = 0
                 answer = asked.function()

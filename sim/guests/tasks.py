@@ -52,17 +52,7 @@ class StrandTask(Strand):
         if self.stopped:
             return
         try:
-            asked = self.enter()
-            while not self.is_over:
-                if type(asked) is Answer:
-                    asked.begin()
-                if self.stopped:  # by what it did itself
-                    self.end()
-                    return
-                if not asked.done:
-                    asked.task = self
-                    return
-                asked = self.enter()
+            asked = self._wanted()
         except BaseException as error:
             client = self._let_go()
             if client is None:
@@ -74,12 +64,32 @@ class StrandTask(Strand):
                 raise
             client.fail(error)
             return
+        if self.is_over:
+            self._conclude(asked)
+        elif self.stopped:  # by what it did itself
+            self.end()
+        else:
+            asked.task = self
+
+    def _wanted(self) -> Any:
+        """Let the code go on, and return what it waits for, or what its body returns."""
+        asked = self.enter()
+        while not (self.is_over or self.stopped):
+            if type(asked) is Answer:
+                asked.begin()
+            if not asked.done:
+                break
+            asked = self.enter()
+        return asked
+
+    def _conclude(self, asked: Any) -> None:
         client = self._let_go()
-        if client is not None:
-            if type(asked) is Raised:
-                client.code_over(None, asked.error)
-            else:
-                client.code_over(asked, None)
+        if client is None:
+            return
+        if type(asked) is Raised:
+            client.code_over(None, asked.error)
+        else:
+            client.code_over(asked, None)
 
     def stop(self) -> Exception | None:
         """Stop the code where it waits, or when it waits next. Returns the error that refuses how it answers that."""
@@ -99,7 +109,7 @@ class StrandTask(Strand):
 class LoopTask:
     """Asynchronous code of a request, as a task of an event loop."""
 
-    __slots__ = ("_client", "_context", "_coroutine", "_loop", "stopped", "_task")
+    __slots__ = ("_client", "_context", "_coroutine", "_loop", "_task", "stopped")
 
     def __init__(
         self, coroutine: Coroutine[Any, Any, Any], loop: SimulatedLoop, context: Context, client: HasCode
@@ -117,11 +127,11 @@ class LoopTask:
         coroutine, self._coroutine = self._coroutine, None
         if self.stopped or coroutine is None:
             return
-        loop = self._loop
-        assert loop is not None  # noqa: S101  # it is there until the code is over
+        loop, context = self._loop, self._context
+        assert loop is not None and context is not None  # noqa: S101, PT018  # they are there until the code is over
         loop.timers.open_request()
-        self._task = task = loop.start(coroutine, self._context)
-        task.add_done_callback(self._done, context=self._context)
+        self._task = task = loop.start(coroutine, context)
+        task.add_done_callback(self._done, context=context)
         try:
             loop.wake()
         except Exception as error:  # the client judges it
