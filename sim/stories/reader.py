@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, ClassVar
 
-from sim.history import events
+from sim.history import deployment_events, events
 from sim.history.index import Index
 from sim.history.vocabulary import (
     CANCELED,
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from sim.history.recorder import History
 
 
-OF_ALL = events.ServerDied | events.ServerBooted | events.OperatorActed
+OF_ALL = deployment_events.ServerDied | deployment_events.ServerBooted | deployment_events.OperatorActed
 """What befalls all requests of a deployment, and belongs to none."""
 
 
@@ -91,7 +91,7 @@ class _Reader:
         """What the mutation that is being read did besides scheduling."""
         self._dashboard = False
         """Whether an operator has just canceled a job; the change of its state, if any, comes next."""
-        self._operated: events.OperatorActed | None = None
+        self._operated: deployment_events.OperatorActed | None = None
         """What an operator has just done to the deployment; the jobs that this cancels come next."""
         self._struck: set[int] = set()
         """Jobs whose executions a system error kills."""
@@ -107,13 +107,13 @@ class _Reader:
             self._at_pool(step)
         self._services.take(event)
         self._policy.take(event)
-        if not isinstance(event, events.JobStepped):
+        if not isinstance(event, deployment_events.JobStepped):
             self._operated = None
         if event.request < 0 and not isinstance(event, OF_ALL):
             return
-        if self._dashboard and not (isinstance(event, events.JobStepped) and event.after == CANCELED):
+        if self._dashboard and not (isinstance(event, deployment_events.JobStepped) and event.after == CANCELED):
             self._nothing_to_cancel()
-        if isinstance(event, events.MutationCommitted):
+        if isinstance(event, deployment_events.MutationCommitted):
             self._commit(self._commits[at])
         elif (tell := self._tells.get(type(event))) is not None:
             tell(self, event)
@@ -153,9 +153,9 @@ class _Reader:
         else:
             self._say(t_ns, who, text)
 
-    def _at_pool(self, step: Step | events.JobStepped) -> None:
+    def _at_pool(self, step: Step | deployment_events.JobStepped) -> None:
         """Tell what the pool did for the work of this request, and what became of a job that it shares."""
-        if isinstance(step, events.JobStepped):
+        if isinstance(step, deployment_events.JobStepped):
             self._state(step)
             return
         story = self.story
@@ -191,7 +191,7 @@ class _Reader:
         why = "has heard nothing" if event.reason == SILENT else "was told of a failure"
         self._say(event.t_ns, CALLER, f"{why}, submits the request again (submission {event.submission})")
 
-    def _job(self, event: events.JobCreated) -> None:
+    def _job(self, event: deployment_events.JobCreated) -> None:
         due_ns, worked = max(event.due_ns, event.t_ns), event.function in self._actions
         by = self.index.jobs[event.job].by
         asked_ns = event.t_ns if by is None else by.event.t_ns
@@ -209,7 +209,7 @@ class _Reader:
     def _callback_lost(self, event: events.CallbackThrew) -> None:
         self._phrases.append(f"onComplete throws when told {event.result}, and is not told again")
 
-    def _noted(self, event: events.Noted) -> None:
+    def _noted(self, event: deployment_events.Noted) -> None:
         if event.what == "callback_scheduled":
             self._phrases.append(f"onComplete throws when told {event.name}")
 
@@ -243,14 +243,14 @@ class _Reader:
         """Say who calls a mutation that no job runs: the caller, or the action that runs."""
         return CALLER if self._running is None or name in {"submit", "cancel"} else self._running.name
 
-    def _served(self, event: events.MutationCommitted, phrases: list[str]) -> None:
+    def _served(self, event: deployment_events.MutationCommitted, phrases: list[str]) -> None:
         """Tell what a scheduled function of a pool did, if it serves this request alone."""
         self._finish_job(event.job, SUCCESS, event.t_ns)
         self.story.polls.append(Poll(event.t_ns, event.function, ACTED, self._counts(event.function)))
         if event.function not in POOL_JOBS and (phrases or event.function not in WORKERS):
             self._say(event.t_ns, event.function, ", ".join(phrases or ["runs"]))
 
-    def _polled(self, event: events.MutationCommitted, created: list[Job], phrases: list[str]) -> None:
+    def _polled(self, event: deployment_events.MutationCommitted, created: list[Job], phrases: list[str]) -> None:
         """Tell what one execution of a scheduled mutation saw and did."""
         story, t_ns, name = self.story, event.t_ns, event.function
         own = self._finish_job(event.job, SUCCESS, t_ns)
@@ -315,7 +315,7 @@ class _Reader:
                 self._waits_no_more(tried, event.t_ns)
             self._say(event.t_ns, "complete" if self._pool.found else CLIENT, words)
 
-    def _conflict(self, event: events.CommitRefused) -> None:
+    def _conflict(self, event: deployment_events.CommitRefused) -> None:
         self.story.conflicts += 1
         function = event.function
         if self._pool.found and function in POOL_JOBS:
@@ -326,7 +326,7 @@ class _Reader:
         if event.job < 0:
             self._refused = entry
 
-    def _threw(self, event: events.FunctionThrew) -> None:
+    def _threw(self, event: deployment_events.FunctionThrew) -> None:
         self._phrases = []
         if event.job < 0:
             self._say(event.t_ns, self._called_by(event.function), f"{event.function} throws: {event.error}")
@@ -353,7 +353,7 @@ class _Reader:
         job.state, job.ended_ns = state, t_ns
         return job
 
-    def _state(self, event: events.JobStepped) -> None:
+    def _state(self, event: deployment_events.JobStepped) -> None:
         before, after = event.before, event.after
         job = self.story.jobs.get(event.job)
         if job is None:
@@ -497,7 +497,7 @@ class _Reader:
             self.story.sleep = (cut.t_ns, event.t_ns)
         self._say(event.t_ns, CLIENT, woken_words(event, cut), Rank.plain)
 
-    def _system_error(self, event: events.SystemErrorStruck) -> None:
+    def _system_error(self, event: deployment_events.SystemErrorStruck) -> None:
         job = f"job #{event.job} {event.function}"
         what = {
             "start": f"{job} is put back and runs later",
@@ -509,7 +509,7 @@ class _Reader:
             self._struck.add(event.job)
         self._say(event.t_ns, PLATFORM, f"system error: {what}", Rank.telling)
 
-    def _operator(self, event: events.OperatorActed) -> None:
+    def _operator(self, event: deployment_events.OperatorActed) -> None:
         self._operated = event
         story = self.story
         if self._submitted and (story.jobs or self._pool.found) and story.settled is None:
@@ -517,13 +517,13 @@ class _Reader:
             if self._pool.found:
                 story.end_ns = max(story.end_ns, event.t_ns)  # the work may wait for ever for what this has stopped
 
-    def _restart(self, event: events.ServerDied) -> None:
+    def _restart(self, event: deployment_events.ServerDied) -> None:
         story = self.story
         story.restarts.append((event.t_ns, None))
         if self._submitted and story.jobs:
             self._say(event.t_ns, PLATFORM, f"restart: down for {span_text(event.down_ns)}")
 
-    def _boot(self, event: events.ServerBooted) -> None:
+    def _boot(self, event: deployment_events.ServerBooted) -> None:
         story = self.story
         from_ns = story.restarts.pop()[0] if story.restarts else event.t_ns
         story.restarts.append((from_ns, event.t_ns))
@@ -536,14 +536,14 @@ class _Reader:
     _tells: ClassVar[dict[type[events.Event], Callable[..., None]]] = {
         events.Submitted: _submit,
         events.Resubmitted: _resubmit,
-        events.JobCreated: _job,
-        events.JobStepped: _state,
+        deployment_events.JobCreated: _job,
+        deployment_events.JobStepped: _state,
         events.CallbackRan: _callback,
         events.CallbackThrew: _callback_lost,
-        events.Noted: _noted,
+        deployment_events.Noted: _noted,
         events.Settled: _settled,
-        events.CommitRefused: _conflict,
-        events.FunctionThrew: _threw,
+        deployment_events.CommitRefused: _conflict,
+        deployment_events.FunctionThrew: _threw,
         events.AttemptStarted: _attempt,
         events.AttemptEnded: _attempt_end,
         events.CallGivenUp: _given_up,
@@ -554,10 +554,10 @@ class _Reader:
         events.CancelAnswered: _cancel_answer,
         events.SleepStarted: _sleep,
         events.GuestWoken: _woken,
-        events.SystemErrorStruck: _system_error,
-        events.OperatorActed: _operator,
-        events.ServerDied: _restart,
-        events.ServerBooted: _boot,
+        deployment_events.SystemErrorStruck: _system_error,
+        deployment_events.OperatorActed: _operator,
+        deployment_events.ServerDied: _restart,
+        deployment_events.ServerBooted: _boot,
         events.RanAway: _runaway,
     }
     """What tells each kind of event besides a commit; draws, writes and notes have no place of their own."""
