@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.clients.connection import Connection
 from sim.clients.failures import CallFailed, CallTimedOut
+from sim.guests.arguments import is_timeout, wrong_arguments
 from sim.guests.declared import made_of
+from sim.guests.endless import MOST_SUCCESSES, look_at_successes
 from sim.guests.inside import INSIDE
 from sim.guests.strands import GuestStopped, Raises
 from sim.kernel.clock import Pending
@@ -38,12 +39,14 @@ class GuestCall:
         self._inside = inside
         self._errors = errors
 
-    def __call__(self, timeout: float | None = None) -> Any:
+    def __call__(self, timeout: float | None = None, *args: Any, **more: Any) -> Any:
         """Make one attempt."""
         inside, here = self._inside, INSIDE.get()
         if here is None:
             raise RuntimeError("a guest's `call` was called outside of the simulation")
-        if timeout is not None and not (isinstance(timeout, (int, float)) and 0 <= timeout <= inf):
+        if args or more:
+            here.refuse(wrong_arguments(timeout, args, more))
+        if timeout is not None and not is_timeout(timeout):
             here.refuse(f"calls with a timeout of {timeout!r}: it is a number of seconds, not negative, or None")
         timeout_ms = None if timeout is None else timeout * S_TO_MS
         loop: SimulatedLoop | None = inside.process.loop
@@ -57,8 +60,8 @@ class GuestCall:
     def awaited(self) -> Callable[..., Coroutine[Any, Any, int]]:
         """Return the same as a coroutine function, since libraries look whether what they decorate is one."""
 
-        async def call(timeout: float | None = None) -> int:  # noqa: ASYNC109  # as users write it
-            number: int = await self(timeout)
+        async def call(timeout: float | None = None, *args: Any, **more: Any) -> int:  # noqa: ASYNC109  # as users write it
+            number: int = await self(timeout, *args, **more)
             return number
 
         return call
@@ -76,6 +79,8 @@ class GuestCall:
         client = inside.client
         if client.is_over and not client.request.runaway:
             here.refuse(f"calls although its request {client.request.number} is over")
+        if inside.successes >= MOST_SUCCESSES:
+            look_at_successes(inside, here)
 
     async def _heard(self, timeout_ms: float | None) -> int | Raises:
         """Make an attempt for synchronous code; awaited by the simulation."""
@@ -92,6 +97,7 @@ class GuestCall:
         if inside.client.listens:
             inside.client.hear("answered", number)
         inside.answered = number
+        inside.successes += 1
         return number
 
     async def _in_loop(self, loop: SimulatedLoop, timeout_ms: float | None) -> int:
@@ -127,6 +133,7 @@ class GuestCall:
         if client.listens:
             client.hear("answered", number)
         inside.answered = number
+        inside.successes += 1
         return number
 
 

@@ -47,6 +47,7 @@ class Inside:
         "seeded",
         "stopped",
         "strand",
+        "successes",
     )
 
     def __init__(self, process: Any) -> None:
@@ -58,6 +59,8 @@ class Inside:
         self.calls = 0
         self.answered = -1
         """The attempt of which it has heard last that it succeeded, or -1."""
+        self.successes = 0
+        """How often it has heard that one succeeded."""
         self.draws = 0
         self.seeded: dict[Any, Any] = {}
         """Generators of the host that its code has seeded, each with the one that stands for it."""

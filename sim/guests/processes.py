@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from sim.clients.client import Client
 from sim.clients.failures import CallFailed
+from sim.guests.arguments import generator_mistake, signature_mistake
 from sim.guests.calls import GuestCall
 from sim.guests.declared import checked
 from sim.guests.idle_loops import end_loop_of, loop_on
@@ -67,6 +68,11 @@ class Process:
         """Whether the world is over, so that nothing of it may go on."""
         self.runs: dict[GuestRun, None] = {}
         """Its open requests."""
+
+    @property
+    def has_guest(self) -> bool:
+        """Whether what is called has been made, so that its constructor is not to blame."""
+        return self._guest is not None
 
     @property
     def guest(self) -> Any:
@@ -154,7 +160,7 @@ class GuestRun(Inside):
         finally:
             del runs[self]
         if not self.calls:
-            raise GuestRefused(
+            raise generator_mistake(process.guest, asked) or GuestRefused(
                 "the guest returns without having called; `call` makes an attempt, and `await call()` in asynchronous "
                 "code"
             )
@@ -246,6 +252,10 @@ class GuestRun(Inside):
             return error
         if isinstance(error, GuestStopped):
             return GuestRefused("the guest is stopped, but its request goes on")
+        if type(error) is TypeError and not self.calls and self.process.has_guest:
+            mistake = signature_mistake(self.process.guest)
+            if mistake is not None:
+                return mistake
         mistake = mistake_of(error, called=self.calls > 0, errors=self.process.errors)
         if mistake is not None:
             return mistake
