@@ -76,7 +76,9 @@ def line_of_code(function: Any) -> str:
     An object that is called is where its `__call__` is.
     """
     found = unwrap(getattr(function, "__func__", function))
-    code = getattr(found, "__code__", None) or getattr(getattr(type(found), "__call__", None), "__code__", None)
+    code = getattr(found, "__code__", None)
+    if code is None and callable(found):
+        code = getattr(type(found).__call__, "__code__", None)
     return "" if code is None else f"{code.co_filename}:{code.co_firstlineno}"
 
 

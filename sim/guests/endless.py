@@ -28,6 +28,6 @@ def look_at_successes(inside: Inside, here: Inside) -> None:
     if inside.successes >= most:
         here.refuse(
             f"calls on although {inside.successes:,} calls of request {inside.client.request.number} have succeeded: "
-            "a request is over when the guest returns, so that one which never does is endless. Return after a success; "
-            f"or if so many are meant, give the guest an attribute {ATTRIBUTE} that says how many may be"
+            "a request is over when the guest returns, and this one seems to be in an endless loop. Return after a "
+            f"success; or if so many are meant, give the guest an attribute {ATTRIBUTE} that says how many may be"
         )

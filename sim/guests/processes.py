@@ -18,6 +18,7 @@ from sim.guests.calls import GuestCall
 from sim.guests.declared import checked
 from sim.guests.idle_loops import end_loop_of, loop_on
 from sim.guests.inside import INSIDE, Inside
+from sim.guests.lasting_waits import note_waits_of
 from sim.guests.loop import MOST_CANCELS, goes_on
 from sim.guests.refused import GuestRefused
 from sim.guests.strands import GuestStopped, Strand
@@ -125,6 +126,7 @@ class GuestClient(Client):
         """Stop its code, since the world is over; the other requests of its process cannot go on by that."""
         process = self.process
         if not process.is_over:
+            note_waits_of(process)
             process.is_over = True
             for run in process.runs:
                 run.stopped = run.client.is_over = True
@@ -209,6 +211,7 @@ class GuestRun(Inside):
         coroutine = awaited if iscoroutine(awaited) else _awaiting(awaited)
         loop.timers.open_request()
         task = loop.start(coroutine, context)
+        task.serves = self
         task.add_done_callback(lambda _: loop.outside(over.succeed), context=context)
         try:
             loop.wake()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import CodeType, FrameType, TracebackType
 
 
@@ -33,6 +34,11 @@ def line_of_guest() -> str:
         found.append((frame, frame.f_lineno))
         frame = frame.f_back
     return _nearest(found)
+
+
+def line_of_frames(frames: Iterable[tuple[FrameType, int]]) -> str:
+    """As `line_of_guest`, of frames that are given with their lines, the innermost first."""
+    return _nearest([*frames])
 
 
 def line_of_error(traceback: TracebackType | None) -> str:
