@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from sim.guests.arguments import line_of_code
 from sim.guests.refused import GuestRefused, line_of_guest
 from sim.guests.strands import GuestStopped
 from sim.history.vocabulary import NEVER
@@ -134,5 +135,8 @@ class Inside:
         raise error
 
     def refuse(self, what: str) -> NoReturn:
-        """End the run with GuestRefused, naming the guest's line; the guest never goes on, so it cannot catch it."""
-        self.strand.leave(GuestRefused(f"the guest {what}", line_of_guest()))
+        """End the run with GuestRefused, naming the guest's line; the guest never goes on, so it cannot catch it.
+
+        Without a line of its own, as in a task that runs `call` alone, it is the one where the guest begins.
+        """
+        self.strand.leave(GuestRefused(f"the guest {what}", line_of_guest() or line_of_code(self.process.guest)))

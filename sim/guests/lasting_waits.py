@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from sim.guests.processes import GuestRun, Process
-
 _open: Final[list[LastingWaits]] = []
 """Those who want to know, the last of whom is told."""
 
@@ -45,13 +43,17 @@ class LastingWaits:
         """Note a request."""
         self._requests.setdefault(place, set()).add(self._first + request)
 
+    def place_of(self, request: int) -> str:
+        """Return the line at which a request waits; empty if it does not."""
+        return next((place for place, numbers in self._requests.items() if request in numbers), "")
+
     def found(self) -> tuple[LastingWait, ...]:
         """Return where they wait, the line of the lowest request first."""
         waits = [LastingWait(place, len(numbers), min(numbers)) for place, numbers in self._requests.items()]
         return tuple(sorted(waits, key=lambda one: (one.request, one.place)))
 
 
-def note_waits_of(process: Process) -> None:
+def note_waits_of(process: Any) -> None:
     """Note which requests of a process wait for ever. Its world is over, and nothing of it is stopped yet."""
     if not _open:
         return
@@ -61,12 +63,12 @@ def note_waits_of(process: Process) -> None:
             _open[-1].note(f"{PurePath(path).name}:{line}" if path else "", run.client.request.number)
 
 
-def _waits_for_a_call(run: GuestRun) -> bool:
+def _waits_for_a_call(run: Any) -> bool:
     """Tell whether a call never ends for which it still waits."""
     return any(one.attempt is not None and not (one.left or one.answer.done) for one in run.client.connections)
 
 
-def _line_of(run: GuestRun, process: Process) -> str:
+def _line_of(run: Any, process: Any) -> str:
     loop = process.loop
     if loop is None or loop.is_blocked:
         return line_of_frames(_frames_of_thread(run.strand.stands_at))

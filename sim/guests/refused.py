@@ -70,7 +70,7 @@ def _rank(code: CodeType, module: dict[str, object]) -> int:
         return _NOT_SHOWN  # generated, as the methods of dataclasses are: no reader can look its lines up
     if is_own(path):
         return _OWN
-    if path.startswith(("<", _PACKAGE)):
+    if path.startswith(("<", _PACKAGE)) or (path.endswith(_RUNS_TASKS) and _is_standard(path)):
         return _NOT_SHOWN
     return _STANDARD if _is_standard(path) else _INSTALLED
 
@@ -99,6 +99,8 @@ def _is_standard(path: str) -> bool:
 
 
 _PACKAGE: Final = str(Path(__file__).parent.parent) + os.sep
+_RUNS_TASKS: Final = f"{os.sep}asyncio{os.sep}events.py"
+"""Beneath each task: a task of no line of the guest has this one alone, which would tell a reader nothing."""
 _TYPED_IN: Final = ("<ipython-input", "<python-input", "<stdin", "<string>", "<console>", "<doctest")
 _INSTALLED_AT: Final = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
 _STANDARD_LIBRARY: Final = tuple(
