@@ -225,7 +225,7 @@ def _with_line(place: str) -> str:
             " generates_in_a_loop returns a generator",
             "told_guests.py:{_in_a_loop(call):\n    y})",
         ),
-        ("runs_a_loop", " makes an event loop: the simulation has the event loop", "told_guests.py:{get_event_loop})"),
+        ("runs_a_loop", " calls asyncio.get_event_loop: the simulation has", "told_guests.py:{get_event_loop})"),
         ("runs_its_loop", " asks its event loop for run_until_complete", "told_guests.py:{get_running_loop})"),
         _slow("no_memory", " has a mistake: MemoryError (", "told_guests.py:{raise Mem})"),
     ],
