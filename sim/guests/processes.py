@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from sim.clients.client import Client
 from sim.clients.failures import CallFailed
-from sim.guests.arguments import generator_mistake, signature_mistake
+from sim.guests.arguments import generator_mistake, line_of_code, signature_mistake
 from sim.guests.calls import GuestCall
 from sim.guests.declared import checked
 from sim.guests.idle_loops import end_loop_of, loop_on
@@ -164,7 +164,8 @@ class GuestRun(Inside):
         if not self.calls:
             raise generator_mistake(process.guest, asked) or GuestRefused(
                 "the guest returns without having called; `call` makes an attempt, and `await call()` in asynchronous "
-                "code"
+                "code",
+                line_of_code(process.guest),
             )
         if self.answered < 0:
             raise GaveUp("the guest returns, but none of its calls has succeeded")

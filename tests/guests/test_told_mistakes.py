@@ -193,7 +193,7 @@ def _with_line(place: str) -> str:
             "told_guests.py:{return undefined\n\n\ndef never})",
             marks=pytest.mark.slow,
         ),
-        ("never_calls", " returns without having called", ""),
+        ("never_calls", " returns without having called", "told_guests.py:{never_calls})"),
         pytest.param("in_a_list", "'s `errors` is ['failed']: it maps", "", marks=pytest.mark.slow),
         ("misspelled", "'s `errors` has the name 'fail'", ""),
         pytest.param("a_name", "'s `errors['failed']` is 'ConnectionError'", "", marks=pytest.mark.slow),
