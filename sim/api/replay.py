@@ -118,9 +118,12 @@ def replayed(scenario: Source, request: int | None = None, cell: str | None = No
 
 
 def _of_course(cell: Cell, request: int | None) -> Replayed:
-    played = play(cell.scenario)
+    waits = LastingWaits()
+    with waits.noted():
+        played = play(cell.scenario)
     number = played.request if request is None else request
     count = len(played.requests)
     if not 0 <= number < count:
         raise NotInScenario(f"there is no request {number} in this course; they are numbered from 0 to {count - 1}")
-    return Replayed(cell, number, played.history.of_request(number), played.requests.select(np.array([number])), played)
+    history, record = played.history.of_request(number), played.requests.select(np.array([number]))
+    return Replayed(cell, number, history, record, played, waits_at=waits.place_of(number))
