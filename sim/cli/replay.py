@@ -128,6 +128,8 @@ def _print_story(found: Replayed, printer: Printer) -> None:
             printer.verbatim(line)
     for line in timeline_lines(found.history, found.number, found.outcome, width=width):
         printer.verbatim(line)
+    if found.waits_at:
+        printer.sentence(f"=> the guest waits at {found.waits_at}")
     if played is None:
         return
     printer.verbatim(f"\nhistory {played.history.digest()}")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.clients.connection import Connection
 from sim.clients.failures import CallFailed, CallTimedOut
+from sim.guests.arguments import is_timeout, wrong_arguments
 from sim.guests.declared import made_of
+from sim.guests.endless import MOST_SUCCESSES, look_at_successes
 from sim.guests.inside import INSIDE
 from sim.guests.strands import GuestStopped
 from sim.kernel.clock import Pending
@@ -40,15 +41,15 @@ class GuestCall:
         self._client = client
         self._errors = errors
 
-    def __call__(self, timeout: float | None = None) -> Any:
+    def __call__(self, timeout: float | None = None, *args: Any, **more: Any) -> Any:
         """Make one attempt."""
         client = self._client
         loop = client.process.loop
         if loop is not None and asyncio._get_running_loop() is loop:  # noqa: SLF001  # as asyncio's own functions ask
-            return self.call(timeout)
+            return self.call(timeout, *args, **more)
         here = INSIDE.get()
-        timeout_ms = None if timeout is None else _ms(here, timeout)
-        if here is not client or client.stopped or client.is_over:
+        timeout_ms = None if timeout is None and not (args or more) else _ms(here, timeout, args, more)
+        if here is not client or client.stopped or client.is_over or client.successes >= MOST_SUCCESSES:
             here = self._checked(here, GuestStopped)
         client.calls += 1
         answer = Answer()
@@ -64,18 +65,19 @@ class GuestCall:
             if client.listens:
                 client.hear("answered", number)
             client.answered = number
+            client.successes += 1
             return number
         try:
             raise made
         finally:
             del made  # its traceback refers to this frame
 
-    async def call(self, timeout: float | None = None) -> int:  # noqa: ASYNC109  # as users write it
+    async def call(self, timeout: float | None = None, *args: Any, **more: Any) -> int:  # noqa: ASYNC109  # as users write it
         """Make one attempt, in asynchronous code; a coroutine function, since libraries look for these."""
         client, here = self._client, INSIDE.get()
         loop: SimulatedLoop = client.process.loop
-        timeout_ms = None if timeout is None else _ms(here, timeout)
-        if here is not client or client.stopped or client.is_over:
+        timeout_ms = None if timeout is None and not (args or more) else _ms(here, timeout, args, more)
+        if here is not client or client.stopped or client.is_over or client.successes >= MOST_SUCCESSES:
             self._checked(here, asyncio.CancelledError)
         if client.request.runaway:
             await loop.create_future()  # it never goes on
@@ -105,6 +107,7 @@ class GuestCall:
         if client.listens:
             client.hear("answered", number)
         client.answered = number
+        client.successes += 1
         return number
 
     def _checked(self, here: Inside | None, error: type[BaseException]) -> Inside:
@@ -121,14 +124,18 @@ class GuestCall:
             here.stop_again(error)
         if client.is_over and not client.request.runaway:
             here.refuse(f"calls although its request {client.request.number} is over")
+        if client.successes >= MOST_SUCCESSES:
+            look_at_successes(client, here)
         return here
 
 
-def _ms(here: Inside | None, timeout: float) -> float:
-    """Return a timeout in ms; what is no timeout is refused."""
-    if here is not None and not (isinstance(timeout, (int, float)) and 0 <= timeout <= inf):
+def _ms(here: Inside | None, timeout: float | None, args: tuple[Any, ...], more: Mapping[str, Any]) -> float | None:
+    """Return a timeout in ms; what is no timeout, or more than that, is refused."""
+    if here is not None and (args or more):
+        here.refuse(wrong_arguments(timeout, args, more))
+    if here is not None and timeout is not None and not is_timeout(timeout):
         here.refuse(f"calls with a timeout of {timeout!r}: it is a number of seconds, not negative, or None")
-    return timeout * S_TO_MS
+    return None if timeout is None else timeout * S_TO_MS
 
 
 class Answer(Pending):

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from sim.clients.client import Client
+from sim.guests.arguments import line_of_code
 from sim.guests.refused import GuestRefused, line_of_guest
 from sim.guests.strands import GuestStopped
 from sim.history.vocabulary import NEVER
@@ -40,7 +41,18 @@ INSIDE: Final[ContextVar[Inside | None]] = ContextVar("retrysim.guest", default=
 class Inside(Client):
     """One request of a guest: its client, and what its code meets."""
 
-    __slots__ = ("_read_ns", "_reads", "answered", "calls", "draws", "process", "seeded", "strand", "times_stopped")
+    __slots__ = (
+        "_read_ns",
+        "_reads",
+        "answered",
+        "calls",
+        "draws",
+        "process",
+        "seeded",
+        "strand",
+        "successes",
+        "times_stopped",
+    )
 
     def __init__(  # noqa: PLR0917  # the one signature of all clients
         self,
@@ -59,6 +71,8 @@ class Inside(Client):
         self.calls = 0
         self.answered = -1
         """The attempt of which it has heard last that it succeeded, or -1."""
+        self.successes = 0
+        """How often it has heard that one succeeded."""
         self.draws = 0
         self.seeded: dict[Any, Any] = {}
         """Generators of the host that its code has seeded, each with the one that stands for it."""
@@ -134,5 +148,8 @@ class Inside(Client):
         raise error
 
     def refuse(self, what: str) -> NoReturn:
-        """End the run with GuestRefused, naming the guest's line; the guest never goes on, so it cannot catch it."""
-        self.strand.leave(GuestRefused(f"the guest {what}", line_of_guest()))
+        """End the run with GuestRefused, naming the guest's line; the guest never goes on, so it cannot catch it.
+
+        Without a line of its own, as in a task that runs `call` alone, it is the one where the guest begins.
+        """
+        self.strand.leave(GuestRefused(f"the guest {what}", line_of_guest() or line_of_code(self.process.guest)))

@@ -66,6 +66,8 @@ class GuestTask(asyncio.Task[Any]):
     def __init__(self, number: int, coro: Any, **more: Any) -> None:
         """Make a task; `number` counts those of its loop."""
         self._number = number
+        self.serves: object = None
+        """The request of a guest that it serves; None for a task that guest code has made."""
         super().__init__(coro, **more)
 
     def __hash__(self) -> int:
@@ -245,7 +247,7 @@ class SimulatedLoop(LoopState):
         self._sweep_at = FEW_TASKS
         self.timers = Timers(clock)
 
-    def start(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> asyncio.Task[Any]:
+    def start(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> GuestTask:
         """Return a task for a request; it begins when the loop wakes.
 
         It is made without a factory: an eager one would begin it here, outside of the strand.

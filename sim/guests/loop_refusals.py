@@ -35,7 +35,9 @@ def _refuse(what: str) -> NoReturn:
 
 def _refusing(name: str, why: str) -> Any:
     def refused(loop: asyncio.AbstractEventLoop, *args: Any, **more: Any) -> NoReturn:
-        del loop, args, more
+        del loop, more
+        for coroutine in filter(asyncio.iscoroutine, args):
+            coroutine.close()  # else Python warns, beside the error, that it was never awaited
         _refuse(f"asks its event loop for {name}{why}")
 
     refused.__name__ = refused.__qualname__ = name

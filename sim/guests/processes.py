@@ -11,10 +11,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sim.clients.failures import CallFailed
+from sim.guests.arguments import generator_mistake, line_of_code, signature_mistake
 from sim.guests.calls import GuestCall
 from sim.guests.declared import checked
 from sim.guests.idle_loops import end_loop_of, loop_on
 from sim.guests.inside import INSIDE, Inside
+from sim.guests.lasting_waits import note_waits_of
 from sim.guests.refused import GuestRefused
 from sim.guests.strands import GuestStopped
 from sim.guests.tasks import LoopTask, StrandTask
@@ -63,6 +65,11 @@ class Process:
         """Whether the world is over, so that nothing of it may go on."""
         self.clients: dict[GuestClient, None] = {}
         """Its open requests."""
+
+    @property
+    def has_guest(self) -> bool:
+        """Whether what is called has been made, so that its constructor is not to blame."""
+        return self._guest is not None
 
     @property
     def guest(self) -> Any:
@@ -122,6 +129,7 @@ class GuestClient(Inside):
         """Stop its code, since the world is over; the other requests of its process cannot go on by that."""
         process = self.process
         if not process.is_over:
+            note_waits_of(process)
             process.is_over = True
             for client in process.clients:
                 client.stopped = client.is_over = True
@@ -179,17 +187,18 @@ class GuestClient(Inside):
         if error is not None:
             self._concluded(None, self._verdict(error))
         elif not self.calls:
-            self._concluded(
-                None,
-                GuestRefused(
-                    "the guest returns without having called; `call` makes an attempt, and `await call()` in "
-                    "asynchronous code"
-                ),
-            )
+            self._concluded(None, self._never_called(value))
         elif self.answered < 0:
             self._concluded(None, GaveUp("the guest returns, but none of its calls has succeeded"))
         else:
             self._concluded(self.answered, None)
+
+    def _never_called(self, returned: Any) -> GuestRefused:
+        guest = self.process.guest
+        return generator_mistake(guest, returned) or GuestRefused(
+            "the guest returns without having called; `call` makes an attempt, and `await call()` in asynchronous code",
+            line_of_code(guest),
+        )
 
     def fail(self, error: Exception) -> None:
         """End with an error that is none of the code's."""
@@ -203,7 +212,11 @@ class GuestClient(Inside):
         verdict: Exception | None
         if isinstance(error, GuestStopped):
             verdict = GuestRefused("the guest is stopped, but its request goes on")
+        elif type(error) is TypeError and not self.calls and self.process.has_guest:
+            verdict = signature_mistake(self.process.guest)
         else:
+            verdict = None
+        if verdict is None:
             verdict = mistake_of(error, called=self.calls > 0, errors=self.process.errors)
         if verdict is None:
             gate = gate_of(error) if self.is_recorded else ""

@@ -7,6 +7,7 @@ from inspect import iscoroutinefunction
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sim.guests.arguments import constructor_mistake
 from sim.guests.fresh import Supply
 from sim.guests.processes import GuestClient, Process
 from sim.guests.refused import GuestRefused
@@ -85,7 +86,13 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
         """Return what is called for each request, and what its calls raise, given the class or function as new."""
         args, more = self.given
         guest = found.__new__(found)
-        guest.__init__(*args, **more)
+        try:
+            guest.__init__(*args, **more)
+        except TypeError:
+            mistake = constructor_mistake(found, args, more)
+            if mistake is not None:
+                raise mistake from None
+            raise
         return guest.retry, guest.errors
 
     @classmethod

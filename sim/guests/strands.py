@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable
     from contextvars import Context
+    from types import FrameType
 
 MOST_IDLE: Final = 64
 """How many greenlets wait for code to run."""
@@ -142,6 +143,11 @@ class Strand:
     def can_go_on(self) -> bool:
         """Whether it can go on under the present greenlet."""
         return not (self.is_over or self.main.dead) and self.main.parent is getcurrent()
+
+    @property
+    def stands_at(self) -> FrameType | None:
+        """Where its code waits; None if it runs, or is over."""
+        return self._at.gr_frame
 
     def forget(self) -> None:
         """Forget the values of `threading.local` objects."""

@@ -131,6 +131,7 @@ class LoopTask:
         assert loop is not None and context is not None  # noqa: S101, PT018  # they are there until the code is over
         loop.timers.open_request()
         self._task = task = loop.start(coroutine, context)
+        task.serves = self._client
         task.add_done_callback(self._done, context=context)
         try:
             loop.wake()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import _thread
+import asyncio
 import importlib
 import locale
+import socket
 import sys
 from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, Final
@@ -36,7 +38,6 @@ _REFUSED: Final[tuple[tuple[str, str, str], ...]] = (
         )
     ),
     ("_thread", "interrupt_main", _ENDS),
-    ("socket", "socketpair", "a simulation has no network. Leave it out"),
     *(("time", name, _HOST) for name in ("clock_settime", "clock_settime_ns", "tzset")),
     *(("sys", name, _HOST) for name in ("setrecursionlimit", "setswitchinterval")),
     *(("asyncio", name, _LOOP) for name in ("run", "new_event_loop", "set_event_loop")),
@@ -55,6 +56,8 @@ def replaced_functions() -> dict[Any, Any]:
         except (ImportError, AttributeError):  # not on this system
             continue
         found[real] = instead_of(real, _refusing(real, f"calls {module.strip('_')}.{name}: {why}"))
+    found[socket.socketpair] = instead_of(socket.socketpair, _socketpair(socket.socketpair))
+    found[asyncio.get_event_loop] = instead_of(asyncio.get_event_loop, _get_event_loop(asyncio.get_event_loop))
     for real in _starting_processes():
         found[real] = instead_of(real, _refusing(real, f"starts a process: {_PROCESSES}"))
     for name in ("start_new_thread", "start_new"):  # of which audit hooks are told from Python 3.12 on
@@ -84,6 +87,28 @@ def _refusing(real: Any, what: str) -> Any:
         return inside.refuse(what)
 
     return refused
+
+
+def _get_event_loop(real: Any) -> Any:
+    def get_event_loop(_: Home) -> Any:
+        inside = INSIDE.get()
+        if inside is None or asyncio._get_running_loop() is not None:  # noqa: SLF001  # as asyncio's own function asks
+            return real()
+        return inside.refuse(f"calls asyncio.get_event_loop: {_LOOP}")
+
+    return get_event_loop
+
+
+def _socketpair(real: Any) -> Any:
+    def socketpair(_: Home, *args: Any, **more: Any) -> Any:
+        inside = INSIDE.get()
+        if inside is None:
+            return real(*args, **more)
+        if sys._getframe(1).f_globals.get("__name__") == "asyncio.selector_events":  # noqa: SLF001  # as above
+            inside.refuse(f"makes an event loop: {_LOOP}")  # as `asyncio.Future()` does
+        return inside.refuse("calls socket.socketpair: a simulation has no network. Leave it out")
+
+    return socketpair
 
 
 def _start_thread(real: Any) -> Any:

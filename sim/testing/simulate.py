@@ -16,6 +16,7 @@ import pytest
 from sim.api.check import Broken, Checked, CheckedCell, check
 from sim.contracts.catalogue import INVARIANTS
 from sim.experiment.plan import refuse_course
+from sim.guests.refused import GuestRefused
 from sim.guests.retrier import guest_of
 from sim.options.model import Options
 from sim.retriers.base import ClientRetrier, Retrier
@@ -73,7 +74,11 @@ class Simulate:
         """
         run = self._prepared(scenario, retrier, requests)
         self._last = run
-        checked = check(run.scenario, invariants=invariants, retrier=run.make)
+        try:
+            checked = check(run.scenario, invariants=invariants, retrier=run.make)
+        except GuestRefused as error:  # its text has the guest's line, and the lines of a simulation help no one
+            __tracebackhide__ = True
+            raise error.with_traceback(None) from None
         if not checked.holds:
             text = "\n".join(self._failure(run, checked))
             self._last = None
