@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from sim.guests import clocks, locks, loop_refusals, numpy_chance, randomness, refusals, tokens, unheard
+from sim.guests.collecting import Rounds
 from sim.guests.cores import Cores
 from sim.guests.dates import Dates
 from sim.guests.generators import closed_in_loops
@@ -35,6 +36,7 @@ class _Simulated:
         self.input = unheard.Input()
         self.cores = Cores()
         self.watchdog = Watchdog()
+        self.rounds = Rounds()
         known = {
             **clocks.replaced_functions(),
             **randomness.replaced_functions(),
@@ -59,6 +61,7 @@ class _Simulated:
             self.generators.install()
             self.cores.install()
             self.watchdog.start()
+            self.rounds.install()
             return [*self.kept_methods.install(), *self.references.install()]
         except BaseException:
             self.restore()
@@ -68,6 +71,7 @@ class _Simulated:
         """Put everything back."""
         self.references.restore()
         self.kept_methods.restore()
+        self.rounds.restore()
         self.watchdog.stop()
         self.cores.restore()
         self.generators.restore()
