@@ -32,7 +32,6 @@ from sim.engine.resubmissions import Resubmissions
 from sim.engine.world import World
 from sim.explorer import policy_state, service_state
 from sim.explorer.plain_values import ATOMS, NotCanonical, PlainValues, collect_jobs
-from sim.guests.processes import GuestClient
 from sim.guests.timers import Timer as GuestTimer
 from sim.guests.waits import Waiting
 from sim.history.recorder import noted
@@ -265,7 +264,7 @@ class Snapshot:
             tuple((tuple(address), policy_state.inside(self, cell)) for address, cell in client.own_cells.items()),
             client._task._stopped,
             # A course has a witness, so the loop is kept. Code of a guest goes on by what its process has learned.
-            () if isinstance(client, GuestClient) else self._attributes(client.loop),
+            () if client.process is not None else self._attributes(client.loop),
         )
 
     def _attributes(self, retrier: Any) -> Any:
