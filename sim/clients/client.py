@@ -94,6 +94,9 @@ class Client:
         "timers",
     )
 
+    process: Any = None
+    """The process of a guest, whose code goes on by what all of its requests have learned; a loop has none."""
+
     def __init__(  # noqa: PLR0917  # the one signature of all clients
         self,
         around: Around,

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from sim.convex.functions import Function
 from sim.explorer import policy_state
 from sim.explorer.request_state import attempt_values, request_number
-from sim.guests.processes import GuestClient
 from sim.options.model import Options
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def client_values(look: Look, client: Client) -> Any:
         tuple((tuple(address), policy_state.inside(look, cell)) for address, cell in client.own_cells.items()),
         client._task.stopped,
         # A course has a witness, so the loop is kept. Code of a guest goes on by what its process has learned.
-        () if isinstance(client, GuestClient) else attributes(look, client.loop),
+        () if client.process is not None else attributes(look, client.loop),
     )
 
 

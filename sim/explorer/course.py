@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sim.clients.client import Client
 from sim.convex.jobs import Job
 from sim.convex.server import UNLIMITED
 from sim.engine.world import World
 from sim.explorer.guided import GuidedChoices, NoSuchAnswer, WrittenGuide
 from sim.explorer.service_state import is_idle
-from sim.guests.processes import GuestClient
 from sim.history.recorder import History, Recorder
 from sim.history.vocabulary import NEVER
 from sim.world.crash_points import CrashPoints
@@ -49,7 +49,7 @@ class CourseWitness(CrashPoints):
         """Note what an execution's handler or a client's loop learns; all that guests of one process learn is one."""
         if not self._listens:
             return
-        if isinstance(learner, GuestClient):
+        if isinstance(learner, Client) and learner.process is not None:
             request = learner.request
             self._learned.setdefault(learner.process, []).append((request.number, request.submission, what, value))
         else:
@@ -57,7 +57,8 @@ class CourseWitness(CrashPoints):
 
     def learned_by(self, learner: object) -> list[tuple[Any, ...]]:
         """Return all that it has learned, in order; of a guest, all that its process has."""
-        return self._learned.get(learner.process if isinstance(learner, GuestClient) else learner, [])
+        process = learner.process if isinstance(learner, Client) else None
+        return self._learned.get(learner if process is None else process, [])
 
 
 def around(cell: Scenario, retrier: Callable[[], Retrier] | Retrier | None = None) -> AbstractContextManager[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,6 +25,9 @@ def _prepared_once(request: pytest.FixtureRequest) -> Iterator[None]:
     """Put the standard library of guests into place once for a module: each time costs a search of the process."""
     if request.module.__name__.rpartition(".")[2] not in ENTERED_ONCE:
         yield
-        return
-    with simulated():
-        yield
+    else:
+        with simulated():
+            yield
+    # A search thaws what `tests/conftest.py` has frozen; later collections would pass over all of it.
+    gc.collect()
+    gc.freeze()

@@ -131,6 +131,7 @@ def no_garbage_collection() -> Iterator[None]:
     try:
         yield
     finally:
+        gc.freeze()  # the first one to come would visit them too
         gc.enable()
 
 
