@@ -12,7 +12,9 @@ Above that place everything is the library's: its retries, its timeouts, its err
     answers={"failed": 503, "failed.connection": ConnectionResetError, "timed_out": 504}
 
 The more special name counts. A value is a status, a `Reply`, an exception class, or a function of the `CallFailed` that
-returns one of these or an error. Left out: 500 for `failed`, 429 for `rejected`, 409 for `conflict`, and the library's
+returns one of these or an error. An error of a socket becomes what the library makes of it: ConnectionRefusedError and
+`socket.gaierror` its error of connecting, TimeoutError that of reading, another OSError that of a connection which
+ends. Left out: 500 for `failed`, 429 for `rejected`, 409 for `conflict`, and the library's
 own error of reading for `timed_out`. A failure that asks to wait becomes the header Retry-After, in whole seconds
 rounded up, and for AWS `x-amz-retry-after`, in ms.
 

@@ -1,6 +1,6 @@
 """aiohttp: a connector whose connections are played by `call`.
 
-Read: aiohttp 3.14.5, and aiohttp-retry 2.9.1, whose `RetryClient` takes a session. The seam is
+Read: aiohttp 3.14.5 and 3.9.5, and aiohttp-retry 2.9.1, whose `RetryClient` takes a session. The seam is
 `BaseConnector._create_connection` (aiohttp/connector.py), which makes the transport; the session, the writing of
 requests, the parsing of responses, `raise_for_status` and the timeouts are the library's. Its total timeout cancels the
 call; that of reading (`sock_read`) is the timeout of the call.
@@ -9,16 +9,16 @@ call; that of reading (`sock_read`) is the timeout of the call.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sim.guests.transports.missing import NoLibrary
-from sim.guests.transports.server import Server
+from sim.guests.transports.server import Server, Sockets
 
 try:
     import aiohttp
     from aiohttp.client_proto import ResponseHandler
-except ImportError:
-    raise NoLibrary("aiohttp") from None
+except ImportError as error:
+    raise NoLibrary("aiohttp", error) from None
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,8 +38,13 @@ def connector(
     Further options are those of `aiohttp.BaseConnector`. Each request has a connection of its own. `answers` and `body`
     as in `sim.guests.transports`. Raises RuntimeError if no loop runs.
     """
-    server = Server(call, answers, body, timed_out=aiohttp.SocketTimeoutError)
+    sockets = Sockets(aiohttp.ClientError, aiohttp.ClientConnectorError, _TIMED_OUT)
+    server = Server(call, answers, body, timed_out=_TIMED_OUT, sockets=sockets)
     return PlayedConnector(server, **{"force_close": True, **options})
+
+
+_TIMED_OUT: Final = getattr(aiohttp, "SocketTimeoutError", aiohttp.ServerTimeoutError)
+"""Versions before 3.10 have only the other."""
 
 
 class PlayedConnector(aiohttp.BaseConnector):

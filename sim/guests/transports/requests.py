@@ -10,14 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sim.guests.transports.missing import NoLibrary
-from sim.guests.transports.server import Server
 
 try:
     from requests.adapters import HTTPAdapter
 
-    from sim.guests.transports.urllib3 import pool_classes
-except ImportError:
-    raise NoLibrary("requests") from None
+    from sim.guests.transports.urllib3 import pool_classes, server_of
+except ImportError as error:
+    raise NoLibrary("requests", error) from None
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
     from sim.guests.transports.replies import Answers
+    from sim.guests.transports.server import Server
 
 
 class PlayedAdapter(HTTPAdapter):
@@ -58,4 +58,4 @@ def adapter(
     `body` as in `sim.guests.transports`; an OSError is the socket's, so that requests makes its own ConnectionError of
     it.
     """
-    return PlayedAdapter(Server(call, answers, body, timed_out=TimeoutError), **options)
+    return PlayedAdapter(server_of(call, answers, body), **options)

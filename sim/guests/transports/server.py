@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from inspect import isawaitable, iscoroutine
 from math import ceil, isfinite
-from typing import TYPE_CHECKING, Any, Final
+from socket import gaierror
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sim.clients.failures import CallFailed
 from sim.clients.policy.answers import check_answer_name, name_that_fits
@@ -32,6 +33,28 @@ if TYPE_CHECKING:
 _STATUSES: Final[Answers] = {FAILED: 500, REJECTED: 429, CONFLICT: 409, REFUSED: 503}
 
 
+class Sockets(NamedTuple):
+    """What a library makes of the errors of sockets; None: its code above the transport does that itself.
+
+    `own` is the base of the library's errors, which stay as they are.
+    """
+
+    own: type[BaseException]
+    refused: type[BaseException]
+    """There is no connection, so that nothing can have been sent."""
+    timed_out: type[BaseException] | None = None
+    broken: type[BaseException] | None = None
+    """The connection ends while a response is awaited."""
+
+    def error_for(self, error: type[BaseException]) -> type[BaseException]:
+        """Return the library's error for one of a socket, and any other as it is."""
+        if not issubclass(error, OSError) or issubclass(error, self.own):
+            return error
+        if issubclass(error, ConnectionRefusedError | gaierror):
+            return self.refused
+        return (self.timed_out if issubclass(error, TimeoutError) else self.broken) or error
+
+
 class Server:
     """One server: the call that it is played by, and what its answers are to the library.
 
@@ -39,7 +62,7 @@ class Server:
     TypeError if a value is neither a status, a reply, an error nor a function.
     """
 
-    __slots__ = ("_answers", "_call", "_success", "_wait")
+    __slots__ = ("_answers", "_call", "_sockets", "_success", "_wait")
 
     def __init__(
         self,
@@ -49,6 +72,7 @@ class Server:
         *,
         timed_out: Answer,
         wait: Callable[[float], dict[str, str]] | None = None,
+        sockets: Sockets | None = None,
     ) -> None:
         given = {} if answers is None else dict(answers)
         for name, answer in given.items():
@@ -61,6 +85,7 @@ class Server:
         self._call = of_the_request if call is None else call
         self._success = Reply(body=body)
         self._wait = retry_after if wait is None else wait
+        self._sockets = sockets
 
     def ask(self, seconds: float | None, make: Make) -> Reply:
         """Make one call, with a timeout in seconds, and return what the server says. Raises the library's errors."""
@@ -96,16 +121,20 @@ class Server:
         name = name_that_fits(failed.kind, self._answers)
         answer: Any = self._answers[FAILED if name is None else name]
         message = str(failed) or f"the call ended as {failed.kind}"
-        if isinstance(answer, type):
-            raise make(answer, message) from failed
-        if callable(answer):
+        if callable(answer) and not isinstance(answer, type):
             answer = answer(failed)
+        if isinstance(answer, type):
+            raise make(self._error_for(answer), message) from failed
         if isinstance(answer, BaseException):
-            raise answer from failed
+            kind = self._error_for(type(answer))
+            raise (answer if kind is type(answer) else make(kind, str(answer))) from failed
         reply = answer if isinstance(answer, Reply) else Reply(answer)
         if failed.retry_after_ms is None or not isfinite(failed.retry_after_ms):
             return reply
         return Reply(reply.status, reply.body, {**self._wait(failed.retry_after_ms), **reply.headers})
+
+    def _error_for(self, error: type[BaseException]) -> type[BaseException]:
+        return error if self._sockets is None else self._sockets.error_for(error)
 
 
 def _refused(what: str) -> RuntimeError:

@@ -1,26 +1,27 @@
 """urllib3: a pool manager whose connections have a socket that is played by `call`.
 
-Read: urllib3 2.8.0. The seam is `HTTPConnection._new_conn` and `HTTPSConnection.connect` (urllib3/connection.py), which
-make the socket; pools, timeouts, the parsing of responses and `urllib3.util.Retry` are the library's. A timeout of the
-socket becomes `ReadTimeoutError` there, an OSError becomes `ProtocolError`.
+Read: urllib3 2.8.0, 1.26.20 and 1.25.8. The seam is `HTTPConnection._new_conn` and `HTTPSConnection.connect`
+(urllib3/connection.py), which make the socket; pools, timeouts, the parsing of responses and `urllib3.util.Retry` are
+the library's. A timeout of the socket becomes `ReadTimeoutError` there, an OSError becomes `ProtocolError`.
 """
 
 from __future__ import annotations
 
 import io
 import socket
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from sim.guests.transports.missing import NoLibrary
-from sim.guests.transports.server import Server
+from sim.guests.transports.replies import Reply
+from sim.guests.transports.server import Server, Sockets
 
 try:
     import urllib3
     from urllib3.connection import HTTPConnection, HTTPSConnection
     from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-    from urllib3.exceptions import NameResolutionError, NewConnectionError, ProxyError, RequestError
-except ImportError:
-    raise NoLibrary("urllib3") from None
+    from urllib3.exceptions import NewConnectionError, ProxyError, RequestError
+except ImportError as error:
+    raise NoLibrary("urllib3", error) from None
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,8 +42,14 @@ def manager(
     the read timeout, in seconds. `answers` and `body` as in `sim.guests.transports`.
     """
     made = urllib3.PoolManager(**options)
-    made.pool_classes_by_scheme = pool_classes(Server(call, answers, body, timed_out=TimeoutError))
+    made.pool_classes_by_scheme = pool_classes(server_of(call, answers, body))
     return made
+
+
+def server_of(call: Callable[..., Any] | None, answers: Answers | None, body: bytes) -> Server:
+    """Return the server of such pools, also of those of requests."""
+    sockets = Sockets(urllib3.exceptions.HTTPError, NewConnectionError)
+    return Server(call, answers, body, timed_out=TimeoutError, sockets=sockets)
 
 
 def pool_classes(server: Server) -> dict[str, type[HTTPConnectionPool]]:
@@ -78,6 +85,12 @@ def pool_classes(server: Server) -> dict[str, type[HTTPConnectionPool]]:
     return {"http": PlainPool, "https": SecurePool}
 
 
+_NAME_RESOLUTION_ERROR: Final = getattr(urllib3.exceptions, "NameResolutionError", ())
+"""Versions before 2.0 do not have it."""
+_HANGS_UP: Final = not hasattr(HTTPConnection, "is_connected")
+"""Versions before 2.0 ask the operating system whether a connection that is used again is still there."""
+
+
 class PlayedSocket:
     """As much of a socket as `http.client` uses; a request is answered where its response is read."""
 
@@ -105,7 +118,10 @@ class PlayedSocket:
         """Make the call, and return the bytes of its response."""
         with_body = not self._sent.startswith(b"HEAD ")
         self._sent = b""
-        return self._server.ask(self._timeout, self._error).raw(with_body=with_body)
+        reply = self._server.ask(self._timeout, self._error)
+        if _HANGS_UP:
+            reply = Reply(reply.status, reply.body, {"Connection": "close", **reply.headers})
+        return reply.raw(with_body=with_body)
 
     def close(self) -> None:
         """Do nothing: there is nothing to close."""
@@ -115,7 +131,7 @@ class PlayedSocket:
 
     def _error(self, error: type[BaseException], message: str) -> BaseException:
         """Make an error of a class of urllib3, which want to know their connection, or of another."""
-        if issubclass(error, NameResolutionError):
+        if issubclass(error, _NAME_RESOLUTION_ERROR):
             return error(self._connection.host, self._connection, socket.gaierror(message))
         if issubclass(error, NewConnectionError):
             return error(self._connection, message)

@@ -113,3 +113,18 @@ def test_a_body_is_sent_and_one_is_read(size: int) -> None:
 
 def test_a_response_to_head_has_no_body() -> None:
     assert ask(ToldLater(None), "HEAD", body=b"yes") == (200, {"Content-Length": "3"}, b"")
+
+
+@pytest.mark.parametrize(
+    ("error", "seen"),
+    [
+        (ConnectionRefusedError, "ClientConnectorError"),
+        (ConnectionResetError, "ClientOSError"),
+        (TimeoutError, "SocketTimeoutError"),
+    ],
+)
+def test_an_error_of_a_socket_is_the_librarys_own(error: type[Exception], seen: str) -> None:
+    for answer in (error, lambda _: error("as an object")):
+        with pytest.raises(aiohttp.ClientError) as raised:
+            ask(ToldLater("failed", "failed"), answers={"failed": answer})
+        assert type(raised.value) is getattr(aiohttp, seen)

@@ -103,3 +103,19 @@ def test_a_client_made_elsewhere_can_be_played() -> None:
     transport.play(made, call)
     made.list_buckets()
     assert call.calls == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "seen"),
+    [
+        (ConnectionRefusedError, "EndpointConnectionError"),
+        (ConnectionResetError, "ConnectionClosedError"),
+        (TimeoutError, "ReadTimeoutError"),
+    ],
+)
+def test_an_error_of_a_socket_is_the_librarys_own_and_retried(error: type[Exception], seen: str) -> None:
+    for answer in (error, lambda _: error("as an object")):
+        call = ToldCall(*["failed"] * 9)
+        with pytest.raises(getattr(exceptions, seen)):
+            ask(call, answers={"failed": answer}, attempts=2)
+        assert call.calls == 2
