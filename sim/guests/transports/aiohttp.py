@@ -35,12 +35,14 @@ def connector(
 ) -> aiohttp.BaseConnector:
     """Return a connector: `RetryClient(aiohttp.ClientSession(connector=connector(call)))`.
 
-    Further options are those of `aiohttp.BaseConnector`. Each request has a connection of its own. `answers` and `body`
-    as in `sim.guests.transports`. Raises RuntimeError if no loop runs.
+    Further options are those of `aiohttp.BaseConnector`. Each request has a connection of its own, unless they say that
+    connections are kept (`keepalive_timeout`, `force_close=False`). `answers` and `body` as in `sim.guests.transports`.
+    Raises RuntimeError if no loop runs.
     """
     sockets = Sockets(aiohttp.ClientError, aiohttp.ClientConnectorError, _TIMED_OUT)
     server = Server(call, answers, body, timed_out=_TIMED_OUT, sockets=sockets)
-    return PlayedConnector(server, **{"force_close": True, **options})
+    options.setdefault("force_close", "keepalive_timeout" not in options)
+    return PlayedConnector(server, **options)
 
 
 _TIMED_OUT: Final = getattr(aiohttp, "SocketTimeoutError", aiohttp.ServerTimeoutError)
@@ -73,16 +75,18 @@ class PlayedHandler(ResponseHandler):
         self._server = server
         self._request = request
         self._seconds: float | None = None
+        self._with_body = True
 
     def set_response_params(self, *, read_timeout: float | None = None, **others: Any) -> None:
-        """Take the timeout of reading, which the call looks after."""
+        """Take the timeout of reading, which the call looks after, and whether the response has a body."""
         self._seconds = read_timeout
+        self._with_body = not others.get("skip_payload", False)
         super().set_response_params(**others)
 
     async def read(self) -> Any:
         """Make the call, and parse what the server says."""
         reply = await self._server.ask_later(self._seconds, self._error)
-        self.data_received(reply.raw(with_body=self._request.method != "HEAD"))
+        self.data_received(reply.raw(with_body=self._with_body))
         return await super().read()
 
     def _error(self, error: type[BaseException], message: str) -> BaseException:

@@ -128,3 +128,17 @@ def test_an_error_of_a_socket_is_the_librarys_own(error: type[Exception], seen: 
         with pytest.raises(aiohttp.ClientError) as raised:
             ask(ToldLater("failed", "failed"), answers={"failed": answer})
         assert type(raised.value) is getattr(aiohttp, seen)
+
+
+@pytest.mark.parametrize("kept", [{"keepalive_timeout": 30}, {"force_close": False}])
+def test_a_connection_that_is_kept_serves_requests_of_all_methods(kept: dict[str, Any]) -> None:
+    async def asked() -> list[bytes]:
+        connector = transport.connector(ToldLater(), body=b"yes", **kept)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            made = []
+            for method in ("GET", "HEAD", "POST", "HEAD", "GET"):
+                async with session.request(method, URL) as response:
+                    made.append(await response.read())
+            return made
+
+    assert asyncio.run(asked()) == [b"yes", b"", b"yes", b"", b"yes"]
