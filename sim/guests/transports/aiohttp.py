@@ -9,7 +9,7 @@ call; that of reading (`sock_read`) is the timeout of the call.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from sim.guests.transports.missing import NoLibrary
 from sim.guests.transports.server import Server, Sockets
@@ -23,14 +23,16 @@ except ImportError as error:
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sim.guests.transports.replies import Answers
+    from aiohttp.connector import Connection
+
+    from sim.guests.transports.replies import Answers, Body
 
 
 def connector(
     call: Callable[..., Any] | None = None,
     *,
     answers: Answers | None = None,
-    body: bytes = b"",
+    body: Body = b"",
     **options: Any,
 ) -> aiohttp.BaseConnector:
     """Return a connector: `RetryClient(aiohttp.ClientSession(connector=connector(call)))`.
@@ -61,6 +63,12 @@ class PlayedConnector(aiohttp.BaseConnector):
         """Whether it is closed; with its loop it is, so that no session of a guest has to be closed at the end."""
         return self._closed or self._loop.is_closed()
 
+    async def connect(self, req: aiohttp.ClientRequest, *args: Any, **options: Any) -> Connection:
+        """Return a connection, new or kept, that knows what it is asked."""
+        connection = await super().connect(req, *args, **options)
+        cast("PlayedHandler", connection.protocol).serve(req)
+        return connection
+
     async def _create_connection(self, req: aiohttp.ClientRequest, *_: Any) -> ResponseHandler:
         handler = PlayedHandler(self._loop, self._server, req)
         handler.connection_made(PlayedTransport(handler, self._loop))
@@ -77,6 +85,10 @@ class PlayedHandler(ResponseHandler):
         self._seconds: float | None = None
         self._with_body = True
 
+    def serve(self, request: aiohttp.ClientRequest) -> None:
+        """Take the request that comes next, on a connection that has served others."""
+        self._request = request
+
     def set_response_params(self, *, read_timeout: float | None = None, **others: Any) -> None:
         """Take the timeout of reading, which the call looks after, and whether the response has a body."""
         self._seconds = read_timeout
@@ -85,7 +97,8 @@ class PlayedHandler(ResponseHandler):
 
     async def read(self) -> Any:
         """Make the call, and parse what the server says."""
-        reply = await self._server.ask_later(self._seconds, self._error)
+        request = self._request
+        reply = await self._server.ask_later(self._seconds, self._error, request.method, str(request.url))
         self.data_received(reply.raw(with_body=self._with_body))
         return await super().read()
 

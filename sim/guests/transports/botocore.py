@@ -31,7 +31,7 @@ except ImportError as error:
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sim.guests.transports.replies import Answers
+    from sim.guests.transports.replies import Answers, Body
 
 
 def client(
@@ -39,7 +39,7 @@ def client(
     call: Callable[..., Any] | None = None,
     *,
     answers: Answers | None = None,
-    body: bytes = b"",
+    body: Body = b"",
     **options: Any,
 ) -> Any:
     """Return a client of a service, such as `s3` or `dynamodb`, that is played by `call`.
@@ -70,12 +70,13 @@ def play(
     call: Callable[..., Any] | None = None,
     *,
     answers: Answers | None = None,
-    body: bytes = b"",
+    body: Body = b"",
 ) -> None:
     """Let the requests of a client of botocore or boto3 be answered by `call`, whatever the client was made of.
 
     The timeout of a call is the read timeout of the request, in seconds; botocore has 60 unless told otherwise. A call
-    that ends by it is a `botocore.exceptions.ReadTimeoutError`. `answers` and `body` as in `sim.guests.transports`.
+    that ends by it is a `botocore.exceptions.ReadTimeoutError`. `answers` and `body` as in `sim.guests.transports`, but
+    a function gets the name of the operation, such as `GetObject`, in place of a method.
     """
     server = Server(call, answers, body, timed_out=botocore.exceptions.ReadTimeoutError, wait=_wait, sockets=_SOCKETS)
     seconds = client.meta.config.read_timeout
@@ -89,9 +90,10 @@ def play(
             return error(message)
 
         own = (getattr(request, "context", None) or {}).get("read_timeout")
-        reply = server.ask(seconds if own is None else own, made)
+        name = event_name.rpartition(".")[2]
+        reply = server.ask(seconds if own is None else own, made, name, request.url)
         if not reply.body:
-            operation = client.meta.service_model.operation_model(event_name.rpartition(".")[2])
+            operation = client.meta.service_model.operation_model(name)
             reply = Reply(reply.status, _empty(operation, reply.status), reply.headers)
         return AWSResponse(request.url, reply.status, reply.all_headers, _raw(reply, request.method))
 

@@ -19,7 +19,7 @@ except ImportError as error:
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sim.guests.transports.replies import Answers, Reply
+    from sim.guests.transports.replies import Answers, Body, Reply
     from sim.guests.transports.server import Make
 
 
@@ -33,20 +33,22 @@ class PlayedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         """Make one call."""
         for _ in cast("httpx.SyncByteStream", request.stream):
             """Sent: a body that cannot be sent twice is used up."""
-        return _response(request, self._server.ask(_timeout(request), _made_for(request)))
+        reply = self._server.ask(_timeout(request), _made_for(request), request.method, str(request.url))
+        return _response(request, reply)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Make one call."""
         async for _ in cast("httpx.AsyncByteStream", request.stream):
             """As above."""
-        return _response(request, await self._server.ask_later(_timeout(request), _made_for(request)))
+        reply = await self._server.ask_later(_timeout(request), _made_for(request), request.method, str(request.url))
+        return _response(request, reply)
 
 
 def transport(
     call: Callable[..., Any] | None = None,
     *,
     answers: Answers | None = None,
-    body: bytes = b"",
+    body: Body = b"",
 ) -> PlayedTransport:
     """Return a transport: `httpx.Client(transport=RetryTransport(transport(call), Retry(...)))`, or an AsyncClient.
 

@@ -26,14 +26,14 @@ except ImportError as error:
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sim.guests.transports.replies import Answers
+    from sim.guests.transports.replies import Answers, Body
 
 
 def manager(
     call: Callable[..., Any] | None = None,
     *,
     answers: Answers | None = None,
-    body: bytes = b"",
+    body: Body = b"",
     **options: Any,
 ) -> urllib3.PoolManager:
     """Return a PoolManager that makes its requests by `call`; None: by that of the request for which it is used.
@@ -42,11 +42,23 @@ def manager(
     the read timeout, in seconds. `answers` and `body` as in `sim.guests.transports`.
     """
     made = urllib3.PoolManager(**options)
-    made.pool_classes_by_scheme = pool_classes(server_of(call, answers, body))
+    play(made, call, answers=answers, body=body)
     return made
 
 
-def server_of(call: Callable[..., Any] | None, answers: Answers | None, body: bytes) -> Server:
+def play(
+    manager: urllib3.PoolManager,
+    call: Callable[..., Any] | None = None,
+    *,
+    answers: Answers | None = None,
+    body: Body = b"",
+) -> None:
+    """Let the pools of a manager, which your own code has made, reach a played server; those that it has are closed."""
+    manager.clear()
+    manager.pool_classes_by_scheme = pool_classes(server_of(call, answers, body))
+
+
+def server_of(call: Callable[..., Any] | None, answers: Answers | None, body: Body) -> Server:
     """Return the server of such pools, also of those of requests."""
     sockets = Sockets(urllib3.exceptions.HTTPError, NewConnectionError)
     return Server(call, answers, body, timed_out=TimeoutError, sockets=sockets)
@@ -59,7 +71,7 @@ def pool_classes(server: Server) -> dict[str, type[HTTPConnectionPool]]:
         sock: Any
 
         def _new_conn(self) -> Any:
-            return PlayedSocket(self, server)
+            return PlayedSocket(self, "http", server)
 
         @property
         def is_connected(self) -> bool:
@@ -69,7 +81,7 @@ def pool_classes(server: Server) -> dict[str, type[HTTPConnectionPool]]:
         sock: Any
 
         def connect(self) -> None:
-            self.sock = PlayedSocket(self, server)
+            self.sock = PlayedSocket(self, "https", server)
             self.is_verified = True
 
         @property
@@ -94,8 +106,11 @@ _HANGS_UP: Final = not hasattr(HTTPConnection, "is_connected")
 class PlayedSocket:
     """As much of a socket as `http.client` uses; a request is answered where its response is read."""
 
-    def __init__(self, connection: HTTPConnection, server: Server) -> None:
+    def __init__(self, connection: HTTPConnection, scheme: str, server: Server) -> None:
         self._connection = connection
+        self._origin = f"{scheme}://{connection.host}"
+        if connection.port not in {None, connection.default_port}:
+            self._origin += f":{connection.port}"
         self._server = server
         self._timeout: float | None = None
         self._sent = b""
@@ -105,9 +120,9 @@ class PlayedSocket:
         self._timeout = timeout
 
     def sendall(self, data: bytes) -> None:
-        """Take a part of a request; of the body nothing is kept."""
-        if len(self._sent) < len(b"HEAD "):
-            self._sent += bytes(data)[: len(b"HEAD ")]
+        """Take a part of a request; only its first line is kept."""
+        if b"\r\n" not in self._sent:
+            self._sent += bytes(data)
 
     def makefile(self, mode: str) -> io.BytesIO:
         """Return what a response is read from."""
@@ -116,12 +131,12 @@ class PlayedSocket:
 
     def answer(self) -> bytes:
         """Make the call, and return the bytes of its response."""
-        with_body = not self._sent.startswith(b"HEAD ")
+        method, path, *_ = self._sent.decode("latin-1").split(" ", 2)
         self._sent = b""
-        reply = self._server.ask(self._timeout, self._error)
+        reply = self._server.ask(self._timeout, self._error, method, f"{self._origin}{path}")
         if _HANGS_UP:
             reply = Reply(reply.status, reply.body, {"Connection": "close", **reply.headers})
-        return reply.raw(with_body=with_body)
+        return reply.raw(with_body=method != "HEAD")
 
     def close(self) -> None:
         """Do nothing: there is nothing to close."""

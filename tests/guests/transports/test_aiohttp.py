@@ -142,3 +142,14 @@ def test_a_connection_that_is_kept_serves_requests_of_all_methods(kept: dict[str
             return made
 
     assert asyncio.run(asked()) == [b"yes", b"", b"yes", b"", b"yes"]
+
+
+@pytest.mark.parametrize("kept", [{}, {"force_close": False}])
+def test_a_body_can_be_chosen_by_the_request(kept: dict[str, Any]) -> None:
+    async def asked() -> list[str]:
+        connector = transport.connector(ToldLater(), body=lambda method, url: f"{method} {url}".encode(), **kept)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            responses = [await session.get(f"{URL}a?b=c"), await session.post(f"{URL}d", data=b"e")]
+            return [await response.text() for response in responses]
+
+    assert asyncio.run(asked()) == [f"GET {URL}a?b=c", f"POST {URL}d"]

@@ -119,3 +119,11 @@ def test_an_error_of_a_socket_is_the_librarys_own_and_retried(error: type[Except
         with pytest.raises(getattr(exceptions, seen)):
             ask(call, answers={"failed": answer}, attempts=2)
         assert call.calls == 2
+
+
+def test_a_body_can_be_chosen_by_the_operation() -> None:
+    bodies = {"GetObject": b"stored", "PutObject": b"", "ListBuckets": b"<ListAllMyBucketsResult/>"}
+    client = transport.client("s3", ToldCall(), body=lambda operation, _: bodies[operation])
+    client.put_object(Bucket="b", Key="k", Body=b"stored")
+    assert client.get_object(Bucket="b", Key="k")["Body"].read() == b"stored"
+    assert client.list_buckets()["ResponseMetadata"]["HTTPStatusCode"] == 200

@@ -146,3 +146,8 @@ def test_an_error_of_a_socket_is_the_librarys_own(
         with pytest.raises(httpx.HTTPError) as raised:
             ask(call("failed"), answers={"failed": answer})
         assert type(raised.value) is seen
+
+
+@WAYS
+def test_a_body_can_be_chosen_by_the_request(call: type[ToldCall], ask: Any) -> None:
+    assert ask(call(None), body=lambda method, url: f"{method} {url}".encode()).text == f"GET {URL}"

@@ -177,3 +177,31 @@ def test_a_refused_connection_counts_as_one_to_which_nothing_was_sent(error: typ
 def test_errors_of_sockets_are_connection_errors_of_requests(error: type[Exception]) -> None:
     with pytest.raises(requests.ConnectionError):
         get(ToldCall("failed"), answers={"failed": lambda _: error("as an object")})
+
+
+@pytest.mark.parametrize("origin", ["https://api.example", "http://api.example", "https://api.example:8443"])
+def test_a_body_can_be_chosen_by_the_request(origin: str) -> None:
+    http = transport.manager(ToldCall(), body=lambda method, url: f"{method} {url}".encode())
+    asked = [http.request("GET", f"{origin}/a?b=c"), http.request("POST", f"{origin}/d", body=b"x" * 100_000)]
+    assert [response.data.decode() for response in asked] == [f"GET {origin}/a?b=c", f"POST {origin}/d"]
+
+
+def test_a_session_made_elsewhere_can_be_played_and_keeps_its_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    retry = urllib3.Retry(3, status_forcelist=[500], raise_on_status=False)
+    call = ToldCall("failed", "failed", None)
+    with requests.Session() as session:
+        session.mount("https://api.example", requests.adapters.HTTPAdapter(max_retries=retry, pool_maxsize=3))
+        session.proxies = {"https": "http://other.example:3128"}
+        adapters.play(session, call, body=b"yes")
+        assert session.get(f"https{URL}").text == "yes"
+        assert session.get("http://elsewhere.example/").text == "yes"
+    assert call.calls == 4
+
+
+def test_a_manager_made_elsewhere_can_be_played_and_keeps_its_options() -> None:
+    http = urllib3.PoolManager(maxsize=3, retries=urllib3.Retry(1, status_forcelist=[500]), timeout=4)
+    call = ToldCall("failed", None)
+    transport.play(http, call)
+    assert http.request("GET", f"https{URL}").status == 200
+    assert (call.calls, call.timeouts) == (2, [4, 4])
