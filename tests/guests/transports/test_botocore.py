@@ -127,3 +127,17 @@ def test_a_body_can_be_chosen_by_the_operation() -> None:
     client.put_object(Bucket="b", Key="k", Body=b"stored")
     assert client.get_object(Bucket="b", Key="k")["Body"].read() == b"stored"
     assert client.list_buckets()["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+def test_a_request_may_have_a_read_timeout_of_its_own() -> None:
+    """botocore looks for it in the context of a request (botocore/httpsession.py)."""
+    call = ToldCall(None)
+    client = transport.client("s3", call, config=config.Config(read_timeout=7))
+
+    def shorter(params: Any, context: dict[str, Any], **_: Any) -> None:
+        del params
+        context["read_timeout"] = 3
+
+    client.meta.events.register("before-call.s3", shorter)
+    client.list_buckets()
+    assert call.timeouts == [3]
