@@ -59,8 +59,14 @@ class RefusingLoop(asyncio.AbstractEventLoop):
         )
 
 
+_CONNECTS: Final = frozenset(
+    {"create_connection", "create_unix_connection", "getaddrinfo", "sock_connect", "start_tls"}
+)
+_SEND: Final = ". HTTP libraries send by sim.guests.transports"
+
 for _name in _NOT_OFFERED:
-    setattr(RefusingLoop, _name, _refusing(_name, ", which would leave the simulation"))
+    _why = ", which would leave the simulation" + (_SEND if _name in _CONNECTS else "")
+    setattr(RefusingLoop, _name, _refusing(_name, _why))
 for _name in _OWN_LIFE:
     setattr(RefusingLoop, _name, _refusing(_name, ": the simulation runs and ends it"))
 

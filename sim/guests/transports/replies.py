@@ -47,3 +47,5 @@ Answer = int | Reply | type[BaseException] | Callable[[CallFailed], "int | Reply
 """What an answer of a call is to the library: a status, a reply, an error (a class), or a function that chooses one."""
 Answers = Mapping[str, Answer]
 """Answers by their names: `failed`, `failed.NAME`, `rejected`, `rejected.queue` and so on, `conflict`, `timed_out`."""
+Body = bytes | Callable[[str, str], "bytes | Reply"]
+"""What a call that succeeds answers: a body, or a function of the method and the URL that returns one, or a reply."""
