@@ -11,6 +11,7 @@ import waiting_guests
 from sim.api.check import check
 from sim.api.replay import replayed
 from sim.api.run import run
+from sim.cli.exit_codes import BROKEN
 from sim.experiment import chunks
 from sim.experiment.engines import EVENT
 from sim.guests import guest_of
@@ -137,6 +138,16 @@ def test_a_replay_says_where_and_not_that_a_call_never_ends(tmp_path: Path, monk
     )
     assert replayed(scenario(SHARED, "async_event"), 5).waits_at == line_of("async_event")
     assert replayed(scenario(HANGS, "hanging_call"), 0).waits_at == ""
+
+
+@pytest.mark.slow
+def test_a_course_that_is_replayed_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("waits.yaml").write_text(ONE)
+    guest = ("--retrier", "waiting_guests:async_event")
+    assert run_command("explore", "waits.yaml", *guest).exit_code == BROKEN
+    said = run_command("replay", "results/waits/waits-settles.yaml", *guest, "--no-plots").output
+    assert f"=> the guest waits at {line_of('async_event')}\n" in said
 
 
 def test_a_failing_test_says_it() -> None:

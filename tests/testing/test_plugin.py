@@ -688,3 +688,11 @@ def test_a_retrier_that_draws_from_the_global_generator_fails_the_test(pytester:
     result = run()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["NOT REPEATABLE: request *"])
+
+
+def test_a_mistake_of_a_guest_is_told_without_the_lines_of_the_simulation(pytester: pytest.Pytester) -> None:
+    guest = "def guest(call):\n    call(1, 2)\n"
+    pytester.makepyfile(test_mine=f"{guest}def test_mine(simulate):\n    simulate({FLAKY!r}, retrier=guest)\n")
+    result = pytester.runpytest("-p", "no:cacheprovider")
+    result.stdout.fnmatch_lines(["E * the guest calls with `call(1, 2)`: it takes a timeout * (*test_mine.py:2)"])
+    result.stdout.no_fnmatch_line("*strands.py*")
