@@ -17,12 +17,10 @@ from typing import TYPE_CHECKING, Any, Final
 from greenlet import getcurrent
 
 from sim.guests.inside import INSIDE, Inside
-from sim.guests.waits import FOR_EVER_NS, NS_PER_S, Waiting, ns_of_seconds, wait
+from sim.guests.waits import FOR_EVER_NS, Waiting, ns_of_seconds, wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-TIMEOUT_MAX: Final = FOR_EVER_NS / NS_PER_S
 
 
 class Lock:

@@ -1,7 +1,8 @@
 """What guest code prints: a few lines reach the error stream of the terminal, marked as the guest's; the rest does not.
 
 Nothing of it comes to the standard output, where results are. `print`, warnings and logging all write to `sys.stdout`
-or `sys.stderr`; whoever holds these streams since before the run, as a handler of logging does, is not heard here.
+or `sys.stderr`; what holds these streams since before the run, as a handler
+of logging may, writes to them as ever.
 """
 
 from __future__ import annotations
@@ -65,9 +66,6 @@ class Buffer(io.RawIOBase):
             self._real.buffer.flush()
 
     def close(self) -> None:
-        """Leave the stream of the host open."""
-
-    def __del__(self) -> None:
         """Leave the stream of the host open."""
 
     def __getattr__(self, name: str) -> Any:

@@ -1,14 +1,18 @@
 """Guests whose modules are not run anew are copied with all that they hold: no request finds what another has left."""
 
 import abc
+import array
 import asyncio
 import dataclasses
 import enum
+import functools
 import queue
 import threading
 import time
 import typing
+from collections import deque
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -16,6 +20,7 @@ import pytest
 from sim.engine.world import World
 from sim.guests import guest_of
 from sim.guests.refused import GuestRefused
+from sim.history.vocabulary import Outcome
 from sim.scenario.load import parse
 
 ISOLATED = "{requests: {count: 3}, action: {script: [{outcome: success, latency: 5ms}]}, retrier: none}"
@@ -34,7 +39,12 @@ CONDITION = threading.Condition()
 PLAIN_CONDITION = threading.Condition(threading.Lock())
 QUEUE: queue.Queue[int] = queue.Queue()
 FAST_QUEUE: queue.SimpleQueue[int] = queue.SimpleQueue()
+FILLED: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
+FILLED.put([])
 TURN = asyncio.Lock()
+LAST_TWO = deque([0, 0], maxlen=2)
+READ_ONLY: MappingProxyType[str, list[int]] = MappingProxyType({"seen": []})
+NUMBERS = array.array("i")
 
 
 def _begun() -> typing.Iterator[int]:
@@ -136,6 +146,24 @@ LIGHT = Light.RED
 OBJECT = Derived()
 
 
+class Counting(type):
+    made: typing.ClassVar[list[type]] = []
+
+    def __call__(cls) -> Any:
+        Counting.made.append(cls)
+        return super().__call__()
+
+
+class Counted(metaclass=Counting):
+    pass
+
+
+@functools.lru_cache(maxsize=3, typed=True)
+def client(number: int) -> list[int]:
+    """Make what all calls with a number share."""
+    return [number] if number == 1 else client(1)
+
+
 def plain_class() -> int:
     return Plain().note()
 
@@ -208,9 +236,44 @@ def locks() -> int:
     return max(QUEUE.qsize(), FAST_QUEUE.qsize())
 
 
+def metaclass() -> int:
+    Counted()
+    return len(Counting.made)
+
+
+def a_cached_function() -> int:
+    client(2).append(0)
+    assert client(1) is client(2)
+    assert client.cache_parameters() == {"maxsize": 3, "typed": True}
+    return len(client(1)) - 1
+
+
+def the_last_of_many() -> int:
+    LAST_TWO.append(1)
+    return sum(LAST_TWO) if len(LAST_TWO) == 2 else 0
+
+
+def what_cannot_be_set() -> int:
+    READ_ONLY["seen"].append(1)
+    return len(READ_ONLY["seen"])
+
+
+def what_a_queue_has() -> int:
+    one = FILLED.get(timeout=1)
+    one.append(1)
+    FILLED.put(one)
+    return len(one)
+
+
+def numbers_of_c_code() -> int:
+    NUMBERS.append(1)
+    return len(NUMBERS)
+
+
 NOTES: list[Callable[[], int]] = [
     *(plain_class, inherited, an_object_of_a_class, set_on_a_class, registered, dataclass, slots, named_tuple),
-    *(abstract, generic, enumeration, method_in_c, locks),
+    *(abstract, generic, enumeration, method_in_c, locks, metaclass, a_cached_function, the_last_of_many),
+    *(what_cannot_be_set, what_a_queue_has, numbers_of_c_code),
 ]
 
 
@@ -223,16 +286,17 @@ def _host() -> tuple[Any, ...]:
         LIGHT,
         QUEUE.qsize(),
         FAST_QUEUE.qsize(),
+        FILLED.qsize(),
+        *map(list, (LAST_TWO, READ_ONLY["seen"], NUMBERS, Counting.made)),
+        client.cache_info(),
         Registering.kinds[:],
     )
 
 
 def _simulate(fetch: Any, scenario: str) -> None:
     world = World(parse(scenario), retrier=guest_of(fetch))
-    if scenario is SHARED:
-        world.shared()
-    else:
-        world.isolated(range(3))
+    requests = world.shared() if scenario is SHARED else world.isolated(range(3))
+    assert [request.outcome for request in requests] == [Outcome.success] * 3
 
 
 @pytest.mark.parametrize("scenario", [ISOLATED, SHARED], ids=["isolated", "shared"])
