@@ -1,8 +1,7 @@
 """What guest code prints: a few lines reach the error stream of the terminal, marked as the guest's; the rest does not.
 
 Nothing of it comes to the standard output, where results are. `print`, warnings and logging all write to `sys.stdout`
-or `sys.stderr`; what holds these streams since before the run, as a handler
-of logging may, writes to them as ever.
+or `sys.stderr`; what holds these streams since before the run, as a handler of logging may, writes to them as ever.
 """
 
 from __future__ import annotations
