@@ -79,6 +79,8 @@ class Client:
         "stopped",
         "timers",
     )
+    process: Any = None
+    """The client process of a guest, in which all its requests learn together; None of other loops."""
 
     def __init__(  # noqa: PLR0917  # the one signature of all clients
         self,

@@ -32,8 +32,6 @@ from sim.engine.resubmissions import Resubmissions
 from sim.engine.world import World
 from sim.explorer import policy_state, service_state
 from sim.explorer.plain_values import ATOMS, NotCanonical, PlainValues, collect_jobs
-from sim.guests.processes import GuestClient
-from sim.guests.timers import Timer as GuestTimer
 from sim.guests.waits import Waiting
 from sim.history.recorder import noted
 from sim.history.request import Request
@@ -56,6 +54,7 @@ if TYPE_CHECKING:
     from sim.convex.contexts import MutationContext
     from sim.explorer.course import Course
     from sim.explorer.plain_values import Distinctions
+    from sim.guests.timers import Timer as GuestTimer
 
 NEVER_SETTLED = 1 << 200
 """Later than every instant."""
@@ -265,7 +264,7 @@ class Snapshot:
             tuple((tuple(address), policy_state.inside(self, cell)) for address, cell in client.own_cells.items()),
             client._task._stopped,
             # A course has a witness, so the loop is kept. Code of a guest goes on by what its process has learned.
-            () if isinstance(client, GuestClient) else self._attributes(client.loop),
+            () if client.process is not None else self._attributes(client.loop),
         )
 
     def _attributes(self, retrier: Any) -> Any:
@@ -482,7 +481,6 @@ _BY_CLASS: Final[Mapping[type, Callable[[Snapshot, Any], Any]]] = MappingProxyTy
         MutationCall: Snapshot._mutation,
         Pending: Snapshot._pending,
         Waiting: Snapshot._waiting,
-        GuestTimer: Snapshot._guests_timer,
         Client: Snapshot._client_number,
         Connection: Snapshot._connection,
         Hedge: Snapshot._hedge,
@@ -506,9 +504,11 @@ _BY_NAME: Final[Mapping[str, Callable[[Snapshot, Any], Any]]] = MappingProxyType
         "_Effect": Snapshot._effect,
         "_VisitEffect": Snapshot._visit_effect,
         "Within": Snapshot._within,
+        "Timer": Snapshot._guests_timer,
     }
 )
-"""The same for classes that are private to their modules: an effect to come, an attempt within a mutation."""
+"""The same for classes that are private to their modules: an effect to come, an attempt within a mutation. And for
+timers of guests, whose module imports asyncio, which takes longer than many a search without guests."""
 
 
 _DESCRIBERS: Final[dict[type, Callable[[Snapshot, Any], Any]]] = {}

@@ -8,35 +8,21 @@ from __future__ import annotations
 
 import io
 import sys
-from contextlib import contextmanager
 from multiprocessing import parent_process
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from sim.guests.inside import INSIDE
 from sim.guests.refusals import DEBUGGER
+from sim.guests.told import RUNS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
 MOST_LINES: Final = 5
 """So many lines of a run are told."""
 LONGEST: Final = 500
 """So many characters of a line are told."""
 ENCODING: Final = "utf-8"
-
-
-_told: Final[list[list[str]]] = []
-"""What has been told, for each run that goes on and simulates its parts one after another."""
-
-
-@contextmanager
-def one_run() -> Iterator[None]:
-    """Let all that is simulated meanwhile be one run, whose first lines are told."""
-    _told.append([])
-    try:
-        yield
-    finally:
-        _told.pop()
 
 
 class Buffer(io.RawIOBase):
@@ -140,8 +126,8 @@ class Output:
 
     def install(self) -> None:
         """Stand there. Lines are counted anew, unless this is a further part of one run, or of a worker process."""
-        if _told:
-            self._told = _told[-1]
+        if RUNS:
+            self._told = RUNS[-1]
         elif parent_process() is None:
             self._told = []
         for name in ("stdout", "stderr"):
