@@ -2,7 +2,8 @@
 
 Such a bound method holds the function in C, so nothing done to the class reaches it; and each is an object of its own,
 which cannot be known before. So the garbage collector is asked for all of them, again only if modules have come since,
-or if more refers to what has such methods than before.
+or if more refers to what has such methods than before. From Python 3.12 on, classes in C do not tell how much refers to
+them, so their methods are looked for each time.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Mapping
 from types import BuiltinMethodType, ClassMethodDescriptorType, MethodDescriptorType, MethodType
 from typing import TYPE_CHECKING, Any, Final
 
-from sim.guests.references import References
+from sim.guests.references import IMMORTAL, References
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -44,16 +45,17 @@ class KeptMethods:
                 self._in_python[id(real)] = real, new
         self._known = frozenset(map(id, known))
         self._state: tuple[int, ...] = ()
+        self._bound: frozenset[int] = frozenset()
         self._references: References | None = None
 
     def install(self) -> list[str]:
         """Exchange them; returns in words what could not be exchanged."""
-        state = _state()
-        if self._state[:1] != state[:1] or any(map(int.__gt__, state, self._state)):
+        state, bound = _state(), self._of_lasting()
+        if self._state[:1] != state[:1] or any(map(int.__gt__, state, self._state)) or not bound <= self._bound:
             self._state = ()  # until the search is over
             found = self._found()
             self._references = References(found) if found else None
-            self._state = state
+            self._state, self._bound = state, bound  # `found` keeps these, so that no others get their identities
         return [] if self._references is None else self._references.install()
 
     def restore(self) -> None:
@@ -62,6 +64,12 @@ class KeptMethods:
             self._references.restore()
         if self._state:
             self._state = _state()
+
+    def _of_lasting(self) -> frozenset[int]:
+        """Return the identities of methods of classes whose references have no count: those in C from 3.12 on."""
+        lasting = [one for one in _COUNTED if sys.getrefcount(one) >= IMMORTAL]
+        referrers = gc.get_referrers(*lasting) if lasting else []
+        return frozenset(id(one) for one in referrers if type(one) is BuiltinMethodType and self._new(one) is not None)
 
     def _found(self) -> _ByIdentity:
         if gc.get_freeze_count():

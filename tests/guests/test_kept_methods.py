@@ -2,6 +2,7 @@
 
 import datetime
 import functools
+import sys
 import types
 from collections.abc import Callable
 from typing import Any
@@ -86,3 +87,22 @@ def test_nothing_is_searched_twice(kept: KeptMethods, monkeypatch: pytest.Monkey
     kept.install()
     kept.restore()
     assert Kept.clock is REAL
+
+
+@pytest.mark.parametrize("counts", [sys.getrefcount, lambda _: 1 << 30], ids=["as they are", "of what lives for ever"])
+def test_a_method_kept_since_the_last_run_is_found(
+    counts: Callable[[object], int], kept: KeptMethods, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Later:
+        clock: Callable[[], Any]
+
+    monkeypatch.setattr(kept_methods.sys, "getrefcount", counts)
+    kept.install()
+    kept.restore()
+    Later.clock = datetime.datetime.now
+    kept.install()
+    try:
+        assert Later.clock() == "the simulation"
+    finally:
+        kept.restore()
+    assert isinstance(Later.clock(), datetime.datetime)
