@@ -1,0 +1,123 @@
+"""Asynchronous generators that are freed before their end are closed in the loop of the request that has begun them."""
+
+import asyncio
+import contextvars
+import gc
+import sys
+from collections.abc import AsyncGenerator, Iterator
+from typing import Any
+
+import pytest
+from guests_support import run
+
+from sim.guests.generators import closed_in_loops
+from sim.guests.inside import INSIDE
+
+NAME: contextvars.ContextVar[str] = contextvars.ContextVar("name", default="none")
+
+
+@pytest.fixture(autouse=True)
+def _no_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+async def numbers(seen: list[Any]) -> AsyncGenerator[int]:
+    try:
+        yield 1
+        yield 2
+    finally:
+        inside = INSIDE.get()
+        await asyncio.sleep(0.5)
+        seen.append(("closed", inside.client.request.number if inside else None, NAME.get()))
+
+
+async def leave_in_a_cycle(seen: list[Any]) -> None:
+    generator = numbers(seen)
+    held: list[Any] = [generator]
+    held.append(held)
+    await anext(generator)
+
+
+def test_one_that_the_turn_of_another_request_frees_is_closed_by_its_own() -> None:
+    seen: list[Any] = []
+
+    async def guest(call: Any) -> None:
+        number = await first_come()
+        if number == 0:
+            await leave_in_a_cycle(seen)
+            await asyncio.sleep(2)
+        else:
+            await asyncio.sleep(1)
+            gc.collect()
+        await call()
+
+    async def first_come() -> int:
+        inside = INSIDE.get()
+        assert inside is not None
+        return inside.client.request.number
+
+    run(guest, shared=True, count=2)
+    assert seen == [("closed", 0, "none")]
+
+
+def test_one_whose_loop_is_over_is_not_closed_by_the_next() -> None:
+    seen: list[Any] = []
+
+    async def guest(call: Any) -> None:
+        gc.collect()
+        await leave_in_a_cycle(seen)
+        await call()
+
+    run(guest, count=3)
+    gc.collect()
+    assert seen == []
+
+
+def test_one_that_its_own_request_frees_is_closed_among_its_variables() -> None:
+    seen: list[Any] = []
+
+    async def guest(call: Any) -> None:
+        NAME.set("mine")
+        async for _ in numbers(seen):
+            break
+        await asyncio.sleep(1)
+        await call()
+
+    run(guest)
+    assert seen == [("closed", 0, "mine")]
+
+
+def test_those_of_the_host_are_left_to_its_hooks() -> None:
+    told: list[str] = []
+    before = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(lambda _: told.append("begins"), lambda _: told.append("is freed"))
+    try:
+        with closed_in_loops():
+            generator = numbers([])
+            with pytest.raises(StopIteration):
+                generator.__anext__().send(None)
+            del generator
+    finally:
+        sys.set_asyncgen_hooks(*before)
+    assert told == ["begins", "is freed"]
+
+
+def test_without_hooks_those_of_the_host_end_as_ever() -> None:
+    seen: list[str] = []
+
+    async def two() -> AsyncGenerator[int]:
+        try:
+            yield 1
+            yield 2
+        finally:
+            seen.append("closed")
+
+    with closed_in_loops():
+        generator = two()
+        with pytest.raises(StopIteration):
+            generator.__anext__().send(None)
+        del generator
+    assert seen == ["closed"]
