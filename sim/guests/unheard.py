@@ -126,8 +126,9 @@ class Input:
         self._real: Any = None
 
     def install(self) -> None:
-        """Stand there."""
-        self._real, sys.stdin = sys.stdin, self
+        """Stand there, unless the process has no input, as a program without a terminal."""
+        if sys.stdin is not None:
+            self._real, sys.stdin = sys.stdin, self
 
     def restore(self) -> None:
         """Step aside, unless another has taken the place meanwhile."""

@@ -49,6 +49,12 @@ def test_an_interrupted_beginning_leaves_nothing_replaced(part: Any, monkeypatch
     assert found() == before
 
 
+def test_a_process_without_input_has_none_during_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with simulated():
+        assert sys.stdin is None
+
+
 def test_a_thread_that_is_the_last_to_end_puts_all_back() -> None:
     before = found()
     has_begun, may_end = threading.Event(), threading.Event()
