@@ -19,6 +19,7 @@ import pytest
 
 from sim.engine.world import World
 from sim.guests import guest_of
+from sim.guests.copying import copied
 from sim.guests.refused import GuestRefused
 from sim.history.vocabulary import Outcome
 from sim.scenario.load import parse
@@ -188,6 +189,13 @@ def registered() -> int:
     return max(len(Registered.notes), len(Registered.kinds))
 
 
+def derived_later() -> int:
+    class Later(Registering, tag="later"):
+        pass
+
+    return Registered.kinds.count("later")
+
+
 def dataclass() -> int:
     settings = Settings()
     settings.seen.append(1)
@@ -273,7 +281,7 @@ def numbers_of_c_code() -> int:
 NOTES: list[Callable[[], int]] = [
     *(plain_class, inherited, an_object_of_a_class, set_on_a_class, registered, dataclass, slots, named_tuple),
     *(abstract, generic, enumeration, method_in_c, locks, metaclass, a_cached_function, the_last_of_many),
-    *(what_cannot_be_set, what_a_queue_has, numbers_of_c_code),
+    *(what_cannot_be_set, what_a_queue_has, numbers_of_c_code, derived_later),
 ]
 
 
@@ -329,3 +337,126 @@ def test_a_generator_that_has_begun_is_refused_with_its_name() -> None:
 
     with pytest.raises(GuestRefused, match="the generator _begun that has begun already"):
         _simulate(fetch, ISOLATED)
+
+
+def test_a_copy_of_an_abstract_class_has_no_objects_either() -> None:
+    with pytest.raises(TypeError, match="abstract"):
+        copied(Abstract)()
+    assert copied(Concrete)().note() == 1
+
+
+ERRORS: list[int] = []
+
+
+def _counted(count: list[int]) -> int:
+    count.append(1)
+    return len(count)
+
+
+class ByGlobal(Exception):
+    def note(self) -> int:
+        ERRORS.append(1)
+        return len(ERRORS)
+
+
+class ByBase(ByGlobal):
+    pass
+
+
+class ByDefault(Exception):
+    def note(self, count: list[int] = []) -> int:  # noqa: B006  # the default that all share is the point
+        return _counted(count)
+
+
+class ByKeyword(Exception):
+    def note(self, *, count: list[int] = []) -> int:  # noqa: B006  # as above
+        return _counted(count)
+
+
+class ByProperty(Exception):
+    @property
+    def seen(self) -> list[int]:
+        return ERRORS
+
+    def note(self) -> int:
+        return _counted(self.seen)
+
+
+class ByCachedProperty(ByProperty):
+    @functools.cached_property
+    def more(self) -> list[int]:
+        return ERRORS
+
+    def note(self) -> int:
+        return _counted(self.more)
+
+
+class ByStaticMethod(Exception):
+    @staticmethod
+    def seen() -> list[int]:
+        return ERRORS
+
+    def note(self) -> int:
+        return _counted(self.seen())
+
+
+class ByTuple(Exception):
+    seen = ([0][:0], 1)
+
+    def note(self) -> int:
+        return _counted(self.seen[0])
+
+
+class ByAttributeOfAFunction(Exception):
+    def note(self) -> int:
+        count: list[int] = vars(type(self).note)["count"]
+        return _counted(count)
+
+
+vars(ByAttributeOfAFunction.note)["count"] = []
+TOTAL = 0
+
+
+class BySetting(Exception):
+    def note(self) -> int:
+        global TOTAL  # noqa: PLW0603  # as guests do
+        TOTAL += 1
+        return TOTAL
+
+
+def by_closure() -> type[Exception]:
+    count: list[int] = []
+
+    class ByClosure(Exception):
+        def note(self) -> int:
+            return _counted(count)
+
+    return ByClosure
+
+
+REACHING: list[Any] = [
+    *(ByGlobal, ByBase, ByDefault, ByKeyword, ByProperty, ByCachedProperty, ByStaticMethod, ByTuple, BySetting),
+    *(ByAttributeOfAFunction, by_closure()),
+]
+
+
+@pytest.mark.parametrize("kind", REACHING, ids=lambda kind: kind.__name__)
+def test_an_exception_that_reaches_what_can_change_is_copied(kind: Any) -> None:
+    assert [copied(kind)().note(), copied(kind)().note()] == [1, 1]
+
+
+def test_an_exception_that_reaches_nothing_is_the_one_that_all_know() -> None:
+    class Throttled(Exception):
+        status = 429
+        codes = (429, frozenset([503]))
+        words = MappingProxyType({429: "throttled"})
+
+        def __init__(self, text: str, *, after_s: float = 1.5) -> None:
+            super().__init__(text)
+            self.after_s = after_s
+
+        @property
+        def again(self) -> Exception:
+            return Throttled("again")
+
+    assert copied(Throttled) is Throttled
