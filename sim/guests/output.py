@@ -108,9 +108,6 @@ class Stream:
     def __exit__(self, *_: object) -> None:
         """Leave it open."""
 
-    def __iter__(self) -> Any:
-        return iter(self._real)
-
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import enum
 import functools
+import itertools
 import queue
 import threading
 import time
@@ -46,6 +47,7 @@ TURN = asyncio.Lock()
 LAST_TWO = deque([0, 0], maxlen=2)
 READ_ONLY: MappingProxyType[str, list[int]] = MappingProxyType({"seen": []})
 NUMBERS = array.array("i")
+COUNTER = itertools.count(1)
 
 
 def _begun() -> typing.Iterator[int]:
@@ -273,6 +275,10 @@ def what_a_queue_has() -> int:
     return len(one)
 
 
+def a_counter_of_c_code() -> int:
+    return next(COUNTER)
+
+
 def numbers_of_c_code() -> int:
     NUMBERS.append(1)
     return len(NUMBERS)
@@ -281,7 +287,8 @@ def numbers_of_c_code() -> int:
 NOTES: list[Callable[[], int]] = [
     *(plain_class, inherited, an_object_of_a_class, set_on_a_class, registered, dataclass, slots, named_tuple),
     *(abstract, generic, enumeration, method_in_c, locks, metaclass, a_cached_function, the_last_of_many),
-    *(what_cannot_be_set, what_a_queue_has, numbers_of_c_code, derived_later),
+    *(what_cannot_be_set, what_a_queue_has, numbers_of_c_code, a_counter_of_c_code),
+    derived_later,
 ]
 
 
@@ -297,6 +304,7 @@ def _host() -> tuple[Any, ...]:
         FILLED.qsize(),
         *map(list, (LAST_TWO, READ_ONLY["seen"], NUMBERS, Counting.made)),
         client.cache_info(),
+        repr(COUNTER),
         Registering.kinds[:],
     )
 
