@@ -8,7 +8,6 @@ from __future__ import annotations
 import _queue
 import queue
 import threading
-from collections import deque
 from functools import lru_cache, partial
 from types import (
     AsyncGeneratorType,
@@ -87,8 +86,8 @@ class _Copier:
             return self._note(found, MappingProxyType(self.copy(dict(found))))
         if isinstance(found, _queue.SimpleQueue):
             return self._queue(found)
-        if type(found) in (list, set, deque):
-            made = self._note(found, deque(maxlen=found.maxlen) if isinstance(found, deque) else type(found)())
+        if type(found) in (list, set):
+            made = self._note(found, type(found)())
             add = made.add if isinstance(found, set) else made.append
             for one in found:
                 add(self.copy(one))
@@ -160,13 +159,13 @@ class _Copier:
         if own is not None:
             return self._note(found, found.__deepcopy__(self._memo))
         try:
-            make, args, *more = found.__reduce_ex__(4)
+            reduced = found.__reduce_ex__(4)
         except (TypeError, ValueError):
             return self._note(found, found)  # a handle of the host, which has no copy
-        if isinstance(make, str):
-            return self._note(found, found)
-        state, items, pairs = (*more, None, None, None)[:3]
-        given = [self.copy(one) for one in args]
+        if isinstance(reduced, str):
+            return self._note(found, found)  # known by that name alone
+        make, args, state, items, pairs = (*reduced, None, None, None)[:5]
+        make, *given = (self.copy(one) for one in (make, *args))
         known = self._memo.get(id(found))
         if known is not None:  # what it is made of refers to it
             return known

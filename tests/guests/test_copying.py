@@ -129,6 +129,41 @@ class Concrete(Abstract):
         return len(self.notes)
 
 
+class Stated:
+    """It says itself what it has."""
+
+    def __init__(self) -> None:
+        self.notes: list[int] = []
+
+    def __getstate__(self) -> list[int]:
+        return self.notes
+
+    def __setstate__(self, notes: list[int]) -> None:
+        self.notes = notes
+
+
+class Reduced:
+    """It says itself how it is made."""
+
+    seen: typing.ClassVar[list[int]] = []
+
+    def __init__(self, notes: list[int]) -> None:
+        self.notes = notes
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Reduced, (self.notes,)
+
+
+class InSlots:
+    __slots__ = ("notes",)
+
+    def __init__(self) -> None:
+        self.notes: list[int] = []
+
+
+IN_SLOTS = InSlots()
+STATED = Stated()
+REDUCED = Reduced([])
 T = typing.TypeVar("T")
 
 
@@ -275,6 +310,23 @@ def what_a_queue_has() -> int:
     return len(one)
 
 
+def with_a_state_of_its_own() -> int:
+    STATED.notes.append(1)
+    return len(STATED.notes)
+
+
+def made_in_its_own_way() -> int:
+    REDUCED.notes.append(1)
+    REDUCED.seen.append(1)
+    assert REDUCED.seen is Reduced.seen
+    return max(len(REDUCED.notes), len(Reduced.seen))
+
+
+def in_slots() -> int:
+    IN_SLOTS.notes.append(1)
+    return len(IN_SLOTS.notes)
+
+
 def a_counter_of_c_code() -> int:
     return next(COUNTER)
 
@@ -288,7 +340,7 @@ NOTES: list[Callable[[], int]] = [
     *(plain_class, inherited, an_object_of_a_class, set_on_a_class, registered, dataclass, slots, named_tuple),
     *(abstract, generic, enumeration, method_in_c, locks, metaclass, a_cached_function, the_last_of_many),
     *(what_cannot_be_set, what_a_queue_has, numbers_of_c_code, a_counter_of_c_code),
-    derived_later,
+    *(derived_later, with_a_state_of_its_own, made_in_its_own_way, in_slots),
 ]
 
 
@@ -305,6 +357,7 @@ def _host() -> tuple[Any, ...]:
         *map(list, (LAST_TWO, READ_ONLY["seen"], NUMBERS, Counting.made)),
         client.cache_info(),
         repr(COUNTER),
+        *map(list, (STATED.notes, REDUCED.notes, Reduced.seen, IN_SLOTS.notes)),
         Registering.kinds[:],
     )
 
