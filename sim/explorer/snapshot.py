@@ -32,7 +32,6 @@ from sim.engine.resubmissions import Resubmissions
 from sim.engine.world import World
 from sim.explorer import policy_state, service_state
 from sim.explorer.plain_values import ATOMS, NotCanonical, PlainValues, collect_jobs
-from sim.guests.waits import Waiting
 from sim.history.recorder import noted
 from sim.history.request import Request
 from sim.history.vocabulary import ALIVE, IN_PROGRESS, NEVER, PENDING
@@ -55,6 +54,7 @@ if TYPE_CHECKING:
     from sim.explorer.course import Course
     from sim.explorer.plain_values import Distinctions
     from sim.guests.timers import Timer as GuestTimer
+    from sim.guests.waits import Waiting
 
 NEVER_SETTLED = 1 << 200
 """Later than every instant."""
@@ -480,7 +480,6 @@ _BY_CLASS: Final[Mapping[type, Callable[[Snapshot, Any], Any]]] = MappingProxyTy
         Execution: Snapshot._execution,
         MutationCall: Snapshot._mutation,
         Pending: Snapshot._pending,
-        Waiting: Snapshot._waiting,
         Client: Snapshot._client_number,
         Connection: Snapshot._connection,
         Hedge: Snapshot._hedge,
@@ -501,14 +500,15 @@ _BY_CLASS: Final[Mapping[type, Callable[[Snapshot, Any], Any]]] = MappingProxyTy
 """How to describe what a timer holds, by its class or a base of it."""
 _BY_NAME: Final[Mapping[str, Callable[[Snapshot, Any], Any]]] = MappingProxyType(
     {
-        "_Effect": Snapshot._effect,
-        "_VisitEffect": Snapshot._visit_effect,
-        "Within": Snapshot._within,
-        "Timer": Snapshot._guests_timer,
+        "sim.world.action_model._Effect": Snapshot._effect,
+        "sim.world.services.work._VisitEffect": Snapshot._visit_effect,
+        "sim.retriers.ports.workpool.worker.Within": Snapshot._within,
+        "sim.guests.timers.Timer": Snapshot._guests_timer,
+        "sim.guests.waits.Waiting": Snapshot._waiting,
     }
 )
-"""The same for classes that are private to their modules: an effect to come, an attempt within a mutation. And for
-timers of guests, whose module imports asyncio, which takes longer than many a search without guests."""
+"""The same for classes that are private to their modules (an effect to come, an attempt within a mutation), and for
+those of guests: to import these takes longer than many a search without guests."""
 
 
 _DESCRIBERS: Final[dict[type, Callable[[Snapshot, Any], Any]]] = {}
@@ -517,9 +517,9 @@ _DESCRIBERS: Final[dict[type, Callable[[Snapshot, Any], Any]]] = {}
 
 def _describer(kind: type) -> Callable[[Snapshot, Any], Any]:
     """Return the way to describe objects of a class. Raises NotCanonical."""
-    ways = [_BY_CLASS[base] for base in kind.__mro__ if base in _BY_CLASS]
-    ways += [_BY_NAME[kind.__name__]] if kind.__name__ in _BY_NAME else []
-    if not ways:
+    ways = [_BY_NAME.get(f"{kind.__module__}.{kind.__qualname__}"), *map(_BY_CLASS.get, kind.__mro__)]
+    way = next((way for way in ways if way is not None), None)
+    if way is None:
         raise NotCanonical(f"a {kind.__name__} in a timer cannot be compared between runs")
-    _DESCRIBERS[kind] = ways[0]
-    return ways[0]
+    _DESCRIBERS[kind] = way
+    return way
