@@ -34,41 +34,56 @@ async def numbers(seen: list[Any]) -> AsyncGenerator[int]:
         seen.append(("closed", INSIDE.get() is begins, NAME.get()))
 
 
-async def leave_in_a_cycle(seen: list[Any]) -> None:
-    generator = numbers(seen)
-    held: list[Any] = [generator]
-    held.append(held)
-    await anext(generator)
-
-
-def test_one_that_the_turn_of_another_request_frees_is_closed_by_its_own() -> None:
+def test_one_to_which_another_request_referred_last_is_closed_by_its_own() -> None:
     seen: list[Any] = []
-    come: list[Any] = []
+    left: list[Any] = []
 
     async def guest(call: Any) -> None:
-        come.append(call)
-        if len(come) == 1:
-            await leave_in_a_cycle(seen)
+        if not left:
+            left.append(numbers(seen))
+            await anext(left[0])
             await asyncio.sleep(2)
         else:
             await asyncio.sleep(1)
-            gc.collect()
+            left.clear()
         await call()
 
     run(guest, shared=True, count=2)
     assert seen == [("closed", True, "none")]
 
 
-def test_one_whose_loop_is_over_is_not_closed_by_the_next() -> None:
+@pytest.mark.parametrize("shared", [False, True])
+def test_one_that_the_collector_frees_is_not_closed_whenever_that_is(shared: bool) -> None:
     seen: list[Any] = []
 
     async def guest(call: Any) -> None:
         gc.collect()
-        await leave_in_a_cycle(seen)
+        generator = numbers(seen)
+        held: list[Any] = [generator]
+        held.append(held)
+        await anext(generator)
+        del generator, held
+        await call()
+        gc.collect()
+        await call()
+
+    run(guest, shared=shared, count=3)
+    gc.collect()
+    assert seen == []
+
+
+def test_one_whose_loop_is_over_is_not_closed_by_the_next() -> None:
+    seen: list[Any] = []
+    left: list[Any] = []
+
+    async def guest(call: Any) -> None:
+        left.clear()
+        left.append(numbers(seen))
+        await anext(left[0])
         await call()
 
     run(guest, count=3)
-    gc.collect()
+    left.clear()
     assert seen == []
 
 
@@ -117,3 +132,13 @@ def test_without_hooks_those_of_the_host_end_as_ever() -> None:
             generator.__anext__().send(None)
         del generator
     assert seen == ["closed"]
+
+
+def test_of_hooks_in_one_another_the_outermost_stay_and_nothing_is_left() -> None:
+    before, callbacks = sys.get_asyncgen_hooks(), gc.callbacks[:]
+    with closed_in_loops():
+        outer = sys.get_asyncgen_hooks()
+        with closed_in_loops():
+            assert sys.get_asyncgen_hooks() == outer != before
+        assert sys.get_asyncgen_hooks() == outer
+    assert (sys.get_asyncgen_hooks(), gc.callbacks) == (before, callbacks)
