@@ -8,6 +8,7 @@ from __future__ import annotations
 import _queue
 import queue
 import threading
+import warnings
 from functools import lru_cache, partial
 from types import (
     AsyncGeneratorType,
@@ -159,7 +160,7 @@ class _Copier:
         if own is not None:
             return self._note(found, found.__deepcopy__(self._memo))
         try:
-            reduced = found.__reduce_ex__(4)
+            reduced = _reduced(found)
         except (TypeError, ValueError):
             return self._note(found, found)  # a handle of the host, which has no copy
         if isinstance(reduced, str):
@@ -180,6 +181,15 @@ class _Copier:
         for key, value in pairs or ():
             made[self.copy(key)] = self.copy(value)
         return made
+
+
+def _reduced(found: Any) -> Any:
+    """Return of what an object is made, as `pickle` and `copy` ask for it."""
+    if type(found).__module__ != "itertools":
+        return found.__reduce_ex__(4)
+    with warnings.catch_warnings():  # Python 3.12 and 3.13 warn that 3.14 makes no copies of these
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return found.__reduce_ex__(4)
 
 
 def _set_state(made: Any, state: Any) -> None:
