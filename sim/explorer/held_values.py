@@ -29,8 +29,6 @@ from sim.engine.world import World
 from sim.explorer import client_state, deployment_state, policy_state, service_state
 from sim.explorer.plain_values import NotCanonical
 from sim.explorer.request_state import attempt_values, request_number
-from sim.guests.timers import Timer as GuestTimer
-from sim.guests.waits import Waiting
 from sim.history.request import Request
 from sim.kernel.alarm import Alarm
 from sim.kernel.clock import Call, Clock, Pending
@@ -62,12 +60,12 @@ def describer(kind: type) -> Callable[[Look, Any], Any]:
     known = _KNOWN.get(kind)
     if known is not None:
         return known
-    ways = [_BY_CLASS[base] for base in kind.__mro__ if base in _BY_CLASS]
-    ways += [_BY_NAME[kind.__name__]] if kind.__name__ in _BY_NAME else []
-    if not ways:
+    ways = [_BY_NAME.get(f"{kind.__module__}.{kind.__qualname__}"), *map(_BY_CLASS.get, kind.__mro__)]
+    way = next((way for way in ways if way is not None), None)
+    if way is None:
         raise NotCanonical(f"a {kind.__name__} in a timer cannot be compared between runs")
-    _KNOWN[kind] = ways[0]
-    return ways[0]
+    _KNOWN[kind] = way
+    return way
 
 
 # Values of Python.
@@ -147,8 +145,6 @@ _BY_CLASS: Final[Mapping[type, Callable[[Look, Any], Any]]] = MappingProxyType(
         Execution: deployment_state.execution_values,
         MutationCall: deployment_state.mutation_values,
         Pending: client_state.pending_values,
-        Waiting: client_state.waiting_values,
-        GuestTimer: client_state.timer_values,
         Client: client_state.client_number,
         Connection: client_state.connection_values,
         Hedge: client_state.hedge_values,
@@ -169,11 +165,14 @@ _BY_CLASS: Final[Mapping[type, Callable[[Look, Any], Any]]] = MappingProxyType(
 """How to describe what a timer holds, by its class or a base of it."""
 _BY_NAME: Final[Mapping[str, Callable[[Look, Any], Any]]] = MappingProxyType(
     {
-        "_Effect": _effect,
-        "_VisitEffect": service_state.effect,
-        "Within": deployment_state.within_values,
+        "sim.world.action_model._Effect": _effect,
+        "sim.world.services.work._VisitEffect": service_state.effect,
+        "sim.retriers.ports.workpool.worker.Within": deployment_state.within_values,
+        "sim.guests.timers.Timer": client_state.timer_values,
+        "sim.guests.waits.Waiting": client_state.waiting_values,
     }
 )
-"""The same for classes that are private to their modules: an effect to come, an attempt within a mutation."""
+"""The same for classes that are private to their modules (an effect to come, an attempt within a mutation), and for
+those of guests: to import these takes longer than many a search without guests."""
 _KNOWN: Final[dict[type, Callable[[Look, Any], Any]]] = {}
 """A cache: the way to describe the objects of each class seen so far."""

@@ -188,7 +188,8 @@ def _broken_down(real: Callable[..., Any], in_utc: Callable[..., Any]) -> Callab
         inside = INSIDE.get()
         if inside is None:
             return real(*args)
-        return in_utc(_day_seconds(inside)) if args in {(), (None,)} else in_utc(*args)
+        asks_for_now = not args or args[0] is None
+        return in_utc(_day_seconds(inside)) if asks_for_now else in_utc(*args)
 
     return simulated
 

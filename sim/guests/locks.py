@@ -12,17 +12,15 @@ import _thread
 import queue
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent
 
 from sim.guests.inside import INSIDE
-from sim.guests.waits import FOR_EVER_NS, NS_PER_S, Waiting, ns_of_seconds, wait
+from sim.guests.waits import FOR_EVER_NS, Waiting, ns_of_seconds, wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-TIMEOUT_MAX: Final = FOR_EVER_NS / NS_PER_S
 
 
 class Lock:

@@ -107,6 +107,11 @@ def _stand_in(inside: Inside, generator: random.Random, made: random.Random | No
     return stand_in
 
 
+def draws_from_requests(one: object) -> bool:
+    """Tell whether something is a generator that no guest has seeded, so that it keeps no chance of its own."""
+    return isinstance(one, _Class) and _OWNER not in vars(one)
+
+
 # What takes the place of methods of `random.Random`.
 
 

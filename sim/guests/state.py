@@ -1,8 +1,8 @@
 """What code holds, as it was: closures, attributes, globals and objects in its reach, put back as they were.
 
 Retry code keeps little, and in few kinds of places. Where all of it is in such places, putting it back costs less than
-making it anew, and gives the same. A place of another kind (a generator, a handle of the host) holds what nobody can
-put back; then the code has to be made anew.
+making it anew, and gives the same. A place of another kind (a generator, a handle of the host) cannot be put
+back; then the code has to be made anew.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt  # noqa: TID251  # values of its classes do not change
 import functools
 import logging
+import operator
 import re
 import threading
 import weakref
@@ -36,6 +37,7 @@ from types import (
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID  # noqa: TID251  # as above
 
+from sim.guests.randomness import draws_from_requests
 from sim.guests.refused import is_own, is_own_class
 
 if TYPE_CHECKING:
@@ -45,13 +47,14 @@ ATOMS: Final = (
     *(int, float, complex, bool, str, bytes, type(None), type(...), type(NotImplemented), range, slice),
     *(ModuleType, BuiltinFunctionType, CodeType, Enum, re.Pattern, MethodDescriptorType, WrapperDescriptorType),
     *(GetSetDescriptorType, MemberDescriptorType, GenericAlias, weakref.ref, ContextVar, logging.Logger),
+    *(operator.attrgetter, operator.itemgetter, operator.methodcaller),
     *(dt.date, dt.time, dt.timedelta, dt.tzinfo, Decimal, Fraction, UUID),
     threading.local,  # each strand has its own values
 )
 """What does not change, or is no concern of the code that refers to it."""
 _LOCKS: Final = (type(threading.Lock()), type(threading.RLock()))
 _CONTAINERS: Final = (list, dict, set, deque, OrderedDict, defaultdict)
-_LRU_CACHE: Final = type(functools.lru_cache(lambda: None))
+LRU_CACHE: Final = type(functools.lru_cache(lambda: None))
 OF_CLASSES: Final = {"__dict__", "__weakref__", "__module__", "__doc__", "__annotations__", "__abstractmethods__"} | {
     "_abc_impl",
     "__static_attributes__",
@@ -75,15 +78,15 @@ class State:
         self._restorers: list[Callable[[], None]] = []
         self._dictionaries: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
         """Each with what it has; nearly all places are such ones."""
-        self._seen: dict[int, Any] = {}
+        seen: dict[int, Any] = {}
         to_see = [found]
         while to_see:
             one = to_see.pop()
             if is_of_object(one):
                 one = one.__self__  # that is what it holds
-            if id(one) in self._seen or isinstance(one, ATOMS):
+            if id(one) in seen or isinstance(one, ATOMS):
                 continue
-            self._seen[id(one)] = one
+            seen[id(one)] = one
             to_see += self._note(one)
             if len(self._restorers) + len(self._dictionaries) > MOST_PLACES:
                 raise CannotRestore("it holds more than is worth to be put back")
@@ -117,7 +120,7 @@ class State:
             yield from (one.fget, one.fset, one.fdel)
         elif isinstance(one, functools.partial):
             yield from (one.func, *one.args, *one.keywords.values())
-        elif isinstance(one, _LRU_CACHE):
+        elif isinstance(one, LRU_CACHE):
             self._restorers.append(one.cache_clear)
             yield one.__wrapped__
         elif isinstance(one, type):
@@ -133,7 +136,7 @@ class State:
             return  # nothing of a guest holds it now
         elif isinstance(one, _CONTAINERS):
             yield from self._container(one)
-        elif _is_pure(type(one)):
+        elif _is_pure(type(one)) or draws_from_requests(one):
             yield from self._object(one)
         else:
             raise CannotRestore(f"it holds a {type(one).__module__}.{type(one).__qualname__}")
@@ -163,7 +166,7 @@ class State:
         entries = {name: value for name, value in vars(one).items() if name not in OF_CLASSES}
         self._restorers.append(_of_class(one, entries))
         yield from entries.values()
-        yield from one.__bases__
+        yield from (type(one), *one.__bases__)
 
     def _container(self, one: Any) -> Iterator[Any]:
         if isinstance(one, dict):
@@ -198,12 +201,20 @@ _NOTHING: Final = object()
 
 def _is_pure(kind: type) -> bool:
     """Tell whether the objects of a class hold nothing but what Python code has given them."""
-    if issubclass(kind, BaseException):
-        return True
-    return all(base is object or base.__flags__ & _HEAP_TYPE for base in kind.__mro__)
+    return issubclass(kind, BaseException) or all(map(_adds_only_attributes, kind.__mro__[:-1]))
+
+
+def _adds_only_attributes(kind: type) -> bool:
+    """Tell whether the objects of a class are no larger than its attributes need: C code may keep more in them."""
+    entries = vars(kind)
+    attributes = len(slots(kind)) + ("__dict__" in entries) + ("__weakref__" in entries)
+    larger = kind.__basicsize__ - (kind.__base__ or object).__basicsize__
+    return bool(kind.__flags__ & _HEAP_TYPE) and larger <= attributes * _PLACE
 
 
 _HEAP_TYPE: Final = 1 << 9
+_PLACE: Final = object.__basicsize__ // 2
+"""The bytes of a reference; an object has a count and its class."""
 
 
 def is_of_object(one: Any) -> bool:

@@ -17,7 +17,6 @@ from sim.api.check import Broken, Checked, CheckedCell, check
 from sim.contracts.catalogue import INVARIANTS
 from sim.experiment.plan import refuse_course
 from sim.guests.refused import GuestRefused
-from sim.guests.retrier import guest_of
 from sim.options.model import Options
 from sim.retriers.base import ClientRetrier, Retrier
 from sim.scenario.checks import Surroundings
@@ -101,6 +100,8 @@ class Simulate:
         else:
             name = None if retrier is None else named(retrier)
         if retrier is not None and not isinstance(retrier, (str, type, Retrier)):
+            from sim.guests.retrier import guest_of
+
             retrier = guest_of(retrier)
         make = _maker(retrier) if isinstance(retrier, Retrier) or (retrier is not None and name is None) else None
         stated = None if retrier is None else _stand_in(retrier) if name is None else name.kind
