@@ -131,9 +131,11 @@ class GuestCall:
 
 def _ms(here: Inside | None, timeout: float | None, args: tuple[Any, ...], more: Mapping[str, Any]) -> float | None:
     """Return a timeout in ms; what is no timeout, or more than that, is refused."""
-    if here is not None and (args or more):
+    if here is None:
+        return None  # it is no guest that calls, which is told then
+    if args or more:
         here.refuse(wrong_arguments(timeout, args, more))
-    if here is not None and timeout is not None and not is_timeout(timeout):
+    if timeout is not None and not is_timeout(timeout):
         here.refuse(f"calls with a timeout of {timeout!r}: it is a number of seconds, not negative, or None")
     return None if timeout is None else timeout * S_TO_MS
 
