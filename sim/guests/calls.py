@@ -12,8 +12,7 @@ from sim.guests.arguments import is_timeout, wrong_arguments
 from sim.guests.declared import made_of
 from sim.guests.endless import MOST_SUCCESSES, look_at_successes
 from sim.guests.inside import INSIDE
-from sim.guests.strands import GuestStopped
-from sim.kernel.clock import Pending
+from sim.guests.strands import GuestStopped, ToBegin
 from sim.world.action_model import ActionModel
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ class GuestCall:
         client.calls += 1
         answer = Answer()
         answer.client, answer.timeout_ms = client, timeout_ms
-        here.strand.ask(answer)
+        here.let_pass(answer)
         try:
             number: int = answer.result()
         except CallFailed as error:
@@ -140,16 +139,18 @@ def _ms(here: Inside | None, timeout: float | None, args: tuple[Any, ...], more:
     return None if timeout is None else timeout * S_TO_MS
 
 
-class Answer(Pending):
+class Answer(ToBegin):
     """What synchronous code waits for when it calls."""
 
     __slots__ = ("client", "timeout_ms")
-    client: Inside
+    client: Inside | None
     timeout_ms: float | None
 
     def begin(self) -> None:
-        """Begin the call, outside of guest code: it may let others go on."""
-        begin(self.client, self.timeout_ms, self)
+        """Begin the call, unless it has begun."""
+        client, self.client = self.client, None
+        if client is not None:
+            begin(client, self.timeout_ms, self)
 
 
 class InLoop:
@@ -205,7 +206,7 @@ def _begin_in_loop(loop: SimulatedLoop, client: Inside, timeout_ms: float | None
     if type(client.action) is not ActionModel:  # what begins at a service may let others go on
         return loop.outside(partial(begin, client, timeout_ms, answer))  # type: ignore[no-any-return]  # what it returns
     try:
-        return begin(client, timeout_ms, answer)
+        return client.outer.run(begin, client, timeout_ms, answer)
     except BaseException as error:  # noqa: BLE001  # a search of a small world goes another way: no concern of the guest
         client.strand.leave(error)
 

@@ -343,7 +343,25 @@ class SimulatedLoop(LoopState):
                 except GuestStopped:
                     continue
                 handle = None  # type: ignore[assignment]  # it may hold the last reference to much
-            ask(IDLE)
+            if not self._let_pass():
+                ask(IDLE)
+
+    def _let_pass(self) -> bool:
+        """Let time pass until something is ready, if the simulation may be run here; returns whether it is."""
+        clock, ready = self._clock, self._ready
+        if not (clock.is_lent and self.timers.open_requests):
+            return False
+        host = self.strand.host
+        host.turn = 0
+        try:
+            while not ready:
+                if not clock.fire_next():
+                    return False
+        except BaseException as error:  # noqa: BLE001  # it is the simulation's, and no concern of the guest
+            self.strand.leave(error)
+        finally:
+            host.turn = next(host.turns)
+        return True
 
     def _begin_instant(self) -> None:
         self._step_ns, self._steps = self._clock.now_ns, 0

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from sim.guests.thread_values import thread_structure, values_of_thread
+from sim.kernel.clock import Pending
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -101,6 +102,16 @@ class Outside:
 
     def __init__(self, function: Callable[[], Any]) -> None:
         self.function = function
+
+
+class ToBegin(Pending):
+    """Something to wait for that begins outside of guest code, since it may let other code go on."""
+
+    __slots__ = ()
+
+    def begin(self) -> None:
+        """Let it begin, unless it has."""
+        raise NotImplementedError
 
 
 class Strand:

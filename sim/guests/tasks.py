@@ -11,9 +11,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sim.guests.calls import Answer
 from sim.guests.loop import MOST_CANCELS, goes_on
-from sim.guests.strands import Raised, Strand
+from sim.guests.strands import Raised, Strand, ToBegin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -75,7 +74,7 @@ class StrandTask(Strand):
         """Let the code go on, and return what it waits for, or what its body returns."""
         asked = self.enter()
         while not (self.is_over or self.stopped):
-            if type(asked) is Answer:
+            if isinstance(asked, ToBegin):
                 asked.begin()
             if not asked.done:
                 break

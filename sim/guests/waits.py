@@ -88,7 +88,7 @@ def sleep(inside: Inside, delay_ns: int) -> None:
         inside.clock.set_timer(awake, delay_ns)
     else:
         awake = Pending()  # it never comes
-    inside.strand.ask(awake)
+    inside.let_pass(awake)
     wake_up(inside, asleep=True)
 
 

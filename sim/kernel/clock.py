@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from simpy.core import Environment
 from simpy.events import NORMAL, URGENT
 
+from sim.kernel.durations import RUNAWAY_NS
 from sim.kernel.foreign import ForeignAwait
 
 if TYPE_CHECKING:
@@ -55,6 +56,10 @@ class Clock(Environment):
         super().__init__(initial_time=0)
         self.background = 0
         """How many entries of the queue are background work."""
+        self.is_lent = False
+        """Whether code that waits may fire timers itself."""
+        self._lent_until_ns = 0
+        self._lent_steps = 0
         self._lines: dict[int, Line] = {}
 
     @property
@@ -169,6 +174,33 @@ class Clock(Environment):
             for callback in callbacks:
                 callback(timer)
         return len(queue) <= self.background
+
+    # A clock that is lent.
+
+    def lend(self, end_ns: int | None, steps: int) -> None:
+        """Let code that waits fire timers itself, within the bounds of `drain`, until the clock is taken back.
+
+        Lend it only where nothing else is under way at this instant: time passes before `lend`'s caller goes on.
+        """
+        self.is_lent = True
+        self._lent_until_ns = RUNAWAY_NS if end_ns is None else end_ns
+        self._lent_steps = steps
+
+    def take_back(self) -> None:
+        """Let no other code fire timers."""
+        self.is_lent = False
+
+    def fire_next(self) -> bool:
+        """Fire the next timer, for code to which the clock is lent; False if there is none, or a bound is reached."""
+        queue: list[Any] = self._queue  # as above
+        if len(queue) <= self.background or queue[0][0] > self._lent_until_ns or self._lent_steps <= 0:
+            return False
+        self._lent_steps -= 1
+        self.now_ns, _, _, timer = heappop(queue)
+        callbacks, timer.callbacks = timer.callbacks, None
+        for callback in callbacks:
+            callback(timer)
+        return True
 
 
 class Line:
