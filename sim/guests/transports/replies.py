@@ -11,15 +11,17 @@ from sim.clients.failures import CallFailed
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One response: its status, its body and its headers."""
+    """One response: its status, its body and its headers. Raises ValueError or TypeError if it cannot be one."""
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not 200 <= self.status <= 999:
-            raise ValueError(f"a reply has a status from 200 to 999, not {self.status}")
+        if not isinstance(self.status, int) or not 200 <= self.status <= 999:
+            raise ValueError(f"a reply has a status from 200 to 999, not {self.status!r}")
+        if not isinstance(self.body, bytes):
+            raise TypeError(f"the body of a reply is bytes, not {self.body!r}")
 
     @property
     def reason(self) -> str:

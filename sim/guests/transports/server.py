@@ -81,6 +81,8 @@ class Server:
                 raise TypeError(
                     f"the answer to '{name}' is a status, a Reply, an exception class or a function, not {answer!r}"
                 )
+            if isinstance(answer, int):
+                Reply(answer)  # else what is wrong would end a guest when a call fails
         self._answers: Answers = {**_STATUSES, TIMED_OUT: timed_out, **given}
         self._call = of_the_request if call is None else call
         if not isinstance(body, bytes) and not callable(body):
@@ -139,7 +141,7 @@ class Server:
         if isinstance(answer, BaseException):
             kind = self._error_for(type(answer))
             raise (answer if kind is type(answer) else make(kind, str(answer))) from failed
-        reply = answer if isinstance(answer, Reply) else Reply(answer)
+        reply = answer if isinstance(answer, Reply) else _reply(answer, failed.kind)
         if failed.retry_after_ms is None or not isfinite(failed.retry_after_ms):
             return reply
         return Reply(reply.status, reply.body, {**self._wait(failed.retry_after_ms), **reply.headers})
@@ -154,6 +156,14 @@ def _refused(what: str) -> RuntimeError:
     if inside is not None:
         inside.refuse(what)
     return RuntimeError(f"the guest {what}")
+
+
+def _reply(status: int, kind: str) -> Reply:
+    """Return a reply with a status, which a function of the guest may have chosen."""
+    try:
+        return Reply(status)
+    except ValueError as error:
+        raise _refused(f"answers '{kind}' by {status!r}: {error}") from None
 
 
 def of_the_request(*, timeout: float | None) -> Any:

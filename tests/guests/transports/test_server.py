@@ -1,6 +1,7 @@
 """A server that is played by a call: what each answer is to a library."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from told_calls import ToldCall, ToldLater, failure
@@ -120,7 +121,19 @@ def test_a_value_that_is_no_answer_is_refused(answer: object) -> None:
 
 def test_a_status_that_does_not_end_a_request_is_refused() -> None:
     with pytest.raises(ValueError, match="from 200 to 999, not 100"):
-        said("failed", {"failed": 100})
+        Server(ToldCall(), {"failed": 100}, b"", timed_out=TimeoutError)
+
+
+@pytest.mark.parametrize("chosen", [100, None, "500"])
+def test_a_function_that_chooses_no_answer_is_refused(chosen: Any) -> None:
+    with pytest.raises(RuntimeError, match=f"answers 'failed' by {chosen!r}: a reply has a status from 200 to 999"):
+        said("failed", {"failed": lambda _: chosen})
+
+
+def test_a_function_whose_body_is_a_text_is_told_so() -> None:
+    server = Server(ToldCall(), None, lambda *_: "text", timed_out=TimeoutError)  # type: ignore[arg-type]  # tested
+    with pytest.raises(TypeError, match="the body of a reply is bytes, not 'text'"):
+        server.ask(None, made, "GET", URL)
 
 
 def test_a_synchronous_client_in_an_asynchronous_guest_is_refused() -> None:
