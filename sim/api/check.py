@@ -9,7 +9,7 @@ whole run (`sim.chance`). The simulation is that of `sim.api.run`, and its resul
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sim.chance.overall import struck
 from sim.contracts.catalogue import INVARIANTS
@@ -24,6 +24,7 @@ from sim.experiment.repeats import repeat_isolated, repeat_replications
 from sim.experiment.rulings import finding, probe_findings, requests_needed, trials_of
 from sim.experiment.shown_by_simulating import problems_shown_by_simulating
 from sim.guests.lasting_waits import LastingWaits
+from sim.guests.named import maker_of
 from sim.history.recorder import History
 from sim.history.records import Requests
 from sim.results.result import Result
@@ -129,16 +130,17 @@ def check(
     scenario: Source,
     *,
     invariants: Sequence[Invariant] = INVARIANTS,
-    retrier: Callable[[], Retrier] | None = None,
+    retrier: Callable[[], Retrier] | Callable[[Any], Any] | None = None,
     progress: Progress | None = None,
     at_most: int | None = None,
 ) -> Checked:
     """Simulate every cell of a scenario, and check every history against invariants; `scenario` as `run` takes it.
 
     The invariants that a cell names itself (`check` in the scenario) are added to `invariants`; a cell without any is
-    simulated but not recorded. `retrier` makes a retrier that replaces the scenario's own. `at_most` bounds the number
-    of requests of each world; the first ones are simulated. `progress` is called now and then with the progress of the
-    run. If all is checked that the platform owes, its probe runs too (`sim.experiment.probe`), with the same seed.
+    simulated but not recorded. `retrier` makes a retrier that replaces the scenario's own, or is a function that takes
+    `call`, which is a guest (`sim.guests`). `at_most` bounds the number of requests of each world; the first ones are
+    simulated. `progress` is called now and then with the progress of the run. If all is checked that the platform owes,
+    its probe runs too (`sim.experiment.probe`), with the same seed.
     With a retrier of one's own some requests of an isolated world are simulated again, as `run` does, and all
     replications of a shared one, in another order: nothing holds if a request then does something else.
     Raises ScenarioError if the run is estimated above the scenario's limits. Same scenario and seed, same result.
@@ -146,6 +148,7 @@ def check(
     scenario = as_scenario(scenario)
     refuse_course(scenario)
     refuse_checked_precision(scenario)
+    make = None if retrier is None else maker_of(retrier)
     planned = plan(scenario, Choice(EVENT, "histories are kept by it alone"))
     total, before = planned.requests, 0
     cells = []
@@ -158,7 +161,7 @@ def check(
         own = [one for one in invariants_named(cell.scenario.check) if one not in invariants]
         held = (*invariants, *own)
         with problems_shown_by_simulating():
-            one = _Check(cell, held, retrier, at_most, planned.pilot_of(position))
+            one = _Check(cell, held, make, at_most, planned.pilot_of(position))
             one.run(report)
             cells.append(one)
         before += request_count(cell.scenario)

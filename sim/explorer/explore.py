@@ -14,7 +14,7 @@ the search; with several processes it is the size of the union of what they saw.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sim.contracts.catalogue import INVARIANTS, Invariant
 from sim.experiment.probe import Probed, of_the_platform, probe
@@ -22,6 +22,7 @@ from sim.explorer.course import around
 from sim.explorer.play import only_cell, small_world, stated_bounds
 from sim.explorer.processes import Processes
 from sim.explorer.search import Counterexample, Departure, Followed, Search
+from sim.guests.named import maker_of
 from sim.promises.invariant import SOMETIMES
 from sim.scenario.load import Source, as_scenario
 from sim.scenario.mistakes.problems import Problem, ScenarioError
@@ -105,7 +106,7 @@ def explore(
     scenario: Source,
     bounds: Bounds | None = None,
     *,
-    retrier: Callable[[], Retrier] | None = None,
+    retrier: Callable[[], Retrier] | Callable[[Any], Any] | None = None,
     invariants: Sequence[Invariant] | None = None,
     workers: int = 1,
     states_at_most: int | None = None,
@@ -116,10 +117,11 @@ def explore(
 
     `bounds` default to the ones that the scenario states in `explore`, `invariants` to the ones it names under `check`,
     or else to all that retriers and the platform owe; then the platform's probe runs too. `retrier` makes a new retrier
-    for each course, instead of the scenario's own. `first` ends the search with the first level that breaks something;
-    `states_at_most` ends it at once when it has so many states. `workers` processes share the work; what they get must
-    then be picklable. `progress` is called after each course. Raises ScenarioError if the scenario has several cells,
-    NotCanonical if states cannot be compared, and `sim.explorer.NotRepeatable` if the same course goes another way.
+    for each course, instead of the scenario's own, or is a function that takes `call`, which is a guest. `first` ends
+    the search with the first level that breaks something; `states_at_most` ends it at once when it has so many states.
+    `workers` processes share the work; what they get must then be picklable. `progress` is called after each course.
+    Raises ScenarioError if the scenario has several cells, NotCanonical if states cannot be compared, and
+    `sim.explorer.NotRepeatable` if the same course goes another way.
     """
     cell = only_cell(as_scenario(scenario))
     for name, _ in own_services(cell.services):
@@ -129,11 +131,12 @@ def explore(
     scenario = small_world(cell, bounds)
     if invariants is None:
         invariants = invariants_named(cell.check) or INVARIANTS
-    search = Search(scenario, bounds, retrier, invariants)
+    make = None if retrier is None else maker_of(retrier)
+    search = Search(scenario, bounds, make, invariants)
     found = Explored(bounds, probed=probe(cell.seed) if of_the_platform(invariants) else None)
     found.unseen = tuple(one.name for one in invariants if one.kind == SOMETIMES)
     if workers == 1:
-        with around(scenario, retrier):
+        with around(scenario, make):
             return _by_level(_Alone(search), found, states_at_most, progress, first=first)
     with Processes(search, workers) as processes:
         return _by_level(processes, found, states_at_most, progress, first=first)

@@ -22,6 +22,7 @@ from sim.explorer.course import Course, around
 from sim.explorer.guided import Answers, GuidedChoices, NoSuchAnswer
 from sim.explorer.narration import Disturbance, NotingGuide, about, disturbances
 from sim.explorer.repeats import Repeater
+from sim.guests.named import maker_of
 from sim.history.request import table
 from sim.history.vocabulary import Outcome
 from sim.retriers.base import ClientRetrier, Retrier
@@ -125,21 +126,23 @@ def play(
     *,
     answers: Answers | None = None,
     bounds: Bounds | None = None,
-    retrier: Callable[[], Retrier] | None = None,
+    retrier: Callable[[], Retrier] | Callable[[Any], Any] | None = None,
     invariants: Sequence[Invariant] | None = None,
 ) -> Played:
     """Play the course of a scenario, or of a file that `retrysim explore` has saved.
 
     `answers`, as (question, answer), replace the scenario's own course, within `bounds` (default: the bounds that the
     scenario states). `retrier`, a class or a function that makes one, replaces the scenario's retrier; a class gets the
-    options that the file states for it. `invariants` are checked; by default the ones that the scenario names under
-    `check`, or all that retriers and the platform owe. Raises ScenarioError if the file has mistakes, several cells or
-    no course, CourseMisfit, and NotRepeatable if the course goes another way when it is run again.
+    options that the file states for it, and a function that takes `call` is a guest. `invariants` are checked; by
+    default the ones that the scenario names under `check`, or all that retriers and the platform owe. Raises
+    ScenarioError if the file has mistakes, several cells or no course, CourseMisfit, and NotRepeatable if the course
+    goes another way when it is run again.
     """
+    given = None if retrier is None else maker_of(retrier)
     if not isinstance(source, (str, Path)):
-        return _played(only_cell(source), answers, bounds, retrier, invariants)
+        return _played(only_cell(source), answers, bounds, given, invariants)
     path = Path(source)
-    scenario, make = (load(path), None) if retrier is None else _loaded(path, retrier)
+    scenario, make = (load(path), None) if given is None else _loaded(path, given)
     try:
         return _played(only_cell(scenario), answers, bounds, make, invariants)
     except CourseMisfit as error:

@@ -14,8 +14,9 @@ from functools import cached_property
 from types import FunctionType, MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from sim.guests.reach import names_in, stored_names
 from sim.guests.refused import GuestRefused, is_own, is_own_class
-from sim.guests.state import ATOMS, OF_CLASSES, is_full, names_in, stored_names
+from sim.guests.state import ATOMS, OF_CLASSES, is_full
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,30 +19,57 @@ from types import (
     GeneratorType,
     MappingProxyType,
     MethodType,
+    ModuleType,
 )
 from typing import Any, Final
 
 from sim.guests.classes import FIXED, complete, is_copied, shell
+from sim.guests.imports import imported_late
+from sim.guests.reach import Reach, is_own_module, names_in
 from sim.guests.refused import GuestRefused, is_own
-from sim.guests.state import ATOMS, LRU_CACHE, OF_CLASSES, is_full, is_of_object, names_in, slots
+from sim.guests.state import ATOMS, LRU_CACHE, OF_CLASSES, is_full, is_of_object, slots
 
 _HALF_DONE: Final = (GeneratorType, AsyncGeneratorType, CoroutineType)
 _LOCKS: Final = (type(threading.Lock()), type(threading.RLock()))
 
 
-def copied(found: Any) -> Any:
-    """Return a copy of a function, a class, a method or an object, with copies of all that it holds."""
-    return _Copier().copy(found)
+def copied(found: Any) -> tuple[Any, dict[int, ModuleType]]:
+    """Return a copy of a function, a class, a method or an object, with copies of all that it holds.
+
+    With it come the copies of the modules that its code imports as it runs, by the identity of the host's.
+    """
+    copier = _Copier()
+    made = copier.copy(found)
+    copier.complete_modules()
+    return made, copier.late
 
 
 class _Copier:
     def __init__(self) -> None:
         self._memo: dict[int, Any] = {}
         self._kept: list[Any] = []
-        self._globals: dict[int, dict[str, Any]] = {}
+        self._modules: dict[int, ModuleType] = {}
+        """By the identity of what is in a module: its copy."""
+        self._reach = Reach()
+        self.late: dict[int, ModuleType] = {}
+
+    def complete_modules(self) -> None:
+        """Copy what stands in the user's own modules under names that the copied code uses."""
+        done: set[tuple[int, str]] = set()
+        while True:
+            named = [(one, name) for one in self._reach.modules for name in self._reach.named_in(one)]
+            named = [(one, name) for one, name in named if (id(one), name) not in done]
+            if not named:
+                return
+            for one, name in named:
+                done.add((id(one), name))
+                vars(self._module_of(vars(one)))[name] = self.copy(vars(one)[name])
 
     def copy(self, found: Any) -> Any:
         """Return the copy of a value."""
+        if isinstance(found, ModuleType) and is_own_module(found):
+            self._reach.add_module(found)
+            return self._module_of(vars(found))
         if isinstance(found, ATOMS) and not is_of_object(found):
             return found
         known = self._memo.get(id(found))
@@ -113,7 +140,7 @@ class _Copier:
         if not (own or found.__closure__ or vars(found)):
             return self._note(found, found)
         cells = tuple(CellType() for _ in found.__closure__ or ())
-        known = self._globals_of(found) if own else found.__globals__
+        known = vars(self._module_of(found.__globals__)) if own else found.__globals__
         made = FunctionType(found.__code__, known, found.__name__, None, cells or None)
         self._note(found, made)
         made.__qualname__, made.__doc__, made.__module__ = found.__qualname__, found.__doc__, found.__module__
@@ -125,14 +152,19 @@ class _Copier:
         made.__kwdefaults__ = self.copy(found.__kwdefaults__)
         vars(made).update((name, self.copy(value)) for name, value in vars(found).items())
         if own:
+            self._reach.add_code(found.__code__)
+            for module in imported_late(found.__code__, found.__globals__):
+                self.late[id(module)] = self.copy(module)
             for name in (one for one in names_in(found.__code__) if one in found.__globals__):
                 known[name] = self.copy(found.__globals__[name])
         return made
 
-    def _globals_of(self, found: FunctionType) -> dict[str, Any]:
-        known = self._globals.get(id(found.__globals__))
+    def _module_of(self, held: dict[str, Any]) -> ModuleType:
+        """Return the copy of a module in which nothing is copied yet, given what it holds."""
+        known = self._modules.get(id(held))
         if known is None:
-            known = self._globals[id(found.__globals__)] = dict(found.__globals__)
+            known = self._modules[id(held)] = ModuleType(held.get("__name__", ""))
+            vars(known).update(held)
         return known
 
     def _class(self, found: type) -> Any:

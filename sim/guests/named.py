@@ -5,12 +5,15 @@ Every command imports this; what runs guests is imported with the first of them.
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.options import own_code
 from sim.retriers import registry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sim.guests.retrier import GuestRetrier
     from sim.retriers.base import Retrier
 
@@ -30,6 +33,21 @@ def load_anew(path: str) -> type[Retrier] | None:
 
     found = own_code.anew(path)
     return found if registry.is_retrier(found) and not issubclass(found, GuestRetrier) else None
+
+
+def maker_of(given: Callable[..., Any]) -> Callable[[], Retrier]:
+    """Return what makes retriers: what is given, or the guests that run it if it is a function that takes `call`."""
+    if isinstance(given, type):
+        return given
+    try:
+        signature(given).bind()
+    except ValueError:  # of a function in C, which tells nothing
+        return given
+    except TypeError:
+        from sim.guests.retrier import guest_of
+
+        return guest_of(given)
+    return given
 
 
 def _as_retrier(found: Any, path: str) -> type[Retrier]:

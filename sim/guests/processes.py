@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
     from sim.clients.client import Client, RunsLoop
-    from sim.guests.fresh import Supply
+    from sim.guests.anew import Taken
+    from sim.guests.fresh import Supplied, Supply
+    from sim.guests.imports import Copied
     from sim.guests.loop import SimulatedLoop
 
 
@@ -54,7 +56,7 @@ class Process:
         self.kind = kind
         self._supply = supply
         self._code = code
-        self._taken: tuple[Any, Any] | None = None
+        self._taken: Supplied | None = None
         self._guest: Any = None
         self.errors: Mapping[str, Any] = {}
         self.is_async = is_async
@@ -76,9 +78,14 @@ class Process:
         """What is called for each request; made when the first one needs it."""
         if self._guest is None:
             self._taken = self._supply.take()
-            self._guest, errors = self._code(self._taken[0])
+            self._guest, errors = self._code(self._taken.guest)
             self.errors = errors if type(errors) is MappingProxyType and not errors else checked(errors)
         return self._guest
+
+    @property
+    def modules(self) -> Taken | Copied | None:
+        """What its code gets if it imports modules of the user's own as it runs; None if these are the host's."""
+        return None if self._taken is None else self._taken.modules
 
     def loop_for(self, client: Client) -> SimulatedLoop:
         """Return its event loop."""
@@ -205,6 +212,12 @@ class GuestClient(Inside):
         self.process.clients.pop(self, None)
         self._concluded(None, error)
 
+    @property
+    def _has_met(self) -> bool:
+        """Whether its code has seen anything that may differ from one request to the next."""
+        draws, _, reads = self.asked
+        return not self.around.stand_alone or self.calls > 0 or draws > 0 or reads > 0 or self.sleeps > 0
+
     def _verdict(self, error: BaseException) -> Exception:
         """Return what the end of the guest's code by an error means: giving up, or a mistake."""
         if isinstance(error, (CallFailed, GuestRefused)):
@@ -217,7 +230,7 @@ class GuestClient(Inside):
         else:
             verdict = None
         if verdict is None:
-            verdict = mistake_of(error, called=self.calls > 0, errors=self.process.errors)
+            verdict = mistake_of(error, called=self.calls > 0, errors=self.process.errors, met=self._has_met)
         if verdict is None:
             gate = gate_of(error) if self.is_recorded else ""
             if gate:

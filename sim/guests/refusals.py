@@ -14,6 +14,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from sim.guests.inside import INSIDE
+from sim.guests.refused import is_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,11 +98,12 @@ def audit(event: str, args: tuple[Any, ...]) -> None:
 
 def _look_at_socket(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
     """Refuse a socket, except to a module that looks, as it is imported, what the host can do: urllib3 does so."""
-    if not _is_while_importing():
+    if not is_import():
         _refuse(inside, event, args)
 
 
-def _is_while_importing() -> bool:
+def is_import() -> bool:
+    """Tell whether a module is being imported."""
     frame = sys._getframe(1)  # noqa: SLF001  # as `line_of_guest` looks
     while frame.f_back is not None:
         if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
@@ -191,6 +193,13 @@ def _look_at_breakpoint(inside: Inside, event: str, args: tuple[Any, ...]) -> No
         inside.refuse("stops in the debugger, but standard input is no terminal: remove breakpoint(), or run it in one")
 
 
+def _look_at_trace(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
+    """Refuse that the guest's own code traces; debuggers may."""
+    del args
+    if is_own(sys._getframe(2).f_code.co_filename):  # noqa: SLF001  # as above
+        inside.refuse(f"calls {event}: {HOST}")
+
+
 def _has_terminal() -> bool:
     try:
         return os.isatty(0)
@@ -203,6 +212,7 @@ _LOOKS: Final[dict[str, Callable[[Inside, str, tuple[Any, ...]], None]]] = {
     **dict.fromkeys(("socket.__new__", "socket.bind"), _look_at_socket),
     **dict.fromkeys(("os.remove", "os.rename", "os.mkdir", "os.chmod", "os.utime", "os.link"), _look_at_change),
     **dict.fromkeys(("_thread.start_new_thread", "_thread.start_joinable_thread"), _look_at_thread),
+    **dict.fromkeys(("sys.settrace", "sys.setprofile"), _look_at_trace),
     "open": _look_at_open,
     "sqlite3.connect": _look_at_database,
     "import": _look_at_import,

@@ -11,6 +11,7 @@ from sim.guests.arguments import constructor_mistake
 from sim.guests.fresh import Supply
 from sim.guests.processes import GuestClient, Process
 from sim.guests.refused import GuestRefused
+from sim.guests.settings import Streams
 from sim.guests.standard_library import simulated
 from sim.retriers.base import ClientRetrier
 
@@ -57,6 +58,7 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
     """Gives out the class as it is when its module has just been run; None before it is asked for."""
     _processes: dict[tuple[str, int | str], Process] | None = None
     """By policy and client."""
+    _streams: Streams | None = None
 
     def retry(self, call: GuestCall) -> Any:
         """Call until done: `call(timeout=seconds)`, or `await call(timeout=seconds)` in an `async def`.
@@ -111,6 +113,7 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
         """Return the client in which the guest runs."""
         if self._processes is None:
             self._processes = {}
+            self._streams = Streams()
         of_client = place.policy, place.client
         process = self._processes.get(of_client)
         if process is None:
@@ -126,8 +129,13 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
     def end(self) -> None:
         """Let nothing of the guest go on: the world is over. Raises GuestRefused if it goes on all the same."""
         processes, self._processes = self._processes, None
-        for process in (processes or {}).values():
-            process.end()
+        try:
+            for process in (processes or {}).values():
+                process.end()
+        finally:
+            if self._streams is not None:
+                self._streams.restore()
+                self._streams = None
 
 
 def guest_of(function: Callable[[Any], Any], *, kind: str | None = None, path: str | None = None) -> type[GuestRetrier]:

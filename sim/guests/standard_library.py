@@ -10,7 +10,7 @@ import threading
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
-from sim.guests import clocks, locks, loop_refusals, numpy_chance, randomness, refusals, tokens, unheard
+from sim.guests import clocks, imports, locks, loop_refusals, numpy_chance, randomness, refusals, tokens, unheard
 from sim.guests.collecting import Rounds
 from sim.guests.cores import Cores
 from sim.guests.dates import Dates
@@ -19,6 +19,7 @@ from sim.guests.kept_methods import KeptMethods
 from sim.guests.output import Output
 from sim.guests.references import References
 from sim.guests.refused import GuestRefused
+from sim.guests.settings import Settings
 from sim.guests.watchdog import watched
 
 if TYPE_CHECKING:
@@ -49,9 +50,11 @@ class _Simulated:
             **unheard.replaced_functions(),
             **locks.replaced_functions(),
             **loop_refusals.replaced_functions(),
+            **imports.replaced_functions(),
         }
         methods = [*dates.pairs(), *generators.pairs(), *randomness.kept_methods()]
         self._parts: tuple[_Part, ...] = (
+            Settings(),
             Output(),
             unheard.Input(),
             dates,

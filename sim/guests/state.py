@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID  # noqa: TID251  # as above
 
 from sim.guests.randomness import draws_from_requests
+from sim.guests.reach import Reach, names_in, stored_names
 from sim.guests.refused import is_own, is_own_class
 
 if TYPE_CHECKING:
@@ -78,15 +79,28 @@ class State:
         self._restorers: list[Callable[[], None]] = []
         self._dictionaries: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
         """Each with what it has; nearly all places are such ones."""
+        self._reach = Reach()
         seen: dict[int, Any] = {}
         to_see = [found]
+        while to_see:
+            self._look_at(to_see, seen)
+            to_see = [value for value in self._reach.in_modules() if id(value) not in seen]
+        names = self._reach.set_somewhere
+        if names:
+            self._restorers += [_of_names(vars(module), names) for module in self._reach.modules]
+
+    def _look_at(self, to_see: list[Any], seen: dict[int, Any]) -> None:
+        """Note how to put back all that is to be seen, and what is in reach of it; `seen` is noted already."""
         while to_see:
             one = to_see.pop()
             if is_of_object(one):
                 one = one.__self__  # that is what it holds
-            if id(one) in seen or isinstance(one, ATOMS):
+            if id(one) in seen:
                 continue
             seen[id(one)] = one
+            if isinstance(one, ATOMS):
+                to_see += self._atom(one)
+                continue
             to_see += self._note(one)
             if len(self._restorers) + len(self._dictionaries) > MOST_PLACES:
                 raise CannotRestore("it holds more than is worth to be put back")
@@ -107,6 +121,18 @@ class State:
 
     def _keep_dictionary(self, one: dict[Any, Any]) -> None:
         self._dictionaries.append((one, dict(one)))
+
+    def _atom(self, one: Any) -> Iterator[Any]:
+        """Note what own code may set in a thing that does not change by itself; yield what that refers to."""
+        if isinstance(one, ModuleType):
+            self._reach.add_module(one)
+        elif isinstance(one, logging.Logger):
+            self._keep_dictionary(vars(one))
+            self._restorers += [_of_list(one.handlers), _of_list(one.filters)]
+        elif isinstance(one, Enum) and is_own_class(type(one)):
+            self._keep_dictionary(vars(one))
+            yield from list(vars(one).values())
+            yield type(one)
 
     def _note(self, one: Any) -> Iterator[Any]:  # noqa: C901, PLR0912  # one branch a kind
         """Note how to put a thing back; yield what it refers to."""
@@ -156,6 +182,7 @@ class State:
         yield from one.__defaults__ or ()
         yield from (one.__kwdefaults__ or {}).values()
         if own:
+            self._reach.add_code(one.__code__)
             names = stored_names(one.__code__)
             known = one.__globals__
             if names:
@@ -206,6 +233,8 @@ def _is_pure(kind: type) -> bool:
 
 def _adds_only_attributes(kind: type) -> bool:
     """Tell whether the objects of a class are no larger than its attributes need: C code may keep more in them."""
+    if kind.__module__ in _KEEP_NOTHING:
+        return True
     entries = vars(kind)
     attributes = len(slots(kind)) + ("__dict__" in entries) + ("__weakref__" in entries)
     larger = kind.__basicsize__ - (kind.__base__ or object).__basicsize__
@@ -215,6 +244,8 @@ def _adds_only_attributes(kind: type) -> bool:
 _HEAP_TYPE: Final = 1 << 9
 _PLACE: Final = object.__basicsize__ // 2
 """The bytes of a reference; an object has a count and its class."""
+_KEEP_NOTHING: Final = {"operator", "_operator", "_struct", "_ssl"}
+"""Modules in C whose objects do not change as they are used."""
 
 
 def is_of_object(one: Any) -> bool:
@@ -240,26 +271,6 @@ def is_full(cell: CellType) -> bool:
     except ValueError:
         return False
     return True
-
-
-def names_in(code: CodeType) -> list[str]:
-    """Return the names that code uses, the code within it included, in alphabetical order."""
-    found = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            found.update(names_in(constant))
-    return sorted(found)
-
-
-def stored_names(code: CodeType) -> list[str]:
-    """Return the globals that code sets, by `global`, the code within it included."""
-    import dis
-
-    found = {str(one.argval) for one in dis.get_instructions(code) if one.opname in {"STORE_GLOBAL", "DELETE_GLOBAL"}}
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            found.update(stored_names(constant))
-    return sorted(found)
 
 
 def _of_list(one: list[Any]) -> Callable[[], None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import asyncio
+import atexit
 import importlib
 import locale
 import socket
@@ -12,7 +13,7 @@ from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.guests.inside import INSIDE
-from sim.guests.refusals import DEBUGGER, FILES, HOST, PROCESSES, refuse_thread
+from sim.guests.refusals import DEBUGGER, FILES, HOST, PROCESSES, is_import, refuse_thread
 from sim.guests.stand_ins import instead_of
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def replaced_functions() -> dict[Any, Any]:
         real = getattr(_thread, name, None)
         if real is not None:
             found[real] = instead_of(real, _start_thread(real))
+    found[atexit.register] = instead_of(atexit.register, _at_exit(atexit.register))
     found[importlib.reload] = instead_of(importlib.reload, _reload(importlib.reload))
     found[locale.setlocale] = instead_of(locale.setlocale, _setlocale(locale.setlocale))
     return found
@@ -121,6 +123,16 @@ def _start_thread(real: Any) -> Any:
         return refuse_thread(inside, *args[:1])
 
     return start_new_thread
+
+
+def _at_exit(real: Any) -> Any:
+    def register(_: Home, function: Any, /, *args: Any, **more: Any) -> Any:
+        """Register nothing for guest code: its process never exits. A library that is imported may tidy up."""
+        if INSIDE.get() is None or is_import():
+            return real(function, *args, **more)
+        return function
+
+    return register
 
 
 def _reload(real: Any) -> Any:

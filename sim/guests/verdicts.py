@@ -33,10 +33,13 @@ _BEFORE_A_CALL: Final = (
 """As above, if no call has been made yet, so that no failure can be the reason."""
 
 
-def mistake_of(error: BaseException, *, called: bool, errors: Mapping[str, Any]) -> GuestRefused | None:
+def mistake_of(
+    error: BaseException, *, called: bool, errors: Mapping[str, Any], met: bool = True
+) -> GuestRefused | None:
     """Return what is wrong with a guest that ends with an error; None if it gives up by that.
 
-    `called`: whether it has made a call; `errors`: what its calls raise.
+    `called`: whether it has made a call; `errors`: what its calls raise; `met`: whether anything has happened to it
+    that may differ from one request to the next. Without that none of its requests ever makes a call.
     """
     kind = type(error)
     if hasattr(error, "call_failed") or any(
@@ -46,7 +49,13 @@ def mistake_of(error: BaseException, *, called: bool, errors: Mapping[str, Any])
     if isinstance(error, asyncio.CancelledError):
         return None
     if isinstance(error, Exception) and kind not in (_MISTAKES if called else _BEFORE_A_CALL):
-        return None
+        if met:
+            return None
+        what = f"{kind.__name__}: {error}" if str(error) else kind.__name__
+        return GuestRefused(
+            f"the guest ends before its first call, which no request of it ever makes then: {what}",
+            line_of_error(error.__traceback__),
+        )
     if isinstance(error, SystemExit):
         return GuestRefused(
             "the guest calls sys.exit, which would end the simulation", line_of_error(error.__traceback__)

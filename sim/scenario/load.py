@@ -36,18 +36,18 @@ def load(
     *,
     seed: int | None = None,
     requests: int | None = None,
-    retrier: str | Mapping[str, OwnCode] | None = None,
+    retrier: OwnCode | Mapping[str, OwnCode] | None = None,
     retriers: Mapping[str, OwnCode] | None = None,
     services: Mapping[str, str] | None = None,
 ) -> Scenario:
     """Read a scenario file and check all of it, its cells included.
 
     `overrides` are dotted keys and values as YAML, from the command line (`--set`); they, `seed`, `requests` and
-    `retrier` (a kind, or `module:Class`) replace what the file says, before sweep and variants do. `retriers`, such as
-    `{"fast": "module:Fast", "slow": Slow}` (classes, or functions that take `call`), replaces nothing: it gives
-    retriers of one's own names that the file can use wherever it names a retrier; `retrier` may be such a mapping, too.
-    `services` names for some services a `module:Class` that does their work.
-    Raises ScenarioError with every mistake.
+    `retrier` (a kind, `module:Class`, or a class or function itself) replace what the file says, before sweep and
+    variants do. `retriers`, such as `{"fast": "module:Fast", "slow": Slow}` (classes, or functions that take `call`),
+    replaces nothing: it gives retriers of one's own names that the file can use wherever it names a retrier; `retrier`
+    may be such a mapping, too. `services` names for some services a `module:Class` that does their work. Raises
+    ScenarioError with every mistake.
     """
     path = Path(path)
     document = read_yaml(_bytes_of(path), str(path))
@@ -63,7 +63,7 @@ def parse(
     source: str = "scenario",
     seed: int | None = None,
     requests: int | None = None,
-    retrier: str | Mapping[str, OwnCode] | None = None,
+    retrier: OwnCode | Mapping[str, OwnCode] | None = None,
     retriers: Mapping[str, OwnCode] | None = None,
     services: Mapping[str, str] | None = None,
 ) -> Scenario:
@@ -74,9 +74,14 @@ def parse(
 
 
 def from_dict(values: Mapping[str, Any], folder: str | Path = ".") -> Scenario:
-    """Take plain values in the words of a file (durations with units). Raises ScenarioError, without places."""
-    surroundings = Surroundings(DataFiles(Path(folder)), from_file=True)
-    scenario, problems = _build({"name": "scenario", **values}, surroundings)
+    """Take plain values in the words of a file (durations with units). Raises ScenarioError, without places.
+
+    Where a file names a retrier, the class or function itself can stand: it is code of the caller.
+    """
+    trusted: dict[str, str] = {}
+    named = _with_code_named(values, (), trusted)
+    surroundings = Surroundings(DataFiles(Path(folder)), trusted, from_file=True)
+    scenario, problems = _build({"name": "scenario", **named}, surroundings)
     if problems or scenario is None:
         raise ScenarioError(problems)
     return scenario
@@ -225,11 +230,34 @@ def _without_effect(tree: Mapping[str, Any], made: Sequence[tuple[str, Change]])
     return problems
 
 
-def _named(retrier: str | Mapping[str, OwnCode] | None, retriers: Mapping[str, OwnCode] | None) -> dict[str, str]:
+def _with_code_named(value: Any, keys: Keys, trusted: dict[str, str]) -> Any:
+    """Return plain values in which code is named, and note the names as trusted. Raises ScenarioError for code without.
+
+    A text that names code stays a text: only who has the code itself may run it.
+    """
+    if isinstance(value, Mapping):
+        return {key: _with_code_named(one, (*keys, key), trusted) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_with_code_named(one, (*keys, at), trusted) for at, one in enumerate(value)]
+    if not callable(value):
+        return value
+    try:
+        path = path_of(value)
+    except ValueError as error:
+        raise ScenarioError([Problem(keys, str(error))]) from None
+    trusted[path] = path
+    return path
+
+
+def _named(retrier: OwnCode | Mapping[str, OwnCode] | None, retriers: Mapping[str, OwnCode] | None) -> dict[str, str]:
     """Return the names that are given to retriers of the user's own. Raises ScenarioError if one cannot be named."""
     named = {**(retrier if isinstance(retrier, Mapping) else {}), **(retriers or {})}
+    return {name: _path_of(found) for name, found in named.items()}
+
+
+def _path_of(found: OwnCode) -> str:
     try:
-        return {name: path_of(found) for name, found in named.items()}
+        return path_of(found)
     except ValueError as error:
         raise ScenarioError([Problem(("retrier",), str(error))]) from None
 
@@ -254,10 +282,11 @@ def _misnamed(named: Mapping[str, str], tree: Any) -> Iterator[Problem]:
 def _given(
     seed: int | None,
     requests: int | None,
-    retrier: str | Mapping[str, OwnCode] | None,
+    retrier: OwnCode | Mapping[str, OwnCode] | None,
     services: Mapping[str, str] | None,
 ) -> list[tuple[str, str, Any]]:
-    retrier = None if isinstance(retrier, Mapping) else retrier
+    if retrier is not None:
+        retrier = None if isinstance(retrier, Mapping) else _path_of(retrier)
     options = [("--seed", "seed", seed), ("--requests", "requests.count", requests), ("--retrier", "retrier", retrier)]
     options += [(f"--service {name}", f"services.{name}.kind", path) for name, path in (services or {}).items()]
     return [(option, key, value) for option, key, value in options if value is not None]

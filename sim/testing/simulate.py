@@ -22,6 +22,7 @@ from sim.retriers.base import ClientRetrier, Retrier
 from sim.scenario.checks import Surroundings
 from sim.scenario.data_files import DataFiles
 from sim.scenario.load import load, parse
+from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.schema import Scenario, scenario_of
 from sim.testing.failures import broken_lines, probe_lines
 from sim.testing.saved import Named, Saved, named, save
@@ -71,12 +72,12 @@ class Simulate:
         or else from the scenario. The invariants that the scenario names itself are checked too. Its expectations are
         not judged; scenario files as tests do that.
         """
-        run = self._prepared(scenario, retrier, requests)
-        self._last = run
+        __tracebackhide__ = True  # pytest shows the line of the test
         try:
+            run = self._prepared(scenario, retrier, requests)
+            self._last = run
             checked = check(run.scenario, invariants=invariants, retrier=run.make)
-        except GuestRefused as error:  # its text has the guest's line, and the lines of a simulation help no one
-            __tracebackhide__ = True
+        except (GuestRefused, ScenarioError) as error:  # its text says where, and the simulation's lines help no one
             raise error.with_traceback(None) from None
         if not checked.holds:
             text = "\n".join(self._failure(run, checked))

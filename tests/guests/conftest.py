@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 ENTERED_ONCE = {
     *("test_clocks", "test_contracts", "test_copying", "test_explore", "test_fresh", "test_idle_loops", "test_locks"),
     *("test_loop", "test_randomness", "test_refused", "test_shared_loops", "test_stories", "test_strands"),
-    *("test_told_mistakes", "test_named"),
+    *("test_told_mistakes", "test_named", "test_own_modules"),
 }
 """Modules whose claims are about guests, and not about how their standard library is put into place."""
 

@@ -44,6 +44,18 @@ def never_calls(call):
     return 1
 
 
+class Unset(Exception):
+    pass
+
+
+def is_not_set_up(call):
+    raise Unset("no key")
+
+
+async def is_not_set_up_in_a_loop(call):
+    raise Unset
+
+
 def declares(errors):
     def guest(call):
         call(timeout=1)
@@ -194,6 +206,17 @@ def _with_line(place: str) -> str:
             marks=pytest.mark.slow,
         ),
         ("never_calls", " returns without having called", "told_guests.py:{never_calls})"),
+        (
+            "is_not_set_up",
+            " ends before its first call, which no request of it ever makes then: Unset: no key",
+            ".py:29)",
+        ),
+        pytest.param(
+            "is_not_set_up_in_a_loop",
+            " ends before its first call, which no request of it ever makes then: Unset (",
+            ".py:33)",
+            marks=pytest.mark.slow,
+        ),
         pytest.param("in_a_list", "'s `errors` is ['failed']: it maps", "", marks=pytest.mark.slow),
         ("misspelled", "'s `errors` has the name 'fail'", ""),
         pytest.param("a_name", "'s `errors['failed']` is 'ConnectionError'", "", marks=pytest.mark.slow),

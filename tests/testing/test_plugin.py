@@ -696,3 +696,22 @@ def test_a_mistake_of_a_guest_is_told_without_the_lines_of_the_simulation(pytest
     result = pytester.runpytest("-p", "no:cacheprovider")
     result.stdout.fnmatch_lines(["E * the guest calls with `call(1, 2)`: it takes a timeout * (*test_mine.py:2)"])
     result.stdout.no_fnmatch_line("*strands.py*")
+
+
+def test_a_mistake_of_a_guest_or_a_scenario_is_shown_at_the_line_of_the_test(
+    pytester: pytest.Pytester, run: Run
+) -> None:
+    pytester.makepyfile(
+        """
+        def test_guest(simulate):
+            simulate({"requests": {"count": 1}}, retrier=lambda call: 1)
+
+        def test_scenario(simulate):
+            simulate({"actoin": 1}, retrier="none")
+        """
+    )
+    result = run()
+    result.assert_outcomes(failed=2)
+    places = [line for line in result.outlines if ".py:" in line and not line.startswith(("FAILED", "pytest "))]
+    assert [place.split(":")[0].endswith("line_of_the_test.py") for place in places] == [True, True]
+    result.stdout.fnmatch_lines(["*the guest returns without having called*", "*unknown key 'actoin'*"])
