@@ -8,11 +8,12 @@ copied (`sim.guests.copying`). Code that holds nothing that could change is used
 
 from __future__ import annotations
 
+import ast
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder, SourceLoader
-from importlib.util import spec_from_loader
+from importlib.util import resolve_name, spec_from_loader
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +111,8 @@ def _own_modules(first: str) -> dict[str, tuple[ModuleSpec, CodeType]] | None:
         if not isinstance(code, CodeType):
             return None
         found[name] = spec, code
-        to_see += sorted({*_modules_used(module), *_parents(name)})
+        imported = _modules_imported(loader.get_source(name) or "", spec.parent or "")
+        to_see += sorted({*_modules_used(module), *imported, *_parents(name)})
     return found
 
 
@@ -119,6 +121,17 @@ def _modules_used(module: ModuleType) -> Iterator[str]:
         name = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
         if isinstance(name, str):
             yield name
+
+
+def _modules_imported(source: str, package: str) -> Iterator[str]:
+    """Yield what code imports: a list or a number of another module does not tell whose it is."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            with suppress(ImportError):  # code of no package may try a relative import first
+                base = resolve_name("." * node.level + (node.module or ""), package)
+                yield from (base, *(f"{base}.{alias.name}" for alias in node.names))
 
 
 def _parents(name: str) -> Iterator[str]:
