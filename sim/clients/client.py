@@ -94,7 +94,7 @@ class Client:
         "timers",
     )
     process: Any = None
-    """The process of a guest, whose code goes on by what all of its requests have learned; a loop has none."""
+    """The client process of a guest, in which all its requests learn together; None of other loops."""
 
     def __init__(  # noqa: PLR0917  # the one signature of all clients
         self,
