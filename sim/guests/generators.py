@@ -88,7 +88,7 @@ class _Hooks:
 def _close_in_loop(generator: Any, inside: Inside) -> None:
     """Close a generator of a request, unless the loop of its process is over."""
     loop = inside.process.loop
-    if loop is not None and not loop.is_closed():
+    if loop is not None:
         context = copy_context() if INSIDE.get() is inside else Context()
         context.run(INSIDE.set, inside)
         loop.call_soon(loop.create_task, generator.aclose(), context=context)

@@ -289,6 +289,7 @@ def metaclass() -> int:
 def a_cached_function() -> int:
     client(2).append(0)
     assert client(1) is client(2)
+    assert client.cache_info().currsize == 2
     assert client.cache_parameters() == {"maxsize": 3, "typed": True}
     return len(client(1)) - 1
 

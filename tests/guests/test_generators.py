@@ -45,6 +45,7 @@ def test_one_to_which_another_request_referred_last_is_closed_by_its_own() -> No
             await asyncio.sleep(2)
         else:
             await asyncio.sleep(1)
+            NAME.set("of the other")
             left.clear()
         await call()
 
@@ -91,6 +92,7 @@ def test_one_that_its_own_request_frees_is_closed_among_its_variables() -> None:
     seen: list[Any] = []
 
     async def guest(call: Any) -> None:
+        gc.collect()
         NAME.set("mine")
         async for _ in numbers(seen):
             break
