@@ -26,7 +26,7 @@ import simpy
 from timing import cpu_s, interleaved, ratio
 
 from sim.engine.world import World
-from sim.history.events import JobStepped
+from sim.history.deployment_events import JobStepped
 from sim.history.recorder import Recorder
 from sim.scenario.load import parse
 

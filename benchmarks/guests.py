@@ -8,6 +8,10 @@ An isolated request stands for a client process of its own, which makes its libr
 function, or makes its `Retrying`. So Tenacity alone is measured twice: with one object for all requests (`reused`), and
 with one for each (`anew`). The first ratio is the stricter one. In a shared world there is one client process, so only
 the first applies.
+
+Both are measured apart, each with all of the processor's caches for itself. A run must do a bit of one and a bit of the
+other, and that alone takes longer. So the third ratio is to the two `in turn`: for each request first the one, then the
+other, without any guest.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import sys
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -28,8 +33,6 @@ from sim.guests import GuestRetrier, guest_of
 from sim.scenario.load import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sim import Call, ClientContext
     from sim.retriers.base import Retrier
     from sim.scenario.schema import Scenario
@@ -161,10 +164,21 @@ def _fetch_async() -> Callable[[Callable[..., int]], Any]:
     return tenacity.AsyncRetrying(**options, sleep=_no_wait_async).wraps(fetch)
 
 
-def tenacity_alone(make: Callable[[], Any], outcomes: Outcomes, *, anew: bool) -> None:
+def _nothing(number: int) -> None:
+    del number
+
+
+Before = Callable[[int], object]
+"""What is done before Tenacity works for a request, of which it gets the number."""
+
+
+def tenacity_alone(
+    make: Callable[[], Any], outcomes: Outcomes, *, anew: bool = False, before: Before = _nothing
+) -> None:
     """Let Tenacity work without waiting; `anew`: what calls is made for each request."""
     fetch = make()
-    for call in outcomes.calls():
+    for number, call in enumerate(outcomes.calls()):
+        before(number)
         if anew:
             fetch = make()
         try:
@@ -173,12 +187,15 @@ def tenacity_alone(make: Callable[[], Any], outcomes: Outcomes, *, anew: bool) -
             continue
 
 
-def tenacity_alone_async(make: Callable[[], Any], outcomes: Outcomes, *, anew: bool) -> None:
+def tenacity_alone_async(
+    make: Callable[[], Any], outcomes: Outcomes, *, anew: bool = False, before: Before = _nothing
+) -> None:
     """Let Tenacity work without waiting, in asyncio's own loop."""
 
     async def work() -> None:
         fetch = make()
-        for call in outcomes.calls():
+        for number, call in enumerate(outcomes.calls()):
+            before(number)
             if anew:
                 fetch = make()
             try:
@@ -218,15 +235,19 @@ def main(requests: int) -> None:
             sides = {
                 "guest": partial(_measured, retrier, cell),
                 "loop": partial(_measured, Loop, cell),
-                "reused": partial(_alone_s, alone, outcomes, anew=False),
+                "reused": partial(_alone_s, alone, outcomes),
                 "anew": partial(_alone_s, alone, outcomes, anew=True),
             }
+            if world == "isolated":
+                sides["in turn"] = partial(_in_turn_s, alone, outcomes, cell)
             times = interleaved(sides, ROUNDS)
             libraries = ("reused", "anew") if world == "isolated" else ("reused",)
             ratios = [f"{library} {_ratio(times, library):.2f}" for library in libraries]
+            if world == "isolated":
+                ratios.append(f"in turn {ratio(times['guest'], times['in turn']):.2f}")
             us = {side: 1e6 * statistics.median(found) / requests for side, found in times.items()}
             print(
-                f"{world:>9}  {name:<21} {', '.join(ratios):<23}  us a request: guest {us['guest']:.0f}, "
+                f"{world:>9}  {name:<21} {', '.join(ratios):<37}  us a request: guest {us['guest']:.0f}, "
                 f"loop {us['loop']:.0f}, library reused {us['reused']:.0f}, anew {us['anew']:.0f}"
             )
 
@@ -240,8 +261,13 @@ def _measured(retrier: Callable[[], Retrier], cell: Scenario) -> float:
     return cpu_s(lambda: simulated(cell, retrier))[0]
 
 
-def _alone_s(alone: Callable[..., None], outcomes: Outcomes, *, anew: bool) -> float:
+def _alone_s(alone: Callable[..., None], outcomes: Outcomes, *, anew: bool = False) -> float:
     return cpu_s(lambda: alone(outcomes, anew=anew))[0]
+
+
+def _in_turn_s(alone: Callable[..., None], outcomes: Outcomes, cell: Scenario) -> float:
+    world = World(cell, retrier=Loop)
+    return cpu_s(lambda: alone(outcomes, before=lambda number: world.isolated([number])))[0]
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from timing import cpu_s, interleaved, ratio
 
 from sim.engine.event import simulate
 from sim.engine.world import World
-from sim.history.events import DocumentWritten
+from sim.history.deployment_events import DocumentWritten
 from sim.history.recorder import Recorder
 from sim.scenario.load import parse
 

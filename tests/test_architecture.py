@@ -4,10 +4,11 @@ import ast
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
+from functools import cache
 from importlib.metadata import requires, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from simpy.core import Environment
@@ -19,30 +20,48 @@ CHANCE_AND_CLOCKS = {"random", "secrets", "uuid", "time", "datetime", "numpy.ran
 """Modules that none of `sim` imports; of `os` it takes no `urandom`."""
 
 
-def modules() -> Iterator[tuple[str, ast.Module]]:
-    for path in sorted(SOURCE.rglob("*.py")):
-        yield path.relative_to(SOURCE).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+class Facts(NamedTuple):
+    """What the tests ask of a file."""
+
+    taken: set[tuple[str, str]]
+    """What it imports: a module and a name in it, which is empty for the module itself."""
+    uses: set[str]
 
 
-def imports(tree: ast.AST) -> set[str]:
-    """All modules that a module imports, wherever in it, and the names it takes from them."""
-    found: set[str] = set()
+@cache
+def facts() -> dict[str, Facts]:
+    """What there is to know of each file of `sim`: all are read once, and their trees do not stay."""
+    trees = (
+        (path.relative_to(SOURCE).as_posix(), ast.parse(path.read_text(encoding="utf-8")))
+        for path in sorted(SOURCE.rglob("*.py"))
+    )
+    return {name: Facts(taken(tree), uses(tree)) for name, tree in trees}
+
+
+def taken(tree: ast.AST) -> set[tuple[str, str]]:
+    """What a file imports, wherever in it."""
+    found: set[tuple[str, str]] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            found |= {(alias.name, "") for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module is not None and node.level == 0:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+            found |= {(node.module, alias.name) for alias in node.names}
     return found
+
+
+def imports(names: set[tuple[str, str]]) -> set[str]:
+    """All modules that are imported, and the names taken from them."""
+    return {module for module, _ in names} | {f"{module}.{name}" for module, name in names if name}
 
 
 def uses(tree: ast.AST) -> set[str]:
     """What is forbidden and used: builtin `hash`, modules of chance and time, `np.random`, sets that are walked."""
-    found = imports(tree) & CHANCE_AND_CLOCKS
+    found = imports(taken(tree)) & CHANCE_AND_CLOCKS
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"hash", "id"}:
             found.add(f"{node.func.id}()")
-        elif isinstance(node, ast.Attribute) and ast.unparse(node) in {"np.random", "numpy.random", "os.urandom"}:
-            found.add(ast.unparse(node))
+        elif isinstance(node, ast.Attribute) and node.attr in {"random", "urandom"}:
+            found |= {ast.unparse(node)} & {"np.random", "numpy.random", "os.urandom"}
         elif isinstance(node, ast.For | ast.comprehension) and is_set(node.iter):
             found.add("iteration over a set")
     return found
@@ -77,7 +96,7 @@ def test_sim_uses_no_chance_of_its_own_no_wall_clock_and_no_hashes() -> None:
     # dictionaries, whose hash orders nothing either. The token of the live server is no result.
     # Guests: the clocks and generators of Python are what is replaced there, and its objects are told by identity, as
     # references are. The watchdog measures how long code hangs, in real time.
-    found = {name: uses(tree) for name, tree in modules()}
+    found = {name: file.uses for name, file in facts().items()}
     identities = {name: {"id()"} for name in found if name.startswith("guests/") and "id()" in found[name]}
     replaced = {
         "guests/clocks.py": {"datetime", "time"},
@@ -101,22 +120,17 @@ def test_sim_uses_no_chance_of_its_own_no_wall_clock_and_no_hashes() -> None:
 
 def imported_files() -> dict[str, set[str]]:
     """For each file of `sim`, as a dotted name, the files that it imports, those for types alone included."""
-    trees = {
-        f"sim.{name}".removesuffix(".py").replace("/", ".").removesuffix(".__init__"): tree for name, tree in modules()
+    files = {
+        f"sim.{name}".removesuffix(".py").replace("/", ".").removesuffix(".__init__"): file.taken
+        for name, file in facts().items()
     }
-    return {name: imported_by(tree, trees.keys()) - {name} for name, tree in trees.items()}
+    return {name: imported_by(names, files.keys()) - {name} for name, names in files.items()}
 
 
-def imported_by(tree: ast.AST, files: Collection[str]) -> set[str]:
-    """The files that a file imports; of `from sim.room import thing` the file `thing`, if there is one."""
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module is not None and node.level == 0:
-            names = {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
-            found |= {path if path in files else node.module for path in names.values()}
-    return found & set(files)
+def imported_by(names: set[tuple[str, str]], files: Collection[str]) -> set[str]:
+    """The files among what is imported; of `from sim.room import thing` the file `thing`, if there is one."""
+    paths = ((module, f"{module}.{name}" if name else module) for module, name in names)
+    return {path if path in files else module for module, path in paths} & set(files)
 
 
 def circles(arrows: dict[str, set[str]]) -> list[list[str]]:
@@ -155,9 +169,8 @@ def test_no_room_holds_more_than_12_percent_of_the_code() -> None:
 
 
 def test_only_the_clock_imports_simpy() -> None:
-    assert [name for name, tree in modules() if any(one.split(".")[0] == "simpy" for one in imports(tree))] == [
-        "kernel/clock.py"
-    ]
+    found = [name for name, file in facts().items() if any(one.split(".")[0] == "simpy" for one in imports(file.taken))]
+    assert found == ["kernel/clock.py"]
 
 
 def test_simpy_is_pinned_to_the_version_that_is_tested_here() -> None:

@@ -23,6 +23,7 @@ from sim.experiment.probe import Probed, of_the_platform, probe
 from sim.experiment.repeats import repeat_isolated, repeat_replications
 from sim.experiment.rulings import finding, probe_findings, requests_needed, trials_of
 from sim.experiment.shown_by_simulating import problems_shown_by_simulating
+from sim.guests.lasting_waits import LastingWaits
 from sim.guests.named import maker_of
 from sim.history.recorder import History
 from sim.history.records import Requests
@@ -219,27 +220,30 @@ class _Check:
 
     def run(self, report: Callable[[int], None]) -> None:
         """Simulate and check every history; `report` is called with how many requests are done."""
-        scenario = self.cell.scenario
+        scenario, waits = self.cell.scenario, LastingWaits()
         if scenario.world == "isolated":
-            requests = self.checker.isolated(range(self.count), report)
+            with waits.noted():
+                requests = self.checker.isolated(range(self.count), report)
             traffic = None
             unrepeated = repeat_isolated(scenario, requests, self.pilot, self.own)
         else:
-            replications, met = zip(*self._shared(report), strict=True)
+            replications, met = zip(*self._shared(report, waits), strict=True)
             requests, traffic = Requests.concatenate(replications), join_traffic(met)
             unrepeated = repeat_replications(scenario, replications, self.own, self.count)
-        self.result = evaluate(self.cell, requests, unrepeated, traffic=traffic, retrier=self.own)
+        self.result = evaluate(self.cell, requests, unrepeated, traffic=traffic, waits=waits.found(), retrier=self.own)
         evidence, self.trials = trials_of(self.checker.gatherers, self.held)
         self.draws = evidence.draws
 
-    def _shared(self, report: Callable[[int], None]) -> Iterator[tuple[Requests, Traffic]]:
+    def _shared(self, report: Callable[[int], None], waits: LastingWaits) -> Iterator[tuple[Requests, Traffic]]:
         for replication in range(self.cell.scenario.replications):
             first = replication * self.cell.scenario.requests.count
 
             def report_all(done: int, first: int = first) -> None:
                 report(first + done)
 
-            yield self.checker.replication(replication, report_all)
+            with waits.noted(first):
+                found = self.checker.replication(replication, report_all)
+            yield found
 
     def checked(self, tests: int) -> CheckedCell:
         """Rule over the histories together too, by one level for so many tests of the whole run."""

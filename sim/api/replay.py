@@ -12,6 +12,7 @@ from sim.experiment.plan import most_requests
 from sim.experiment.repeats import repeat_few_of_shared, repeat_isolated
 from sim.experiment.shown_by_simulating import problems_shown_by_simulating
 from sim.explorer.play import Played, play
+from sim.guests.lasting_waits import LastingWaits
 from sim.history.recorder import History, Recorder
 from sim.history.request import table
 from sim.history.shown import html_text
@@ -40,6 +41,8 @@ class Replayed:
     """The course that was played, if the scenario holds one."""
     unrepeated: tuple[Unrepeated, ...] = ()
     """Requests that did something else when they were simulated once more: then this is only one way it can go."""
+    waits_at: str = ""
+    """The line of its guest that waits for ever for something that is no call, as `file:line`; empty if none does."""
 
     @property
     def outcome(self) -> Outcome:
@@ -94,26 +97,33 @@ def replayed(scenario: Source, request: int | None = None, cell: str | None = No
     last = most_requests(one) - 1
     if not 0 <= request <= last:
         raise NotInScenario(f"there is no request {request}; they are numbered from 0 to {last}")
-    recorder = Recorder()
+    recorder, waits = Recorder(), LastingWaits()
     if one.world == "isolated":
         with problems_shown_by_simulating():
-            requests = table(World(one, recorder=recorder).isolated([request]))
-            unrepeated = repeat_isolated(one, requests)
-        return Replayed(chosen, request, recorder.history(), requests, unrepeated=tuple(unrepeated))
+            with waits.noted():
+                requests = table(World(one, recorder=recorder).isolated([request]))
+            unrepeated = tuple(repeat_isolated(one, requests))
+        history, place = recorder.history(), waits.place_of(request)
+        return Replayed(chosen, request, history, requests, unrepeated=unrepeated, waits_at=place)
     replication, number = divmod(request, one.requests.count)
     with problems_shown_by_simulating():
-        finished = table(World(one, replication=replication, recorder=recorder).shared(), replication)
-        unrepeated = repeat_few_of_shared(one, finished, replication)
+        with waits.noted():
+            finished = table(World(one, replication=replication, recorder=recorder).shared(), replication)
+        unrepeated = tuple(repeat_few_of_shared(one, finished, replication))
     if number >= len(finished):
         raise NotInScenario(f"request {request} was never submitted: the simulation ended before")
     history = recorder.history().of_request(number)
-    return Replayed(chosen, number, history, finished.select(np.array([number])), unrepeated=tuple(unrepeated))
+    record, place = finished.select(np.array([number])), waits.place_of(number)
+    return Replayed(chosen, number, history, record, unrepeated=unrepeated, waits_at=place)
 
 
 def _of_course(cell: Cell, request: int | None) -> Replayed:
-    played = play(cell.scenario)
+    waits = LastingWaits()
+    with waits.noted():
+        played = play(cell.scenario)
     number = played.request if request is None else request
     count = len(played.requests)
     if not 0 <= number < count:
         raise NotInScenario(f"there is no request {number} in this course; they are numbered from 0 to {count - 1}")
-    return Replayed(cell, number, played.history.of_request(number), played.requests.select(np.array([number])), played)
+    history, record = played.history.of_request(number), played.requests.select(np.array([number]))
+    return Replayed(cell, number, history, record, played, waits_at=waits.place_of(number))

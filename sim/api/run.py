@@ -106,7 +106,9 @@ def _in_memory(planned: Plan, workers: Workers, progress: ProgressCounter) -> Re
                 if of_cell.count == counts[chunk.cell]:
                     for found in of_cell.checked():
                         checks[chunk.cell].add(found)
-                    results[chunk.cell] = evaluate(cell, of_cell.join(), of_cell.unrepeated, traffic=of_cell.traffic())
+                    results[chunk.cell] = evaluate(
+                        cell, of_cell.join(), of_cell.unrepeated, traffic=of_cell.traffic(), waits=of_cell.waits
+                    )
                     if cell.scenario.precision is None:  # no round adds to it
                         of_cell.free()
         evaluated = [results[position] for position in range(len(planned.cells))]

@@ -17,7 +17,7 @@ from sim.chance.evidence import scattered
 from sim.chance.overall import overall
 from sim.chance.slots import interval
 from sim.chance.stated import BEHIND_A_CALL, BEHIND_A_CONFLICT, BEHIND_AN_END, BEHIND_AN_ERROR
-from sim.history.events import CommitRefused
+from sim.history.deployment_events import CommitRefused
 from sim.history.vocabulary import COMPLETION_BACKOFF, OCC_BACKOFF
 from sim.kernel.durations import NS_PER_MS
 from sim.promises.waits import Uniform

@@ -19,7 +19,6 @@ from sim.cli.terminal import WIDTH, Printer
 from sim.expect.conditions import Condition, parse_condition
 from sim.expect.expectations import ExpressionError, Ruling
 from sim.measure.paths import UnknownMetric
-from sim.pictures.comparison import save_comparison
 from sim.pictures.data.caption import caption_text
 from sim.results.reading import open_results
 from sim.scenario.identity import digest
@@ -221,6 +220,8 @@ def _save(compared: Comparison, text: str, folder: Path, *, pictures: bool, svg:
         (beside / SUMMARY).write_text(text, encoding="utf-8")
         for one, stem in zip(compared, stems, strict=True):
             if pictures:
+                from sim.pictures.comparison import save_comparison  # with Matplotlib, which takes its time
+
                 save_comparison(one.pair, _caption(one), beside, stem, svg=svg)
         return sorted(path.name for path in beside.iterdir())
 

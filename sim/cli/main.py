@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import signal
 import sys
 import warnings
+from contextlib import contextmanager
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from sim.cli.exit_codes import INTERNAL_ERROR, INTERRUPTED, OK
 from sim.cli.interrupts import interrupts
 from sim.cli.stdout import mute_stdout, reader_may_leave
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 COMMANDS = {
     "run": "Simulate a scenario; print and save the results.",
@@ -47,7 +52,7 @@ class Commands(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        with interrupts.held():
+        with interrupts.held(), no_collections():
             command: click.Command = import_module(f"sim.cli.{cmd_name}").command
         return command
 
@@ -66,6 +71,18 @@ class Commands(click.Group):
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+@contextmanager
+def no_collections() -> Iterator[None]:
+    """Let Python look for no garbage: all that is imported stays, and the looking takes an eighth of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

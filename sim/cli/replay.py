@@ -17,7 +17,6 @@ from sim.cli.source_file import refuse_foreign
 from sim.cli.terminal import Printer, terminal_width
 from sim.explorer.play import CourseMisfit, located
 from sim.pictures.data.caption import caption_text
-from sim.pictures.story import save_timeline
 from sim.scenario.cells import NotInScenario, cells
 from sim.scenario.identity import digest
 from sim.stories.lines import timeline_lines
@@ -90,6 +89,8 @@ def command(
         printer.sentence(sentence)
     _print_story(found, printer)
     if not no_plots:
+        from sim.pictures.story import save_timeline  # with Matplotlib, which takes its time
+
         caption = caption_text(
             scenario.name, scenario.seed, scenario.requests.count, digest(scenario), scenario.replications
         )
@@ -128,6 +129,8 @@ def _print_story(found: Replayed, printer: Printer) -> None:
             printer.verbatim(line)
     for line in timeline_lines(found.history, found.number, found.outcome, width=width):
         printer.verbatim(line)
+    if found.waits_at:
+        printer.sentence(f"=> the guest waits at {found.waits_at}")
     if played is None:
         return
     printer.verbatim(f"\nhistory {played.history.digest()}")

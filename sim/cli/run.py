@@ -27,7 +27,7 @@ from sim.experiment.executors import Workers
 from sim.experiment.plan import Plan, plan, plan_check, refuse_course
 from sim.experiment.progress import ProgressCounter
 from sim.explorer.play import located
-from sim.guests.output import one_run
+from sim.guests.told import one_run
 from sim.pictures.data.caption import caption_text
 from sim.pictures.data.over_time import OVER_TIME_PICTURES
 from sim.pictures.data.run import SWEEP_PICTURES

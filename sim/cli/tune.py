@@ -19,7 +19,7 @@ from sim.cli.source_file import claimed
 from sim.cli.terminal import Printer
 from sim.explorer.play import located
 from sim.pictures.data.caption import caption_text
-from sim.pictures.pareto import FIGURE, save_pareto
+from sim.pictures.data.pareto import FIGURE
 from sim.scenario.cells import NotInScenario, chosen_cell
 from sim.scenario.mistakes.problems import ScenarioError
 from sim.scenario.parts.tuning import MOST_FINALISTS
@@ -148,5 +148,7 @@ def _save(tuned: Tuned, folder: Path, *, pictures: bool, svg: bool) -> list[str]
             caption = caption_text(
                 scenario.name, tuned.fresh_seed, scenario.requests.count, tuned.digest, scenario.replications
             ).replace(" a cell", " a finalist")
+            from sim.pictures.pareto import save_pareto  # with Matplotlib, which takes its time
+
             save_pareto(tuned.reported, tuned.options.objectives, caption, beside, svg=svg)
         return sorted(path.name for path in beside.iterdir())

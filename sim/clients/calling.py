@@ -33,7 +33,7 @@ class Call:
         _check_ms("timeout", timeout_ms)
         client = self._client
         if client.stopped:
-            await client.refuse()
+            await client.end_await()
         request = client.request
         if request.attempts >= client.calls_at_most:
             client.run_away("calls")
@@ -65,7 +65,7 @@ class Call:
             raise ValueError(f"a hedge sends no negative number of copies, not {at_most}")
         client = self._client
         if client.stopped:
-            await client.refuse()
+            await client.end_await()
         client.hedge = hedge = Hedge(client, after_ms, at_most, timeout_ms, at_failure, budget, cancels=cancels)
         hedge.send()
         try:

@@ -47,6 +47,20 @@ class Loop(Protocol):
         ...
 
 
+class RunsLoop(Protocol):
+    """What runs a loop, for the client to which it belongs: a task."""
+
+    stopped: bool
+
+    def go_on(self) -> None:
+        """Run it until it waits."""
+        ...
+
+    def stop(self) -> Exception | None:
+        """Never run it again. Returns the error with which it answers that, if it does."""
+        ...
+
+
 class Client:
     """One request of a `LoopRetrier`, from its submission to the loop's conclusion."""
 
@@ -79,6 +93,8 @@ class Client:
         "stopped",
         "timers",
     )
+    process: Any = None
+    """The client process of a guest, in which all its requests learn together; None of other loops."""
 
     def __init__(  # noqa: PLR0917  # the one signature of all clients
         self,
@@ -126,7 +142,11 @@ class Client:
         self.loop = loop if around.witness is not None else None
         """Kept only for a witness: else it may be freed before the client is."""
         self._kind = loop.kind or type(loop).__name__
-        self._task = Task(loop.retry(Call(self), ClientContext(self)), self._concluded)
+        self._task: RunsLoop = self._task_of(loop)
+
+    def _task_of(self, loop: Any) -> RunsLoop:
+        """Return what runs the loop."""
+        return Task(loop.retry(Call(self), ClientContext(self)), self._concluded)
 
     def start(self) -> None:
         """Begin the loop."""
@@ -232,7 +252,8 @@ class Client:
         What the loop holds is not given back: no other loop may go on.
         """
         self.is_over = True
-        self.stop()
+        if not self._task.stopped:
+            self.stop()
         self.held.clear()
         self.own_cells.clear()
         self.budgets, self.hedge = (), None
@@ -240,7 +261,7 @@ class Client:
             connection.attempt = None
         self.connections.clear()
 
-    async def refuse(self) -> None:
+    async def end_await(self) -> None:
         """End what a loop that is stopped awaits; a loop that catches even that is left waiting."""
         self._refusals += 1
         if self._refusals > MOST_REFUSALS:

@@ -70,7 +70,7 @@ class ClientContext:
             raise ValueError(f"a delay must be finite and not negative, not {delay_ms} ms")
         client = self._client
         if client.stopped:
-            await client.refuse()
+            await client.end_await()
         delay_ns, clock = ns_of_ms(delay_ms), client.clock
         client.record("sleep", "", delay_ns)
         client.sleeps += 1

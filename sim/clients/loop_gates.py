@@ -79,7 +79,7 @@ class LoopBulkhead:
         """Take a place, or wait for one; False if there is no room to wait, or the wait gets too long."""
         client = self._client
         if client.stopped:
-            await client.refuse()
+            await client.end_await()
         waiter = Waiter(self, client)
         found = self._cell.enter(waiter)
         entered = found == "in"
@@ -158,7 +158,7 @@ class LoopRateLimit:
         """Take a token, or wait for the next that is free (`empty: wait`)."""
         client = self._client
         if client.stopped:
-            await client.refuse()
+            await client.end_await()
         wait_ns = self._cell.take(client.clock.now_ns)
         passes = not (wait_ns and self._cell.refuses)
         if not passes:

@@ -63,7 +63,7 @@ class Owner(Protocol):
         """Tell the witness what the loop learns."""
         ...
 
-    async def refuse(self) -> None:
+    async def end_await(self) -> None:
         """End what a loop that is stopped awaits."""
         ...
 

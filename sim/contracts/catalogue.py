@@ -251,6 +251,9 @@ BY_CLASS: tuple[Invariant, ...] = (
 )
 """What the platform owes by the action and the retrier of a request, which its class of callers may have of its own."""
 
+# In a tuple each invariant would be compared with all before it, field by field, for each history.
+_OF_RETRIER, _OF_CLASS = frozenset(RETRIER), frozenset(BY_CLASS)
+
 PROBED: tuple[Invariant, ...] = (
     *PLATFORM,
     polls.draws_are_fresh,
@@ -297,6 +300,6 @@ def check_view(view: View, invariants: Iterable[Invariant] = INVARIANTS) -> list
 
 def _parts(view: View, one: Invariant) -> list[View]:
     """Return the views in which an invariant is looked for: of each class of callers, if it is about their terms."""
-    if one in RETRIER:
+    if one in _OF_RETRIER:
         return view.submitted_once()
-    return view.by_class() if one in BY_CLASS else [view]
+    return view.by_class() if one in _OF_CLASS else [view]

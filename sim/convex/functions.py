@@ -20,7 +20,7 @@ from sim.kernel.foreign import HOW_TO_WAIT, is_foreign
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sim.history.events import Failure
+    from sim.history.failure import Failure
     from sim.history.request import Request
     from sim.world.hosts import External
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.convex.contexts import MutationContext
 from sim.convex.functions import Function, FunctionError
-from sim.history.events import RangeRead
+from sim.history.deployment_events import RangeRead
 from sim.history.recorder import DRAW, of_step, steps
 
 if TYPE_CHECKING:

@@ -197,6 +197,7 @@ class World:
     def _isolated(self, numbers: Sequence[int], progress: Callable[[int], None] | None) -> list[Request]:
         finished = []
         resubmissions, sources = self._resubmissions, self.cell.action.weather
+        lends = self._needing is not None and self._is_alone
         for done, number in enumerate(numbers):
             self.clock.reset()
             self.deployment.reset()
@@ -213,7 +214,10 @@ class World:
                 self.retrier.stand_alone(partial(self._uniform_of, number))
             if sources:
                 request.weather = WeatherPath(sources, self.choices, number, random_phase=True)
+            if lends:
+                self.clock.lend(self.until_ns, self._most_steps)
             self._start(request)
+            self.clock.take_back()
             self.go_on()
             self._conclude([request])
             self._end([request])
@@ -221,6 +225,16 @@ class World:
             if progress is not None and done % REPORT_EVERY == 0:
                 progress(done)
         return finished
+
+    @property
+    def _is_alone(self) -> bool:
+        """Whether nothing comes between a request and its action, so that it may run the world while it waits."""
+        return (
+            self._resubmissions is None
+            and self.cell.cancel is None
+            and self._witness is None
+            and isinstance(self._external, ActionModel)
+        )
 
     # Shared worlds.
 
@@ -434,10 +448,13 @@ class World:
 
     def go_on(self) -> None:
         """Let happen what is due, until nothing is left, `until` is past, or the limit of steps is reached."""
-        clock, limits = self.clock, self.cell.limits
-        isolated = self.cell.world == "isolated"
-        steps = limits.polls_per_request * STEPS_PER_POLL if isolated else limits.events
-        self.drained = clock.drain(self.until_ns, steps)
+        self.drained = self.clock.drain(self.until_ns, self._most_steps)
+
+    @property
+    def _most_steps(self) -> int:
+        """How many timers fire at most."""
+        limits = self.cell.limits
+        return limits.polls_per_request * STEPS_PER_POLL if self.cell.world == "isolated" else limits.events
 
     def conclude(self, requests: Sequence[Request]) -> None:
         """Give every request that has not settled the outcome that the world proves: nothing more will happen."""

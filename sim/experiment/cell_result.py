@@ -10,6 +10,7 @@ from sim.experiment.known import known_of
 from sim.experiment.parts import part_to_keep, requests_in
 from sim.experiment.triggers import triggers_of
 from sim.history import packed
+from sim.history.lasting_waits import merged
 from sim.history.records import Requests
 from sim.measure.metrics import CellMetrics, measure
 from sim.measure.paths import NOTHING_NAMED
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sim.expect.expectations import Verdict
     from sim.experiment.parts import Part
     from sim.experiment.triggers import Trigger
+    from sim.history.lasting_waits import LastingWait
     from sim.history.repeats import Unrepeated
     from sim.history.traffic import Traffic
     from sim.measure.timeline import Timeline
@@ -45,6 +47,8 @@ class CellResult:
     """Requests that did something else when they were simulated again, the first few of each chunk, by number."""
     traffic: Traffic | None = None
     """What the calls of a shared world met, also before and after the measuring window; None of an isolated world."""
+    waits: tuple[LastingWait, ...] = ()
+    """Where its guests wait for ever, also in requests outside of the measuring window."""
 
     def __repr__(self) -> str:
         """Return which cell it is, how many requests count, and how they ended."""
@@ -146,12 +150,14 @@ def evaluate(
     unrepeated: Iterable[Unrepeated] = (),
     *,
     traffic: Traffic | None = None,
+    waits: Iterable[LastingWait] = (),
     retrier: Callable[[], Retrier] | None = None,
 ) -> CellResult:
     """Measure all requests of a cell, or the tally of them, and judge what its scenario expects.
 
     `traffic` is what the calls of a shared world met. `unrepeated` are requests that did something else when they were
-    simulated again; `retrier` makes the one that took the place of the scenario's own.
+    simulated again; `waits` says where guests wait for ever. `retrier` makes the one that took the place of the
+    scenario's own.
     """
     scenario = cell.scenario
     counted = part_to_keep(scenario, in_window(scenario, part))
@@ -163,7 +169,7 @@ def evaluate(
         traffic=_measured(scenario, part, traffic),
     )
     verdicts = tuple(expected.judge(metrics) for expected in scenario.expect)
-    return CellResult(cell, counted, metrics, verdicts, tuple(sorted(unrepeated)), traffic)
+    return CellResult(cell, counted, metrics, verdicts, tuple(sorted(unrepeated)), traffic, merged(waits))
 
 
 def _measured(cell: Scenario, part: Part, traffic: Traffic | None) -> TrafficMetrics | None:

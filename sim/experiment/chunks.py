@@ -22,6 +22,7 @@ from sim.experiment.parts import BLOCKS_A_TALLY, SimulatedPart, join, keeps_hist
 from sim.experiment.precision import size_in_round
 from sim.experiment.repeats import SHARE, SHARE_OF_ONE, first_of, repeat_few_of_shared, repeat_isolated
 from sim.experiment.shown_by_simulating import problems_shown_by_simulating
+from sim.guests.lasting_waits import LastingWaits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -146,26 +147,28 @@ def simulate_chunk(
     that its histories are checked against, which the event engine alone keeps.
     """
     with problems_shown_by_simulating():
-        checker = _checker(cell, held) if held else None
+        checker, waits = _checker(cell, held) if held else None, LastingWaits()
         if cell.world == "shared":
-            if checker is None:
-                requests, traffic = simulate_replication(cell, engine, chunk.number, progress=progress)
-            else:
-                requests, traffic = checker.replication(chunk.number, progress)
+            with waits.noted(chunk.first):
+                if checker is None:
+                    requests, traffic = simulate_replication(cell, engine, chunk.number, progress=progress)
+                else:
+                    requests, traffic = checker.replication(chunk.number, progress)
             share = SHARE if checker is None else SHARE_OF_ONE
             again = tuple(repeat_few_of_shared(cell, requests, chunk.number, share=share))
-            return SimulatedPart(requests, again, traffic, None if checker is None else checker.part())
+            checked = None if checker is None else checker.part()
+            return SimulatedPart(requests, again, traffic, checked, waits.found())
         unrepeated: list[Unrepeated] = []
 
         def kept() -> Iterator[Part]:
-            for requests in _blocks(cell, chunk, engine, progress, checker):
+            for requests in _blocks(cell, chunk, engine, progress, checker, waits=waits):
                 if engine == EVENT:  # the other one simulates no retrier but its own
                     unrepeated.extend(repeat_isolated(cell, requests, pilot))
                 yield part_to_keep(cell, requests)
 
         part = join(kept())
         found = None if checker is None else checker.part()
-        return SimulatedPart(part, tuple(first_of(unrepeated)), checked=found)
+        return SimulatedPart(part, tuple(first_of(unrepeated)), checked=found, waits=waits.found())
 
 
 def _checker(cell: Scenario, held: Sequence[str]) -> Checker:
@@ -176,7 +179,13 @@ def _checker(cell: Scenario, held: Sequence[str]) -> Checker:
 
 
 def _blocks(
-    cell: Scenario, chunk: Chunk, engine: Engine, progress: Callable[[int], None] | None, checker: Checker | None
+    cell: Scenario,
+    chunk: Chunk,
+    engine: Engine,
+    progress: Callable[[int], None] | None,
+    checker: Checker | None,
+    *,
+    waits: LastingWaits,
 ) -> Iterator[Requests]:
     """Simulate a chunk of an isolated world in as many requests at a time as the engine takes."""
     for block in _split(range(chunk.first, chunk.first + chunk.count), CHUNK_REQUESTS[engine]):
@@ -185,10 +194,12 @@ def _blocks(
             if progress is not None:
                 progress(before + done)
 
-        if checker is None:
-            yield simulate(cell, engine, requests=block, progress=report)
-        else:
-            yield checker.isolated(block, report)
+        with waits.noted():
+            if checker is None:
+                requests = simulate(cell, engine, requests=block, progress=report)
+            else:
+                requests = checker.isolated(block, report)
+        yield requests
 
 
 # How a chunk travels to a worker and back, and into a file.
@@ -205,7 +216,8 @@ class PackedPart:
 
 def pack(identity: str, chunk: Chunk, simulated: SimulatedPart) -> PackedPart:
     """Encode the part of a chunk; `identity` is the plan's."""
-    data = payload.encode(simulated.part, simulated.unrepeated, simulated.traffic, simulated.checked)
+    part, unrepeated, traffic, checked, waits = simulated
+    data = payload.encode(part, unrepeated, traffic, checked, waits)
     return PackedPart(chunk_digest(identity, chunk.cell, chunk.number, data), data)
 
 

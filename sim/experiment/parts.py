@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sim.history import packed
+from sim.history.lasting_waits import merged
 from sim.history.packed import PackedRequests
 from sim.history.records import Requests
 from sim.history.traffic import Traffic
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sim.experiment.checked_part import CheckedPart
+    from sim.history.lasting_waits import LastingWait
     from sim.history.repeats import Unrepeated
     from sim.scenario.cells import Cell
     from sim.scenario.schema import Scenario
@@ -39,6 +41,8 @@ class SimulatedPart(NamedTuple):
     """What the calls of a shared world met; None of an isolated one."""
     checked: CheckedPart | None = None
     """What the check of its histories has found; None if they are not checked."""
+    waits: tuple[LastingWait, ...] = ()
+    """Where its guests wait for ever."""
 
 
 class RequestsNotKept(LookupError):
@@ -84,6 +88,8 @@ class CellParts:
         """How many parts have come."""
         self.unrepeated: list[Unrepeated] = []
         """Requests that did something else when they were simulated again, in any order."""
+        self.waits: tuple[LastingWait, ...] = ()
+        """Where guests wait for ever."""
         self._checked: dict[int, CheckedPart] = {}
         self._traffic: dict[int, Traffic] = {}
         self._requests: dict[int, PackedRequests] = {}
@@ -94,6 +100,7 @@ class CellParts:
         part = simulated.part
         self.count += 1
         self.unrepeated += simulated.unrepeated
+        self.waits = merged((*self.waits, *simulated.waits))
         if simulated.checked is not None:
             self._checked[number] = simulated.checked
         if simulated.traffic is not None:

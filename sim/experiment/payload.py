@@ -16,6 +16,7 @@ from sim.experiment import container
 from sim.experiment.checked_part import CheckedPart
 from sim.experiment.container import MANIFEST, BadPayload
 from sim.experiment.parts import SimulatedPart
+from sim.history.lasting_waits import LastingWait
 from sim.history.packed import DUPLICATES, TYPES, PackedRequests
 from sim.history.packing import AS_IS, CONSTANT, Packed, pack, unpack
 from sim.history.pools import LEVEL_COLUMNS, TURN_COLUMNS, PoolLevels, Pools, Turns
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 UNREPEATED: Final = "unrepeated"
 """The bytes of a JSON text: of requests that did something else when they were simulated again, if there are any."""
+WAITS: Final = "waits"
+"""The bytes of a JSON text: where guests wait for ever, if they do."""
 CHECKED: Final = "checked"
 """The bytes of what the check of its histories has found, if there was one; see `CheckedPart`."""
 
@@ -75,17 +78,19 @@ def encode(
     unrepeated: Sequence[Unrepeated] = (),
     traffic: Traffic | None = None,
     checked: CheckedPart | None = None,
+    waits: Sequence[LastingWait] = (),
 ) -> bytes:
     """Return the bytes of some requests or of a tally; the same give the same bytes.
 
     `unrepeated` are those of its requests that did something else when they were simulated again; `traffic` is what
-    their calls met, `checked` what the check of their histories has found.
+    their calls met, `checked` what the check of their histories has found, `waits` where guests wait for ever.
     """
     said: dict[str, Array] = {}
     if checked is not None:
         said[CHECKED] = np.frombuffer(checked.encode(), np.uint8)
-    if unrepeated:
-        said[UNREPEATED] = np.frombuffer(json.dumps(unrepeated, separators=(",", ":")).encode("ascii"), np.uint8)
+    for name, told in ((UNREPEATED, unrepeated), (WAITS, waits)):
+        if told:
+            said[name] = np.frombuffer(json.dumps(told, separators=(",", ":")).encode("ascii"), np.uint8)
     if traffic is not None:
         said |= _traffic_arrays(traffic)
     packed = packed_arrays(said, RELATIVES_OF_CALLS)
@@ -104,10 +109,12 @@ def decode_simulated(data: bytes) -> SimulatedPart:
     columns = container.read(data)
     said = columns.pop(UNREPEATED, None)
     found = columns.pop(CHECKED, None)
+    waiting = columns.pop(WAITS, None)
     traffic = _traffic(columns) if f"{CALLS}request" in columns else None
     unrepeated = () if said is None else _unrepeated(unpacked_array({UNREPEATED: said}, UNREPEATED))
     checked = None if found is None else _checked(unpacked_array({CHECKED: found}, CHECKED))
-    return SimulatedPart(_part(columns), unrepeated, traffic, checked)
+    waits = () if waiting is None else _waits(unpacked_array({WAITS: waiting}, WAITS))
+    return SimulatedPart(_part(columns), unrepeated, traffic, checked, waits)
 
 
 def _checked(found: Array) -> CheckedPart:
@@ -165,6 +172,16 @@ def _unrepeated(said: Array) -> tuple[Unrepeated, ...]:
         return tuple(
             Unrepeated(int(request), tuple((str(name), int(first), int(again)) for name, first, again in columns))
             for request, columns in json.loads(said.tobytes())
+        )
+    except (ValueError, TypeError) as error:
+        raise BadPayload(f"this is no part of a result: {error}") from None
+
+
+def _waits(said: Array) -> tuple[LastingWait, ...]:
+    try:
+        return tuple(
+            LastingWait(str(place), int(requests), int(request))
+            for place, requests, request in json.loads(said.tobytes())
         )
     except (ValueError, TypeError) as error:
         raise BadPayload(f"this is no part of a result: {error}") from None

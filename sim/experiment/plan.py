@@ -134,7 +134,7 @@ def plan(scenario: Scenario, engine: Asked | Choice = AUTO) -> Plan:
     if sum(events) > limit:
         reason = (
             f"this run is estimated at {_round(sum(events))} events, more than limits.events ({limit:,}); "
-            "ask for fewer requests, replications or cells, or raise the limit"
+            f"ask for fewer requests, replications or cells, or raise the limit{_endless(found, pilots)}"
         )
         raise ScenarioError([Problem(("limits", "events"), reason)])
     choice = engine if isinstance(engine, Choice) else choose(found, engine)
@@ -189,6 +189,19 @@ def _estimated_events(cell: Scenario, requests: Requests) -> int:
     if ((requests.polls >= few_polls) | (requests.attempts >= few_polls)).any():
         each *= cell.limits.polls_per_request / few_polls
     return round(each * most_requests(cell))
+
+
+def _endless(found: Sequence[Cell], pilots: Sequence[Requests]) -> str:
+    """Say of the first cell with such requests that they call or poll on and on, which is why the run is so large."""
+    for cell, pilot in zip(found, pilots, strict=True):
+        limit = cell.scenario.limits.polls_per_request
+        few = min(PILOT_POLLS, limit)
+        if few < limit and ((pilot.polls >= few) | (pilot.attempts >= few)).any():
+            return (
+                f". Requests of '{cell.name}' call or poll more than {few:,} times without an end, and may do so up to "
+                f"limits.polls_per_request ({limit:,}): give the retrier a limit, or lower this one"
+            )
+    return ""
 
 
 def _round(number: int) -> str:

@@ -16,7 +16,7 @@ from sim.world.weather import OnOff, Outage
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sim.history.events import Failure
+    from sim.history.failure import Failure
     from sim.laws.distributions import Law
     from sim.world.actions import WorkOptions
     from sim.world.outcomes import Branch

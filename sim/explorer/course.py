@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sim.clients.client import Client
 from sim.convex.jobs import Job
 from sim.convex.server import UNLIMITED
 from sim.engine.world import World
 from sim.explorer.guided import GuidedChoices, NoSuchAnswer, WrittenGuide
 from sim.explorer.service_state import is_idle
-from sim.guests.processes import GuestClient
 from sim.history.recorder import History, Recorder
 from sim.history.vocabulary import NEVER
 from sim.world.crash_points import CrashPoints
@@ -45,19 +45,26 @@ class CourseWitness(CrashPoints):
         self._listens = listens
         self._learned: dict[object, list[tuple[Any, ...]]] = {}
 
-    def learned(self, learner: object, what: str, value: Any) -> None:
+    def learned(self, learner: Any, what: str, value: Any) -> None:
         """Note what an execution's handler or a client's loop learns; all that guests of one process learn is one."""
         if not self._listens:
             return
-        if isinstance(learner, GuestClient):
-            request = learner.request
-            self._learned.setdefault(learner.process, []).append((request.number, request.submission, what, value))
-        else:
+        learns = _learns(learner)
+        if learns is learner:
             self._learned.setdefault(learner, []).append((what, value))
+        else:
+            request = learner.request
+            self._learned.setdefault(learns, []).append((request.number, request.submission, what, value))
 
     def learned_by(self, learner: object) -> list[tuple[Any, ...]]:
         """Return all that it has learned, in order; of a guest, all that its process has."""
-        return self._learned.get(learner.process if isinstance(learner, GuestClient) else learner, [])
+        return self._learned.get(_learns(learner), [])
+
+
+def _learns(learner: object) -> object:
+    """Return what learns with a learner: itself, or the process of a guest's client."""
+    process = learner.process if isinstance(learner, Client) else None
+    return learner if process is None else process
 
 
 def around(cell: Scenario, retrier: Callable[[], Retrier] | Retrier | None = None) -> AbstractContextManager[Any]:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
-from sim.explorer.service_state import knows_time as knows_service_time
-from sim.explorer.service_state import names_waits, remembers
 from sim.history.request import Request
-from sim.retriers.base import Fields, ScheduledRetrier
-from sim.world.arrivals import Closed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sim.engine.world import World
+    from sim.explorer.distinctions import Distinctions
 
 ATOMS: Final = frozenset({type(None), bool, int, float, str})
 """Classes of values that are plain themselves."""
@@ -24,47 +20,6 @@ _INSTANT: Final = "instant"
 
 class NotCanonical(TypeError):
     """A world holds a value that cannot be compared between runs."""
-
-
-class Distinctions(NamedTuple):
-    """What tells the states of a world apart, besides what happened in it."""
-
-    up_to_time: bool
-    """Whether jobs are renumbered and instants relative to now."""
-    fields: Fields
-    """Which fields of arguments and documents hold jobs, instants and addresses of draws."""
-    deadline: bool
-    """Whether the time since the submission of a request matters."""
-    timeout: bool
-    """Whether the time since the start of a client's call matters."""
-    named_waits: bool
-    """Whether errors name a wait, so that the time since the end of an attempt matters."""
-    remembers: bool
-    """Whether a receiver recognizes repeated effects, so that the time since one matters."""
-    roles: dict[tuple[str, ...], list[tuple[str, str]]]
-    """A cache: the fields of a document or of arguments in order, each with its role; see `_roles`."""
-
-
-def distinctions(world: World) -> Distinctions:
-    """Find out what tells the states of a world apart."""
-    cell, retrier = world.cell, world.retrier
-    fields = retrier.fields if isinstance(retrier, ScheduledRetrier) else Fields()
-    actions, promised = [cell.action, *(one.action for one in cell.callers)], world.retriers.promises.values()
-    knows_time = any(action.weather for action in actions) or knows_service_time(world)
-    knows_time = knows_time or cell.until is not None or cell.heals_at is not None
-    # Pauses and patience count from instants that the rest of a state lacks, and classes have retriers of their own.
-    knows_time = knows_time or not (cell.classes is None and cell.resubmit is None)
-    knows_time = knows_time or isinstance(cell.requests.arrivals, Closed)
-    up_to_time = fields is not None and not knows_time
-    return Distinctions(
-        up_to_time,
-        fields if fields is not None and up_to_time else Fields(),
-        deadline=any(promises.deadline_ns is not None for promises in promised),
-        timeout=any(promises.timeout_ms is not None for promises in promised),
-        named_waits=any(action.names_waits for action in actions) or names_waits(world),
-        remembers=any(action.window_ns is not None for action in actions) or remembers(world),
-        roles={},
-    )
 
 
 class PlainValues:

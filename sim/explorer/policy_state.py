@@ -7,35 +7,22 @@ shift in time.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from sim.clients.loop_gates import Waiter
 from sim.clients.policy.passage import Passage
 from sim.explorer.plain_values import ATOMS, NotCanonical
+from sim.explorer.request_state import attempt_values
 
 if TYPE_CHECKING:
     from sim.clients.cells import Cells
     from sim.clients.policy.call import Call
     from sim.clients.policy.machine import Run
     from sim.clients.policy.spent import Spent
-    from sim.world.attempt import Attempt
+    from sim.explorer.look import Look
 
 LEFT_OUT = frozenset({"_rules", "_open_ns", "_changed", "_costs", "_every", "_options", "_written"})
 """Fields of cells that never change."""
-
-
-class Look(Protocol):
-    """What describes the rest of a world."""
-
-    now_ns: int
-
-    def attempt(self, attempt: Attempt) -> Any:
-        """Describe an attempt."""
-        ...
-
-    def value(self, value: Any) -> Any:
-        """Describe what a timer holds."""
-        ...
 
 
 def run(look: Look, run: Run) -> Any:
@@ -78,7 +65,7 @@ def run(look: Look, run: Run) -> Any:
 
 def call(look: Look, call: Call) -> Any:
     """Describe a call."""
-    attempt = None if call.attempt is None else look.attempt(call.attempt)
+    attempt = None if call.attempt is None else attempt_values(call.attempt)
     through = None if call.passage is None else passage(look, call.passage)
     return ("call", attempt, call.awaited, call.timeout_ns, call.is_retry, look.now_ns - call.started_ns, through)
 

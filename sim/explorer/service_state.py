@@ -7,38 +7,19 @@ the version is matters that a call has read.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from sim.explorer.request_state import attempt_values, weather_values
 from sim.kernel.alarm import Alarm
 from sim.kernel.clock import Clock
 from sim.world.services.versioned_row import VersionedRowService
 from sim.world.services.work import QueueingService
 
 if TYPE_CHECKING:
-    from sim.engine.world import World
+    from sim.explorer.look import Look
     from sim.kernel.clock import QueueEntry
-    from sim.world.attempt import Attempt
     from sim.world.services.service import Receiver
-    from sim.world.services.visit import Visit
-    from sim.world.weather import WeatherPath
-
-
-class Look(Protocol):
-    """What describes the rest of a world."""
-
-    now_ns: int
-
-    def attempt(self, attempt: Attempt) -> Any:
-        """Describe an attempt."""
-        ...
-
-    def value(self, value: Any) -> Any:
-        """Describe what a timer holds."""
-        ...
-
-    def weather(self, path: WeatherPath) -> Any:
-        """Describe weather that comes in turns, as far as it is known."""
-        ...
+    from sim.world.services.visit import Cancellation, Visit
 
 
 def service(look: Look, receiver: Receiver) -> Any:
@@ -49,18 +30,18 @@ def service(look: Look, receiver: Receiver) -> Any:
     return (
         receiver.name,
         receiver.in_progress,
-        tuple(visit_values(look, visit) for visit in receiver.waiting),
+        tuple(visit_values(visit) for visit in receiver.waiting),
         None if bucket is None else bucket.parts(now_ns),
         capacity.servers,
         tuple((is_on, None if due_ns is None else due_ns - now_ns) for is_on, due_ns in capacity.changes()),
-        None if receiver.weather is None else look.weather(receiver.weather),
+        None if receiver.weather is None else weather_values(receiver.weather),
     )
 
 
-def visit_values(look: Look, visit: Visit) -> Any:
+def visit_values(visit: Visit) -> Any:
     """Describe a call."""
     return (
-        look.attempt(visit.attempt),
+        attempt_values(visit.attempt),
         visit.number,
         visit.priority,
         visit.waits,
@@ -74,14 +55,31 @@ def visit_values(look: Look, visit: Visit) -> Any:
     )
 
 
-def visit_timer(look: Look, visit: Visit) -> Any:
-    """Describe the timer of a call's next stage."""
+def visit_of_timer(look: Look, visit: Visit) -> Any:
+    """Describe a call, and the timer of its next stage if it has one."""
+    del look
+    if not visit.callbacks:
+        return visit_values(visit)
     if isinstance(visit.callbacks[0].__self__, Clock):
         return "called off"
     stage = visit.callbacks[0]
     receiver = stage.__self__
     age = receiver.version - visit.seen if isinstance(receiver, VersionedRowService) and visit.seen >= 0 else -1
-    return ("visit", receiver.name, stage.__name__, age, visit_values(look, visit))
+    return ("visit", receiver.name, stage.__name__, age, visit_values(visit))
+
+
+def effect(look: Look, effect: Any) -> Any:
+    """Describe the timer of an effect to come."""
+    del look
+    if isinstance(effect.callbacks[0].__self__, Clock):
+        return "called off"
+    return ("effect", visit_values(effect.visit))
+
+
+def cancellation(look: Look, message: Cancellation) -> Any:
+    """Describe the word, on its way, that a call needs no answer."""
+    del look
+    return ("cancel", visit_values(message.visit))
 
 
 def alarm_values(look: Look, alarm: Alarm) -> Any:
@@ -94,19 +92,3 @@ def is_idle(timer: QueueEntry) -> bool:
     alarm = getattr(getattr(timer[3], "function", None), "__self__", None)
     called_off = any(isinstance(getattr(one, "__self__", None), Clock) for one in timer[3].callbacks or ())
     return called_off or (isinstance(alarm, Alarm) and alarm.is_off)
-
-
-def knows_time(world: World) -> bool:
-    """Tell whether a service knows the time of day, by its weather."""
-    return any(getattr(options, "weather", ()) for options in world.cell.services.values())
-
-
-def names_waits(world: World) -> bool:
-    """Tell whether an answer of a service can ask to wait."""
-    found = (one for one in world.services.values() if isinstance(one, QueueingService))
-    return any(one.asks_to_wait for one in found)
-
-
-def remembers(world: World) -> bool:
-    """Tell whether a service recognizes repeated effects."""
-    return any(getattr(options, "window_ns", None) is not None for options in world.cell.services.values())

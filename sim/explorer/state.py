@@ -16,7 +16,7 @@ import marshal
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from sim.explorer.plain_values import distinctions
+from sim.explorer.distinctions import distinctions
 from sim.explorer.snapshot import Snapshot
 from sim.history.dealing import FIRST_OWN
 from sim.history.recorder import noted

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from math import inf
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.clients.connection import Connection
 from sim.clients.failures import CallFailed, CallTimedOut
+from sim.guests.arguments import is_timeout, wrong_arguments
 from sim.guests.declared import made_of
+from sim.guests.endless import MOST_SUCCESSES, look_at_successes
 from sim.guests.inside import INSIDE
-from sim.guests.strands import GuestStopped, Raises
-from sim.kernel.clock import Pending
+from sim.guests.strands import GuestStopped, ToBegin
+from sim.world.action_model import ActionModel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Mapping
 
     from sim.clients.client import Client
     from sim.guests.inside import Inside
@@ -30,82 +32,59 @@ class GuestCall:
     of the guest says, or else `CallFailed` and `CallTimedOut`.
     """
 
-    __slots__ = ("_errors", "_inside")
+    __slots__ = ("_client", "_errors")
     __name__ = "call"
     """Decorators of libraries ask functions for their names."""
 
-    def __init__(self, inside: Inside, errors: Mapping[str, Any]) -> None:
-        self._inside = inside
+    def __init__(self, client: Inside, errors: Mapping[str, Any]) -> None:
+        self._client = client
         self._errors = errors
 
-    def __call__(self, timeout: float | None = None) -> Any:
+    def __call__(self, timeout: float | None = None, *args: Any, **more: Any) -> Any:
         """Make one attempt."""
-        inside, here = self._inside, INSIDE.get()
-        if here is None:
-            raise RuntimeError("a guest's `call` was called outside of the simulation")
-        if timeout is not None and not (isinstance(timeout, (int, float)) and 0 <= timeout <= inf):
-            here.refuse(f"calls with a timeout of {timeout!r}: it is a number of seconds, not negative, or None")
-        timeout_ms = None if timeout is None else timeout * S_TO_MS
-        loop: SimulatedLoop | None = inside.process.loop
-        running: object = asyncio._get_running_loop()  # noqa: SLF001  # as asyncio's own functions ask
-        if loop is not None and running is loop:
-            return self._in_loop(loop, timeout_ms)
-        self._check(here, GuestStopped)
-        inside.calls += 1
-        return here.wait(self._heard(timeout_ms))
-
-    def awaited(self) -> Callable[..., Coroutine[Any, Any, int]]:
-        """Return the same as a coroutine function, since libraries look whether what they decorate is one."""
-
-        async def call(timeout: float | None = None) -> int:  # noqa: ASYNC109  # as users write it
-            number: int = await self(timeout)
-            return number
-
-        return call
-
-    def _check(self, here: Inside, error: type[BaseException]) -> None:
-        """End code that asks for a call although it is stopped, or its request is over."""
-        inside = self._inside
-        if here is not inside and (inside.stopped or inside.client.is_over):
-            here.refuse(
-                f"calls by the `call` of request {inside.client.request.number}, which is over: each request has a "
-                "`call` of its own"
-            )
-        if inside.stopped or inside.process.is_over:
-            here.stop_again(error)
-        client = inside.client
-        if client.is_over and not client.request.runaway:
-            here.refuse(f"calls although its request {client.request.number} is over")
-
-    async def _heard(self, timeout_ms: float | None) -> int | Raises:
-        """Make an attempt for synchronous code; awaited by the simulation."""
-        inside = self._inside
-        answer = Pending()
-        if begin(inside.client, timeout_ms, answer) is None:
-            await Pending()
+        client = self._client
+        loop = client.process.loop
+        if loop is not None and asyncio._get_running_loop() is loop:  # noqa: SLF001  # as asyncio's own functions ask
+            return self.call(timeout, *args, **more)
+        here = INSIDE.get()
+        timeout_ms = None if timeout is None and not (args or more) else _ms(here, timeout, args, more)
+        if here is not client or client.stopped or client.is_over or client.successes >= MOST_SUCCESSES:
+            here = self._checked(here, GuestStopped)
+        client.calls += 1
+        answer = Answer()
+        answer.client, answer.timeout_ms = client, timeout_ms
+        here.let_pass(answer)
         try:
-            number: int = await answer
+            number: int = answer.result()
         except CallFailed as error:
-            if inside.client.listens:
-                hear_failure(inside.client, error)
-            return Raises(error_of(error, self._errors))
-        if inside.client.listens:
-            inside.client.hear("answered", number)
-        inside.answered = number
-        return number
+            if client.listens:
+                hear_failure(client, error)
+            made = error_of(error, self._errors)
+        else:
+            if client.listens:
+                client.hear("answered", number)
+            client.answered = number
+            client.successes += 1
+            return number
+        try:
+            raise made
+        finally:
+            del made  # its traceback refers to this frame
 
-    async def _in_loop(self, loop: SimulatedLoop, timeout_ms: float | None) -> int:
-        """Make an attempt for asynchronous code; awaited by the guest."""
-        inside = self._inside
-        client = inside.client
-        self._check(INSIDE.get() or inside, asyncio.CancelledError)
+    async def call(self, timeout: float | None = None, *args: Any, **more: Any) -> int:  # noqa: ASYNC109  # as users write it
+        """Make one attempt, in asynchronous code; a coroutine function, since libraries look for these."""
+        client, here = self._client, INSIDE.get()
+        loop: SimulatedLoop = client.process.loop
+        timeout_ms = None if timeout is None and not (args or more) else _ms(here, timeout, args, more)
+        if here is not client or client.stopped or client.is_over or client.successes >= MOST_SUCCESSES:
+            self._checked(here, asyncio.CancelledError)
         if client.request.runaway:
             await loop.create_future()  # it never goes on
-        inside.calls += 1
+        client.calls += 1
         answer = InLoop(loop)
         if client.listens:
             answer.heard_by, answer.number = client, client.request.attempts + 1
-        connection = loop.outside(lambda: begin(client, timeout_ms, answer))
+        connection = _begin_in_loop(loop, client, timeout_ms, answer)
         try:
             number: int = await answer.future
         except CallFailed as error:
@@ -121,13 +100,57 @@ class GuestCall:
                 answer.future = None
         except asyncio.CancelledError:
             answer.done = True
-            if connection is not None and not inside.is_stopped:
-                loop.outside(lambda: leave(client, connection))
+            if connection is not None and not client.is_stopped:
+                loop.outside(partial(leave, client, connection))
             raise
         if client.listens:
             client.hear("answered", number)
-        inside.answered = number
+        client.answered = number
+        client.successes += 1
         return number
+
+    def _checked(self, here: Inside | None, error: type[BaseException]) -> Inside:
+        """Return the request whose code runs. Ends code that is stopped, or calls for a request that is over."""
+        client = self._client
+        if here is None:
+            raise RuntimeError("a guest's `call` was called outside of the simulation")
+        if here is not client and (client.stopped or client.is_over):
+            here.refuse(
+                f"calls by the `call` of request {client.request.number}, which is over: each request has a "
+                "`call` of its own"
+            )
+        if client.is_stopped:
+            here.stop_again(error)
+        if client.is_over and not client.request.runaway:
+            here.refuse(f"calls although its request {client.request.number} is over")
+        if client.successes >= MOST_SUCCESSES:
+            look_at_successes(client, here)
+        return here
+
+
+def _ms(here: Inside | None, timeout: float | None, args: tuple[Any, ...], more: Mapping[str, Any]) -> float | None:
+    """Return a timeout in ms; what is no timeout, or more than that, is refused."""
+    if here is None:
+        return None  # it is no guest that calls, which is told then
+    if args or more:
+        here.refuse(wrong_arguments(timeout, args, more))
+    if timeout is not None and not is_timeout(timeout):
+        here.refuse(f"calls with a timeout of {timeout!r}: it is a number of seconds, not negative, or None")
+    return None if timeout is None else timeout * S_TO_MS
+
+
+class Answer(ToBegin):
+    """What synchronous code waits for when it calls."""
+
+    __slots__ = ("client", "timeout_ms")
+    client: Inside | None
+    timeout_ms: float | None
+
+    def begin(self) -> None:
+        """Begin the call, unless it has begun."""
+        client, self.client = self.client, None
+        if client is not None:
+            begin(client, self.timeout_ms, self)
 
 
 class InLoop:
@@ -176,6 +199,16 @@ def begin(client: Client, timeout_ms: float | None, answer: Any) -> Connection |
     connection = Connection(client, answer)
     client.begin(connection, timeout_ms)
     return connection
+
+
+def _begin_in_loop(loop: SimulatedLoop, client: Inside, timeout_ms: float | None, answer: InLoop) -> Connection | None:
+    """Begin an attempt for asynchronous code."""
+    if type(client.action) is not ActionModel:  # what begins at a service may let others go on
+        return loop.outside(partial(begin, client, timeout_ms, answer))  # type: ignore[no-any-return]  # what it returns
+    try:
+        return client.outer.run(begin, client, timeout_ms, answer)
+    except BaseException as error:  # noqa: BLE001  # a search of a small world goes another way: no concern of the guest
+        client.strand.leave(error)
 
 
 def leave(client: Client, connection: Connection) -> None:

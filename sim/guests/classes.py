@@ -48,9 +48,8 @@ def _can_be(kind: type) -> bool:
     )
 
 
-def shell(found: type, bases: tuple[type, ...], entries: dict[str, Any]) -> Any:
-    """Return a new class of the same kind, without what its metaclass or its bases do when a class is derived."""
-    meta = type(found)
+def shell(found: type, meta: type, bases: tuple[type, ...], entries: dict[str, Any]) -> Any:
+    """Return a new class like another, without what its metaclass or its bases do when a class is derived."""
     make = abc.ABCMeta.__new__ if issubclass(meta, abc.ABCMeta) else type.__new__
     try:
         with _quiet(bases):
@@ -111,7 +110,7 @@ def _reaches(one: Any, seen: set[int]) -> bool:  # noqa: PLR0911  # one branch a
     if isinstance(one, cached_property):
         return _reaches(one.func, seen)
     if isinstance(one, MappingProxyType):
-        return False
+        return any(_reaches(part, seen) for part in one.values())
     if type(one) in (tuple, frozenset):
         return any(_reaches(part, seen) for part in one)
     return type(one).__name__ != "_tuplegetter"

@@ -142,7 +142,7 @@ def _sleeps(real: Callable[[float], None]) -> Callable[..., Any]:
             real(seconds)
         else:
             refuse_in_import(inside)
-            inside.wait(sleep(inside.client, sleep_ns(seconds)))
+            sleep(inside, sleep_ns(seconds))
 
     return simulated_sleep
 
@@ -175,7 +175,7 @@ def _select(real: Callable[..., Any]) -> Callable[..., Any]:
         if len(watched) != 3 or any(map(list, watched)) or seconds is None:  # three lists
             inside.refuse("waits for files with select.select; files and sockets are outside of the simulation")
         refuse_in_import(inside)
-        inside.wait(sleep(inside.client, sleep_ns(seconds)))
+        sleep(inside, sleep_ns(seconds))
         return [], [], []
 
     return simulated_select
@@ -191,7 +191,8 @@ def _broken_down(real: Callable[..., Any], in_utc: Callable[..., Any]) -> Callab
         inside = INSIDE.get()
         if inside is None:
             return real(*args)
-        return in_utc(_day_seconds(inside)) if args in {(), (None,)} else in_utc(*args)
+        asks_for_now = not args or args[0] is None
+        return in_utc(_day_seconds(inside)) if asks_for_now else in_utc(*args)
 
     return simulated
 

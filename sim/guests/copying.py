@@ -8,8 +8,8 @@ from __future__ import annotations
 import _queue
 import queue
 import threading
-from collections import deque
-from functools import partial
+import warnings
+from functools import lru_cache, partial
 from types import (
     AsyncGeneratorType,
     BuiltinFunctionType,
@@ -27,17 +27,21 @@ from sim.guests.classes import FIXED, complete, is_copied, shell
 from sim.guests.imports import imported_late
 from sim.guests.reach import Reach, is_own_module, names_in
 from sim.guests.refused import GuestRefused, is_own
-from sim.guests.state import ATOMS, OF_CLASSES, is_full, is_of_object, slots
+from sim.guests.state import ATOMS, LRU_CACHE, OF_CLASSES, is_full, is_of_object, slots
 
-_ENTRIES: Final = (*ATOMS, MappingProxyType)
 _HALF_DONE: Final = (GeneratorType, AsyncGeneratorType, CoroutineType)
 _LOCKS: Final = (type(threading.Lock()), type(threading.RLock()))
 
 
-def copied(found: Any) -> tuple[Any, dict[int, ModuleType]]:
-    """Return a copy of a function, a class, a method or an object, with copies of all that it holds.
+def copied(found: Any) -> Any:
+    """Return a copy of a function, a class, a method or an object, with copies of all that it holds."""
+    return copied_with_modules(found)[0]
 
-    With it come the copies of the modules that its code imports as it runs, by the identity of the host's.
+
+def copied_with_modules(found: Any) -> tuple[Any, dict[int, ModuleType]]:
+    """As `copied`; with it come the copies of modules that its code imports as it runs, by what they are copies of.
+
+    That is told by the identity of the host's module.
     """
     copier = _Copier()
     made = copier.copy(found)
@@ -80,8 +84,8 @@ class _Copier:
         return self._made(found)
 
     def _note(self, found: Any, made: Any) -> Any:
-        self._memo[id(found)] = made
-        return made
+        """Return what takes the place of a thing everywhere: the first copy of it, if what it holds refers to it."""
+        return self._memo.setdefault(id(found), made)
 
     def _made(self, found: Any) -> Any:  # noqa: C901, PLR0911, PLR0912  # one branch a kind
         if isinstance(found, FunctionType):
@@ -108,11 +112,14 @@ class _Copier:
             return self._note(found, type(found)(self.copy(found.func), *map(self.copy, found.args), **words))
         if isinstance(found, _LOCKS):
             return self._note(found, threading.Lock() if isinstance(found, _LOCKS[0]) else threading.RLock())
+        if isinstance(found, LRU_CACHE):
+            made = lru_cache(**found.cache_parameters())(self.copy(found.__wrapped__))
+            return self._note(found, made)
+        if isinstance(found, MappingProxyType):
+            return self._note(found, MappingProxyType(self.copy(dict(found))))
         if isinstance(found, _queue.SimpleQueue):
-            return self._note(found, queue.SimpleQueue())
-        if isinstance(found, threading.local):
-            return self._note(found, type(found)())
-        if type(found) in (list, set, deque):
+            return self._queue(found)
+        if type(found) in (list, set):
             made = self._note(found, type(found)())
             add = made.add if isinstance(found, set) else made.append
             for one in found:
@@ -125,6 +132,13 @@ class _Copier:
         if type(found) in (tuple, frozenset):
             return self._note(found, type(found)(self.copy(one) for one in found))
         return self._object(found)
+
+    def _queue(self, found: _queue.SimpleQueue[Any]) -> Any:
+        made = self._note(found, queue.SimpleQueue())
+        for one in [found.get_nowait() for _ in range(found.qsize())]:
+            found.put(one)
+            made.put(self.copy(one))
+        return made
 
     def _function(self, found: FunctionType) -> Any:
         own = is_own(found.__code__.co_filename)
@@ -161,17 +175,17 @@ class _Copier:
     def _class(self, found: type) -> Any:
         if not is_copied(found):
             return self._note(found, found)
-        bases = tuple(self.copy(base) for base in found.__bases__)
+        meta, *bases = (self.copy(one) for one in (type(found), *found.__bases__))
         known = self._memo.get(id(found))
         if known is not None:  # a base refers to it
             return known
         entries = {name: value for name, value in vars(found).items() if name not in OF_CLASSES}
-        fixed = {name: value for name, value in entries.items() if name in FIXED or isinstance(value, _ENTRIES)}
+        fixed = {name: value for name, value in entries.items() if name in FIXED or isinstance(value, ATOMS)}
         for name in slots(found):
             entries.pop(name, None)
             fixed.pop(name, None)
         kept = {name: vars(found)[name] for name in ("__module__", "__doc__", "__slots__") if name in vars(found)}
-        made = self._note(found, shell(found, bases, {**fixed, **kept}))
+        made = self._note(found, shell(found, meta, tuple(bases), {**fixed, **kept}))
         for name, value in entries.items():
             if name not in fixed:
                 type.__setattr__(made, name, self.copy(value))
@@ -183,13 +197,13 @@ class _Copier:
         if own is not None:
             return self._note(found, found.__deepcopy__(self._memo))
         try:
-            make, args, *more = found.__reduce_ex__(4)
+            reduced = _reduced(found)
         except (TypeError, ValueError):
             return self._note(found, found)  # a handle of the host, which has no copy
-        if isinstance(make, str):
-            return self._note(found, found)
-        state, items, pairs = (*more, None, None, None)[:3]
-        given = [self.copy(one) for one in args]
+        if isinstance(reduced, str):
+            return self._note(found, found)  # known by that name alone
+        make, args, state, items, pairs = (*reduced, None, None, None)[:5]
+        make, *given = (self.copy(one) for one in (make, *args))
         known = self._memo.get(id(found))
         if known is not None:  # what it is made of refers to it
             return known
@@ -204,6 +218,15 @@ class _Copier:
         for key, value in pairs or ():
             made[self.copy(key)] = self.copy(value)
         return made
+
+
+def _reduced(found: Any) -> Any:
+    """Return of what an object is made, as `pickle` and `copy` ask for it."""
+    if type(found).__module__ != "itertools":
+        return found.__reduce_ex__(4)
+    with warnings.catch_warnings():  # Python 3.12 and 3.13 warn that 3.14 makes no copies of these
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return found.__reduce_ex__(4)
 
 
 def _set_state(made: Any, state: Any) -> None:

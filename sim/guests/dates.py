@@ -12,7 +12,7 @@ import time
 import warnings
 from typing import TYPE_CHECKING, Any, Final
 
-from sim.guests.entries import Entries
+from sim.guests.entries import ClassEntries
 from sim.guests.inside import EPOCH_NS, INSIDE
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def astimezone(self: Any, tz: datetime.tzinfo | None = None) -> Any:
 _gmtime: Final = time.gmtime
 
 
-class Dates(Entries):
+class Dates(ClassEntries):
     """Puts the simulated present into the classes of `datetime`, and takes it out again."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ import gc
 from typing import Any
 
 
-class Entries:
+class ClassEntries:
     """Methods in the dictionaries of classes, which can be exchanged and put back."""
 
     def __init__(self, replaced: dict[tuple[type, str], Any]) -> None:

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sim.guests.anew import ModulesAnew, Taken, own_modules
-from sim.guests.copying import copied
+from sim.guests.copying import copied_with_modules
 from sim.guests.imports import Copied, asks_late
 from sim.guests.inside import INSIDE
 from sim.guests.state import CannotRestore, State
@@ -53,7 +53,7 @@ class Supply:
         if self._is_shared:
             return Supplied(self._found)
         inside = INSIDE.get()
-        is_start = inside is None or inside.client.clock.now_ns == 0
+        is_start = inside is None or inside.clock.now_ns == 0
         if self._free and (is_start or not self._reads_clock):
             return self._free.pop()
         if self._make is None:
@@ -102,5 +102,5 @@ def _maker(found: Any, path: str | None) -> Callable[[], Supplied]:
 
 
 def _copied(found: Any) -> Supplied:
-    made, late = copied(found)
+    made, late = copied_with_modules(found)
     return Supplied(made, modules=Copied(late) if late else None)

@@ -2,7 +2,8 @@
 
 Such a bound method holds the function in C, so nothing done to the class reaches it; and each is an object of its own,
 which cannot be known before. So the garbage collector is asked for all of them, again only if modules have come since,
-or if more refers to what has such methods than before.
+or if more refers to what has such methods than before. From Python 3.12 on, classes in C do not tell how much refers to
+them, so their methods are looked for each time.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Mapping
 from types import BuiltinMethodType, ClassMethodDescriptorType, MethodDescriptorType, MethodType
 from typing import TYPE_CHECKING, Any, Final
 
-from sim.guests.references import References
+from sim.guests.references import IMMORTAL, References
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -33,26 +34,42 @@ class KeptMethods:
 
         Those in `known` are exchanged already.
         """
-        self._methods: dict[str, list[tuple[Any, Any]]] = {}
+        self._in_python: dict[int, tuple[Any, Any]] = {}
+        """By the function's identity: it, and what takes its place."""
+        self._in_c: dict[str, list[tuple[Any, Any]]] = {}
+        """By name."""
         for real, new in methods:
-            self._methods.setdefault(real.__name__, []).append((real, new))
+            if type(real) in {ClassMethodDescriptorType, MethodDescriptorType}:
+                self._in_c.setdefault(real.__name__, []).append((real, new))
+            else:
+                self._in_python[id(real)] = real, new
         self._known = frozenset(map(id, known))
         self._state: tuple[int, ...] = ()
+        self._bound: frozenset[int] = frozenset()
         self._references: References | None = None
 
     def install(self) -> list[str]:
         """Exchange them; returns in words what could not be exchanged."""
-        state = _state()
-        if self._state[:1] != state[:1] or any(map(int.__gt__, state, self._state)):
+        state, bound = _state(), self._of_lasting()
+        if self._state[:1] != state[:1] or any(map(int.__gt__, state, self._state)) or not bound <= self._bound:
+            self._state = ()  # until the search is over
             found = self._found()
             self._references = References(found) if found else None
+            self._state, self._bound = state, bound  # `found` keeps these, so that no others get their identities
         return [] if self._references is None else self._references.install()
 
     def restore(self) -> None:
         """Put them back."""
         if self._references is not None:
             self._references.restore()
-        self._state = _state()
+        if self._state:
+            self._state = _state()
+
+    def _of_lasting(self) -> frozenset[int]:
+        """Return the identities of methods of classes whose references have no count: those in C from 3.12 on."""
+        lasting = [one for one in _COUNTED if sys.getrefcount(one) >= IMMORTAL]
+        referrers = gc.get_referrers(*lasting) if lasting else []
+        return frozenset(id(one) for one in referrers if type(one) is BuiltinMethodType and self._new(one) is not None)
 
     def _found(self) -> _ByIdentity:
         if gc.get_freeze_count():
@@ -64,16 +81,20 @@ class KeptMethods:
     def _new(self, method: Any) -> Any:
         """Return what takes the place of a bound method; None if it is none of those."""
         owner = method.__self__
-        for real, new in self._methods.get(method.__name__, ()):
-            if type(real) is ClassMethodDescriptorType:
-                if issubclass(owner, real.__objclass__) and real.__get__(None, owner) == method:
-                    return new.__get__(None, owner)
-            elif type(real) is MethodDescriptorType:
+        if type(method) is MethodType:
+            _, new = self._in_python.get(id(method.__func__), (None, None))
+            return None if new is None else MethodType(new, owner)
+        for real, new in self._in_c.get(method.__name__, ()):
+            if type(real) is MethodDescriptorType:
                 if isinstance(owner, real.__objclass__) and real.__get__(owner) == method:
                     return MethodType(new, owner)
-            elif getattr(method, "__func__", None) is real:
-                return MethodType(new, owner)
+            elif _is_derived(owner, real.__objclass__) and real.__get__(None, owner) == method:
+                return new.__get__(None, owner)
         return None
+
+
+def _is_derived(owner: object, kind: type) -> bool:
+    return isinstance(owner, type) and issubclass(owner, kind)
 
 
 def _state() -> tuple[int, ...]:

@@ -12,18 +12,16 @@ import _thread
 import queue
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent
 
 from sim.guests.anew import refuse_in_import
-from sim.guests.inside import INSIDE, Inside
-from sim.guests.waits import FOR_EVER_NS, NS_PER_S, Waiting, ns_of_seconds, wait
+from sim.guests.inside import INSIDE
+from sim.guests.waits import FOR_EVER_NS, Waiting, ns_of_seconds, wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-TIMEOUT_MAX: Final = FOR_EVER_NS / NS_PER_S
 
 
 class Lock:
@@ -62,7 +60,7 @@ class Lock:
         self._waiting.append(waiting)
         got = False
         try:
-            got = bool(inside.wait(wait(inside.client, waiting, limit_ns)))
+            got = wait(inside, waiting, limit_ns)
         finally:
             if not got:
                 self._let_pass(waiting)
@@ -115,7 +113,7 @@ def _hand_over(waiting: Waiting) -> None:
     if inside is None:
         waiting.came()
     elif not inside.process.is_over:  # else its world has ended, and nothing is to come
-        waiting.hand_over(inside.client.clock)
+        waiting.hand_over(inside.clock)
 
 
 class RLock(Lock):
@@ -130,28 +128,39 @@ class RLock(Lock):
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:  # noqa: FBT001, FBT002  # as above
         """Take the lock, once more if the caller has it."""
-        me = _who()
+        inside = INSIDE.get()
+        me = getcurrent() if inside is None else inside.strand
         if self._owner is me:
             self._count += 1
             return True
-        if super().acquire(blocking, timeout):
-            self._owner, self._count = me, 1
-            return True
-        return False
+        if not self._is_locked and timeout == -1:
+            self._is_locked = True
+        elif not super().acquire(blocking, timeout):
+            return False
+        self._owner = me
+        self._count = 1
+        return True
+
+    __enter__ = acquire
 
     def release(self) -> None:
         """Give it back once. Raises RuntimeError if another has it."""
-        if self._owner is not _who():
+        inside = INSIDE.get()
+        if self._owner is not (getcurrent() if inside is None else inside.strand):
             raise RuntimeError("cannot release un-acquired lock")
-        self._count -= 1
-        if not self._count:
+        self._count = count = self._count - 1
+        if not count:
             self._owner = None
-            super().release()
+            if self._waiting:
+                super().release()
+            else:
+                self._is_locked = False
 
     # What `threading.Condition` asks of a lock.
 
     def _is_owned(self) -> bool:
-        return self._owner is _who()
+        inside = INSIDE.get()
+        return self._owner is (getcurrent() if inside is None else inside.strand)
 
     def _recursion_count(self) -> int:
         return self._count if self._is_owned() else 0
@@ -167,12 +176,6 @@ class RLock(Lock):
     def _acquire_restore(self, saved: tuple[int, Any]) -> None:
         super().acquire()
         self._count, self._owner = saved
-
-
-def _who() -> Any:
-    """Return what counts as the present thread."""
-    inside: Inside | None = INSIDE.get()
-    return getcurrent() if inside is None else inside.strand
 
 
 class _Maker(type):

@@ -14,7 +14,7 @@ import asyncio
 import sys
 from collections import deque
 from contextlib import suppress
-from contextvars import Context
+from contextvars import Context, copy_context
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +25,7 @@ from sim.guests.strands import GuestStopped, Outside, Strand, keep_for_ever
 from sim.guests.timers import Timer, Timers
 from sim.guests.verdicts import mistake_of
 from sim.guests.waits import NS_PER_S, ns_of_seconds
-from sim.kernel.clock import Pending, Task
+from sim.kernel.clock import Pending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -44,6 +44,18 @@ SLOW_S: Final = 0.1
 """From when on asyncio calls a callback slow; nothing depends on it."""
 
 
+class Handle(asyncio.Handle):
+    """A callback that is to run; it keeps no traceback of its making, whatever mode the loop is in."""
+
+    __slots__ = ()
+    _source_traceback = None  # read by asyncio, which sets it in debug mode alone
+
+    def __init__(self, callback: Any, args: Any, loop: asyncio.AbstractEventLoop, context: Context) -> None:
+        self._callback, self._args, self._loop, self._context = callback, args, loop, context
+        self._cancelled = False
+        self._repr = None
+
+
 class GuestTask(asyncio.Task[Any]):
     """A task that stands in sets at a place of its own, and not where its address in memory puts it.
 
@@ -54,6 +66,8 @@ class GuestTask(asyncio.Task[Any]):
     def __init__(self, number: int, coro: Any, **more: Any) -> None:
         """Make a task; `number` counts those of its loop."""
         self._number = number
+        self.serves: object = None
+        """The request of a guest that it serves; None for a task that guest code has made."""
         super().__init__(coro, **more)
 
     def __hash__(self) -> int:
@@ -233,7 +247,7 @@ class SimulatedLoop(LoopState):
         self._sweep_at = FEW_TASKS
         self.timers = Timers(clock)
 
-    def start(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> asyncio.Task[Any]:
+    def start(self, coroutine: Coroutine[Any, Any, Any], context: Context) -> GuestTask:
         """Return a task for a request; it begins when the loop wakes.
 
         It is made without a factory: an eager one would begin it here, outside of the strand.
@@ -247,30 +261,26 @@ class SimulatedLoop(LoopState):
     def wake(self) -> None:
         """Run what is ready, unless the loop comes to that itself: it runs, or is blocked."""
         if self._ready and not (self._is_served or self.is_blocked or self.strand.is_over):
-            self._serve(None)
+            self.go_on()
 
     def run_soon(self, handle: asyncio.Handle) -> None:
         """Run a timer that has fired."""
         self._ready.append(handle)
         self.wake()
 
-    def _serve(self, answer: Any) -> None:
-        """Let the loop go on, and do what it asks for, until it is idle or blocked."""
-        strand = self.strand
+    def go_on(self) -> None:
+        """Let the loop go on, until it is idle or blocked by what one of its tasks waits for."""
+        self.is_blocked = False
         self._is_served = True
         try:
-            asked = strand.go_on(answer)
+            asked = self.strand.go_on()
+            while asked is not IDLE and asked.done:
+                asked = self.strand.go_on()
         finally:
             self._is_served = False
         if asked is not IDLE:
             self.is_blocked = True
-            Task(asked, self._unblocked).go_on()
-
-    def _unblocked(self, value: Any, error: Exception | None) -> None:
-        if error is not None:
-            raise error
-        self.is_blocked = False
-        self._serve(value)
+            asked.task = self
 
     def end(self) -> None:
         """Cancel what still runs, and run nothing any more. Raises GuestRefused if a task goes on all the same."""
@@ -291,7 +301,7 @@ class SimulatedLoop(LoopState):
             self._closed = True
             self._ready.clear()
             self._tasks.clear()
-            self.strand.stop()
+            self.strand.end()
             self.strand.loop = None
 
     def _goes_on(self) -> GuestRefused:
@@ -309,7 +319,6 @@ class SimulatedLoop(LoopState):
         for _ in range(MOST_STEPS):
             if asked is IDLE or strand.is_over:
                 return
-            asked.close()
             asked = strand.stop_once()
 
     # What runs in the strand.
@@ -334,7 +343,25 @@ class SimulatedLoop(LoopState):
                 except GuestStopped:
                     continue
                 handle = None  # type: ignore[assignment]  # it may hold the last reference to much
-            ask(IDLE)
+            if not self._let_pass():
+                ask(IDLE)
+
+    def _let_pass(self) -> bool:
+        """Let time pass until something is ready, if the simulation may be run here; returns whether it is."""
+        clock, ready = self._clock, self._ready
+        if not (clock.is_lent and self.timers.open_requests):
+            return False
+        host = self.strand.host
+        host.turn = 0
+        try:
+            while not ready:
+                if not clock.fire_next():
+                    return False
+        except BaseException as error:  # noqa: BLE001  # it is the simulation's, and no concern of the guest
+            self.strand.leave(error)
+        finally:
+            host.turn = next(host.turns)
+        return True
 
     def _begin_instant(self) -> None:
         self._step_ns, self._steps = self._clock.now_ns, 0
@@ -350,9 +377,9 @@ class SimulatedLoop(LoopState):
         if self.is_ending:
             self.strand.leave(self._goes_on())
         inside = handle._context.get(INSIDE)  # type: ignore[attr-defined]  # noqa: SLF001  # as above
-        if inside is not None and not inside.client.is_over:
-            self.outside(lambda: inside.client.run_away("sleeps"))
-        self.strand.ask(_never())
+        if inside is not None and not inside.is_over:
+            self.outside(lambda: inside.run_away("sleeps"))
+        self.strand.ask(Pending())
 
     def _refuse_exit(self, error: SystemExit) -> None:
         """End the simulation with what is wrong; if other code is stopped then, the loop goes on for it."""
@@ -376,7 +403,7 @@ class SimulatedLoop(LoopState):
         """Let a callback run next."""
         if self._closed:
             self._check_open()
-        handle = asyncio.Handle(callback, args, self, context)
+        handle = Handle(callback, args, self, copy_context() if context is None else context)
         self._ready.append(handle)
         return handle
 
@@ -407,10 +434,6 @@ class SimulatedLoop(LoopState):
         """Call a timer off."""
         if handle._scheduled and isinstance(handle, Timer) and not self._closed:  # type: ignore[attr-defined]  # noqa: SLF001  # as above
             self.timers.call_off(handle)
-
-
-async def _never() -> None:
-    await Pending()
 
 
 def goes_on(task: asyncio.Task[Any], although: str) -> GuestRefused:

@@ -35,7 +35,9 @@ def _refuse(what: str) -> NoReturn:
 
 def _refusing(name: str, why: str) -> Any:
     def refused(loop: asyncio.AbstractEventLoop, *args: Any, **more: Any) -> NoReturn:
-        del loop, args, more
+        del loop, more
+        for coroutine in filter(asyncio.iscoroutine, args):
+            coroutine.close()  # else Python warns, beside the error, that it was never awaited
         _refuse(f"asks its event loop for {name}{why}")
 
     refused.__name__ = refused.__qualname__ = name
@@ -57,8 +59,14 @@ class RefusingLoop(asyncio.AbstractEventLoop):
         )
 
 
+_CONNECTS: Final = frozenset(
+    {"create_connection", "create_unix_connection", "getaddrinfo", "sock_connect", "start_tls"}
+)
+_SEND: Final = ". HTTP libraries send by sim.guests.transports"
+
 for _name in _NOT_OFFERED:
-    setattr(RefusingLoop, _name, _refusing(_name, ", which would leave the simulation"))
+    _why = ", which would leave the simulation" + (_SEND if _name in _CONNECTS else "")
+    setattr(RefusingLoop, _name, _refusing(_name, _why))
 for _name in _OWN_LIFE:
     setattr(RefusingLoop, _name, _refusing(_name, ": the simulation runs and ends it"))
 

@@ -5,9 +5,8 @@ Every command imports this; what runs guests is imported with the first of them.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from inspect import signature
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sim.options import own_code
 from sim.retriers import registry
@@ -56,7 +55,7 @@ def _as_retrier(found: Any, path: str) -> type[Retrier]:
 
     if registry.is_retrier(found):
         kind: type[Retrier] = found
-        return _named(kind, path) if issubclass(kind, GuestRetrier) else kind
+        return _guest(found, path) if issubclass(kind, GuestRetrier) else kind
     if isinstance(found, type) or not callable(found):
         raise TypeError(
             f"'{path}' is neither a ScheduledRetrier nor a LoopRetrier nor a GuestRetrier, nor a function that takes "
@@ -65,16 +64,20 @@ def _as_retrier(found: Any, path: str) -> type[Retrier]:
     return _guest(found, path)
 
 
-@lru_cache(maxsize=64)
+_made: Final[dict[str, tuple[Any, type[GuestRetrier]]]] = {}
+"""By path: what was found there, and the class of guests that it is, or that was made of it."""
+
+
 def _guest(found: Any, path: str) -> type[GuestRetrier]:
+    from sim.guests.fresh import Supply
     from sim.guests.retrier import guest_of
 
-    return guest_of(found, kind=path.partition(":")[2], path=path)
-
-
-@lru_cache(maxsize=64)
-def _named(found: type[GuestRetrier], path: str) -> type[GuestRetrier]:
-    from sim.guests.fresh import Supply
-
-    found.supply = Supply(found, path)
-    return found
+    known = _made.get(path)
+    if known is None or known[0] is not found:
+        if isinstance(found, type):
+            kind: type[GuestRetrier] = found
+            kind.supply = Supply(kind, path)
+        else:
+            kind = guest_of(found, kind=path.partition(":")[2], path=path)
+        known = _made[path] = found, kind
+    return known[1]

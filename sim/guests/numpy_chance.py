@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from sim.guests.entries import Entries
+from sim.guests.entries import ClassEntries
 from sim.guests.inside import INSIDE
 from sim.guests.randomness import bits
 from sim.guests.stand_ins import instead_of
@@ -87,7 +87,7 @@ def _method(real: Any) -> Any:
     return method
 
 
-class Generators(Entries):
+class Generators(ClassEntries):
     """Lets NumPy's generators draw inside guests, and puts their methods back."""
 
     def __init__(self) -> None:

@@ -1,42 +1,28 @@
 """What guest code prints: a few lines reach the error stream of the terminal, marked as the guest's; the rest does not.
 
 Nothing of it comes to the standard output, where results are. `print`, warnings and logging all write to `sys.stdout`
-or `sys.stderr`; whoever holds these streams since before the run, as a handler of logging does, is not heard here.
+or `sys.stderr`; what holds these streams since before the run, as a handler of logging may, writes to them as ever.
 """
 
 from __future__ import annotations
 
 import io
 import sys
-from contextlib import contextmanager
 from multiprocessing import parent_process
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from sim.guests.inside import INSIDE
 from sim.guests.refusals import DEBUGGER
+from sim.guests.told import RUNS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
 MOST_LINES: Final = 5
 """So many lines of a run are told."""
 LONGEST: Final = 500
 """So many characters of a line are told."""
 ENCODING: Final = "utf-8"
-
-
-_told: Final[list[list[str]]] = []
-"""What has been told, for each run that goes on and simulates its parts one after another."""
-
-
-@contextmanager
-def one_run() -> Iterator[None]:
-    """Let all that is simulated meanwhile be one run, whose first lines are told."""
-    _told.append([])
-    try:
-        yield
-    finally:
-        _told.pop()
 
 
 class Buffer(io.RawIOBase):
@@ -65,9 +51,6 @@ class Buffer(io.RawIOBase):
             self._real.buffer.flush()
 
     def close(self) -> None:
-        """Leave the stream of the host open."""
-
-    def __del__(self) -> None:
         """Leave the stream of the host open."""
 
     def __getattr__(self, name: str) -> Any:
@@ -125,9 +108,6 @@ class Stream:
     def __exit__(self, *_: object) -> None:
         """Leave it open."""
 
-    def __iter__(self) -> Any:
-        return iter(self._real)
-
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 
@@ -143,8 +123,8 @@ class Output:
 
     def install(self) -> None:
         """Stand there. Lines are counted anew, unless this is a further part of one run, or of a worker process."""
-        if _told:
-            self._told = _told[-1]
+        if RUNS:
+            self._told = RUNS[-1]
         elif parent_process() is None:
             self._told = []
         for name in ("stdout", "stderr"):

@@ -18,7 +18,7 @@ TOOLS: Final = frozenset(
 )
 """Packages that run tests: guest code does not call what they keep."""
 _PUBLIC: Final = {"posix": "os", "nt": "os", "_thread": "threading", "_random": "random"}
-"""Modules in C, and where everybody finds their functions."""
+"""Modules in C, and those by which their functions are known."""
 _KINDS: Final[dict[type, str]] = {
     set: "a set",
     frozenset: "a frozenset",

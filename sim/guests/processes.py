@@ -5,29 +5,27 @@ In an isolated world each request has a process of its own; in a shared one each
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from contextvars import Context
 from inspect import isawaitable, iscoroutine
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
-from sim.clients.client import Client
 from sim.clients.failures import CallFailed
+from sim.guests.arguments import generator_mistake, line_of_code, signature_mistake
 from sim.guests.calls import GuestCall
 from sim.guests.declared import checked
 from sim.guests.idle_loops import end_loop_of, loop_on
 from sim.guests.inside import INSIDE, Inside
-from sim.guests.loop import MOST_CANCELS, goes_on
+from sim.guests.lasting_waits import note_waits_of
 from sim.guests.refused import GuestRefused
-from sim.guests.strands import GuestStopped, Strand
+from sim.guests.strands import GuestStopped
+from sim.guests.tasks import LoopTask, StrandTask
 from sim.guests.verdicts import GaveUp, gate_of, mistake_of
-from sim.kernel.clock import Pending
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
-    from sim.clients.calling import Call
-    from sim.clients.context import ClientContext
+    from sim.clients.client import Client, RunsLoop
     from sim.guests.anew import Taken
     from sim.guests.fresh import Supplied, Supply
     from sim.guests.imports import Copied
@@ -38,8 +36,8 @@ class Process:
     """One process of a client, in which guest code runs."""
 
     __slots__ = (
-        *("_code", "_guest", "_supply", "_taken", "errors", "has_one_thread"),
-        *("is_async", "is_over", "kind", "loop", "runs"),
+        *("_code", "_guest", "_supply", "_taken", "clients", "errors", "has_one_thread"),
+        *("is_async", "is_over", "kind", "loop"),
     )
 
     def __init__(
@@ -67,8 +65,13 @@ class Process:
         self.loop: SimulatedLoop | None = None
         self.is_over = False
         """Whether the world is over, so that nothing of it may go on."""
-        self.runs: dict[GuestRun, None] = {}
+        self.clients: dict[GuestClient, None] = {}
         """Its open requests."""
+
+    @property
+    def has_guest(self) -> bool:
+        """Whether what is called has been made, so that its constructor is not to blame."""
+        return self._guest is not None
 
     @property
     def guest(self) -> Any:
@@ -76,7 +79,7 @@ class Process:
         if self._guest is None:
             self._taken = self._supply.take()
             self._guest, errors = self._code(self._taken.guest)
-            self.errors = checked(errors)
+            self.errors = errors if type(errors) is MappingProxyType and not errors else checked(errors)
         return self._guest
 
     @property
@@ -93,7 +96,7 @@ class Process:
     @property
     def busy(self) -> bool:
         """Whether something that is still ahead may let its code go on, and so any of its requests."""
-        return (self.loop is not None and self.loop.timers.pending > 0) or any(run.client.waits for run in self.runs)
+        return (self.loop is not None and self.loop.timers.pending > 0) or any(client.waits for client in self.clients)
 
     def end(self) -> None:
         """Let nothing of it go on: the world is over. Raises GuestRefused if a task goes on all the same."""
@@ -106,10 +109,10 @@ class Process:
             self._taken = None
 
 
-class GuestClient(Client):
+class GuestClient(Inside):
     """The client in which a guest runs."""
 
-    __slots__ = ("process",)
+    __slots__ = ()
     process: Process
 
     @property
@@ -122,13 +125,21 @@ class GuestClient(Client):
         self.hear("canceled", None)
         super().cancel()
 
+    def stop(self) -> None:
+        """Stop its code where it waits."""
+        try:
+            super().stop()
+        finally:
+            self.process.clients.pop(self, None)
+
     def end(self) -> None:
         """Stop its code, since the world is over; the other requests of its process cannot go on by that."""
         process = self.process
         if not process.is_over:
+            note_waits_of(process)
             process.is_over = True
-            for run in process.runs:
-                run.stopped = run.client.is_over = True
+            for client in process.clients:
+                client.stopped = client.is_over = True
         super().end()
 
     @property
@@ -136,137 +147,97 @@ class GuestClient(Client):
         """Whether it may go on: for what it waits may also come from another request of its process."""
         return self.waits or self.process.busy
 
+    # Its code.
 
-class GuestRun(Inside):
-    """One request of a guest: the loop that its client runs."""
-
-    __slots__ = ()
-    client: GuestClient
-    kind: ClassVar[str] = "guest"
-
-    async def retry(self, call: Call, ctx: ClientContext) -> Any:
-        """Run the guest's code until it is over."""
-        del call, ctx
+    def _task_of(self, loop: Any) -> RunsLoop:
+        """Return what runs the code."""
+        process: Process = loop
         context = Context()  # in no attribute: it refers to this
         context.run(INSIDE.set, self)
-        if self.client.listens:
-            self.client.hear("begins", None)
-        process = self.process
-        runs = process.runs
-        runs[self] = None
-        try:
-            asked = self._main() if process.is_async else await self._as_thread(context)
-            if type(asked) is not int and isawaitable(asked):
-                await self._in_loop(asked, context)
-        finally:
-            del runs[self]
-        if not self.calls:
-            raise GuestRefused(
-                "the guest returns without having called; `call` makes an attempt, and `await call()` in asynchronous "
-                "code"
-            )
-        if self.answered < 0:
-            raise GaveUp("the guest returns, but none of its calls has succeeded")
-        return self.answered
+        if process.is_async:
+            return self._in_loop(process, self._main(process), context)
+        strand = self.strand = StrandTask(self._body, context, self)
+        return strand
 
-    async def _as_thread(self, context: Context) -> Any:
-        """Run synchronous code; returns what it returns, which may be something to await."""
-        strand = self.strand = Strand(self._body, context)
-        value: Any = None
-        try:
-            while True:
-                try:
-                    asked = strand.go_on(value)
-                except BaseException as error:  # the verdict says what becomes of it
-                    if error is strand.left or isinstance(error, KeyboardInterrupt):
-                        raise
-                    self._end_by(error)
-                if strand.is_over:
-                    return asked
-                value = await asked
-        except GeneratorExit:
-            self.stopped = True
-            strand.stop()
-            raise
-        except BaseException:
-            self.stopped = True
-            with suppress(Exception):  # the first error counts
-                strand.stop()
-            raise
+    def start(self) -> None:
+        """Begin the code."""
+        if self.listens:
+            self.hear("begins", None)
+        self.process.clients[self] = None
+        super().start()
 
     def _body(self) -> Any:
-        guest = self.process.guest
-        return guest(GuestCall(self, self.process.errors))
+        process = self.process
+        guest = process.guest
+        return guest(GuestCall(self, process.errors))
 
-    async def _main(self) -> Any:
-        guest = self.process.guest
-        return await guest(GuestCall(self, self.process.errors).awaited())
+    async def _main(self, process: Process) -> Any:
+        guest = process.guest
+        return await guest(GuestCall(self, process.errors).call)
 
-    async def _in_loop(self, awaited: Awaitable[Any], context: Context) -> None:
-        """Run asynchronous code as a task of the process' event loop."""
-        loop = self.process.loop_for(self.client)
+    def _in_loop(self, process: Process, coroutine: Coroutine[Any, Any, Any], context: Context) -> LoopTask:
+        loop = process.loop_for(self)
         self.strand = loop.strand
-        over = Pending()
-        coroutine = awaited if iscoroutine(awaited) else _awaiting(awaited)
-        loop.timers.open_request()
-        task = loop.start(coroutine, context)
-        task.add_done_callback(lambda _: loop.outside(over.succeed), context=context)
-        try:
-            loop.wake()
-            await over
-        except GeneratorExit:
-            self.stopped = True
-            self._cancel_again(task, 0, context)
-            loop.wake()
-            raise
-        finally:
-            loop.timers.close_request()
-        error = asyncio.CancelledError("the guest's task was canceled") if task.cancelled() else task.exception()
-        if error is not None:
-            try:
-                self._end_by(error)
-            finally:
-                del task, loop, error, coroutine, awaited  # the error's traceback refers to this frame
+        return LoopTask(coroutine, loop, context, self)
 
-    def _cancel_again(self, task: asyncio.Task[Any], times: int, context: Context) -> None:
-        """Cancel a task until it is over: `finally` can tidy up, but nothing that it awaits takes place any more."""
-        if task.done():
+    def code_over(self, value: Any, error: BaseException | None) -> None:
+        """Conclude, since the code returns or raises; what it returns may be something to await."""
+        if error is None and type(value) is not int and isawaitable(value):
+            context = Context()
+            context.run(INSIDE.set, self)
+            self._task = self._in_loop(self.process, value if iscoroutine(value) else _awaiting(value), context)
+            self._task.go_on()
             return
-        if times > MOST_CANCELS:
-            self.strand.leave(goes_on(task, "its request is canceled"))
-        task.cancel()
-        task.get_loop().call_soon(self._cancel_again, task, times + 1, context, context=context)
+        if isinstance(error, KeyboardInterrupt):
+            raise error
+        self.process.clients.pop(self, None)
+        if error is not None:
+            self._concluded(None, self._verdict(error))
+        elif not self.calls:
+            self._concluded(None, self._never_called(value))
+        elif self.answered < 0:
+            self._concluded(None, GaveUp("the guest returns, but none of its calls has succeeded"))
+        else:
+            self._concluded(self.answered, None)
 
-    def _end_by(self, error: BaseException) -> NoReturn:
-        """Raise what it means that the guest's code has ended by an error."""
-        verdict = self._verdict(error)
-        try:
-            if verdict is error:
-                raise error
-            raise verdict from error
-        finally:
-            del verdict, error  # their tracebacks refer to this frame
+    def _never_called(self, returned: Any) -> GuestRefused:
+        guest = self.process.guest
+        return generator_mistake(guest, returned) or GuestRefused(
+            "the guest returns without having called; `call` makes an attempt, and `await call()` in asynchronous code",
+            line_of_code(guest),
+        )
+
+    def fail(self, error: Exception) -> None:
+        """End with an error that is none of the code's."""
+        self.process.clients.pop(self, None)
+        self._concluded(None, error)
 
     @property
     def _has_met(self) -> bool:
         """Whether its code has seen anything that may differ from one request to the next."""
-        client = self.client
         draws, _, reads = self.asked
-        return not client.around.stand_alone or self.calls > 0 or draws > 0 or reads > 0 or client.sleeps > 0
+        return not self.around.stand_alone or self.calls > 0 or draws > 0 or reads > 0 or self.sleeps > 0
 
-    def _verdict(self, error: BaseException) -> BaseException:
+    def _verdict(self, error: BaseException) -> Exception:
         """Return what the end of the guest's code by an error means: giving up, or a mistake."""
         if isinstance(error, (CallFailed, GuestRefused)):
             return error
+        verdict: Exception | None
         if isinstance(error, GuestStopped):
-            return GuestRefused("the guest is stopped, but its request goes on")
-        mistake = mistake_of(error, called=self.calls > 0, errors=self.process.errors, met=self._has_met)
-        if mistake is not None:
-            return mistake
-        gate = gate_of(error) if self.client.is_recorded else ""
-        if gate:
-            self.client.record("refused", gate, (1, 0))
-        return GaveUp(error)
+            verdict = GuestRefused("the guest is stopped, but its request goes on")
+        elif type(error) is TypeError and not self.calls and self.process.has_guest:
+            verdict = signature_mistake(self.process.guest)
+        else:
+            verdict = None
+        if verdict is None:
+            verdict = mistake_of(error, called=self.calls > 0, errors=self.process.errors, met=self._has_met)
+        if verdict is None:
+            gate = gate_of(error) if self.is_recorded else ""
+            if gate:
+                self.record("refused", gate, (1, 0))
+            verdict = GaveUp(error)
+        verdict.__cause__ = error
+        return verdict
 
 
 async def _awaiting(awaited: Awaitable[Any]) -> Any:

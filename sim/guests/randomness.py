@@ -88,7 +88,7 @@ def _seeded(inside: Inside, generator: random.Random) -> random.Random | None:
     """Return what answers for a generator that the guest has seeded; None if the request's sequence does."""
     if _is_own(inside, generator):
         return generator
-    found = inside.seeded.get(id(generator))
+    found = inside.seeded.get(id(generator)) if inside.seeded else None
     return found[1] if found is not None and found[2] else None
 
 
@@ -105,6 +105,11 @@ def _stand_in(inside: Inside, generator: random.Random, made: random.Random | No
         found = inside.seeded[id(generator)] = generator, made or _bare(), made is not None
     stand_in: random.Random = found[1]
     return stand_in
+
+
+def draws_from_requests(one: object) -> bool:
+    """Tell whether something is a generator that no guest has seeded, so that it keeps no chance of its own."""
+    return isinstance(one, _Class) and _OWNER not in vars(one)
 
 
 # What takes the place of methods of `random.Random`.

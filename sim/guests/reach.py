@@ -91,9 +91,7 @@ def _attributes_set(code: CodeType) -> set[str]:
 
 
 def _set_by(code: CodeType, operations: frozenset[str]) -> set[str]:
-    return {
-        str(step.argval) for one in nested(code) for step in dis.get_instructions(one) if step.opname in operations
-    }
+    return {str(step.argval) for one in nested(code) for step in dis.get_instructions(one) if step.opname in operations}
 
 
 def _texts_of(code: CodeType) -> set[str]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sim.guests.referrers import Unreachable
 
 _LAST_MODULES: Final = 4
-_IMMORTAL: Final = 1 << 28
+IMMORTAL: Final = 1 << 28
 """Objects with more references than this have no true count (PEP 683): they live for ever."""
 
 
@@ -148,7 +148,7 @@ class References:
             raise failure
 
     def _count(self) -> list[int]:
-        return [0 if (count := sys.getrefcount(one)) >= _IMMORTAL else count for one in self._originals]
+        return [0 if (count := sys.getrefcount(one)) >= IMMORTAL else count for one in self._originals]
 
 
 @contextmanager

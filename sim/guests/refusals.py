@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 _NETWORK: Final = (
     "a simulation has no network. Let its library send by a transport of `sim.guests.transports`, or make a `call`"
 )
-_PROCESSES: Final = "a simulation is one process. Replace that part of the guest, or leave it out"
+PROCESSES: Final = "a simulation is one process. Replace that part of the guest, or leave it out"
 _THREADS: Final = (
     "a simulated request has one thread. Write the guest as `async def`, to do several things at once, or leave it out"
 )
-_FILES: Final = "it would stay when the simulation is over. A guest may read files; keep what it writes in memory"
-_HOST: Final = "that belongs to the process of the simulation, not to the guest. Leave it out"
+FILES: Final = "it would stay when the simulation is over. A guest may read files; keep what it writes in memory"
+HOST: Final = "that belongs to the process of the simulation, not to the guest. Leave it out"
 
 _REFUSED: Final[dict[str, tuple[str, str]]] = {
     "socket.__new__": ("opens a socket", _NETWORK),
@@ -41,37 +41,37 @@ _REFUSED: Final[dict[str, tuple[str, str]]] = {
     "socket.gethostbyname": ("asks for the address of {0!r}", _NETWORK),
     "socket.gethostbyaddr": ("asks for the name of {0!r}", _NETWORK),
     "socket.getnameinfo": ("asks for the name of {0!r}", _NETWORK),
-    "subprocess.Popen": ("starts the process {0!r}", _PROCESSES),
-    "os.system": ("runs the command {0!r}", _PROCESSES),
-    "os.exec": ("replaces the process by {0!r}", _PROCESSES),
-    "os.posix_spawn": ("starts the process {0!r}", _PROCESSES),
-    "os.spawn": ("starts the process {1!r}", _PROCESSES),
-    "os.startfile": ("opens {0!r}", _PROCESSES),
-    "os.fork": ("forks the process", _PROCESSES),
-    "os.forkpty": ("forks the process", _PROCESSES),
-    "pty.spawn": ("starts the process {0!r}", _PROCESSES),
-    "webbrowser.open": ("opens {0!r} in a browser", _PROCESSES),
-    "os.kill": ("sends a signal", _PROCESSES),
-    "os.killpg": ("sends a signal", _PROCESSES),
-    "signal.pthread_kill": ("sends a signal", _PROCESSES),
-    "os.remove": ("removes the file {0!r}", _FILES),
-    "os.rename": ("renames the file {0!r}", _FILES),
-    "os.truncate": ("cuts the file {0!r}", _FILES),
-    "os.link": ("makes the file {1!r}", _FILES),
-    "os.symlink": ("makes the file {1!r}", _FILES),
-    "os.mkdir": ("makes the folder {0!r}", _FILES),
-    "os.rmdir": ("removes the folder {0!r}", _FILES),
-    "os.chmod": ("changes the file {0!r}", _FILES),
-    "os.chown": ("changes the file {0!r}", _FILES),
-    "os.utime": ("changes the file {0!r}", _FILES),
-    "os.setxattr": ("changes the file {0!r}", _FILES),
-    "os.removexattr": ("changes the file {0!r}", _FILES),
-    "os.chdir": ("changes the folder of the process", _HOST),
-    "os.putenv": ("sets the environment variable {0!r}", _HOST),
-    "os.unsetenv": ("removes the environment variable {0!r}", _HOST),
-    "resource.setrlimit": ("changes a limit of the process", _HOST),
-    "resource.prlimit": ("changes a limit of the process", _HOST),
-    "sys.addaudithook": ("adds an audit hook, which would stay", _HOST),
+    "subprocess.Popen": ("starts the process {0!r}", PROCESSES),
+    "os.system": ("runs the command {0!r}", PROCESSES),
+    "os.exec": ("replaces the process by {0!r}", PROCESSES),
+    "os.posix_spawn": ("starts the process {0!r}", PROCESSES),
+    "os.spawn": ("starts the process {1!r}", PROCESSES),
+    "os.startfile": ("opens {0!r}", PROCESSES),
+    "os.fork": ("forks the process", PROCESSES),
+    "os.forkpty": ("forks the process", PROCESSES),
+    "pty.spawn": ("starts the process {0!r}", PROCESSES),
+    "webbrowser.open": ("opens {0!r} in a browser", PROCESSES),
+    "os.kill": ("sends a signal", PROCESSES),
+    "os.killpg": ("sends a signal", PROCESSES),
+    "signal.pthread_kill": ("sends a signal", PROCESSES),
+    "os.remove": ("removes the file {0!r}", FILES),
+    "os.rename": ("renames the file {0!r}", FILES),
+    "os.truncate": ("cuts the file {0!r}", FILES),
+    "os.link": ("makes the file {1!r}", FILES),
+    "os.symlink": ("makes the file {1!r}", FILES),
+    "os.mkdir": ("makes the folder {0!r}", FILES),
+    "os.rmdir": ("removes the folder {0!r}", FILES),
+    "os.chmod": ("changes the file {0!r}", FILES),
+    "os.chown": ("changes the file {0!r}", FILES),
+    "os.utime": ("changes the file {0!r}", FILES),
+    "os.setxattr": ("changes the file {0!r}", FILES),
+    "os.removexattr": ("changes the file {0!r}", FILES),
+    "os.chdir": ("changes the folder of the process", HOST),
+    "os.putenv": ("sets the environment variable {0!r}", HOST),
+    "os.unsetenv": ("removes the environment variable {0!r}", HOST),
+    "resource.setrlimit": ("changes a limit of the process", HOST),
+    "resource.prlimit": ("changes a limit of the process", HOST),
+    "sys.addaudithook": ("adds an audit hook, which would stay", HOST),
 }
 """By the event that Python tells: what the guest does, with the event's arguments, and why it is refused.
 
@@ -119,17 +119,17 @@ def _refuse(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
 
 def _look_at_change(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
     """Refuse that a file is changed, unless Python keeps what it compiles."""
-    if not (_is_compiled(args[0]) or _is_importing()):
+    if not (_is_compiled(args[0]) or _is_by_import_system()):
         _refuse(inside, event, tuple(os.fspath(arg) if isinstance(arg, os.PathLike) else arg for arg in args))
 
 
 def _look_at_open(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
     del event
     path, mode, flags = args
-    if not _is_written(mode, flags) or path == os.devnull or _is_compiled(path) or _is_importing():
+    if not _is_written(mode, flags) or path == os.devnull or _is_compiled(path) or _is_by_import_system():
         return
     shown = f"the file descriptor {path}" if isinstance(path, int) else f"the file {os.fspath(path)!r}"
-    inside.refuse(f"writes {shown}: {_FILES}")
+    inside.refuse(f"writes {shown}: {FILES}")
 
 
 def _is_written(mode: object, flags: object) -> bool:
@@ -144,7 +144,7 @@ def _is_compiled(path: object) -> bool:
     return os.fsdecode(path).find(_COMPILED) >= 0 if isinstance(path, (str, bytes)) else False
 
 
-def _is_importing() -> bool:
+def _is_by_import_system() -> bool:
     """Tell whether the import system itself acts: the folder of what it compiles may have any name."""
     frame = sys._getframe(1)  # noqa: SLF001  # the documented way to look at one's callers without building a traceback
     while frame.f_code.co_filename == __file__ and frame.f_back is not None:
@@ -156,7 +156,7 @@ def _look_at_database(inside: Inside, event: str, args: tuple[Any, ...]) -> None
     del event
     name = args[0]
     if name != ":memory:":
-        inside.refuse(f"opens the database {name!r}: {_FILES}. SQLite does so in a database named ':memory:'")
+        inside.refuse(f"opens the database {name!r}: {FILES}. SQLite does so in a database named ':memory:'")
 
 
 def _look_at_thread(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
@@ -197,7 +197,7 @@ def _look_at_trace(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
     """Refuse that the guest's own code traces; debuggers may."""
     del args
     if is_own(sys._getframe(2).f_code.co_filename):  # noqa: SLF001  # as above
-        inside.refuse(f"calls {event}: {_HOST}")
+        inside.refuse(f"calls {event}: {HOST}")
 
 
 def _has_terminal() -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import CodeType, FrameType, TracebackType
 
 
@@ -33,6 +34,11 @@ def line_of_guest() -> str:
         found.append((frame, frame.f_lineno))
         frame = frame.f_back
     return _nearest(found)
+
+
+def line_of_frames(frames: Iterable[tuple[FrameType, int]]) -> str:
+    """As `line_of_guest`, of frames that are given with their lines, the innermost first."""
+    return _nearest([*frames])
 
 
 def line_of_error(traceback: TracebackType | None) -> str:
@@ -64,7 +70,7 @@ def _rank(code: CodeType, module: dict[str, object]) -> int:
         return _NOT_SHOWN  # generated, as the methods of dataclasses are: no reader can look its lines up
     if is_own(path):
         return _OWN
-    if path.startswith(("<", _PACKAGE)):
+    if path.startswith(("<", _PACKAGE)) or (path.endswith(_RUNS_TASKS) and _is_standard(path)):
         return _NOT_SHOWN
     return _STANDARD if _is_standard(path) else _INSTALLED
 
@@ -93,6 +99,8 @@ def _is_standard(path: str) -> bool:
 
 
 _PACKAGE: Final = str(Path(__file__).parent.parent) + os.sep
+_RUNS_TASKS: Final = f"{os.sep}asyncio{os.sep}events.py"
+"""Beneath each task: a task of no line of the guest has this one alone, which would tell a reader nothing."""
 _TYPED_IN: Final = ("<ipython-input", "<python-input", "<stdin", "<string>", "<console>", "<doctest")
 _INSTALLED_AT: Final = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
 _STANDARD_LIBRARY: Final = tuple(

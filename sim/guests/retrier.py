@@ -7,8 +7,9 @@ from inspect import iscoroutinefunction
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sim.guests.arguments import constructor_mistake
 from sim.guests.fresh import Supply
-from sim.guests.processes import GuestClient, GuestRun, Process
+from sim.guests.processes import GuestClient, Process
 from sim.guests.refused import GuestRefused
 from sim.guests.settings import Streams
 from sim.guests.standard_library import simulated
@@ -78,6 +79,8 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
         super().__init_subclass__(**more)
         cls.keeps_nothing = bool(vars(cls).get("stateless", False))
         cls.stateless = True  # the object itself keeps nothing: a process has what the guest keeps
+        if "supply" not in vars(cls):
+            cls.supply = None  # a class has its own
         if "retry" in vars(cls):
             cls.is_async = iscoroutinefunction(cls.retry)
 
@@ -85,15 +88,14 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
         """Return what is called for each request, and what its calls raise, given the class or function as new."""
         args, more = self.given
         guest = found.__new__(found)
-        guest.__init__(*args, **more)
+        try:
+            guest.__init__(*args, **more)
+        except TypeError:
+            mistake = constructor_mistake(found, args, more)
+            if mistake is not None:
+                raise mistake from None
+            raise
         return guest.retry, guest.errors
-
-    @classmethod
-    def _supply(cls) -> Supply:
-        supply: Supply | None = vars(cls).get("supply")
-        if supply is None:
-            supply = cls.supply = Supply(cls)
-        return supply
 
     @classmethod
     def around_world(cls) -> AbstractContextManager[None]:
@@ -116,13 +118,13 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
         process = self._processes.get(of_client)
         if process is None:
             kind = self.kind or type(self).__name__
+            supply = self.supply
+            if supply is None:
+                supply = type(self).supply = Supply(type(self))
             process = self._processes[of_client] = Process(
-                kind, self._supply(), self.code, is_async=self.is_async, is_alone=around.stand_alone
+                kind, supply, self.code, is_async=self.is_async, is_alone=around.stand_alone
             )
-        run = GuestRun(process)
-        run.client = client = GuestClient(around, action, run, request, place, concluded)
-        client.process = process
-        return client
+        return GuestClient(around, action, process, request, place, concluded)
 
     def end(self) -> None:
         """Let nothing of the guest go on: the world is over. Raises GuestRefused if it goes on all the same."""

@@ -38,10 +38,14 @@ _NOT_KEPT: Final = {"_", "__warningregistry__", "onceregistry"}
 
 
 class Settings:
-    """What the settings were when this was made."""
+    """What the settings were when a run began."""
 
     def __init__(self) -> None:
-        self._restorers: list[Restore] = [
+        self._restorers: list[Restore] = []
+
+    def install(self) -> None:
+        """Note them."""
+        self._restorers = [
             *(_of_module(import_module(name)) for name in _MODULES),
             _of_sys(),
             _of_loggers(),
@@ -54,7 +58,8 @@ class Settings:
 
     def restore(self) -> None:
         """Put them back."""
-        for restore in self._restorers:
+        restorers, self._restorers = self._restorers, []
+        for restore in restorers:
             restore()
 
 

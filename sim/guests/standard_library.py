@@ -7,10 +7,11 @@ everything answers as it always does, also during a run.
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Final, Protocol
 
 from sim.guests import clocks, imports, locks, loop_refusals, numpy_chance, randomness, refusals, tokens, unheard
+from sim.guests.collecting import Rounds
 from sim.guests.cores import Cores
 from sim.guests.dates import Dates
 from sim.guests.generators import closed_in_loops
@@ -19,10 +20,20 @@ from sim.guests.output import Output
 from sim.guests.references import References
 from sim.guests.refused import GuestRefused
 from sim.guests.settings import Settings
-from sim.guests.watchdog import Watchdog
+from sim.guests.watchdog import watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+class _Part(Protocol):
+    """Some of what is replaced."""
+
+    def install(self) -> list[str] | None:
+        """Replace it; may return in words what could not be replaced."""
+
+    def restore(self) -> None:
+        """Put it back, also if `install` was interrupted."""
 
 
 class _Simulated:
@@ -30,13 +41,7 @@ class _Simulated:
 
     def __init__(self) -> None:
         self.depth = 0
-        self.dates = Dates()
-        self.generators = numpy_chance.Generators()
-        self.output = Output()
-        self.input = unheard.Input()
-        self.cores = Cores()
-        self.watchdog = Watchdog()
-        self.settings: Settings | None = None
+        dates, generators = Dates(), numpy_chance.Generators()
         known = {
             **clocks.replaced_functions(),
             **randomness.replaced_functions(),
@@ -47,41 +52,35 @@ class _Simulated:
             **loop_refusals.replaced_functions(),
             **imports.replaced_functions(),
         }
-        self.references = References(known)
-        methods = [*self.dates.pairs(), *self.generators.pairs(), *randomness.kept_methods()]
-        self.kept_methods = KeptMethods(methods, known)
+        methods = [*dates.pairs(), *generators.pairs(), *randomness.kept_methods()]
+        self._parts: tuple[_Part, ...] = (
+            Settings(),
+            Output(),
+            unheard.Input(),
+            dates,
+            randomness.METHODS,
+            generators,
+            Cores(),
+            Rounds(),
+            KeptMethods(methods, known),
+            References(known),
+        )
+        self._installed = ExitStack()
 
     def install(self) -> list[str]:
         """Replace everything, or nothing if that is interrupted; returns what could not be replaced."""
         refusals.add_hook()
-        self.settings = Settings()
-        try:
-            self.output.install()
-            self.input.install()
-            self.dates.install()
-            randomness.METHODS.install()
-            self.generators.install()
-            self.cores.install()
-            self.watchdog.start()
-            return [*self.kept_methods.install(), *self.references.install()]
-        except BaseException:
-            self.restore()
-            raise
+        told: list[str] = []
+        with ExitStack() as stack:
+            for part in self._parts:
+                stack.callback(part.restore)
+                told += part.install() or ()
+            self._installed = stack.pop_all()
+        return told
 
     def restore(self) -> None:
-        """Put everything back."""
-        self.references.restore()
-        self.kept_methods.restore()
-        self.watchdog.stop()
-        self.cores.restore()
-        self.generators.restore()
-        randomness.METHODS.restore()
-        self.dates.restore()
-        self.input.restore()
-        self.output.restore()
-        if self.settings is not None:
-            self.settings.restore()
-            self.settings = None
+        """Put everything back, the rest too if a part of it cannot be."""
+        self._installed.close()
 
 
 MOST_TOLD: Final = 3
@@ -115,7 +114,7 @@ def simulated() -> Iterator[None]:
                 raise GuestRefused(_in_words(unreachable))
         here.depth += 1
     try:
-        with closed_in_loops():
+        with closed_in_loops(), watched():
             yield
     finally:
         with _one_at_a_time:

@@ -1,8 +1,8 @@
 """What code holds, as it was: closures, attributes, globals and objects in its reach, put back as they were.
 
 Retry code keeps little, and in few kinds of places. Where all of it is in such places, putting it back costs less than
-making it anew, and gives the same. A place of another kind (a generator, a handle of the host) holds what nobody can
-put back; then the code has to be made anew.
+making it anew, and gives the same. A place of another kind (a generator, a handle of the host) cannot be put
+back; then the code has to be made anew.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt  # noqa: TID251  # values of its classes do not change
 import functools
 import logging
+import operator
 import re
 import threading
 import weakref
@@ -18,6 +19,7 @@ from contextvars import ContextVar
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
+from operator import is_
 from types import (
     BuiltinFunctionType,
     CellType,
@@ -35,6 +37,7 @@ from types import (
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID  # noqa: TID251  # as above
 
+from sim.guests.randomness import draws_from_requests
 from sim.guests.reach import Reach, names_in, stored_names
 from sim.guests.refused import is_own, is_own_class
 
@@ -45,13 +48,14 @@ ATOMS: Final = (
     *(int, float, complex, bool, str, bytes, type(None), type(...), type(NotImplemented), range, slice),
     *(ModuleType, BuiltinFunctionType, CodeType, Enum, re.Pattern, MethodDescriptorType, WrapperDescriptorType),
     *(GetSetDescriptorType, MemberDescriptorType, GenericAlias, weakref.ref, ContextVar, logging.Logger),
+    *(operator.attrgetter, operator.itemgetter, operator.methodcaller),
     *(dt.date, dt.time, dt.timedelta, dt.tzinfo, Decimal, Fraction, UUID),
     threading.local,  # each strand has its own values
 )
 """What does not change, or is no concern of the code that refers to it."""
 _LOCKS: Final = (type(threading.Lock()), type(threading.RLock()))
 _CONTAINERS: Final = (list, dict, set, deque, OrderedDict, defaultdict)
-_LRU_CACHE: Final = type(functools.lru_cache(lambda: None))
+LRU_CACHE: Final = type(functools.lru_cache(lambda: None))
 OF_CLASSES: Final = {"__dict__", "__weakref__", "__module__", "__doc__", "__annotations__", "__abstractmethods__"} | {
     "_abc_impl",
     "__static_attributes__",
@@ -75,25 +79,25 @@ class State:
         self._restorers: list[Callable[[], None]] = []
         self._dictionaries: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
         """Each with what it has; nearly all places are such ones."""
-        self._seen: dict[int, Any] = {}
         self._reach = Reach()
+        seen: dict[int, Any] = {}
         to_see = [found]
         while to_see:
-            self._look_at(to_see)
-            to_see = [value for value in self._reach.in_modules() if id(value) not in self._seen]
+            self._look_at(to_see, seen)
+            to_see = [value for value in self._reach.in_modules() if id(value) not in seen]
         names = self._reach.set_somewhere
         if names:
             self._restorers += [_of_names(vars(module), names) for module in self._reach.modules]
 
-    def _look_at(self, to_see: list[Any]) -> None:
-        """Note how to put back all that is to be seen, and what is in reach of it."""
+    def _look_at(self, to_see: list[Any], seen: dict[int, Any]) -> None:
+        """Note how to put back all that is to be seen, and what is in reach of it; `seen` is noted already."""
         while to_see:
             one = to_see.pop()
             if is_of_object(one):
                 one = one.__self__  # that is what it holds
-            if id(one) in self._seen:
+            if id(one) in seen:
                 continue
-            self._seen[id(one)] = one
+            seen[id(one)] = one
             if isinstance(one, ATOMS):
                 to_see += self._atom(one)
                 continue
@@ -142,7 +146,7 @@ class State:
             yield from (one.fget, one.fset, one.fdel)
         elif isinstance(one, functools.partial):
             yield from (one.func, *one.args, *one.keywords.values())
-        elif isinstance(one, _LRU_CACHE):
+        elif isinstance(one, LRU_CACHE):
             self._restorers.append(one.cache_clear)
             yield one.__wrapped__
         elif isinstance(one, type):
@@ -158,7 +162,7 @@ class State:
             return  # nothing of a guest holds it now
         elif isinstance(one, _CONTAINERS):
             yield from self._container(one)
-        elif _is_pure(type(one)):
+        elif _is_pure(type(one)) or draws_from_requests(one):
             yield from self._object(one)
         else:
             raise CannotRestore(f"it holds a {type(one).__module__}.{type(one).__qualname__}")
@@ -189,7 +193,7 @@ class State:
         entries = {name: value for name, value in vars(one).items() if name not in OF_CLASSES}
         self._restorers.append(_of_class(one, entries))
         yield from entries.values()
-        yield from one.__bases__
+        yield from (type(one), *one.__bases__)
 
     def _container(self, one: Any) -> Iterator[Any]:
         if isinstance(one, dict):
@@ -224,26 +228,24 @@ _NOTHING: Final = object()
 
 def _is_pure(kind: type) -> bool:
     """Tell whether the objects of a class hold nothing but what Python code has given them."""
-    if issubclass(kind, BaseException):
-        return True
-    return all(map(_is_of_python, kind.__mro__))
+    return issubclass(kind, BaseException) or all(map(_adds_only_attributes, kind.__mro__[:-1]))
 
 
-def _is_of_python(kind: type) -> bool:
-    """Tell whether a class adds nothing to its objects that only C code sees."""
-    if kind is object or kind.__module__ in _KEEP_NOTHING:
+def _adds_only_attributes(kind: type) -> bool:
+    """Tell whether the objects of a class are no larger than its attributes need: C code may keep more in them."""
+    if kind.__module__ in _KEEP_NOTHING:
         return True
-    return bool(kind.__flags__ & _HEAP_TYPE) and not any(
-        getattr(entry, "__objclass__", None) is kind
-        for name, entry in vars(kind).items()
-        if name not in _OF_OBJECTS and not isinstance(entry, MemberDescriptorType)
-    )
+    entries = vars(kind)
+    attributes = len(slots(kind)) + ("__dict__" in entries) + ("__weakref__" in entries)
+    larger = kind.__basicsize__ - (kind.__base__ or object).__basicsize__
+    return bool(kind.__flags__ & _HEAP_TYPE) and larger <= attributes * _PLACE
 
 
 _HEAP_TYPE: Final = 1 << 9
-_OF_OBJECTS: Final = {"__dict__", "__weakref__"}
-_KEEP_NOTHING: Final = {"operator", "_operator", "_struct", "_ssl", "_random"}
-"""Modules in C whose objects do not change as they are used. Generators of chance belong to `randomness`."""
+_PLACE: Final = object.__basicsize__ // 2
+"""The bytes of a reference; an object has a count and its class."""
+_KEEP_NOTHING: Final = {"operator", "_operator", "_struct", "_ssl"}
+"""Modules in C whose objects do not change as they are used."""
 
 
 def is_of_object(one: Any) -> bool:
@@ -312,7 +314,7 @@ def _of_names(known: dict[str, Any], names: list[str]) -> Callable[[], None]:
 def _of_class(kind: type, entries: dict[str, Any]) -> Callable[[], None]:
     def restore() -> None:
         now = vars(kind)
-        if len(now) == size and all(now.get(name) is value for name, value in entries.items()):
+        if len(now) == len(values) and all(map(is_, now.values(), values)):
             return
         for name in [name for name in now if name not in entries and name not in OF_CLASSES]:
             delattr(kind, name)
@@ -320,7 +322,7 @@ def _of_class(kind: type, entries: dict[str, Any]) -> Callable[[], None]:
             if vars(kind).get(name, _NOTHING) is not value:
                 setattr(kind, name, value)
 
-    size = len(vars(kind))
+    values = tuple(vars(kind).values())
     return restore
 
 

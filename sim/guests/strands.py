@@ -1,8 +1,8 @@
 """Guest code that stops where it waits: a greenlet, with the thread-local values of a thread of its own.
 
-The simulation is the greenlet's parent. Guest code *asks*: it switches to the simulation with a coroutine that is to be
-awaited for it, and goes on when the simulation switches back with the result. So blocking code needs no thread, and
-exactly one piece of code runs at any time.
+The simulation is the greenlet's parent. Guest code *asks*: it switches to the simulation with what it waits for, and
+goes on when the simulation switches back. So blocking code needs no thread, and exactly one piece of code runs at any
+time.
 
 Guest code expects a thread to have values of its own (`threading.local`), and a library such as Tenacity keeps what it
 counts there. All strands share one thread of the host, so these values are exchanged with each switch.
@@ -14,17 +14,21 @@ code is over waits for other code to run.
 from __future__ import annotations
 
 import ctypes
+import threading
 from asyncio import _get_running_loop, _set_running_loop
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from sim.guests.thread_values import thread_structure, values_of_thread
+from sim.kernel.clock import Pending
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable
     from contextvars import Context
+    from types import FrameType
 
 MOST_IDLE: Final = 64
 """How many greenlets wait for code to run."""
@@ -42,8 +46,8 @@ class Host:
         """What `threading.local` objects have in it."""
         self.turn = 0
         """Which turn of guest code runs; 0 if none does."""
-        self.turns = 0
-        """How many there have been."""
+        self.turns = count(1)
+        """Counts them."""
         self.idle: list[greenlet] = []
         """Greenlets that wait for code to run."""
 
@@ -59,39 +63,30 @@ class Host:
 
 _hosts_at: Final[dict[int, Host]] = {}
 """By the places of their structures."""
+_known: Final = threading.local()
+"""Has the host of a thread as its attribute `host`: looked up in guest code, it is found once for each strand."""
 _kept: Final[list[Any]] = []
 """Code that can never be stopped."""
 
 
 def this_host() -> Host:
     """Return the present thread."""
-    place = thread_structure()
-    found = _hosts_at.get(place)
-    if found is None or not found.values.is_here:  # the one of a thread that is over
-        found = _hosts_at[place] = Host()
-    return found
+    try:
+        return _known.host  # type: ignore[no-any-return]  # set below
+    except AttributeError:
+        place = thread_structure()
+        found = _hosts_at.get(place)
+        if found is None or not found.values.is_here:  # the one of a thread that is over
+            found = _hosts_at[place] = Host()
+        _known.host = found
+        return found
 
 
 class GuestStopped(BaseException):
     """Raised where guest code waits if its request is canceled, or the simulation is over."""
 
 
-class Raises:
-    """An answer that is raised where the code waits."""
-
-    __slots__ = ("error",)
-
-    def __init__(self, error: BaseException) -> None:
-        self.error: BaseException | None = error
-
-    def take(self) -> BaseException:
-        """Return the error, and let go of it: its traceback will refer to frames that have this answer."""
-        error, self.error = self.error, None
-        assert error is not None  # noqa: S101  # it is raised once
-        return error
-
-
-class _Raised:
+class Raised:
     """What the body of a strand has raised."""
 
     __slots__ = ("error",)
@@ -107,6 +102,16 @@ class Outside:
 
     def __init__(self, function: Callable[[], Any]) -> None:
         self.function = function
+
+
+class ToBegin(Pending):
+    """Something to wait for that begins outside of guest code, since it may let other code go on."""
+
+    __slots__ = ()
+
+    def begin(self) -> None:
+        """Let it begin, unless it has."""
+        raise NotImplementedError
 
 
 class Strand:
@@ -150,25 +155,25 @@ class Strand:
         """Whether it can go on under the present greenlet."""
         return not (self.is_over or self.main.dead) and self.main.parent is getcurrent()
 
+    @property
+    def stands_at(self) -> FrameType | None:
+        """Where its code waits; None if it runs, or is over."""
+        return self._at.gr_frame
+
     def forget(self) -> None:
         """Forget the values of `threading.local` objects."""
         self._values = None
 
-    def go_on(self, value: Any = None) -> Any:
-        """Let the code go on with a value; returns what it asks for next, or what its body returns.
-
-        Raises what the body raises.
-        """
-        if type(value) is Raises:
-            return self._enter(self._at.throw, value.take())
-        return self._enter(self._at.switch, value if self._body is None else self)
+    def go_on(self) -> Any:
+        """As `enter`, but raise what the body raises."""
+        return _answer(self.enter())
 
     def stop_once(self) -> Any:
         """As `go_on`, but raise GuestStopped where the code waits."""
         if self._body is not None:  # it has not begun
             self._body, self.is_over = None, True
             raise GuestStopped
-        return self._enter(self._at.throw, GuestStopped())
+        return _answer(self._enter(self._at.throw, GuestStopped()))
 
     def run(self) -> Any:
         """Run the body, in the strand's own greenlet; returns what it returns, or what it raises."""
@@ -179,9 +184,13 @@ class Strand:
         except GreenletExit:
             raise
         except BaseException as error:  # noqa: BLE001  # it is raised in the simulation
-            return _Raised(error)  # in no variable: its traceback has this frame, which would be a cycle
+            return Raised(error)  # in no variable: its traceback has this frame, which would be a cycle
         finally:
             self.is_over = True
+
+    def enter(self) -> Any:
+        """Let the code go on; returns what it asks for next, what its body returns, or `Raised`."""
+        return self._enter(self._at.switch, None if self._body is None else self)
 
     def _enter(self, switch: Callable[[Any], Any], value: Any) -> Any:
         host, loop = self.host, self.loop
@@ -190,13 +199,13 @@ class Strand:
         if running is not loop:
             _set_running_loop(loop)
         self.is_running = True
-        host.turn = host.turns = host.turns + 1
+        host.turn = next(host.turns)
         try:
             asked = switch(value)
             while type(asked) is Outside:
                 host.turn = 0
                 answer = asked.function()
-                host.turn = host.turns = host.turns + 1
+                host.turn = next(host.turns)
                 asked = self._at.switch(answer)
         finally:
             del value  # an error's traceback refers to this frame
@@ -207,11 +216,6 @@ class Strand:
                 _set_running_loop(running)  # last: asyncio remembers where in the present values it stands
         if self.is_over:
             self._rest()
-            if type(asked) is _Raised:
-                try:
-                    raise asked.error
-                finally:
-                    del asked  # else its traceback refers to itself
         return asked
 
     def _rest(self) -> None:
@@ -225,14 +229,14 @@ class Strand:
         else:
             main.throw()
 
-    def stop(self) -> None:
+    def end(self) -> None:
         """Raise GuestStopped where the code waits, and again where it asks for more. Raises what it leaves with."""
         for _ in range(MOST_STOPS):
             if self.is_over or self.is_running:
                 return
             left = self.left
             try:
-                asked = self.stop_once()
+                self.stop_once()
             except (GuestStopped, SystemExit):
                 return
             except Exception as error:
@@ -241,8 +245,6 @@ class Strand:
                     keep_for_ever(self._at)
                     raise
                 return  # what else it raises while it is stopped is of no concern
-            if not self.is_over and hasattr(asked, "close"):
-                asked.close()
         self.is_over = True
         keep_for_ever(self._at)
 
@@ -253,10 +255,8 @@ class Strand:
         if self._is_freed:
             raise GreenletExit
         self._at = getcurrent()
-        parent = self.main.parent
-        assert parent is not None  # noqa: S101  # the greenlet of the simulation
         try:
-            return parent.switch(what)
+            return self.main.parent.switch(what)  # type: ignore[union-attr]  # its parent is the simulation
         except GreenletExit:
             self._is_freed = True  # with a world that was dropped: nothing answers any more
             raise
@@ -277,6 +277,16 @@ class Strand:
         self.is_over = True
         keep_for_ever(getcurrent())
         self.leave(error)
+
+
+def _answer(asked: Any) -> Any:
+    """Return what a strand asks for, or returns. Raises what its body raised."""
+    if type(asked) is Raised:
+        try:
+            raise asked.error
+        finally:
+            del asked  # else its traceback refers to itself
+    return asked
 
 
 def _work(strand: Strand) -> None:

@@ -29,13 +29,15 @@ class InDictionary:
     """The values of a thread whose dictionary holds them.
 
     The thread owns the first dictionary, which has to be back at the end. The others belong to those who exchange them.
+    Each comes with its place in memory, which takes time to look up.
     """
 
     __slots__ = ("_field", "_here")
 
     def __init__(self, offset: int) -> None:
         """Take the present thread."""
-        self._here = dictionary_at(place_of_dictionary())  # which is made, if it is missing
+        place = place_of_dictionary()  # it is made, if it is missing
+        self._here = dictionary_at(place), place
         self._field = ctypes.c_void_p.from_address(thread_structure() + offset)
 
     @property
@@ -44,14 +46,16 @@ class InDictionary:
 
         No other has the same dictionary, since this one is kept.
         """
-        return bool(self._field.value == id(self._here))
+        return bool(self._field.value == self._here[1])
 
-    def exchange(self, others: dict[Any, Any] | None) -> dict[Any, Any]:
+    def exchange(self, others: tuple[dict[Any, Any], int] | None) -> tuple[dict[Any, Any], int]:
         """Put other values there, and return those that were; None for no values."""
         if others is None:
-            others = {}
-        taken, self._here = self._here, others
-        self._field.value = id(others)
+            made: dict[Any, Any] = {}
+            others = made, id(made)
+        taken = self._here
+        self._here = others
+        self._field.value = others[1]
         return taken
 
 

@@ -96,13 +96,12 @@ class Timers:
         delay_ns = timer.until_ns - self._clock.now_ns
         inside = INSIDE.get() if context is None else context.get(INSIDE)
         if inside is not None:
-            client = inside.client
-            if client.request.runaway:
+            if inside.request.runaway:
                 return
             timer.of = inside
-            if not (client.is_over or inside.is_stopped):
+            if not (inside.is_over or inside.is_stopped):
                 timer.asleep = timer._callback is _ENDS_SLEEP  # type: ignore[attr-defined]  # noqa: SLF001  # of a base class
-                if not begin_sleep(client, delay_ns, is_sleep=timer.asleep):
+                if not begin_sleep(inside, delay_ns, is_sleep=timer.asleep):
                     return
                 timer.inside = inside
         if timer.inside is None:
@@ -123,9 +122,9 @@ class Timers:
             self._leave_orphan()
         else:
             timer.inside = None
-            wake_up(inside.client, asleep=timer.asleep)
+            wake_up(inside, asleep=timer.asleep)
         if timer.of is not None:
-            client, timer.of = timer.of.client, None
+            client, timer.of = timer.of, None
             if client.listens:
                 client.hear("fired", timer.number)
             if self.open_requests and client.is_over:
@@ -140,7 +139,7 @@ class Timers:
             self._leave_orphan()
         else:
             timer.inside = None
-            cut_sleep(inside.client, timer.until_ns, asleep=timer.asleep)
+            cut_sleep(inside, timer.until_ns, asleep=timer.asleep)
         self._clock.call_off(timer)
 
     def _leave_orphan(self) -> None:

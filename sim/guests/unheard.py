@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import _thread
+import asyncio
 import atexit
 import importlib
 import locale
+import socket
 import sys
 from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.guests.inside import INSIDE
-from sim.guests.refusals import DEBUGGER, is_import, refuse_thread
+from sim.guests.refusals import DEBUGGER, FILES, HOST, PROCESSES, is_import, refuse_thread
 from sim.guests.stand_ins import instead_of
 
 if TYPE_CHECKING:
@@ -19,16 +21,18 @@ if TYPE_CHECKING:
 
 _ENDS: Final = "which would end the simulation. Raise an exception to give up"
 _SIGNALS: Final = "signals come from the host, and a simulated request has none. Leave it out"
-_HOST: Final = "that belongs to the process of the simulation, not to the guest. Leave it out"
 _LOOP: Final = (
     "the simulation has the event loop of a guest. Write it as `async def`, and await in place of running a loop"
 )
-_PROCESSES: Final = "a simulation is one process. Replace that part of the guest, or leave it out"
+_PRINTS: Final = "files, pipes and the terminal are outside of the simulation. To say something, print it"
 _READY: Final = "files and sockets are outside of the simulation. To wait for a time, sleep"
 
 _REFUSED: Final[tuple[tuple[str, str, str], ...]] = (
     *(("os", name, _ENDS) for name in ("_exit", "abort")),
-    *(("os", name, _HOST) for name in ("nice", "setpriority", "setsid", "chroot")),
+    *(("os", name, HOST) for name in ("nice", "setpriority", "setsid", "chroot")),
+    *(("os", name, FILES) for name in ("mkfifo", "mknod")),
+    *(("os", name, _PRINTS) for name in ("write", "writev")),
+    *(("os", name, PROCESSES) for name in ("wait", "wait3", "wait4", "waitid", "waitpid")),
     *(
         ("signal", name, _SIGNALS)
         for name in (
@@ -37,11 +41,10 @@ _REFUSED: Final[tuple[tuple[str, str, str], ...]] = (
         )
     ),
     ("_thread", "interrupt_main", _ENDS),
-    ("socket", "socketpair", f"a simulation has no network. If asyncio calls it: {_LOOP}"),
-    *(("time", name, _HOST) for name in ("clock_settime", "clock_settime_ns", "tzset")),
-    *(("sys", name, _HOST) for name in ("setrecursionlimit", "setswitchinterval")),
+    *(("time", name, HOST) for name in ("clock_settime", "clock_settime_ns", "tzset")),
+    *(("sys", name, HOST) for name in ("setrecursionlimit", "setswitchinterval")),
     *(("asyncio", name, _LOOP) for name in ("run", "new_event_loop", "set_event_loop")),
-    *(("select", name, _READY) for name in ("poll",)),
+    *(("select", name, _READY) for name in ("poll", "epoll", "devpoll", "kqueue")),
 )
 """Modules, names of functions in them, and why they are refused."""
 _SIMULATED: Final = frozenset(sys.stdlib_module_names | {"numpy"})
@@ -56,8 +59,10 @@ def replaced_functions() -> dict[Any, Any]:
         except (ImportError, AttributeError):  # not on this system
             continue
         found[real] = instead_of(real, _refusing(real, f"calls {module.strip('_')}.{name}: {why}"))
+    found[socket.socketpair] = instead_of(socket.socketpair, _socketpair(socket.socketpair))
+    found[asyncio.get_event_loop] = instead_of(asyncio.get_event_loop, _get_event_loop(asyncio.get_event_loop))
     for real in _starting_processes():
-        found[real] = instead_of(real, _refusing(real, f"starts a process: {_PROCESSES}"))
+        found[real] = instead_of(real, _refusing(real, f"starts a process: {PROCESSES}"))
     for name in ("start_new_thread", "start_new"):  # of which audit hooks are told from Python 3.12 on
         real = getattr(_thread, name, None)
         if real is not None:
@@ -88,6 +93,28 @@ def _refusing(real: Any, what: str) -> Any:
     return refused
 
 
+def _get_event_loop(real: Any) -> Any:
+    def get_event_loop(_: Home) -> Any:
+        inside = INSIDE.get()
+        if inside is None or asyncio._get_running_loop() is not None:  # noqa: SLF001  # as asyncio's own function asks
+            return real()
+        return inside.refuse(f"calls asyncio.get_event_loop: {_LOOP}")
+
+    return get_event_loop
+
+
+def _socketpair(real: Any) -> Any:
+    def socketpair(_: Home, *args: Any, **more: Any) -> Any:
+        inside = INSIDE.get()
+        if inside is None:
+            return real(*args, **more)
+        if sys._getframe(1).f_globals.get("__name__") == "asyncio.selector_events":  # noqa: SLF001  # as above
+            inside.refuse(f"makes an event loop: {_LOOP}")  # as `asyncio.Future()` does
+        return inside.refuse("calls socket.socketpair: a simulation has no network. Leave it out")
+
+    return socketpair
+
+
 def _start_thread(real: Any) -> Any:
     def start_new_thread(_: Home, *args: Any, **more: Any) -> Any:
         inside = INSIDE.get()
@@ -113,7 +140,7 @@ def _reload(real: Any) -> Any:
         inside = INSIDE.get()
         name = getattr(module, "__name__", "")
         if inside is not None and name.partition(".")[0] in _SIMULATED:
-            inside.refuse(f"reloads the module {name}: {_HOST}")
+            inside.refuse(f"reloads the module {name}: {HOST}")
         return real(module)
 
     return reload
@@ -123,7 +150,7 @@ def _setlocale(real: Any) -> Any:
     def setlocale(_: Home, category: int, locale: Any = None) -> Any:
         inside = INSIDE.get()
         if inside is not None and locale is not None:
-            inside.refuse(f"calls locale.setlocale: {_HOST}")
+            inside.refuse(f"calls locale.setlocale: {HOST}")
         return real(category, locale)
 
     return setlocale
@@ -138,8 +165,9 @@ class Input:
         self._real: Any = None
 
     def install(self) -> None:
-        """Stand there."""
-        self._real, sys.stdin = sys.stdin, self
+        """Stand there, unless the process has no input, as a program without a terminal."""
+        if sys.stdin is not None:
+            self._real, sys.stdin = sys.stdin, self
 
     def restore(self) -> None:
         """Step aside, unless another has taken the place meanwhile."""

@@ -60,7 +60,8 @@ def mistake_of(
         return GuestRefused(
             "the guest calls sys.exit, which would end the simulation", line_of_error(error.__traceback__)
         )
-    return GuestRefused(f"the guest has a mistake: {kind.__name__}: {error}", line_of_error(error.__traceback__))
+    what = f"{kind.__name__}: {error}" if str(error) else kind.__name__
+    return GuestRefused(f"the guest has a mistake: {what}", line_of_error(error.__traceback__))
 
 
 _GATES: Final = (

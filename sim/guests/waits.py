@@ -5,11 +5,13 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING, Final
 
+from sim.guests.strands import GuestStopped
 from sim.kernel.clock import Pending, Sleep
 from sim.kernel.durations import RUNAWAY_NS
 
 if TYPE_CHECKING:
     from sim.clients.client import Client
+    from sim.guests.inside import Inside
     from sim.kernel.clock import Clock
 
 NS_PER_S: Final = 1e9
@@ -76,14 +78,18 @@ def cut_sleep(client: Client, until_ns: int, *, asleep: bool) -> None:
         client.record("woken", "cut", left_ns)
 
 
-async def sleep(client: Client, delay_ns: int) -> None:
+def sleep(inside: Inside, delay_ns: int) -> None:
     """Sleep, for synchronous code."""
-    if not begin_sleep(client, delay_ns):
-        await Pending()
-    awake = Sleep()
-    client.clock.set_timer(awake, delay_ns)
-    await awake
-    wake_up(client, asleep=True)
+    if inside.stopped or inside.process.is_over:
+        inside.stop_again(GuestStopped)
+    awake: Pending
+    if begin_sleep(inside, delay_ns):
+        awake = Sleep()
+        inside.clock.set_timer(awake, delay_ns)
+    else:
+        awake = Pending()  # it never comes
+    inside.let_pass(awake)
+    wake_up(inside, asleep=True)
 
 
 class Waiting(Pending):
@@ -113,23 +119,24 @@ class Waiting(Pending):
         clock.call_after(0, self.came)
 
 
-async def wait(client: Client, waiting: Waiting, limit_ns: int) -> bool:
+def wait(inside: Inside, waiting: Waiting, limit_ns: int) -> bool:
     """Wait, at most for `limit_ns`; returns whether what was waited for came."""
+    inside.look_whether_stopped()
     limited = limit_ns < FOR_EVER_NS
-    until_ns = client.clock.now_ns + limit_ns
+    until_ns = inside.clock.now_ns + limit_ns
     if limited:
-        if not begin_sleep(client, limit_ns, awaits="lock"):
-            await Pending()
-        client.clock.set_timer(waiting, limit_ns)
-    came: bool = await waiting
+        if not begin_sleep(inside, limit_ns, awaits="lock"):
+            inside.wait(Pending())
+        inside.clock.set_timer(waiting, limit_ns)
+    came: bool = inside.wait(waiting)
     if not limited:
-        client.record("woken", "lock")
-        client.hear("woken", "lock")
+        inside.record("woken", "lock")
+        inside.hear("woken", "lock")
     elif came:
         if waiting.callbacks is not None:
-            client.clock.call_off(waiting)
-        cut_sleep(client, until_ns, asleep=True)
-        client.hear("woken", "lock")
+            inside.clock.call_off(waiting)
+        cut_sleep(inside, until_ns, asleep=True)
+        inside.hear("woken", "lock")
     else:
-        wake_up(client, asleep=True)
+        wake_up(inside, asleep=True)
     return came

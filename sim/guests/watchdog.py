@@ -12,6 +12,7 @@ import ctypes
 import signal
 import sys
 import threading
+from contextlib import contextmanager
 from time import monotonic  # noqa: TID251  # how long code hangs is real time, and stands in no result
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,57 +21,60 @@ from sim.guests.refused import GuestRefused, line_of_guest
 from sim.guests.strands import Host, this_host
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
 
 HANGS_AFTER_S: Final = 15.0
 LOOKS_EVERY_S: Final = 0.5
-_SIGNAL: Final = getattr(signal, "SIGVTALRM", None)
+_SIGNAL: Final[Any] = getattr(signal, "SIGVTALRM", None)
+_watched: Final[set[int]] = set()
+"""The threads whose guests are looked after."""
 
 
-class Watchdog:
-    """Looks after guest code for the length of a run."""
+@contextmanager
+def watched() -> Iterator[None]:
+    """Look after the guests of this thread; within one another only the outermost does anything."""
+    me = threading.get_ident()
+    if me in _watched:
+        yield
+        return
+    by_signal = _can_take_signals()
+    over = threading.Event()
+    watchdog = threading.Thread(
+        target=_look, args=(over, this_host(), me, by_signal), name="retrysim watchdog", daemon=True
+    )
+    _watched.add(me)
+    try:
+        if by_signal:
+            signal.signal(_SIGNAL, _end_turn)
+        watchdog.start()
+        yield
+    finally:
+        _watched.discard(me)
+        over.set()
+        if watchdog.ident is not None:
+            watchdog.join()  # else its signal could come when that ends the process
+        if by_signal:
+            signal.signal(_SIGNAL, signal.SIG_DFL)
 
-    def __init__(self) -> None:
-        self._over = threading.Event()
-        self._handler: Any = None
-        self._thread: threading.Thread | None = None
-        self._watched = 0
 
-    def start(self) -> None:
-        """Look after the guests of this thread from now on."""
-        self._watched = threading.get_ident()
-        in_main = threading.current_thread() is threading.main_thread()
-        if in_main and _SIGNAL is not None and signal.getsignal(_SIGNAL) is signal.SIG_DFL:
-            self._handler = signal.signal(_SIGNAL, _end_turn)
-        self._over = threading.Event()
-        self._thread = threading.Thread(
-            target=self._look, args=(self._over, this_host()), name="retrysim watchdog", daemon=True
-        )
-        self._thread.start()
+def _can_take_signals() -> bool:
+    in_main = threading.current_thread() is threading.main_thread()
+    return in_main and _SIGNAL is not None and signal.getsignal(_SIGNAL) is signal.SIG_DFL
 
-    def stop(self) -> None:
-        """Look no longer."""
-        self._over.set()
-        if self._handler is not None and _SIGNAL is not None:
-            signal.signal(_SIGNAL, self._handler)
-            self._handler = None
-        self._thread = None
 
-    def _look(self, over: threading.Event, host: Host) -> None:
-        seen, since_s = 0, monotonic()
-        while not over.wait(LOOKS_EVERY_S):
-            turn = host.turn
-            if turn <= 0 or turn != seen:
-                seen, since_s = turn, monotonic()
-            elif monotonic() - since_s > HANGS_AFTER_S:
-                since_s = monotonic()
-                self._end(self._watched)
-
-    def _end(self, thread: int) -> None:
-        if self._handler is not None and _SIGNAL is not None:
-            signal.pthread_kill(thread, _SIGNAL)
-        else:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(_Hangs))
+def _look(over: threading.Event, host: Host, thread: int, by_signal: bool) -> None:  # noqa: FBT001  # what a thread runs
+    seen, since_s = 0, monotonic()
+    while not over.wait(LOOKS_EVERY_S):
+        turn = host.turn
+        if turn <= 0 or turn != seen:
+            seen, since_s = turn, monotonic()
+        elif monotonic() - since_s > HANGS_AFTER_S:
+            since_s = monotonic()
+            if by_signal:
+                signal.pthread_kill(thread, _SIGNAL)
+            else:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(_Hangs))
 
 
 class _Hangs(BaseException):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from sim.history import events
+from sim.history import deployment_events, events, service_events
 from sim.history.entities import NOT_YET, Attempt, Call, Commit, Job, Place, Request, Step
 from sim.history.traffic import CallEnd
 from sim.history.vocabulary import ACK_LOST, CANCEL, FAIL, IN_PROGRESS, OWN, PENDING, SUCCESS
@@ -16,11 +16,16 @@ from sim.history.vocabulary import ACK_LOST, CANCEL, FAIL, IN_PROGRESS, OWN, PEN
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sim.history.events import AttemptEvent, CallEvent
+    from sim.history.events import AttemptEvent
     from sim.history.recorder import History
+    from sim.history.service_events import CallEvent
 
 Ledger = (
-    events.JobCreated | events.JobStepped | events.DocumentWritten | events.MutationCommitted | events.RowsCollected
+    deployment_events.JobCreated
+    | deployment_events.JobStepped
+    | deployment_events.DocumentWritten
+    | deployment_events.MutationCommitted
+    | deployment_events.RowsCollected
 )
 """Events that change the store."""
 
@@ -36,23 +41,23 @@ class Index:
         self.commits: list[Commit] = []
         """In their order."""
         self._commits_of: dict[int, list[Commit]] = {}
-        self.restarts: list[Place[events.ServerDied]] = []
-        self.operations: list[Place[events.OperatorActed]] = []
+        self.restarts: list[Place[deployment_events.ServerDied]] = []
+        self.operations: list[Place[deployment_events.OperatorActed]] = []
         """What operators did."""
-        self.boots: list[Place[events.ServerBooted]] = []
+        self.boots: list[Place[deployment_events.ServerBooted]] = []
         self.draws: list[Place[events.NumberDrawn]] = []
-        self.conflicts: list[Place[events.CommitRefused]] = []
-        self.backoffs: list[Place[events.BackedOff]] = []
+        self.conflicts: list[Place[deployment_events.CommitRefused]] = []
+        self.backoffs: list[Place[deployment_events.BackedOff]] = []
         self.ledger: list[Place[Ledger]] = []
         """All changes of the store: jobs, their steps, writes, commits, collections."""
         self.calls: dict[int, Call] = {}
         """Calls at services, by their numbers."""
-        self.servers: list[Place[events.ServersChanged]] = []
+        self.servers: list[Place[service_events.ServersChanged]] = []
         self.backwards: list[int] = []
         """Places at which the clock went back."""
         self.strays: list[Place[AttemptEvent]] = []
         """Ends, losses and effects of attempts that were never started, and second ends."""
-        self.strangers: list[Place[events.JobStepped | events.MutationCommitted]] = []
+        self.strangers: list[Place[deployment_events.JobStepped | deployment_events.MutationCommitted]] = []
         """Steps and commits of jobs that were never created."""
         self.stray_calls: list[Place[CallEvent]] = []
         """Events of calls that were never sent, or that came twice."""
@@ -153,7 +158,7 @@ class Index:
             if attempt.does_own_work:
                 attempt.effect_ns = event.t_ns
 
-    def _call_sent(self, at: int, event: events.CallSent) -> None:
+    def _call_sent(self, at: int, event: service_events.CallSent) -> None:
         request = self._request(event.request)
         if event.call in self.calls:
             self.stray_calls.append((at, event))
@@ -175,30 +180,30 @@ class Index:
         setattr(call, stage, event)
         return call
 
-    def _call_arrived(self, at: int, event: events.CallArrived) -> None:
+    def _call_arrived(self, at: int, event: service_events.CallArrived) -> None:
         if (call := self._call_of(at, event, "arrived")) is not None:
             call.arrived_at = at
 
-    def _call_queued(self, at: int, event: events.CallQueued) -> None:
+    def _call_queued(self, at: int, event: service_events.CallQueued) -> None:
         if (call := self._call_of(at, event, "queued")) is not None:
             call.queued_at = at
 
-    def _call_rejected(self, at: int, event: events.CallRejected) -> None:
+    def _call_rejected(self, at: int, event: service_events.CallRejected) -> None:
         if (call := self._call_of(at, event, "rejected")) is not None:
             call.out_at = min(call.out_at, at)
 
-    def _call_dropped(self, at: int, event: events.CallDropped) -> None:
+    def _call_dropped(self, at: int, event: service_events.CallDropped) -> None:
         if (call := self._call_of(at, event, "dropped")) is not None:
             call.out_at = min(call.out_at, at)
 
-    def _call_canceled(self, at: int, event: events.CallCanceled) -> None:
+    def _call_canceled(self, at: int, event: service_events.CallCanceled) -> None:
         self._call_of(at, event, "canceled")
 
-    def _cancel_heard(self, at: int, event: events.CancelHeard) -> None:
+    def _cancel_heard(self, at: int, event: service_events.CancelHeard) -> None:
         if (call := self._call_of(at, event, "cancel_heard")) is not None:
             call.cancel_heard_at = at
 
-    def _work_started(self, at: int, event: events.WorkStarted) -> None:
+    def _work_started(self, at: int, event: service_events.WorkStarted) -> None:
         call = self._call_of(at, event, "work")
         if call is None:
             return
@@ -214,7 +219,7 @@ class Index:
             attempt.latency_ns = event.work_ns
             attempt.by_key = event.by_key
 
-    def _work_ended(self, at: int, event: events.WorkEnded) -> None:
+    def _work_ended(self, at: int, event: service_events.WorkEnded) -> None:
         call = self._call_of(at, event, "work_end")
         if call is None:
             return
@@ -226,36 +231,36 @@ class Index:
                 attempt.outcome = SUCCESS
             attempt.latency_ns = event.t_ns - call.work.t_ns
 
-    def _layer_effect(self, at: int, event: events.LayerEffect) -> None:
+    def _layer_effect(self, at: int, event: service_events.LayerEffect) -> None:
         call = self.calls.get(event.call)
         if call is None:
             self.stray_calls.append((at, event))
         else:
             call.effects.append((at, event))
 
-    def _layer_answered(self, at: int, event: events.LayerAnswered) -> None:
+    def _layer_answered(self, at: int, event: service_events.LayerAnswered) -> None:
         self._call_of(at, event, "answered")
 
-    def _row_read(self, at: int, event: events.RowRead) -> None:
+    def _row_read(self, at: int, event: service_events.RowRead) -> None:
         if (call := self._call_of(at, event, "read")) is not None:
             call.row.append((at, event))
 
-    def _row_written(self, at: int, event: events.RowWritten) -> None:
+    def _row_written(self, at: int, event: service_events.RowWritten) -> None:
         if (call := self._call_of(at, event, "written")) is not None:
             call.written_at = at
             call.row.append((at, event))
 
-    def _servers_changed(self, at: int, event: events.ServersChanged) -> None:
+    def _servers_changed(self, at: int, event: service_events.ServersChanged) -> None:
         self.servers.append((at, event))
 
-    def _job_created(self, at: int, event: events.JobCreated) -> None:
+    def _job_created(self, at: int, event: deployment_events.JobCreated) -> None:
         self.ledger.append((at, event))
         request = self._request(event.request)
         job = Job(request, at, event)
         request.jobs.append(job)
         self.jobs[job.id] = job
 
-    def _job_stepped(self, at: int, event: events.JobStepped) -> None:
+    def _job_stepped(self, at: int, event: deployment_events.JobStepped) -> None:
         self.ledger.append((at, event))
         job = self.jobs.get(event.job)
         if job is None:
@@ -272,10 +277,10 @@ class Index:
             job.end = event
             job.end_at = min(job.end_at, at)
 
-    def _stored(self, at: int, event: events.DocumentWritten | events.RowsCollected) -> None:
+    def _stored(self, at: int, event: deployment_events.DocumentWritten | deployment_events.RowsCollected) -> None:
         self.ledger.append((at, event))
 
-    def _mutation_committed(self, at: int, event: events.MutationCommitted) -> None:
+    def _mutation_committed(self, at: int, event: deployment_events.MutationCommitted) -> None:
         self.ledger.append((at, event))
         commits, jobs = self.commits, self.jobs
         before_at = commits[-1].at if commits else -1
@@ -304,12 +309,12 @@ class Index:
         elif event.function == CANCEL:
             self._request(event.request).cancel_commits.append(commit)
 
-    def _function_threw(self, at: int, event: events.FunctionThrew) -> None:
+    def _function_threw(self, at: int, event: deployment_events.FunctionThrew) -> None:
         job = self.jobs.get(event.job)
         if job is not None:
             job.threw.append((at, event))
 
-    def _system_error_struck(self, at: int, event: events.SystemErrorStruck) -> None:
+    def _system_error_struck(self, at: int, event: deployment_events.SystemErrorStruck) -> None:
         job = self.jobs.get(event.job)
         if job is not None:
             job.errors.append((at, event))
@@ -317,10 +322,10 @@ class Index:
     def _number_drawn(self, at: int, event: events.NumberDrawn) -> None:
         self.draws.append((at, event))
 
-    def _commit_refused(self, at: int, event: events.CommitRefused) -> None:
+    def _commit_refused(self, at: int, event: deployment_events.CommitRefused) -> None:
         self.conflicts.append((at, event))
 
-    def _backed_off(self, at: int, event: events.BackedOff) -> None:
+    def _backed_off(self, at: int, event: deployment_events.BackedOff) -> None:
         self.backoffs.append((at, event))
 
     def _sleep_started(self, at: int, event: events.SleepStarted) -> None:
@@ -360,13 +365,13 @@ class Index:
     def _cancel_answered(self, at: int, event: events.CancelAnswered) -> None:
         self._request(event.request).answers.append((at, event))
 
-    def _operator_acted(self, at: int, event: events.OperatorActed) -> None:
+    def _operator_acted(self, at: int, event: deployment_events.OperatorActed) -> None:
         self.operations.append((at, event))
 
-    def _server_died(self, at: int, event: events.ServerDied) -> None:
+    def _server_died(self, at: int, event: deployment_events.ServerDied) -> None:
         self.restarts.append((at, event))
 
-    def _server_booted(self, at: int, event: events.ServerBooted) -> None:
+    def _server_booted(self, at: int, event: deployment_events.ServerBooted) -> None:
         self.boots.append((at, event))
 
     def _ran_away(self, at: int, event: events.RanAway) -> None:
@@ -384,30 +389,30 @@ class Index:
         events.DecidedByKey: _decided_by_key,
         events.CallGivenUp: _call_given_up,
         events.EffectMade: _effect_made,
-        events.CallSent: _call_sent,
-        events.CallArrived: _call_arrived,
-        events.CallQueued: _call_queued,
-        events.CallRejected: _call_rejected,
-        events.CallDropped: _call_dropped,
-        events.CallCanceled: _call_canceled,
-        events.CancelHeard: _cancel_heard,
-        events.WorkStarted: _work_started,
-        events.WorkEnded: _work_ended,
-        events.LayerEffect: _layer_effect,
-        events.LayerAnswered: _layer_answered,
-        events.RowRead: _row_read,
-        events.RowWritten: _row_written,
-        events.ServersChanged: _servers_changed,
-        events.JobCreated: _job_created,
-        events.JobStepped: _job_stepped,
-        events.DocumentWritten: _stored,
-        events.RowsCollected: _stored,
-        events.MutationCommitted: _mutation_committed,
-        events.FunctionThrew: _function_threw,
-        events.SystemErrorStruck: _system_error_struck,
+        service_events.CallSent: _call_sent,
+        service_events.CallArrived: _call_arrived,
+        service_events.CallQueued: _call_queued,
+        service_events.CallRejected: _call_rejected,
+        service_events.CallDropped: _call_dropped,
+        service_events.CallCanceled: _call_canceled,
+        service_events.CancelHeard: _cancel_heard,
+        service_events.WorkStarted: _work_started,
+        service_events.WorkEnded: _work_ended,
+        service_events.LayerEffect: _layer_effect,
+        service_events.LayerAnswered: _layer_answered,
+        service_events.RowRead: _row_read,
+        service_events.RowWritten: _row_written,
+        service_events.ServersChanged: _servers_changed,
+        deployment_events.JobCreated: _job_created,
+        deployment_events.JobStepped: _job_stepped,
+        deployment_events.DocumentWritten: _stored,
+        deployment_events.RowsCollected: _stored,
+        deployment_events.MutationCommitted: _mutation_committed,
+        deployment_events.FunctionThrew: _function_threw,
+        deployment_events.SystemErrorStruck: _system_error_struck,
         events.NumberDrawn: _number_drawn,
-        events.CommitRefused: _commit_refused,
-        events.BackedOff: _backed_off,
+        deployment_events.CommitRefused: _commit_refused,
+        deployment_events.BackedOff: _backed_off,
         events.SleepStarted: _sleep_started,
         events.GuestWoken: _guest_woken,
         events.Settled: _settled,
@@ -416,9 +421,9 @@ class Index:
         events.CallbackThrew: _callback_threw,
         events.CancelAsked: _cancel_asked,
         events.CancelAnswered: _cancel_answered,
-        events.OperatorActed: _operator_acted,
-        events.ServerDied: _server_died,
-        events.ServerBooted: _server_booted,
+        deployment_events.OperatorActed: _operator_acted,
+        deployment_events.ServerDied: _server_died,
+        deployment_events.ServerBooted: _server_booted,
         events.RanAway: _ran_away,
     }
     """The method for each kind of event; notes have none."""

@@ -13,15 +13,17 @@ from dataclasses import fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sim.history import events, policy_events
+from sim.history import deployment_events, events, policy_events, service_events
 from sim.history.beside import Beside, beside
-from sim.history.events import Event, RangeRead
+from sim.history.events import Event
 from sim.history.shown import cut, html_table, more_text, text_table
 from sim.history.vocabulary import NEVER, PENDING, SUCCESS
 from sim.kernel.durations import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from sim.history.deployment_events import RangeRead
 
 Raw = tuple[int, str, int, int, str, Any]
 """(instant in ns, kind, request or -1, job or attempt or -1, name, detail)."""
@@ -77,7 +79,7 @@ _FIELDS: Final[dict[type[Event], str]] = {
     events.CallbackThrew: "name",
     events.CancelAsked: "name",
     events.CancelAnswered: "name detail",
-    events.OperatorActed: "name detail",
+    deployment_events.OperatorActed: "name detail",
     events.NumberDrawn: "name detail",
     events.SleepStarted: "detail name",
     events.GuestWoken: "name detail",
@@ -88,31 +90,31 @@ _FIELDS: Final[dict[type[Event], str]] = {
     events.ContactLost: "subject",
     events.DecidedByKey: "subject name",
     events.EffectMade: "subject name",
-    events.CallSent: "subject name *detail",
-    events.CallArrived: "subject name *detail",
-    events.CallQueued: "subject name *detail",
-    events.CallRejected: "subject name *detail",
-    events.CallDropped: "subject name",
-    events.CallCanceled: "subject name",
-    events.CancelHeard: "subject name",
-    events.WorkStarted: "subject name *detail",
-    events.WorkEnded: "subject name *detail",
-    events.LayerEffect: "subject name *detail",
-    events.LayerAnswered: "subject name *detail",
-    events.RowRead: "subject name *detail",
-    events.RowWritten: "subject name *detail",
-    events.ServersChanged: "name detail",
-    events.JobCreated: "subject name *detail",
-    events.JobStepped: "subject name *detail",
-    events.MutationCommitted: "subject name *detail",
-    events.CommitRefused: "subject name detail",
-    events.FunctionThrew: "subject name detail",
-    events.SystemErrorStruck: "subject name detail",
-    events.BackedOff: "subject name *detail",
-    events.DocumentWritten: "name detail",
-    events.RowsCollected: "detail",
-    events.ServerDied: "name detail",
-    events.ServerBooted: "",
+    service_events.CallSent: "subject name *detail",
+    service_events.CallArrived: "subject name *detail",
+    service_events.CallQueued: "subject name *detail",
+    service_events.CallRejected: "subject name *detail",
+    service_events.CallDropped: "subject name",
+    service_events.CallCanceled: "subject name",
+    service_events.CancelHeard: "subject name",
+    service_events.WorkStarted: "subject name *detail",
+    service_events.WorkEnded: "subject name *detail",
+    service_events.LayerEffect: "subject name *detail",
+    service_events.LayerAnswered: "subject name *detail",
+    service_events.RowRead: "subject name *detail",
+    service_events.RowWritten: "subject name *detail",
+    service_events.ServersChanged: "name detail",
+    deployment_events.JobCreated: "subject name *detail",
+    deployment_events.JobStepped: "subject name *detail",
+    deployment_events.MutationCommitted: "subject name *detail",
+    deployment_events.CommitRefused: "subject name detail",
+    deployment_events.FunctionThrew: "subject name detail",
+    deployment_events.SystemErrorStruck: "subject name detail",
+    deployment_events.BackedOff: "subject name *detail",
+    deployment_events.DocumentWritten: "name detail",
+    deployment_events.RowsCollected: "detail",
+    deployment_events.ServerDied: "name detail",
+    deployment_events.ServerBooted: "",
     policy_events.Decided: "subject name *detail",
     policy_events.TryRefused: "name *detail",
     policy_events.GateWaited: "subject name *detail",
@@ -157,7 +159,7 @@ def read(raw: Raw) -> Event:
     reader = _READ.get(raw[1])
     if reader is None:
         t_ns, kind, request, _, name, detail = raw
-        return events.Noted(t_ns, request, kind, name, detail)
+        return deployment_events.Noted(t_ns, request, kind, name, detail)
     return reader(*raw)
 
 

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from simpy.core import Environment
 from simpy.events import NORMAL, URGENT
 
+from sim.kernel.durations import RUNAWAY_NS
 from sim.kernel.foreign import ForeignAwait
 
 if TYPE_CHECKING:
@@ -55,6 +56,10 @@ class Clock(Environment):
         super().__init__(initial_time=0)
         self.background = 0
         """How many entries of the queue are background work."""
+        self.is_lent = False
+        """Whether code that waits may fire timers itself."""
+        self._lent_until_ns = 0
+        self._lent_steps = 0
         self._lines: dict[int, Line] = {}
 
     @property
@@ -170,6 +175,33 @@ class Clock(Environment):
                 callback(timer)
         return len(queue) <= self.background
 
+    # A clock that is lent.
+
+    def lend(self, end_ns: int | None, steps: int) -> None:
+        """Let code that waits fire timers itself, within the bounds of `drain`, until the clock is taken back.
+
+        Lend it only where nothing else is under way at this instant: time passes before `lend`'s caller goes on.
+        """
+        self.is_lent = True
+        self._lent_until_ns = RUNAWAY_NS if end_ns is None else end_ns
+        self._lent_steps = steps
+
+    def take_back(self) -> None:
+        """Let no other code fire timers."""
+        self.is_lent = False
+
+    def fire_next(self) -> bool:
+        """Fire the next timer, for code to which the clock is lent; False if there is none, or a bound is reached."""
+        queue: list[Any] = self._queue  # as above
+        if len(queue) <= self.background or queue[0][0] > self._lent_until_ns or self._lent_steps <= 0:
+            return False
+        self._lent_steps -= 1
+        self.now_ns, _, _, timer = heappop(queue)
+        callbacks, timer.callbacks = timer.callbacks, None
+        for callback in callbacks:
+            callback(timer)
+        return True
+
 
 class Line:
     """Timers in the order in which they fire; as a timer itself it stands in the queue for the first of them."""
@@ -226,6 +258,14 @@ class Call:
 _FIRE = (Call.fire,)
 
 
+class Resumed(Protocol):
+    """What can wait for something."""
+
+    def go_on(self) -> None:
+        """Go on: what it waited for is there."""
+        ...
+
+
 class Pending:
     """Something that one task can await, once: it completes with a value or an error.
 
@@ -237,43 +277,44 @@ class Pending:
     hold the error in no variable while the task goes on, and this lets go of it when it is raised.
     """
 
-    __slots__ = ("_done", "_error", "_task", "_value")
+    __slots__ = ("_error", "_value", "done", "task")
 
     def __init__(self) -> None:
-        self._done = False
+        self.done = False
+        """Whether this has completed."""
         self._value: Any = None
         self._error: Exception | None = None
-        self._task: Task | None = None
-
-    @property
-    def done(self) -> bool:
-        """Whether this has completed."""
-        return self._done
+        self.task: Resumed | None = None
+        """What goes on when this completes."""
 
     def succeed(self, value: object = None) -> None:
         """Complete with a value."""
-        if self._done:
+        if self.done:
             return
-        self._done = True
+        self.done = True
         self._value = value
-        task, self._task = self._task, None
+        task, self.task = self.task, None
         if task is not None:
             task.go_on()
 
     def fail(self, error: Exception) -> None:
         """Complete with an error, raised where it is awaited."""
-        if self._done:
+        if self.done:
             return
-        self._done = True
+        self.done = True
         self._error = error
         del error  # see the class
-        task, self._task = self._task, None
+        task, self.task = self.task, None
         if task is not None:
             task.go_on()
 
     def __await__(self) -> Generator[Pending, None, Any]:
-        if not self._done:
+        if not self.done:
             yield self
+        return self.result()
+
+    def result(self) -> Any:
+        """Return the value with which this has completed, or raise the error."""
         error, self._error = self._error, None
         if error is None:
             return self._value
@@ -281,10 +322,6 @@ class Pending:
             raise error
         finally:
             del error
-
-    def resume_when_done(self, task: Task) -> None:
-        """Let `task` go on when this completes."""
-        self._task = task
 
 
 class Sleep(Pending):
@@ -308,7 +345,7 @@ _WAKE = (Sleep.fire,)
 class Task:
     """A coroutine driven by what it awaits; `finished(value, error)` is called with its result, once."""
 
-    __slots__ = ("_coroutine", "_finished", "_running", "_stopped")
+    __slots__ = ("_coroutine", "_finished", "_running", "stopped")
 
     def __init__(
         self,
@@ -318,32 +355,33 @@ class Task:
         self._coroutine = coroutine
         self._finished = finished
         self._running = False
-        self._stopped = False
+        self.stopped = False
+        """Whether it never runs again, or not beyond the step that runs now."""
 
     def go_on(self) -> None:
         """Run the coroutine until it awaits something that has not completed."""
-        if self._stopped:
+        if self.stopped:
             return
         self._running = True
         try:
             awaited = self._coroutine.send(None)
         except StopIteration as stop:
-            self._stopped = True
+            self.stopped = True
             self._let_go()(stop.value, None)
         except Exception as error:  # noqa: BLE001  # `finished` judges the error
-            self._stopped = True
+            self.stopped = True
             self._let_go()(None, error)
         except GeneratorExit:
-            if not self._stopped:
+            if not self.stopped:
                 raise
             self._let_go()  # it was stopped in this very step, and has asked for more
         else:
             self._running = False
-            if self._stopped:
+            if self.stopped:
                 self._let_go()
                 self._coroutine.close()
             elif isinstance(awaited, Pending):
-                awaited.resume_when_done(self)
+                awaited.task = self
             else:
                 self._refuse(awaited)
 
@@ -354,7 +392,7 @@ class Task:
 
     def _refuse(self, awaited: object) -> None:
         """End with an error, raised where the coroutine awaits what is none of ours, whatever it does about that."""
-        self._stopped = True
+        self.stopped = True
         error = ForeignAwait(awaited)
         with suppress(Exception, GeneratorExit):
             self._coroutine.throw(error)
@@ -368,8 +406,8 @@ class Task:
         GeneratorExit is raised where it waits. Returns the error with which it answers that, if it does; a RuntimeError
         if it goes on waiting.
         """
-        if not self._stopped:
-            self._stopped = True
+        if not self.stopped:
+            self.stopped = True
             if not self._running:
                 self._let_go()
                 try:

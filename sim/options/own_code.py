@@ -8,13 +8,15 @@ A command line can also give such code a name, `fast=module:Class`, which files 
 from __future__ import annotations
 
 import sys
+import sysconfig
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from importlib import import_module
 from importlib.abc import SourceLoader
 from importlib.util import module_from_spec
 from io import StringIO
-from typing import Any
+from traceback import extract_tb
+from typing import Any, Final
 
 Trusted = Mapping[str, str]
 """What a file may use for code of the user's own: the `module:Class` of each name; without a name it stands for itself.
@@ -41,11 +43,30 @@ def find(path: str, what: str) -> Any:
     if not module or not name:
         raise LookupError(f"'{path}' does not name a {what}; write MODULE:NAME")
     try:
-        return getattr(import_module(module), name)
+        found = import_module(module)
     except ModuleNotFoundError as error:
-        raise LookupError(f"no module '{error.name}' (looking for '{path}')") from error
+        place = _place_of(error)
+        where = f", which '{module}' imports ({place})" if place else f" (looking for '{path}')"
+        raise LookupError(f"no module '{error.name}'{where}") from error
+    except _TAKEN_FOR_OURS as error:
+        place = _place_of(error)
+        where = f" ({place})" if place else ""
+        raise LookupError(f"module '{module}' cannot be imported: {type(error).__name__}: {error}{where}") from error
+    try:
+        return getattr(found, name)
     except AttributeError as error:
         raise LookupError(f"module '{module}' has no '{name}'") from error
+
+
+_TAKEN_FOR_OURS: Final = (ValueError, AssertionError, TypeError, LookupError, AttributeError, ImportError)
+"""Errors of a module that runs which a reader of scenarios would take for its own: that a name or a value is wrong."""
+
+
+def _place_of(error: BaseException) -> str:
+    """Return the innermost line of the user's own code that an error came through, as `file:line`; or nothing."""
+    others = (__file__, "<", *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")))
+    frames = [one for one in extract_tb(error.__traceback__) if not one.filename.startswith(others)]
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
 
 
 def anew(path: str) -> Any:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sim.pictures.data.pareto import ROLE_WORDS, pareto_data
+from sim.pictures.data.pareto import FIGURE, ROLE_WORDS, pareto_data
 from sim.pictures.drawing import BLUE, FAINT, GRAY, ORANGE, VERMILLION, new_axes, new_figure
 from sim.pictures.metric_axes import dress
 from sim.pictures.own_axes import settle
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from sim.pictures.data.pareto import Candidate, Pareto
     from sim.pictures.data.scales import Scale
     from sim.text.tried import Tried
-
-FIGURE = "pareto"
-"""The name of the file, without its ending."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from sim.promises.promises import Promises
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from sim.history.events import Failure
+    from sim.history.failure import Failure
     from sim.history.recorder import History
     from sim.history.records import Requests
     from sim.history.request import Request

@@ -8,8 +8,8 @@ from dataclasses import replace
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
+from sim.history.deployment_events import RowsCollected
 from sim.history.entities import NOT_YET
-from sim.history.events import RowsCollected
 from sim.history.index import Index
 from sim.history.vocabulary import ANSWERED
 from sim.promises.terms import Terms

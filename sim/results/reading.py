@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sim.experiment.cell_result import CellResult
     from sim.experiment.parts import Part, SimulatedPart
     from sim.experiment.rulings import CellCheck
+    from sim.history.lasting_waits import LastingWait
     from sim.history.repeats import Unrepeated
     from sim.history.traffic import Traffic
     from sim.results.description import Description
@@ -92,17 +93,19 @@ def _evaluated(cell: Cell, parts: Iterable[SimulatedPart], check: CellCheck | No
     """Evaluate a cell; its parts are taken one by one."""
     unrepeated: list[Unrepeated] = []
     traffic: list[Traffic] = []
+    waits: list[LastingWait] = []
 
     def noted() -> Iterator[Part]:
         for part in parts:
             unrepeated.extend(part.unrepeated)
+            waits.extend(part.waits)
             traffic.extend(() if part.traffic is None else (part.traffic,))
             if check is not None and part.checked is not None:
                 check.add(part.checked)
             yield part.part
 
     joined = join(noted())
-    return evaluate(cell, joined, unrepeated, traffic=join_traffic(traffic))
+    return evaluate(cell, joined, unrepeated, traffic=join_traffic(traffic), waits=waits)
 
 
 def _file(path: str | Path) -> Path:

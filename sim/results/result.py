@@ -22,6 +22,7 @@ from sim.retriers.base import ClientRetrier
 from sim.scenario.names import label
 from sim.text import sentences
 from sim.text.columns import TABLE_WIDTH
+from sim.text.lasting_waits import wait_sentences
 from sim.text.over_time import table_over_time
 from sim.text.rendered import HTML_WIDTH, html_of, plain_text, table_width
 from sim.text.repeats import repeat_sentences
@@ -123,10 +124,12 @@ class Result:
     def sentences(self) -> list[str]:
         """Return three to five plain sentences: the answer, how sure it is, and which assumption matters most.
 
-        If requests did something else when they were simulated again, they come first, with the usual causes.
+        If requests did something else when they were simulated again, they come first, with the usual causes; then the
+        lines of guests at which they wait for ever.
         """
         warnings = repeat_sentences([(found.cell.name, found.unrepeated) for found in self.cells])
-        return [*warnings, *sentences.sentences(self.reported, self.assumed)]
+        stuck = wait_sentences([(found.cell.name, found.waits) for found in self.cells])
+        return [*warnings, *stuck, *sentences.sentences(self.reported, self.assumed)]
 
     @property
     def repeats(self) -> bool:

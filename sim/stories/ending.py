@@ -80,8 +80,8 @@ def _stuck(story: Story) -> str:
         return f"stuck for ever: no job of its pool is left, so nothing will ever look again; {story.phase}"
     if not story.jobs:
         what = "something that never comes"
-        if story.tries:
-            last = story.tries[-1]
+        last = next((one for one in reversed(story.tries) if one.end_ns is None and one.given_up_ns is None), None)
+        if last is not None:
             what = f"attempt {last.number}, which never ends{' (hang)' if last.outcome == 'hang' else ''}"
         return f"stuck for ever: the client waits without a timeout for {what}"
     left = {job.name for job in story.unfinished}

@@ -25,7 +25,8 @@ from sim.text.numerals import duration_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sim.history.events import Failure, GuestWoken, SleepStarted
+    from sim.history.events import GuestWoken, SleepStarted
+    from sim.history.failure import Failure
 
 CALLER, CLIENT, PLATFORM, WORLD, ACTION = "caller", "client", "platform", "world", "action"
 OPERATOR = "operator"

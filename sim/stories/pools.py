@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from sim.history.events import AttemptEnded, DocumentWritten, JobStepped, MutationCommitted, Submitted
+from sim.history.deployment_events import DocumentWritten, JobStepped, MutationCommitted
+from sim.history.events import AttemptEnded, Submitted
 from sim.history.recorder import read as read_event
 from sim.stories.phrases import count_text, span_text
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from sim.history import events
+from sim.history import events, service_events
 from sim.history.vocabulary import CUT, RETURNED
 from sim.stories.phrases import span_text
 from sim.stories.story import Entry, Rank
@@ -44,14 +44,14 @@ class AtServices:
 
     def take(self, event: events.Event) -> None:
         """Take an event; those that are none of a service's are left to others."""
-        if isinstance(event, events.ServersChanged):
+        if isinstance(event, service_events.ServersChanged):
             self._servers(event)
-        elif isinstance(event, events.CallEvent) and (call := self._calls.get(event.call)) is not None:
+        elif isinstance(event, service_events.CallEvent) and (call := self._calls.get(event.call)) is not None:
             tell = self._tells.get(type(event))
             if tell is not None:
                 tell(self, event, call)
 
-    def _servers(self, event: events.ServersChanged) -> None:
+    def _servers(self, event: service_events.ServersChanged) -> None:
         """Tell of a change of servers while a call of the request is there."""
         before = self._levels.get(event.service)
         self._levels[event.service] = event.servers
@@ -70,21 +70,21 @@ class AtServices:
         number = None if call.attempt is None else call.attempt.number
         return next((tried for tried in self._story.tries if tried.number == number), None)
 
-    def _sent(self, event: events.CallSent, call: Call) -> None:
+    def _sent(self, event: service_events.CallSent, call: Call) -> None:
         tried = self._try_of(call)
         if tried is not None:
             tried.service = event.service
         elif event.caller:
             self._say(event.t_ns, event.caller, f"calls {event.service}", Rank.plain)
 
-    def _queued(self, event: events.CallQueued, call: Call) -> None:
+    def _queued(self, event: service_events.CallQueued, call: Call) -> None:
         working = 0 if call.arrived is None else call.arrived.in_progress
         place = f"behind {event.ahead:,}" if event.ahead else "first in line"
         self._say(event.t_ns, event.service, f"{_whose(call)} is queued, {place} ({working:,} in progress)", Rank.plain)
         if (tried := self._try_of(call)) is not None:
             tried.queued_ns = (event.t_ns, None)
 
-    def _rejected(self, event: events.CallRejected, call: Call) -> None:
+    def _rejected(self, event: service_events.CallRejected, call: Call) -> None:
         waited = self._leaves_queue(event, call)
         in_queue = 0 if call.arrived is None else call.arrived.in_queue
         why = {"queue": f"its queue is full ({in_queue:,} wait)", "max_wait": f"it has waited {waited}"}
@@ -95,22 +95,22 @@ class AtServices:
         if (tried := self._try_of(call)) is not None:
             tried.outcome = f"rejected ({event.reason.replace('_', ' ')})"
 
-    def _dropped(self, event: events.CallDropped, call: Call) -> None:
+    def _dropped(self, event: service_events.CallDropped, call: Call) -> None:
         waited = self._leaves_queue(event, call)
         text = f"drops {_whose(call)} at its turn, after {waited}: its caller had gone"
         if call.stopped is not None:
             text = f"drops {_whose(call)}" + (f", which has waited {waited}" if waited else "") + ": it was canceled"
         self._say(event.t_ns, event.service, text, Rank.telling)
 
-    def _canceled(self, event: events.CallCanceled, call: Call) -> None:
+    def _canceled(self, event: service_events.CallCanceled, call: Call) -> None:
         self._say(event.t_ns, event.service, f"{_whose(call)} is canceled: word of it is on its way", Rank.plain)
 
-    def _hears(self, event: events.CancelHeard, call: Call) -> None:
+    def _hears(self, event: service_events.CancelHeard, call: Call) -> None:
         if call.stopped is None:
             text = f"hears that {_whose(call)} was canceled: too late"
             self._say(event.t_ns, event.service, text, Rank.plain)
 
-    def _begins(self, event: events.WorkStarted, call: Call) -> None:
+    def _begins(self, event: service_events.WorkStarted, call: Call) -> None:
         waited = self._leaves_queue(event, call)
         text = f"{_whose(call)} waited {waited}, work begins" if waited else f"work on {_whose(call)} begins"
         text += f" ({event.others:,} other{'' if event.others == 1 else 's'} in progress)" if event.others >= 0 else ""
@@ -130,7 +130,7 @@ class AtServices:
             tried.queued_ns = (tried.queued_ns[0], event.t_ns)
         return span_text(event.t_ns - call.queued.t_ns)
 
-    def _ends(self, event: events.WorkEnded, call: Call) -> None:
+    def _ends(self, event: service_events.WorkEnded, call: Call) -> None:
         given = "" if call.work is None else span_text(event.t_ns - call.work.t_ns)
         text = f"gave {_whose(call)} {given}" + ("" if event.end == "success" else f": {event.end}")
         if event.end == CUT:
@@ -147,19 +147,19 @@ class AtServices:
                 rank = Rank.telling
         self._say(event.t_ns, event.service, text, rank)
 
-    def _effect(self, event: events.LayerEffect, call: Call) -> None:
+    def _effect(self, event: service_events.LayerEffect, call: Call) -> None:
         again = {"applied": "applied", "suppressed": "suppressed: recognized as a repeat"}
         words = again.get(event.effect, f"applied AGAIN (duplicate: {event.effect})")
         self._say(event.t_ns, event.service, f"effect of {_whose(call)} {words}", Rank.plain)
 
-    def _answered(self, event: events.LayerAnswered, call: Call) -> None:
+    def _answered(self, event: service_events.LayerAnswered, call: Call) -> None:
         how = "answers" if event.end == RETURNED else "tells of a failure"
         self._say(event.t_ns, event.service, f"{how} to {call.sent.caller}", Rank.plain)
 
-    def _read(self, event: events.RowRead, call: Call) -> None:
+    def _read(self, event: service_events.RowRead, call: Call) -> None:
         self._say(event.t_ns, event.service, f"{_whose(call)} reads version {event.version:,}", Rank.plain)
 
-    def _written(self, event: events.RowWritten, call: Call) -> None:
+    def _written(self, event: service_events.RowWritten, call: Call) -> None:
         text = f"{_whose(call)} writes with version {event.seen:,}"
         if event.seen == event.version:
             self._say(event.t_ns, event.service, f"{text}: it counts", Rank.plain)
@@ -167,18 +167,18 @@ class AtServices:
             self._say(event.t_ns, event.service, f"{text}: conflict, {event.version:,} is there", Rank.plain)
 
     _tells: ClassVar[dict[type[events.Event], Callable[..., None]]] = {
-        events.CallSent: _sent,
-        events.CallQueued: _queued,
-        events.CallRejected: _rejected,
-        events.CallDropped: _dropped,
-        events.CallCanceled: _canceled,
-        events.CancelHeard: _hears,
-        events.WorkStarted: _begins,
-        events.WorkEnded: _ends,
-        events.LayerEffect: _effect,
-        events.LayerAnswered: _answered,
-        events.RowRead: _read,
-        events.RowWritten: _written,
+        service_events.CallSent: _sent,
+        service_events.CallQueued: _queued,
+        service_events.CallRejected: _rejected,
+        service_events.CallDropped: _dropped,
+        service_events.CallCanceled: _canceled,
+        service_events.CancelHeard: _hears,
+        service_events.WorkStarted: _begins,
+        service_events.WorkEnded: _ends,
+        service_events.LayerEffect: _effect,
+        service_events.LayerAnswered: _answered,
+        service_events.RowRead: _read,
+        service_events.RowWritten: _written,
     }
 
 

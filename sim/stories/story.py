@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from sim.history.vocabulary import PENDING
 
 if TYPE_CHECKING:
-    from sim.history.events import Failure
+    from sim.history.failure import Failure
 
 LOOKED: Final = "looked"
 ACTED: Final = "acted"

@@ -14,24 +14,20 @@ from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
+from sim.history.deployment_events import CommitRefused, FunctionThrew, ServerBooted, ServerDied, SystemErrorStruck
 from sim.history.events import (
     CUT_SHORT,
     CallbackRan,
     CallbackThrew,
     CancelAnswered,
     CancelAsked,
-    CommitRefused,
     EffectMade,
     Event,
-    FunctionThrew,
     GuestWoken,
     RanAway,
     Resubmitted,
-    ServerBooted,
-    ServerDied,
     SettledAgain,
     SleepStarted,
-    SystemErrorStruck,
 )
 from sim.history.index import Index
 from sim.history.vocabulary import APPLIED, SUPPRESSED
@@ -41,8 +37,8 @@ from sim.stories.pools import AtPool, Step
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sim.history.deployment_events import MutationCommitted
     from sim.history.entities import Attempt, Job
-    from sim.history.events import MutationCommitted
     from sim.history.recorder import History
 
 Traced = dict[str, Any]

@@ -6,20 +6,15 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sim.history.deployment_events import FunctionThrew, JobCreated, JobEvent, JobStepped, ServerDied, SystemErrorStruck
 from sim.history.events import (
     AttemptEnded,
     AttemptEvent,
     CancelAnswered,
-    FunctionThrew,
     GuestWoken,
-    JobCreated,
-    JobEvent,
-    JobStepped,
     NumberDrawn,
-    ServerDied,
     SleepStarted,
     Submitted,
-    SystemErrorStruck,
 )
 from sim.stories.lines import WIDTH, timeline_parts, wrapped
 from sim.stories.phrases import failure_words, span_text

@@ -10,7 +10,7 @@ import numpy as np
 
 from sim.kernel.durations import LONGEST_NS, UNITS_NS
 from sim.tabular.errors import TableError, shown
-from sim.tabular.layouts import MOST_DIGITS, WIDEST, by_layout, matrix_of, number_at, scaled
+from sim.tabular.layouts import MOST_DIGITS, WIDEST, by_layout, matrix_of, number_at, with_fraction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,7 +99,7 @@ class DurationCells:
         if not digits_behind:
             return whole * np.int64(10**power)
         fraction = number_at(matrix, digits + 1, digits + 1 + digits_behind)
-        return whole * np.int64(10**power) + scaled(fraction, digits_behind, power)
+        return with_fraction(whole * np.int64(10**power), fraction, digits_behind, power)
 
     def _alone(self, cell: str, line: int) -> int:
         if cell in BLANK:

@@ -15,7 +15,7 @@ import numpy as np
 from sim.kernel.durations import RUNAWAY_NS, UNITS_NS
 from sim.tabular.durations import BLANK
 from sim.tabular.errors import TableError, shown
-from sim.tabular.layouts import by_layout, matrix_of, number_at, scaled
+from sim.tabular.layouts import by_layout, matrix_of, number_at, with_fraction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,7 +123,8 @@ class InstantCells:
         if epoch is not None and epoch.end("whole") <= 18 - power and len(epoch["part"] or "") <= 18:
             found_ns = number_at(matrix, *epoch.span("whole")) * np.int64(10**power)
             if epoch["part"]:
-                found_ns += scaled(number_at(matrix, *epoch.span("part")), len(epoch["part"]), power)
+                part = number_at(matrix, *epoch.span("part"))
+                return with_fraction(found_ns, part, len(epoch["part"]), power)
             return found_ns
         exact = [round(Fraction(cell) * UNITS_NS[self.unit]) for cell in here.cells]
         for row, one in enumerate(exact):
@@ -176,7 +177,7 @@ def _dates_ns(match: re.Match[str], matrix: NDArray[np.uint8], here: _Here) -> N
     if parts["fraction"]:
         span = match.span("fraction")
         digits = min(span[1] - span[0], 18)
-        found_ns += scaled(number_at(matrix, span[0], span[0] + digits), digits, 9)
+        return with_fraction(found_ns, number_at(matrix, span[0], span[0] + digits), digits, 9)
     return found_ns
 
 

@@ -83,11 +83,12 @@ def number_at(matrix: NDArray[np.uint8], start: int, stop: int) -> NDArray[np.in
     return number
 
 
-def scaled(fraction: NDArray[np.int64], digits: int, power: int) -> NDArray[np.int64]:
-    """Return a decimal fraction of so many digits times 10^power, rounded to even halves."""
+def with_fraction(whole: NDArray[np.int64], fraction: NDArray[np.int64], digits: int, power: int) -> NDArray[np.int64]:
+    """Return whole numbers plus a decimal fraction of so many digits times 10^power; halves go to the even sum."""
     if digits <= power:
-        return fraction * np.int64(10 ** (power - digits))
+        return whole + fraction * np.int64(10 ** (power - digits))
     divisor = 10 ** (digits - power)
     quotient, rest = np.divmod(fraction, divisor)
-    quotient[(rest * 2 > divisor) | ((rest * 2 == divisor) & (quotient % 2 == 1))] += 1
-    return quotient
+    found = whole + quotient
+    found[(rest * 2 > divisor) | ((rest * 2 == divisor) & (found % 2 == 1))] += 1
+    return found

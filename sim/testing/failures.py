@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.stories.violations import violation_lines
+from sim.text.lasting_waits import wait_sentences
 from sim.text.repeats import repeat_sentences
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def broken_lines(cell: CheckedCell) -> Iterator[str]:
     for one in cell.unseen:
         yield f"never seen: {one.name}: {one.doc}"
     yield from repeat_sentences([(cell.cell.name, cell.result.unrepeated)])
+    yield from wait_sentences([(cell.cell.name, cell.result.waits)])
     first = cell.first
     if first is not None:
         yield ""

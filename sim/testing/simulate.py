@@ -17,7 +17,6 @@ from sim.api.check import Broken, Checked, CheckedCell, check
 from sim.contracts.catalogue import INVARIANTS
 from sim.experiment.plan import refuse_course
 from sim.guests.refused import GuestRefused
-from sim.guests.retrier import guest_of
 from sim.options.model import Options
 from sim.retriers.base import ClientRetrier, Retrier
 from sim.scenario.checks import Surroundings
@@ -78,8 +77,8 @@ class Simulate:
             run = self._prepared(scenario, retrier, requests)
             self._last = run
             checked = check(run.scenario, invariants=invariants, retrier=run.make)
-        except (GuestRefused, ScenarioError) as error:
-            raise error.with_traceback(None)  # noqa: B904  # what the user got wrong, and not where that was found
+        except (GuestRefused, ScenarioError) as error:  # its text says where, and the simulation's lines help no one
+            raise error.with_traceback(None) from None
         if not checked.holds:
             text = "\n".join(self._failure(run, checked))
             self._last = None
@@ -102,6 +101,8 @@ class Simulate:
         else:
             name = None if retrier is None else named(retrier)
         if retrier is not None and not isinstance(retrier, (str, type, Retrier)):
+            from sim.guests.retrier import guest_of
+
             retrier = guest_of(retrier)
         make = _maker(retrier) if isinstance(retrier, Retrier) or (retrier is not None and name is None) else None
         stated = None if retrier is None else _stand_in(retrier) if name is None else name.kind

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from sim.history.events import Failure
+from sim.history.failure import Failure
 from sim.history.vocabulary import ASKS_TO_STOP, FAIL, FAILED, HANG, NEVER, AttemptOutcome, failed_of_kind
 from sim.kernel.durations import DURATION_PATTERN, NS_PER_MS
 from sim.laws.distributions import Constant, Law

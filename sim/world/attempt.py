@@ -21,7 +21,7 @@ from sim.history.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sim.history.events import Failure
+    from sim.history.failure import Failure
     from sim.history.request import Request
     from sim.history.traffic import Call
     from sim.history.vocabulary import AttemptOutcome, End

@@ -25,7 +25,7 @@ from sim.history.request import CAUSES
 from sim.history.vocabulary import APPLIED, NEVER, SUPPRESSED, Cause
 
 if TYPE_CHECKING:
-    from sim.history.events import Failure
+    from sim.history.failure import Failure
     from sim.world.attempt import Attempt
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from sim.history.events import Failure
+    from sim.history.failure import Failure
     from sim.history.vocabulary import AttemptOutcome
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sim.history.events import Failure
+from sim.history.failure import Failure
 from sim.history.vocabulary import FAIL, HANG, NEVER, SUCCESS
 from sim.kernel.choices import owned
 from sim.world.fate import Fate

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sim.history.events import Failure
+from sim.history.failure import Failure
 from sim.history.vocabulary import (
     CRASH_BEFORE_EFFECT,
     FAIL,

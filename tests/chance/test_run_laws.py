@@ -11,7 +11,7 @@ from sim.chance.evidence import Evidence
 from sim.chance.overall import Overall, struck
 from sim.chance.stated import BEHIND_AN_ERROR, Source, Stated, Way
 from sim.contracts.catalogue import Terms, View
-from sim.history.events import Failure
+from sim.history.failure import Failure
 from sim.history.recorder import History
 from sim.kernel.draws import Draws
 from sim.laws.distributions import Constant, Exponential

@@ -6,7 +6,7 @@ import pytest
 
 from sim.contracts.platform import guests, numbers, records
 from sim.contracts.retrier import attempts, results
-from sim.history.events import Failure
+from sim.history.failure import Failure
 from sim.history.recorder import History, Start
 from sim.promises.observed_waits import retries
 from sim.promises.promises import Promises

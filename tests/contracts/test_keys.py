@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sim.contracts.platform import effects, keys
-from sim.history.events import Failure
+from sim.history.failure import Failure
 from sim.promises.terms import KeyRules
 
 MS = 1_000_000

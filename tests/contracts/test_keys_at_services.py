@@ -8,7 +8,7 @@ from told_services import ServiceTale
 from sim.contracts.catalogue import PLATFORM, check_view
 from sim.contracts.platform import keys
 from sim.contracts.services import calls, queues
-from sim.history.events import Failure
+from sim.history.failure import Failure
 from sim.promises.terms import KeyRules
 from sim.scenario.load import from_dict
 from sim.testing.histories import simulated

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sim.contracts.platform import plans
-from sim.history.events import Failure
+from sim.history.failure import Failure
 from sim.history.recorder import Start
 from sim.promises.terms import Said
 

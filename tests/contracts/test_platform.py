@@ -7,7 +7,7 @@ import pytest
 
 from sim.contracts.catalogue import PLATFORM, Terms, check
 from sim.contracts.platform import effects, jobs, store
-from sim.history.events import RangeRead
+from sim.history.deployment_events import RangeRead
 from sim.history.recorder import History
 
 Story = Callable[[Any], Any]

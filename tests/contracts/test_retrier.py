@@ -8,7 +8,7 @@ import pytest
 from sim.contracts import stricter
 from sim.contracts.catalogue import RETRIER, STRICTER, Terms, View, check
 from sim.contracts.retrier import attempts, leaks, limits, results
-from sim.history.events import Failure
+from sim.history.failure import Failure
 from sim.history.recorder import History
 from sim.promises.promises import Promises
 

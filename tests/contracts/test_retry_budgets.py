@@ -3,7 +3,7 @@
 import pytest
 
 from sim.contracts.retrier import attempts, budgets, limits
-from sim.history.events import Failure
+from sim.history.failure import Failure
 from sim.promises.promises import RetryAfter
 from sim.promises.retry_budget import RetryBudget
 

@@ -11,7 +11,7 @@ from told_services import ONE_SERVER, ServiceTale
 
 from sim.contracts.catalogue import PLATFORM, Terms, check
 from sim.contracts.services import calls, cancels, capacity, effects, gates, layers, queues, rows, work
-from sim.history.events import Failure
+from sim.history.failure import Failure
 from sim.history.recorder import History
 from sim.promises.services import (
     ChangeTerms,

@@ -17,7 +17,8 @@ from scipy.special import stdtrit
 from sim.api.run import run
 from sim.engine.event import simulate
 from sim.engine.world import World
-from sim.history.events import EffectMade, Event, JobStepped, MutationCommitted
+from sim.history.deployment_events import JobStepped, MutationCommitted
+from sim.history.events import EffectMade, Event
 from sim.history.recorder import Recorder
 from sim.history.records import Requests
 from sim.history.request import Request

@@ -3,7 +3,8 @@
 from sim.convex.jobs import Job
 from sim.engine.world import World
 from sim.history.dealing import FIRST_OWN
-from sim.history.events import JobStepped, OperatorActed, RanAway, ServerBooted
+from sim.history.deployment_events import JobStepped, OperatorActed, ServerBooted
+from sim.history.events import RanAway
 from sim.history.recorder import History, Recorder
 from sim.history.vocabulary import CANCELED, Outcome
 from sim.scenario.load import parse

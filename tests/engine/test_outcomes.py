@@ -13,7 +13,7 @@ import pytest
 from sim.convex.functions import mutation
 from sim.engine.event import simulate
 from sim.engine.world import World
-from sim.history.events import Noted
+from sim.history.deployment_events import Noted
 from sim.history.recorder import Recorder
 from sim.history.records import Requests
 from sim.history.vocabulary import NEVER, Cause, Outcome

@@ -6,7 +6,8 @@ import pytest
 
 from sim.api.run import run
 from sim.engine.world import World
-from sim.history.events import AttemptEnded, AttemptStarted, CancelAsked, DocumentWritten, JobStepped, Submitted
+from sim.history.deployment_events import DocumentWritten, JobStepped
+from sim.history.events import AttemptEnded, AttemptStarted, CancelAsked, Submitted
 from sim.history.recorder import History, Recorder
 from sim.history.request import Request
 from sim.history.vocabulary import CANCELED, Outcome

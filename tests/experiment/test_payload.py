@@ -13,6 +13,7 @@ from stored_arrays import decode_arrays, encode_arrays
 from sim.engine.event import simulate
 from sim.experiment import payload
 from sim.experiment.payload import BadPayload
+from sim.history.lasting_waits import LastingWait
 from sim.history.records import Requests
 from sim.history.vocabulary import Cause
 from sim.measure.tally import Tally
@@ -33,6 +34,14 @@ def assert_same(one: Requests, two: Requests) -> None:
 def test_requests_come_back_as_they_were(isolated: str) -> None:
     part = some(isolated)
     assert_same(payload.decode(payload.encode(part)), part)
+
+
+def test_waits_of_guests_come_back_as_they_were(isolated: str) -> None:
+    waits = (LastingWait("pay.py:7", 12, 3), LastingWait("", 1, 9))
+    data = payload.encode(some(isolated), waits=waits)
+    assert payload.decode_simulated(data).waits == waits
+    assert_same(payload.decode(data), some(isolated))
+    assert payload.decode_simulated(payload.encode(some(isolated))).waits == ()
 
 
 def test_the_requests_of_no_row_come_back(isolated: str) -> None:

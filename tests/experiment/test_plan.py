@@ -83,6 +83,10 @@ def test_a_request_that_polls_to_its_limit_is_estimated_by_that_limit() -> None:
     )
     (estimate,) = re.findall(r"estimated at ([\d,]+) events", reason)
     assert int(estimate.replace(",", "")) == pytest.approx(20_000_000, rel=0.01)
+    assert reason.endswith(
+        "Requests of 'scenario' call or poll more than 2,000 times without an end, and may do so up to "
+        "limits.polls_per_request (1,000,000): give the retrier a limit, or lower this one"
+    )
 
 
 def test_a_plan_keeps_the_order_of_the_cells() -> None:

@@ -11,7 +11,8 @@ from sim.contracts.platform.probe import PROBED as NOTE
 from sim.engine.world import World
 from sim.experiment.probe import STOPS, WORLDS, probe
 from sim.explorer.explore import explore
-from sim.history.events import CommitRefused, EffectMade, Noted, RowsCollected, ServerDied, SystemErrorStruck
+from sim.history.deployment_events import CommitRefused, Noted, RowsCollected, ServerDied, SystemErrorStruck
+from sim.history.events import EffectMade
 from sim.history.recorder import Recorder
 from sim.kernel.errors import InternalError
 from sim.retriers.probe import Probe

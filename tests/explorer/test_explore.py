@@ -9,6 +9,7 @@ from small_worlds import ONE_SECOND, SLOW_WRITES, Recount, Small, recount, searc
 from sim.clients import CallFailed, CallRefused
 from sim.contracts.catalogue import INVARIANTS, RETRIER, STRICTER
 from sim.explorer.course import Course
+from sim.explorer.explore import Explored
 from sim.explorer.guided import WrittenGuide
 from sim.promises.promises import Promises
 from sim.retriers.base import LoopRetrier
@@ -255,15 +256,21 @@ def recounted(name: str) -> Recount:
     return recount(WORLDS[name], HELD)
 
 
+@cache
+def searched(name: str) -> Explored:
+    """Search one of the worlds."""
+    return search(WORLDS[name])
+
+
 @pytest.mark.parametrize("name", COUNTS)
 def test_what_a_search_counts_is_pinned(name: str) -> None:
-    found = search(WORLDS[name])
+    found = searched(name)
     assert (found.states, found.executions, found.depth, found.level) == COUNTS[name]
 
 
 @pytest.mark.parametrize("name", WORLDS)
 def test_running_every_course_to_its_end_finds_the_same_states(name: str) -> None:
-    assert len(recounted(name).states) == search(WORLDS[name]).states
+    assert len(recounted(name).states) == searched(name).states
 
 
 @pytest.mark.parametrize("name", WORLDS)
@@ -285,12 +292,11 @@ def test_some_of_these_worlds_break_something() -> None:
 
 @pytest.mark.parametrize("name", ["component, two requests", "article, lost answers", "a plain policy"])
 def test_a_search_runs_fewer_courses_than_there_are(name: str) -> None:
-    assert search(WORLDS[name]).executions < recounted(name).courses
+    assert searched(name).executions < recounted(name).courses
 
 
 def test_processes_together_see_the_states_of_one() -> None:
-    world = WORLDS["article, lost answers"]
-    alone, together = search(world), search(world, workers=2)
+    alone, together = searched("article, lost answers"), search(WORLDS["article, lost answers"], workers=2)
     assert together.states == alone.states
     assert together.level == alone.level
     assert together.complete

@@ -10,7 +10,7 @@ import pytest
 from small_worlds import SLOW_WRITES, Recount, Small, recount, search
 
 from sim.contracts.catalogue import INVARIANTS, View
-from sim.explorer.explore import explore
+from sim.explorer.explore import Explored, explore
 from sim.explorer.files import save
 from sim.explorer.play import play
 from sim.explorer.shrink import minimize
@@ -63,9 +63,15 @@ def recounted(name: str) -> Recount:
     return recount(WORLDS[name], INVARIANTS)
 
 
+@cache
+def searched(name: str) -> Explored:
+    """Search one of the worlds."""
+    return search(WORLDS[name])
+
+
 @pytest.mark.parametrize("name", WORLDS)
 def test_what_a_search_counts_is_pinned(name: str) -> None:
-    found = search(WORLDS[name])
+    found = searched(name)
     assert (found.states, found.executions, found.depth, found.level) == COUNTS[name]
     assert found.complete
 
@@ -83,7 +89,7 @@ def test_equal_states_have_equal_futures(name: str) -> None:
 
 @pytest.mark.parametrize("name", WORLDS)
 def test_running_every_course_to_its_end_breaks_the_same_invariants(name: str) -> None:
-    assert recounted(name).broken == set(search(WORLDS[name]).broken)
+    assert recounted(name).broken == set(searched(name).broken)
 
 
 def test_processes_together_see_the_states_of_one() -> None:

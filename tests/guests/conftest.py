@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
 ENTERED_ONCE = {
     *("test_clocks", "test_contracts", "test_copying", "test_explore", "test_fresh", "test_idle_loops", "test_locks"),
     *("test_loop", "test_randomness", "test_refused", "test_shared_loops", "test_stories", "test_strands"),
-    "test_told_mistakes",
-    "test_own_modules",
+    *("test_told_mistakes", "test_named", "test_own_modules"),
 }
 """Modules whose claims are about guests, and not about how their standard library is put into place."""
 
@@ -25,6 +25,9 @@ def _prepared_once(request: pytest.FixtureRequest) -> Iterator[None]:
     """Put the standard library of guests into place once for a module: each time costs a search of the process."""
     if request.module.__name__.rpartition(".")[2] not in ENTERED_ONCE:
         yield
-        return
-    with simulated():
-        yield
+    else:
+        with simulated():
+            yield
+    # A search thaws what `tests/conftest.py` has frozen; later collections would pass over all of it.
+    gc.collect()
+    gc.freeze()

@@ -8,6 +8,7 @@ import pytest
 from sim.engine.world import World
 from sim.guests import named
 from sim.history.recorder import Recorder
+from sim.history.vocabulary import Outcome
 from sim.scenario.load import parse
 
 ISOLATED = "{requests: {count: 4}, action: {latency: 5ms, outcomes: {fail: 50%}}, retrier: none}"
@@ -85,3 +86,42 @@ def test_the_time_that_a_module_notes_is_the_one_at_which_its_client_begins(modu
     World(cell, retrier=named.load(module), recorder=recorder).shared()
     slept = {raw[2]: raw[5] for raw in recorder.raw if raw[1] == "sleep"}
     assert slept[1] - slept[0] == 10**9
+
+
+SETTINGS = """
+from collections import Counter
+
+LIMITS = []
+COUNTER = Counter()
+"""
+USES_THEM = """
+import itertools
+
+try:
+    from .{settings} import COUNTER, LIMITS
+except ImportError:
+    from {settings} import COUNTER, LIMITS
+
+NUMBERS = itertools.count()
+
+
+def fetch(call):
+    LIMITS.append(1)
+    COUNTER["x"] += next(NUMBERS) + 1
+    assert (len(LIMITS), COUNTER["x"]) == (1, 1)
+    call()
+"""
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_list_of_another_module_is_as_after_its_import(
+    shared: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = f"settings_of_{'shared' if shared else 'isolated'}"
+    (tmp_path / f"{settings}.py").write_text(SETTINGS)
+    (tmp_path / f"uses_{settings}.py").write_text(USES_THEM.format(settings=settings))
+    monkeypatch.syspath_prepend(tmp_path)
+    text = SHARED.replace("count: 2}", "count: 20}").replace("30%", "0%") if shared else ISOLATED.replace("50%", "0%")
+    world = World(parse(text), retrier=named.load(f"uses_{settings}:fetch"))
+    requests = world.shared(at_most=3) if shared else world.isolated(range(3))
+    assert [request.outcome for request in requests][:3] == [Outcome.success] * 3

@@ -8,6 +8,7 @@ import locale
 import random
 import secrets
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -231,6 +232,15 @@ def test_a_function_that_a_guest_has_kept_asks_the_host_afterwards() -> None:
     random.seed(3)
     assert random_kept() == first
     sleep_kept(0)
+
+
+def test_commands_and_tests_without_guests_do_not_import_what_runs_them() -> None:
+    code = """
+import sys, sim.api.run, sim.cli.run, sim.explorer.explore, sim.testing.simulate
+print({"asyncio", "greenlet", "sim.guests.inside"} & sys.modules.keys())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603  # the code above
+    assert done.stdout == "set()\n"
 
 
 def test_pytest_measures_its_tests_in_real_time(pytester: pytest.Pytester) -> None:

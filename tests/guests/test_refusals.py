@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import pty
 import select
+import selectors
 import shelve
 import shutil
 import signal
@@ -106,6 +107,8 @@ FILES = [
     (lambda: logging.FileHandler(new()), "writes the file"),
     (lambda: sqlite3.connect(new()), "opens the database"),
     (lambda: shelve.open(new()), "the file"),  # noqa: S301, SIM115  # never opened
+    (lambda: os.mkfifo(new()), "calls os.mkfifo"),
+    (lambda: os.write(1, b"text"), "calls os.write"),
     (lambda: dbm.open(new(), "n"), "the file"),  # noqa: SIM115  # as above
 ]
 PROCESSES = [
@@ -127,6 +130,7 @@ PROCESSES = [
     (lambda: os.chdir("/"), "changes the folder of the process"),
     (lambda: os.environ.update(RETRYSIM_TEST="1"), "sets the environment variable"),
     (lambda: os.nice(0), "calls os.nice"),
+    (lambda: os.waitpid(-1, 0), "calls os.waitpid"),
 ]
 THREADS = [
     (lambda: threading.Thread(target=print, name="mine").start(), "starts a thread (mine)"),
@@ -153,6 +157,8 @@ HOST = [
     (lambda: importlib.reload(time), "reloads the module time"),
     (lambda: importlib.reload(sys.modules["random"]), "reloads the module random"),
     (lambda: select.select([0], [], [], 1), "waits for files"),
+    (lambda: select.poll().poll(1), "calls select.poll"),
+    (lambda: selectors.DefaultSelector().select(1), "calls select."),
 ]
 
 

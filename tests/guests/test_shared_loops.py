@@ -199,7 +199,7 @@ def _synchronous(call: Any) -> None:
 def test_nothing_is_left_after_many_requests(guest: Any, shared: bool) -> None:
     before = greenlets_and_tasks()
     run(guest, shared=shared, count=300)
-    assert greenlets_and_tasks() == before
+    assert greenlets_and_tasks() <= before  # fewer, if what a test before has left is gone meanwhile
 
 
 @pytest.mark.parametrize("sleeps", [True, pytest.param(False, marks=pytest.mark.slow)])
@@ -239,7 +239,7 @@ def test_nothing_is_left_if_a_mistake_ends_a_world_in_which_many_wait(
         composed.shared()
     started.clear()
     del composed
-    assert greenlets_and_tasks() == before
+    assert greenlets_and_tasks() <= before  # fewer, if what a test before has left is gone meanwhile
     assert capsys.readouterr() == ("", "")
 
 

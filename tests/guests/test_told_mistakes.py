@@ -12,11 +12,16 @@ from tests.support.commands import run_command
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from _pytest.mark.structures import ParameterSet
+
 SCENARIO = (
     "schema: 1\nname: small\nrequests: {count: 20}\nretrier: none\naction: {latency: 100ms, outcomes: {fail: 50%}}\n"
 )
 CODE = """\
+import asyncio
 import socket
+
+import tenacity
 
 from sim.guests import GuestRetrier
 
@@ -95,30 +100,121 @@ calls_for_another.stateless = True
 
 class NoRetry(GuestRetrier):
     pass
+
+
+def two_arguments(call):
+    try:
+        call(1, 2)
+    except Exception:
+        pass
+
+
+async def another_argument(call):
+    await call(retries=3)
+
+
+class ATextAsTimeout(GuestRetrier):
+    def retry(self, call):
+        call("1s")
+
+
+def a_truth_as_timeout(call):
+    call(timeout=True)
+
+
+def takes_nothing():
+    return 1
+
+
+async def takes_two(call, other):
+    return await call()
+
+
+class TakesNothing(GuestRetrier):
+    def retry(self):
+        return 1
+
+
+class TakesTwo(GuestRetrier):
+    async def retry(self, call, ctx):
+        return await call()
+
+
+@tenacity.retry(stop=tenacity.stop_after_attempt(1), reraise=True)
+def decorated(call, other):
+    return call()
+
+
+class NoOptions(GuestRetrier):
+    def __init__(self):
+        pass
+
+
+def generates(call):
+    yield call()
+
+
+async def generates_in_a_loop(call):
+    yield await call()
+
+
+def runs_a_loop(call):
+    asyncio.get_event_loop().run_until_complete(asyncio.sleep(1))
+
+
+async def runs_its_loop(call):
+    asyncio.get_running_loop().run_until_complete(asyncio.sleep(1))
+
+
+def no_memory(call):
+    call_anyway(call)
+    raise MemoryError
+
+
+def call_anyway(call):
+    try:
+        call()
+    except Exception:
+        pass
 """
+
+
+def _slow(*values: str) -> ParameterSet:
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+def _with_line(place: str) -> str:
+    """Put the number of the line that has the text between braces in its place."""
+    before, brace, rest = place.partition("{")
+    text, _, after = rest.partition("}")
+    return f"{before}{CODE[: CODE.index(text)].count(chr(10)) + 1}{after}" if brace else place
 
 
 @pytest.mark.parametrize(
     ("guest", "says", "place"),
     [
-        ("connects", " asks for the address of 'localhost'", "told_guests.py:7)"),
-        ("misspells", " has a mistake: NameError: name 'undefined' is not defined", "told_guests.py:12)"),
+        ("connects", " asks for the address of 'localhost'", "told_guests.py:{socket.create})"),
+        (
+            "misspells",
+            " has a mistake: NameError: name 'undefined' is not defined",
+            "told_guests.py:{return undefined})",
+        ),
         pytest.param(
             "misspells_in_a_loop",
             " has a mistake: NameError: name 'undefined' is not defined",
-            "told_guests.py:17)",
+            "told_guests.py:{return undefined\n\n\ndef never})",
             marks=pytest.mark.slow,
         ),
-        ("never_calls", " returns without having called", ""),
+        ("never_calls", " returns without having called", "told_guests.py:{never_calls})"),
         (
             "is_not_set_up",
             " ends before its first call, which no request of it ever makes then: Unset: no key",
-            ".py:29)",
+            ".py:32)",
         ),
         pytest.param(
             "is_not_set_up_in_a_loop",
             " ends before its first call, which no request of it ever makes then: Unset (",
-            ".py:33)",
+            ".py:36)",
             marks=pytest.mark.slow,
         ),
         pytest.param("in_a_list", "'s `errors` is ['failed']: it maps", "", marks=pytest.mark.slow),
@@ -134,8 +230,27 @@ class NoRetry(GuestRetrier):
             marks=pytest.mark.slow,
         ),
         pytest.param("no_error", " makes 'no error' by <lambda> of its `errors`", "", marks=pytest.mark.slow),
-        ("calls_for_another", " calls by the `call` of request 0, which is over", "told_guests.py:72)"),
+        ("calls_for_another", " calls by the `call` of request 0, which is over", "told_guests.py:{first[0]()})"),
         ("NoRetry", " NoRetry has no `retry`", ""),
+        ("two_arguments", " calls with `call(1, 2)`: it takes a timeout", "told_guests.py:{call(1, 2)})"),
+        ("another_argument", " calls with `call(retries=3)`: it takes", "told_guests.py:{call(retries=3)})"),
+        ("ATextAsTimeout", " calls with a timeout of '1s': it is", 'told_guests.py:{call("1s")})'),
+        _slow("a_truth_as_timeout", " calls with a timeout of True: it is", "told_guests.py:{timeout=True})"),
+        ("takes_nothing", " cannot be called with `call` alone (too many", "told_guests.py:{takes_nothing()})"),
+        ("takes_two", " cannot be called with `call` alone (missing", "told_guests.py:{takes_two(})"),
+        _slow("TakesNothing", " cannot be called with `call` alone (too many", "told_guests.py:{retry(self):})"),
+        ("TakesTwo", " cannot be called with `call` alone (missing", "told_guests.py:{retry(self, call, ctx)})"),
+        ("decorated", " cannot be called with `call` alone (missing", "told_guests.py:{tenacity.retry})"),
+        ("NoOptions", " NoOptions cannot be made with its options", "told_guests.py:{__init__(self):})"),
+        ("generates", " generates returns a generator, of which nothing has run", "told_guests.py:{generates(})"),
+        _slow(
+            "generates_in_a_loop",
+            " generates_in_a_loop returns a generator",
+            "told_guests.py:{_in_a_loop(call):\n    y})",
+        ),
+        ("runs_a_loop", " calls asyncio.get_event_loop: the simulation has", "told_guests.py:{get_event_loop})"),
+        ("runs_its_loop", " asks its event loop for run_until_complete", "told_guests.py:{get_running_loop})"),
+        _slow("no_memory", " has a mistake: MemoryError (", "told_guests.py:{raise Mem})"),
     ],
 )
 def test_a_mistake_is_one_line_with_its_place(
@@ -154,5 +269,5 @@ def test_a_mistake_is_one_line_with_its_place(
         INVALID_SCENARIO,
         True,
     )
-    assert line.endswith(place)
+    assert line.endswith(_with_line(place))
     assert "CallFailed" not in line

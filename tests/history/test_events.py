@@ -2,19 +2,9 @@
 
 import pytest
 
-from sim.history import events
-from sim.history.events import (
-    CallbackRan,
-    CallbackThrew,
-    EffectMade,
-    Event,
-    JobStepped,
-    MutationCommitted,
-    Noted,
-    NumberDrawn,
-    ServerDied,
-    Submitted,
-)
+from sim.history import deployment_events, events, policy_events, service_events
+from sim.history.deployment_events import JobStepped, MutationCommitted, Noted, ServerDied
+from sim.history.events import CallbackRan, CallbackThrew, EffectMade, Event, NumberDrawn, Submitted
 from sim.history.recorder import History, Raw, Recorder
 
 
@@ -30,7 +20,12 @@ SECOND: Raw = (5, "effect", 1, 1, "applied", None)
 RESTART: Raw = (7, "restart", -1, -1, "", 2)
 
 
-KINDS = [made for made in vars(events).values() if isinstance(made, type) and issubclass(made, Event) and made.kind]
+KINDS = [
+    made
+    for module in (events, deployment_events, service_events, policy_events)
+    for made in vars(module).values()
+    if isinstance(made, type) and issubclass(made, Event) and made.kind
+]
 
 
 def test_events_come_as_they_happened() -> None:
@@ -48,7 +43,7 @@ def test_events_of_different_kinds_differ_even_if_they_say_the_same() -> None:
 
 def test_every_kind_has_a_word_of_its_own() -> None:
     words = [made.kind for made in KINDS]
-    assert len(words) == len(set(words)) == 45
+    assert len(words) == len(set(words)) == 51
 
 
 @pytest.mark.parametrize("made", KINDS, ids=lambda made: made.kind)

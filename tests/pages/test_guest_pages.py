@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from commands import run_command
-from pages import PAGES, blocks_of
+from pages import PAGES, ROOT, blocks_of
 
 pytest.importorskip("tenacity")
 
 PAGE = "docs/how-to/your-own-code.md"
+BUGS = "docs/explanation/library-bugs.md"
 FILES = {block.file: block.text for block in blocks_of(PAGE) if block.file}
 A_TEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "test_pay.py"]
 BARE = "@retry(wait="
@@ -53,3 +55,20 @@ def test_the_deadline_holds_in_every_course_if_the_wait_is_counted() -> None:
     lay_down(kept=kept)
     explored = run_command("explore", "small.yaml", "--retrier", "kept:Pay")
     assert (explored.exit_code, "nothing is broken" in explored.output) == (0, True), explored.output
+
+
+def test_the_bugs_on_their_page_are_those_that_are_tested_with_their_versions() -> None:
+    rows = [line.split("|")[1:] for line in PAGES[BUGS].splitlines() if line.startswith("| ")]
+    told = {
+        f"{library.strip()}=={version}"
+        for library, _, *cells in rows
+        for version in re.findall(r"\*\*([\d.]+)\*\*", " ".join(cells))
+    }
+    found = (ROOT / "tests/guests/found_bugs/test_found_bugs.py").read_text(encoding="utf-8")
+    of_their_time = set(re.findall(r'"(\w+==[\d.]+)"', found.partition("OF_ITS_TIME = (")[2].partition(")")[0]))
+    tested = set(re.findall(r'"([\w-]+==[\d.]+)"', found))
+    assert (len(of_their_time), told) == (3, tested - of_their_time)
+    bugs = sum("**" in "".join(row) for row in rows)
+    libraries = len({row[0].strip() for row in rows if "**" in "".join(row)})
+    assert f"{bugs} that are known and mended, of {libraries} libraries" in PAGES["docs/explanation/findings.md"]
+    assert found.count("\ndef test_") == bugs

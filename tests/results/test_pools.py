@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from sim.api.run import run
 from sim.cli.main import cli
 from sim.engine.world import World
-from sim.history.events import DocumentWritten
+from sim.history.deployment_events import DocumentWritten
 from sim.history.recorder import Recorder
 from sim.history.traffic import CallLog
 from sim.kernel.durations import NS_PER_S

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from sim.history.events import Failure
+from sim.history.failure import Failure
 from sim.kernel.durations import NS_PER_MS
 from sim.laws.distributions import Constant
 from sim.world.actions import ActionOptions

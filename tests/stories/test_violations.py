@@ -1,6 +1,7 @@
 """A violation as lines for people: what is broken, the events that prove it, the story around them."""
 
-from sim.history.events import Event, Failure
+from sim.history.events import Event
+from sim.history.failure import Failure
 from sim.history.recorder import History, read
 from sim.history.vocabulary import Outcome
 from sim.promises.invariant import Violation

@@ -8,7 +8,8 @@ import pytest
 
 from sim.contracts.catalogue import INVARIANTS, Invariant, Terms, check
 from sim.expect.expectations import parse
-from sim.history.events import Failure, RangeRead
+from sim.history.deployment_events import RangeRead
+from sim.history.failure import Failure
 from sim.history.recorder import Committed, History, Raw, Start
 from sim.history.records import COLUMNS, Requests
 from sim.history.vocabulary import NEVER, Cause, Outcome

@@ -13,7 +13,8 @@ from sim.convex.platform import Platform
 from sim.convex.server import Server
 from sim.convex.store import Store
 from sim.convex.tables import BY_CREATION, TOP, Range
-from sim.history.events import Event, Failure
+from sim.history.events import Event
+from sim.history.failure import Failure
 from sim.history.recorder import Recorder
 from sim.history.request import Request
 from sim.kernel.clock import Clock

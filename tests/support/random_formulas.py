@@ -2,7 +2,7 @@
 
 import math
 import struct
-from collections.abc import Collection
+from functools import cache
 
 from hypothesis import strategies as st
 
@@ -21,8 +21,9 @@ VALUES = st.one_of(NUMBERS, st.floats(), st.floats(-100, 100))
 """What a name can stand for, infinities and NaN included."""
 
 
-def trees(names: Collection[str], numbers: st.SearchStrategy[float] = NUMBERS) -> st.SearchStrategy[Tree]:
-    """Trees of all operations on numbers and these names."""
+@cache
+def trees(names: tuple[str, ...], numbers: st.SearchStrategy[float] = NUMBERS) -> st.SearchStrategy[Tree]:
+    """Trees of all operations on numbers and these names; made once, since each new strategy is checked anew."""
     leaves = st.one_of(numbers.map(Number), st.sampled_from(sorted(names)).map(Name))
     by_arity = {arity: [name for name, one in OPERATIONS.items() if one.arity == arity] for arity in (1, 2)}
     return st.recursive(

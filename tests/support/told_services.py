@@ -8,7 +8,7 @@ from typing import Any, Self
 import pytest
 from handmade import MS, Tale
 
-from sim.history.events import Failure
+from sim.history.failure import Failure
 from sim.history.recorder import Start
 from sim.promises.services import ServiceTerms
 

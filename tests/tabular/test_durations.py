@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sim.kernel.durations import LONGEST_NS, UNITS_NS
@@ -20,6 +20,7 @@ def test_numbers_are_exact_and_rounded_once(unit: str, numbers: list[Decimal]) -
 
 
 @given(UNITS, st.lists(st.floats(0, 1e6), min_size=1))
+@example("ns", [0.5, 1.5, 2.5])
 def test_floats_of_other_programs_are_read_as_one_by_one(unit: str, numbers: list[float]) -> None:
     cells = [repr(number) for number in numbers]
     got = DurationCells("x", unit).read(cells, range(len(cells)))

@@ -690,6 +690,14 @@ def test_a_retrier_that_draws_from_the_global_generator_fails_the_test(pytester:
     result.stdout.fnmatch_lines(["NOT REPEATABLE: request *"])
 
 
+def test_a_mistake_of_a_guest_is_told_without_the_lines_of_the_simulation(pytester: pytest.Pytester) -> None:
+    guest = "def guest(call):\n    call(1, 2)\n"
+    pytester.makepyfile(test_mine=f"{guest}def test_mine(simulate):\n    simulate({FLAKY!r}, retrier=guest)\n")
+    result = pytester.runpytest("-p", "no:cacheprovider")
+    result.stdout.fnmatch_lines(["E * the guest calls with `call(1, 2)`: it takes a timeout * (*test_mine.py:2)"])
+    result.stdout.no_fnmatch_line("*strands.py*")
+
+
 def test_a_mistake_of_a_guest_or_a_scenario_is_shown_at_the_line_of_the_test(
     pytester: pytest.Pytester, run: Run
 ) -> None:

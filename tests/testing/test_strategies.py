@@ -96,7 +96,7 @@ def test_several_kinds_of_retriers_all_occur() -> None:
 
 
 def test_by_default_all_retriers_and_both_worlds_occur() -> None:
-    found = {(scenario.retrier.kind, scenario.world) for scenario in examples(scenarios(), 400)}
+    found = {(scenario.retrier.kind, scenario.world) for scenario in examples(scenarios(), 150)}
     assert found == {(kind, world) for kind in KINDS for world in ("isolated", "shared")}
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from one_action import Seen, action_model
 
-from sim.history.events import Failure
+from sim.history.failure import Failure
 from sim.history.recorder import Recorder
 from sim.history.request import Request
 from sim.history.vocabulary import NEVER, Cause

@@ -7,7 +7,7 @@ from fake_choices import ByStream
 from one_action import Seen, action_model
 from pydantic import ValidationError
 
-from sim.history.events import Failure
+from sim.history.failure import Failure
 from sim.history.recorder import Recorder
 from sim.history.request import Request
 from sim.kernel.clock import Clock

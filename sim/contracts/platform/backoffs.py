@@ -10,8 +10,8 @@ from collections import defaultdict
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from sim.history.deployment_events import CommitRefused, FunctionThrew, JobStepped, MutationCommitted, SystemErrorStruck
 from sim.history.entities import NOT_YET, Attempt, when
-from sim.history.events import CommitRefused, FunctionThrew, JobStepped, MutationCommitted, SystemErrorStruck
 from sim.history.vocabulary import ANSWERED, CANCELED, DIED, SYSTEM_BACKOFF
 from sim.kernel.durations import format_duration
 from sim.promises.invariant import Violation, breach, invariant

@@ -37,8 +37,9 @@ from sim.history.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sim.history.deployment_events import MutationCommitted
     from sim.history.entities import Job
-    from sim.history.events import Event, MutationCommitted, Settled
+    from sim.history.events import Event, Settled
     from sim.promises.view import View
 
 Span = tuple[int, int]

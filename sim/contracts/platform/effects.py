@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sim.history.deployment_events import CommitRefused, FunctionThrew, ServerDied, SystemErrorStruck
 from sim.history.entities import NOT_YET, Attempt, when
-from sim.history.events import CommitRefused, EffectMade, FunctionThrew, ServerDied, SystemErrorStruck
 from sim.history.vocabulary import (
     ACK_LOST,
     APPLIED,
@@ -27,7 +27,7 @@ from sim.promises.invariant import Violation, breach, invariant
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sim.history.events import Event
+    from sim.history.events import EffectMade, Event
     from sim.promises.view import View
 
 CRASH = "crash_after_effect"

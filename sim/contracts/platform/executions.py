@@ -7,8 +7,8 @@ from heapq import heappop, heappush
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from sim.history.deployment_events import JobStepped
 from sim.history.entities import Attempt, Job, when
-from sim.history.events import JobStepped
 from sim.history.vocabulary import CANCELED, CUT, DIED, FAILED, OF_THE_ACTION, OF_THE_POLL, RETURNED, SUCCESS
 from sim.promises.invariant import Violation, breach, invariant
 

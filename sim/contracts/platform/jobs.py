@@ -6,8 +6,8 @@ from bisect import bisect
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from sim.history.deployment_events import RowsCollected
 from sim.history.entities import NOT_YET, Attempt, Job, when
-from sim.history.events import RowsCollected
 from sim.history.vocabulary import ALIVE, CANCELED, FAILED, HANG, IN_PROGRESS, PENDING, SUCCESS
 from sim.kernel.durations import format_duration
 from sim.promises.invariant import Violation, breach, invariant

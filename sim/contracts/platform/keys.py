@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sim.history.entities import NOT_YET, when
-from sim.history.events import Failure
+from sim.history.failure import Failure
 from sim.history.vocabulary import (
     ACK_LOST,
     CRASH_AFTER_EFFECT,

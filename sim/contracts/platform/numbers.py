@@ -7,19 +7,9 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from sim.history.deployment_events import CommitRefused, FunctionThrew, JobStepped, MutationCommitted, RowsCollected
 from sim.history.entities import NOT_YET, Attempt, Job, when
-from sim.history.events import (
-    AttemptStarted,
-    CommitRefused,
-    FunctionThrew,
-    JobStepped,
-    MutationCommitted,
-    NumberDrawn,
-    RowsCollected,
-    Settled,
-    SettledAgain,
-    SleepStarted,
-)
+from sim.history.events import AttemptStarted, NumberDrawn, Settled, SettledAgain, SleepStarted
 from sim.history.policy_events import GateWaited, TryRefused
 from sim.history.vocabulary import CANCELED, CUT, DIED, FAILED, IN_PROGRESS
 from sim.kernel.durations import format_duration

@@ -5,8 +5,9 @@ from __future__ import annotations
 from bisect import bisect
 from typing import TYPE_CHECKING
 
+from sim.history.deployment_events import FunctionThrew, RowsCollected, SystemErrorStruck
 from sim.history.entities import when
-from sim.history.events import Failure, FunctionThrew, RowsCollected, SystemErrorStruck
+from sim.history.failure import Failure
 from sim.history.vocabulary import FAIL, HANG, NEVER, OF_THE_REQUEST, SUCCESS, THREW
 from sim.kernel.durations import format_duration
 from sim.promises.invariant import Violation, breach, invariant

@@ -20,8 +20,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.contracts.platform.places import place
+from sim.history.deployment_events import DocumentWritten, JobCreated, JobStepped, MutationCommitted, Noted
 from sim.history.entities import Commit, when
-from sim.history.events import DocumentWritten, JobCreated, JobStepped, MutationCommitted, Noted
 from sim.history.vocabulary import ALIVE, CANCELED
 from sim.promises.invariant import Violation, breach, invariant
 

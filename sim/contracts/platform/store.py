@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 from sortedcontainers import SortedList
 
 from sim.contracts.platform.places import place
+from sim.history.deployment_events import DocumentWritten, JobCreated, JobStepped, MutationCommitted, RowsCollected
 from sim.history.entities import Commit, when
-from sim.history.events import DocumentWritten, JobCreated, JobStepped, MutationCommitted, RowsCollected
 from sim.history.vocabulary import ALIVE
 from sim.promises.invariant import Violation, breach, invariant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sim.history.events import Event, RangeRead
+    from sim.history.deployment_events import RangeRead
+    from sim.history.events import Event
     from sim.promises.view import View
 
 Row = int | str

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sim.history.events import CallbackRan, DocumentWritten, MutationCommitted, NumberDrawn, Settled, SettledAgain
+from sim.history.deployment_events import DocumentWritten, MutationCommitted
+from sim.history.events import CallbackRan, NumberDrawn, Settled, SettledAgain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

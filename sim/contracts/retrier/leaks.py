@@ -12,8 +12,9 @@ from dataclasses import fields
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from sim.history.deployment_events import DocumentWritten, MutationCommitted
 from sim.history.entities import when
-from sim.history.events import AttemptStarted, DocumentWritten, MutationCommitted
+from sim.history.events import AttemptStarted
 from sim.kernel.durations import format_duration
 from sim.promises.invariant import Violation, breach, invariant
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.contracts.retrier.budgets import copies_of
+from sim.history.deployment_events import JobStepped
 from sim.history.entities import NOT_YET, Commit, Request, when
-from sim.history.events import JobStepped
 from sim.history.policy_events import TryRefused
 from sim.history.vocabulary import CANCELED, GAVE_UP, OF_THE_ACTION, OF_THE_REQUEST
 from sim.kernel.durations import NS_PER_MS, format_duration

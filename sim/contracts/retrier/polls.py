@@ -6,8 +6,9 @@ from bisect import bisect
 from math import ceil, isinf
 from typing import TYPE_CHECKING
 
+from sim.history.deployment_events import CommitRefused, FunctionThrew, SystemErrorStruck
 from sim.history.entities import NOT_YET, Attempt, Job, when
-from sim.history.events import CommitRefused, FunctionThrew, NumberDrawn, SystemErrorStruck
+from sim.history.events import NumberDrawn
 from sim.history.vocabulary import ANSWERED, FAILED
 from sim.kernel.durations import format_duration, ns_of_ms
 from sim.promises.invariant import Violation, breach, invariant

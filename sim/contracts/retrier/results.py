@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sim.history.dealing import FIRST_OWN
+from sim.history.deployment_events import DocumentWritten, MutationCommitted
 from sim.history.entities import NOT_YET, Request, when
-from sim.history.events import DocumentWritten, MutationCommitted, Settled, SettledAgain
+from sim.history.events import Settled, SettledAgain
 from sim.history.policy_events import GateWaited, TryRefused
 from sim.history.vocabulary import CANCELED, FAILED, GAVE_UP, PENDING, RETURNED, SUCCESS
 from sim.kernel.durations import format_duration

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sim.history.entities import Call
-    from sim.history.events import Event, Failure, WorkEnded, WorkStarted
+    from sim.history.events import Event
+    from sim.history.failure import Failure
+    from sim.history.service_events import WorkEnded, WorkStarted
     from sim.promises.services import Span
     from sim.promises.view import View
 

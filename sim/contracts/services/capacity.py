@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from sim.contracts.services.floor import walk
 from sim.history.entities import when
-from sim.history.events import ServersChanged, WorkStarted
+from sim.history.service_events import ServersChanged, WorkStarted
 from sim.kernel.durations import format_duration
 from sim.promises.invariant import Violation, breach, invariant
 from sim.promises.services import NO_LIMIT, ServiceTerms, SlowdownTerms

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sim.history.entities import Call, Place
-    from sim.history.events import EffectMade, LayerEffect, WorkStarted
+    from sim.history.events import EffectMade
+    from sim.history.service_events import LayerEffect, WorkStarted
     from sim.promises.services import LayerTerms, ServiceTerms
     from sim.promises.view import View
 

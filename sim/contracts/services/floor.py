@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
-from sim.history import events
+from sim.history import events, service_events
 from sim.promises.services import NO_LIMIT, ServiceTerms
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sim.promises.view import View
 
 KNOWN = "steps of services"
-ENDS = (events.WorkStarted, events.CallDropped, events.CallRejected)
+ENDS = (service_events.WorkStarted, service_events.CallDropped, service_events.CallRejected)
 """Events by which a call that waits is out of the queue."""
 
 
@@ -66,7 +66,7 @@ class Floor:
 
     def take(self, event: events.Event, call: Call | None) -> None:
         """Take an event."""
-        if isinstance(event, events.ServersChanged):
+        if isinstance(event, service_events.ServersChanged):
             self.servers = NO_LIMIT if event.servers < 0 else event.servers
             return
         if call is None:
@@ -74,12 +74,12 @@ class Floor:
         if isinstance(event, ENDS) and self.waits(call):
             del self._lines[self.priority(call)][call.id]
             self.waiting -= 1
-        if isinstance(event, events.CallQueued) and not self.waits(call):
+        if isinstance(event, service_events.CallQueued) and not self.waits(call):
             self._lines.setdefault(self.priority(call), OrderedDict())[call.id] = call
             self.waiting += 1
-        elif isinstance(event, events.WorkStarted):
+        elif isinstance(event, service_events.WorkStarted):
             self.working[call.id] = call
-        elif isinstance(event, events.WorkEnded):
+        elif isinstance(event, service_events.WorkEnded):
             self.working.pop(call.id, None)
 
 
@@ -106,9 +106,9 @@ def walk(view: View) -> Iterator[Step]:
     if steps is None:
         strays = {at for at, _ in view.stray_calls}
         steps = view.known[KNOWN] = [
-            (at, event, None if isinstance(event, events.ServersChanged) else view.calls[event.call])
+            (at, event, None if isinstance(event, service_events.ServersChanged) else view.calls[event.call])
             for at, event in enumerate(view.events)
-            if isinstance(event, events.CallEvent | events.ServersChanged) and at not in strays
+            if isinstance(event, service_events.CallEvent | service_events.ServersChanged) and at not in strays
         ]
     floors: dict[str, Floor] = {}
     for at, event, call in steps:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sim.contracts.services.floor import Floor, Step, class_of, walk
 from sim.history.entities import when
-from sim.history.events import CallArrived, CallQueued, CallRejected, WorkStarted
+from sim.history.service_events import CallArrived, CallQueued, CallRejected, WorkStarted
 from sim.history.vocabulary import NEVER
 from sim.kernel.durations import NS_PER_S, format_duration
 from sim.promises.invariant import Violation, breach, invariant

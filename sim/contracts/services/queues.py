@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sim.contracts.services.floor import Floor, walk
 from sim.history.entities import when
-from sim.history.events import CallArrived, CallDropped, CallQueued, CallRejected, WorkStarted
+from sim.history.service_events import CallArrived, CallDropped, CallQueued, CallRejected, WorkStarted
 from sim.history.vocabulary import CUT, DIED, IN_USE
 from sim.kernel.durations import format_duration
 from sim.promises.invariant import Violation, breach, invariant

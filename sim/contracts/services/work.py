@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sim.history.entities import Call
-    from sim.history.events import WorkEnded, WorkStarted
+    from sim.history.service_events import WorkEnded, WorkStarted
     from sim.promises.services import ServiceTerms, Span
     from sim.promises.view import View
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from sim.history import vocabulary
-from sim.history.events import Failure
+from sim.history.failure import Failure
 from sim.history.traffic import REJECTIONS, CallEnd
 from sim.history.vocabulary import NEVER, rejected_by
 from sim.kernel.alarm import Alarm

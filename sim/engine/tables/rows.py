@@ -13,7 +13,7 @@ from sim.history.vocabulary import NEVER, Outcome
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sim.history.events import Failure
+    from sim.history.failure import Failure
     from sim.kernel.alarm import Alarm
 
 OPEN: Final = int(CallEnd.open)

@@ -20,7 +20,7 @@ from sim.world.weather import WeatherPath
 if TYPE_CHECKING:
     from sim.engine.tables.rows import Call
     from sim.engine.tables.timeline import Timeline
-    from sim.history.events import Failure
+    from sim.history.failure import Failure
     from sim.history.request import Request
     from sim.kernel.choices import Choices
     from sim.world.actions import WorkOptions

@@ -1,8 +1,8 @@
 """botocore: a client whose requests are answered by `call`, where an AWS client would send them.
 
-Read: botocore 1.44.8. The seam is the event `before-send` (botocore/endpoint.py): what a handler returns there is taken
-for the response of the service. Signing, parsing, the retry modes `legacy`, `standard` and `adaptive` and the quota are
-the library's. Our handler comes last, after the one by which the adaptive mode waits for its rate.
+Read: botocore 1.44.8 and 1.34.106. The seam is the event `before-send` (botocore/endpoint.py): what a handler returns
+there is taken for the response of the service. Signing, parsing, the retry modes `legacy`, `standard` and `adaptive`
+and the quota are the library's. Our handler comes last, after the one by which the adaptive mode waits for its rate.
 
 botocore looks for `x-amz-retry-after`, in ms; `Retry-After` is sent, too, as a service would.
 """
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sim.guests.transports.missing import NoLibrary
 from sim.guests.transports.replies import Reply
-from sim.guests.transports.server import Server, retry_after
+from sim.guests.transports.server import Server, Sockets, retry_after
 
 try:
     import botocore.exceptions
@@ -25,13 +25,13 @@ try:
     from botocore.awsrequest import AWSResponse
     from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
     from urllib3.response import HTTPResponse
-except ImportError:
-    raise NoLibrary("botocore") from None
+except ImportError as error:
+    raise NoLibrary("botocore", error) from None
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sim.guests.transports.replies import Answers
+    from sim.guests.transports.replies import Answers, Body
 
 
 def client(
@@ -39,7 +39,7 @@ def client(
     call: Callable[..., Any] | None = None,
     *,
     answers: Answers | None = None,
-    body: bytes = b"",
+    body: Body = b"",
     **options: Any,
 ) -> Any:
     """Return a client of a service, such as `s3` or `dynamodb`, that is played by `call`.
@@ -70,14 +70,15 @@ def play(
     call: Callable[..., Any] | None = None,
     *,
     answers: Answers | None = None,
-    body: bytes = b"",
+    body: Body = b"",
 ) -> None:
     """Let the requests of a client of botocore or boto3 be answered by `call`, whatever the client was made of.
 
     The timeout of a call is the read timeout of the request, in seconds; botocore has 60 unless told otherwise. A call
-    that ends by it is a `botocore.exceptions.ReadTimeoutError`. `answers` and `body` as in `sim.guests.transports`.
+    that ends by it is a `botocore.exceptions.ReadTimeoutError`. `answers` and `body` as in `sim.guests.transports`, but
+    a function gets the name of the operation, such as `GetObject`, in place of a method.
     """
-    server = Server(call, answers, body, timed_out=botocore.exceptions.ReadTimeoutError, wait=_wait)
+    server = Server(call, answers, body, timed_out=botocore.exceptions.ReadTimeoutError, wait=_wait, sockets=_SOCKETS)
     seconds = client.meta.config.read_timeout
 
     def answered(request: Any, event_name: str, **_: Any) -> Any:
@@ -89,13 +90,23 @@ def play(
             return error(message)
 
         own = (getattr(request, "context", None) or {}).get("read_timeout")
-        reply = server.ask(seconds if own is None else own, made)
+        name = event_name.rpartition(".")[2]
+        reply = server.ask(seconds if own is None else own, made, name, request.url)
         if not reply.body:
-            operation = client.meta.service_model.operation_model(event_name.rpartition(".")[2])
+            operation = client.meta.service_model.operation_model(name)
             reply = Reply(reply.status, _empty(operation, reply.status), reply.headers)
         return AWSResponse(request.url, reply.status, reply.all_headers, _raw(reply, request.method))
 
     client.meta.events.register_last("before-send", answered)
+
+
+_SOCKETS = Sockets(
+    botocore.exceptions.BotoCoreError,
+    botocore.exceptions.EndpointConnectionError,
+    botocore.exceptions.ReadTimeoutError,
+    botocore.exceptions.ConnectionClosedError,
+)
+"""As botocore/httpsession.py, which our handler comes before."""
 
 
 def _wait(wait_ms: float) -> dict[str, str]:
@@ -104,7 +115,8 @@ def _wait(wait_ms: float) -> dict[str, str]:
 
 def _empty(operation: Any, status: int) -> bytes:
     """Return a body that says nothing: the parsers of two protocols want one, the others take an empty one."""
-    protocol = operation.service_model.resolved_protocol
+    model = operation.service_model
+    protocol = getattr(model, "resolved_protocol", None) or model.metadata["protocol"]  # the other: before 1.35
     if protocol not in {"query", "ec2"}:
         return b""
     if status >= 300:

@@ -6,20 +6,20 @@ Read: httpx 0.28.1, and httpx-retries 0.6.0, whose `RetryTransport` wraps a tran
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sim.guests.transports.missing import NoLibrary
-from sim.guests.transports.server import Server
+from sim.guests.transports.server import Server, Sockets
 
 try:
     import httpx
-except ImportError:
-    raise NoLibrary("httpx") from None
+except ImportError as error:
+    raise NoLibrary("httpx", error) from None
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sim.guests.transports.replies import Answers, Reply
+    from sim.guests.transports.replies import Answers, Body, Reply
     from sim.guests.transports.server import Make
 
 
@@ -31,25 +31,32 @@ class PlayedTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Make one call."""
-        return _response(self._server.ask(_timeout(request), _made_for(request)))
+        for _ in cast("httpx.SyncByteStream", request.stream):
+            """Sent: a body that cannot be sent twice is used up."""
+        reply = self._server.ask(_timeout(request), _made_for(request), request.method, str(request.url))
+        return _response(request, reply)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Make one call."""
-        return _response(await self._server.ask_later(_timeout(request), _made_for(request)))
+        async for _ in cast("httpx.AsyncByteStream", request.stream):
+            """As above."""
+        reply = await self._server.ask_later(_timeout(request), _made_for(request), request.method, str(request.url))
+        return _response(request, reply)
 
 
 def transport(
     call: Callable[..., Any] | None = None,
     *,
     answers: Answers | None = None,
-    body: bytes = b"",
+    body: Body = b"",
 ) -> PlayedTransport:
     """Return a transport: `httpx.Client(transport=RetryTransport(transport(call), Retry(...)))`, or an AsyncClient.
 
     The timeout of a call is the read timeout of the request, in seconds; httpx has 5 unless told otherwise. `answers`
     and `body` as in `sim.guests.transports`.
     """
-    return PlayedTransport(Server(call, answers, body, timed_out=httpx.ReadTimeout))
+    sockets = Sockets(httpx.HTTPError, httpx.ConnectError, httpx.ReadTimeout, httpx.ReadError)
+    return PlayedTransport(Server(call, answers, body, timed_out=httpx.ReadTimeout, sockets=sockets))
 
 
 def _timeout(request: httpx.Request) -> float | None:
@@ -66,5 +73,7 @@ def _made_for(request: httpx.Request) -> Make:
     return made
 
 
-def _response(reply: Reply) -> httpx.Response:
-    return httpx.Response(reply.status, headers=reply.all_headers, content=reply.body)
+def _response(request: httpx.Request, reply: Reply) -> httpx.Response:
+    """Return a response whose body is still to be read, as those of a connection are."""
+    body = httpx.ByteStream(b"" if request.method == "HEAD" else reply.body)
+    return httpx.Response(reply.status, headers=reply.all_headers, stream=body)

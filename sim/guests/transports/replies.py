@@ -11,15 +11,17 @@ from sim.clients.failures import CallFailed
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One response: its status, its body and its headers."""
+    """One response: its status, its body and its headers. Raises ValueError or TypeError if it cannot be one."""
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not 200 <= self.status <= 999:
-            raise ValueError(f"a reply has a status from 200 to 999, not {self.status}")
+        if not isinstance(self.status, int) or not 200 <= self.status <= 999:
+            raise ValueError(f"a reply has a status from 200 to 999, not {self.status!r}")
+        if not isinstance(self.body, bytes):
+            raise TypeError(f"the body of a reply is bytes, not {self.body!r}")
 
     @property
     def reason(self) -> str:
@@ -47,3 +49,5 @@ Answer = int | Reply | type[BaseException] | Callable[[CallFailed], "int | Reply
 """What an answer of a call is to the library: a status, a reply, an error (a class), or a function that chooses one."""
 Answers = Mapping[str, Answer]
 """Answers by their names: `failed`, `failed.NAME`, `rejected`, `rejected.queue` and so on, `conflict`, `timed_out`."""
+Body = bytes | Callable[[str, str], "bytes | Reply"]
+"""What a call that succeeds answers: a body, or a function of the method and the URL that returns one, or a reply."""

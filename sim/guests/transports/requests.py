@@ -10,21 +10,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sim.guests.transports.missing import NoLibrary
-from sim.guests.transports.server import Server
 
 try:
     from requests.adapters import HTTPAdapter
 
-    from sim.guests.transports.urllib3 import pool_classes
-except ImportError:
-    raise NoLibrary("requests") from None
+    from sim.guests.transports.urllib3 import pool_classes, server_of
+except ImportError as error:
+    raise NoLibrary("requests", error) from None
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from requests import PreparedRequest, Response
+    from requests import PreparedRequest, Response, Session
 
-    from sim.guests.transports.replies import Answers
+    from sim.guests.transports.replies import Answers, Body
+    from sim.guests.transports.server import Server
 
 
 class PlayedAdapter(HTTPAdapter):
@@ -48,7 +48,7 @@ def adapter(
     call: Callable[..., Any] | None = None,
     *,
     answers: Answers | None = None,
-    body: bytes = b"",
+    body: Body = b"",
     **options: Any,
 ) -> HTTPAdapter:
     """Return an adapter to mount on a session.
@@ -58,4 +58,24 @@ def adapter(
     `body` as in `sim.guests.transports`; an OSError is the socket's, so that requests makes its own ConnectionError of
     it.
     """
-    return PlayedAdapter(Server(call, answers, body, timed_out=TimeoutError), **options)
+    return PlayedAdapter(server_of(call, answers, body), **options)
+
+
+def play(
+    session: Session,
+    call: Callable[..., Any] | None = None,
+    *,
+    answers: Answers | None = None,
+    body: Body = b"",
+) -> None:
+    """Let the adapters of a session, which your own code has made and mounted, reach a played server.
+
+    Their `max_retries` and their pools' options stay. Proxies do not count any more, nor does the environment, where
+    requests looks for them and for passwords. Adapters that are no `requests.adapters.HTTPAdapter` are left alone.
+    """
+    session.trust_env = False
+    session.proxies = {}
+    for mounted in session.adapters.values():
+        if isinstance(mounted, HTTPAdapter):
+            mounted.poolmanager.clear()
+            mounted.poolmanager.pool_classes_by_scheme = pool_classes(server_of(call, answers, body))

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from sim.measure.estimates import Estimate
     from sim.text.tried import Tried
 
+FIGURE = "pareto"
+"""The name of the picture's file, without its ending."""
 
 ROLE_WORDS = MappingProxyType(
     {

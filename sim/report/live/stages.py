@@ -127,6 +127,7 @@ class _Known:
                 join(one.part for one in parts),
                 [request for one in parts for request in one.unrepeated],
                 traffic=join_traffic(one.traffic for one in parts if one.traffic is not None),
+                waits=[wait for one in parts for wait in one.waits],
             )
         return self._results[taken]
 

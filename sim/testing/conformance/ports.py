@@ -5,17 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sim.convex.functions import ACTION, Function, mutation
-from sim.history.events import (
-    AttemptEnded,
-    AttemptStarted,
-    CallbackRan,
-    CancelAnswered,
-    DocumentWritten,
-    Event,
-    JobCreated,
-    JobStepped,
-    NumberDrawn,
-)
+from sim.history.deployment_events import DocumentWritten, JobCreated, JobStepped
+from sim.history.events import AttemptEnded, AttemptStarted, CallbackRan, CancelAnswered, Event, NumberDrawn
 from sim.history.request import Request
 from sim.retriers.ports.article import Article
 from sim.retriers.ports.component import Component

@@ -8,16 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from sim.history.events import (
-    AttemptEnded,
-    AttemptStarted,
-    CallbackRan,
-    DocumentWritten,
-    Event,
-    JobCreated,
-    JobStepped,
-    NumberDrawn,
-)
+from sim.history.deployment_events import DocumentWritten, JobCreated, JobStepped
+from sim.history.events import AttemptEnded, AttemptStarted, CallbackRan, Event, NumberDrawn
 from sim.history.recorder import read, unfold
 from sim.history.vocabulary import DIED, FAILED, IN_PROGRESS, PENDING, SUCCESS
 from sim.testing.conformance.workpool_documents import Documents

@@ -23,7 +23,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from sim.history.events import Failure
+from sim.history.failure import Failure
 from sim.history.traffic import CallEnd
 from sim.history.vocabulary import ACK_LOST, FAIL, NEVER, OWN, RETURNED, SUCCESS, THREW
 from sim.kernel.alarm import Alarm

@@ -25,7 +25,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.history import traffic, vocabulary
-from sim.history.events import Failure
+from sim.history.failure import Failure
 from sim.history.recorder import Start
 from sim.history.traffic import UNLIMITED, CallEnd
 from sim.history.vocabulary import AT_SERVICE, CUT, DIED, FAIL, NEVER, SUPPRESSED, THREW, Cause, rejected_by

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sim.history.events import Failure
+from sim.history.failure import Failure
 from sim.history.traffic import CallEnd
 from sim.history.vocabulary import CONFLICT, NEVER, RETURNED, SUCCESS, THREW
 from sim.world.attempt import BLAME

@@ -8,7 +8,7 @@ from sim.history.traffic import CallEnd
 from sim.history.vocabulary import NEVER, RETURNED
 
 if TYPE_CHECKING:
-    from sim.history.events import Failure
+    from sim.history.failure import Failure
     from sim.history.request import Request
     from sim.history.traffic import Call
     from sim.history.vocabulary import AttemptOutcome, End

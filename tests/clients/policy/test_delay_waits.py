@@ -43,7 +43,7 @@ def test_shares_of_a_told_law_are_those_of_its_draws(law: DelayLaw, n: int) -> N
     if not isinstance(promised, Wait) or isinstance(promised, Decorrelated) or not promised.is_told:
         return
     grid = [(k + 0.5) / 40 for k in range(40)]
-    found = sorted(law.delay_ns(n, 0, [], draws) / MS for draws in product(grid, repeat=len(law.streams)))
+    found = sorted(law.delay_ns(n, 0, law.start(), draws) / MS for draws in product(grid, repeat=len(law.streams)))
     for share in (0.25, 0.5, 0.75):
         value = found[int(share * len(found))]
         slack = HALF_NS + ROUNDING * value

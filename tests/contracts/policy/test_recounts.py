@@ -7,7 +7,7 @@ import pytest
 from handmade import MS, Tale
 
 from sim.contracts.catalogue import POLICY, Terms, check
-from sim.history.events import Failure
+from sim.history.failure import Failure
 from sim.history.recorder import History
 from sim.promises.policy import (
     BreakerTerms,

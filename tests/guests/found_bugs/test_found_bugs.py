@@ -5,18 +5,15 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+if TYPE_CHECKING:
+    from old_versions import With
+
 pytestmark = pytest.mark.library_versions
 
-CHILD = Path(__file__).parent / "child.py"
 OF_ITS_TIME = ("pytz==2025.2", "six==1.17.0", "setuptools==75.8.0")
 """What old versions import besides what the environment has."""
 
@@ -35,60 +32,6 @@ def outage(count: int = 1, *, says: str = "") -> str:
 
 def fails(*failures: str) -> str:
     return FAILS_THEN_SUCCEEDS.format(fails=", ".join(failures))
-
-
-class Ran(NamedTuple):
-    """What came of a simulation with one version."""
-
-    refused: str | None
-    requests: list[dict[str, Any]]
-
-    @property
-    def request(self) -> dict[str, Any]:
-        (only,) = self.requests
-        return only
-
-    @property
-    def waits(self) -> list[float]:
-        return [sleep for request in self.requests for sleep in request["sleeps"]]
-
-    @property
-    def called(self) -> list[float]:
-        """When requests that come every five seconds reached the service."""
-        return [instant for request in self.requests for instant in request["attempts"]]
-
-
-With = Callable[..., Ran]
-
-
-@pytest.fixture(scope="session")
-def simulated(tmp_path_factory: pytest.TempPathFactory) -> With:
-    """Installs a version, beside what it imports if that is named, and simulates a guest with it."""
-    for beside in ("aiohttp", "celery", "google.auth", "httpx", "tenacity"):
-        pytest.importorskip(beside, reason="what old versions stand on is not installed: pip install -e '.[libraries]'")
-    folders: dict[tuple[str, ...], str] = {}
-
-    def installed(*wanted: str) -> str:
-        if wanted not in folders:
-            # A folder of this name holds libraries, not the user's own code.
-            folder = tmp_path_factory.mktemp("library") / "site-packages"
-            pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", "--target"]
-            subprocess.run([*pip, str(folder), *wanted], check=True)  # noqa: S603  # pip of this interpreter
-            folders[wanted] = str(folder)
-        return folders[wanted]
-
-    def simulate(guest: str, scenario: str, *wanted: str) -> Ran:
-        child = subprocess.run(  # noqa: S603  # this interpreter
-            [sys.executable, str(CHILD), installed(*wanted), guest],
-            input=f"{scenario}retrier: component\n",
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert child.returncode == 0, child.stderr
-        return Ran(**json.loads(child.stdout))
-
-    return simulate
 
 
 def at(request: dict[str, Any]) -> list[float]:
@@ -276,3 +219,40 @@ def test_pyresilience_0_2_1_holds_its_slot_while_it_waits_so_that_others_do_not_
     new = simulated("of_pyresilience:with_a_bulkhead", EVERY_FIVE_SECONDS, "pyresilience==0.3.0").requests
     assert [number for number, request in enumerate(old) if request["attempts"]] == [0, 7, 14]
     assert [number for number, request in enumerate(new) if request["attempts"]] == list(range(20))
+
+
+# What requests share is used up, and is never there again.
+
+
+def test_tenacity_4_12_0_lists_its_waits_once_for_all_calls_so_that_later_ones_wait_for_the_last(
+    simulated: With,
+) -> None:
+    every_minute = "world: shared\nrequests: {count: 3, arrivals: {constant: {rate: 1/m}}}\n"
+    fails_always = "action: {latency: {constant: 0s}, outcomes: {fail: 1.0}}\n"
+    guest = "of_tenacity_4:thirty_then_ten_then_one"
+    old = simulated(guest, every_minute + fails_always, "tenacity==4.12.0", *OF_ITS_TIME).requests
+    new = simulated(guest, every_minute + fails_always, "tenacity==5.0.1", *OF_ITS_TIME).requests
+    assert [request["sleeps"] for request in old] == [[30, 10, 1], [1, 1, 1], [1, 1, 1]]
+    assert [request["sleeps"] for request in new] == [[30, 10, 1]] * 3
+
+
+def test_urllib3_1_25_8_keeps_a_connection_that_was_redirected_so_that_all_later_requests_are_stuck(
+    simulated: With,
+) -> None:
+    moves = "action: {script: [{outcome: fail, kind: moved, latency: 0s}, {outcome: success, latency: 0s}]}\n"
+    every_minute = "world: shared\nuntil: 1h\nrequests: {count: 3, arrivals: {constant: {rate: 1/m}}}\n"
+    old = simulated("of_urllib3:follow", every_minute + moves, "urllib3==1.25.8").requests
+    new = simulated("of_urllib3:follow", every_minute + moves, "urllib3==1.25.9").requests
+    assert [(request["outcome"], len(request["attempts"])) for request in old] == [
+        ("success", 2),
+        (None, 0),
+        (None, 0),
+    ]
+    assert [(request["outcome"], len(request["attempts"])) for request in new] == [("success", 2)] * 3
+
+
+def test_pyresilience_0_4_0_does_not_draw_on_its_budget_for_retries_on_a_result_and_0_4_1_does(simulated: With) -> None:
+    old = simulated("of_pyresilience:with_a_budget", EVERY_FIVE_SECONDS, "pyresilience==0.4.0").requests
+    new = simulated("of_pyresilience:with_a_budget", EVERY_FIVE_SECONDS, "pyresilience==0.4.1").requests
+    assert [len(request["attempts"]) for request in old] == [3] * 20
+    assert [len(request["attempts"]) for request in new] == [3] * 5 + [1] * 15

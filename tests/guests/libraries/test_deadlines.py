@@ -9,6 +9,7 @@ import pytest
 from library_guests import Kind, library
 from side_by_side import Course, always, course_of
 
+from sim.guests import GuestRetrier
 from sim.retriers.presets import find
 
 pytestmark = pytest.mark.usefixtures("one_simulation")
@@ -143,3 +144,36 @@ def test_httpx_retries_cuts_the_sum_of_its_sleeps() -> None:
     (other,) = course_of(policy, script, always(HALF))
     assert own == other
     assert own.delays_ns == [SECOND_NS // 2, SECOND_NS, SECOND_NS // 2]
+
+
+@pytest.mark.parametrize(
+    ("latency", "starts_s", "settled_s"),
+    [
+        # It sleeps without a look at its limit, and ends as the attempt after that is to begin.
+        ("1s", (0, 4, 8), 12),
+        ("2s", (0, 5), 10),
+        ("2.000000001s", (0, 5.000000001), 10.000000002),
+        ("1h", (0,), 10),
+    ],
+)
+def test_a_total_timeout_of_pyresilience_cuts_the_attempt_at_its_nanosecond_but_not_the_sleep(
+    latency: str, starts_s: tuple[float, ...], settled_s: float
+) -> None:
+    lib = library("pyresilience")
+
+    class Guest(GuestRetrier):
+        kind = "pyresilience-total"
+        errors = guests.ERRORS
+
+        async def retry(self, call: Any) -> Any:
+            retry = lib.RetryConfig(max_attempts=9, delay=3, backoff_factor=1, jitter=False, retry_on=[ConnectionError])
+
+            @lib.resilient(retry=retry, timeout=lib.TimeoutConfig(seconds=10, per_attempt=False))
+            async def asked() -> Any:
+                return await call()
+
+            return await asked()
+
+    (course,) = course_of(Guest, [{"outcome": "fail", "latency": latency}], always(HALF))
+    assert [start for start, _ in course.attempts] == [round(start * SECOND_NS) for start in starts_s]
+    assert course.settled_ns == round(settled_s * SECOND_NS)

@@ -113,3 +113,43 @@ def test_a_body_is_sent_and_one_is_read(size: int) -> None:
 
 def test_a_response_to_head_has_no_body() -> None:
     assert ask(ToldLater(None), "HEAD", body=b"yes") == (200, {"Content-Length": "3"}, b"")
+
+
+@pytest.mark.parametrize(
+    ("error", "seen"),
+    [
+        (ConnectionRefusedError, "ClientConnectorError"),
+        (ConnectionResetError, "ClientOSError"),
+        (TimeoutError, "SocketTimeoutError"),
+    ],
+)
+def test_an_error_of_a_socket_is_the_librarys_own(error: type[Exception], seen: str) -> None:
+    for answer in (error, lambda _: error("as an object")):
+        with pytest.raises(aiohttp.ClientError) as raised:
+            ask(ToldLater("failed", "failed"), answers={"failed": answer})
+        assert type(raised.value) is getattr(aiohttp, seen)
+
+
+@pytest.mark.parametrize("kept", [{"keepalive_timeout": 30}, {"force_close": False}])
+def test_a_connection_that_is_kept_serves_requests_of_all_methods(kept: dict[str, Any]) -> None:
+    async def asked() -> list[bytes]:
+        connector = transport.connector(ToldLater(), body=b"yes", **kept)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            made = []
+            for method in ("GET", "HEAD", "POST", "HEAD", "GET"):
+                async with session.request(method, URL) as response:
+                    made.append(await response.read())
+            return made
+
+    assert asyncio.run(asked()) == [b"yes", b"", b"yes", b"", b"yes"]
+
+
+@pytest.mark.parametrize("kept", [{}, {"force_close": False}])
+def test_a_body_can_be_chosen_by_the_request(kept: dict[str, Any]) -> None:
+    async def asked() -> list[str]:
+        connector = transport.connector(ToldLater(), body=lambda method, url: f"{method} {url}".encode(), **kept)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            responses = [await session.get(f"{URL}a?b=c"), await session.post(f"{URL}d", data=b"e")]
+            return [await response.text() for response in responses]
+
+    assert asyncio.run(asked()) == [f"GET {URL}a?b=c", f"POST {URL}d"]

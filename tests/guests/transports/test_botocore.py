@@ -103,3 +103,41 @@ def test_a_client_made_elsewhere_can_be_played() -> None:
     transport.play(made, call)
     made.list_buckets()
     assert call.calls == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "seen"),
+    [
+        (ConnectionRefusedError, "EndpointConnectionError"),
+        (ConnectionResetError, "ConnectionClosedError"),
+        (TimeoutError, "ReadTimeoutError"),
+    ],
+)
+def test_an_error_of_a_socket_is_the_librarys_own_and_retried(error: type[Exception], seen: str) -> None:
+    for answer in (error, lambda _: error("as an object")):
+        call = ToldCall(*["failed"] * 9)
+        with pytest.raises(getattr(exceptions, seen)):
+            ask(call, answers={"failed": answer}, attempts=2)
+        assert call.calls == 2
+
+
+def test_a_body_can_be_chosen_by_the_operation() -> None:
+    bodies = {"GetObject": b"stored", "PutObject": b"", "ListBuckets": b"<ListAllMyBucketsResult/>"}
+    client = transport.client("s3", ToldCall(), body=lambda operation, _: bodies[operation])
+    client.put_object(Bucket="b", Key="k", Body=b"stored")
+    assert client.get_object(Bucket="b", Key="k")["Body"].read() == b"stored"
+    assert client.list_buckets()["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+def test_a_request_may_have_a_read_timeout_of_its_own() -> None:
+    """botocore looks for it in the context of a request (botocore/httpsession.py)."""
+    call = ToldCall(None)
+    client = transport.client("s3", call, config=config.Config(read_timeout=7))
+
+    def shorter(params: Any, context: dict[str, Any], **_: Any) -> None:
+        del params
+        context["read_timeout"] = 3
+
+    client.meta.events.register("before-call.s3", shorter)
+    client.list_buckets()
+    assert call.timeouts == [3]

@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from types import ModuleType
 
 import pytest
 
@@ -29,3 +30,19 @@ def test_transports_are_imported_when_they_are_used() -> None:
 def test_a_name_that_is_no_transport_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'pycurl'"):
         _ = transports.pycurl  # type: ignore[attr-defined]  # what is tested
+
+
+def test_a_library_whose_version_lacks_what_a_transport_uses_is_told_apart_from_one_that_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    old = ModuleType("httpx")
+    old.__version__ = "0.1.0"  # type: ignore[attr-defined]  # as libraries have it
+    monkeypatch.setitem(sys.modules, "httpx", old)
+    with pytest.raises(NoLibrary, match=r"cannot use httpx 0\.1\.0 \(cannot import name 'Client' from 'httpx'"):
+        raise NoLibrary("httpx", _failed("from httpx import Client"))
+
+
+def _failed(statement: str) -> ImportError:
+    with pytest.raises(ImportError) as raised:
+        exec(statement)  # noqa: S102  # ours
+    return raised.value

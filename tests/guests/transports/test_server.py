@@ -1,6 +1,7 @@
 """A server that is played by a call: what each answer is to a library."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from told_calls import ToldCall, ToldLater, failure
@@ -9,17 +10,33 @@ from sim.clients.failures import CallFailed
 from sim.guests.transports.replies import Answers, Reply
 from sim.guests.transports.server import Server, retry_after
 
+URL = "https://api.example/"
+
 
 def made(error: type[BaseException], message: str) -> BaseException:
     return error(message)
 
 
 def said(answer: Exception | str | None, answers: Answers | None = None, body: bytes = b"") -> Reply:
-    return Server(ToldCall(answer), answers, body, timed_out=TimeoutError).ask(None, made)
+    return Server(ToldCall(answer), answers, body, timed_out=TimeoutError).ask(None, made, "GET", URL)
 
 
 def test_success_is_a_status_200_with_the_given_body() -> None:
     assert said(None, body=b"yes") == Reply(200, b"yes")
+
+
+def test_a_body_can_be_chosen_by_the_method_and_the_url() -> None:
+    def chosen(method: str, url: str) -> bytes | Reply:
+        return f"{method} {url}".encode() if method == "GET" else Reply(201, b"made")
+
+    server = Server(ToldCall(), None, chosen, timed_out=TimeoutError)
+    assert server.ask(None, made, "GET", URL) == Reply(200, b"GET https://api.example/")
+    assert server.ask(None, made, "POST", URL) == Reply(201, b"made")
+
+
+def test_a_body_that_is_a_text_is_refused() -> None:
+    with pytest.raises(TypeError, match="a body is bytes"):
+        said(None, body="yes")  # type: ignore[arg-type]  # what is tested
 
 
 @pytest.mark.parametrize(
@@ -104,28 +121,40 @@ def test_a_value_that_is_no_answer_is_refused(answer: object) -> None:
 
 def test_a_status_that_does_not_end_a_request_is_refused() -> None:
     with pytest.raises(ValueError, match="from 200 to 999, not 100"):
-        said("failed", {"failed": 100})
+        Server(ToldCall(), {"failed": 100}, b"", timed_out=TimeoutError)
+
+
+@pytest.mark.parametrize("chosen", [100, None, "500"])
+def test_a_function_that_chooses_no_answer_is_refused(chosen: Any) -> None:
+    with pytest.raises(RuntimeError, match=f"answers 'failed' by {chosen!r}: a reply has a status from 200 to 999"):
+        said("failed", {"failed": lambda _: chosen})
+
+
+def test_a_function_whose_body_is_a_text_is_told_so() -> None:
+    server = Server(ToldCall(), None, lambda *_: "text", timed_out=TimeoutError)  # type: ignore[arg-type]  # tested
+    with pytest.raises(TypeError, match="the body of a reply is bytes, not 'text'"):
+        server.ask(None, made, "GET", URL)
 
 
 def test_a_synchronous_client_in_an_asynchronous_guest_is_refused() -> None:
     with pytest.raises(RuntimeError, match="has a synchronous client, which would block"):
-        Server(ToldLater(None), None, b"", timed_out=TimeoutError).ask(None, made)
+        Server(ToldLater(None), None, b"", timed_out=TimeoutError).ask(None, made, "GET", URL)
 
 
 def test_an_asynchronous_client_in_a_synchronous_guest_is_refused() -> None:
     with pytest.raises(RuntimeError, match="write it with `async def`"):
-        asyncio.run(Server(ToldCall(None), None, b"", timed_out=TimeoutError).ask_later(None, made))
+        asyncio.run(Server(ToldCall(None), None, b"", timed_out=TimeoutError).ask_later(None, made, "GET", URL))
 
 
 def test_an_asynchronous_call_is_awaited() -> None:
     server = Server(ToldLater(None, "rejected"), None, b"yes", timed_out=TimeoutError)
-    assert asyncio.run(server.ask_later(None, made)) == Reply(200, b"yes")
-    assert asyncio.run(server.ask_later(None, made)).status == 429
+    assert asyncio.run(server.ask_later(None, made, "GET", URL)) == Reply(200, b"yes")
+    assert asyncio.run(server.ask_later(None, made, "GET", URL)).status == 429
 
 
 def test_a_server_without_a_call_wants_a_guest_that_runs() -> None:
     with pytest.raises(RuntimeError, match="no guest runs"):
-        Server(None, None, b"", timed_out=TimeoutError).ask(None, made)
+        Server(None, None, b"", timed_out=TimeoutError).ask(None, made, "GET", URL)
 
 
 def test_a_reply_to_head_has_the_length_but_not_the_body() -> None:

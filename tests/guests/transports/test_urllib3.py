@@ -1,5 +1,6 @@
 """urllib3 and requests on played sockets: the errors, headers and timeouts are the libraries'."""
 
+import socket
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ requests: Any = pytest.importorskip("requests")
 adapters: Any = pytest.importorskip("sim.guests.transports.requests")
 transport: Any = pytest.importorskip("sim.guests.transports.urllib3")
 errors = urllib3.exceptions
+NO_NAME = getattr(errors, "NameResolutionError", errors.NewConnectionError)  # versions before 2.0 have only the other
 URL = "://api.example/path?q=1"
 
 
@@ -60,7 +62,7 @@ def test_a_call_that_times_out_is_a_read_timeout() -> None:
         (OSError, errors.ProtocolError),
         (errors.ProtocolError, errors.ProtocolError),
         (errors.NewConnectionError, errors.NewConnectionError),
-        (errors.NameResolutionError, errors.NameResolutionError),
+        (NO_NAME, NO_NAME),
         (errors.ConnectTimeoutError, errors.ConnectTimeoutError),
         (errors.ReadTimeoutError, errors.ReadTimeoutError),
         (errors.ProxyError, errors.ProxyError),
@@ -160,3 +162,46 @@ def test_streamed_bodies_are_sent_and_read() -> None:
         session.mount("https://", adapters.adapter(ToldCall(None), body=b"x" * 100_000))
         response = session.post(f"https{URL}", data=iter([b"a" * 70_000, b"b"]), stream=True)
         assert sum(map(len, response.iter_content(1000))) == 100_000
+
+
+@pytest.mark.parametrize(("error", "calls"), [(ConnectionRefusedError, 3), (socket.gaierror, 3), (OSError, 1)])
+def test_a_refused_connection_counts_as_one_to_which_nothing_was_sent(error: type[Exception], calls: int) -> None:
+    """So a POST, which urllib3 does not repeat once it may have arrived, is repeated."""
+    call = ToldCall(*["failed"] * 9)
+    with pytest.raises((errors.MaxRetryError, errors.ProtocolError)):
+        ask(call, "POST", answers={"failed": error}, retries=2)
+    assert call.calls == calls
+
+
+@pytest.mark.parametrize("error", [ConnectionRefusedError, ConnectionResetError])
+def test_errors_of_sockets_are_connection_errors_of_requests(error: type[Exception]) -> None:
+    with pytest.raises(requests.ConnectionError):
+        get(ToldCall("failed"), answers={"failed": lambda _: error("as an object")})
+
+
+@pytest.mark.parametrize("origin", ["https://api.example", "http://api.example", "https://api.example:8443"])
+def test_a_body_can_be_chosen_by_the_request(origin: str) -> None:
+    http = transport.manager(ToldCall(), body=lambda method, url: f"{method} {url}".encode())
+    asked = [http.request("GET", f"{origin}/a?b=c"), http.request("POST", f"{origin}/d", body=b"x" * 100_000)]
+    assert [response.data.decode() for response in asked] == [f"GET {origin}/a?b=c", f"POST {origin}/d"]
+
+
+def test_a_session_made_elsewhere_can_be_played_and_keeps_its_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    retry = urllib3.Retry(3, status_forcelist=[500], raise_on_status=False)
+    call = ToldCall("failed", "failed", None)
+    with requests.Session() as session:
+        session.mount("https://api.example", requests.adapters.HTTPAdapter(max_retries=retry, pool_maxsize=3))
+        session.proxies = {"https": "http://other.example:3128"}
+        adapters.play(session, call, body=b"yes")
+        assert session.get(f"https{URL}").text == "yes"
+        assert session.get("http://elsewhere.example/").text == "yes"
+    assert call.calls == 4
+
+
+def test_a_manager_made_elsewhere_can_be_played_and_keeps_its_options() -> None:
+    http = urllib3.PoolManager(maxsize=3, retries=urllib3.Retry(1, status_forcelist=[500]), timeout=4)
+    call = ToldCall("failed", None)
+    transport.play(http, call)
+    assert http.request("GET", f"https{URL}").status == 200
+    assert (call.calls, call.timeouts) == (2, [4, 4])

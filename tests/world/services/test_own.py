@@ -12,8 +12,8 @@ from sim.api.run import run
 from sim.clients.client import CallFailed
 from sim.engine.event import simulate_replication
 from sim.experiment.triggers import triggers_of
-from sim.history.events import WorkStarted
 from sim.history.recorder import Recorder
+from sim.history.service_events import WorkStarted
 from sim.history.vocabulary import Cause
 from sim.retriers.base import LoopRetrier
 from sim.scenario.identity import digest, resolved, resolved_yaml

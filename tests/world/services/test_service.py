@@ -4,8 +4,8 @@ import pytest
 from served import Patient, Served, serve
 
 from sim.clients.client import CallFailed
-from sim.history.events import LayerEffect, ServersChanged
 from sim.history.records import COLUMNS
+from sim.history.service_events import LayerEffect, ServersChanged
 from sim.retriers.base import LoopRetrier
 
 ONE_SERVER = """

@@ -1,5 +1,6 @@
-"""Retries with a breaker, and with a bulkhead, in one decorator."""
+"""Retries with a breaker, with a bulkhead, and with a budget, in one decorator."""
 
+import pyresilience
 from pyresilience import BulkheadConfig, CircuitBreakerConfig, RetryConfig, resilient
 
 LIBRARY = "pyresilience"
@@ -22,5 +23,22 @@ def with_a_bulkhead(call):
     return one_at_a_time(call)
 
 
-for guest in (with_a_breaker, with_a_bulkhead):
+def with_a_budget(call):
+    return ten_retries_in_all(call)
+
+
+if hasattr(pyresilience, "RetryBudgetConfig"):
+
+    @resilient(
+        retry=RetryConfig(max_attempts=3, delay=1.0, jitter=False, retry_on_result=lambda answer: answer is None),
+        retry_budget=pyresilience.RetryBudgetConfig(max_retries=10, refill_rate=1e-6),
+    )
+    def ten_retries_in_all(call):
+        try:
+            return call()
+        except ConnectionError:
+            return None
+
+
+for guest in (with_a_breaker, with_a_bulkhead, with_a_budget):
     guest.errors = {"failed": ConnectionError}

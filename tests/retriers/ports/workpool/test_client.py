@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sim.convex.functions import FunctionError, mutation
-from sim.history.events import DocumentWritten, JobCreated
+from sim.history.deployment_events import DocumentWritten, JobCreated
 from sim.history.request import Request
 from sim.retriers.ports.workpool import lib
 from sim.retriers.ports.workpool.context import Ctx
