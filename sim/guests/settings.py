@@ -18,6 +18,9 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
+from sim.guests.output import Stream
+from sim.guests.unheard import Input
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -64,18 +67,22 @@ class Settings:
 
 
 class Streams:
-    """The standard streams as they were when this was made; guest code may put others in their place."""
+    """The standard streams that stand there for a run; guest code may put others in their place.
 
-    __slots__ = ("_were",)
+    Only these are put back: another thread of the host may have exchanged a stream meanwhile, and do so back itself.
+    """
+
+    __slots__ = ("_ours",)
 
     def __init__(self) -> None:
-        self._were = sys.stdin, sys.stdout, sys.stderr
+        streams = ((name, getattr(sys, name)) for name in _STREAMS)
+        self._ours = [(name, stream) for name, stream in streams if isinstance(stream, (Stream, Input))]
 
     def restore(self) -> None:
         """Put them back."""
-        for name, was in zip(_STREAMS, self._were, strict=True):
-            if getattr(sys, name) is not was:
-                setattr(sys, name, was)
+        for name, ours in self._ours:
+            if getattr(sys, name) is not ours:
+                setattr(sys, name, ours)
 
 
 def _of_module(module: ModuleType) -> Restore:

@@ -21,6 +21,7 @@ from sim.guests.references import References
 from sim.guests.refused import GuestRefused
 from sim.guests.settings import Settings
 from sim.guests.watchdog import watched
+from sim.options.own_code import STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,7 +104,7 @@ def simulated() -> Iterator[None]:
 
     Raises GuestRefused if something holds a function that cannot be replaced there.
     """
-    with _one_at_a_time:
+    with STREAMS, _one_at_a_time:
         if not _simulated:
             _simulated.append(_Simulated())
         here = _simulated[0]
@@ -117,7 +118,7 @@ def simulated() -> Iterator[None]:
         with closed_in_loops(), watched():
             yield
     finally:
-        with _one_at_a_time:
+        with STREAMS, _one_at_a_time:
             here.depth -= 1
             if here.depth == 0:
                 here.restore()

@@ -15,9 +15,14 @@ from importlib import import_module
 from importlib.abc import SourceLoader
 from importlib.util import module_from_spec
 from io import StringIO
+from threading import RLock
 from traceback import extract_tb
 from typing import Any, Final
 
+STREAMS: Final = RLock()
+"""Held by who exchanges the standard streams: they are those of the whole process, and of two threads that exchange
+them at once, one would put back the other's.
+"""
 Trusted = Mapping[str, str]
 """What a file may use for code of the user's own: the `module:Class` of each name; without a name it stands for itself.
 """
@@ -81,7 +86,7 @@ def anew(path: str) -> Any:
         return None
     made = module_from_spec(spec)
     try:
-        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        with STREAMS, redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             spec.loader.exec_module(made)
         return getattr(made, name)
     except Exception:  # noqa: BLE001  # whatever a module does that was not written to run twice

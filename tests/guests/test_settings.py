@@ -25,6 +25,7 @@ from in_guest import seen_in_guest
 from sim.guests import GuestRefused, standard_library
 from sim.guests.references import References
 from sim.guests.standard_library import simulated
+from sim.options.own_code import STREAMS
 
 
 class OwnLogger(logging.Logger):
@@ -146,3 +147,20 @@ def test_what_is_kept_makes_no_run_search_the_process_again() -> None:
     with simulated():
         pass
     assert references.searches == searches
+
+
+def test_a_run_in_one_thread_waits_while_another_thread_holds_the_streams() -> None:
+    out, seen = sys.stdout, []
+
+    def runs() -> None:
+        with simulated():
+            seen.append(sys.stdout)
+
+    thread = threading.Thread(target=runs)
+    with STREAMS, contextlib.redirect_stdout(io.StringIO()):
+        thread.start()
+        thread.join(0.05)
+        assert seen == []
+    thread.join()
+    assert len(seen) == 1
+    assert sys.stdout is out
