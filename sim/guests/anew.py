@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from importlib.abc import Loader, MetaPathFinder, SourceLoader
 from importlib.machinery import PathFinder
 from importlib.util import spec_from_loader
+from threading import RLock, get_ident
 from types import CodeType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sim.guests.reach import is_own_module
 from sim.guests.refused import is_own
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from sim.guests.inside import Inside
 
     Codes = dict[str, tuple[ModuleSpec, CodeType]]
+
+_one_at_a_time: Final = RLock()
+"""Of the threads of the host."""
 
 
 def own_modules(first: str) -> Codes | None:
@@ -67,8 +71,14 @@ def _parents(name: str) -> Iterator[str]:
 class ModulesAnew(MetaPathFinder, Loader):
     """Finds modules of the user's own, and runs their code."""
 
-    at_work: ModulesAnew | None = None
-    """The one that runs modules at the moment; while one does, none of another can be asked for."""
+    _at_work: tuple[int, ModulesAnew] | None = None
+    """The one that runs modules at the moment, with its thread: `sys.modules` is that of the whole process."""
+
+    @classmethod
+    def at_work(cls) -> ModulesAnew | None:
+        """Return the one that runs modules at the moment in this thread; None if there is none."""
+        known = cls._at_work
+        return known[1] if known is not None and known[0] == get_ident() else None
 
     def __init__(self, codes: Codes) -> None:
         """Take the modules that are known already."""
@@ -92,14 +102,14 @@ class ModulesAnew(MetaPathFinder, Loader):
                 if one not in self._codes and one in sys.modules:
                     new = {more: code for more, code in (own_modules(one) or {}).items() if more not in self._codes}
                     self._codes.update(new)
-                    if ModulesAnew.at_work is self:
+                    if ModulesAnew.at_work() is self:
                         self._of_host.update(_taken_out(new))
 
     def run(self, modules: dict[str, ModuleType], go: Callable[[], Any]) -> Any:
         """Return what `go` returns, which imports modules anew; `modules` are those that are there, and become more."""
-        if ModulesAnew.at_work is not None:
+        if ModulesAnew.at_work() is not None:
             return go()
-        with self._work(modules):
+        with _one_at_a_time, self._work(modules):
             return go()
 
     @contextmanager
@@ -107,11 +117,11 @@ class ModulesAnew(MetaPathFinder, Loader):
         self._of_host = _taken_out(self._codes)
         sys.modules.update(modules)
         sys.meta_path.insert(0, self)
-        ModulesAnew.at_work = self
+        ModulesAnew._at_work = get_ident(), self
         try:
             yield
         finally:
-            ModulesAnew.at_work = None
+            ModulesAnew._at_work = None
             sys.meta_path.remove(self)
             modules.update(_taken_out(self._codes))
             of_host, self._of_host = self._of_host, {}
@@ -153,7 +163,7 @@ class ModulesAnew(MetaPathFinder, Loader):
 
 def refuse_in_import(inside: Inside) -> None:
     """Refuse that code waits while a module of a guest is imported: other code would find that half done."""
-    if ModulesAnew.at_work is not None:
+    if ModulesAnew.at_work() is not None:
         inside.refuse(
             "waits while one of its modules is imported, which takes no time in a simulation: wait in a function that "
             "the guest calls"

@@ -67,7 +67,7 @@ def _import_module(real: Any) -> Callable[..., Any]:
 
 def _imported(inside: Any, names: Sequence[str], go: Callable[[], Any]) -> Any:
     """Let modules be imported for the guest that runs."""
-    at_work = ModulesAnew.at_work
+    at_work = ModulesAnew.at_work()
     if not names:
         return go()
     if at_work is not None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import _queue
 import _thread
 import queue
+import sys
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from greenlet import getcurrent
 
@@ -191,6 +192,10 @@ class _Maker(type):
         return cls.is_one(one)
 
 
+_IMPORT_SYSTEM: Final = {"importlib._bootstrap", "_frozen_importlib"}
+"""Its locks are those of the process: other threads may import the same module."""
+
+
 def _maker(real: Any, simulated: Any) -> Any:
     """Return what stands for `real`, which may be a function: it makes simulated locks inside guests."""
     # In a process of one thread a real lock that can be taken again does as well, and is faster.
@@ -199,7 +204,7 @@ def _maker(real: Any, simulated: Any) -> Any:
 
     def make(*args: Any, **more: Any) -> Any:
         inside = INSIDE.get()
-        if inside is None:
+        if inside is None or sys._getframe(2).f_globals.get("__name__") in _IMPORT_SYSTEM:  # noqa: SLF001  # behind `__call__`
             return real(*args, **more)
         if is_reentrant and inside.process.has_one_thread:
             return reentrant(*args, **more)

@@ -3,6 +3,7 @@
 import importlib
 import itertools
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -241,3 +242,21 @@ def test_a_module_that_waits_as_it_is_imported_is_refused_with_its_line(package:
         slept_s(kind, text)
     assert not any(isinstance(one, ModulesAnew) for one in sys.meta_path)
     assert f"{package.name}.main" in sys.modules
+
+
+def test_simulations_in_two_threads_run_their_modules_one_at_a_time(package: Path) -> None:
+    kind = made(package, IMPORTS["a function from a module"], "named", LATE.replace("{top}", ""))
+    alone, found = slept_s(kind, SHARED), []
+    threads = [threading.Thread(target=lambda: found.append(slept_s(kind, SHARED))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [alone] * 3
+    assert not any(isinstance(one, ModulesAnew) for one in sys.meta_path)
+
+
+def test_the_locks_of_imports_are_those_of_the_process(package: Path) -> None:
+    lines = ["import importlib._bootstrap", 'lock = importlib._bootstrap._ModuleLock("any")', "time.sleep(1)"]
+    lines += ['assert "simulated" not in repr(lock.lock)']
+    assert slept_s(made(package, lines, "named", LATE.replace("{top}", "")), ISOLATED) == [1, 1, 1, 1]
