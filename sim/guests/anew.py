@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from importlib.machinery import ModuleSpec
 
+    from sim.guests.inside import Inside
+
     Codes = dict[str, tuple[ModuleSpec, CodeType]]
 
 
@@ -147,6 +149,15 @@ class ModulesAnew(MetaPathFinder, Loader):
     def exec_module(self, module: ModuleType) -> None:
         """Run its code."""
         exec(self._codes[module.__name__][1], vars(module))  # noqa: S102  # what importing it does
+
+
+def refuse_in_import(inside: Inside) -> None:
+    """Refuse that code waits while a module of a guest is imported: other code would find that half done."""
+    if ModulesAnew.at_work is not None:
+        inside.refuse(
+            "waits while one of its modules is imported, which takes no time in a simulation: wait in a function that "
+            "the guest calls"
+        )
 
 
 def _taken_out(names: Any) -> dict[str, ModuleType]:

@@ -20,6 +20,7 @@ import select
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from sim.guests.anew import refuse_in_import
 from sim.guests.inside import EPOCH_NS, INSIDE
 from sim.guests.stand_ins import instead_of
 from sim.guests.waits import ns_of_seconds, sleep
@@ -140,6 +141,7 @@ def _sleeps(real: Callable[[float], None]) -> Callable[..., Any]:
         if inside is None:
             real(seconds)
         else:
+            refuse_in_import(inside)
             sleep(inside, sleep_ns(seconds))
 
     return simulated_sleep
@@ -172,6 +174,7 @@ def _select(real: Callable[..., Any]) -> Callable[..., Any]:
         *watched, seconds = (*args, None) if len(args) == 3 else args  # three lists
         if len(watched) != 3 or any(map(list, watched)) or seconds is None:  # three lists
             inside.refuse("waits for files with select.select; files and sockets are outside of the simulation")
+        refuse_in_import(inside)
         sleep(inside, sleep_ns(seconds))
         return [], [], []
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent
 
+from sim.guests.anew import refuse_in_import
 from sim.guests.inside import INSIDE
 from sim.guests.waits import FOR_EVER_NS, Waiting, ns_of_seconds, wait
 
@@ -52,6 +53,7 @@ class Lock:
         inside = INSIDE.get()
         if inside is None:
             raise RuntimeError("a lock of a guest is waited for outside of the simulation, where it is never released")
+        refuse_in_import(inside)
         waiting = Waiting()
         if self._waiting is None:
             self._waiting = deque()

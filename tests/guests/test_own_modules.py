@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from sim.engine.world import World
-from sim.guests import guest_of, named
+from sim.guests import GuestRefused, guest_of, named
+from sim.guests.anew import ModulesAnew
 from sim.history.recorder import Recorder
 from sim.scenario.load import parse
 
@@ -222,3 +223,21 @@ def test_the_host_keeps_the_modules_that_it_has_and_gets_none(package: Path) -> 
     slept_s(kind, ISOLATED)
     assert {name: one for name, one in sys.modules.items() if name.startswith(package.name)} == before
     assert not hasattr(sys.modules[package.name], "config")
+
+
+WAITS = {
+    "a sleep": ("import time", "time.sleep(1)"),
+    "a lock": ("import threading", "threading.Event().wait(1)"),
+    "a selector": ("import select", "select.select([], [], [], 1)"),
+}
+
+
+@pytest.mark.parametrize("text", [ISOLATED, SHARED], ids=["isolated", "shared"])
+@pytest.mark.parametrize("wait", WAITS)
+def test_a_module_that_waits_as_it_is_imported_is_refused_with_its_line(package: Path, wait: str, text: str) -> None:
+    (package / "slow.py").write_text("\n".join(WAITS[wait]))
+    kind = made(package, ["from . import slow"], "named", LATE.replace("{top}", ""))
+    with pytest.raises(GuestRefused, match=r"waits while one of its modules is imported, .*slow\.py:2\)"):
+        slept_s(kind, text)
+    assert not any(isinstance(one, ModulesAnew) for one in sys.meta_path)
+    assert f"{package.name}.main" in sys.modules

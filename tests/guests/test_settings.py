@@ -22,7 +22,9 @@ from unittest import mock
 import pytest
 from in_guest import seen_in_guest
 
-from sim.guests import GuestRefused
+from sim.guests import GuestRefused, standard_library
+from sim.guests.references import References
+from sim.guests.standard_library import simulated
 
 
 class OwnLogger(logging.Logger):
@@ -132,3 +134,15 @@ def test_a_guest_hears_what_it_prints_itself() -> None:
         return heard.getvalue()
 
     assert seen_in_guest(guest) == "here\n"
+
+
+def test_what_is_kept_makes_no_run_search_the_process_again() -> None:
+    for _ in range(2):
+        with simulated():
+            pass
+    parts = standard_library._simulated[0]._parts  # noqa: SLF001  # how much they do shows nowhere else
+    (references,) = [part for part in parts if isinstance(part, References)]
+    searches = references.searches
+    with simulated():
+        pass
+    assert references.searches == searches
