@@ -87,7 +87,7 @@ class Streams:
 
 def _of_module(module: ModuleType) -> Restore:
     known = vars(module)
-    saved = _saved_of(module)
+    saved = {name: value for name, value in known.items() if name not in _NOT_KEPT}
 
     def restore() -> None:
         for name in [name for name in known if name not in saved and name not in _NOT_KEPT]:
@@ -101,21 +101,6 @@ def _of_module(module: ModuleType) -> Restore:
 
 
 _MISSING: Final = object()
-_saved: Final[dict[str, dict[str, Any]]] = {}
-"""By module: what was kept last."""
-
-
-def _saved_of(module: ModuleType) -> dict[str, Any]:
-    """Return what stands in a module; the same as before, if it is the same.
-
-    So each run finds as many references to the functions of the module as the last one did, and does not search the
-    process for more (`references`).
-    """
-    now = {name: value for name, value in vars(module).items() if name not in _NOT_KEPT}
-    before = _saved.get(module.__name__, {})
-    if now.keys() != before.keys() or any(before[name] is not value for name, value in now.items()):
-        _saved[module.__name__] = now
-    return _saved[module.__name__]
 
 
 def _of_sys() -> Restore:

@@ -55,7 +55,6 @@ class _Simulated:
         }
         methods = [*dates.pairs(), *generators.pairs(), *randomness.kept_methods()]
         self._parts: tuple[_Part, ...] = (
-            Settings(),
             Output(),
             unheard.Input(),
             dates,
@@ -65,6 +64,7 @@ class _Simulated:
             Rounds(),
             KeptMethods(methods, known),
             References(known),
+            Settings(),  # last, as it would hold what is replaced, and is put back first
         )
         self._installed = ExitStack()
 

@@ -28,6 +28,4 @@ def _prepared_once(request: pytest.FixtureRequest) -> Iterator[None]:
     else:
         with simulated():
             yield
-    # A search thaws what `tests/conftest.py` has frozen; later collections would pass over all of it.
-    gc.collect()
-    gc.freeze()
+    gc.freeze()  # a search thaws what `tests/conftest.py` has frozen, and collections would pass over all of it

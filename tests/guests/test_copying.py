@@ -19,8 +19,7 @@ from typing import Any
 import pytest
 
 from sim.engine.world import World
-from sim.guests import guest_of
-from sim.guests.copying import copied
+from sim.guests import copying, guest_of
 from sim.guests.refused import GuestRefused
 from sim.history.vocabulary import Outcome
 from sim.scenario.load import parse
@@ -48,6 +47,11 @@ LAST_TWO = deque([0, 0], maxlen=2)
 READ_ONLY: MappingProxyType[str, list[int]] = MappingProxyType({"seen": []})
 NUMBERS = array.array("i")
 COUNTER = itertools.count(1)
+
+
+def copied(found: Any) -> Any:
+    """Return the copy of something, without the modules that its code imports as it runs."""
+    return copying.copied(found)[0]
 
 
 def _begun() -> typing.Iterator[int]:

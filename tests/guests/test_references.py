@@ -55,10 +55,22 @@ def forgotten() -> Iterator[None]:
 
 
 @pytest.fixture
-def references() -> Iterator[References]:
+def everywhere() -> Iterator[References]:
+    """References that are sought in the whole process."""
     found = References({time.sleep: simulated_sleep})
     yield found
     found.restore()
+
+
+@pytest.fixture
+def references(everywhere: References, monkeypatch: pytest.MonkeyPatch) -> References:
+    """References that are sought in what the test makes alone: all that there is before it is frozen, and stays so.
+
+    A search of the whole process takes a quarter of a second, most of it for the tests that pytest has collected.
+    """
+    gc.freeze()
+    monkeypatch.setattr(gc, "get_freeze_count", lambda: 0)
+    return everywhere
 
 
 PLACES = {
@@ -355,10 +367,10 @@ def test_a_replacement_keeps_the_original_that_it_calls() -> None:
 
 
 @pytest.mark.parametrize("few", [0, 1000])
-def test_what_is_in_no_module_is_found_too(few: int, references: References, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_in_no_module_is_found_too(few: int, everywhere: References, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(referrers, "FEW", few)
     options = {"sleep": time.sleep}
-    references.install()
+    everywhere.install()
     assert options["sleep"] is simulated_sleep
 
 
@@ -371,7 +383,7 @@ def test_sets_of_what_the_system_can_do_are_not_told() -> None:
 
 
 @pytest.mark.slow
-def test_functions_work_in_other_threads_while_sessions_come_and_go(references: References) -> None:
+def test_functions_work_in_other_threads_while_sessions_come_and_go(everywhere: References) -> None:
     module = imported(
         "from time import sleep\nL = [sleep]\nD = {'by': sleep}\nT = (sleep,)\ndef f(by=sleep): return by"
     )
@@ -388,8 +400,8 @@ def test_functions_work_in_other_threads_while_sessions_come_and_go(references: 
     for thread in threads:
         thread.start()
     for _ in range(5):
-        references.install()
-        references.restore()
+        everywhere.install()
+        everywhere.restore()
     is_over.set()
     for thread in threads:
         thread.join()
@@ -397,11 +409,11 @@ def test_functions_work_in_other_threads_while_sessions_come_and_go(references: 
     assert (wrong, [one is time.sleep for one in found]) == ([], [True] * 5)
 
 
-def test_a_second_session_needs_no_search(references: References) -> None:
+def test_a_second_session_needs_no_search(everywhere: References) -> None:
     for _ in range(3):
-        references.install()
-        references.restore()
-    assert references.searches == 1
+        everywhere.install()
+        everywhere.restore()
+    assert everywhere.searches == 1
 
 
 def test_a_search_can_be_asked_for(references: References) -> None:
@@ -456,13 +468,13 @@ def test_what_a_module_copies_in_a_session_is_put_back(references: References) -
     assert [one is time.sleep for one in found] == [True] * 4
 
 
-def test_what_was_copied_in_a_session_is_exchanged_in_the_next(references: References) -> None:
+def test_what_was_copied_in_a_session_is_exchanged_in_the_next(everywhere: References) -> None:
     gc.collect()
-    references.install()
+    everywhere.install()
     module = imported("from time import sleep")
-    references.restore()
-    references.install()
-    assert (module.sleep is simulated_sleep, references.searches) == (True, 2)
+    everywhere.restore()
+    everywhere.install()
+    assert (module.sleep is simulated_sleep, everywhere.searches) == (True, 2)
 
 
 def test_a_replacement_keeps_its_own_name() -> None:
@@ -496,18 +508,18 @@ def test_what_was_put_at_a_place_before_a_session_stays_and_its_original_comes_b
     assert (inside, module.sleep) == (print, time.sleep)
 
 
-def test_a_frozen_heap_is_searched_too(references: References) -> None:
+def test_a_frozen_heap_is_searched_too(everywhere: References) -> None:
     module = imported("from time import sleep")
     gc.freeze()
-    references.install()
+    everywhere.install()
     assert module.sleep is simulated_sleep
 
 
 @pytest.mark.slow
-def test_many_containers_find_their_owners(references: References, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_containers_find_their_owners(everywhere: References, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(referrers, "MANY", 3)
     module = imported("CLOCKS = [(time.sleep,) for _ in range(5)]\nNAMES = {time.sleep}")
-    told = references.install()
+    told = everywhere.install()
     assert (len(told), [by is simulated_sleep for (by,) in module.CLOCKS]) == (1, [True] * 5)
 
 
@@ -645,13 +657,15 @@ class Failing(Entries):
 def test_an_exception_in_install_leaves_nothing_exchanged(
     kind: type[BaseException], number: int, references: References
 ) -> None:
-    module = imported("from time import sleep")
+    module = imported("from time import sleep\nPLACES = [[sleep] for _ in range(6)]")
     references.install()
     references.restore()
-    references._places.insert(number, Failing(kind()))  # noqa: SLF001  # no place fails by itself
+    assert len(references._places) > number  # noqa: SLF001  # no place fails by itself
+    references._places.insert(number, Failing(kind()))  # noqa: SLF001  # as above
     with pytest.raises(kind):
         references.install()
-    assert (module.sleep is time.sleep is not simulated_sleep, references.is_installed) == (True, False)
+    left = [one for one in (module.sleep, *itertools.chain(*module.PLACES)) if one is not time.sleep]
+    assert (left, references.is_installed) == ([], False)
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt])
@@ -659,12 +673,14 @@ def test_an_exception_in_install_leaves_nothing_exchanged(
 def test_an_exception_in_restore_leaves_nothing_exchanged(
     kind: type[BaseException], number: int, references: References
 ) -> None:
-    module = imported("from time import sleep")
+    module = imported("from time import sleep\nPLACES = [[sleep] for _ in range(6)]")
     references.install()
-    references._places.insert(number, Failing(kind()))  # noqa: SLF001  # no place fails by itself
+    assert len(references._places) > number  # noqa: SLF001  # no place fails by itself
+    references._places.insert(number, Failing(kind()))  # noqa: SLF001  # as above
     with pytest.raises(kind):
         references.restore()
-    assert (module.sleep is time.sleep is not simulated_sleep, references.is_installed) == (True, False)
+    left = [one for one in (module.sleep, *itertools.chain(*module.PLACES)) if one is not time.sleep]
+    assert (left, references.is_installed) == ([], False)
 
 
 def test_a_session_in_a_session_is_refused(references: References) -> None:

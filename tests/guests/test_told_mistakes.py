@@ -209,12 +209,12 @@ def _with_line(place: str) -> str:
         (
             "is_not_set_up",
             " ends before its first call, which no request of it ever makes then: Unset: no key",
-            ".py:32)",
+            'told_guests.py:{raise Unset("no key")})',
         ),
         pytest.param(
             "is_not_set_up_in_a_loop",
             " ends before its first call, which no request of it ever makes then: Unset (",
-            ".py:36)",
+            "told_guests.py:{raise Unset\n})",
             marks=pytest.mark.slow,
         ),
         pytest.param("in_a_list", "'s `errors` is ['failed']: it maps", "", marks=pytest.mark.slow),

@@ -712,6 +712,6 @@ def test_a_mistake_of_a_guest_or_a_scenario_is_shown_at_the_line_of_the_test(
     )
     result = run()
     result.assert_outcomes(failed=2)
-    places = [line for line in result.outlines if ".py:" in line and not line.startswith(("FAILED", "pytest "))]
+    places = [line for line in result.outlines if ".py:" in line and not line.startswith(("FAILED", "pytest ", "E "))]
     assert [place.split(":")[0].endswith("line_of_the_test.py") for place in places] == [True, True]
     result.stdout.fnmatch_lines(["*the guest returns without having called*", "*unknown key 'actoin'*"])
