@@ -33,15 +33,10 @@ _HALF_DONE: Final = (GeneratorType, AsyncGeneratorType, CoroutineType)
 _LOCKS: Final = (type(threading.Lock()), type(threading.RLock()))
 
 
-def copied(found: Any) -> Any:
-    """Return a copy of a function, a class, a method or an object, with copies of all that it holds."""
-    return copied_with_modules(found)[0]
+def copied(found: Any) -> tuple[Any, dict[int, ModuleType]]:
+    """Return a copy of a function, a class, a method or an object, with copies of all that it holds.
 
-
-def copied_with_modules(found: Any) -> tuple[Any, dict[int, ModuleType]]:
-    """As `copied`; with it come the copies of modules that its code imports as it runs, by what they are copies of.
-
-    That is told by the identity of the host's module.
+    With it come the copies of the modules that its code imports as it runs, by the identity of the host's.
     """
     copier = _Copier()
     made = copier.copy(found)

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sim.guests.anew import ModulesAnew, Taken, own_modules
-from sim.guests.copying import copied_with_modules
+from sim.guests.copying import copied
 from sim.guests.imports import Copied, asks_late
 from sim.guests.inside import INSIDE
 from sim.guests.state import CannotRestore, State
@@ -102,5 +102,5 @@ def _maker(found: Any, path: str | None) -> Callable[[], Supplied]:
 
 
 def _copied(found: Any) -> Supplied:
-    made, late = copied_with_modules(found)
+    made, late = copied(found)
     return Supplied(made, modules=Copied(late) if late else None)
