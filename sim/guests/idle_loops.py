@@ -7,6 +7,8 @@ any more, and whose settings are as they were, cannot be told from a new one: it
 from __future__ import annotations
 
 import sys
+import threading
+from contextlib import contextmanager
 from contextvars import Context
 from functools import cache
 from typing import TYPE_CHECKING, Final, Protocol
@@ -17,6 +19,8 @@ from sim.guests.strands import this_host
 from sim.kernel.clock import Clock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sim.guests.strands import Host
 
 MOST_IDLE: Final = 4
@@ -54,6 +58,23 @@ def end_loop_of(process: HasLoop) -> None:
             idle.append(loop)
             return
     loop.end()
+
+
+@contextmanager
+def none_left_in_thread() -> Iterator[None]:
+    """Let nothing wait for other code afterwards, unless in the main thread: another may end.
+
+    What waits in a thread that is over can be freed by no other thread at a time that suits it.
+    """
+    try:
+        yield
+    finally:
+        if threading.current_thread() is not threading.main_thread():
+            host = this_host()
+            for loop in _idle.pop(host, []):
+                if loop.strand.can_go_on:
+                    loop.end()
+            host.end_idle()
 
 
 def _holds(process: HasLoop) -> tuple[int, int, int]:

@@ -15,6 +15,7 @@ from sim.guests.collecting import Rounds
 from sim.guests.cores import Cores
 from sim.guests.dates import Dates
 from sim.guests.generators import closed_in_loops
+from sim.guests.idle_loops import none_left_in_thread
 from sim.guests.kept_methods import KeptMethods
 from sim.guests.output import Output
 from sim.guests.references import References
@@ -115,7 +116,7 @@ def simulated() -> Iterator[None]:
                 raise GuestRefused(_in_words(unreachable))
         here.depth += 1
     try:
-        with closed_in_loops(), watched():
+        with closed_in_loops(), watched(), none_left_in_thread():
             yield
     finally:
         with STREAMS, _one_at_a_time:

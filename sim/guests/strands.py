@@ -60,6 +60,14 @@ class Host:
                 return found
         return greenlet(_work)
 
+    def end_idle(self) -> None:
+        """End the greenlets that wait for code."""
+        here, idle = getcurrent(), self.idle
+        while idle:
+            found = idle.pop()
+            if found.parent is here and not found.dead:
+                found.throw()
+
 
 _hosts_at: Final[dict[int, Host]] = {}
 """By the places of their structures."""

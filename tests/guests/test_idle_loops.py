@@ -12,7 +12,8 @@ from weakref import WeakKeyDictionary
 import pytest
 from guests_support import run
 
-from sim.guests import processes
+from sim.guests import idle_loops, processes
+from sim.guests.strands import this_host
 
 if TYPE_CHECKING:
     from sim.guests.loop import SimulatedLoop
@@ -121,3 +122,24 @@ def test_requests_of_asynchronous_guests_leave_no_cycles() -> None:
         gc.garbage.clear()
         gc.enable()
     assert len(left) <= 2, "the world keeps its last request, which is one client and its process"
+
+
+def test_nothing_waits_for_other_code_in_a_thread_that_may_end() -> None:
+    async def guest(call: Any) -> None:
+        await call()
+
+    def blocking(call: Any) -> None:
+        call()
+
+    def simulate() -> None:
+        run(guest, count=3)
+        run(blocking, count=3)
+        host = this_host()
+        left.append((len(host.idle) > 0, host in idle_loops._idle))  # noqa: SLF001  # what waits shows nowhere else
+
+    left: list[tuple[bool, bool]] = []
+    simulate()
+    thread = threading.Thread(target=simulate)
+    thread.start()
+    thread.join()
+    assert left == [(True, True), (False, False)]
