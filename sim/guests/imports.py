@@ -28,12 +28,29 @@ _ASK: Final = frozenset({"import_module", "__import__"})
 
 
 def replaced_functions() -> dict[Any, Any]:
-    """Return the functions that import, each with the one that takes its place."""
-    made: tuple[tuple[Any, Callable[..., Any]], ...] = (
-        (builtins.__import__, _import(builtins.__import__)),
-        (importlib.import_module, _import_module(importlib.import_module)),
-    )
-    return {real: instead_of(real, function) for real, function in made}
+    """Return the functions that import, each with the one that takes its place; statements ask another one."""
+    real = importlib.import_module
+    return {real: instead_of(real, _import_module(real))}
+
+
+class ImportStatements:
+    """Lets statements that import ask for the guest that runs.
+
+    They look for `__import__` among the builtins. It is not exchanged elsewhere: libraries keep tables of all builtins,
+    as toolz does, and they do not import by these.
+    """
+
+    def __init__(self) -> None:
+        self._real = builtins.__import__
+
+    def install(self) -> None:
+        """Let them ask."""
+        self._real = real = builtins.__import__
+        builtins.__import__ = instead_of(real, _import(real))
+
+    def restore(self) -> None:
+        """Let them ask no more."""
+        builtins.__import__ = self._real
 
 
 def _import(real: Any) -> Callable[..., Any]:

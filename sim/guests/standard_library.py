@@ -63,6 +63,7 @@ class _Simulated:
             generators,
             Cores(),
             Rounds(),
+            imports.ImportStatements(),
             KeptMethods(methods, known),
             References(known),
             Settings(),  # last, as it would hold what is replaced, and is put back first

@@ -1,5 +1,6 @@
 """What guests keep in modules of the user's own: each request of an isolated world, and each client, has it as new."""
 
+import builtins
 import importlib
 import itertools
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from guests_support import run
 
 from sim.engine.world import World
 from sim.guests import GuestRefused, guest_of, named
@@ -260,3 +262,18 @@ def test_the_locks_of_imports_are_those_of_the_process(package: Path) -> None:
     lines = ["import importlib._bootstrap", 'lock = importlib._bootstrap._ModuleLock("any")', "time.sleep(1)"]
     lines += ['assert "simulated" not in repr(lock.lock)']
     assert slept_s(made(package, lines, "named", LATE.replace("{top}", "")), ISOLATED) == [1, 1, 1, 1]
+
+
+def test_a_table_of_builtins_that_a_library_keeps_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+    table = {one: name for name, one in vars(builtins).items() if callable(one)}
+    monkeypatch.setattr(sys.modules[__name__], "table", table, raising=False)
+
+    def guest(call: Any) -> None:
+        seen.append(real in table)
+        call()
+
+    seen: list[bool] = []
+    run(guest)
+    assert seen == [True]
+    assert builtins.__import__ is real
