@@ -87,15 +87,6 @@ DEBUGGER: Final = frozenset({"bdb", "cmd", "pdb"})
 """The modules of Python's debugger, which asks at the terminal also if it stops in guest code."""
 
 
-def audit(event: str, args: tuple[Any, ...]) -> None:
-    """Refuse what guest code must not do."""
-    look = _LOOKS.get(event)
-    if look is not None:
-        inside = INSIDE.get()
-        if inside is not None:
-            look(inside, event, args)
-
-
 def _look_at_socket(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
     """Refuse a socket, except to a module that looks, as it is imported, what the host can do: urllib3 does so."""
     if not is_import():
@@ -219,6 +210,19 @@ _LOOKS: Final[dict[str, Callable[[Inside, str, tuple[Any, ...]], None]]] = {
     "builtins.input": _look_at_question,
     "builtins.breakpoint": _look_at_breakpoint,
 }
+
+
+def audit(event: str, args: tuple[Any, ...], looks: Any = _LOOKS.get, inside_of: Any = INSIDE.get) -> None:
+    """Refuse what guest code must not do.
+
+    What it needs is bound here: the hook is asked until the process has ended, when globals are there no more.
+    """
+    look = looks(event)
+    if look is not None:
+        inside = inside_of()
+        if inside is not None:
+            look(inside, event, args)
+
 
 _added: list[bool] = []
 

@@ -11,7 +11,7 @@ from sim.guests.arguments import constructor_mistake
 from sim.guests.fresh import Supply
 from sim.guests.processes import GuestClient, Process
 from sim.guests.refused import GuestRefused
-from sim.guests.settings import Streams
+from sim.guests.settings import put_back_streams, streams
 from sim.guests.standard_library import simulated
 from sim.retriers.base import ClientRetrier
 
@@ -58,7 +58,8 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
     """Gives out the class as it is when its module has just been run; None before it is asked for."""
     _processes: dict[tuple[str, int | str], Process] | None = None
     """By policy and client."""
-    _streams: Streams | None = None
+    _streams: tuple[Any, ...] = ()
+    """The standard streams as they were when the first request of its world came."""
 
     def retry(self, call: GuestCall) -> Any:
         """Call until done: `call(timeout=seconds)`, or `await call(timeout=seconds)` in an `async def`.
@@ -113,7 +114,7 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
         """Return the client in which the guest runs."""
         if self._processes is None:
             self._processes = {}
-            self._streams = Streams()
+            self._streams = streams()
         of_client = place.policy, place.client
         process = self._processes.get(of_client)
         if process is None:
@@ -133,9 +134,9 @@ class GuestRetrier(ClientRetrier, metaclass=_Deferred):
             for process in (processes or {}).values():
                 process.end()
         finally:
-            if self._streams is not None:
-                self._streams.restore()
-                self._streams = None
+            if self._streams != streams() and self._streams:
+                put_back_streams(self._streams)
+            self._streams = ()
 
 
 def guest_of(function: Callable[[Any], Any], *, kind: str | None = None, path: str | None = None) -> type[GuestRetrier]:

@@ -66,23 +66,19 @@ class Settings:
             restore()
 
 
-class Streams:
-    """The standard streams that stand there for a run; guest code may put others in their place.
+def streams() -> tuple[Any, ...]:
+    """Return the standard streams."""
+    return sys.stdin, sys.stdout, sys.stderr
+
+
+def put_back_streams(were: tuple[Any, ...]) -> None:
+    """Put the standard streams back that stand there for a run; guest code may have put others in their place.
 
     Only these are put back: another thread of the host may have exchanged a stream meanwhile, and do so back itself.
     """
-
-    __slots__ = ("_ours",)
-
-    def __init__(self) -> None:
-        streams = ((name, getattr(sys, name)) for name in _STREAMS)
-        self._ours = [(name, stream) for name, stream in streams if isinstance(stream, (Stream, Input))]
-
-    def restore(self) -> None:
-        """Put them back."""
-        for name, ours in self._ours:
-            if getattr(sys, name) is not ours:
-                setattr(sys, name, ours)
+    for name, was in zip(_STREAMS, were, strict=True):
+        if getattr(sys, name) is not was and isinstance(was, (Stream, Input)):
+            setattr(sys, name, was)
 
 
 def _of_module(module: ModuleType) -> Restore:
