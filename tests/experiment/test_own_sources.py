@@ -2,6 +2,8 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -41,7 +43,16 @@ def test_it_is_the_same_until_the_module_changes(folder: Path) -> None:
     assert of_guest() != first
 
 
-@pytest.mark.parametrize("imports", ["import own_limits", "from own_limits import more"])
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import own_limits",
+        "from own_limits import more",
+        "from own_limits import TRIES",
+        "def late():\n    import own_limits",
+        "import own_limits as limits, json",
+    ],
+)
 def test_it_covers_the_modules_that_the_code_uses(folder: Path, imports: str) -> None:
     (folder / "own_guest.py").write_text(f"{imports}\n\n\ndef fetch(call):\n    return call()\n")
     first = of_guest()
@@ -53,3 +64,30 @@ def test_code_whose_file_cannot_be_read_any_more_has_none(folder: Path) -> None:
     scenario = parse("{}", retrier="own_guest:fetch")
     (folder / "own_guest.py").write_text("def fetch(call)\n")
     assert sources_digest(scenario) == ""
+
+
+def test_it_covers_what_a_package_imports_by_relative_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    package = tmp_path / "own_service" / "parts"
+    package.mkdir(parents=True)
+    (package.parent / "__init__.py").write_text("from .parts.client import fetch\n")
+    (package / "__init__.py").write_text("")
+    (package / "client.py").write_text("from ..config import TRIES\nfrom .. import names\ndef fetch(call): call()\n")
+    (package.parent / "config.py").write_text("TRIES = 3\n")
+    (package.parent / "names.py").write_text("A = 1\n")
+    scenario = parse("{}", retrier="own_service:fetch")
+    seen = {sources_digest(scenario)}
+    for file in (package.parent / "config.py", package.parent / "names.py", package / "client.py"):
+        file.write_text(file.read_text() + "# changed\n")
+        seen.add(sources_digest(scenario))
+    assert len(seen) == 4
+
+
+def test_code_of_an_installed_package_has_none() -> None:
+    scenario: Any = SimpleNamespace(surroundings=SimpleNamespace(trusted={"sum": "numpy:sum"}))
+    assert sources_digest(scenario) == ""
+
+
+def test_a_relative_import_of_a_module_without_a_package_is_left_out(folder: Path) -> None:
+    (folder / "own_guest.py").write_text("def fetch(call):\n    from . import nothing\n")
+    assert len(of_guest()) == 64
