@@ -14,7 +14,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from sim.guests.inside import INSIDE
-from sim.guests.refused import is_own
+from sim.guests.refused import is_own, runs_a_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,9 +103,15 @@ def is_import() -> bool:
     return False
 
 
+def _end(inside: Inside, what: str) -> NoReturn:
+    """End the run; say so if the top level of a module does it, which runs anew for each request."""
+    late = ". Its module does so as it is imported, anew for each request: do it in a function that no guest calls"
+    inside.refuse(f"{what}{late if runs_a_module() else ''}")
+
+
 def _refuse(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
     what, why = _REFUSED[event]
-    inside.refuse(f"{what.format(*args)}: {why}")
+    _end(inside, f"{what.format(*args)}: {why}")
 
 
 def _look_at_change(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
@@ -120,7 +126,7 @@ def _look_at_open(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
     if not _is_written(mode, flags) or path == os.devnull or _is_compiled(path) or _is_by_import_system():
         return
     shown = f"the file descriptor {path}" if isinstance(path, int) else f"the file {os.fspath(path)!r}"
-    inside.refuse(f"writes {shown}: {FILES}")
+    _end(inside, f"writes {shown}: {FILES}")
 
 
 def _is_written(mode: object, flags: object) -> bool:
@@ -147,7 +153,7 @@ def _look_at_database(inside: Inside, event: str, args: tuple[Any, ...]) -> None
     del event
     name = args[0]
     if name != ":memory:":
-        inside.refuse(f"opens the database {name!r}: {FILES}. SQLite does so in a database named ':memory:'")
+        _end(inside, f"opens the database {name!r}: {FILES}. SQLite does so in a database named ':memory:'")
 
 
 def _look_at_thread(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
@@ -160,7 +166,7 @@ def refuse_thread(inside: Inside, run: Any = None) -> NoReturn:
     thread = getattr(run, "__self__", None)
     threading._limbo.pop(thread, None)  # type: ignore[attr-defined]  # noqa: SLF001  # where a thread waits that is about to start: this one never does
     name = getattr(thread, "name", "")
-    inside.refuse(f"starts a thread{f' ({name})' if name else ''}: {_THREADS}")
+    _end(inside, f"starts a thread{f' ({name})' if name else ''}: {_THREADS}")
 
 
 def _look_at_import(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
@@ -188,7 +194,7 @@ def _look_at_trace(inside: Inside, event: str, args: tuple[Any, ...]) -> None:
     """Refuse that the guest's own code traces; debuggers may."""
     del args
     if is_own(sys._getframe(2).f_code.co_filename):  # noqa: SLF001  # as above
-        inside.refuse(f"calls {event}: {HOST}")
+        _end(inside, f"calls {event}: {HOST}")
 
 
 def _has_terminal() -> bool:

@@ -36,6 +36,16 @@ def line_of_guest() -> str:
     return _nearest(found)
 
 
+def runs_a_module() -> bool:
+    """Tell whether a module of the user's own is being imported: code at its top level runs."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # as in `line_of_guest`
+    while frame is not None:
+        if frame.f_code.co_name == "<module>" and is_own(frame.f_code.co_filename):
+            return True
+        frame = frame.f_back
+    return False
+
+
 def line_of_frames(frames: Iterable[tuple[FrameType, int]]) -> str:
     """As `line_of_guest`, of frames that are given with their lines, the innermost first."""
     return _nearest([*frames])

@@ -246,6 +246,22 @@ def test_a_module_that_waits_as_it_is_imported_is_refused_with_its_line(package:
     assert f"{package.name}.main" in sys.modules
 
 
+ACTS = {
+    "a thread": ("import threading", "threading.Thread(target=print).start()", "starts a thread"),
+    "an address": ("import socket", "socket.getaddrinfo('127.0.0.1', 80)", "asks for the address"),
+    "a file": ("import os", "open(os.path.join(os.path.dirname(__file__), 'log.txt'), 'a')", "writes the file"),
+}
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_what_a_module_must_not_do_as_it_is_imported_is_told_to_be_done_there(package: Path, act: str) -> None:
+    imports, line, what = ACTS[act]
+    (package / "acts.py").write_text(f"{imports}\n{line}\n")
+    kind = made(package, ["from . import acts"], "named", LATE.replace("{top}", ""))
+    with pytest.raises(GuestRefused, match=rf"{what}.*\. Its module does so as it is imported, .*acts\.py:2\)"):
+        slept_s(kind, ISOLATED)
+
+
 def test_simulations_in_two_threads_run_their_modules_one_at_a_time(package: Path) -> None:
     kind = made(package, IMPORTS["a function from a module"], "named", LATE.replace("{top}", ""))
     alone, found = slept_s(kind, SHARED), []
