@@ -339,7 +339,7 @@ class SimulatedLoop(LoopState):
                         self._look_at_steps(handle)
                     handle._run()  # noqa: SLF001  # as above
                 except SystemExit as error:
-                    self._refuse_exit(error)
+                    self._leave(mistake_of(error, called=True, errors={}) or error)
                 except GuestStopped:
                     continue
                 handle = None  # type: ignore[assignment]  # it may hold the last reference to much
@@ -358,10 +358,10 @@ class SimulatedLoop(LoopState):
                 if not clock.fire_next():
                     return False
         except BaseException as error:  # noqa: BLE001  # it is the simulation's, and no concern of the guest
-            self.strand.leave(error)
+            self._leave(error)
         finally:
             host.turn = next(host.turns)
-        return True
+        return bool(ready)
 
     def _begin_instant(self) -> None:
         self._step_ns, self._steps = self._clock.now_ns, 0
@@ -381,10 +381,10 @@ class SimulatedLoop(LoopState):
             self.outside(lambda: inside.run_away("sleeps"))
         self.strand.ask(Pending())
 
-    def _refuse_exit(self, error: SystemExit) -> None:
-        """End the simulation with what is wrong; if other code is stopped then, the loop goes on for it."""
+    def _leave(self, error: BaseException) -> None:
+        """End the simulation by an error; as its code is stopped then, the loop goes on for that."""
         with suppress(GuestStopped):
-            self.strand.leave(mistake_of(error, called=True, errors={}) or error)
+            self.strand.leave(error)
 
     def outside(self, function: Callable[[], Any]) -> Any:
         """Let the simulation call a function; what that raises is raised there."""

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
+from sim.guests.refused import GuestRefused, line_of_stack
 from sim.guests.thread_values import thread_structure, values_of_thread
 from sim.kernel.clock import Pending
 
@@ -215,6 +216,11 @@ class Strand:
                 answer = asked.function()
                 host.turn = next(host.turns)
                 asked = self._at.switch(answer)
+        except RecursionError as error:
+            if error is not self.left:
+                raise
+            self.left = _too_deep(error, self.stands_at)
+            raise self.left from error
         finally:
             del value  # an error's traceback refers to this frame
             host.turn = 0
@@ -295,6 +301,11 @@ def _answer(asked: Any) -> Any:
         finally:
             del asked  # else its traceback refers to itself
     return asked
+
+
+def _too_deep(error: RecursionError, frame: FrameType | None) -> GuestRefused:
+    """Return what is wrong if the simulation has no room left above guest code, which stands at a frame."""
+    return GuestRefused(f"the guest has a mistake: RecursionError: {error}", line_of_stack(frame))
 
 
 def _work(strand: Strand) -> None:
