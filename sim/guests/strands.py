@@ -203,6 +203,7 @@ class Strand:
 
     def _enter(self, switch: Callable[[Any], Any], value: Any) -> Any:
         host, loop = self.host, self.loop
+        turn_before = host.turn  # of guest code that runs a simulation itself
         running = _get_running_loop()
         theirs = host.values.exchange(self._values)
         if running is not loop:
@@ -223,7 +224,7 @@ class Strand:
             raise self.left from error
         finally:
             del value  # an error's traceback refers to this frame
-            host.turn = 0
+            host.turn = turn_before and next(host.turns)
             self.is_running = False
             self._values = host.values.exchange(theirs)
             if running is not loop:
