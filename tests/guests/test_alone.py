@@ -187,3 +187,14 @@ def test_a_guest_that_leaves_no_stack_to_the_simulation_has_a_mistake(
         monkeypatch.setattr(World, "_is_alone", property(lambda _: False))
     with pytest.raises(GuestRefused, match=r"the guest has a mistake: RecursionError: .*test_alone\.py:\d+"):
         world(guest, outcomes={"fail": 1.0}).isolated([0])
+
+
+def test_a_call_of_another_simulation_is_refused_with_its_line() -> None:
+    def guest(call: Any) -> None:
+        def guest_of_its_own(_: Any) -> None:
+            call()
+
+        world(guest_of_its_own).isolated([0])
+
+    with pytest.raises(GuestRefused, match=r"of another simulation, .*test_alone\.py:\d+"):
+        world(guest).isolated([0])
