@@ -10,7 +10,7 @@ import click
 
 from sim.cli.errors import results_errors
 from sim.cli.interrupts import interrupts
-from sim.results.description import HELD
+from sim.results.description import CODE, HELD
 from sim.results.folder import DIGITS, RunFolder
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ def _print_found(folder: RunFolder) -> None:
         theirs = folder.replaces
         if theirs.value("digest") != folder.plan.digest:
             found = f"the results of an earlier version (digest {theirs.value('digest')[:DIGITS]})"
+        elif theirs.value_or(CODE) != folder.plan.code:
+            found = "the results of your own code before it was changed"
         else:
             checked = "checked" if theirs.value_or(HELD) else "not checked"
             engine = f"engine {theirs.value('engine')} {theirs.value('engine version')}"

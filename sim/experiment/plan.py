@@ -16,6 +16,7 @@ import numpy as np
 
 from sim.engine.world import World
 from sim.experiment.engines import AUTO, EVENT, Asked, Choice, Engine, choose
+from sim.experiment.own_sources import sources_digest
 from sim.experiment.shown_by_simulating import problems_shown_by_simulating
 from sim.experiment.versions import package_versions
 from sim.history.request import table
@@ -65,10 +66,16 @@ class Plan:
         """The identity of the scenario."""
         return digest(self.scenario) if self.known_digest is None else self.known_digest
 
+    @cached_property
+    def code(self) -> str:
+        """The digest of the user's own code, as `sources_digest` gives it."""
+        return sources_digest(self.scenario)
+
     @property
     def identity(self) -> str:
-        """All that the chunks depend on: the scenario's digest, the engine, its version, and what is checked."""
-        return identity_of(self.digest, self.choice.engine, str(self.choice.version), held_text(self.held))
+        """All that the chunks depend on: the scenario's digest, the engine, its version, what is checked, own code."""
+        held = held_text(self.held)
+        return identity_of(self.digest, self.choice.engine, str(self.choice.version), held, self.code)
 
     def held_by(self, position: int) -> tuple[str, ...]:
         """Return the names of the invariants that the histories of a cell are checked against."""
@@ -90,10 +97,14 @@ def held_text(held: Sequence[Sequence[str]]) -> str:
     return json.dumps(held, separators=(",", ":")) if held else ""
 
 
-def identity_of(scenario_digest: str, engine: str, version: str, held: str) -> str:
-    """Return all that the chunks of a run depend on, as one line of ASCII; `held` as `held_text` gives it."""
+def identity_of(scenario_digest: str, engine: str, version: str, held: str, code: str = "") -> str:
+    """Return all that the chunks of a run depend on, as one line of ASCII; `held` as `held_text` gives it.
+
+    `code` is the digest of the user's own code; empty if there is none.
+    """
     checked = f" checked {hashlib.sha256(held.encode()).hexdigest()[:16]}" if held else ""
-    return f"{scenario_digest} {engine} {version}{checked}"
+    own = f" code {code[:16]}" if code else ""
+    return f"{scenario_digest} {engine} {version}{checked}{own}"
 
 
 def plan_check(scenario: Scenario, *, all_of_them: bool) -> Plan:

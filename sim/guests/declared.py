@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from sim.clients.policy.answers import check_answer_name
 from sim.guests.inside import INSIDE
@@ -11,6 +11,9 @@ from sim.guests.refused import GuestRefused
 
 if TYPE_CHECKING:
     from sim.clients.failures import CallFailed
+
+_ENDS: Final = (KeyboardInterrupt, SystemExit, GeneratorExit)
+"""What ends a program or a generator, and would end the simulation, too."""
 
 
 def checked(errors: Any) -> Mapping[str, Any]:
@@ -25,6 +28,11 @@ def checked(errors: Any) -> Mapping[str, Any]:
             check_answer_name(name)
         except (ValueError, TypeError, AttributeError) as error:
             raise GuestRefused(f"the guest's `errors` has the name {name!r}: {error}") from None
+        if isinstance(made, type) and issubclass(made, _ENDS):
+            raise GuestRefused(
+                f"the guest's `errors[{name!r}]` is {made!r}, which ends a program: name the error that your "
+                "client raises"
+            )
         if not (issubclass(made, BaseException) if isinstance(made, type) else callable(made)):
             raise GuestRefused(
                 f"the guest's `errors[{name!r}]` is {made!r}: it is a class of exceptions, or a function that "
@@ -38,7 +46,9 @@ def made_of(make: Any, text: str, failure: CallFailed) -> BaseException:
     try:
         error = make(text) if isinstance(make, type) else make(failure)
     except Exception as mistake:  # noqa: BLE001  # of any code of the guest
-        what = "a class is called with one text" if isinstance(make, type) else "a function is called with the failure"
+        what = "a function is called with the failure"
+        if isinstance(make, type):
+            what = "a class is called with one text; a function that makes the error is called with the failure"
         _refuse(f"cannot make the error {_name(make)} of its `errors` ({type(mistake).__name__}: {mistake}): {what}")
     if not isinstance(error, BaseException):
         _refuse(f"makes {error!r} by {_name(make)} of its `errors`: it is to return an exception")

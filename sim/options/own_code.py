@@ -15,6 +15,7 @@ from importlib import import_module
 from importlib.abc import SourceLoader
 from importlib.util import module_from_spec
 from io import StringIO
+from pathlib import PurePath
 from threading import RLock
 from traceback import extract_tb
 from typing import Any, Final
@@ -47,6 +48,9 @@ def find(path: str, what: str) -> Any:
     module, _, name = path.partition(":")
     if not module or not name:
         raise LookupError(f"'{path}' does not name a {what}; write MODULE:NAME")
+    if module.endswith(".py"):
+        stem = PurePath(module).stem
+        raise LookupError(f"'{module}' is a file: name the module, '{stem}:{name}', from the folder of that file")
     try:
         found = import_module(module)
     except ModuleNotFoundError as error:
@@ -60,7 +64,8 @@ def find(path: str, what: str) -> Any:
     try:
         return getattr(found, name)
     except AttributeError as error:
-        raise LookupError(f"module '{module}' has no '{name}'") from error
+        why = ": what is named stands at its top level, such as a function" if "." in name else ""
+        raise LookupError(f"module '{module}' has no '{name}'{why}") from error
 
 
 _TAKEN_FOR_OURS: Final = (ValueError, AssertionError, TypeError, LookupError, AttributeError, ImportError)

@@ -48,6 +48,8 @@ READ: Final = ("1", "2", "3", FORMAT)
 checks of histories, and parts are `.npz` files."""
 HELD: Final = "held"
 """In the metadata: of each cell the invariants that its histories are checked against, if they are."""
+CODE: Final = "code"
+"""In the metadata: the digest of the user's own code that made the numbers."""
 FINDINGS: Final = "findings"
 """In the metadata of a finished run: what the check has found."""
 PLACES: Final = "places"
@@ -93,9 +95,8 @@ class Description:
     @property
     def identity(self) -> str:
         """All that the numbers depend on, as `Plan.identity` gives it."""
-        return identity_of(
-            self.value("digest"), self.value("engine"), self.value("engine version"), self.value_or(HELD)
-        )
+        engine, version = self.value("engine"), self.value("engine version")
+        return identity_of(self.value("digest"), engine, version, self.value_or(HELD), self.value_or(CODE))
 
     @property
     def findings(self) -> Findings | None:
@@ -150,6 +151,7 @@ def describe(plan: Plan) -> Description:
         "seed": str(scenario.seed),
         "scenario": _json(_tree(scenario)),
         **({HELD: held_text(plan.held)} if plan.held else {}),
+        **({CODE: plan.code} if plan.code else {}),
         **({PLACES: _json(places)} if any(variant or keys for variant, keys in places) else {}),
     }
     rows = tuple(

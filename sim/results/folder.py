@@ -28,7 +28,7 @@ from sim.experiment.precision import next_sizes
 from sim.experiment.progress import ProgressCounter
 from sim.results.checkpoint import Checkpoint
 from sim.results.checksum import checksum_path, open_verified, write_checksum
-from sim.results.description import HELD, Description, describe
+from sim.results.description import CODE, HELD, Description, describe
 from sim.results.errors import CorruptResults, NotStored, damaged, foreign, sqlite_errors, system_errors
 from sim.results.reading import read_cells
 from sim.results.result import Result
@@ -145,6 +145,8 @@ class RunFolder(AbstractContextManager["RunFolder"]):
         if theirs.value("digest") != self.plan.digest:
             digest = theirs.value("digest")[:DIGITS]
             return f"an unfinished run of another scenario, or of this one before it was changed (digest {digest})"
+        if theirs.value_or(CODE) != self.plan.code:
+            return "an unfinished run of your own code before it was changed"
         checked = " whose histories are checked" if theirs.value_or(HELD) else ""
         return f"an unfinished run with engine {theirs.value('engine')} {theirs.value('engine version')}{checked}"
 

@@ -242,3 +242,32 @@ def test_ctrl_c_on_a_terminal_ends_workers_too_and_keeps_what_is_done(folder: Pa
 )
 def test_the_cost_is_told_in_round_numbers(events: int, seconds: float, workers: int, text: str) -> None:
     assert cost_text(events, seconds, workers) == text
+
+
+def test_results_of_code_of_ones_own_are_replaced_after_a_change_of_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "def fetch(call):\n    for _ in range({tries}):\n        call(timeout=1)\n"
+    words = (*WORDS[:2], "--requests", "5", "--retrier", "changing_guest:fetch", *WORDS[4:])
+
+    def says(tries: int) -> tuple[int, str]:
+        Path("changing_guest.py").write_text(code.format(tries=tries))
+        monkeypatch.delitem(sys.modules, "changing_guest", raising=False)
+        result = run(*words)
+        return result.exit_code, result.stderr
+
+    assert says(1) == (0, "")
+    assert says(1) == (0, SHOWN)
+    replaced = "the results of your own code before it was changed are replaced when these are complete\n"
+    assert says(13) == (0, replaced)
+    assert says(13) == (0, SHOWN)
+
+
+@pytest.mark.usefixtures("small")
+def test_what_another_version_of_ones_code_began_is_not_gone_on_with(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped(run, monkeypatch)
+    Path("stopping_retrier.py").write_text(STOPPING.replace("250", "2500"))
+    monkeypatch.delitem(sys.modules, "stopping_retrier", raising=False)
+    again = run(*STOPPED)
+    assert again.exit_code == 5
+    assert "an unfinished run of your own code before it was changed" in again.stderr

@@ -507,6 +507,11 @@ def test_a_request_that_never_settles(tale: type) -> None:
     assert story.broken(results.settles, drained=False) == []
 
 
+def test_a_request_to_which_nothing_happens_has_its_submission_as_the_one_evidence(tale: type) -> None:
+    (found,) = check(History(tale().submit().raw), Terms(Promises()), (results.settles,))
+    assert [event.kind for event in found.events] == ["submit"]
+
+
 def test_a_request_at_a_limit_or_without_a_slot_need_not_settle(tale: type) -> None:
     runaway = failed_call(tale()).add("runaway", name="polls")
     starved = tale().submit().commit(jobs=[(0, "action")])

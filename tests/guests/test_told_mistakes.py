@@ -74,6 +74,7 @@ misspelled = declares({"fail": ConnectionError})
 a_name = declares({"failed": "ConnectionError"})
 a_number = declares({"failed": int})
 an_error = declares({"failed": ConnectionError("no")})
+an_interrupt = declares({"failed": KeyboardInterrupt})
 of_two_parts = declares({"failed": TwoParts})
 no_error = declares({"failed": lambda failed: "no error"})
 
@@ -223,6 +224,7 @@ def _with_line(place: str) -> str:
         pytest.param("a_number", "'s `errors['failed']` is <class 'int'>", "", marks=pytest.mark.slow),
         pytest.param("an_error", "'s `errors['failed']` is ConnectionError('no')", "", marks=pytest.mark.slow),
         ("of_two_parts", " cannot make the error TwoParts of its `errors` (TypeError", ""),
+        ("an_interrupt", "'s `errors['failed']` is <class 'KeyboardInterrupt'>, which ends a program", ""),
         pytest.param(
             "of_two_parts_in_a_loop",
             " cannot make the error TwoParts of its `errors` (TypeError",

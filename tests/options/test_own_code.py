@@ -39,3 +39,16 @@ def test_a_module_that_is_not_there_and_a_name_that_it_has_not_are_told() -> Non
         find("nothing_of_it:fetch", "retrier")
     with pytest.raises(LookupError, match=r"^module 'os' has no 'fetch'$"):
         find("os:fetch", "retrier")
+
+
+@pytest.mark.parametrize("module", ["guest.py", "./services/guest.py"])
+def test_a_file_in_place_of_a_module_is_told_with_the_name_of_the_module(module: str) -> None:
+    with pytest.raises(LookupError, match=r"^'.*guest\.py' is a file: name the module, 'guest:pay', from the folder"):
+        find(f"{module}:pay", "retrier")
+
+
+def test_a_method_is_told_that_it_cannot_be_named() -> None:
+    with pytest.raises(
+        LookupError, match=r"^module 'os' has no 'PathLike\.fetch': what is named stands at its top level"
+    ):
+        find("os:PathLike.fetch", "retrier")

@@ -37,7 +37,7 @@ def settles(view: View) -> Iterator[Violation]:
             last = latest[request.number]
             text = f"{request}, submitted {when(request.submit)}, never settles; the last thing that happens to it is"
             text += f" '{last.kind}' {when(last)}"
-            yield breach(request.number, text, request.submit, last)
+            yield breach(request.number, text, request.submit, None if last == request.submit else last)
 
 
 def _excused(request: Request) -> bool:
