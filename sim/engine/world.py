@@ -216,8 +216,10 @@ class World:
                 request.weather = WeatherPath(sources, self.choices, number, random_phase=True)
             if lends:
                 self.clock.lend(self.until_ns, self._most_steps)
-            self._start(request)
-            self.clock.take_back()
+            try:
+                self._start(request)
+            finally:
+                self.clock.take_back()  # also of code that is stopped because of an error
             self.go_on()
             self._conclude([request])
             self._end([request])

@@ -119,6 +119,8 @@ class GuestCall:
                 f"calls by the `call` of request {client.request.number}, which is over: each request has a "
                 "`call` of its own"
             )
+        if here.clock is not client.clock:
+            here.refuse("calls by the `call` of another simulation, whose time stands still while this one runs")
         if client.is_stopped:
             here.stop_again(error)
         if client.is_over and not client.request.runaway:

@@ -6,23 +6,31 @@ frees may do so too. In guest code, that would count as what the guest does.
 
 from __future__ import annotations
 
+import ctypes
 import gc
-from typing import TYPE_CHECKING, Any
+from contextvars import Context
+from typing import Any, Final
 
 from sim.guests.inside import INSIDE
 
-if TYPE_CHECKING:
-    from sim.guests.inside import Inside
+_enter: Final = ctypes.pythonapi.PyContext_Enter
+_exit: Final = ctypes.pythonapi.PyContext_Exit
+_enter.argtypes = _exit.argtypes = (ctypes.py_object,)
 
 
 class Rounds:
-    """Lets no request be the present one during a round: the first to hear of its start, and the last of its end."""
+    """Lets no request be the present one during a round: the first to hear of its start, and the last of its end.
+
+    For a round the thread gets another context. To set `INSIDE` in the present one would change what C code may be
+    reading there: a round can begin wherever an object is made, as in the midst of `copy_context`, and Python would
+    crash.
+    """
 
     def __init__(self) -> None:
         self._first, self._last = self._begin, self._end
         """Bound once, since they are looked for by identity."""
-        self._inside: Inside | None = None
-        """The request whose code runs beside; there is one round at a time."""
+        self._context: Context | None = None
+        """The one of the round, if code of a request runs beside; there is one round at a time."""
 
     def install(self) -> None:
         """Hear of rounds from now on."""
@@ -41,12 +49,12 @@ class Rounds:
             if gc.callbacks[-1] is not self._last:  # another has come since
                 gc.callbacks.remove(self._last)
                 gc.callbacks.append(self._last)
-            self._inside = INSIDE.get()
-            if self._inside is not None:
-                INSIDE.set(None)
+            if INSIDE.get() is not None:
+                self._context = Context()
+                _enter(self._context)
 
     def _end(self, phase: str, info: dict[str, Any]) -> None:
         del info
-        if phase == "stop" and self._inside is not None:
-            INSIDE.set(self._inside)
-            self._inside = None
+        if phase == "stop" and self._context is not None:
+            context, self._context = self._context, None
+            _exit(context)

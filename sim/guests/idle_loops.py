@@ -35,15 +35,15 @@ class HasLoop(Protocol):
     loop: SimulatedLoop | None
 
 
-def loop_on(clock: Clock, most_steps: int) -> SimulatedLoop:
-    """Return a loop that is as new; at one instant it takes at most so many steps for each request."""
+def loop_on(clock: Clock, calls_at_most: int) -> SimulatedLoop:
+    """Return a loop that is as new, for requests that may make so many calls."""
     idle = _idle.get(this_host())
     while idle:
         loop = idle.pop()
         if loop.strand.can_go_on:
-            loop.begin_anew(clock, most_steps)
+            loop.begin_anew(clock, calls_at_most)
             return loop
-    return SimulatedLoop(clock, most_steps)  # type: ignore[abstract]  # what it refuses is set from a table
+    return SimulatedLoop(clock, calls_at_most)  # type: ignore[abstract]  # what it refuses is set from a table
 
 
 def end_loop_of(process: HasLoop) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
-from sim.guests.refused import line_of_frames
+from sim.guests.refused import line_of_frames, line_of_stack
 from sim.history.lasting_waits import LastingWait
 from sim.history.vocabulary import Outcome
 
@@ -71,15 +71,9 @@ def _waits_for_a_call(client: Any) -> bool:
 def _line_of(client: Any, process: Any) -> str:
     loop = process.loop
     if loop is None or loop.is_blocked:
-        return line_of_frames(_frames_of_thread(client.strand.stands_at))
+        return line_of_stack(client.strand.stands_at)
     task = next((task for task in loop.tasks() if getattr(task, "serves", None) is client), None)
     return "" if task is None else line_of_frames([*_frames_of_task(task.get_coro())][::-1])
-
-
-def _frames_of_thread(frame: FrameType | None) -> Iterator[tuple[FrameType, int]]:
-    while frame is not None:
-        yield frame, frame.f_lineno
-        frame = frame.f_back
 
 
 def _frames_of_task(code: Any) -> Iterator[tuple[FrameType, int]]:

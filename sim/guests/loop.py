@@ -36,6 +36,8 @@ IDLE: Final = None
 """What the loop asks for if nothing is ready."""
 MOST_STEPS: Final = 100_000
 """How many steps a loop takes at one instant for each request that it serves; more, and a task goes on for ever."""
+LEAST_STEPS: Final = 1000
+"""So many at least, if requests may make fewer calls: to await several things at once takes many steps."""
 MOST_CANCELS: Final = 100
 """How often a task is canceled that goes on although it is."""
 FEW_TASKS: Final = 16
@@ -57,18 +59,18 @@ class Handle(asyncio.Handle):
 
 
 class GuestTask(asyncio.Task[Any]):
-    """A task that stands in sets at a place of its own, and not where its address in memory puts it.
+    """A task whose name and place in sets come from a number of its own, so that no run differs from the next.
 
-    `asyncio.wait` returns sets, and a `TaskGroup` keeps its tasks in one: in which order they are canceled would differ
-    from one run to the next.
+    `asyncio.wait` returns sets, and a `TaskGroup` keeps its tasks in one: they would stand where their addresses in
+    memory put them. For names, asyncio counts the tasks of the whole process.
     """
 
-    def __init__(self, number: int, coro: Any, **more: Any) -> None:
+    def __init__(self, number: int, coro: Any, *, name: str | None = None, **more: Any) -> None:
         """Make a task; `number` counts those of its loop."""
         self._number = number
         self.serves: object = None
         """The request of a guest that it serves; None for a task that guest code has made."""
-        super().__init__(coro, **more)
+        super().__init__(coro, name=f"Task-{number}" if name is None else name, **more)
 
     def __hash__(self) -> int:
         return self._number
@@ -194,12 +196,12 @@ class LoopState(RefusingLoop):
 class SimulatedLoop(LoopState):
     """The event loop of one client process."""
 
-    def __init__(self, clock: Clock, most_steps: int) -> None:
-        """Make a loop; at one instant it takes at most so many steps for each request."""
+    def __init__(self, clock: Clock, calls_at_most: int) -> None:
+        """Make a loop; at one instant it takes as many steps for each request as that may make calls."""
         super().__init__()
         self._clock = clock
         self._ready: deque[asyncio.Handle] = deque()
-        self._most_steps = min(most_steps, MOST_STEPS)
+        self._most_steps = _most_steps(calls_at_most)
         self._steps = 0
         """How many it has taken at this instant."""
         self._step_ns = -1
@@ -238,10 +240,10 @@ class SimulatedLoop(LoopState):
         self._tasks.clear()
         self.strand.forget()
 
-    def begin_anew(self, clock: Clock, most_steps: int) -> None:
+    def begin_anew(self, clock: Clock, calls_at_most: int) -> None:
         """Be as new, for another process."""
         self._clock = clock
-        self._most_steps = min(most_steps, MOST_STEPS)
+        self._most_steps = _most_steps(calls_at_most)
         self._step_ns = -1
         self._tasks_made = 0
         self._sweep_at = FEW_TASKS
@@ -339,7 +341,7 @@ class SimulatedLoop(LoopState):
                         self._look_at_steps(handle)
                     handle._run()  # noqa: SLF001  # as above
                 except SystemExit as error:
-                    self._refuse_exit(error)
+                    self._leave(mistake_of(error, called=True, errors={}) or error)
                 except GuestStopped:
                     continue
                 handle = None  # type: ignore[assignment]  # it may hold the last reference to much
@@ -358,10 +360,10 @@ class SimulatedLoop(LoopState):
                 if not clock.fire_next():
                     return False
         except BaseException as error:  # noqa: BLE001  # it is the simulation's, and no concern of the guest
-            self.strand.leave(error)
+            self._leave(error)
         finally:
             host.turn = next(host.turns)
-        return True
+        return bool(ready)
 
     def _begin_instant(self) -> None:
         self._step_ns, self._steps = self._clock.now_ns, 0
@@ -373,6 +375,9 @@ class SimulatedLoop(LoopState):
             self._begin_instant()
         if self._steps <= max(self._allowed, self._most_steps * self.timers.open_requests):
             return
+        if self.is_ending and not self.tasks():  # callbacks alone: there is nothing to stop them
+            self._ready.clear()
+            self.strand.ask(IDLE)
         self._ready.appendleft(handle)
         if self.is_ending:
             self.strand.leave(self._goes_on())
@@ -381,10 +386,10 @@ class SimulatedLoop(LoopState):
             self.outside(lambda: inside.run_away("sleeps"))
         self.strand.ask(Pending())
 
-    def _refuse_exit(self, error: SystemExit) -> None:
-        """End the simulation with what is wrong; if other code is stopped then, the loop goes on for it."""
+    def _leave(self, error: BaseException) -> None:
+        """End the simulation by an error; as its code is stopped then, the loop goes on for that."""
         with suppress(GuestStopped):
-            self.strand.leave(mistake_of(error, called=True, errors={}) or error)
+            self.strand.leave(error)
 
     def outside(self, function: Callable[[], Any]) -> Any:
         """Let the simulation call a function; what that raises is raised there."""
@@ -434,6 +439,10 @@ class SimulatedLoop(LoopState):
         """Call a timer off."""
         if handle._scheduled and isinstance(handle, Timer) and not self._closed:  # type: ignore[attr-defined]  # noqa: SLF001  # as above
             self.timers.call_off(handle)
+
+
+def _most_steps(calls_at_most: int) -> int:
+    return min(max(calls_at_most, LEAST_STEPS), MOST_STEPS)
 
 
 def goes_on(task: asyncio.Task[Any], although: str) -> GuestRefused:

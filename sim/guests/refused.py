@@ -28,7 +28,11 @@ def line_of_guest() -> str:
 
     Without any, it is the innermost line of an installed package, or else of the standard library; or nothing.
     """
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # the documented way to look at one's callers without building a traceback
+    return line_of_stack(sys._getframe(1))  # noqa: SLF001  # the documented way to look at one's callers without building a traceback
+
+
+def line_of_stack(frame: FrameType | None) -> str:
+    """As `line_of_guest`, of a frame and its callers."""
     found: list[tuple[FrameType, int]] = []
     while frame is not None:
         found.append((frame, frame.f_lineno))

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
+from sim.guests.refused import GuestRefused, line_of_stack
 from sim.guests.thread_values import thread_structure, values_of_thread
 from sim.kernel.clock import Pending
 
@@ -202,6 +203,7 @@ class Strand:
 
     def _enter(self, switch: Callable[[Any], Any], value: Any) -> Any:
         host, loop = self.host, self.loop
+        turn_before = host.turn  # of guest code that runs a simulation itself
         running = _get_running_loop()
         theirs = host.values.exchange(self._values)
         if running is not loop:
@@ -215,9 +217,14 @@ class Strand:
                 answer = asked.function()
                 host.turn = next(host.turns)
                 asked = self._at.switch(answer)
+        except RecursionError as error:
+            if error is not self.left:
+                raise
+            self.left = _too_deep(error, self.stands_at)
+            raise self.left from error
         finally:
             del value  # an error's traceback refers to this frame
-            host.turn = 0
+            host.turn = turn_before and next(host.turns)
             self.is_running = False
             self._values = host.values.exchange(theirs)
             if running is not loop:
@@ -295,6 +302,11 @@ def _answer(asked: Any) -> Any:
         finally:
             del asked  # else its traceback refers to itself
     return asked
+
+
+def _too_deep(error: RecursionError, frame: FrameType | None) -> GuestRefused:
+    """Return what is wrong if the simulation has no room left above guest code, which stands at a frame."""
+    return GuestRefused(f"the guest has a mistake: RecursionError: {error}", line_of_stack(frame))
 
 
 def _work(strand: Strand) -> None:

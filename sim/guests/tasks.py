@@ -76,7 +76,7 @@ class StrandTask(Strand):
         while not (self.is_over or self.stopped):
             if isinstance(asked, ToBegin):
                 asked.begin()
-            if not asked.done:
+            if self.stopped or not asked.done:  # what begins may also stop it
                 break
             asked = self.enter()
         return asked

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextvars
 import gc
 import time
 from typing import Any
 
 import pytest
 from guests_support import run
+from in_guest import seen_in_guest
 
 from sim.guests.inside import INSIDE
+from sim.guests.processes import GuestClient
 
 
 class Heard:
@@ -70,3 +73,27 @@ def test_what_the_collector_frees_reads_the_clock_of_the_host() -> None:
     run(guest)
     assert seen
     assert seen[0] > 0
+
+
+def test_code_may_be_copying_its_context_as_a_round_begins() -> None:
+    other: contextvars.ContextVar[int] = contextvars.ContextVar("other")
+    kept: list[contextvars.Context] = []
+
+    def takes_memory(phase: str, info: dict[str, Any]) -> None:
+        del phase, info
+        context = contextvars.Context()
+        context.run(other.set, 1)
+        kept.append(context)
+
+    def copies() -> list[contextvars.Context]:
+        gc.set_threshold(1)  # put back after the run
+        return [contextvars.copy_context() for _ in range(500)]
+
+    gc.callbacks.append(takes_memory)
+    try:
+        found = seen_in_guest(copies)
+    finally:
+        gc.callbacks.remove(takes_memory)
+    assert kept
+    assert {type(context.get(INSIDE)) for context in found} == {GuestClient}
+    assert not any(other in context for context in found)

@@ -614,6 +614,57 @@ def test_a_task_that_never_lets_time_pass_runs_away() -> None:
     assert ran.outcomes == ["runaway"]
 
 
+def test_a_callback_that_asks_for_itself_runs_away_and_ends_with_its_simulation() -> None:
+    async def guest(call: Any) -> None:
+        loop = asyncio.get_running_loop()
+
+        def again() -> None:
+            loop.call_soon(again)
+
+        again()
+        await call()
+
+    ran = run(guest, limits={"polls_per_request": 1000})
+    assert ran.outcomes == ["runaway"]
+
+
+def test_a_request_that_may_make_few_calls_may_await_many_things_at_once() -> None:
+    async def guest(call: Any) -> None:
+        await asyncio.gather(*(asyncio.sleep(0) for _ in range(50)), call())
+
+    ran = run(guest, limits={"polls_per_request": 2})
+    assert ran.outcomes == ["success"]
+
+
+def test_requests_that_may_make_few_calls_are_stopped_together() -> None:
+    async def guest(call: Any) -> None:
+        try:
+            await asyncio.gather(*(asyncio.Event().wait() for _ in range(5)))
+        finally:
+            await asyncio.sleep(1)
+
+    ran = run(guest, shared=True, count=4, limits={"polls_per_request": 2})
+    assert ran.outcomes == ["stuck"] * 4
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_tasks_have_the_same_names_in_each_run(shared: bool) -> None:
+    def names() -> list[str]:
+        seen = []
+
+        async def guest(call: Any) -> None:
+            tasks = [asyncio.current_task(), asyncio.create_task(asyncio.sleep(1))]
+            seen.extend([task.get_name() for task in tasks if task is not None])
+            await call()
+
+        run(guest, shared=shared, count=2)
+        return seen
+
+    first = names()
+    assert first[:2] == ["Task-1", "Task-2"]
+    assert names() == first
+
+
 def test_a_loop_that_sleeps_for_ever_runs_away_by_its_number_of_sleeps() -> None:
     async def guest(call: Any) -> None:
         while True:

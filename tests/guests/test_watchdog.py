@@ -37,12 +37,17 @@ def blocked() -> None:
         pass
 
 
+def endless_after_a_simulation() -> None:
+    seen_in_guest(lambda: 1)
+    endless()
+
+
 def watchdogs() -> int:
     return sum(thread.name == "retrysim watchdog" for thread in threading.enumerate())
 
 
 @ENDS_TURNS
-@pytest.mark.parametrize("hang", [endless, blocked])
+@pytest.mark.parametrize("hang", [endless, blocked, endless_after_a_simulation])
 def test_code_that_hangs_in_the_main_thread_is_ended_with_its_line(hang: Callable[[], None]) -> None:
     with HELD, pytest.raises(GuestRefused, match=r"runs for 0.2 s of real time .* \(.*test_watchdog.py:\d+\)"):
         seen_in_guest(hang)

@@ -223,6 +223,54 @@ def test_a_clock_that_is_reset_forgets_its_limits() -> None:
     assert (clock.drain(None, 10), fired, clock.background) == (True, ["after"], 0)
 
 
+# A clock that is lent.
+
+
+def lent(*due_ns: int, end_ns: int | None = None, steps: int = 10) -> tuple[Clock, list[Any]]:
+    """Return a clock that is lent, with timers at some instants, and the list in which they note themselves."""
+    clock, fired = Clock(), list[Any]()
+    for at_ns in due_ns:
+        clock.call_after(at_ns, lambda: fired.append(clock.now_ns))
+    clock.lend(end_ns, steps)
+    return clock, fired
+
+
+def test_code_to_which_a_clock_is_lent_fires_one_timer_after_the_other() -> None:
+    clock, fired = lent(7, 3)
+    assert [clock.fire_next() for _ in range(3)] == [True, True, False]
+    assert fired == [3, 7]
+
+
+def test_a_timer_at_the_end_still_fires_and_none_behind_it() -> None:
+    clock, fired = lent(3, 7, 8, end_ns=7)
+    while clock.fire_next():
+        pass
+    assert (fired, clock.now_ns, clock.drained) == ([3, 7], 7, False)
+
+
+def test_no_more_timers_fire_than_were_lent() -> None:
+    clock, fired = lent(1, 2, 3, steps=2)
+    while clock.fire_next():
+        pass
+    assert fired == [1, 2]
+
+
+def test_background_work_alone_is_nothing_to_wait_for() -> None:
+    clock, fired = lent()
+    clock.call_in_background(5, lambda: fired.append("background"))
+    assert not clock.fire_next()
+    assert fired == []
+
+
+def test_what_is_left_when_a_clock_is_taken_back_is_drained_as_ever() -> None:
+    clock, fired = lent(1, 2, 3)
+    clock.fire_next()
+    clock.take_back()
+    assert not clock.is_lent
+    assert clock.drain(None, 10)
+    assert fired == [1, 2, 3]
+
+
 # Tasks.
 
 
