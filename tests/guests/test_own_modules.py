@@ -18,6 +18,9 @@ from sim.guests.anew import ModulesAnew
 from sim.history.recorder import Recorder
 from sim.scenario.load import parse
 
+# From Python 3.13 on it is told if a database is thrown away that nothing has closed, as guests leave theirs.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
+
 ISOLATED = "{requests: {count: 4}, action: {latency: 5ms}, retrier: none}"
 SHARED = """
 world: shared
