@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import gc
 from contextvars import Context
+from threading import get_ident
 from typing import Any, Final
 
 from sim.guests.inside import INSIDE
@@ -31,6 +32,13 @@ class Rounds:
         """Bound once, since they are looked for by identity."""
         self._context: Context | None = None
         """The one of the round, if code of a request runs beside; there is one round at a time."""
+        self._thread = 0
+        """The thread in which there is one; 0 if there is none."""
+
+    @property
+    def is_in_this_thread(self) -> bool:
+        """Whether there is one, in the present thread."""
+        return self._thread == get_ident()
 
     def install(self) -> None:
         """Hear of rounds from now on."""
@@ -46,6 +54,7 @@ class Rounds:
     def _begin(self, phase: str, info: dict[str, Any]) -> None:
         del info
         if phase == "start":
+            self._thread = get_ident()
             if gc.callbacks[-1] is not self._last:  # another has come since
                 gc.callbacks.remove(self._last)
                 gc.callbacks.append(self._last)
@@ -55,6 +64,11 @@ class Rounds:
 
     def _end(self, phase: str, info: dict[str, Any]) -> None:
         del info
-        if phase == "stop" and self._context is not None:
+        if phase == "stop":
+            self._thread = 0
             context, self._context = self._context, None
-            _exit(context)
+            if context is not None:
+                _exit(context)
+
+
+ROUNDS: Final = Rounds()

@@ -9,13 +9,13 @@ that the process has done before, and what a generator does as it is closed woul
 
 from __future__ import annotations
 
-import gc
 import sys
 from contextlib import contextmanager, suppress
 from contextvars import Context, copy_context
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
+from sim.guests.collecting import ROUNDS
 from sim.guests.inside import INSIDE
 
 if TYPE_CHECKING:
@@ -37,13 +37,11 @@ def closed_in_loops() -> Iterator[None]:
     before = sys.get_asyncgen_hooks()
     hooks = _Hooks(*before)
     _heard.add(me)
-    gc.callbacks.append(hooks.collects)
     sys.set_asyncgen_hooks(hooks.begins, hooks.is_freed)
     try:
         yield
     finally:
         _heard.discard(me)
-        gc.callbacks.remove(hooks.collects)
         sys.set_asyncgen_hooks(*before)
 
 
@@ -55,12 +53,6 @@ class _Hooks:
         self._finalizer = finalizer
         self._begun: dict[int, Inside] = {}
         """By the identity of a generator, the request that has begun it: other code may be the last to refer to it."""
-        self._collector = 0
-        """The thread in which the garbage collector runs; 0 if it does not."""
-
-    def collects(self, phase: str, _: dict[str, int]) -> None:
-        """Note whether the garbage collector runs."""
-        self._collector = get_ident() if phase == "start" else 0
 
     def begins(self, generator: Any) -> None:
         """Note that a generator begins."""
@@ -76,7 +68,7 @@ class _Hooks:
         """Close a generator that is freed."""
         inside = self._begun.pop(id(generator), None)
         if inside is not None:
-            if self._collector != get_ident():
+            if not ROUNDS.is_in_this_thread:
                 _close_in_loop(generator, inside)
         elif self._finalizer is not None:
             self._finalizer(generator)

@@ -152,7 +152,7 @@ class GuestClient(Inside):
     def _task_of(self, loop: Any) -> RunsLoop:
         """Return what runs the code."""
         process: Process = loop
-        context = Context()  # in no attribute: it refers to this
+        context = Context()  # kept no longer than the code runs: it refers to this
         context.run(INSIDE.set, self)
         if process.is_async:
             return self._in_loop(process, self._main(process), context)

@@ -37,7 +37,7 @@ def line_of_stack(frame: FrameType | None) -> str:
     while frame is not None:
         found.append((frame, frame.f_lineno))
         frame = frame.f_back
-    return _nearest(found)
+    return line_of_frames(found)
 
 
 def runs_a_module() -> bool:
@@ -50,22 +50,17 @@ def runs_a_module() -> bool:
     return False
 
 
-def line_of_frames(frames: Iterable[tuple[FrameType, int]]) -> str:
-    """As `line_of_guest`, of frames that are given with their lines, the innermost first."""
-    return _nearest([*frames])
-
-
 def line_of_error(traceback: TracebackType | None) -> str:
     """As `line_of_guest`, of the code that an error came through."""
     found: list[tuple[FrameType, int]] = []
     while traceback is not None:
         found.append((traceback.tb_frame, traceback.tb_lineno))
         traceback = traceback.tb_next
-    return _nearest(found[::-1])
+    return line_of_frames(found[::-1])
 
 
-def _nearest(frames: list[tuple[FrameType, int]]) -> str:
-    """Return the line of the first frame of the user's own, or else of the best there is; the innermost frame first."""
+def line_of_frames(frames: Iterable[tuple[FrameType, int]]) -> str:
+    """As `line_of_guest`, of frames that are given with their lines, the innermost first."""
     best, best_rank = "", _NOT_SHOWN
     for frame, line in frames:
         rank = _rank(frame.f_code, frame.f_globals)

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
 from sim.guests import clocks, imports, locks, loop_refusals, numpy_chance, randomness, refusals, tokens, unheard
-from sim.guests.collecting import Rounds
+from sim.guests.collecting import ROUNDS
 from sim.guests.cores import Cores
 from sim.guests.dates import Dates
 from sim.guests.generators import closed_in_loops
@@ -62,7 +62,7 @@ class _Simulated:
             randomness.METHODS,
             generators,
             Cores(),
-            Rounds(),
+            ROUNDS,
             imports.ImportStatements(),
             KeptMethods(methods, known),
             References(known),

@@ -196,6 +196,7 @@ class Clock(Environment):
         if len(queue) <= self.background or queue[0][0] > self._lent_until_ns or self._lent_steps <= 0:
             return False
         self._lent_steps -= 1
+        # As in `drain`, which makes no call for each timer.
         self.now_ns, _, _, timer = heappop(queue)
         callbacks, timer.callbacks = timer.callbacks, None
         for callback in callbacks:
