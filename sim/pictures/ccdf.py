@@ -7,7 +7,7 @@ wait at all stand left of the axis, at a place marked 0.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sim.pictures.data.ccdf import detection_lag_data, time_to_effect_data, time_to_known_data
 from sim.pictures.drawing import (
@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from sim.text.reported import Cell
 
 
+LABELS: Final = 0.06
+"""The share of the width, from the left, in which the percentiles have their names."""
+
+
 def plot_time_to_effect(cells: Sequence[Cell], ax: Axes | None = None) -> Axes:
     """Draw the share of requests that is still without its effect after t, over all that were not canceled."""
     return draw_ccdf(time_to_effect_data(cells), ax)
@@ -53,7 +57,7 @@ def plot_detection_lag(cells: Sequence[Cell], ax: Axes | None = None) -> Axes:
 
 def draw_ccdf(data: Ccdf, ax: Axes | None = None) -> Axes:
     """Draw one curve a cell, with a legend; curves that have no name are gray."""
-    return with_legend(draw_curves(data)) if ax is None else settle(draw_curves(data, ax))
+    return with_legend(draw_curves(data), from_left=LABELS) if ax is None else settle(draw_curves(data, ax))
 
 
 def times_figure(effect: Ccdf, known: Ccdf) -> Figure:

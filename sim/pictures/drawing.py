@@ -129,10 +129,12 @@ def named_figure(width_in: float, height_in: float, names: Sequence[str]) -> Fig
     return new_figure(width_in, height_in + 0.16 * lines)
 
 
-def with_legend(ax: Axes, place: Literal["lower left", "upper left", "upper right"] = "lower left") -> Axes:
-    """Put a legend inside the axes if anything is labeled."""
+def with_legend(
+    ax: Axes, place: Literal["lower left", "upper left", "upper right"] = "lower left", *, from_left: float = 0.0
+) -> Axes:
+    """Put a legend inside the axes if anything is labeled; `from_left` of their width stays free."""
     if ax.get_legend_handles_labels()[0]:
-        ax.legend(loc=place, handlelength=4, fontsize=8)
+        ax.legend(loc=place, bbox_to_anchor=(from_left, 0.0, 1.0 - from_left, 1.0), handlelength=4, fontsize=8)
     return ax
 
 

@@ -28,6 +28,15 @@ def test_the_four_quantiles_are_marked(make_cell: MakeCell) -> None:
     assert [text for text in texts(ax) if text.startswith("p")] == ["p50", "p90", "p99", "p99.9"]
 
 
+def test_a_legend_covers_no_name_of_a_quantile(make_cell: MakeCell) -> None:
+    ax = plot_time_to_known([make_cell(f"cell {number}", (5000, {})) for number in range(5)])
+    ax.figure.draw_without_rendering()  # type: ignore[union-attr]  # it is no subfigure
+    legend = ax.get_legend()
+    assert legend is not None
+    names = [text for text in ax.texts if text.get_text().startswith("p")]
+    assert [text.get_text() for text in names if text.get_window_extent().overlaps(legend.get_window_extent())] == []
+
+
 def test_times_of_zero_have_a_place_marked_0(make_cell: MakeCell) -> None:
     rows: list[tuple[int, Row]] = [(9, {"known_attempt_end_ns": 150 * MS}), (1, {"known_attempt_end_ns": 0})]
     ax = plot_detection_lag([make_cell("a", *rows)])
